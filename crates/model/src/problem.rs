@@ -1,0 +1,248 @@
+//! What a user sees when something is wrong: a stable code, what was wrong, and what to do.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// A stable code, printed as `LB-0123`. A number is never given a second meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in order of number.
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// The number behind `LB-`.
+            #[must_use]
+            pub fn number(self) -> u16 {
+                match self { $(Code::$name => $number,)* }
+            }
+
+            fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Code::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// An assumption of Lifeboat's own code does not hold.
+    Bug = 1,
+    /// A command line or request that cannot be understood.
+    Usage = 10,
+    /// A configuration or options document that cannot be read.
+    InvalidDocument = 11,
+    /// The command was interrupted; the same command continues.
+    Interrupted = 12,
+
+    /// The kubeconfig cannot be read.
+    KubeconfigUnreadable = 101,
+    /// The kubeconfig has no such context.
+    UnknownContext = 102,
+    /// No API server answers at the address.
+    ClusterUnreachable = 103,
+    /// The API server does not know who is asking (401).
+    Unauthenticated = 104,
+    /// The certificate of the API server is not trusted.
+    UntrustedCertificate = 105,
+    /// What answered is not a Kubernetes API server, or answered nonsense.
+    NotKubernetes = 106,
+    /// The API server refuses the request (403).
+    Forbidden = 107,
+
+    /// Some types could not be read: the recovery point is Partial.
+    PartialPoint = 201,
+    /// Discovery of the cluster's types is incomplete.
+    IncompleteDiscovery = 202,
+    /// A filter names a type or namespace that does not exist.
+    UnknownFilter = 203,
+    /// The time allowed for the capture has passed.
+    CaptureDeadline = 204,
+    /// A list ended early or its bytes are not a list.
+    BrokenList = 205,
+
+    /// The store does not exist or is not a folder.
+    StoreNotFound = 301,
+    /// The store refuses access.
+    StoreDenied = 302,
+    /// The store is full.
+    StoreFull = 303,
+    /// The key exists already; stores are write-once.
+    StoreConflict = 304,
+    /// Another run holds the application.
+    StoreBusy = 305,
+    /// The store failed in another way.
+    StoreFailed = 306,
+
+    /// A key file cannot be read.
+    KeyUnreadable = 401,
+    /// The other half of the key is needed.
+    WrongKeyHalf = 402,
+    /// The key is of the wrong sort or size.
+    WrongKeyKind = 403,
+    /// The key is not the one that the recovery point was made for.
+    WrongKey = 404,
+    /// A key file exists already and is not overwritten.
+    KeyExists = 405,
+
+    /// There is no such recovery point.
+    PointNotFound = 501,
+    /// The signature does not fit the manifest and the pinned key.
+    SignatureInvalid = 502,
+    /// A file of the point is not the one that was signed.
+    DigestMismatch = 503,
+    /// A file of the point is cut, reordered or cannot be decrypted.
+    PackCorrupt = 504,
+    /// The point was made by a newer format than this program reads.
+    NewerFormat = 505,
+    /// The manifest is signed but not well formed.
+    ManifestMalformed = 506,
+    /// The point stands under another name than the one it was signed for.
+    PointSwapped = 507,
+    /// There is no such object in the point.
+    ObjectNotFound = 508,
+    /// A file of the point is missing.
+    PackMissing = 509,
+
+    /// A selection names something that the point does not hold.
+    UnknownSelector = 601,
+    /// A patch cannot be applied to an object that it selects.
+    PatchFailed = 602,
+    /// The target cannot hold a type or version.
+    TypeNotServed = 603,
+    /// The plan was refused by its lint.
+    PlanRefused = 604,
+    /// A dependency is left out by the selection.
+    MissingDependency = 605,
+    /// Two objects would become one.
+    NameCollision = 606,
+
+    /// Another restore works on the target.
+    TargetBusy = 701,
+    /// Some objects were not restored although the plan says so.
+    RestoreIncomplete = 702,
+    /// The recovered cluster differs from the plan.
+    ProofFailed = 703,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LB-{:04}", self.number())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.strip_prefix("LB-")
+            .and_then(|number| number.parse().ok())
+            .and_then(Self::from_number)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a code")))
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^LB-[0-9]{4}$" })
+    }
+}
+
+/// One thing that is wrong, as it is shown to a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Problem {
+    /// The stable code.
+    pub code: Code,
+    /// What was wrong, in one sentence without the cause's words repeated.
+    pub message: String,
+    /// The causes, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
+    /// What to do, if possible as the exact command.
+    pub guidance: String,
+}
+
+impl Problem {
+    /// A problem without causes.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>, guidance: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            guidance: guidance.into(),
+        }
+    }
+
+    /// The same problem with the chain of `error` and its sources as causes.
+    #[must_use]
+    pub fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if self.causes.last() != Some(&text) {
+                self.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n  because: {cause}")?;
+        }
+        write!(f, "\n  to mend it: {}", self.guidance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_survive_serde() {
+        let mut numbers: Vec<u16> = Code::ALL.iter().map(|c| c.number()).collect();
+        let sorted = numbers.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers, sorted, "codes are unique and stand in order");
+        for code in Code::ALL {
+            let text = serde_json::to_string(code).unwrap();
+            assert_eq!(serde_json::from_str::<Code>(&text).unwrap(), *code);
+        }
+        assert!(serde_json::from_str::<Code>("\"LB-9999\"").is_err());
+    }
+
+    #[test]
+    fn a_problem_reads_as_what_why_and_what_to_do() {
+        let cause = std::io::Error::other("connection refused");
+        let problem = Problem::new(
+            Code::ClusterUnreachable,
+            "the API server at https://127.0.0.1:1 does not answer",
+            "check the address with `kubectl cluster-info`",
+        )
+        .caused_by(&cause);
+        assert_eq!(
+            problem.to_string(),
+            "LB-0103: the API server at https://127.0.0.1:1 does not answer\n  because: connection refused\n  to mend it: check the address with `kubectl cluster-info`"
+        );
+    }
+}

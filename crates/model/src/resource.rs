@@ -1,0 +1,223 @@
+//! Resource types and references to objects, in the terms of the Kubernetes API
+//! ("API Concepts", <https://kubernetes.io/docs/reference/using-api/api-concepts/>).
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A resource type without a version, as kubectl prints it: `deployments.apps`, or `pods` for the
+/// core group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct TypeName(String);
+
+impl TypeName {
+    /// The name of `resource` (a plural) in `group` (empty for the core group).
+    #[must_use]
+    pub fn new(group: &str, resource: &str) -> Self {
+        if group.is_empty() {
+            Self(resource.to_owned())
+        } else {
+            Self(format!("{resource}.{group}"))
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The plural name of the resource.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        self.0
+            .split_once('.')
+            .map_or(self.0.as_str(), |(resource, _)| resource)
+    }
+
+    /// The API group; empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.0.split_once('.').map_or("", |(_, group)| group)
+    }
+}
+
+impl From<&str> for TypeName {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A resource type at one version: enough to build the path of a request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResourceType {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The version, such as `v1`.
+    pub version: String,
+    /// The plural name in paths, such as `deployments`.
+    pub resource: String,
+    /// The kind of one object, such as `Deployment`.
+    pub kind: String,
+    /// Whether objects of this type live in a namespace.
+    pub namespaced: bool,
+}
+
+impl ResourceType {
+    /// The `apiVersion` of objects of this type: `apps/v1`, or `v1` for the core group.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// The type without its version.
+    #[must_use]
+    pub fn name(&self) -> TypeName {
+        TypeName::new(&self.group, &self.resource)
+    }
+
+    /// The path that lists all objects of this type in the cluster, or creates one of a type without
+    /// namespaces.
+    #[must_use]
+    pub fn collection_path(&self) -> String {
+        format!("{}/{}", self.root(), self.resource)
+    }
+
+    /// The path of the collection in a namespace; the namespace is ignored for a type without.
+    #[must_use]
+    pub fn path_in(&self, namespace: Option<&str>) -> String {
+        match namespace {
+            Some(namespace) if self.namespaced => {
+                format!("{}/namespaces/{namespace}/{}", self.root(), self.resource)
+            }
+            _ => self.collection_path(),
+        }
+    }
+
+    /// The path of one object. Names that need escaping in a URL are escaped: RBAC objects may be
+    /// called `system:controller:x` or hold `%` and `/`-free text only, which Kubernetes checks.
+    #[must_use]
+    pub fn object_path(&self, namespace: Option<&str>, name: &str) -> String {
+        format!("{}/{}", self.path_in(namespace), escape_segment(name))
+    }
+
+    fn root(&self) -> String {
+        if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        }
+    }
+}
+
+/// Percent-encodes what a path segment may not hold (RFC 3986, `pchar`).
+fn escape_segment(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// One object, named without a version: `deployments.apps shop/cart`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectRef {
+    /// The type of the object.
+    pub r#type: TypeName,
+    /// Its namespace, absent for types without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference; an empty namespace counts as none.
+    #[must_use]
+    pub fn new(r#type: TypeName, namespace: Option<&str>, name: &str) -> Self {
+        Self {
+            r#type,
+            namespace: namespace.filter(|n| !n.is_empty()).map(str::to_owned),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.r#type, self.name),
+            None => write!(f, "{} {}", self.r#type, self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployments() -> ResourceType {
+        ResourceType {
+            group: "apps".into(),
+            version: "v1".into(),
+            resource: "deployments".into(),
+            kind: "Deployment".into(),
+            namespaced: true,
+        }
+    }
+
+    #[test]
+    fn paths_follow_the_api_conventions() {
+        let deployments = deployments();
+        assert_eq!(deployments.collection_path(), "/apis/apps/v1/deployments");
+        assert_eq!(
+            deployments.object_path(Some("shop"), "cart"),
+            "/apis/apps/v1/namespaces/shop/deployments/cart"
+        );
+        let roles = ResourceType {
+            group: "rbac.authorization.k8s.io".into(),
+            resource: "clusterroles".into(),
+            kind: "ClusterRole".into(),
+            namespaced: false,
+            ..deployments
+        };
+        assert_eq!(
+            roles.object_path(None, "system:a b"),
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:a%20b"
+        );
+    }
+
+    #[test]
+    fn type_names_read_as_kubectl_prints_them() {
+        let name = TypeName::new("networking.k8s.io", "ingresses");
+        assert_eq!(name.as_str(), "ingresses.networking.k8s.io");
+        assert_eq!(
+            (name.resource(), name.group()),
+            ("ingresses", "networking.k8s.io")
+        );
+        let core = TypeName::new("", "pods");
+        assert_eq!((core.resource(), core.group()), ("pods", ""));
+        assert_eq!(
+            ObjectRef::new(core, Some("shop"), "cart").to_string(),
+            "pods shop/cart"
+        );
+    }
+}
