@@ -1,0 +1,72 @@
+# The only entry point, the same by hand and in CI. `make` alone prints what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Built tools that outlive target/: the local control planes, cargo-deny, cargo-machete.
+export LIFEBOAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
+TOOLS := $(LIFEBOAT_CACHE)/tools/bin
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_MACHETE_VERSION := 0.9.2
+
+## make demo              two real clusters, a backup, a restore, the proof (KEEP=1 leaves them up)
+.PHONY: demo
+demo: control-plane
+	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
+	@target/release/lifeboat-demo $(if $(KEEP),--keep)
+
+## make test              every test, those against real API servers included
+.PHONY: test
+test: control-plane
+	cargo build --workspace --all-targets
+	cargo test --workspace
+
+## make prove BUNDLE=...  install manifests (file or folder), back up, restore elsewhere, compare
+.PHONY: prove
+prove: control-plane
+	@test -n "$(BUNDLE)" || { echo "usage: make prove BUNDLE=file-or-folder" >&2; exit 2; }
+	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
+	@target/release/lifeboat-prove --report target/prove/report.json "$(BUNDLE)"
+
+## make bench             the ratios of the README (SIZE=objects for the capture, default 20000)
+.PHONY: bench
+bench: control-plane
+	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
+	@target/release/lifeboat-bench --report target/bench/report.json $(if $(SIZE),--size $(SIZE)) $(BENCH)
+
+## make fuzz              the byte parsers under mutated input for longer (ITERATIONS=2000000)
+.PHONY: fuzz
+fuzz:
+	LIFEBOAT_FUZZ_ITERATIONS=$(or $(ITERATIONS),2000000) cargo test --release -p lifeboat-format --test fuzz -- --nocapture
+
+## make check             format, clippy, licences and bans, unused dependencies, documentation
+.PHONY: check
+check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(TOOLS)/cargo-deny --offline --all-features check bans licenses sources
+	$(TOOLS)/cargo-machete .
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+## make control-plane     build the local control planes into the cache (once)
+.PHONY: control-plane
+control-plane:
+	@infra/local/build
+
+# The checkers are built once, without optimisation: they run for seconds and would compile for minutes.
+TOOL_PROFILE := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+	CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+
+$(TOOLS)/cargo-deny:
+	$(TOOL_PROFILE) cargo install cargo-deny --locked --no-default-features \
+		--version $(CARGO_DENY_VERSION) --root $(LIFEBOAT_CACHE)/tools
+
+$(TOOLS)/cargo-machete:
+	$(TOOL_PROFILE) cargo install cargo-machete --locked \
+		--version $(CARGO_MACHETE_VERSION) --root $(LIFEBOAT_CACHE)/tools
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
