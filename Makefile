@@ -30,7 +30,7 @@ prove: control-plane
 	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
 	@target/release/lifeboat-prove --report target/prove/report.json "$(BUNDLE)"
 
-## make bench             the ratios of the README (SIZE=objects for the capture, default 20000)
+## make bench             the ratios of the README (SIZE=objects of the large capture, default 300000)
 .PHONY: bench
 bench: control-plane
 	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
