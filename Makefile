@@ -46,6 +46,7 @@ fuzz:
 check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fetch --locked --quiet
 	$(TOOLS)/cargo-deny --offline --all-features check bans licenses sources
 	$(TOOLS)/cargo-machete .
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
