@@ -1,0 +1,84 @@
+//! What a user asks of a restore. Every default is the careful choice: everything is taken, nothing
+//! that exists is touched, no status is written.
+
+use std::collections::BTreeMap;
+
+use lifeboat_model::{Filter, TypeSelector};
+use lifeboat_translate::PatchRule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The whole wish of a restore. Two equal wishes over the same recovery point and target give the same
+/// plan, byte for byte.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RestoreOptions {
+    /// Which objects are taken.
+    pub selection: Selection,
+    /// Namespaces that get another name in the target.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespace_map: BTreeMap<String, String>,
+    /// Patches, applied in order after cleansing and translation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<PatchRule>,
+    /// What happens to objects that exist in the target already.
+    pub existing: ExistingPolicy,
+    /// Rules that a user can switch on.
+    pub rules: RuleSet,
+}
+
+/// Which objects of the recovery point are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Selection {
+    /// By namespace, type and label. A selected namespace brings its Namespace object along, unless
+    /// `clusterScoped: false` or a list of types says otherwise.
+    pub filter: Filter,
+    /// Only objects with one of these names; `*` and `?` are wildcards. Empty means any name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+impl Selection {
+    /// Whether everything is taken.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.filter.is_empty() && self.names.is_empty()
+    }
+}
+
+/// What happens to an object that the target holds already (and that this run did not create).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExistingPolicy {
+    /// It stays as it is; differences are reported.
+    #[default]
+    Keep,
+    /// It is changed to what the recovery point holds.
+    Update,
+    /// It is deleted and created anew.
+    Recreate,
+}
+
+/// Rules that are off unless asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RuleSet {
+    /// Objects whose captured status is written back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restore_status: Vec<StatusRule>,
+}
+
+/// Objects whose status is restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatusRule {
+    /// The types, as in kubectl; `*` stands for every type.
+    pub types: Vec<TypeSelector>,
+    /// Only in these namespaces of the source; empty means any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<String>,
+    /// Only these names, with `*` and `?` as wildcards; empty means any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}

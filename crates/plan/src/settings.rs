@@ -1,0 +1,54 @@
+//! The options, compiled once: what the object-local rules need to know.
+
+use std::collections::BTreeMap;
+
+use lifeboat_translate::{NamespaceMap, PatchRule};
+
+use crate::options::{RestoreOptions, RuleSet, Selection};
+
+/// Compiled options.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) selection: Selection,
+    pub(crate) namespaces: NamespaceMap,
+    pub(crate) patches: Vec<PatchRule>,
+    pub(crate) rules: RuleSet,
+    pub(crate) existing: crate::ExistingPolicy,
+    pub(crate) digest: String,
+}
+
+// Patches may hold Secret values.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    pub(crate) fn compile(options: RestoreOptions) -> Self {
+        let digest = crate::digest::of_serialized(&options);
+        let RestoreOptions {
+            selection,
+            namespace_map,
+            patches,
+            existing,
+            rules,
+        } = options;
+        let namespaces = NamespaceMap::new(
+            namespace_map
+                .into_iter()
+                .filter(|(from, to)| from != to)
+                .collect::<BTreeMap<_, _>>(),
+        );
+        Self {
+            selection,
+            namespaces,
+            patches,
+            rules,
+            existing,
+            digest,
+        }
+    }
+}
