@@ -1,1 +1,21 @@
-//! .
+//! The adapter to Kubernetes API servers: connect, discover, capture, survey, restore, prove.
+//!
+//! Objects travel as the bytes that the server sent; this crate moves them between an API server and
+//! the pure crates, which understand them. It may depend on those and on kube, and on nothing of AWS
+//! and no file system.
+//!
+//! Invariants:
+//! - All pauses go through [`retry`], which reads error kinds and never messages.
+//! - Discovery that is stale or incomplete is named, never taken for complete.
+//! - No object, token or key is written to a log or an error.
+//! - Wall clocks are values that callers pass in; deadlines follow the monotonic clock.
+
+pub mod api;
+pub mod connect;
+pub mod discovery;
+pub mod retry;
+
+pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
+pub use connect::{ConnectError, ConnectOptions, KubeconfigSource};
+pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};
+pub use retry::{Backoff, Jitter, RetryPolicy};

@@ -1,0 +1,265 @@
+//! From a kubeconfig to a connection that is known to reach a Kubernetes API server.
+//!
+//! The environment is not read here: the command line reads `KUBECONFIG` and `HOME` and passes the
+//! files as values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::Config;
+use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use lifeboat_model::{Code, ErrorKind, Problem};
+
+use crate::api::{Api, ApiError};
+use crate::discovery::ServerVersion;
+use crate::retry::{Jitter, RetryPolicy};
+
+/// Where the kubeconfig is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubeconfigSource {
+    /// One file that was named on the command line; it must exist.
+    File(PathBuf),
+    /// The files of `KUBECONFIG`, or the default one, merged as kubectl does. Files that do not exist
+    /// are skipped as long as one does.
+    Merged(Vec<PathBuf>),
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Where the kubeconfig is.
+    pub kubeconfig: KubeconfigSource,
+    /// The context; the kubeconfig's current one where none is named.
+    pub context: Option<String>,
+    /// How long a TCP and TLS connection may take. An API server in the next Region answers in well
+    /// under a second; ten let a lost packet be sent again twice.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent in the middle of an answer. kube-apiserver itself ends a
+    /// request after 60 seconds (`--request-timeout`), so that one more means that nobody is there.
+    pub read_timeout: Duration,
+    /// Seeds the jitter of pauses.
+    pub seed: u64,
+}
+
+impl ConnectOptions {
+    /// The usual timeouts.
+    #[must_use]
+    pub fn new(kubeconfig: KubeconfigSource, context: Option<String>) -> Self {
+        Self {
+            kubeconfig,
+            context,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(61),
+            seed: 0,
+        }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No file of the kubeconfig exists.
+    #[error("find a kubeconfig: none of {} exists", list(.tried))]
+    NoKubeconfig {
+        /// The files that were looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// A file of the kubeconfig, or a certificate or key that it names, cannot be read or parsed.
+    #[error("read the kubeconfig {}: {why}", list(.files))]
+    UnreadableKubeconfig {
+        /// The files of the kubeconfig.
+        files: Vec<PathBuf>,
+        /// What is wrong. Parsers quote the text that they stumble over and that may be a key, so
+        /// only the position is told.
+        why: String,
+    },
+    /// The kubeconfig has no such context.
+    #[error("find the context {context:?} in the kubeconfig, which has {}", names(.known))]
+    UnknownContext {
+        /// The context that was asked for.
+        context: String,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// No context is named, neither by the user nor as the current one.
+    #[error("choose a context: the kubeconfig has no current one, but {}", names(.known))]
+    NoContext {
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// The context names a cluster or an address that does not exist.
+    #[error("use the context of the kubeconfig: {why}")]
+    BrokenContext {
+        /// What is wrong.
+        why: String,
+    },
+    /// The API server gives no usable answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
+}
+
+fn names(known: &[String]) -> String {
+    if known.is_empty() {
+        "no context at all".into()
+    } else {
+        format!("only {}", known.join(", "))
+    }
+}
+
+impl ConnectError {
+    /// What to do about the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Api(error) => error.kind(),
+            _ => ErrorKind::Invalid,
+        }
+    }
+
+    /// The stable code under which a user sees the error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NoKubeconfig { .. } | Self::UnreadableKubeconfig { .. } | Self::BrokenContext { .. } => {
+                Code::KubeconfigUnreadable
+            }
+            Self::UnknownContext { .. } | Self::NoContext { .. } => Code::UnknownContext,
+            Self::Api(error) => error.code(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::Api(error) => return error.problem(),
+            Self::NoKubeconfig { .. } => "name one with --kubeconfig or KUBECONFIG",
+            Self::UnreadableKubeconfig { .. } => "check the file with `kubectl config view`",
+            Self::UnknownContext { .. } | Self::NoContext { .. } => {
+                "list the contexts with `kubectl config get-contexts` and name one with --context"
+            }
+            Self::BrokenContext { .. } => "check the context with `kubectl config view --minify`",
+        };
+        Problem::new(self.code(), format!("failed to {self}"), guidance)
+    }
+}
+
+impl Api {
+    /// Connects to the cluster of a context and checks that a Kubernetes API server answers.
+    ///
+    /// # Errors
+    /// [`ConnectError`] tells apart what can be wrong.
+    pub async fn connect(options: &ConnectOptions) -> Result<(Self, ServerVersion), ConnectError> {
+        let config = load(options).await?;
+        let api = Self::from_config(config, options)?;
+        let version = ServerVersion::read(&api.clone().with_retry(RetryPolicy::HASTY)).await?;
+        tracing::info!(server = api.server(), version = version.git_version, "connected");
+        Ok((api, version))
+    }
+
+    /// A connection with a configuration that was made elsewhere, not yet checked.
+    ///
+    /// # Errors
+    /// [`ConnectError::BrokenContext`] where the configuration holds no usable certificates or keys.
+    pub fn from_config(mut config: Config, options: &ConnectOptions) -> Result<Self, ConnectError> {
+        // Retries are ours: kube's would try 15 times with pauses of up to 1000 seconds.
+        config.default_retry = false;
+        config.connect_timeout = Some(options.connect_timeout);
+        config.read_timeout = Some(options.read_timeout);
+        config.write_timeout = Some(options.read_timeout);
+        // Else the time that a pooled connection was idle counts as the server's silence.
+        config.reset_reader_on_write = true;
+        let server = config.cluster_url.to_string();
+        let server = server.trim_end_matches('/');
+        let builder = ClientBuilder::try_from(config).map_err(|error| match error {
+            kube::Error::Auth(_) => ConnectError::Api(ApiError::from_kube(server, "/", error)),
+            kube::Error::InferKubeconfig(error) => ConnectError::BrokenContext {
+                why: describe(&error),
+            },
+            other => ConnectError::BrokenContext {
+                why: other.to_string(),
+            },
+        })?;
+        Ok(Self::from_client(builder.build(), server).with_jitter(Jitter::seeded(options.seed)))
+    }
+}
+
+async fn load(options: &ConnectOptions) -> Result<Config, ConnectError> {
+    let (files, kubeconfig) = read(&options.kubeconfig)?;
+    let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
+    let context = options
+        .context
+        .clone()
+        .or_else(|| kubeconfig.current_context.clone());
+    let Some(context) = context.filter(|name| !name.is_empty()) else {
+        return Err(ConnectError::NoContext { known });
+    };
+    if !known.contains(&context) {
+        return Err(ConnectError::UnknownContext { context, known });
+    }
+    let chosen = KubeConfigOptions {
+        context: Some(context),
+        ..KubeConfigOptions::default()
+    };
+    (Config::from_custom_kubeconfig(kubeconfig, &chosen).await).map_err(|error| match error {
+        KubeconfigError::LoadClusterOfContext(_)
+        | KubeconfigError::MissingClusterUrl
+        | KubeconfigError::ParseClusterUrl(_)
+        | KubeconfigError::ParseProxyUrl(_) => ConnectError::BrokenContext {
+            why: describe(&error),
+        },
+        error => ConnectError::UnreadableKubeconfig {
+            files,
+            why: describe(&error),
+        },
+    })
+}
+
+fn read(source: &KubeconfigSource) -> Result<(Vec<PathBuf>, Kubeconfig), ConnectError> {
+    let (files, must_exist) = match source {
+        KubeconfigSource::File(file) => (vec![file.clone()], true),
+        KubeconfigSource::Merged(files) => (files.clone(), false),
+    };
+    let mut merged: Option<Kubeconfig> = None;
+    let mut used = Vec::new();
+    for file in &files {
+        let unreadable = |error: KubeconfigError| ConnectError::UnreadableKubeconfig {
+            files: vec![file.clone()],
+            why: describe(&error),
+        };
+        let next = match Kubeconfig::read_from(file) {
+            Err(KubeconfigError::ReadConfig(cause, _))
+                if cause.kind() == std::io::ErrorKind::NotFound && !must_exist =>
+            {
+                continue;
+            }
+            other => other.map_err(unreadable)?,
+        };
+        used.push(file.clone());
+        merged = Some(match merged {
+            None => next,
+            Some(earlier) => earlier.merge(next).map_err(unreadable)?,
+        });
+    }
+    let kubeconfig = merged.ok_or(ConnectError::NoKubeconfig { tried: files })?;
+    Ok((used, kubeconfig))
+}
+
+/// What is wrong with a kubeconfig, without quoting it: keys and tokens stand in it.
+fn describe(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(at) => format!("not a kubeconfig at line {}, column {}", at.line(), at.column()),
+            None => "not a kubeconfig".into(),
+        },
+        KubeconfigError::ReadConfig(cause, _) => cause.to_string(),
+        KubeconfigError::ParseCertificates(_) => "the certificate authority is not PEM".into(),
+        other => other.to_string(),
+    }
+}
