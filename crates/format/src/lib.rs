@@ -1,1 +1,38 @@
-//! .
+//! The recovery point format: splitting lists into objects, batches, packs, the index, the manifest,
+//! and the checks that a reader makes. `FORMAT.md` beside this crate describes the bytes, so that
+//! someone else can write a reader.
+//!
+//! Everything here is sans-IO: bytes go in, bytes and values come out. This crate must not depend on
+//! an async runtime, a clock, the environment, a store or Kubernetes' types; objects are bytes to it.
+//!
+//! Invariants:
+//! - No input makes it panic, and none makes it hold more memory than its limits say.
+//! - A frame's content is handed on only after it was authenticated for its place; a statement only
+//!   after its signature was checked.
+//! - The same content gives the same bytes, but for what encryption must vary.
+
+pub mod batch;
+pub mod compress;
+pub mod digest;
+pub mod glance;
+pub mod index;
+pub mod keys;
+pub mod manifest;
+pub mod pack;
+pub mod pem;
+mod scan;
+pub mod splitter;
+pub mod verify;
+
+pub use batch::{Batch, BatchBuilder, BatchError};
+pub use compress::{CompressionError, Compressor, Decompressor};
+pub use digest::{Hasher, Sha256};
+pub use glance::{Glance, GlanceError, glance};
+pub use index::{FrameRef, IndexBuilder, IndexEntry, IndexError, read_index};
+pub use keys::{DataKey, Fingerprint, KeyError, RecipientKey, VerifyingKey, WrapAlgorithm, WrappedKey};
+pub use manifest::{Envelope, ManifestError, Statement, open_envelope};
+pub use pack::reader::{Frame, FrameOpener, PackReader};
+pub use pack::writer::PackWriter;
+pub use pack::{FrameLocation, PackError, PackKind, PackSummary};
+pub use splitter::{ListMeta, SplitError, Splitter};
+pub use verify::VerifyError;

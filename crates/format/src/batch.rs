@@ -1,0 +1,214 @@
+//! Objects of one type on their way into a frame.
+
+use lifeboat_model::{Code, ErrorKind, TypeName};
+
+use crate::compress::{CompressionError, Compressor, MAX_PLAINTEXT};
+use crate::digest::Sha256;
+use crate::glance::{Glance, GlanceError, glance};
+use crate::index::IndexEntry;
+
+/// How many raw bytes make a batch worth a frame. One MiB holds some hundred objects, enough for zstd
+/// to find what they have in common, and is what has to be read to get at a single one.
+pub const BATCH_TARGET: usize = 1 << 20;
+
+/// Why an object could not be added to a batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// The bytes are not an object with a name.
+    #[error("an item of the list is not a Kubernetes object")]
+    NotAnObject(#[source] GlanceError),
+    /// A line break inside a string, or bytes that are not UTF-8: no JSON.
+    #[error("an item of the list is not JSON: {what}")]
+    NotJson {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The batch would be larger than a frame may be.
+    #[error("the batch is full")]
+    Full,
+    /// The batch could not be compressed.
+    #[error("the batch could not be packed")]
+    Compress(#[source] CompressionError),
+}
+
+impl BatchError {
+    /// What a caller should do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotAnObject(cause) => cause.kind(),
+            Self::NotJson { .. } => ErrorKind::Invalid,
+            Self::Full => ErrorKind::Bug,
+            Self::Compress(cause) => cause.kind(),
+        }
+    }
+
+    /// The code that a user sees.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotAnObject(_) | Self::NotJson { .. } => Code::BrokenList,
+            Self::Full => Code::Bug,
+            Self::Compress(cause) => cause.code(),
+        }
+    }
+}
+
+/// A finished batch: what goes into one frame, and what the index says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The type of all objects in it.
+    pub type_name: TypeName,
+    /// One zstd frame.
+    pub compressed: Vec<u8>,
+    /// One entry for each object, in order.
+    pub entries: Vec<IndexEntry>,
+    /// The size of all lines, line ends included.
+    pub raw_bytes: u64,
+}
+
+/// Collects objects of one type as lines. Its buffers are used again for the next batch.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    type_name: TypeName,
+    /// `"apiVersion":"apps/v1",` and `"kind":"Deployment",`, for items that lack them.
+    api_version_member: Vec<u8>,
+    kind_member: Vec<u8>,
+    lines: Vec<u8>,
+    entries: Vec<IndexEntry>,
+}
+
+impl BatchBuilder {
+    /// A builder for objects of one type. `api_version` and `kind` are added to items that lack them,
+    /// as the items of built-in types do.
+    #[must_use]
+    pub fn new(api_version: &str, kind: &str, type_name: TypeName) -> Self {
+        let member =
+            |name: &str, value: &str| format!("{name:?}:{},", serde_json::Value::from(value)).into_bytes();
+        Self {
+            type_name,
+            api_version_member: member("apiVersion", api_version),
+            kind_member: member("kind", kind),
+            lines: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Adds an item as the server sent it.
+    ///
+    /// # Errors
+    /// [`BatchError`]; the batch is as it was before.
+    pub fn push(&mut self, raw: &[u8]) -> Result<(), BatchError> {
+        let found = glance(raw).map_err(BatchError::NotAnObject)?;
+        self.push_glanced(raw, &found)
+    }
+
+    /// Adds an item that was looked at before; `found` must come from [`glance`] over the same bytes.
+    ///
+    /// # Errors
+    /// As [`BatchBuilder::push`].
+    pub fn push_glanced(&mut self, raw: &[u8], found: &Glance<'_>) -> Result<(), BatchError> {
+        let added = self.api_version_member.len() + self.kind_member.len() + 1;
+        if self.lines.len() + raw.len() + added > MAX_PLAINTEXT {
+            return Err(BatchError::Full);
+        }
+        if std::str::from_utf8(raw).is_err() {
+            return Err(BatchError::NotJson {
+                what: "it is not UTF-8",
+            });
+        }
+        let raw = raw.trim_ascii();
+        let Some(rest) = raw.strip_prefix(b"{") else {
+            return Err(BatchError::NotAnObject(GlanceError::NotAnObject {
+                at: 0,
+                expected: "an object",
+            }));
+        };
+        let begin = self.lines.len();
+        self.lines.push(b'{');
+        if !found.has_api_version {
+            self.lines.extend_from_slice(&self.api_version_member);
+        }
+        if !found.has_kind {
+            self.lines.extend_from_slice(&self.kind_member);
+        }
+        self.lines.extend_from_slice(rest);
+        if memchr::memchr(b'\n', rest).is_some() && !join_lines(&mut self.lines[begin..]) {
+            self.lines.truncate(begin);
+            return Err(BatchError::NotJson {
+                what: "a string holds a line break",
+            });
+        }
+        let line = &self.lines[begin..];
+        self.entries.push(IndexEntry {
+            namespace: found.namespace.as_deref().unwrap_or_default().to_owned(),
+            name: found.name.clone().into_owned(),
+            uid: found.uid.clone().into_owned(),
+            digest: Sha256::of(line),
+            bytes: line.len() as u64,
+        });
+        self.lines.push(b'\n');
+        Ok(())
+    }
+
+    /// The size of all lines so far.
+    #[must_use]
+    pub fn raw_len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// How many objects there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no object.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether [`BATCH_TARGET`] is reached and the batch should be finished.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lines.len() >= BATCH_TARGET
+    }
+
+    /// Packs the batch and begins the next one.
+    ///
+    /// # Errors
+    /// [`BatchError::Compress`] where zstd fails.
+    pub fn finish(&mut self, compressor: &mut Compressor) -> Result<Batch, BatchError> {
+        let compressed = compressor.compress(&self.lines).map_err(BatchError::Compress)?;
+        let raw_bytes = self.lines.len() as u64;
+        self.lines.clear();
+        // One huge object should not hold its memory for the rest of the capture.
+        self.lines.shrink_to(2 * BATCH_TARGET);
+        Ok(Batch {
+            type_name: self.type_name.clone(),
+            compressed,
+            entries: std::mem::take(&mut self.entries),
+            raw_bytes,
+        })
+    }
+}
+
+/// Replaces line breaks between tokens by spaces; false where one stands inside a string.
+fn join_lines(line: &mut [u8]) -> bool {
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in line {
+        match byte {
+            b'\n' if in_string => return false,
+            b'\n' => *byte = b' ',
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ => {}
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! zstd frames (RFC 8878), with limits that a reader can rely on.
+
+use lifeboat_model::{Code, ErrorKind};
+use zstd::bulk;
+use zstd::zstd_safe;
+
+/// What a frame of a pack may hold at most when it is unpacked. A writer stays far below; a reader
+/// refuses more, so that a small file cannot fill the memory.
+pub const MAX_PLAINTEXT: usize = 64 << 20;
+
+/// zstd's level. Level 1 already finds the repetition between the objects of a batch; see
+/// `benches/throughput.rs`, which prints speed and ratio of several levels.
+pub const LEVEL: i32 = 1;
+
+/// Why bytes could not be packed or unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompressionError {
+    /// There is more than [`MAX_PLAINTEXT`] to pack, or a frame claims so.
+    #[error("{bytes} bytes are more than a frame may hold ({MAX_PLAINTEXT})")]
+    TooLarge {
+        /// The size that was given or claimed.
+        bytes: u64,
+    },
+    /// zstd refused to pack; it has no reason to.
+    #[error("zstd could not compress: {message}")]
+    Compress {
+        /// What zstd says.
+        message: String,
+    },
+    /// The bytes are no zstd frame that names its content size, or more than one.
+    #[error("the content is not one zstd frame with its size in the header")]
+    NotOneFrame,
+    /// The frame is damaged.
+    #[error("the zstd frame is damaged")]
+    Damaged,
+}
+
+impl CompressionError {
+    /// What a caller should do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TooLarge { .. } => ErrorKind::Invalid,
+            Self::Compress { .. } => ErrorKind::Bug,
+            Self::NotOneFrame | Self::Damaged => ErrorKind::Corrupt,
+        }
+    }
+
+    /// The code that a user sees.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Compress { .. } => Code::Bug,
+            _ => Code::PackCorrupt,
+        }
+    }
+}
+
+/// A compression context that is used for one frame after another: setting it up costs more than
+/// compressing a small batch.
+pub struct Compressor(bulk::Compressor<'static>);
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Compressor")
+    }
+}
+
+impl Compressor {
+    /// A compressor at the format's [`LEVEL`].
+    ///
+    /// # Errors
+    /// [`CompressionError::Compress`] where zstd has no memory for its context.
+    pub fn new() -> Result<Self, CompressionError> {
+        Self::with_level(LEVEL)
+    }
+
+    /// A compressor at another level, for measuring.
+    ///
+    /// # Errors
+    /// [`CompressionError::Compress`] where zstd does not know the level.
+    pub fn with_level(level: i32) -> Result<Self, CompressionError> {
+        let mut inner = bulk::Compressor::new(level).map_err(refused)?;
+        // A reader takes no frame that does not name its size.
+        inner
+            .set_parameter(zstd_safe::CParameter::ContentSizeFlag(true))
+            .map_err(refused)?;
+        // The AEAD tag guards the content better than zstd's own checksum would.
+        inner
+            .set_parameter(zstd_safe::CParameter::ChecksumFlag(false))
+            .map_err(refused)?;
+        Ok(Self(inner))
+    }
+
+    /// Packs bytes into one frame.
+    ///
+    /// # Errors
+    /// [`CompressionError::TooLarge`] above [`MAX_PLAINTEXT`].
+    pub fn compress(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, CompressionError> {
+        if plaintext.len() > MAX_PLAINTEXT {
+            return Err(CompressionError::TooLarge {
+                bytes: plaintext.len() as u64,
+            });
+        }
+        let mut frame = self.0.compress(plaintext).map_err(refused)?;
+        // The buffer is as large as the worst case; a batch waits in memory for its upload.
+        frame.shrink_to_fit();
+        Ok(frame)
+    }
+}
+
+fn refused(error: std::io::Error) -> CompressionError {
+    CompressionError::Compress {
+        message: error.to_string(),
+    }
+}
+
+/// A decompression context that is used for one frame after another.
+pub struct Decompressor(bulk::Decompressor<'static>);
+
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decompressor")
+    }
+}
+
+impl Decompressor {
+    /// A new context.
+    ///
+    /// # Errors
+    /// [`CompressionError::Compress`] where zstd has no memory for it.
+    pub fn new() -> Result<Self, CompressionError> {
+        bulk::Decompressor::new().map(Self).map_err(refused)
+    }
+
+    /// Unpacks exactly one frame into `plaintext`, which is cleared first.
+    ///
+    /// # Errors
+    /// [`CompressionError`] where the bytes are anything but one whole frame of a known, allowed size.
+    pub fn decompress(&mut self, frame: &[u8], plaintext: &mut Vec<u8>) -> Result<(), CompressionError> {
+        plaintext.clear();
+        let size = match zstd_safe::get_frame_content_size(frame) {
+            Ok(Some(size)) => size,
+            _ => return Err(CompressionError::NotOneFrame),
+        };
+        let capacity = usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= MAX_PLAINTEXT)
+            .ok_or(CompressionError::TooLarge { bytes: size })?;
+        if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
+            return Err(CompressionError::NotOneFrame);
+        }
+        plaintext.reserve(capacity);
+        self.0
+            .decompress_to_buffer(frame, plaintext)
+            .map_err(|_| CompressionError::Damaged)?;
+        if plaintext.len() != capacity {
+            return Err(CompressionError::Damaged);
+        }
+        Ok(())
+    }
+}

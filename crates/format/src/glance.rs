@@ -1,0 +1,265 @@
+//! A shallow look at one object: who it is, without parsing what it is.
+//!
+//! Only the top level and `metadata` are walked; every other value is passed over by the scanner, so
+//! the look costs little more than finding the object's end once more. Strings are borrowed unless
+//! they hold escapes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use lifeboat_model::{Code, ErrorKind};
+
+use crate::scan::{Scan, Step, is_space, string_end};
+
+/// What a shallow look at an object found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance<'a> {
+    /// `metadata.namespace`; absent for types without namespaces.
+    pub namespace: Option<Cow<'a, str>>,
+    /// `metadata.name`.
+    pub name: Cow<'a, str>,
+    /// `metadata.uid`; empty where an aggregated API gives none.
+    pub uid: Cow<'a, str>,
+    /// `metadata.resourceVersion`; empty where an aggregated API gives none.
+    pub resource_version: Cow<'a, str>,
+    /// Whether the object is being deleted (`metadata.deletionTimestamp`).
+    pub deletion: bool,
+    /// Whether the object names its own `apiVersion`.
+    pub has_api_version: bool,
+    /// Whether the object names its own `kind`.
+    pub has_kind: bool,
+    labels: Option<&'a [u8]>,
+}
+
+/// Bytes that are not an object of the Kubernetes API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GlanceError {
+    /// The bytes are not a JSON object, as far as the look goes.
+    #[error("byte {at} of the object is not {expected}")]
+    NotAnObject {
+        /// The offset in the object.
+        at: usize,
+        /// What would have been right.
+        expected: &'static str,
+    },
+    /// The object has no `metadata.name`.
+    #[error("the object has no metadata.name")]
+    NoName,
+    /// `metadata.labels` is not a map of strings.
+    #[error("the object's labels are not a map of strings")]
+    Labels,
+}
+
+impl GlanceError {
+    /// What a caller should do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+
+    /// The code that a user sees.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        Code::BrokenList
+    }
+}
+
+impl Glance<'_> {
+    /// The object's labels. They are parsed only here, because most captures select by none.
+    ///
+    /// # Errors
+    /// [`GlanceError::Labels`] where they are not a map of strings.
+    pub fn labels(&self) -> Result<BTreeMap<String, String>, GlanceError> {
+        let Some(raw) = self.labels else {
+            return Ok(BTreeMap::new());
+        };
+        let labels: Option<BTreeMap<String, String>> =
+            serde_json::from_slice(raw).map_err(|_| GlanceError::Labels)?;
+        Ok(labels.unwrap_or_default())
+    }
+}
+
+/// Looks at one object.
+///
+/// # Errors
+/// [`GlanceError`] where the bytes are not an object with a name.
+pub fn glance(raw: &[u8]) -> Result<Glance<'_>, GlanceError> {
+    let mut found = Glance {
+        namespace: None,
+        name: Cow::Borrowed(""),
+        uid: Cow::Borrowed(""),
+        resource_version: Cow::Borrowed(""),
+        deletion: false,
+        has_api_version: false,
+        has_kind: false,
+        labels: None,
+    };
+    let mut cursor = Cursor { raw, at: 0 };
+    let mut metadata = None;
+    cursor.members(|key, value, at| {
+        match key {
+            b"\"apiVersion\"" => found.has_api_version = is_string(value),
+            b"\"kind\"" => found.has_kind = is_string(value),
+            b"\"metadata\"" => metadata = Some((value, at)),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    cursor.skip_space();
+    if cursor.at != raw.len() {
+        return Err(cursor.error("the end of the object"));
+    }
+    let (metadata, offset) = metadata.ok_or(GlanceError::NoName)?;
+    let mut cursor = Cursor { raw: metadata, at: 0 };
+    cursor
+        .members(|key, value, at| {
+            match key {
+                b"\"namespace\"" => found.namespace = text(value, at)?.filter(|n| !n.is_empty()),
+                b"\"name\"" => found.name = text(value, at)?.unwrap_or_default(),
+                b"\"uid\"" => found.uid = text(value, at)?.unwrap_or_default(),
+                b"\"resourceVersion\"" => found.resource_version = text(value, at)?.unwrap_or_default(),
+                b"\"deletionTimestamp\"" => found.deletion = value != b"null",
+                b"\"labels\"" => found.labels = Some(value),
+                _ => {}
+            }
+            Ok(())
+        })
+        .map_err(|error| error.moved(offset))?;
+    if found.name.is_empty() {
+        return Err(GlanceError::NoName);
+    }
+    Ok(found)
+}
+
+impl GlanceError {
+    fn moved(self, offset: usize) -> Self {
+        match self {
+            Self::NotAnObject { at, expected } => Self::NotAnObject {
+                at: at + offset,
+                expected,
+            },
+            other => other,
+        }
+    }
+}
+
+fn is_string(value: &[u8]) -> bool {
+    value.first() == Some(&b'"')
+}
+
+/// The text of a string value; none for `null`.
+fn text(value: &[u8], at: usize) -> Result<Option<Cow<'_, str>>, GlanceError> {
+    let wrong = GlanceError::NotAnObject {
+        at,
+        expected: "a string",
+    };
+    if value == b"null" {
+        return Ok(None);
+    }
+    let inner = value
+        .strip_prefix(b"\"")
+        .and_then(|v| v.strip_suffix(b"\""))
+        .ok_or(wrong)?;
+    if memchr::memchr(b'\\', inner).is_some() {
+        let owned: String = serde_json::from_slice(value).map_err(|_| wrong)?;
+        return Ok(Some(Cow::Owned(owned)));
+    }
+    let borrowed = std::str::from_utf8(inner).map_err(|_| wrong)?;
+    Ok(Some(Cow::Borrowed(borrowed)))
+}
+
+struct Cursor<'a> {
+    raw: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Walks the members of the object that begins here: each key with its quotes, its value, and
+    /// where the value begins.
+    fn members(
+        &mut self,
+        mut on_member: impl FnMut(&'a [u8], &'a [u8], usize) -> Result<(), GlanceError>,
+    ) -> Result<(), GlanceError> {
+        self.expect(b'{', "an object")?;
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.skip_space();
+            let key = self.string()?;
+            self.expect(b':', "a colon")?;
+            self.skip_space();
+            let begin = self.at;
+            let value = self.value()?;
+            on_member(key, value, begin)?;
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(self.error("a comma or a closing brace")),
+            }
+        }
+    }
+
+    fn value(&mut self) -> Result<&'a [u8], GlanceError> {
+        let begin = self.at;
+        match self.peek() {
+            Some(b'"') => return self.string(),
+            Some(b'{' | b'[') => match Scan::container().advance(&self.raw[begin..]) {
+                Step::Ended(length) => self.at += length,
+                Step::More => return Err(self.error("a closed value")),
+                Step::TooDeep => return Err(self.error("nested no deeper than 10,000 levels")),
+            },
+            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+                let length = self.raw[begin..]
+                    .iter()
+                    .position(|b| is_space(*b) || matches!(b, b',' | b'}' | b']'))
+                    .unwrap_or(self.raw.len() - begin);
+                self.at += length;
+            }
+            _ => return Err(self.error("a value")),
+        }
+        Ok(&self.raw[begin..self.at])
+    }
+
+    fn string(&mut self) -> Result<&'a [u8], GlanceError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.error("a string"));
+        }
+        let begin = self.at;
+        let length = string_end(&self.raw[begin..]).ok_or_else(|| self.error("a closed string"))?;
+        self.at += length;
+        Ok(&self.raw[begin..self.at])
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), GlanceError> {
+        self.skip_space();
+        if self.peek() != Some(byte) {
+            return Err(self.error(expected));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_space(&mut self) {
+        while self.peek().is_some_and(is_space) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.raw.get(self.at).copied()
+    }
+
+    fn error(&self, expected: &'static str) -> GlanceError {
+        GlanceError::NotAnObject {
+            at: self.at,
+            expected,
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The manifest: what a recovery point holds, signed.
+//!
+//! It is an in-toto statement (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>)
+//! in a DSSE envelope (<https://github.com/secure-systems-lab/dsse>), so that any DSSE verifier can
+//! check it. It holds no secret: names of types and counts, but no object.
+//!
+//! Within [`FORMAT_VERSION`] a writer may add fields, which a reader passes over; it never changes the
+//! meaning of one. Anything else is a new version, which an older reader refuses.
+
+pub mod check;
+pub mod envelope;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lifeboat_model::{ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, TypeName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use check::check_structure;
+pub use envelope::{Envelope, EnvelopeSignature, ManifestError, open_envelope, pae, payload};
+
+use crate::digest::Sha256;
+use crate::keys::{Fingerprint, WrapAlgorithm, WrappedKey};
+use crate::pack::{PackKind, PackSummary};
+
+/// The version of the predicate that this program writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// The type of the statement.
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// The type of the predicate.
+pub const PREDICATE_TYPE: &str = "https://lifeboat.dev/recovery-point/v1";
+/// The type of the envelope's payload.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// An in-toto statement about a recovery point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    /// Always [`STATEMENT_TYPE`].
+    #[serde(rename = "_type")]
+    pub r#type: String,
+    /// The files that the point itself holds, sorted by name. Files of earlier points that it names
+    /// stand in the predicate only.
+    pub subject: Vec<Subject>,
+    /// Always [`PREDICATE_TYPE`].
+    pub predicate_type: String,
+    /// What the point holds.
+    pub predicate: Predicate,
+}
+
+/// A file of the point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// The file's name, relative to the point.
+    pub name: PackName,
+    /// Its digest.
+    pub digest: SubjectDigest,
+}
+
+/// The digest of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubjectDigest {
+    /// SHA-256 in hexadecimal.
+    pub sha256: Sha256,
+}
+
+/// What a recovery point holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Predicate {
+    /// [`FORMAT_VERSION`] of the program that wrote it.
+    pub format_version: u32,
+    /// The application.
+    pub application: ApplicationName,
+    /// The point's id. A manifest that stands under another one is refused.
+    pub point: RecoveryPointId,
+    /// When the point was made, by the clock of the program that made it.
+    #[schemars(with = "String")]
+    pub created_at: Timestamp,
+    /// The program that made it.
+    pub tool: Tool,
+    /// Whether everything that was asked for is in it.
+    pub completeness: Completeness,
+    /// The data keys, each wrapped for a recovery key, sorted by id.
+    pub keys: Vec<WrappedKeyRecord>,
+    /// The clusters, sorted by name.
+    pub clusters: Vec<ClusterRecord>,
+}
+
+/// The program that made a point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its name: `lifeboat`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Whether a point holds everything that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Completeness {
+    /// Every type that the filters take was read.
+    Complete,
+    /// Something is missing; the clusters' `missing` says what.
+    Partial,
+}
+
+/// A data key in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WrappedKeyRecord {
+    /// The name by which packs refer to it: `k-0`.
+    pub id: String,
+    /// How it is wrapped.
+    pub algorithm: WrapAlgorithm,
+    /// The recovery key that unwraps it.
+    pub recipient: Fingerprint,
+    /// The ciphertext, base64.
+    #[serde(with = "base64_bytes")]
+    #[schemars(with = "String")]
+    pub wrapped: Vec<u8>,
+}
+
+impl WrappedKeyRecord {
+    /// Names a wrapped key.
+    #[must_use]
+    pub fn new(id: impl Into<String>, key: WrappedKey) -> Self {
+        Self {
+            id: id.into(),
+            algorithm: key.algorithm,
+            recipient: key.recipient,
+            wrapped: key.ciphertext,
+        }
+    }
+
+    /// The key, for unwrapping.
+    #[must_use]
+    pub fn key(&self) -> WrappedKey {
+        WrappedKey {
+            algorithm: self.algorithm,
+            recipient: self.recipient.clone(),
+            ciphertext: self.wrapped.clone(),
+        }
+    }
+}
+
+/// One cluster of the point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterRecord {
+    /// Its name in the application.
+    pub name: ClusterName,
+    /// Which server answered.
+    pub server: ServerRecord,
+    /// The version at which all pinned types were listed; absent where the server pins none.
+    pub resource_version: Option<String>,
+    /// When its capture began.
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// When its capture ended.
+    #[schemars(with = "String")]
+    pub finished_at: Timestamp,
+    /// What was asked for; empty is everything.
+    pub filters: Filter,
+    /// How many objects it holds.
+    pub objects: u64,
+    /// The size of their lines, line ends included.
+    pub bytes: u64,
+    /// Every type that discovery showed, sorted by group and resource, and what became of it.
+    pub types: Vec<TypeRecord>,
+    /// What is missing; empty in a complete capture.
+    pub missing: Vec<MissingRecord>,
+    /// Its files, sorted by name.
+    pub packs: Vec<PackRecord>,
+    /// What the objects need outside of the cluster, by sort: `images`, `roleArns`, … Each list is
+    /// sorted and without doubles.
+    pub dependencies: BTreeMap<String, Vec<String>>,
+}
+
+/// Which API server answered; without its address, which is nobody's business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerRecord {
+    /// The UID of the namespace `kube-system`, by which clusters are told apart; absent where it may
+    /// not be read.
+    pub kube_system_uid: Option<String>,
+    /// `gitVersion`, such as `v1.36.3`.
+    pub version: String,
+    /// `platform`, such as `linux/arm64`.
+    pub platform: String,
+}
+
+/// A type that discovery showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeRecord {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The version that was listed.
+    pub version: String,
+    /// The plural name.
+    pub resource: String,
+    /// The kind.
+    pub kind: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// The short names.
+    pub short_names: Vec<String>,
+    /// The singular name.
+    pub singular: String,
+    /// The verbs that the server offers.
+    pub verbs: Vec<String>,
+    /// All versions that the server offers, best first.
+    pub served_versions: Vec<String>,
+    /// Whether a CustomResourceDefinition defines it.
+    pub custom: bool,
+    /// What became of it.
+    pub outcome: TypeOutcome,
+}
+
+impl TypeRecord {
+    /// The type's name.
+    #[must_use]
+    pub fn name(&self) -> TypeName {
+        TypeName::new(&self.group, &self.resource)
+    }
+}
+
+/// What became of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum TypeOutcome {
+    /// It was read.
+    Listed {
+        /// The version of the list.
+        resource_version: Option<String>,
+        /// Whether that is the cluster's pinned version.
+        pinned: bool,
+        /// Why it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// How many objects were stored.
+        objects: u64,
+        /// The size of their lines, line ends included.
+        bytes: u64,
+    },
+    /// It could not be read.
+    Failed {
+        /// The verb that was refused.
+        verb: String,
+        /// The HTTP status; absent where there was no answer.
+        status: Option<u16>,
+        /// The reason that the server gave.
+        reason: String,
+        /// The message that the server gave.
+        message: String,
+        /// What would mend it.
+        mend: String,
+    },
+    /// It was not asked for, or is never stored.
+    Excluded {
+        /// Why.
+        why: String,
+    },
+    /// Its objects are those of another type, which holds them.
+    SameAs {
+        /// The other type.
+        r#type: TypeName,
+    },
+}
+
+/// Something that is missing in a partial point: a type, or a whole API group whose types are not
+/// known because discovery failed. Exactly one of the two is given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingRecord {
+    /// The type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<TypeName>,
+    /// The API group, or group and version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The verb that failed: `list`, `discover`.
+    pub verb: String,
+    /// What the server answered.
+    pub answer: String,
+    /// What would mend it.
+    pub mend: String,
+}
+
+/// What a pack holds, in the words of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PackRecordKind {
+    /// Objects.
+    Objects,
+    /// The index.
+    Index,
+}
+
+impl From<PackKind> for PackRecordKind {
+    fn from(kind: PackKind) -> Self {
+        match kind {
+            PackKind::Objects => Self::Objects,
+            PackKind::Index => Self::Index,
+        }
+    }
+}
+
+impl From<PackRecordKind> for PackKind {
+    fn from(kind: PackRecordKind) -> Self {
+        match kind {
+            PackRecordKind::Objects => Self::Objects,
+            PackRecordKind::Index => Self::Index,
+        }
+    }
+}
+
+/// A file of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PackRecord {
+    /// Its name, relative to the point that holds it.
+    pub name: PackName,
+    /// What it holds.
+    pub kind: PackRecordKind,
+    /// The id of its data key.
+    pub key: String,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Its size.
+    pub bytes: u64,
+    /// How many frames it has, the last one included.
+    pub frames: u32,
+    /// The earlier point that holds the file; null where it is this one.
+    pub point: Option<RecoveryPointId>,
+}
+
+impl PackRecord {
+    /// Describes a pack that was written for this point.
+    #[must_use]
+    pub fn new(name: PackName, kind: PackKind, key: impl Into<String>, summary: &PackSummary) -> Self {
+        Self {
+            name,
+            kind: kind.into(),
+            key: key.into(),
+            sha256: summary.sha256,
+            bytes: summary.bytes,
+            frames: summary.frames,
+            point: None,
+        }
+    }
+}
+
+impl Statement {
+    /// The statement about a point. Order that carries no meaning is made canonical, so that the same
+    /// content gives the same bytes, and the subjects are taken from the packs.
+    #[must_use]
+    pub fn new(mut predicate: Predicate) -> Self {
+        predicate.keys.sort_by(|a, b| a.id.cmp(&b.id));
+        predicate.clusters.sort_by(|a, b| a.name.cmp(&b.name));
+        for cluster in &mut predicate.clusters {
+            cluster.types.sort_by(|a, b| {
+                (&a.group, &a.resource, &a.version).cmp(&(&b.group, &b.resource, &b.version))
+            });
+            cluster.missing.sort();
+            cluster
+                .packs
+                .sort_by(|a, b| (&a.point, &a.name).cmp(&(&b.point, &b.name)));
+            for list in cluster.dependencies.values_mut() {
+                list.sort();
+                list.dedup();
+            }
+        }
+        let mut subject: Vec<Subject> = own_packs(&predicate)
+            .map(|pack| Subject {
+                name: pack.name.clone(),
+                digest: SubjectDigest { sha256: pack.sha256 },
+            })
+            .collect();
+        subject.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            r#type: STATEMENT_TYPE.to_owned(),
+            subject,
+            predicate_type: PREDICATE_TYPE.to_owned(),
+            predicate,
+        }
+    }
+}
+
+/// The packs that the point itself holds.
+fn own_packs(predicate: &Predicate) -> impl Iterator<Item = &PackRecord> {
+    predicate
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.packs)
+        .filter(|pack| pack.point.is_none())
+}
+
+/// The JSON schema of the payload.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Statement).to_value()
+}
+
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD
+            .decode(text)
+            .map_err(|_| serde::de::Error::custom("not base64"))
+    }
+}

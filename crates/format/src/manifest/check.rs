@@ -1,0 +1,128 @@
+//! What must hold in a manifest beyond the types of its fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    ClusterRecord, Completeness, FORMAT_VERSION, PREDICATE_TYPE, STATEMENT_TYPE, Statement, TypeOutcome,
+    own_packs,
+};
+
+/// Checks a statement: by the writer before it signs, by the reader after the signature.
+///
+/// # Errors
+/// The first rule that is broken, as words that read well after "the manifest is not well formed".
+pub fn check_structure(statement: &Statement) -> Result<(), String> {
+    let predicate = &statement.predicate;
+    if statement.r#type != STATEMENT_TYPE || statement.predicate_type != PREDICATE_TYPE {
+        return Err("it is not a statement about a recovery point".to_owned());
+    }
+    if predicate.format_version == 0 || predicate.format_version > FORMAT_VERSION {
+        return Err(format!(
+            "formatVersion {} does not exist",
+            predicate.format_version
+        ));
+    }
+
+    let mut keys = BTreeSet::new();
+    for key in &predicate.keys {
+        if !keys.insert(key.id.as_str()) {
+            return Err(format!("the key {:?} stands twice", key.id));
+        }
+    }
+
+    let mut names = BTreeSet::new();
+    for cluster in &predicate.clusters {
+        if !names.insert(&cluster.name) {
+            return Err(format!("the cluster {:?} stands twice", cluster.name.as_str()));
+        }
+        check_cluster(cluster, &keys, predicate.point.as_str())?;
+    }
+    if names.is_empty() {
+        return Err("it holds no cluster".to_owned());
+    }
+
+    let missing = predicate.clusters.iter().any(|cluster| {
+        !cluster.missing.is_empty()
+            || cluster
+                .types
+                .iter()
+                .any(|t| matches!(t.outcome, TypeOutcome::Failed { .. }))
+    });
+    if missing != (predicate.completeness == Completeness::Partial) {
+        return Err(format!(
+            "it calls itself {:?}, which its clusters do not bear out",
+            predicate.completeness
+        ));
+    }
+
+    let mut subjects = BTreeMap::new();
+    for subject in &statement.subject {
+        if subjects.insert(&subject.name, subject.digest.sha256).is_some() {
+            return Err(format!("the subject {:?} stands twice", subject.name.as_str()));
+        }
+    }
+    for pack in own_packs(predicate) {
+        match subjects.remove(&pack.name) {
+            Some(digest) if digest == pack.sha256 => {}
+            Some(_) => {
+                return Err(format!(
+                    "the subject {:?} has another digest than the pack",
+                    pack.name.as_str()
+                ));
+            }
+            None => return Err(format!("the pack {:?} is not a subject", pack.name.as_str())),
+        }
+    }
+    match subjects.keys().next() {
+        Some(name) => Err(format!("the subject {:?} is no pack", name.as_str())),
+        None => Ok(()),
+    }
+}
+
+fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) -> Result<(), String> {
+    let name = cluster.name.as_str();
+    let mut packs = BTreeSet::new();
+    for pack in &cluster.packs {
+        let pack_name = pack.name.as_str();
+        if pack_name.split_once('/').map(|(folder, _)| folder) != Some(name) {
+            return Err(format!(
+                "the pack {pack_name:?} does not lie in the folder of its cluster {name:?}"
+            ));
+        }
+        if !packs.insert(&pack.name) {
+            return Err(format!("the pack {pack_name:?} stands twice"));
+        }
+        if !keys.contains(pack.key.as_str()) {
+            return Err(format!(
+                "the key {:?} of the pack {pack_name:?} is not there",
+                pack.key
+            ));
+        }
+        if pack
+            .point
+            .as_ref()
+            .is_some_and(|earlier| earlier.as_str() >= point)
+        {
+            return Err(format!(
+                "the pack {pack_name:?} is said to lie in a point that is not an earlier one"
+            ));
+        }
+    }
+    let mut types = BTreeSet::new();
+    for record in &cluster.types {
+        if !types.insert(record.name()) {
+            return Err(format!(
+                "the type {:?} of the cluster {name:?} stands twice",
+                record.name().as_str()
+            ));
+        }
+    }
+    for missing in &cluster.missing {
+        if missing.r#type.is_some() == missing.group.is_some() {
+            return Err(format!(
+                "a missing part of the cluster {name:?} names not exactly one of type and group"
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! The DSSE envelope: signing and, first of all, checking.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use lifeboat_model::{Code, ErrorKind};
+use serde::{Deserialize, Serialize};
+
+use super::{FORMAT_VERSION, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, check_structure};
+use crate::keys::{Fingerprint, VerifyingKey};
+
+/// The largest manifest that is read: some hundred bytes for each type and pack make a few MiB in the
+/// largest clusters.
+pub const MAX_MANIFEST: usize = 64 << 20;
+
+/// How many signatures of an envelope are looked at.
+const MAX_SIGNATURES: usize = 16;
+
+/// A DSSE envelope. Fields that are not known are passed over, as the DSSE protocol asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// What the payload is; signed together with it.
+    pub payload_type: String,
+    /// The payload, base64.
+    pub payload: String,
+    /// The signatures.
+    pub signatures: Vec<EnvelopeSignature>,
+}
+
+/// One signature of an envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvelopeSignature {
+    /// The fingerprint of the signing key. A hint that is not signed: it only makes messages better.
+    #[serde(default)]
+    pub keyid: String,
+    /// The signature, base64.
+    pub sig: String,
+}
+
+impl Envelope {
+    /// Puts a payload and its signature together.
+    #[must_use]
+    pub fn new(payload: &[u8], signer: &Fingerprint, signature: &[u8]) -> Self {
+        Self {
+            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload: STANDARD.encode(payload),
+            signatures: vec![EnvelopeSignature {
+                keyid: signer.as_str().to_owned(),
+                sig: STANDARD.encode(signature),
+            }],
+        }
+    }
+
+    /// The bytes of `manifest.json`.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).expect("text can always be written as JSON");
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// A manifest that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// The bytes are not a DSSE envelope.
+    #[error("the manifest is not a DSSE envelope: {what}")]
+    NotAnEnvelope {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The envelope holds something that is no statement.
+    #[error("the manifest holds {found:?}, not an in-toto statement")]
+    PayloadType {
+        /// The type that the envelope names.
+        found: String,
+    },
+    /// It names other signers than the pinned key, and no signature fits that key.
+    #[error("the manifest is signed by {}, not by the pinned key {expected}", .found.join(", "))]
+    OtherSigner {
+        /// The pinned key.
+        expected: Fingerprint,
+        /// Whom the signatures name.
+        found: Vec<String>,
+    },
+    /// It names the pinned key, but the signature does not fit: something was changed.
+    #[error("the signature of the manifest does not fit the pinned key {expected}: it was changed")]
+    BadSignature {
+        /// The pinned key.
+        expected: Fingerprint,
+    },
+    /// It is signed, but of a kind or version that this program does not know.
+    #[error("the recovery point has the format {found}; this program reads up to version {FORMAT_VERSION}")]
+    NewerFormat {
+        /// What was found.
+        found: String,
+    },
+    /// It is signed, but not what the format says.
+    #[error("the manifest is signed but not well formed: {what}")]
+    Malformed {
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl ManifestError {
+    /// What a caller should do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotAnEnvelope { .. } | Self::BadSignature { .. } => ErrorKind::Corrupt,
+            Self::OtherSigner { .. } => ErrorKind::Denied,
+            Self::PayloadType { .. } | Self::NewerFormat { .. } | Self::Malformed { .. } => {
+                ErrorKind::Invalid
+            }
+        }
+    }
+
+    /// The code that a user sees.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::OtherSigner { .. } | Self::BadSignature { .. } => Code::SignatureInvalid,
+            Self::NewerFormat { .. } => Code::NewerFormat,
+            Self::NotAnEnvelope { .. } | Self::PayloadType { .. } | Self::Malformed { .. } => {
+                Code::ManifestMalformed
+            }
+        }
+    }
+}
+
+/// The payload of a statement. The same statement always gives the same bytes.
+#[must_use]
+pub fn payload(statement: &Statement) -> Vec<u8> {
+    serde_json::to_vec(statement).expect("a statement can always be written as JSON")
+}
+
+/// What is signed: DSSE's pre-authentication encoding of a payload.
+#[must_use]
+pub fn pae(payload: &[u8]) -> Vec<u8> {
+    pae_of(PAYLOAD_TYPE, payload)
+}
+
+fn pae_of(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+#[derive(Deserialize)]
+struct Versions {
+    #[serde(rename = "_type")]
+    r#type: String,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    #[serde(default)]
+    predicate: Option<PredicateVersion>,
+}
+
+#[derive(Deserialize)]
+struct PredicateVersion {
+    #[serde(rename = "formatVersion")]
+    format_version: u64,
+}
+
+/// Opens a manifest: checks the signature before a byte of the payload is read, then the version, then
+/// the structure.
+///
+/// # Errors
+/// [`ManifestError`].
+pub fn open_envelope(bytes: &[u8], key: &VerifyingKey) -> Result<Statement, ManifestError> {
+    let not_an_envelope = |what: &str| ManifestError::NotAnEnvelope {
+        what: what.to_owned(),
+    };
+    if bytes.len() > MAX_MANIFEST {
+        return Err(not_an_envelope("it is too large"));
+    }
+    let envelope: Envelope =
+        serde_json::from_slice(bytes).map_err(|error| not_an_envelope(&error.to_string()))?;
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(ManifestError::PayloadType {
+            found: envelope.payload_type.chars().take(100).collect(),
+        });
+    }
+    let payload = decode(&envelope.payload).ok_or_else(|| not_an_envelope("its payload is not base64"))?;
+    check_signature(&envelope, &payload, key)?;
+
+    let malformed = |error: serde_json::Error| ManifestError::Malformed {
+        what: error.to_string(),
+    };
+    let versions: Versions = serde_json::from_slice(&payload).map_err(malformed)?;
+    if versions.r#type != STATEMENT_TYPE {
+        return Err(ManifestError::NewerFormat {
+            found: versions.r#type,
+        });
+    }
+    if versions.predicate_type != PREDICATE_TYPE {
+        return Err(ManifestError::NewerFormat {
+            found: versions.predicate_type,
+        });
+    }
+    if let Some(predicate) = versions.predicate
+        && predicate.format_version > u64::from(FORMAT_VERSION)
+    {
+        return Err(ManifestError::NewerFormat {
+            found: format!("version {}", predicate.format_version),
+        });
+    }
+    let statement: Statement = serde_json::from_slice(&payload).map_err(malformed)?;
+    check_structure(&statement).map_err(|what| ManifestError::Malformed { what })?;
+    Ok(statement)
+}
+
+fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> Result<(), ManifestError> {
+    let message = pae_of(&envelope.payload_type, payload);
+    let signatures = envelope.signatures.iter().take(MAX_SIGNATURES);
+    let fits = signatures
+        .clone()
+        .filter_map(|signature| decode(&signature.sig))
+        .any(|signature| key.verify(&message, &signature).is_ok());
+    if fits {
+        return Ok(());
+    }
+    let named: Vec<String> = signatures
+        .map(|signature| signature.keyid.chars().take(100).collect())
+        .collect();
+    let expected = key.fingerprint().clone();
+    if named.is_empty() || named.iter().any(|id| id == expected.as_str()) {
+        Err(ManifestError::BadSignature { expected })
+    } else {
+        Err(ManifestError::OtherSigner {
+            expected,
+            found: named,
+        })
+    }
+}
+
+/// DSSE allows both alphabets of base64.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+}

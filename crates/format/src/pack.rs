@@ -1,0 +1,270 @@
+//! Packs: files of encrypted frames. `FORMAT.md` has the layout byte by byte.
+//!
+//! Frames follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, "Online
+//! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", 2015): the nonce holds the frame's
+//! number and whether it is the last one, and each pack has a key of its own, derived from the data
+//! key, the point and the pack's name. A frame opens at its own place only.
+
+pub mod reader;
+pub mod writer;
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use lifeboat_model::{Code, ErrorKind, PackName, RecoveryPointId};
+use zeroize::Zeroizing;
+
+use crate::compress::{CompressionError, MAX_PLAINTEXT};
+use crate::digest::Sha256;
+use crate::keys::DataKey;
+
+/// The version of the pack format that this program writes, and the newest that it reads.
+pub const PACK_VERSION: u8 = 1;
+
+/// The size of a pack's header.
+pub const HEADER_LEN: usize = 8;
+
+/// The size of the number before each frame.
+pub const FRAME_HEAD_LEN: usize = 4;
+
+/// The size of an AES-GCM tag.
+pub const TAG_LEN: usize = 16;
+
+/// The largest ciphertext of a frame: the largest plaintext if zstd cannot shrink it
+/// (`ZSTD_compressBound`: 1/256 more), rounded up, and the tag.
+pub const MAX_CIPHERTEXT: usize = MAX_PLAINTEXT + (1 << 20) + TAG_LEN;
+
+const MAGIC: &[u8; 6] = b"LBPACK";
+const LAST: u32 = 1 << 31;
+
+/// What a pack holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackKind {
+    /// Batches of objects.
+    Objects,
+    /// Groups of index entries.
+    Index,
+}
+
+impl PackKind {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Objects => 1,
+            Self::Index => 2,
+        }
+    }
+
+    /// The header of a pack of this kind.
+    #[must_use]
+    pub fn header(self) -> [u8; HEADER_LEN] {
+        let [a, b, c, d, e, f] = *MAGIC;
+        [a, b, c, d, e, f, PACK_VERSION, self.byte()]
+    }
+}
+
+impl fmt::Display for PackKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Objects => "objects",
+            Self::Index => "an index",
+        })
+    }
+}
+
+/// Where a frame lies in its pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameLocation {
+    /// The frame's number, from 0.
+    pub frame: u32,
+    /// The offset of the frame's head in the file.
+    pub offset: u64,
+    /// The size of the frame, head and tag included.
+    pub length: u32,
+}
+
+/// A whole pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackSummary {
+    /// The digest of the file.
+    pub sha256: Sha256,
+    /// The size of the file.
+    pub bytes: u64,
+    /// How many frames it has, the last one included.
+    pub frames: u32,
+}
+
+/// Why a pack cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// The file does not begin as a pack does.
+    #[error("the file is not a pack")]
+    NotAPack,
+    /// The pack was written by a newer program.
+    #[error("the pack has version {found}; this program reads up to {PACK_VERSION}")]
+    Newer {
+        /// The version that was found.
+        found: u8,
+    },
+    /// An index stands where objects are expected, or the other way round.
+    #[error("the pack does not hold {expected}")]
+    WrongContent {
+        /// What was expected.
+        expected: PackKind,
+    },
+    /// The file ends inside a frame or before its last frame.
+    #[error("the pack is cut: it ends after {bytes} bytes, in or before frame {frame}")]
+    Truncated {
+        /// Where the file ends.
+        bytes: u64,
+        /// The frame that is missing or cut.
+        frame: u32,
+    },
+    /// There is something behind the last frame.
+    #[error("the pack goes on behind its last frame, at byte {offset}")]
+    Trailing {
+        /// Where it goes on.
+        offset: u64,
+    },
+    /// The head of a frame names an impossible size.
+    #[error("frame {frame} at byte {offset} claims an impossible size of {length} bytes")]
+    FrameSize {
+        /// The frame.
+        frame: u32,
+        /// Where it begins.
+        offset: u64,
+        /// What it claims.
+        length: u64,
+    },
+    /// The first frame does not open: the pack belongs to another point, name or key, or it was
+    /// changed. Which of these cannot be told from the bytes.
+    #[error(
+        "the pack cannot be opened as this pack of this point with this key: it was changed, or is another's"
+    )]
+    Foreign,
+    /// A frame does not open although the one before it did.
+    #[error("frame {frame} at byte {offset} was changed")]
+    Changed {
+        /// The frame.
+        frame: u32,
+        /// Where it begins.
+        offset: u64,
+    },
+    /// A frame opens only at another place.
+    #[error("frame {found} stands in the place of frame {frame}")]
+    Reordered {
+        /// The place.
+        frame: u32,
+        /// The frame that stands there.
+        found: u32,
+    },
+    /// A frame's mark as the last one was set or taken away.
+    #[error("the end of the pack was moved to or from frame {frame}")]
+    EndMoved {
+        /// The frame.
+        frame: u32,
+    },
+    /// A frame opens but its content cannot be unpacked.
+    #[error("the content of frame {frame} cannot be unpacked")]
+    Content {
+        /// The frame.
+        frame: u32,
+        /// Why.
+        #[source]
+        source: CompressionError,
+    },
+    /// The pack has as many frames as the format can number, or a frame is too large.
+    #[error("the pack is full")]
+    Full,
+    /// The cryptographic library refused an operation that cannot fail.
+    #[error("the cryptographic library refused to work")]
+    Crypto,
+    /// The reader was used after an error.
+    #[error("the pack was read on after an error")]
+    Poisoned,
+}
+
+impl PackError {
+    /// What a caller should do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Newer { .. } => ErrorKind::Invalid,
+            Self::Full | Self::Crypto | Self::Poisoned => ErrorKind::Bug,
+            _ => ErrorKind::Corrupt,
+        }
+    }
+
+    /// The code that a user sees.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Newer { .. } => Code::NewerFormat,
+            Self::Full | Self::Crypto | Self::Poisoned => Code::Bug,
+            _ => Code::PackCorrupt,
+        }
+    }
+}
+
+/// The key of one pack.
+pub(crate) struct PackKey {
+    key: LessSafeKey,
+    header: [u8; HEADER_LEN],
+}
+
+impl fmt::Debug for PackKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PackKey([redacted])")
+    }
+}
+
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+impl PackKey {
+    /// Derives the key of a pack (HKDF, RFC 5869).
+    pub(crate) fn derive(
+        kind: PackKind,
+        data_key: &DataKey,
+        point: &RecoveryPointId,
+        name: &PackName,
+    ) -> Result<Self, PackError> {
+        let (point, name) = (point.as_str(), name.as_str());
+        let length = |text: &str| {
+            u16::try_from(text.len())
+                .expect("identifiers are no longer than 256 bytes")
+                .to_be_bytes()
+        };
+        let (point_length, name_length) = (length(point), length(name));
+        let info = [
+            b"lifeboat pack v1".as_slice(),
+            &point_length,
+            point.as_bytes(),
+            &name_length,
+            name.as_bytes(),
+        ];
+        let mut bytes = Zeroizing::new([0; 32]);
+        Salt::new(HKDF_SHA256, &[])
+            .extract(data_key.expose())
+            .expand(&info, Length(32))
+            .and_then(|okm| okm.fill(bytes.as_mut()))
+            .map_err(|_| PackError::Crypto)?;
+        let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref()).map_err(|_| PackError::Crypto)?;
+        Ok(Self {
+            key: LessSafeKey::new(key),
+            header: kind.header(),
+        })
+    }
+
+    fn nonce(frame: u32, last: bool) -> Nonce {
+        let mut nonce = [0; NONCE_LEN];
+        nonce[7..11].copy_from_slice(&frame.to_be_bytes());
+        nonce[11] = u8::from(last);
+        Nonce::assume_unique_for_key(nonce)
+    }
+}

@@ -1,0 +1,330 @@
+//! Reading packs: as a stream, and one frame by its place.
+
+use aws_lc_rs::aead::Aad;
+use lifeboat_model::{PackName, RecoveryPointId};
+
+use super::{
+    FRAME_HEAD_LEN, FrameLocation, HEADER_LEN, LAST, MAGIC, MAX_CIPHERTEXT, PACK_VERSION, PackError, PackKey,
+    PackKind, PackSummary, TAG_LEN,
+};
+use crate::compress::Decompressor;
+use crate::digest::Hasher;
+use crate::keys::DataKey;
+
+/// How many other places are tried for a frame that does not open at its own, to tell a frame that
+/// was moved from one that was changed. Each costs one decryption, and only after a failure.
+const PLACES_TRIED: u32 = 64;
+
+/// A frame that was opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Where it lies.
+    pub location: FrameLocation,
+    /// Its content, unpacked; empty in the last frame of a pack that this program wrote.
+    pub plaintext: &'a [u8],
+    /// Whether it is the last one.
+    pub last: bool,
+}
+
+/// Reads one pack as its bytes arrive.
+///
+/// A frame is handed on only after it was authenticated; that the pack is whole is known only after
+/// [`PackReader::finish`].
+#[derive(Debug)]
+pub struct PackReader {
+    opener: FrameOpener,
+    decompressor: Decompressor,
+    hasher: Hasher,
+    /// Bytes that are not a whole header or frame yet.
+    pending: Vec<u8>,
+    plaintext: Vec<u8>,
+    header_read: bool,
+    /// The offset of `pending` in the file.
+    offset: u64,
+    frame: u32,
+    last_seen: bool,
+    failed: bool,
+}
+
+impl PackReader {
+    /// A reader for one pack.
+    ///
+    /// # Errors
+    /// [`PackError::Crypto`] where the cryptographic library fails.
+    pub fn new(
+        kind: PackKind,
+        data_key: &DataKey,
+        point: &RecoveryPointId,
+        name: &PackName,
+    ) -> Result<Self, PackError> {
+        Ok(Self {
+            opener: FrameOpener::new(kind, data_key, point, name)?,
+            decompressor: Decompressor::new().map_err(|_| PackError::Crypto)?,
+            hasher: Hasher::default(),
+            pending: Vec::new(),
+            plaintext: Vec::new(),
+            header_read: false,
+            offset: 0,
+            frame: 0,
+            last_seen: false,
+            failed: false,
+        })
+    }
+
+    /// Feeds the next bytes of the file. Each frame that becomes complete is given to `on_frame`.
+    ///
+    /// # Errors
+    /// [`PackError`] where the bytes are not this pack's, and whatever `on_frame` answers. After an
+    /// error the reader is of no more use.
+    pub fn push<E, F>(&mut self, bytes: &[u8], mut on_frame: F) -> Result<(), E>
+    where
+        E: From<PackError>,
+        F: FnMut(Frame<'_>) -> Result<(), E>,
+    {
+        if self.failed {
+            return Err(PackError::Poisoned.into());
+        }
+        self.failed = true;
+        self.hasher.update(bytes);
+        let mut rest = bytes;
+        loop {
+            if self.last_seen {
+                if !rest.is_empty() || !self.pending.is_empty() {
+                    return Err(PackError::Trailing { offset: self.offset }.into());
+                }
+                break;
+            }
+            let wanted = self.wanted()?;
+            // Bytes are gathered only as they come: a claimed size alone reserves nothing.
+            let take = wanted.saturating_sub(self.pending.len()).min(rest.len());
+            self.pending.extend_from_slice(&rest[..take]);
+            rest = &rest[take..];
+            if self.pending.len() < wanted {
+                break;
+            }
+            if !self.header_read {
+                self.opener.check_header(&self.pending)?;
+                self.header_read = true;
+                self.advance();
+            } else if wanted > FRAME_HEAD_LEN {
+                self.open(&mut on_frame)?;
+            }
+        }
+        self.failed = false;
+        Ok(())
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// [`PackError::Truncated`] where the last frame did not come.
+    pub fn finish(self) -> Result<PackSummary, PackError> {
+        if self.failed {
+            return Err(PackError::Poisoned);
+        }
+        if !self.last_seen {
+            return Err(PackError::Truncated {
+                bytes: self.offset + self.pending.len() as u64,
+                frame: self.frame,
+            });
+        }
+        Ok(PackSummary {
+            sha256: self.hasher.finish(),
+            bytes: self.offset,
+            frames: self.frame,
+        })
+    }
+
+    /// How many bytes `pending` needs before there is something to do: more than it has now.
+    fn wanted(&self) -> Result<usize, PackError> {
+        if !self.header_read {
+            return Ok(HEADER_LEN);
+        }
+        match self.pending.first_chunk::<FRAME_HEAD_LEN>() {
+            None => Ok(FRAME_HEAD_LEN),
+            Some(head) => {
+                let length = ciphertext_length(*head, self.frame, self.offset)?.0;
+                Ok(FRAME_HEAD_LEN + length)
+            }
+        }
+    }
+
+    fn open<E, F>(&mut self, on_frame: &mut F) -> Result<(), E>
+    where
+        E: From<PackError>,
+        F: FnMut(Frame<'_>) -> Result<(), E>,
+    {
+        let location = FrameLocation {
+            frame: self.frame,
+            offset: self.offset,
+            length: u32::try_from(self.pending.len()).map_err(|_| PackError::Full)?,
+        };
+        let last = self.opener.open_into(
+            location,
+            &mut self.pending,
+            &mut self.decompressor,
+            &mut self.plaintext,
+        )?;
+        on_frame(Frame {
+            location,
+            plaintext: &self.plaintext,
+            last,
+        })?;
+        self.last_seen = last;
+        self.frame = self.frame.checked_add(1).ok_or(PackError::Full)?;
+        self.advance();
+        Ok(())
+    }
+
+    fn advance(&mut self) {
+        self.offset += self.pending.len() as u64;
+        self.pending.clear();
+    }
+}
+
+/// Opens single frames of one pack, read by their place in the file.
+#[derive(Debug)]
+pub struct FrameOpener {
+    key: PackKey,
+    kind: PackKind,
+}
+
+impl FrameOpener {
+    /// An opener for one pack.
+    ///
+    /// # Errors
+    /// [`PackError::Crypto`] where the cryptographic library fails.
+    pub fn new(
+        kind: PackKind,
+        data_key: &DataKey,
+        point: &RecoveryPointId,
+        name: &PackName,
+    ) -> Result<Self, PackError> {
+        Ok(Self {
+            key: PackKey::derive(kind, data_key, point, name)?,
+            kind,
+        })
+    }
+
+    /// Opens the frame at a place that the index names; `bytes` is what the file holds there, head
+    /// included.
+    ///
+    /// # Errors
+    /// [`PackError`] where the bytes are not that frame.
+    pub fn open(&self, location: FrameLocation, bytes: &[u8]) -> Result<Vec<u8>, PackError> {
+        if bytes.len() as u64 != u64::from(location.length) {
+            return Err(PackError::Truncated {
+                bytes: location.offset + bytes.len() as u64,
+                frame: location.frame,
+            });
+        }
+        let mut decompressor = Decompressor::new().map_err(|_| PackError::Crypto)?;
+        let mut plaintext = Vec::new();
+        self.open_into(location, &mut bytes.to_vec(), &mut decompressor, &mut plaintext)?;
+        Ok(plaintext)
+    }
+
+    fn check_header(&self, header: &[u8]) -> Result<(), PackError> {
+        let version = header
+            .strip_prefix(MAGIC.as_slice())
+            .and_then(|rest| rest.first())
+            .ok_or(PackError::NotAPack)?;
+        match *version {
+            0 => Err(PackError::NotAPack),
+            1..=PACK_VERSION if header == self.key.header => Ok(()),
+            1..=PACK_VERSION => Err(PackError::WrongContent { expected: self.kind }),
+            found => Err(PackError::Newer { found }),
+        }
+    }
+
+    /// Opens a frame in place; answers whether it is the last one.
+    fn open_into(
+        &self,
+        location: FrameLocation,
+        bytes: &mut [u8],
+        decompressor: &mut Decompressor,
+        plaintext: &mut Vec<u8>,
+    ) -> Result<bool, PackError> {
+        let FrameLocation { frame, offset, .. } = location;
+        let (head, ciphertext) = bytes
+            .split_first_chunk_mut::<FRAME_HEAD_LEN>()
+            .ok_or(PackError::Truncated { bytes: offset, frame })?;
+        let (length, last) = ciphertext_length(*head, frame, offset)?;
+        if length != ciphertext.len() {
+            return Err(PackError::FrameSize {
+                frame,
+                offset,
+                length: length as u64,
+            });
+        }
+        let opened = {
+            let (content, tag) = ciphertext.split_at(length - TAG_LEN);
+            plaintext.clear();
+            plaintext.resize(content.len(), 0);
+            self.key.key.open_separate_gather(
+                PackKey::nonce(frame, last),
+                Aad::from(self.key.header),
+                content,
+                tag,
+                plaintext,
+            )
+        };
+        if opened.is_err() {
+            plaintext.clear();
+            return Err(self.diagnose(location, last, ciphertext));
+        }
+        if plaintext.is_empty() && last {
+            return Ok(true);
+        }
+        // The ciphertext is of no more use: its buffer takes the compressed content.
+        let compressed = &mut ciphertext[..length - TAG_LEN];
+        compressed.copy_from_slice(plaintext);
+        decompressor
+            .decompress(compressed, plaintext)
+            .map_err(|source| PackError::Content { frame, source })?;
+        Ok(last)
+    }
+
+    /// Says more of a frame that did not open.
+    fn diagnose(&self, location: FrameLocation, last: bool, ciphertext: &[u8]) -> PackError {
+        let opens = |frame: u32, last: bool| {
+            let mut copy = ciphertext.to_vec();
+            self.key
+                .key
+                .open_in_place(PackKey::nonce(frame, last), Aad::from(self.key.header), &mut copy)
+                .is_ok()
+        };
+        let FrameLocation { frame, offset, .. } = location;
+        if opens(frame, !last) {
+            return PackError::EndMoved { frame };
+        }
+        let first = frame.saturating_sub(PLACES_TRIED / 2);
+        let moved = (first..first.saturating_add(PLACES_TRIED))
+            .filter(|other| *other != frame)
+            .find(|other| opens(*other, last));
+        match moved {
+            Some(found) => PackError::Reordered { frame, found },
+            None if frame == 0 => PackError::Foreign,
+            None => PackError::Changed { frame, offset },
+        }
+    }
+}
+
+/// The size of a frame's ciphertext, and whether it is the last frame.
+fn ciphertext_length(
+    head: [u8; FRAME_HEAD_LEN],
+    frame: u32,
+    offset: u64,
+) -> Result<(usize, bool), PackError> {
+    let head = u32::from_le_bytes(head);
+    let length = (head & !LAST) as usize;
+    if (TAG_LEN..=MAX_CIPHERTEXT).contains(&length) {
+        Ok((length, head & LAST != 0))
+    } else {
+        Err(PackError::FrameSize {
+            frame,
+            offset,
+            length: length as u64,
+        })
+    }
+}

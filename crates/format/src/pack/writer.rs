@@ -1,0 +1,115 @@
+//! Writing packs.
+
+use aws_lc_rs::aead::Aad;
+use lifeboat_model::{PackName, RecoveryPointId};
+
+use super::{
+    FRAME_HEAD_LEN, FrameLocation, LAST, MAX_CIPHERTEXT, PackError, PackKey, PackKind, PackSummary, TAG_LEN,
+};
+use crate::digest::Hasher;
+use crate::keys::DataKey;
+
+/// Writes one pack. It does no output of its own: what belongs to the file is appended to `out`, and
+/// the caller sends it on.
+///
+/// A name must be written only once for a point and data key: the numbers of frames are the nonces.
+#[derive(Debug)]
+pub struct PackWriter {
+    key: PackKey,
+    hasher: Hasher,
+    bytes: u64,
+    frames: u32,
+}
+
+impl PackWriter {
+    /// Begins a pack.
+    ///
+    /// # Errors
+    /// [`PackError::Crypto`] where the cryptographic library fails.
+    pub fn new(
+        kind: PackKind,
+        data_key: &DataKey,
+        point: &RecoveryPointId,
+        name: &PackName,
+    ) -> Result<Self, PackError> {
+        Ok(Self {
+            key: PackKey::derive(kind, data_key, point, name)?,
+            hasher: Hasher::default(),
+            bytes: 0,
+            frames: 0,
+        })
+    }
+
+    /// Appends a frame with compressed content.
+    ///
+    /// # Errors
+    /// [`PackError::Full`] where the content is too large or the numbers are used up; nothing was
+    /// written then.
+    pub fn append(&mut self, compressed: &[u8], out: &mut Vec<u8>) -> Result<FrameLocation, PackError> {
+        // The last number is kept for the last frame.
+        if self.frames == u32::MAX - 1 {
+            return Err(PackError::Full);
+        }
+        self.frame(compressed, false, out)
+    }
+
+    /// Ends the pack with an empty last frame.
+    ///
+    /// # Errors
+    /// [`PackError::Crypto`] where the cryptographic library fails.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<PackSummary, PackError> {
+        self.frame(&[], true, out)?;
+        Ok(PackSummary {
+            sha256: self.hasher.finish(),
+            bytes: self.bytes,
+            frames: self.frames,
+        })
+    }
+
+    /// How large the file is so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How many frames there are so far.
+    #[must_use]
+    pub fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    fn frame(&mut self, content: &[u8], last: bool, out: &mut Vec<u8>) -> Result<FrameLocation, PackError> {
+        let length = content.len() + TAG_LEN;
+        if length > MAX_CIPHERTEXT {
+            return Err(PackError::Full);
+        }
+        let before = out.len();
+        if self.bytes == 0 {
+            out.extend_from_slice(&self.key.header);
+        }
+        let begin = out.len();
+        let head = u32::try_from(length).map_err(|_| PackError::Full)? | if last { LAST } else { 0 };
+        out.reserve(FRAME_HEAD_LEN + length);
+        out.extend_from_slice(&head.to_le_bytes());
+        out.extend_from_slice(content);
+        let sealed = self.key.key.seal_in_place_separate_tag(
+            PackKey::nonce(self.frames, last),
+            Aad::from(self.key.header),
+            &mut out[begin + FRAME_HEAD_LEN..],
+        );
+        let Ok(tag) = sealed else {
+            out.truncate(before);
+            return Err(PackError::Crypto);
+        };
+        out.extend_from_slice(tag.as_ref());
+        self.hasher.update(&out[before..]);
+        let location = FrameLocation {
+            frame: self.frames,
+            offset: self.bytes + (begin - before) as u64,
+            length: u32::try_from(out.len() - begin).map_err(|_| PackError::Full)?,
+        };
+        self.bytes += (out.len() - before) as u64;
+        self.frames += 1;
+        Ok(location)
+    }
+}

@@ -1,0 +1,31 @@
+//! PEM text (RFC 7468), as far as keys need it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The first PEM block of a text: its label, such as `PUBLIC KEY`, and its bytes.
+///
+/// Text before and behind the block is passed over, as RFC 7468 (section 2) allows. None where there
+/// is no whole block.
+#[must_use]
+pub fn decode(text: &str) -> Option<(&str, Vec<u8>)> {
+    let (_, rest) = text.split_once("-----BEGIN ")?;
+    let (label, rest) = rest.split_once("-----")?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let bytes = STANDARD.decode(body).ok()?;
+    Some((label, bytes))
+}
+
+/// Bytes as a PEM block with lines of 64 characters.
+#[must_use]
+pub fn encode(label: &str, bytes: &[u8]) -> String {
+    let body = STANDARD.encode(bytes);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in body.as_bytes().chunks(64) {
+        text.extend(line.iter().copied().map(char::from));
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}

@@ -1,0 +1,304 @@
+//! The one loop that runs over every byte of a capture: it finds where a JSON value ends, without
+//! looking at what is inside.
+//!
+//! Blocks of 64 bytes are turned into bit masks, one bit a byte (the method of simdjson, "Parsing
+//! Gigabytes of JSON per Second", Langdale and Lemire 2019), in plain integer arithmetic, because the
+//! house forbids unsafe code: string borders come from a prefix xor over the quotes, and only
+//! brackets outside of strings are counted.
+
+const BLOCK: usize = 64;
+
+/// How deep a value may be nested. The API server's own decoder stops at 10,000 (`encoding/json`,
+/// `maxNestingDepth`), so no object of a cluster is deeper.
+pub(crate) const MAX_DEPTH: u32 = 10_000;
+
+/// The place inside a value where the bytes so far have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Scan {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+/// What a piece of input did to a [`Scan`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The value ends before this offset.
+    Ended(usize),
+    /// The value goes on behind the input.
+    More,
+    /// The value is nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+}
+
+impl Scan {
+    /// A scan that starts at the opening bracket of an object or array.
+    pub(crate) fn container() -> Self {
+        Self::default()
+    }
+
+    /// Goes through `bytes` until the container that the scan began with is closed. The first byte
+    /// ever given must be its opening bracket.
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> Step {
+        let mut at = 0;
+        let (blocks, tail) = bytes.as_chunks::<BLOCK>();
+        for block in blocks {
+            match self.block(block, BLOCK) {
+                Step::More => at += BLOCK,
+                Step::Ended(end) => return Step::Ended(at + end),
+                Step::TooDeep => return Step::TooDeep,
+            }
+        }
+        if tail.is_empty() {
+            return Step::More;
+        }
+        // Spaces mean nothing to the scan, inside of strings and outside.
+        let mut padded = [b' '; BLOCK];
+        padded[..tail.len()].copy_from_slice(tail);
+        match self.block(&padded, tail.len()) {
+            Step::Ended(end) => Step::Ended(at + end),
+            other => other,
+        }
+    }
+
+    fn block(&mut self, block: &[u8; BLOCK], length: usize) -> Step {
+        let masks = Masks::of(block);
+        let escaped = escaped_bits(masks.backslash, self.escaped);
+        let quotes = masks.quote & !escaped.bits;
+        let inside = prefix_xor(quotes) ^ if self.in_string { u64::MAX } else { 0 };
+        let mut open = masks.open & !inside;
+        let mut close = masks.close & !inside;
+
+        if self.depth > close.count_ones() {
+            // The value cannot end in this block: counting is enough.
+            self.depth = self.depth + open.count_ones() - close.count_ones();
+            if self.depth > MAX_DEPTH {
+                return Step::TooDeep;
+            }
+        } else {
+            while (open | close) != 0 {
+                if open.trailing_zeros() < close.trailing_zeros() {
+                    self.depth += 1;
+                    open &= open - 1;
+                } else {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Step::Ended(close.trailing_zeros() as usize + 1);
+                    }
+                    close &= close - 1;
+                }
+            }
+        }
+        self.in_string = inside >> (BLOCK - 1) == 1;
+        self.escaped = if length == BLOCK {
+            escaped.carry
+        } else {
+            (escaped.bits >> length) & 1 == 1
+        };
+        Step::More
+    }
+}
+
+struct Masks {
+    quote: u64,
+    backslash: u64,
+    open: u64,
+    close: u64,
+}
+
+impl Masks {
+    #[inline]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let mut masks = Self {
+            quote: 0,
+            backslash: 0,
+            open: 0,
+            close: 0,
+        };
+        let (words, _) = block.as_chunks::<8>();
+        for (index, word) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            let shift = index * 8;
+            masks.quote |= equal_bits(word, b'"') << shift;
+            masks.backslash |= equal_bits(word, b'\\') << shift;
+            // '[' and '{', ']' and '}' differ in the bit 0x20 alone.
+            let folded = word | splat(0x20);
+            masks.open |= equal_bits(folded, b'{') << shift;
+            masks.close |= equal_bits(folded, b'}') << shift;
+        }
+        masks
+    }
+}
+
+const fn splat(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// One bit for each byte of `word` that equals `byte`; bit 0 stands for the first.
+#[inline]
+fn equal_bits(word: u64, byte: u8) -> u64 {
+    const LOW: u64 = splat(0x7f);
+    let different = word ^ splat(byte);
+    // Exact in every byte: the high bit of a byte is set where that byte of `different` is zero.
+    let zero = !(((different & LOW) + LOW) | different | LOW);
+    // The multiplication gathers the eight high bits in the top byte.
+    (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+struct Escaped {
+    bits: u64,
+    carry: bool,
+}
+
+/// Which bytes stand behind an unescaped backslash; `carry` is that of the byte behind the block.
+#[inline]
+fn escaped_bits(backslash: u64, carried: bool) -> Escaped {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    let carried = u64::from(carried);
+    if backslash == 0 {
+        return Escaped {
+            bits: carried,
+            carry: false,
+        };
+    }
+    let backslash = backslash & !carried;
+    let follows = (backslash << 1) | carried;
+    let odd_starts = backslash & !EVEN & !follows;
+    let (even_sequences, carry) = odd_starts.overflowing_add(backslash);
+    Escaped {
+        bits: (EVEN ^ (even_sequences << 1)) & follows,
+        carry,
+    }
+}
+
+/// Bit i of the result is the parity of the bits 0 to i.
+#[inline]
+fn prefix_xor(mut bits: u64) -> u64 {
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    bits ^= bits << 32;
+    bits
+}
+
+/// The offset behind the string whose opening quote is the first byte of `bytes`.
+pub(crate) fn string_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let found = at + memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[found] == b'"' {
+            return Some(found + 1);
+        }
+        at = found + 2;
+    }
+}
+
+/// Whether a byte is white space between JSON tokens (RFC 8259, section 2).
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same question answered one byte at a time.
+    fn plain(bytes: &[u8]) -> Option<usize> {
+        let (mut depth, mut in_string, mut escaped) = (0_i64, false, false);
+        for (at, byte) in bytes.iter().enumerate() {
+            if in_string {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = true,
+                    b'"' => in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => in_string = true,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => Just(b"\"".to_vec()), 3 => Just(b"\\".to_vec()), 2 => Just(b"\\\\".to_vec()),
+            2 => Just(b"{".to_vec()), 2 => Just(b"}".to_vec()), 1 => Just(b"[".to_vec()),
+            1 => Just(b"]".to_vec()), 3 => Just(b"0123456789abcdefghijklmnop".to_vec()),
+            1 => Just("é{\u{7f}".as_bytes().to_vec()), 1 => Just(vec![0xdb, 0xfd, 0xa2, 0xdc])
+        ];
+        proptest::collection::vec(piece, 0..60).prop_map(|pieces| {
+            let mut text = b"{".to_vec();
+            text.extend(pieces.concat());
+            text
+        })
+    }
+
+    /// Backslashes outside of strings are no JSON; both answers are free there.
+    fn has_stray_backslash(bytes: &[u8]) -> bool {
+        let (mut in_string, mut escaped) = (false, false);
+        for byte in bytes {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if !in_string => return true,
+                b'\\' => escaped = true,
+                b'"' => in_string = !in_string,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_find_the_same_end_as_single_bytes(text in text(), cut in 0_usize..200) {
+            prop_assume!(!has_stray_backslash(&text));
+            let expected = plain(&text).map_or(Step::More, Step::Ended);
+            prop_assert_eq!(Scan::container().advance(&text), expected);
+
+            let (first, second) = text.split_at(cut.min(text.len()));
+            let mut scan = Scan::container();
+            let in_two = match scan.advance(first) {
+                Step::More => match scan.advance(second) {
+                    Step::Ended(end) => Step::Ended(first.len() + end),
+                    other => other,
+                },
+                other => other,
+            };
+            prop_assert_eq!(in_two, expected);
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        assert_eq!(
+            Scan::container().advance(&vec![b'['; MAX_DEPTH as usize + 100]),
+            Step::TooDeep
+        );
+        let mut deep = vec![b'['; 9_000];
+        deep.extend(vec![b']'; 9_000]);
+        assert_eq!(Scan::container().advance(&deep), Step::Ended(18_000));
+    }
+
+    #[test]
+    fn a_string_ends_at_its_own_quote() {
+        assert_eq!(string_end(br#""a\"b\\" tail"#), Some(8));
+        assert_eq!(string_end(br#""a\"#), None);
+        assert_eq!(string_end(br#""a\""#), None);
+        assert_eq!(string_end(b"\""), None);
+    }
+}
