@@ -1,0 +1,9 @@
+//! For tests here and in other crates: scripted API servers, and transports that fail on purpose.
+
+mod cluster;
+mod server;
+mod transport;
+
+pub use cluster::{FakeCluster, FakeType};
+pub use server::{FakeServer, Recorded, Reply};
+pub use transport::{FailAt, FailingTransport, Moment, RequestCounter};

@@ -1,0 +1,103 @@
+//! A transport that dies at the n-th request, as a process does that is killed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use http::{Method, Request, Response};
+use kube::client::Body;
+use tower::BoxError;
+
+use crate::api::Api;
+use crate::retry::RetryPolicy;
+
+/// Whether the fatal request reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It is never sent.
+    Before,
+    /// It takes effect, but the answer is lost.
+    After,
+}
+
+/// Which request is the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailAt {
+    /// The first request is number 0.
+    pub request: u64,
+    /// Whether it takes effect.
+    pub moment: Moment,
+    /// Whether only requests that change something are counted. Others pass until the transport is
+    /// dead and fail afterwards.
+    pub only_writes: bool,
+}
+
+/// How many requests were counted so far.
+#[derive(Debug, Clone, Default)]
+pub struct RequestCounter(Arc<AtomicU64>);
+
+impl RequestCounter {
+    /// The number of requests.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A service that passes requests on until one fails, and then fails for ever.
+#[derive(Clone)]
+pub struct FailingTransport {
+    client: kube::Client,
+    at: FailAt,
+    counter: RequestCounter,
+}
+
+impl FailingTransport {
+    /// An [`Api`] like `api` that dies as `at` says. It makes one attempt per request, because a
+    /// process that was killed does not retry.
+    #[must_use]
+    pub fn around(api: &Api, at: FailAt) -> (Api, RequestCounter) {
+        let counter = RequestCounter::default();
+        let transport = Self {
+            client: api.client().clone(),
+            at,
+            counter: counter.clone(),
+        };
+        let failing = Api::from_service(transport, api.server()).with_retry(RetryPolicy::ONCE);
+        (failing, counter)
+    }
+}
+
+fn dead() -> BoxError {
+    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the test ended this connection").into()
+}
+
+impl tower::Service<Request<Body>> for FailingTransport {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let counts = !self.at.only_writes || !matches!(*request.method(), Method::GET | Method::HEAD);
+        let number = if counts {
+            self.counter.0.fetch_add(1, Ordering::SeqCst)
+        } else {
+            self.counter.get()
+        };
+        let fatal = counts && number == self.at.request;
+        let (client, at) = (self.client.clone(), self.at);
+        let over = number > at.request;
+        Box::pin(async move {
+            if over || (fatal && at.moment == Moment::Before) {
+                return Err(dead());
+            }
+            let response = client.send(request).await?;
+            if fatal { Err(dead()) } else { Ok(response) }
+        })
+    }
+}
