@@ -1,0 +1,100 @@
+//! Who works on a target: a process on a host, told apart from a later process of the same number.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A process that holds the lease of a target, written `host/pid/start`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The name of the host.
+    pub host: String,
+    /// The process number on that host.
+    pub pid: u32,
+    /// When the process began, in the unit that the host counts in: only equality matters.
+    pub start: u64,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.host, self.pid, self.start)
+    }
+}
+
+impl FromStr for Holder {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.rsplitn(3, '/');
+        let mut part = || parts.next().ok_or(());
+        let start = part()?.parse().map_err(|_| ())?;
+        let pid = part()?.parse().map_err(|_| ())?;
+        let host = part()?.to_owned();
+        Ok(Self { host, pid, start })
+    }
+}
+
+impl Holder {
+    /// This process. Where the system does not tell when a process began (anything but Linux), the
+    /// start is 0 and a dead holder is waited for instead of being recognised.
+    #[must_use]
+    pub fn this_process() -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = host.trim();
+        let pid = std::process::id();
+        Self {
+            host: if host.is_empty() { "unknown" } else { host }.to_owned(),
+            pid,
+            start: started(pid).unwrap_or(0),
+        }
+    }
+
+    /// Whether `other` is known to have ended: it ran on this host, and no process of its number and
+    /// start is there any more.
+    #[must_use]
+    pub fn knows_ended(&self, other: &Holder) -> bool {
+        // Hosts without a name of their own (containers with equal names) would see each other as
+        // dead; the boot id in the start would help, but the lease's expiry covers them as well.
+        self.host == other.host && self.start != 0 && started(other.pid) != Some(other.start)
+    }
+}
+
+/// The start of a process in clock ticks since boot: field 22 of `/proc/PID/stat` (proc(5)).
+fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold spaces and parentheses.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_holder_survives_being_written() {
+        let holder = Holder {
+            host: "build/7".into(),
+            pid: 42,
+            start: 99,
+        };
+        assert_eq!(holder.to_string().parse::<Holder>().unwrap(), holder);
+        assert!("somebody".parse::<Holder>().is_err());
+    }
+
+    #[test]
+    fn an_ended_process_of_this_host_is_known_and_a_living_or_foreign_one_is_not() {
+        let own = Holder::this_process();
+        assert!(!own.knows_ended(&own));
+        let reused = Holder {
+            start: own.start + 1,
+            ..own.clone()
+        };
+        assert!(own.knows_ended(&reused));
+        let elsewhere = Holder {
+            host: "elsewhere".into(),
+            ..reused
+        };
+        assert!(!own.knows_ended(&elsewhere));
+    }
+}

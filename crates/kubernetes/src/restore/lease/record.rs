@@ -1,0 +1,60 @@
+//! What is known about a run from its Lease.
+
+use serde_json::Value;
+
+use super::text;
+
+/// The annotation with the digest of what the plan follows from.
+pub(super) const INPUTS: &str = "lifeboat.dev/plan-inputs";
+
+/// What is known about a run, of this process or of an interrupted one that it continues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// The `creationTimestamp` of the Lease, RFC 3339 in UTC with whole seconds: objects with a later
+    /// stamp were made by the run. The form sorts as text.
+    pub started: String,
+    /// Whether an interrupted run is continued.
+    pub resumed: bool,
+}
+
+impl RunRecord {
+    /// The record of the run that holds this Lease; nothing where the Lease has no usable stamp.
+    pub(super) fn read(lease: &Value, resumed: bool) -> Option<Self> {
+        let started = text(lease, "/metadata/creationTimestamp");
+        (started.len() == "2026-01-01T00:00:00Z".len() && started.ends_with('Z')).then(|| Self {
+            started: started.to_owned(),
+            resumed,
+        })
+    }
+
+    /// Whether an object with this `creationTimestamp` was made after the run began.
+    #[must_use]
+    pub fn made(&self, creation_timestamp: &str) -> bool {
+        creation_timestamp > self.started.as_str()
+    }
+}
+
+/// The digest of the inputs of the run that holds this Lease.
+pub(super) fn inputs(lease: &Value) -> &str {
+    lease
+        .pointer("/metadata/annotations")
+        .and_then(|annotations| annotations.get(INPUTS)?.as_str())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_of_the_same_second_is_not_taken_for_one_of_the_run() {
+        let lease = json!({"metadata": {"creationTimestamp": "2026-11-21T10:00:00Z"}});
+        let run = RunRecord::read(&lease, true).unwrap();
+        assert!(run.made("2026-11-21T10:00:01Z"));
+        assert!(!run.made("2026-11-21T10:00:00Z") && !run.made("2026-11-21T09:59:59Z"));
+        assert!(RunRecord::read(&json!({}), false).is_none());
+    }
+}

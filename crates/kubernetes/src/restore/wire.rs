@@ -1,0 +1,115 @@
+//! The few forms of request that a restore makes.
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use lifeboat_model::ErrorKind;
+use serde_json::{Value, json};
+
+use crate::api::{Answer, Api, ApiError};
+
+/// The field manager of writes that nobody owned at the source.
+pub(crate) const MANAGER: &str = "lifeboat";
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+/// Builds a request with a body.
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    body: Bytes,
+) -> Result<Request<Bytes>, ApiError> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, JSON)
+        .header(header::CONTENT_TYPE, content_type)
+        .body(body)
+        .map_err(|cause| ApiError::Request {
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+/// Sends `value` as JSON.
+pub(crate) async fn send(
+    api: &Api,
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    value: &Value,
+) -> Result<Answer, ApiError> {
+    let body = serde_json::to_vec(value).expect("a JSON value has string keys and can be written");
+    api.request(request(method, path, content_type, body.into())?)
+        .await
+}
+
+/// Sends a POST that stores nothing and may therefore be sent again when its answer is lost.
+pub(crate) async fn send_again(
+    api: &Api,
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    value: &Value,
+) -> Result<Answer, ApiError> {
+    let mut backoff = api.retry_policy().begin(api.jitter());
+    loop {
+        match send(api, method.clone(), path, content_type, value).await {
+            Err(error @ ApiError::Interrupted { .. }) => backoff.pause_after(error).await?,
+            other => return other,
+        }
+    }
+}
+
+/// Reads one object; nothing where there is none.
+pub(crate) async fn read(api: &Api, path: &str) -> Result<Option<Value>, ApiError> {
+    match api.get_json(path).await {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.status() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes the object with this uid and no other. Whether it is gone already is the same to us.
+pub(crate) async fn delete(
+    api: &Api,
+    path: &str,
+    uid: &str,
+    resource_version: Option<&str>,
+) -> Result<(), ApiError> {
+    let mut preconditions = json!({ "uid": uid });
+    if let Some(version) = resource_version {
+        preconditions["resourceVersion"] = version.into();
+    }
+    let options = json!({
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": preconditions,
+    });
+    match send(api, Method::DELETE, path, JSON, &options).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Gone => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Text as a value in a query string (RFC 3986: unreserved characters stay).
+pub(crate) fn query_value(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// The text at a JSON pointer, or the empty text.
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
