@@ -1,1 +1,27 @@
-//! .
+//! What Lifeboat does with recovery points, free of any vendor: the ports through which it reaches
+//! stores, keys, time and chance, and the recovery point written, sealed, found, opened and verified
+//! through them.
+//!
+//! - [`ports`]: the traits that adapters implement, and their errors.
+//! - [`writer`]: one cluster's capture streamed into packs; [`seal`]: the signature that makes a point.
+//! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
+//! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose
+//!   process dies at a chosen call, and the test suite that every store must pass.
+//!
+//! This crate must not depend on tokio, a clock, the environment, or any adapter.
+//!
+//! Invariants: a recovery point exists exactly when its `manifest.json` does, which is written once
+//! and last; nothing of a point is believed before the pinned key has verified its manifest; no
+//! secret is part of an error.
+
+pub mod failing;
+pub mod layout;
+mod listing;
+pub mod memory;
+pub mod ports;
+pub mod progress;
+pub mod seal;
+pub mod writer;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;

@@ -1,0 +1,320 @@
+//! A store whose process dies at a chosen call: what a crash, a power cut or a killed Lambda leaves.
+//!
+//! Every call with an effect is counted, each piece of an upload included. At the chosen call the
+//! store "dies": the call takes effect not at all, fully, or half, and fails; every later call fails,
+//! reads included, and unfinished uploads are left lying as a dead process leaves them. Trying a piece
+//! of work with a fault at each of its calls is an exhaustive crash test.
+
+use std::mem;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lifeboat_model::ObjectKey;
+
+use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
+
+/// How much of the fatal call takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing: the process died on its way to the store.
+    Before,
+    /// Everything, but the caller never hears of it.
+    After,
+    /// Half the bytes of a write. Calls that are atomic by contract leave their half as rubbish that
+    /// is not visible; calls without bytes take no effect.
+    Torn,
+}
+
+impl Moment {
+    /// Every moment, for exhaustive tests.
+    pub const ALL: [Self; 3] = [Self::Before, Self::After, Self::Torn];
+}
+
+/// Where the process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    call: u64,
+    moment: Moment,
+}
+
+impl Fault {
+    /// Dies at the call with this number; the first call with an effect is number 0.
+    #[must_use]
+    pub fn at(call: u64, moment: Moment) -> Self {
+        Self { call, moment }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Fate {
+    fault: Option<Fault>,
+    calls: AtomicU64,
+    dead: AtomicBool,
+}
+
+/// The error behind every call to a dead store.
+#[derive(Debug, thiserror::Error)]
+#[error("the process was killed here by a test")]
+struct Killed;
+
+impl Fate {
+    fn alive(&self, operation: StoreOperation, key: &str) -> Result<(), StoreError> {
+        if self.dead.load(Ordering::SeqCst) {
+            return Err(killed(operation, key));
+        }
+        Ok(())
+    }
+
+    /// Counts a call with an effect; says how it ends if it is the last.
+    fn effect(&self, operation: StoreOperation, key: &str) -> Result<Option<Moment>, StoreError> {
+        self.alive(operation, key)?;
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Some(fault) if fault.call == call => {
+                self.dead.store(true, Ordering::SeqCst);
+                Ok(Some(fault.moment))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn killed(operation: StoreOperation, key: &str) -> StoreError {
+    StoreError::Failed {
+        operation,
+        key: key.to_owned(),
+        source: Box::new(Killed),
+    }
+}
+
+/// A store that dies at a chosen call.
+pub struct FailingStore<S> {
+    inner: S,
+    fate: Arc<Fate>,
+}
+
+impl<S: ObjectStore> FailingStore<S> {
+    /// Dies at `fault`.
+    pub fn new(inner: S, fault: Fault) -> Self {
+        let fate = Fate {
+            fault: Some(fault),
+            ..Fate::default()
+        };
+        Self {
+            inner,
+            fate: Arc::new(fate),
+        }
+    }
+
+    /// Never dies; counts the calls with an effect, so that a test knows which faults there are.
+    pub fn counting(inner: S) -> Self {
+        Self {
+            inner,
+            fate: Arc::default(),
+        }
+    }
+
+    /// How many calls with an effect were made, the fatal one included.
+    pub fn calls(&self) -> u64 {
+        self.fate.calls.load(Ordering::SeqCst)
+    }
+
+    /// Whether the fault has struck.
+    pub fn died(&self) -> bool {
+        self.fate.dead.load(Ordering::SeqCst)
+    }
+
+    /// Leaves half of `bytes` behind as an upload that nobody will finish.
+    async fn tear(&self, key: &ObjectKey, bytes: &Bytes) {
+        if let Ok(mut upload) = self.inner.upload(key).await {
+            // The tear is best effort: a store that refuses it leaves even less behind.
+            let _ = upload.write(bytes.slice(..bytes.len() / 2)).await;
+            mem::forget(upload);
+        }
+    }
+}
+
+#[async_trait]
+impl<S: ObjectStore> ObjectStore for FailingStore<S> {
+    async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
+        match self.fate.effect(StoreOperation::Create, key.as_str())? {
+            None => return self.inner.put_new(key, bytes).await,
+            Some(Moment::Before) => {}
+            Some(Moment::After) => drop(self.inner.put_new(key, bytes).await?),
+            Some(Moment::Torn) => self.tear(key, &bytes).await,
+        }
+        Err(killed(StoreOperation::Create, key.as_str()))
+    }
+
+    async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
+        match self.fate.effect(StoreOperation::Replace, key.as_str())? {
+            None => return self.inner.replace(key, expected, bytes).await,
+            Some(Moment::Before) => {}
+            Some(Moment::After) => drop(self.inner.replace(key, expected, bytes).await?),
+            Some(Moment::Torn) => self.tear(key, &bytes).await,
+        }
+        Err(killed(StoreOperation::Replace, key.as_str()))
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
+        self.fate.alive(StoreOperation::Read, key.as_str())?;
+        self.inner.get(key).await
+    }
+
+    async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.fate.alive(StoreOperation::Read, key.as_str())?;
+        self.inner.get_range(key, range).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        self.fate.alive(StoreOperation::Inspect, key.as_str())?;
+        self.inner.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        self.fate.alive(StoreOperation::List, prefix)?;
+        self.inner.list(prefix, after, limit).await
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.fate.alive(StoreOperation::List, prefix)?;
+        self.inner.list_folders(prefix).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        match self.fate.effect(StoreOperation::Delete, key.as_str())? {
+            None => return self.inner.delete(key).await,
+            Some(Moment::Before | Moment::Torn) => {}
+            Some(Moment::After) => self.inner.delete(key).await?,
+        }
+        Err(killed(StoreOperation::Delete, key.as_str()))
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        let moment = self.fate.effect(StoreOperation::Upload, key.as_str())?;
+        if moment == Some(Moment::After) {
+            mem::forget(self.inner.upload(key).await?);
+        }
+        if moment.is_some() {
+            return Err(killed(StoreOperation::Upload, key.as_str()));
+        }
+        Ok(Box::new(FailingUpload {
+            inner: Some(self.inner.upload(key).await?),
+            key: key.to_string(),
+            fate: Arc::clone(&self.fate),
+        }))
+    }
+}
+
+struct FailingUpload {
+    /// Present until the upload ends.
+    inner: Option<Box<dyn Upload>>,
+    key: String,
+    fate: Arc<Fate>,
+}
+
+impl FailingUpload {
+    fn take(&mut self) -> Box<dyn Upload> {
+        self.inner.take().expect("an upload ends once, by value")
+    }
+}
+
+impl Drop for FailingUpload {
+    fn drop(&mut self) {
+        // A dead process tidies nothing up.
+        if self.fate.dead.load(Ordering::SeqCst) {
+            mem::forget(self.inner.take());
+        }
+    }
+}
+
+#[async_trait]
+impl Upload for FailingUpload {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        let moment = self.fate.effect(StoreOperation::Upload, &self.key)?;
+        let inner = self.inner.as_mut().expect("an upload ends once, by value");
+        match moment {
+            None => return inner.write(bytes).await,
+            Some(Moment::Before) => {}
+            Some(Moment::After) => inner.write(bytes).await?,
+            Some(Moment::Torn) => inner.write(bytes.slice(..bytes.len() / 2)).await?,
+        }
+        Err(killed(StoreOperation::Upload, &self.key))
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<ETag, StoreError> {
+        let moment = self.fate.effect(StoreOperation::Finish, &self.key)?;
+        match moment {
+            None => return self.take().finish().await,
+            Some(Moment::Before | Moment::Torn) => {}
+            Some(Moment::After) => drop(self.take().finish().await?),
+        }
+        Err(killed(StoreOperation::Finish, &self.key))
+    }
+
+    async fn abort(mut self: Box<Self>) -> Result<(), StoreError> {
+        let moment = self.fate.effect(StoreOperation::Abort, &self.key)?;
+        match moment {
+            None => return self.take().abort().await,
+            Some(Moment::Before | Moment::Torn) => {}
+            Some(Moment::After) => self.take().abort().await?,
+        }
+        Err(killed(StoreOperation::Abort, &self.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::conformance;
+    use crate::memory::MemoryStore;
+
+    fn key(text: &str) -> ObjectKey {
+        ObjectKey::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_wrapper_without_a_fault_conforms() {
+        block_on(conformance::all(&|| {
+            Box::new(FailingStore::counting(MemoryStore::new()))
+        }));
+    }
+
+    #[test]
+    fn after_its_death_a_store_answers_nothing() {
+        for (moment, visible) in [(Moment::Before, 1), (Moment::After, 2), (Moment::Torn, 1)] {
+            let memory = MemoryStore::new();
+            let store = FailingStore::new(memory.clone(), Fault::at(1, moment));
+            block_on(async {
+                store.put_new(&key("a"), Bytes::from_static(b"a")).await.unwrap();
+                store
+                    .put_new(&key("b"), Bytes::from_static(b"b"))
+                    .await
+                    .unwrap_err();
+                assert!(store.died());
+                store.get(&key("a")).await.unwrap_err();
+                store.list("", None, 10).await.unwrap_err();
+                store.put_new(&key("c"), Bytes::new()).await.unwrap_err();
+            });
+            assert_eq!(memory.contents().len(), visible, "{moment:?}");
+        }
+    }
+
+    #[test]
+    fn an_upload_counts_each_of_its_calls() {
+        let store = FailingStore::counting(MemoryStore::new());
+        block_on(async {
+            let mut upload = store.upload(&key("a")).await.unwrap();
+            upload.write(Bytes::from_static(b"a")).await.unwrap();
+            upload.write(Bytes::from_static(b"b")).await.unwrap();
+            upload.finish().await.unwrap();
+        });
+        assert_eq!(store.calls(), 4);
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the parts of a recovery point lie in a store.
+//!
+//! ```text
+//! <application>/points/<point>/manifest.json        its presence IS the point; written last
+//! <application>/points/<point>/<cluster>/p-0000.pack objects
+//! <application>/points/<point>/<cluster>/i-0000.pack the index of p-0000.pack
+//! ```
+
+use lifeboat_model::{ApplicationName, ClusterName, ObjectKey, PackName, RecoveryPointId};
+
+use crate::ports::{Clock, Ids};
+
+/// The name of the manifest in the folder of its point.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Every key of the application's points begins with this.
+#[must_use]
+pub fn points_prefix(application: &ApplicationName) -> String {
+    format!("{application}/points/")
+}
+
+/// Every key of a point begins with this.
+#[must_use]
+pub fn point_prefix(application: &ApplicationName, point: &RecoveryPointId) -> String {
+    format!("{application}/points/{point}/")
+}
+
+/// The key of a point's manifest.
+#[must_use]
+pub fn manifest_key(application: &ApplicationName, point: &RecoveryPointId) -> ObjectKey {
+    key(format!("{}{MANIFEST}", point_prefix(application, point)))
+}
+
+/// The key of a file of a point.
+#[must_use]
+pub fn file_key(application: &ApplicationName, point: &RecoveryPointId, name: &PackName) -> ObjectKey {
+    key(format!("{}{name}", point_prefix(application, point)))
+}
+
+fn key(text: String) -> ObjectKey {
+    ObjectKey::parse(text)
+        .expect("identifiers are clean path segments and together shorter than a key may be")
+}
+
+/// The name of the `number`th pack of objects of a cluster, and that of its index.
+pub(crate) fn pack_names(cluster: &ClusterName, number: u32) -> (PackName, PackName) {
+    let name = |sort| {
+        PackName::parse(format!("{cluster}/{sort}-{number:04}.pack"))
+            .expect("a cluster name is a clean path segment")
+    };
+    (name('p'), name('i'))
+}
+
+/// An id for a point that begins now.
+#[must_use]
+pub fn new_point_id(clock: &dyn Clock, ids: &dyn Ids) -> RecoveryPointId {
+    let mut random = [0; 3];
+    ids.random(&mut random);
+    let second = clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    RecoveryPointId::new(&second, random).expect("the time is rendered in the form that an id has")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> jiff::Timestamp {
+            "2026-11-21T11:22:33.987Z".parse().unwrap()
+        }
+    }
+
+    impl Ids for Fixed {
+        fn random(&self, bytes: &mut [u8]) {
+            bytes.copy_from_slice(&[0x7f, 0x3a, 0x9c]);
+        }
+    }
+
+    #[test]
+    fn keys_follow_the_layout() {
+        let (shop, point) = (
+            ApplicationName::parse("shop").unwrap(),
+            new_point_id(&Fixed, &Fixed),
+        );
+        assert_eq!(point.as_str(), "20261121T112233Z-7f3a9c");
+        let (objects, index) = pack_names(&ClusterName::parse("eu_1").unwrap(), 12);
+        assert_eq!(
+            file_key(&shop, &point, &objects).as_str(),
+            "shop/points/20261121T112233Z-7f3a9c/eu_1/p-0012.pack"
+        );
+        assert_eq!(index.as_str(), "eu_1/i-0012.pack");
+        assert_eq!(
+            manifest_key(&shop, &point).as_str(),
+            "shop/points/20261121T112233Z-7f3a9c/manifest.json"
+        );
+    }
+
+    #[test]
+    fn the_longest_names_still_make_a_key() {
+        let application = ApplicationName::parse("a".repeat(63)).unwrap();
+        let cluster = ClusterName::parse("c".repeat(100)).unwrap();
+        let (name, _) = pack_names(&cluster, u32::MAX);
+        file_key(&application, &new_point_id(&Fixed, &Fixed), &name);
+    }
+}

@@ -1,0 +1,112 @@
+//! How the use of a key can fail.
+
+use lifeboat_format::keys::Fingerprint;
+use lifeboat_model::{Code, ErrorKind, Problem};
+
+use super::BoxError;
+
+/// The use of a key that failed. Reads well after "failed to". Holds no key and no plaintext.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The data key was wrapped for another recovery key.
+    #[error("unwrap the data key: it was wrapped for {wanted}, and the key at hand is {held}")]
+    WrongKey {
+        /// The recovery key that is needed.
+        wanted: Fingerprint,
+        /// The recovery key at hand.
+        held: Fingerprint,
+    },
+    /// The recovery key is the right one and yet the wrapped key does not open.
+    #[error("unwrap the data key: it was damaged, or not made by lifeboat")]
+    Unwrap {
+        /// The recovery key at hand.
+        held: Fingerprint,
+    },
+    /// The data key cannot be wrapped.
+    #[error("wrap the data key for {recipient}")]
+    Wrap {
+        /// The recovery key's public half.
+        recipient: Fingerprint,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// The signing key cannot be used.
+    #[error("sign with {signer}")]
+    Sign {
+        /// The signing key.
+        signer: Fingerprint,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// The service that holds the key does not answer.
+    #[error("reach the service that holds {key}")]
+    Unavailable {
+        /// The key.
+        key: Fingerprint,
+        /// Its answer.
+        #[source]
+        source: BoxError,
+    },
+    /// The service that holds the key refuses.
+    #[error("use {key}: access is denied")]
+    Denied {
+        /// The key.
+        key: Fingerprint,
+        /// Its answer.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl KeyError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::WrongKey { .. } => ErrorKind::Invalid,
+            Self::Unwrap { .. } => ErrorKind::Corrupt,
+            Self::Wrap { .. } | Self::Sign { .. } => ErrorKind::Bug,
+            Self::Unavailable { .. } => ErrorKind::Retry,
+            Self::Denied { .. } => ErrorKind::Denied,
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::WrongKey { .. } => Code::WrongKey,
+            Self::Unwrap { .. } => Code::PackCorrupt,
+            Self::Wrap { .. } | Self::Sign { .. } => Code::WrongKeyKind,
+            Self::Unavailable { .. } | Self::Denied { .. } => Code::KeyUnreadable,
+        }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn guidance(&self) -> String {
+        match self {
+            Self::WrongKey { wanted, .. } => {
+                format!("give the private half of the recovery key {wanted}")
+            }
+            Self::Unwrap { .. } => "use another recovery point; this one cannot be decrypted".to_owned(),
+            Self::Wrap { .. } | Self::Sign { .. } => {
+                "make new keys with `lifeboat keys generate` or mend what the cause names".to_owned()
+            }
+            Self::Unavailable { .. } => "run the command again in a while".to_owned(),
+            Self::Denied { .. } => "grant the use of the key to whoever runs lifeboat".to_owned(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
+        match std::error::Error::source(self) {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+}
