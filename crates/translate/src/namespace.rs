@@ -2,9 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+use crate::place::{self, Holds};
+use crate::pointer;
+
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// Which namespace becomes which; all at once, so that two can swap their names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamespaceMap(BTreeMap<String, String>);
+
+/// An identifier that was rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Where, a JSON pointer.
+    pub path: String,
+    /// The text before.
+    pub from: String,
+    /// The text after.
+    pub to: String,
+}
 
 impl NamespaceMap {
     /// A map from names in the source to names in the target.
@@ -35,4 +53,135 @@ impl NamespaceMap {
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
+
+    /// The new user or group name of a ServiceAccount or of all accounts of a namespace.
+    #[must_use]
+    pub fn principal(&self, name: &str) -> Option<String> {
+        if let Some(rest) = name.strip_prefix("system:serviceaccount:") {
+            let (namespace, account) = rest.split_once(':')?;
+            return Some(format!(
+                "system:serviceaccount:{}:{account}",
+                self.get(namespace)?
+            ));
+        }
+        let namespace = name.strip_prefix("system:serviceaccounts:")?;
+        Some(format!("system:serviceaccounts:{}", self.get(namespace)?))
+    }
+
+    /// Rewrites every structural place of an object of the given type.
+    pub fn apply(&self, group: &str, resource: &str, object: &mut Value) -> Vec<Rewritten> {
+        let mut rewritten = Vec::new();
+        if self.is_empty() {
+            return rewritten;
+        }
+        place::visit(group, resource, object, &mut |path, holds, value| match holds {
+            Holds::NamespaceSelector => self.selector(&path, value, &mut rewritten),
+            Holds::Namespace => replace(
+                path,
+                value,
+                |text| self.get(text).map(str::to_owned),
+                &mut rewritten,
+            ),
+            Holds::Principal => replace(path, value, |text| self.principal(text), &mut rewritten),
+            Holds::NamespacedName => replace(
+                path,
+                value,
+                |text| {
+                    let (namespace, name) = text.split_once('/')?;
+                    Some(format!("{}/{name}", self.get(namespace)?))
+                },
+                &mut rewritten,
+            ),
+        });
+        rewritten
+    }
+
+    fn selector(&self, path: &str, selector: &mut Value, rewritten: &mut Vec<Rewritten>) {
+        let new = |text: &str| self.get(text).map(str::to_owned);
+        let label = pointer::of(&["matchLabels", NAME_LABEL]);
+        if let Some(value) = selector.pointer_mut(&label) {
+            replace(format!("{path}{label}"), value, new, rewritten);
+        }
+        let expressions = selector.get_mut("matchExpressions").and_then(Value::as_array_mut);
+        for (index, expression) in expressions.into_iter().flatten().enumerate() {
+            if expression.get("key").and_then(Value::as_str) != Some(NAME_LABEL) {
+                continue;
+            }
+            let values = expression.get_mut("values").and_then(Value::as_array_mut);
+            for (place, value) in values.into_iter().flatten().enumerate() {
+                replace(
+                    format!("{path}/matchExpressions/{index}/values/{place}"),
+                    value,
+                    new,
+                    rewritten,
+                );
+            }
+        }
+    }
+
+    /// Where an object, already translated, still seems to speak of a mapped namespace: a field that is
+    /// called like a namespace and holds its old name, or text with a DNS name of a Service in it. Paths
+    /// only, never values. At most `limit` are returned.
+    #[must_use]
+    pub fn leftovers(&self, object: &Value, limit: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.is_empty() {
+            self.scan(String::new(), object, limit, &mut found);
+        }
+        found
+    }
+
+    fn scan(&self, at: String, value: &Value, limit: usize, found: &mut Vec<String>) {
+        if found.len() >= limit {
+            return;
+        }
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let named = key.to_ascii_lowercase().contains("namespace")
+                        && value.as_str().is_some_and(|text| self.get(text).is_some());
+                    // A swapped or reused name is right where it was put by the translation itself.
+                    let is_identity = at == "/metadata" && key == "namespace";
+                    if named && !is_identity && !self.0.values().any(|new| value.as_str() == Some(new)) {
+                        found.push(pointer::join(&at, key));
+                    } else {
+                        self.scan(pointer::join(&at, key), value, limit, found);
+                    }
+                }
+            }
+            Value::Array(list) => {
+                for (index, value) in list.iter().enumerate() {
+                    self.scan(pointer::join(&at, &index.to_string()), value, limit, found);
+                }
+            }
+            Value::String(text) => {
+                let speaks = self.0.keys().any(|old| {
+                    text.contains(&format!(".{old}.svc"))
+                        || text.contains(&format!("system:serviceaccount:{old}:"))
+                        || text.contains(&format!("\"namespace\":\"{old}\""))
+                });
+                if speaks {
+                    found.push(at);
+                }
+            }
+            _ => {}
+        }
+    }
 }
+
+fn replace(
+    path: String,
+    value: &mut Value,
+    new: impl Fn(&str) -> Option<String>,
+    rewritten: &mut Vec<Rewritten>,
+) {
+    let Some(to) = value.as_str().and_then(new) else {
+        return;
+    };
+    let from = std::mem::replace(value, Value::String(to.clone()));
+    let Value::String(from) = from else { return };
+    rewritten.push(Rewritten { path, from, to });
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::{diff, glob, pointer};
+
 /// A patch and the objects that it applies to. Conditions look at the object as it was captured; the
 /// patch is applied after cleansing and translation.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -97,3 +99,179 @@ pub enum Operation {
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
+
+/// An object as conditions see it: as it was captured.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The API group.
+    pub group: &'a str,
+    /// The plural name of the type.
+    pub resource: &'a str,
+    /// The singular name.
+    pub singular: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+    /// The short names.
+    pub short_names: &'a [String],
+    /// The namespace; none for types without.
+    pub namespace: Option<&'a str>,
+    /// The name.
+    pub name: &'a str,
+    /// The labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// The whole object.
+    pub object: &'a Value,
+}
+
+/// A patch that cannot be applied to an object. Values of the object are never part of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("apply the operation at {pointer:?}: {reason}")]
+pub struct PatchFailure {
+    /// The JSON pointer of the operation.
+    pub pointer: String,
+    /// Why not.
+    pub reason: String,
+}
+
+impl Condition {
+    /// Whether the object fulfils everything that the condition says.
+    #[must_use]
+    pub fn holds(&self, subject: &Subject<'_>) -> bool {
+        let Subject {
+            group,
+            resource,
+            singular,
+            kind,
+            short_names,
+            ..
+        } = *subject;
+        let type_fits = self.types.is_empty()
+            || self
+                .types
+                .iter()
+                .any(|t| t.0 == "*" || t.matches(group, resource, singular, kind, short_names));
+        type_fits
+            && (self.namespaces.is_empty()
+                || subject
+                    .namespace
+                    .is_some_and(|ns| self.namespaces.iter().any(|n| n == ns)))
+            && (self.names.is_empty() || self.names.iter().any(|pattern| glob::fits(pattern, subject.name)))
+            && self.labels.matches(subject.labels)
+            && self.equals.iter().all(|(pointer, wanted)| {
+                subject
+                    .object
+                    .pointer(pointer)
+                    .is_some_and(|value| diff::same(value, wanted))
+            })
+    }
+}
+
+impl PatchRule {
+    /// How reports call the patch: its name, or its number counted from 1.
+    #[must_use]
+    pub fn title(&self, index: usize) -> String {
+        self.name
+            .clone()
+            .unwrap_or_else(|| format!("patch {}", index.saturating_add(1)))
+    }
+
+    /// Applies the patch; on failure the object is as it was before.
+    ///
+    /// # Errors
+    /// [`PatchFailure`] names the operation that does not fit the object.
+    pub fn apply(&self, object: &mut Value) -> Result<(), PatchFailure> {
+        if !self.json_patch.is_empty() {
+            let operations = self
+                .json_patch
+                .iter()
+                .map(PatchOperation::compile)
+                .collect::<Result<Vec<_>, _>>()?;
+            json_patch::patch(object, &operations).map_err(|error| PatchFailure {
+                pointer: error.path.to_string(),
+                reason: match error.kind {
+                    json_patch::PatchErrorKind::TestFailed => "the value is not the one that `test` expects",
+                    json_patch::PatchErrorKind::InvalidFromPointer => "there is nothing at `from`",
+                    _ => "there is nothing at the path",
+                }
+                .to_owned(),
+            })?;
+        }
+        if let Some(merge) = &self.merge {
+            json_patch::merge(object, merge);
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the patch itself, whatever object it meets.
+    #[must_use]
+    pub fn faults(&self) -> Vec<PatchFailure> {
+        let mut faults: Vec<PatchFailure> = self
+            .json_patch
+            .iter()
+            .filter_map(|operation| operation.compile().err())
+            .collect();
+        let fault = |pointer: &str, reason: &str| PatchFailure {
+            pointer: pointer.to_owned(),
+            reason: reason.to_owned(),
+        };
+        if self.json_patch.is_empty() && self.merge.is_none() {
+            faults.push(fault("", "the patch has neither `jsonPatch` nor `merge`"));
+        }
+        if self.merge.as_ref().is_some_and(|merge| !merge.is_object()) {
+            faults.push(fault("", "`merge` must be a map"));
+        }
+        for pointer in self.when.equals.keys().filter(|p| !pointer::is_pointer(p)) {
+            faults.push(fault(pointer, "this is not a JSON pointer (`/metadata/name`)"));
+        }
+        faults
+    }
+}
+
+impl PatchOperation {
+    fn compile(&self) -> Result<json_patch::PatchOperation, PatchFailure> {
+        use json_patch::{
+            AddOperation, CopyOperation, MoveOperation, PatchOperation as Op, RemoveOperation,
+            ReplaceOperation, TestOperation, jsonptr::PointerBuf,
+        };
+        let fail = |reason: &str| PatchFailure {
+            pointer: self.path.clone(),
+            reason: reason.to_owned(),
+        };
+        let pointer = |text: &str| {
+            PointerBuf::parse(text).map_err(|_| fail("this is not a JSON pointer (`/metadata/name`)"))
+        };
+        let path = pointer(&self.path)?;
+        let value = || {
+            self.value
+                .clone()
+                .ok_or_else(|| fail("the operation needs a `value`"))
+        };
+        let from = || {
+            let from = self
+                .from
+                .as_deref()
+                .ok_or_else(|| fail("the operation needs a `from`"))?;
+            pointer(from)
+        };
+        Ok(match self.op {
+            Operation::Add => Op::Add(AddOperation {
+                path,
+                value: value()?,
+            }),
+            Operation::Remove => Op::Remove(RemoveOperation { path }),
+            Operation::Replace => Op::Replace(ReplaceOperation {
+                path,
+                value: value()?,
+            }),
+            Operation::Move => Op::Move(MoveOperation { from: from()?, path }),
+            Operation::Copy => Op::Copy(CopyOperation { from: from()?, path }),
+            Operation::Test => Op::Test(TestOperation {
+                path,
+                value: value()?,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Where in Kubernetes objects identifiers stand, as data. A place is a path pattern in objects of some
+//! types, and what sort of identifier it holds; a translation is a function from an identifier to its
+//! new text. Namespaces are the first sort; accounts, Regions, ARNs and registries will be others.
+
+use serde_json::Value;
+
+use crate::glob;
+use crate::pointer;
+
+mod table;
+
+pub use table::{PLACES, POD_PLACES, POD_SPECS};
+
+/// What sort of identifier stands in a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// The name of a namespace.
+    Namespace,
+    /// `namespace/name`.
+    NamespacedName,
+    /// A user or group name that may be that of a ServiceAccount: `system:serviceaccount:NS:NAME`,
+    /// `system:serviceaccounts:NS`.
+    Principal,
+    /// A label selector over namespaces, which may name them by `kubernetes.io/metadata.name`.
+    NamespaceSelector,
+}
+
+/// A place of an identifier.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The API group, `*` for every.
+    pub group: &'static str,
+    /// The plural names of the types; `*` for every.
+    pub resources: &'static [&'static str],
+    /// The path: segments of a JSON pointer, in which `*` is a wildcard over elements and keys.
+    pub path: &'static str,
+    /// What stands there.
+    pub holds: Holds,
+}
+
+impl Place {
+    fn is_in(&self, group: &str, resource: &str) -> bool {
+        (self.group == "*" || self.group == group)
+            && self.resources.iter().any(|r| *r == "*" || *r == resource)
+    }
+}
+
+/// Calls `visit` for every identifier in an object of the given type that stands in a known place.
+pub fn visit(
+    group: &str,
+    resource: &str,
+    object: &mut Value,
+    visit: &mut dyn FnMut(String, Holds, &mut Value),
+) {
+    for place in PLACES.iter().filter(|place| place.is_in(group, resource)) {
+        walk(object, place.path, String::new(), &mut |at, value| {
+            visit(at, place.holds, value)
+        });
+    }
+    for (in_group, resources, spec) in POD_SPECS {
+        if *in_group != group || !resources.contains(&resource) {
+            continue;
+        }
+        let Some(spec_value) = object.pointer_mut(spec) else {
+            continue;
+        };
+        for (path, holds) in POD_PLACES {
+            walk(spec_value, path, (*spec).to_owned(), &mut |at, value| {
+                visit(at, *holds, value)
+            });
+        }
+    }
+}
+
+/// Where the Pod specification of an object stands, if its type has one.
+#[must_use]
+pub fn pod_spec_of(group: &str, resource: &str) -> Option<&'static str> {
+    POD_SPECS
+        .iter()
+        .find(|(in_group, resources, _)| *in_group == group && resources.contains(&resource))
+        .map(|(_, _, path)| *path)
+}
+
+fn walk(value: &mut Value, pattern: &str, at: String, visit: &mut dyn FnMut(String, &mut Value)) {
+    let Some(tail) = pattern.strip_prefix('/') else {
+        visit(at, value);
+        return;
+    };
+    let (segment, rest) = tail.find('/').map_or((tail, ""), |end| tail.split_at(end));
+    match value {
+        Value::Array(list) if segment == "*" => {
+            for (index, element) in list.iter_mut().enumerate() {
+                walk(element, rest, pointer::join(&at, &index.to_string()), visit);
+            }
+        }
+        Value::Object(map) if segment.contains('*') => {
+            for (key, element) in map.iter_mut().filter(|(key, _)| glob::fits(segment, key)) {
+                walk(element, rest, pointer::join(&at, key), visit);
+            }
+        }
+        Value::Object(map) => {
+            let key = segment.replace("~1", "/").replace("~0", "~");
+            if let Some(element) = map.get_mut(&key) {
+                walk(element, rest, pointer::join(&at, &key), visit);
+            }
+        }
+        _ => {}
+    }
+}
