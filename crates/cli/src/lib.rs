@@ -1,1 +1,56 @@
-//! .
+//! The command line of Lifeboat: `lifeboat`, also reached as `kubectl lifeboat`.
+//!
+//! Wiring only: it reads arguments and environment, joins the adapters (folder stores, PEM keys, a
+//! Kubernetes API server) to the pure crates, and renders what comes back. Nothing may depend on it
+//! but programs that read its documents.
+//!
+//! - [`arguments`]: the command line; [`command`]: one file per command.
+//! - [`output`]: documents as tables, JSON and YAML, on standard output and nowhere else.
+//! - [`failure`], [`guidance`], [`exit`]: what is wrong, what to do, and the exit code.
+//! - [`progress`]: typed events, rendered as bars or as lines on standard error.
+//!
+//! Invariants: standard output holds one document or nothing; every error has a code and says what
+//! to do; Secret values are printed by `cat --reveal` alone.
+
+use std::ffi::OsString;
+
+use crate::arguments::Parsed;
+use crate::context::Context;
+use crate::exit::Exit;
+
+pub mod arguments;
+pub mod cluster;
+pub mod command;
+pub mod context;
+pub mod exit;
+pub mod failure;
+pub mod guidance;
+pub mod output;
+pub mod progress;
+
+mod interrupt;
+mod logging;
+mod memory;
+mod panic;
+
+/// Runs one command line; the first argument is the program's name.
+#[must_use]
+pub fn run(arguments: Vec<OsString>) -> Exit {
+    let wanted = arguments::output_format(&arguments);
+    panic::install_hook(wanted);
+    let result = match arguments::parse(arguments) {
+        Ok(Parsed::Text(text)) => output::write_out(text.as_bytes()).map(|()| Exit::Success),
+        Ok(Parsed::Command(arguments)) => panic::guard(move || {
+            let context = Context::new(&arguments.global);
+            logging::start(&arguments.global, &context.progress);
+            let result = command::run(*arguments, &context);
+            context.progress.close();
+            result
+        }),
+        Err(failure) => Err(failure),
+    };
+    result.unwrap_or_else(|failure| {
+        output::print_failure(&failure, wanted);
+        failure.exit()
+    })
+}

@@ -1,0 +1,347 @@
+//! The command line. The one home of configuration: arguments and the environment are read here and
+//! passed on as values.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use lifeboat_model::{ApplicationName, Code, Filter, LabelSelector, TypeSelector};
+
+use crate::command::Command;
+use crate::failure::Failure;
+use crate::output::OutputFormat;
+
+const ABOUT: &str = "Keeps Kubernetes clusters recoverable";
+
+const LONG_ABOUT: &str = "Keeps Kubernetes clusters recoverable.
+
+lifeboat captures every object of a cluster at one point in time, seals it into an encrypted and
+signed recovery point, and restores it into another cluster with a report of what came true.";
+
+const AFTER: &str = "From nothing to a proven restore:
+  lifeboat keys generate --out keys
+  lifeboat backup --store points --context this-cluster \
+      --recovery-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
+  lifeboat restore latest --store points --context other-cluster \\
+      --recovery-key keys/recovery.key.pem --verify-key keys/signing.pub.pem
+
+Environment: LIFEBOAT_STORE, LIFEBOAT_APPLICATION, LIFEBOAT_RECOVERY_KEY, LIFEBOAT_SIGNING_KEY,
+LIFEBOAT_VERIFY_KEY and LIFEBOAT_LOG stand for the options of that name; KUBECONFIG as in kubectl.
+
+Exit codes:
+    0  done
+    1  diff: there are differences
+    2  the command line or a document cannot be understood, or names what does not exist
+    3  backup: the recovery point is Partial
+    4  restore: the plan did not come true in full
+    5  the recovery point was refused: corrupt, not signed by the pinned key, or of a newer format
+    6  the cluster cannot be used
+    7  another run works on the same application or target
+    8  the store failed
+    9  a key cannot be used
+   10  the plan was refused; nothing was written
+   70  a fault of Lifeboat itself
+  130  interrupted; the same command continues
+
+Every error has a code: `lifeboat explain LB-0103` says what it means and what to do.";
+
+/// A whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lifeboat",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_help = "`lifeboat help COMMAND` ends with an example and the exit codes.",
+    after_long_help = AFTER,
+    max_term_width = 100,
+    disable_help_subcommand = false
+)]
+pub struct Arguments {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// How the result is printed: table, json or yaml
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        hide_possible_values = true,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub output: OutputFormat,
+    /// Log lines on standard error: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        hide_possible_values = true,
+        default_value_t,
+        env = "LIFEBOAT_LOG",
+        hide_env_values = true,
+        value_name = "LEVEL"
+    )]
+    pub log_level: LogLevel,
+    /// Progress on standard error: always, never, or auto (bars on a terminal, lines elsewhere)
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        hide_possible_values = true,
+        default_value_t,
+        value_name = "MODE"
+    )]
+    pub progress: ProgressMode,
+}
+
+/// Which log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogLevel {
+    /// None
+    Off,
+    /// What failed
+    Error,
+    /// And what is odd
+    #[default]
+    Warn,
+    /// And what is done
+    Info,
+    /// And how
+    Debug,
+    /// And each request
+    Trace,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere
+    #[default]
+    Auto,
+    /// Bars
+    Always,
+    /// Nothing
+    Never,
+}
+
+/// Where recovery points are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Recovery points")]
+pub struct StoreArguments {
+    /// The folder that holds the recovery points
+    #[arg(long, env = "LIFEBOAT_STORE", hide_env_values = true, value_name = "DIR")]
+    pub store: PathBuf,
+    /// The application: the set of clusters that is recovered together
+    #[arg(
+        long,
+        env = "LIFEBOAT_APPLICATION",
+        hide_env_values = true,
+        value_name = "NAME",
+        default_value = "default"
+    )]
+    pub application: ApplicationName,
+}
+
+/// A recovery point that is read: where it is, and whose signature is believed.
+#[derive(Debug, Clone, Args)]
+pub struct PointArguments {
+    /// Where recovery points are.
+    #[command(flatten)]
+    pub store: StoreArguments,
+    /// The public signing key that the point must be signed with (signing.pub.pem)
+    #[arg(
+        long,
+        env = "LIFEBOAT_VERIFY_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub verify_key: PathBuf,
+}
+
+/// The private half of the recovery key.
+#[derive(Debug, Clone, Args)]
+pub struct RecoveryKeyArguments {
+    /// The private recovery key (recovery.key.pem)
+    #[arg(
+        long,
+        env = "LIFEBOAT_RECOVERY_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub recovery_key: PathBuf,
+}
+
+/// Which cluster, as kubectl takes it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArguments {
+    /// The kubeconfig; else KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig; else its current one
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The files of the environment, as kubectl reads them
+    #[arg(long = "kubeconfig-files", env = "KUBECONFIG", hide = true, hide_env = true)]
+    pub from_environment: Option<OsString>,
+    /// The home folder, for the default kubeconfig
+    #[arg(long = "home-folder", env = "HOME", hide = true, hide_env = true)]
+    pub home: Option<PathBuf>,
+}
+
+/// Which objects.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct FilterArguments {
+    /// Only this namespace; may be repeated
+    #[arg(short = 'n', long = "namespace", value_name = "NAME")]
+    pub namespaces: Vec<String>,
+    /// Not this namespace; may be repeated
+    #[arg(long = "exclude-namespace", value_name = "NAME")]
+    pub exclude_namespaces: Vec<String>,
+    /// Only this type, named as in kubectl (deploy, deployments.apps); may be repeated
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// Not this type; may be repeated
+    #[arg(long = "exclude-type", value_name = "TYPE")]
+    pub exclude_types: Vec<String>,
+    /// Only objects with these labels, in the syntax of kubectl -l
+    #[arg(
+        short = 'l',
+        long = "selector",
+        value_name = "SELECTOR",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub labels: LabelSelector,
+    /// Whether objects without a namespace are taken; by default only if no namespace is named
+    #[arg(long, value_name = "BOOL")]
+    pub cluster_scoped: Option<bool>,
+}
+
+impl FilterArguments {
+    /// The filter that these options describe.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        let types = |names: &[String]| names.iter().cloned().map(TypeSelector).collect();
+        Filter {
+            namespaces: self.namespaces.clone(),
+            exclude_namespaces: self.exclude_namespaces.clone(),
+            types: types(&self.types),
+            exclude_types: types(&self.exclude_types),
+            labels: self.labels.clone(),
+            cluster_scoped: self.cluster_scoped,
+        }
+    }
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A text: help or the version.
+    Text(String),
+    /// A command.
+    Command(Box<Arguments>),
+}
+
+/// The whole command line as clap knows it, for help texts and completions.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// LB-0010 where it cannot be understood.
+pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
+    let mut definition = definition();
+    if called_by_kubectl(&arguments) {
+        definition = definition.bin_name("kubectl lifeboat");
+    }
+    let parsed = definition
+        .try_get_matches_from_mut(arguments)
+        .and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
+    match parsed {
+        Ok(arguments) => Ok(Parsed::Command(Box::new(arguments))),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Parsed::Text(error.render().to_string()))
+        }
+        Err(error) => Err(usage(&error)),
+    }
+}
+
+fn called_by_kubectl(arguments: &[OsString]) -> bool {
+    arguments.first().is_some_and(|program| {
+        Path::new(program)
+            .file_stem()
+            .is_some_and(|name| name == "kubectl-lifeboat" || name == "kubectl_lifeboat")
+    })
+}
+
+/// The output format that a command line asks for, also where it cannot be parsed as a whole.
+#[must_use]
+pub fn output_format(arguments: &[OsString]) -> OutputFormat {
+    let mut format = OutputFormat::default();
+    let mut arguments = arguments.iter().filter_map(|argument| argument.to_str());
+    while let Some(argument) = arguments.next() {
+        let value = match argument {
+            "--" => break,
+            "-o" | "--output" => arguments.next(),
+            other => other.strip_prefix("--output=").or_else(|| {
+                let value = other.strip_prefix("-o")?;
+                Some(value.strip_prefix('=').unwrap_or(value))
+            }),
+        };
+        if let Some(wanted) = value.and_then(|value| OutputFormat::from_str(value, false).ok()) {
+            format = wanted;
+        }
+    }
+    format
+}
+
+/// clap's error as one of ours: its first paragraph is what was wrong, its tips are what to do.
+fn usage(error: &clap::Error) -> Failure {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Code::Usage, "a command is missing")
+            .remedy("`lifeboat --help` lists the commands");
+    }
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let message: Vec<&str> = message.lines().map(str::trim).collect();
+    let tip = paragraphs
+        .flat_map(str::lines)
+        .find_map(|line| line.trim().strip_prefix("tip: "));
+    let usage = match error.get(ContextKind::Usage) {
+        Some(usage) => {
+            let usage = usage.to_string();
+            let usage = usage.trim().trim_start_matches("Usage:").trim();
+            format!(
+                "usage: {}; --help explains each option",
+                usage.lines().next().unwrap_or(usage)
+            )
+        }
+        None => "--help explains each option".to_owned(),
+    };
+    let remedy = tip.map_or_else(|| usage.clone(), |tip| format!("{tip}; {usage}"));
+    Failure::new(Code::Usage, message.join(" ")).remedy(remedy)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Ctrl-C and termination.
+
+use std::future::Future;
+
+use lifeboat_model::Code;
+
+use crate::failure::Failure;
+
+/// Runs `work` until it ends or the process is asked to end. Work that is dropped half-way leaves
+/// what a crash leaves, which every command is built to continue from; locks free themselves.
+pub(crate) async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        result = work => result,
+        signal = signal() => Err(Failure::new(
+            Code::Interrupted,
+            format!("interrupted by {signal}"),
+        )),
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Without a handler the system ends the process at once, which is safe too.
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT (Ctrl-C)",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> &'static str {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => "Ctrl-C",
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `lifeboat`; everything it does is in the library of the same package.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lifeboat_cli::run(std::env::args_os().collect()).into()
+}

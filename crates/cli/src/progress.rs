@@ -1,0 +1,157 @@
+//! How far a command is: typed events, rendered as bars on a terminal and as lines elsewhere.
+//!
+//! Everything goes to standard error. The adapters of [`adapters`] turn what the other crates tell
+//! about their work into these events.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use crate::arguments::ProgressMode;
+
+mod bars;
+mod lines;
+
+/// A part of a command that takes long enough to watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Asking the API server which types it serves.
+    Discover,
+    /// Listing and packing objects.
+    Capture,
+    /// Signing the manifest.
+    Seal,
+    /// Comparing the digest of every file.
+    VerifyDigests,
+    /// Decrypting and comparing every object.
+    VerifyContents,
+    /// Reading a recovery point's index.
+    ReadIndex,
+    /// Reading the objects of a recovery point.
+    ReadObjects,
+    /// Reading what the target holds.
+    Survey,
+    /// Writing to the target.
+    Apply,
+    /// Reading the target back.
+    Proof,
+}
+
+impl Phase {
+    /// The phase as the user reads it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Discover => "discovering types",
+            Self::Capture => "capturing",
+            Self::Seal => "sealing",
+            Self::VerifyDigests => "checking digests",
+            Self::VerifyContents => "checking contents",
+            Self::ReadIndex => "reading the index",
+            Self::ReadObjects => "reading the point",
+            Self::Survey => "surveying the target",
+            Self::Apply => "restoring",
+            Self::Proof => "proving",
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Kubernetes objects.
+    Objects,
+    /// Bytes.
+    Bytes,
+    /// Resource types.
+    Types,
+}
+
+/// One thing that has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A phase begins; the total may become known later.
+    Begun(Phase, Unit, Option<u64>),
+    /// The total is known, or has grown.
+    Total(Phase, u64),
+    /// So much more is done.
+    Advanced(Phase, u64),
+    /// What the phase is at.
+    At(Phase, String),
+    /// The phase has ended.
+    Ended(Phase),
+    /// Something that the user should read, whatever happens next.
+    Note(String),
+}
+
+/// Renders events.
+trait Renderer: Send + Sync {
+    fn event(&self, event: &Event);
+    fn suspended(&self, write: &mut dyn FnMut());
+    /// Nothing more will come: what is drawn stays as it is.
+    fn close(&self) {}
+}
+
+/// Where events go; clones share it.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Renderer>);
+
+impl Progress {
+    /// Progress in the wanted mode: `auto` draws bars where standard error is a terminal.
+    #[must_use]
+    pub fn new(mode: ProgressMode) -> Self {
+        match mode {
+            ProgressMode::Never => Self(Arc::new(Nothing)),
+            ProgressMode::Always => Self(Arc::new(bars::Bars::new())),
+            ProgressMode::Auto if std::io::stderr().is_terminal() => Self(Arc::new(bars::Bars::new())),
+            ProgressMode::Auto => Self(Arc::new(lines::Lines::to_stderr())),
+        }
+    }
+
+    /// Renders an event.
+    pub fn event(&self, event: &Event) {
+        self.0.event(event);
+    }
+
+    /// A phase begins.
+    pub fn begin(&self, phase: Phase, unit: Unit, total: Option<u64>) {
+        self.event(&Event::Begun(phase, unit, total));
+    }
+
+    /// So much more is done.
+    pub fn advance(&self, phase: Phase, by: u64) {
+        self.event(&Event::Advanced(phase, by));
+    }
+
+    /// The phase has ended.
+    pub fn end(&self, phase: Phase) {
+        self.event(&Event::Ended(phase));
+    }
+
+    /// Something that the user should read.
+    pub fn note(&self, text: impl Into<String>) {
+        self.event(&Event::Note(text.into()));
+    }
+
+    /// Ends the drawing, so that what follows stands below it.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// Runs `write`, which may write to standard error, while no bar is drawn.
+    pub fn suspended<T>(&self, write: impl FnOnce() -> T) -> T {
+        let (mut write, mut result) = (Some(write), None);
+        self.0
+            .suspended(&mut || result = write.take().map(|write| write()));
+        result.expect("a renderer calls what it is given")
+    }
+}
+
+struct Nothing;
+
+impl Renderer for Nothing {
+    fn event(&self, _: &Event) {}
+
+    fn suspended(&self, write: &mut dyn FnMut()) {
+        write();
+    }
+}
