@@ -1,0 +1,393 @@
+//! A store in a folder: one file per key.
+//!
+//! A file is written under `.tmp` next to the keys of its first segment (one application), synced,
+//! and then linked to its name, which fails if the name is taken; so a key appears once and complete.
+//! What a killed process leaves in `.tmp` is removed when the application is locked the next time.
+//! Names that begin with a dot are no keys, so neither `.tmp` nor lock files are ever listed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use lifeboat_jobs::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
+use lifeboat_model::ObjectKey;
+
+mod error;
+mod upload;
+mod walk;
+
+pub(crate) use error::failure;
+use upload::{FolderUpload, TempFile};
+
+/// The folder, relative to a first segment, that holds unfinished files.
+const TEMPORARY: &str = ".tmp";
+/// Held while a file is compared and replaced, or removed.
+const REPLACE_LOCK: &str = ".replace.lock";
+/// How often a folder that another process removes as empty is made again before we give up.
+const FOLDER_ATTEMPTS: u32 = 8;
+
+/// A store in a folder of the local file system. Clones share the folder.
+#[derive(Debug, Clone)]
+pub struct FolderStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    temporaries: AtomicU64,
+}
+
+impl FolderStore {
+    /// Opens the store in an existing folder.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] where the path is missing or not a folder; [`StoreError::Denied`] where
+    /// it cannot be entered.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = path.into();
+        let no_store = |problem| StoreError::NoStore {
+            store: root.display().to_string(),
+            problem,
+        };
+        let metadata = match fs::metadata(&root) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(no_store("there is no such folder"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(no_store("a part of the path is a file, not a folder"));
+            }
+            Err(error) => return Err(failure(StoreOperation::Open, &root.display(), error)),
+        };
+        if !metadata.is_dir() {
+            return Err(no_store("it is a file, not a folder"));
+        }
+        fs::read_dir(&root).map_err(|e| failure(StoreOperation::Open, &root.display(), e))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root,
+                temporaries: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// Opens the store and makes its folder first where there is none.
+    ///
+    /// # Errors
+    /// As [`FolderStore::open`], and where the folder cannot be made.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = path.into();
+        match create_folders(&root) {
+            Err(error)
+                if error.kind() != io::ErrorKind::AlreadyExists
+                    && error.kind() != io::ErrorKind::NotADirectory =>
+            {
+                Err(failure(StoreOperation::Open, &root.display(), error))
+            }
+            // What stands at the path is judged by open, which says what is wrong with it.
+            _ => Self::open(root),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
+    fn path(&self, key: &ObjectKey) -> PathBuf {
+        // A parsed key has no empty, absolute or dotted segment, so the path stays inside the folder.
+        self.inner.root.join(key.as_str())
+    }
+
+    /// Where unfinished files of this first segment lie.
+    pub(crate) fn temporary_folder(&self, segment: Option<&str>) -> PathBuf {
+        let mut folder = self.inner.root.clone();
+        folder.extend(segment);
+        folder.push(TEMPORARY);
+        folder
+    }
+
+    /// A new unfinished file for `key`.
+    fn temporary(&self, key: &ObjectKey) -> io::Result<TempFile> {
+        let folder = self.temporary_folder(key.as_str().split_once('/').map(|(first, _)| first));
+        let mut attempts = 0;
+        loop {
+            let number = self.inner.temporaries.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!("{}-{number}", std::process::id()));
+            match private_file().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(TempFile::new(file, path)),
+                // Left by a dead process with the same id: take the next number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {
+                    attempts += 1;
+                    self.check_root()?;
+                    create_folders(&folder)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A store that vanished is not silently made anew.
+    fn check_root(&self) -> io::Result<()> {
+        fs::metadata(&self.inner.root).map(drop)
+    }
+
+    /// Gives a complete, synced file its name, if the name is free.
+    fn publish(&self, operation: StoreOperation, key: &ObjectKey, temp: &TempFile) -> Result<(), StoreError> {
+        let path = self.path(key);
+        let folder = path.parent().expect("a key lies below the root");
+        let mut attempts = 0;
+        loop {
+            match fs::hard_link(temp.path(), &path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(StoreError::Exists {
+                        operation,
+                        key: key.to_string(),
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {
+                    attempts += 1;
+                    create_folders(folder).map_err(|e| failure(operation, key, e))?;
+                }
+                Err(error) => return Err(failure(operation, key, error)),
+            }
+        }
+        sync_folders(&self.inner.root, folder).map_err(|e| failure(operation, key, e))
+    }
+
+    fn put_new_now(&self, key: &ObjectKey, bytes: &[u8]) -> Result<ETag, StoreError> {
+        let operation = StoreOperation::Create;
+        if self.path(key).exists() {
+            return Err(StoreError::Exists {
+                operation,
+                key: key.to_string(),
+            });
+        }
+        let temp = self.written(key, bytes).map_err(|e| failure(operation, key, e))?;
+        self.publish(operation, key, &temp)?;
+        Ok(tag(digest::digest(&digest::SHA256, bytes)))
+    }
+
+    fn written(&self, key: &ObjectKey, bytes: &[u8]) -> io::Result<TempFile> {
+        let mut temp = self.temporary(key)?;
+        temp.write(bytes)?;
+        temp.sync()?;
+        Ok(temp)
+    }
+
+    fn replace_now(&self, key: &ObjectKey, expected: &ETag, bytes: &[u8]) -> Result<ETag, StoreError> {
+        let fail = |error| failure(StoreOperation::Replace, key, error);
+        let changed = || StoreError::Changed { key: key.to_string() };
+        let temp = self.written(key, bytes).map_err(fail)?;
+        let _held = self.exclusive().map_err(fail)?;
+        let path = self.path(key);
+        let held = match File::open(&path).and_then(|file| hash(&file)) {
+            Ok((etag, _)) => etag,
+            Err(error) if is_absence(&error) => return Err(changed()),
+            Err(error) => return Err(fail(error)),
+        };
+        if held != *expected {
+            return Err(changed());
+        }
+        temp.rename(&path).map_err(fail)?;
+        sync_folders(
+            &self.inner.root,
+            path.parent().expect("a key lies below the root"),
+        )
+        .map_err(fail)?;
+        Ok(tag(digest::digest(&digest::SHA256, bytes)))
+    }
+
+    /// Keeps every other process from replacing or removing; released when dropped.
+    fn exclusive(&self) -> io::Result<File> {
+        let file = private_file()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.inner.root.join(REPLACE_LOCK))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn delete_now(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        let fail = |error| failure(StoreOperation::Delete, key, error);
+        let path = self.path(key);
+        let _held = self.exclusive().map_err(fail)?;
+        match fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if is_absence(&error) => return Ok(()),
+            Err(error) => return Err(fail(error)),
+        }
+        // Folders exist for their keys; one that is not empty refuses to go, which ends the ascent.
+        for folder in path.ancestors().skip(1) {
+            if folder == self.inner.root || fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs blocking work on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FolderStore {
+    async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| store.put_new_now(&key, &bytes)).await
+    }
+
+    async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
+        let (key, expected) = (key.clone(), expected.clone());
+        self.blocking(move |store| store.replace_now(&key, &expected, &bytes))
+            .await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| {
+            let bytes = fs::read(store.path(&key)).map_err(|e| failure(StoreOperation::Read, &key, e))?;
+            let etag = tag(digest::digest(&digest::SHA256, &bytes));
+            Ok((bytes.into(), etag))
+        })
+        .await
+    }
+
+    async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| {
+            let fail = |error| failure(StoreOperation::Read, &key, error);
+            let file = File::open(store.path(&key)).map_err(fail)?;
+            let metadata = file.metadata().map_err(fail)?;
+            if metadata.is_dir() {
+                return Err(fail(io::ErrorKind::IsADirectory.into()));
+            }
+            let beyond = || StoreError::OutOfRange {
+                key: key.to_string(),
+                start: range.start,
+                end: range.end,
+                size: metadata.len(),
+            };
+            if range.start > range.end || range.end > metadata.len() {
+                return Err(beyond());
+            }
+            let length = usize::try_from(range.end - range.start).map_err(|_| beyond())?;
+            let mut bytes = vec![0; length];
+            file.read_exact_at(&mut bytes, range.start).map_err(fail)?;
+            Ok(bytes.into())
+        })
+        .await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| {
+            let (etag, size) = File::open(store.path(&key))
+                .and_then(|file| hash(&file))
+                .map_err(|e| failure(StoreOperation::Inspect, &key, e))?;
+            Ok(ObjectInfo { size, etag })
+        })
+        .await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        self.blocking(move |store| walk::list(&store.inner.root, &prefix, after.as_deref(), limit))
+            .await
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.blocking(move |store| walk::folders(&store.inner.root, &prefix))
+            .await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.blocking(move |store| store.delete_now(&key)).await
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        let key = key.clone();
+        let upload = self
+            .blocking(move |store| FolderUpload::begin(store.clone(), key))
+            .await?;
+        Ok(Box::new(upload))
+    }
+}
+
+/// Options for files that only their owner may read.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Makes a folder, and those above it, for its owner alone.
+pub(crate) fn create_folders(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Makes the entries of `folder`, and of every folder above it up to the root, durable. Which of them
+/// are new is not known, as another process may have made them a moment ago.
+fn sync_folders(root: &Path, folder: &Path) -> io::Result<()> {
+    for folder in folder.ancestors() {
+        File::open(folder)?.sync_all()?;
+        if folder == root {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error says that there is no file of that name.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+    )
+}
+
+/// The tag of a content is its SHA-256: equal content has an equal tag, which is all that a
+/// compare-and-swap needs, and no clock or inode number can deceive it.
+fn tag(digest: digest::Digest) -> ETag {
+    ETag::new(hex::encode(digest))
+}
+
+fn hash(mut file: &File) -> io::Result<(ETag, u64)> {
+    use std::io::Read;
+    let mut context = digest::Context::new(&digest::SHA256);
+    let (mut size, mut buffer) = (0, vec![0; 256 * 1024]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((tag(context.finish()), size));
+        }
+        context.update(&buffer[..read]);
+        size += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests;
