@@ -18,10 +18,20 @@ pub mod failing;
 pub mod layout;
 mod listing;
 pub mod memory;
+pub mod point;
 pub mod ports;
 pub mod progress;
 pub mod seal;
+pub mod unlocked;
+pub mod vault;
 pub mod writer;
+
+pub use point::{PointError, RecoveryPoint};
+pub use progress::{Progress, Silent, Work};
+pub use seal::{SealError, seal};
+pub use unlocked::{ContentsReport, Index, IndexedFrame, Located, ObjectBatch, UnlockedPoint};
+pub use vault::{Latest, PointState, PointSummary, Removed, Vault};
+pub use writer::{PointWriter, WriteError, WrittenPacks};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
