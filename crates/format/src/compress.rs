@@ -160,3 +160,6 @@ impl Decompressor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,6 @@ impl Iterator for IndexReader<'_> {
         group.transpose()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -341,3 +341,6 @@ fn public_block(text: &str) -> Result<Vec<u8>, KeyError> {
         _ => Err(KeyError::Unreadable),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -419,3 +419,8 @@ mod base64_bytes {
             .map_err(|_| serde::de::Error::custom("not base64"))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ impl PackKey {
         Nonce::assume_unique_for_key(nonce)
     }
 }
+
+#[cfg(test)]
+mod tests;

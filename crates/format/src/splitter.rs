@@ -551,3 +551,6 @@ fn expected(state: State) -> &'static str {
         _ => "part of a list",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,6 @@ pub fn check_file(
         found: sha256,
     })
 }
+
+#[cfg(test)]
+mod tests;

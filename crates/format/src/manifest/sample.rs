@@ -1,0 +1,124 @@
+//! A statement with one of everything, for tests.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+pub(crate) fn pack(name: &str, kind: PackRecordKind) -> PackRecord {
+    PackRecord {
+        name: PackName::parse(name).unwrap(),
+        kind,
+        key: "k-0".into(),
+        sha256: Sha256::of(name.as_bytes()),
+        bytes: 1000,
+        frames: 3,
+        point: None,
+    }
+}
+
+pub(crate) fn type_record(group: &str, resource: &str, outcome: TypeOutcome) -> TypeRecord {
+    TypeRecord {
+        group: group.into(),
+        version: "v1".into(),
+        resource: resource.into(),
+        kind: "Kind".into(),
+        namespaced: true,
+        short_names: vec!["k".into()],
+        singular: "kind".into(),
+        verbs: vec!["create".into(), "list".into()],
+        served_versions: vec!["v1".into(), "v1beta1".into()],
+        custom: false,
+        outcome,
+    }
+}
+
+pub(crate) fn missing(name: &str) -> MissingRecord {
+    MissingRecord {
+        r#type: Some(TypeName::from(name)),
+        group: None,
+        verb: "list".into(),
+        answer: "403 Forbidden".into(),
+        mend: "grant list".into(),
+    }
+}
+
+pub(crate) fn predicate() -> Predicate {
+    Predicate {
+        format_version: FORMAT_VERSION,
+        application: ApplicationName::parse("shop").unwrap(),
+        point: RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
+        created_at: "2026-11-21T11:22:33Z".parse().unwrap(),
+        tool: Tool {
+            name: "lifeboat".into(),
+            version: "0.1.0".into(),
+        },
+        completeness: Completeness::Partial,
+        keys: vec![WrappedKeyRecord {
+            id: "k-0".into(),
+            algorithm: WrapAlgorithm::RsaOaepSha256,
+            recipient: Fingerprint::of_spki(b"recovery key"),
+            wrapped: vec![1, 2, 3],
+        }],
+        clusters: vec![ClusterRecord {
+            name: ClusterName::parse("primary").unwrap(),
+            server: ServerRecord {
+                kube_system_uid: Some("0f8e".into()),
+                version: "v1.36.3".into(),
+                platform: "linux/amd64".into(),
+            },
+            resource_version: Some("4711".into()),
+            started_at: "2026-11-21T11:22:30Z".parse().unwrap(),
+            finished_at: "2026-11-21T11:22:32.5Z".parse().unwrap(),
+            filters: Filter::default(),
+            objects: 2,
+            bytes: 900,
+            types: vec![
+                type_record(
+                    "apps",
+                    "deployments",
+                    TypeOutcome::Listed {
+                        resource_version: Some("4711".into()),
+                        pinned: true,
+                        why: None,
+                        objects: 2,
+                        bytes: 900,
+                    },
+                ),
+                type_record(
+                    "",
+                    "secrets",
+                    TypeOutcome::Failed {
+                        verb: "list".into(),
+                        status: Some(403),
+                        reason: "Forbidden".into(),
+                        message: "no".into(),
+                        mend: "grant list".into(),
+                    },
+                ),
+                type_record(
+                    "",
+                    "leases",
+                    TypeOutcome::Excluded {
+                        why: "never stored".into(),
+                    },
+                ),
+                type_record(
+                    "",
+                    "events",
+                    TypeOutcome::SameAs {
+                        r#type: TypeName::from("events.events.k8s.io"),
+                    },
+                ),
+            ],
+            missing: vec![missing("secrets")],
+            packs: vec![
+                pack("primary/p-0000.pack", PackRecordKind::Objects),
+                pack("primary/i-0000.pack", PackRecordKind::Index),
+            ],
+            dependencies: BTreeMap::from([("images".into(), vec!["b".into(), "a".into(), "b".into()])]),
+        }],
+    }
+}
+
+pub(crate) fn statement() -> Statement {
+    Statement::new(predicate())
+}

@@ -1,0 +1,308 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use lifeboat_model::{Code, ErrorKind};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::keys::VerifyingKey;
+
+struct Signer {
+    pair: EcdsaKeyPair,
+    key: VerifyingKey,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        let key = VerifyingKey::from_point(pair.public_key().as_ref()).unwrap();
+        Self { pair, key }
+    }
+
+    fn seal(&self, payload: &[u8]) -> Vec<u8> {
+        let signature = self.pair.sign(&SystemRandom::new(), &pae(payload)).unwrap();
+        Envelope::new(payload, self.key.fingerprint(), signature.as_ref()).to_bytes()
+    }
+
+    fn open(&self, bytes: &[u8]) -> Result<Statement, ManifestError> {
+        open_envelope(bytes, &self.key)
+    }
+}
+
+#[test]
+fn a_signed_statement_comes_back() {
+    let signer = Signer::new();
+    let statement = sample::statement();
+    let sealed = signer.seal(&payload(&statement));
+    assert_eq!(signer.open(&sealed).unwrap(), statement);
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes_in_canonical_order() {
+    let statement = sample::statement();
+    let names: Vec<&str> = statement.subject.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["primary/i-0000.pack", "primary/p-0000.pack"]);
+    let cluster = &statement.predicate.clusters[0];
+    assert_eq!(cluster.dependencies["images"], ["a", "b"]);
+    assert_eq!(cluster.types[0].resource, "events");
+
+    let mut shuffled = sample::predicate();
+    shuffled.clusters[0].types.reverse();
+    shuffled.clusters[0].packs.reverse();
+    assert_eq!(payload(&Statement::new(shuffled)), payload(&statement));
+    let again: Statement = serde_json::from_slice(&payload(&statement)).unwrap();
+    assert_eq!(payload(&again), payload(&statement));
+}
+
+#[test]
+fn the_pre_authentication_encoding_is_that_of_dsse() {
+    // From the protocol's own test vector, with our payload type.
+    assert_eq!(
+        pae(b"hello world"),
+        b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+    );
+}
+
+#[test]
+fn other_signers_and_changed_bytes_are_told_apart() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let sealed = signer.seal(&payload(&sample::statement()));
+    let error = other.open(&sealed).unwrap_err();
+    assert!(matches!(error, ManifestError::OtherSigner { .. }), "{error}");
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::Denied, Code::SignatureInvalid)
+    );
+
+    let mut envelope: Envelope = serde_json::from_slice(&sealed).unwrap();
+    envelope.payload = STANDARD.encode(payload(&Statement::new(Predicate {
+        format_version: 99,
+        ..sample::predicate()
+    })));
+    let error = signer.open(&envelope.to_bytes()).unwrap_err();
+    assert!(
+        matches!(error, ManifestError::BadSignature { .. }),
+        "nothing of an unsigned payload is read: {error}"
+    );
+
+    let mut forged = other.seal(&payload(&sample::statement()));
+    let text = String::from_utf8(forged).unwrap();
+    forged = text
+        .replace(
+            other.key.fingerprint().as_str(),
+            signer.key.fingerprint().as_str(),
+        )
+        .into_bytes();
+    assert!(matches!(
+        signer.open(&forged),
+        Err(ManifestError::BadSignature { .. })
+    ));
+}
+
+#[test]
+fn any_flipped_bit_of_the_manifest_changes_nothing_or_is_refused() {
+    let signer = Signer::new();
+    let statement = sample::statement();
+    let sealed = signer.seal(&payload(&statement));
+    // Every byte, one bit each: a signature check is too slow for all eight in a debug build.
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1 << (at % 8);
+        if let Ok(opened) = signer.open(&changed) {
+            // Only the unsigned hints: the name of the key, and white space at the end.
+            assert_eq!(opened, statement, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn dsse_in_other_clothes_is_accepted() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let body = payload(&sample::statement());
+    let envelope: Value = serde_json::from_slice(&signer.seal(&body)).unwrap();
+    let stranger: Value = serde_json::from_slice(&other.seal(&body)).unwrap();
+    let dressed = json!({
+        "signatures": [stranger["signatures"][0], {"sig": envelope["signatures"][0]["sig"], "extra": 1}, {"sig": "!"}],
+        "payload": URL_SAFE.encode(&body),
+        "payloadType": PAYLOAD_TYPE,
+        "extension": {},
+    });
+    signer.open(&serde_json::to_vec(&dressed).unwrap()).unwrap();
+}
+
+#[test]
+fn what_is_no_envelope_is_refused() {
+    let signer = Signer::new();
+    for wrong in [
+        "",
+        "{}",
+        "null",
+        r#"{"payloadType":"application/vnd.in-toto+json","payload":"!","signatures":[]}"#,
+    ] {
+        let error = signer.open(wrong.as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, ManifestError::NotAnEnvelope { .. }),
+            "{wrong}: {error}"
+        );
+    }
+    let unsigned = r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[]}"#;
+    assert!(matches!(
+        signer.open(unsigned.as_bytes()),
+        Err(ManifestError::BadSignature { .. })
+    ));
+    let other = unsigned.replace("in-toto+json", "cyclonedx");
+    assert!(matches!(
+        signer.open(other.as_bytes()),
+        Err(ManifestError::PayloadType { .. })
+    ));
+}
+
+/// Signs the sample after `change`, as a faulty or newer writer would.
+fn opened_after(change: impl FnOnce(&mut Value)) -> Result<Statement, ManifestError> {
+    let signer = Signer::new();
+    let mut value = serde_json::to_value(sample::statement()).unwrap();
+    change(&mut value);
+    signer.open(&signer.seal(&serde_json::to_vec(&value).unwrap()))
+}
+
+#[test]
+fn newer_formats_are_refused_as_such_and_additions_are_not() {
+    for change in [
+        (|v: &mut Value| v["predicateType"] = "https://lifeboat.dev/recovery-point/v2".into())
+            as fn(&mut Value),
+        |v| v["_type"] = "https://in-toto.io/Statement/v2".into(),
+        |v| v["predicate"]["formatVersion"] = 2.into(),
+        |v| v["predicate"] = json!({"formatVersion": 7, "everything": "else"}),
+    ] {
+        let error = opened_after(change).unwrap_err();
+        assert!(matches!(error, ManifestError::NewerFormat { .. }), "{error}");
+        assert_eq!(error.code(), Code::NewerFormat);
+    }
+    opened_after(|v| {
+        v["predicate"]["added"] = json!({"later": 1});
+        v["predicate"]["clusters"][0]["packs"][0]["added"] = 1.into();
+        v["predicate"]["clusters"][0]["types"][0]["added"] = 1.into();
+    })
+    .unwrap();
+}
+
+#[test]
+fn each_broken_rule_is_named() {
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 19] = [
+        (
+            |v| v["predicate"]["formatVersion"] = 0.into(),
+            "formatVersion 0 does not exist",
+        ),
+        (|v| v["predicate"]["formatVersion"] = "1".into(), "invalid type"),
+        (
+            |v| drop(v["predicate"].as_object_mut().unwrap().remove("point")),
+            "missing field `point`",
+        ),
+        (|v| v["predicate"]["point"] = "latest".into(), "recovery point id"),
+        (
+            |v| v["predicate"]["completeness"] = "Complete".into(),
+            "calls itself Complete",
+        ),
+        (|v| v["predicate"]["clusters"] = json!([]), "it holds no cluster"),
+        (
+            |v| twice(&mut v["predicate"]["clusters"]),
+            "the cluster \"primary\" stands twice",
+        ),
+        (
+            |v| twice(&mut v["predicate"]["keys"]),
+            "the key \"k-0\" stands twice",
+        ),
+        (
+            |v| v["predicate"]["keys"] = json!([]),
+            "the key \"k-0\" of the pack",
+        ),
+        (
+            |v| v["predicate"]["keys"][0]["algorithm"] = "RSA-PKCS1".into(),
+            "unknown variant",
+        ),
+        (
+            |v| twice(&mut v["subject"]),
+            "the subject \"primary/i-0000.pack\" stands twice",
+        ),
+        (
+            |v| v["subject"][0]["digest"]["sha256"] = "0".repeat(64).into(),
+            "has another digest than the pack",
+        ),
+        (
+            |v| v["subject"][0]["digest"]["sha256"] = "xyz".into(),
+            "64 lower-case hexadecimal digits",
+        ),
+        (
+            |v| v["subject"][0]["name"] = "primary/x.pack".into(),
+            "the pack \"primary/i-0000.pack\" is not a subject",
+        ),
+        (
+            |v| {
+                drop(
+                    v["predicate"]["clusters"][0]["packs"]
+                        .as_array_mut()
+                        .unwrap()
+                        .remove(0),
+                )
+            },
+            "is no pack",
+        ),
+        (
+            |v| twice(&mut v["predicate"]["clusters"][0]["packs"]),
+            "stands twice",
+        ),
+        (
+            |v| v["predicate"]["clusters"][0]["packs"][0]["name"] = "other/i.pack".into(),
+            "folder of its cluster",
+        ),
+        (
+            |v| v["predicate"]["clusters"][0]["packs"][0]["point"] = "20261121T112233Z-7f3a9c".into(),
+            "not an earlier one",
+        ),
+        (
+            |v| v["predicate"]["clusters"][0]["missing"][0]["group"] = "apps".into(),
+            "not exactly one of type and group",
+        ),
+    ];
+    for (change, expected) in cases {
+        let error = opened_after(change).unwrap_err();
+        assert!(matches!(error, ManifestError::Malformed { .. }), "{error}");
+        assert!(
+            error.to_string().contains(expected),
+            "{error} does not say {expected:?}"
+        );
+        assert_eq!(error.code(), Code::ManifestMalformed);
+    }
+    let complete = opened_after(|v| {
+        v["predicate"]["completeness"] = "Complete".into();
+        v["predicate"]["clusters"][0]["missing"] = json!([]);
+    });
+    assert!(complete.is_err(), "a failed type alone makes a point partial");
+}
+
+fn twice(list: &mut Value) {
+    let list = list.as_array_mut().unwrap();
+    list.insert(0, list[0].clone());
+}
+
+#[test]
+fn the_json_schema_is_current() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/recovery-point-v1.json");
+    let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == current,
+        "{} is not current: run `cargo run -p lifeboat-format --example schema > crates/format/schema/recovery-point-v1.json`",
+        path.display()
+    );
+}
+
+#[test]
+fn a_wrapped_key_survives_its_record() {
+    let record = sample::predicate().keys.remove(0);
+    assert_eq!(WrappedKeyRecord::new("k-0", record.key()), record);
+}
