@@ -1,0 +1,180 @@
+//! Each object of the source stands in exactly one list, and what the list says about it is so.
+
+use serde_json::Value;
+
+use super::{Evidence, Fault, Finding, Restored, Why, why};
+use crate::census::{Key, text};
+use crate::compare::owners::{differing_owners, owners, place_of};
+use crate::compare::{Place, differences};
+
+pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+    let (source, claims) = (evidence.source, evidence.claims);
+    let living = evidence.target.uids();
+    for key in &claims.twice {
+        findings.push(Finding::new(Fault::Twice, key, "stands in more than one list"));
+    }
+    for (key, object) in &source.objects {
+        let names = || {
+            std::iter::once(key).chain(
+                source
+                    .aliases
+                    .iter()
+                    .filter(move |(_, first)| *first == key)
+                    .map(|(alias, _)| alias),
+            )
+        };
+        let restored = names().find_map(|name| Some((name, claims.restored.get(name)?)));
+        let left_out = names().find_map(|name| claims.not_restored.get(name));
+        match (restored, left_out) {
+            (Some(_), Some(_)) => findings.push(Finding::new(
+                Fault::Twice,
+                key,
+                "is said to be restored and not to be",
+            )),
+            (Some((name, restored)), None) => {
+                let image = restored.target.clone().unwrap_or_else(|| name.clone());
+                match evidence.target.get(&image) {
+                    Some(found) => compare(key, object, found, restored, evidence, &living, findings),
+                    None if why(evidence, key, object) == Some(Why::Passing) => {}
+                    None => findings.push(Finding::new(
+                        Fault::Absent,
+                        key,
+                        format!("{image} is not in the target"),
+                    )),
+                }
+            }
+            (None, Some(reason)) => match why(evidence, key, object) {
+                Some(found) if found.fits(&reason.rule) => {}
+                Some(found) => findings.push(Finding::new(
+                    Fault::UntrueReason,
+                    key,
+                    format!(
+                        "the report says `{}` ({}), but it is: {found}",
+                        reason.rule, reason.text
+                    ),
+                )),
+                None => findings.push(Finding::new(
+                    Fault::UntrueReason,
+                    key,
+                    format!("nothing supports `{}` ({})", reason.rule, reason.text),
+                )),
+            },
+            (None, None) if why(evidence, key, object) == Some(Why::Passing) => {}
+            (None, None) => findings.push(Finding::new(Fault::Forgotten, key, "is in no list")),
+        }
+    }
+    for key in claims.restored.keys().chain(claims.not_restored.keys()) {
+        // What lived only for a moment, an Event or a Lease, may have come and gone since the census.
+        if source.get(key).is_none() && !super::reasons::passing_type(&key.type_name) {
+            findings.push(Finding::new(
+                Fault::Invented,
+                key,
+                "is in the report and not in the source",
+            ));
+        }
+    }
+}
+
+fn compare(
+    key: &Key,
+    source: &Value,
+    target: &Value,
+    restored: &Restored,
+    evidence: &Evidence<'_>,
+    living: &std::collections::BTreeSet<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    let told = |place: &Place| restored.changes.iter().any(|(change, _)| change.touches(place));
+    for difference in differences(source, target, evidence.source.has_status(key)) {
+        if !told(&difference.place) {
+            findings.push(Finding::new(Fault::Content, key, difference.to_string()));
+        }
+    }
+    let ownership = Place::parse("/metadata/managedFields");
+    for (field, before, after) in differing_owners(source, target) {
+        // An owner of a field that the report calls changed has changed with it.
+        if !told(&place_of(&field)) && !told(&ownership) {
+            findings.push(Finding::new(
+                Fault::FieldOwner,
+                key,
+                format!("{field} belonged to {before} and belongs to {after}"),
+            ));
+        }
+    }
+    references(key, source, target, &told, evidence, living, findings);
+}
+
+/// Owner references name the same owners as before, under their new UIDs, and those are alive.
+fn references(
+    key: &Key,
+    source: &Value,
+    target: &Value,
+    told: &dyn Fn(&Place) -> bool,
+    evidence: &Evidence<'_>,
+    living: &std::collections::BTreeSet<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    let after = owners(target);
+    for owner in &after {
+        if !living.contains(owner.uid.as_str()) {
+            findings.push(Finding::new(
+                Fault::Reference,
+                key,
+                format!(
+                    "its owner {} {} is not alive under that UID",
+                    owner.kind, owner.name
+                ),
+            ));
+        }
+    }
+    if told(&Place::parse("/metadata/ownerReferences")) {
+        return;
+    }
+    for owner in owners(source) {
+        let Some(seen) = evidence.source.type_of(&owner.api_version, &owner.kind) else {
+            findings.push(Finding::new(
+                Fault::Reference,
+                key,
+                format!(
+                    "its owner {} {} is of no known type and was kept silently",
+                    owner.kind, owner.name
+                ),
+            ));
+            continue;
+        };
+        let found = after
+            .iter()
+            .find(|other| other.kind == owner.kind && other.name == owner.name);
+        match found {
+            Some(other) => {
+                let namespace = text(target, "/metadata/namespace");
+                let alive = [namespace, ""]
+                    .iter()
+                    .filter_map(|namespace| {
+                        evidence
+                            .target
+                            .get(&Key::new(&seen.name(), namespace, &owner.name))
+                    })
+                    .any(|object| text(object, "/metadata/uid") == other.uid);
+                if !alive || other.controller != owner.controller {
+                    findings.push(Finding::new(
+                        Fault::Reference,
+                        key,
+                        format!(
+                            "its reference to {} {} means something else now",
+                            owner.kind, owner.name
+                        ),
+                    ));
+                }
+            }
+            None => findings.push(Finding::new(
+                Fault::Reference,
+                key,
+                format!(
+                    "its reference to {} {} is gone and no list says so",
+                    owner.kind, owner.name
+                ),
+            )),
+        }
+    }
+}

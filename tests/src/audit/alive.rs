@@ -1,0 +1,175 @@
+//! The target lives as the source did: nothing doubled, nothing missing, ready and bound again; and
+//! nothing stands in it that nobody can explain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Evidence, Fault, Finding};
+use crate::census::{Census, Key, array, text};
+use crate::compare::owners::controller;
+
+pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+    let (before, after) = (children(evidence.source), children(evidence.target));
+    for (key, object) in &evidence.source.objects {
+        let Some(image) = evidence.image(key) else {
+            continue;
+        };
+        let Some(found) = evidence.target.get(&image) else {
+            continue;
+        };
+        for child in ["pods", "replicasets.apps"] {
+            let count = |all: &BTreeMap<(Key, &'static str), usize>, owner: &Key| {
+                all.get(&(owner.clone(), child)).copied().unwrap_or(0)
+            };
+            let (had, has) = (count(&before, key), count(&after, &image));
+            if had != has {
+                findings.push(Finding::new(
+                    Fault::Doubled,
+                    key,
+                    format!("had {had} living {child} and has {has}"),
+                ));
+            }
+        }
+        for pointer in ready_fields(&key.type_name) {
+            let (had, has) = (object.pointer(pointer), found.pointer(pointer));
+            if had != has {
+                let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+                findings.push(Finding::new(
+                    Fault::NotReady,
+                    key,
+                    format!("{pointer} was {} and is {}", show(had), show(has)),
+                ));
+            }
+        }
+        for condition in true_conditions(&key.type_name) {
+            if holds(object, condition) && !holds(found, condition) {
+                findings.push(Finding::new(
+                    Fault::NotReady,
+                    key,
+                    format!("was {condition} and is not"),
+                ));
+            }
+        }
+    }
+    unexpected(evidence, findings);
+}
+
+/// What must be the same in the status of both sides.
+fn ready_fields(type_name: &str) -> &'static [&'static str] {
+    match type_name {
+        "deployments.apps" | "statefulsets.apps" | "replicasets.apps" => {
+            &["/status/replicas", "/status/readyReplicas"]
+        }
+        "daemonsets.apps" => &["/status/numberReady", "/status/desiredNumberScheduled"],
+        "jobs.batch" => &["/status/succeeded", "/status/failed"],
+        "persistentvolumeclaims" => &["/status/phase", "/spec/volumeName"],
+        "persistentvolumes" => &["/status/phase", "/spec/claimRef/namespace", "/spec/claimRef/name"],
+        "namespaces" => &["/status/phase"],
+        _ => &[],
+    }
+}
+
+/// Conditions that hold again if they held in the source.
+fn true_conditions(type_name: &str) -> &'static [&'static str] {
+    match type_name {
+        "customresourcedefinitions.apiextensions.k8s.io" => &["Established", "NamesAccepted"],
+        "jobs.batch" => &["Complete", "Failed", "Suspended"],
+        "deployments.apps" => &["Available"],
+        "apiservices.apiregistration.k8s.io" => &["Available"],
+        _ => &[],
+    }
+}
+
+fn holds(object: &Value, condition: &str) -> bool {
+    array(object, "/status/conditions").any(|entry| entry["type"] == condition && entry["status"] == "True")
+}
+
+/// Living Pods, and ReplicaSets that hold any, of each owner that is nobody's child itself.
+fn children(census: &Census) -> BTreeMap<(Key, &'static str), usize> {
+    let mut counts = BTreeMap::new();
+    for child in ["pods", "replicasets.apps"] {
+        for (key, object) in census.of_type(child) {
+            let ended = matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
+                || !text(object, "/metadata/deletionTimestamp").is_empty();
+            let empty = child == "replicasets.apps" && object["spec"]["replicas"].as_u64() == Some(0);
+            if ended || empty {
+                continue;
+            }
+            let mut top = key.clone();
+            let mut next = object;
+            while let Some((owner, found)) = owner_of(census, next, &key.namespace) {
+                top = owner;
+                next = found;
+            }
+            if top != *key {
+                *counts.entry((top, child)).or_insert(0) += 1;
+            }
+        }
+    }
+    counts
+}
+
+fn owner_of<'a>(census: &'a Census, object: &Value, namespace: &str) -> Option<(Key, &'a Value)> {
+    let owner = controller(object)?;
+    let name = census.type_of(&owner.api_version, &owner.kind)?.name();
+    [namespace, ""].iter().find_map(|namespace| {
+        let key = Key::new(&name, namespace, &owner.name);
+        let found = census.get(&key)?;
+        (text(found, "/metadata/uid") == owner.uid).then_some((key, found))
+    })
+}
+
+/// Objects of the target that came with the restore and that neither the report nor a controller
+/// explains.
+fn unexpected(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+    let claims = evidence.claims;
+    let images: BTreeSet<Key> = claims
+        .restored
+        .keys()
+        .filter_map(|key| evidence.image(key))
+        .collect();
+    for (key, object) in &evidence.target.objects {
+        let alias = evidence.target.aliases.iter().any(|(alias, first)| {
+            first == key && (images.contains(alias) || claims.unplanned.contains(alias))
+        });
+        let explained = alias
+            || images.contains(key)
+            || claims.unplanned.contains(key)
+            || evidence.before.get(key).is_some()
+            || super::reasons::passing_type(&key.type_name) && !key.name.starts_with("lifeboat")
+            || owner_of(evidence.target, object, &key.namespace).is_some()
+            || made_by_the_cluster(evidence, key, object);
+        if !explained {
+            findings.push(Finding::new(
+                Fault::Unexpected,
+                key,
+                "is in the target, and nothing says where it comes from",
+            ));
+        }
+    }
+}
+
+fn made_by_the_cluster(evidence: &Evidence<'_>, key: &Key, object: &Value) -> bool {
+    let service = |name: &str| {
+        evidence
+            .target
+            .get(&Key::new("services", &key.namespace, name))
+            .is_some()
+    };
+    match key.type_name.as_str() {
+        "configmaps" => key.name == "kube-root-ca.crt",
+        "serviceaccounts" => key.name == "default",
+        "ipaddresses.networking.k8s.io" => true,
+        "endpoints" => service(&key.name),
+        "endpointslices.discovery.k8s.io" => {
+            service(text(object, "/metadata/labels/kubernetes.io~1service-name"))
+        }
+        "apiservices.apiregistration.k8s.io" => !text(
+            object,
+            "/metadata/labels/kube-aggregator.kubernetes.io~1automanaged",
+        )
+        .is_empty(),
+        _ => false,
+    }
+}

@@ -1,0 +1,170 @@
+//! A report that lies is caught, one lie at a time.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::census::Type;
+
+fn census(objects: &[(&str, &str, &str, Value)]) -> Census {
+    let mut census = Census::default();
+    for (type_name, namespace, name, body) in objects {
+        let (resource, group) = type_name.split_once('.').unwrap_or((type_name, ""));
+        let kind = body["kind"].as_str().unwrap_or("Thing").to_owned();
+        census
+            .types
+            .entry((*type_name).to_owned())
+            .or_insert_with(|| Type {
+                group: group.to_owned(),
+                version: "v1".to_owned(),
+                resource: resource.to_owned(),
+                kind,
+                creatable: true,
+                has_status: true,
+            });
+        let mut body = body.clone();
+        body["metadata"]["name"] = (*name).into();
+        if !namespace.is_empty() {
+            body["metadata"]["namespace"] = (*namespace).into();
+        }
+        census.objects.insert(Key::new(type_name, namespace, name), body);
+    }
+    census
+}
+
+fn config(data: &str) -> Value {
+    json!({"kind": "ConfigMap", "metadata": {"uid": format!("uid-{data}")}, "data": {"key": data}})
+}
+
+fn faults(source: &Census, target: &Census, claims: &Claims) -> Vec<Fault> {
+    let before = Census::default();
+    audit(&Evidence {
+        source,
+        before: &before,
+        target,
+        claims,
+    })
+    .into_iter()
+    .map(|finding| finding.fault)
+    .collect()
+}
+
+fn restored(keys: &[Key]) -> Claims {
+    Claims {
+        restored: keys
+            .iter()
+            .map(|key| (key.clone(), Restored::default()))
+            .collect(),
+        ..Claims::default()
+    }
+}
+
+fn left_out(key: &Key, rule: &str) -> Claims {
+    let reason = Reason {
+        rule: rule.to_owned(),
+        text: String::new(),
+    };
+    Claims {
+        not_restored: BTreeMap::from([(key.clone(), reason)]),
+        ..Claims::default()
+    }
+}
+
+#[test]
+fn a_true_report_passes() {
+    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let claims = restored(&[Key::new("configmaps", "shop", "a")]);
+    assert!(faults(&source, &source, &claims).is_empty());
+}
+
+#[test]
+fn a_forgotten_object_is_found() {
+    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let target = census(&[]);
+    assert_eq!(faults(&source, &target, &Claims::default()), [Fault::Forgotten]);
+}
+
+#[test]
+fn an_object_that_is_not_there_or_says_something_else_is_found() {
+    let key = Key::new("configmaps", "shop", "a");
+    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let claims = restored(std::slice::from_ref(&key));
+    let absent = census(&[("configmaps", "shop", "b", config("1"))]);
+    assert_eq!(
+        faults(&source, &absent, &claims),
+        [Fault::Absent, Fault::Unexpected]
+    );
+    let other = census(&[("configmaps", "shop", "a", config("2"))]);
+    assert_eq!(faults(&source, &other, &claims), [Fault::Content]);
+    let mut told = claims;
+    told.restored
+        .get_mut(&key)
+        .expect("it was put in")
+        .changes
+        .push((Place::parse("/data/key"), "patch".into()));
+    assert!(faults(&source, &other, &told).is_empty());
+}
+
+#[test]
+fn a_reason_that_is_not_true_is_found() {
+    let key = Key::new("configmaps", "shop", "a");
+    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let target = census(&[("configmaps", "other", "z", config("1"))]);
+    let found = faults(&source, &target, &left_out(&key, "child-of-controller"));
+    assert!(found.contains(&Fault::UntrueReason), "{found:?}");
+    let mut leaving = config("1");
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    let source = census(&[("configmaps", "shop", "a", leaving)]);
+    let claims = left_out(&key, "terminating");
+    assert!(faults(&source, &census(&[]), &claims).is_empty());
+    let claims = left_out(&key, "event");
+    assert_eq!(faults(&source, &census(&[]), &claims), [Fault::UntrueReason]);
+}
+
+#[test]
+fn an_object_in_two_lists_and_one_that_never_was_are_found() {
+    let key = Key::new("configmaps", "shop", "a");
+    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let mut claims = restored(&[key.clone(), Key::new("configmaps", "shop", "ghost")]);
+    claims.not_restored = left_out(&key, "event").not_restored;
+    let found = faults(&source, &source, &claims);
+    assert_eq!(found, [Fault::Twice, Fault::Invented]);
+}
+
+#[test]
+fn doubled_children_and_orphans_are_found() {
+    let deployment = json!({"kind": "Deployment", "metadata": {"uid": "d"}});
+    let pod = |owner: &str| {
+        json!({"kind": "Pod", "metadata": {"uid": format!("pod-{owner}"), "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": owner, "controller": true}
+        ]}})
+    };
+    let source = census(&[
+        ("deployments.apps", "shop", "web", deployment.clone()),
+        ("pods", "shop", "one", pod("d")),
+    ]);
+    let target = census(&[
+        ("deployments.apps", "shop", "web", deployment),
+        ("pods", "shop", "one", pod("d")),
+        ("pods", "shop", "two", pod("d")),
+    ]);
+    let web = Key::new("deployments.apps", "shop", "web");
+    let mut claims = restored(std::slice::from_ref(&web));
+    claims.not_restored = left_out(&Key::new("pods", "shop", "one"), "child-of-controller").not_restored;
+    assert_eq!(faults(&source, &target, &claims), [Fault::Doubled]);
+    let orphan = census(&[
+        (
+            "deployments.apps",
+            "shop",
+            "web",
+            json!({"kind": "Deployment", "metadata": {"uid": "d"}}),
+        ),
+        ("pods", "shop", "one", pod("gone")),
+    ]);
+    let found = faults(&source, &orphan, &claims);
+    assert!(
+        found.contains(&Fault::Doubled) && found.contains(&Fault::Unexpected),
+        "{found:?}"
+    );
+}

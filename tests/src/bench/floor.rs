@@ -1,0 +1,248 @@
+//! The baselines: what a bare client does at the same concurrency, without storing anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
+
+use super::objects::Sample;
+
+/// A client of one cluster that adds nothing to HTTP.
+#[derive(Clone)]
+pub struct Bare {
+    client: kube::Client,
+}
+
+/// What a listing or creation took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Took {
+    /// Objects listed or created.
+    pub objects: u64,
+    /// Bytes of answers read.
+    pub bytes: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+impl Bare {
+    /// Connects to the cluster that a kubeconfig names.
+    ///
+    /// # Errors
+    /// If the kubeconfig cannot be read.
+    pub async fn connect(kubeconfig: &std::path::Path) -> Result<Self> {
+        let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+        let mut config =
+            kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        config.read_timeout = Some(Duration::from_secs(120));
+        Ok(Self {
+            client: kube::Client::try_from(config)?,
+        })
+    }
+
+    async fn get(&self, path: &str) -> Result<Bytes> {
+        let request = Request::get(path).body(Body::empty())?;
+        let response = self.client.send(request).await?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            bail!("GET {path}: {status}");
+        }
+        Ok(bytes)
+    }
+
+    /// Every listable collection of the cluster at its preferred version.
+    ///
+    /// # Errors
+    /// If discovery fails.
+    pub async fn collections(&self) -> Result<Vec<String>> {
+        let groups: Value = serde_json::from_slice(&self.get("/apis").await?)?;
+        let mut roots = vec!["/api/v1".to_owned()];
+        for group in groups["groups"].as_array().into_iter().flatten() {
+            let version = group["preferredVersion"]["groupVersion"]
+                .as_str()
+                .context("a preferred version")?;
+            roots.push(format!("/apis/{version}"));
+        }
+        let mut paths = Vec::new();
+        for root in roots {
+            let resources: Value = serde_json::from_slice(&self.get(&root).await?)?;
+            for resource in resources["resources"].as_array().into_iter().flatten() {
+                let name = resource["name"].as_str().context("a name")?;
+                let lists = resource["verbs"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|verb| verb == "list");
+                // Events are served by two groups and stored once; a backup reads them once.
+                if lists && !name.contains('/') && !(root.contains("events.k8s.io") && name == "events") {
+                    paths.push(format!("{root}/{name}"));
+                }
+            }
+        }
+        Ok(paths)
+    }
+
+    /// Lists every object of `paths` in pages, `concurrency` collections at a time, and throws the
+    /// bytes away. Only the continue token is looked for.
+    ///
+    /// # Errors
+    /// If a list fails.
+    pub async fn list(&self, paths: &[String], page: usize, concurrency: usize) -> Result<Took> {
+        let start = Instant::now();
+        let bytes = AtomicU64::new(0);
+        stream::iter(paths.iter().map(|path| self.list_one(path, page, &bytes)))
+            .buffer_unordered(concurrency)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(Took {
+            objects: 0,
+            bytes: bytes.into_inner(),
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    async fn list_one(&self, path: &str, page: usize, total: &AtomicU64) -> Result<()> {
+        let mut token = String::new();
+        loop {
+            let continued = if token.is_empty() {
+                String::new()
+            } else {
+                format!("&continue={token}")
+            };
+            let request = Request::get(format!("{path}?limit={page}{continued}")).body(Body::empty())?;
+            let response = self.client.send(request).await?;
+            let status = response.status();
+            let mut body = response.into_body();
+            let mut head: Vec<u8> = Vec::new();
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame?.into_data() {
+                    total.fetch_add(data.len() as u64, Ordering::Relaxed);
+                    if head.len() < 4096 {
+                        head.extend_from_slice(&data);
+                    }
+                }
+            }
+            if !status.is_success() {
+                bail!("GET {path}: {status}");
+            }
+            match continue_token(&head) {
+                Some(next) => token = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads every object of `paths` into memory, for the baseline archive.
+    ///
+    /// # Errors
+    /// If a list fails or is not JSON.
+    pub async fn read(
+        &self,
+        paths: &[String],
+        mut each: impl FnMut(&str, &Value) -> Result<()>,
+    ) -> Result<()> {
+        for path in paths {
+            let mut token = String::new();
+            loop {
+                let continued = if token.is_empty() {
+                    String::new()
+                } else {
+                    format!("&continue={token}")
+                };
+                let page: Value =
+                    serde_json::from_slice(&self.get(&format!("{path}?limit=500{continued}")).await?)?;
+                for item in page["items"].as_array().into_iter().flatten() {
+                    each(path, item)?;
+                }
+                match page["metadata"]["continue"].as_str() {
+                    Some(next) if !next.is_empty() => token = next.to_owned(),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates every sample, `concurrency` at a time: one POST each. Bodies are rendered while the
+    /// requests run, as any client must.
+    ///
+    /// # Errors
+    /// If an object cannot be created.
+    pub async fn create(&self, samples: impl Iterator<Item = Sample>, concurrency: usize) -> Result<Took> {
+        let start = Instant::now();
+        let created = Arc::new(AtomicU64::new(0));
+        stream::iter(samples.map(|sample| {
+            let (this, created) = (self.clone(), Arc::clone(&created));
+            async move {
+                this.write("POST", &sample.path, sample.manager, &sample.body)
+                    .await?;
+                created.fetch_add(1, Ordering::Relaxed);
+                anyhow::Ok(())
+            }
+        }))
+        .buffer_unordered(concurrency)
+        .try_collect::<Vec<()>>()
+        .await?;
+        Ok(Took {
+            objects: created.load(Ordering::Relaxed),
+            bytes: 0,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Lets a second owner write to those samples that have one.
+    ///
+    /// # Errors
+    /// If a patch is refused.
+    pub async fn touch(&self, samples: impl Iterator<Item = Sample>, concurrency: usize) -> Result<()> {
+        stream::iter(samples.filter_map(|sample| {
+            let patch = sample.second_owner?;
+            let name = sample.body["metadata"]["name"].as_str()?.to_owned();
+            let this = self.clone();
+            Some(async move {
+                this.write("PATCH", &format!("{}/{name}", sample.path), "operator", &patch)
+                    .await
+            })
+        }))
+        .buffer_unordered(concurrency)
+        .try_collect::<Vec<()>>()
+        .await?;
+        Ok(())
+    }
+
+    async fn write(&self, method: &str, path: &str, manager: &str, body: &Value) -> Result<()> {
+        let content = if method == "PATCH" {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{path}?fieldManager={manager}"))
+            .header(http::header::CONTENT_TYPE, content)
+            .body(Body::from(serde_json::to_vec(body)?))?;
+        let response = self.client.send(request).await?;
+        let status = response.status();
+        let answer = response.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            bail!("{method} {path}: {status} {}", String::from_utf8_lossy(&answer));
+        }
+        Ok(())
+    }
+}
+
+/// The continue token in the head of a list: the API server writes `metadata` before `items`.
+fn continue_token(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    let metadata = text.split("\"items\"").next()?;
+    let token = metadata.split("\"continue\":\"").nth(1)?.split('"').next()?;
+    (!token.is_empty()).then(|| token.to_owned())
+}

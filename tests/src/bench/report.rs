@@ -1,0 +1,86 @@
+//! The figures of a run: to the terminal as they come, and to a JSON file at the end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// One figure with its bar.
+#[derive(Debug, Serialize)]
+pub struct Figure {
+    /// The figure itself.
+    pub value: f64,
+    /// What it must not exceed; none if it is only reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bar: Option<f64>,
+    /// Whether the bar holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<bool>,
+    /// The measurements that it was made of.
+    pub measured: BTreeMap<String, f64>,
+}
+
+/// All figures by their key.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// The figures.
+    pub figures: BTreeMap<String, Figure>,
+}
+
+impl Report {
+    /// Adds a figure and prints it.
+    pub fn add(&mut self, key: &str, value: f64, bar: Option<f64>, measured: &[(&str, f64)]) {
+        let holds = bar.map(|bar| value <= bar);
+        let verdict = match (bar, holds) {
+            (Some(bar), Some(true)) => format!("  (bar {bar}: holds)"),
+            (Some(bar), _) => format!("  (bar {bar}: MISSED)"),
+            _ => String::new(),
+        };
+        let parts: Vec<String> = measured
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.3}"))
+            .collect();
+        println!(
+            "{key:<32} {value:>9.3}{verdict}\n{:<32}   {}",
+            "",
+            parts.join(", ")
+        );
+        let measured = measured
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect();
+        self.figures.insert(
+            key.to_owned(),
+            Figure {
+                value,
+                bar,
+                holds,
+                measured,
+            },
+        );
+    }
+
+    /// Writes the figures as JSON.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, serde_json::to_vec_pretty(self)?)?;
+        println!("written to {}", path.display());
+        Ok(())
+    }
+}
+
+/// The median of measurements; of an even number the lower middle, which favours the baseline.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values
+        .get(values.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or(f64::NAN)
+}

@@ -1,0 +1,27 @@
+//! `make demo`: the guided tour. `--keep` leaves the clusters up until Ctrl-C.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lifeboat_tests::demo::tell;
+use lifeboat_tests::stage::Stage;
+
+/// Two real clusters, a backup, a restore, and the proof.
+#[derive(Parser)]
+struct Arguments {
+    /// Leave the clusters up and say how to use them, until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let stage = Stage::default();
+    match stage.run(move |stage| tell(stage, arguments.keep)) {
+        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("the demonstration failed: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `make prove BUNDLE=file-or-folder`: exit status 0 if everything came true, 1 if not, 2 for a command
+//! line that cannot be understood, 130 if interrupted.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use lifeboat_tests::prove::{Wish, prove};
+use lifeboat_tests::stage::Stage;
+
+/// Installs manifests in a fresh cluster, backs it up, restores into another one, and compares the two
+/// without any of Lifeboat's own code.
+#[derive(Parser)]
+struct Arguments {
+    /// Where the verdict goes as JSON.
+    #[arg(long, default_value = "target/prove/report.json")]
+    report: PathBuf,
+    /// A file or a folder of manifests.
+    bundle: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bundle.exists() {
+        eprintln!("{} does not exist", arguments.bundle.display());
+        return ExitCode::from(2);
+    }
+    let wish = Wish {
+        bundle: arguments.bundle,
+        report: arguments.report,
+    };
+    let stage = Stage::default();
+    let outcome = stage.run(move |stage| Ok(if prove(stage, &wish)?.passed() { 0 } else { 1 }));
+    match outcome {
+        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("the proof could not be made: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Who owns which field, and whose child an object is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::Place;
+use crate::census::{array, text};
+
+/// A field manager: its name, its operation (`Apply` or `Update`), and the subresource it wrote to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Manager {
+    /// The name that it gave itself.
+    pub name: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// Empty, or a subresource such as `scale`.
+    pub subresource: String,
+}
+
+impl fmt::Display for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.name, self.operation)?;
+        if !self.subresource.is_empty() {
+            write!(f, " of {}", self.subresource)?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// The fields of an object and who owns each. Entries of the status subresource are left out: the
+/// target's own controllers write the status.
+#[must_use]
+pub fn field_owners(object: &Value) -> BTreeMap<String, BTreeSet<Manager>> {
+    let mut owners: BTreeMap<String, BTreeSet<Manager>> = BTreeMap::new();
+    for entry in array(object, "/metadata/managedFields") {
+        let manager = Manager {
+            name: text(entry, "/manager").to_owned(),
+            operation: text(entry, "/operation").to_owned(),
+            subresource: text(entry, "/subresource").to_owned(),
+        };
+        if manager.subresource == "status" {
+            continue;
+        }
+        let mut fields = Vec::new();
+        if let Some(root) = entry["fieldsV1"].as_object() {
+            flatten(root, "", &mut fields);
+        }
+        for field in fields {
+            if !field.starts_with("/f:status") {
+                owners.entry(field).or_default().insert(manager.clone());
+            }
+        }
+    }
+    owners
+}
+
+fn flatten(fields: &Map<String, Value>, path: &str, found: &mut Vec<String>) {
+    if fields.is_empty() {
+        found.push(path.to_owned());
+    }
+    for (name, below) in fields {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        match below.as_object() {
+            Some(below) if name != "." => flatten(below, &format!("{path}/{name}"), found),
+            // `.` is the field itself, beside its parts.
+            _ => found.push(path.to_owned()),
+        }
+    }
+}
+
+/// The place of an owned field, as far as it can be said without the object: keys of lists
+/// (`k:{"name":"x"}`) end it.
+#[must_use]
+pub fn place_of(field: &str) -> Place {
+    Place(
+        field
+            .split('/')
+            .skip(1)
+            .map_while(|part| part.strip_prefix("f:"))
+            .map(|part| part.replace("~1", "/").replace("~0", "~"))
+            .collect(),
+    )
+}
+
+/// Fields whose owners differ: the field, its owners in the source, its owners in the target.
+#[must_use]
+pub fn differing_owners(source: &Value, target: &Value) -> Vec<(String, String, String)> {
+    let (source, target) = (field_owners(source), field_owners(target));
+    let none = BTreeSet::new();
+    let names = |managers: &BTreeSet<Manager>| match managers.is_empty() {
+        true => "nobody".to_owned(),
+        false => managers
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" and "),
+    };
+    let fields: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
+    fields
+        .into_iter()
+        .filter_map(|field| {
+            let (before, after) = (
+                source.get(field).unwrap_or(&none),
+                target.get(field).unwrap_or(&none),
+            );
+            (before != after).then(|| (field.clone(), names(before), names(after)))
+        })
+        .collect()
+}
+
+/// One owner reference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Group and version.
+    pub api_version: String,
+    /// The kind.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// The UID.
+    pub uid: String,
+    /// Whether it is the managing controller.
+    pub controller: bool,
+}
+
+/// The owner references of an object.
+#[must_use]
+pub fn owners(object: &Value) -> Vec<Owner> {
+    array(object, "/metadata/ownerReferences")
+        .map(|reference| Owner {
+            api_version: text(reference, "/apiVersion").to_owned(),
+            kind: text(reference, "/kind").to_owned(),
+            name: text(reference, "/name").to_owned(),
+            uid: text(reference, "/uid").to_owned(),
+            controller: reference["controller"] == true,
+        })
+        .collect()
+}
+
+/// The controller of an object, if it has one.
+#[must_use]
+pub fn controller(object: &Value) -> Option<Owner> {
+    owners(object).into_iter().find(|owner| owner.controller)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn managed(manager: &str, operation: &str, fields: &Value) -> Value {
+        json!({"manager": manager, "operation": operation, "fieldsType": "FieldsV1", "fieldsV1": fields})
+    }
+
+    #[test]
+    fn another_owner_of_one_field_is_seen() {
+        let fields = json!({"f:data": {".": {}, "f:a/b": {}}});
+        let source = json!({"metadata": {"managedFields": [managed("helm", "Update", &fields)]}});
+        let target = json!({"metadata": {"managedFields": [managed("helm", "Update", &json!({"f:data": {".": {}}})), managed("lifeboat", "Update", &json!({"f:data": {"f:a/b": {}}}))]}});
+        assert_eq!(
+            differing_owners(&source, &target),
+            [(
+                "/f:data/f:a~1b".to_owned(),
+                "helm (Update)".to_owned(),
+                "lifeboat (Update)".to_owned()
+            )]
+        );
+        assert!(differing_owners(&source, &source).is_empty());
+        assert_eq!(place_of("/f:data/f:a~1b").to_string(), "/data/a~1b");
+    }
+
+    #[test]
+    fn operation_counts_and_status_does_not() {
+        let fields = json!({"f:spec": {"f:x": {}}});
+        let source = json!({"metadata": {"managedFields": [managed("argo", "Apply", &fields)]}});
+        let mut target = json!({"metadata": {"managedFields": [managed("argo", "Update", &fields)]}});
+        assert_eq!(differing_owners(&source, &target).len(), 1);
+        target["metadata"]["managedFields"] = json!([
+            managed("argo", "Apply", &fields),
+            {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {"f:a": {}}}}
+        ]);
+        assert!(differing_owners(&source, &target).is_empty());
+    }
+}

@@ -1,0 +1,215 @@
+//! A guided tour: two clusters, an application, a backup, a disaster, a restore, the proof.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use lifeboat_local::{Cluster, ClusterOptions, Sample};
+
+use crate::stage::{Narrator, Stage, pause};
+use crate::workspace::Workspace;
+
+/// The nodes of each cluster.
+const NODES: u32 = 2;
+
+/// How long the application may take to come to rest.
+const REST_WITHIN: Duration = Duration::from_secs(40);
+
+/// How much of a long table is shown.
+const LINES: usize = 24;
+
+/// Tells the story.
+///
+/// # Errors
+/// If a step fails.
+pub fn tell(stage: &Stage, keep: bool) -> Result<i32> {
+    let mut told = Narrator::default();
+    println!(
+        "Lifeboat keeps a Kubernetes cluster recoverable. This is what that means, on two real\n\
+         control planes on this machine: nothing is simulated but the nodes."
+    );
+    let clusters = clusters(stage, &mut told)?;
+    let [primary, recovery] = clusters.as_slice() else {
+        bail!("two clusters were asked for, {} came", clusters.len());
+    };
+    let sample = application(primary, &mut told)?;
+    let workspace = Workspace::create()?;
+    stage.remove_at_end(workspace.path().to_owned());
+    let show = Show {
+        stage,
+        workspace: &workspace,
+    };
+    told.command("lifeboat keys generate --out keys");
+    told.say(
+        "The recovery key decrypts and stays with whoever recovers; the signing key signs and stays with\n\
+         the primary. A backup only ever sees the public half of the recovery key.",
+    );
+
+    told.step(
+        "backup",
+        "A recovery point: every object, at one moment, encrypted and signed",
+    );
+    show.lifeboat(&told, &["backup", "--cluster", "primary"], Some(primary), &[0, 3])?;
+
+    told.step("look", "What is in it");
+    show.lifeboat(&told, &["points"], None, &[0])?;
+    show.lifeboat(&told, &["show", "latest"], None, &[0, 3])?;
+
+    told.step("verify", "Is it whole? Signature, every digest, every object");
+    show.lifeboat(&told, &["verify", "latest"], None, &[0, 3])?;
+
+    told.step(
+        "plan",
+        "What would a restore do? The plan says it before anything is written",
+    );
+    show.lifeboat(&told, &["plan", "latest"], Some(recovery), &[0, 4])?;
+
+    told.step("restore", "The restore, and the proof that it came true");
+    told.say("From here on nothing of the primary cluster is used.");
+    let code = show.lifeboat(&told, &["restore", "latest"], Some(recovery), &[0, 4])?;
+
+    told.step("after", "The application in its new cluster");
+    // Controllers need a moment to bring up what was restored.
+    if let Err(error) = lifeboat_local::wait_until_quiet(recovery, REST_WITHIN) {
+        told.say(&format!("the recovered cluster is still busy: {error}"));
+    }
+    show.kubectl(
+        &told,
+        recovery,
+        &[
+            "get",
+            "deployments,statefulsets,daemonsets,jobs",
+            "--all-namespaces",
+        ],
+    )?;
+    show.kubectl(
+        &told,
+        recovery,
+        &["get", "persistentvolumeclaims,services", "--all-namespaces"],
+    )?;
+    told.end();
+    println!("\nDone in {:.0} seconds.", told.seconds());
+    if keep {
+        wait(primary, recovery, &workspace);
+    }
+    drop(sample);
+    Ok(code)
+}
+
+fn clusters(stage: &Stage, told: &mut Narrator) -> Result<Vec<Arc<Cluster>>> {
+    told.step("start", "Two fresh clusters");
+    told.say("etcd, API server, controllers, scheduler, and two nodes that kwok plays, for each");
+    let clusters = stage.clusters(vec![
+        ClusterOptions::named("primary").with_nodes(NODES),
+        ClusterOptions::named("recovery").with_nodes(NODES),
+    ])?;
+    for cluster in &clusters {
+        told.say(&format!("{:<9} {}", cluster.name(), cluster.server()));
+    }
+    Ok(clusters)
+}
+
+fn application(primary: &Cluster, told: &mut Narrator) -> Result<Sample> {
+    told.step("install", "An application in the primary cluster");
+    let sample = Sample::install(primary)?;
+    match lifeboat_local::wait_until_quiet(primary, REST_WITHIN) {
+        Ok(_) => told.say("it runs, and the cluster is quiet"),
+        Err(error) => told.say(&format!("it runs; the cluster is still busy: {error}")),
+    }
+    Ok(sample)
+}
+
+/// Runs programs as a user would, and shows what they print.
+struct Show<'a> {
+    stage: &'a Stage,
+    workspace: &'a Workspace,
+}
+
+impl Show<'_> {
+    fn lifeboat(
+        &self,
+        told: &Narrator,
+        arguments: &[&str],
+        cluster: Option<&Cluster>,
+        codes: &[i32],
+    ) -> Result<i32> {
+        let mut all = arguments.to_vec();
+        let kubeconfig = cluster.map(|cluster| cluster.kubeconfig().to_string_lossy().into_owned());
+        let mut line = format!("lifeboat {}", arguments.join(" "));
+        if let (Some(cluster), Some(kubeconfig)) = (cluster, &kubeconfig) {
+            all.extend(["--kubeconfig", kubeconfig]);
+            line.push_str(&format!(" --context {}", cluster.context()));
+        }
+        told.command(&line);
+        let code = self.run(self.workspace.lifeboat(&all))?;
+        ensure!(codes.contains(&code), "`{line}` ended with {code}");
+        Ok(code)
+    }
+
+    fn kubectl(&self, told: &Narrator, cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+        told.command(&format!(
+            "kubectl --context {} {}",
+            cluster.context(),
+            arguments.join(" ")
+        ));
+        let code = self.run(cluster.kubectl(arguments))?;
+        ensure!(code == 0, "kubectl ended with {code}");
+        Ok(())
+    }
+
+    /// Shows the output of a command, shortened in the middle where it is long.
+    fn run(&self, mut command: Command) -> Result<i32> {
+        let path = self.workspace.path().join("output");
+        command.stdin(Stdio::null()).stdout(std::fs::File::create(&path)?);
+        let code = self
+            .stage
+            .show(command)?
+            .code()
+            .context("it was ended by a signal")?;
+        let text = std::fs::read_to_string(&path)?;
+        let lines: Vec<&str> = text.lines().collect();
+        let (head, tail) = if lines.len() > 2 * LINES {
+            (&lines[..LINES], &lines[lines.len() - LINES..])
+        } else {
+            (lines.as_slice(), &[][..])
+        };
+        for line in head {
+            println!("    {line}");
+        }
+        if !tail.is_empty() {
+            println!("    ... {} lines more ...", lines.len() - 2 * LINES);
+        }
+        for line in tail {
+            println!("    {line}");
+        }
+        Ok(code)
+    }
+}
+
+/// Leaves everything up until the program is interrupted.
+fn wait(primary: &Cluster, recovery: &Cluster, workspace: &Workspace) {
+    println!("\nBoth clusters stay up until Ctrl-C. In another terminal:\n");
+    println!("  export LIFEBOAT_STORE={}", workspace.store().display());
+    println!("  export LIFEBOAT_APPLICATION=shop");
+    for (name, file) in [
+        ("LIFEBOAT_RECOVERY_KEY", "recovery.key.pem"),
+        ("LIFEBOAT_SIGNING_KEY", "signing.key.pem"),
+        ("LIFEBOAT_VERIFY_KEY", "signing.pub.pem"),
+    ] {
+        println!("  export {name}={}", workspace.keys().join(file).display());
+    }
+    println!(
+        "  export KUBECONFIG={}:{}",
+        primary.kubeconfig().display(),
+        recovery.kubeconfig().display()
+    );
+    println!("\n  kubectl --context recovery get pods --all-namespaces");
+    println!("  lifeboat diff latest --context recovery");
+    println!("  kubectl --context primary create configmap new --from-literal=a=b");
+    println!("  lifeboat backup --context primary --cluster primary");
+    println!("  lifeboat diff latest --context recovery\n");
+    loop {
+        pause(Duration::from_secs(3600));
+    }
+}

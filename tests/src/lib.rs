@@ -1,0 +1,19 @@
+//! What the end-to-end programs and tests share: the real `lifeboat` binary as a child process, keys
+//! and a store in a folder of their own, readings of what a child used, and a judgement of a restore
+//! that shares no code with what it judges.
+//!
+//! This crate may depend on everything and nothing depends on it. [`census`], [`compare`], [`audit`] and
+//! [`claims`] must not use any other crate of the workspace.
+
+pub mod audit;
+pub mod bench;
+pub mod canary;
+pub mod census;
+pub mod child;
+pub mod claims;
+pub mod compare;
+pub mod demo;
+pub mod prove;
+pub mod sameness;
+pub mod stage;
+pub mod workspace;

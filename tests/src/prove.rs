@@ -1,0 +1,241 @@
+//! Any manifests, installed, backed up, restored into another cluster, and judged.
+
+pub mod lists;
+pub mod partial;
+pub mod quiet;
+pub mod verdict;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use lifeboat_local::{Cluster, ClusterOptions};
+use serde_json::Value;
+
+use crate::audit::{Evidence, audit};
+use crate::census::{Census, http::Http};
+use crate::claims;
+use crate::stage::{Narrator, Stage};
+use crate::workspace::Workspace;
+
+pub use self::verdict::Verdict;
+
+/// The nodes of each cluster: two, so that a DaemonSet has more than one Pod.
+const NODES: u32 = 2;
+
+/// How long a cluster may take to come to rest after an installation or a restore. Backoffs of
+/// controllers whose Pods are refused take up to a minute.
+const REST_WITHIN: Duration = Duration::from_secs(90);
+
+/// What is proven.
+pub struct Wish {
+    /// A file or a folder of manifests.
+    pub bundle: PathBuf,
+    /// Where the verdict goes as JSON.
+    pub report: PathBuf,
+}
+
+/// Installs, backs up, restores, compares, and says what came of it.
+///
+/// # Errors
+/// If a cluster does not start, the bundle cannot be read, or `lifeboat` fails in a way that leaves
+/// nothing to judge.
+pub fn prove(stage: &Stage, wish: &Wish) -> Result<Verdict> {
+    let mut told = Narrator::default();
+    told.step("start", "Two fresh clusters, each with controllers and two nodes");
+    let clusters = stage.clusters(vec![
+        ClusterOptions::named("source").with_nodes(NODES),
+        ClusterOptions::named("target").with_nodes(NODES),
+    ])?;
+    let [source, target] = clusters.as_slice() else {
+        bail!("two clusters were asked for, {} came", clusters.len());
+    };
+    told.say(&format!(
+        "source {}   target {}",
+        source.server(),
+        target.server()
+    ));
+
+    told.step("install", &format!("Install {}", wish.bundle.display()));
+    let mut verdict = Verdict::default();
+    install(source, &wish.bundle, &mut verdict, &told)?;
+    settle(source, &mut verdict, &told);
+    settle(target, &mut verdict, &told);
+    let workspace = Workspace::create()?;
+    stage.remove_at_end(workspace.path().to_owned());
+    let sides = Sides { source, target };
+    judge(stage, &workspace, &sides, &mut verdict, &mut told)?;
+    verdict.timings = told.end().into_iter().collect();
+    verdict.write(&wish.report)?;
+    verdict.print();
+    Ok(verdict)
+}
+
+/// The two clusters of a proof.
+pub struct Sides<'a> {
+    /// Where the objects are.
+    pub source: &'a Cluster,
+    /// Where they shall be as well.
+    pub target: &'a Cluster,
+}
+
+/// Backs up one cluster, restores into the other, and compares.
+///
+/// # Errors
+/// If a cluster cannot be read, or `lifeboat` fails in a way that leaves nothing to judge.
+pub fn judge(
+    stage: &Stage,
+    workspace: &Workspace,
+    sides: &Sides<'_>,
+    verdict: &mut Verdict,
+    told: &mut Narrator,
+) -> Result<()> {
+    let Sides { source, target } = *sides;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let (from, to) = runtime.block_on(async {
+        anyhow::Ok((
+            Http::connect(source.kubeconfig()).await?,
+            Http::connect(target.kubeconfig()).await?,
+        ))
+    })?;
+    let take = |http: &Http| runtime.block_on(Census::take(http));
+    verdict.versions = versions(&runtime, &from)?;
+    let runner = Runner { stage, workspace };
+
+    told.step("backup", "Back up the source");
+    let earlier = take(&from)?;
+    let backup = runner.json(&["backup", "--cluster", "source"], Some(source), &[0, 3], told)?;
+    let (census, moved) = quiet::stable(&earlier, take(&from)?);
+    if moved > 0 {
+        verdict.note(format!(
+            "{moved} objects of the source changed during the backup by themselves; only their existence is compared"
+        ));
+    }
+    told.say(&format!("{} objects in the source", census.objects.len()));
+    if backup.code == 3 {
+        let shown = runner.json(&["show", "latest"], None, &[0, 3], told)?;
+        partial::judge(&shown.document, &census, verdict);
+    }
+
+    told.step("verify", "Verify it, with the private key");
+    runner.json(&["verify", "latest"], None, &[0, 3], told)?;
+
+    told.step("plan", "Plan the restore");
+    let plan = runner.json(&["plan", "latest"], Some(target), &[0, 4, 10], told)?;
+    verdict.lint(&plan.document);
+    let before = take(&to)?;
+
+    told.step("restore", "Restore into the target");
+    let restore = runner.json(&["restore", "latest"], Some(target), &[0, 4], told)?;
+    if restore.code != 0 {
+        verdict.fail("lifeboat itself says that the plan did not come true (exit status 4)".into());
+    }
+
+    told.step("compare", "Compare both clusters, without Lifeboat's code");
+    settle(target, verdict, told);
+    let after = take(&to)?;
+    let report = &restore.document;
+    let claims = claims::read(report)?;
+    verdict.findings = audit(&Evidence {
+        source: &census,
+        before: &before,
+        target: &after,
+        claims: &claims,
+    });
+    verdict.lists = lists::Lists::read(report);
+    verdict.lifeboat = report.clone();
+    Ok(())
+}
+
+fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Narrator) -> Result<()> {
+    let outcome = lifeboat_local::install_bundle(cluster, bundle)?;
+    told.say(&format!(
+        "{} documents applied in {} passes",
+        outcome.applied, outcome.passes
+    ));
+    ensure!(
+        outcome.applied > 0,
+        "nothing of {} could be applied: {:?}",
+        bundle.display(),
+        outcome.refused
+    );
+    for refused in &outcome.refused {
+        let line = format!("not applied: {refused}");
+        told.say(&line);
+        verdict.note(line);
+    }
+    Ok(())
+}
+
+/// Waits until nothing moves any more, or notes that something still does.
+pub fn settle(cluster: &Cluster, verdict: &mut Verdict, told: &Narrator) {
+    match lifeboat_local::wait_until_quiet(cluster, REST_WITHIN) {
+        Ok(quiet) => told.say(&format!("{} is quiet ({quiet})", cluster.name())),
+        Err(error) => {
+            let line = format!("{} did not come to rest: {error}", cluster.name());
+            told.say(&line);
+            verdict.note(line);
+        }
+    }
+}
+
+fn versions(runtime: &tokio::runtime::Runtime, http: &Http) -> Result<BTreeMap<String, String>> {
+    let version = runtime.block_on(http.get("/version"))?;
+    let text = |name: &str| version[name].as_str().unwrap_or_default().to_owned();
+    Ok(BTreeMap::from([
+        ("kubernetes".to_owned(), text("gitVersion")),
+        ("lifeboat".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]))
+}
+
+/// Runs `lifeboat` and reads its JSON, with its progress on the terminal.
+struct Runner<'a> {
+    stage: &'a Stage,
+    workspace: &'a Workspace,
+}
+
+struct Ran {
+    code: i32,
+    document: Value,
+}
+
+impl Runner<'_> {
+    fn json(
+        &self,
+        arguments: &[&str],
+        cluster: Option<&Cluster>,
+        codes: &[i32],
+        told: &Narrator,
+    ) -> Result<Ran> {
+        let kubeconfig = cluster.map(|cluster| cluster.kubeconfig().to_string_lossy().into_owned());
+        let mut all = arguments.to_vec();
+        if let Some(kubeconfig) = &kubeconfig {
+            all.extend(["--kubeconfig", kubeconfig]);
+        }
+        told.command(&format!("lifeboat {}", arguments.join(" ")));
+        all.extend(["--output", "json"]);
+        let answer = self.workspace.path().join("answer.json");
+        let mut command = self.workspace.lifeboat(&all);
+        command
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(&answer)?);
+        let start = Instant::now();
+        let status = self.stage.show(command)?;
+        let code = status.code().context("lifeboat was ended by a signal")?;
+        let text = std::fs::read_to_string(&answer)?;
+        ensure!(
+            codes.contains(&code),
+            "lifeboat {} ended with {code}\n{text}",
+            arguments.join(" ")
+        );
+        told.say(&format!(
+            "exit status {code} after {:.1} s",
+            start.elapsed().as_secs_f64()
+        ));
+        let document = serde_json::from_str(&text)
+            .with_context(|| format!("lifeboat {} printed no JSON", arguments.join(" ")))?;
+        Ok(Ran { code, document })
+    }
+}

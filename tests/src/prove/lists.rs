@@ -1,0 +1,107 @@
+//! The three lists of a report, grouped for people.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::census::{array, text};
+
+/// How many examples a group shows.
+const EXAMPLES: usize = 3;
+
+/// The lists by reason.
+#[derive(Debug, Default, Serialize)]
+pub struct Lists {
+    /// Restored as it was, by type.
+    pub restored: BTreeMap<String, Group>,
+    /// Restored and changed, by what changed it and where.
+    pub changed: BTreeMap<String, Group>,
+    /// Not restored, by reason.
+    #[serde(rename = "notRestored")]
+    pub not_restored: BTreeMap<String, Group>,
+    /// In the target, and nobody planned it, by type.
+    pub unplanned: BTreeMap<String, Group>,
+}
+
+/// Objects with something in common.
+#[derive(Debug, Default, Serialize)]
+pub struct Group {
+    /// How many.
+    pub objects: usize,
+    /// The first ones.
+    pub examples: Vec<String>,
+}
+
+impl Group {
+    fn add(&mut self, named: &Value) {
+        self.objects += 1;
+        if self.examples.len() < EXAMPLES {
+            let place = [text(named, "/namespace"), text(named, "/name")];
+            let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
+            self.examples
+                .push(format!("{} {}", text(named, "/type"), place.join("/")));
+        }
+    }
+}
+
+impl Lists {
+    /// Groups what a report says.
+    #[must_use]
+    pub fn read(report: &Value) -> Self {
+        let mut lists = Self::default();
+        for entry in array(report, "/restored") {
+            let name = text(entry, "/source/type").to_owned();
+            lists.restored.entry(name).or_default().add(&entry["source"]);
+        }
+        for entry in array(report, "/changed") {
+            for change in array(entry, "/changes") {
+                let by = [text(change, "/rule"), text(change, "/by")].concat();
+                let name = format!("{by} at {}", text(change, "/path"));
+                lists.changed.entry(name).or_default().add(&entry["source"]);
+            }
+        }
+        for entry in array(report, "/notRestored") {
+            let reason = match text(entry, "/reason") {
+                "" => text(entry, "/rule"),
+                reason => reason,
+            };
+            lists
+                .not_restored
+                .entry(reason.to_owned())
+                .or_default()
+                .add(&entry["object"]);
+        }
+        for entry in array(report, "/unplanned") {
+            let name = text(entry, "/object/type").to_owned();
+            lists.unplanned.entry(name).or_default().add(&entry["object"]);
+        }
+        lists
+    }
+
+    /// Prints the lists, the biggest groups first.
+    pub fn print(&self) {
+        show("restored as it was", &self.restored, false);
+        show("restored and changed", &self.changed, true);
+        show("not restored", &self.not_restored, true);
+        show("in the target, planned by nobody", &self.unplanned, true);
+    }
+}
+
+fn show(title: &str, groups: &BTreeMap<String, Group>, examples: bool) {
+    let total: usize = groups.values().map(|group| group.objects).sum();
+    println!("\n{title}: {total}");
+    let mut sorted: Vec<(&String, &Group)> = groups.iter().collect();
+    sorted.sort_by_key(|(name, group)| (std::cmp::Reverse(group.objects), (*name).clone()));
+    for (name, group) in sorted {
+        println!("{:>7}  {name}", group.objects);
+        if examples {
+            let more = if group.objects > group.examples.len() {
+                ", ..."
+            } else {
+                ""
+            };
+            println!("         for instance {}{more}", group.examples.join(", "));
+        }
+    }
+}

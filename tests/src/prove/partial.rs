@@ -1,0 +1,52 @@
+//! Whether a point is Partial for a reason that takes nothing from anyone.
+
+use serde_json::Value;
+
+use super::Verdict;
+use crate::census::{Census, array, text};
+
+/// An aggregated API whose backend is not there holds no objects in this cluster: a point that lacks
+/// them lacks nothing. Every other reason is a failure.
+pub fn judge(shown: &Value, source: &Census, verdict: &mut Verdict) {
+    let mut reasons = 0;
+    for missing in missing(shown) {
+        reasons += 1;
+        let what = match text(missing, "/type") {
+            "" => text(missing, "/group"),
+            name => name,
+        };
+        if absent_backend(what, source) {
+            verdict.note(format!(
+                "the point is Partial because the aggregated API {what} has no backend; nothing of it exists"
+            ));
+        } else {
+            verdict.fail(format!("the point is Partial without need: {missing}"));
+        }
+    }
+    if reasons == 0 {
+        verdict.fail("the point is Partial and does not say why".into());
+    }
+}
+
+fn missing(shown: &Value) -> Vec<&Value> {
+    array(shown, "/manifest/clusters")
+        .flat_map(|cluster| array(cluster, "/missing"))
+        .collect()
+}
+
+/// Whether `what` (`group`, `group/version` or `type.group`) is served by an APIService with a Service
+/// behind it that is not available.
+fn absent_backend(what: &str, source: &Census) -> bool {
+    source
+        .of_type("apiservices.apiregistration.k8s.io")
+        .filter(|(_, service)| {
+            !service["spec"]["service"].is_null()
+                && array(service, "/status/conditions")
+                    .any(|entry| entry["type"] == "Available" && entry["status"] != "True")
+        })
+        .any(|(_, service)| {
+            let group = text(service, "/spec/group");
+            let named = what.split('/').next().unwrap_or_default();
+            named == group || named.ends_with(&format!(".{group}"))
+        })
+}

@@ -1,0 +1,122 @@
+//! The sample application, there and back: judged without Lifeboat's code, and without a word of its
+//! Secrets anywhere.
+
+use lifeboat_local::{CANARY, Cluster, ClusterOptions, Sample};
+use lifeboat_tests::canary::Canary;
+use lifeboat_tests::prove::{self, Sides, Verdict};
+use lifeboat_tests::stage::{Narrator, Stage};
+use lifeboat_tests::workspace::Workspace;
+
+use crate::support::{census, kubeconfig};
+
+#[test]
+fn the_sample_application_comes_back_and_keeps_its_secrets() {
+    let stage = Stage::default();
+    let clusters = stage
+        .clusters(vec![
+            ClusterOptions::named("sample-source").with_nodes(2),
+            ClusterOptions::named("sample-target").with_nodes(2),
+        ])
+        .unwrap();
+    let (source, target) = (&*clusters[0], &*clusters[1]);
+    let mut told = Narrator::default();
+    let mut verdict = Verdict::default();
+    let sample = Sample::install(source).unwrap();
+    prove::settle(source, &mut verdict, &told);
+    let workspace = Workspace::create().unwrap();
+    prove::judge(
+        &stage,
+        &workspace,
+        &Sides { source, target },
+        &mut verdict,
+        &mut told,
+    )
+    .unwrap();
+    verdict.print();
+    assert!(verdict.passed(), "the proof failed, see above");
+
+    secrets_stay_secret(&workspace, source, target);
+    drop(sample);
+    drop(clusters);
+    stage.close();
+}
+
+/// Every command at its most talkative, and every file of the store.
+fn secrets_stay_secret(workspace: &Workspace, source: &Cluster, target: &Cluster) {
+    let canary = Canary::new(CANARY);
+    // The search itself must work: the canary is in the source, encoded as Secrets are.
+    let planted = census(source)
+        .objects
+        .iter()
+        .filter(|(key, object)| {
+            key.type_name == "secrets" && canary.find(object.to_string().as_bytes()).is_some()
+        })
+        .count();
+    assert!(planted > 0, "no Secret of the sample holds the canary");
+
+    let (from, to) = (kubeconfig(source), kubeconfig(target));
+    let patches = workspace.path().join("patches.yaml");
+    std::fs::write(
+        &patches,
+        format!("[{{match: {{types: [secrets]}}, merge: {{stringData: {{added: {CANARY}}}}}}}]"),
+    )
+    .unwrap();
+    let patches = patches.to_string_lossy().into_owned();
+    let commands: [&[&str]; 11] = [
+        &["backup", "--cluster", "source", "--kubeconfig", &from],
+        &["points"],
+        &["show", "latest"],
+        &["verify", "latest"],
+        &["diff", "latest", "--kubeconfig", &to],
+        &["plan", "latest", "--kubeconfig", &to],
+        &["plan", "latest", "--kubeconfig", &to, "--existing", "update"],
+        &[
+            "plan",
+            "latest",
+            "--kubeconfig",
+            &to,
+            "--existing",
+            "update",
+            "--patches",
+            &patches,
+        ],
+        &["restore", "latest", "--kubeconfig", &to],
+        &["restore", "latest", "--kubeconfig", &to, "--existing", "update"],
+        &[
+            "restore",
+            "latest",
+            "--kubeconfig",
+            &to,
+            "--existing",
+            "recreate",
+            "--type",
+            "secrets",
+        ],
+    ];
+    for command in commands {
+        for format in ["table", "json", "yaml"] {
+            let mut arguments = command.to_vec();
+            arguments.extend(["--output", format, "--log-level", "trace"]);
+            let run = workspace.run(&arguments).unwrap();
+            let code = run.code.unwrap();
+            assert!(
+                code != 70 && code != 101,
+                "{arguments:?} ended with {code}: {}",
+                run.stderr
+            );
+            for (stream, text) in [("standard output", &run.stdout), ("standard error", &run.stderr)] {
+                assert_eq!(
+                    canary.find(text.as_bytes()),
+                    None,
+                    "{arguments:?} shows a Secret on {stream}"
+                );
+            }
+        }
+    }
+    let (found, files) = canary.search(&workspace.store()).unwrap();
+    assert_eq!(found, Vec::<String>::new(), "the store holds a Secret");
+    assert!(
+        files >= 3,
+        "a point has a manifest, a pack and an index, not {files} files"
+    );
+}

@@ -1,0 +1,202 @@
+//! Clusters, processes and chance for the tests.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lifeboat_local::{Cluster, ClusterOptions};
+use lifeboat_tests::bench::floor::Bare;
+use lifeboat_tests::bench::objects::{prerequisites, samples};
+use lifeboat_tests::census::Census;
+use lifeboat_tests::census::http::Http;
+use lifeboat_tests::stage::pause;
+use lifeboat_tests::workspace::Workspace;
+
+/// The longest that anything here may take before the test says that it hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A cluster in which nothing moves by itself.
+pub(crate) fn bare(name: &str) -> Cluster {
+    Cluster::start(ClusterOptions::named(name)).unwrap()
+}
+
+/// The path of a cluster's kubeconfig as an argument.
+pub(crate) fn kubeconfig(cluster: &Cluster) -> String {
+    cluster.kubeconfig().to_string_lossy().into_owned()
+}
+
+/// Waits for a future.
+pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Creates mixed objects, as the benchmark does: several types, sizes and field owners.
+pub(crate) fn fill(cluster: &Cluster, objects: usize) {
+    block(async {
+        let client = Bare::connect(cluster.kubeconfig()).await.unwrap();
+        client.create(prerequisites().into_iter(), 8).await.unwrap();
+        let start = Instant::now();
+        while !client
+            .collections()
+            .await
+            .unwrap()
+            .iter()
+            .any(|path| path.ends_with("/certificates"))
+        {
+            assert!(start.elapsed() < PATIENCE, "the definition is not served");
+            pause(Duration::from_millis(50));
+        }
+        client.create(samples(objects), 16).await.unwrap();
+        client.touch(samples(objects), 16).await.unwrap();
+    });
+}
+
+/// Everything that a cluster holds.
+pub(crate) fn census(cluster: &Cluster) -> Census {
+    block(async {
+        let http = Http::connect(cluster.kubeconfig()).await.unwrap();
+        Census::take(&http).await.unwrap()
+    })
+}
+
+/// What was last written to each object, so that any write shows; but for Leases, which the API server
+/// renews by itself.
+pub(crate) fn versions(census: &Census) -> Vec<(String, String)> {
+    census
+        .objects
+        .iter()
+        .filter(|(key, _)| key.type_name != "leases.coordination.k8s.io")
+        .map(|(key, object)| {
+            let metadata = &object["metadata"];
+            (
+                key.to_string(),
+                format!("{} {}", metadata["uid"], metadata["resourceVersion"]),
+            )
+        })
+        .collect()
+}
+
+/// A running `lifeboat` whose output goes to files of the workspace.
+pub(crate) struct Running {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+impl Running {
+    /// Starts it.
+    pub(crate) fn start(workspace: &Workspace, arguments: &[&str]) -> Self {
+        let log = workspace.path().join("running.log");
+        let output = File::create(&log).unwrap();
+        let child = workspace
+            .lifeboat(arguments)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{name} {}", self.child.id()))
+            .status()
+            .unwrap();
+        assert!(sent.success(), "kill -{name}");
+    }
+
+    /// Waits for its end: the exit status and everything it printed.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let start = Instant::now();
+        while self.lives() {
+            assert!(start.elapsed() < PATIENCE, "lifeboat hangs");
+            pause(Duration::from_millis(10));
+        }
+        let code = self.child.wait().unwrap().code();
+        (code, std::fs::read_to_string(&self.log).unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that fails must not leave a stopped process behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "{what} does not happen");
+        pause(Duration::from_millis(2));
+    }
+}
+
+/// Moments spread over a duration: one at random in each of `rounds` equal parts, the same for the same
+/// seed.
+pub(crate) fn moments(seed: u64, rounds: u32, whole: f64) -> Vec<Duration> {
+    let mut state = seed | 1;
+    (0..rounds)
+        .map(|round| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let inside = f64::from(u32::try_from(state >> 32).unwrap()) / f64::from(u32::MAX);
+            Duration::from_secs_f64(whole * (f64::from(round) + inside) / f64::from(rounds))
+        })
+        .collect()
+}
+
+/// The folders of recovery points, and those of them without a manifest.
+pub(crate) fn point_folders(workspace: &Workspace) -> (Vec<String>, Vec<String>) {
+    let folder = workspace.store().join("shop").join("points");
+    let mut whole = Vec::new();
+    let mut rubbish = Vec::new();
+    if folder.is_dir() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().join("manifest.json").is_file() {
+                whole.push(name);
+            } else {
+                rubbish.push(name);
+            }
+        }
+    }
+    whole.sort();
+    (whole, rubbish)
+}
+
+/// Copies a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
