@@ -33,7 +33,7 @@ use outcome::{Failure, ObjectResult};
 pub use holder::Holder;
 pub use lease::{LeaseError, LeaseRequest, RunRecord};
 pub use outcome::RestoreOutcome;
-pub use source::{CachedFrames, FrameSource, MemorySource, ObjectSource, SourceError};
+pub use source::{CachedFrames, FrameSource, MemorySource, ObjectSource, PointFrames, SourceError};
 
 /// How a restore works. What it does is the plan's.
 #[derive(Debug, Clone)]

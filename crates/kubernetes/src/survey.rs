@@ -192,51 +192,79 @@ fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
     tasks.into_values().collect()
 }
 
+/// A type of which objects in so few namespaces are wanted is read namespace by namespace: a restore of
+/// one namespace into a big cluster must not read the whole cluster.
+const FEW_NAMESPACES: usize = 4;
+
+impl Task {
+    /// The paths to list.
+    fn paths(&self) -> Vec<String> {
+        let namespaces: BTreeSet<Option<&str>> = self
+            .targets
+            .iter()
+            .map(|(namespace, _)| namespace.as_deref())
+            .collect();
+        if self.used != Use::Wanted || !self.resource.namespaced || namespaces.len() > FEW_NAMESPACES {
+            return vec![self.resource.collection_path()];
+        }
+        namespaces
+            .into_iter()
+            .map(|namespace| self.resource.path_in(namespace))
+            .collect()
+    }
+}
+
 async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Result<Found, SurveyError> {
-    let path = task.resource.collection_path();
-    let type_name = task.resource.name();
-    collect(api, &path, Some(at), |found: &mut Found, item| {
-        let Ok(seen) = glance(item) else {
-            return;
-        };
-        let key = (
-            seen.namespace.as_deref().map(str::to_owned),
-            seen.name.clone().into_owned(),
+    let mut all = Found::default();
+    for path in task.paths() {
+        let found: Found = collect(api, &path, Some(at), |found, item| see(found, item, &task, run))
+            .await
+            .map_err(|cause| SurveyError::List { path, cause })?;
+        all.existing.extend(found.existing);
+        all.allocations.extend(found.allocations);
+        all.webhooks.extend(found.webhooks);
+        all.quotas.extend(found.quotas);
+    }
+    Ok(all)
+}
+
+/// Keeps of an object what the plan needs.
+fn see(found: &mut Found, item: &[u8], task: &Task, run: Option<&RunRecord>) {
+    let Ok(seen) = glance(item) else {
+        return;
+    };
+    let key = (
+        seen.namespace.as_deref().map(str::to_owned),
+        seen.name.clone().into_owned(),
+    );
+    let wanted = task.targets.contains(&key);
+    if !wanted && task.used == Use::Wanted {
+        return;
+    }
+    let Some(body) = parse(item, &task.resource) else {
+        return;
+    };
+    let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
+    match task.used {
+        Use::Services => found.allocations.push(services::allocation(&body)),
+        // What an interrupted attempt of this run has made belongs to the plan, not to the facts that
+        // it follows from.
+        Use::Webhooks if !made => found.webhooks.push(body.clone()),
+        Use::Quotas if !made => found.quotas.push(body.clone()),
+        _ => {}
+    }
+    if wanted {
+        let (namespace, name) = key;
+        found.existing.insert(
+            ObjectRef::new(task.resource.name(), namespace.as_deref(), &name),
+            Existing {
+                uid: seen.uid.into_owned(),
+                resource_version: seen.resource_version.into_owned(),
+                created_by_this_run: made,
+                body,
+            },
         );
-        let wanted = task.targets.contains(&key);
-        if !wanted && task.used == Use::Wanted {
-            return;
-        }
-        let Some(body) = parse(item, &task.resource) else {
-            return;
-        };
-        let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
-        match task.used {
-            Use::Services => found.allocations.push(services::allocation(&body)),
-            // What an interrupted attempt of this run has made belongs to the plan, not to the facts
-            // that it follows from.
-            Use::Webhooks if !made => found.webhooks.push(body.clone()),
-            Use::Quotas if !made => found.quotas.push(body.clone()),
-            _ => {}
-        }
-        if wanted {
-            let (namespace, name) = key;
-            found.existing.insert(
-                ObjectRef::new(type_name.clone(), namespace.as_deref(), &name),
-                Existing {
-                    uid: seen.uid.into_owned(),
-                    resource_version: seen.resource_version.into_owned(),
-                    created_by_this_run: made,
-                    body,
-                },
-            );
-        }
-    })
-    .await
-    .map_err(|cause| SurveyError::List {
-        path: path.clone(),
-        cause,
-    })
+    }
 }
 
 /// An object of a list, with the type that lists leave out of their items.

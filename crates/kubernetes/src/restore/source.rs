@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_jobs::{Index, UnlockedPoint};
 use lifeboat_model::ErrorKind;
 use tokio::sync::OnceCell;
 
@@ -107,6 +108,39 @@ impl<F: FrameSource> ObjectSource for CachedFrames<F> {
         let at = usize::try_from(position).map_err(|_| missing())?;
         let (start, end) = *read.objects.get(at).ok_or_else(missing)?;
         Ok(read.plaintext.slice(start..end))
+    }
+}
+
+/// The frames of one cluster of a recovery point, by their numbers in its index.
+pub struct PointFrames<'a> {
+    point: &'a UnlockedPoint,
+    index: &'a Index,
+}
+
+impl<'a> PointFrames<'a> {
+    /// Reads the frames that `index` names out of `point`.
+    #[must_use]
+    pub fn new(point: &'a UnlockedPoint, index: &'a Index) -> Self {
+        Self { point, index }
+    }
+}
+
+#[async_trait]
+impl FrameSource for PointFrames<'_> {
+    async fn frame(&self, frame: u32) -> Result<Bytes, SourceError> {
+        let what = || format!("frame {frame}");
+        let indexed = self.index.frame(frame).ok_or_else(|| SourceError {
+            what: what(),
+            cause: "the index names no such frame".to_owned(),
+            kind: ErrorKind::Corrupt,
+        })?;
+        // The frame is authenticated here; that each object is the one that was planned is checked by
+        // its digest in the plan.
+        (self.point.read_frame(&indexed.frame).await).map_err(|error| SourceError {
+            what: what(),
+            cause: error.to_string(),
+            kind: error.kind(),
+        })
     }
 }
 
