@@ -289,7 +289,7 @@ impl Api {
             }
         }
         let mut discovery = Discovery {
-            types: found.into_types(),
+            types: found.take_types(),
             failed_groups: found.failed,
             server_version,
             kube_system_uid,
@@ -358,7 +358,7 @@ impl Found {
         known.versions.push(served);
     }
 
-    fn into_types(&mut self) -> Vec<DiscoveredType> {
+    fn take_types(&mut self) -> Vec<DiscoveredType> {
         std::mem::take(&mut self.types)
             .into_iter()
             .filter_map(|((group, resource), found)| {

@@ -11,11 +11,21 @@
 //! - Wall clocks are values that callers pass in; deadlines follow the monotonic clock.
 
 pub mod api;
+pub mod capture;
 pub mod connect;
 pub mod discovery;
+pub mod list;
+pub mod prove;
+pub mod restore;
 pub mod retry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod survey;
 
 pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
+pub use capture::{BatchSink, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, capture};
 pub use connect::{ConnectError, ConnectOptions, KubeconfigSource};
 pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};
+pub use restore::{RestoreError, RestoreOutcome, RestoreProgress, RestoreSettings, restore};
 pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use survey::{SurveyError, survey};

@@ -112,15 +112,15 @@ impl Backoff {
         self.made
     }
 
-    /// How long to pause after `error` before the next attempt, or nothing where the call is over.
+    /// How long to pause after an error before the next attempt, or nothing where the call is over.
     #[must_use]
-    pub fn next_pause(&self, error: &ApiError) -> Option<Duration> {
-        if error.kind() != ErrorKind::Retry || self.made >= self.policy.attempts {
+    pub fn next_pause(&self, kind: ErrorKind, retry_after: Option<Duration>) -> Option<Duration> {
+        if kind != ErrorKind::Retry || self.made >= self.policy.attempts {
             return None;
         }
         let doubled = self.policy.base.saturating_mul(1 << (self.made - 1).min(20));
         let mut pause = self.jitter.up_to(doubled.min(self.policy.cap));
-        if let Some(asked) = error.retry_after() {
+        if let Some(asked) = retry_after {
             // Never earlier than the server asks; the jitter on top keeps callers from coming back
             // all in the same moment.
             pause = asked.saturating_add(pause);
@@ -133,13 +133,22 @@ impl Backoff {
     /// # Errors
     /// The same `error`, where the call must not be made again.
     pub async fn pause_after(&mut self, error: ApiError) -> Result<(), ApiError> {
-        let Some(pause) = self.next_pause(&error) else {
-            return Err(error);
+        tracing::debug!(attempt = self.made, %error, "an attempt failed");
+        if self.pause(error.kind(), error.retry_after()).await {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    }
+
+    /// Pauses before the next attempt; says `false` at once where the call must not be made again.
+    pub async fn pause(&mut self, kind: ErrorKind, retry_after: Option<Duration>) -> bool {
+        let Some(pause) = self.next_pause(kind, retry_after) else {
+            return false;
         };
-        tracing::debug!(attempt = self.made, ?pause, %error, "pausing before the next attempt");
         self.made += 1;
         wait(pause).await;
-        Ok(())
+        true
     }
 }
 

@@ -106,6 +106,8 @@ pub struct Refusal {
     /// The token with which an expired list can go on at a newer version
     /// (`metadata.continue` of the `Status`).
     pub continue_token: Option<String>,
+    /// The reasons in `details.causes`, such as `ResourceVersionTooLarge`.
+    pub causes: Vec<String>,
 }
 
 fn verb<'a>(method: &'a Method, _path: &str) -> &'a str {
@@ -155,6 +157,13 @@ struct StatusMetadata {
 #[serde(default, rename_all = "camelCase")]
 struct StatusDetails {
     retry_after_seconds: Option<u64>,
+    causes: Vec<StatusCause>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct StatusCause {
+    reason: String,
 }
 
 impl Refusal {
@@ -169,7 +178,7 @@ impl Refusal {
             (serde_json::from_slice(body).ok()).filter(|parsed: &StatusBody| parsed.kind == "Status");
         let is_status = parsed.is_some();
         let parsed = parsed.unwrap_or_default();
-        let asked = (parsed.details.as_ref()).and_then(|details| details.retry_after_seconds);
+        let details = parsed.details.unwrap_or_default();
         Self {
             method: method.clone(),
             path: path.to_owned(),
@@ -177,8 +186,9 @@ impl Refusal {
             reason: parsed.reason,
             message: parsed.message,
             is_status,
-            retry_after: super::retry_after(headers).or(asked.map(Duration::from_secs)),
+            retry_after: super::retry_after(headers).or(details.retry_after_seconds.map(Duration::from_secs)),
             continue_token: parsed.metadata.r#continue.filter(|token| !token.is_empty()),
+            causes: details.causes.into_iter().map(|cause| cause.reason).collect(),
         }
     }
 

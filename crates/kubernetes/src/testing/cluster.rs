@@ -71,7 +71,8 @@ impl FakeType {
                 metadata["namespace"] = "shop".into();
             }
             let padding = "x".repeat(number % 97);
-            self.objects.push(json!({"metadata": metadata, "data": {"padding": padding}}));
+            self.objects
+                .push(json!({"metadata": metadata, "data": {"padding": padding}}));
         }
         self
     }
@@ -115,7 +116,12 @@ impl FakeCluster {
     }
 
     fn discovery(&self, wanted: impl Fn(&str) -> bool) -> Reply {
-        let mut groups: Vec<&str> = self.types.iter().map(|t| t.group.as_str()).filter(|g| wanted(g)).collect();
+        let mut groups: Vec<&str> = self
+            .types
+            .iter()
+            .map(|t| t.group.as_str())
+            .filter(|g| wanted(g))
+            .collect();
         groups.sort_unstable();
         groups.dedup();
         let items: Vec<Value> = groups.iter().map(|group| self.group(group)).collect();
@@ -143,7 +149,13 @@ impl FakeCluster {
     }
 
     fn read(&self, path: &str, request: &Recorded) -> Reply {
-        let not_found = || Reply::failure(404, "NotFound", "the server could not find the requested resource");
+        let not_found = || {
+            Reply::failure(
+                404,
+                "NotFound",
+                "the server could not find the requested resource",
+            )
+        };
         for known in &self.types {
             for version in &known.versions {
                 let root = if known.group.is_empty() {

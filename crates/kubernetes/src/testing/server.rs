@@ -165,15 +165,14 @@ impl FakeServer {
     /// Every request so far, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
-async fn serve(
-    connection: TcpStream,
-    handler: &Handler,
-    log: &Mutex<Vec<Recorded>>,
-) -> std::io::Result<()> {
+async fn serve(connection: TcpStream, handler: &Handler, log: &Mutex<Vec<Recorded>>) -> std::io::Result<()> {
     connection.set_nodelay(true)?;
     let (reading, mut writing) = connection.into_split();
     let mut reading = BufReader::new(reading);
@@ -191,7 +190,11 @@ async fn serve(
         if !reply.delay.is_zero() {
             crate::retry::wait(reply.delay).await;
         }
-        let mut head = format!("HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
+        let mut head = format!(
+            "HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n",
+            reply.status,
+            reply.body.len()
+        );
         for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -232,7 +235,10 @@ where
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers.get("content-length").and_then(|v: &String| v.parse().ok()).unwrap_or(0);
+    let length = headers
+        .get("content-length")
+        .and_then(|v: &String| v.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     reading.read_exact(&mut body).await?;
     Ok(Some(Recorded {

@@ -70,7 +70,11 @@ impl FailingTransport {
 }
 
 fn dead() -> BoxError {
-    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the test ended this connection").into()
+    std::io::Error::new(
+        std::io::ErrorKind::ConnectionReset,
+        "the test ended this connection",
+    )
+    .into()
 }
 
 impl tower::Service<Request<Body>> for FailingTransport {

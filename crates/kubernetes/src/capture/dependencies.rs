@@ -1,0 +1,112 @@
+//! What the objects need outside of the cluster, found in their bytes while they pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_model::TypeName;
+use memchr::memmem::{self, Finder};
+
+/// Types that hold a Pod or the template of one.
+const POD_TYPES: &[&str] = &[
+    "pods",
+    "replicationcontrollers",
+    "daemonsets.apps",
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "cronjobs.batch",
+    "jobs.batch",
+];
+
+/// No real reference is longer: a registry's limit is 255 for the name and 128 for the tag, plus a
+/// digest of 71.
+const LONGEST: usize = 1024;
+
+/// What to look for in objects of one type.
+#[derive(Debug)]
+pub(super) struct Sighting {
+    sort: Option<(&'static str, Finder<'static>)>,
+    found: BTreeSet<String>,
+}
+
+impl Sighting {
+    /// Looks for what objects of this type may name.
+    pub(super) fn of(type_name: &TypeName) -> Self {
+        // Field names of managedFields begin with `f:`, and JSON inside of an annotation has its
+        // quotes escaped, so that neither is taken for the field itself.
+        let sort = if POD_TYPES.contains(&type_name.as_str()) {
+            Some(("images", memmem::Finder::new(b"\"image\":\"")))
+        } else if type_name.as_str() == "serviceaccounts" {
+            Some((
+                "roleArns",
+                memmem::Finder::new(b"\"eks.amazonaws.com/role-arn\":\""),
+            ))
+        } else {
+            None
+        };
+        Self {
+            sort,
+            found: BTreeSet::new(),
+        }
+    }
+
+    /// Looks at one object.
+    pub(super) fn look(&mut self, raw: &[u8]) {
+        let Some((_, finder)) = &self.sort else {
+            return;
+        };
+        let length = finder.needle().len();
+        for at in finder.find_iter(raw) {
+            let rest = &raw[at + length..];
+            let Some(end) = memchr::memchr(b'"', rest) else {
+                continue;
+            };
+            if let Ok(text) = std::str::from_utf8(&rest[..end])
+                && !text.is_empty()
+                && text.len() <= LONGEST
+                && !text.contains('\\')
+                && !self.found.contains(text)
+            {
+                self.found.insert(text.to_owned());
+            }
+        }
+    }
+
+    /// Adds what was found to the list of its sort.
+    pub(super) fn add_to(self, dependencies: &mut BTreeMap<String, BTreeSet<String>>) {
+        if let Some((sort, _)) = self.sort
+            && !self.found.is_empty()
+        {
+            dependencies
+                .entry(sort.to_owned())
+                .or_default()
+                .extend(self.found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_found_in_specs_and_nowhere_else() {
+        let raw = br#"{"metadata":{"annotations":{"last":"{\"image\":\"from/annotation\"}"},"managedFields":[{"f:image":{}}]},"spec":{"containers":[{"image":"a/b:1"},{"image":"a/b:1"},{"image":""}],"volumes":[{"image":{"reference":"x"}}]}}"#;
+        let mut sighting = Sighting::of(&TypeName::new("apps", "deployments"));
+        sighting.look(raw);
+        let mut all = BTreeMap::new();
+        sighting.add_to(&mut all);
+        assert_eq!(all["images"], BTreeSet::from(["a/b:1".to_owned()]));
+    }
+
+    #[test]
+    fn roles_are_found_in_accounts() {
+        let mut sighting = Sighting::of(&TypeName::new("", "serviceaccounts"));
+        sighting.look(br#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/r"}}}"#);
+        let mut all = BTreeMap::new();
+        sighting.add_to(&mut all);
+        assert_eq!(
+            all["roleArns"],
+            BTreeSet::from(["arn:aws:iam::111122223333:role/r".to_owned()])
+        );
+    }
+}

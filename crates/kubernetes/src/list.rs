@@ -1,0 +1,190 @@
+//! One page of a LIST: its path, and its answer as a stream of raw items.
+
+use lifeboat_format::{ListMeta, SplitError, Splitter};
+use lifeboat_model::ErrorKind;
+
+use crate::api::{Api, ApiError, Refusal};
+use crate::retry::RetryPolicy;
+
+/// At which version a list is read
+/// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// Exactly this version, as it was.
+    Exact(String),
+    /// The newest, read consistently.
+    Latest,
+}
+
+/// One page.
+#[derive(Debug, Clone)]
+pub struct Page<'a> {
+    /// The collection.
+    pub path: &'a str,
+    /// A label selector; empty for everything.
+    pub labels: &'a str,
+    /// A field selector; empty for everything.
+    pub fields: &'a str,
+    /// How many items at most.
+    pub limit: u32,
+    /// At which version the first page is read; a token carries the version of its list itself.
+    pub at: &'a At,
+    /// The `continue` token of the page before.
+    pub token: Option<&'a str>,
+}
+
+impl Page<'_> {
+    /// The path with its query.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let mut target = format!("{}?limit={}", self.path, self.limit);
+        let mut add = |name: &str, value: &str| {
+            if !value.is_empty() {
+                target.push_str(&format!("&{name}={}", escape_query(value)));
+            }
+        };
+        add("labelSelector", self.labels);
+        add("fieldSelector", self.fields);
+        match (self.token, self.at) {
+            (Some(token), _) => add("continue", token),
+            (None, At::Exact(version)) => {
+                add("resourceVersion", version);
+                add("resourceVersionMatch", "Exact");
+            }
+            (None, At::Latest) => {}
+        }
+        target
+    }
+}
+
+/// Percent-encodes what a value in a query may not hold (RFC 3986, `unreserved`).
+fn escape_query(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// Why a page could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The request has no usable answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The answer is not one whole list.
+    #[error("read {path} as a list")]
+    Split {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        cause: SplitError,
+    },
+}
+
+impl PageError {
+    /// What to do about the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Api(error) => error.kind(),
+            Self::Split { cause, .. } => cause.kind(),
+        }
+    }
+
+    /// The status with which the server refused, also in the middle of an answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Api(error) => error.status(),
+            Self::Split {
+                cause: SplitError::Status { code, .. },
+                ..
+            } => Some(*code).filter(|code| *code != 0),
+            Self::Split { .. } => None,
+        }
+    }
+
+    /// What the server said, as far as it did.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Api(error) => error.refusal(),
+            Self::Split { .. } => None,
+        }
+    }
+}
+
+/// Failure of what takes the items, or of the page.
+#[derive(Debug)]
+pub enum ReadError<E> {
+    /// The page.
+    Page(PageError),
+    /// The taker.
+    Taker(E),
+}
+
+impl<E> From<SplitError> for ReadError<E> {
+    fn from(cause: SplitError) -> Self {
+        Self::Page(PageError::Split {
+            path: String::new(),
+            cause,
+        })
+    }
+}
+
+/// What takes the items of a page.
+pub trait Taker: Send {
+    /// Why it cannot take one.
+    type Error: Send;
+
+    /// Takes one item as the server sent it.
+    ///
+    /// # Errors
+    /// Ends the page.
+    fn take(&mut self, raw: &[u8]) -> Result<(), Self::Error>;
+
+    /// Called after each piece of the answer, to hand on what has come together.
+    ///
+    /// # Errors
+    /// Ends the page.
+    fn hand_on(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+impl Api {
+    /// Reads one page and gives its items to `taker` while they arrive. Only the opening of the answer
+    /// is repeated by `policy`; after a break in the middle the caller knows which items it has.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read_page<T: Taker>(
+        &self,
+        page: &Page<'_>,
+        policy: RetryPolicy,
+        taker: &mut T,
+    ) -> Result<ListMeta, ReadError<T::Error>> {
+        let failed = |error: PageError| ReadError::Page(error);
+        let mut stream =
+            (self.open_stream_with(&page.target(), policy).await).map_err(|e| failed(e.into()))?;
+        let mut splitter = Splitter::new();
+        let named = |error: ReadError<T::Error>| match error {
+            ReadError::Page(PageError::Split { cause, .. }) => ReadError::Page(PageError::Split {
+                path: page.path.to_owned(),
+                cause,
+            }),
+            other => other,
+        };
+        while let Some(piece) = stream.next().await.map_err(|e| failed(e.into()))? {
+            splitter
+                .push(&piece, |raw| taker.take(raw).map_err(ReadError::Taker))
+                .map_err(named)?;
+            taker.hand_on().await.map_err(ReadError::Taker)?;
+        }
+        splitter.finish().map_err(|cause| named(cause.into()))
+    }
+}
