@@ -1,0 +1,88 @@
+//! `lifeboat-local`: control planes, the sample application and its webhooks by hand.
+
+use std::io::Read;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use lifeboat_local::{Cluster, ClusterOptions, Webhook, ensure_programs};
+
+#[derive(Parser)]
+#[command(about = "Real Kubernetes control planes on this machine, for Lifeboat's tests")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Build the programs of the control plane, if that was not done before
+    Build,
+    /// Start clusters, print their kubeconfigs, and stay until Ctrl-C or the end of standard input
+    Up {
+        /// One cluster for each name
+        #[arg(long, required = true)]
+        name: Vec<String>,
+        /// Run the controller manager and the scheduler
+        #[arg(long)]
+        controllers: bool,
+        /// Nodes that kwok plays
+        #[arg(long, default_value_t = 0)]
+        nodes: u32,
+        /// The range of Service addresses
+        #[arg(long)]
+        service_cidr: Option<String>,
+    },
+    /// Answer admission reviews until Ctrl-C or the end of standard input
+    Webhook {
+        /// The port on loopback, 0 for a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Action::Build => println!("{}", ensure_programs()?.display()),
+        Action::Up {
+            name,
+            controllers,
+            nodes,
+            service_cidr,
+        } => {
+            let options = name.into_iter().map(|name| ClusterOptions {
+                name,
+                controllers: controllers || nodes > 0,
+                nodes,
+                service_cidr: service_cidr.clone(),
+                api_server_args: Vec::new(),
+            });
+            let clusters = Cluster::start_all(options.collect())?;
+            for cluster in &clusters {
+                println!("{} {}", cluster.name(), cluster.kubeconfig().display());
+            }
+            println!("ready");
+            wait_for_end()?;
+        }
+        Action::Webhook { port } => {
+            let webhook = Webhook::start(port)?;
+            println!("{}\n{}", webhook.url(), webhook.ca_pem());
+            wait_for_end()?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the end of standard input. Ctrl-C needs no handler: the clusters end
+/// with this process.
+fn wait_for_end() -> Result<()> {
+    let mut input = std::io::stdin().lock();
+    let mut buffer = [0; 4096];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => bail!("standard input broke: {error}"),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where the programs of the control planes are, and how they get there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Names the multi-call binary to use instead of the one that `build` makes.
+const OVERRIDE: &str = "LIFEBOAT_CONTROL_PLANE";
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/build");
+const PROGRAM: &str = "lifeboat-control-plane";
+
+/// Why the programs are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramsError {
+    /// The override names something that is not a file.
+    #[error("{OVERRIDE} names {path}, which is not a file")]
+    Override {
+        /// What the variable names.
+        path: PathBuf,
+    },
+    /// The build script could not be started.
+    #[error("the build script {SCRIPT} could not be run")]
+    Script(#[source] std::io::Error),
+    /// The build failed; its own output says why.
+    #[error("the control plane could not be built (see the output of {SCRIPT} above)")]
+    Build,
+}
+
+/// The multi-call binary, built now if it was not built before. A build takes
+/// minutes and shows its progress on standard error.
+///
+/// # Errors
+/// If the override is wrong or the build fails.
+pub fn ensure_programs() -> Result<PathBuf, ProgramsError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads where the control plane is"
+    )]
+    if let Some(path) = std::env::var_os(OVERRIDE) {
+        let mut path = PathBuf::from(path);
+        if path.is_dir() {
+            path.push(PROGRAM);
+        }
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(ProgramsError::Override { path })
+        };
+    }
+    let output = Command::new(SCRIPT)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(ProgramsError::Script)?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || folder.trim().is_empty() {
+        return Err(ProgramsError::Build);
+    }
+    Ok(Path::new(folder.trim()).join(PROGRAM))
+}

@@ -1,0 +1,277 @@
+//! The admission webhooks of the sample application: a small HTTPS server with
+//! one thread for each connection.
+//!
+//! `/validate` refuses an object that carries [`FORBIDDEN`]; `/mutate` adds
+//! [`ADMITTED`] to an object that lacks it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+
+use crate::certificates::Authority;
+
+/// An object with this annotation is refused.
+pub(crate) const FORBIDDEN: &str = "shop.example.com/forbidden";
+/// The annotation that the mutating webhook adds.
+pub(crate) const ADMITTED: &str = "shop.example.com/admitted";
+
+/// An API server closes a connection that it does not use long before this.
+const IDLE: Duration = Duration::from_secs(300);
+/// An API server refuses objects above about 3 MiB; a review holds two of them.
+const LARGEST_BODY: usize = 16 << 20;
+
+/// Why the webhooks do not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// The certificate could not be made.
+    #[error("the certificate of the webhook could not be made")]
+    Certificate(#[source] rcgen::Error),
+    /// TLS could not be set up.
+    #[error("TLS of the webhook could not be set up")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The port could not be opened.
+    #[error("the port of the webhook could not be opened")]
+    Listen(#[source] std::io::Error),
+}
+
+/// A running server. Dropping it closes the port; the API servers' calls fail then,
+/// and the webhooks are fail-closed.
+pub struct Webhook {
+    address: SocketAddr,
+    ca_pem: String,
+    stopped: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Webhook {
+    /// Answers on a port of the loopback interface, 0 for a free one.
+    ///
+    /// # Errors
+    /// If the port cannot be opened.
+    pub fn start(port: u16) -> Result<Self, WebhookError> {
+        let authority = Authority::create("lifeboat-local-webhook").map_err(WebhookError::Certificate)?;
+        let signed = authority
+            .server(&["127.0.0.1".into()])
+            .map_err(WebhookError::Certificate)?;
+        let certificate = CertificateDer::from_pem_slice(signed.certificate.as_bytes()).map_err(tls)?;
+        let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).map_err(tls)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(vec![certificate], key)
+            })
+            .map_err(tls)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(WebhookError::Listen)?;
+        let address = listener.local_addr().map_err(WebhookError::Listen)?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let accepting = std::thread::spawn({
+            let stopped = stopped.clone();
+            move || accept(&listener, &Arc::new(config), &stopped)
+        });
+        Ok(Self {
+            address,
+            ca_pem: authority.pem().to_owned(),
+            stopped,
+            accepting: Some(accepting),
+        })
+    }
+
+    /// Where it answers, `https://127.0.0.1:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The authority of its certificate.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+}
+
+impl Drop for Webhook {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts, which then sees that it should stop.
+        let _ = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+fn tls(error: impl std::error::Error + Send + Sync + 'static) -> WebhookError {
+    WebhookError::Tls(Box::new(error))
+}
+
+fn accept(listener: &TcpListener, config: &Arc<ServerConfig>, stopped: &Arc<AtomicBool>) {
+    for connection in listener.incoming() {
+        if stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(connection) = connection else { continue };
+        let (config, stopped) = (config.clone(), stopped.clone());
+        // A connection that breaks is the API server's to make again.
+        std::thread::spawn(move || serve(connection, config, &stopped));
+    }
+}
+
+fn serve(
+    connection: TcpStream,
+    config: Arc<ServerConfig>,
+    stopped: &AtomicBool,
+) -> Result<(), std::io::Error> {
+    connection.set_read_timeout(Some(IDLE))?;
+    connection.set_nodelay(true)?;
+    let session = ServerConnection::new(config).map_err(std::io::Error::other)?;
+    let mut stream = BufReader::new(StreamOwned::new(session, connection));
+    while let Some((path, body)) = read_request(&mut stream)? {
+        if stopped.load(Ordering::SeqCst) {
+            break;
+        }
+        let (status, answer) = answer(&path, &body);
+        let answer = answer.to_string();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            answer.len()
+        );
+        let stream = stream.get_mut();
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(answer.as_bytes())?;
+        stream.flush()?;
+    }
+    Ok(())
+}
+
+/// The next request of a connection: its path and its body.
+fn read_request(stream: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>, std::io::Error> {
+    let mut line = String::new();
+    if stream.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let path = line.split_ascii_whitespace().nth(1).unwrap_or("/").to_owned();
+    let mut length = 0;
+    loop {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().map_err(std::io::Error::other)?;
+        }
+    }
+    if length > LARGEST_BODY {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(Some((path, body)))
+}
+
+/// The answer to one review: a pure function of it.
+fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
+    let Ok(review) = serde_json::from_slice::<Value>(body) else {
+        return ("400 Bad Request", json!({ "message": "not an admission review" }));
+    };
+    let request = &review["request"];
+    let mut response = json!({ "uid": request["uid"], "allowed": true });
+    let path = path.split('?').next().unwrap_or(path);
+    match path {
+        "/validate" => {
+            if request["object"]["metadata"]["annotations"]
+                .get(FORBIDDEN)
+                .is_some()
+            {
+                response["allowed"] = false.into();
+                response["status"] = json!({
+                    "code": 403,
+                    "message": format!("objects with the annotation {FORBIDDEN} do not enter this shop"),
+                });
+            }
+        }
+        "/mutate" => {
+            if let Some(patch) = admission_patch(&request["object"]) {
+                response["patchType"] = "JSONPatch".into();
+                response["patch"] = STANDARD.encode(patch.to_string()).into();
+            }
+        }
+        _ => return ("404 Not Found", json!({ "message": "there is no such webhook" })),
+    }
+    let answer = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "response": response,
+    });
+    ("200 OK", answer)
+}
+
+/// What adds the annotation; nothing if it is there, so that a second pass changes nothing.
+fn admission_patch(object: &Value) -> Option<Value> {
+    let annotations = &object["metadata"]["annotations"];
+    if annotations.get(ADMITTED).is_some() {
+        return None;
+    }
+    if annotations.is_object() {
+        let path = format!("/metadata/annotations/{}", ADMITTED.replace('/', "~1"));
+        return Some(json!([{ "op": "add", "path": path, "value": "true" }]));
+    }
+    Some(json!([{ "op": "add", "path": "/metadata/annotations", "value": { ADMITTED: "true" } }]))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn review(annotations: &Value) -> Vec<u8> {
+        json!({ "request": { "uid": "u-1", "object": { "metadata": { "annotations": annotations } } } })
+            .to_string()
+            .into_bytes()
+    }
+
+    #[test]
+    fn a_forbidden_object_is_refused_and_any_other_admitted() {
+        let (_, refused) = answer("/validate?timeout=5s", &review(&json!({ FORBIDDEN: "yes" })));
+        assert_eq!(refused["response"]["allowed"], false);
+        assert_eq!(refused["response"]["uid"], "u-1");
+        let (_, admitted) = answer("/validate", &review(&Value::Null));
+        assert_eq!(admitted["response"]["allowed"], true);
+    }
+
+    #[test]
+    fn the_annotation_is_added_once() {
+        for annotations in [Value::Null, json!({ "other": "1" })] {
+            let (_, changed) = answer("/mutate", &review(&annotations));
+            let patch = STANDARD
+                .decode(changed["response"]["patch"].as_str().unwrap())
+                .unwrap();
+            assert!(String::from_utf8(patch).unwrap().contains("admitted"));
+        }
+        let (_, unchanged) = answer("/mutate", &review(&json!({ ADMITTED: "true" })));
+        assert!(unchanged["response"].get("patch").is_none());
+    }
+
+    #[test]
+    fn what_is_not_a_review_gets_an_error() {
+        assert_eq!(answer("/validate", b"{").0, "400 Bad Request");
+        assert_eq!(answer("/elsewhere", b"{}").0, "404 Not Found");
+    }
+}
