@@ -179,3 +179,6 @@ impl FolderStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,6 +103,7 @@ mod tests {
         let application = ApplicationName::parse("a".repeat(63)).unwrap();
         let cluster = ClusterName::parse("c".repeat(100)).unwrap();
         let (name, _) = pack_names(&cluster, u32::MAX);
-        file_key(&application, &new_point_id(&Fixed, &Fixed), &name);
+        let key = file_key(&application, &new_point_id(&Fixed, &Fixed), &name);
+        assert!(key.as_str().ends_with(name.as_str()));
     }
 }

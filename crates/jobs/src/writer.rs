@@ -130,6 +130,7 @@ pub struct PointWriter {
     data_key: DataKey,
     key: WrappedKeyRecord,
     pack_bytes: u64,
+    piece: usize,
     compressor: Compressor,
     lines: IndexBuilder,
     open: Option<OpenPair>,
@@ -184,6 +185,7 @@ impl PointWriter {
             data_key,
             key: WrappedKeyRecord::new(FIRST_KEY, wrapped),
             pack_bytes: PACK_BYTES,
+            piece: PIECE,
             compressor: Compressor::new().map_err(WriteError::Compress)?,
             lines: IndexBuilder::new(),
             open: None,
@@ -205,6 +207,13 @@ impl PointWriter {
     #[must_use]
     pub fn with_pack_bytes(mut self, bytes: u64) -> Self {
         self.pack_bytes = bytes;
+        self
+    }
+
+    /// Sends pieces of another size than [`PIECE`].
+    #[must_use]
+    pub fn with_piece(mut self, bytes: usize) -> Self {
+        self.piece = bytes;
         self
     }
 
@@ -242,8 +251,8 @@ impl PointWriter {
         if self.lines.is_full() {
             self.flush_lines(&mut pair)?;
         }
-        pair.objects.send(PIECE).await?;
-        pair.index.send(PIECE).await?;
+        pair.objects.send(self.piece).await?;
+        pair.index.send(self.piece).await?;
         if pair.objects.writer.bytes() >= self.pack_bytes {
             self.close(pair).await?;
         } else {
@@ -295,7 +304,7 @@ impl PointWriter {
         Ok(())
     }
 
-    async fn open_pair(&self) -> Result<OpenPair, WriteError> {
+    async fn open_pair(&mut self) -> Result<OpenPair, WriteError> {
         let pairs = u32::try_from(self.written.len() / 2).expect("packs of 64 MiB never number so many");
         let (objects, index) = pack_names(&self.cluster, pairs);
         Ok(OpenPair {
@@ -304,7 +313,7 @@ impl PointWriter {
         })
     }
 
-    async fn open_pack(&self, name: PackName, kind: PackKind) -> Result<OpenPack, WriteError> {
+    async fn open_pack(&mut self, name: PackName, kind: PackKind) -> Result<OpenPack, WriteError> {
         let writer = PackWriter::new(kind, &self.data_key, &self.point, &name).map_err(pack_error(&name))?;
         let key = file_key(&self.application, &self.point, &name);
         let upload = self.store.upload(&key).await.map_err(store_error(&name))?;
@@ -354,7 +363,6 @@ impl OpenPack {
     }
 
     async fn close(mut self, key: &str) -> Result<PackRecord, WriteError> {
-        self.send(PIECE).await?;
         let summary = self
             .writer
             .finish(&mut self.pending)

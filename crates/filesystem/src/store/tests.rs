@@ -62,9 +62,9 @@ fn a_file_is_no_store() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "x").unwrap();
-    for open in [FolderStore::open, FolderStore::create::<PathBuf>] {
-        for path in [file.clone(), file.join("below")] {
-            let error = open(path.clone()).unwrap_err();
+    for path in [file.clone(), file.join("below")] {
+        for opened in [FolderStore::open(&path), FolderStore::create(&path)] {
+            let error = opened.unwrap_err();
             assert_eq!(error.code(), Code::StoreNotFound, "{}: {error}", path.display());
             assert!(error.to_string().contains("file, not a folder"), "{error}");
         }
@@ -149,10 +149,10 @@ fn what_no_key_can_name_is_not_listed() {
 struct TinyDisk(TempDir);
 
 impl TinyDisk {
-    fn mount() -> Option<Self> {
+    fn mount(options: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(folder.path())
             .output()
             .is_ok_and(|output| output.status.success());
@@ -172,7 +172,7 @@ impl Drop for TinyDisk {
 
 #[test]
 fn a_full_disk_leaves_nothing_half_written() {
-    let Some(disk) = TinyDisk::mount() else {
+    let Some(disk) = TinyDisk::mount("size=64k") else {
         eprintln!("skipped: mounting a tiny file system is not allowed here");
         return;
     };
@@ -196,4 +196,17 @@ fn a_full_disk_leaves_nothing_half_written() {
         let again = Bytes::from(vec![8; 16 * 1024]);
         store.put_new(&key("shop/again"), again).await.unwrap();
     });
+}
+
+#[test]
+fn a_disk_that_may_only_be_read_is_denied_access() {
+    let Some(disk) = TinyDisk::mount("ro,size=64k") else {
+        eprintln!("skipped: mounting a tiny file system is not allowed here");
+        return;
+    };
+    let store = FolderStore::open(disk.0.path()).unwrap();
+    let error = wait(store.put_new(&key("shop/x"), Bytes::new())).unwrap_err();
+    assert_eq!(error.code(), Code::StoreDenied, "{error:?}");
+    let error = wait(store.upload(&key("shop/x"))).err().unwrap();
+    assert_eq!(error.code(), Code::StoreDenied, "{error:?}");
 }

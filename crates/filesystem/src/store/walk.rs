@@ -49,10 +49,10 @@ pub(super) fn folders(root: &Path, prefix: &str) -> Result<Vec<String>, StoreErr
     let fail = |e| failure(StoreOperation::List, &shown(root, prefix), e);
     let mut folders = Vec::new();
     for entry in entries(&root.join(prefix)).map_err(fail)? {
-        if let Some(name) = entry.name.strip_suffix('/') {
-            if !list(root, &format!("{prefix}{name}/"), None, 1)?.is_empty() {
-                folders.push(name.to_owned());
-            }
+        if let Some(name) = entry.name.strip_suffix('/')
+            && !list(root, &format!("{prefix}{name}/"), None, 1)?.is_empty()
+        {
+            folders.push(name.to_owned());
         }
     }
     folders.sort_unstable();

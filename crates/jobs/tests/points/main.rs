@@ -1,0 +1,13 @@
+//! Recovery points from end to end, with real packs and real keys: written, killed at every call,
+//! sealed, listed, opened, read, tampered with.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod contents;
+mod crash;
+mod fixture;
+mod lies;
+mod sample;
+mod tamper;
+mod vault;
+mod writer;
