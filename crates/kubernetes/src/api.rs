@@ -254,3 +254,6 @@ fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     Some(Duration::from_secs(text.trim().parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -543,3 +543,6 @@ fn record(
         outcome,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,3 +263,6 @@ fn describe(error: &KubeconfigError) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -382,3 +382,6 @@ impl Found {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ pub async fn wait(duration: Duration) {
     #[expect(clippy::disallowed_methods, reason = "this is the one home of waiting")]
     tokio::time::sleep(duration).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -368,19 +368,11 @@ fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError +
 }
 
 /// What is wrong with the credentials. The output of a credential plugin is left out: on a failure
-/// after it printed its answer, the output holds a token.
+/// after it printed its answer, the output holds a token. So is the command, whose arguments and environment are the user's.
 fn describe_auth(error: &kube::client::AuthError) -> String {
     use kube::client::AuthError;
     match error {
-        AuthError::AuthExecRun { cmd, out } => {
-            let program = cmd
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .trim_matches('"')
-                .to_owned();
-            format!("the credential plugin {program:?} ended with {}", out.status)
-        }
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin ended with {}", out.status),
         AuthError::AuthExecStart(cause) => format!("the credential plugin cannot be started: {cause}"),
         AuthError::AuthExecParse(_) => "the credential plugin's answer is not an ExecCredential".into(),
         AuthError::ReadTokenFile(cause, path) => {

@@ -208,6 +208,11 @@ impl FakeType {
             .collect();
         // The token names the version and the position, as etcd's names the version and the key.
         let token = request.parameter("continue");
+        let at = token
+            .split(':')
+            .next()
+            .and_then(|version| version.parse().ok())
+            .unwrap_or(at);
         let start: usize = token.split(':').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
         let limit = request.parameter("limit").parse().unwrap_or(usize::MAX);
         let end = start.saturating_add(limit).min(wanted.len());

@@ -95,6 +95,12 @@ impl Reply {
         self
     }
 
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// How long the body is.
     #[must_use]
     pub fn body_len(&self) -> usize {
