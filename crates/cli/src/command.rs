@@ -8,10 +8,19 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+pub mod backup;
+pub mod cat;
 pub mod completions;
 pub mod explain;
 pub mod keys;
+pub mod open;
+pub mod plan;
+mod planning;
+pub mod points;
 pub mod schema;
+pub mod show;
+pub mod verify;
+pub mod wish;
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -19,6 +28,18 @@ pub enum Command {
     /// Make the keys that recovery points are encrypted and signed with
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Capture a cluster and seal it into a recovery point
+    Backup(Box<backup::Arguments>),
+    /// List the recovery points
+    Points(points::Arguments),
+    /// Show what a recovery point holds
+    Show(show::Arguments),
+    /// Check that a recovery point is whole and the one that was signed
+    Verify(verify::Arguments),
+    /// Print one object out of a recovery point
+    Cat(cat::Arguments),
+    /// Show what a restore would do, without writing
+    Plan(Box<plan::Arguments>),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Say what a code means and what to do
@@ -34,6 +55,12 @@ pub enum Command {
 pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Keys(command) => keys::run(&command, context),
+        Command::Backup(arguments) => backup::run(&arguments, context),
+        Command::Points(arguments) => points::run(&arguments, context),
+        Command::Show(arguments) => show::run(&arguments, context),
+        Command::Verify(arguments) => verify::run(&arguments, context),
+        Command::Cat(arguments) => cat::run(&arguments, context),
+        Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -30,6 +30,7 @@ pub mod progress;
 
 mod interrupt;
 mod logging;
+pub mod measure;
 mod memory;
 mod panic;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::arguments::ProgressMode;
 
+pub mod adapters;
 mod bars;
 mod lines;
 

@@ -3,7 +3,10 @@
 
 use lifeboat_filesystem::{LockError, PemError};
 use lifeboat_jobs::ports::{KeyError, StoreError};
-use lifeboat_kubernetes::{ApiError, ConnectError};
+use lifeboat_jobs::{PointError, SealError, WriteError};
+use lifeboat_kubernetes::capture::CaptureError;
+use lifeboat_kubernetes::restore::LeaseError;
+use lifeboat_kubernetes::{ApiError, ConnectError, DiscoveryError, RestoreError, SurveyError};
 
 use super::Failure;
 
@@ -17,4 +20,19 @@ macro_rules! from_problem {
     };
 }
 
-from_problem!(ApiError, ConnectError, KeyError, LockError, PemError, StoreError);
+from_problem!(
+    ApiError,
+    CaptureError,
+    ConnectError,
+    DiscoveryError,
+    KeyError,
+    LeaseError,
+    LockError,
+    PemError,
+    PointError,
+    RestoreError,
+    SealError,
+    StoreError,
+    SurveyError,
+    WriteError,
+);

@@ -1,0 +1,352 @@
+//! `lifeboat backup`: captures a cluster and seals it into a recovery point.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::SignedDuration;
+use lifeboat_filesystem::{FolderStore, PemSigner, SystemClock, SystemIds, keys};
+use lifeboat_format::RecipientKey;
+use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, MissingRecord, Predicate, Tool, TypeOutcome};
+use lifeboat_jobs::ports::{Clock, ObjectStore, Signer};
+use lifeboat_jobs::{PointWriter, Vault, layout, seal};
+use lifeboat_kubernetes::Api;
+use lifeboat_kubernetes::capture::{self, CaptureOptions, Captured, capture};
+use lifeboat_model::{ClusterName, Code, RecoveryPointId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::show::{completeness, missing_text};
+use crate::arguments::{ClusterArguments, FilterArguments, StoreArguments};
+use crate::cluster;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::measure::{Measured, Stopwatch};
+use crate::output::{Document, human};
+use crate::progress::adapters::CaptureLines;
+use crate::progress::{Phase, Unit};
+
+const AFTER: &str = "Example:
+  lifeboat backup --store points --context shop-eu \\
+      --recovery-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
+
+  Only the public half of the recovery key is needed: this machine cannot read what it wrote.
+  Permission: get and list on everything. What may not be read makes the point Partial, by name.
+
+Exit codes: 0 Complete, 2 an unknown filter, 3 Partial (the point exists, and what is missing is
+listed), 6 the cluster cannot be used, 7 another backup of this application runs, 8 the store failed,
+9 a key cannot be used, 130 interrupted (no point was made)";
+
+/// Options of `lifeboat backup`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// Where the point goes. The folder is made if only its last part is missing.
+    #[command(flatten)]
+    pub store: StoreArguments,
+    /// The public half of the recovery key (recovery.pub.pem), to encrypt with
+    #[arg(
+        long,
+        env = "LIFEBOAT_RECOVERY_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub recovery_key: PathBuf,
+    /// The private signing key (signing.key.pem)
+    #[arg(
+        long,
+        env = "LIFEBOAT_SIGNING_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub signing_key: PathBuf,
+    /// The cluster.
+    #[command(flatten)]
+    pub from: ClusterArguments,
+    /// The cluster's name in the application; by default that of the kubeconfig
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub cluster: Option<ClusterName>,
+    /// What is taken.
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// Objects per page of a list
+    #[arg(long, value_name = "N", default_value_t = capture::PAGE_SIZE, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Speed")]
+    pub page_size: u32,
+    /// Types that are listed at a time
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Speed")]
+    pub concurrency: u8,
+    /// How long the capture may take, such as 30m or 2h
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration, help_heading = "Speed")]
+    pub deadline: std::time::Duration,
+}
+
+/// [`capture::CONCURRENCY`], as a number that clap can check the range of.
+const DEFAULT_CONCURRENCY: u8 = 6;
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "not a duration such as 90s, 30m or 2h".to_owned();
+    let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
+    let parsed = std::time::Duration::try_from(parsed).map_err(|_| wrong())?;
+    if parsed.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(parsed)
+    }
+}
+
+/// What was backed up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupDocument {
+    /// Always `lifeboat.dev/backup/v1`.
+    pub format: String,
+    /// The application.
+    pub application: String,
+    /// The recovery point.
+    pub point: RecoveryPointId,
+    /// The cluster's name in the application.
+    pub cluster: ClusterName,
+    /// Whether everything that was asked for is in it.
+    pub completeness: Completeness,
+    /// The version of the whole cluster; absent where the server names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+    /// How many objects it holds.
+    pub objects: u64,
+    /// How many types were listed.
+    pub types: u64,
+    /// The size of the objects in bytes.
+    pub bytes: u64,
+    /// The size of the point's packs in bytes.
+    pub stored_bytes: u64,
+    /// What is missing, and what mends it.
+    pub missing: Vec<MissingRecord>,
+    /// What a user should know beside that.
+    pub notes: Vec<String>,
+    /// Unfinished points of earlier runs that were removed.
+    pub removed: Vec<RecoveryPointId>,
+    /// Time and memory.
+    pub measured: Measured,
+}
+
+impl Document for BackupDocument {
+    fn table(&self) -> String {
+        let mut text = format!(
+            "recovery point {} of application {} is {}\n  cluster  {}, {} of {}{}\n  size     {} stored for {} of objects\n  took     {}\n",
+            self.point,
+            self.application,
+            completeness(self.completeness),
+            self.cluster,
+            human::counted(self.objects, "object", "objects"),
+            human::counted(self.types, "type", "types"),
+            self.resource_version
+                .as_ref()
+                .map_or_else(String::new, |version| format!(" at resourceVersion {version}")),
+            human::bytes(self.stored_bytes),
+            human::bytes(self.bytes),
+            human::seconds(self.measured.seconds.get("total").copied().unwrap_or_default()),
+        );
+        for note in &self.notes {
+            text.push_str(&format!("  note     {note}\n"));
+        }
+        if !self.missing.is_empty() {
+            text.push_str("  missing:\n");
+            for missing in &self.missing {
+                text.push_str(&missing_text(missing));
+            }
+        }
+        text
+    }
+}
+
+/// Makes a recovery point.
+///
+/// # Errors
+/// Where none was made. One that is Partial was made: it is printed, and the exit code says so.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let recipient = keys::load_recipient(&arguments.recovery_key)?;
+    let signer = PemSigner::load(&arguments.signing_key)?;
+    let document = context.block_on(make(arguments, &recipient, &signer, context))?;
+    context.print(&document)?;
+    Ok(match document.completeness {
+        Completeness::Complete => Exit::Success,
+        Completeness::Partial => Exit::Partial,
+    })
+}
+
+async fn make(
+    arguments: &Arguments,
+    recipient: &RecipientKey,
+    signer: &dyn Signer,
+    context: &Context,
+) -> Result<BackupDocument, Failure> {
+    let mut watch = Stopwatch::start();
+    let application = &arguments.store.application;
+    make_store(&arguments.store.store)?;
+    let folder = FolderStore::open(&arguments.store.store)?;
+    let lock = folder.lock(application, &SystemClock).await?;
+    let store: Arc<dyn ObjectStore> = Arc::new(folder);
+    let (api, _) = cluster::connect(&arguments.from, &SystemIds).await?;
+    let name = arguments
+        .cluster
+        .clone()
+        .unwrap_or_else(|| cluster::name(&arguments.from));
+    watch.lap("connect");
+    let vault = Vault::new(Arc::clone(&store), application.clone());
+    let removed = vault.remove_rubbish(&lock).await?;
+    if !removed.points.is_empty() {
+        context.progress.note(format!(
+            "removed what {} left behind",
+            human::counted(removed.points.len() as u64, "unfinished run", "unfinished runs")
+        ));
+    }
+    watch.lap("clean");
+
+    let point = layout::new_point_id(&SystemClock, &SystemIds);
+    let created_at = SystemClock.now();
+    let mut writer = PointWriter::create(
+        Arc::clone(&store),
+        application,
+        &point,
+        &name,
+        recipient,
+        &SystemIds,
+    )?;
+    let captured = match take(&api, arguments, &mut writer, context).await {
+        Ok(captured) => captured,
+        Err(failure) => {
+            // The failure is what matters; what cannot be removed now is removed by the next run.
+            drop(writer.abort().await);
+            return Err(failure);
+        }
+    };
+    let written = writer.finish().await?;
+    let finished_at = SystemClock.now();
+    watch.lap("capture");
+
+    let summary = (
+        captured.completeness(),
+        captured.notes.clone(),
+        captured.missing.clone(),
+    );
+    let listed = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Listed { .. });
+    let mut document = BackupDocument {
+        format: "lifeboat.dev/backup/v1".to_owned(),
+        application: application.to_string(),
+        point: point.clone(),
+        cluster: name.clone(),
+        completeness: summary.0,
+        resource_version: captured.resource_version.clone(),
+        objects: captured.objects,
+        types: captured
+            .types
+            .iter()
+            .filter(|record| listed(&record.outcome))
+            .count() as u64,
+        bytes: captured.bytes,
+        stored_bytes: written.packs.iter().map(|pack| pack.bytes).sum(),
+        missing: summary.2,
+        notes: summary.1,
+        removed: removed.points,
+        measured: Measured::default(),
+    };
+    context.progress.begin(Phase::Seal, Unit::Objects, None);
+    let predicate = Predicate {
+        format_version: FORMAT_VERSION,
+        application: application.clone(),
+        point,
+        created_at,
+        tool: Tool {
+            name: "lifeboat".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        completeness: document.completeness,
+        keys: vec![written.key],
+        clusters: vec![captured.into_record(name, created_at, finished_at, written.packs)],
+    };
+    seal(store.as_ref(), signer, predicate).await?;
+    context.progress.end(Phase::Seal);
+    watch.lap("seal");
+    drop(lock);
+    document.measured = watch.finish();
+    Ok(document)
+}
+
+async fn take(
+    api: &Api,
+    arguments: &Arguments,
+    writer: &mut PointWriter,
+    context: &Context,
+) -> Result<Captured, Failure> {
+    let options = CaptureOptions {
+        filter: arguments.filter.filter(),
+        page_size: arguments.page_size,
+        concurrency: usize::from(arguments.concurrency),
+        deadline: Some(arguments.deadline),
+        ..CaptureOptions::default()
+    };
+    let mut progress = CaptureLines::new(&context.progress);
+    Ok(capture(api, &options, writer, &mut progress).await?)
+}
+
+/// Makes the last folder of the store's path. Its parents are not made: a path that is wrong further up
+/// is more likely a share that is not mounted.
+fn make_store(path: &Path) -> Result<(), Failure> {
+    use std::io::ErrorKind;
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    match builder.create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            let code = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Code::StoreNotFound,
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Code::StoreDenied,
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::StoreFull,
+                _ => Code::StoreFailed,
+            };
+            Err(Failure::of(
+                code,
+                format!("failed to make the store {}", path.display()),
+                &error,
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_default_concurrency_is_that_of_the_capture() {
+        assert_eq!(usize::from(DEFAULT_CONCURRENCY), capture::CONCURRENCY);
+    }
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        assert_eq!(duration("30m").unwrap().as_secs(), 1800);
+        assert_eq!(duration("1h30m").unwrap().as_secs(), 5400);
+        for wrong in ["", "0s", "-5m", "soon", "5"] {
+            assert!(duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_made_but_not_its_parents() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("points");
+        make_store(&store).unwrap();
+        make_store(&store).unwrap();
+        let deep = make_store(&folder.path().join("a/b")).unwrap_err();
+        assert_eq!(deep.problem().code, Code::StoreNotFound);
+    }
+}

@@ -1,0 +1,193 @@
+//! `lifeboat cat`: one object out of a recovery point.
+
+use clap::Args;
+use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
+use lifeboat_jobs::{Index, Located};
+use lifeboat_model::{ClusterName, Code, TypeName, TypeSelector};
+use serde_json::Value;
+
+use super::open;
+use crate::arguments::{PointArguments, RecoveryKeyArguments};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{OutputFormat, write_out, yaml};
+
+mod mask;
+
+const AFTER: &str = "Example:
+  lifeboat cat latest deployment cart -n shop --store points \\
+      --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
+
+  YAML by default; -o json prints the bytes that the API server sent, with apiVersion and kind added.
+  The values of Secrets are masked in both unless --reveal is given.
+
+Exit codes: 0 printed, 2 no such point or object, 5 refused, 8 the store failed, 9 a key cannot be used";
+
+/// Options of `lifeboat cat`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
+    pub point: String,
+    /// The type as kubectl names it, or TYPE/NAME
+    #[arg(value_name = "TYPE")]
+    pub r#type: String,
+    /// The name, unless it stands behind the type
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The namespace; not needed where only one namespace has an object of this name
+    #[arg(short = 'n', long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The cluster, where the point holds several
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<ClusterName>,
+    /// Print the values of Secrets
+    #[arg(long)]
+    pub reveal: bool,
+    /// Where the point is.
+    #[command(flatten)]
+    pub from: PointArguments,
+    /// What opens it.
+    #[command(flatten)]
+    pub key: RecoveryKeyArguments,
+}
+
+impl Arguments {
+    fn wanted(&self) -> Result<(TypeSelector, &str), Failure> {
+        let parts = match (&self.name, self.r#type.split_once('/')) {
+            (Some(name), None) => Some((self.r#type.as_str(), name.as_str())),
+            (None, Some((r#type, name))) => Some((r#type, name)),
+            _ => None,
+        };
+        match parts {
+            Some((r#type, name)) if !r#type.is_empty() && !name.is_empty() => {
+                Ok((TypeSelector(r#type.to_owned()), name))
+            }
+            _ => Err(Failure::new(Code::Usage, "one type and one name are needed")
+                .remedy("write `deployment cart` or `deployment/cart`")),
+        }
+    }
+}
+
+/// Prints an object.
+///
+/// # Errors
+/// Where the point or the object is not there, or the point is refused.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let (selector, name) = arguments.wanted()?;
+    let (type_name, raw) = context.block_on(async {
+        let unlocked = open::unlocked(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
+        let cluster = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
+        let r#type = find_type(cluster, &selector)?;
+        let index = unlocked.index(&cluster.name).await?;
+        let located = find_object(&index, &r#type.name(), arguments.namespace.as_deref(), name)?;
+        let batch = unlocked.batch(&index, located.frame).await?;
+        let raw = batch.object(located.position).ok_or_else(|| {
+            Failure::new(
+                Code::Bug,
+                "the index names an object that its frame does not hold",
+            )
+        })?;
+        Ok((r#type.name(), raw))
+    })?;
+    let masked = type_name.as_str() == "secrets" && !arguments.reveal;
+    let mut text = match (context.output, masked) {
+        (OutputFormat::Json, false) => raw.to_vec(),
+        (OutputFormat::Json, true) => mask::secret(parse(&raw)?).to_string().into_bytes(),
+        (OutputFormat::Table | OutputFormat::Yaml, masked) => {
+            let value = parse(&raw)?;
+            let value = if masked { mask::secret(value) } else { value };
+            yaml::render(&value).into_bytes()
+        }
+    };
+    if text.last() != Some(&b'\n') {
+        text.push(b'\n');
+    }
+    write_out(&text)?;
+    Ok(Exit::Success)
+}
+
+fn parse(raw: &[u8]) -> Result<Value, Failure> {
+    // serde_json's message could quote the text; only the place is told.
+    serde_json::from_slice(raw).map_err(|error| {
+        Failure::new(
+            Code::PackCorrupt,
+            format!("the object is not JSON at column {}", error.column()),
+        )
+    })
+}
+
+/// The type that a selector names, among those that were stored.
+pub(super) fn find_type<'a>(
+    cluster: &'a ClusterRecord,
+    selector: &TypeSelector,
+) -> Result<&'a TypeRecord, Failure> {
+    let mut found: Vec<&TypeRecord> = cluster
+        .types
+        .iter()
+        .filter(|record| {
+            selector.matches(
+                &record.group,
+                &record.resource,
+                &record.singular,
+                &record.kind,
+                &record.short_names,
+            )
+        })
+        .collect();
+    // Of a type that several groups serve, one holds the objects.
+    let stored = |record: &&TypeRecord| matches!(record.outcome, TypeOutcome::Listed { objects: 1.., .. });
+    if found.iter().any(stored) {
+        found.retain(stored);
+    }
+    match found.as_slice() {
+        [only] => Ok(only),
+        [] => Err(Failure::new(
+            Code::ObjectNotFound,
+            format!("the recovery point has no type {selector}"),
+        )),
+        several => {
+            let names: Vec<String> = several.iter().map(|record| record.name().to_string()).collect();
+            Err(Failure::new(
+                Code::ObjectNotFound,
+                format!("{selector} may be {}", names.join(" or ")),
+            )
+            .remedy("write the type with its group"))
+        }
+    }
+}
+
+fn find_object<'a>(
+    index: &'a Index,
+    r#type: &TypeName,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<Located<'a>, Failure> {
+    let found: Vec<Located<'a>> = index
+        .iter()
+        .filter(|located| *located.type_name == *r#type && located.entry.name == name)
+        .filter(|located| namespace.is_none_or(|wanted| located.entry.namespace == wanted))
+        .collect();
+    match found.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(Failure::new(
+            Code::ObjectNotFound,
+            match namespace {
+                Some(namespace) => format!("the recovery point has no {} {namespace}/{name}", r#type),
+                None => format!("the recovery point has no {} {name}", r#type),
+            },
+        )),
+        several => {
+            let namespaces: Vec<&str> = several
+                .iter()
+                .map(|located| located.entry.namespace.as_str())
+                .collect();
+            Err(Failure::new(
+                Code::ObjectNotFound,
+                format!("{} {name} is in the namespaces {}", r#type, namespaces.join(", ")),
+            )
+            .remedy("name one of them with -n"))
+        }
+    }
+}

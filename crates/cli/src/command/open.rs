@@ -1,0 +1,85 @@
+//! Stores, keys and recovery points as command lines name them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lifeboat_filesystem::{FolderStore, PemUnwrapper, keys};
+use lifeboat_format::manifest::ClusterRecord;
+use lifeboat_jobs::{RecoveryPoint, UnlockedPoint, Vault};
+use lifeboat_model::{ClusterName, Code};
+
+use crate::arguments::{PointArguments, StoreArguments};
+use crate::failure::Failure;
+
+/// A recovery point whose signature was verified.
+pub struct Opened {
+    /// The point.
+    pub point: RecoveryPoint,
+    /// The fingerprint of the key that signed it, which is the pinned one.
+    pub signed_by: String,
+}
+
+/// The recovery points of an application in an existing folder.
+///
+/// # Errors
+/// Where the folder does not exist or may not be read.
+pub fn vault(arguments: &StoreArguments) -> Result<Vault, Failure> {
+    let store = FolderStore::open(&arguments.store)?;
+    Ok(Vault::new(Arc::new(store), arguments.application.clone()))
+}
+
+/// Opens the recovery point that a user means by `wanted`.
+///
+/// # Errors
+/// Where there is no such point, or it is refused.
+pub async fn point(wanted: &str, arguments: &PointArguments) -> Result<Opened, Failure> {
+    let key = keys::load_verifying(&arguments.verify_key)?;
+    let vault = vault(&arguments.store)?;
+    let id = vault.resolve(wanted, &key).await?;
+    Ok(Opened {
+        point: vault.open(&id, &key).await?,
+        signed_by: key.fingerprint().to_string(),
+    })
+}
+
+/// Opens the recovery point that a user means by `wanted`, and its data keys.
+///
+/// # Errors
+/// Where there is no such point, it is refused, or the key is not the one it was made for.
+pub async fn unlocked(
+    wanted: &str,
+    arguments: &PointArguments,
+    recovery_key: &Path,
+) -> Result<UnlockedPoint, Failure> {
+    let unwrapper = PemUnwrapper::load(recovery_key)?;
+    let opened = point(wanted, arguments).await?;
+    Ok(opened.point.unlock(&unwrapper).await?)
+}
+
+/// The cluster of a point that a user means: the one that is named, or the only one.
+///
+/// # Errors
+/// Where there are several and none is named, or the point does not hold the one that is.
+pub fn cluster<'a>(
+    point: &'a RecoveryPoint,
+    wanted: Option<&ClusterName>,
+) -> Result<&'a ClusterRecord, Failure> {
+    if let Some(name) = wanted {
+        return Ok(point.cluster(name)?);
+    }
+    match point.statement().predicate.clusters.as_slice() {
+        [only] => Ok(only),
+        clusters => {
+            let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+            Err(Failure::new(
+                Code::Usage,
+                format!(
+                    "the recovery point holds {} clusters: {}",
+                    names.len(),
+                    names.join(", ")
+                ),
+            )
+            .remedy("name one of them with --cluster"))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `lifeboat plan`: what a restore would do, without writing.
+
+use clap::Args;
+use lifeboat_filesystem::SystemIds;
+use lifeboat_model::ClusterName;
+use lifeboat_plan::{LintFinding, Plan, Severity};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::open;
+use super::planning;
+use super::wish::WishArguments;
+use crate::arguments::{ClusterArguments, PointArguments, RecoveryKeyArguments};
+use crate::cluster;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::measure::{Measured, Stopwatch};
+use crate::output::Document;
+
+mod render;
+
+const AFTER: &str = "Example:
+  lifeboat plan latest --context recovery --store points \\
+      --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
+
+  The same point, options and target give the same plan and hash; `lifeboat restore --expect-plan`
+  takes the hash and refuses any other plan.
+
+Exit codes: 0 planned, 2 no such point or selection, 5 the point was refused, 6 the cluster cannot be
+used, 8 the store failed, 9 a key cannot be used, 10 a restore would refuse this plan";
+
+/// Options of `lifeboat plan`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// What is planned.
+    #[command(flatten)]
+    pub target: TargetArguments,
+}
+
+/// A recovery point, a wish and a target: what `plan` and `restore` share.
+#[derive(Debug, Args)]
+pub struct TargetArguments {
+    /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
+    pub point: String,
+    /// The cluster of the point, where it holds several
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<ClusterName>,
+    /// Where the point is.
+    #[command(flatten)]
+    pub from: PointArguments,
+    /// What opens it.
+    #[command(flatten)]
+    pub key: RecoveryKeyArguments,
+    /// The target.
+    #[command(flatten)]
+    pub target: ClusterArguments,
+    /// What is asked of the restore.
+    #[command(flatten)]
+    pub wish: WishArguments,
+}
+
+/// A plan and what its lint says.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanDocument {
+    /// Always `lifeboat.dev/plan/v1`.
+    pub format: String,
+    /// The address of the target's API server.
+    pub target: String,
+    /// SHA-256 of the plan, for `restore --expect-plan`.
+    pub hash: String,
+    /// What the lint says; a finding of severity `error` refuses the plan.
+    pub findings: Vec<LintFinding>,
+    /// The plan.
+    pub plan: Plan,
+    /// Time and memory.
+    pub measured: Measured,
+}
+
+impl PlanDocument {
+    /// The name and version of this document.
+    pub const FORMAT: &str = "lifeboat.dev/plan/v1";
+
+    /// Whether a restore would refuse the plan.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+impl Document for PlanDocument {
+    fn table(&self) -> String {
+        render::plan(self)
+    }
+}
+
+/// Makes and prints a plan.
+///
+/// # Errors
+/// Where none can be made.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let document = context.block_on(make(&arguments.target, context))?;
+    context.print(&document)?;
+    Ok(if document.is_refused() {
+        Exit::PlanRefused
+    } else {
+        Exit::Success
+    })
+}
+
+/// Makes a plan without holding the target.
+///
+/// # Errors
+/// Where none can be made.
+pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Result<PlanDocument, Failure> {
+    let options = arguments.wish.options()?;
+    let mut watch = Stopwatch::start();
+    let unlocked = open::unlocked(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
+    let (api, _) = cluster::connect(&arguments.target, &SystemIds).await?;
+    watch.lap("open");
+    let record = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
+    let drafted = planning::draft(&unlocked, record, options, context, &mut watch).await?;
+    let planned = drafted.plan(&api, None, context, &mut watch).await?;
+    Ok(PlanDocument {
+        format: PlanDocument::FORMAT.to_owned(),
+        target: api.server().to_owned(),
+        hash: planned.plan.hash(),
+        findings: planned.plan.lint(),
+        plan: planned.plan,
+        measured: watch.finish(),
+    })
+}

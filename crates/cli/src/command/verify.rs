@@ -1,0 +1,155 @@
+//! `lifeboat verify`: whether a recovery point is whole, and the one that was signed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lifeboat_filesystem::PemUnwrapper;
+use lifeboat_format::manifest::Completeness;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::open;
+use super::show::completeness;
+use crate::arguments::PointArguments;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::measure::{Measured, Stopwatch};
+use crate::output::{Document, human};
+use crate::progress::adapters::PointProgress;
+
+const AFTER: &str = "Examples:
+  lifeboat verify latest --store points --verify-key keys/signing.pub.pem
+  lifeboat verify latest --store points --verify-key keys/signing.pub.pem \\
+      --recovery-key keys/recovery.key.pem
+
+  The first compares the digest of every file with the signed manifest and needs no private key. The
+  second decrypts everything and compares every object with the index and the manifest.
+
+Exit codes: 0 whole, 2 no such point, 5 refused, 8 the store failed, 9 a key cannot be used";
+
+/// Options of `lifeboat verify`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
+    pub point: String,
+    /// Where it is.
+    #[command(flatten)]
+    pub from: PointArguments,
+    /// The private recovery key (recovery.key.pem): with it the contents are checked too
+    #[arg(
+        long,
+        env = "LIFEBOAT_RECOVERY_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub recovery_key: Option<PathBuf>,
+}
+
+/// What was verified; only printed where all of it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyDocument {
+    /// Always `lifeboat.dev/verify/v1`.
+    pub format: String,
+    /// The point.
+    pub point: String,
+    /// The fingerprint of the key that signed the manifest.
+    pub signed_by: String,
+    /// Whether everything that was asked for is in the point.
+    pub completeness: Completeness,
+    /// How many files have the signed digest.
+    pub files: u64,
+    /// Their size in bytes.
+    pub stored_bytes: u64,
+    /// What was decrypted; absent where only digests were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
+    /// Time and memory.
+    pub measured: Measured,
+}
+
+/// What was decrypted and compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Contents {
+    /// Objects, each with the digest of the index.
+    pub objects: u64,
+    /// The size of the objects in bytes.
+    pub bytes: u64,
+    /// Encrypted frames.
+    pub frames: u64,
+}
+
+impl Document for VerifyDocument {
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{} is whole ({})\n  signature  by {}\n  files      {} with the signed digest, {}\n",
+            self.point,
+            completeness(self.completeness),
+            self.signed_by,
+            human::count(self.files),
+            human::bytes(self.stored_bytes)
+        );
+        match &self.contents {
+            Some(contents) => text.push_str(&format!(
+                "  contents   {} decrypted and compared, {}\n",
+                human::counted(contents.objects, "object", "objects"),
+                human::bytes(contents.bytes)
+            )),
+            None => text.push_str("  contents   not decrypted; --recovery-key checks them too\n"),
+        }
+        text
+    }
+}
+
+/// Verifies a point.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let unwrapper = arguments
+        .recovery_key
+        .as_deref()
+        .map(PemUnwrapper::load)
+        .transpose()?;
+    let progress = PointProgress::new(&context.progress);
+    let mut watch = Stopwatch::start();
+    let document = context.block_on(async {
+        let opened = open::point(&arguments.point, &arguments.from).await?;
+        watch.lap("open");
+        let contents = match &unwrapper {
+            None => {
+                opened.point.verify_digests(&progress).await?;
+                watch.lap("digests");
+                None
+            }
+            // Reading all contents compares the digest of every file on the way.
+            Some(unwrapper) => {
+                let unlocked = opened.point.unlock(unwrapper).await?;
+                watch.lap("unlock");
+                let report = unlocked.verify_contents(&progress).await?;
+                watch.lap("contents");
+                Some(Contents {
+                    objects: report.objects,
+                    bytes: report.bytes,
+                    frames: report.frames,
+                })
+            }
+        };
+        Ok(VerifyDocument {
+            format: "lifeboat.dev/verify/v1".to_owned(),
+            point: opened.point.point().to_string(),
+            signed_by: opened.signed_by,
+            completeness: opened.point.statement().predicate.completeness,
+            files: opened.point.files().count() as u64,
+            stored_bytes: opened.point.bytes(),
+            contents,
+            measured: watch.finish(),
+        })
+    })?;
+    context.print(&document)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,59 @@
+//! What a command took: seconds of each phase, and memory. The benchmark reads it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::memory;
+
+/// What a command took.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Measured {
+    /// Seconds of each phase, and `total`, by the monotonic clock.
+    pub seconds: BTreeMap<String, f64>,
+    /// The peak of resident memory in bytes, where the system says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Measures phases that follow each other.
+#[derive(Debug)]
+pub struct Stopwatch {
+    begun: Instant,
+    lap: Instant,
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Stopwatch {
+    /// Begins the first phase.
+    #[must_use]
+    pub fn start() -> Self {
+        let now = Instant::now();
+        Self {
+            begun: now,
+            lap: now,
+            seconds: BTreeMap::new(),
+        }
+    }
+
+    /// Ends a phase, which the next follows at once. Laps of the same name add up.
+    pub fn lap(&mut self, phase: &str) {
+        let now = Instant::now();
+        *self.seconds.entry(phase.to_owned()).or_default() += now.duration_since(self.lap).as_secs_f64();
+        self.lap = now;
+    }
+
+    /// What was measured until now.
+    #[must_use]
+    pub fn finish(&self) -> Measured {
+        let mut seconds = self.seconds.clone();
+        seconds.insert("total".to_owned(), self.begun.elapsed().as_secs_f64());
+        Measured {
+            seconds,
+            peak_memory_bytes: memory::peak_bytes(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the other crates tell about their work, as our events.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use lifeboat_format::manifest::TypeOutcome;
+use lifeboat_jobs::Work;
+use lifeboat_kubernetes::capture::{CaptureEvent, CaptureProgress};
+use lifeboat_model::TypeName;
+
+use super::{Event, Phase, Progress, Unit};
+
+/// Work on a recovery point, in bytes.
+pub struct PointProgress {
+    progress: Progress,
+    /// The phase that is under way: pieces do not tell to which work they belong.
+    phase: Mutex<Option<Phase>>,
+}
+
+impl PointProgress {
+    /// Hands on to `progress`.
+    #[must_use]
+    pub fn new(progress: &Progress) -> Self {
+        Self {
+            progress: progress.clone(),
+            phase: Mutex::new(None),
+        }
+    }
+
+    fn current(&self) -> Option<Phase> {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn phase(work: Work) -> Phase {
+    match work {
+        Work::VerifyDigests => Phase::VerifyDigests,
+        Work::VerifyContents => Phase::VerifyContents,
+        Work::ReadIndex => Phase::ReadIndex,
+    }
+}
+
+impl lifeboat_jobs::Progress for PointProgress {
+    fn begin(&self, work: Work, bytes: u64) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase(work));
+        self.progress.begin(phase(work), Unit::Bytes, Some(bytes));
+    }
+
+    fn file(&self, name: &str) {
+        if let Some(phase) = self.current() {
+            self.progress.event(&Event::At(phase, name.to_owned()));
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(phase) = self.current() {
+            self.progress.advance(phase, bytes);
+        }
+    }
+
+    fn end(&self, work: Work) {
+        self.progress.end(phase(work));
+    }
+}
+
+/// A capture, in objects.
+pub struct CaptureLines {
+    progress: Progress,
+    /// How many objects of each type are stored so far.
+    types: BTreeMap<TypeName, u64>,
+}
+
+impl CaptureLines {
+    /// Hands on to `progress`.
+    #[must_use]
+    pub fn new(progress: &Progress) -> Self {
+        progress.begin(Phase::Discover, Unit::Types, None);
+        Self {
+            progress: progress.clone(),
+            types: BTreeMap::new(),
+        }
+    }
+}
+
+impl CaptureProgress for CaptureLines {
+    fn event(&mut self, event: &CaptureEvent) {
+        match event {
+            CaptureEvent::Discovered { types, failed_groups } => {
+                self.progress.advance(Phase::Discover, *types as u64);
+                self.progress.end(Phase::Discover);
+                if *failed_groups > 0 {
+                    self.progress
+                        .note(format!("{failed_groups} API groups could not be discovered"));
+                }
+                self.progress.begin(Phase::Capture, Unit::Objects, None);
+            }
+            CaptureEvent::Pinned { .. } | CaptureEvent::TypeStarted { .. } => {}
+            CaptureEvent::Page { r#type, objects, .. } => {
+                let before = self.types.insert(r#type.clone(), *objects).unwrap_or_default();
+                self.progress
+                    .event(&Event::At(Phase::Capture, r#type.to_string()));
+                self.progress
+                    .advance(Phase::Capture, objects.saturating_sub(before));
+            }
+            CaptureEvent::Retrying { r#type, why } => {
+                self.progress.note(format!("{type} is tried again: {why}"));
+            }
+            CaptureEvent::TypeFinished { r#type, outcome } => {
+                if let TypeOutcome::Failed { reason, message, .. } = outcome {
+                    self.progress
+                        .note(format!("{type} could not be read: {reason} {message}"));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for CaptureLines {
+    fn drop(&mut self) {
+        self.progress.end(Phase::Capture);
+    }
+}
