@@ -1,9 +1,10 @@
 //! From the captured bytes to what is sent, as the plan says.
 
 use lifeboat_model::ErrorKind;
+use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use crate::{Plan, PlannedObject};
+use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, digest, ownership, prepare};
 
 /// What is sent for one object.
 #[derive(Clone, PartialEq)]
@@ -88,12 +89,78 @@ pub fn body(
     uids: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Bodies, BodyError> {
     let name = || object.source.to_string();
-    let value: Value = serde_json::from_slice(raw).map_err(|_| BodyError::NotAnObject { object: name() })?;
-    let _ = (plan, uids);
+    let captured: Value = serde_json::from_slice(raw)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| BodyError::NotAnObject { object: name() })?;
+    let other_bytes = || BodyError::OtherBytes { object: name() };
+    let r#type = plan.sources.get(&object.source.r#type).ok_or_else(other_bytes)?;
+    let prepared = prepare::prepare(&plan.settings, r#type, captured).map_err(|_| other_bytes())?;
+    if hex::encode(digest::of_value(&prepared.body)) != object.digest {
+        return Err(other_bytes());
+    }
+    let mut create = prepared.body;
+    for edit in &object.edits {
+        let fits = match &edit.value {
+            Some(value) => pointer::set(&mut create, &edit.path, value.clone()),
+            None => pointer::remove_and_prune(&mut create, &edit.path).is_some(),
+        };
+        // `clusterIP` and `clusterIPs` are removed together although old objects have only the first.
+        if !fits && edit.value.is_some() {
+            return Err(BodyError::EditFailed {
+                object: name(),
+                path: edit.path.clone(),
+            });
+        }
+    }
+    if !object.owners.is_empty() {
+        let owners = object
+            .owners
+            .iter()
+            .map(|owner| reference(object, owner, uids))
+            .collect::<Result<Vec<_>, _>>()?;
+        pointer::set(&mut create, "/metadata/ownerReferences", Value::from(owners));
+    }
+    let mut status = None;
+    match (object.status, prepared.status) {
+        (StatusPlan::Field, Some(field)) => {
+            pointer::set(&mut create, "/status", field);
+        }
+        (StatusPlan::Restore, captured) => status = captured,
+        _ => {}
+    }
+    let managed_fields = matches!(object.ownership, Ownership::Several { .. })
+        .then(|| Value::from(ownership::entries(prepared.managed_fields, prepared.wants_status)));
     Ok(Bodies {
-        create: value,
-        managed_fields: None,
-        status: None,
-        suspend: None,
+        create,
+        managed_fields,
+        status,
+        suspend: prepared.ending.map(|ending| ending.suspend),
     })
+}
+
+fn reference(
+    object: &PlannedObject,
+    owner: &PlannedOwner,
+    uids: &dyn Fn(&str) -> Option<String>,
+) -> Result<Value, BodyError> {
+    let uid = uids(&owner.source_uid).ok_or_else(|| BodyError::OwnerUnknown {
+        object: object.source.to_string(),
+        owner: owner.owner.to_string(),
+    })?;
+    let mut reference = serde_json::json!({
+        "apiVersion": owner.api_version,
+        "kind": owner.kind,
+        "name": owner.owner.name,
+        "uid": uid,
+    });
+    for (field, flag) in [
+        ("controller", owner.controller),
+        ("blockOwnerDeletion", owner.block_owner_deletion),
+    ] {
+        if let Some(flag) = flag {
+            pointer::set(&mut reference, &format!("/{field}"), Value::Bool(flag));
+        }
+    }
+    Ok(reference)
 }

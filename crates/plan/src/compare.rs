@@ -1,8 +1,11 @@
 //! Whether a live object is what was planned.
 
+use lifeboat_translate::diff;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::show::Shower;
 
 /// A field in which the live object differs from the planned one. Values of Secrets are digests, long
 /// values are cut.
@@ -33,9 +36,117 @@ pub enum Difference {
     Added,
 }
 
-/// Compares a live object with the planned one.
+/// Metadata that only the server writes.
+const SERVER_OWNED: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
+/// Compares a live object with the planned one ([`crate::Bodies::create`], with
+/// [`crate::Bodies::status`] put into it where the status is restored). Numbers are compared by value,
+/// all other text as text, lists in order. What only the server writes is ignored, and so is the status
+/// where none is planned.
 #[must_use]
 pub fn compare(expected: &Value, live: &Value) -> Vec<FieldDifference> {
-    let _ = (expected, live);
-    Vec::new()
+    let shower = Shower::of_object(expected);
+    let mut differences = Vec::new();
+    diff::diff(expected, live, &mut |path, sides| {
+        if is_ignored(&path, expected) {
+            return;
+        }
+        let show = |value: Option<&Value>| value.map(|value| shower.show(&path, value));
+        let (planned, live) = (show(sides.left), show(sides.right));
+        // Servers differ in whether they write a field that holds nothing.
+        let lone = sides.left.xor(sides.right);
+        if lone.is_some_and(is_empty) {
+            return;
+        }
+        let difference = match (sides.left, sides.right) {
+            (Some(_), Some(_)) => Difference::Changed,
+            (Some(_), None) => Difference::Missing,
+            (None, _) => Difference::Added,
+        };
+        differences.push(FieldDifference {
+            path: path.clone(),
+            difference,
+            planned,
+            live,
+        });
+    });
+    differences
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_ignored(path: &str, expected: &Value) -> bool {
+    if let Some(field) = path.strip_prefix("/metadata/") {
+        let field = field.split_once('/').map_or(field, |(field, _)| field);
+        return SERVER_OWNED.contains(&field);
+    }
+    let is_status = path == "/status" || path.starts_with("/status/");
+    is_status && expected.get("status").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn server_owned_metadata_and_an_unplanned_status_are_ignored() {
+        let planned = json!({"kind": "Thing", "metadata": {"name": "x"}, "spec": {"n": 1}});
+        let live = json!({"kind": "Thing", "metadata": {"name": "x", "uid": "u", "resourceVersion": "7",
+            "generation": 1, "creationTimestamp": "t", "managedFields": [{"manager": "m"}]},
+            "spec": {"n": serde_json::from_str::<Value>("1.0").unwrap_or_default()}, "status": {"ready": true}});
+        assert_eq!(compare(&planned, &live), []);
+        let mut with_status = planned;
+        with_status["status"] = json!({"ready": false});
+        assert_eq!(compare(&with_status, &live)[0].path, "/status/ready");
+    }
+
+    #[test]
+    fn every_way_to_differ_has_its_name() {
+        let planned = json!({"metadata": {"labels": {"a": "1"}}, "spec": {"list": [1, 2], "gone": "x"}});
+        let live = json!({"metadata": {"labels": {"a": "2", "b/c": "3"}}, "spec": {"list": [2, 1]}});
+        let found: Vec<(String, Difference)> = compare(&planned, &live)
+            .into_iter()
+            .map(|d| (d.path, d.difference))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("/metadata/labels/a".to_owned(), Difference::Changed),
+                ("/metadata/labels/b~1c".to_owned(), Difference::Added),
+                ("/spec/gone".to_owned(), Difference::Missing),
+                ("/spec/list/0".to_owned(), Difference::Changed),
+                ("/spec/list/1".to_owned(), Difference::Changed),
+            ]
+        );
+    }
+
+    #[test]
+    fn values_of_secrets_are_never_shown() {
+        let secret = |value: &str| {
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s",
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": value}},
+                "data": {"password": value, value: value}, "stringData": {"x": value}})
+        };
+        let shown = format!("{:?}", compare(&secret("canary-a"), &secret("canary-b")));
+        assert!(shown.contains("sha256:"), "{shown}");
+        let values = shown.replace("/data/canary", "");
+        assert!(!values.contains("canary"), "{shown}");
+    }
 }

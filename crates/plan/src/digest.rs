@@ -26,6 +26,15 @@ pub(crate) fn of_serialized(value: &impl Serialize) -> String {
     hex::encode(hasher.0.finish())
 }
 
+/// The digest of a value's canonical JSON.
+pub(crate) fn of_value(value: &serde_json::Value) -> [u8; 32] {
+    let mut hasher = Hasher(Context::new(&SHA256));
+    serde_json::to_writer(&mut hasher, value).expect("hashing cannot fail and every map has string keys");
+    let mut digest = [0; 32];
+    digest.copy_from_slice(hasher.0.finish().as_ref());
+    digest
+}
+
 /// What stands for a value that must not be shown: `sha256:` and the first eight hexadecimal digits,
 /// enough to see whether two values are the same.
 pub(crate) fn short(value: &serde_json::Value) -> String {

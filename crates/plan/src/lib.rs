@@ -25,16 +25,24 @@
 //! for each object, wave by wave: send body(&plan, object, raw, &uids)?
 //! ```
 
+mod address;
 pub mod body;
 pub mod compare;
 mod digest;
 pub mod draft;
 pub mod lint;
 pub mod options;
+mod ownership;
 pub mod planned;
+mod prepare;
+pub mod report;
+mod resolve;
 pub mod rule;
 mod settings;
+mod show;
+mod skip;
 pub mod source;
+mod table;
 pub mod target;
 pub mod wave;
 
@@ -47,6 +55,7 @@ pub use planned::{
     Action, Edit, MissingDependency, Need, NotRestored, Note, Operation, Ownership, Plan, PlannedChange,
     PlannedObject, PlannedOwner, RuleUse, StatusPlan, Step,
 };
+pub use report::{Proof, Report, ReportBuilder, Verdict};
 pub use rule::RuleId;
 pub use source::{Locator, SourceType};
 pub use target::{Existing, ServedType, ServiceAllocation, TargetFacts, VersionServed};

@@ -1,10 +1,12 @@
 //! The last look at a finished plan: errors refuse it, warnings are shown.
 
+use std::collections::{BTreeSet, HashMap};
+
 use lifeboat_model::{Code, ObjectRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Plan;
+use crate::{Plan, Wave};
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +42,80 @@ impl Plan {
     #[must_use]
     pub fn lint(&self) -> Vec<LintFinding> {
         let mut findings = self.findings.clone();
+        self.check_duplicates(&mut findings);
+        self.check_order(&mut findings);
         findings.sort();
         findings
+    }
+
+    fn check_duplicates(&self, findings: &mut Vec<LintFinding>) {
+        let mut seen = BTreeSet::new();
+        for object in &self.objects {
+            if !seen.insert(&object.target) {
+                findings.push(bug(
+                    "duplicate-target",
+                    object,
+                    format!("{} is planned twice.", object.target),
+                ));
+            }
+        }
+    }
+
+    /// What no plan may do, whatever led to it: an owner after what it owns, an object before its
+    /// namespace, objects out of order.
+    fn check_order(&self, findings: &mut Vec<LintFinding>) {
+        let named: BTreeSet<&ObjectRef> = self
+            .objects
+            .iter()
+            .flat_map(|object| object.owners.iter().map(|owner| &owner.owner))
+            .collect();
+        let places: HashMap<&ObjectRef, (Wave, u16)> = self
+            .objects
+            .iter()
+            .filter(|object| object.wave <= Wave::Namespaces || named.contains(&object.target))
+            .map(|object| (&object.target, (object.wave, object.depth)))
+            .collect();
+        for object in &self.objects {
+            let own = (object.wave, object.depth);
+            for owner in &object.owners {
+                if places.get(&owner.owner).is_none_or(|place| *place >= own) {
+                    let text = format!("{} does not come after its owner {}.", object.target, owner.owner);
+                    findings.push(bug("owner-order", object, text));
+                }
+            }
+            let Some(namespace) = object.target.namespace.as_deref() else {
+                continue;
+            };
+            let namespace = ObjectRef::new("namespaces".into(), None, namespace);
+            if places.get(&namespace).is_some_and(|place| *place >= own) {
+                findings.push(bug(
+                    "namespace-order",
+                    object,
+                    format!("{} does not come after its namespace.", object.target),
+                ));
+            }
+        }
+        for pair in self.objects.windows(2) {
+            if let [first, second] = pair
+                && (first.wave, first.depth, &first.target) > (second.wave, second.depth, &second.target)
+            {
+                findings.push(bug(
+                    "wave-order",
+                    second,
+                    format!("{} stands after a later wave.", second.target),
+                ));
+            }
+        }
+    }
+}
+
+fn bug(check: &str, object: &crate::PlannedObject, message: String) -> LintFinding {
+    LintFinding {
+        severity: Severity::Error,
+        check: check.to_owned(),
+        code: Code::Bug,
+        object: Some(object.target.clone()),
+        message,
+        guidance: "this is a fault of Lifeboat; please report it together with the plan".to_owned(),
     }
 }

@@ -1,17 +1,18 @@
 //! The plan: a value that can be printed, hashed and linted, and that leaves no choice to whoever
 //! carries it out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lifeboat_model::{ObjectRef, ResourceType};
+use lifeboat_model::{ObjectRef, ResourceType, TypeName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rule::RuleId;
 use crate::settings::Settings;
-use crate::source::Locator;
+use crate::source::{Locator, SourceType};
 use crate::wave::Wave;
 
 /// The version of the plan's JSON form.
@@ -47,6 +48,9 @@ pub struct Plan {
     /// The compiled options; patches may hold Secret values, so they are never part of the text.
     #[serde(skip)]
     pub(crate) settings: Arc<Settings>,
+    /// The captured types.
+    #[serde(skip)]
+    pub(crate) sources: Arc<BTreeMap<TypeName, SourceType>>,
 }
 
 /// One object of the plan.
@@ -288,10 +292,57 @@ pub enum Need {
 
 impl Plan {
     /// The hash of the plan: SHA-256 of its JSON, in hexadecimal. `Recreate` counts as `Create`, so that
-    /// an interrupted run which already created an object plans the same.
+    /// an interrupted run which already created an object anew plans the same.
     #[must_use]
     pub fn hash(&self) -> String {
-        crate::digest::of_serialized(self)
+        crate::digest::of_serialized(&Hashed(self))
+    }
+
+    /// The JSON schema of the plan.
+    #[must_use]
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
+}
+
+/// The plan as it is hashed.
+struct Hashed<'a>(&'a Plan);
+
+impl Serialize for Hashed<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let plan = self.0;
+        let rules: BTreeMap<&RuleId, &RuleUse> = plan
+            .rules
+            .iter()
+            .filter(|(rule, _)| **rule != RuleId::ExistingRecreated)
+            .collect();
+        let mut hashed = serializer.serialize_struct("Plan", 10)?;
+        hashed.serialize_field("formatVersion", &plan.format_version)?;
+        hashed.serialize_field("point", &plan.point)?;
+        hashed.serialize_field("cluster", &plan.cluster)?;
+        hashed.serialize_field("optionsDigest", &plan.options_digest)?;
+        hashed.serialize_field("objects", &HashedObjects(&plan.objects))?;
+        hashed.serialize_field("notRestored", &plan.not_restored)?;
+        hashed.serialize_field("unselected", &plan.unselected)?;
+        hashed.serialize_field("rules", &rules)?;
+        hashed.serialize_field("notes", &plan.notes)?;
+        hashed.serialize_field("missing", &plan.missing)?;
+        hashed.end()
+    }
+}
+
+struct HashedObjects<'a>(&'a [PlannedObject]);
+
+impl Serialize for HashedObjects<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|object| match object.action {
+            Action::Recreate => Cow::Owned(PlannedObject {
+                action: Action::Create,
+                ..object.clone()
+            }),
+            _ => Cow::Borrowed(object),
+        }))
     }
 }
 

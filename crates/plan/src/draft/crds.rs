@@ -1,0 +1,40 @@
+//! What CustomResourceDefinitions say about the types that they define.
+
+use std::collections::BTreeMap;
+
+use lifeboat_translate::pointer;
+use serde_json::Value;
+
+pub(crate) const GROUP: &str = "apiextensions.k8s.io";
+pub(crate) const RESOURCE: &str = "customresourcedefinitions";
+pub(crate) const TYPE: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
+/// A CustomResourceDefinition, as far as its objects' plans depend on it.
+#[derive(Debug, Clone)]
+pub(crate) struct CrdFacts {
+    pub(crate) name: String,
+    pub(crate) group: String,
+    pub(crate) resource: String,
+    /// Served versions, and whether each has a status subresource.
+    pub(crate) served: BTreeMap<String, bool>,
+    pub(crate) converts_by_webhook: bool,
+}
+
+impl CrdFacts {
+    pub(crate) fn read(name: &str, object: &Value) -> Option<Self> {
+        let served = pointer::list(object, "/spec/versions")
+            .filter(|version| version.get("served") == Some(&Value::Bool(true)))
+            .filter_map(|version| {
+                let has_status = version.pointer("/subresources/status").is_some();
+                Some((pointer::text(version, "/name")?.to_owned(), has_status))
+            })
+            .collect();
+        Some(Self {
+            name: name.to_owned(),
+            group: pointer::text(object, "/spec/group")?.to_owned(),
+            resource: pointer::text(object, "/spec/names/plural")?.to_owned(),
+            served,
+            converts_by_webhook: pointer::text(object, "/spec/conversion/strategy") == Some("Webhook"),
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! Secrets that hold a ServiceAccount's token: the target's controller fills them in.
+
+use lifeboat_translate::pointer;
+
+use super::Editor;
+use crate::rule::RuleId;
+
+pub(super) fn secret(editor: &mut Editor<'_>) {
+    if pointer::text(editor.body, "/type") != Some("kubernetes.io/service-account-token") {
+        return;
+    }
+    // Other keys that somebody put beside the token stay.
+    for path in [
+        "/data/token",
+        "/data/ca.crt",
+        "/data/namespace",
+        // With the old account's uid the controller deletes the Secret (`tokens_controller.go`, syncSecret).
+        "/metadata/annotations/kubernetes.io~1service-account.uid",
+        "/metadata/labels/kubernetes.io~1legacy-token-last-used",
+        "/metadata/labels/kubernetes.io~1legacy-token-invalid-since",
+    ] {
+        editor.remove(path, RuleId::TokenData);
+    }
+}

@@ -1,0 +1,254 @@
+//! From what was read back to the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_model::ObjectRef;
+use lifeboat_translate::pointer;
+use serde_json::Value;
+
+use super::{Absent, Changed, ChangedBy, Report, Restored, Summary, Unplanned, Verdict};
+use crate::compare::{Difference, FieldDifference, compare};
+use crate::{Action, Bodies, Plan, PlannedObject};
+
+/// What was read back of one planned object.
+#[derive(Clone, Copy)]
+pub struct Proof<'a> {
+    /// The planned bodies.
+    pub bodies: &'a Bodies,
+    /// What the API server answered to the last writing request, where this run wrote the object.
+    pub answered: Option<&'a Value>,
+    /// The object as it is now.
+    pub live: &'a Value,
+}
+
+/// Collects the proof of a plan.
+pub struct ReportBuilder<'a> {
+    plan: &'a Plan,
+    proven: BTreeSet<usize>,
+    changed: Vec<Changed>,
+    failures: BTreeMap<usize, String>,
+    unplanned: BTreeSet<Unplanned>,
+}
+
+impl<'a> ReportBuilder<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            proven: BTreeSet::new(),
+            changed: Vec::new(),
+            failures: BTreeMap::new(),
+            unplanned: BTreeSet::new(),
+        }
+    }
+
+    /// Says that the object at `index` of [`Plan::objects`] was read back.
+    pub fn prove(&mut self, index: usize, proof: Proof<'_>) {
+        let Some(object) = self.plan.objects.get(index) else {
+            return;
+        };
+        let mut expected = proof.bodies.create.clone();
+        if let Some(suspend) = proof.bodies.suspend {
+            match (suspend, expected.pointer("/spec/suspend").is_some()) {
+                (false, _) if proof.live.pointer("/spec/suspend").is_none() => {
+                    pointer::remove(&mut expected, "/spec/suspend");
+                }
+                _ => {
+                    pointer::set(&mut expected, "/spec/suspend", Value::Bool(suspend));
+                }
+            }
+        }
+        if let Some(status) = &proof.bodies.status {
+            pointer::set(&mut expected, "/status", status.clone());
+        }
+        for difference in compare(&expected, proof.live) {
+            let (by, who) = attribute(object, &proof, &difference);
+            self.changed.push(Changed {
+                object: object.target.clone(),
+                path: difference.path,
+                by,
+                rule: None,
+                who,
+                difference: Some(difference.difference),
+                from: difference.planned,
+                to: difference.live,
+            });
+        }
+        self.proven.insert(index);
+    }
+
+    /// Says why the object at `index` of [`Plan::objects`] is not there.
+    pub fn fail(&mut self, index: usize, why: impl Into<String>) {
+        self.failures.insert(index, why.into());
+    }
+
+    /// Says that the target holds an object that nobody planned.
+    pub fn unplanned(&mut self, object: ObjectRef, origin: Option<String>) {
+        self.unplanned.insert(Unplanned { object, origin });
+    }
+
+    /// The report. An object that was neither proven nor failed counts as failed.
+    #[must_use]
+    pub fn finish(self) -> Report {
+        let plan = self.plan;
+        let (mut restored, mut not_restored) = (Vec::new(), Vec::new());
+        let mut changed = self.changed;
+        for (index, object) in plan.objects.iter().enumerate() {
+            if self.proven.contains(&index) && !self.failures.contains_key(&index) {
+                let source = (object.source != object.target).then(|| object.source.clone());
+                let (wave, action) = (object.wave, object.action);
+                restored.push(Restored {
+                    object: object.target.clone(),
+                    source,
+                    wave,
+                    action,
+                });
+                if action != Action::Keep {
+                    changed.extend(planned_changes(plan, object));
+                }
+            } else {
+                let why = self.failures.get(&index).cloned();
+                not_restored.push(Absent {
+                    object: object.source.clone(),
+                    planned: true,
+                    rule: None,
+                    why: Some(why.unwrap_or_else(|| "it was not found in the target".to_owned())),
+                });
+            }
+        }
+        let failed = count(not_restored.len());
+        not_restored.extend(plan.not_restored.iter().map(|entry| Absent {
+            object: entry.object.clone(),
+            planned: false,
+            rule: Some(entry.rule),
+            why: entry.detail.clone(),
+        }));
+        restored.sort();
+        changed.sort();
+        not_restored.sort();
+        let by = |wanted: &[ChangedBy]| count(changed.iter().filter(|c| wanted.contains(&c.by)).count());
+        let summary = Summary {
+            planned: count(plan.objects.len()),
+            restored: count(restored.len()),
+            kept: count(
+                restored
+                    .iter()
+                    .filter(|entry| entry.action == Action::Keep)
+                    .count(),
+            ),
+            changed_by_plan: by(&[ChangedBy::Rule, ChangedBy::Patch]),
+            changed_by_target: by(&[ChangedBy::Admission, ChangedBy::Controller]),
+            unexplained: by(&[ChangedBy::Unexplained]),
+            left_out: count(plan.not_restored.len()),
+            failed,
+            unplanned: count(self.unplanned.len()),
+        };
+        let came_true = failed == 0 && summary.unexplained == 0;
+        Report {
+            format_version: super::REPORT_FORMAT_VERSION,
+            verdict: if came_true {
+                Verdict::CameTrue
+            } else {
+                Verdict::DidNotComeTrue
+            },
+            point: plan.point.clone(),
+            cluster: plan.cluster.clone(),
+            plan: plan.hash(),
+            summary,
+            restored,
+            changed,
+            not_restored,
+            unplanned: self.unplanned.into_iter().collect(),
+            rules: plan.rules.clone(),
+        }
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn planned_changes<'a>(plan: &'a Plan, object: &'a PlannedObject) -> impl Iterator<Item = Changed> + 'a {
+    object.changes.iter().map(|change| Changed {
+        object: object.target.clone(),
+        path: change.path.clone(),
+        by: if change.patch.is_some() {
+            ChangedBy::Patch
+        } else {
+            ChangedBy::Rule
+        },
+        rule: Some(change.rule),
+        who: change.patch.and_then(|index| {
+            let index = usize::try_from(index).ok()?;
+            Some(plan.settings.patches.get(index)?.title(index))
+        }),
+        difference: None,
+        from: change.from.clone(),
+        to: change.to.clone(),
+    })
+}
+
+/// Who made a planned field different. An addition is the target's by nature: its defaults, allocations
+/// and controllers. For the others, the server's answer to our request shows what admission made of it,
+/// and the live entries of `managedFields` show who has written since.
+fn attribute(
+    object: &PlannedObject,
+    proof: &Proof<'_>,
+    difference: &FieldDifference,
+) -> (ChangedBy, Option<String>) {
+    if object.action == Action::Keep {
+        return (ChangedBy::Existing, None);
+    }
+    let owner = writer(object, proof.live, &difference.path);
+    let live = proof.live.pointer(&difference.path);
+    let answered = proof.answered.map(|answer| answer.pointer(&difference.path));
+    let from_admission = answered.is_some_and(|answered| answered == live);
+    match (difference.difference, owner) {
+        // A planned field that is gone is lost, whoever lost it: also by a schema that does not know it.
+        (Difference::Missing, None) => (ChangedBy::Unexplained, None),
+        _ if from_admission => (ChangedBy::Admission, None),
+        (_, Some(manager)) => (ChangedBy::Controller, Some(manager)),
+        (Difference::Added, None) => (ChangedBy::Admission, None),
+        // Somebody removed or changed it after the answer: who that was is only known if he owns it now.
+        _ => (ChangedBy::Unexplained, None),
+    }
+}
+
+/// A manager of the live object that owns a field and that the plan does not name as an owner.
+fn writer(object: &PlannedObject, live: &Value, path: &str) -> Option<String> {
+    let ours = match &object.ownership {
+        crate::Ownership::Single { manager, .. } => Some(manager.as_str()),
+        crate::Ownership::Several { first } => Some(first.as_str()),
+        crate::Ownership::None => None,
+    };
+    pointer::list(live, "/metadata/managedFields")
+        .filter(|entry| pointer::text(entry, "/manager") != ours)
+        .filter(|entry| entry.get("fieldsV1").is_some_and(|fields| owns(fields, path)))
+        .filter_map(|entry| pointer::text(entry, "/manager"))
+        .find(|manager| *manager != "lifeboat")
+        .map(str::to_owned)
+}
+
+/// Whether a field set holds a path or what is above or below it. List elements are named by key in the
+/// set and by place in the path, so any element counts: the question is who writes there at all.
+fn owns(fields: &Value, path: &str) -> bool {
+    let Some(map) = fields.as_object() else {
+        return false;
+    };
+    let Some(tail) = path.strip_prefix('/') else {
+        return true;
+    };
+    if map.keys().all(|key| key == ".") {
+        return true;
+    }
+    let (segment, rest) = tail.find('/').map_or((tail, ""), |end| tail.split_at(end));
+    let key = segment.replace("~1", "/").replace("~0", "~");
+    if let Some(inner) = map.get(&format!("f:{key}")) {
+        return owns(inner, rest);
+    }
+    let is_element = segment.bytes().all(|b| b.is_ascii_digit());
+    is_element
+        && map
+            .iter()
+            .filter(|(key, _)| key.starts_with("k:") || key.starts_with("v:"))
+            .any(|(_, inner)| owns(inner, rest))
+}

@@ -1,0 +1,179 @@
+//! The report as text: the verdict first, for an engineer at three in the morning.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Absent, Changed, ChangedBy, Report, Verdict};
+use crate::table::{count, examples, line, shown};
+
+/// How many single lines of one group are shown.
+const SHOWN: usize = 5;
+
+impl Report {
+    /// The report as text. Everything that is shortened here is whole in the JSON form.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        self.verdict_text(&mut out);
+        self.failed_text(&mut out);
+        self.changed_text(&mut out);
+        self.left_out_text(&mut out);
+        if !self.unplanned.is_empty() {
+            line!(out);
+            line!(out, "in the target and not planned ({})", self.unplanned.len());
+            line!(
+                out,
+                "  {}",
+                examples(self.unplanned.iter().map(|entry| &entry.object))
+            );
+        }
+        out
+    }
+
+    fn verdict_text(&self, out: &mut String) {
+        let s = &self.summary;
+        let verdict = match self.verdict {
+            Verdict::CameTrue => "The plan came true.",
+            Verdict::DidNotComeTrue => "The plan did NOT come true.",
+        };
+        line!(out, "{verdict}");
+        line!(
+            out,
+            "  {} of {} planned objects are in the target",
+            s.restored,
+            s.planned
+        );
+        let rows = [
+            (s.failed, "planned and not there"),
+            (s.unexplained, "differences that nothing explains"),
+            (s.kept, "existed and were kept as they are"),
+            (
+                s.changed_by_plan,
+                "fields changed by rules and patches of the plan",
+            ),
+            (
+                s.changed_by_target,
+                "fields set by the target's defaults, admission and controllers",
+            ),
+            (s.left_out, "objects left out by rules"),
+            (s.unplanned, "objects in the target that nobody planned"),
+        ];
+        for (number, words) in rows.into_iter().filter(|(number, _)| *number > 0) {
+            line!(out, "  {number} {words}");
+        }
+        let hash: String = self.plan.chars().take(12).collect();
+        line!(
+            out,
+            "  recovery point {}, cluster {}, plan {hash}",
+            self.point,
+            self.cluster
+        );
+    }
+
+    fn failed_text(&self, out: &mut String) {
+        let failed: Vec<&Absent> = self.not_restored.iter().filter(|entry| entry.planned).collect();
+        if !failed.is_empty() {
+            line!(out);
+            line!(out, "planned and not there ({})", failed.len());
+            let mut by_why: BTreeMap<&str, Vec<&Absent>> = BTreeMap::new();
+            for entry in failed {
+                by_why
+                    .entry(entry.why.as_deref().unwrap_or(""))
+                    .or_default()
+                    .push(entry);
+            }
+            for (why, entries) in by_why {
+                line!(out, "  {}", examples(entries.iter().map(|entry| &entry.object)));
+                line!(out, "    {why}");
+            }
+        }
+        let unexplained: Vec<&Changed> = self
+            .changed
+            .iter()
+            .filter(|change| change.by == ChangedBy::Unexplained)
+            .collect();
+        if !unexplained.is_empty() {
+            line!(out);
+            line!(out, "differences that nothing explains ({})", unexplained.len());
+            // These decide the verdict, so every one is shown.
+            for change in unexplained {
+                line!(out, "  {} {}", change.object, of_change(change));
+            }
+        }
+    }
+
+    fn changed_text(&self, out: &mut String) {
+        let mut groups: BTreeMap<(ChangedBy, String), Vec<&Changed>> = BTreeMap::new();
+        for change in self
+            .changed
+            .iter()
+            .filter(|change| change.by != ChangedBy::Unexplained)
+        {
+            let title = match (change.by, change.rule, &change.who) {
+                (ChangedBy::Rule, Some(rule), _) => rule.as_str().to_owned(),
+                (ChangedBy::Patch, _, Some(title)) => title.clone(),
+                (ChangedBy::Controller, _, Some(manager)) => manager.clone(),
+                (ChangedBy::Existing, ..) => "kept objects differ from the recovery point".to_owned(),
+                (ChangedBy::Admission, ..) => "defaults, allocations and admission".to_owned(),
+                _ => String::new(),
+            };
+            groups.entry((change.by, title)).or_default().push(change);
+        }
+        if !groups.is_empty() {
+            line!(out);
+            line!(out, "changed ({})", groups.values().map(Vec::len).sum::<usize>());
+        }
+        for ((by, title), changes) in groups {
+            let word = match by {
+                ChangedBy::Rule => "by rule ",
+                ChangedBy::Patch => "by patch ",
+                ChangedBy::Controller => "by controller ",
+                _ => "",
+            };
+            line!(out, "  {word}{title} ({})", count(changes.len(), "field"));
+            if let Some(rule) = changes
+                .first()
+                .and_then(|change| change.rule)
+                .filter(|_| by == ChangedBy::Rule)
+            {
+                line!(out, "    {}", rule.reason());
+            }
+            for change in changes.iter().take(SHOWN) {
+                line!(out, "      {} {}", change.object, of_change(change));
+            }
+            if changes.len() > SHOWN {
+                line!(out, "      and {} more", changes.len() - SHOWN);
+            }
+        }
+    }
+
+    fn left_out_text(&self, out: &mut String) {
+        let mut by_rule: BTreeMap<_, Vec<&Absent>> = BTreeMap::new();
+        for entry in &self.not_restored {
+            if let Some(rule) = entry.rule {
+                by_rule.entry(rule).or_default().push(entry);
+            }
+        }
+        if !by_rule.is_empty() {
+            line!(out);
+            line!(
+                out,
+                "not restored, by rule ({})",
+                by_rule.values().map(Vec::len).sum::<usize>()
+            );
+        }
+        for (rule, entries) in by_rule {
+            line!(out, "  {rule} ({})", count(entries.len(), "object"));
+            line!(out, "    {}", rule.reason());
+            line!(
+                out,
+                "      {}",
+                examples(entries.iter().map(|entry| &entry.object))
+            );
+        }
+    }
+}
+
+fn of_change(change: &Changed) -> String {
+    shown(change.from.as_deref(), change.to.as_deref(), &change.path)
+}

@@ -1,0 +1,429 @@
+//! The second half of planning: what depends on other objects and on the target.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use lifeboat_model::{ObjectRef, ResourceType};
+
+use crate::draft::skeleton::{Extra, Skeleton};
+use crate::draft::{Draft, PlanError};
+use crate::planned::{Edit, Note, PlannedChange, PlannedOwner, RuleUse};
+use crate::rule::RuleId;
+use crate::wave::Wave;
+use crate::{
+    Action, ExistingPolicy, NotRestored, Ownership, Plan, PlannedObject, StatusPlan, Step, TargetFacts,
+};
+
+mod accounts;
+mod faults;
+mod findings;
+mod missing;
+mod order;
+mod owners;
+mod services;
+mod versions;
+
+use versions::Version;
+
+/// Why an item is not restored after all, with a detail.
+type Fate = Option<(RuleId, Option<String>)>;
+
+/// Everything that is decided about the items, by their place in [`Draft::items`].
+pub(crate) struct Work<'a> {
+    draft: &'a Draft,
+    facts: &'a TargetFacts,
+    targets: Vec<ObjectRef>,
+    fates: Vec<Fate>,
+    /// By type.
+    versions: Vec<Version>,
+    actions: Vec<Action>,
+    owners: Vec<Vec<PlannedOwner>>,
+    changes: HashMap<usize, Vec<PlannedChange>>,
+    edits: HashMap<usize, Vec<Edit>>,
+    places: Vec<(Wave, u16)>,
+    /// Uses of rules that leave no change behind.
+    uses: BTreeMap<RuleId, u64>,
+    findings: Vec<crate::LintFinding>,
+}
+
+impl Work<'_> {
+    fn item(&self, index: usize) -> &Skeleton {
+        &self.draft.items[index]
+    }
+
+    fn is_planned(&self, index: usize) -> bool {
+        self.fates[index].is_none()
+    }
+
+    fn is_type(&self, index: usize, group: &str, resource: &str) -> bool {
+        let r#type = &self.draft.source_type(self.item(index).r#type).resource;
+        r#type.group == group && r#type.resource == resource
+    }
+
+    fn note_use(&mut self, rule: RuleId) {
+        *self.uses.entry(rule).or_default() += 1;
+    }
+
+    fn change(&mut self, index: usize, path: &str, rule: RuleId, from: Option<String>, to: Option<String>) {
+        let change = PlannedChange {
+            path: path.to_owned(),
+            rule,
+            patch: None,
+            from,
+            to,
+        };
+        self.changes.entry(index).or_default().push(change);
+    }
+
+    fn edit(&mut self, index: usize, path: &str, value: Option<serde_json::Value>) {
+        self.edits.entry(index).or_default().push(Edit {
+            path: path.to_owned(),
+            value,
+        });
+    }
+}
+
+pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanError> {
+    let mut problems = faults::of_options(draft);
+    let count = draft.items.len();
+    let mut work = Work {
+        draft,
+        facts,
+        targets: draft.items.iter().map(|item| draft.target_ref(item)).collect(),
+        fates: vec![None; count],
+        versions: Vec::new(),
+        actions: vec![Action::Create; count],
+        owners: vec![Vec::new(); count],
+        changes: HashMap::new(),
+        edits: HashMap::new(),
+        places: Vec::new(),
+        uses: BTreeMap::new(),
+        findings: Vec::new(),
+    };
+    let mut sorted: Vec<usize> = (0..count).collect();
+    sorted.sort_by(|a, b| {
+        let key = |index: usize| {
+            (
+                &work.targets[index],
+                &draft.items[index].namespace,
+                &draft.items[index].name,
+            )
+        };
+        key(*a).cmp(&key(*b))
+    });
+
+    skip_by_context(&mut work);
+    problems.extend(merge_namespaces(&mut work, &sorted));
+    decide_actions(&mut work);
+    work.versions = versions::negotiate(&work);
+    versions::skip_unserved(&mut work);
+    owners::resolve(&mut work, &sorted);
+    if !problems.is_empty() {
+        problems.sort_by(|a, b| (a.code, &a.message).cmp(&(b.code, &b.message)));
+        return Err(PlanError { problems });
+    }
+    order::arrange(&mut work, &sorted);
+    services::addresses(&mut work, &sorted);
+    accounts::secrets(&mut work, &sorted);
+    let missing = missing::find(&work);
+    findings::add(&mut work, &sorted, &missing);
+    Ok(assemble(work, &sorted, missing))
+}
+
+/// What objects around it say: a namespace that was going away, a Service that has a selector.
+fn skip_by_context(work: &mut Work<'_>) {
+    for index in 0..work.fates.len() {
+        let item = work.item(index);
+        let namespace = item.namespace.clone();
+        let Some(namespace) = namespace else { continue };
+        if work.draft.terminating.contains(&namespace) {
+            work.fates[index] = Some((RuleId::TerminatingNamespace, Some(namespace.to_string())));
+        } else if work.is_type(index, "", "endpoints")
+            && work
+                .draft
+                .selecting
+                .contains(&(namespace, work.item(index).name.clone()))
+        {
+            work.fates[index] = Some((RuleId::EndpointsOfSelector, None));
+        }
+    }
+}
+
+/// Where several namespaces become one, their Namespace objects and default accounts become one too;
+/// any other two objects of one name are a fault.
+fn merge_namespaces(work: &mut Work<'_>, sorted: &[usize]) -> Vec<lifeboat_model::Problem> {
+    let mut problems = Vec::new();
+    let planned: Vec<usize> = sorted
+        .iter()
+        .copied()
+        .filter(|index| work.is_planned(*index))
+        .collect();
+    for group in planned
+        .chunk_by(|a, b| work.targets[*a] == work.targets[*b])
+        .map(<[usize]>::to_vec)
+        .collect::<Vec<_>>()
+    {
+        let [first, rest @ ..] = group.as_slice() else {
+            continue;
+        };
+        if rest.is_empty() {
+            continue;
+        }
+        let rule = if work.is_type(*first, "", "namespaces") {
+            RuleId::NamespaceMerged
+        } else if work.is_type(*first, "", "serviceaccounts") && &*work.item(*first).name == "default" {
+            RuleId::DefaultAccountMerged
+        } else {
+            problems.push(faults::collision(work, &group));
+            continue;
+        };
+        // The one that is called so already is the natural one; else the first by name.
+        let keeps_name = |index: &&usize| {
+            let item = work.item(**index);
+            let target = &work.targets[**index];
+            item.namespace.as_deref() == target.namespace.as_deref() && *item.name == *target.name
+        };
+        let kept = *group.iter().find(keeps_name).unwrap_or(first);
+        let used = work.draft.source_ref(
+            work.item(kept).r#type,
+            work.item(kept).namespace.as_deref(),
+            &work.item(kept).name,
+        );
+        for index in group.iter().filter(|index| **index != kept) {
+            work.fates[*index] = Some((rule, Some(format!("{used} is used"))));
+        }
+    }
+    problems
+}
+
+/// Namespaces that every API server makes (`systemnamespaces_controller.go`).
+pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+fn decide_actions(work: &mut Work<'_>) {
+    for index in 0..work.fates.len() {
+        let target = &work.targets[index];
+        let made_by_target = (work.is_type(index, "", "serviceaccounts") && target.name == "default")
+            || (work.is_type(index, "", "namespaces") && SYSTEM_NAMESPACES.contains(&target.name.as_str()));
+        let exists = work
+            .facts
+            .existing
+            .get(target)
+            .is_some_and(|existing| !existing.created_by_this_run);
+        work.actions[index] = match (made_by_target, exists, work.draft.settings.existing) {
+            (true, _, _) => Action::CreateOrUpdate,
+            (_, false, _) => Action::Create,
+            (_, true, ExistingPolicy::Keep) => Action::Keep,
+            (_, true, ExistingPolicy::Update) => Action::Update,
+            (_, true, ExistingPolicy::Recreate) => Action::Recreate,
+        };
+    }
+}
+
+/// The requests that follow the first.
+fn steps(work: &Work<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
+    let mut after = Vec::new();
+    if work.actions[index] == Action::Keep {
+        return after;
+    }
+    if work.is_type(index, crate::draft::crds::GROUP, crate::draft::crds::RESOURCE) {
+        after.push(Step::WaitEstablished);
+    }
+    if work.item(index).finished {
+        after.push(Step::FinishJob);
+    } else if status == StatusPlan::Restore {
+        after.push(Step::SetStatus);
+    }
+    if matches!(ownership, Ownership::Several { .. }) {
+        let r#type = &work.draft.source_type(work.item(index).r#type).resource;
+        let by_webhook = work
+            .draft
+            .crds
+            .get(&(r#type.group.clone(), r#type.resource.clone()))
+            .is_some_and(|crd| crd.converts_by_webhook);
+        after.push(if by_webhook {
+            Step::SetManagedFieldsLast
+        } else {
+            Step::SetManagedFields
+        });
+    }
+    after
+}
+
+fn status_of(work: &Work<'_>, index: usize) -> StatusPlan {
+    let item = work.item(index);
+    let Some(status) = item.status else {
+        return StatusPlan::Drop;
+    };
+    let r#type = &work.draft.source_type(item.r#type).resource;
+    let crd = work
+        .draft
+        .crds
+        .get(&(r#type.group.clone(), r#type.resource.clone()));
+    let has_subresource = crd
+        .and_then(|crd| crd.served.get(&r#type.version))
+        .copied()
+        .unwrap_or(true);
+    if has_subresource {
+        status
+    } else {
+        StatusPlan::Field
+    }
+}
+
+fn assemble(mut work: Work<'_>, sorted: &[usize], missing: Vec<crate::MissingDependency>) -> Plan {
+    let draft = work.draft;
+    let mut rules: BTreeMap<RuleId, u64> = std::mem::take(&mut work.uses);
+    let mut notes = BTreeSet::new();
+    let mut not_restored: Vec<NotRestored> = draft
+        .skipped
+        .iter()
+        .map(|skipped| NotRestored {
+            object: draft.source_ref(skipped.r#type, skipped.namespace.as_deref(), &skipped.name),
+            rule: skipped.rule,
+            detail: skipped.detail.as_deref().map(str::to_owned),
+        })
+        .collect();
+    let resources: Vec<Option<Arc<ResourceType>>> = work
+        .versions
+        .iter()
+        .map(|version| version.resource().map(Arc::new))
+        .collect();
+    let mut objects = Vec::new();
+    for &index in sorted {
+        let item = &draft.items[index];
+        let source = draft.source_ref(item.r#type, item.namespace.as_deref(), &item.name);
+        if let Some((rule, detail)) = work.fates[index].clone() {
+            not_restored.push(NotRestored {
+                object: source,
+                rule,
+                detail,
+            });
+            continue;
+        }
+        let type_index = usize::try_from(item.r#type).expect("a u32 fits");
+        let Some(resource) = resources[type_index].clone() else {
+            continue;
+        };
+        let other_version = resource.version != draft.types[type_index].resource.version;
+        let status = status_of(&work, index);
+        let mut changes = item.changes.to_vec();
+        changes.extend(work.changes.remove(&index).unwrap_or_default());
+        let mut edits = work.edits.remove(&index).unwrap_or_default();
+        if other_version {
+            let (from, to) = (
+                draft.types[type_index].resource.api_version(),
+                resource.api_version(),
+            );
+            edits.push(Edit {
+                path: "/apiVersion".to_owned(),
+                value: Some(to.clone().into()),
+            });
+            changes.push(PlannedChange {
+                path: "/apiVersion".to_owned(),
+                rule: RuleId::OtherVersion,
+                patch: None,
+                from: Some(from),
+                to: Some(to),
+            });
+        }
+        let ownership = match (&item.ownership, other_version) {
+            // The captured entries speak of a version that the target does not know.
+            (Ownership::Several { first }, true) => Ownership::Single {
+                manager: first.clone(),
+                operation: crate::Operation::Update,
+            },
+            (ownership, _) => ownership.clone(),
+        };
+        changes.sort();
+        let mut used: BTreeSet<RuleId> = changes.iter().map(|change| change.rule).collect();
+        used.insert(RuleId::ServerMetadata);
+        used.extend((item.status.is_some() && status == StatusPlan::Drop).then_some(RuleId::StatusDropped));
+        used.extend((status == StatusPlan::Restore && !item.finished).then_some(RuleId::StatusRestored));
+        used.extend(item.drops_status_owner.then_some(RuleId::StatusOwnershipDropped));
+        used.extend(matches!(ownership, Ownership::Several { .. }).then_some(RuleId::OwnershipKept));
+        used.extend(match work.actions[index] {
+            Action::Create => None,
+            Action::CreateOrUpdate => Some(RuleId::MadeByTarget),
+            Action::Keep => Some(RuleId::ExistingKept),
+            Action::Update => Some(RuleId::ExistingUpdated),
+            Action::Recreate => Some(RuleId::ExistingRecreated),
+        });
+        for rule in used {
+            *rules.entry(rule).or_default() += 1;
+        }
+        let target = work.targets[index].clone();
+        for path in &item.leftovers {
+            notes.insert(Note {
+                object: Some(target.clone()),
+                text: format!("The field {path} still speaks of a namespace that gets another name; it is free text and is not rewritten."),
+            });
+        }
+        let (wave, depth) = work.places[index];
+        objects.push(PlannedObject {
+            after: steps(&work, index, status, &ownership),
+            owners: std::mem::take(&mut work.owners[index]),
+            action: work.actions[index],
+            preflight: work.versions[type_index].needs_preflight(),
+            digest: hex::encode(item.digest),
+            source_uid: item.uid.to_string(),
+            locator: item.locator,
+            source,
+            target,
+            resource,
+            wave,
+            depth,
+            changes,
+            edits,
+            ownership,
+            status,
+        });
+    }
+    objects.sort_by(|a, b| (a.wave, a.depth, &a.target).cmp(&(b.wave, b.depth, &b.target)));
+    not_restored.sort();
+    for entry in &not_restored {
+        *rules.entry(entry.rule).or_default() += 1;
+    }
+    let mut findings = work.findings;
+    findings.sort();
+    findings.dedup();
+    Plan {
+        format_version: crate::planned::PLAN_FORMAT_VERSION,
+        point: draft.point.clone(),
+        cluster: draft.cluster.clone(),
+        options_digest: draft.settings.digest.clone(),
+        objects,
+        not_restored,
+        unselected: u64::try_from(draft.unselected.len()).unwrap_or(u64::MAX),
+        rules: rules
+            .into_iter()
+            .map(|(rule, objects)| {
+                (
+                    rule,
+                    RuleUse {
+                        reason: rule.reason().to_owned(),
+                        objects,
+                    },
+                )
+            })
+            .collect(),
+        notes: notes.into_iter().collect(),
+        missing,
+        findings,
+        settings: draft.settings.clone(),
+        sources: Arc::new(
+            draft
+                .types
+                .iter()
+                .map(|t| (t.resource.name(), t.clone()))
+                .collect(),
+        ),
+    }
+}
+
+/// The addresses of a Service item.
+fn addresses_of(item: &Skeleton) -> Option<&crate::draft::skeleton::Addresses> {
+    match item.extra.as_deref() {
+        Some(Extra::Service(addresses)) => Some(addresses),
+        _ => None,
+    }
+}

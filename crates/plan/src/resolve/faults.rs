@@ -1,0 +1,128 @@
+//! What makes a plan impossible: options that name nothing, patches that do not apply, two objects that
+//! would become one.
+
+use lifeboat_model::{Code, Problem};
+
+use super::Work;
+use crate::draft::Draft;
+
+/// Every fault of the options, given what the point holds.
+pub(super) fn of_options(draft: &Draft) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut unknown = |what: &str, given: &str, command: &str| {
+        problems.push(Problem::new(
+            Code::UnknownSelector,
+            format!("the recovery point holds no {what} {given:?}"),
+            format!("list what it holds with `{command}`"),
+        ));
+    };
+    let show = format!("lifeboat show {}", draft.point);
+    let settings = &draft.settings;
+    let filter = &settings.selection.filter;
+    let rule_types = settings.rules.restore_status.iter().flat_map(|rule| &rule.types);
+    let patch_types = settings.patches.iter().flat_map(|patch| &patch.when.types);
+    for selector in filter
+        .types
+        .iter()
+        .chain(&filter.exclude_types)
+        .chain(rule_types)
+        .chain(patch_types)
+    {
+        if !draft.types.iter().any(|r#type| r#type.is_named_by(selector)) {
+            unknown("type", &selector.0, &show);
+        }
+    }
+    for namespace in filter
+        .namespaces
+        .iter()
+        .map(String::as_str)
+        .chain(settings.namespaces.sources())
+    {
+        if !draft.namespaces.contains(namespace) {
+            unknown("namespace", namespace, &show);
+        }
+    }
+    for pattern in &settings.selection.names {
+        let fits = |name: &str| lifeboat_translate::glob::fits(pattern, name);
+        let held = draft.items.iter().any(|item| fits(&item.name))
+            || draft.skipped.iter().any(|skipped| fits(&skipped.name))
+            || draft.unselected.iter().any(|(_, _, name)| fits(name));
+        if !held {
+            unknown("object of the name", pattern, &show);
+        }
+    }
+    for target in settings
+        .namespaces
+        .sources()
+        .filter_map(|source| settings.namespaces.get(source))
+    {
+        if !is_namespace_name(target) {
+            problems.push(Problem::new(
+                Code::Usage,
+                format!("{target:?} cannot be the name of a namespace"),
+                "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit",
+            ));
+        }
+    }
+    for (index, patch) in settings.patches.iter().enumerate() {
+        for fault in patch.faults() {
+            problems.push(Problem::new(
+                Code::PatchFailed,
+                format!(
+                    "{} can never be applied: at {:?}: {}",
+                    patch.title(index),
+                    fault.pointer,
+                    fault.reason
+                ),
+                "correct the patch",
+            ));
+        }
+    }
+    for (object, fault) in &draft.patch_faults {
+        let index = usize::try_from(fault.patch).unwrap_or(usize::MAX);
+        let title = settings
+            .patches
+            .get(index)
+            .map_or_else(|| format!("patch {index}"), |patch| patch.title(index));
+        problems.push(Problem::new(
+            Code::PatchFailed,
+            format!(
+                "{title} does not apply to {object}: at {:?}: {}",
+                fault.failure.pointer, fault.failure.reason
+            ),
+            format!(
+                "narrow the patch's `when`, or look at the object with `lifeboat cat {} {object}`",
+                draft.point
+            ),
+        ));
+    }
+    problems
+}
+
+fn is_namespace_name(text: &str) -> bool {
+    let inner = text
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    (1..=63).contains(&text.len()) && inner && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// Several objects of the source have one name in the target.
+pub(super) fn collision(work: &Work<'_>, group: &[usize]) -> Problem {
+    let sources: Vec<String> = group
+        .iter()
+        .map(|index| {
+            let item = work.item(*index);
+            work.draft
+                .source_ref(item.r#type, item.namespace.as_deref(), &item.name)
+                .to_string()
+        })
+        .collect();
+    let target = group
+        .first()
+        .map_or_else(String::new, |index| work.targets[*index].to_string());
+    Problem::new(
+        Code::NameCollision,
+        format!("{} would all become {target}", sources.join(" and ")),
+        "map the namespaces to different names, or leave one of the objects out of the selection",
+    )
+}

@@ -1,0 +1,273 @@
+//! Findings that need more than the finished plan: the options, the point, the target.
+
+use std::collections::BTreeSet;
+
+use lifeboat_model::{Code, ObjectRef};
+use lifeboat_translate::{glob, pointer};
+use serde_json::Value;
+
+use super::{Work, addresses_of};
+use crate::draft::skeleton::{Extra, webhooks};
+use crate::lint::{LintFinding, Severity};
+use crate::planned::{Action, MissingDependency, Need};
+use crate::rule::RuleId;
+
+/// Types whose objects have a controller act outside the cluster: group and plural, with wildcards.
+const OUTSIDE: &[(&str, &str)] = &[
+    ("elbv2.k8s.aws", "targetgroupbindings"),
+    ("externaldns.k8s.io", "dnsendpoints"),
+    ("*.services.k8s.aws", "*"),
+    ("*.aws.upbound.io", "*"),
+    ("*.aws.crossplane.io", "*"),
+    ("karpenter.sh", "nodepools"),
+    ("snapshot.storage.k8s.io", "volumesnapshotcontents"),
+    ("cluster.x-k8s.io", "*"),
+    ("infra.contrib.fluxcd.io", "terraforms"),
+];
+
+pub(super) fn add(work: &mut Work<'_>, sorted: &[usize], missing: &[MissingDependency]) {
+    let mut found = Vec::new();
+    unused_patches(work, &mut found);
+    for dependency in missing {
+        found.push(of_missing(dependency));
+    }
+    unserved(work, sorted, &mut found);
+    outside(work, sorted, &mut found);
+    webhooks_in_target(work, sorted, &mut found);
+    webhooks_in_plan(work, sorted, &mut found);
+    quotas_in_target(work, sorted, &mut found);
+    work.findings.extend(found);
+}
+
+fn warning(
+    check: &str,
+    code: Code,
+    object: Option<ObjectRef>,
+    message: String,
+    guidance: &str,
+) -> LintFinding {
+    LintFinding {
+        severity: Severity::Warning,
+        check: check.to_owned(),
+        code,
+        object,
+        message,
+        guidance: guidance.to_owned(),
+    }
+}
+
+fn unused_patches(work: &Work<'_>, found: &mut Vec<LintFinding>) {
+    let patches = &work.draft.settings.patches;
+    for (index, (patch, uses)) in patches.iter().zip(&work.draft.patch_uses).enumerate() {
+        if *uses == 0 {
+            found.push(warning(
+                "patch-selects-nothing",
+                Code::UnknownSelector,
+                None,
+                format!("{} selects no object of the restore.", patch.title(index)),
+                "correct its `when`, or remove it",
+            ));
+        }
+    }
+}
+
+fn of_missing(dependency: &MissingDependency) -> LintFinding {
+    let MissingDependency {
+        needed,
+        example,
+        objects,
+        need,
+        in_point,
+    } = dependency;
+    let others = match objects.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let effect = match need {
+        Need::Exists => "cannot exist",
+        Need::Works => "will not work",
+        Need::Perhaps => "may not work",
+    };
+    LintFinding {
+        severity: if *need == Need::Exists {
+            Severity::Error
+        } else {
+            Severity::Warning
+        },
+        check: "missing-dependency".to_owned(),
+        code: Code::MissingDependency,
+        object: Some(example.clone()),
+        message: format!(
+            "{example}{others} {effect} without {needed}, which is neither in the plan nor in the target."
+        ),
+        guidance: if *in_point {
+            format!("widen the selection so that it takes {needed}, or create it in the target")
+        } else {
+            format!("create {needed} in the target")
+        },
+    }
+}
+
+fn unserved(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    let mut seen = BTreeSet::new();
+    for &index in sorted {
+        let Some((rule @ (RuleId::TypeNotServed | RuleId::VersionNotServed), detail)) = &work.fates[index]
+        else {
+            continue;
+        };
+        let name = work.draft.source_type(work.item(index).r#type).resource.name();
+        if seen.insert(name.clone()) {
+            found.push(warning(
+                "not-restorable",
+                Code::TypeNotServed,
+                None,
+                format!(
+                    "No object of {name} can be restored: {}.",
+                    detail.as_deref().unwrap_or(rule.as_str())
+                ),
+                "install what serves the type in the target first, or leave the type out of the selection",
+            ));
+        }
+    }
+}
+
+fn outside(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    for &index in sorted.iter().filter(|index| writes(work, **index)) {
+        let r#type = &work.draft.source_type(work.item(index).r#type).resource;
+        let acts = OUTSIDE.iter().any(|(group, resource)| {
+            glob::fits(group, &r#type.group) && glob::fits(resource, &r#type.resource)
+        });
+        let balancer = addresses_of(work.item(index)).is_some_and(|addresses| addresses.load_balancer);
+        if acts || balancer {
+            let what = if balancer {
+                "has a load balancer made"
+            } else {
+                "has its controller act"
+            };
+            found.push(warning(
+                "acts-outside",
+                Code::PlanRefused,
+                Some(work.targets[index].clone()),
+                format!(
+                    "{} {what} outside the cluster, also while the old cluster lives.",
+                    work.targets[index]
+                ),
+                "make sure that the old cluster is gone, or leave it out or patch it",
+            ));
+        }
+    }
+}
+
+/// Whether the executor writes the item.
+fn writes(work: &Work<'_>, index: usize) -> bool {
+    work.is_planned(index) && work.actions[index] != Action::Keep
+}
+
+/// A webhook that is in the target already and refuses while nothing answers for it.
+fn webhooks_in_target(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    let groups: BTreeSet<(&str, &str)> = sorted
+        .iter()
+        .filter(|index| writes(work, **index))
+        .map(|index| {
+            let r#type = &work.draft.source_type(work.item(*index).r#type).resource;
+            (r#type.group.as_str(), r#type.resource.as_str())
+        })
+        .collect();
+    for configuration in &work.facts.webhooks {
+        let name = pointer::text(configuration, "/metadata/name").unwrap_or_default();
+        let kind = pointer::text(configuration, "/kind").unwrap_or("webhook configuration");
+        for (webhook, facts) in pointer::list(configuration, "/webhooks").zip(webhooks(configuration)) {
+            if !facts.fails_closed {
+                continue;
+            }
+            let hit = groups
+                .iter()
+                .find(|(group, resource)| matches_rules(webhook, group, resource));
+            if let Some((group, resource)) = hit {
+                let example = lifeboat_model::TypeName::new(group, resource);
+                found.push(warning(
+                    "webhook-in-target",
+                    Code::PlanRefused,
+                    None,
+                    format!(
+                        "The target's {kind} {name} ({}) is asked about {example} and refuses them while its backend does not answer.",
+                        facts.name
+                    ),
+                    "make sure that its backend is up, or set its failurePolicy to Ignore during the restore",
+                ));
+            }
+        }
+    }
+}
+
+fn matches_rules(webhook: &Value, group: &str, resource: &str) -> bool {
+    let has = |rule: &Value, path: &str, wanted: &str| {
+        pointer::list(rule, path)
+            .filter_map(Value::as_str)
+            .any(|v| v == "*" || v == wanted || v == "*/*")
+    };
+    pointer::list(webhook, "/rules").any(|rule| {
+        has(rule, "/apiGroups", group)
+            && has(rule, "/resources", resource)
+            && ["CREATE", "UPDATE"]
+                .iter()
+                .any(|operation| has(rule, "/operations", operation))
+    })
+}
+
+/// A fail-closed webhook of the plan whose backend is not part of the plan nor of the target.
+fn webhooks_in_plan(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    let planned: BTreeSet<&ObjectRef> = sorted
+        .iter()
+        .filter(|index| work.is_planned(**index))
+        .map(|index| &work.targets[*index])
+        .collect();
+    for &index in sorted.iter().filter(|index| writes(work, **index)) {
+        let Some(Extra::Webhooks(webhooks)) = work.item(index).extra.as_deref() else {
+            continue;
+        };
+        for webhook in webhooks.iter().filter(|webhook| webhook.fails_closed) {
+            let Some((namespace, name)) = &webhook.backend else {
+                continue;
+            };
+            let service = ObjectRef::new("services".into(), Some(namespace), name);
+            if !planned.contains(&service) && !work.facts.existing.contains_key(&service) {
+                found.push(warning(
+                    "webhook-without-backend",
+                    Code::MissingDependency,
+                    Some(work.targets[index].clone()),
+                    format!("The webhook {} fails closed and its backend {service} is neither in the plan nor in the target.", webhook.name),
+                    "after the restore it refuses what it is asked about until its backend is there",
+                ));
+            }
+        }
+    }
+}
+
+fn quotas_in_target(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    let namespaces: BTreeSet<&str> = sorted
+        .iter()
+        .filter(|index| writes(work, **index))
+        .filter_map(|index| work.targets[*index].namespace.as_deref())
+        .collect();
+    for quota in &work.facts.quotas {
+        let namespace = pointer::text(quota, "/metadata/namespace").unwrap_or_default();
+        let name = pointer::text(quota, "/metadata/name").unwrap_or_default();
+        let object = ObjectRef::new("resourcequotas".into(), Some(namespace), name);
+        // One that this run restored does not count: it came after everything that it counts.
+        let by_this_run = work
+            .facts
+            .existing
+            .get(&object)
+            .is_some_and(|existing| existing.created_by_this_run);
+        if namespaces.contains(namespace) && !by_this_run {
+            found.push(warning(
+                "quota-in-target",
+                Code::PlanRefused,
+                Some(object.clone()),
+                format!("{object} exists in the target and may refuse what is restored into its namespace."),
+                "compare its limits with what the recovery point holds",
+            ));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What planned objects need and what will not be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_model::ObjectRef;
+
+use super::{SYSTEM_NAMESPACES, Work};
+use crate::draft::crds;
+use crate::planned::{MissingDependency, Need};
+use crate::rule::RuleId;
+
+struct Finder<'a> {
+    planned: BTreeSet<&'a ObjectRef>,
+    /// What the selection left out, as it is called in the target.
+    left_out: BTreeSet<ObjectRef>,
+    missing: BTreeMap<(ObjectRef, Need), MissingDependency>,
+}
+
+impl Finder<'_> {
+    fn add(&mut self, needed: ObjectRef, need: Need, example: &ObjectRef) {
+        let in_point = self.left_out.contains(&needed);
+        let entry = self
+            .missing
+            .entry((needed.clone(), need))
+            .or_insert_with(|| MissingDependency {
+                needed,
+                in_point,
+                example: example.clone(),
+                objects: 0,
+                need,
+            });
+        entry.objects = entry.objects.saturating_add(1);
+        if *example < entry.example {
+            entry.example = example.clone();
+        }
+    }
+}
+
+pub(super) fn find(work: &Work<'_>) -> Vec<MissingDependency> {
+    let planned = (0..work.fates.len()).filter(|index| work.is_planned(*index));
+    let mut finder = Finder {
+        planned: planned.map(|index| &work.targets[index]).collect(),
+        left_out: left_out(work),
+        missing: BTreeMap::new(),
+    };
+    for index in 0..work.fates.len() {
+        let target = &work.targets[index];
+        // The definition is missing where the type is not served although the point holds a definition.
+        if let Some((RuleId::TypeNotServed, _)) = &work.fates[index] {
+            let r#type = &work.draft.source_type(work.item(index).r#type).resource;
+            if let Some(crd) = work
+                .draft
+                .crds
+                .get(&(r#type.group.clone(), r#type.resource.clone()))
+            {
+                let definition = ObjectRef::new(crds::TYPE.into(), None, &crd.name);
+                finder.add(definition, Need::Exists, target);
+            }
+            continue;
+        }
+        if !work.is_planned(index) {
+            continue;
+        }
+        if let Some(namespace) = target.namespace.as_deref() {
+            let object = ObjectRef::new("namespaces".into(), None, namespace);
+            if !SYSTEM_NAMESPACES.contains(&namespace) && !is_there(work, &finder, &object) {
+                finder.add(object, Need::Exists, target);
+            }
+        }
+        for needed in &work.item(index).needs {
+            let object = needed.object(target.namespace.as_deref());
+            // What the source did not have either is not missing because of the restore.
+            if finder.left_out.contains(&object) && !is_there(work, &finder, &object) {
+                finder.add(object, needed.need, target);
+            }
+        }
+    }
+    finder.missing.into_values().collect()
+}
+
+fn is_there(work: &Work<'_>, finder: &Finder<'_>, object: &ObjectRef) -> bool {
+    finder.planned.contains(object) || work.facts.existing.contains_key(object)
+}
+
+/// What the point holds and the plan does not bring, as it would be called in the target. What a rule
+/// leaves to the target's own controllers is not left out.
+fn left_out(work: &Work<'_>) -> BTreeSet<ObjectRef> {
+    let draft = work.draft;
+    let wanted: BTreeSet<ObjectRef> = (0..work.fates.len())
+        .filter(|index| work.is_planned(*index))
+        .flat_map(|index| {
+            let namespace = work.targets[index].namespace.as_deref();
+            let needs = work
+                .item(index)
+                .needs
+                .iter()
+                .map(move |needed| needed.object(namespace));
+            needs.chain(namespace.map(|name| ObjectRef::new("namespaces".into(), None, name)))
+        })
+        .chain(
+            draft
+                .crds
+                .values()
+                .map(|crd| ObjectRef::new(crds::TYPE.into(), None, &crd.name)),
+        )
+        .collect();
+    let target = |r#type: u32, namespace: Option<&str>, name: &str| {
+        let map = &draft.settings.namespaces;
+        let type_name = draft.source_type(r#type).resource.name();
+        let name = if type_name.as_str() == "namespaces" {
+            map.map(name)
+        } else {
+            name
+        };
+        ObjectRef::new(type_name, namespace.map(|n| map.map(n)), name)
+    };
+    let unselected = draft
+        .unselected
+        .iter()
+        .map(|(t, namespace, name)| target(*t, namespace.as_deref(), name));
+    let gone = |rule: RuleId| matches!(rule, RuleId::Terminating | RuleId::TerminatingNamespace);
+    let skipped = draft
+        .skipped
+        .iter()
+        .filter(|skipped| gone(skipped.rule))
+        .map(|skipped| target(skipped.r#type, skipped.namespace.as_deref(), &skipped.name));
+    let fated = (0..work.fates.len())
+        .filter(|index| work.fates[*index].as_ref().is_some_and(|(rule, _)| gone(*rule)))
+        .map(|index| work.targets[index].clone());
+    unselected
+        .chain(skipped)
+        .chain(fated)
+        .filter(|object| wanted.contains(object))
+        .collect()
+}

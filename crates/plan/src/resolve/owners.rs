@@ -1,0 +1,157 @@
+//! Owner references: new uids for owners that are restored, and what becomes of the others.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Work;
+use crate::draft::skeleton::OwnerReference;
+use crate::planned::PlannedOwner;
+use crate::rule::RuleId;
+
+/// Where an owner is, by its uid in the source.
+#[derive(Clone, Copy)]
+enum Where {
+    Item(usize),
+    Skipped(RuleId),
+    Unselected,
+}
+
+/// Owners that come back under another uid by themselves: what belongs to them would be an orphan.
+fn comes_back_anew(rule: RuleId) -> bool {
+    matches!(
+        rule,
+        RuleId::ChildOfController | RuleId::MirrorPod | RuleId::DependantOfChild | RuleId::Node
+    )
+}
+
+pub(super) fn resolve(work: &mut Work<'_>, sorted: &[usize]) {
+    let draft = work.draft;
+    let mut known: HashMap<&str, Where> = HashMap::new();
+    let wanted: BTreeSet<&str> = draft
+        .items
+        .iter()
+        .flat_map(|item| item.owners.iter().map(|owner| &*owner.uid))
+        .collect();
+    for (index, item) in draft
+        .items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| wanted.contains(&*item.uid))
+    {
+        known.insert(&item.uid, Where::Item(index));
+    }
+    for skipped in draft
+        .skipped
+        .iter()
+        .filter(|skipped| wanted.contains(&*skipped.uid))
+    {
+        known.insert(&skipped.uid, Where::Skipped(skipped.rule));
+    }
+    for uid in draft
+        .unselected_uids
+        .iter()
+        .filter(|uid| wanted.contains(&***uid))
+    {
+        known.insert(uid, Where::Unselected);
+    }
+
+    skip_dependants(work, sorted, &known);
+    for &index in sorted {
+        if work.is_planned(index) {
+            link(work, index, &known);
+        }
+    }
+}
+
+/// Skips what belongs only to objects that come back anew, and what belongs to those, and so on.
+fn skip_dependants(work: &mut Work<'_>, sorted: &[usize], known: &HashMap<&str, Where>) {
+    let draft = work.draft;
+    loop {
+        let mut more = false;
+        for &index in sorted {
+            let owners = &draft.items[index].owners;
+            if !work.is_planned(index) || owners.is_empty() {
+                continue;
+            }
+            let anew = |owner: &OwnerReference| match known.get(&*owner.uid) {
+                Some(Where::Skipped(rule)) => comes_back_anew(*rule),
+                Some(Where::Item(owner)) => work.fates[*owner]
+                    .as_ref()
+                    .is_some_and(|(rule, _)| comes_back_anew(*rule)),
+                _ => false,
+            };
+            if owners.iter().all(anew) {
+                let detail = owners
+                    .first()
+                    .map(|owner| format!("{} {}", owner.kind, owner.name));
+                work.fates[index] = Some((RuleId::DependantOfChild, detail));
+                more = true;
+            }
+        }
+        if !more {
+            return;
+        }
+    }
+}
+
+fn link(work: &mut Work<'_>, index: usize, known: &HashMap<&str, Where>) {
+    let draft = work.draft;
+    for owner in &draft.items[index].owners {
+        let shown = format!("{} {}", owner.kind, owner.name);
+        let claim = work.is_type(index, "", "persistentvolumeclaims");
+        if claim && owner.group() == "apps" && &*owner.kind == "StatefulSet" {
+            drop_owner(work, index, RuleId::OwnerOfClaim, shown);
+            continue;
+        }
+        match known.get(&*owner.uid) {
+            Some(Where::Item(place)) if work.is_planned(*place) => {
+                if fits(work, index, *place, owner) {
+                    adopt(work, index, *place, owner);
+                } else {
+                    drop_owner(work, index, RuleId::OwnerElsewhere, shown);
+                }
+            }
+            _ => drop_owner(work, index, RuleId::OwnerNotRestored, shown),
+        }
+    }
+}
+
+fn drop_owner(work: &mut Work<'_>, index: usize, rule: RuleId, owner: String) {
+    work.change(index, "/metadata/ownerReferences", rule, Some(owner), None);
+}
+
+/// Whether the reference says about its owner what is true: the garbage collector deletes objects whose
+/// owner it cannot find where the reference points (`garbagecollector.go`, attemptToDeleteItem).
+fn fits(work: &Work<'_>, index: usize, place: usize, owner: &OwnerReference) -> bool {
+    let item = work.item(place);
+    let r#type = &work.draft.source_type(item.r#type).resource;
+    let reachable = match &work.targets[place].namespace {
+        None => true,
+        namespace => *namespace == work.targets[index].namespace,
+    };
+    let is_itself = place == index;
+    reachable
+        && !is_itself
+        && r#type.group == owner.group()
+        && r#type.kind == *owner.kind
+        && item.name == owner.name
+}
+
+fn adopt(work: &mut Work<'_>, index: usize, place: usize, owner: &OwnerReference) {
+    let type_index = usize::try_from(work.item(place).r#type).expect("a u32 fits");
+    let captured = &work.draft.types[type_index].resource;
+    // The reference's own version stays, unless the target lacks the version in which the owner was captured.
+    let api_version = match work.versions[type_index].resource() {
+        Some(resource) if resource.version != captured.version => resource.api_version(),
+        _ => owner.api_version.to_string(),
+    };
+    let planned = PlannedOwner {
+        owner: work.targets[place].clone(),
+        source_uid: owner.uid.to_string(),
+        api_version,
+        kind: owner.kind.to_string(),
+        controller: owner.controller,
+        block_owner_deletion: owner.block_owner_deletion,
+    };
+    work.owners[index].push(planned);
+    work.note_use(RuleId::OwnerRestored);
+}

@@ -1,0 +1,254 @@
+//! Cluster IPs and node ports: kept where the target can give them, released where not.
+//!
+//! A Service that takes any free address could be given one that another Service is to get. So those with
+//! fixed addresses and ports come first (depth 0) and the others after them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::{Work, addresses_of};
+use crate::address::{Range, place_after};
+use crate::draft::skeleton::Addresses;
+use crate::planned::Action;
+use crate::rule::RuleId;
+
+/// The API server's default (`--service-node-port-range`).
+const DEFAULT_NODE_PORTS: (u16, u16) = (30_000, 32_767);
+
+struct Pool {
+    ranges: Vec<Range>,
+    ports: (u16, u16),
+    taken_ips: BTreeSet<IpAddr>,
+    taken_ports: BTreeSet<u16>,
+}
+
+pub(super) fn addresses(work: &mut Work<'_>, sorted: &[usize]) {
+    let services: Vec<usize> = sorted
+        .iter()
+        .copied()
+        .filter(|index| work.is_planned(*index) && work.actions[*index] != Action::Keep)
+        .filter(|index| addresses_of(work.item(*index)).is_some())
+        .collect();
+    if services.is_empty() {
+        return;
+    }
+    let mut pool = pool(work, &services);
+    // The DNS Service chooses first: its place in the range is the one that cannot be given up.
+    let (dns, others): (Vec<usize>, Vec<usize>) = services
+        .into_iter()
+        .partition(|index| addresses_of(work.item(*index)).is_some_and(|a| a.is_dns));
+    for index in dns.into_iter().chain(others) {
+        let Some(addresses) = addresses_of(work.item(index)).cloned() else {
+            continue;
+        };
+        let own = own_allocation(work, index);
+        let fixed_ips = cluster_ips(work, index, &addresses, &mut pool, &own.0);
+        let fixed_ports = node_ports(work, index, &addresses, &mut pool, &own.1);
+        if !(fixed_ips && fixed_ports) {
+            let (_, depth) = &mut work.places[index];
+            *depth = depth.saturating_add(1);
+        }
+    }
+}
+
+/// What the target's Services hold, but for those that the plan replaces or that this run made.
+fn pool(work: &Work<'_>, services: &[usize]) -> Pool {
+    let replaced: BTreeSet<_> = services
+        .iter()
+        .filter(|index| work.actions[**index] != Action::Update)
+        .map(|index| &work.targets[*index])
+        .collect();
+    let mut pool = Pool {
+        ranges: work
+            .facts
+            .service_ranges
+            .iter()
+            .filter_map(|range| Range::parse(range))
+            .collect(),
+        ports: work.facts.node_port_range.unwrap_or(DEFAULT_NODE_PORTS),
+        taken_ips: BTreeSet::new(),
+        taken_ports: BTreeSet::new(),
+    };
+    for allocation in &work.facts.allocations {
+        let by_this_run = work
+            .facts
+            .existing
+            .get(&allocation.service)
+            .is_some_and(|existing| existing.created_by_this_run);
+        if !by_this_run && !replaced.contains(&allocation.service) {
+            pool.taken_ips.extend(
+                allocation
+                    .cluster_ips
+                    .iter()
+                    .filter_map(|ip| ip.parse::<IpAddr>().ok()),
+            );
+            pool.taken_ports.extend(&allocation.node_ports);
+        }
+    }
+    pool
+}
+
+/// What a Service that is updated holds itself.
+fn own_allocation(work: &Work<'_>, index: usize) -> (Vec<String>, Vec<u16>) {
+    if work.actions[index] != Action::Update {
+        return Default::default();
+    }
+    work.facts
+        .allocations
+        .iter()
+        .find(|allocation| allocation.service == work.targets[index])
+        .map(|allocation| (allocation.cluster_ips.clone(), allocation.node_ports.clone()))
+        .unwrap_or_default()
+}
+
+/// Whether the Service asks for fixed addresses, or for none.
+fn cluster_ips(
+    work: &mut Work<'_>,
+    index: usize,
+    addresses: &Addresses,
+    pool: &mut Pool,
+    own: &[String],
+) -> bool {
+    if addresses.cluster_ips.is_empty() {
+        return true;
+    }
+    if !own.is_empty() {
+        // Addresses of a living Service cannot be changed; where they differ, it keeps its own.
+        if own != addresses.cluster_ips.as_slice() {
+            release(work, index, addresses);
+        }
+        return true;
+    }
+    let ips: Option<Vec<IpAddr>> = addresses.cluster_ips.iter().map(|ip| ip.parse().ok()).collect();
+    let is_free =
+        |ip: &IpAddr| pool.ranges.iter().any(|range| range.holds(*ip)) && !pool.taken_ips.contains(ip);
+    match ips {
+        Some(ips) if ips.iter().all(is_free) => {
+            pool.taken_ips.extend(ips);
+            work.note_use(RuleId::ClusterIpKept);
+            return true;
+        }
+        Some(ips) if addresses.is_dns => {
+            if let Some(moved) = moved(work, pool, &ips) {
+                set(work, index, addresses, &moved);
+                pool.taken_ips.extend(moved);
+                return true;
+            }
+        }
+        _ => {}
+    }
+    release(work, index, addresses);
+    families(work, index, addresses, pool);
+    false
+}
+
+/// The same places in the target's ranges.
+fn moved(work: &Work<'_>, pool: &Pool, ips: &[IpAddr]) -> Option<Vec<IpAddr>> {
+    ips.iter()
+        .map(|ip| {
+            let first = work
+                .draft
+                .first_addresses
+                .iter()
+                .find(|first| first.is_ipv4() == ip.is_ipv4())?;
+            let place = place_after(*first, *ip)?;
+            let range = pool.ranges.iter().find(|range| range.is_v6() == ip.is_ipv6())?;
+            range.at(place).filter(|ip| !pool.taken_ips.contains(ip))
+        })
+        .collect()
+}
+
+fn set(work: &mut Work<'_>, index: usize, addresses: &Addresses, ips: &[IpAddr]) {
+    let texts: Vec<String> = ips.iter().map(ToString::to_string).collect();
+    let (from, to) = (addresses.cluster_ips.join(", "), texts.join(", "));
+    work.edit(index, "/spec/clusterIP", texts.first().cloned().map(Value::from));
+    work.edit(index, "/spec/clusterIPs", Some(Value::from(texts)));
+    work.change(
+        index,
+        "/spec/clusterIPs",
+        RuleId::ClusterIpMoved,
+        Some(from),
+        Some(to),
+    );
+}
+
+fn release(work: &mut Work<'_>, index: usize, addresses: &Addresses) {
+    work.edit(index, "/spec/clusterIP", None);
+    work.edit(index, "/spec/clusterIPs", None);
+    let from = addresses.cluster_ips.join(", ");
+    work.change(
+        index,
+        "/spec/clusterIPs",
+        RuleId::ClusterIpReleased,
+        Some(from),
+        None,
+    );
+}
+
+/// A family that the target does not offer would have the Service refused.
+fn families(work: &mut Work<'_>, index: usize, addresses: &Addresses, pool: &Pool) {
+    if pool.ranges.is_empty() {
+        return;
+    }
+    let offered = |family: &String| {
+        pool.ranges
+            .iter()
+            .any(|range| range.is_v6() == (family == "IPv6"))
+    };
+    if !addresses.families.iter().all(offered) {
+        work.edit(index, "/spec/ipFamilies", None);
+        let from = addresses.families.join(", ");
+        work.change(
+            index,
+            "/spec/ipFamilies",
+            RuleId::IpFamilyReleased,
+            Some(from),
+            None,
+        );
+    }
+    let dual = pool.ranges.iter().any(|r| r.is_v6()) && pool.ranges.iter().any(|r| !r.is_v6());
+    if addresses.policy == "RequireDualStack" && !dual {
+        let (path, to) = ("/spec/ipFamilyPolicy", "PreferDualStack");
+        work.edit(index, path, Some(Value::from(to)));
+        work.change(
+            index,
+            path,
+            RuleId::IpFamilyReleased,
+            Some(addresses.policy.clone()),
+            Some(to.to_owned()),
+        );
+    }
+}
+
+fn node_ports(
+    work: &mut Work<'_>,
+    index: usize,
+    addresses: &Addresses,
+    pool: &mut Pool,
+    own: &[u16],
+) -> bool {
+    let mut all_kept = true;
+    // One number may serve TCP and UDP of one Service.
+    let mut mine = BTreeSet::new();
+    for (path, port) in &addresses.node_ports {
+        let in_range = (pool.ports.0..=pool.ports.1).contains(port);
+        let free = !pool.taken_ports.contains(port) || mine.contains(port) || own.contains(port);
+        if in_range && free {
+            mine.insert(*port);
+            pool.taken_ports.insert(*port);
+            continue;
+        }
+        all_kept = false;
+        work.edit(index, path, None);
+        work.change(
+            index,
+            path,
+            RuleId::NodePortReleased,
+            Some(port.to_string()),
+            None,
+        );
+    }
+    all_kept
+}

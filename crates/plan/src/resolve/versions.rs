@@ -1,0 +1,143 @@
+//! In which version the target takes objects of each type.
+
+use std::collections::BTreeSet;
+
+use lifeboat_model::ResourceType;
+
+use super::Work;
+use crate::Action;
+use crate::draft::crds;
+use crate::rule::RuleId;
+use crate::source::SourceType;
+use crate::target::ServedType;
+
+/// The answer for one type.
+#[derive(Debug, Clone)]
+pub(super) enum Version {
+    /// The captured version.
+    Same(ResourceType),
+    /// Another one; for built-in types only after a strict dry run.
+    Other { resource: ResourceType, preflight: bool },
+    /// None.
+    No(RuleId, String),
+}
+
+impl Version {
+    pub(super) fn resource(&self) -> Option<ResourceType> {
+        match self {
+            Self::Same(resource) | Self::Other { resource, .. } => Some(resource.clone()),
+            Self::No(..) => None,
+        }
+    }
+
+    pub(super) fn needs_preflight(&self) -> bool {
+        matches!(self, Self::Other { preflight: true, .. })
+    }
+}
+
+pub(super) fn negotiate(work: &Work<'_>) -> Vec<Version> {
+    let in_use: BTreeSet<u32> = work.draft.items.iter().map(|item| item.r#type).collect();
+    (0_u32..)
+        .zip(&work.draft.types)
+        .map(|(index, r#type)| {
+            if in_use.contains(&index) {
+                of_type(work, r#type)
+            } else {
+                Version::Same(r#type.resource.clone())
+            }
+        })
+        .collect()
+}
+
+/// Whether the plan brings the definition of a type, and whether it replaces the target's.
+fn planned_definition(work: &Work<'_>, name: &str) -> Option<Action> {
+    (0..work.draft.items.len())
+        .find(|index| {
+            &*work.item(*index).name == name
+                && work.is_planned(*index)
+                && work.is_type(*index, crds::GROUP, crds::RESOURCE)
+        })
+        .map(|index| work.actions[index])
+}
+
+fn of_type(work: &Work<'_>, r#type: &SourceType) -> Version {
+    let captured = &r#type.resource;
+    let served = work
+        .facts
+        .types
+        .iter()
+        .find(|t| t.group == captured.group && t.resource == captured.resource);
+    let crd = work
+        .draft
+        .crds
+        .get(&(captured.group.clone(), captured.resource.clone()));
+    let definition = crd.and_then(|crd| planned_definition(work, &crd.name));
+    let brings_version = crd.is_some_and(|crd| crd.served.contains_key(&captured.version))
+        && definition.is_some_and(|action| action != Action::Keep);
+    if brings_version {
+        return Version::Same(captured.clone());
+    }
+    let Some(served) = served else {
+        let detail = match crd {
+            Some(crd) => format!("its definition {} is not part of the plan", crd.name),
+            None => format!("no server of {} answers in the target", captured.name()),
+        };
+        return Version::No(RuleId::TypeNotServed, detail);
+    };
+    if let Some(same) = served.versions.iter().find(|v| v.version == captured.version) {
+        if !same.verbs.is_empty() && !same.verbs.iter().any(|verb| verb == "create") {
+            return Version::No(
+                RuleId::ReadOnlyType,
+                "the target does not allow `create`".to_owned(),
+            );
+        }
+        if same.namespaced != captured.namespaced {
+            let detail = "in the target its objects live in namespaces and in the source they do not, or the other way round";
+            return Version::No(RuleId::VersionNotServed, detail.to_owned());
+        }
+        return Version::Same(captured.clone());
+    }
+    other_version(r#type, served, crd.is_some_and(|crd| !crd.converts_by_webhook))
+}
+
+/// A version that both sides serve. Between versions of a definition without conversion only the name of
+/// the version differs. What is lost between versions of a built-in type only the server can say, so it
+/// is asked by a strict dry run first.
+fn other_version(r#type: &SourceType, served: &ServedType, converts_by_name: bool) -> Version {
+    let captured = &r#type.resource;
+    let common = served.versions.iter().find(|version| {
+        r#type.served_versions.contains(&version.version)
+            && version.namespaced == captured.namespaced
+            && (version.verbs.is_empty() || version.verbs.iter().any(|verb| verb == "create"))
+    });
+    match common {
+        Some(version) if converts_by_name || !r#type.custom => Version::Other {
+            resource: ResourceType {
+                version: version.version.clone(),
+                kind: version.kind.clone(),
+                ..captured.clone()
+            },
+            preflight: !r#type.custom,
+        },
+        _ => {
+            let versions: Vec<&str> = served.versions.iter().map(|v| v.version.as_str()).collect();
+            let detail = format!(
+                "captured in {}, the target serves {}",
+                captured.version,
+                versions.join(", ")
+            );
+            Version::No(RuleId::VersionNotServed, detail)
+        }
+    }
+}
+
+pub(super) fn skip_unserved(work: &mut Work<'_>) {
+    for index in 0..work.fates.len() {
+        let r#type = usize::try_from(work.item(index).r#type).expect("a u32 fits");
+        if work.is_planned(index)
+            && let Version::No(rule, detail) = &work.versions[r#type]
+        {
+            work.fates[index] = Some((*rule, Some(detail.clone())));
+        }
+    }
+}

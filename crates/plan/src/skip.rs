@@ -1,0 +1,148 @@
+//! What is not restored, as far as the object itself says so.
+
+use std::collections::BTreeMap;
+
+use lifeboat_translate::pointer;
+use serde_json::Value;
+
+use crate::rule::RuleId;
+use crate::source::SourceType;
+
+/// Types of which nothing is restored.
+pub(crate) fn whole_type(r#type: &SourceType) -> Option<RuleId> {
+    let rule = match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
+        ("", "nodes") => RuleId::Node,
+        ("" | "events.k8s.io", "events") => RuleId::Event,
+        ("coordination.k8s.io", "leases" | "leasecandidates") => RuleId::Lease,
+        ("storage.k8s.io", "csinodes") => RuleId::CsiNode,
+        ("storage.k8s.io", "volumeattachments") => RuleId::VolumeAttachment,
+        ("certificates.k8s.io", "certificatesigningrequests" | "podcertificaterequests") => {
+            RuleId::CertificateRequest
+        }
+        ("", "componentstatuses")
+        | ("storage.k8s.io", "csistoragecapacities")
+        | ("resource.k8s.io", "resourceslices")
+        | ("internal.apiserver.k8s.io", "storageversions") => RuleId::ObservedState,
+        ("networking.k8s.io", "ipaddresses") => RuleId::AllocatedAddress,
+        _ => {
+            let verbs = &r#type.verbs;
+            let creatable = verbs.is_empty() || verbs.iter().any(|verb| verb == "create");
+            return (!creatable).then_some(RuleId::ReadOnlyType);
+        }
+    };
+    Some(rule)
+}
+
+/// Why this object is not restored, with what the rule depended on.
+pub(crate) fn object(
+    r#type: &SourceType,
+    namespace: Option<&str>,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+    object: &Value,
+) -> Option<(RuleId, Option<String>)> {
+    if object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|time| !time.is_null())
+    {
+        return Some((RuleId::Terminating, None));
+    }
+    let annotation = |key: &str| pointer::text(object, &pointer::of(&["metadata", "annotations", key]));
+    let label = |key: &str| labels.get(key).map(String::as_str);
+    let plain = |rule| Some((rule, None));
+    match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
+        ("", "namespaces") if pointer::text(object, "/status/phase") == Some("Terminating") => {
+            plain(RuleId::Terminating)
+        }
+        ("", "configmaps") if name == "kube-root-ca.crt" => plain(RuleId::RootCertificate),
+        ("", "configmaps")
+            if namespace == Some("kube-system")
+                && matches!(
+                    name,
+                    "extension-apiserver-authentication"
+                        | "kube-apiserver-legacy-service-account-token-tracking"
+                ) =>
+        {
+            plain(RuleId::ServerOwned)
+        }
+        ("", "services" | "endpoints") | ("discovery.k8s.io", "endpointslices")
+            if namespace == Some("default") && name == "kubernetes" =>
+        {
+            plain(RuleId::KubernetesService)
+        }
+        ("", "endpoints") if annotation("control-plane.alpha.kubernetes.io/leader").is_some() => {
+            plain(RuleId::Lease)
+        }
+        ("discovery.k8s.io", "endpointslices") => match label("endpointslice.kubernetes.io/managed-by") {
+            Some("endpointslice-controller.k8s.io") => plain(RuleId::EndpointsOfSelector),
+            Some("endpointslicemirroring-controller.k8s.io") => plain(RuleId::MirroredSlice),
+            _ => None,
+        },
+        ("networking.k8s.io", "servicecidrs") if name == "kubernetes" => plain(RuleId::ServerOwned),
+        ("certificates.k8s.io", "clustertrustbundles")
+            if name.starts_with("kubernetes.io:kube-apiserver-serving:") =>
+        {
+            plain(RuleId::ServerOwned)
+        }
+        ("scheduling.k8s.io", "priorityclasses") if name.starts_with("system-") => {
+            plain(RuleId::SystemPriorityClass)
+        }
+        // The server reconciles its defaults unless an operator says that they are to be left alone.
+        ("rbac.authorization.k8s.io", _)
+            if label("kubernetes.io/bootstrapping") == Some("rbac-defaults")
+                && annotation("rbac.authorization.kubernetes.io/autoupdate") != Some("false") =>
+        {
+            plain(RuleId::BootstrapRbac)
+        }
+        ("flowcontrol.apiserver.k8s.io", _)
+            if annotation("apf.kubernetes.io/autoupdate-spec") == Some("true")
+                || matches!(name, "exempt" | "catch-all") =>
+        {
+            plain(RuleId::BootstrapFlowControl)
+        }
+        ("apiregistration.k8s.io", "apiservices")
+            if label("kube-aggregator.kubernetes.io/automanaged").is_some()
+                || object.pointer("/spec/service").is_none_or(Value::is_null) =>
+        {
+            plain(RuleId::AutomanagedApiService)
+        }
+        ("", "pods") if annotation("kubernetes.io/config.mirror").is_some() => plain(RuleId::MirrorPod),
+        _ => child(r#type, object).or_else(|| finished(r#type, object)),
+    }
+}
+
+/// Objects that a built-in controller makes from an owner of a built-in type.
+fn child(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)> {
+    let child = (r#type.resource.group.as_str(), r#type.resource.resource.as_str());
+    let owner = pointer::list(object, "/metadata/ownerReferences")
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    let group = pointer::text(owner, "/apiVersion")?
+        .rsplit_once('/')
+        .map_or("", |(group, _)| group);
+    let kind = pointer::text(owner, "/kind")?;
+    let made = match (child, group, kind) {
+        (("", "pods"), "", "Node") => return Some((RuleId::MirrorPod, None)),
+        (("", "pods"), "apps", "ReplicaSet" | "StatefulSet" | "DaemonSet")
+        | (("", "pods"), "batch", "Job")
+        | (("", "pods"), "", "ReplicationController")
+        | (("apps", "replicasets"), "apps", "Deployment")
+        | (("apps", "controllerrevisions"), "apps", "StatefulSet" | "DaemonSet")
+        | (("batch", "jobs"), "batch", "CronJob")
+        | (("", "endpoints"), "", "Service")
+        | (("resource.k8s.io", "resourceclaims"), "", "Pod") => true,
+        // A generic ephemeral volume.
+        (("", "persistentvolumeclaims"), "", "Pod") => true,
+        _ => false,
+    };
+    let name = pointer::text(owner, "/name").unwrap_or_default();
+    made.then(|| (RuleId::ChildOfController, Some(format!("{kind} {name}"))))
+}
+
+fn finished(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)> {
+    let is_pod = r#type.resource.group.is_empty() && r#type.resource.resource == "pods";
+    let phase = pointer::text(object, "/status/phase")?;
+    (is_pod && matches!(phase, "Succeeded" | "Failed")).then(|| (RuleId::FinishedPod, Some(phase.to_owned())))
+}
+
+#[cfg(test)]
+mod tests;
