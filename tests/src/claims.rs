@@ -3,6 +3,8 @@
 //! Everything is read from the JSON that any user gets; none of Lifeboat's types are used, so that a
 //! report that cannot be read by others cannot be read here either.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -19,37 +21,46 @@ pub fn read(report: &Value) -> Result<Claims> {
     for list in ["restored", "changed", "notRestored", "unplanned"] {
         ensure!(report[list].is_array(), "the report has no list `{list}`");
     }
-    for entry in array(report, "/restored") {
-        let source = object(entry, "source")?;
-        let restored = Restored {
-            target: object(entry, "target").ok(),
-            changes: Vec::new(),
-        };
-        if claims.restored.insert(source.clone(), restored).is_some() {
-            claims.twice.insert(source);
-        }
-    }
+    let mut changes: BTreeMap<Key, Vec<(Place, String)>> = BTreeMap::new();
     for entry in array(report, "/changed") {
-        let source = object(entry, "source")?;
-        let changes = array(entry, "/changes")
-            .map(|change| {
-                let why = [text(change, "/rule"), text(change, "/by")].concat();
-                (Place::parse(text(change, "/path")), why)
-            })
-            .collect();
+        // What the report itself cannot explain is no explanation.
+        if text(entry, "/by") != "unexplained" {
+            let by = ["/rule", "/who", "/by"]
+                .iter()
+                .map(|pointer| text(entry, pointer))
+                .find(|text| !text.is_empty())
+                .unwrap_or_default();
+            changes
+                .entry(object(entry, "object")?)
+                .or_default()
+                .push((Place::parse(text(entry, "/path")), by.to_owned()));
+        }
+    }
+    for entry in array(report, "/restored") {
+        let target = object(entry, "object")?;
+        let source = match entry["source"].is_null() {
+            true => target.clone(),
+            false => object(entry, "source")?,
+        };
         let restored = Restored {
-            target: object(entry, "target").ok(),
-            changes,
+            changes: changes.remove(&target).unwrap_or_default(),
+            target: Some(target),
         };
         if claims.restored.insert(source.clone(), restored).is_some() {
             claims.twice.insert(source);
         }
     }
+    ensure!(
+        changes.is_empty(),
+        "the report names changes of objects that it does not call restored: {:?}",
+        changes.keys().map(ToString::to_string).collect::<Vec<_>>()
+    );
     for entry in array(report, "/notRestored") {
         let source = object(entry, "object")?;
+        let rule = text(entry, "/rule");
         let reason = Reason {
-            rule: text(entry, "/rule").to_owned(),
-            text: [text(entry, "/reason"), text(entry, "/detail")].join(" "),
+            rule: rule.to_owned(),
+            text: reason_of(report, entry),
         };
         if claims.not_restored.insert(source.clone(), reason).is_some() {
             claims.twice.insert(source);
@@ -59,6 +70,17 @@ pub fn read(report: &Value) -> Result<Claims> {
         claims.unplanned.insert(object(entry, "object")?);
     }
     Ok(claims)
+}
+
+/// Why an object is not restored: the reason of the rule, and what the rule depended on.
+#[must_use]
+pub fn reason_of(report: &Value, entry: &Value) -> String {
+    let rule = text(entry, "/rule");
+    let reason = report["rules"][rule]["reason"].as_str().unwrap_or(rule);
+    match text(entry, "/why") {
+        "" => reason.to_owned(),
+        why => format!("{reason} {why}").trim().to_owned(),
+    }
 }
 
 fn object(entry: &Value, field: &str) -> Result<Key> {

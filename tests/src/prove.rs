@@ -136,7 +136,10 @@ pub fn judge(
     told.step("compare", "Compare both clusters, without Lifeboat's code");
     settle(target, verdict, told);
     let after = take(&to)?;
-    let report = &restore.document;
+    let report = match restore.document.get("report") {
+        Some(report) => report,
+        None => &restore.document,
+    };
     let claims = claims::read(report)?;
     verdict.findings = audit(&Evidence {
         source: &census,
@@ -152,11 +155,12 @@ pub fn judge(
 fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Narrator) -> Result<()> {
     let outcome = lifeboat_local::install_bundle(cluster, bundle)?;
     told.say(&format!(
-        "{} documents applied in {} passes",
-        outcome.applied, outcome.passes
+        "{} objects applied in {} passes",
+        outcome.applied.len(),
+        outcome.passes
     ));
     ensure!(
-        outcome.applied > 0,
+        !outcome.applied.is_empty(),
         "nothing of {} could be applied: {:?}",
         bundle.display(),
         outcome.refused
@@ -172,12 +176,18 @@ fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Narra
 /// Waits until nothing moves any more, or notes that something still does.
 pub fn settle(cluster: &Cluster, verdict: &mut Verdict, told: &Narrator) {
     match lifeboat_local::wait_until_quiet(cluster, REST_WITHIN) {
-        Ok(quiet) => told.say(&format!("{} is quiet ({quiet})", cluster.name())),
-        Err(error) => {
-            let line = format!("{} did not come to rest: {error}", cluster.name());
-            told.say(&line);
-            verdict.note(line);
+        Ok(quiet) => {
+            let state = if quiet.reached { "is quiet" } else { "still moves" };
+            told.say(&format!(
+                "{} {state} after {:.1} s",
+                cluster.name(),
+                quiet.waited.as_secs_f64()
+            ));
+            for line in quiet.notes {
+                verdict.note(format!("{}: {line}", cluster.name()));
+            }
         }
+        Err(error) => verdict.note(format!("{} did not come to rest: {error}", cluster.name())),
     }
 }
 

@@ -41,6 +41,8 @@ impl Bare {
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let mut config =
             kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        // kube would try again for minutes what is refused for good.
+        config.default_retry = false;
         config.read_timeout = Some(Duration::from_secs(120));
         Ok(Self {
             client: kube::Client::try_from(config)?,

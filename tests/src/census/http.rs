@@ -27,6 +27,8 @@ impl Http {
         let read = Kubeconfig::read_from(kubeconfig)
             .with_context(|| format!("read the kubeconfig {}", kubeconfig.display()))?;
         let mut config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
+        // kube would try again for minutes what is refused for good.
+        config.default_retry = false;
         config.read_timeout = Some(PATIENCE);
         Ok(Self {
             client: kube::Client::try_from(config)?,

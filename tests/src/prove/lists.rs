@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::census::{array, text};
+use crate::claims;
 
 /// How many examples a group shows.
 const EXAMPLES: usize = 3;
@@ -13,9 +14,9 @@ const EXAMPLES: usize = 3;
 /// The lists by reason.
 #[derive(Debug, Default, Serialize)]
 pub struct Lists {
-    /// Restored as it was, by type.
+    /// Restored, by type.
     pub restored: BTreeMap<String, Group>,
-    /// Restored and changed, by what changed it and where.
+    /// Fields of restored objects that were changed, by place and reason.
     pub changed: BTreeMap<String, Group>,
     /// Not restored, by reason.
     #[serde(rename = "notRestored")]
@@ -51,26 +52,26 @@ impl Lists {
     pub fn read(report: &Value) -> Self {
         let mut lists = Self::default();
         for entry in array(report, "/restored") {
-            let name = text(entry, "/source/type").to_owned();
-            lists.restored.entry(name).or_default().add(&entry["source"]);
+            let name = text(entry, "/object/type").to_owned();
+            lists.restored.entry(name).or_default().add(&entry["object"]);
         }
         for entry in array(report, "/changed") {
-            for change in array(entry, "/changes") {
-                let by = [text(change, "/rule"), text(change, "/by")].concat();
-                let name = format!("{by} at {}", text(change, "/path"));
-                lists.changed.entry(name).or_default().add(&entry["source"]);
-            }
+            let rule = text(entry, "/rule");
+            let by = match report["rules"][rule]["reason"].as_str() {
+                Some(reason) => reason.to_owned(),
+                None => [text(entry, "/by"), text(entry, "/who")]
+                    .join(" ")
+                    .trim()
+                    .to_owned(),
+            };
+            let name = format!("{}: {by}", text(entry, "/path"));
+            lists.changed.entry(name).or_default().add(&entry["object"]);
         }
         for entry in array(report, "/notRestored") {
-            let reason = match text(entry, "/reason") {
-                "" => text(entry, "/rule"),
-                reason => reason,
-            };
-            lists
-                .not_restored
-                .entry(reason.to_owned())
-                .or_default()
-                .add(&entry["object"]);
+            let rule = text(entry, "/rule");
+            let reason = report["rules"][rule]["reason"].as_str();
+            let name = reason.map_or_else(|| claims::reason_of(report, entry), str::to_owned);
+            lists.not_restored.entry(name).or_default().add(&entry["object"]);
         }
         for entry in array(report, "/unplanned") {
             let name = text(entry, "/object/type").to_owned();
@@ -81,8 +82,8 @@ impl Lists {
 
     /// Prints the lists, the biggest groups first.
     pub fn print(&self) {
-        show("restored as it was", &self.restored, false);
-        show("restored and changed", &self.changed, true);
+        show("restored", &self.restored, false);
+        show("changed fields", &self.changed, true);
         show("not restored", &self.not_restored, true);
         show("in the target, planned by nobody", &self.unplanned, true);
     }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod busy;
+mod choices;
 mod crashes;
 mod refusals;
 mod sample;

@@ -58,7 +58,9 @@ fn secrets_stay_secret(workspace: &Workspace, source: &Cluster, target: &Cluster
     let patches = workspace.path().join("patches.yaml");
     std::fs::write(
         &patches,
-        format!("[{{match: {{types: [secrets]}}, merge: {{stringData: {{added: {CANARY}}}}}}}]"),
+        format!(
+            "format: lifeboat.dev/patches/v1\npatches:\n- when: {{types: [secrets]}}\n  merge: {{stringData: {{added: {CANARY}}}}}\n"
+        ),
     )
     .unwrap();
     let patches = patches.to_string_lossy().into_owned();
