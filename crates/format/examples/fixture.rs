@@ -1,0 +1,151 @@
+//! Writes the fixture of the current format version: `cargo run -p lifeboat-format --example fixture
+//! FOLDER`. A fixture that is in the repository is never written again: it shows that points of its
+//! version can still be read.
+#![expect(clippy::unwrap_used, reason = "a program for developers stops where it fails")]
+
+use std::path::PathBuf;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use lifeboat_format::manifest::{
+    ClusterRecord, Completeness, Envelope, FORMAT_VERSION, PackRecord, Predicate, ServerRecord, Statement,
+    Tool, TypeOutcome, TypeRecord, WrappedKeyRecord, check_structure, pae, payload,
+};
+use lifeboat_format::{
+    Batch, BatchBuilder, Compressor, DataKey, Fingerprint, IndexBuilder, PackKind, PackWriter, VerifyingKey,
+    WrapAlgorithm,
+};
+use lifeboat_model::{ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, TypeName};
+
+fn main() {
+    let folder = PathBuf::from(std::env::args().nth(1).expect("the first argument is a folder"));
+    std::fs::create_dir_all(folder.join("primary")).unwrap();
+    let point = RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap();
+    let key = DataKey::from_random(std::array::from_fn(|i| i as u8));
+    let (objects, index) = (
+        PackName::parse("primary/p-0000.pack").unwrap(),
+        PackName::parse("primary/i-0000.pack").unwrap(),
+    );
+    let mut compressor = Compressor::new().unwrap();
+    let mut pack = PackWriter::new(PackKind::Objects, &key, &point, &objects).unwrap();
+    let mut lines = IndexBuilder::new();
+    let mut file = Vec::new();
+    let mut raw_bytes = 0;
+    let mut types = Vec::new();
+    for (version, kind, name, items) in ITEMS {
+        let mut builder = BatchBuilder::new(version, kind, TypeName::from(*name));
+        for item in *items {
+            builder.push(item.as_bytes()).unwrap();
+        }
+        let batch = builder.finish(&mut compressor).unwrap();
+        raw_bytes += batch.raw_bytes;
+        types.push(type_record(version, kind, &batch));
+        let place = pack.append(&batch.compressed, &mut file).unwrap();
+        lines.add(&objects, place, &batch);
+    }
+    let objects = PackRecord::new(
+        objects,
+        PackKind::Objects,
+        "k-0",
+        &pack.finish(&mut file).unwrap(),
+    );
+    std::fs::write(folder.join(objects.name.as_str()), file).unwrap();
+
+    let mut file = Vec::new();
+    let mut pack = PackWriter::new(PackKind::Index, &key, &point, &index).unwrap();
+    pack.append(&lines.finish(&mut compressor).unwrap(), &mut file)
+        .unwrap();
+    let index = PackRecord::new(index, PackKind::Index, "k-0", &pack.finish(&mut file).unwrap());
+    std::fs::write(folder.join(index.name.as_str()), file).unwrap();
+
+    let time = "2026-11-21T11:22:33Z".parse().unwrap();
+    let predicate = Predicate {
+        format_version: FORMAT_VERSION,
+        application: ApplicationName::parse("shop").unwrap(),
+        point,
+        created_at: time,
+        tool: Tool {
+            name: "lifeboat".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        },
+        completeness: Completeness::Complete,
+        keys: vec![WrappedKeyRecord {
+            id: "k-0".into(),
+            algorithm: WrapAlgorithm::RsaOaepSha256,
+            recipient: Fingerprint::of_spki(b"no key: the data key of the fixture is 00 01 02 ... 1f"),
+            wrapped: Vec::new(),
+        }],
+        clusters: vec![ClusterRecord {
+            name: ClusterName::parse("primary").unwrap(),
+            server: ServerRecord {
+                kube_system_uid: None,
+                version: "v1.36.3".into(),
+                platform: "linux/arm64".into(),
+            },
+            resource_version: Some("4711".into()),
+            started_at: time,
+            finished_at: time,
+            filters: Filter::default(),
+            objects: ITEMS.iter().map(|(.., items)| items.len() as u64).sum(),
+            bytes: raw_bytes,
+            types,
+            missing: Vec::new(),
+            packs: vec![objects, index],
+            dependencies: [("images".to_owned(), vec!["example.org/cart:1".to_owned()])].into(),
+        }],
+    };
+    let statement = Statement::new(predicate);
+    check_structure(&statement).unwrap();
+    let payload = payload(&statement);
+    let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let signature = signer.sign(&SystemRandom::new(), &pae(&payload)).unwrap();
+    let public = VerifyingKey::from_point(signer.public_key().as_ref()).unwrap();
+    let envelope = Envelope::new(&payload, public.fingerprint(), signature.as_ref());
+    std::fs::write(folder.join("manifest.json"), envelope.to_bytes()).unwrap();
+    std::fs::write(folder.join("signer.pem"), public.to_pem()).unwrap();
+}
+
+type Items = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const ITEMS: &[Items] = &[
+    (
+        "v1",
+        "ConfigMap",
+        "configmaps",
+        &[
+            r#"{"metadata":{"name":"greeting","namespace":"shop","uid":"b0e7a1c2-0001","resourceVersion":"17"},"data":{"text":"Grüße, \"Welt\"\n"}}"#,
+            r#"{"metadata":{"name":"odd","namespace":"shop","uid":"b0e7a1c2-0002","resourceVersion":"18"},"data":{"braces":"}]{[\\"}}"#,
+        ],
+    ),
+    (
+        "example.org/v1",
+        "Widget",
+        "widgets.example.org",
+        &[
+            r#"{"apiVersion":"example.org/v1","kind":"Widget","metadata":{"name":"big","uid":"b0e7a1c2-0003","resourceVersion":"19"},"spec":{"big":123456789012345678901234567890,"ratio":1.10}}"#,
+        ],
+    ),
+];
+
+fn type_record(version: &str, kind: &str, batch: &Batch) -> TypeRecord {
+    let name = &batch.type_name;
+    TypeRecord {
+        group: name.group().to_owned(),
+        version: version.rsplit('/').next().unwrap().to_owned(),
+        resource: name.resource().to_owned(),
+        kind: kind.to_owned(),
+        namespaced: kind == "ConfigMap",
+        short_names: Vec::new(),
+        singular: kind.to_lowercase(),
+        verbs: vec!["create".into(), "list".into()],
+        served_versions: vec!["v1".into()],
+        custom: kind == "Widget",
+        outcome: TypeOutcome::Listed {
+            resource_version: Some("4711".into()),
+            pinned: true,
+            why: None,
+            objects: batch.entries.len() as u64,
+            bytes: batch.raw_bytes,
+        },
+    }
+}

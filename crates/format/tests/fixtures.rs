@@ -1,0 +1,87 @@
+//! A point of every version of the format that was ever written can still be read.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use lifeboat_format::pack::reader::FrameOpener;
+use lifeboat_format::verify::{check_file, check_place};
+use lifeboat_format::{
+    DataKey, PackError, PackKind, PackReader, Sha256, Statement, VerifyingKey, open_envelope, read_index,
+};
+
+fn folder(version: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(version)
+}
+
+fn open(folder: &Path) -> Statement {
+    let signer = std::fs::read_to_string(folder.join("signer.pem")).unwrap();
+    let manifest = std::fs::read(folder.join("manifest.json")).unwrap();
+    open_envelope(&manifest, &VerifyingKey::from_pem(&signer).unwrap()).unwrap()
+}
+
+#[test]
+fn version_1_verifies_and_gives_its_objects_back() {
+    let folder = folder("v1");
+    let statement = open(&folder);
+    let predicate = &statement.predicate;
+    check_place(
+        &statement,
+        &"shop".parse().unwrap(),
+        &"20261121T112233Z-7f3a9c".parse().unwrap(),
+    )
+    .unwrap();
+    let key = DataKey::from_random(std::array::from_fn(|i| i as u8));
+    let mut index = Vec::new();
+    let mut lines = Vec::new();
+    for record in &predicate.clusters[0].packs {
+        let file = std::fs::read(folder.join(record.name.as_str())).unwrap();
+        check_file(&statement, &record.name, Sha256::of(&file), file.len() as u64).unwrap();
+        let kind = PackKind::from(record.kind);
+        let mut reader = PackReader::new(kind, &key, &predicate.point, &record.name).unwrap();
+        reader
+            .push(&file, |frame| {
+                match kind {
+                    PackKind::Index => {
+                        index.extend(read_index(frame.plaintext, &record.name).map(Result::unwrap))
+                    }
+                    PackKind::Objects => {
+                        lines.extend(
+                            String::from_utf8(frame.plaintext.to_vec())
+                                .unwrap()
+                                .lines()
+                                .map(str::to_owned),
+                        );
+                    }
+                }
+                Ok::<_, PackError>(())
+            })
+            .unwrap();
+        let summary = reader.finish().unwrap();
+        assert_eq!(
+            (summary.sha256, summary.bytes, summary.frames),
+            (record.sha256, record.bytes, record.frames)
+        );
+    }
+    let entries: Vec<_> = index.iter().flat_map(|(_, entries)| entries).collect();
+    assert_eq!(entries.len(), lines.len());
+    for (entry, line) in entries.iter().zip(&lines) {
+        assert_eq!(entry.digest, Sha256::of(line.as_bytes()), "{}", entry.name);
+    }
+    assert!(lines[0].contains(r#""text":"Grüße, \"Welt\"\n""#));
+    assert!(lines[2].contains("123456789012345678901234567890") && lines[2].contains("1.10"));
+
+    // One object by one ranged read.
+    let (frame, _) = &index[1];
+    let file = std::fs::read(folder.join(frame.pack.as_str())).unwrap();
+    let begin = frame.location.offset as usize;
+    let opener = FrameOpener::new(PackKind::Objects, &key, &predicate.point, &frame.pack).unwrap();
+    let content = opener
+        .open(
+            frame.location,
+            &file[begin..begin + frame.location.length as usize],
+        )
+        .unwrap();
+    assert_eq!(content, format!("{}\n", lines[2]).into_bytes());
+}
