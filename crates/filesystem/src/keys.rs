@@ -18,6 +18,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use lifeboat_format::keys::{DataKey, Fingerprint, RecipientKey, VerifyingKey, WrappedKey};
 use lifeboat_format::pem;
 use lifeboat_jobs::ports::{KeyError, KeyUnwrapper, Signer};
+use zeroize::Zeroizing;
 
 mod error;
 mod generate;
@@ -97,15 +98,12 @@ impl KeyUnwrapper for PemUnwrapper {
         let damaged = || KeyError::Unwrap {
             held: self.fingerprint.clone(),
         };
-        let mut buffer = vec![0; self.key.min_output_size()];
-        let key = self
-            .key
+        // The data key lies in this buffer in the clear.
+        let mut buffer = Zeroizing::new(vec![0; self.key.min_output_size()]);
+        self.key
             .decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped.ciphertext, &mut buffer, None)
             .map_err(|_| damaged())
-            .and_then(|bytes| DataKey::from_bytes(bytes).map_err(|_| damaged()));
-        // The data key was in this buffer in the clear.
-        buffer.fill(0);
-        key
+            .and_then(|bytes| DataKey::from_bytes(bytes).map_err(|_| damaged()))
     }
 }
 
@@ -203,11 +201,11 @@ fn public_text(path: &Path) -> Result<String, PemError> {
     }
 }
 
-fn private_block(path: &Path) -> Result<Vec<u8>, PemError> {
-    let text = read(path)?;
+fn private_block(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
+    let text = Zeroizing::new(read(path)?);
     let path = path.to_owned();
     match key_block(&text) {
-        Some(("PRIVATE KEY", der)) => Ok(der),
+        Some(("PRIVATE KEY", der)) => Ok(Zeroizing::new(der)),
         Some(("ENCRYPTED PRIVATE KEY", _)) => Err(PemError::Encrypted { path }),
         Some((label @ ("RSA PRIVATE KEY" | "EC PRIVATE KEY"), _)) => Err(PemError::Legacy {
             command: format!(

@@ -129,7 +129,18 @@ impl FolderStore {
         let (store, name) = (self.clone(), application.clone());
         match tokio::task::spawn_blocking(move || store.lock_now(name, &holder)).await {
             Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down and did not begin the work.
+                Err(error) => Err(LockError::Store {
+                    application: application.clone(),
+                    source: StoreError::Unavailable {
+                        operation: StoreOperation::Open,
+                        key: LOCK_FILE.to_owned(),
+                        source: error.into(),
+                    },
+                }),
+            },
         }
     }
 

@@ -160,6 +160,12 @@ impl FolderStore {
                     attempts += 1;
                     create_folders(folder).map_err(|e| failure(operation, key, e))?;
                 }
+                Err(error) if lacks_links(&error) => {
+                    return Err(StoreError::NoStore {
+                        store: self.inner.root.display().to_string(),
+                        problem: "its file system has no hard links, which make files appear whole and once",
+                    });
+                }
                 Err(error) => return Err(failure(operation, key, error)),
             }
         }
@@ -246,7 +252,15 @@ impl FolderStore {
         let store = self.clone();
         match tokio::task::spawn_blocking(move || work(&store)).await {
             Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down and did not begin the work.
+                Err(error) => Err(StoreError::Unavailable {
+                    operation: StoreOperation::Open,
+                    key: self.inner.root.display().to_string(),
+                    source: error.into(),
+                }),
+            },
         }
     }
 }
@@ -359,6 +373,12 @@ fn sync_folders(root: &Path, folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a link was refused because the file system knows none: `EPERM` (1 on every Unix, told apart
+/// from `EACCES`, which speaks of permissions) or "not supported" (link(2)).
+fn lacks_links(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(1) || error.kind() == io::ErrorKind::Unsupported
 }
 
 /// Whether an error says that there is no file of that name.

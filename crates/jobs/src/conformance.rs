@@ -164,6 +164,10 @@ async fn listings_are_ordered_and_paged(store: &dyn ObjectStore) {
     assert_eq!(names(store, "a/", Some("a/b/cc"), 100).await, ["a/b/d", "a/c"]);
     assert!(names(store, "a/", Some("b"), 100).await.is_empty());
     assert_eq!(store.list("b", None, 1).await.unwrap()[0].size, 2);
+    for nowhere in ["/", "../", "./a", "a/../", "/etc/"] {
+        assert!(names(store, nowhere, None, 100).await.is_empty(), "{nowhere}");
+        assert!(store.list_folders(nowhere).await.unwrap().is_empty(), "{nowhere}");
+    }
     for size in [1, 2, 4, 9] {
         let (mut seen, mut after) = (Vec::new(), None::<String>);
         loop {

@@ -16,6 +16,7 @@ use lifeboat_format::{
     PackWriter, RecipientKey,
 };
 use lifeboat_model::{ApplicationName, ClusterName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
+use zeroize::Zeroizing;
 
 use crate::layout::{file_key, pack_names};
 use crate::ports::{Ids, ObjectStore, StoreError, Upload};
@@ -171,11 +172,9 @@ impl PointWriter {
         recipient: &RecipientKey,
         ids: &dyn Ids,
     ) -> Result<Self, WriteError> {
-        let mut random = [0; 32];
-        ids.random(&mut random);
-        let data_key = DataKey::from_random(random);
-        // The copy on the stack served its purpose.
-        random.fill(0);
+        let mut random = Zeroizing::new([0; 32]);
+        ids.random(random.as_mut());
+        let data_key = DataKey::from_random(*random);
         let wrapped = recipient.wrap(&data_key).map_err(WriteError::Wrap)?;
         Ok(Self {
             store,

@@ -10,6 +10,7 @@ use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use lifeboat_format::keys::{Fingerprint, VerifyingKey};
 use lifeboat_format::pem;
+use zeroize::Zeroizing;
 
 use super::PemError;
 use crate::store::{create_folders, private_file};
@@ -63,15 +64,13 @@ pub fn generate(folder: &Path) -> Result<KeyFiles, PemError> {
     let verifying = VerifyingKey::from_point(pair.public_key().as_ref()).map_err(|_| PemError::Generate)?;
 
     let mut made = Made::default();
-    made.file(
-        &recovery_key,
-        &pem::encode("PRIVATE KEY", recovery_pkcs8.as_ref()),
-    )?;
+    let private_pem = |der| Zeroizing::new(pem::encode("PRIVATE KEY", der));
+    made.file(&recovery_key, &private_pem(recovery_pkcs8.as_ref()))?;
     made.file(
         &recovery_public,
         &pem::encode("PUBLIC KEY", recovery_spki.as_ref()),
     )?;
-    made.file(&signing_key, &pem::encode("PRIVATE KEY", signing_pkcs8.as_ref()))?;
+    made.file(&signing_key, &private_pem(signing_pkcs8.as_ref()))?;
     made.file(&signing_public, &verifying.to_pem())?;
     fs::File::open(folder)
         .and_then(|folder| folder.sync_all())

@@ -31,6 +31,9 @@ pub(super) fn list(
 ) -> Result<Vec<Listed>, StoreError> {
     check(root)?;
     let mut found = Vec::new();
+    if leads_out(prefix) {
+        return Ok(found);
+    }
     let mut walk = Walk {
         root,
         prefix,
@@ -38,7 +41,9 @@ pub(super) fn list(
         limit,
         found: &mut found,
     };
-    walk.visit("")
+    // Only the folder that the prefix names can hold what is wanted.
+    let base = prefix.rfind('/').map_or("", |end| &prefix[..=end]);
+    walk.visit(base)
         .map_err(|e| failure(StoreOperation::List, &shown(root, prefix), e))?;
     Ok(found)
 }
@@ -48,15 +53,34 @@ pub(super) fn folders(root: &Path, prefix: &str) -> Result<Vec<String>, StoreErr
     check(root)?;
     let fail = |e| failure(StoreOperation::List, &shown(root, prefix), e);
     let mut folders = Vec::new();
+    if leads_out(prefix) {
+        return Ok(folders);
+    }
     for entry in entries(&root.join(prefix)).map_err(fail)? {
         if let Some(name) = entry.name.strip_suffix('/')
-            && !list(root, &format!("{prefix}{name}/"), None, 1)?.is_empty()
+            && holds_key(&root.join(prefix).join(name)).map_err(fail)?
         {
             folders.push(name.to_owned());
         }
     }
     folders.sort_unstable();
     Ok(folders)
+}
+
+/// Whether a prefix is one that no key has and that would lead a walk elsewhere: out of the store, or
+/// among its hidden files.
+fn leads_out(prefix: &str) -> bool {
+    prefix.starts_with('/') || prefix.split('/').any(|segment| segment.starts_with('.'))
+}
+
+/// Whether there is a file somewhere below a folder.
+fn holds_key(folder: &Path) -> io::Result<bool> {
+    for entry in entries(folder)? {
+        if !entry.is_folder() || holds_key(&folder.join(&entry.name))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An empty answer from a store that is gone would be a lie.

@@ -254,7 +254,8 @@ fn a_frame_that_only_the_index_names_is_refused() {
 #[test]
 fn objects_that_are_not_those_of_the_index_are_refused() {
     let honest = batches(NEWER);
-    let cases: [(&str, fn(&mut Batch)); 4] = [
+    type Lie = (&'static str, fn(&mut Batch));
+    let cases: [Lie; 4] = [
         ("object 2 does not have the digest", |batch| {
             batch.entries[2].digest.0[0] ^= 1
         }),

@@ -5,8 +5,11 @@
 
 mod contents;
 mod crash;
+mod earlier;
 mod fixture;
+mod killed;
 mod lies;
+mod problems;
 mod sample;
 mod tamper;
 mod vault;
