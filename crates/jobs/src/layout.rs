@@ -6,6 +6,9 @@
 //! <application>/points/<point>/<cluster>/i-0000.pack the index of p-0000.pack
 //! ```
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::{ApplicationName, ClusterName, ObjectKey, PackName, RecoveryPointId};
 
 use crate::ports::{Clock, Ids};
@@ -51,13 +54,37 @@ pub(crate) fn pack_names(cluster: &ClusterName, number: u32) -> (PackName, PackN
     (name('p'), name('i'))
 }
 
-/// An id for a point that begins now.
+/// How the time stands in an id.
+const SECOND: &str = "%Y%m%dT%H%M%SZ";
+
+/// An id for a point that begins now, where no other point is known. [`crate::Vault::next_id`] keeps
+/// the order of those that there are.
 #[must_use]
 pub fn new_point_id(clock: &dyn Clock, ids: &dyn Ids) -> RecoveryPointId {
+    point_id_after(None, clock, ids)
+}
+
+/// An id for a point that begins now and sorts behind `newest`, whatever the clock says: it takes the
+/// second after `newest` where the clock has not come that far.
+pub(crate) fn point_id_after(
+    newest: Option<&RecoveryPointId>,
+    clock: &dyn Clock,
+    ids: &dyn Ids,
+) -> RecoveryPointId {
     let mut random = [0; 3];
     ids.random(&mut random);
-    let second = clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    RecoveryPointId::new(&second, random).expect("the time is rendered in the form that an id has")
+    let not_before = newest.and_then(second_after);
+    let second = clock.now().max(not_before.unwrap_or(Timestamp::MIN));
+    RecoveryPointId::new(&second.strftime(SECOND).to_string(), random)
+        .expect("the time is rendered in the form that an id has")
+}
+
+/// The second after that of an id; none where its digits are no time.
+fn second_after(id: &RecoveryPointId) -> Option<Timestamp> {
+    let (second, _) = id.as_str().split_once('-')?;
+    let time = DateTime::strptime(SECOND, second).ok()?;
+    let time = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    time.checked_add(SignedDuration::from_secs(1)).ok()
 }
 
 #[cfg(test)]
@@ -96,6 +123,21 @@ mod tests {
             manifest_key(&shop, &point).as_str(),
             "shop/points/20261121T112233Z-7f3a9c/manifest.json"
         );
+    }
+
+    #[test]
+    fn ids_stay_in_order_when_the_clock_goes_back() {
+        for (newest, expected) in [
+            ("20261121T112232Z-ffffff", "20261121T112233Z-7f3a9c"),
+            ("20261121T112233Z-000000", "20261121T112234Z-7f3a9c"),
+            ("20991231T235959Z-ffffff", "21000101T000000Z-7f3a9c"),
+            // Digits that are no time cannot be counted on from.
+            ("20269921T112233Z-ffffff", "20261121T112233Z-7f3a9c"),
+        ] {
+            let newest = RecoveryPointId::parse(newest).unwrap();
+            let id = point_id_after(Some(&newest), &Fixed, &Fixed);
+            assert_eq!(id.as_str(), expected, "after {newest}");
+        }
     }
 
     #[test]

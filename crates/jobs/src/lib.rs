@@ -3,7 +3,7 @@
 //! through them.
 //!
 //! - [`ports`]: the traits that adapters implement, and their errors.
-//! - [`writer`]: one cluster's capture streamed into packs; [`seal`]: the signature that makes a point.
+//! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
 //! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
 //! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose
 //!   process dies at a chosen call, and the test suite that every store must pass.

@@ -8,10 +8,10 @@ use lifeboat_format::{Sha256, Statement, VerifyingKey};
 use lifeboat_model::{ApplicationName, ClusterName, Problem, RecoveryPointId};
 use serde::Serialize;
 
-use crate::layout::{manifest_key, point_prefix, points_prefix};
+use crate::layout::{self, manifest_key, point_prefix, points_prefix};
 use crate::listing::delete_all;
 use crate::point::{PointError, RecoveryPoint, read_manifest};
-use crate::ports::{ObjectStore, RunLock, StoreError};
+use crate::ports::{Clock, Ids, ObjectStore, RunLock, StoreError};
 
 /// The recovery points of one application in a store. Clones share the store.
 #[derive(Clone)]
@@ -117,6 +117,16 @@ impl Vault {
             }
         }
         Ok(ids)
+    }
+
+    /// The id for a point that begins now. It sorts behind every point and every remains of one that
+    /// are there, also when the clock went back: otherwise the newest point would not be the latest.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn next_id(&self, clock: &dyn Clock, ids: &dyn Ids) -> Result<RecoveryPointId, PointError> {
+        let newest = self.folders().await?.pop();
+        Ok(layout::point_id_after(newest.as_ref(), clock, ids))
     }
 
     /// All points, oldest first. One whose manifest cannot be believed is listed with the reason.

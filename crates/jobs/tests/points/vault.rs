@@ -171,3 +171,29 @@ fn a_point_is_sealed_once_and_only_with_its_files() {
         assert_eq!(vault(&store).ids().await.unwrap(), [point(OLDER)]);
     });
 }
+
+#[test]
+fn the_next_point_sorts_behind_what_is_there() {
+    struct Morning;
+
+    impl lifeboat_jobs::ports::Clock for Morning {
+        fn now(&self) -> jiff::Timestamp {
+            "2026-11-21T08:00:00Z".parse().unwrap()
+        }
+    }
+
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    wait(async {
+        let next = || async {
+            vault(&store)
+                .next_id(&Morning, &Counting::default())
+                .await
+                .unwrap()
+        };
+        assert_eq!(next().await.as_str(), "20261121T080000Z-000102");
+        backup(&store, OLDER).await.unwrap();
+        assert_eq!(next().await.as_str(), "20261121T100001Z-000102");
+        capture(&store, NEWER, "eu").await.unwrap();
+        assert_eq!(next().await.as_str(), "20261121T110001Z-000102");
+    });
+}
