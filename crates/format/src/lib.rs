@@ -36,3 +36,18 @@ pub use pack::writer::PackWriter;
 pub use pack::{FrameLocation, PackError, PackKind, PackSummary};
 pub use splitter::{ListMeta, SplitError, Splitter};
 pub use verify::VerifyError;
+
+#[cfg(test)]
+mod tests {
+    fn can_move_between_threads<T: Send>() {}
+
+    #[test]
+    fn a_capture_may_move_between_threads() {
+        can_move_between_threads::<super::Splitter>();
+        can_move_between_threads::<super::BatchBuilder>();
+        can_move_between_threads::<super::Compressor>();
+        can_move_between_threads::<super::PackWriter>();
+        can_move_between_threads::<super::PackReader>();
+        can_move_between_threads::<super::DataKey>();
+    }
+}
