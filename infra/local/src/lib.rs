@@ -12,13 +12,19 @@
 //! standard input, whose other side the launcher holds, and a sweeper then
 //! removes the folder.
 
+mod bundle;
 mod certificates;
 mod cluster;
 mod http;
 mod process;
 mod programs;
+mod quiet;
+mod sample;
 mod webhook;
 
+pub use bundle::{BundleError, BundleOutcome, install_bundle};
 pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};
 pub use programs::{ProgramsError, ensure_programs};
+pub use quiet::{Quiet, QuietError, wait_until_quiet};
+pub use sample::{CANARY, Sample, SampleError};
 pub use webhook::{Webhook, WebhookError};

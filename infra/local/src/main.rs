@@ -1,10 +1,13 @@
 //! `lifeboat-local`: control planes, the sample application and its webhooks by hand.
 
 use std::io::Read;
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use lifeboat_local::{Cluster, ClusterOptions, Webhook, ensure_programs};
+use lifeboat_local::{
+    Cluster, ClusterOptions, Sample, Webhook, ensure_programs, install_bundle, wait_until_quiet,
+};
 
 #[derive(Parser)]
 #[command(about = "Real Kubernetes control planes on this machine, for Lifeboat's tests")]
@@ -31,6 +34,12 @@ enum Action {
         /// The range of Service addresses
         #[arg(long)]
         service_cidr: Option<String>,
+        /// Install the sample application in the first cluster
+        #[arg(long)]
+        sample: bool,
+        /// Install manifests (a file or a folder) in the first cluster
+        #[arg(long)]
+        bundle: Option<PathBuf>,
     },
     /// Answer admission reviews until Ctrl-C or the end of standard input
     Webhook {
@@ -48,6 +57,8 @@ fn main() -> Result<()> {
             controllers,
             nodes,
             service_cidr,
+            sample,
+            bundle,
         } => {
             let options = name.into_iter().map(|name| ClusterOptions {
                 name,
@@ -59,6 +70,21 @@ fn main() -> Result<()> {
             let clusters = Cluster::start_all(options.collect())?;
             for cluster in &clusters {
                 println!("{} {}", cluster.name(), cluster.kubeconfig().display());
+            }
+            let first = clusters.first().context("no cluster was asked for")?;
+            // The sample's webhooks answer as long as this value lives.
+            let _sample = if sample {
+                Some(Sample::install(first)?)
+            } else {
+                None
+            };
+            if let Some(bundle) = bundle {
+                let outcome = install_bundle(first, &bundle)?;
+                println!("{outcome}");
+                println!(
+                    "{}",
+                    wait_until_quiet(first, std::time::Duration::from_secs(120))?
+                );
             }
             println!("ready");
             wait_for_end()?;

@@ -1,0 +1,241 @@
+//! The sample application: a shop whose objects cover what real clusters hold.
+//!
+//! The manifests lie in `sample/`. Different tools install them, as in a real
+//! cluster, so that the fields have different owners.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::cluster::{Cluster, KubectlError};
+use crate::quiet::{Quiet, QuietError, wait_until_quiet};
+use crate::webhook::{Webhook, WebhookError};
+
+/// A part of the value of every Secret of the sample. It must be seen nowhere but
+/// in the cluster and inside encrypted packs.
+pub const CANARY: &str = "lifeboat-canary-7f3d9a";
+
+/// The controllers of a cluster on a busy machine need seconds, not minutes.
+const QUIET_DEADLINE: Duration = Duration::from_secs(90);
+
+/// The kubeadm range, if the cluster has no other.
+const SERVICE_RANGE: &str = "10.96.0.0/16";
+
+/// Why the sample was not installed.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// A manifest was refused.
+    #[error("a part of the sample application was refused")]
+    Kubectl(#[from] KubectlError),
+    /// The webhooks do not answer.
+    #[error("the webhooks of the sample application could not be started")]
+    Webhook(#[from] WebhookError),
+    /// The state of the cluster could not be read.
+    #[error("the cluster could not be watched while the sample application settled")]
+    Quiet(#[from] QuietError),
+    /// The controllers did not finish.
+    #[error("the sample application did not settle: {0}")]
+    Unsettled(Quiet),
+}
+
+/// Who installs a part, and how.
+#[derive(Clone, Copy)]
+enum Tool {
+    /// Helm creates objects by POST.
+    Helm,
+    /// Argo CD applies on the server and takes over what it names.
+    ArgoCd,
+    /// A person applies on the server.
+    Person,
+    /// A person applies from the client, as scripts of old do.
+    PersonOfOld,
+}
+
+impl Tool {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Helm => &["create", "--field-manager=helm", "-f", "-"],
+            Self::ArgoCd => &[
+                "apply",
+                "--server-side",
+                "--field-manager=argocd-controller",
+                "--force-conflicts",
+                "-f",
+                "-",
+            ],
+            Self::Person => &["apply", "--server-side", "-f", "-"],
+            Self::PersonOfOld => &["apply", "-f", "-"],
+        }
+    }
+}
+
+/// An installed sample. Its webhooks answer as long as this value lives: keep it
+/// while a cluster restored from it is written to.
+pub struct Sample {
+    webhook: Webhook,
+}
+
+impl Sample {
+    /// Installs everything and waits until the cluster is quiet. Workloads are
+    /// waited for only if the cluster has controllers and nodes.
+    ///
+    /// # Errors
+    /// If a part is refused or does not settle.
+    pub fn install(cluster: &Cluster) -> Result<Self, SampleError> {
+        Self::install_with(cluster, Webhook::start(0)?)
+    }
+
+    /// As [`Sample::install`], with webhooks that answer already.
+    ///
+    /// # Errors
+    /// If a part is refused or does not settle.
+    pub fn install_with(cluster: &Cluster, webhook: Webhook) -> Result<Self, SampleError> {
+        let sample = Self { webhook };
+        sample.install_objects(cluster)?;
+        settle(cluster)?;
+        sample.begin_deletion(cluster)?;
+        sample.install_admission(cluster)?;
+        settle(cluster)?;
+        Ok(sample)
+    }
+
+    /// The webhooks.
+    #[must_use]
+    pub fn webhook(&self) -> &Webhook {
+        &self.webhook
+    }
+
+    fn install_objects(&self, cluster: &Cluster) -> Result<(), SampleError> {
+        let put = |tool: Tool, text: &str| cluster.kubectl_with_input(tool.arguments(), text);
+        put(Tool::ArgoCd, include_str!("../sample/10-definitions.yaml"))?;
+        let dns = dns_address(cluster);
+        put(
+            Tool::Person,
+            &include_str!("../sample/20-cluster.yaml").replace("{{DNS_ADDRESS}}", &dns.to_string()),
+        )?;
+        put(Tool::Helm, include_str!("../sample/30-shop.yaml"))?;
+        put(Tool::ArgoCd, include_str!("../sample/35-shop-argocd.yaml"))?;
+        put(Tool::ArgoCd, include_str!("../sample/40-payments.yaml"))?;
+        put(Tool::Helm, include_str!("../sample/50-data.yaml"))?;
+        put(Tool::PersonOfOld, include_str!("../sample/60-observability.yaml"))?;
+        if cluster.options().controllers {
+            let job = "create job nightly-report-by-hand --namespace shop --from=cronjob/nightly-report";
+            cluster.kubectl_output(&job.split(' ').collect::<Vec<_>>())?;
+        }
+        let definitions = "wait --for=condition=Established --timeout=30s crd/storefronts.shop.example.com \
+                           crd/ledgers.finance.example.com crd/markets.shop.example.com";
+        cluster.kubectl_output(&definitions.split_whitespace().collect::<Vec<_>>())?;
+        put(Tool::Person, include_str!("../sample/70-custom-resources.yaml"))?;
+        let uid = cluster.kubectl_output(&[
+            "get",
+            "storefront/main",
+            "--namespace=shop",
+            "--output=jsonpath={.metadata.uid}",
+        ])?;
+        put(
+            Tool::Helm,
+            &include_str!("../sample/75-owned.yaml").replace("{{STOREFRONT_UID}}", &uid),
+        )?;
+        self.set_status(
+            cluster,
+            "storefront/main",
+            "shop-operator",
+            r#"{"status":{"replicas":2,"phase":"Live","revision":9007199254740993}}"#,
+        )?;
+        self.set_status(
+            cluster,
+            "service/web-public",
+            "aws-load-balancer-controller",
+            r#"{"status":{"loadBalancer":{"ingress":[{"hostname":"k8s-shop-web-0a1b2c3d4e.elb.eu-central-1.amazonaws.com"}]}}}"#,
+        )
+    }
+
+    /// Writes a status as the controller of that type would.
+    fn set_status(
+        &self,
+        cluster: &Cluster,
+        object: &str,
+        manager: &str,
+        patch: &str,
+    ) -> Result<(), SampleError> {
+        cluster.kubectl_output(&[
+            "patch",
+            object,
+            "--namespace=shop",
+            "--subresource=status",
+            "--type=merge",
+            &format!("--field-manager={manager}"),
+            &format!("--patch={patch}"),
+        ])?;
+        Ok(())
+    }
+
+    fn begin_deletion(&self, cluster: &Cluster) -> Result<(), SampleError> {
+        cluster.kubectl_output(&[
+            "delete",
+            "configmap/being-deleted",
+            "--namespace=shop",
+            "--wait=false",
+        ])?;
+        Ok(())
+    }
+
+    fn install_admission(&self, cluster: &Cluster) -> Result<(), SampleError> {
+        let admission = include_str!("../sample/80-admission.yaml")
+            .replace("{{WEBHOOK_URL}}", &self.webhook.url())
+            .replace("{{WEBHOOK_CA}}", &STANDARD.encode(self.webhook.ca_pem()));
+        cluster.kubectl_with_input(Tool::Person.arguments(), &admission)?;
+        self.wait_for_admission(cluster)?;
+        let late = include_str!("../sample/90-after-admission.yaml");
+        cluster.kubectl_with_input(Tool::Person.arguments(), late)?;
+        Ok(())
+    }
+
+    /// The API server learns of webhooks by watch, a moment after they are written.
+    fn wait_for_admission(&self, cluster: &Cluster) -> Result<(), SampleError> {
+        let probe = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: probe, namespace: shop, \
+                     annotations: { shop.example.com/forbidden: \"true\" } }\n";
+        let began = std::time::Instant::now();
+        loop {
+            let tried = cluster
+                .kubectl_with_input(&["create", "--dry-run=server", "--output=yaml", "-f", "-"], probe);
+            match tried {
+                Err(KubectlError::Failed { message, .. })
+                    if message.contains("shop-gatekeeper") || message.contains("do not enter") =>
+                {
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+                Ok(_) if began.elapsed() > QUIET_DEADLINE => {
+                    return Err(SampleError::Kubectl(KubectlError::Failed {
+                        arguments: "create --dry-run=server".into(),
+                        message: "the webhooks do not take effect".into(),
+                    }));
+                }
+                Ok(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+}
+
+fn settle(cluster: &Cluster) -> Result<(), SampleError> {
+    let quiet = wait_until_quiet(cluster, QUIET_DEADLINE)?;
+    if quiet.reached {
+        Ok(())
+    } else {
+        Err(SampleError::Unsettled(quiet))
+    }
+}
+
+/// The eleventh address of the range, which every cluster gives to its resolver.
+fn dns_address(cluster: &Cluster) -> Ipv4Addr {
+    let range = cluster.options().service_cidr.as_deref().unwrap_or(SERVICE_RANGE);
+    let base: Ipv4Addr = range
+        .split('/')
+        .next()
+        .and_then(|base| base.parse().ok())
+        .expect("a cluster does not start with a range that is none");
+    Ipv4Addr::from_bits(base.to_bits() + 10)
+}
