@@ -23,7 +23,9 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
                 all.get(&(owner.clone(), child)).copied().unwrap_or(0)
             };
             let (had, has) = (count(&before, key), count(&after, &image));
-            if had != has {
+            // An owner that was kept from having all its children may have them now, but no more.
+            let whole = child == "pods" && had < has && Some(has as u64) == wanted(found);
+            if had != has && !whole {
                 findings.push(Finding::new(
                     Fault::Doubled,
                     key,
@@ -33,7 +35,9 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
         }
         for pointer in ready_fields(&key.type_name) {
             let (had, has) = (object.pointer(pointer), found.pointer(pointer));
-            if had != has {
+            let number = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
+            let whole = number(had) < number(has) && wanted(found) == Some(number(has));
+            if had != has && !whole {
                 let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
                 findings.push(Finding::new(
                     Fault::NotReady,
@@ -53,6 +57,17 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
         }
     }
     unexpected(evidence, findings);
+}
+
+/// How many Pods a workload asks for.
+fn wanted(object: &Value) -> Option<u64> {
+    match text(object, "/kind") {
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => {
+            object["spec"]["replicas"].as_u64()
+        }
+        "DaemonSet" => object["status"]["desiredNumberScheduled"].as_u64(),
+        _ => None,
+    }
 }
 
 /// What must be the same in the status of both sides.
