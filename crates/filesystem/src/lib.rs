@@ -16,6 +16,8 @@ pub mod keys;
 pub mod lock;
 pub mod store;
 pub mod system;
+#[cfg(test)]
+mod tiny_disk;
 
 pub use keys::{PemError, PemSigner, PemUnwrapper};
 pub use lock::{FolderLock, LockError};

@@ -134,7 +134,9 @@ impl PemError {
             Self::Unwritable { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::StoreDenied,
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::StoreFull,
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Code::StoreNotFound,
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                    Code::StoreNotFound
+                }
                 _ => Code::StoreFailed,
             },
             Self::Generate => Code::Bug,

@@ -9,6 +9,7 @@ use lifeboat_model::{Code, ErrorKind};
 use tempfile::TempDir;
 
 use super::*;
+use crate::tiny_disk::TinyDisk;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -238,4 +239,26 @@ fn no_formatter_shows_a_private_key() {
     );
     assert_eq!(shown.matches("[redacted]").count(), 2, "{shown}");
     assert!(shown.len() < 250, "{shown}");
+}
+
+#[test]
+fn keys_on_a_full_disk_are_four_files_or_none() {
+    // Room for two small files.
+    let Some(disk) = TinyDisk::mount("size=8k") else {
+        eprintln!("skipped: mounting a tiny file system is not allowed here");
+        return;
+    };
+    assert_code(generate(disk.path()), Code::StoreFull, "name a folder");
+    assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn keys_are_not_made_where_a_file_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        assert_code(generate(&path), Code::StoreNotFound, "name a folder");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
 }

@@ -1,13 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use lifeboat_jobs::conformance;
 use lifeboat_model::Code;
 use tempfile::TempDir;
 
 use super::*;
+use crate::tiny_disk::TinyDisk;
 
 fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -145,38 +145,13 @@ fn what_no_key_can_name_is_not_listed() {
     assert_eq!(listed.len(), 1, "{listed:?}");
 }
 
-/// A file system of a few pages, unmounted when dropped.
-struct TinyDisk(TempDir);
-
-impl TinyDisk {
-    fn mount(options: &str) -> Option<Self> {
-        let folder = TempDir::new().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(folder.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(folder))
-    }
-}
-
-impl Drop for TinyDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(
-            unmounted.is_ok_and(|status| status.success()),
-            "the tiny disk stays mounted"
-        );
-    }
-}
-
 #[test]
 fn a_full_disk_leaves_nothing_half_written() {
     let Some(disk) = TinyDisk::mount("size=64k") else {
         eprintln!("skipped: mounting a tiny file system is not allowed here");
         return;
     };
-    let store = FolderStore::open(disk.0.path()).unwrap();
+    let store = FolderStore::open(disk.path()).unwrap();
     wait(async {
         let small = Bytes::from_static(b"kept");
         store.put_new(&key("shop/small"), small.clone()).await.unwrap();
@@ -204,7 +179,7 @@ fn a_disk_that_may_only_be_read_is_denied_access() {
         eprintln!("skipped: mounting a tiny file system is not allowed here");
         return;
     };
-    let store = FolderStore::open(disk.0.path()).unwrap();
+    let store = FolderStore::open(disk.path()).unwrap();
     let error = wait(store.put_new(&key("shop/x"), Bytes::new())).unwrap_err();
     assert_eq!(error.code(), Code::StoreDenied, "{error:?}");
     let error = wait(store.upload(&key("shop/x"))).err().unwrap();
