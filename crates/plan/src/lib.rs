@@ -44,6 +44,10 @@ mod skip;
 pub mod source;
 mod table;
 pub mod target;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod wave;
 
 pub use body::{Bodies, BodyError, body};

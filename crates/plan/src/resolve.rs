@@ -41,6 +41,8 @@ pub(crate) struct Work<'a> {
     changes: HashMap<usize, Vec<PlannedChange>>,
     edits: HashMap<usize, Vec<Edit>>,
     places: Vec<(Wave, u16)>,
+    /// Services that take any free address, after those with fixed ones.
+    later: BTreeSet<usize>,
     /// Uses of rules that leave no change behind.
     uses: BTreeMap<RuleId, u64>,
     findings: Vec<crate::LintFinding>,
@@ -97,6 +99,7 @@ pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanEr
         changes: HashMap::new(),
         edits: HashMap::new(),
         places: Vec::new(),
+        later: BTreeSet::new(),
         uses: BTreeMap::new(),
         findings: Vec::new(),
     };
@@ -122,8 +125,8 @@ pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanEr
         problems.sort_by(|a, b| (a.code, &a.message).cmp(&(b.code, &b.message)));
         return Err(PlanError { problems });
     }
-    order::arrange(&mut work, &sorted);
     services::addresses(&mut work, &sorted);
+    order::arrange(&mut work, &sorted);
     accounts::secrets(&mut work, &sorted);
     let missing = missing::find(&work);
     findings::add(&mut work, &sorted, &missing);

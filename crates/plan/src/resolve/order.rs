@@ -121,6 +121,9 @@ fn finish(
     let resource = &work.draft.source_type(work.item(index).r#type).resource;
     let own = Wave::of(resource);
     let (mut wave, mut depth) = own;
+    if work.later.contains(&index) {
+        depth = depth.saturating_add(1);
+    }
     let before: Vec<usize> = context(work, index, by_target)
         .into_iter()
         .chain(

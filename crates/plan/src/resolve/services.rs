@@ -47,8 +47,7 @@ pub(super) fn addresses(work: &mut Work<'_>, sorted: &[usize]) {
         let fixed_ips = cluster_ips(work, index, &addresses, &mut pool, &own.0);
         let fixed_ports = node_ports(work, index, &addresses, &mut pool, &own.1);
         if !(fixed_ips && fixed_ports) {
-            let (_, depth) = &mut work.places[index];
-            *depth = depth.saturating_add(1);
+            work.later.insert(index);
         }
     }
 }

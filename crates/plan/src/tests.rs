@@ -1,0 +1,10 @@
+//! Tests of whole plans.
+
+mod golden;
+mod objects;
+mod options;
+mod owners;
+mod proof;
+mod properties;
+mod services;
+mod target;

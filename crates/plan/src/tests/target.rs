@@ -1,0 +1,241 @@
+use lifeboat_model::ObjectRef;
+use serde_json::{Value, json};
+
+use super::owners::{crd, order};
+use crate::testing::{World, find, left_out, rules};
+use crate::{Action, Existing, RuleId, ServedType, VersionServed};
+
+fn config(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")}})
+}
+
+fn exists(world: &mut World, r#type: &str, namespace: Option<&str>, name: &str, by_this_run: bool) {
+    world.facts.existing.insert(
+        ObjectRef::new(r#type.into(), namespace, name),
+        Existing {
+            uid: format!("live-{name}"),
+            resource_version: "1".into(),
+            created_by_this_run: by_this_run,
+            body: Value::Null,
+        },
+    );
+}
+
+fn checks(world: &World) -> Vec<String> {
+    world
+        .plan()
+        .lint()
+        .into_iter()
+        .map(|finding| finding.check)
+        .collect()
+}
+
+fn serve(world: &mut World, group: &str, resource: &str, kind: &str, version: &str) {
+    world
+        .facts
+        .types
+        .retain(|t| !(t.group == group && t.resource == resource));
+    world.facts.types.push(ServedType {
+        group: group.into(),
+        resource: resource.into(),
+        versions: vec![VersionServed {
+            version: version.into(),
+            kind: kind.into(),
+            namespaced: true,
+            verbs: vec!["create".into()],
+        }],
+    });
+}
+
+#[test]
+fn what_exists_is_kept_updated_or_made_anew() {
+    for (policy, action, rule) in [
+        ("keep", Action::Keep, RuleId::ExistingKept),
+        ("update", Action::Update, RuleId::ExistingUpdated),
+        ("recreate", Action::Recreate, RuleId::ExistingRecreated),
+    ] {
+        let mut world = World::new([config("c"), config("new")]).with(json!({"existing": policy}));
+        exists(&mut world, "configmaps", Some("shop"), "c", false);
+        let plan = world.plan();
+        assert_eq!(find(&plan, "configmaps shop/c").action, action);
+        assert_eq!(find(&plan, "configmaps shop/new").action, Action::Create);
+        assert_eq!(plan.rules[&rule].objects, 1);
+    }
+}
+
+#[test]
+fn what_the_targets_own_controllers_make_is_brought_to_the_planned_state() {
+    let mut world = World::new([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata":
+        {"name": "default", "namespace": "kube-system", "uid": "u"}})]);
+    for present in [false, true] {
+        if present {
+            exists(
+                &mut world,
+                "serviceaccounts",
+                Some("kube-system"),
+                "default",
+                false,
+            );
+            exists(&mut world, "namespaces", None, "kube-system", false);
+        }
+        let plan = world.plan();
+        assert_eq!(
+            find(&plan, "serviceaccounts kube-system/default").action,
+            Action::CreateOrUpdate
+        );
+        assert_eq!(
+            find(&plan, "namespaces kube-system").action,
+            Action::CreateOrUpdate
+        );
+    }
+}
+
+#[test]
+fn planning_again_after_a_crash_gives_the_same_hash() {
+    for policy in ["keep", "update", "recreate"] {
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "shop", "uid": "uid-s"},
+            "spec": {"clusterIPs": ["10.96.0.9"], "clusterIP": "10.96.0.9"}});
+        let mut world = World::new([config("a"), config("b"), service, crd(), order("o")])
+            .with(json!({"existing": policy}));
+        exists(&mut world, "configmaps", Some("shop"), "b", false);
+        let first = world.plan().hash();
+        exists(&mut world, "configmaps", Some("shop"), "a", true);
+        exists(&mut world, "services", Some("shop"), "s", true);
+        exists(&mut world, "namespaces", None, "shop", true);
+        exists(
+            &mut world,
+            "customresourcedefinitions.apiextensions.k8s.io",
+            None,
+            "orders.shop.example.com",
+            true,
+        );
+        serve(&mut world, "shop.example.com", "orders", "Order", "v1");
+        world.facts.allocations = vec![crate::ServiceAllocation {
+            service: ObjectRef::new("services".into(), Some("shop"), "s"),
+            cluster_ips: vec!["10.96.0.9".into()],
+            node_ports: Vec::new(),
+        }];
+        if policy == "recreate" {
+            exists(&mut world, "configmaps", Some("shop"), "b", true);
+        }
+        assert_eq!(world.plan().hash(), first, "{policy}");
+    }
+}
+
+#[test]
+fn versions_are_negotiated_before_anything_is_written() {
+    // A definition of the plan brings the type.
+    let mut world = World::new([crd(), order("o")]);
+    assert!(!find(&world.plan(), "orders.shop.example.com shop/o").preflight);
+    // The target keeps its own definition, with another version and no conversion.
+    exists(
+        &mut world,
+        "customresourcedefinitions.apiextensions.k8s.io",
+        None,
+        "orders.shop.example.com",
+        false,
+    );
+    serve(&mut world, "shop.example.com", "orders", "Order", "v2");
+    assert_eq!(
+        left_out(&world.plan(), "orders.shop.example.com shop/o").rule,
+        RuleId::VersionNotServed
+    );
+    assert!(checks(&world).contains(&"not-restorable".to_owned()));
+    // The type is not known at all.
+    let world = World::new([order("o")]);
+    assert_eq!(
+        left_out(&world.plan(), "orders.shop.example.com shop/o").rule,
+        RuleId::TypeNotServed
+    );
+}
+
+#[test]
+fn a_common_version_is_taken_with_a_dry_run_for_built_in_types() {
+    let mut types = crate::testing::types();
+    for r#type in &mut types {
+        if r#type.resource.resource == "cronjobs" {
+            r#type.served_versions = vec!["v1".into(), "v1beta1".into()];
+        }
+    }
+    let cron = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c", "namespace": "default", "uid": "u"}});
+    let raw = serde_json::to_vec(&cron).unwrap_or_default();
+    let mut world = World::new([]);
+    serve(&mut world, "batch", "cronjobs", "CronJob", "v1beta1");
+    let mut draft = crate::Draft::new(Default::default(), &types, "p", "c");
+    let Some(cron_type) = types.iter().find(|t| t.resource.resource == "cronjobs") else {
+        return;
+    };
+    assert!(draft.observe(cron_type, Default::default(), &raw).is_ok());
+    let Ok(plan) = draft.plan(&world.facts) else {
+        panic!("no plan")
+    };
+    let object = find(&plan, "cronjobs.batch default/c");
+    assert!(object.preflight);
+    assert_eq!(
+        (rules(object), object.resource.version.as_str()),
+        (vec![RuleId::OtherVersion], "v1beta1")
+    );
+    let body = crate::body(&plan, object, &raw, &|_| None).map(|b| b.create["apiVersion"].clone());
+    assert_eq!(body, Ok(json!("batch/v1beta1")));
+}
+
+#[test]
+fn a_type_that_the_target_does_not_let_create_is_not_restored() {
+    let mut world = World::new([config("c")]);
+    for served in &mut world.facts.types {
+        if served.resource == "configmaps" {
+            served.versions[0].verbs = vec!["get".into(), "list".into()];
+        }
+    }
+    assert_eq!(
+        left_out(&world.plan(), "configmaps shop/c").rule,
+        RuleId::ReadOnlyType
+    );
+}
+
+#[test]
+fn what_the_target_holds_against_the_restore_is_found() {
+    let mut world = World::new([config("c")]);
+    assert_eq!(checks(&world), Vec::<String>::new());
+    let webhook = |policy: &str, resource: &str| {
+        json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "guard"}, "webhooks": [{"name": "g", "failurePolicy": policy,
+            "rules": [{"apiGroups": [""], "apiVersions": ["*"], "operations": ["CREATE"], "resources": [resource]}]}]})
+    };
+    world.facts.webhooks = vec![webhook("Ignore", "configmaps"), webhook("Fail", "secrets")];
+    assert_eq!(checks(&world), Vec::<String>::new());
+    world.facts.webhooks = vec![webhook("Fail", "configmaps")];
+    world.facts.quotas = vec![
+        json!({"metadata": {"name": "q", "namespace": "shop"}}),
+        json!({"metadata": {"name": "q", "namespace": "other"}}),
+    ];
+    assert_eq!(checks(&world), ["quota-in-target", "webhook-in-target"]);
+}
+
+#[test]
+fn what_acts_outside_the_cluster_is_warned_about() {
+    let mut world = World::new([
+        json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": "t", "namespace": "shop", "uid": "u"}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "lb", "namespace": "shop", "uid": "v"}, "spec": {"type": "LoadBalancer"}}),
+    ]);
+    serve(
+        &mut world,
+        "elbv2.k8s.aws",
+        "targetgroupbindings",
+        "TargetGroupBinding",
+        "v1beta1",
+    );
+    assert_eq!(checks(&world), ["acts-outside", "acts-outside"]);
+}
+
+#[test]
+fn a_webhook_without_its_backend_is_warned_about() {
+    let webhook = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "w", "uid": "u"}, "webhooks": [{"name": "w", "failurePolicy": "Fail",
+            "clientConfig": {"service": {"namespace": "shop", "name": "hook"}}}]});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook", "namespace": "shop", "uid": "s"}});
+    assert_eq!(
+        checks(&World::new([webhook.clone()])),
+        ["webhook-without-backend"]
+    );
+    assert_eq!(checks(&World::new([webhook, service])), Vec::<String>::new());
+}
