@@ -4,22 +4,20 @@
 //! object is compared with its planned body, and what nobody planned is named.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::glance::glance;
-use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
-use lifeboat_plan::{
-    Action, Difference, FieldDifference, Plan, PlannedObject, StatusPlan, TargetFacts, body, compare,
-};
+use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
+use lifeboat_plan::report::{Proof, Report, ReportBuilder};
+use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, TargetFacts, body, compare};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::api::{Api, ApiError};
 use crate::restore::outcome::ObjectResult;
 use crate::restore::wire::text;
 use crate::restore::{ObjectSource, RestoreOutcome, RunRecord, SourceError};
-use crate::retry::wait;
 use crate::survey::listing::{ListError, collect, pin};
 use crate::survey::parse;
 
@@ -82,7 +80,7 @@ impl ProveError {
             Self::List { cause, .. } => cause.problem(),
             Self::Api(error) => error.problem(),
             Self::Source(error) => Problem::new(
-                lifeboat_model::Code::PackCorrupt,
+                Code::PackCorrupt,
                 format!("failed to {error}"),
                 "check the point with `lifeboat verify`",
             ),
@@ -93,50 +91,29 @@ impl ProveError {
 /// Types read back at a time.
 const TYPES_AT_A_TIME: usize = 4;
 
-/// What was read back, before it is put into words.
-#[derive(Debug, Default)]
-pub struct Evidence {
-    /// Objects that are there, by their place in the plan, with every difference from the plan.
-    pub compared: BTreeMap<usize, Compared>,
-    /// Places in the plan of objects that are not there.
-    pub missing: Vec<usize>,
-    /// Objects that came into being during the restore and that nobody planned.
-    pub unplanned: Vec<unplanned::Unplanned>,
-    /// Objects of the plan's types that were in the target before the restore, by type.
+/// What a proof found.
+#[derive(Debug)]
+pub struct Proven {
+    /// The report.
+    pub report: Report,
+    /// How many objects of the plan's types were in the target before the restore and are not part of
+    /// the plan, by type.
     pub older: BTreeMap<TypeName, u64>,
+    /// Ready and wanted replicas of the workloads, when they were read back. Nothing is required of
+    /// them: images may take any time to come.
+    pub readiness: BTreeMap<ObjectRef, (u64, u64)>,
 }
 
-/// One object that was read back.
-#[derive(Debug, Default)]
-pub struct Compared {
-    /// Where it differs from the plan, and who is to blame.
-    pub differences: Vec<(FieldDifference, Cause)>,
-    /// What its controllers have not done although the plan requires it.
-    pub unsettled: Option<String>,
-    /// Ready and wanted replicas, of workloads.
-    pub readiness: Option<(u64, u64)>,
-}
-
-/// Who made a field differ from the plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
-    /// The API server or its admission, while the object was written.
-    Admission,
-    /// Somebody who wrote to the object afterwards, by the name in `managedFields`.
-    Manager(String),
-    /// The object existed and was kept.
-    Kept,
-    /// Nothing explains it.
-    Unknown,
-}
-
-/// Reads back everything of the plan's types and compares. Waits a bounded time for what the plan
-/// requires of controllers.
+/// Reads back everything of the plan's types, compares, and reports. Waits a bounded time before for
+/// what the plan requires of controllers.
+///
+/// The report follows from the target alone, never from what this process saw while it restored: after
+/// an interruption it is the same.
 ///
 /// # Errors
 /// [`ProveError`]; a proof with a gap would be none.
 #[tracing::instrument(skip_all)]
-pub async fn gather(
+pub async fn prove(
     api: &Api,
     plan: &Plan,
     facts: &TargetFacts,
@@ -144,61 +121,71 @@ pub async fn gather(
     outcome: &RestoreOutcome,
     run: &RunRecord,
     settings: &ProveSettings,
-) -> Result<Evidence, ProveError> {
-    let until = Instant::now() + settings.settle_within;
-    let mut evidence = Evidence::default();
+) -> Result<Proven, ProveError> {
+    let mut unsettled = settle::settle(api, plan, source, outcome, settings).await?;
     let mut types: BTreeMap<&ResourceType, Vec<usize>> = BTreeMap::new();
     for (at, object) in plan.objects.iter().enumerate() {
         types.entry(&object.resource).or_default().push(at);
     }
-    let mut todo: Vec<(&ResourceType, Vec<usize>)> = types.into_iter().collect();
-    let mut first = true;
-    loop {
-        let version = pin(api).await?;
-        let version = version.as_str();
-        let read: Vec<Found> = futures::stream::iter(&todo)
-            .map(|(resource, places)| read_back(api, plan, source, outcome, run, version, resource, places))
-            .buffer_unordered(TYPES_AT_A_TIME)
-            .try_collect()
-            .await?;
-        let mut waiting: Vec<usize> = Vec::new();
-        evidence
-            .missing
-            .retain(|at| !todo.iter().any(|(_, places)| places.contains(at)));
-        for found in read {
-            waiting.extend(
-                found
-                    .compared
-                    .iter()
-                    .filter(|(_, c)| c.unsettled.is_some())
-                    .map(|(at, _)| *at),
-            );
-            evidence.compared.extend(found.compared);
-            evidence.missing.extend(found.missing);
-            if first {
-                evidence.unplanned.extend(found.unplanned);
-                if found.older.1 > 0 {
-                    evidence.older.insert(found.older.0, found.older.1);
-                }
-            }
+    let proving = Proving {
+        api,
+        plan,
+        source,
+        outcome,
+        run,
+        version: pin(api).await?,
+        report: Mutex::new(Report::begin(plan)),
+    };
+    let read: Vec<Found> = futures::stream::iter(types)
+        .map(|(resource, places)| proving.read_back(resource, places))
+        .buffer_unordered(TYPES_AT_A_TIME)
+        .try_collect()
+        .await?;
+    let mut report = proving
+        .report
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let (mut unplanned, mut older, mut readiness) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+    for found in read {
+        unplanned.extend(found.unplanned);
+        readiness.extend(found.readiness);
+        if found.older.1 > 0 {
+            older.insert(found.older.0, found.older.1);
         }
-        first = false;
-        todo.retain(|(_, places)| places.iter().any(|at| waiting.contains(at)));
-        if todo.is_empty() || Instant::now() >= until {
-            break;
-        }
-        wait(Duration::from_millis(500)).await;
     }
-    evidence.missing.sort_unstable();
-    evidence.unplanned = unplanned::explain(evidence.unplanned, facts);
-    Ok(evidence)
+    for (at, failure) in outcome.failures() {
+        report.fail(at, failure.to_string());
+        unsettled.remove(&at);
+    }
+    for (at, why) in unsettled {
+        report.fail(at, why);
+    }
+    for unplanned in unplanned::explain(unplanned, facts) {
+        report.unplanned(unplanned.object, unplanned.origin);
+    }
+    Ok(Proven {
+        report: report.finish(),
+        older,
+        readiness,
+    })
 }
 
+struct Proving<'a> {
+    api: &'a Api,
+    plan: &'a Plan,
+    source: &'a dyn ObjectSource,
+    outcome: &'a RestoreOutcome,
+    run: &'a RunRecord,
+    /// The version of the cluster that is read.
+    version: String,
+    report: Mutex<ReportBuilder<'a>>,
+}
+
+/// What one type's list tells beyond the planned objects.
 struct Found {
-    compared: BTreeMap<usize, Compared>,
-    missing: Vec<usize>,
     unplanned: Vec<unplanned::Unplanned>,
     older: (TypeName, u64),
+    readiness: Vec<(ObjectRef, (u64, u64))>,
 }
 
 /// What one type's list holds that the proof looks at.
@@ -209,167 +196,181 @@ struct Read {
     older: u64,
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, in the loop above")]
-async fn read_back(
-    api: &Api,
-    plan: &Plan,
-    source: &dyn ObjectSource,
-    outcome: &RestoreOutcome,
-    run: &RunRecord,
-    version: &str,
-    resource: &ResourceType,
-    places: &[usize],
-) -> Result<Found, ProveError> {
-    let by_name: HashMap<(&str, &str), usize> = (places.iter())
-        .map(|&at| {
-            let target = &plan.objects[at].target;
-            (
-                (
-                    target.namespace.as_deref().unwrap_or_default(),
-                    target.name.as_str(),
-                ),
-                at,
-            )
+impl Proving<'_> {
+    async fn read_back(&self, resource: &ResourceType, places: Vec<usize>) -> Result<Found, ProveError> {
+        let mut read = self.list(resource, &places).await?;
+        let mut found = Found {
+            unplanned: unplanned::of_type(resource, read.unplanned),
+            older: (resource.name(), read.older),
+            readiness: Vec::new(),
+        };
+        for at in places {
+            let object = &self.plan.objects[at];
+            let live = read.planned.remove(&at).and_then(|raw| parse(&raw, resource));
+            let Some(live) = live else {
+                // What is neither proven nor failed counts as missing.
+                continue;
+            };
+            if let Some(ready) = settle::readiness(&live) {
+                found.readiness.push((object.target.clone(), ready));
+            }
+            let raw = (self.source)
+                .object(object.locator.frame, object.locator.position)
+                .await?;
+            self.compare(at, object, &raw, &live);
+        }
+        Ok(found)
+    }
+
+    async fn list(&self, resource: &ResourceType, places: &[usize]) -> Result<Read, ProveError> {
+        let by_name: HashMap<(&str, &str), usize> = (places.iter())
+            .map(|&at| {
+                let target = &self.plan.objects[at].target;
+                let namespace = target.namespace.as_deref().unwrap_or_default();
+                ((namespace, target.name.as_str()), at)
+            })
+            .collect();
+        let path = resource.collection_path();
+        let read = collect(self.api, &path, Some(&self.version), |read: &mut Read, item| {
+            let Ok(seen) = glance(item) else {
+                return;
+            };
+            let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
+            if let Some(&at) = by_name.get(&key) {
+                read.planned.insert(at, item.to_vec());
+            } else if let Some(body) = parse(item, resource) {
+                if self.run.made(text(&body, "/metadata/creationTimestamp")) {
+                    read.unplanned.push(body);
+                } else {
+                    read.older += 1;
+                }
+            }
         })
-        .collect();
-    let path = resource.collection_path();
-    let read = collect(api, &path, Some(version), |read: &mut Read, item| {
-        let Ok(seen) = glance(item) else {
+        .await;
+        match read {
+            Ok(read) => Ok(read),
+            // Its definition was not restored, so that nothing of it can be there.
+            Err(ListError::Api(error)) if error.status() == Some(404) => Ok(Read::default()),
+            Err(cause) => Err(ProveError::List { path, cause }),
+        }
+    }
+
+    fn compare(&self, at: usize, object: &PlannedObject, raw: &[u8], live: &Value) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.outcome.results.get(at) == Some(&ObjectResult::KeptUnplanned) {
+            report.fail(
+                at,
+                "somebody else made it after the plan was made, and it was kept",
+            );
+        }
+        // An owner that failed has no uid; the object that needs it failed too and is reported so.
+        let uids = |uid: &str| {
+            Some(
+                self.outcome
+                    .uids
+                    .get(uid)
+                    .cloned()
+                    .unwrap_or_else(|| uid.to_owned()),
+            )
+        };
+        match body(self.plan, object, raw, &uids) {
+            Ok(bodies) => {
+                let admitted = admitted(object, &bodies, live);
+                let proof = Proof {
+                    bodies: &bodies,
+                    answered: (object.action != Action::Keep).then_some(&admitted),
+                    live,
+                };
+                report.prove(at, proof);
+            }
+            Err(error) => report.fail(at, error.to_string()),
+        }
+    }
+}
+
+/// The object as the server admitted it, worked out from the live one: a field that differs from the
+/// plan and belongs to nobody but those in whose names the restore wrote can only have got its value
+/// while it was written. That is as good as the server's answer, and can be read after an interruption
+/// as well, when the answer is gone.
+fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value) -> Value {
+    let planned = planned_managers(object, bodies);
+    let mut admitted = bodies.create.clone();
+    for difference in compare(&bodies.create, live) {
+        if difference.difference == Difference::Missing {
+            continue;
+        }
+        let owners = owners::field_owners(live, &difference.path);
+        if owners
+            .iter()
+            .all(|owner| planned.contains(&owner.manager.as_str()))
+        {
+            graft(&mut admitted, live, &difference.path);
+        }
+    }
+    admitted
+}
+
+/// Copies the value at `pointer` from one document into another, with the lists around it.
+fn graft(into: &mut Value, from: &Value, pointer: &str) {
+    let mut at = into;
+    let mut source = from;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        let index = token.parse::<usize>().ok();
+        let next = match (source, index) {
+            (Value::Array(elements), Some(index)) => elements.get(index),
+            (other, _) => other.get(&token),
+        };
+        let Some(next) = next else {
             return;
         };
-        let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
-        if let Some(&at) = by_name.get(&key) {
-            read.planned.insert(at, item.to_vec());
-        } else if let Some(body) = parse(item, resource) {
-            if run.made(text(&body, "/metadata/creationTimestamp")) {
-                read.unplanned.push(body);
-            } else {
-                read.older += 1;
+        match (&mut *at, index) {
+            (Value::Array(elements), Some(index)) => {
+                while elements.len() <= index {
+                    elements.push(Value::Null);
+                }
+                at = &mut elements[index];
+            }
+            (Value::Object(members), _) => at = members.entry(token).or_insert(Value::Null),
+            (other, _) => {
+                *other = source.clone();
+                return;
             }
         }
-    })
-    .await;
-    let mut read = match read {
-        Ok(read) => read,
-        // Its definition was not restored, so that nothing of it can be there.
-        Err(ListError::Api(error)) if error.status() == Some(404) => Read::default(),
-        Err(cause) => return Err(ProveError::List { path, cause }),
-    };
-    let mut found = Found {
-        compared: BTreeMap::new(),
-        missing: Vec::new(),
-        unplanned: unplanned::of_type(resource, read.unplanned),
-        older: (resource.name(), read.older),
-    };
-    for &at in places {
-        let object = &plan.objects[at];
-        let Some(live) = read.planned.remove(&at).and_then(|raw| parse(&raw, resource)) else {
-            found.missing.push(at);
-            continue;
-        };
-        let raw = source
-            .object(object.locator.frame, object.locator.position)
-            .await?;
-        let compared = compare_one(plan, object, &outcome.results[at], outcome, &raw, &live);
-        found.compared.insert(at, compared);
+        source = next;
     }
-    Ok(found)
-}
-
-fn compare_one(
-    plan: &Plan,
-    object: &PlannedObject,
-    result: &ObjectResult,
-    outcome: &RestoreOutcome,
-    raw: &[u8],
-    live: &Value,
-) -> Compared {
-    // An owner that failed has no uid; the object that needs it failed too and is reported as such.
-    let uids = |uid: &str| Some(outcome.uids.get(uid).cloned().unwrap_or_else(|| uid.to_owned()));
-    let Ok(bodies) = body(plan, object, raw, &uids) else {
-        return Compared {
-            unsettled: Some("its planned body cannot be made from the recovery point".to_owned()),
-            ..Compared::default()
-        };
-    };
-    let mut expected = bodies.create;
-    if let Some(suspend) = bodies.suspend {
-        expected["spec"]["suspend"] = suspend.into();
-    }
-    if object.status == StatusPlan::Restore
-        && let Some(status) = bodies.status
-    {
-        expected["status"] = status;
-    }
-    let kept = object.action == Action::Keep || *result == ObjectResult::KeptUnplanned;
-    let differences = (compare(&expected, live).into_iter())
-        .map(|difference| {
-            let cause = match kept {
-                true => Cause::Kept,
-                false => cause(
-                    &difference,
-                    &expected,
-                    bodies.managed_fields.as_ref(),
-                    object,
-                    live,
-                ),
-            };
-            (difference, cause)
-        })
-        .collect();
-    let captured: Value = serde_json::from_slice(raw).unwrap_or_default();
-    Compared {
-        differences,
-        unsettled: (!kept)
-            .then(|| settle::unsettled(object, &captured, live))
-            .flatten(),
-        readiness: settle::readiness(live),
-    }
-}
-
-/// Who made a field differ.
-fn cause(
-    difference: &FieldDifference,
-    expected: &Value,
-    entries: Option<&Value>,
-    object: &PlannedObject,
-    live: &Value,
-) -> Cause {
-    let planned = planned_managers(object, entries, expected);
-    let is_planned = |name: &String| planned.contains(name);
-    let owners = owners::field_owners(live, &difference.path);
-    if let Some(other) = owners.iter().find(|owner| !is_planned(&owner.manager)) {
-        return Cause::Manager(other.manager.clone());
-    }
-    match difference.difference {
-        Difference::Added | Difference::Changed => Cause::Admission,
-        // Nobody owns a field that is gone. Who wrote to the object after us may have removed it.
-        Difference::Missing => {
-            let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-            let other = (entries.into_iter().flatten())
-                .filter(|entry| text(entry, "/subresource").is_empty())
-                .map(|entry| text(entry, "/manager").to_owned())
-                .find(|name| !is_planned(name));
-            match other {
-                Some(name) => Cause::Manager(name),
-                None => Cause::Unknown,
-            }
-        }
-    }
+    *at = source.clone();
 }
 
 /// The managers in whose names the restore wrote.
-fn planned_managers(object: &PlannedObject, entries: Option<&Value>, expected: &Value) -> Vec<String> {
+fn planned_managers<'a>(object: &'a PlannedObject, bodies: &'a Bodies) -> Vec<&'a str> {
     use lifeboat_plan::Ownership;
-    let mut names = vec![crate::restore::wire::MANAGER.to_owned()];
+    let mut names = vec![crate::restore::wire::MANAGER];
     match &object.ownership {
-        Ownership::Single { manager, .. } => names.push(manager.clone()),
-        Ownership::Several { first } => names.push(first.clone()),
+        Ownership::Single { manager, .. } => names.push(manager),
+        Ownership::Several { first } => names.push(first),
         Ownership::None => {}
     }
-    let listed = entries.or_else(|| expected.pointer("/metadata/managedFields"));
-    for entry in listed.and_then(Value::as_array).into_iter().flatten() {
-        names.push(text(entry, "/manager").to_owned());
-    }
+    let listed = bodies.managed_fields.as_ref().and_then(Value::as_array);
+    names.extend(listed.into_iter().flatten().map(|entry| text(entry, "/manager")));
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::graft;
+
+    #[test]
+    fn a_value_is_grafted_with_the_lists_around_it() {
+        let live = json!({"a": {"list": [{"x": 1}, {"x": 2, "y": 3}]}, "b/c": 4});
+        let mut planned = json!({"a": {"list": [{"x": 1}]}, "keep": true});
+        graft(&mut planned, &live, "/a/list/1/y");
+        graft(&mut planned, &live, "/b~1c");
+        graft(&mut planned, &live, "/gone/away");
+        assert_eq!(planned.pointer("/a/list/1/y"), Some(&json!(3)));
+        assert_eq!(planned["b/c"], 4);
+        assert_eq!(planned["keep"], true);
+    }
 }

@@ -8,14 +8,21 @@ use crate::restore::lease::{LEASE_NAME, LEASE_NAMESPACE};
 use crate::restore::wire::text;
 
 /// An object that nobody planned.
-#[derive(Debug, Clone)]
-pub struct Unplanned {
+#[derive(Clone)]
+pub(super) struct Unplanned {
     /// The object.
-    pub object: ObjectRef,
-    /// The writer that `managedFields` names first; empty where it names none.
-    pub manager: String,
+    pub(super) object: ObjectRef,
+    /// Its owner or the writer that `managedFields` names first.
+    pub(super) origin: Option<String>,
     resource: ResourceType,
     body: Value,
+}
+
+impl std::fmt::Debug for Unplanned {
+    /// Shows no body: it may be that of a Secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unplanned({}, from {:?})", self.object, self.origin)
+    }
 }
 
 /// The objects of one type, but for our own Lease.
@@ -32,12 +39,22 @@ pub(super) fn of_type(resource: &ResourceType, objects: Vec<Value>) -> Vec<Unpla
                 Some(text(&body, "/metadata/namespace")),
                 text(&body, "/metadata/name"),
             ),
-            manager: text(&body, "/metadata/managedFields/0/manager").to_owned(),
+            origin: origin(&body),
             resource: resource.clone(),
             body,
         })
         .filter(|unplanned| unplanned.object != ours)
         .collect()
+}
+
+fn origin(body: &Value) -> Option<String> {
+    let owner = body
+        .pointer("/metadata/ownerReferences/0")
+        .map(|owner| format!("owned by {} {}", text(owner, "/kind"), text(owner, "/name")));
+    owner.or_else(|| {
+        let manager = text(body, "/metadata/managedFields/0/manager");
+        (!manager.is_empty()).then(|| format!("written by {manager}"))
+    })
 }
 
 /// Leaves out what the cluster's own controllers and servers make: exactly those objects that a planner

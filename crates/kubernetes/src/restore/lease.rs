@@ -225,7 +225,7 @@ impl Held {
                 "spec": { "renewTime": now(&*self.clock) },
             });
             let path = format!("{PATH}?fieldManager={}", wire::MANAGER);
-            match wire::send(&self.api, Method::PATCH, &path, MERGE_PATCH, &patch).await {
+            match wire::send_again(&self.api, Method::PATCH, &path, MERGE_PATCH, &patch).await {
                 Ok(answer) => {
                     let lease: Value = answer.json()?;
                     text(&lease, "/metadata/resourceVersion").clone_into(&mut version);
@@ -285,17 +285,13 @@ fn wanted(request: &LeaseRequest, transitions: u64) -> Value {
     })
 }
 
-/// Makes the Lease. Nothing where somebody was faster, or where our own answer was lost: reading it
-/// again tells which.
+/// Makes the Lease. Nothing where it exists: by somebody who was faster, or by ourselves when the first
+/// answer was lost. Reading it tells which.
 async fn create(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, LeaseError> {
     let path = format!("{COLLECTION}?fieldManager={}", wire::MANAGER);
-    match wire::send(api, Method::POST, &path, JSON, &wanted(request, 0)).await {
+    match wire::send_again(api, Method::POST, &path, JSON, &wanted(request, 0)).await {
         Ok(answer) => Ok(Some(answer.json()?)),
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
-        Err(error @ ApiError::Interrupted { .. }) => {
-            tracing::debug!(%error, "whether the lease was made is not known; reading it");
-            Ok(None)
-        }
         Err(error) => Err(error.into()),
     }
 }
@@ -339,7 +335,7 @@ async fn take_over(
     let mut lease = found.clone();
     lease["spec"] = wanted(request, transitions.unwrap_or(0) + 1)["spec"].take();
     let path = format!("{PATH}?fieldManager={}", wire::MANAGER);
-    match wire::send(api, Method::PUT, &path, JSON, &lease).await {
+    match wire::send_again(api, Method::PUT, &path, JSON, &lease).await {
         Ok(answer) => Ok(Some((answer.json()?, true))),
         Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => Ok(None),
         Err(error) => Err(error.into()),

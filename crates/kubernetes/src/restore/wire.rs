@@ -46,7 +46,8 @@ pub(crate) async fn send(
         .await
 }
 
-/// Sends a POST that stores nothing and may therefore be sent again when its answer is lost.
+/// Sends a write that may be sent again after any passing failure: it stores nothing, or the server
+/// tells by a conflict that the first one took effect.
 pub(crate) async fn send_again(
     api: &Api,
     method: Method,
@@ -57,8 +58,8 @@ pub(crate) async fn send_again(
     let mut backoff = api.retry_policy().begin(api.jitter());
     loop {
         match send(api, method.clone(), path, content_type, value).await {
-            Err(error @ ApiError::Interrupted { .. }) => backoff.pause_after(error).await?,
-            other => return other,
+            Ok(answer) => return Ok(answer),
+            Err(error) => backoff.pause_after(error).await?,
         }
     }
 }
@@ -89,7 +90,7 @@ pub(crate) async fn delete(
         "propagationPolicy": "Background",
         "preconditions": preconditions,
     });
-    match send(api, Method::DELETE, path, JSON, &options).await {
+    match send_again(api, Method::DELETE, path, JSON, &options).await {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::Gone => Ok(()),
         Err(error) => Err(error),

@@ -1,0 +1,19 @@
+//! Each rule of a restore, on real API servers: objects of one cluster go into another.
+
+#[path = "restore/support.rs"]
+mod support;
+
+#[path = "restore/controllers.rs"]
+mod controllers;
+#[path = "restore/existing.rs"]
+mod existing;
+#[path = "restore/faults.rs"]
+mod faults;
+#[path = "restore/lease.rs"]
+mod lease;
+#[path = "restore/network.rs"]
+mod network;
+#[path = "restore/order.rs"]
+mod order;
+#[path = "restore/ownership.rs"]
+mod ownership;

@@ -1,0 +1,101 @@
+//! What exists in the target already.
+
+use lifeboat_plan::{ExistingPolicy, RestoreOptions};
+use serde_json::json;
+
+use crate::support::{Captured, Restored, apply, live, restored, world};
+
+async fn with_policy(policy: ExistingPolicy, namespace: &str) -> Restored {
+    let world = world();
+    let manifest = |value: &str, extra: &str| {
+        format!(
+            "
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {namespace}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings, namespace: {namespace}}}
+data: {{value: {value}{extra}}}
+"
+        )
+    };
+    apply(&world.source, &manifest("captured", ""));
+    apply(&world.target, &manifest("live", ", local: only"));
+    let captured = Captured::from(&world.source, |kind, of, name| {
+        (of == namespace && kind == "configmaps" && name == "settings") || name == namespace
+    })
+    .await;
+    let options = RestoreOptions {
+        existing: policy,
+        ..RestoreOptions::default()
+    };
+    restored(&captured, &options).await
+}
+
+#[tokio::test]
+async fn keep_leaves_it_and_tells_the_difference() {
+    let done = with_policy(ExistingPolicy::Keep, "existing-keep").await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    let settings = live("/api/v1/namespaces/existing-keep/configmaps/settings").await;
+    assert_eq!(settings["data"], json!({"value": "live", "local": "only"}));
+    let report = serde_json::to_string(&done.report).expect("a report can be written");
+    assert!(report.contains("/data/value"), "{report}");
+}
+
+#[tokio::test]
+async fn update_brings_it_to_the_captured_state_and_keeps_its_identity() {
+    let path = "/api/v1/namespaces/existing-update/configmaps/settings";
+    let done = with_policy(ExistingPolicy::Update, "existing-update").await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    let settings = live(path).await;
+    assert_eq!(settings["data"], json!({"value": "captured"}));
+    let known = &done.facts.existing
+        [&lifeboat_model::ObjectRef::new("configmaps".into(), Some("existing-update"), "settings")];
+    assert_eq!(settings["metadata"]["uid"], known.uid.as_str());
+}
+
+#[tokio::test]
+async fn recreate_makes_it_anew() {
+    let world = world();
+    apply(
+        &world.target,
+        "{apiVersion: v1, kind: Namespace, metadata: {name: existing-new}}",
+    );
+    let path = "/api/v1/namespaces/existing-new/configmaps/settings";
+    let captured = {
+        let manifest = |value: &str| {
+            format!(
+                "
+apiVersion: v1
+kind: Namespace
+metadata: {{name: existing-new}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings, namespace: existing-new}}
+immutable: true
+data: {{value: {value}}}
+"
+            )
+        };
+        apply(&world.source, &manifest("captured"));
+        apply(&world.target, &manifest("live"));
+        // Only the immutable object: a namespace that is made anew would take all else with it.
+        Captured::from(&world.source, |kind, of, name| {
+            of == "existing-new" && kind == "configmaps" && name == "settings"
+        })
+        .await
+    };
+    let before = live(path).await;
+    let options = RestoreOptions {
+        existing: ExistingPolicy::Recreate,
+        ..RestoreOptions::default()
+    };
+    let done = restored(&captured, &options).await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    let settings = live(path).await;
+    assert_eq!(settings["data"], json!({"value": "captured"}));
+    assert_ne!(settings["metadata"]["uid"], before["metadata"]["uid"]);
+}

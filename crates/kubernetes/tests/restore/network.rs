@@ -1,0 +1,104 @@
+//! Addresses and ports of Services.
+
+use lifeboat_plan::RestoreOptions;
+use serde_json::json;
+
+use crate::support::{Captured, apply, live, restored, world};
+
+#[tokio::test]
+async fn addresses_are_kept_where_the_range_allows_and_ports_where_they_are_free() {
+    let world = world();
+    apply(
+        &world.source,
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {name: network}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: network}
+spec:
+  type: NodePort
+  clusterIP: 10.96.7.7
+  ports: [{port: 80, nodePort: 30777}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: taken, namespace: network}
+spec:
+  type: NodePort
+  ports: [{port: 80, nodePort: 30778}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: headless, namespace: network}
+spec:
+  clusterIP: None
+  ports: [{port: 80}]
+",
+    );
+    apply(
+        &world.target,
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {name: network-other}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: taker, namespace: network-other}
+spec:
+  type: NodePort
+  ports: [{port: 80, nodePort: 30778}]
+",
+    );
+    let mut captured = Captured::from(&world.source, |kind, namespace, name| {
+        (namespace == "network" && kind == "services") || name == "network"
+    })
+    .await;
+    // As if the source had an address that the target's range holds.
+    captured.edit("Service", "taken", |service| {
+        service["spec"]["clusterIP"] = "10.97.7.8".into();
+        service["spec"]["clusterIPs"] = json!(["10.97.7.8"]);
+    });
+    let done = restored(&captured, &RestoreOptions::default()).await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    let web = live("/api/v1/namespaces/network/services/web").await;
+    let address = web["spec"]["clusterIP"].as_str().expect("it has an address");
+    assert!(address.starts_with("10.97."), "{address} is released");
+    assert_eq!(web["spec"]["ports"][0]["nodePort"], 30777);
+    let taken = live("/api/v1/namespaces/network/services/taken").await;
+    assert_eq!(taken["spec"]["clusterIP"], "10.97.7.8");
+    assert_ne!(taken["spec"]["ports"][0]["nodePort"], 30778);
+    let headless = live("/api/v1/namespaces/network/services/headless").await;
+    assert_eq!(headless["spec"]["clusterIP"], "None");
+}
+
+#[tokio::test]
+async fn the_dns_service_keeps_its_place_in_the_range_of_the_target() {
+    let world = world();
+    apply(
+        &world.source,
+        "
+apiVersion: v1
+kind: Service
+metadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}}
+spec:
+  clusterIP: 10.96.0.10
+  selector: {k8s-app: kube-dns}
+  ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
+",
+    );
+    let captured = Captured::from(&world.source, |kind, namespace, name| {
+        // The server's own Service tells the range of the source.
+        kind == "services"
+            && (namespace, name) != ("network", name)
+            && ["kube-dns", "kubernetes"].contains(&name)
+    })
+    .await;
+    let done = restored(&captured, &RestoreOptions::default()).await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    let dns = live("/api/v1/namespaces/kube-system/services/kube-dns").await;
+    assert_eq!(dns["spec"]["clusterIP"], "10.97.0.10");
+}
