@@ -220,8 +220,12 @@ fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> R
     if fits {
         return Ok(());
     }
+    // The hints are anybody's text: only what looks as it should gets into a message.
     let named: Vec<String> = signatures
-        .map(|signature| signature.keyid.chars().take(100).collect())
+        .map(|signature| match signature.keyid.parse::<Fingerprint>() {
+            Ok(fingerprint) => fingerprint.into(),
+            Err(_) => "an unnamed key".to_owned(),
+        })
         .collect();
     let expected = key.fingerprint().clone();
     if named.is_empty() || named.iter().any(|id| id == expected.as_str()) {

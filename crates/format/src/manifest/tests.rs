@@ -88,6 +88,14 @@ fn other_signers_and_changed_bytes_are_told_apart() {
         "nothing of an unsigned payload is read: {error}"
     );
 
+    let text = String::from_utf8(sealed.clone()).unwrap();
+    let hostile = text.replace(signer.key.fingerprint().as_str(), "\\u001b[2Jhello");
+    let error = other.open(hostile.as_bytes()).unwrap_err();
+    assert!(
+        error.to_string().contains("signed by an unnamed key, not"),
+        "{error}"
+    );
+
     let mut forged = other.seal(&payload(&sample::statement()));
     let text = String::from_utf8(forged).unwrap();
     forged = text

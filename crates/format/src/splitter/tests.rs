@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use lifeboat_model::ErrorKind;
 use proptest::prelude::*;
 
 use super::*;
