@@ -209,8 +209,13 @@ fn expect_ok(client: &Client, path: &str) -> Result<Value, String> {
         200 => Ok(answer.json().unwrap_or(Value::Null)),
         status => {
             let body = String::from_utf8_lossy(&answer.body);
-            // The list of checks is long; those that failed begin with this mark.
-            let failed: Vec<&str> = body.lines().filter(|line| line.starts_with("[-]")).collect();
+            // The list of checks is long; those that failed begin with this mark, and
+            // the first few say enough.
+            let failed: Vec<&str> = body
+                .lines()
+                .filter_map(|line| line.strip_prefix("[-]")?.split_whitespace().next())
+                .take(3)
+                .collect();
             Err(format!("{path} answers {status} {}", failed.join(", ")))
         }
     }
