@@ -11,12 +11,14 @@ use crate::failure::Failure;
 pub mod backup;
 pub mod cat;
 pub mod completions;
+pub mod diff;
 pub mod explain;
 pub mod keys;
 pub mod open;
 pub mod plan;
 mod planning;
 pub mod points;
+pub mod restore;
 pub mod schema;
 pub mod show;
 pub mod verify;
@@ -38,8 +40,12 @@ pub enum Command {
     Verify(verify::Arguments),
     /// Print one object out of a recovery point
     Cat(cat::Arguments),
+    /// Compare two recovery points, or a point and a live cluster
+    Diff(Box<diff::Arguments>),
     /// Show what a restore would do, without writing
     Plan(Box<plan::Arguments>),
+    /// Restore a recovery point into a cluster and prove the outcome
+    Restore(Box<restore::Arguments>),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Say what a code means and what to do
@@ -60,7 +66,9 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Verify(arguments) => verify::run(&arguments, context),
         Command::Cat(arguments) => cat::run(&arguments, context),
+        Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
+        Command::Restore(arguments) => restore::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -16,6 +16,7 @@ mod causes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     problem: Problem,
+    exit: Exit,
 }
 
 impl Failure {
@@ -23,6 +24,7 @@ impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             problem: Problem::new(code, message, guidance(code).remedy),
+            exit: Exit::of(code),
         }
     }
 
@@ -30,6 +32,7 @@ impl Failure {
     pub fn of(code: Code, operation: impl Into<String>, error: &dyn Error) -> Self {
         Self {
             problem: Problem::new(code, operation, guidance(code).remedy).caused_by(error),
+            exit: Exit::of(code),
         }
     }
 
@@ -37,6 +40,14 @@ impl Failure {
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.problem.guidance = remedy.into();
+        self
+    }
+
+    /// The same failure with an exit code that says more than that of its code: a missing permission
+    /// refuses a plan before anything is written.
+    #[must_use]
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
         self
     }
 
@@ -49,7 +60,7 @@ impl Failure {
     /// How the process ends.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        Exit::of(self.problem.code)
+        self.exit
     }
 
     /// The problem as a document, for `--output json` and `yaml`.
@@ -71,7 +82,8 @@ impl fmt::Display for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem }
+        let exit = Exit::of(problem.code);
+        Self { problem, exit }
     }
 }
 

@@ -48,6 +48,12 @@ fn every_command_ends_its_help_with_an_example_and_its_exit_codes() {
                 .to_string();
             assert!(after.contains(&path), "the example of {path} calls it");
             assert!(after.contains("Exit codes:"), "{path} tells its exit codes");
+            for line in after.lines() {
+                assert!(
+                    line.len() <= 96,
+                    "{path}: a terminal of 100 columns breaks {line:?}"
+                );
+            }
         }
     }
     check(&definition(), "lifeboat");

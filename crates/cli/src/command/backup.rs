@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
-use crate::output::{Document, human};
+use crate::output::{Document, human, print_failure};
 use crate::progress::adapters::CaptureLines;
 use crate::progress::{Phase, Unit};
 
@@ -32,11 +32,12 @@ const AFTER: &str = "Example:
       --recovery-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
 
   Only the public half of the recovery key is needed: this machine cannot read what it wrote.
-  Permission: get and list on everything. What may not be read makes the point Partial, by name.
+  Permission: get and list on everything. What may not be read makes the point Partial, by
+  name.
 
-Exit codes: 0 Complete, 2 an unknown filter, 3 Partial (the point exists, and what is missing is
-listed), 6 the cluster cannot be used, 7 another backup of this application runs, 8 the store failed,
-9 a key cannot be used, 130 interrupted (no point was made)";
+Exit codes: 0 Complete, 2 an unknown filter, 3 Partial (the point exists, and what is missing
+is listed), 6 the cluster cannot be used, 7 another backup of this application runs, 8 the
+store failed, 9 a key cannot be used, 130 interrupted (no point was made)";
 
 /// Options of `lifeboat backup`.
 #[derive(Debug, Args)]
@@ -173,7 +174,16 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     context.print(&document)?;
     Ok(match document.completeness {
         Completeness::Complete => Exit::Success,
-        Completeness::Partial => Exit::Partial,
+        Completeness::Partial => {
+            let missing = human::counted(document.missing.len() as u64, "part is", "parts are");
+            let failure = Failure::new(
+                Code::PartialPoint,
+                format!("{} is Partial: {missing} missing", document.point),
+            );
+            context.progress.close();
+            print_failure(&failure, context.output);
+            failure.exit()
+        }
     })
 }
 

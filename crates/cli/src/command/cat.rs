@@ -19,10 +19,11 @@ const AFTER: &str = "Example:
   lifeboat cat latest deployment cart -n shop --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
-  YAML by default; -o json prints the bytes that the API server sent, with apiVersion and kind added.
-  The values of Secrets are masked in both unless --reveal is given.
+  YAML by default; -o json prints the bytes that the API server sent, with apiVersion and kind
+  added. The values of Secrets are masked in both unless --reveal is given.
 
-Exit codes: 0 printed, 2 no such point or object, 5 refused, 8 the store failed, 9 a key cannot be used";
+Exit codes: 0 printed, 2 no such point or object, 5 refused, 8 the store failed, 9 a key
+cannot be used";
 
 /// Options of `lifeboat cat`.
 #[derive(Debug, Args)]

@@ -16,9 +16,10 @@ use crate::output::table::Table;
 const AFTER: &str = "Example:
   lifeboat keys generate --out keys
 
-  A backup gets keys/recovery.pub.pem and keys/signing.key.pem, a restore keys/recovery.key.pem and
-  keys/signing.pub.pem. Without recovery.key.pem nobody can open a recovery point: keep a copy of it
-  where neither the cluster nor the store can be lost with it.
+  A backup gets keys/recovery.pub.pem and keys/signing.key.pem, a restore
+  keys/recovery.key.pem and keys/signing.pub.pem. Without recovery.key.pem nobody can open a
+  recovery point: keep a copy of it where neither the cluster nor the store can be lost with
+  it.
 
 Exit codes: 0 made, 8 the folder cannot be written, 9 a key file exists already";
 

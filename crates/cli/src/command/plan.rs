@@ -18,17 +18,16 @@ use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
 use crate::output::Document;
 
-mod render;
-
 const AFTER: &str = "Example:
   lifeboat plan latest --context recovery --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
-  The same point, options and target give the same plan and hash; `lifeboat restore --expect-plan`
-  takes the hash and refuses any other plan.
+  The same point, options and target give the same plan and hash; `lifeboat restore
+  --expect-plan` takes the hash and refuses any other plan.
 
-Exit codes: 0 planned, 2 no such point or selection, 5 the point was refused, 6 the cluster cannot be
-used, 8 the store failed, 9 a key cannot be used, 10 a restore would refuse this plan";
+Exit codes: 0 planned, 2 no such point or selection, 5 the point was refused, 6 the cluster
+cannot be used, 8 the store failed, 9 a key cannot be used, 10 a restore would refuse this
+plan";
 
 /// Options of `lifeboat plan`.
 #[derive(Debug, Args)]
@@ -94,7 +93,12 @@ impl PlanDocument {
 
 impl Document for PlanDocument {
     fn table(&self) -> String {
-        render::plan(self)
+        let mut text = format!("target {}\n{}", self.target, self.plan.table());
+        text.push_str(&format!("\nhash {}\n", self.hash));
+        if self.is_refused() {
+            text.push_str("a restore refuses this plan; mend the findings of severity error first\n");
+        }
+        text
     }
 }
 

@@ -5,7 +5,7 @@ use futures::StreamExt as _;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::{Index, UnlockedPoint};
 use lifeboat_kubernetes::restore::{FrameSource, RunRecord, SourceError};
-use lifeboat_kubernetes::{Api, Discovery, survey};
+use lifeboat_kubernetes::{Api, survey};
 use lifeboat_model::{Code, ErrorKind, ResourceType};
 use lifeboat_plan::{Draft, Locator, Plan, PlanError, RestoreOptions, SourceType, TargetFacts};
 
@@ -24,7 +24,6 @@ pub(super) struct Drafted {
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) facts: TargetFacts,
-    pub(super) discovery: Discovery,
 }
 
 /// Shows the planner every object that it needs.
@@ -121,11 +120,7 @@ impl Drafted {
         watch.lap("survey");
         let plan = self.draft.plan(&facts).map_err(|error| refused(&error))?;
         watch.lap("plan");
-        Ok(Planned {
-            plan,
-            facts,
-            discovery,
-        })
+        Ok(Planned { plan, facts })
     }
 }
 

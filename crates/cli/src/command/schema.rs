@@ -1,9 +1,20 @@
 //! `lifeboat schema`: the JSON schemas of everything that is read or written as JSON.
 
 use clap::{Args, ValueEnum};
+use lifeboat_format::Statement;
 use lifeboat_model::Code;
+use lifeboat_plan::report::Report;
 use schemars::{JsonSchema, SchemaGenerator};
 
+use super::backup::BackupDocument;
+use super::diff::DiffDocument;
+use super::explain::Explanations;
+use super::keys::KeysDocument;
+use super::plan::PlanDocument;
+use super::points::PointsDocument;
+use super::show::ShowDocument;
+use super::verify::VerifyDocument;
+use super::wish::PatchDocument;
 use crate::exit::Exit;
 use crate::failure::{Failure, ProblemDocument};
 use crate::output::write_out;
@@ -25,6 +36,28 @@ pub struct Arguments {
 /// The documents that have a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Name {
+    /// The signed manifest of a recovery point
+    Manifest,
+    /// The report of `restore`
+    Report,
+    /// The plan, as `plan` prints it
+    Plan,
+    /// A file of `--patches`
+    Patches,
+    /// The result of `backup`
+    Backup,
+    /// The result of `points`
+    Points,
+    /// The result of `show`
+    Show,
+    /// The result of `verify`
+    Verify,
+    /// The result of `diff`
+    Diff,
+    /// The result of `keys generate`
+    Keys,
+    /// The result of `explain`
+    Explanations,
     /// An error on standard error
     Problem,
 }
@@ -35,6 +68,17 @@ pub enum Name {
 /// Where standard output fails.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let schema = match arguments.document {
+        Name::Manifest => of::<Statement>(),
+        Name::Report => of::<Report>(),
+        Name::Plan => of::<PlanDocument>(),
+        Name::Patches => of::<PatchDocument>(),
+        Name::Backup => of::<BackupDocument>(),
+        Name::Points => of::<PointsDocument>(),
+        Name::Show => of::<ShowDocument>(),
+        Name::Verify => of::<VerifyDocument>(),
+        Name::Diff => of::<DiffDocument>(),
+        Name::Keys => of::<KeysDocument>(),
+        Name::Explanations => of::<Explanations>(),
         Name::Problem => of::<ProblemDocument>(),
     };
     let mut text = serde_json::to_string_pretty(&schema)

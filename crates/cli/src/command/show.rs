@@ -23,8 +23,8 @@ const AFTER: &str = "Example:
 
   The signature is checked; the packs are not read. `lifeboat verify` reads them.
 
-Exit codes: 0 shown, 2 no such point, 5 the signature or manifest was refused, 8 the store failed,
-9 the key cannot be used";
+Exit codes: 0 shown, 2 no such point, 5 the signature or manifest was refused, 8 the store
+failed, 9 the key cannot be used";
 
 /// Options of `lifeboat show`.
 #[derive(Debug, Args)]

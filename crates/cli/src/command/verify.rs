@@ -23,8 +23,9 @@ const AFTER: &str = "Examples:
   lifeboat verify latest --store points --verify-key keys/signing.pub.pem \\
       --recovery-key keys/recovery.key.pem
 
-  The first compares the digest of every file with the signed manifest and needs no private key. The
-  second decrypts everything and compares every object with the index and the manifest.
+  The first compares the digest of every file with the signed manifest and needs no private
+  key. The second decrypts everything and compares every object with the index and the
+  manifest.
 
 Exit codes: 0 whole, 2 no such point, 5 refused, 8 the store failed, 9 a key cannot be used";
 

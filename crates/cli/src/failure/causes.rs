@@ -5,6 +5,7 @@ use lifeboat_filesystem::{LockError, PemError};
 use lifeboat_jobs::ports::{KeyError, StoreError};
 use lifeboat_jobs::{PointError, SealError, WriteError};
 use lifeboat_kubernetes::capture::CaptureError;
+use lifeboat_kubernetes::prove::ProveError;
 use lifeboat_kubernetes::restore::LeaseError;
 use lifeboat_kubernetes::{ApiError, ConnectError, DiscoveryError, RestoreError, SurveyError};
 
@@ -30,6 +31,7 @@ from_problem!(
     LockError,
     PemError,
     PointError,
+    ProveError,
     RestoreError,
     SealError,
     StoreError,

@@ -5,8 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_jobs::Work;
+use lifeboat_kubernetes::RestoreProgress;
 use lifeboat_kubernetes::capture::{CaptureEvent, CaptureProgress};
 use lifeboat_model::TypeName;
+use lifeboat_plan::Wave;
 
 use super::{Event, Phase, Progress, Unit};
 
@@ -118,5 +120,36 @@ impl CaptureProgress for CaptureLines {
 impl Drop for CaptureLines {
     fn drop(&mut self) {
         self.progress.end(Phase::Capture);
+    }
+}
+
+/// A restore, in objects.
+pub struct RestoreLines(Progress);
+
+impl RestoreLines {
+    /// Hands on to `progress` that so many objects are to be restored.
+    #[must_use]
+    pub fn new(progress: &Progress, objects: u64) -> Self {
+        progress.begin(Phase::Apply, Unit::Objects, Some(objects));
+        Self(progress.clone())
+    }
+}
+
+impl RestoreProgress for RestoreLines {
+    fn pass(&self, pass: u32, objects: usize) {
+        if pass > 1 {
+            self.0
+                .note(format!("{objects} objects are tried again (pass {pass})"));
+        }
+    }
+
+    fn wave(&self, wave: Wave, _: usize) {
+        self.0.event(&Event::At(Phase::Apply, wave.title().to_owned()));
+    }
+
+    fn object(&self, failed: bool) {
+        if !failed {
+            self.0.advance(Phase::Apply, 1);
+        }
     }
 }

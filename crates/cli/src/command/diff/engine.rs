@@ -1,0 +1,322 @@
+//! Pairs the objects of two sides and compares those whose bytes differ.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
+use lifeboat_format::{Batch, Decompressor, IndexEntry, Sha256};
+use lifeboat_jobs::writer::WriteError;
+use lifeboat_jobs::{Index, Progress, UnlockedPoint};
+use lifeboat_kubernetes::capture::BatchSink;
+use lifeboat_kubernetes::restore::{CachedFrames, ObjectSource, SourceError};
+use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
+use lifeboat_plan::{FieldDifference, compare};
+use serde_json::Value;
+
+use super::super::planning::PointFrames;
+use super::{ChangedObject, DiffDocument, NotCompared};
+use crate::failure::Failure;
+
+/// Types whose objects change by themselves all the time.
+const VOLATILE: [&str; 3] = ["leases.coordination.k8s.io", "events", "events.events.k8s.io"];
+
+/// What is compared.
+pub(super) struct Scope {
+    pub(super) namespaces: Vec<String>,
+    pub(super) types: Vec<TypeName>,
+    pub(super) status: bool,
+    pub(super) volatile: bool,
+}
+
+impl Scope {
+    fn takes_type(&self, name: &TypeName) -> bool {
+        (self.types.is_empty() || self.types.contains(name))
+            && (self.volatile || self.types.contains(name) || !VOLATILE.contains(&name.as_str()))
+    }
+
+    fn takes_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|wanted| wanted == namespace)
+    }
+}
+
+/// Where an object of the left side lies, and its digest.
+type Place = (u32, u32, Sha256);
+
+/// A type's objects by namespace (empty for none), then by name.
+type Objects<'a> = HashMap<&'a str, HashMap<&'a str, Place>>;
+
+/// The left side, and what was found so far.
+pub(super) struct Engine<'a> {
+    left: CachedFrames<PointFrames<'a>>,
+    /// Objects of the left side that the right side has not shown yet.
+    unmatched: BTreeMap<TypeName, Objects<'a>>,
+    /// What became of each type on the left side.
+    outcomes: BTreeMap<TypeName, TypeOutcome>,
+    scope: Scope,
+    added: BTreeSet<ObjectRef>,
+    changed: BTreeMap<ObjectRef, Vec<FieldDifference>>,
+    unchanged: u64,
+    not_compared: BTreeSet<NotCompared>,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(
+        point: &'a UnlockedPoint,
+        index: &'a Index,
+        record: &ClusterRecord,
+        scope: Scope,
+    ) -> Self {
+        let mut unmatched: BTreeMap<TypeName, Objects<'_>> = BTreeMap::new();
+        for located in index.iter() {
+            if scope.takes_type(located.type_name) && scope.takes_namespace(&located.entry.namespace) {
+                unmatched
+                    .entry(located.type_name.clone())
+                    .or_default()
+                    .entry(located.entry.namespace.as_str())
+                    .or_default()
+                    .insert(
+                        located.entry.name.as_str(),
+                        (located.frame, located.position, located.entry.digest),
+                    );
+            }
+        }
+        Self {
+            left: CachedFrames::new(PointFrames { point, index }),
+            unmatched,
+            outcomes: record
+                .types
+                .iter()
+                .map(|each| (each.name(), each.outcome.clone()))
+                .collect(),
+            scope,
+            added: BTreeSet::new(),
+            changed: BTreeMap::new(),
+            unchanged: 0,
+            not_compared: BTreeSet::new(),
+        }
+    }
+
+    /// Pairs an object of the right side. Where both are there and their bytes differ, the place of the
+    /// left one is the answer.
+    fn pair(&mut self, r#type: &TypeName, entry: &IndexEntry) -> Option<Place> {
+        if !self.scope.takes_type(r#type) || !self.scope.takes_namespace(&entry.namespace) {
+            return None;
+        }
+        let found = self
+            .unmatched
+            .get_mut(r#type)
+            .and_then(|objects| objects.get_mut(entry.namespace.as_str()))
+            .and_then(|objects| objects.remove(entry.name.as_str()));
+        match found {
+            Some((_, _, digest)) if digest == entry.digest => {
+                self.unchanged += 1;
+                None
+            }
+            Some(place) => Some(place),
+            None => {
+                self.add(r#type, entry);
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, r#type: &TypeName, entry: &IndexEntry) {
+        let why = match self.outcomes.get(r#type) {
+            Some(TypeOutcome::Listed { .. }) | None => None,
+            Some(TypeOutcome::Failed { .. }) => Some("could not be read when the left side was captured"),
+            Some(TypeOutcome::Excluded { .. } | TypeOutcome::SameAs { .. }) => {
+                Some("is not in the left side")
+            }
+        };
+        match why {
+            Some(why) => self.not_compared(r#type, why),
+            None => {
+                self.added.insert(reference(r#type, entry));
+            }
+        }
+    }
+
+    fn not_compared(&mut self, r#type: &TypeName, why: &str) {
+        self.not_compared.insert(NotCompared {
+            what: r#type.to_string(),
+            why: why.to_owned(),
+        });
+    }
+
+    async fn compare(
+        &mut self,
+        r#type: &TypeName,
+        entry: &IndexEntry,
+        place: Place,
+        right: &[u8],
+    ) -> Result<(), Failure> {
+        let (frame, position, _) = place;
+        let left = self
+            .left
+            .object(frame, position)
+            .await
+            .map_err(|error| unreadable(&error))?;
+        let mut left = parse(&left)?;
+        let right = parse(right)?;
+        if !self.scope.status
+            && let Some(object) = left.as_object_mut()
+        {
+            object.remove("status");
+        }
+        let fields = compare(&left, &right);
+        if fields.is_empty() {
+            self.unchanged += 1;
+        } else {
+            self.changed.insert(reference(r#type, entry), fields);
+        }
+        Ok(())
+    }
+
+    /// Compares with another recovery point.
+    pub(super) async fn with_point(
+        &mut self,
+        point: &UnlockedPoint,
+        record: &ClusterRecord,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let index = point.index_with(&record.name, progress).await?;
+        let right = CachedFrames::new(PointFrames { point, index: &index });
+        for located in index.iter() {
+            if let Some(place) = self.pair(located.type_name, located.entry) {
+                let raw = right
+                    .object(located.frame, located.position)
+                    .await
+                    .map_err(|error| unreadable(&error))?;
+                self.compare(located.type_name, located.entry, place, &raw)
+                    .await?;
+            }
+        }
+        self.judge_types(&record.types);
+        Ok(())
+    }
+
+    /// Takes types out that the right side could not show: their objects are not gone.
+    pub(super) fn judge_types(&mut self, right: &[TypeRecord]) {
+        for record in right {
+            let name = record.name();
+            let why = match &record.outcome {
+                TypeOutcome::Listed { .. } | TypeOutcome::SameAs { .. } => continue,
+                TypeOutcome::Failed { .. } => "cannot be read on the right side",
+                TypeOutcome::Excluded { .. } => "is not in the right side",
+            };
+            if self
+                .unmatched
+                .remove(&name)
+                .is_some_and(|objects| objects.values().any(|named| !named.is_empty()))
+            {
+                self.not_compared(&name, why);
+            }
+        }
+    }
+
+    pub(super) fn finish(self, left: String, right: String) -> DiffDocument {
+        let mut removed = BTreeSet::new();
+        for (name, namespaces) in &self.unmatched {
+            for (namespace, objects) in namespaces {
+                let named = |object: &&str| ObjectRef::new(name.clone(), Some(namespace), object);
+                removed.extend(objects.keys().map(named));
+            }
+        }
+        DiffDocument {
+            format: "lifeboat.dev/diff/v1".to_owned(),
+            left,
+            right,
+            same: self.added.is_empty() && removed.is_empty() && self.changed.is_empty(),
+            added: self.added.into_iter().collect(),
+            removed: removed.into_iter().collect(),
+            changed: self
+                .changed
+                .into_iter()
+                .map(|(object, fields)| ChangedObject { object, fields })
+                .collect(),
+            unchanged: self.unchanged,
+            not_compared: self.not_compared.into_iter().collect(),
+        }
+    }
+}
+
+fn reference(r#type: &TypeName, entry: &IndexEntry) -> ObjectRef {
+    ObjectRef::new(r#type.clone(), Some(&entry.namespace), &entry.name)
+}
+
+fn parse(raw: &[u8]) -> Result<Value, Failure> {
+    // The parser's message could quote the object; only the place is told.
+    serde_json::from_slice(raw).map_err(|error| {
+        Failure::new(
+            Code::PackCorrupt,
+            format!("an object is not JSON at column {}", error.column()),
+        )
+    })
+}
+
+/// A recovery point that cannot be read on the way.
+pub(in crate::command) fn unreadable(error: &SourceError) -> Failure {
+    let code = match error.kind() {
+        ErrorKind::Corrupt | ErrorKind::Invalid => Code::PackCorrupt,
+        _ => Code::StoreFailed,
+    };
+    Failure::new(code, format!("failed to {error}"))
+}
+
+/// A live cluster, captured into nothing but the comparison.
+pub(super) struct LiveSide<'e, 'a> {
+    engine: &'e mut Engine<'a>,
+    failure: Option<Failure>,
+}
+
+impl<'e, 'a> LiveSide<'e, 'a> {
+    pub(super) fn new(engine: &'e mut Engine<'a>) -> Self {
+        Self {
+            engine,
+            failure: None,
+        }
+    }
+
+    /// Why the comparison failed, where it did.
+    pub(super) fn failure(self) -> Option<Failure> {
+        self.failure
+    }
+
+    async fn take(&mut self, batch: &Batch) -> Result<(), Failure> {
+        // Most batches hold nothing that changed and need not be unpacked.
+        let differing: Vec<(usize, Place)> = batch
+            .entries
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| Some((at, self.engine.pair(&batch.type_name, entry)?)))
+            .collect();
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let broken =
+            |error: &dyn std::error::Error| Failure::of(Code::Bug, "failed to unpack a batch", error);
+        let mut plaintext = Vec::new();
+        Decompressor::new()
+            .and_then(|mut decompressor| decompressor.decompress(&batch.compressed, &mut plaintext))
+            .map_err(|error| broken(&error))?;
+        let lines: Vec<&[u8]> = plaintext.split(|byte| *byte == b'\n').collect();
+        for (at, place) in differing {
+            let line = lines.get(at).copied().unwrap_or_default();
+            self.engine
+                .compare(&batch.type_name, &batch.entries[at], place, line)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BatchSink for LiveSide<'_, '_> {
+    async fn append(&mut self, batch: Batch) -> Result<(), WriteError> {
+        // The sink's own error has no room for a failure of ours; it is kept here and told instead.
+        self.take(&batch).await.map_err(|failure| {
+            self.failure = Some(failure);
+            WriteError::Broken
+        })
+    }
+}

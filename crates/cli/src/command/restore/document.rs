@@ -1,0 +1,125 @@
+//! The report of a restore, with what the command knows beside it.
+
+use lifeboat_format::manifest::MissingRecord;
+use lifeboat_model::Code;
+use lifeboat_plan::report::Report;
+use serde::{Serialize, Serializer};
+
+use crate::command::show::missing_text;
+use crate::failure::Failure;
+use crate::measure::Measured;
+use crate::output::{Document, human};
+
+/// The report of a restore. As JSON it is the report's own document (`lifeboat schema report`) with a
+/// few fields more: `format`, `target`, `proven`, `resumed`, `passes`, `missing`, `measured`.
+#[derive(Debug, Clone)]
+pub struct RestoreDocument {
+    /// The address of the target's API server.
+    pub target: String,
+    /// Whether the target was read back. Without it the report has the verdict `notProven`.
+    pub proven: bool,
+    /// Whether an interrupted restore was continued.
+    pub resumed: bool,
+    /// How often the plan was gone through; 1 when nothing had to be tried again.
+    pub passes: u32,
+    /// What the recovery point itself lacks, where it is Partial.
+    pub missing: Vec<MissingRecord>,
+    /// The report.
+    pub report: Report,
+    /// Time and memory.
+    pub measured: Measured,
+}
+
+impl RestoreDocument {
+    /// The name and version of this document.
+    pub const FORMAT: &str = "lifeboat.dev/restore/v1";
+
+    /// Why the restore is no success, where it is none.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        let summary = &self.report.summary;
+        if summary.failed > 0 {
+            let objects = human::counted(summary.failed, "planned object is", "planned objects are");
+            return Some(Failure::new(
+                Code::RestoreIncomplete,
+                format!("{objects} not in the target as planned; the report names each"),
+            ));
+        }
+        if self.proven && !self.report.came_true() {
+            return Some(Failure::new(
+                Code::ProofFailed,
+                format!(
+                    "the target has {} from the plan that nothing explains; the report names each",
+                    human::counted(summary.unexplained, "difference", "differences")
+                ),
+            ));
+        }
+        None
+    }
+}
+
+// The report's own fields stand at the top, where its readers look for them; serde's flatten would buffer
+// the numbers of arbitrary precision wrongly.
+impl Serialize for RestoreDocument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+        let value = |value: Result<serde_json::Value, serde_json::Error>| value.map_err(S::Error::custom);
+        let mut document = value(serde_json::to_value(&self.report))?;
+        if !self.proven {
+            document["verdict"] = "notProven".into();
+        }
+        document["format"] = Self::FORMAT.into();
+        document["target"] = self.target.as_str().into();
+        document["proven"] = self.proven.into();
+        document["resumed"] = self.resumed.into();
+        document["passes"] = self.passes.into();
+        document["missing"] = value(serde_json::to_value(&self.missing))?;
+        document["measured"] = value(serde_json::to_value(&self.measured))?;
+        document.serialize(serializer)
+    }
+}
+
+impl Document for RestoreDocument {
+    fn table(&self) -> String {
+        let report = &self.report;
+        let mut text = format!(
+            "restore of {} of {} into {}\n",
+            report.cluster, report.point, self.target
+        );
+        if self.resumed {
+            text.push_str("  continues an interrupted restore\n");
+        }
+        if self.proven {
+            text.push_str(&report.text());
+        } else {
+            // The report's own words would claim a proof.
+            let summary = &report.summary;
+            text.push_str(&format!(
+                "NOT PROVEN (--no-proof): by the API server's answers {} of {} planned objects are in the target, {} failed\n",
+                human::count(summary.restored),
+                human::count(summary.planned),
+                human::count(summary.failed)
+            ));
+            for absent in report.not_restored.iter().filter(|absent| absent.planned) {
+                text.push_str(&format!(
+                    "  {}: {}\n",
+                    absent.object,
+                    absent.why.as_deref().unwrap_or("no answer")
+                ));
+            }
+        }
+        if !self.missing.is_empty() {
+            text.push_str("\nthe recovery point is Partial; it lacks\n");
+            for missing in &self.missing {
+                text.push_str(&missing_text(missing));
+            }
+        }
+        let phases: Vec<String> = ["verify", "read", "survey", "plan", "apply", "proof", "total"]
+            .iter()
+            .filter_map(|phase| Some((phase, self.measured.seconds.get(*phase)?)))
+            .map(|(phase, seconds)| format!("{phase} {}", human::seconds(*seconds)))
+            .collect();
+        text.push_str(&format!("\ntook {}\n", phases.join(", ")));
+        text
+    }
+}
