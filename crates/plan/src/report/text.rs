@@ -46,7 +46,7 @@ impl Report {
         let rows = [
             (s.failed, "planned and not there"),
             (s.unexplained, "differences that nothing explains"),
-            (s.kept, "existed and were kept as they are"),
+            (s.kept, "existed and kept as they are"),
             (
                 s.changed_by_plan,
                 "fields changed by rules and patches of the plan",
@@ -59,7 +59,7 @@ impl Report {
             (s.unplanned, "objects in the target that nobody planned"),
         ];
         for (number, words) in rows.into_iter().filter(|(number, _)| *number > 0) {
-            line!(out, "  {number} {words}");
+            line!(out, "  {words}: {number}");
         }
         let hash: String = self.plan.chars().take(12).collect();
         line!(

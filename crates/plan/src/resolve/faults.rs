@@ -35,6 +35,8 @@ pub(super) fn of_options(draft: &Draft) -> Vec<Problem> {
     for namespace in filter
         .namespaces
         .iter()
+        // A misspelt exclusion would restore what was not wanted.
+        .chain(&filter.exclude_namespaces)
         .map(String::as_str)
         .chain(settings.namespaces.sources())
     {

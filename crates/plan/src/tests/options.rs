@@ -83,14 +83,14 @@ fn a_selection_takes_by_namespace_type_label_and_name() {
 #[test]
 fn selectors_that_name_nothing_are_faults_all_at_once() {
     let world = World::new([object("ConfigMap", "shop", "a")]).with(json!({
-        "selection": {"filter": {"namespaces": ["shpo"], "types": ["deploymints"]}, "names": ["zz*"]},
+        "selection": {"filter": {"namespaces": ["shpo"], "excludeNamespaces": ["shoop"], "types": ["deploymints"]}, "names": ["zz*"]},
         "namespaceMap": {"typo": "x", "shop": "Not_A_Name"}}));
     let found = codes(world.try_plan());
     let unknown = found
         .iter()
         .filter(|(code, _)| *code == Code::UnknownSelector)
         .count();
-    assert_eq!(unknown, 4, "{found:?}");
+    assert_eq!(unknown, 5, "{found:?}");
     assert!(
         found
             .iter()
@@ -334,4 +334,53 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
     };
     let error = failing.try_plan().err();
     assert!(error.is_some() && !format!("{error:?}").contains("canary"));
+}
+
+#[test]
+fn bytes_that_are_no_object_are_refused_without_showing_them() {
+    let types = crate::testing::types();
+    let mut draft = crate::Draft::new(crate::RestoreOptions::default(), &types, "p", "c");
+    let locator = crate::Locator {
+        frame: 3,
+        position: 7,
+    };
+    for (resource, raw) in [
+        ("secrets", r#"{"data": canary"#),
+        ("secrets", r#"{"data": {"x": "canary"}}"#),
+        ("events", r#"["canary"]"#),
+    ] {
+        let Some(r#type) = types.iter().find(|t| t.resource.resource == resource) else {
+            continue;
+        };
+        let error = draft
+            .observe(r#type, locator, raw.as_bytes())
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
+        assert!(
+            error.contains(resource) && error.contains("frame 3 at 7") && !error.contains("canary"),
+            "{error}"
+        );
+    }
+    let mut unknown = types[0].clone();
+    unknown.resource.version = "v9".to_owned();
+    assert!(draft.observe(&unknown, locator, b"{}").is_err());
+}
+
+#[test]
+fn schemas_name_what_the_documents_hold() {
+    for (schema, words) in [
+        (
+            crate::Plan::schema(),
+            ["formatVersion", "notRestored", "sourceUid"],
+        ),
+        (crate::Report::schema(), ["verdict", "unplanned", "summary"]),
+        (
+            schemars::schema_for!(crate::RestoreOptions),
+            ["namespaceMap", "patches", "selection"],
+        ),
+    ] {
+        let text = serde_json::to_string(&schema).unwrap_or_default();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
 }
