@@ -79,3 +79,148 @@ fn kubectl_finds_the_same_program_under_its_second_name() {
         .unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: kubectl lifeboat"));
 }
+
+/// A place with keys and an empty store.
+fn prepared() -> Place {
+    let place = Place::new();
+    assert!(place.run("keys generate --out keys").status.success());
+    fs::create_dir(place.path().join("points")).unwrap();
+    place
+}
+
+const KUBECONFIG: &str = "
+apiVersion: v1
+kind: Config
+current-context: nobody
+clusters:
+- name: nobody
+  cluster: {server: 'https://127.0.0.1:1'}
+contexts:
+- name: nobody
+  context: {cluster: nobody, user: me}
+users:
+- name: me
+  user: {token: canary-token}
+";
+
+const BACKUP: &str = "backup --progress never --store points --recovery-key keys/recovery.pub.pem \
+    --signing-key keys/signing.key.pem";
+
+const READ: &str = "--progress never --store points --verify-key keys/signing.pub.pem";
+
+#[test]
+fn a_cluster_that_cannot_be_used_is_told_apart() {
+    let place = prepared();
+    insta::assert_snapshot!("no_kubeconfig", place.transcript(BACKUP));
+    fs::write(place.path().join("config"), KUBECONFIG).unwrap();
+    let backup = format!("{BACKUP} --kubeconfig config");
+    insta::assert_snapshot!(
+        "unknown_context",
+        place.transcript(&format!("{backup} --context other"))
+    );
+    insta::assert_snapshot!("unreachable", place.transcript(&backup));
+    fs::write(place.path().join("config"), "clusters: 7\ncanary").unwrap();
+    insta::assert_snapshot!("broken_kubeconfig", place.transcript(&backup));
+    let points = place.run(&format!("points {READ}"));
+    assert_eq!(points.stdout, b"no recovery points of application default\n");
+}
+
+#[test]
+fn the_wrong_key_is_named_with_the_right_one() {
+    let place = prepared();
+    let backup = "backup --progress never --store points";
+    for (name, line) in [
+        (
+            "private_half_for_backup",
+            format!("{backup} --recovery-key keys/recovery.key.pem --signing-key keys/signing.key.pem"),
+        ),
+        (
+            "public_half_for_signing",
+            format!("{backup} --recovery-key keys/recovery.pub.pem --signing-key keys/signing.pub.pem"),
+        ),
+        (
+            "keys_swapped",
+            format!("{backup} --recovery-key keys/signing.pub.pem --signing-key keys/signing.key.pem"),
+        ),
+        (
+            "no_key_file",
+            format!("verify latest {READ} --recovery-key nothing.pem"),
+        ),
+        (
+            "public_half_for_reading",
+            format!("verify latest {READ} --recovery-key keys/recovery.pub.pem"),
+        ),
+    ] {
+        insta::assert_snapshot!(format!("key_{name}"), place.transcript(&line));
+    }
+}
+
+#[test]
+fn stores_and_points_that_are_not_there_are_named() {
+    let place = prepared();
+    insta::assert_snapshot!("no_points", place.transcript(&format!("points {READ}")));
+    insta::assert_snapshot!(
+        "no_points_json",
+        place.transcript(&format!("points {READ} -o json"))
+    );
+    insta::assert_snapshot!("unknown_point", place.transcript(&format!("show 2026 {READ}")));
+    insta::assert_snapshot!(
+        "missing_store",
+        place.transcript("points --progress never --store nowhere --verify-key keys/signing.pub.pem")
+    );
+    insta::assert_snapshot!(
+        "missing_parent_of_store",
+        place.transcript(&BACKUP.replace("--store points", "--store no/where"))
+    );
+}
+
+#[test]
+fn wishes_are_checked_before_anything_is_read() {
+    let place = prepared();
+    fs::write(place.path().join("config"), KUBECONFIG).unwrap();
+    let restore = format!("restore latest {READ} --recovery-key keys/recovery.key.pem --kubeconfig config");
+    fs::write(
+        place.path().join("patches.yaml"),
+        "format: lifeboat.dev/patches/v1\npatches:\n- when: {kinds: [Secret]}\n",
+    )
+    .unwrap();
+    for (name, extra) in [
+        ("namespace_twice", "--map-namespace a=b --map-namespace a=c"),
+        ("namespace_pair", "--map-namespace a"),
+        ("broken_patches", "--patches patches.yaml"),
+        ("missing_patches", "--patches nothing.yaml"),
+        ("existing", "--existing overwrite"),
+        ("selector", "-l a=b=c"),
+    ] {
+        insta::assert_snapshot!(
+            format!("wish_{name}"),
+            place.transcript(&format!("{restore} {extra}"))
+        );
+    }
+}
+
+#[test]
+fn every_schema_is_a_json_schema() {
+    let place = Place::new();
+    for name in [
+        "manifest",
+        "report",
+        "plan",
+        "patches",
+        "backup",
+        "points",
+        "show",
+        "verify",
+        "diff",
+        "keys",
+        "explanations",
+        "problem",
+    ] {
+        let output = place.run(&format!("schema {name}"));
+        let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(
+            schema["$schema"].is_string() && schema["type"] == "object",
+            "{name}: {schema}"
+        );
+    }
+}
