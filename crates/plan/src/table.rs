@@ -11,6 +11,8 @@ use crate::{Action, Plan, PlannedObject, Severity, Wave};
 
 /// How many objects of a group are named.
 const EXAMPLES: usize = 3;
+/// How many notes are shown.
+const SHOWN_NOTES: usize = 10;
 /// How many changes of one rule are shown with their values.
 const SHOWN_CHANGES: usize = 5;
 
@@ -210,11 +212,14 @@ impl Plan {
             line!(out);
             line!(out, "notes");
         }
-        for note in &self.notes {
+        for note in self.notes.iter().take(SHOWN_NOTES) {
             match &note.object {
                 Some(object) => line!(out, "  {object}: {}", note.text),
                 None => line!(out, "  {}", note.text),
             }
+        }
+        if self.notes.len() > SHOWN_NOTES {
+            line!(out, "  and {} more", self.notes.len() - SHOWN_NOTES);
         }
     }
 }
