@@ -81,7 +81,7 @@ impl Captured {
             .get_json("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
             .await
             .expect("definitions can be listed");
-        let custom: Vec<String> = items(&crds).iter().map(|crd| name(crd)).collect();
+        let custom: Vec<String> = items(&crds).iter().map(name).collect();
         let mut captured = Self::default();
         for found in &discovery.types {
             if !found.is_listable() || found.same_as.is_some() {
@@ -194,8 +194,32 @@ pub(crate) async fn run(
     })
 }
 
-/// Restores into the shared target.
+/// Restores into the shared target, and the plan comes true.
 pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> Restored {
+    let done = attempted(captured, options).await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    assert!(
+        done.report.came_true(),
+        "{}",
+        serde_json::to_string_pretty(&done.report).unwrap_or_default()
+    );
+    // Other tests write to their own namespaces meanwhile.
+    let namespaces: Vec<_> = done
+        .plan
+        .objects
+        .iter()
+        .map(|object| &object.target.namespace)
+        .collect();
+    let mut unplanned = done.report.unplanned.iter();
+    let here = unplanned.find(|unplanned| {
+        unplanned.object.namespace.is_some() && namespaces.contains(&&unplanned.object.namespace)
+    });
+    assert!(here.is_none(), "{here:?}");
+    done
+}
+
+/// Restores into the shared target, whatever comes of it.
+pub(crate) async fn attempted(captured: &Captured, options: &RestoreOptions) -> Restored {
     let _turn = turn().await;
     let api = connect(&world().target).await;
     run(&api, captured, options, Holder::this_process())
