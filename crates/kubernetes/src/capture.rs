@@ -35,7 +35,7 @@ use crate::api::{Api, ApiError};
 use crate::discovery::{DiscoveredType, Discovery, FailedGroup};
 use crate::retry::RetryPolicy;
 
-use lister::{Context, Dependencies, Done, Job, Message};
+use lister::{Context, Done, Job, Message};
 use select::Choice;
 use storage::{DEFINITIONS, StorageVersions};
 
@@ -216,6 +216,9 @@ async fn run(
         {
             tasks.spawn(lister::list(context.clone(), job));
         }
+        if tasks.is_empty() {
+            break;
+        }
         tokio::select! {
             // What is ready to be written goes first: it is what holds memory.
             biased;
@@ -223,16 +226,15 @@ async fn run(
             Some(ended) = tasks.join_next() => {
                 let done = ended.map_err(|_| CaptureError::Panicked)??;
                 plan.note(&done);
-                progress.event(&CaptureEvent::TypeFinished {
-                    r#type: done.resource.name(),
-                    outcome: done.outcome(None),
-                });
+                if done.stored {
+                    progress.event(&CaptureEvent::TypeFinished {
+                        r#type: done.resource.name(),
+                        outcome: done.outcome(None),
+                    });
+                }
                 finished.push(done);
             }
             else => break,
-        }
-        if tasks.is_empty() && plan.is_empty() {
-            break;
         }
     }
     // All listers are gone, and what they sent last may still wait.
@@ -277,6 +279,12 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
         discovery.resolve(selector)?;
     }
     for namespace in filter.namespaces.iter().chain(&filter.exclude_namespaces) {
+        // A name that no namespace can have must not become part of a path.
+        if !namespace.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || namespace.is_empty() {
+            return Err(CaptureError::UnknownNamespace {
+                namespace: namespace.clone(),
+            });
+        }
         match api
             .get(&format!("/api/v1/namespaces/{namespace}"), "application/json")
             .await
@@ -285,11 +293,6 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
             Ok(_) => {}
             Err(ApiError::Refused(refusal)) if refusal.status == 403 => {}
             Err(ApiError::Refused(refusal)) if refusal.status == 404 => {
-                return Err(CaptureError::UnknownNamespace {
-                    namespace: namespace.clone(),
-                });
-            }
-            Err(ApiError::Request { .. }) => {
                 return Err(CaptureError::UnknownNamespace {
                     namespace: namespace.clone(),
                 });
@@ -421,10 +424,6 @@ impl<'a> Plan<'a> {
         self.queue.pop_front()
     }
 
-    fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.waiting.is_empty()
-    }
-
     /// The first path of each type, for pinning.
     fn first_paths(&self) -> impl Iterator<Item = String> {
         self.queue
@@ -437,7 +436,7 @@ impl<'a> Plan<'a> {
     fn note(&mut self, done: &Done) {
         if done.resource.name().as_str() == DEFINITIONS && done.stored == self.definitions_are_stored {
             self.storage = done.storage.clone();
-            if done.failure.is_some() {
+            if done.failure.is_some() && !self.waiting.is_empty() {
                 self.notes.push(
                     "the storage versions of custom resources are not known; they were listed at their preferred versions"
                         .into(),
@@ -490,7 +489,7 @@ impl<'a> Plan<'a> {
         }
         types.sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));
         missing.sort();
-        let dependencies: Dependencies = dependencies
+        let dependencies = dependencies
             .into_iter()
             .map(|(sort, found)| (sort, found.into_iter().collect()))
             .collect();

@@ -191,7 +191,7 @@ impl Api {
 }
 
 async fn load(options: &ConnectOptions) -> Result<Config, ConnectError> {
-    let (files, kubeconfig) = read(&options.kubeconfig)?;
+    let (files, mut kubeconfig) = read(&options.kubeconfig)?;
     let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
     let context = options
         .context
@@ -203,22 +203,41 @@ async fn load(options: &ConnectOptions) -> Result<Config, ConnectError> {
     if !known.contains(&context) {
         return Err(ConnectError::UnknownContext { context, known });
     }
+    let proxy = hide_proxy(&mut kubeconfig, &context);
     let chosen = KubeConfigOptions {
         context: Some(context),
         ..KubeConfigOptions::default()
     };
-    (Config::from_custom_kubeconfig(kubeconfig, &chosen).await).map_err(|error| match error {
+    let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await;
+    let mut config = config.map_err(|error| match error {
         KubeconfigError::LoadClusterOfContext(_)
         | KubeconfigError::MissingClusterUrl
-        | KubeconfigError::ParseClusterUrl(_)
-        | KubeconfigError::ParseProxyUrl(_) => ConnectError::BrokenContext {
+        | KubeconfigError::ParseClusterUrl(_) => ConnectError::BrokenContext {
             why: describe(&error),
         },
         error => ConnectError::UnreadableKubeconfig {
             files,
             why: describe(&error),
         },
-    })
+    })?;
+    config.proxy_url = None;
+    if proxy.is_some() {
+        let why = "its cluster names a `proxy-url`, which Lifeboat does not support";
+        return Err(ConnectError::BrokenContext { why: why.into() });
+    }
+    Ok(config)
+}
+
+/// Takes the proxy out of the chosen cluster. Where a cluster names none, kube reads `HTTPS_PROXY`
+/// from the environment, even for an API server on loopback and whatever `NO_PROXY` says about it; so
+/// it is given one that is never used.
+fn hide_proxy(kubeconfig: &mut Kubeconfig, context: &str) -> Option<String> {
+    let chosen = kubeconfig.contexts.iter().find(|known| known.name == context)?;
+    let name = chosen.context.as_ref()?.cluster.clone();
+    let cluster = kubeconfig.clusters.iter_mut().find(|known| known.name == name)?;
+    let unused = Some("http://unused.invalid".to_owned());
+    let proxy = std::mem::replace(&mut cluster.cluster.as_mut()?.proxy_url, unused);
+    proxy.filter(|proxy| !proxy.is_empty())
 }
 
 fn read(source: &KubeconfigSource) -> Result<(Vec<PathBuf>, Kubeconfig), ConnectError> {

@@ -5,7 +5,6 @@
 //! may be another one, items up to the key of the last one taken are passed over: lists come in the
 //! order of their keys, which is watched, and where it is broken the type fails instead.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_format::manifest::TypeOutcome;
@@ -120,7 +119,10 @@ pub(super) async fn list(context: Context, job: Job) -> Result<Done, ApiError> {
         r#type: type_name.clone(),
     };
     let mut lister = Lister::new(&context, &job);
-    let mut stop = context.send(Message::Event(started)).await.err();
+    let mut stop = None;
+    if job.store {
+        stop = context.send(Message::Event(started)).await.err();
+    }
     for collection in &job.collections {
         if stop.is_none() {
             stop = lister.collection(collection).await.err();
@@ -277,9 +279,13 @@ impl<'a> Lister<'a> {
                 context.send(Message::Event(event)).await?;
                 tracing::debug!(%error, attempt = backoff.attempts(), "a page broke");
             }
-            if !backoff.pause(kind, retry_after).await && !self.last_resort(&error, cursor) {
+            if backoff.pause(kind, retry_after).await {
+                continue;
+            }
+            if !self.last_resort(&error, cursor, collection)? {
                 return Err(self.stop(error, collection));
             }
+            backoff = context.retry.begin(context.api.jitter());
         }
     }
 
@@ -287,9 +293,10 @@ impl<'a> Lister<'a> {
     fn remember_taken(&mut self, cursor: &Cursor, collection: &Collection) -> Result<(), Stop> {
         if cursor.repeatable {
             self.counted_off = self.counted_off.max(self.seen);
-            return Ok(());
+        } else if self.seen > 0 {
+            self.begin_anew(collection)?;
         }
-        self.begin_anew(collection)
+        Ok(())
     }
 
     /// Prepares to pass over everything that was taken of this collection.
@@ -338,11 +345,10 @@ impl<'a> Lister<'a> {
         cursor.detours += 1;
         cursor.repeatable = false;
         cursor.at = At::Latest;
-        // With the server's own token the list goes on behind the last key; without one it begins
-        // anew and what was taken is passed over.
+        // With the server's own token the list goes on behind the last page; without one it begins anew.
         let token = error.refusal().and_then(|refusal| refusal.continue_token.clone());
         cursor.token = token.filter(|_| cursor.token.is_some());
-        if cursor.token.is_none() {
+        if cursor.token.is_none() || self.counted_off > 0 {
             self.begin_anew(collection)?;
         }
         tracing::debug!(why, "listing in another way");
@@ -352,18 +358,24 @@ impl<'a> Lister<'a> {
 
     /// A server may fail on an exact version in ways that look passing: a separate storage for Events
     /// that has not reached the version answers 500 or 504.
-    fn last_resort(&mut self, error: &PageError, cursor: &mut Cursor) -> bool {
+    fn last_resort(
+        &mut self,
+        error: &PageError,
+        cursor: &mut Cursor,
+        collection: &Collection,
+    ) -> Result<bool, Stop> {
         let Some(status @ (500 | 504)) = error.status() else {
-            return false;
+            return Ok(false);
         };
         if cursor.at == At::Latest || cursor.token.is_some() {
-            return false;
+            return Ok(false);
         }
         let why = format!("the server fails to list at exactly the pinned version ({status})");
         self.why_not_pinned.get_or_insert(why);
         cursor.at = At::Latest;
         cursor.repeatable = false;
-        true
+        self.begin_anew(collection)?;
+        Ok(true)
     }
 
     fn note_version(&mut self, meta: &ListMeta) {
@@ -495,6 +507,3 @@ impl Taker for Lister<'_> {
         Ok(())
     }
 }
-
-/// What was found beside the objects, over all types.
-pub(super) type Dependencies = BTreeMap<String, Vec<String>>;

@@ -265,6 +265,62 @@ async fn an_expired_list_without_a_token_begins_anew_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_that_breaks_and_then_expires_doubles_nothing() {
+    let captured = every_cart_once(|request, earlier, reply| match request.parameter("continue") {
+        // Some items of the page are taken, then its token expires; the new one begins at the same key.
+        "1000:20" if earlier == 0 => reply.cut_after(900),
+        "1000:20" => {
+            let body = json!({"kind": "Status", "code": 410, "reason": "Expired", "metadata": {"continue": "1001:20"}});
+            Reply::json(410, &body)
+        }
+        // And the page of the new token breaks as well.
+        "1001:20" if earlier == 0 => reply.cut_after(1200),
+        _ => reply,
+    })
+    .await;
+    assert!(why(&captured, "carts").contains("expired"));
+}
+
+#[tokio::test]
+async fn a_page_that_breaks_and_then_fails_at_the_pinned_version_doubles_nothing() {
+    every_cart_once(|request, earlier, reply| {
+        let exact = request.parameter("resourceVersionMatch") == "Exact";
+        match earlier {
+            0 if exact => reply.cut_after(900),
+            _ if exact => Reply::failure(500, "InternalError", "no such revision"),
+            _ => reply,
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_that_expires_out_of_order_fails_by_name_and_doubles_nothing() {
+    let mut carts = carts();
+    carts.objects.swap(3, 30);
+    let cluster = FakeCluster::with([carts]);
+    let handler = move |request: &Recorded, _: usize| {
+        if request.parameter("continue") == "1000:20" {
+            return Reply::failure(410, "Expired", "too old");
+        }
+        cluster.answer(request)
+    };
+    let (captured, kept, _server) = run_with(handler, &options()).await;
+    let captured = captured.unwrap();
+    assert_eq!(captured.completeness(), Completeness::Partial);
+    assert!(
+        captured.missing[0].answer.contains("order"),
+        "{}",
+        captured.missing[0].answer
+    );
+    assert_eq!(kept.names("carts").len(), 20, "what was taken is there");
+    assert_eq!(
+        captured.objects,
+        kept.0.values().map(|v| v.len() as u64).sum::<u64>()
+    );
+}
+
+#[tokio::test]
 async fn a_break_in_the_first_unpinned_page_doubles_nothing() {
     // The server refuses exact versions, so the first page may be another one when it is read again.
     let captured = every_cart_once(|request, earlier, reply| {

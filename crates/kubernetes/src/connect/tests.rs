@@ -96,6 +96,10 @@ async fn each_thing_that_can_be_wrong_has_its_own_code() {
         fails(&folder.file("dangling", &dangling), None).await.code(),
         Code::KubeconfigUnreadable
     );
+    let proxied = kubeconfig("one", "http://127.0.0.1:1")
+        .replace("cluster: {server", "cluster: {proxy-url: 'http://p:1', server");
+    let error = fails(&folder.file("proxied", &proxied), None).await;
+    assert!(error.to_string().contains("`proxy-url`"), "{error}");
     let plugin = kubeconfig("one", "http://127.0.0.1:1").replace(
         "{token: hunter2}",
         "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: ['-c', 'echo hunter2; exit 3']}}",
