@@ -33,6 +33,8 @@ impl Context {
     /// # Errors
     /// Where standard output fails.
     pub fn print(&self, document: &impl Document) -> Result<(), Failure> {
+        // Bars that are drawn stay as they are; the document stands below them.
+        self.progress.close();
         output::print(document, self.output)
     }
 

@@ -180,7 +180,6 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
                 Code::PartialPoint,
                 format!("{} is Partial: {missing} missing", document.point),
             );
-            context.progress.close();
             print_failure(&failure, context.output);
             failure.exit()
         }

@@ -92,7 +92,6 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     match document.failure() {
         None => Ok(Exit::Success),
         Some(failure) => {
-            context.progress.close();
             print_failure(&failure, context.output);
             Ok(failure.exit())
         }
