@@ -27,8 +27,8 @@ pub fn differing(one: &Census, other: &Census) -> Vec<String> {
                 for difference in differences(first, second, one.has_status(key)) {
                     found.push(format!("{key}: {difference}"));
                 }
-                for (field, before, after) in differing_owners(first, second) {
-                    found.push(format!("{key}: {field} belongs to {before}, or to {after}"));
+                for difference in differing_owners(first, second) {
+                    found.push(format!("{key}: {difference}"));
                 }
                 let names = |object| {
                     owners(object)

@@ -91,14 +91,10 @@ fn compare(
         }
     }
     let ownership = Place::parse("/metadata/managedFields");
-    for (field, before, after) in differing_owners(source, target) {
+    for difference in differing_owners(source, target) {
         // An owner of a field that the report calls changed has changed with it.
-        if !told(&place_of(&field)) && !told(&ownership) {
-            findings.push(Finding::new(
-                Fault::FieldOwner,
-                key,
-                format!("{field} belonged to {before} and belongs to {after}"),
-            ));
+        if !difference.gained && !told(&place_of(&difference.field)) && !told(&ownership) {
+            findings.push(Finding::new(Fault::FieldOwner, key, difference.to_string()));
         }
     }
     references(key, source, target, &told, evidence, living, findings);

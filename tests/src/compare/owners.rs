@@ -34,6 +34,7 @@ impl fmt::Display for Manager {
 #[must_use]
 pub fn field_owners(object: &Value) -> BTreeMap<String, BTreeSet<Manager>> {
     let mut owners: BTreeMap<String, BTreeSet<Manager>> = BTreeMap::new();
+    let references = self::owners(object);
     for entry in array(object, "/metadata/managedFields") {
         let manager = Manager {
             name: text(entry, "/manager").to_owned(),
@@ -47,7 +48,11 @@ pub fn field_owners(object: &Value) -> BTreeMap<String, BTreeSet<Manager>> {
         if let Some(root) = entry["fieldsV1"].as_object() {
             flatten(root, "", &mut fields);
         }
-        for field in fields {
+        for mut field in fields {
+            // Owner references are keyed by UID, which is another one in each cluster.
+            for owner in &references {
+                field = field.replace(&owner.uid, &format!("of {} {}", owner.kind, owner.name));
+            }
             if !field.starts_with("/f:status") {
                 owners.entry(field).or_default().insert(manager.clone());
             }
@@ -84,10 +89,36 @@ pub fn place_of(field: &str) -> Place {
     )
 }
 
-/// Fields whose owners differ: the field, its owners in the source, its owners in the target.
+/// A field that has other owners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerDifference {
+    /// The field, as `managedFields` spell it, with `/` between the parts.
+    pub field: String,
+    /// Its owners in the first object, as text.
+    pub before: String,
+    /// Its owners in the second object, as text.
+    pub after: String,
+    /// Whether nobody owned it before, and now those do who own the rest of the object by updates. A
+    /// server gives all of a new object to whoever sends it, also what admission had put there; such an
+    /// owner never removes a field by leaving it out, as one who applies does.
+    pub gained: bool,
+}
+
+impl fmt::Display for OwnerDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} belonged to {} and belongs to {}",
+            self.field, self.before, self.after
+        )
+    }
+}
+
+/// Fields whose owners differ.
 #[must_use]
-pub fn differing_owners(source: &Value, target: &Value) -> Vec<(String, String, String)> {
+pub fn differing_owners(source: &Value, target: &Value) -> Vec<OwnerDifference> {
     let (source, target) = (field_owners(source), field_owners(target));
+    let known: BTreeSet<&Manager> = source.values().flatten().collect();
     let none = BTreeSet::new();
     let names = |managers: &BTreeSet<Manager>| match managers.is_empty() {
         true => "nobody".to_owned(),
@@ -105,7 +136,15 @@ pub fn differing_owners(source: &Value, target: &Value) -> Vec<(String, String, 
                 source.get(field).unwrap_or(&none),
                 target.get(field).unwrap_or(&none),
             );
-            (before != after).then(|| (field.clone(), names(before), names(after)))
+            (before != after).then(|| OwnerDifference {
+                field: field.clone(),
+                before: names(before),
+                after: names(after),
+                gained: before.is_empty()
+                    && after.iter().all(|manager| {
+                        manager.operation == "Update" && (known.is_empty() || known.contains(manager))
+                    }),
+            })
         })
         .collect()
 }
@@ -159,16 +198,28 @@ mod tests {
         let fields = json!({"f:data": {".": {}, "f:a/b": {}}});
         let source = json!({"metadata": {"managedFields": [managed("helm", "Update", &fields)]}});
         let target = json!({"metadata": {"managedFields": [managed("helm", "Update", &json!({"f:data": {".": {}}})), managed("lifeboat", "Update", &json!({"f:data": {"f:a/b": {}}}))]}});
+        let found = differing_owners(&source, &target);
+        assert_eq!(found.len(), 1);
         assert_eq!(
-            differing_owners(&source, &target),
-            [(
-                "/f:data/f:a~1b".to_owned(),
-                "helm (Update)".to_owned(),
-                "lifeboat (Update)".to_owned()
-            )]
+            found[0].to_string(),
+            "/f:data/f:a~1b belonged to helm (Update) and belongs to lifeboat (Update)"
         );
+        assert!(!found[0].gained);
         assert!(differing_owners(&source, &source).is_empty());
         assert_eq!(place_of("/f:data/f:a~1b").to_string(), "/data/a~1b");
+    }
+
+    #[test]
+    fn a_field_that_nobody_owned_may_go_to_the_updater_but_not_to_an_applier() {
+        let fields = json!({"f:spec": {"f:x": {}}});
+        let more = json!({"f:spec": {"f:x": {}, "f:y": {}}});
+        for (operation, gained) in [("Update", true), ("Apply", false)] {
+            let source = json!({"metadata": {"managedFields": [managed("helm", operation, &fields)]}});
+            let target = json!({"metadata": {"managedFields": [managed("helm", operation, &more)]}});
+            let found = differing_owners(&source, &target);
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].gained, gained, "{operation}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use lifeboat_tests::workspace::Workspace;
 
-use crate::support::{Running, bare, block, census, fill, kubeconfig, point_folders, until, versions};
+use crate::support::{Running, bare, block, census, fill, kubeconfig, point_folders, written};
 
 /// Enough that a run can be stopped in its middle.
 const OBJECTS: usize = 1_500;
@@ -18,10 +18,9 @@ fn a_second_run_at_the_same_time_is_refused() {
     let backup = ["backup", "--cluster", "primary", "--kubeconfig", &from];
 
     let mut first = Running::start(&workspace, &backup);
-    until("the folder of the new point", || {
-        !first.lives() || !point_folders(&workspace).1.is_empty()
+    first.stop_when("the folder of the new point was there", || {
+        !point_folders(&workspace).1.is_empty()
     });
-    first.signal("STOP");
     let second = workspace.run(&backup).unwrap();
     assert_eq!(second.code, Some(7), "{}{}", second.stdout, second.stderr);
     assert!(second.stderr.contains("LB-0305"), "{}", second.stderr);
@@ -36,15 +35,14 @@ fn a_second_run_at_the_same_time_is_refused() {
     let restore = ["restore", "latest", "--kubeconfig", &to];
     let http = block(lifeboat_tests::census::http::Http::connect(target.kubeconfig())).unwrap();
     let mut first = Running::start(&workspace, &restore);
-    until("the lease of the restore", || {
-        !first.lives() || block(http.get(LEASE)).is_ok()
+    first.stop_when("the lease of the restore was there", || {
+        block(http.get(LEASE)).is_ok()
     });
-    first.signal("STOP");
-    let before = versions(&census(&target));
+    let before = census(&target);
     let second = workspace.run(&restore).unwrap();
     assert_eq!(second.code, Some(7), "{}{}", second.stdout, second.stderr);
     assert!(second.stderr.contains("LB-0701"), "{}", second.stderr);
-    assert_eq!(versions(&census(&target)), before, "the second restore wrote");
+    assert_eq!(written(&before, &census(&target)), Vec::<String>::new());
     first.signal("CONT");
     let (code, log) = first.end();
     assert_eq!(code, Some(0), "{log}");

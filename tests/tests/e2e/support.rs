@@ -1,5 +1,6 @@
 //! Clusters, processes and chance for the tests.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,17 +9,19 @@ use std::time::{Duration, Instant};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_tests::bench::floor::Bare;
 use lifeboat_tests::bench::objects::{prerequisites, samples};
-use lifeboat_tests::census::Census;
 use lifeboat_tests::census::http::Http;
+use lifeboat_tests::census::{Census, Key};
 use lifeboat_tests::stage::pause;
 use lifeboat_tests::workspace::Workspace;
 
 /// The longest that anything here may take before the test says that it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A cluster in which nothing moves by itself.
+/// A cluster in which nothing moves by itself, once its API server has made its own objects.
 pub(crate) fn bare(name: &str) -> Cluster {
-    Cluster::start(ClusterOptions::named(name)).unwrap()
+    let cluster = Cluster::start(ClusterOptions::named(name)).unwrap();
+    lifeboat_local::wait_until_quiet(&cluster, PATIENCE).unwrap();
+    cluster
 }
 
 /// The path of a cluster's kubeconfig as an argument.
@@ -64,20 +67,18 @@ pub(crate) fn census(cluster: &Cluster) -> Census {
     })
 }
 
-/// What was last written to each object, so that any write shows; but for Leases, which the API server
-/// renews by itself.
-pub(crate) fn versions(census: &Census) -> Vec<(String, String)> {
-    census
-        .objects
-        .iter()
-        .filter(|(key, _)| key.type_name != "leases.coordination.k8s.io")
-        .map(|(key, object)| {
-            let metadata = &object["metadata"];
-            (
-                key.to_string(),
-                format!("{} {}", metadata["uid"], metadata["resourceVersion"]),
-            )
-        })
+/// The objects that were written, made or deleted between two censuses; but for Leases, which the API
+/// server renews by itself.
+pub(crate) fn written(before: &Census, after: &Census) -> Vec<String> {
+    let version = |census: &Census, key: &Key| {
+        let metadata = &census.get(key)?["metadata"];
+        Some(format!("{} {}", metadata["uid"], metadata["resourceVersion"]))
+    };
+    let keys: BTreeSet<&Key> = before.objects.keys().chain(after.objects.keys()).collect();
+    keys.into_iter()
+        .filter(|key| key.type_name != "leases.coordination.k8s.io")
+        .filter(|key| version(before, key) != version(after, key))
+        .map(ToString::to_string)
         .collect()
 }
 
@@ -105,6 +106,21 @@ impl Running {
     /// Whether it has not ended yet.
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until `condition` holds while it runs, and stops it there.
+    pub(crate) fn stop_when(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(
+                self.lives(),
+                "it ended before {what}: {}",
+                std::fs::read_to_string(&self.log).unwrap()
+            );
+            assert!(start.elapsed() < PATIENCE, "{what} does not happen");
+            pause(Duration::from_millis(2));
+        }
+        self.signal("STOP");
     }
 
     /// Ends it as `kill -9` does.
@@ -140,15 +156,6 @@ impl Drop for Running {
         // A test that fails must not leave a stopped process behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until `condition` holds.
-pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "{what} does not happen");
-        pause(Duration::from_millis(2));
     }
 }
 
