@@ -42,3 +42,17 @@ fn failure(info: &PanicHookInfo<'_>) -> Failure {
 fn file(path: &str) -> &str {
     path.rfind("crates/").map_or(path, |at| &path[at..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::file;
+
+    #[test]
+    fn where_the_program_was_built_is_not_told() {
+        assert_eq!(
+            file("/home/someone/src/crates/cli/src/lib.rs"),
+            "crates/cli/src/lib.rs"
+        );
+        assert_eq!(file("src/lib.rs"), "src/lib.rs");
+    }
+}

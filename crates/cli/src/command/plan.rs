@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
 use crate::output::Document;
+use crate::progress::adapters::PointProgress;
 
 const AFTER: &str = "Example:
   lifeboat plan latest --context recovery --store points \\
@@ -124,8 +125,15 @@ pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Resu
     let options = arguments.wish.options()?;
     let mut watch = Stopwatch::start();
     let unlocked = open::unlocked(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
-    let (api, _) = cluster::connect(&arguments.target, &SystemIds).await?;
     watch.lap("open");
+    // Not a byte is used before every file is the one that was signed.
+    unlocked
+        .point()
+        .verify_digests(&PointProgress::new(&context.progress))
+        .await?;
+    watch.lap("verify");
+    let (api, _) = cluster::connect(&arguments.target, &SystemIds).await?;
+    watch.lap("connect");
     let record = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
     let drafted = planning::draft(&unlocked, record, options, context, &mut watch).await?;
     let planned = drafted.plan(&api, None, context, &mut watch).await?;

@@ -13,8 +13,7 @@ use lifeboat_kubernetes::restore::preflight::preflight;
 use lifeboat_kubernetes::restore::{CachedFrames, Holder, LeaseRequest};
 use lifeboat_kubernetes::{Api, RestoreSettings, restore};
 use lifeboat_model::{Code, Problem};
-use lifeboat_plan::report::Report;
-use lifeboat_plan::{LintFinding, RestoreOptions, Severity};
+use lifeboat_plan::{RestoreOptions, Severity};
 
 use super::open;
 use super::plan::{self, TargetArguments};
@@ -31,7 +30,7 @@ use crate::progress::{Phase, Unit};
 mod document;
 mod unproven;
 
-pub use document::RestoreDocument;
+pub use document::{Readiness, RestoreDocument};
 
 const AFTER: &str = "Example:
   lifeboat restore latest --context recovery --store points \\
@@ -180,20 +179,12 @@ impl Run<'_> {
             .plan(self.api, Some(self.lease.run()), self.context, watch)
             .await?;
         expect(self.arguments, &planned.plan.hash())?;
-        let findings = planned.plan.lint();
-        let (errors, warnings): (Vec<LintFinding>, Vec<LintFinding>) = findings
+        let errors = planned
+            .plan
+            .lint()
             .into_iter()
-            .partition(|finding| finding.severity == Severity::Error);
-        for warning in &warnings {
-            let object = warning
-                .object
-                .as_ref()
-                .map_or_else(String::new, |object| format!("{object}: "));
-            self.context
-                .progress
-                .note(format!("warning {}: {object}{}", warning.code, warning.message));
-        }
-        let problems = errors.into_iter().map(|finding| {
+            .filter(|finding| finding.severity == Severity::Error);
+        let problems = errors.map(|finding| {
             let object = finding
                 .object
                 .as_ref()
@@ -222,8 +213,8 @@ impl Run<'_> {
         let outcome = restore(self.api, &plan, &facts, &frames, self.lease, &settings, &progress).await?;
         self.context.progress.end(Phase::Apply);
         watch.lap("apply");
-        let report: Report = if self.arguments.no_proof {
-            unproven::report(&plan, &outcome)
+        let (report, readiness) = if self.arguments.no_proof {
+            (unproven::report(&plan, &outcome), Vec::new())
         } else {
             self.context.progress.begin(Phase::Proof, Unit::Objects, None);
             let run = self.lease.run();
@@ -239,7 +230,13 @@ impl Run<'_> {
             .await?;
             self.context.progress.end(Phase::Proof);
             watch.lap("proof");
-            proven.report
+            let readiness = proven.readiness.into_iter();
+            let readiness = readiness.map(|(object, (ready, wanted))| Readiness {
+                object,
+                ready,
+                wanted,
+            });
+            (proven.report, readiness.collect())
         };
         Ok(RestoreDocument {
             target: self.api.server().to_owned(),
@@ -247,6 +244,8 @@ impl Run<'_> {
             resumed: self.lease.run().resumed,
             passes: outcome.passes,
             missing: self.record.missing.clone(),
+            findings: plan.lint(),
+            readiness,
             report,
             measured: watch.finish(),
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use lifeboat_model::{Code, TypeSelector};
+use lifeboat_model::{Code, Problem, TypeSelector};
 use lifeboat_plan::{ExistingPolicy, RestoreOptions, RuleSet, Selection, StatusRule};
 use lifeboat_translate::PatchRule;
 use schemars::JsonSchema;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::FilterArguments;
 use crate::failure::Failure;
+use crate::guidance::guidance;
 
 /// Options of a restore.
 #[derive(Debug, Clone, Args)]
@@ -138,8 +139,7 @@ fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
         serde_json::from_str(&text)
             .map_err(|error| Failure::of(Code::InvalidDocument, named.as_str(), &error))?
     } else {
-        serde_yaml_ng::from_str(&text)
-            .map_err(|error| Failure::of(Code::InvalidDocument, named.as_str(), &error))?
+        serde_yaml_ng::from_str(&text).map_err(|error| unparsable(&named, &error))?
     };
     if document.format != PatchDocument::FORMAT {
         return Err(Failure::new(
@@ -152,6 +152,23 @@ fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
         ));
     }
     Ok(document.patches)
+}
+
+/// A document that its parser refuses. Parsers quote the text that they stumble over, which in a patch
+/// may be the value of a Secret; names of fields, between backticks, stay.
+fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure {
+    let text = error.to_string();
+    let shown = match (text.find('"'), text.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}[not shown]{}", &text[..from], &text[to + 1..]),
+        _ => text,
+    };
+    let mut problem = Problem::new(
+        Code::InvalidDocument,
+        named,
+        guidance(Code::InvalidDocument).remedy,
+    );
+    problem.causes.push(shown);
+    problem.into()
 }
 
 #[cfg(test)]
@@ -194,6 +211,16 @@ mod tests {
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_value_in_the_wrong_place_is_not_quoted() {
+        let error =
+            read("format: lifeboat.dev/patches/v1\npatches:\n- merge: {}\n  when: canary\n").unwrap_err();
+        assert!(
+            !error.to_string().contains("canary") && error.to_string().contains("line"),
+            "{error}"
+        );
     }
 
     #[test]

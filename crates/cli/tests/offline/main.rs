@@ -5,8 +5,10 @@
 use std::fs;
 
 mod run;
+mod transcript;
 
 use run::Place;
+use transcript::transcript;
 
 #[test]
 fn wrong_command_lines_are_refused_with_what_is_right() {
@@ -20,28 +22,31 @@ fn wrong_command_lines_are_refused_with_what_is_right() {
         ("unknown_format", "points -o xml"),
         ("as_json", "keys generate -o json --nonsense"),
     ] {
-        insta::assert_snapshot!(format!("usage_{name}"), place.transcript(line));
+        insta::assert_snapshot!(format!("usage_{name}"), transcript(&place, line));
     }
 }
 
 #[test]
 fn keys_are_made_once_and_never_overwritten() {
     let place = Place::new();
-    insta::assert_snapshot!("keys_made", place.transcript("keys generate --out keys"));
+    insta::assert_snapshot!("keys_made", transcript(&place, "keys generate --out keys"));
     let before = fs::read(place.path().join("keys/recovery.key.pem")).unwrap();
-    insta::assert_snapshot!("keys_exist", place.transcript("keys generate --out keys"));
+    insta::assert_snapshot!("keys_exist", transcript(&place, "keys generate --out keys"));
     assert_eq!(
         fs::read(place.path().join("keys/recovery.key.pem")).unwrap(),
         before
     );
-    insta::assert_snapshot!("keys_json", place.transcript("keys generate --out more -o json"));
+    insta::assert_snapshot!(
+        "keys_json",
+        transcript(&place, "keys generate --out more -o json")
+    );
 }
 
 #[test]
 fn an_explanation_says_what_happened_and_what_to_do() {
     let place = Place::new();
-    insta::assert_snapshot!("explain_one", place.transcript("explain lb-0305"));
-    insta::assert_snapshot!("explain_yaml", place.transcript("explain LB-0305 -o yaml"));
+    insta::assert_snapshot!("explain_one", transcript(&place, "explain lb-0305"));
+    insta::assert_snapshot!("explain_yaml", transcript(&place, "explain LB-0305 -o yaml"));
     let all = place.run("explain");
     assert!(all.status.success() && String::from_utf8_lossy(&all.stdout).lines().count() > 40);
 }
@@ -62,7 +67,7 @@ fn completions_exist_for_every_shell() {
 #[test]
 fn help_is_on_standard_output_and_not_an_error() {
     let place = Place::new();
-    insta::assert_snapshot!("help", place.transcript("--help"));
+    insta::assert_snapshot!("help", transcript(&place, "--help"));
     assert!(place.run("--version").stdout.starts_with(b"lifeboat "));
 }
 
@@ -111,16 +116,16 @@ const READ: &str = "--progress never --store points --verify-key keys/signing.pu
 #[test]
 fn a_cluster_that_cannot_be_used_is_told_apart() {
     let place = prepared();
-    insta::assert_snapshot!("no_kubeconfig", place.transcript(BACKUP));
+    insta::assert_snapshot!("no_kubeconfig", transcript(&place, BACKUP));
     fs::write(place.path().join("config"), KUBECONFIG).unwrap();
     let backup = format!("{BACKUP} --kubeconfig config");
     insta::assert_snapshot!(
         "unknown_context",
-        place.transcript(&format!("{backup} --context other"))
+        transcript(&place, &format!("{backup} --context other"))
     );
-    insta::assert_snapshot!("unreachable", place.transcript(&backup));
+    insta::assert_snapshot!("unreachable", transcript(&place, &backup));
     fs::write(place.path().join("config"), "clusters: 7\ncanary").unwrap();
-    insta::assert_snapshot!("broken_kubeconfig", place.transcript(&backup));
+    insta::assert_snapshot!("broken_kubeconfig", transcript(&place, &backup));
     let points = place.run(&format!("points {READ}"));
     assert_eq!(points.stdout, b"no recovery points of application default\n");
 }
@@ -151,26 +156,29 @@ fn the_wrong_key_is_named_with_the_right_one() {
             format!("verify latest {READ} --recovery-key keys/recovery.pub.pem"),
         ),
     ] {
-        insta::assert_snapshot!(format!("key_{name}"), place.transcript(&line));
+        insta::assert_snapshot!(format!("key_{name}"), transcript(&place, &line));
     }
 }
 
 #[test]
 fn stores_and_points_that_are_not_there_are_named() {
     let place = prepared();
-    insta::assert_snapshot!("no_points", place.transcript(&format!("points {READ}")));
+    insta::assert_snapshot!("no_points", transcript(&place, &format!("points {READ}")));
     insta::assert_snapshot!(
         "no_points_json",
-        place.transcript(&format!("points {READ} -o json"))
+        transcript(&place, &format!("points {READ} -o json"))
     );
-    insta::assert_snapshot!("unknown_point", place.transcript(&format!("show 2026 {READ}")));
+    insta::assert_snapshot!("unknown_point", transcript(&place, &format!("show 2026 {READ}")));
     insta::assert_snapshot!(
         "missing_store",
-        place.transcript("points --progress never --store nowhere --verify-key keys/signing.pub.pem")
+        transcript(
+            &place,
+            "points --progress never --store nowhere --verify-key keys/signing.pub.pem"
+        )
     );
     insta::assert_snapshot!(
         "missing_parent_of_store",
-        place.transcript(&BACKUP.replace("--store points", "--store no/where"))
+        transcript(&place, &BACKUP.replace("--store points", "--store no/where"))
     );
 }
 
@@ -194,7 +202,7 @@ fn wishes_are_checked_before_anything_is_read() {
     ] {
         insta::assert_snapshot!(
             format!("wish_{name}"),
-            place.transcript(&format!("{restore} {extra}"))
+            transcript(&place, &format!("{restore} {extra}"))
         );
     }
 }

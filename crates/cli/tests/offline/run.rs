@@ -1,4 +1,4 @@
-//! Runs the real program and renders what a user sees, with what changes from run to run replaced.
+//! Runs the real program in a place of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -40,33 +40,5 @@ impl Place {
     pub(crate) fn run(&self, line: &str) -> Output {
         let words: Vec<&str> = line.split_whitespace().collect();
         self.command(&words).output().unwrap()
-    }
-
-    /// Runs a command line and renders what a user sees.
-    pub(crate) fn transcript(&self, line: &str) -> String {
-        let output = self.run(line);
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        self.stable(&format!(
-            "$ lifeboat {line}\nexit code: {}\n--- stdout\n{}--- stderr\n{}",
-            output.status.code().unwrap(),
-            text(&output.stdout),
-            text(&output.stderr)
-        ))
-    }
-
-    /// Replaces what differs from run to run.
-    pub(crate) fn stable(&self, text: &str) -> String {
-        let text = text.replace(&self.path().display().to_string(), "[DIR]");
-        let mut stable = String::new();
-        let mut rest = text.as_str();
-        while let Some(at) = rest.find("sha256:") {
-            let (before, after) = rest.split_at(at + "sha256:".len());
-            stable.push_str(before);
-            let digits = after.chars().take_while(char::is_ascii_hexdigit).count();
-            stable.push_str(if digits == 0 { "" } else { "[DIGEST]" });
-            rest = &after[digits..];
-        }
-        stable.push_str(rest);
-        stable
     }
 }

@@ -1,17 +1,32 @@
 //! The report of a restore, with what the command knows beside it.
 
 use lifeboat_format::manifest::MissingRecord;
-use lifeboat_model::Code;
+use lifeboat_model::{Code, ObjectRef};
+use lifeboat_plan::LintFinding;
 use lifeboat_plan::report::Report;
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::command::show::missing_text;
 use crate::failure::Failure;
 use crate::measure::Measured;
 use crate::output::{Document, human};
 
+/// How far a workload is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Readiness {
+    /// The workload in the target.
+    pub object: ObjectRef,
+    /// Replicas that are ready.
+    pub ready: u64,
+    /// Replicas that are wanted.
+    pub wanted: u64,
+}
+
 /// The report of a restore. As JSON it is the report's own document (`lifeboat schema report`) with a
-/// few fields more: `format`, `target`, `proven`, `resumed`, `passes`, `missing`, `measured`.
+/// few fields more: `format`, `target`, `proven`, `resumed`, `passes`, `missing`,
+/// `findings`, `readiness`, `measured`.
 #[derive(Debug, Clone)]
 pub struct RestoreDocument {
     /// The address of the target's API server.
@@ -24,6 +39,11 @@ pub struct RestoreDocument {
     pub passes: u32,
     /// What the recovery point itself lacks, where it is Partial.
     pub missing: Vec<MissingRecord>,
+    /// What the plan's lint warned of.
+    pub findings: Vec<LintFinding>,
+    /// How far the workloads were when they were read back. Nothing is required of them: images may
+    /// take any time to come.
+    pub readiness: Vec<Readiness>,
     /// The report.
     pub report: Report,
     /// Time and memory.
@@ -74,6 +94,8 @@ impl Serialize for RestoreDocument {
         document["resumed"] = self.resumed.into();
         document["passes"] = self.passes.into();
         document["missing"] = value(serde_json::to_value(&self.missing))?;
+        document["findings"] = value(serde_json::to_value(&self.findings))?;
+        document["readiness"] = value(serde_json::to_value(&self.readiness))?;
         document["measured"] = value(serde_json::to_value(&self.measured))?;
         document.serialize(serializer)
     }
@@ -107,6 +129,28 @@ impl Document for RestoreDocument {
                     absent.why.as_deref().unwrap_or("no answer")
                 ));
             }
+        }
+        if !self.readiness.is_empty() {
+            let whole = self
+                .readiness
+                .iter()
+                .filter(|each| each.ready >= each.wanted)
+                .count() as u64;
+            text.push_str(&format!(
+                "\nworkloads: {} of {} had all their replicas ready when they were read back\n",
+                human::count(whole),
+                human::count(self.readiness.len() as u64)
+            ));
+        }
+        for finding in &self.findings {
+            let object = finding
+                .object
+                .as_ref()
+                .map_or_else(String::new, |object| format!("{object}: "));
+            text.push_str(&format!(
+                "\nwarning {}: {object}{}\n  to mend it: {}\n",
+                finding.code, finding.message, finding.guidance
+            ));
         }
         if !self.missing.is_empty() {
             text.push_str("\nthe recovery point is Partial; it lacks\n");
