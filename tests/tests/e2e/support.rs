@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use lifeboat_local::{Cluster, ClusterOptions};
@@ -13,6 +14,7 @@ use lifeboat_tests::census::http::Http;
 use lifeboat_tests::census::{Census, Key};
 use lifeboat_tests::stage::pause;
 use lifeboat_tests::workspace::Workspace;
+use tokio::runtime::Runtime;
 
 /// The longest that anything here may take before the test says that it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,13 +31,10 @@ pub(crate) fn kubeconfig(cluster: &Cluster) -> String {
     cluster.kubeconfig().to_string_lossy().into_owned()
 }
 
-/// Waits for a future.
+/// Waits for a future. One runtime for all, because a connection lives in the runtime that made it.
 pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(future)
 }
 
 /// Creates mixed objects, as the benchmark does: several types, sizes and field owners.
