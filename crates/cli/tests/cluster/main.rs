@@ -288,6 +288,18 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     let (code, text, _) = operator.run(&format!("restore {point} {to} --dry-run --existing update"));
     assert!(code == 0 && text.contains("hash "), "{text}");
     interrupted(operator, to, point);
+
+    let points = operator.json("points", 0);
+    let partial = points["points"][2]["point"].as_str().unwrap();
+    let line = format!("restore {partial} {to} -n shop --map-namespace shop=partial");
+    let report = operator.json(&line, 0);
+    let lacks = report["missing"].as_array().unwrap();
+    assert!(
+        lacks.iter().any(|missing| missing["type"] == "secrets"),
+        "{lacks:?}"
+    );
+    let (_, text, _) = operator.run(&line);
+    assert!(text.contains("the recovery point is Partial; it lacks"), "{text}");
 }
 
 /// A restore that is asked to end in its middle says so, and the same command continues.
