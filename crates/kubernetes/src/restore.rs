@@ -199,6 +199,8 @@ struct Run<'a> {
 enum Stop {
     /// This object failed.
     Failed(Failure),
+    /// The connection broke, again and again. Whether this concerns one object or all is not known.
+    Lost(outcome::FailedStep, ApiError),
     /// Every object would fail.
     Fatal(RestoreError),
 }

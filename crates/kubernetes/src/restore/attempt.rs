@@ -60,13 +60,27 @@ pub(super) async fn attempt(shared: &Shared<'_>, at: usize, mut slot: Slot) -> R
     if shared.lease.is_lost() {
         return Err(RestoreError::LeaseLost);
     }
-    slot.failure = None;
-    match work(shared, &shared.plan.objects[at], &mut slot).await {
-        Ok(()) => Ok(slot),
-        Err(Stop::Failed(failure)) => {
-            slot.failure = Some(failure);
-            Ok(slot)
-        }
+    let object = &shared.plan.objects[at];
+    let done = work(shared, object, &mut slot).await;
+    slot.failure = failure(shared, object, done).await?;
+    Ok(slot)
+}
+
+/// Why the object failed, if it did; an error if all others would fail as well.
+async fn failure(
+    shared: &Shared<'_>,
+    object: &PlannedObject,
+    done: Result<(), Stop>,
+) -> Result<Option<Failure>, RestoreError> {
+    match done {
+        Ok(()) => Ok(None),
+        Err(Stop::Failed(failure)) => Ok(Some(failure)),
+        // A server that answers others loses the connection over this object alone: a proxy that gives
+        // up on its admission, for one.
+        Err(Stop::Lost(step, error)) => match shared.api.get("/readyz", "*/*").await {
+            Ok(_) => Ok(Some(Failure::from_api(step, &object.target, &error))),
+            Err(_) => Err(error.into()),
+        },
         Err(Stop::Fatal(error)) => Err(error),
     }
 }
@@ -86,18 +100,9 @@ pub(super) async fn last_step(shared: &Shared<'_>, at: usize, mut slot: Slot) ->
         let uid = slot.made.as_deref().unwrap_or_default();
         steps::take(shared, object, &bodies, uid, Step::SetManagedFields).await
     };
-    match done.await {
-        Ok(()) => {
-            slot.last_done = true;
-            slot.failure = None;
-            Ok(slot)
-        }
-        Err(Stop::Failed(failure)) => {
-            slot.failure = Some(failure);
-            Ok(slot)
-        }
-        Err(Stop::Fatal(error)) => Err(error),
-    }
+    slot.failure = failure(shared, object, done.await).await?;
+    slot.last_done = slot.failure.is_none();
+    Ok(slot)
 }
 
 async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut Slot) -> Result<(), Stop> {
@@ -378,6 +383,7 @@ pub(super) fn stop(step: FailedStep, object: &ObjectRef, error: ApiError) -> Sto
         ApiError::TooLarge { .. } | ApiError::Request { .. } => {
             Stop::Failed(Failure::from_api(step, object, &error))
         }
+        ApiError::Interrupted { .. } => Stop::Lost(step, error),
         _ => Stop::Fatal(error.into()),
     }
 }
