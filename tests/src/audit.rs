@@ -36,8 +36,17 @@ pub struct Claims {
 pub struct Restored {
     /// Its name in the target; the same as in the source if none.
     pub target: Option<Key>,
-    /// The fields that the report says are changed, with the reason of each.
-    pub changes: Vec<(Place, String)>,
+    /// The fields that the report says are changed.
+    pub changes: Vec<Change>,
+}
+
+/// A changed field.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Where.
+    pub place: Place,
+    /// Whether a rule or a patch of the plan changed it, and not the target by itself.
+    pub planned: bool,
 }
 
 /// Why an object is not restored.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::audit::{Claims, Reason, Restored};
+use crate::audit::{Change, Claims, Reason, Restored};
 use crate::census::{Key, array, text};
 use crate::compare::Place;
 
@@ -21,19 +21,14 @@ pub fn read(report: &Value) -> Result<Claims> {
     for list in ["restored", "changed", "notRestored", "unplanned"] {
         ensure!(report[list].is_array(), "the report has no list `{list}`");
     }
-    let mut changes: BTreeMap<Key, Vec<(Place, String)>> = BTreeMap::new();
+    let mut changes: BTreeMap<Key, Vec<Change>> = BTreeMap::new();
     for entry in array(report, "/changed") {
         // What the report itself cannot explain is no explanation.
         if text(entry, "/by") != "unexplained" {
-            let by = ["/rule", "/who", "/by"]
-                .iter()
-                .map(|pointer| text(entry, pointer))
-                .find(|text| !text.is_empty())
-                .unwrap_or_default();
-            changes
-                .entry(object(entry, "object")?)
-                .or_default()
-                .push((Place::parse(text(entry, "/path")), by.to_owned()));
+            changes.entry(object(entry, "object")?).or_default().push(Change {
+                place: Place::parse(text(entry, "/path")),
+                planned: matches!(text(entry, "/by"), "rule" | "patch" | "existing"),
+            });
         }
     }
     for entry in array(report, "/restored") {

@@ -102,8 +102,15 @@ fn an_object_that_is_not_there_or_says_something_else_is_found() {
         .get_mut(&key)
         .expect("it was put in")
         .changes
-        .push((Place::parse("/data/key"), "patch".into()));
+        .push(Change {
+            place: Place::parse("/data/key"),
+            planned: true,
+        });
     assert!(faults(&source, &other, &told).is_empty());
+    // That the target changed by itself what the source held is no explanation.
+    let changes = &mut told.restored.get_mut(&key).expect("it was put in").changes;
+    changes[0].planned = false;
+    assert_eq!(faults(&source, &other, &told), [Fault::Content]);
 }
 
 #[test]
