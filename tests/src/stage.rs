@@ -52,6 +52,11 @@ impl Stage {
         Ok(started)
     }
 
+    /// Ends one cluster now. It ends when the last handle to it is dropped.
+    pub fn end(&self, cluster: &Arc<Cluster>) {
+        self.lock().clusters.retain(|other| !Arc::ptr_eq(other, cluster));
+    }
+
     /// A folder that [`Stage::close`] removes.
     pub fn remove_at_end(&self, folder: PathBuf) {
         self.lock().folders.push(folder);

@@ -43,7 +43,7 @@ impl Noise {
         while text.len() < bytes {
             text.push_str(WORDS[self.below(WORDS.len())]);
             match self.below(6) {
-                0 => text.push_str(&format!("={:x}\n", self.next() & 0xffff_ffff)),
+                0 => text.push_str(&format!("={}\n", self.next() % 10_000)),
                 1 => text.push_str(": \""),
                 2 => text.push('\n'),
                 _ => text.push('_'),
@@ -94,10 +94,52 @@ fn namespace(number: usize) -> String {
     format!("bench-{number:02}")
 }
 
-/// `count` objects; the same ones for the same count.
+/// `count` objects that a restore brings back; the same ones for the same count.
 pub fn samples(count: usize) -> impl Iterator<Item = Sample> {
     let mut noise = Noise(0x11fe_b0a7);
     (0..count).map(move |number| sample(number, &mut noise))
+}
+
+/// `count` objects as a whole cluster holds them: of every ten, four are what people applied and six
+/// are what controllers made of it, ReplicaSets of former revisions and Pods.
+pub fn cluster(count: usize) -> impl Iterator<Item = Sample> {
+    let mut noise = Noise(0x0b5e_55ed);
+    (0..count).map(move |number| match number % 10 {
+        0..=3 => sample(number / 10 * 4 + number % 10, &mut noise),
+        part => child(number / 10, part, &mut noise),
+    })
+}
+
+/// A ReplicaSet or Pod of a Deployment: three of each share one template.
+fn child(family: usize, part: usize, noise: &mut Noise) -> Sample {
+    let (namespace, name) = (namespace(family % NAMESPACES), format!("web-{family:06}"));
+    let mut template = pod_template(&name, &mut Noise(0x5eed + family as u64));
+    let hash = format!("{:09x}", noise.next() & 0xf_ffff_ffff);
+    template["metadata"]["labels"]["pod-template-hash"] = json!(hash);
+    let owned = |kind: &str, owner: &str| {
+        json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner, "controller": true, "blockOwnerDeletion": true,
+            "uid": format!("{:08x}-0000-4000-8000-{:012x}", family, part)}])
+    };
+    let labels = template["metadata"]["labels"].clone();
+    if part < 7 {
+        return Sample {
+            path: format!("/apis/apps/v1/namespaces/{namespace}/replicasets"),
+            manager: "kube-controller-manager",
+            body: json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
+                "metadata": {"name": format!("{name}-{hash}"), "namespace": namespace, "labels": labels, "ownerReferences": owned("Deployment", &name),
+                    "annotations": {"deployment.kubernetes.io/desired-replicas": "2", "deployment.kubernetes.io/max-replicas": "3", "deployment.kubernetes.io/revision": part.to_string()}},
+                "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}}),
+            second_owner: None,
+        };
+    }
+    Sample {
+        path: format!("/api/v1/namespaces/{namespace}/pods"),
+        manager: "kube-controller-manager",
+        body: json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("{name}-{hash}-{:05x}", noise.next() & 0xf_ffff), "namespace": namespace, "labels": labels, "ownerReferences": owned("ReplicaSet", &format!("{name}-{hash}"))},
+            "spec": template["spec"]}),
+        second_owner: None,
+    }
 }
 
 fn sample(number: usize, noise: &mut Noise) -> Sample {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::archive::Archive;
 use super::floor::Bare;
-use super::objects::{prerequisites, samples};
+use super::objects::{self, Sample, prerequisites, samples};
 use super::report::{Report, median};
 use crate::workspace::Workspace;
 
@@ -22,7 +22,7 @@ fn bare_cluster(name: &str) -> Result<Cluster> {
     })?)
 }
 
-async fn fill(bare: &Bare, objects: usize) -> Result<f64> {
+async fn fill(bare: &Bare, samples: impl Iterator<Item = Sample>, objects: usize) -> Result<f64> {
     bare.create(prerequisites().into_iter(), 8).await?;
     // The definition must be established before its objects can be created.
     for _ in 0..100 {
@@ -36,7 +36,7 @@ async fn fill(bare: &Bare, objects: usize) -> Result<f64> {
         }
         crate::stage::pause(std::time::Duration::from_millis(100));
     }
-    let took = bare.create(samples(objects), CREATES_IN_FLIGHT).await?;
+    let took = bare.create(samples, CREATES_IN_FLIGHT).await?;
     ensure!(
         took.objects == objects as u64,
         "{} of {objects} objects were created",
@@ -57,8 +57,8 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize, wh
     println!("capture of {objects} objects");
     let cluster = bare_cluster("bench-capture")?;
     let bare = Bare::connect(cluster.kubeconfig()).await?;
-    fill(&bare, objects).await?;
-    bare.touch(samples(objects), CREATES_IN_FLIGHT).await?;
+    fill(&bare, objects::cluster(objects), objects).await?;
+    bare.touch(objects::cluster(objects), CREATES_IN_FLIGHT).await?;
     let paths = bare.collections().await?;
     let workspace = Workspace::create()?;
     let kubeconfig = cluster.kubeconfig().to_string_lossy().into_owned();
@@ -163,7 +163,7 @@ pub async fn restore(report: &mut Report, objects: usize, repetitions: usize) ->
     for repetition in 0..repetitions {
         let source = bare_cluster("bench-source")?;
         let bare = Bare::connect(source.kubeconfig()).await?;
-        creates.push(fill(&bare, objects).await?);
+        creates.push(fill(&bare, samples(objects), objects).await?);
         if repetition == 0 {
             bare.touch(samples(objects), CREATES_IN_FLIGHT).await?;
             let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();

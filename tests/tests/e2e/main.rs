@@ -4,6 +4,7 @@
 //! run at a time, each with clusters of its own, which end with the test.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bundles;
 mod busy;
 mod choices;
 mod crashes;

@@ -1,0 +1,19 @@
+//! Manifests in the styles of many operators, with everything that has broken a restore somewhere.
+
+use std::path::Path;
+
+use lifeboat_tests::prove::{Wish, prove};
+use lifeboat_tests::stage::Stage;
+
+#[test]
+fn awkward_manifests_come_back() {
+    let stage = Stage::default();
+    let folder = tempfile::tempdir().unwrap();
+    let wish = Wish {
+        bundle: Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles"),
+        report: folder.path().join("report.json"),
+    };
+    let verdict = prove(&stage, &wish).unwrap();
+    stage.close();
+    assert!(verdict.passed(), "the proof failed, see above");
+}
