@@ -125,6 +125,9 @@ pub struct Evidence<'a> {
     pub target: &'a Census,
     /// What the report says.
     pub claims: &'a Claims,
+    /// Objects of the source that moved by themselves during the backup: nothing is asked of them but
+    /// that those which are said to be restored are there.
+    pub moving: &'a BTreeSet<Key>,
 }
 
 impl Evidence<'_> {

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lifeboat_local::{Cluster, ClusterOptions};
 use serde_json::Value;
 
-use crate::audit::{Evidence, audit};
+use crate::audit::{Evidence, audit, passing_type};
 use crate::census::{Census, http::Http};
 use crate::claims;
 use crate::stage::{Narrator, Stage};
@@ -107,10 +107,11 @@ pub fn judge(
     told.step("backup", "Back up the source");
     let earlier = take(&from)?;
     let backup = runner.json(&["backup", "--cluster", "source"], Some(source), &[0, 3], told)?;
-    let (census, moved) = quiet::stable(&earlier, take(&from)?);
-    if moved > 0 {
+    let census = take(&from)?;
+    let moving = quiet::moving(&earlier, &census);
+    for key in moving.iter().filter(|key| !passing_type(&key.type_name)) {
         verdict.note(format!(
-            "{moved} objects of the source changed during the backup by themselves; only their existence is compared"
+            "{key} of the source moved by itself during the backup; its content is not compared"
         ));
     }
     told.say(&format!("{} objects in the source", census.objects.len()));
@@ -146,6 +147,7 @@ pub fn judge(
         before: &before,
         target: &after,
         claims: &claims,
+        moving: &moving,
     });
     verdict.lists = lists::Lists::read(report);
     verdict.lifeboat = report.clone();

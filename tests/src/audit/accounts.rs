@@ -34,6 +34,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
             (Some((name, restored)), None) => {
                 let image = restored.target.clone().unwrap_or_else(|| name.clone());
                 match evidence.target.get(&image) {
+                    Some(_) if evidence.moving.contains(key) => {}
                     Some(found) => compare(key, object, found, restored, evidence, &living, findings),
                     None if why(evidence, key, object) == Some(Why::Passing) => {}
                     None => findings.push(Finding::new(
@@ -43,6 +44,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
                     )),
                 }
             }
+            (None, _) if evidence.moving.contains(key) => {}
             (None, Some(reason)) => match why(evidence, key, object) {
                 Some(found) if found.fits(&reason.rule) => {}
                 Some(found) => findings.push(Finding::new(
@@ -65,7 +67,10 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     }
     for key in claims.restored.keys().chain(claims.not_restored.keys()) {
         // What lived only for a moment, an Event or a Lease, may have come and gone since the census.
-        if source.get(key).is_none() && !super::reasons::passing_type(&key.type_name) {
+        if source.get(key).is_none()
+            && !evidence.moving.contains(key)
+            && !super::reasons::passing_type(&key.type_name)
+        {
             findings.push(Finding::new(
                 Fault::Invented,
                 key,

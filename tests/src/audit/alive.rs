@@ -12,7 +12,7 @@ use crate::compare::owners::controller;
 pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     let (before, after) = (children(evidence.source), children(evidence.target));
     for (key, object) in &evidence.source.objects {
-        let Some(image) = evidence.image(key) else {
+        let Some(image) = evidence.image(key).filter(|_| !evidence.moving.contains(key)) else {
             continue;
         };
         let Some(found) = evidence.target.get(&image) else {

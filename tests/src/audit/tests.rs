@@ -44,6 +44,7 @@ fn faults(source: &Census, target: &Census, claims: &Claims) -> Vec<Fault> {
         before: &before,
         target,
         claims,
+        moving: &BTreeSet::new(),
     })
     .into_iter()
     .map(|finding| finding.fault)

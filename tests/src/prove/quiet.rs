@@ -1,27 +1,24 @@
 //! What stood still while a backup was made.
 
-use crate::census::Census;
+use std::collections::BTreeSet;
+
+use crate::census::{Census, Key};
 use crate::compare::differences;
 use crate::compare::owners::differing_owners;
 
-/// The later of two censuses without the content of what changed in between by itself, and how many
-/// objects that were. Those that came or went are left out; an object that changed keeps its place but
-/// nothing that could be compared.
+/// The objects that changed, came or went between two censuses by themselves. Which state of them a
+/// backup in between holds, if any, cannot be known.
 #[must_use]
-pub fn stable(earlier: &Census, mut later: Census) -> (Census, usize) {
-    let mut moved = 0;
-    later.objects.retain(|key, object| {
-        let Some(before) = earlier.objects.get(key) else {
-            moved += 1;
-            return false;
-        };
-        if !differences(before, object, earlier.has_status(key)).is_empty()
-            || !differing_owners(before, object).is_empty()
-        {
-            moved += 1;
-            return false;
-        }
-        true
-    });
-    (later, moved)
+pub fn moving(earlier: &Census, later: &Census) -> BTreeSet<Key> {
+    let keys: BTreeSet<&Key> = earlier.objects.keys().chain(later.objects.keys()).collect();
+    keys.into_iter()
+        .filter(|key| match (earlier.objects.get(key), later.objects.get(key)) {
+            (Some(before), Some(after)) => {
+                !differences(before, after, later.has_status(key)).is_empty()
+                    || !differing_owners(before, after).is_empty()
+            }
+            _ => true,
+        })
+        .cloned()
+        .collect()
 }
