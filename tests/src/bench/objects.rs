@@ -72,6 +72,13 @@ pub fn prerequisites() -> Vec<Sample> {
             second_owner: None,
         })
         .collect();
+    // Without controllers nobody makes the account that admission wants for a Pod.
+    samples.extend((0..NAMESPACES).map(|n| Sample {
+        path: format!("/api/v1/namespaces/{}/serviceaccounts", namespace(n)),
+        manager: "kube-controller-manager",
+        body: json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace(n)}}),
+        second_owner: None,
+    }));
     samples.push(Sample {
         path: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions".into(),
         manager: "helm",
@@ -121,6 +128,7 @@ fn child(family: usize, part: usize, noise: &mut Noise) -> Sample {
             "uid": format!("{:08x}-0000-4000-8000-{:012x}", family, part)}])
     };
     let labels = template["metadata"]["labels"].clone();
+    template["spec"]["serviceAccountName"] = json!("default");
     if part < 7 {
         return Sample {
             path: format!("/apis/apps/v1/namespaces/{namespace}/replicasets"),

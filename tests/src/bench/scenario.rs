@@ -23,7 +23,8 @@ fn bare_cluster(name: &str) -> Result<Cluster> {
 }
 
 async fn fill(bare: &Bare, samples: impl Iterator<Item = Sample>, objects: usize) -> Result<f64> {
-    bare.create(prerequisites().into_iter(), 8).await?;
+    // One at a time: a namespace must be there before its account.
+    bare.create(prerequisites().into_iter(), 1).await?;
     // The definition must be established before its objects can be created.
     for _ in 0..100 {
         if bare
@@ -70,7 +71,8 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize, wh
         let took = bare.list(&paths, 500, LISTS_IN_FLIGHT).await?;
         listed_bytes = took.bytes;
         small.push(took.seconds);
-        let (_, run) = workspace.json(&backup(&kubeconfig), &[0])?;
+        let (answer, run) = workspace.json(&backup(&kubeconfig), &[0])?;
+        println!("  phases in seconds: {}", answer["measured"]["seconds"]);
         backups.push(run.wall_seconds);
         cpu.push(run.cpu_seconds);
         peak = peak.max(run.peak_mib);
@@ -176,6 +178,7 @@ pub async fn restore(report: &mut Report, objects: usize, repetitions: usize) ->
             &["restore", "latest", "--kubeconfig", &kubeconfig, "--no-proof"],
             &[0],
         )?;
+        println!("  phases in seconds: {}", answer["measured"]["seconds"]);
         let restored = restored(&answer);
         ensure!(
             restored >= objects as u64,
