@@ -19,6 +19,7 @@ mod secrets;
 mod volumes;
 
 pub(crate) use jobs::Ending;
+pub(crate) use volumes::Released;
 
 /// An object after the object-local rules.
 pub(crate) struct Prepared {
@@ -169,7 +170,7 @@ pub(crate) fn prepare(
     };
     let mut ending = None;
     match (group, resource) {
-        ("", "persistentvolumes") => volumes::volume(&mut editor),
+        ("", "persistentvolumes") => volumes::volume(&mut editor, status.as_ref()),
         ("", "persistentvolumeclaims") => volumes::claim(&mut editor),
         ("", "secrets") => secrets::secret(&mut editor),
         ("", "pods") => pods::pod(&mut editor),

@@ -22,6 +22,7 @@ mod order;
 mod owners;
 mod services;
 mod versions;
+mod volumes;
 
 use versions::Version;
 
@@ -116,6 +117,7 @@ pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanEr
     });
 
     skip_by_context(&mut work);
+    volumes::released(&mut work);
     problems.extend(merge_namespaces(&mut work, &sorted));
     decide_actions(&mut work);
     work.versions = versions::negotiate(&work);

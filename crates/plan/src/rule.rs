@@ -62,6 +62,7 @@ rules! {
     MirrorPod = "mirror-pod", "The kubelet mirrors a static Pod of its own machine.";
     FinishedPod = "finished-pod", "The Pod has finished and would run again.";
     FinishedJobExpires = "finished-job-expires", "The Job has finished and has a time to live, after which its controller removes it.";
+    ReleasedVolume = "released-volume", "The volume's claim is gone, and its reclaim policy would delete what it holds.";
     Terminating = "terminating", "The object was being deleted when it was captured.";
     TerminatingNamespace = "terminating-namespace", "Its namespace was being deleted when it was captured.";
     ReadOnlyType = "read-only-type", "Objects of this type cannot be created through the API.";

@@ -27,6 +27,8 @@ pub enum Why {
     Finished,
     /// A finished Job that its controller would remove.
     Expired,
+    /// A volume whose claim is gone and whose reclaim policy deletes what it holds.
+    Released,
     /// The kubelet's picture of a static Pod.
     Mirror,
     /// The target has no such type.
@@ -66,6 +68,7 @@ impl Why {
             ],
             Self::Finished => &["finished-pod"],
             Self::Expired => &["finished-job-expires"],
+            Self::Released => &["released-volume"],
             Self::Mirror => &["mirror-pod"],
             Self::NoType => &["type-not-served", "version-not-served", "read-only-type"],
         };
@@ -84,6 +87,7 @@ impl fmt::Display for Why {
             Self::Maintained => "made by each cluster itself",
             Self::Finished => "a finished bare Pod",
             Self::Expired => "a finished Job with a time to live",
+            Self::Released => "a volume that is released and would be deleted",
             Self::Mirror => "the mirror of a static Pod",
             Self::NoType => "of a type that the target lacks",
         })
@@ -153,6 +157,15 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<Why> {
         .any(|entry| matches!(text(entry, "/type"), "Complete" | "Failed") && entry["status"] == "True");
     if type_name == "jobs.batch" && finished && !object["spec"]["ttlSecondsAfterFinished"].is_null() {
         return Some(Why::Expired);
+    }
+    if type_name == "persistentvolumes"
+        && matches!(text(object, "/status/phase"), "Released" | "Failed")
+        && matches!(
+            text(object, "/spec/persistentVolumeReclaimPolicy"),
+            "Delete" | "Recycle"
+        )
+    {
+        return Some(Why::Released);
     }
     if maintained(evidence, key, object) {
         return Some(Why::Maintained);

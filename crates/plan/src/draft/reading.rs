@@ -152,7 +152,7 @@ impl Draft {
             finished: prepared.ending.is_some(),
             owners: prepared.owners.iter().filter_map(OwnerReference::read).collect(),
             needs: needs::of(&r#type.resource, &prepared.body),
-            extra: Extra::of(&r#type.resource, &prepared.body).map(Box::new),
+            extra: Extra::of(&r#type.resource, &prepared.body, prepared.status.as_ref()).map(Box::new),
             changes: prepared.changes.into_boxed_slice(),
             leftovers: leftovers.into_boxed_slice(),
         });

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::needs::Needed;
 use crate::planned::{Ownership, PlannedChange, StatusPlan};
+use crate::prepare::Released;
 use crate::{Locator, RuleId};
 
 /// An object that may be planned.
@@ -82,6 +83,8 @@ pub(crate) enum Extra {
     AccountSecrets(Vec<Value>),
     /// A webhook configuration, for the lint.
     Webhooks(Vec<Webhook>),
+    /// A volume whose claim is gone.
+    Released(Released),
 }
 
 /// What a Service holds of the cluster's ranges.
@@ -105,9 +108,10 @@ pub(crate) struct Webhook {
 }
 
 impl Extra {
-    pub(crate) fn of(r#type: &ResourceType, body: &Value) -> Option<Self> {
+    pub(crate) fn of(r#type: &ResourceType, body: &Value, status: Option<&Value>) -> Option<Self> {
         match (r#type.group.as_str(), r#type.resource.as_str()) {
             ("", "services") => Some(Self::Service(Addresses::read(body))),
+            ("", "persistentvolumes") => Released::read(body, status).map(Self::Released),
             ("", "serviceaccounts") => {
                 let secrets: Vec<Value> = pointer::list(body, "/secrets").cloned().collect();
                 (!secrets.is_empty()).then_some(Self::AccountSecrets(secrets))

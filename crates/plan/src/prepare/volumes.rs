@@ -1,8 +1,13 @@
 //! Volumes and claims: they find each other again by name.
 //!
 //! The PersistentVolume controller (`syncUnboundClaim` in `pv_controller.go`) binds a claim that names a
-//! volume whose `claimRef` names the claim and has no uid. A claim that says `bind-completed` while its
+//! volume whose `claimRef` names the claim and has no uid. A volume whose claim is gone must stay as it is:
+//! without the uid it would be Available, and the next claim of that name would get the old data; with a
+//! uid that no claim has, `syncVolume` calls it Released again. A claim that says `bind-completed` while its
 //! volume is not there yet is declared Lost for ever.
+
+use lifeboat_translate::pointer;
+use serde_json::Value;
 
 use super::Editor;
 use crate::rule::RuleId;
@@ -10,10 +15,57 @@ use crate::rule::RuleId;
 /// Set by the controller on both sides when it chose the partner itself.
 const BOUND_BY_CONTROLLER: &str = "/metadata/annotations/pv.kubernetes.io~1bound-by-controller";
 
-pub(super) fn volume(editor: &mut Editor<'_>) {
-    editor.remove("/spec/claimRef/uid", RuleId::VolumeBinding);
-    editor.remove("/spec/claimRef/resourceVersion", RuleId::VolumeBinding);
-    editor.remove(BOUND_BY_CONTROLLER, RuleId::VolumeBinding);
+/// What ties a volume to the claim of one cluster.
+const BINDING: [&str; 3] = [
+    "/spec/claimRef/uid",
+    "/spec/claimRef/resourceVersion",
+    BOUND_BY_CONTROLLER,
+];
+
+/// A volume whose claim was gone when it was captured.
+#[derive(Debug, Clone)]
+pub(crate) struct Released {
+    /// The uid of the claim.
+    pub(crate) claim: String,
+    /// Whether a controller of the target would delete or scrub what the volume holds.
+    pub(crate) deletes: bool,
+    /// What ties it to the claim, with the values.
+    pub(crate) binding: Vec<(&'static str, String)>,
+}
+
+impl Released {
+    /// Reads it from the object as it is sent, so that a patch of the options may keep the data of such a
+    /// volume (by another reclaim policy) or offer it to others (without the reference).
+    pub(crate) fn read(body: &Value, status: Option<&Value>) -> Option<Self> {
+        if !claim_is_gone(status) {
+            return None;
+        }
+        let claim = pointer::text(body, "/spec/claimRef/uid").filter(|uid| !uid.is_empty())?;
+        let policy = pointer::text(body, "/spec/persistentVolumeReclaimPolicy");
+        Some(Self {
+            claim: claim.to_owned(),
+            deletes: matches!(policy, Some("Delete" | "Recycle")),
+            binding: BINDING
+                .into_iter()
+                .filter_map(|path| Some((path, pointer::text(body, path)?.to_owned())))
+                .collect(),
+        })
+    }
+}
+
+/// Failed is a volume that was Released and whose deletion failed.
+fn claim_is_gone(status: Option<&Value>) -> bool {
+    let phase = status.and_then(|status| pointer::text(status, "/phase"));
+    matches!(phase, Some("Released" | "Failed"))
+}
+
+pub(super) fn volume(editor: &mut Editor<'_>, status: Option<&Value>) {
+    if claim_is_gone(status) {
+        return;
+    }
+    for path in BINDING {
+        editor.remove(path, RuleId::VolumeBinding);
+    }
 }
 
 pub(super) fn claim(editor: &mut Editor<'_>) {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::owners::{crd, order};
-use crate::testing::{World, find, rules};
+use crate::testing::{World, find, left_out, rules};
 use crate::{Operation, Ownership, RuleId, StatusPlan, Step, Wave};
 
 fn named(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
@@ -66,6 +66,88 @@ fn volume_and_claim_find_each_other_by_name() {
         "nothing is left of them"
     );
     assert_eq!(claim["spec"]["volumeName"], "pv1");
+}
+
+/// A volume whose claim `shop/old` had the uid `uid-old`.
+fn released(name: &str, phase: &str, policy: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name, "uid": format!("uid-{name}"),
+        "annotations": {"pv.kubernetes.io/bound-by-controller": "yes"}},
+        "spec": {"claimRef": {"namespace": "shop", "name": "old", "uid": "uid-old", "resourceVersion": "5"},
+            "persistentVolumeReclaimPolicy": policy},
+        "status": {"phase": phase}})
+}
+
+#[test]
+fn a_volume_whose_claim_is_gone_is_not_offered_to_the_next_claim() {
+    let mut next = named("v1", "PersistentVolumeClaim", "old", json!({}));
+    next["metadata"]["uid"] = json!("uid-next");
+    let world = World::new([
+        released("kept", "Released", "Retain"),
+        released("stuck", "Failed", "Retain"),
+        released("deleted", "Released", "Delete"),
+        released("scrubbed", "Failed", "Recycle"),
+        next,
+    ])
+    .with(json!({"namespaceMap": {"shop": "shop-dr"}}));
+    let plan = world.plan();
+    for name in ["kept", "stuck"] {
+        let volume = world.bodies(&plan, &format!("persistentvolumes {name}")).create;
+        assert_eq!(
+            volume["spec"]["claimRef"],
+            json!({"namespace": "shop-dr", "name": "old", "uid": "uid-old", "resourceVersion": "5"})
+        );
+        let volume = find(&plan, &format!("persistentvolumes {name}"));
+        assert_eq!(rules(volume), [RuleId::MapNamespace]);
+    }
+    for name in ["deleted", "scrubbed"] {
+        let left = left_out(&plan, &format!("persistentvolumes {name}"));
+        assert_eq!(left.rule, RuleId::ReleasedVolume);
+    }
+}
+
+#[test]
+fn a_released_volume_whose_claim_is_in_the_point_is_bound_again() {
+    for filter in [json!({}), json!({"labels": "chosen=yes"})] {
+        let mut volume = released("pv", "Released", "Delete");
+        volume["metadata"]["labels"] = json!({"chosen": "yes"});
+        let claim = named("v1", "PersistentVolumeClaim", "old", json!({}));
+        let world = World::new([volume, claim]).with(json!({"selection": {"filter": filter}}));
+        let plan = world.plan();
+        assert_eq!(
+            rules(find(&plan, "persistentvolumes pv")),
+            [RuleId::VolumeBinding]
+        );
+        let volume = world.bodies(&plan, "persistentvolumes pv").create;
+        assert_eq!(
+            (&volume["spec"]["claimRef"], volume["metadata"].get("annotations")),
+            (&json!({"namespace": "shop", "name": "old"}), None)
+        );
+    }
+}
+
+#[test]
+fn a_claim_that_was_being_deleted_does_not_make_its_volume_deletable() {
+    let mut claim = named("v1", "PersistentVolumeClaim", "old", json!({}));
+    claim["metadata"]["deletionTimestamp"] = json!("2026-11-21T11:00:00Z");
+    let plan = World::new([released("pv", "Released", "Delete"), claim]).plan();
+    assert_eq!(
+        left_out(&plan, "persistentvolumes pv").rule,
+        RuleId::ReleasedVolume
+    );
+}
+
+#[test]
+fn a_patch_may_keep_or_offer_a_released_volume() {
+    let world = World::new([released("a", "Released", "Delete"), released("b", "Released", "Delete")])
+        .with(json!({"patches": [
+            {"when": {"types": ["persistentvolumes"], "names": ["a"]}, "merge": {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}},
+            {"when": {"types": ["persistentvolumes"], "names": ["b"]}, "merge": {"spec": {"claimRef": null}}}]}));
+    let plan = world.plan();
+    let claim = |name: &str| {
+        let body = world.bodies(&plan, &format!("persistentvolumes {name}")).create;
+        body.pointer("/spec/claimRef/uid").cloned()
+    };
+    assert_eq!((claim("a"), claim("b")), (Some(json!("uid-old")), None));
 }
 
 #[test]
