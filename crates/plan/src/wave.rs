@@ -17,7 +17,7 @@ pub enum Wave {
     Classes,
     /// RBAC and ServiceAccounts.
     Access,
-    /// ConfigMaps, Secrets, LimitRanges, NetworkPolicies.
+    /// ConfigMaps, Secrets, NetworkPolicies.
     Configuration,
     /// PersistentVolumes, then claims.
     Volumes,
@@ -25,7 +25,9 @@ pub enum Wave {
     Services,
     /// Custom resources and types that nothing is known about.
     CustomResources,
-    /// What runs.
+    /// What runs: bare Pods, then LimitRanges, then what controllers make Pods from. A LimitRange judges
+    /// only what is created: claims and bare Pods that are older than it, or than its last change, came
+    /// in without it and carry what they got then; Pods that controllers make are to get its defaults.
     Workloads,
     /// What points at Services and workloads.
     Dependants,
@@ -89,7 +91,7 @@ impl Wave {
             ("", "serviceaccounts") => (Self::Access, 0),
             ("rbac.authorization.k8s.io", "roles" | "clusterroles") => (Self::Access, 0),
             ("rbac.authorization.k8s.io", _) => (Self::Access, 1),
-            ("", "configmaps" | "secrets" | "limitranges" | "podtemplates")
+            ("", "configmaps" | "secrets" | "podtemplates")
             | ("networking.k8s.io", "networkpolicies")
             | ("resource.k8s.io", "resourceclaimtemplates") => (Self::Configuration, 0),
             ("", "persistentvolumes") => (Self::Volumes, 0),
@@ -97,7 +99,9 @@ impl Wave {
             ("resource.k8s.io", "resourceclaims") => (Self::Volumes, 0),
             // Services whose addresses are fixed come before those that take any free one: depth 1.
             ("", "services") => (Self::Services, 0),
-            ("", "pods" | "replicationcontrollers") | ("apps" | "batch", _) => (Self::Workloads, 0),
+            ("", "pods") => (Self::Workloads, 0),
+            ("", "limitranges") => (Self::Workloads, 1),
+            ("", "replicationcontrollers") | ("apps" | "batch", _) => (Self::Workloads, 2),
             ("", "endpoints")
             | ("discovery.k8s.io" | "autoscaling" | "policy", _)
             | ("networking.k8s.io", "ingresses") => (Self::Dependants, 0),

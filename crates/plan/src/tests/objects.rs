@@ -440,6 +440,8 @@ fn waves_follow_each_other_as_the_parts_of_a_cluster_do() {
         ("", "persistentvolumeclaims"),
         ("", "services"),
         ("shop.example.com", "orders"),
+        ("", "pods"),
+        ("", "limitranges"),
         ("apps", "deployments"),
         ("networking.k8s.io", "ingresses"),
         ("", "resourcequotas"),
@@ -452,4 +454,12 @@ fn waves_follow_each_other_as_the_parts_of_a_cluster_do() {
         .map(|(group, resource)| of(group, resource))
         .collect();
     assert!(waves.windows(2).all(|pair| pair[0] < pair[1]), "{waves:?}");
+    let of_controllers = [
+        ("", "replicationcontrollers"),
+        ("apps", "statefulsets"),
+        ("batch", "jobs"),
+    ];
+    for (group, resource) in of_controllers {
+        assert!(of("", "limitranges") < of(group, resource), "{resource}");
+    }
 }
