@@ -36,7 +36,8 @@ pub(crate) fn of_value(value: &serde_json::Value) -> [u8; 32] {
 }
 
 /// What stands for a value that must not be shown: `sha256:` and the first eight hexadecimal digits,
-/// enough to see whether two values are the same.
+/// enough to see whether two values are the same. It has no salt: who can guess a value, such as a short
+/// password, can check the guess against the digest.
 pub(crate) fn short(value: &serde_json::Value) -> String {
     let digest = match value {
         serde_json::Value::String(text) => hex::encode(aws_lc_rs::digest::digest(&SHA256, text.as_bytes())),

@@ -123,7 +123,8 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "owner")]
 pub enum Ownership {
-    /// One manager owns everything: one request in its name gives the same ownership.
+    /// One manager owns everything: one request in its name gives the same ownership. What nobody owned
+    /// beside it (finalizers that admission added) belongs to an Update's manager afterwards too.
     Single {
         /// The `fieldManager` of the request.
         manager: String,
@@ -136,7 +137,9 @@ pub enum Ownership {
         /// The `fieldManager` of the creating request.
         first: String,
     },
-    /// The captured object names no owner.
+    /// The captured object names no owner. The server makes the creator one, so that fields which
+    /// nobody owned belong to `lifeboat` (an Update) afterwards; who applies other values to them meets a
+    /// conflict that the source did not have.
     None,
 }
 
