@@ -127,13 +127,14 @@ pub async fn prove(
     for (at, object) in plan.objects.iter().enumerate() {
         types.entry(&object.resource).or_default().push(at);
     }
+    let version = pin(api).await?;
     let proving = Proving {
         api,
         plan,
         source,
         outcome,
         run,
-        version: pin(api).await?,
+        version: version.clone(),
         report: Mutex::new(Report::begin(plan)),
     };
     let read: Vec<Found> = futures::stream::iter(types)
@@ -160,7 +161,8 @@ pub async fn prove(
     for (at, why) in unsettled {
         report.fail(at, why);
     }
-    for unplanned in unplanned::explain(unplanned, facts) {
+    let selecting = unplanned::selecting(api, &version, &unplanned).await?;
+    for unplanned in unplanned::explain(unplanned, &selecting, facts) {
         report.unplanned(unplanned.object, unplanned.origin);
     }
     Ok(Proven {

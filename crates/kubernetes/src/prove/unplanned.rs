@@ -1,11 +1,16 @@
 //! Objects that came into being during the restore although nobody planned them.
 
+use std::collections::BTreeSet;
+
 use lifeboat_model::{ObjectRef, ResourceType};
 use lifeboat_plan::{Draft, Locator, RestoreOptions, SourceType, TargetFacts};
 use serde_json::Value;
 
+use super::ProveError;
+use crate::api::Api;
 use crate::restore::lease::{LEASE_NAME, LEASE_NAMESPACE};
 use crate::restore::wire::text;
+use crate::survey::listing::collect;
 
 /// An object that nobody planned.
 #[derive(Clone)]
@@ -57,9 +62,56 @@ fn origin(body: &Value) -> Option<String> {
     })
 }
 
+const ENDPOINTS: &str = "endpoints";
+const SERVICES: &str = "/api/v1/services";
+
+/// Namespace and name of each Service that has a selector. The endpoints controller makes an Endpoints
+/// object of the same name for each, which nothing but the Service tells from one made by hand.
+pub(super) type Selecting = BTreeSet<(String, String)>;
+
+/// The Services of the target that have a selector; they are read only if something depends on them.
+pub(super) async fn selecting(
+    api: &Api,
+    version: &str,
+    found: &[Unplanned],
+) -> Result<Selecting, ProveError> {
+    if !found.iter().any(|one| one.object.r#type.as_str() == ENDPOINTS) {
+        return Ok(Selecting::new());
+    }
+    collect(api, SERVICES, Some(version), note_selecting)
+        .await
+        .map_err(|cause| ProveError::List {
+            path: SERVICES.to_owned(),
+            cause,
+        })
+}
+
+fn note_selecting(selecting: &mut Selecting, service: &[u8]) {
+    // What cannot be read explains nothing.
+    let service: Value = serde_json::from_slice(service).unwrap_or_default();
+    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    if selector.is_some_and(|selector| !selector.is_empty()) {
+        let text = |pointer| text(&service, pointer).to_owned();
+        selecting.insert((text("/metadata/namespace"), text("/metadata/name")));
+    }
+}
+
 /// Leaves out what the cluster's own controllers and servers make: exactly those objects that a planner
 /// would refuse to restore if the target were captured now, by the same rules.
-pub(super) fn explain(mut found: Vec<Unplanned>, facts: &TargetFacts) -> Vec<Unplanned> {
+pub(super) fn explain(
+    mut found: Vec<Unplanned>,
+    selecting: &Selecting,
+    facts: &TargetFacts,
+) -> Vec<Unplanned> {
+    found.retain(|unplanned| {
+        let ObjectRef {
+            r#type,
+            namespace,
+            name,
+        } = &unplanned.object;
+        let of_service = (namespace.clone().unwrap_or_default(), name.clone());
+        r#type.as_str() != ENDPOINTS || !selecting.contains(&of_service)
+    });
     let mut types: Vec<SourceType> = Vec::new();
     for unplanned in &found {
         if !types.iter().any(|known| known.resource == unplanned.resource) {
@@ -91,7 +143,7 @@ pub(super) fn explain(mut found: Vec<Unplanned>, facts: &TargetFacts) -> Vec<Unp
         ..TargetFacts::default()
     };
     if let Ok(plan) = draft.plan(&facts) {
-        let explained: std::collections::BTreeSet<&ObjectRef> = (plan.not_restored.iter())
+        let explained: BTreeSet<&ObjectRef> = (plan.not_restored.iter())
             .filter(|left| left.rule != lifeboat_plan::RuleId::TypeNotServed)
             .map(|left| &left.object)
             .collect();
@@ -104,4 +156,51 @@ pub(super) fn explain(mut found: Vec<Unplanned>, facts: &TargetFacts) -> Vec<Unp
     }
     found.sort_by(|a, b| a.object.cmp(&b.object));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn endpoints_are_explained_by_a_service_of_their_name_that_has_a_selector() {
+        let mut selecting = Selecting::new();
+        for service in [
+            json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"selector": {"app": "web"}}}),
+            json!({"metadata": {"namespace": "shop", "name": "empty"}, "spec": {"selector": {}}}),
+            json!({"metadata": {"namespace": "shop", "name": "manual"}, "spec": {}}),
+        ] {
+            note_selecting(&mut selecting, service.to_string().as_bytes());
+        }
+        let resource = ResourceType {
+            group: String::new(),
+            version: "v1".into(),
+            resource: "endpoints".into(),
+            kind: "Endpoints".into(),
+            namespaced: true,
+        };
+        let endpoints = |(namespace, name): (&str, &str)| {
+            json!({"apiVersion": "v1", "kind": "Endpoints",
+                "metadata": {"namespace": namespace, "name": name, "uid": format!("{namespace}-{name}")}})
+        };
+        let all = [
+            ("shop", "web"),
+            ("shop", "empty"),
+            ("shop", "manual"),
+            ("other", "web"),
+        ];
+        let found = of_type(&resource, all.into_iter().map(endpoints).collect());
+        let left = explain(found, &selecting, &TargetFacts::default());
+        let left: Vec<String> = left.iter().map(|one| one.object.to_string()).collect();
+        assert_eq!(
+            left,
+            [
+                "endpoints other/web",
+                "endpoints shop/empty",
+                "endpoints shop/manual"
+            ]
+        );
+    }
 }

@@ -36,6 +36,18 @@ metadata: {name: headless, namespace: network}
 spec:
   clusterIP: None
   ports: [{port: 80}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: headless, namespace: network}
+subsets: [{addresses: [{ip: 192.0.2.7}], ports: [{port: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: selecting, namespace: network}
+spec:
+  selector: {app: selected}
+  ports: [{port: 80}]
 ",
     );
     apply(
@@ -54,7 +66,7 @@ spec:
 ",
     );
     let mut captured = Captured::from(&world.source, |kind, namespace, name| {
-        (namespace == "network" && kind == "services") || name == "network"
+        (namespace == "network" && ["services", "endpoints"].contains(&kind)) || name == "network"
     })
     .await;
     // As if the source had an address that the target's range holds.
@@ -62,7 +74,11 @@ spec:
         service["spec"]["clusterIP"] = "10.97.7.8".into();
         service["spec"]["clusterIPs"] = json!(["10.97.7.8"]);
     });
+    // The target's own controller makes the Endpoints of `selecting`, which the proof does not call
+    // unplanned.
     restored(&captured, &RestoreOptions::default()).await;
+    let by_hand = live("/api/v1/namespaces/network/endpoints/headless").await;
+    assert_eq!(by_hand["subsets"][0]["addresses"][0]["ip"], "192.0.2.7");
     let web = live("/api/v1/namespaces/network/services/web").await;
     let address = web["spec"]["clusterIP"].as_str().expect("it has an address");
     assert!(address.starts_with("10.97."), "{address} is released");
