@@ -16,7 +16,7 @@ use super::{Shared, Stop};
 use crate::retry::wait;
 
 /// Pauses between looks at a CustomResourceDefinition: most are served within some 50 ms.
-const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(500)];
+const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(250)];
 
 /// Does one step. Each may be done again.
 pub(super) async fn take(
