@@ -51,8 +51,9 @@ pub struct RestoreSettings {
 impl Default for RestoreSettings {
     fn default() -> Self {
         Self {
-            // With the API server beside us on two cores, 16 and 32 make as many objects a second and 64
-            // makes fewer; a server in another Region needs more on the way than one that is near.
+            // Tried only with the API server beside us, on two cores that both share: 16 and 32 made
+            // about as many objects a second there, 64 fewer. No server that is far away was measured;
+            // there, more on the way may help.
             concurrency: 32,
             existing: ExistingPolicy::Keep,
             // An API server with several replicas waits 5 s before it calls a definition established.
