@@ -18,12 +18,14 @@ pub mod list;
 pub mod prove;
 pub mod restore;
 pub mod retry;
+pub mod survey;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod survey;
 
 pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
-pub use capture::{BatchSink, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, capture};
+pub use capture::{
+    BatchSink, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, capture,
+};
 pub use connect::{ConnectError, ConnectOptions, KubeconfigSource};
 pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};
 pub use restore::{RestoreError, RestoreOutcome, RestoreProgress, RestoreSettings, restore};
