@@ -86,6 +86,10 @@ struct Resource {
 
 /// Waits until every version that the definition serves can be found by discovery, which shows a type
 /// only when its definition is established.
+///
+/// What is served may still be slow: for its first two seconds the API server holds every POST of a new
+/// type back for two seconds (`serveResource` of apiextensions-apiserver). A small restore whose custom
+/// resources come that soon takes as much longer, once, however many they are.
 async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &Value) -> Result<(), Stop> {
     let group = text(definition, "/spec/group");
     let plural = text(definition, "/spec/names/plural");
