@@ -79,13 +79,13 @@ pub struct PlannedObject {
     /// [`RuleId::StatusDropped`] say about every object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<PlannedChange>,
-    /// Edits that [`crate::body`] applies after the object-local rules and patches.
+    /// Edits that [`crate::body()`] applies after the object-local rules and patches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
     /// The owners, which get their new uids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<PlannedOwner>,
-    /// The uid in the source; `uids` of [`crate::body`] is asked by it.
+    /// The uid in the source; `uids` of [`crate::body()`] is asked by it.
     pub source_uid: String,
     /// Where the bytes are.
     #[serde(skip)]
@@ -98,7 +98,7 @@ pub struct PlannedObject {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Step>,
     /// SHA-256 (hexadecimal) of the body after the object-local rules and patches, in canonical JSON,
-    /// before edits and owners; [`crate::body`] refuses bytes that do not lead to it.
+    /// before edits and owners; [`crate::body()`] refuses bytes that do not lead to it.
     pub digest: String,
 }
 

@@ -1,5 +1,5 @@
 //! The object-local half of planning: what can be said about an object from itself and the options
-//! alone. [`crate::Draft::observe`] runs it to learn the changes, [`crate::body`] runs it again to make
+//! alone. [`crate::Draft::observe`] runs it to learn the changes, [`crate::body()`] runs it again to make
 //! the body, and the digest holds the two together.
 
 use std::collections::BTreeMap;
