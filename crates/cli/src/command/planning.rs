@@ -1,12 +1,11 @@
 //! From a recovery point and a target to a plan; `plan` and `restore` share it.
 
-use bytes::Bytes;
 use futures::StreamExt as _;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::{Index, UnlockedPoint};
-use lifeboat_kubernetes::restore::{FrameSource, RunRecord, SourceError};
+use lifeboat_kubernetes::restore::RunRecord;
 use lifeboat_kubernetes::{Api, survey};
-use lifeboat_model::{Code, ErrorKind, ResourceType};
+use lifeboat_model::{Code, ResourceType};
 use lifeboat_plan::{Draft, Locator, Plan, PlanError, RestoreOptions, SourceType, TargetFacts};
 
 use crate::context::Context;
@@ -161,29 +160,4 @@ fn source_type(record: &TypeRecord) -> SourceType {
 
 fn namespace(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
-}
-
-/// The frames of a recovery point, as the executor asks for them.
-pub(super) struct PointFrames<'a> {
-    pub(super) point: &'a UnlockedPoint,
-    pub(super) index: &'a Index,
-}
-
-#[async_trait::async_trait]
-impl FrameSource for PointFrames<'_> {
-    async fn frame(&self, frame: u32) -> Result<Bytes, SourceError> {
-        let failed = |cause: String, kind| SourceError {
-            what: format!("frame {frame}"),
-            cause,
-            kind,
-        };
-        let indexed = self
-            .index
-            .frame(frame)
-            .ok_or_else(|| failed("the index does not name it".to_owned(), ErrorKind::Corrupt))?;
-        self.point
-            .read_frame(&indexed.frame)
-            .await
-            .map_err(|error| failed(error.to_string(), error.kind()))
-    }
 }

@@ -10,14 +10,14 @@ use lifeboat_jobs::UnlockedPoint;
 use lifeboat_kubernetes::prove::{ProveSettings, prove};
 use lifeboat_kubernetes::restore::lease::Lease;
 use lifeboat_kubernetes::restore::preflight::preflight;
-use lifeboat_kubernetes::restore::{CachedFrames, Holder, LeaseRequest};
+use lifeboat_kubernetes::restore::{CachedFrames, Holder, LeaseRequest, PointFrames};
 use lifeboat_kubernetes::{Api, RestoreSettings, restore};
 use lifeboat_model::{Code, Problem};
 use lifeboat_plan::{RestoreOptions, Severity};
 
 use super::open;
 use super::plan::{self, TargetArguments};
-use super::planning::{self, Drafted, Planned, PointFrames};
+use super::planning::{self, Drafted, Planned};
 use crate::cluster;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -166,10 +166,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn frames(&self) -> CachedFrames<PointFrames<'_>> {
-        CachedFrames::new(PointFrames {
-            point: self.point,
-            index: &self.drafted.index,
-        })
+        CachedFrames::new(PointFrames::new(self.point, &self.drafted.index))
     }
 
     /// The plan, if it may be carried out.

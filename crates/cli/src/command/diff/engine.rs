@@ -8,12 +8,11 @@ use lifeboat_format::{Batch, Decompressor, IndexEntry, Sha256};
 use lifeboat_jobs::writer::WriteError;
 use lifeboat_jobs::{Index, Progress, UnlockedPoint};
 use lifeboat_kubernetes::capture::BatchSink;
-use lifeboat_kubernetes::restore::{CachedFrames, ObjectSource, SourceError};
+use lifeboat_kubernetes::restore::{CachedFrames, ObjectSource, PointFrames, SourceError};
 use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
 use lifeboat_plan::{FieldDifference, compare};
 use serde_json::Value;
 
-use super::super::planning::PointFrames;
 use super::{ChangedObject, DiffDocument, NotCompared};
 use crate::failure::Failure;
 
@@ -81,7 +80,7 @@ impl<'a> Engine<'a> {
             }
         }
         Self {
-            left: CachedFrames::new(PointFrames { point, index }),
+            left: CachedFrames::new(PointFrames::new(point, index)),
             unmatched,
             outcomes: record
                 .types
@@ -180,7 +179,7 @@ impl<'a> Engine<'a> {
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
         let index = point.index_with(&record.name, progress).await?;
-        let right = CachedFrames::new(PointFrames { point, index: &index });
+        let right = CachedFrames::new(PointFrames::new(point, &index));
         for located in index.iter() {
             if let Some(place) = self.pair(located.type_name, located.entry) {
                 let raw = right
