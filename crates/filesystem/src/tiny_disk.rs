@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 pub(crate) struct TinyDisk(TempDir);
 
 impl TinyDisk {
-    /// Mounts one with these options of tmpfs; none where mounting is not allowed.
+    /// Mounts one with these options of tmpfs; none where mounting is not allowed, which is said.
     pub(crate) fn mount(options: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let mounted = Command::new("mount")
@@ -19,6 +20,9 @@ impl TinyDisk {
             .arg(folder.path())
             .output()
             .is_ok_and(|output| output.status.success());
+        if !mounted {
+            skipped("mounting a tiny file system is not allowed here");
+        }
         mounted.then_some(Self(folder))
     }
 
@@ -38,4 +42,11 @@ impl Drop for TinyDisk {
             );
         }
     }
+}
+
+/// Says that a test does not run, and why, past the capturing of output by the test harness: a test
+/// that did nothing must not look like one that passed.
+#[expect(clippy::explicit_write, reason = "eprintln is captured while a test passes")]
+pub(crate) fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
 }

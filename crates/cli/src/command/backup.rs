@@ -214,91 +214,113 @@ async fn make(
     }
     watch.lap("clean");
 
-    let point = layout::new_point_id(&SystemClock, &SystemIds);
-    let created_at = SystemClock.now();
-    let mut writer = PointWriter::create(
-        Arc::clone(&store),
-        application,
-        &point,
-        &name,
+    let made = Making {
+        api: &api,
+        arguments,
+        store,
         recipient,
-        &SystemIds,
-    )?;
-    let captured = match take(&api, arguments, &mut writer, context).await {
-        Ok(captured) => captured,
+        signer,
+        context,
+    }
+    .write(name, &mut watch)
+    .await;
+    let mut document = match made {
+        Ok(document) => document,
         Err(failure) => {
-            // The failure is what matters; what cannot be removed now is removed by the next run.
-            drop(writer.abort().await);
+            // Otherwise a full disk would stay full, of what no command shows. The failure is what
+            // matters: what cannot be removed now is removed by the next run.
+            drop(vault.remove_rubbish(&lock).await);
             return Err(failure);
         }
     };
-    let written = writer.finish().await?;
-    let finished_at = SystemClock.now();
-    watch.lap("capture");
-
-    let summary = (
-        captured.completeness(),
-        captured.notes.clone(),
-        captured.missing.clone(),
-    );
-    let listed = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Listed { .. });
-    let mut document = BackupDocument {
-        format: "lifeboat.dev/backup/v1".to_owned(),
-        application: application.to_string(),
-        point: point.clone(),
-        cluster: name.clone(),
-        completeness: summary.0,
-        resource_version: captured.resource_version.clone(),
-        objects: captured.objects,
-        types: captured
-            .types
-            .iter()
-            .filter(|record| listed(&record.outcome))
-            .count() as u64,
-        bytes: captured.bytes,
-        stored_bytes: written.packs.iter().map(|pack| pack.bytes).sum(),
-        missing: summary.2,
-        notes: summary.1,
-        removed: removed.points,
-        measured: Measured::default(),
-    };
-    context.progress.begin(Phase::Seal, Unit::Objects, None);
-    let predicate = Predicate {
-        format_version: FORMAT_VERSION,
-        application: application.clone(),
-        point,
-        created_at,
-        tool: Tool {
-            name: "lifeboat".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
-        completeness: document.completeness,
-        keys: vec![written.key],
-        clusters: vec![captured.into_record(name, created_at, finished_at, written.packs)],
-    };
-    seal(store.as_ref(), signer, predicate).await?;
-    context.progress.end(Phase::Seal);
-    watch.lap("seal");
     drop(lock);
+    document.removed = removed.points;
     document.measured = watch.finish();
     Ok(document)
 }
 
-async fn take(
-    api: &Api,
-    arguments: &Arguments,
-    writer: &mut PointWriter,
-    context: &Context,
-) -> Result<Captured, Failure> {
-    let options = CaptureOptions {
-        filter: arguments.filter.filter(),
-        page_size: arguments.page_size,
-        concurrency: usize::from(arguments.concurrency),
-        deadline: Some(arguments.deadline),
-        ..CaptureOptions::default()
-    };
-    let mut progress = CaptureLines::new(&context.progress);
-    Ok(capture(api, &options, writer, &mut progress).await?)
+/// What a recovery point is made from.
+struct Making<'a> {
+    api: &'a Api,
+    arguments: &'a Arguments,
+    store: Arc<dyn ObjectStore>,
+    recipient: &'a RecipientKey,
+    signer: &'a dyn Signer,
+    context: &'a Context,
+}
+
+impl Making<'_> {
+    /// Writes the packs of a new point, then the manifest that makes it visible.
+    async fn write(self, name: ClusterName, watch: &mut Stopwatch) -> Result<BackupDocument, Failure> {
+        let application = &self.arguments.store.application;
+        let point = layout::new_point_id(&SystemClock, &SystemIds);
+        let created_at = SystemClock.now();
+        let mut writer = PointWriter::create(
+            Arc::clone(&self.store),
+            application,
+            &point,
+            &name,
+            self.recipient,
+            &SystemIds,
+        )?;
+        let captured = self.capture(&mut writer).await?;
+        let written = writer.finish().await?;
+        let finished_at = SystemClock.now();
+        watch.lap("capture");
+
+        let listed = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Listed { .. });
+        let document = BackupDocument {
+            format: "lifeboat.dev/backup/v1".to_owned(),
+            application: application.to_string(),
+            point: point.clone(),
+            cluster: name.clone(),
+            completeness: captured.completeness(),
+            resource_version: captured.resource_version.clone(),
+            objects: captured.objects,
+            types: captured
+                .types
+                .iter()
+                .filter(|record| listed(&record.outcome))
+                .count() as u64,
+            bytes: captured.bytes,
+            stored_bytes: written.packs.iter().map(|pack| pack.bytes).sum(),
+            missing: captured.missing.clone(),
+            notes: captured.notes.clone(),
+            removed: Vec::new(),
+            measured: Measured::default(),
+        };
+        let progress = &self.context.progress;
+        progress.begin(Phase::Seal, Unit::Objects, None);
+        let predicate = Predicate {
+            format_version: FORMAT_VERSION,
+            application: application.clone(),
+            point,
+            created_at,
+            tool: Tool {
+                name: "lifeboat".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            completeness: document.completeness,
+            keys: vec![written.key],
+            clusters: vec![captured.into_record(name, created_at, finished_at, written.packs)],
+        };
+        seal(self.store.as_ref(), self.signer, predicate).await?;
+        progress.end(Phase::Seal);
+        watch.lap("seal");
+        Ok(document)
+    }
+
+    async fn capture(&self, writer: &mut PointWriter) -> Result<Captured, Failure> {
+        let options = CaptureOptions {
+            filter: self.arguments.filter.filter(),
+            page_size: self.arguments.page_size,
+            concurrency: usize::from(self.arguments.concurrency),
+            deadline: Some(self.arguments.deadline),
+            ..CaptureOptions::default()
+        };
+        let mut progress = CaptureLines::new(&self.context.progress);
+        Ok(capture(self.api, &options, writer, &mut progress).await?)
+    }
 }
 
 /// Makes the last folder of the store's path. Its parents are not made: a path that is wrong further up

@@ -7,12 +7,13 @@ use std::io::Read;
 use std::process::Stdio;
 
 use lifeboat_local::{Cluster, ClusterOptions};
-use serde_json::Value;
 
+mod operator;
 #[path = "../offline/run.rs"]
 mod run;
+mod storage;
 
-use run::Place;
+use operator::Operator;
 
 const APPLICATION: &str = "
 apiVersion: v1
@@ -46,50 +47,6 @@ metadata: {name: everything-but-secrets}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: everything-but-secrets}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: auditor}]
 ";
-
-/// A place whose environment names the store and the keys, as an operator's shell would.
-struct Operator(Place);
-
-impl Operator {
-    fn new() -> Self {
-        let place = Place::new();
-        assert!(place.run("keys generate --out keys").status.success());
-        Self(place)
-    }
-
-    fn lifeboat(&self, line: &str) -> std::process::Command {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let mut command = self.0.command(&words);
-        let recovery = if words[0] == "backup" {
-            "recovery.pub.pem"
-        } else {
-            "recovery.key.pem"
-        };
-        command
-            .env("LIFEBOAT_STORE", "points")
-            .env("LIFEBOAT_APPLICATION", "shop")
-            .env("LIFEBOAT_VERIFY_KEY", "keys/signing.pub.pem")
-            .env("LIFEBOAT_SIGNING_KEY", "keys/signing.key.pem")
-            .env("LIFEBOAT_RECOVERY_KEY", format!("keys/{recovery}"));
-        command
-    }
-
-    /// Runs a command line and answers exit code, standard output and standard error.
-    fn run(&self, line: &str) -> (i32, String, String) {
-        let output = self.lifeboat(line).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        assert!(!err.contains("canary"), "{line} shows a Secret: {err}");
-        (output.status.code().unwrap(), out, err)
-    }
-
-    /// As [`Operator::run`], with the document of `-o json`; the exit code must be `code`.
-    fn json(&self, line: &str, code: i32) -> Value {
-        let (found, out, err) = self.run(&format!("{line} -o json"));
-        assert_eq!(found, code, "{line}: {out}{err}");
-        serde_json::from_str(&out).unwrap()
-    }
-}
 
 fn cluster(name: &str) -> Cluster {
     Cluster::start(ClusterOptions::named(name)).unwrap()
@@ -215,7 +172,7 @@ fn partial_points(operator: &Operator, source: &Cluster) {
 }
 
 fn one_backup_at_a_time(operator: &Operator, from: &str) {
-    let lock = operator.0.path().join("points/shop/.lock");
+    let lock = operator.path().join("points/shop/.lock");
     let held = fs::File::options().read(true).write(true).open(lock).unwrap();
     held.lock().unwrap();
     let (code, out, err) = operator.run(&format!("backup {from} --progress never"));
@@ -225,7 +182,7 @@ fn one_backup_at_a_time(operator: &Operator, from: &str) {
 }
 
 fn refused_stores(operator: &Operator, from: &str) {
-    let file = operator.0.path().join("file");
+    let file = operator.path().join("file");
     fs::write(&file, "").unwrap();
     let (code, _, err) = operator.run(&format!("backup {from} --progress never --store file"));
     assert!(code == 8 && err.starts_with("LB-0301"), "{code} {err}");

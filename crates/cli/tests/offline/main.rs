@@ -72,6 +72,17 @@ fn help_is_on_standard_output_and_not_an_error() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let place = Place::new();
+    let mut command = place.command(&["explain", "-o", "json"]);
+    command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(8));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("failed to write to standard output"), "{text}");
+}
+
+#[test]
 fn kubectl_finds_the_same_program_under_its_second_name() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_kubectl-lifeboat"))
         .args(["explain", "LB-9999"])

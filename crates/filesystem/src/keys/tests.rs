@@ -9,7 +9,7 @@ use lifeboat_model::{Code, ErrorKind};
 use tempfile::TempDir;
 
 use super::*;
-use crate::tiny_disk::TinyDisk;
+use crate::tiny_disk::{TinyDisk, skipped};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -189,7 +189,7 @@ fn the_printed_command_converts_an_older_form() {
     match Command::new("sh").args(["-c", command]).output() {
         Ok(output) if output.status.success() => {}
         _ => {
-            eprintln!("skipped: there is no openssl here");
+            skipped("there is no openssl here");
             return;
         }
     }
@@ -245,7 +245,6 @@ fn no_formatter_shows_a_private_key() {
 fn keys_on_a_full_disk_are_four_files_or_none() {
     // Room for two small files.
     let Some(disk) = TinyDisk::mount("size=8k") else {
-        eprintln!("skipped: mounting a tiny file system is not allowed here");
         return;
     };
     assert_code(generate(disk.path()), Code::StoreFull, "name a folder");

@@ -1,0 +1,58 @@
+//! Runs the program as an operator does, with a shell that knows the store and the keys.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::run::Place;
+
+/// A place whose environment names the store and the keys, as an operator's shell would.
+pub(crate) struct Operator(Place);
+
+impl Operator {
+    pub(crate) fn new() -> Self {
+        let place = Place::new();
+        assert!(place.run("keys generate --out keys").status.success());
+        Self(place)
+    }
+
+    pub(crate) fn lifeboat(&self, line: &str) -> Command {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut command = self.0.command(&words);
+        let recovery = if words[0] == "backup" {
+            "recovery.pub.pem"
+        } else {
+            "recovery.key.pem"
+        };
+        command
+            .env("LIFEBOAT_STORE", "points")
+            .env("LIFEBOAT_APPLICATION", "shop")
+            .env("LIFEBOAT_VERIFY_KEY", "keys/signing.pub.pem")
+            .env("LIFEBOAT_SIGNING_KEY", "keys/signing.key.pem")
+            .env("LIFEBOAT_RECOVERY_KEY", format!("keys/{recovery}"));
+        command
+    }
+
+    /// Runs a command line and answers exit code, standard output and standard error.
+    pub(crate) fn run(&self, line: &str) -> (i32, String, String) {
+        let output = self.lifeboat(line).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let (out, err) = (text(output.stdout), text(output.stderr));
+        assert!(!err.contains("canary"), "{line} shows a Secret: {err}");
+        (output.status.code().unwrap(), out, err)
+    }
+
+    /// As [`Operator::run`], with the document of `-o json`; the exit code must be `code`.
+    pub(crate) fn json(&self, line: &str, code: i32) -> Value {
+        let (found, out, err) = self.run(&format!("{line} -o json"));
+        assert_eq!(found, code, "{line}: {out}{err}");
+        serde_json::from_str(&out).unwrap()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
