@@ -4,7 +4,7 @@ use lifeboat_model::ErrorKind;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, digest, ownership, prepare};
+use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, ownership, prepare};
 
 /// What is sent for one object.
 #[derive(Clone, PartialEq)]
@@ -137,6 +137,40 @@ pub fn body(
         status,
         suspend: prepared.ending.map(|ending| ending.suspend),
     })
+}
+
+/// Makes the body of a request that replaces a live object out of [`Bodies::create`]: with the identity
+/// of the live object, and with what the target's controllers have written into it about the partner of
+/// a volume or claim. Without that a claim which is bound would be called Lost for ever.
+#[must_use]
+pub fn onto(create: &Value, live: &Value) -> Value {
+    const BOUND: &str = "/metadata/annotations/pv.kubernetes.io~1bound-by-controller";
+    const COMPLETED: &str = "/metadata/annotations/pv.kubernetes.io~1bind-completed";
+    let mut wanted = create.clone();
+    let mut paths = vec!["/metadata/uid", "/metadata/resourceVersion"];
+    let same = |path: &str| create.pointer(path) == live.pointer(path);
+    match pointer::text(create, "/kind") {
+        Some("PersistentVolume")
+            if create.get("apiVersion") == Some(&Value::from("v1"))
+                && same("/spec/claimRef/name")
+                && same("/spec/claimRef/namespace")
+                && create.pointer("/spec/claimRef/uid").is_none() =>
+        {
+            paths.extend(["/spec/claimRef/uid", "/spec/claimRef/resourceVersion", BOUND]);
+        }
+        Some("PersistentVolumeClaim")
+            if create.get("apiVersion") == Some(&Value::from("v1")) && same("/spec/volumeName") =>
+        {
+            paths.extend([COMPLETED, BOUND]);
+        }
+        _ => {}
+    }
+    for path in paths {
+        if let Some(value) = live.pointer(path) {
+            pointer::set(&mut wanted, path, value.clone());
+        }
+    }
+    wanted
 }
 
 fn reference(

@@ -19,7 +19,7 @@ mod secrets;
 mod volumes;
 
 pub(crate) use jobs::Ending;
-pub(crate) use volumes::Released;
+pub(crate) use volumes::Bound;
 
 /// An object after the object-local rules.
 pub(crate) struct Prepared {
@@ -58,7 +58,7 @@ const SERVER_METADATA: [&str; 7] = [
 pub(crate) struct Editor<'a> {
     pub(crate) body: &'a mut Value,
     changes: &'a mut Vec<PlannedChange>,
-    shower: Shower,
+    shower: Shower<'a>,
 }
 
 impl Editor<'_> {
@@ -170,7 +170,6 @@ pub(crate) fn prepare(
     };
     let mut ending = None;
     match (group, resource) {
-        ("", "persistentvolumes") => volumes::volume(&mut editor, status.as_ref()),
         ("", "persistentvolumeclaims") => volumes::claim(&mut editor),
         ("", "secrets") => secrets::secret(&mut editor),
         ("", "pods") => pods::pod(&mut editor),
@@ -214,7 +213,7 @@ fn apply_patch(
     index: u32,
     body: &mut Value,
     changes: &mut Vec<PlannedChange>,
-    shower: Shower,
+    shower: Shower<'_>,
 ) -> Result<(), PatchFault> {
     let fault = |failure| PatchFault {
         patch: index,

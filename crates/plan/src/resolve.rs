@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod accounts;
+mod existing;
 mod faults;
 mod findings;
 mod missing;
@@ -117,7 +118,7 @@ pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanEr
     });
 
     skip_by_context(&mut work);
-    volumes::released(&mut work);
+    volumes::bindings(&mut work);
     problems.extend(merge_namespaces(&mut work, &sorted));
     decide_actions(&mut work);
     work.versions = versions::negotiate(&work);
@@ -219,6 +220,7 @@ fn decide_actions(work: &mut Work<'_>) {
             (_, false, _) => Action::Create,
             (_, true, ExistingPolicy::Keep) => Action::Keep,
             (_, true, ExistingPolicy::Update) => Action::Update,
+            (_, true, ExistingPolicy::Recreate) if !existing::may_be_deleted(work, index) => Action::Update,
             (_, true, ExistingPolicy::Recreate) => Action::Recreate,
         };
     }
@@ -350,6 +352,13 @@ fn assemble(mut work: Work<'_>, sorted: &[usize], missing: Vec<crate::MissingDep
             Action::Create => None,
             Action::CreateOrUpdate => Some(RuleId::MadeByTarget),
             Action::Keep => Some(RuleId::ExistingKept),
+            Action::Update if draft.settings.existing == ExistingPolicy::Recreate => {
+                notes.insert(Note {
+                    object: Some(work.targets[index].clone()),
+                    text: RuleId::ExistingNotRecreated.reason().to_owned(),
+                });
+                Some(RuleId::ExistingNotRecreated)
+            }
             Action::Update => Some(RuleId::ExistingUpdated),
             Action::Recreate => Some(RuleId::ExistingRecreated),
         });

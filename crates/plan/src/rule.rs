@@ -102,6 +102,7 @@ rules! {
     ExistingKept = "existing-kept", "The object exists in the target and the options say to keep it.";
     ExistingUpdated = "existing-updated", "The object exists in the target and the options say to update it.";
     ExistingRecreated = "existing-recreated", "The object exists in the target and the options say to make it anew.";
+    ExistingNotRecreated = "existing-not-recreated", "Deleting it would take with it what it holds or defines, so it is updated although the options say to make it anew.";
     MadeByTarget = "made-by-target", "The target's own controllers make this object too; it is brought to the planned state.";
     WithOwner = "with-owner", "The object follows its owner into a later wave.";
 }

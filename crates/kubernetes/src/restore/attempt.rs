@@ -4,7 +4,7 @@ use http::Method;
 use lifeboat_format::glance::glance;
 use lifeboat_model::{ErrorKind, ObjectRef};
 use lifeboat_plan::{
-    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body,
+    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body, onto,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -280,7 +280,6 @@ async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) ->
         "{path}?fieldManager={}&fieldValidation=Ignore",
         query_value(owner(object).0)
     );
-    let mut wanted = bodies.create.clone();
     for _ in 0..RACES {
         let Some(live) = wire::read(shared.api, &path).await.map_err(stop)? else {
             match ask_to_create(shared, object, bodies).await {
@@ -294,9 +293,7 @@ async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) ->
                 Err(error) => return Err(stop(error)),
             }
         };
-        for field in ["uid", "resourceVersion"] {
-            wanted["metadata"][field] = text(&live, &format!("/metadata/{field}")).into();
-        }
+        let wanted = onto(&bodies.create, &live);
         match wire::send(shared.api, Method::PUT, &put, JSON, &wanted).await {
             Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {}

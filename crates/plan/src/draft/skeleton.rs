@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::needs::Needed;
 use crate::planned::{Ownership, PlannedChange, StatusPlan};
-use crate::prepare::Released;
+use crate::prepare::Bound;
 use crate::{Locator, RuleId};
 
 /// An object that may be planned.
@@ -83,8 +83,8 @@ pub(crate) enum Extra {
     AccountSecrets(Vec<Value>),
     /// A webhook configuration, for the lint.
     Webhooks(Vec<Webhook>),
-    /// A volume whose claim is gone.
-    Released(Released),
+    /// A volume that is or was tied to a claim.
+    Bound(Bound),
 }
 
 /// What a Service holds of the cluster's ranges.
@@ -111,7 +111,7 @@ impl Extra {
     pub(crate) fn of(r#type: &ResourceType, body: &Value, status: Option<&Value>) -> Option<Self> {
         match (r#type.group.as_str(), r#type.resource.as_str()) {
             ("", "services") => Some(Self::Service(Addresses::read(body))),
-            ("", "persistentvolumes") => Released::read(body, status).map(Self::Released),
+            ("", "persistentvolumes") => Bound::read(body, status).map(Self::Bound),
             ("", "serviceaccounts") => {
                 let secrets: Vec<Value> = pointer::list(body, "/secrets").cloned().collect();
                 (!secrets.is_empty()).then_some(Self::AccountSecrets(secrets))

@@ -22,49 +22,39 @@ const BINDING: [&str; 3] = [
     BOUND_BY_CONTROLLER,
 ];
 
-/// A volume whose claim was gone when it was captured.
+/// A volume that was tied to a claim when it was captured.
 #[derive(Debug, Clone)]
-pub(crate) struct Released {
+pub(crate) struct Bound {
     /// The uid of the claim.
     pub(crate) claim: String,
-    /// Whether a controller of the target would delete or scrub what the volume holds.
+    /// Whether the volume said that its claim was gone.
+    pub(crate) released: bool,
+    /// Whether a controller of the target would delete or scrub what the volume holds once the claim is
+    /// gone.
     pub(crate) deletes: bool,
     /// What ties it to the claim, with the values.
     pub(crate) binding: Vec<(&'static str, String)>,
 }
 
-impl Released {
-    /// Reads it from the object as it is sent, so that a patch of the options may keep the data of such a
-    /// volume (by another reclaim policy) or offer it to others (without the reference).
+impl Bound {
+    /// Reads it from the object as it is sent, so that a patch of the options may keep the data of a
+    /// volume without a claim (by another reclaim policy) or offer it to others (without the reference).
     pub(crate) fn read(body: &Value, status: Option<&Value>) -> Option<Self> {
-        if !claim_is_gone(status) {
-            return None;
-        }
-        let claim = pointer::text(body, "/spec/claimRef/uid").filter(|uid| !uid.is_empty())?;
+        let binding: Vec<_> = BINDING
+            .into_iter()
+            .filter_map(|path| Some((path, pointer::text(body, path)?.to_owned())))
+            .collect();
         let policy = pointer::text(body, "/spec/persistentVolumeReclaimPolicy");
-        Some(Self {
-            claim: claim.to_owned(),
+        let phase = status.and_then(|status| pointer::text(status, "/phase"));
+        (!binding.is_empty()).then(|| Self {
+            claim: pointer::text(body, "/spec/claimRef/uid")
+                .unwrap_or_default()
+                .to_owned(),
+            // Failed is a volume that was Released and whose deletion failed.
+            released: matches!(phase, Some("Released" | "Failed")),
             deletes: matches!(policy, Some("Delete" | "Recycle")),
-            binding: BINDING
-                .into_iter()
-                .filter_map(|path| Some((path, pointer::text(body, path)?.to_owned())))
-                .collect(),
+            binding,
         })
-    }
-}
-
-/// Failed is a volume that was Released and whose deletion failed.
-fn claim_is_gone(status: Option<&Value>) -> bool {
-    let phase = status.and_then(|status| pointer::text(status, "/phase"));
-    matches!(phase, Some("Released" | "Failed"))
-}
-
-pub(super) fn volume(editor: &mut Editor<'_>, status: Option<&Value>) {
-    if claim_is_gone(status) {
-        return;
-    }
-    for path in BINDING {
-        editor.remove(path, RuleId::VolumeBinding);
     }
 }
 

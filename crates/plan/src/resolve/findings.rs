@@ -36,6 +36,7 @@ pub(super) fn add(work: &mut Work<'_>, sorted: &[usize], missing: &[MissingDepen
     webhooks_in_target(work, sorted, &mut found);
     webhooks_in_plan(work, sorted, &mut found);
     quotas_in_target(work, sorted, &mut found);
+    recreated(work, sorted, &mut found);
     work.findings.extend(found);
 }
 
@@ -267,6 +268,47 @@ fn quotas_in_target(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFindi
                 Some(object.clone()),
                 format!("{object} exists in the target and may refuse what is restored into its namespace."),
                 "compare its limits with what the recovery point holds",
+            ));
+        }
+    }
+}
+
+/// What goes with an object that is made anew. A StatefulSet may own its claims, whose data goes with
+/// them; what a custom resource stands for, only its operator knows; its finalizers run when it is deleted.
+fn recreated(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    let mut seen = BTreeSet::new();
+    for &index in sorted {
+        if !work.is_planned(index) || work.actions[index] != Action::Recreate {
+            continue;
+        }
+        let target = &work.targets[index];
+        let live = work.facts.existing.get(target).map(|existing| &existing.body);
+        let policy = "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted";
+        if work.is_type(index, "apps", "statefulsets")
+            && live.and_then(|live| pointer::text(live, policy)) == Some("Delete")
+        {
+            found.push(LintFinding {
+                severity: Severity::Error,
+                ..warning(
+                    "recreate-deletes-claims",
+                    Code::PlanRefused,
+                    Some(target.clone()),
+                    format!("{target} is made anew, and says that its claims are deleted with it."),
+                    "use `--existing update`, or set `spec.persistentVolumeClaimRetentionPolicy.whenDeleted` to `Retain` in the target first",
+                )
+            });
+        }
+        let r#type = work.draft.source_type(work.item(index).r#type);
+        if r#type.custom && seen.insert(r#type.resource.name()) {
+            found.push(warning(
+                "recreate-custom-resource",
+                Code::PlanRefused,
+                Some(target.clone()),
+                format!(
+                    "Objects of {} are deleted before they are created anew; their operator may delete what they stand for, data included.",
+                    r#type.resource.name()
+                ),
+                "use `--existing update`, or make sure that their operator keeps what they stand for",
             ));
         }
     }

@@ -1,46 +1,71 @@
-//! Volumes whose claims are gone.
+//! What ties volumes to their claims.
 
 use std::collections::BTreeSet;
 
 use super::Work;
 use crate::draft::skeleton::Extra;
-use crate::prepare::Released;
+use crate::prepare::Bound;
 use crate::rule::RuleId;
 
-/// A volume whose claim is gone keeps the uid of that claim, so that the target calls it Released too.
-/// Where a reclaim policy says to delete such volumes the target's controllers would do so at once,
-/// perhaps while the source still needs the data: those are left out. Where the point holds the claim
-/// after all, because the two were captured at different moments, the volume is one as any other.
-pub(super) fn released(work: &mut Work<'_>) {
-    let volumes: Vec<(usize, Released)> = (0..work.fates.len())
+/// A volume whose claim is restored is reserved for it by name alone: the claim gets another uid. A
+/// volume whose claim is gone, or was going, keeps the uid of that claim, so that the target calls it
+/// Released and gives it to no other claim of that name. Where a reclaim policy says to delete such
+/// volumes the target's controllers would do so at once, perhaps while the source still needs the data:
+/// those are left out.
+///
+/// Where the point holds the claim of a Released volume after all, because the two were captured at
+/// different moments, the volume is one as any other. A volume that was Bound is taken at its word
+/// unless the point shows its claim on the way out: the claims may not have been captured at all.
+pub(super) fn bindings(work: &mut Work<'_>) {
+    let volumes: Vec<(usize, Bound)> = (0..work.fates.len())
         .filter(|index| work.is_planned(*index))
         .filter_map(|index| match work.item(index).extra.as_deref() {
-            Some(Extra::Released(released)) => Some((index, released.clone())),
+            Some(Extra::Bound(bound)) => Some((index, bound.clone())),
             _ => None,
         })
         .collect();
     if volumes.is_empty() {
         return;
     }
-    let claims: BTreeSet<&str> = (0..work.fates.len())
-        .filter(|index| work.is_planned(*index) && work.is_type(*index, "", "persistentvolumeclaims"))
-        .map(|index| &*work.draft.items[index].uid)
-        .collect();
-    let found: Vec<bool> = volumes
-        .iter()
-        .map(|(_, volume)| {
-            claims.contains(volume.claim.as_str())
-                || work.draft.unselected_uids.contains(volume.claim.as_str())
+    let is_claim = |index: &usize| work.is_type(*index, "", "persistentvolumeclaims");
+    let (mut staying, mut going) = (BTreeSet::new(), BTreeSet::new());
+    for index in (0..work.fates.len()).filter(is_claim) {
+        let uid = &*work.draft.items[index].uid;
+        match &work.fates[index] {
+            None => staying.insert(uid),
+            Some((RuleId::TerminatingNamespace, _)) => going.insert(uid),
+            Some(_) => false,
+        };
+    }
+    let skipped = work.draft.skipped.iter();
+    going.extend(
+        skipped
+            .filter(|skipped| skipped.rule == RuleId::Terminating)
+            .map(|skipped| &*skipped.uid),
+    );
+    let unselected = &work.draft.unselected_uids;
+    let decided: Vec<(usize, Bound, bool)> = volumes
+        .into_iter()
+        .map(|(index, bound)| {
+            let claim = bound.claim.as_str();
+            // A patch may have taken the claim away and left the controller's mark.
+            let is_tied = claim.is_empty()
+                || match bound.released {
+                    true => staying.contains(claim) || unselected.contains(claim),
+                    false => !going.contains(claim),
+                };
+            (index, bound, is_tied)
         })
         .collect();
-    for ((index, volume), found) in volumes.into_iter().zip(found) {
-        if found {
-            for (path, value) in volume.binding {
+    for (index, bound, is_tied) in decided {
+        if is_tied {
+            for (path, value) in bound.binding {
                 work.edit(index, path, None);
                 work.change(index, path, RuleId::VolumeBinding, Some(value), None);
             }
-        } else if volume.deletes {
-            work.fates[index] = Some((RuleId::ReleasedVolume, None));
+        } else if bound.deletes {
+            let detail = (!bound.released).then(|| "the claim was being deleted".to_owned());
+            work.fates[index] = Some((RuleId::ReleasedVolume, detail));
         }
     }
 }

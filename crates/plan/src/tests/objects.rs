@@ -137,6 +137,31 @@ fn a_claim_that_was_being_deleted_does_not_make_its_volume_deletable() {
 }
 
 #[test]
+fn a_bound_volume_whose_claim_was_being_deleted_stays_reserved_for_it() {
+    let mut claim = named("v1", "PersistentVolumeClaim", "old", json!({}));
+    claim["metadata"]["deletionTimestamp"] = json!("2026-11-21T11:00:00Z");
+    let kept = released("kept", "Bound", "Retain");
+    let plan = World::new([
+        kept.clone(),
+        released("deleted", "Bound", "Delete"),
+        claim.clone(),
+    ]);
+    let (world, plan) = (&plan, plan.plan());
+    let volume = world.bodies(&plan, "persistentvolumes kept").create;
+    assert_eq!(volume["spec"]["claimRef"]["uid"], "uid-old");
+    let left = left_out(&plan, "persistentvolumes deleted");
+    assert_eq!(left.rule, RuleId::ReleasedVolume);
+    assert_eq!(left.detail.as_deref(), Some("the claim was being deleted"));
+    // The claim may also go because its namespace does.
+    claim["metadata"]["deletionTimestamp"] = json!(null);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata":
+        {"name": "shop", "uid": "u", "deletionTimestamp": "2026-11-21T11:00:00Z"}});
+    let world = World::new([kept, claim, namespace]);
+    let volume = world.bodies(&world.plan(), "persistentvolumes kept").create;
+    assert_eq!(volume["spec"]["claimRef"]["uid"], "uid-old");
+}
+
+#[test]
 fn a_patch_may_keep_or_offer_a_released_volume() {
     let world = World::new([released("a", "Released", "Delete"), released("b", "Released", "Delete")])
         .with(json!({"patches": [

@@ -64,6 +64,91 @@ fn what_exists_is_kept_updated_or_made_anew() {
 }
 
 #[test]
+fn what_holds_other_objects_or_data_is_updated_and_never_made_anew() {
+    let volume =
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv", "uid": "pv"}});
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop", "uid": "pvc"}});
+    let mut world = World::new([config("c"), volume, claim, crd()]).with(json!({"existing": "recreate"}));
+    exists(&mut world, "configmaps", Some("shop"), "c", false);
+    exists(&mut world, "namespaces", None, "shop", false);
+    exists(&mut world, "persistentvolumes", None, "pv", false);
+    exists(&mut world, "persistentvolumeclaims", Some("shop"), "data", false);
+    exists(
+        &mut world,
+        "customresourcedefinitions.apiextensions.k8s.io",
+        None,
+        "orders.shop.example.com",
+        false,
+    );
+    let plan = world.plan();
+    assert_eq!(find(&plan, "configmaps shop/c").action, Action::Recreate);
+    for safe in [
+        "namespaces shop",
+        "persistentvolumes pv",
+        "persistentvolumeclaims shop/data",
+        "customresourcedefinitions.apiextensions.k8s.io orders.shop.example.com",
+    ] {
+        assert_eq!(find(&plan, safe).action, Action::Update, "{safe}");
+        let noted = plan.notes.iter().any(|note| {
+            note.object
+                .as_ref()
+                .is_some_and(|object| object.to_string() == safe)
+                && note.text == RuleId::ExistingNotRecreated.reason()
+        });
+        assert!(noted, "{safe}");
+    }
+    assert_eq!(plan.rules[&RuleId::ExistingNotRecreated].objects, 4);
+}
+
+#[test]
+fn what_goes_with_an_object_that_is_made_anew_is_told_before() {
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop", "uid": "u"}});
+    let mut world = World::new([set, crd(), order("o")]).with(json!({"existing": "recreate"}));
+    serve(&mut world, "shop.example.com", "orders", "Order", "v1");
+    exists(&mut world, "orders.shop.example.com", Some("shop"), "o", false);
+    exists(&mut world, "statefulsets.apps", Some("shop"), "db", false);
+    assert_eq!(checks(&world), ["recreate-custom-resource"]);
+    let name = ObjectRef::new("statefulsets.apps".into(), Some("shop"), "db");
+    if let Some(known) = world.facts.existing.get_mut(&name) {
+        known.body = json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}});
+    }
+    assert_eq!(
+        checks(&world),
+        ["recreate-deletes-claims", "recreate-custom-resource"]
+    );
+    assert_eq!(world.plan().lint()[0].severity, crate::Severity::Error);
+}
+
+#[test]
+fn a_replaced_volume_keeps_the_partner_that_the_target_gave_it() {
+    let planned = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+        "spec": {"claimRef": {"namespace": "shop", "name": "data"}}});
+    let mut live = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "pv", "uid": "u", "resourceVersion": "9",
+            "annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "other": "x"}},
+        "spec": {"claimRef": {"namespace": "shop", "name": "data", "uid": "c", "resourceVersion": "8"}}});
+    let sent = crate::onto(&planned, &live);
+    assert_eq!(sent["spec"], live["spec"]);
+    assert_eq!(
+        sent["metadata"],
+        json!({"name": "pv", "uid": "u", "resourceVersion": "9",
+            "annotations": {"pv.kubernetes.io/bound-by-controller": "yes"}})
+    );
+    // The partner of another claim is not taken over.
+    live["spec"]["claimRef"]["name"] = json!("other");
+    assert_eq!(crate::onto(&planned, &live)["spec"], planned["spec"]);
+    let claim = |spec: serde_json::Value| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "u",
+            "annotations": {"pv.kubernetes.io/bind-completed": "yes"}}, "spec": spec})
+    };
+    let live = claim(json!({"volumeName": "pv"}));
+    let planned = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+        "spec": {"volumeName": "pv"}});
+    let sent = crate::onto(&planned, &live);
+    assert_eq!(sent["metadata"], live["metadata"]);
+}
+
+#[test]
 fn what_the_targets_own_controllers_make_is_brought_to_the_planned_state() {
     let mut world = World::new([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata":
         {"name": "default", "namespace": "kube-system", "uid": "u"}})]);
