@@ -50,7 +50,7 @@ mod testing;
 mod tests;
 pub mod wave;
 
-pub use body::{Bodies, BodyError, body};
+pub use body::{Bodies, BodyError, body, onto};
 pub use compare::{Difference, FieldDifference, compare};
 pub use draft::{Draft, ObserveError, PlanError, WantedType};
 pub use lint::{LintFinding, Severity};
