@@ -4,7 +4,7 @@ use lifeboat_model::ErrorKind;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, ownership, prepare};
+use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, digest, ownership, prepare};
 
 /// What is sent for one object.
 #[derive(Clone, PartialEq)]

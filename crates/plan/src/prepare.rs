@@ -58,7 +58,7 @@ const SERVER_METADATA: [&str; 7] = [
 pub(crate) struct Editor<'a> {
     pub(crate) body: &'a mut Value,
     changes: &'a mut Vec<PlannedChange>,
-    shower: Shower<'a>,
+    shower: Shower,
 }
 
 impl Editor<'_> {
@@ -213,7 +213,7 @@ fn apply_patch(
     index: u32,
     body: &mut Value,
     changes: &mut Vec<PlannedChange>,
-    shower: Shower<'_>,
+    shower: Shower,
 ) -> Result<(), PatchFault> {
     let fault = |failure| PatchFault {
         patch: index,
