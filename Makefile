@@ -19,7 +19,7 @@ demo: control-plane
 
 ## make test              every test, those against real API servers included
 .PHONY: test
-test: control-plane
+test: control-plane local-aws
 	cargo build --workspace --all-targets
 	cargo test --workspace
 
@@ -55,6 +55,11 @@ check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete
 .PHONY: control-plane
 control-plane:
 	@infra/local/build
+
+## make local-aws         build the AWS of the local environment into the cache (once)
+.PHONY: local-aws
+local-aws:
+	@infra/local/build-aws
 
 # The checkers are built once, without optimisation: they run for seconds and would compile for minutes.
 TOOL_PROFILE := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
