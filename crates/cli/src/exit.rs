@@ -82,7 +82,25 @@ impl Exit {
             | Code::PlanRefused
             | Code::MissingDependency
             | Code::NameCollision => Self::PlanRefused,
-            Code::RestoreIncomplete | Code::ProofFailed => Self::NotAsPlanned,
+            Code::RestoreIncomplete | Code::ProofFailed | Code::RestoreFailed => Self::NotAsPlanned,
+            Code::ClusterNotVisible
+            | Code::ClusterNotFound
+            | Code::ClusterNotActive
+            | Code::EndpointClosed
+            | Code::NoAccessEntry
+            | Code::AccessTooNarrow
+            | Code::UnsupportedCluster
+            | Code::UnsupportedVersion
+            | Code::NotRegistered
+            | Code::BackupFailed
+            | Code::BackupOverdue
+            | Code::JobLost
+            | Code::DelegateSilent => Self::ClusterUnusable,
+            Code::SigningKeyChanged | Code::RecoveryKeyChanged => Self::Keys,
+            Code::ApplicationInvalid | Code::RequestRefused => Self::Usage,
+            Code::VaultingFailed => Self::Storage,
+            Code::VaultDamaged | Code::JobDocumentRefused => Self::PointRefused,
+            Code::JobCancelled => Self::Interrupted,
         }
     }
 

@@ -30,7 +30,9 @@ pub fn guidance(code: Code) -> Guidance {
         0 | 1 => general(code),
         2 | 3 => backup(code),
         4 | 5 => point(code),
-        _ => restore(code),
+        6 | 7 => restore(code),
+        8 => access(code),
+        _ => jobs(code),
     }
 }
 
@@ -278,6 +280,10 @@ fn restore(code: Code) -> Guidance {
         ),
     }
 }
+
+mod jobs;
+
+use jobs::{access, jobs};
 
 #[cfg(test)]
 mod tests;

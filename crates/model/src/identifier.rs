@@ -77,6 +77,9 @@ macro_rules! identifier {
     };
 }
 
+pub mod aws;
+pub mod job;
+
 identifier!(
     /// The name of an application: a set of clusters that are recovered together.
     ApplicationName,

@@ -126,6 +126,52 @@ codes! {
     RestoreIncomplete = 702,
     /// The recovered cluster differs from the plan.
     ProofFailed = 703,
+
+    /// The delegate's role may not describe the cluster.
+    ClusterNotVisible = 801,
+    /// There is no such cluster in the environment.
+    ClusterNotFound = 802,
+    /// The cluster exists but does not work now: it is being created, updated, deleted, or has failed.
+    ClusterNotActive = 803,
+    /// The cluster's endpoint does not let the delegate in: private only, or limited to some addresses.
+    EndpointClosed = 804,
+    /// The cluster does not know the delegate's role.
+    NoAccessEntry = 805,
+    /// The cluster knows the delegate's role, but it may not read everything.
+    AccessTooNarrow = 806,
+    /// A cluster of a kind that Lifeboat cannot reach: on an Outpost, or connected from elsewhere.
+    UnsupportedCluster = 807,
+    /// A cluster of a Kubernetes version that Lifeboat does not know.
+    UnsupportedVersion = 808,
+    /// An environment or a delegate has not registered.
+    NotRegistered = 809,
+    /// The registered signing key is not the one that is pinned.
+    SigningKeyChanged = 810,
+    /// The registered recovery key is not the one that is pinned.
+    RecoveryKeyChanged = 811,
+
+    /// The application's document cannot be used.
+    ApplicationInvalid = 901,
+    /// A recovery point could not be made, tries included.
+    BackupFailed = 902,
+    /// The last good recovery point is older than the schedule allows.
+    BackupOverdue = 903,
+    /// A recovery point could not be copied into the vault.
+    VaultingFailed = 904,
+    /// A recovery point in the vault is damaged.
+    VaultDamaged = 905,
+    /// A restore that was asked for has failed.
+    RestoreFailed = 906,
+    /// A document of a job was refused: malformed, oversized, newer, or from somebody else.
+    JobDocumentRefused = 907,
+    /// A job used up its epochs, or its result was written by a delegate that had lost it.
+    JobLost = 908,
+    /// The delegate does not take its jobs.
+    DelegateSilent = 909,
+    /// A job was cancelled.
+    JobCancelled = 910,
+    /// A request names something that there is not, or contradicts an earlier one.
+    RequestRefused = 911,
 }
 
 impl fmt::Display for Code {

@@ -1,0 +1,210 @@
+//! From the document to its meaning, with every problem on the way.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use crate::schedule::Schedule;
+use crate::{
+    Application, ApplicationDocument, ApplicationName, ClusterName, ClusterSpec, Code, EnvironmentId, Problem,
+};
+
+use super::{ClusterDocument, FORMAT, ScheduleDocument, environment};
+
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, path: &str, what: impl Display, guidance: impl Into<String>) {
+        self.0.push(Problem::new(
+            Code::InvalidDocument,
+            format!("{path}: {what}"),
+            guidance,
+        ));
+    }
+
+    /// The value, or the problem under its path.
+    fn take<T>(&mut self, path: &str, result: Result<T, impl Display>) -> Option<T> {
+        result
+            .map_err(|error| {
+                self.add(
+                    path,
+                    error,
+                    format!("correct `{path}` in the application document"),
+                )
+            })
+            .ok()
+    }
+}
+
+pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<Problem>> {
+    let mut problems = Problems::default();
+    if document.format != FORMAT {
+        problems.add(
+            "format",
+            format_args!("this program reads format {FORMAT}, not {}", document.format),
+            format!("write `format: {FORMAT}`, or update lifeboat"),
+        );
+    }
+    let name = problems.take("name", ApplicationName::parse(document.name.as_str()));
+    let mut place = |path: &str, account: &str, region: &str| {
+        let (account, region) = environment(account, region);
+        let account = problems.take(&format!("{path}.account"), account);
+        let region = problems.take(&format!("{path}.region"), region);
+        Some(EnvironmentId {
+            account: account?,
+            region: region?,
+        })
+    };
+    let primary = place("primary", &document.primary.account, &document.primary.region);
+    let recovery = place("recovery", &document.recovery.account, &document.recovery.region);
+    if let (Some(primary), Some(recovery)) = (&primary, &recovery) {
+        check_places(&mut problems, primary, recovery);
+    }
+    if let Some(key) = &document.primary.signing_key
+        && !is_fingerprint(key)
+    {
+        problems.add(
+            "primary.signingKey",
+            format_args!("{key:?} is not sha256: and 64 hexadecimal digits"),
+            "take the fingerprint from the outputs of the primary-access stack, or leave it out",
+        );
+    }
+    let clusters = clusters(&mut problems, document);
+    let schedule = schedule(&mut problems, document.schedule.as_ref());
+    let kept = document.retention;
+    if [kept.last, kept.hourly, kept.daily, kept.weekly, kept.monthly]
+        .iter()
+        .all(|n| *n == 0)
+    {
+        problems.add(
+            "retention",
+            "it keeps nothing",
+            "keep at least one sort of points, or leave `retention` out",
+        );
+    }
+    match (name, primary, recovery, schedule) {
+        (Some(name), Some(primary), Some(recovery), Some(schedule)) if problems.0.is_empty() => {
+            Ok(Application {
+                name,
+                primary,
+                recovery,
+                signing_key: document.primary.signing_key.clone(),
+                clusters,
+                cluster_tags: document.cluster_tags.clone(),
+                schedule,
+                retention: document.retention,
+                filter: document.filter.clone(),
+                rules: document.rules.clone(),
+            })
+        }
+        _ => Err(problems.0),
+    }
+}
+
+fn check_places(problems: &mut Problems, primary: &EnvironmentId, recovery: &EnvironmentId) {
+    if primary == recovery {
+        problems.add(
+            "recovery",
+            "it is the primary environment itself",
+            "name another account, or at least another Region: what fails takes both with it",
+        );
+    }
+    let (here, there) = (primary.region.partition(), recovery.region.partition());
+    if here != there {
+        problems.add(
+            "recovery.region",
+            format_args!("{} lies in {there}, the primary in {here}", recovery.region),
+            "name a Region of the same partition: buckets of one cannot be reached from the other",
+        );
+    }
+}
+
+fn clusters(problems: &mut Problems, document: &ApplicationDocument) -> Vec<ClusterSpec> {
+    if document.clusters.is_empty() && document.cluster_tags.is_empty() {
+        problems.add(
+            "clusters",
+            "no cluster is named",
+            "name a cluster, or `clusterTags` to find them by",
+        );
+    }
+    if !document.clusters.is_empty() && !document.cluster_tags.is_empty() {
+        problems.add(
+            "clusterTags",
+            "clusters are named both one by one and by tag",
+            "keep either `clusters` or `clusterTags`",
+        );
+    }
+    let (mut names, mut sources, mut targets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut clusters = Vec::new();
+    for (position, given) in document.clusters.iter().enumerate() {
+        let path = format!("clusters[{position}]");
+        let Some(cluster) = cluster(problems, &path, given) else {
+            continue;
+        };
+        let mut once = |field: &str, set: &mut BTreeSet<ClusterName>, name: &ClusterName| {
+            if !set.insert(name.clone()) {
+                problems.add(
+                    &format!("{path}.{field}"),
+                    format_args!("{name} stands for two clusters of the application"),
+                    "name each cluster once",
+                );
+            }
+        };
+        once("name", &mut names, &cluster.name);
+        once("cluster", &mut sources, &cluster.cluster);
+        if let Some(target) = &cluster.restore_into {
+            once("restoreInto", &mut targets, target);
+        }
+        clusters.push(cluster);
+    }
+    clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    clusters
+}
+
+fn cluster(problems: &mut Problems, path: &str, given: &ClusterDocument) -> Option<ClusterSpec> {
+    let mut name =
+        |field: &str, text: &str| problems.take(&format!("{path}.{field}"), ClusterName::parse(text));
+    let own = name("name", &given.name);
+    let source = given.cluster.as_ref().map(|text| name("cluster", text));
+    let target = given.restore_into.as_ref().map(|text| name("restoreInto", text));
+    let own = own?;
+    Some(ClusterSpec {
+        cluster: source.unwrap_or_else(|| Some(own.clone()))?,
+        restore_into: match target {
+            Some(target) => Some(target?),
+            None => None,
+        },
+        name: own,
+    })
+}
+
+fn schedule(problems: &mut Problems, given: Option<&ScheduleDocument>) -> Option<Schedule> {
+    match given {
+        None => Some(Schedule::DEFAULT),
+        Some(ScheduleDocument {
+            every: Some(every),
+            cron: None,
+        }) => problems.take("schedule.every", Schedule::every(every)),
+        Some(ScheduleDocument {
+            every: None,
+            cron: Some(cron),
+        }) => problems.take("schedule.cron", Schedule::cron(cron)),
+        Some(_) => {
+            problems.add(
+                "schedule",
+                "it needs exactly one of `every` and `cron`",
+                "write for example `schedule: { every: 1h }`",
+            );
+            None
+        }
+    }
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64
+            && hex
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}

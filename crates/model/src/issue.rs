@@ -1,0 +1,181 @@
+//! Issues: named problems that stay until they are mended, each with the command that mends it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ApplicationName, ClusterName, Code, InvalidIdentifier, Problem};
+
+identifier! {
+    /// Names one issue of an application for as long as it is open: the code and what it is about,
+    /// `LB-0805:orders`. The same trouble has the same id each time it is found.
+    IssueId,
+    "issue id",
+    "of the form LB-0805 or LB-0805:<what it is about>",
+    |text| text.len() <= 256
+        && text.starts_with("LB-")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
+}
+
+/// How bad an issue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// The application is less protected than its document says.
+    Error,
+    /// Something will go wrong, or has gone wrong without loss.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// A problem that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Issue {
+    /// Its name while it is open.
+    pub id: IssueId,
+    /// The stable code.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The application.
+    pub application: ApplicationName,
+    /// The cluster, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to do.
+    pub guidance: String,
+    /// The command that mends it, with real names filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Since when it is open.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+}
+
+impl Issue {
+    /// The issue that a problem is, named by its code and what it is `about` (nothing, a cluster, a point).
+    #[must_use]
+    pub fn new(application: &ApplicationName, about: &str, problem: &Problem, since: Timestamp) -> Self {
+        let mut message = problem.message.clone();
+        for cause in &problem.causes {
+            message.push_str(": ");
+            message.push_str(cause);
+        }
+        Self {
+            id: IssueId::of(problem.code, about),
+            code: problem.code,
+            severity: Severity::Error,
+            application: application.clone(),
+            cluster: None,
+            message,
+            guidance: problem.guidance.clone(),
+            command: None,
+            since,
+        }
+    }
+
+    /// The same issue, about this cluster.
+    #[must_use]
+    pub fn about_cluster(mut self, cluster: &ClusterName) -> Self {
+        self.cluster = Some(cluster.clone());
+        self
+    }
+
+    /// The same issue with the command that mends it.
+    #[must_use]
+    pub fn with_command(mut self, command: Option<String>) -> Self {
+        self.command = command;
+        self
+    }
+
+    /// The same issue as a warning.
+    #[must_use]
+    pub fn as_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+}
+
+impl IssueId {
+    /// The id of an issue with this code about this thing. Whatever cannot stand in an id is left out.
+    #[must_use]
+    pub fn of(code: Code, about: &str) -> Self {
+        let about: String = about
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(*c))
+            .take(240)
+            .collect();
+        let text = if about.is_empty() {
+            code.to_string()
+        } else {
+            format!("{code}:{about}")
+        };
+        Self::parse(text).expect("a code and clean characters make an id")
+    }
+}
+
+/// As `lifeboat status` and notifications show it.
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.severity, self.code, self.application)?;
+        if let Some(cluster) = &self.cluster {
+            write!(f, "/{cluster}")?;
+        }
+        write!(f, ": {}\n  to mend it: {}", self.message, self.guidance)?;
+        match &self.command {
+            Some(command) => write!(f, "\n  {command}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn an_issue_says_what_is_wrong_and_how_to_mend_it() {
+        let problem = Problem::new(
+            Code::NoAccessEntry,
+            "the cluster does not know the role of the delegate",
+            "give it access",
+        );
+        let issue = Issue::new(
+            &ApplicationName::parse("shop").unwrap(),
+            "orders",
+            &problem,
+            "2026-11-21T10:00:00Z".parse().unwrap(),
+        )
+        .about_cluster(&ClusterName::parse("orders").unwrap())
+        .with_command(Some(
+            "aws eks create-access-entry --cluster-name orders".to_owned(),
+        ));
+        insta::assert_snapshot!(issue.to_string());
+        insta::assert_json_snapshot!(issue);
+    }
+
+    #[test]
+    fn ids_are_stable_and_clean() {
+        assert_eq!(IssueId::of(Code::BackupFailed, "").as_str(), "LB-0902");
+        assert_eq!(
+            IssueId::of(Code::NoAccessEntry, "a b\n/c").as_str(),
+            "LB-0805:ab/c"
+        );
+        assert!(IssueId::parse("LB-0805:a b").is_err());
+    }
+}
