@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use lifeboat_model::{Code, ErrorKind};
@@ -151,6 +152,20 @@ impl DataKey {
             .try_into()
             .map_err(|_| KeyError::DataKeyLength { found: bytes.len() })?;
         Ok(Self::from_random(key))
+    }
+
+    /// The key of the digests that stand for values in plans, differences and reports (HKDF, RFC 5869,
+    /// with the info `lifeboat redaction v1`): who holds the data key may check a guess of a value, and
+    /// nobody else.
+    #[must_use]
+    pub fn redaction_key(&self) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        Salt::new(HKDF_SHA256, &[])
+            .extract(self.expose())
+            .expand(&[b"lifeboat redaction v1".as_slice()], HKDF_SHA256)
+            .and_then(|okm| okm.fill(key.as_mut()))
+            .expect("HKDF-SHA-256 gives as many bytes as one digest has");
+        key
     }
 
     /// The key itself; the one way to reach it, so that uses can be found by this name.

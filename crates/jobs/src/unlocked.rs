@@ -10,6 +10,7 @@ use lifeboat_format::{
     DataKey, Frame, FrameOpener, FrameRef, PackError, PackReader, PackSummary, read_index,
 };
 use lifeboat_model::ClusterName;
+use zeroize::Zeroizing;
 
 use crate::point::{PointError, RecoveryPoint};
 use crate::ports::KeyUnwrapper;
@@ -71,6 +72,17 @@ impl UnlockedPoint {
     #[must_use]
     pub fn point(&self) -> &RecoveryPoint {
         &self.point
+    }
+
+    /// The key of the digests that stand for this point's values ([`DataKey::redaction_key`] of the
+    /// point's first data key). A point without a data key has no objects, so nothing is hidden by the
+    /// fixed key that stands for it.
+    #[must_use]
+    pub fn redaction_key(&self) -> Zeroizing<[u8; 32]> {
+        match self.keys.first_key_value() {
+            Some((_, key)) => key.redaction_key(),
+            None => Zeroizing::new([0; 32]),
+        }
     }
 
     /// Reads the whole index of a cluster into memory: some 200 bytes for each object.

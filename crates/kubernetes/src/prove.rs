@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::glance::glance;
 use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
-use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, TargetFacts, body, compare};
+use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
 use serde_json::Value;
 
 use crate::api::{Api, ApiError};
@@ -162,7 +162,7 @@ pub async fn prove(
         report.fail(at, why);
     }
     let selecting = unplanned::selecting(api, &version, &unplanned).await?;
-    for unplanned in unplanned::explain(unplanned, &selecting, facts) {
+    for unplanned in unplanned::explain(unplanned, &selecting, facts, plan.redactor()) {
         report.unplanned(unplanned.object, unplanned.origin);
     }
     Ok(Proven {
@@ -277,7 +277,7 @@ impl Proving<'_> {
         };
         match body(self.plan, object, raw, &uids) {
             Ok(bodies) => {
-                let admitted = admitted(object, &bodies, live);
+                let admitted = admitted(object, &bodies, live, self.plan.redactor());
                 let proof = Proof {
                     bodies: &bodies,
                     answered: (object.action != Action::Keep).then_some(&admitted),
@@ -294,10 +294,10 @@ impl Proving<'_> {
 /// plan and belongs to nobody but those in whose names the restore wrote can only have got its value
 /// while it was written. That is as good as the server's answer, and can be read after an interruption
 /// as well, when the answer is gone.
-fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value) -> Value {
+fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Redactor) -> Value {
     let planned = planned_managers(object, bodies);
     let mut admitted = bodies.create.clone();
-    for difference in compare(&bodies.create, live) {
+    for difference in compare(&bodies.create, live, redactor) {
         if difference.difference == Difference::Missing {
             continue;
         }

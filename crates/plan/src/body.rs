@@ -4,7 +4,7 @@ use lifeboat_model::ErrorKind;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, digest, ownership, prepare};
+use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, ownership, prepare};
 
 /// What is sent for one object.
 #[derive(Clone, PartialEq)]
@@ -96,7 +96,7 @@ pub fn body(
     let other_bytes = || BodyError::OtherBytes { object: name() };
     let r#type = plan.sources.get(&object.source.r#type).ok_or_else(other_bytes)?;
     let prepared = prepare::prepare(&plan.settings, r#type, captured).map_err(|_| other_bytes())?;
-    if hex::encode(digest::of_value(&prepared.body)) != object.digest {
+    if plan.settings.redactor.digest(&prepared.body) != object.digest {
         return Err(other_bytes());
     }
     let mut create = prepared.body;

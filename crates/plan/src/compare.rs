@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::digest::Redactor;
 use crate::show::Shower;
 
 /// A field in which the live object differs from the planned one. Values of Secrets are digests, long
@@ -51,10 +52,10 @@ const SERVER_OWNED: [&str; 8] = [
 /// Compares a live object with the planned one ([`crate::Bodies::create`], with
 /// [`crate::Bodies::status`] put into it where the status is restored). Numbers are compared by value,
 /// all other text as text, lists in order. What only the server writes is ignored, and so is the status
-/// where none is planned.
+/// where none is planned. Values of Secrets become digests of `redactor`.
 #[must_use]
-pub fn compare(expected: &Value, live: &Value) -> Vec<FieldDifference> {
-    let shower = Shower::of_object(expected);
+pub fn compare(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<FieldDifference> {
+    let shower = Shower::of_object(expected, redactor);
     let mut differences = Vec::new();
     diff::diff(expected, live, &mut |path, sides| {
         if is_ignored(&path, expected) {
@@ -105,6 +106,10 @@ mod tests {
 
     use super::*;
 
+    fn compare(expected: &Value, live: &Value) -> Vec<FieldDifference> {
+        super::compare(expected, live, &Redactor::new(&[7; 32]))
+    }
+
     #[test]
     fn server_owned_metadata_and_an_unplanned_status_are_ignored() {
         let planned = json!({"kind": "Thing", "metadata": {"name": "x"}, "spec": {"n": 1}});
@@ -145,7 +150,7 @@ mod tests {
                 "data": {"password": value, value: value}, "stringData": {"x": value}})
         };
         let shown = format!("{:?}", compare(&secret("canary-a"), &secret("canary-b")));
-        assert!(shown.contains("sha256:"), "{shown}");
+        assert!(shown.contains("hmac-sha256:"), "{shown}");
         let values = shown.replace("/data/canary", "");
         assert!(!values.contains("canary"), "{shown}");
     }

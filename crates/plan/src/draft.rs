@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lifeboat_model::{ErrorKind, ObjectRef, Problem, TypeName};
 use serde_json::Value;
 
+use crate::digest::Redactor;
 use crate::settings::Settings;
 use crate::{Locator, Plan, RestoreOptions, SourceType, TargetFacts, prepare, skip};
 
@@ -93,13 +94,20 @@ impl ObserveError {
 }
 
 impl Draft {
-    /// An empty draft for a cluster of a recovery point.
+    /// An empty draft for a cluster of a recovery point. `redactor` makes the digests that stand for
+    /// values; it belongs to the point.
     #[must_use]
-    pub fn new(options: RestoreOptions, types: &[SourceType], point: &str, cluster: &str) -> Self {
+    pub fn new(
+        options: RestoreOptions,
+        types: &[SourceType],
+        point: &str,
+        cluster: &str,
+        redactor: Redactor,
+    ) -> Self {
         let mut types = types.to_vec();
         // Places in this list are part of the order of some results.
         types.sort();
-        let settings = Settings::compile(options);
+        let settings = Settings::compile(options, redactor);
         let patch_uses = vec![0; settings.patches.len()];
         Self {
             settings: Arc::new(settings),

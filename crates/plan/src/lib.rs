@@ -17,7 +17,7 @@
 //!
 //! How a caller uses it:
 //! ```text
-//! let mut draft = Draft::new(options, &types, point, cluster);
+//! let mut draft = Draft::new(options, &types, point, cluster, redactor);
 //! for each object in the index: if draft.needs(..) { draft.observe(..)? } else { draft.mention(..) }
 //! let facts = survey(target, draft.wanted());
 //! let plan = draft.plan(&facts)?;
@@ -52,6 +52,7 @@ pub mod wave;
 
 pub use body::{Bodies, BodyError, body, onto};
 pub use compare::{Difference, FieldDifference, compare};
+pub use digest::Redactor;
 pub use draft::{Draft, ObserveError, PlanError, WantedType};
 pub use lint::{LintFinding, Severity};
 pub use options::{ExistingPolicy, RestoreOptions, RuleSet, Selection, StatusRule};

@@ -28,7 +28,7 @@ pub struct Plan {
     pub point: String,
     /// The cluster of the recovery point.
     pub cluster: String,
-    /// SHA-256 of the options, in hexadecimal.
+    /// A keyed digest ([`crate::Redactor`]) of the options, in hexadecimal: patches may hold Secret values.
     pub options_digest: String,
     /// What is written, kept or replaced.
     pub objects: Vec<PlannedObject>,
@@ -97,7 +97,7 @@ pub struct PlannedObject {
     /// Requests that follow the first one, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Step>,
-    /// SHA-256 (hexadecimal) of the body after the object-local rules and patches, in canonical JSON,
+    /// A keyed digest ([`crate::Redactor`], hexadecimal) of the body after the object-local rules and patches, in canonical JSON,
     /// before edits and owners; [`crate::body()`] refuses bytes that do not lead to it.
     pub digest: String,
 }
@@ -299,6 +299,12 @@ impl Plan {
     #[must_use]
     pub fn hash(&self) -> String {
         crate::digest::of_serialized(&Hashed(self))
+    }
+
+    /// What makes the digests that stand for values in this plan; the report of its restore uses it too.
+    #[must_use]
+    pub fn redactor(&self) -> &crate::Redactor {
+        &self.settings.redactor
     }
 
     /// The JSON schema of the plan.

@@ -58,7 +58,7 @@ const SERVER_METADATA: [&str; 7] = [
 pub(crate) struct Editor<'a> {
     pub(crate) body: &'a mut Value,
     changes: &'a mut Vec<PlannedChange>,
-    shower: Shower,
+    shower: Shower<'a>,
 }
 
 impl Editor<'_> {
@@ -144,7 +144,7 @@ pub(crate) fn prepare(
     mut body: Value,
 ) -> Result<Prepared, PatchFault> {
     let (group, resource) = (r#type.resource.group.as_str(), r#type.resource.resource.as_str());
-    let shower = Shower::of_type(group, resource);
+    let shower = Shower::of_type(group, resource, &settings.redactor);
     let patches = selected_patches(&settings.patches, r#type, &body);
     let wants_status = wants_status(settings, r#type, &body);
     let mut changes = Vec::new();
@@ -213,7 +213,7 @@ fn apply_patch(
     index: u32,
     body: &mut Value,
     changes: &mut Vec<PlannedChange>,
-    shower: Shower,
+    shower: Shower<'_>,
 ) -> Result<(), PatchFault> {
     let fault = |failure| PatchFault {
         patch: index,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use lifeboat_translate::{NamespaceMap, PatchRule};
 
+use crate::digest::Redactor;
 use crate::options::{RestoreOptions, RuleSet, Selection};
 
 /// Compiled options.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) namespaces: NamespaceMap,
@@ -15,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) rules: RuleSet,
     pub(crate) existing: crate::ExistingPolicy,
     pub(crate) digest: String,
+    pub(crate) redactor: Redactor,
 }
 
 // Patches may hold Secret values.
@@ -27,8 +29,8 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    pub(crate) fn compile(options: RestoreOptions) -> Self {
-        let digest = crate::digest::of_serialized(&options);
+    pub(crate) fn compile(options: RestoreOptions, redactor: Redactor) -> Self {
+        let digest = redactor.digest(&options);
         let RestoreOptions {
             selection,
             namespace_map,
@@ -49,6 +51,7 @@ impl Settings {
             rules,
             existing,
             digest,
+            redactor,
         }
     }
 }

@@ -2,29 +2,32 @@
 
 use serde_json::Value;
 
-use crate::digest;
+use crate::digest::Redactor;
 
 /// Longer text is cut; an on-call engineer reads lines, `--output json` of the objects has the rest.
 const SHOWN_CHARACTERS: usize = 120;
 
 /// Shows values of objects of one type.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shower {
+pub(crate) struct Shower<'a> {
     secret: bool,
+    redactor: &'a Redactor,
 }
 
-impl Shower {
-    pub(crate) fn of_type(group: &str, resource: &str) -> Self {
+impl<'a> Shower<'a> {
+    pub(crate) fn of_type(group: &str, resource: &str, redactor: &'a Redactor) -> Self {
         Self {
             secret: group.is_empty() && resource == "secrets",
+            redactor,
         }
     }
 
     /// For an object whose type is only known by its own word.
-    pub(crate) fn of_object(object: &Value) -> Self {
+    pub(crate) fn of_object(object: &Value, redactor: &'a Redactor) -> Self {
         let word = |name| object.get(name).and_then(Value::as_str);
         Self {
             secret: word("kind") == Some("Secret") && word("apiVersion") == Some("v1"),
+            redactor,
         }
     }
 
@@ -32,7 +35,7 @@ impl Shower {
     /// labels, owners and type: annotations too, because kubectl copies the whole object into one.
     pub(crate) fn show(self, path: &str, value: &Value) -> String {
         if self.secret && !is_plain_in_secret(path) {
-            return digest::short(value);
+            return self.redactor.short(value);
         }
         let text = match value {
             Value::String(text) => text.clone(),
@@ -72,7 +75,8 @@ mod tests {
 
     #[test]
     fn nothing_in_a_secret_is_shown_but_what_names_it() {
-        let secret = Shower::of_type("", "secrets");
+        let redactor = Redactor::new(&[7; 32]);
+        let secret = Shower::of_type("", "secrets", &redactor);
         for path in [
             "",
             "/data",
@@ -84,18 +88,19 @@ mod tests {
         ] {
             let shown = secret.show(path, &json!({"x": "canary"}));
             assert!(
-                shown.starts_with("sha256:") && !shown.contains("canary"),
+                shown.starts_with("hmac-sha256:") && !shown.contains("canary"),
                 "{path}: {shown}"
             );
         }
         assert_eq!(secret.show("/metadata/labels/app", &json!("cart")), "cart");
-        assert!(Shower::of_object(&json!({"kind": "Secret", "apiVersion": "v1"})).secret);
-        assert!(!Shower::of_object(&json!({"kind": "Secret", "apiVersion": "x.io/v1"})).secret);
+        assert!(Shower::of_object(&json!({"kind": "Secret", "apiVersion": "v1"}), &redactor).secret);
+        assert!(!Shower::of_object(&json!({"kind": "Secret", "apiVersion": "x.io/v1"}), &redactor).secret);
     }
 
     #[test]
     fn long_values_are_cut_between_characters() {
-        let shown = Shower::of_type("", "configmaps").show("/data/x", &json!("ä".repeat(500)));
+        let redactor = Redactor::new(&[7; 32]);
+        let shown = Shower::of_type("", "configmaps", &redactor).show("/data/x", &json!("ä".repeat(500)));
         assert_eq!(shown, format!("{}… (1000 bytes)", "ä".repeat(120)));
     }
 }

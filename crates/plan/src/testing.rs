@@ -180,6 +180,11 @@ pub(crate) struct World {
     pub(crate) facts: TargetFacts,
 }
 
+/// The digests of tests.
+pub(crate) fn redactor() -> crate::Redactor {
+    crate::Redactor::new(&[7; 32])
+}
+
 impl World {
     /// Objects, and a Namespace for each namespace that they are in.
     pub(crate) fn new(objects: impl Into<Vec<Value>>) -> Self {
@@ -212,7 +217,13 @@ impl World {
     }
 
     pub(crate) fn draft(&self) -> Draft {
-        let mut draft = Draft::new(self.options.clone(), &types(), "20261121T112233Z-7f3a9c", "shop");
+        let mut draft = Draft::new(
+            self.options.clone(),
+            &types(),
+            "20261121T112233Z-7f3a9c",
+            "shop",
+            redactor(),
+        );
         for (position, object) in (0..).zip(&self.objects) {
             let raw = serde_json::to_vec(object).unwrap();
             draft

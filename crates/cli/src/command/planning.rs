@@ -6,7 +6,7 @@ use lifeboat_jobs::{Index, UnlockedPoint};
 use lifeboat_kubernetes::restore::RunRecord;
 use lifeboat_kubernetes::{Api, survey};
 use lifeboat_model::{Code, ResourceType};
-use lifeboat_plan::{Draft, Locator, Plan, PlanError, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_plan::{Draft, Locator, Plan, PlanError, Redactor, RestoreOptions, SourceType, TargetFacts};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -25,6 +25,11 @@ pub(super) struct Planned {
     pub(super) facts: TargetFacts,
 }
 
+/// What makes the digests that stand for values of this point.
+pub(super) fn redactor(point: &UnlockedPoint) -> Redactor {
+    Redactor::new(&point.redaction_key())
+}
+
 /// Shows the planner every object that it needs.
 pub(super) async fn draft(
     point: &UnlockedPoint,
@@ -40,6 +45,7 @@ pub(super) async fn draft(
         &types,
         point.point().point().as_str(),
         cluster.name.as_str(),
+        redactor(point),
     );
     context
         .progress

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use lifeboat_filesystem::{PemUnwrapper, SystemClock, SystemIds};
-use lifeboat_format::Sha256;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_jobs::UnlockedPoint;
 use lifeboat_kubernetes::prove::{ProveSettings, prove};
@@ -147,10 +146,10 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
 }
 
 /// What the plan follows from, as a digest: an interrupted run is continued by the same inputs only.
+/// It is written into the target, and patches may hold Secret values: so it has the point's key.
 fn inputs(point: &UnlockedPoint, record: &ClusterRecord, options: &RestoreOptions) -> String {
-    let options = serde_json::to_string(options).unwrap_or_default();
-    let text = format!("{}\n{}\n{options}", point.point().manifest_digest(), record.name);
-    Sha256::of(text.as_bytes()).to_string()
+    let manifest = point.point().manifest_digest().to_string();
+    planning::redactor(point).digest(&(manifest, &record.name, options))
 }
 
 struct Run<'a> {

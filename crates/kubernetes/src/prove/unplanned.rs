@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lifeboat_model::{ObjectRef, ResourceType};
-use lifeboat_plan::{Draft, Locator, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_plan::{Draft, Locator, Redactor, RestoreOptions, SourceType, TargetFacts};
 use serde_json::Value;
 
 use super::ProveError;
@@ -102,6 +102,7 @@ pub(super) fn explain(
     mut found: Vec<Unplanned>,
     selecting: &Selecting,
     facts: &TargetFacts,
+    redactor: &Redactor,
 ) -> Vec<Unplanned> {
     found.retain(|unplanned| {
         let ObjectRef {
@@ -125,7 +126,7 @@ pub(super) fn explain(
             });
         }
     }
-    let mut draft = Draft::new(RestoreOptions::default(), &types, "", "");
+    let mut draft = Draft::new(RestoreOptions::default(), &types, "", "", redactor.clone());
     for (at, unplanned) in found.iter().enumerate() {
         let Some(known) = types.iter().find(|known| known.resource == unplanned.resource) else {
             continue;
@@ -192,7 +193,12 @@ mod tests {
             ("other", "web"),
         ];
         let found = of_type(&resource, all.into_iter().map(endpoints).collect());
-        let left = explain(found, &selecting, &TargetFacts::default());
+        let left = explain(
+            found,
+            &selecting,
+            &TargetFacts::default(),
+            &Redactor::new(&[7; 32]),
+        );
         let left: Vec<String> = left.iter().map(|one| one.object.to_string()).collect();
         assert_eq!(
             left,

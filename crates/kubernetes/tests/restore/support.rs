@@ -13,7 +13,7 @@ use lifeboat_kubernetes::restore::{
 use lifeboat_kubernetes::{Api, ConnectOptions, Discovery, KubeconfigSource, restore, survey};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_plan::report::Report;
-use lifeboat_plan::{Draft, Locator, Plan, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_plan::{Draft, Locator, Plan, Redactor, RestoreOptions, SourceType, TargetFacts};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -136,7 +136,13 @@ impl Captured {
     }
 
     pub(crate) fn draft(&self, options: &RestoreOptions) -> Draft {
-        let mut draft = Draft::new(options.clone(), &self.types, "20261121T100000Z-000000", "source");
+        let mut draft = Draft::new(
+            options.clone(),
+            &self.types,
+            "20261121T100000Z-000000",
+            "source",
+            Redactor::new(&[7; 32]),
+        );
         for (position, (at, raw)) in self.objects.iter().enumerate() {
             let locator = Locator {
                 frame: 0,

@@ -9,7 +9,7 @@ use lifeboat_translate::pointer;
 use super::skeleton::{Extra, OwnerReference, Skeleton, Skipped};
 use super::{Draft, needs};
 use crate::planned::StatusPlan;
-use crate::{Locator, RuleId, SourceType, digest, ownership, prepare, skip};
+use crate::{Locator, RuleId, SourceType, ownership, prepare, skip};
 
 /// The little that is needed of an object whose whole type is not restored.
 #[derive(Deserialize)]
@@ -138,7 +138,7 @@ impl Draft {
             namespace,
             name: name.into(),
             uid,
-            digest: digest::of_value(&prepared.body),
+            digest: self.settings.redactor.bytes(&prepared.body),
             ownership: ownership::decide(&entries, &prepared.body),
             drops_status_owner,
             status: match (

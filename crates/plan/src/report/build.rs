@@ -60,7 +60,7 @@ impl<'a> ReportBuilder<'a> {
         if let Some(status) = &proof.bodies.status {
             pointer::set(&mut expected, "/status", status.clone());
         }
-        for difference in compare(&expected, proof.live) {
+        for difference in compare(&expected, proof.live, self.plan.redactor()) {
             let (by, who) = attribute(object, &proof, &difference);
             self.changed.push(Changed {
                 object: object.target.clone(),

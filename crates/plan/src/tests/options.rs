@@ -1,7 +1,7 @@
 use lifeboat_model::{Code, ObjectRef};
 use serde_json::{Value, json};
 
-use crate::testing::{World, find, left_out, rules};
+use crate::testing::{World, find, left_out, redactor, rules};
 use crate::{PlanError, RuleId, Severity};
 
 fn object(kind: &str, namespace: &str, name: &str) -> Value {
@@ -325,7 +325,7 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
         report,
         world.draft(),
     );
-    assert!(everything.contains("sha256:") && !everything.contains("canary"));
+    assert!(everything.contains("hmac-sha256:") && !everything.contains("canary"));
 
     let failing = World {
         options: crate::testing::options(json!({"patches": [{"when": {"types": ["secrets"]},
@@ -339,7 +339,7 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
 #[test]
 fn bytes_that_are_no_object_are_refused_without_showing_them() {
     let types = crate::testing::types();
-    let mut draft = crate::Draft::new(crate::RestoreOptions::default(), &types, "p", "c");
+    let mut draft = crate::Draft::new(crate::RestoreOptions::default(), &types, "p", "c", redactor());
     let locator = crate::Locator {
         frame: 3,
         position: 7,

@@ -2,7 +2,7 @@ use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
 use super::owners::{crd, order};
-use crate::testing::{World, find, left_out, rules};
+use crate::testing::{World, find, left_out, redactor, rules};
 use crate::{Action, Existing, RuleId, ServedType, VersionServed};
 
 fn config(name: &str) -> Value {
@@ -246,7 +246,7 @@ fn a_common_version_is_taken_with_a_dry_run_for_built_in_types() {
     let raw = serde_json::to_vec(&cron).unwrap_or_default();
     let mut world = World::new([]);
     serve(&mut world, "batch", "cronjobs", "CronJob", "v1beta1");
-    let mut draft = crate::Draft::new(Default::default(), &types, "p", "c");
+    let mut draft = crate::Draft::new(Default::default(), &types, "p", "c", redactor());
     let Some(cron_type) = types.iter().find(|t| t.resource.resource == "cronjobs") else {
         return;
     };

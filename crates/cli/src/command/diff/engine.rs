@@ -10,10 +10,11 @@ use lifeboat_jobs::{Index, Progress, UnlockedPoint};
 use lifeboat_kubernetes::capture::BatchSink;
 use lifeboat_kubernetes::restore::{CachedFrames, ObjectSource, PointFrames, SourceError};
 use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
-use lifeboat_plan::{FieldDifference, compare};
+use lifeboat_plan::{FieldDifference, Redactor, compare};
 use serde_json::Value;
 
 use super::{ChangedObject, DiffDocument, NotCompared};
+use crate::command::planning;
 use crate::failure::Failure;
 
 /// Types whose objects change by themselves all the time.
@@ -52,6 +53,8 @@ pub(super) struct Engine<'a> {
     /// What became of each type on the left side.
     outcomes: BTreeMap<TypeName, TypeOutcome>,
     scope: Scope,
+    /// Under the key of the left side for both, so that equal values show as equal.
+    redactor: Redactor,
     added: BTreeSet<ObjectRef>,
     changed: BTreeMap<ObjectRef, Vec<FieldDifference>>,
     unchanged: u64,
@@ -88,6 +91,7 @@ impl<'a> Engine<'a> {
                 .map(|each| (each.name(), each.outcome.clone()))
                 .collect(),
             scope,
+            redactor: planning::redactor(point),
             added: BTreeSet::new(),
             changed: BTreeMap::new(),
             unchanged: 0,
@@ -162,7 +166,7 @@ impl<'a> Engine<'a> {
         {
             object.remove("status");
         }
-        let fields = compare(&left, &right);
+        let fields = compare(&left, &right, &self.redactor);
         if fields.is_empty() {
             self.unchanged += 1;
         } else {
