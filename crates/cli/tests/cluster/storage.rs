@@ -12,7 +12,7 @@ use std::process::Command;
 use lifeboat_local::Cluster;
 
 use crate::operator::Operator;
-use crate::{APPLICATION, cluster};
+use crate::{APPLICATION, cluster, skipped};
 
 /// `nobody` of every Unix: a user whom the permissions of files bind.
 const NOBODY: u32 = 65534;
@@ -286,11 +286,4 @@ fn files_that_may_not_grow(cluster: &Cluster) {
     Ended::of(limited, &backup).refused("LB-0303", "to mend it: ");
     assert_eq!(contents(&points), before);
     Ended::of(operator.lifeboat(&backup), &backup).succeeded();
-}
-
-/// Says so past the capturing of output by the test harness: a test that did nothing must not look
-/// like one that passed.
-#[expect(clippy::explicit_write, reason = "eprintln is captured while a test passes")]
-fn skipped(what: &str, why: &str) {
-    writeln!(std::io::stderr(), "skipped: {what}: {why}").unwrap();
 }
