@@ -10,6 +10,8 @@ TOOLS := $(LIFEBOAT_CACHE)/tools/bin
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
+CFN_LINT_VERSION := 1.51.0
+CFN_LINT := $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/cfn-lint
 
 ## make demo              two real clusters, a backup, a restore, the proof (KEEP=1 leaves them up)
 .PHONY: demo
@@ -41,15 +43,20 @@ bench: control-plane
 fuzz:
 	LIFEBOAT_FUZZ_ITERATIONS=$(or $(ITERATIONS),2000000) cargo test --release -p lifeboat-format --test fuzz -- --nocapture
 
-## make check             format, clippy, licences and bans, unused dependencies, documentation
+## make check             format, clippy, licences and bans, unused dependencies, documentation, templates
 .PHONY: check
-check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete
+check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete $(CFN_LINT)
+	$(CFN_LINT) cloudformation/*.yaml
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo fetch --locked --quiet
 	$(TOOLS)/cargo-deny --offline --all-features check bans licenses sources
 	$(TOOLS)/cargo-machete .
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+$(CFN_LINT):
+	python3 -m venv $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)
+	$(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT_VERSION)
 
 ## make control-plane     build the local control planes into the cache (once)
 .PHONY: control-plane

@@ -1,0 +1,198 @@
+//! The rules.
+
+use serde_json::Value;
+
+use crate::template::{Template, many};
+
+/// A rule: what of a template breaks it.
+type Rule = fn(&Template) -> Vec<String>;
+
+/// Every rule with its name.
+pub(crate) const RULES: &[(&str, Rule)] = &[
+    ("no action with a wildcard", wildcard_actions),
+    (
+        "no resource \"*\" without a reason beside it",
+        unexplained_resources,
+    ),
+    ("no grant to everybody", grants_to_everybody),
+    ("every resource is tagged", untagged),
+    ("every parameter is validated", unchecked_parameters),
+    ("every bucket is closed, encrypted and stays", open_buckets),
+    ("every bucket refuses plain connections", plain_connections),
+    ("every key stays", keys_that_go),
+    (
+        "every function has a role, logs that end, and an alarm",
+        lonely_functions,
+    ),
+];
+
+fn wildcard_actions(template: &Template) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (resource, statement) in template.statements() {
+        for action in many(&statement["Action"]) {
+            if action.as_str().is_none_or(|action| action.contains('*')) {
+                violations.push(format!("{resource} allows {action}"));
+            }
+        }
+        if !statement["NotAction"].is_null() || !statement["NotResource"].is_null() {
+            violations.push(format!("{resource} grants by exclusion"));
+        }
+    }
+    violations
+}
+
+/// The tree has no comments, so the text is read: a line that names "*" as a resource needs a comment above it or
+/// behind it.
+fn unexplained_resources(template: &Template) -> Vec<String> {
+    let lines: Vec<&str> = template.text.lines().collect();
+    let mut violations = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let names_all = line.contains("Resource: \"*\"") || line.contains("Resource: '*'");
+        let above = number.checked_sub(1).map_or("", |above| lines[above].trim());
+        if names_all && !above.starts_with('#') && !line.contains(" # ") {
+            violations.push(format!("line {}", number + 1));
+        }
+    }
+    violations
+}
+
+fn grants_to_everybody(template: &Template) -> Vec<String> {
+    let everybody = |principal: &Value| {
+        *principal == "*"
+            || principal
+                .as_object()
+                .into_iter()
+                .flatten()
+                .any(|(_, who)| many(who).contains(&&Value::from("*")))
+    };
+    let granting = template.statements().into_iter();
+    granting
+        .filter(|(_, statement)| statement["Effect"] == "Allow" && everybody(&statement["Principal"]))
+        .map(|(resource, _)| resource.to_owned())
+        .collect()
+}
+
+/// Types that CloudFormation gives no tags.
+const WITHOUT_TAGS: &[&str] = &[
+    "AWS::KMS::Alias",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Permission",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::TopicPolicy",
+];
+
+fn untagged(template: &Template) -> Vec<String> {
+    let tagged = |resource: &Value| {
+        let tags = resource["Properties"]["Tags"].as_array().into_iter().flatten();
+        tags.map(|tag| &tag["Key"]).any(|key| key == "lifeboat:stack")
+    };
+    template
+        .resources()
+        .filter(|(_, resource)| {
+            let r#type = resource["Type"].as_str().unwrap_or_default();
+            !WITHOUT_TAGS.contains(&r#type) && !r#type.starts_with("Custom::") && !tagged(resource)
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn unchecked_parameters(template: &Template) -> Vec<String> {
+    const CHECKS: &[&str] = &["AllowedPattern", "AllowedValues", "MinLength", "MinValue"];
+    let parameters = template.root["Parameters"].as_object().into_iter().flatten();
+    let mut violations = Vec::new();
+    for (name, parameter) in parameters {
+        if CHECKS.iter().all(|check| parameter[check].is_null()) {
+            violations.push(format!("{name} takes anything"));
+        }
+        if parameter["Description"].is_null() {
+            violations.push(format!("{name} is not described"));
+        }
+    }
+    violations
+}
+
+fn open_buckets(template: &Template) -> Vec<String> {
+    const BLOCKS: &[&str] = &[
+        "BlockPublicAcls",
+        "BlockPublicPolicy",
+        "IgnorePublicAcls",
+        "RestrictPublicBuckets",
+    ];
+    let mut violations = Vec::new();
+    for (name, bucket) in template.of_type("AWS::S3::Bucket") {
+        let properties = &bucket["Properties"];
+        let blocks = &properties["PublicAccessBlockConfiguration"];
+        if BLOCKS.iter().any(|block| blocks[block] != true) {
+            violations.push(format!("{name} is open"));
+        }
+        if properties["BucketEncryption"].is_null() {
+            violations.push(format!("{name} is not encrypted"));
+        }
+        if bucket["DeletionPolicy"] != "Retain" || bucket["UpdateReplacePolicy"] != "Retain" {
+            violations.push(format!("{name} goes with its stack"));
+        }
+    }
+    violations
+}
+
+fn plain_connections(template: &Template) -> Vec<String> {
+    let denies = |policy: &Value| {
+        let statements = policy["Properties"]["PolicyDocument"]["Statement"].as_array();
+        statements.into_iter().flatten().any(|statement| {
+            statement["Effect"] == "Deny"
+                && statement["Principal"] == "*"
+                && statement["Condition"]["Bool"]["aws:SecureTransport"] == "false"
+        })
+    };
+    let buckets = template.of_type("AWS::S3::Bucket").count();
+    let policies = template.of_type("AWS::S3::BucketPolicy");
+    let denying = policies.filter(|(_, policy)| denies(policy)).count();
+    if denying < buckets {
+        vec![format!("{denying} of {buckets} buckets do")]
+    } else {
+        Vec::new()
+    }
+}
+
+fn keys_that_go(template: &Template) -> Vec<String> {
+    template
+        .of_type("AWS::KMS::Key")
+        .filter(|(_, key)| key["DeletionPolicy"] != "Retain" || key["UpdateReplacePolicy"] != "Retain")
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn lonely_functions(template: &Template) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (name, function) in template.of_type("AWS::Lambda::Function") {
+        let properties = &function["Properties"];
+        if properties["Role"].is_null() {
+            violations.push(format!("{name} has no role"));
+        }
+        let own_logs = template.of_type("AWS::Logs::LogGroup").any(|(_, group)| {
+            let group = &group["Properties"];
+            !group["RetentionInDays"].is_null()
+                && text(&group["LogGroupName"])
+                    == format!("/aws/lambda/{}", text(&properties["FunctionName"]))
+        });
+        if !own_logs {
+            violations.push(format!("{name} has no log group with an end"));
+        }
+        let watched = template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
+            let alarm = &alarm["Properties"];
+            alarm["MetricName"] == "Errors" && alarm["Dimensions"][0]["Value"]["Ref"] == name
+        });
+        if !watched {
+            violations.push(format!("nothing watches the errors of {name}"));
+        }
+    }
+    violations
+}
+
+/// A string, also one inside `Fn::Sub`.
+fn text(value: &Value) -> &str {
+    value
+        .as_str()
+        .or_else(|| value["Fn::Sub"].as_str())
+        .unwrap_or_default()
+}
