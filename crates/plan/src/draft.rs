@@ -166,7 +166,18 @@ impl Draft {
             self.record_slim(r#type, index, rule, slim);
             return Ok(());
         }
-        let object: Value = serde_json::from_slice(raw).map_err(|_| fault("it is not JSON"))?;
+        let object: Value = match serde_json::from_slice(raw) {
+            Ok(object) => object,
+            Err(_) => {
+                // Reading the few fields skips all others, however deep they are.
+                let slim = (reading::depth(raw) > reading::DEEPEST).then(|| serde_json::from_slice(raw));
+                let Some(Ok(slim)) = slim else {
+                    return Err(fault("it is not JSON"));
+                };
+                self.record_slim(r#type, index, crate::RuleId::NestedTooDeep, slim);
+                return Ok(());
+            }
+        };
         let name = lifeboat_translate::pointer::text(&object, "/metadata/name")
             .ok_or_else(|| fault("it has no name"))?
             .to_owned();

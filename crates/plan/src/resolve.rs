@@ -339,6 +339,15 @@ fn assemble(mut work: Work<'_>, sorted: &[usize], missing: Vec<crate::MissingDep
                 manager: first.clone(),
                 operation: crate::Operation::Update,
             },
+            // Replacing a live object leaves whoever owned it before as an owner of what stays the same,
+            // and never makes an applier own by Apply: the captured entries have to be written back.
+            (Ownership::Single { manager, .. }, false)
+                if matches!(work.actions[index], Action::Update | Action::CreateOrUpdate) =>
+            {
+                Ownership::Several {
+                    first: manager.clone(),
+                }
+            }
             (ownership, _) => ownership.clone(),
         };
         changes.sort();

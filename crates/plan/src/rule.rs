@@ -66,6 +66,7 @@ rules! {
     Terminating = "terminating", "The object was being deleted when it was captured.";
     TerminatingNamespace = "terminating-namespace", "Its namespace was being deleted when it was captured.";
     ReadOnlyType = "read-only-type", "Objects of this type cannot be created through the API.";
+    NestedTooDeep = "nested-too-deep", "It is nested deeper than 127 levels, which a plan cannot take; `lifeboat cat` gives it out as it was captured.";
     TypeNotServed = "type-not-served", "The target does not serve this type, and no CustomResourceDefinition of the plan defines it.";
     VersionNotServed = "version-not-served", "The target serves no version of this type into which the captured object goes without loss.";
     NamespaceMerged = "namespace-merged", "Several namespaces become one; the Namespace object of another one is used.";

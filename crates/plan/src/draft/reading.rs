@@ -27,6 +27,28 @@ struct SlimMetadata {
     deletion: Option<IgnoredAny>,
 }
 
+/// The depth to which serde_json reads (its recursion limit is 128, the innermost value included).
+pub(super) const DEEPEST: usize = 127;
+
+/// How deep lists and maps are nested in a JSON text.
+pub(super) fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 impl Draft {
     pub(super) fn record_slim(&mut self, r#type: &SourceType, index: u32, rule: RuleId, slim: Slim) {
         let SlimMetadata {

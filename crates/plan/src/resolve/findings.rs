@@ -32,6 +32,7 @@ pub(super) fn add(work: &mut Work<'_>, sorted: &[usize], missing: &[MissingDepen
         found.push(of_missing(dependency));
     }
     unserved(work, sorted, &mut found);
+    too_deep(work, &mut found);
     outside(work, sorted, &mut found);
     webhooks_in_target(work, sorted, &mut found);
     webhooks_in_plan(work, sorted, &mut found);
@@ -127,6 +128,23 @@ fn unserved(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
                     detail.as_deref().unwrap_or(rule.as_str())
                 ),
                 "install what serves the type in the target first, or leave the type out of the selection",
+            ));
+        }
+    }
+}
+
+fn too_deep(work: &Work<'_>, found: &mut Vec<LintFinding>) {
+    for skipped in &work.draft.skipped {
+        if skipped.rule == RuleId::NestedTooDeep {
+            let source = work
+                .draft
+                .source_ref(skipped.r#type, skipped.namespace.as_deref(), &skipped.name);
+            found.push(warning(
+                "not-restorable",
+                Code::PlanRefused,
+                Some(source.clone()),
+                format!("{source} is not restored: it is nested deeper than 127 levels."),
+                "take it out of the recovery point with `lifeboat cat`, and create it by hand",
             ));
         }
     }

@@ -324,3 +324,60 @@ fn a_webhook_without_its_backend_is_warned_about() {
     );
     assert_eq!(checks(&World::new([webhook, service])), Vec::<String>::new());
 }
+
+#[test]
+fn an_object_nested_too_deep_is_listed_and_stops_nothing() {
+    let world = World::new([config("c")]);
+    for (levels, fits) in [(126, true), (127, false), (9_990, false)] {
+        let mut draft = world.draft();
+        let raw = format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"deep","namespace":"shop","uid":"u"}},"x":{}{}}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        );
+        let r#type = crate::testing::type_of(&config("deep"));
+        let locator = crate::Locator {
+            frame: 1,
+            position: 0,
+        };
+        assert_eq!(
+            draft.observe(&r#type, locator, raw.as_bytes()),
+            Ok(()),
+            "{levels}"
+        );
+        let plan = draft.plan(&world.facts).map_err(|error| error.problems);
+        let Ok(plan) = plan else { panic!("{plan:?}") };
+        find(&plan, "configmaps shop/c");
+        if fits {
+            find(&plan, "configmaps shop/deep");
+        } else {
+            let left = left_out(&plan, "configmaps shop/deep");
+            assert_eq!(left.rule, RuleId::NestedTooDeep);
+            assert_eq!(plan.lint()[0].check, "not-restorable");
+        }
+    }
+}
+
+#[test]
+fn an_updated_object_gets_its_former_owners_back() {
+    let mut applied = config("c");
+    applied["data"] = json!({"a": "1"});
+    applied["metadata"]["managedFields"] = json!([{"manager": "flux", "operation": "Apply",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}]);
+    let mut world = World::new([applied]).with(json!({"existing": "update"}));
+    let single = |world: &World| {
+        let plan = world.plan();
+        let ownership = &find(&plan, "configmaps shop/c").ownership;
+        matches!(ownership, crate::Ownership::Single { .. })
+    };
+    assert!(single(&world), "a new object needs one request");
+    exists(&mut world, "configmaps", Some("shop"), "c", false);
+    assert!(!single(&world));
+    let plan = world.plan();
+    assert_eq!(
+        find(&plan, "configmaps shop/c").after,
+        [crate::Step::SetManagedFields]
+    );
+    let entries = world.bodies(&plan, "configmaps shop/c").managed_fields;
+    assert_eq!(entries.unwrap_or_default()[0]["operation"], "Apply");
+}
