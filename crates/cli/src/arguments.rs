@@ -21,7 +21,7 @@ signed recovery point, and restores it into another cluster with a report of wha
 
 const AFTER: &str = "From nothing to a proven restore:
   lifeboat keys generate --out keys
-  lifeboat backup --store points --context this-cluster \
+  lifeboat backup --store points --context this-cluster \\
       --recovery-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
   lifeboat restore latest --store points --context other-cluster \\
       --recovery-key keys/recovery.key.pem --verify-key keys/signing.pub.pem
@@ -160,7 +160,7 @@ pub struct PointArguments {
     /// Where recovery points are.
     #[command(flatten)]
     pub store: StoreArguments,
-    /// The public signing key that the point must be signed with (signing.pub.pem)
+    /// The public half of the signing key (signing.pub.pem) that the point must be signed with
     #[arg(
         long,
         env = "LIFEBOAT_VERIFY_KEY",
@@ -171,10 +171,10 @@ pub struct PointArguments {
     pub verify_key: PathBuf,
 }
 
-/// The private half of the recovery key.
+/// The private half of the recovery key: what every command that reads a recovery point decrypts with.
 #[derive(Debug, Clone, Args)]
 pub struct RecoveryKeyArguments {
-    /// The private recovery key (recovery.key.pem)
+    /// The private half of the recovery key (recovery.key.pem), to decrypt with
     #[arg(
         long,
         env = "LIFEBOAT_RECOVERY_KEY",
@@ -183,6 +183,30 @@ pub struct RecoveryKeyArguments {
         help_heading = "Recovery points"
     )]
     pub recovery_key: PathBuf,
+}
+
+/// The keys of a backup, the one command that writes a recovery point: the public half of the recovery
+/// key, so that what it wrote is closed to it, and the private half of the signing key.
+#[derive(Debug, Clone, Args)]
+pub struct SealingKeyArguments {
+    /// The public half of the recovery key (recovery.pub.pem), to encrypt with
+    #[arg(
+        long = "recovery-key",
+        env = "LIFEBOAT_RECOVERY_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub recipient: PathBuf,
+    /// The private half of the signing key (signing.key.pem), to sign with
+    #[arg(
+        long,
+        env = "LIFEBOAT_SIGNING_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Recovery points"
+    )]
+    pub signing_key: PathBuf,
 }
 
 /// Which cluster, as kubectl takes it.

@@ -1,6 +1,6 @@
 //! `lifeboat backup`: captures a cluster and seals it into a recovery point.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::show::{completeness, missing_text};
-use crate::arguments::{ClusterArguments, FilterArguments, StoreArguments};
+use crate::arguments::{ClusterArguments, FilterArguments, SealingKeyArguments, StoreArguments};
 use crate::cluster;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -46,24 +46,9 @@ pub struct Arguments {
     /// Where the point goes. The folder is made if only its last part is missing.
     #[command(flatten)]
     pub store: StoreArguments,
-    /// The public half of the recovery key (recovery.pub.pem), to encrypt with
-    #[arg(
-        long,
-        env = "LIFEBOAT_RECOVERY_KEY",
-        hide_env_values = true,
-        value_name = "FILE",
-        help_heading = "Recovery points"
-    )]
-    pub recovery_key: PathBuf,
-    /// The private signing key (signing.key.pem)
-    #[arg(
-        long,
-        env = "LIFEBOAT_SIGNING_KEY",
-        hide_env_values = true,
-        value_name = "FILE",
-        help_heading = "Recovery points"
-    )]
-    pub signing_key: PathBuf,
+    /// What it is sealed with.
+    #[command(flatten)]
+    pub keys: SealingKeyArguments,
     /// The cluster.
     #[command(flatten)]
     pub from: ClusterArguments,
@@ -168,8 +153,8 @@ impl Document for BackupDocument {
 /// # Errors
 /// Where none was made. One that is Partial was made: it is printed, and the exit code says so.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recipient = keys::load_recipient(&arguments.recovery_key)?;
-    let signer = PemSigner::load(&arguments.signing_key)?;
+    let recipient = keys::load_recipient(&arguments.keys.recipient)?;
+    let signer = PemSigner::load(&arguments.keys.signing_key)?;
     let document = context.block_on(make(arguments, &recipient, &signer, context))?;
     context.print(&document)?;
     Ok(match document.completeness {

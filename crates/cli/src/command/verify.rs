@@ -1,7 +1,5 @@
 //! `lifeboat verify`: whether a recovery point is whole, and the one that was signed.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_format::manifest::Completeness;
@@ -10,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::open;
 use super::show::completeness;
-use crate::arguments::PointArguments;
+use crate::arguments::{PointArguments, RecoveryKeyArguments};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,24 +27,21 @@ const AFTER: &str = "Examples:
 
 Exit codes: 0 whole, 2 no such point, 5 refused, 8 the store failed, 9 a key cannot be used";
 
+const WITH_KEY: &str =
+    "The private half of the recovery key (recovery.key.pem): with it the contents are checked too";
+
 /// Options of `lifeboat verify`.
 #[derive(Debug, Args)]
-#[command(after_long_help = AFTER)]
+#[command(after_long_help = AFTER, mut_arg("recovery_key", |key| key.required(false).help(WITH_KEY)))]
 pub struct Arguments {
     /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
     pub point: String,
     /// Where it is.
     #[command(flatten)]
     pub from: PointArguments,
-    /// The private recovery key (recovery.key.pem): with it the contents are checked too
-    #[arg(
-        long,
-        env = "LIFEBOAT_RECOVERY_KEY",
-        hide_env_values = true,
-        value_name = "FILE",
-        help_heading = "Recovery points"
-    )]
-    pub recovery_key: Option<PathBuf>,
+    /// What opens it; with it the contents are checked too.
+    #[command(flatten)]
+    pub key: Option<RecoveryKeyArguments>,
 }
 
 /// What was verified; only printed where all of it holds.
@@ -111,11 +106,8 @@ impl Document for VerifyDocument {
 /// # Errors
 /// The first thing that does not hold.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let unwrapper = arguments
-        .recovery_key
-        .as_deref()
-        .map(PemUnwrapper::load)
-        .transpose()?;
+    let key = arguments.key.as_ref().map(|key| key.recovery_key.as_path());
+    let unwrapper = key.map(PemUnwrapper::load).transpose()?;
     let progress = PointProgress::new(&context.progress);
     let mut watch = Stopwatch::start();
     let document = context.block_on(async {

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+mod readme;
 mod run;
 mod transcript;
 
