@@ -3,7 +3,7 @@
 use lifeboat_model::{Code, ErrorKind, TypeName};
 
 use crate::compress::{CompressionError, Compressor, MAX_PLAINTEXT};
-use crate::digest::Sha256;
+use crate::digest::LineDigest;
 use crate::glance::{Glance, GlanceError, glance};
 use crate::index::IndexEntry;
 
@@ -143,8 +143,7 @@ impl BatchBuilder {
         self.entries.push(IndexEntry {
             namespace: found.namespace.as_deref().unwrap_or_default().to_owned(),
             name: found.name.clone().into_owned(),
-            uid: found.uid.clone().into_owned(),
-            digest: Sha256::of(line),
+            digest: LineDigest::of(line),
             bytes: line.len() as u64,
         });
         self.lines.push(b'\n');

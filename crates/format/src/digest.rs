@@ -69,6 +69,36 @@ impl From<Sha256> for String {
     }
 }
 
+/// The digest of an object's line in the index: the first 16 bytes of its SHA-256.
+///
+/// Half a digest is enough: it tells apart what an authenticated frame holds, and two captures of one
+/// object; nobody but the writer of the point can choose it. The other half would be a fifth of the
+/// index, because digests do not compress.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineDigest(pub [u8; 16]);
+
+impl LineDigest {
+    /// The digest of a line, given without its line end.
+    #[must_use]
+    pub fn of(line: &[u8]) -> Self {
+        Sha256::of(line).into()
+    }
+}
+
+impl From<Sha256> for LineDigest {
+    fn from(digest: Sha256) -> Self {
+        let mut value = [0; 16];
+        value.copy_from_slice(&digest.0[..16]);
+        Self(value)
+    }
+}
+
+impl fmt::Debug for LineDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 /// A digest of bytes that arrive in pieces.
 #[derive(Clone)]
 pub struct Hasher(Context);

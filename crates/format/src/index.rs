@@ -1,7 +1,8 @@
 //! The index: where each object of a cluster lies, who it is, and its digest.
 //!
 //! The content of an index frame is lines of JSON: for each frame of objects one head line that names
-//! the frame, then one line for each object in it, in order.
+//! the frame, then one line for each object in it, in order. Every byte of such a line is paid for once
+//! for each object of the cluster, so a line holds only what must be known without reading the object.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::compress::{CompressionError, Compressor};
-use crate::digest::Sha256;
+use crate::digest::{LineDigest, Sha256};
 use crate::pack::FrameLocation;
 
 /// How many bytes of lines make an index frame worth writing. Restoring one namespace reads the whole
@@ -26,10 +27,8 @@ pub struct IndexEntry {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its UID; empty where the server gave none.
-    pub uid: String,
     /// The digest of its line, without the line end.
-    pub digest: Sha256,
+    pub digest: LineDigest,
     /// The size of its line, without the line end.
     pub bytes: u64,
 }
@@ -118,7 +117,7 @@ impl IndexBuilder {
         self.line(&head);
         for entry in &batch.entries {
             let digest = URL_SAFE_NO_PAD.encode(entry.digest.0);
-            self.line(&(&entry.namespace, &entry.name, digest, entry.bytes, &entry.uid));
+            self.line(&(&entry.namespace, &entry.name, digest, entry.bytes));
         }
     }
 
@@ -225,18 +224,34 @@ impl<'a> IndexReader<'a> {
     }
 }
 
+/// Reads a line of version 2, or one of version 1: an index pack of an earlier point that a newer one
+/// names is as it was written. The two differ in their number of elements.
 fn read_entry(line: &[u8]) -> Option<IndexEntry> {
-    let (namespace, name, digest, bytes, uid): (String, String, Cow<'_, str>, u64, String) =
-        serde_json::from_slice(line).ok()?;
-    let mut value = [0; 32];
-    let length = URL_SAFE_NO_PAD.decode_slice(digest.as_bytes(), &mut value).ok()?;
-    (length == 32).then_some(IndexEntry {
+    type Current<'a> = (String, String, Cow<'a, str>, u64);
+    // The UID behind the others is not used: it stands in the object.
+    type First<'a> = (String, String, Cow<'a, str>, u64, Cow<'a, str>);
+    if let Ok((namespace, name, digest, bytes)) = serde_json::from_slice::<Current<'_>>(line) {
+        return Some(IndexEntry {
+            namespace,
+            name,
+            digest: LineDigest(read_digest(&digest)?),
+            bytes,
+        });
+    }
+    let (namespace, name, digest, bytes, _) = serde_json::from_slice::<First<'_>>(line).ok()?;
+    Some(IndexEntry {
         namespace,
         name,
-        uid,
-        digest: Sha256(value),
+        digest: Sha256(read_digest(&digest)?).into(),
         bytes,
     })
+}
+
+/// Decodes a digest of exactly `N` bytes.
+fn read_digest<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut value = [0; N];
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut value).ok()?;
+    (length == N).then_some(value)
 }
 
 impl Iterator for IndexReader<'_> {

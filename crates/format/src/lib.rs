@@ -26,7 +26,7 @@ pub mod verify;
 
 pub use batch::{Batch, BatchBuilder, BatchError};
 pub use compress::{CompressionError, Compressor, Decompressor};
-pub use digest::{Hasher, Sha256};
+pub use digest::{Hasher, LineDigest, Sha256};
 pub use glance::{Glance, GlanceError, glance};
 pub use index::{FrameRef, IndexBuilder, IndexEntry, IndexError, read_index};
 pub use keys::{DataKey, Fingerprint, KeyError, RecipientKey, VerifyingKey, WrapAlgorithm, WrappedKey};

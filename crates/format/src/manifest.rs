@@ -24,8 +24,9 @@ use crate::digest::Sha256;
 use crate::keys::{Fingerprint, WrapAlgorithm, WrappedKey};
 use crate::pack::{PackKind, PackSummary};
 
-/// The version of the predicate that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this program writes, and the newest that it reads: it reads all
+/// earlier ones too. `FORMAT.md` says in what they differ.
+pub const FORMAT_VERSION: u32 = 2;
 /// The type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The type of the predicate.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use lifeboat_format::pack::reader::FrameOpener;
 use lifeboat_format::verify::{check_file, check_place};
 use lifeboat_format::{
-    DataKey, PackError, PackKind, PackReader, Sha256, Statement, VerifyingKey, open_envelope, read_index,
+    DataKey, IndexEntry, LineDigest, PackError, PackKind, PackReader, Sha256, Statement, VerifyingKey,
+    open_envelope, read_index,
 };
 
 fn folder(version: &str) -> PathBuf {
@@ -23,9 +24,25 @@ fn open(folder: &Path) -> Statement {
 
 #[test]
 fn version_1_verifies_and_gives_its_objects_back() {
-    let folder = folder("v1");
+    gives_its_objects_back(1);
+}
+
+#[test]
+fn version_2_verifies_and_gives_its_objects_back() {
+    gives_its_objects_back(2);
+}
+
+#[test]
+fn the_same_objects_have_the_same_entries_in_every_version() {
+    assert_eq!(gives_its_objects_back(1), gives_its_objects_back(2));
+}
+
+/// Reads the fixture of a version. Its index entries are the answer.
+fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
+    let folder = folder(&format!("v{version}"));
     let statement = open(&folder);
     let predicate = &statement.predicate;
+    assert_eq!(predicate.format_version, version);
     check_place(
         &statement,
         &"shop".parse().unwrap(),
@@ -67,7 +84,7 @@ fn version_1_verifies_and_gives_its_objects_back() {
     let entries: Vec<_> = index.iter().flat_map(|(_, entries)| entries).collect();
     assert_eq!(entries.len(), lines.len());
     for (entry, line) in entries.iter().zip(&lines) {
-        assert_eq!(entry.digest, Sha256::of(line.as_bytes()), "{}", entry.name);
+        assert_eq!(entry.digest, LineDigest::of(line.as_bytes()), "{}", entry.name);
     }
     assert!(lines[0].contains(r#""text":"Grüße, \"Welt\"\n""#));
     assert!(lines[2].contains("123456789012345678901234567890") && lines[2].contains("1.10"));
@@ -84,4 +101,5 @@ fn version_1_verifies_and_gives_its_objects_back() {
         )
         .unwrap();
     assert_eq!(content, format!("{}\n", lines[2]).into_bytes());
+    index.into_iter().flat_map(|(_, entries)| entries).collect()
 }

@@ -356,20 +356,24 @@ fn write_corpus() {
         .unwrap();
     write("frames", "content-alone", &zstd);
 
-    let digest = "A".repeat(43);
+    let digest = "A".repeat(22);
+    let whole = "A".repeat(43);
     let head = r#"{"pack":"p-0000.pack","frame":3,"offset":1234,"length":567,"type":"deployments.apps"}"#;
     write(
         "index",
         "group",
-        format!("{head}\n[\"shop\",\"cart\",\"{digest}\",42,\"u-1\"]\n").as_bytes(),
+        format!("{head}\n[\"shop\",\"cart\",\"{digest}\",42]\n").as_bytes(),
     );
     write(
         "index",
         "groups",
-        format!(
-            "{head}\n{head}\n[\"\",\"a\\\"\\u00e9\",\"{digest}\",0,\"\"]\n[\"\",\"b\",\"{digest}\",9,\"\"]\n"
-        )
-        .as_bytes(),
+        format!("{head}\n{head}\n[\"\",\"a\\\"\\u00e9\",\"{digest}\",0]\n[\"\",\"b\",\"{digest}\",9]\n")
+            .as_bytes(),
+    );
+    write(
+        "index",
+        "group-v1",
+        format!("{head}\n[\"shop\",\"cart\",\"{whole}\",42,\"u-1\"]\n").as_bytes(),
     );
     write("index", "empty", b"");
 

@@ -48,8 +48,7 @@ fn items_become_lines_with_their_type_and_an_entry_each() {
         IndexEntry {
             namespace: "shop".into(),
             name: "a".into(),
-            uid: "u".into(),
-            digest: Sha256::of(first.as_bytes()),
+            digest: LineDigest::of(first.as_bytes()),
             bytes: first.len() as u64,
         }
     );

@@ -9,8 +9,7 @@ fn entry(namespace: &str, name: &str) -> IndexEntry {
     IndexEntry {
         namespace: namespace.into(),
         name: name.into(),
-        uid: "u-1".into(),
-        digest: Sha256::of(name.as_bytes()),
+        digest: LineDigest::of(name.as_bytes()),
         bytes: 42,
     }
 }
@@ -66,13 +65,10 @@ fn the_lines_are_those_of_the_format() {
         concat!(
             r#"{"pack":"p-0000.pack","frame":3,"offset":308,"length":100,"type":"deployments.apps"}"#,
             "\n",
-            r#"["shop","a\"b","OdmGS8B7Y5dQgOqFzNGUwLjO-2TjFrrP7NRAfn2A7zA",42,"u-1"]"#,
+            r#"["shop","a\"b","<digest>",42]"#,
             "\n"
         )
-        .replace(
-            "OdmGS8B7Y5dQgOqFzNGUwLjO-2TjFrrP7NRAfn2A7zA",
-            &URL_SAFE_NO_PAD.encode(Sha256::of(b"a\"b").0)
-        )
+        .replace("<digest>", &URL_SAFE_NO_PAD.encode(&Sha256::of(b"a\"b").0[..16]))
     );
     assert!(builder.is_empty(), "ready for the next frame");
 }
@@ -80,8 +76,8 @@ fn the_lines_are_those_of_the_format() {
 #[test]
 fn damaged_lines_are_named() {
     let head = r#"{"pack":"p-0000.pack","frame":3,"offset":308,"length":100,"type":"pods"}"#;
-    let digest = URL_SAFE_NO_PAD.encode([7; 32]);
-    let good = format!("{head}\n[\"\",\"a\",\"{digest}\",1,\"\"]\n");
+    let digest = URL_SAFE_NO_PAD.encode([7; 16]);
+    let good = format!("{head}\n[\"\",\"a\",\"{digest}\",1]\n");
     assert_eq!(read(good.as_bytes()).unwrap()[0].1.len(), 1);
     let newer = good.replace("\"frame\":3", "\"frame\":3,\"added\":true");
     assert!(read(newer.as_bytes()).is_ok(), "a later writer may add fields");
@@ -91,10 +87,13 @@ fn damaged_lines_are_named() {
         (head.to_owned(), 1),
         (good.trim_end().to_owned(), 2),
         (good.replace(&digest, "short"), 2),
-        (good.replace(&digest, &URL_SAFE_NO_PAD.encode([7; 33])), 2),
-        (good.replace(",1,", ",-1,"), 2),
-        (good.replace(",\"\"]", "]"), 2),
-        (good.replace(",\"\"]", ",\"\",1]"), 2),
+        (good.replace(&digest, &URL_SAFE_NO_PAD.encode([7; 15])), 2),
+        (good.replace(&digest, &URL_SAFE_NO_PAD.encode([7; 17])), 2),
+        (good.replace(&digest, &URL_SAFE_NO_PAD.encode([7; 32])), 2),
+        (good.replace(",1]", ",-1]"), 2),
+        (good.replace(",1]", "]"), 2),
+        (good.replace(",1]", ",1,\"\"]"), 2),
+        (good.replace(",1]", ",1,2]"), 2),
         (good.replace("p-0000.pack", "../p.pack"), 1),
         (good.replace("p-0000.pack", "other/p-0000.pack"), 1),
         (format!("{good}{{}}\n"), 3),
@@ -103,6 +102,30 @@ fn damaged_lines_are_named() {
             Err(IndexError::Line { line: found, .. }) => assert_eq!(found, line, "{wrong}"),
             other => panic!("{wrong}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn lines_of_version_1_are_read_and_compare_with_those_of_version_2() {
+    let head = r#"{"pack":"p-0000.pack","frame":3,"offset":308,"length":100,"type":"pods"}"#;
+    let whole = Sha256::of(b"a line");
+    let line = |digest: &[u8]| {
+        let digest = URL_SAFE_NO_PAD.encode(digest);
+        format!("{head}\n[\"shop\",\"a\",\"{digest}\",6,\"u-1\"]\n")
+    };
+    let first = line(&whole.0);
+    let second = line(&whole.0[..16]).replace(",\"u-1\"]", "]");
+    assert_eq!(read(first.as_bytes()).unwrap(), read(second.as_bytes()).unwrap());
+    for wrong in [
+        line(&whole.0[..16]),
+        line(&whole.0[..31]),
+        first.replace(",\"u-1\"]", ",7]"),
+        first.replace(",\"u-1\"]", ",\"u-1\",7]"),
+    ] {
+        assert!(
+            matches!(read(wrong.as_bytes()), Err(IndexError::Line { line: 2, .. })),
+            "{wrong}"
+        );
     }
 }
 

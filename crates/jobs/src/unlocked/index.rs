@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use lifeboat_format::{FrameRef, IndexEntry, Sha256};
+use lifeboat_format::{FrameRef, IndexEntry, LineDigest};
 use lifeboat_model::{ObjectRef, TypeName};
 
 /// One frame of objects, as the index names it.
@@ -189,7 +189,7 @@ pub(super) fn check_lines(entries: &[IndexEntry], plaintext: &[u8]) -> Result<Ve
             .filter(|end| plaintext.get(*end) == Some(&b'\n'))
             .map(|end| &plaintext[at..end])
             .ok_or_else(|| format!("object {position} does not have the length that the index says"))?;
-        if Sha256::of(line) != entry.digest {
+        if LineDigest::of(line) != entry.digest {
             return Err(format!(
                 "object {position} does not have the digest that the index says"
             ));

@@ -1,13 +1,13 @@
-//! A recovery point of format version 1, kept as it was written when that version was made. It must
+//! A recovery point of every format version, kept as it was written when that version was made. It must
 //! open, verify and decrypt for ever.
 
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use lifeboat_filesystem::FolderStore;
-use lifeboat_format::manifest::Completeness;
+use lifeboat_format::manifest::{Completeness, FORMAT_VERSION};
 use lifeboat_jobs::ports::ObjectStore;
-use lifeboat_jobs::{Silent, seal};
+use lifeboat_jobs::{Silent, UnlockedPoint, seal};
 
 use crate::sample::*;
 
@@ -26,7 +26,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 #[test]
 #[ignore = "writes the fixture; run once for each format version"]
 fn write_the_fixture() {
-    let folder = fixture("store");
+    let folder = fixture_of(FORMAT_VERSION).join("store");
     assert!(!folder.exists(), "a fixture is written once");
     let store: Arc<dyn ObjectStore> = Arc::new(FolderStore::create(folder).unwrap());
     run(async {
@@ -41,13 +41,48 @@ fn write_the_fixture() {
 
 #[test]
 fn a_point_of_version_1_still_opens_verifies_and_decrypts() {
-    let store: Arc<dyn ObjectStore> = Arc::new(FolderStore::open(fixture("store")).unwrap());
+    opens_verifies_and_decrypts(1);
+}
+
+#[test]
+fn a_point_of_version_2_still_opens_verifies_and_decrypts() {
+    opens_verifies_and_decrypts(2);
+}
+
+/// `diff` compares what the indexes say, whatever version wrote them.
+#[test]
+fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
+    let entries = |version| {
+        run(async {
+            let unlocked = unlocked(version).await;
+            let index = unlocked.index(&cluster("eu")).await.unwrap();
+            index
+                .iter()
+                .map(|located| located.entry.clone())
+                .collect::<Vec<_>>()
+        })
+    };
+    let first = entries(1);
+    assert_eq!(first.len(), 2 * OBJECTS);
+    assert_eq!(first, entries(2));
+}
+
+async fn unlocked(version: u32) -> UnlockedPoint {
+    let store = FolderStore::open(fixture_of(version).join("store")).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    let opened = vault(&store).open(&point(NEWER), &verifying()).await.unwrap();
+    opened.unlock(&unwrapper()).await.unwrap()
+}
+
+fn opens_verifies_and_decrypts(version: u32) {
+    let store = FolderStore::open(fixture_of(version).join("store")).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
     run(async {
         let latest = vault(&store).resolve("latest", &verifying()).await.unwrap();
         assert_eq!(latest, point(NEWER));
         let opened = vault(&store).open(&latest, &verifying()).await.unwrap();
         let predicate = &opened.statement().predicate;
-        assert_eq!(predicate.format_version, 1);
+        assert_eq!(predicate.format_version, version);
         assert_eq!(predicate.completeness, Completeness::Complete);
         opened.verify_digests(&Silent).await.unwrap();
         let unlocked = opened.unlock(&unwrapper()).await.unwrap();

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_format::manifest::{Envelope, PackRecord, Predicate, Statement, TypeOutcome, pae, payload};
+use lifeboat_format::manifest::{
+    Envelope, FORMAT_VERSION, PackRecord, Predicate, Statement, TypeOutcome, pae, payload,
+};
 use lifeboat_format::{Batch, Compressor, DataKey, IndexBuilder, PackKind, PackWriter, Sha256, WrappedKey};
 use lifeboat_jobs::memory::MemoryStore;
 use lifeboat_jobs::ports::{ObjectStore, Signer};
@@ -131,7 +133,7 @@ fn a_newer_format_is_told_from_a_broken_one() {
     wait(async {
         let packs = capture(&store, NEWER, "eu").await.unwrap();
         let mut statement = Statement::new(predicate(NEWER, &[("eu", &packs)]));
-        statement.predicate.format_version = 2;
+        statement.predicate.format_version = FORMAT_VERSION + 1;
         sign(store.as_ref(), &statement).await;
         let error = read(&store).await.unwrap_err();
         assert_eq!(error.code(), Code::NewerFormat);
@@ -300,7 +302,7 @@ fn an_index_that_is_no_index_is_refused() {
     let mut compressor = Compressor::new().unwrap();
     for lines in [
         "nonsense\n",
-        "[\"\",\"a\",\"x\",1,\"\"]\n",
+        "[\"\",\"a\",\"x\",1]\n",
         "{\"pack\":\"../../x.pack\"}\n",
     ] {
         let mut forgery = Forgery::new();

@@ -76,7 +76,7 @@ fn points() -> Vec<PointError> {
         PointError::Manifest {
             point: point(NEWER),
             source: ManifestError::NewerFormat {
-                found: "version 2".to_owned(),
+                found: "version 3".to_owned(),
             },
         },
         PointError::File {

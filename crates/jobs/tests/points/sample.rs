@@ -22,10 +22,14 @@ pub(crate) const NEXT: &str = "20261121T120000Z-cccccc";
 /// How many objects of each of the two types a cluster has.
 pub(crate) const OBJECTS: usize = 10;
 
+/// The folder of the point of a format version, as its version wrote it.
+pub(crate) fn fixture_of(version: u32) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/point-v{version}"))
+}
+
+/// A key that every test and every fixture uses. They are those of the first version.
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/point-v1")
-        .join(name)
+    fixture_of(1).join(name)
 }
 
 pub(crate) fn shop() -> ApplicationName {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
-use lifeboat_format::{Batch, Decompressor, IndexEntry, Sha256};
+use lifeboat_format::{Batch, Decompressor, IndexEntry, LineDigest};
 use lifeboat_jobs::writer::WriteError;
 use lifeboat_jobs::{Index, Progress, UnlockedPoint};
 use lifeboat_kubernetes::capture::BatchSink;
@@ -40,7 +40,7 @@ impl Scope {
 }
 
 /// Where an object of the left side lies, and its digest.
-type Place = (u32, u32, Sha256);
+type Place = (u32, u32, LineDigest);
 
 /// A type's objects by namespace (empty for none), then by name.
 type Objects<'a> = HashMap<&'a str, HashMap<&'a str, Place>>;
