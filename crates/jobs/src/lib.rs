@@ -5,6 +5,8 @@
 //! - [`ports`]: the traits that adapters implement, and their errors.
 //! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
 //! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
+//! - [`job`]: jobs through a scratch bucket, with claims, epochs and fencing.
+//! - [`retention`]: which points are kept, and why.
 //! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose
 //!   process dies at a chosen call, and the test suite that every store must pass.
 //!
@@ -15,12 +17,14 @@
 //! secret is part of an error.
 
 pub mod failing;
+pub mod job;
 pub mod layout;
 mod listing;
 pub mod memory;
 pub mod point;
 pub mod ports;
 pub mod progress;
+pub mod retention;
 pub mod seal;
 pub mod unlocked;
 pub mod vault;

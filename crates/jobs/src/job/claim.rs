@@ -1,0 +1,259 @@
+//! The delegate's half of the protocol: which jobs are open, who takes one, how it ends.
+//!
+//! Every function may be called again after an answer was lost: what is there already with the same bytes
+//! counts as written.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use lifeboat_model::{ApplicationName, EnvironmentId, Epoch, JobId, ObjectKey};
+
+use super::FORMAT;
+use super::document::{Assignment, Checkpoint, Claim};
+use super::keys::{JobFile, job_prefix, jobs_prefix};
+use super::progress::Progress;
+use super::read::Document;
+use super::result::JobResult;
+use super::view::{JobView, Refused, Verdict};
+use crate::listing;
+use crate::ports::{ObjectStore, StoreError};
+
+/// How a document was written once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is there now.
+    New,
+    /// It was there with the same bytes.
+    Same,
+    /// Something else is there, and stays.
+    Other,
+}
+
+/// Creates a key, or finds out that the same bytes are there already.
+///
+/// # Errors
+/// Where the store fails otherwise.
+pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) -> Result<Written, StoreError> {
+    match store.put_new(key, bytes.clone()).await {
+        Ok(_) => Ok(Written::New),
+        Err(StoreError::Exists { .. }) => {
+            let (found, _) = store.get(key).await?;
+            Ok(if found == bytes { Written::Same } else { Written::Other })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A job that a delegate may take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// The newest assignment.
+    pub assignment: Assignment,
+    /// From where to go on.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// What an invocation of a delegate finds in its bucket.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Offers {
+    /// The jobs that are open, oldest first.
+    pub open: Vec<Offer>,
+    /// What had no effect, to be logged.
+    pub refused: Vec<Refused>,
+}
+
+/// Reads one job.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn view(store: &dyn ObjectStore, job: &JobId) -> Result<JobView, StoreError> {
+    let listed = listing::all(store, &job_prefix(job)).await?;
+    view_of(store, job.clone(), listed.into_iter().map(|l| (l.key, l.size))).await
+}
+
+async fn view_of(
+    store: &dyn ObjectStore,
+    job: JobId,
+    keys: impl IntoIterator<Item = (ObjectKey, u64)>,
+) -> Result<JobView, StoreError> {
+    let mut files = Vec::new();
+    for (key, size) in keys {
+        if JobFile::of_key(key.as_str()).is_none() {
+            continue;
+        }
+        // What is too large is refused without being read.
+        let limit = super::read::LARGE as u64;
+        let bytes = if size > limit {
+            store.get_range(&key, 0..limit + 1).await
+        } else {
+            store.get(&key).await.map(|(bytes, _)| bytes)
+        };
+        match bytes {
+            Ok(bytes) => files.push((key, bytes)),
+            // It expired between the listing and now.
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(JobView::assemble(job, files))
+}
+
+/// The jobs of an application that nobody has claimed in their newest epoch. `since` is the name of a job
+/// or the beginning of one: jobs that sort before it are over and are not looked at, so that a week of
+/// jobs costs nothing.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn offers(
+    store: &dyn ObjectStore,
+    application: &ApplicationName,
+    environment: &EnvironmentId,
+    since: &str,
+) -> Result<Offers, StoreError> {
+    let prefix = jobs_prefix(application);
+    let mut jobs: Vec<(JobId, Vec<(ObjectKey, u64)>)> = Vec::new();
+    let mut after = format!("{prefix}{since}");
+    loop {
+        let page = store.list(&prefix, Some(&after), PAGE).await?;
+        let last = page.len() < PAGE;
+        for listed in page {
+            after = listed.key.to_string();
+            let Some((job, _)) = JobFile::of_key(listed.key.as_str()) else {
+                continue;
+            };
+            match jobs.last_mut() {
+                Some((held, keys)) if *held == job => keys.push((listed.key, listed.size)),
+                _ => jobs.push((job, vec![(listed.key, listed.size)])),
+            }
+        }
+        if last {
+            break;
+        }
+    }
+    let mut offers = Offers::default();
+    for (job, keys) in jobs {
+        // Nothing is read of a job whose end is in the listing: most are.
+        if keys.iter().any(|(key, _)| *key == JobFile::Result.key(&job)) {
+            continue;
+        }
+        let mut view = view_of(store, job, keys).await?;
+        offers.refused.append(&mut view.refused);
+        if let Some(offer) = offer(&view, environment) {
+            offers.open.push(offer);
+        }
+    }
+    Ok(offers)
+}
+
+/// What S3 gives in one answer.
+const PAGE: usize = 1000;
+
+fn offer(view: &JobView, environment: &EnvironmentId) -> Option<Offer> {
+    let assignment = view.assignment()?;
+    let open = view.verdict() == Verdict::Open && !view.claims.contains_key(&assignment.epoch);
+    (open && assignment.environment == *environment).then(|| Offer {
+        assignment: assignment.clone(),
+        checkpoint: view.checkpoint_before(assignment.epoch).cloned(),
+    })
+}
+
+/// Claims an offer for an invocation; none where another invocation has it.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn claim(
+    store: &dyn ObjectStore,
+    offer: &Offer,
+    invocation: &str,
+    now: Timestamp,
+    deadline: Timestamp,
+) -> Result<Option<Claim>, StoreError> {
+    let Assignment { job, epoch, .. } = &offer.assignment;
+    let claim = Claim {
+        format: FORMAT,
+        job: job.clone(),
+        epoch: *epoch,
+        invocation: invocation.to_owned(),
+        claimed_at: now,
+        deadline,
+    };
+    let key = JobFile::Claim(*epoch).key(job);
+    match put_once(store, &key, claim.to_bytes().into()).await? {
+        Written::New | Written::Same => Ok(Some(claim)),
+        Written::Other => Ok(None),
+    }
+}
+
+/// Whether an owner may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Go,
+    /// Another epoch has the job, or it has ended: stop at once and write nothing more.
+    Fenced,
+    /// The job is to end early: stop and write the result [`super::Outcome::Cancelled`].
+    Cancelled,
+}
+
+/// Asks whether the owner of `claim` may go on: between long steps, and right before a result.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn permission(store: &dyn ObjectStore, claim: &Claim) -> Result<Permission, StoreError> {
+    let listed = listing::all(store, &job_prefix(&claim.job)).await?;
+    let mut permission = Permission::Go;
+    for (_, file) in listed.iter().filter_map(|l| JobFile::of_key(l.key.as_str())) {
+        match file {
+            JobFile::Result => return Ok(Permission::Fenced),
+            JobFile::Assignment(epoch) | JobFile::Claim(epoch) if epoch > claim.epoch => {
+                return Ok(Permission::Fenced);
+            }
+            JobFile::Cancel => permission = Permission::Cancelled,
+            _ => {}
+        }
+    }
+    Ok(permission)
+}
+
+/// Ends the epoch of `claim` at a checkpoint.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn checkpoint(
+    store: &dyn ObjectStore,
+    claim: &Claim,
+    progress: Progress,
+    now: Timestamp,
+) -> Result<Written, StoreError> {
+    let checkpoint = Checkpoint {
+        format: FORMAT,
+        job: claim.job.clone(),
+        epoch: claim.epoch,
+        at: now,
+        progress,
+    };
+    let key = JobFile::Checkpoint(claim.epoch).key(&claim.job);
+    put_once(store, &key, checkpoint.to_bytes().into()).await
+}
+
+/// Ends the job. [`Written::Other`] says that another epoch has ended it already.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn finish(store: &dyn ObjectStore, result: &JobResult) -> Result<Written, StoreError> {
+    put_once(store, &JobFile::Result.key(&result.job), result.to_bytes().into()).await
+}
+
+/// The beginning of the names of jobs that a delegate still looks at: those of the last two days. The
+/// epochs of a job end within one ([`super::MAX_EPOCHS`]).
+#[must_use]
+pub fn since(now: Timestamp) -> String {
+    let two_days = jiff::SignedDuration::from_hours(48);
+    let then = now.saturating_sub(two_days).unwrap_or(Timestamp::MIN);
+    then.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// The epoch that a claim is for, in words of a log line.
+#[must_use]
+pub fn label(job: &JobId, epoch: Epoch) -> String {
+    format!("{job} epoch {}", epoch.get())
+}

@@ -1,0 +1,105 @@
+//! Where the documents of a job lie.
+
+use lifeboat_model::{ApplicationName, Epoch, JobId, ObjectKey};
+
+/// A document of a job by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobFile {
+    /// What is to be done, for an epoch.
+    Assignment(Epoch),
+    /// Who owns an epoch.
+    Claim(Epoch),
+    /// How far an epoch came.
+    Checkpoint(Epoch),
+    /// How the job ended.
+    Result,
+    /// That it is to end early.
+    Cancel,
+}
+
+/// Every key of the application's jobs begins with this.
+#[must_use]
+pub fn jobs_prefix(application: &ApplicationName) -> String {
+    format!("jobs/{application}/")
+}
+
+/// Every key of a job begins with this.
+#[must_use]
+pub fn job_prefix(job: &JobId) -> String {
+    format!("jobs/{job}/")
+}
+
+impl JobFile {
+    /// The key of this document of a job.
+    #[must_use]
+    pub fn key(self, job: &JobId) -> ObjectKey {
+        let name = match self {
+            Self::Assignment(Epoch::FIRST) => "assignment.json".to_owned(),
+            Self::Assignment(epoch) => format!("assignment-{epoch}.json"),
+            Self::Claim(epoch) => format!("claim-{epoch}.json"),
+            Self::Checkpoint(epoch) => format!("checkpoint-{epoch}.json"),
+            Self::Result => "result.json".to_owned(),
+            Self::Cancel => "cancel.json".to_owned(),
+        };
+        ObjectKey::parse(format!("jobs/{job}/{name}")).expect("a job id is made of clean path segments")
+    }
+
+    /// The job and the document that a key is for; none where it is no document of a job.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<(JobId, Self)> {
+        let (job, name) = key.strip_prefix("jobs/")?.rsplit_once('/')?;
+        let job = JobId::parse(job).ok()?;
+        let file = match name {
+            "assignment.json" => Self::Assignment(Epoch::FIRST),
+            "result.json" => Self::Result,
+            "cancel.json" => Self::Cancel,
+            _ => {
+                let (kind, epoch) = name.strip_suffix(".json")?.rsplit_once('-')?;
+                let epoch: Epoch = epoch.parse().ok()?;
+                match kind {
+                    // Epoch 1 has one name only.
+                    "assignment" if epoch > Epoch::FIRST => Self::Assignment(epoch),
+                    "claim" => Self::Claim(epoch),
+                    "checkpoint" => Self::Checkpoint(epoch),
+                    _ => return None,
+                }
+            }
+        };
+        Some((job, file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn keys_and_documents_belong_together() {
+        let job = JobId::parse("shop/20261121T112233Z-7f3a9c-capture-00").unwrap();
+        let second = Epoch::FIRST.next();
+        for (file, name) in [
+            (JobFile::Assignment(Epoch::FIRST), "assignment.json"),
+            (JobFile::Assignment(second), "assignment-0002.json"),
+            (JobFile::Claim(Epoch::FIRST), "claim-0001.json"),
+            (JobFile::Checkpoint(second), "checkpoint-0002.json"),
+            (JobFile::Result, "result.json"),
+            (JobFile::Cancel, "cancel.json"),
+        ] {
+            let key = file.key(&job);
+            assert_eq!(key.as_str(), format!("jobs/{job}/{name}"));
+            assert_eq!(JobFile::of_key(key.as_str()), Some((job.clone(), file)));
+        }
+        for other in [
+            "jobs/shop/x",
+            "jobs/shop/x/y/result.json",
+            "jobs/shop/x/assignment-0001.json",
+            "jobs/shop/x/claim-1.json",
+            "jobs/shop/x/claim-0000.json",
+            "jobs/shop/x/result.json.bak",
+            "captures/shop/x/result.json",
+        ] {
+            assert_eq!(JobFile::of_key(other), None, "{other}");
+        }
+    }
+}

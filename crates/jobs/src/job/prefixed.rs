@@ -1,0 +1,115 @@
+//! A folder of a store as a store of its own.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lifeboat_model::ObjectKey;
+
+use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
+
+/// The folder of a scratch bucket in which captures lie, laid out as a vault.
+pub const CAPTURES: &str = "captures/";
+
+/// The part of a store below a prefix. Keys are given and answered without it.
+pub struct Prefixed<S> {
+    inner: S,
+    prefix: String,
+}
+
+impl<S: AsRef<dyn ObjectStore> + Send + Sync> Prefixed<S> {
+    /// The folder `prefix` (which ends with `/`) of a store.
+    pub fn new(inner: S, prefix: impl Into<String>) -> Self {
+        Self {
+            inner,
+            prefix: prefix.into(),
+        }
+    }
+
+    fn key(&self, operation: StoreOperation, key: &ObjectKey) -> Result<ObjectKey, StoreError> {
+        ObjectKey::parse(format!("{}{key}", self.prefix)).map_err(|error| StoreError::Failed {
+            operation,
+            key: key.to_string(),
+            source: Box::new(error),
+        })
+    }
+}
+
+#[async_trait]
+impl<S: AsRef<dyn ObjectStore> + Send + Sync> ObjectStore for Prefixed<S> {
+    async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
+        let key = self.key(StoreOperation::Create, key)?;
+        self.inner.as_ref().put_new(&key, bytes).await
+    }
+
+    async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
+        let key = self.key(StoreOperation::Replace, key)?;
+        self.inner.as_ref().replace(&key, expected, bytes).await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
+        let key = self.key(StoreOperation::Read, key)?;
+        self.inner.as_ref().get(&key).await
+    }
+
+    async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let key = self.key(StoreOperation::Read, key)?;
+        self.inner.as_ref().get_range(&key, range).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        let key = self.key(StoreOperation::Inspect, key)?;
+        self.inner.as_ref().head(&key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let after = after.map(|after| format!("{}{after}", self.prefix));
+        let listed = self
+            .inner
+            .as_ref()
+            .list(&format!("{}{prefix}", self.prefix), after.as_deref(), limit)
+            .await?;
+        let own = |listed: Listed| {
+            let key = listed.key.as_str().strip_prefix(self.prefix.as_str())?;
+            Some(Listed {
+                key: ObjectKey::parse(key).ok()?,
+                size: listed.size,
+            })
+        };
+        Ok(listed.into_iter().filter_map(own).collect())
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.inner
+            .as_ref()
+            .list_folders(&format!("{}{prefix}", self.prefix))
+            .await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        let key = self.key(StoreOperation::Delete, key)?;
+        self.inner.as_ref().delete(&key).await
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        let key = self.key(StoreOperation::Upload, key)?;
+        self.inner.as_ref().upload(&key).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conformance;
+    use crate::memory::MemoryStore;
+
+    #[test]
+    fn a_folder_of_a_store_is_a_store() {
+        futures::executor::block_on(conformance::all(&|| {
+            let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+            Box::new(Prefixed::new(store, CAPTURES))
+        }));
+    }
+}

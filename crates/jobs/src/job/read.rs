@@ -1,0 +1,182 @@
+//! Reading documents that others wrote: limits first, then the version, then the content, then whether it
+//! stands where it belongs.
+
+use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::document::{Assignment, Cancel, Checkpoint, Claim};
+use super::keys::JobFile;
+use super::result::JobResult;
+use super::FORMAT;
+
+/// The largest document that carries no records of types. What is larger was not written by Lifeboat.
+pub const SMALL: usize = 256 << 10;
+
+/// The largest checkpoint or result: these carry a record of about 500 bytes for each type of a cluster,
+/// and clusters with thousands of types exist.
+pub const LARGE: usize = 2 << 20;
+
+/// A document that has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// Larger than such a document may be.
+    #[error("read {key}: it has {bytes} bytes, more than {limit}")]
+    Oversized {
+        /// The document.
+        key: String,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Of a newer version.
+    #[error("read {key}: it is of format {found}, and this program reads {FORMAT}")]
+    Newer {
+        /// The document.
+        key: String,
+        /// Its version.
+        found: u64,
+    },
+    /// Not such a document.
+    #[error("read {key}: {what}")]
+    Malformed {
+        /// The document.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// One that belongs elsewhere.
+    #[error("read {key}: it is for {found}, not for {expected}")]
+    Foreign {
+        /// The document.
+        key: String,
+        /// What it says of itself.
+        found: String,
+        /// Where it stands.
+        expected: String,
+    },
+}
+
+impl DocumentError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Newer { .. } => ErrorKind::Invalid,
+            Self::Oversized { .. } | Self::Malformed { .. } | Self::Foreign { .. } => ErrorKind::Corrupt,
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        Code::JobDocumentRefused
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::Newer { .. } => "deploy the same version of Lifeboat in all environments of the application",
+            _ => "find out who else writes into the scratch bucket; the document had no effect",
+        };
+        Problem::new(self.code(), format!("failed to {self}"), guidance)
+    }
+}
+
+/// A document of a job.
+pub trait Document: Serialize + DeserializeOwned {
+    /// The largest that it may be, in bytes.
+    const LIMIT: usize;
+
+    /// Whether it says of itself that it belongs where it stands; otherwise what it says.
+    fn belongs(&self, job: &str, file: JobFile) -> Result<(), String>;
+
+    /// The bytes that are stored. The same document gives the same bytes.
+    fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("documents have string keys and no other cause to fail")
+    }
+}
+
+macro_rules! document {
+    ($type:ty, $limit:expr, $file:expr) => {
+        impl Document for $type {
+            const LIMIT: usize = $limit;
+
+            fn belongs(&self, job: &str, file: JobFile) -> Result<(), String> {
+                let own: fn(&Self) -> JobFile = $file;
+                if self.job.as_str() == job && own(self) == file {
+                    Ok(())
+                } else {
+                    Err(own(self).key(&self.job).to_string())
+                }
+            }
+        }
+    };
+}
+
+document!(Assignment, SMALL, |d| JobFile::Assignment(d.epoch));
+document!(Claim, SMALL, |d| JobFile::Claim(d.epoch));
+document!(Checkpoint, LARGE, |d| JobFile::Checkpoint(d.epoch));
+document!(JobResult, LARGE, |_| JobFile::Result);
+document!(Cancel, SMALL, |_| JobFile::Cancel);
+
+#[derive(Deserialize)]
+struct Version {
+    format: u64,
+}
+
+/// Reads a document of a format that we own: checks its size and version first, so that a newer one is
+/// told from a wrong one.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn parse<T: DeserializeOwned>(key: &ObjectKey, bytes: &[u8], limit: usize) -> Result<T, DocumentError> {
+    let key = || key.to_string();
+    if bytes.len() > limit {
+        return Err(DocumentError::Oversized {
+            key: key(),
+            bytes: bytes.len(),
+            limit,
+        });
+    }
+    let malformed = |error: serde_json::Error| DocumentError::Malformed {
+        key: key(),
+        what: error.to_string(),
+    };
+    let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
+    if version.format > u64::from(FORMAT) {
+        return Err(DocumentError::Newer {
+            key: key(),
+            found: version.format,
+        });
+    }
+    if version.format < u64::from(FORMAT) {
+        return Err(DocumentError::Malformed {
+            key: key(),
+            what: format!("there is no format {}", version.format),
+        });
+    }
+    serde_json::from_slice(bytes).map_err(malformed)
+}
+
+/// Reads a document of a job.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn read<T: Document>(key: &ObjectKey, bytes: &[u8]) -> Result<T, DocumentError> {
+    let document: T = parse(key, bytes, T::LIMIT)?;
+    let (job, file) = JobFile::of_key(key.as_str()).ok_or_else(|| DocumentError::Malformed {
+        key: key.to_string(),
+        what: "this is no place of a document".to_owned(),
+    })?;
+    match document.belongs(job.as_str(), file) {
+        Ok(()) => Ok(document),
+        Err(found) => Err(DocumentError::Foreign {
+            key: key.to_string(),
+            found,
+            expected: key.to_string(),
+        }),
+    }
+}
