@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use lifeboat_format::Statement;
 use lifeboat_model::Code;
-use lifeboat_plan::report::Report;
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::backup::BackupDocument;
@@ -12,6 +12,7 @@ use super::explain::Explanations;
 use super::keys::KeysDocument;
 use super::plan::PlanDocument;
 use super::points::PointsDocument;
+use super::restore::RestoreDocument;
 use super::show::ShowDocument;
 use super::verify::VerifyDocument;
 use super::wish::PatchDocument;
@@ -69,9 +70,9 @@ pub enum Name {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let schema = match arguments.document {
         Name::Manifest => of::<Statement>(),
-        Name::Report => of::<Report>(),
+        Name::Report => of::<RestoreDocument>(),
         Name::Plan => of::<PlanDocument>(),
-        Name::Patches => of::<PatchDocument>(),
+        Name::Patches => of_input::<PatchDocument>(),
         Name::Backup => of::<BackupDocument>(),
         Name::Points => of::<PointsDocument>(),
         Name::Show => of::<ShowDocument>(),
@@ -88,6 +89,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// The schema of what is written; fields that are left out when they say nothing are not required.
 fn of<T: JsonSchema>() -> schemars::Schema {
+    SchemaSettings::default()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
+}
+
+/// The schema of what is read; fields that have a default are not required.
+fn of_input<T: JsonSchema>() -> schemars::Schema {
     SchemaGenerator::default().into_root_schema_for::<T>()
 }

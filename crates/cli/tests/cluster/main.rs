@@ -12,6 +12,7 @@ mod operator;
 mod progress;
 #[path = "../offline/run.rs"]
 mod run;
+mod schema;
 mod storage;
 
 use operator::Operator;

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::run::Place;
+use crate::schema;
 
 /// A place whose environment names the store and the keys, as an operator's shell would.
 pub(crate) struct Operator(Place);
@@ -45,11 +46,23 @@ impl Operator {
         (output.status.code().unwrap(), out, err)
     }
 
-    /// As [`Operator::run`], with the document of `-o json`; the exit code must be `code`.
+    /// As [`Operator::run`], with the document of `-o json`, which must be as its schema says; the exit
+    /// code must be `code`.
     pub(crate) fn json(&self, line: &str, code: i32) -> Value {
         let (found, out, err) = self.run(&format!("{line} -o json"));
         assert_eq!(found, code, "{line}: {out}{err}");
-        serde_json::from_str(&out).unwrap()
+        let document = serde_json::from_str(&out).unwrap();
+        let name = match line.split_whitespace().next().unwrap() {
+            "cat" => return document,
+            "restore" => "report",
+            name => name,
+        };
+        let (_, schema, _) = self.run(&format!("schema {name}"));
+        let schema = serde_json::from_str(&schema).unwrap();
+        if let Err(fault) = schema::check(&schema, &document) {
+            panic!("{line}: not as `lifeboat schema {name}` says: {fault}");
+        }
+        document
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,11 +1,14 @@
 //! The report of a restore, with what the command knows beside it.
 
+use std::borrow::Cow;
+
 use lifeboat_format::manifest::MissingRecord;
 use lifeboat_model::{Code, ObjectRef};
 use lifeboat_plan::LintFinding;
 use lifeboat_plan::report::Report;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::command::show::missing_text;
 use crate::failure::Failure;
@@ -24,9 +27,8 @@ pub struct Readiness {
     pub wanted: u64,
 }
 
-/// The report of a restore. As JSON it is the report's own document (`lifeboat schema report`) with a
-/// few fields more: `format`, `target`, `proven`, `resumed`, `passes`, `missing`,
-/// `findings`, `readiness`, `measured`.
+/// The report of a restore. As JSON (`lifeboat schema report`) it has the report's own fields and those
+/// that the command knows beside them.
 #[derive(Debug, Clone)]
 pub struct RestoreDocument {
     /// The address of the target's API server.
@@ -78,26 +80,95 @@ impl RestoreDocument {
     }
 }
 
+/// What stands in the JSON beside the fields of the report.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Beside<'a> {
+    /// Always `lifeboat.dev/restore/v1`.
+    format: &'static str,
+    /// The address of the target's API server.
+    target: &'a str,
+    /// Whether the target was read back. Without it the verdict is `notProven`.
+    proven: bool,
+    /// Whether an interrupted restore was continued.
+    resumed: bool,
+    /// How often the plan was gone through; 1 when nothing had to be tried again.
+    passes: u32,
+    /// What the recovery point itself lacks, where it is Partial.
+    missing: &'a [MissingRecord],
+    /// What the plan's lint warned of.
+    findings: &'a [LintFinding],
+    /// How far the workloads were when they were read back.
+    readiness: &'a [Readiness],
+    /// Time and memory.
+    measured: &'a Measured,
+}
+
+/// The verdict of a restore that nobody has looked at.
+const NOT_PROVEN: &str = "notProven";
+
+impl RestoreDocument {
+    fn beside(&self) -> Beside<'_> {
+        Beside {
+            format: Self::FORMAT,
+            target: &self.target,
+            proven: self.proven,
+            resumed: self.resumed,
+            passes: self.passes,
+            missing: &self.missing,
+            findings: &self.findings,
+            readiness: &self.readiness,
+            measured: &self.measured,
+        }
+    }
+}
+
 // The report's own fields stand at the top, where its readers look for them; serde's flatten would buffer
 // the numbers of arbitrary precision wrongly.
 impl Serialize for RestoreDocument {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
-        let value = |value: Result<serde_json::Value, serde_json::Error>| value.map_err(S::Error::custom);
-        let mut document = value(serde_json::to_value(&self.report))?;
-        if !self.proven {
-            document["verdict"] = "notProven".into();
+        let mut document = serde_json::to_value(&self.report).map_err(S::Error::custom)?;
+        let beside = serde_json::to_value(self.beside()).map_err(S::Error::custom)?;
+        if let (Some(document), Value::Object(beside)) = (document.as_object_mut(), beside) {
+            document.extend(beside);
         }
-        document["format"] = Self::FORMAT.into();
-        document["target"] = self.target.as_str().into();
-        document["proven"] = self.proven.into();
-        document["resumed"] = self.resumed.into();
-        document["passes"] = self.passes.into();
-        document["missing"] = value(serde_json::to_value(&self.missing))?;
-        document["findings"] = value(serde_json::to_value(&self.findings))?;
-        document["readiness"] = value(serde_json::to_value(&self.readiness))?;
-        document["measured"] = value(serde_json::to_value(&self.measured))?;
+        if !self.proven {
+            document["verdict"] = NOT_PROVEN.into();
+        }
         document.serialize(serializer)
+    }
+}
+
+// As it is serialized: the report's schema and that of what stands beside it, in one.
+impl JsonSchema for RestoreDocument {
+    fn schema_name() -> Cow<'static, str> {
+        "RestoreDocument".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Report::json_schema(generator);
+        let mut beside = Beside::json_schema(generator);
+        for list in ["properties", "required"] {
+            match (schema.get_mut(list), beside.remove(list)) {
+                (Some(Value::Object(into)), Some(Value::Object(more))) => into.extend(more),
+                (Some(Value::Array(into)), Some(Value::Array(more))) => into.extend(more),
+                _ => {}
+            }
+        }
+        if let Some(verdict) = schema.pointer_mut("/properties/verdict") {
+            let proven = verdict.take();
+            *verdict = json_schema!({
+                "description": "Whether the plan came true; `notProven` where the target was not read back.",
+                "anyOf": [proven, {"const": NOT_PROVEN}],
+            })
+            .to_value();
+        }
+        schema.insert(
+            "description".to_owned(),
+            "The report of a restore: what came true, what was changed and what is not there.".into(),
+        );
+        schema
     }
 }
 
