@@ -17,3 +17,7 @@ mod network;
 mod order;
 #[path = "restore/ownership.rs"]
 mod ownership;
+#[path = "restore/rewritten.rs"]
+mod rewritten;
+#[path = "restore/versions.rs"]
+mod versions;
