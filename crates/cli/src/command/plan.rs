@@ -2,7 +2,9 @@
 
 use clap::Args;
 use lifeboat_filesystem::SystemIds;
-use lifeboat_model::ClusterName;
+use lifeboat_kubernetes::restore::preflight::preflight;
+use lifeboat_kubernetes::restore::{CachedFrames, PointFrames};
+use lifeboat_model::{ClusterName, Problem};
 use lifeboat_plan::{LintFinding, Plan, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,7 +26,8 @@ const AFTER: &str = "Example:
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
   The same point, options and target give the same plan and hash; `lifeboat restore
-  --expect-plan` takes the hash and refuses any other plan.
+  --expect-plan` takes the hash and refuses any other plan. The target is asked for the
+  permissions that the restore needs; nothing is written.
 
 Exit codes: 0 planned, 2 no such point or selection, 5 the point was refused, 6 the cluster
 cannot be used, 8 the store failed, 9 a key cannot be used, 10 a restore would refuse this
@@ -73,6 +76,10 @@ pub struct PlanDocument {
     pub hash: String,
     /// What the lint says; a finding of severity `error` refuses the plan.
     pub findings: Vec<LintFinding>,
+    /// What else a restore by this user into this target would be refused for, before it writes: a
+    /// permission that is missing, an object that the API server does not accept. Asked only where the
+    /// lint has no error.
+    pub refusals: Vec<Problem>,
     /// The plan.
     pub plan: Plan,
     /// Time and memory.
@@ -86,18 +93,25 @@ impl PlanDocument {
     /// Whether a restore would refuse the plan.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        has_error(&self.findings) || !self.refusals.is_empty()
     }
+}
+
+fn has_error(findings: &[LintFinding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
 impl Document for PlanDocument {
     fn table(&self) -> String {
         let mut text = format!("target {}\n{}", self.target, self.plan.table());
         text.push_str(&format!("\nhash {}\n", self.hash));
-        if self.is_refused() {
+        for refusal in &self.refusals {
+            text.push_str(&format!("refused {refusal}\n"));
+        }
+        if has_error(&self.findings) {
             text.push_str("a restore refuses this plan; mend the findings of severity error first\n");
+        } else if self.is_refused() {
+            text.push_str("a restore refuses this plan; mend what the target refuses first\n");
         }
         text
     }
@@ -137,11 +151,20 @@ pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Resu
     let record = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
     let drafted = planning::draft(&unlocked, record, options, context, &mut watch).await?;
     let planned = drafted.plan(&api, None, context, &mut watch).await?;
+    let findings = planned.plan.lint();
+    let refusals = if has_error(&findings) {
+        Vec::new()
+    } else {
+        let frames = CachedFrames::new(PointFrames::new(&unlocked, &drafted.index));
+        preflight(&api, &planned.plan, &planned.facts, &frames).await?
+    };
+    watch.lap("preflight");
     Ok(PlanDocument {
         format: PlanDocument::FORMAT.to_owned(),
         target: api.server().to_owned(),
         hash: planned.plan.hash(),
-        findings: planned.plan.lint(),
+        findings,
+        refusals,
         plan: planned.plan,
         measured: watch.finish(),
     })

@@ -254,6 +254,7 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     let (code, text, _) = operator.run(&format!("restore {point} {to} --dry-run --existing update"));
     assert!(code == 0 && text.contains("hash "), "{text}");
     interrupted(operator, to, point);
+    forbidden(operator, target, point);
 
     let points = operator.json("points", 0);
     let partial = points["points"][2]["point"].as_str().unwrap();
@@ -267,6 +268,44 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     let (_, text, _) = operator.run(&line);
     assert!(text.contains("the recovery point is Partial; it lacks"), "{text}");
 }
+
+/// A plan says what a restore by the same user would be refused for, and the restore is.
+fn forbidden(operator: &Operator, target: &Cluster, point: &str) {
+    target.apply(READER).unwrap();
+    let reader = target.kubeconfig_for("reader", None).unwrap();
+    let wish = format!(
+        "{point} --kubeconfig {} -n shop --map-namespace shop=mine",
+        reader.display()
+    );
+    let plan = operator.json(&format!("plan {wish}"), 10);
+    let refusals = plan["refusals"].as_array().unwrap();
+    assert!(
+        refusals
+            .iter()
+            .any(|refusal| refusal["code"] == "LB-0107"
+                && refusal["message"].as_str().unwrap().contains("create")),
+        "{refusals:?}"
+    );
+    let (code, text, _) = operator.run(&format!("plan {wish}"));
+    assert!(
+        code == 10 && text.contains("refused LB-0107") && text.contains("to mend it: "),
+        "{text}"
+    );
+}
+
+const READER: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reader}
+rules:
+- {apiGroups: ['*'], resources: ['*'], verbs: [get, list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: reader}]
+";
 
 /// A restore that is asked to end in its middle says so, and the same command continues.
 fn interrupted(operator: &Operator, to: &str, point: &str) {
