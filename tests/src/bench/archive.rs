@@ -3,6 +3,7 @@
 //! (Velero, "Output file format", <https://velero.io/docs/main/output-file-format/>).
 
 use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use flate2::{Compression, write::GzEncoder};
@@ -23,6 +24,17 @@ impl Write for Counter {
     }
 }
 
+/// The second of now. Velero gives each entry the time at which it is written (`ModTime: time.Now()` in
+/// `pkg/backup/item_backupper.go`), which Go rounds to seconds.
+fn now() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the archive has to hold real times, and nothing depends on them"
+    )]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// A gzip tar under construction.
 pub struct Archive {
     tar: tar::Builder<GzEncoder<Counter>>,
@@ -38,11 +50,11 @@ impl Default for Archive {
 }
 
 impl Archive {
-    /// Adds one object that was listed at `path` (`/apis/apps/v1/deployments`).
+    /// Adds one object that was listed at `path` (`/apis/apps/v1/deployments`). The answer is its size.
     ///
     /// # Errors
     /// If the archive refuses an entry.
-    pub fn add(&mut self, path: &str, object: &Value) -> Result<()> {
+    pub fn add(&mut self, path: &str, object: &Value) -> Result<u64> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let (kind, version) = match parts.as_slice() {
             ["api", version, resource] => ((*resource).to_owned(), *version),
@@ -62,9 +74,10 @@ impl Archive {
             let mut header = tar::Header::new_gnu();
             header.set_size(bytes.len() as u64);
             header.set_mode(0o755);
+            header.set_mtime(now());
             self.tar.append_data(&mut header, entry, bytes.as_slice())?;
         }
-        Ok(())
+        Ok(bytes.len() as u64)
     }
 
     /// The size of the archive in bytes.

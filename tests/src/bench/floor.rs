@@ -92,15 +92,32 @@ impl Bare {
         Ok(paths)
     }
 
+    /// The resourceVersion of now.
+    ///
+    /// # Errors
+    /// If the list that tells it fails.
+    pub async fn now(&self) -> Result<String> {
+        let list: Value = serde_json::from_slice(&self.get("/api/v1/namespaces?limit=1").await?)?;
+        let version = list["metadata"]["resourceVersion"].as_str();
+        Ok(version.context("a list has a resourceVersion")?.to_owned())
+    }
+
     /// Lists every object of `paths` in pages, `concurrency` collections at a time, and throws the
-    /// bytes away. Only the continue token is looked for.
+    /// bytes away. Only the continue token is looked for. With a resourceVersion every collection is
+    /// read as it was exactly then, as a backup of one point in time must; else each as it is.
     ///
     /// # Errors
     /// If a list fails.
-    pub async fn list(&self, paths: &[String], page: usize, concurrency: usize) -> Result<Took> {
+    pub async fn list(
+        &self,
+        paths: &[String],
+        exact: Option<&str>,
+        page: usize,
+        concurrency: usize,
+    ) -> Result<Took> {
         let start = Instant::now();
         let bytes = AtomicU64::new(0);
-        stream::iter(paths.iter().map(|path| self.list_one(path, page, &bytes)))
+        stream::iter(paths.iter().map(|path| self.list_one(path, exact, page, &bytes)))
             .buffer_unordered(concurrency)
             .try_collect::<Vec<()>>()
             .await?;
@@ -111,13 +128,14 @@ impl Bare {
         })
     }
 
-    async fn list_one(&self, path: &str, page: usize, total: &AtomicU64) -> Result<()> {
+    async fn list_one(&self, path: &str, exact: Option<&str>, page: usize, total: &AtomicU64) -> Result<()> {
         let mut token = String::new();
         loop {
-            let continued = if token.is_empty() {
-                String::new()
-            } else {
-                format!("&continue={token}")
+            // The continue token holds the version of the first page.
+            let continued = match (token.is_empty(), exact) {
+                (true, Some(version)) => format!("&resourceVersion={version}&resourceVersionMatch=Exact"),
+                (true, None) => String::new(),
+                (false, _) => format!("&continue={token}"),
             };
             let request = Request::get(format!("{path}?limit={page}{continued}")).body(Body::empty())?;
             let response = self.client.send(request).await?;
@@ -206,12 +224,12 @@ impl Bare {
     /// If a patch is refused.
     pub async fn touch(&self, samples: impl Iterator<Item = Sample>, concurrency: usize) -> Result<()> {
         stream::iter(samples.filter_map(|sample| {
-            let patch = sample.second_owner?;
+            let second = sample.second?;
             let name = sample.body["metadata"]["name"].as_str()?.to_owned();
             let this = self.clone();
             Some(async move {
-                this.write("PATCH", &format!("{}/{name}", sample.path), "operator", &patch)
-                    .await
+                let path = format!("{}/{name}{}", sample.path, second.subresource);
+                this.write("PATCH", &path, second.manager, &second.patch).await
             })
         }))
         .buffer_unordered(concurrency)

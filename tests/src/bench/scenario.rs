@@ -1,6 +1,8 @@
 //! What is measured, in which order.
 
-use anyhow::{Context, Result, ensure};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
 use lifeboat_local::{Cluster, ClusterOptions};
 use serde_json::Value;
 
@@ -26,17 +28,7 @@ async fn fill(bare: &Bare, samples: impl Iterator<Item = Sample>, objects: usize
     // One at a time: a namespace must be there before its account.
     bare.create(prerequisites().into_iter(), 1).await?;
     // The definition must be established before its objects can be created.
-    for _ in 0..100 {
-        if bare
-            .collections()
-            .await?
-            .iter()
-            .any(|path| path.ends_with("/certificates"))
-        {
-            break;
-        }
-        crate::stage::pause(std::time::Duration::from_millis(100));
-    }
+    served(bare, 1).await?;
     let took = bare.create(samples, CREATES_IN_FLIGHT).await?;
     ensure!(
         took.objects == objects as u64,
@@ -44,6 +36,18 @@ async fn fill(bare: &Bare, samples: impl Iterator<Item = Sample>, objects: usize
         took.objects
     );
     Ok(took.seconds)
+}
+
+/// Waits until discovery shows this many types of the benchmark's own.
+async fn served(bare: &Bare, types: usize) -> Result<Vec<String>> {
+    for _ in 0..600 {
+        let paths = bare.collections().await?;
+        if paths.iter().filter(|path| path.contains(".example.com/")).count() >= types {
+            return Ok(paths);
+        }
+        crate::stage::pause(std::time::Duration::from_millis(100));
+    }
+    bail!("the API server does not serve the benchmark's {types} types after a minute")
 }
 
 fn backup(kubeconfig: &str) -> [&str; 5] {
@@ -60,23 +64,37 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize, wh
     let bare = Bare::connect(cluster.kubeconfig()).await?;
     fill(&bare, objects::cluster(objects), objects).await?;
     bare.touch(objects::cluster(objects), CREATES_IN_FLIGHT).await?;
-    let paths = bare.collections().await?;
     let workspace = Workspace::create()?;
     let kubeconfig = cluster.kubeconfig().to_string_lossy().into_owned();
+    if whole {
+        workspace.json(&backup(&kubeconfig), &[0])?;
+        let paths = bare.collections().await?;
+        size(report, "bytes_vs_targz_no_large", None, &bare, &paths, &workspace).await?;
+    }
+    // Few at a time: each definition makes the API server build its documentation again.
+    bare.create(objects::large(objects), 2).await?;
+    let paths = served(&bare, 1 + objects::DEFINITIONS).await?;
+    let backup = backup(&kubeconfig);
 
-    bare.list(&paths, 500, LISTS_IN_FLIGHT).await?;
-    let (mut small, mut large, mut backups, mut cpu, mut peak) = (vec![], vec![], vec![], vec![], 0.0_f64);
+    bare.list(&paths, None, 500, LISTS_IN_FLIGHT).await?;
+    let (mut backups, mut cpu, mut peak) = (vec![], vec![], 0.0_f64);
+    let [mut exact_500, mut latest_500, mut exact_2000, mut latest_2000] = [const { Vec::<f64>::new() }; 4];
     let mut listed_bytes = 0;
     for _ in 0..repetitions {
-        let took = bare.list(&paths, 500, LISTS_IN_FLIGHT).await?;
+        // Versions are compacted away after some minutes: each repetition takes its own.
+        let version = bare.now().await?;
+        let exact = Some(version.as_str());
+        let took = bare.list(&paths, exact, 500, LISTS_IN_FLIGHT).await?;
         listed_bytes = took.bytes;
-        small.push(took.seconds);
-        let (answer, run) = workspace.json(&backup(&kubeconfig), &[0])?;
+        exact_500.push(took.seconds);
+        latest_500.push(bare.list(&paths, None, 500, LISTS_IN_FLIGHT).await?.seconds);
+        let (answer, run) = workspace.json(&backup, &[0])?;
         println!("  phases in seconds: {}", answer["measured"]["seconds"]);
         backups.push(run.wall_seconds);
         cpu.push(run.cpu_seconds);
         peak = peak.max(run.peak_mib);
-        large.push(bare.list(&paths, 2000, LISTS_IN_FLIGHT).await?.seconds);
+        exact_2000.push(bare.list(&paths, exact, 2000, LISTS_IN_FLIGHT).await?.seconds);
+        latest_2000.push(bare.list(&paths, None, 2000, LISTS_IN_FLIGHT).await?.seconds);
     }
     report.add(
         &format!("capture_peak_mib_{objects}"),
@@ -90,33 +108,25 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize, wh
     if !whole {
         return Ok(());
     }
-    // The floor is whichever page size serves the bare client better.
-    let (small, large, backup_seconds) = (median(small), median(large), median(backups));
+    // The floor reads the same moment of every collection, as the backup does, at whichever page size
+    // serves the bare client better.
+    let (exact_500, exact_2000, backup_seconds) = (median(exact_500), median(exact_2000), median(backups));
     report.add(
         "capture_vs_list_floor",
-        backup_seconds / small.min(large),
+        backup_seconds / exact_500.min(exact_2000),
         Some(1.25),
         &[
             ("objects", objects as f64),
             ("backup_s", backup_seconds),
             ("backup_cpu_s", median(cpu)),
-            ("list_500_s", small),
-            ("list_2000_s", large),
+            ("list_exact_500_s", exact_500),
+            ("list_exact_2000_s", exact_2000),
+            ("list_latest_500_s", median(latest_500)),
+            ("list_latest_2000_s", median(latest_2000)),
             ("objects_per_s", objects as f64 / backup_seconds),
         ],
     );
-
-    let mut archive = Archive::default();
-    bare.read(&paths, |path, object| archive.add(path, object))
-        .await?;
-    let tar = archive.finish()? as f64;
-    let point = newest_point_bytes(&workspace)? as f64;
-    report.add(
-        "bytes_vs_targz",
-        point / tar,
-        Some(0.6),
-        &[("point_mib", point / 1048576.0), ("targz_mib", tar / 1048576.0)],
-    );
+    size(report, "bytes_vs_targz", Some(0.6), &bare, &paths, &workspace).await?;
 
     let (_, run) = workspace.json(&["verify", "latest"], &[0])?;
     let megabytes = listed_bytes as f64 / 1e6;
@@ -134,24 +144,76 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize, wh
     Ok(())
 }
 
-fn newest_point_bytes(workspace: &Workspace) -> Result<u64> {
+/// The newest point against the archive of what the cluster holds.
+async fn size(
+    report: &mut Report,
+    key: &str,
+    bar: Option<f64>,
+    bare: &Bare,
+    paths: &[String],
+    workspace: &Workspace,
+) -> Result<()> {
+    let mut archive = Archive::default();
+    let mut raw = 0;
+    bare.read(paths, |path, object| {
+        raw += archive.add(path, object)?;
+        Ok(())
+    })
+    .await?;
+    let tar = archive.finish()? as f64;
+    let point = newest_point(workspace)?;
+    let total = point.total() as f64;
+    report.add(
+        key,
+        total / tar,
+        bar,
+        &[
+            ("point_mib", total / 1048576.0),
+            ("point_objects_mib", point.objects as f64 / 1048576.0),
+            ("point_index_mib", point.index as f64 / 1048576.0),
+            ("targz_mib", tar / 1048576.0),
+            ("raw_mib", raw as f64 / 1048576.0),
+        ],
+    );
+    Ok(())
+}
+
+/// What the files of a point take, in bytes.
+#[derive(Default)]
+struct PointBytes {
+    objects: u64,
+    index: u64,
+    manifest: u64,
+}
+
+impl PointBytes {
+    fn total(&self) -> u64 {
+        self.objects + self.index + self.manifest
+    }
+
+    fn add(&mut self, folder: &Path) -> Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let name = entry.file_name();
+            match name.to_string_lossy().chars().next() {
+                _ if metadata.is_dir() => self.add(&entry.path())?,
+                Some('p') => self.objects += metadata.len(),
+                Some('i') => self.index += metadata.len(),
+                _ => self.manifest += metadata.len(),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn newest_point(workspace: &Workspace) -> Result<PointBytes> {
     let points = workspace.store().join("shop").join("points");
     let mut folders: Vec<_> = std::fs::read_dir(&points)?.collect::<std::io::Result<_>>()?;
     folders.sort_by_key(std::fs::DirEntry::file_name);
-    fn size(path: &std::path::Path) -> Result<u64> {
-        let mut total = 0;
-        for entry in std::fs::read_dir(path)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            total += if metadata.is_dir() {
-                size(&entry.path())?
-            } else {
-                metadata.len()
-            };
-        }
-        Ok(total)
-    }
-    size(&folders.last().context("a recovery point")?.path())
+    let mut bytes = PointBytes::default();
+    bytes.add(&folders.last().context("a recovery point")?.path())?;
+    Ok(bytes)
 }
 
 /// Restore against plain creation of the same objects, each into a fresh cluster.
