@@ -13,9 +13,11 @@ use lifeboat_model::{ApplicationName, ObjectKey};
 
 pub mod key_error;
 pub mod store_error;
+pub mod token;
 
 pub use key_error::KeyError;
 pub use store_error::{BoxError, StoreError, StoreOperation};
+pub use token::{TokenError, TokenSource};
 
 /// Names one content of one key; a store gives a different one whenever the content differs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

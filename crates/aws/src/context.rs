@@ -1,0 +1,200 @@
+//! Who we are on AWS and where: credentials, Region, endpoints, timeouts.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_types::service_config::ServiceConfigKey;
+use lifeboat_model::{Code, ErrorKind, InvalidIdentifier, Problem, Region};
+
+/// Attempts per call. The SDK pauses up to 1, 2, 4 and 8 seconds between five, which outlasts the
+/// seconds for which S3 answers `503 SlowDown` while it splits a busy prefix
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>), and is short
+/// against the 15 minutes of a function.
+const ATTEMPTS: u32 = 5;
+/// A TCP and TLS connection to a Regional endpoint takes milliseconds, to another continent well under
+/// a second; five seconds let lost packets be sent again.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time to the first byte of an answer. S3 has to assemble an object of many parts before it
+/// answers CompleteMultipartUpload, but ours are of eight.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// One attempt, body included. A part of 8 MiB at 200 KiB/s.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why there is no context.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// No Region is configured.
+    #[error("find the AWS Region: neither AWS_REGION nor the profile names one")]
+    NoRegion,
+    /// What is configured is no Region.
+    #[error("use the AWS Region")]
+    WrongRegion(#[source] InvalidIdentifier),
+    /// No credentials are configured at all.
+    #[error("find AWS credentials: nothing provides them")]
+    NoCredentials,
+}
+
+impl ContextError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::NoRegion | Self::WrongRegion(_) => {
+                "set AWS_REGION, or choose a profile that has a Region with AWS_PROFILE"
+            }
+            Self::NoCredentials => {
+                "configure credentials with `aws configure`, or choose a profile with AWS_PROFILE"
+            }
+        };
+        let problem = Problem::new(Code::Usage, format!("failed to {self}"), guidance);
+        match std::error::Error::source(self) {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+}
+
+/// Who we are on AWS and where. Clones are cheap and share credentials and connections.
+#[derive(Debug, Clone)]
+pub struct AwsContext {
+    config: SdkConfig,
+    region: Region,
+}
+
+impl AwsContext {
+    /// Reads the environment, as every AWS tool does: `AWS_REGION`, `AWS_PROFILE`, keys or a role,
+    /// `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>). In a function these
+    /// are given by the Lambda service. Nothing is asked of AWS yet.
+    ///
+    /// # Errors
+    /// [`ContextError`] where something is missing.
+    pub async fn load() -> Result<Self, ContextError> {
+        Self::from_config(aws_config::defaults(BehaviorVersion::latest()).load().await)
+    }
+
+    /// With a configuration that was made elsewhere. Retries and timeouts become ours.
+    ///
+    /// # Errors
+    /// [`ContextError`] where the configuration lacks something.
+    pub fn from_config(config: SdkConfig) -> Result<Self, ContextError> {
+        let region = config.region().map(|region| region.as_ref().to_owned());
+        let region = region.filter(|name| !name.is_empty());
+        let region = region.ok_or(ContextError::NoRegion)?;
+        let region = Region::parse(region).map_err(ContextError::WrongRegion)?;
+        if config.credentials_provider().is_none() {
+            return Err(ContextError::NoCredentials);
+        }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = (config.into_builder())
+            // Standard, not adaptive: the latter slows every caller of a process for one busy prefix.
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts)
+            .build();
+        Ok(Self { config, region })
+    }
+
+    /// The same identity in another Region.
+    #[must_use]
+    pub fn in_region(&self, region: &Region) -> Self {
+        let builder = self.config.clone().into_builder();
+        Self {
+            config: builder
+                .region(aws_config::Region::new(region.to_string()))
+                .build(),
+            region: region.clone(),
+        }
+    }
+
+    /// The Region.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The configuration, for clients of services that have no adapter here.
+    #[must_use]
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    pub(crate) fn credentials(&self) -> SharedCredentialsProvider {
+        (self.config.credentials_provider()).expect("a context without credentials is not made")
+    }
+
+    /// The endpoint that the environment or the profile puts in the place of a service's own. The
+    /// clients of the SDK look this up by themselves; only what is signed by hand needs it.
+    pub(crate) fn endpoint_override(&self, service: &str) -> Option<String> {
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .expect("all three parts are given");
+        let own = self
+            .config
+            .service_config()
+            .and_then(|found| found.load_config(key));
+        own.or_else(|| self.config.endpoint_url().map(str::to_owned))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use aws_credential_types::Credentials;
+
+    use super::*;
+
+    fn config(region: Option<&str>, with_keys: bool) -> SdkConfig {
+        let keys = Credentials::new("AKID", "hunter2", None, None, "test");
+        let mut builder = SdkConfig::builder().behavior_version(BehaviorVersion::latest());
+        builder.set_region(region.map(|name| aws_config::Region::new(name.to_owned())));
+        builder.set_credentials_provider(with_keys.then(|| SharedCredentialsProvider::new(keys)));
+        builder.build()
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (region, with_keys, named) in [
+            (None, true, "AWS_REGION"),
+            (Some(""), true, "AWS_REGION"),
+            (Some("moon"), true, "moon"),
+            (Some("eu-west-1"), false, "credentials"),
+        ] {
+            let error = AwsContext::from_config(config(region, with_keys)).unwrap_err();
+            assert!(error.problem().to_string().contains(named), "{error}");
+        }
+        let context = AwsContext::from_config(config(Some("eu-west-1"), true)).unwrap();
+        assert_eq!(context.region().as_str(), "eu-west-1");
+        let other = Region::parse("us-east-1").unwrap();
+        assert_eq!(context.in_region(&other).region(), &other);
+        assert!(!format!("{context:?}").contains("hunter2"));
+        let retries = context.sdk_config().retry_config().unwrap();
+        assert_eq!(retries.max_attempts(), ATTEMPTS);
+    }
+
+    #[test]
+    fn an_endpoint_for_everything_is_an_endpoint_for_sts() {
+        let usual = config(Some("eu-west-1"), true);
+        let context = AwsContext::from_config(usual.clone()).unwrap();
+        assert_eq!(context.endpoint_override("STS"), None);
+        let local = usual.into_builder().endpoint_url("http://127.0.0.1:4566").build();
+        let context = AwsContext::from_config(local).unwrap();
+        let endpoint = context.endpoint_override("STS");
+        assert_eq!(endpoint.as_deref(), Some("http://127.0.0.1:4566"));
+    }
+}

@@ -1,0 +1,86 @@
+//! How a question to EKS can fail.
+
+use lifeboat_model::{Code, ErrorKind, Problem};
+
+use crate::AwsError;
+
+/// A question to EKS without an answer. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum EksError {
+    /// There is no such cluster.
+    #[error("find the EKS cluster {cluster}")]
+    NotFound {
+        /// The cluster and its Region.
+        cluster: String,
+        /// What EKS answered.
+        #[source]
+        source: AwsError,
+    },
+    /// The role may not ask.
+    #[error("look at {cluster} in EKS: access is denied")]
+    Denied {
+        /// The cluster and its Region.
+        cluster: String,
+        /// What EKS answered.
+        #[source]
+        source: AwsError,
+    },
+    /// Anything else; throttling and outages have the kind [`ErrorKind::Retry`].
+    #[error("look at {cluster} in EKS")]
+    Failed {
+        /// The cluster and its Region.
+        cluster: String,
+        /// What EKS answered.
+        #[source]
+        source: AwsError,
+    },
+}
+
+impl EksError {
+    pub(super) fn of(cluster: String, source: AwsError) -> Self {
+        match source.kind() {
+            ErrorKind::Gone => Self::NotFound { cluster, source },
+            ErrorKind::Denied => Self::Denied { cluster, source },
+            _ => Self::Failed { cluster, source },
+        }
+    }
+
+    /// What AWS answered.
+    #[must_use]
+    pub fn answer(&self) -> &AwsError {
+        match self {
+            Self::NotFound { source, .. } | Self::Denied { source, .. } | Self::Failed { source, .. } => {
+                source
+            }
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.answer().kind()
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotFound { .. } => Code::ClusterNotFound,
+            Self::Denied { .. } => Code::ClusterNotVisible,
+            Self::Failed { .. } => Code::ClusterUnreachable,
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::NotFound { .. } => {
+                "check the name with `aws eks list-clusters` in that account and Region".to_owned()
+            }
+            Self::Denied { source, .. } => format!("allow {} to the role that is used", source.action()),
+            Self::Failed { .. } => "run the command again in a while".to_owned(),
+        };
+        Problem::new(self.code(), format!("failed to {self}"), guidance).caused_by(self.answer())
+    }
+}

@@ -1,0 +1,238 @@
+//! What AWS answered when a call failed, in one form for all services.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+use lifeboat_model::ErrorKind;
+
+/// A call to AWS that failed, after the retries of the SDK.
+///
+/// Holds what the service said: its code, its message and the id of the request, which AWS support
+/// asks for. None of them holds credentials or content.
+#[derive(Debug)]
+pub struct AwsError {
+    action: &'static str,
+    on: String,
+    status: Option<u16>,
+    code: Option<String>,
+    message: String,
+    request_id: Option<String>,
+    kind: ErrorKind,
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}: ", self.action, self.on)?;
+        match (&self.code, self.status) {
+            (Some(code), _) if self.message.is_empty() => f.write_str(code)?,
+            (Some(code), _) => write!(f, "{code}: {}", self.message)?,
+            (None, Some(status)) if self.message.is_empty() => write!(f, "HTTP status {status}")?,
+            (None, Some(status)) => write!(f, "HTTP status {status}: {}", self.message)?,
+            (None, None) => f.write_str(&self.message)?,
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for AwsError {}
+
+impl AwsError {
+    /// From the error of an SDK. `action` is the IAM action, `on` the resource as a user knows it.
+    pub(crate) fn new<E>(
+        action: &'static str,
+        on: impl Into<String>,
+        error: SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let request_id = error.request_id().map(str::to_owned);
+        let (code, message, kind) = match &error {
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().map(str::to_owned);
+                let message = service.err().message().unwrap_or_default().to_owned();
+                let kind = classify(status.unwrap_or(0), code.as_deref());
+                (code, message, kind)
+            }
+            SdkError::ResponseError(_) => (None, chain(&error), ErrorKind::Retry),
+            SdkError::TimeoutError(_) => (None, "no answer in time".to_owned(), ErrorKind::Retry),
+            other => {
+                let kind = match credentials(other) {
+                    Some(
+                        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
+                    ) => ErrorKind::Denied,
+                    Some(_) => ErrorKind::Retry,
+                    None if matches!(other, SdkError::ConstructionFailure(_)) => ErrorKind::Invalid,
+                    None => ErrorKind::Retry,
+                };
+                (None, chain(other), kind)
+            }
+        };
+        Self {
+            action,
+            on: on.into(),
+            status,
+            code,
+            message,
+            request_id,
+            kind,
+        }
+    }
+
+    /// An answer that is not what the service documents.
+    pub(crate) fn unexpected(action: &'static str, on: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            action,
+            on: on.into(),
+            status: None,
+            code: None,
+            message: what.into(),
+            request_id: None,
+            kind: ErrorKind::Invalid,
+        }
+    }
+
+    /// An answer that broke off.
+    pub(crate) fn interrupted(action: &'static str, on: impl Into<String>, cause: &dyn StdError) -> Self {
+        Self {
+            kind: ErrorKind::Retry,
+            ..Self::unexpected(action, on, chain(cause))
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The code that the service gave, such as `AccessDenied`.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The IAM action that was asked for, such as `s3:PutObject`.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+}
+
+/// The kind of an answer. Codes come first: KMS says 400 for nearly everything.
+fn classify(status: u16, code: Option<&str>) -> ErrorKind {
+    let code = code.unwrap_or_default();
+    match code {
+        // The codes that the SDKs treat as throttling and as passing, of which some come with 400.
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "LimitExceeded"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "ConditionalRequestConflict"
+        | "OperationAborted"
+        | "KMSInternalException"
+        | "DependencyTimeoutException"
+        | "KeyUnavailableException"
+        | "ServerException"
+        | "ServiceUnavailableException" => ErrorKind::Retry,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedAccess"
+        | "AllAccessDisabled"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "DisabledException"
+        | "KMSInvalidStateException" => ErrorKind::Denied,
+        "NoSuchKey"
+        | "NoSuchBucket"
+        | "NoSuchUpload"
+        | "NotFound"
+        | "NotFoundException"
+        | "ResourceNotFoundException" => ErrorKind::Gone,
+        "PreconditionFailed" => ErrorKind::Conflict,
+        _ => match status {
+            408 | 429 | 500..=599 => ErrorKind::Retry,
+            401 | 403 => ErrorKind::Denied,
+            404 | 410 => ErrorKind::Gone,
+            409 | 412 => ErrorKind::Conflict,
+            _ => ErrorKind::Invalid,
+        },
+    }
+}
+
+fn credentials<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// An error and its causes in one line. The SDK's own wording repeats nothing, it is only terse.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_tell_what_to_do_whatever_the_status_is() {
+        for (status, code, kind) in [
+            (400, Some("ThrottlingException"), ErrorKind::Retry),
+            (400, Some("AccessDeniedException"), ErrorKind::Denied),
+            (400, Some("NotFoundException"), ErrorKind::Gone),
+            (409, Some("DisabledException"), ErrorKind::Denied),
+            (409, Some("ConditionalRequestConflict"), ErrorKind::Retry),
+            (412, Some("PreconditionFailed"), ErrorKind::Conflict),
+            (412, None, ErrorKind::Conflict),
+            (403, None, ErrorKind::Denied),
+            (404, None, ErrorKind::Gone),
+            (503, Some("SomethingNew"), ErrorKind::Retry),
+            (400, Some("ValidationException"), ErrorKind::Invalid),
+        ] {
+            assert_eq!(classify(status, code), kind, "{status} {code:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Keys in KMS, behind the ports for keys.
+//!
+//! The signing key is `ECC_NIST_P256` for `SIGN_VERIFY`, the recovery key `RSA_4096` for
+//! `ENCRYPT_DECRYPT` (<https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html>).
+//! Their public halves are the DER of a SubjectPublicKeyInfo
+//! (<https://docs.aws.amazon.com/kms/latest/APIReference/API_GetPublicKey.html>), so that a key in KMS and
+//! a PEM file of the same key have the same fingerprint. KMS does RSA-OAEP with SHA-256 for both the
+//! hash and MGF1 (`RSAES_OAEP_SHA_256`), which is what data keys are wrapped with outside of it.
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType};
+use lifeboat_format::keys as format_keys;
+use lifeboat_jobs::ports::KeyError;
+use lifeboat_model::{Arn, Code, ErrorKind, Problem};
+
+use crate::AwsError;
+
+mod public_key;
+mod signer;
+mod unwrapper;
+
+pub use public_key::{recipient_key, verifying_key};
+pub use signer::KmsSigner;
+pub use unwrapper::KmsUnwrapper;
+
+/// Why a key in KMS cannot be opened. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum KmsError {
+    /// KMS does not give its public half.
+    #[error("read the public half of the KMS key {key}")]
+    PublicKey {
+        /// The key as it was named.
+        key: String,
+        /// What KMS answered.
+        #[source]
+        source: AwsError,
+    },
+    /// It is a key of another kind.
+    #[error("use the KMS key {key}: it is {found}, and {wanted} is needed")]
+    WrongKind {
+        /// The key as it was named.
+        key: String,
+        /// Its spec and usage.
+        found: String,
+        /// Those that are needed.
+        wanted: &'static str,
+    },
+    /// What KMS gave is no public key of its kind.
+    #[error("read the public half of the KMS key {key} as KMS gave it")]
+    Malformed {
+        /// The key as it was named.
+        key: String,
+        /// What is wrong.
+        #[source]
+        source: format_keys::KeyError,
+    },
+}
+
+impl KmsError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::PublicKey { source, .. } => source.kind(),
+            Self::WrongKind { .. } => ErrorKind::Invalid,
+            Self::Malformed { source, .. } => source.kind(),
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::PublicKey { .. } => Code::KeyUnreadable,
+            Self::WrongKind { .. } | Self::Malformed { .. } => Code::WrongKeyKind,
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::PublicKey { source, .. } => match source.kind() {
+                ErrorKind::Denied => "allow kms:GetPublicKey on the key to the role that is used",
+                ErrorKind::Gone => "name a key that exists in this account and Region, by its ARN",
+                _ => "run the command again in a while",
+            },
+            Self::WrongKind { .. } | Self::Malformed { .. } => {
+                "name the key that the access stack of this account made"
+            }
+        };
+        let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
+        match std::error::Error::source(self) {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+}
+
+/// Reads the public half of a key that must be of one kind.
+async fn public_half(
+    client: &Client,
+    key: &Arn,
+    spec: &KeySpec,
+    usage: &KeyUsageType,
+    wanted: &'static str,
+) -> Result<Vec<u8>, KmsError> {
+    let answer =
+        (client.get_public_key().key_id(key.as_str()).send().await).map_err(|e| KmsError::PublicKey {
+            key: key.to_string(),
+            source: AwsError::new("kms:GetPublicKey", key.as_str(), e),
+        })?;
+    if answer.key_spec() != Some(spec) || answer.key_usage() != Some(usage) {
+        return Err(KmsError::WrongKind {
+            key: key.to_string(),
+            found: describe(&answer),
+            wanted,
+        });
+    }
+    let Some(der) = answer.public_key else {
+        let source = AwsError::unexpected("kms:GetPublicKey", key.as_str(), "the answer holds no public key");
+        let key = key.to_string();
+        return Err(KmsError::PublicKey { key, source });
+    };
+    Ok(der.into_inner())
+}
+
+fn describe(answer: &GetPublicKeyOutput) -> String {
+    let spec = answer.key_spec().map_or("without a spec", KeySpec::as_str);
+    let usage = answer.key_usage().map_or("nothing", KeyUsageType::as_str);
+    format!("{spec} for {usage}")
+}
+
+/// What the use of an opened key can fail with, for both ports.
+fn failure(key: format_keys::Fingerprint, error: AwsError) -> KeyError {
+    match error.kind() {
+        // Disabled, about to be deleted, or gone: nothing helps until somebody acts on the key.
+        ErrorKind::Denied | ErrorKind::Gone => KeyError::Denied {
+            key,
+            source: error.into(),
+        },
+        _ => KeyError::Unavailable {
+            key,
+            source: error.into(),
+        },
+    }
+}

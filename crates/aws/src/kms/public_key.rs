@@ -1,0 +1,83 @@
+//! Public keys as parameters: PEM, or the base64 of either DER or PEM.
+//!
+//! `aws kms get-public-key --query PublicKey --output text` prints the base64 of DER, and the value of a
+//! CloudFormation parameter survives copying best on one line, which PEM is only as base64.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lifeboat_format::keys::{KeyError, RecipientKey, VerifyingKey};
+
+/// The public half of the recovery key, which data keys are wrapped for.
+///
+/// # Errors
+/// [`KeyError`] where the text is no RSA key with 4096 bits in one of the forms.
+pub fn recipient_key(text: &str) -> Result<RecipientKey, KeyError> {
+    match decoded(text) {
+        Form::Pem(pem) => RecipientKey::from_pem(&pem),
+        Form::Der(der) => RecipientKey::from_der(&der),
+    }
+}
+
+/// The public half of a signing key.
+///
+/// # Errors
+/// [`KeyError`] where the text is no P-256 key in one of the forms.
+pub fn verifying_key(text: &str) -> Result<VerifyingKey, KeyError> {
+    match decoded(text) {
+        Form::Pem(pem) => VerifyingKey::from_pem(&pem),
+        Form::Der(der) => VerifyingKey::from_der(&der),
+    }
+}
+
+enum Form {
+    Pem(String),
+    Der(Vec<u8>),
+}
+
+/// What is neither is left to the parser of PEM, whose error says what is expected.
+fn decoded(text: &str) -> Form {
+    let as_text = || Form::Pem(text.to_owned());
+    if text.contains("-----BEGIN ") {
+        return as_text();
+    }
+    let packed: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    match STANDARD.decode(packed) {
+        Ok(bytes) if bytes.starts_with(b"-----BEGIN ") => {
+            Form::Pem(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Ok(bytes) if !bytes.is_empty() => Form::Der(bytes),
+        _ => as_text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use lifeboat_format::pem;
+
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_key_is_the_same_key() {
+        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.unwrap().as_ref());
+        let key = VerifyingKey::from_point(pair.unwrap().public_key().as_ref()).unwrap();
+        let text = key.to_pem();
+        let (_, der) = pem::decode(&text).unwrap();
+        let der = STANDARD.encode(der);
+        let wrapped = format!("{}\n{}\n", &der[..76], &der[76..]);
+        for form in [text.clone(), STANDARD.encode(&text), der, wrapped] {
+            assert_eq!(
+                verifying_key(&form).unwrap().fingerprint(),
+                key.fingerprint(),
+                "{form}"
+            );
+            recipient_key(&form).unwrap_err();
+        }
+        for wrong in ["", "hunter2", "arn:aws:kms:eu-west-1:1:key/x", "AAAA"] {
+            verifying_key(wrong).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The recovery key of the recovery account.
+
+use async_trait::async_trait;
+use aws_sdk_kms::Client;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{EncryptionAlgorithmSpec, KeySpec, KeyUsageType};
+use lifeboat_format::keys::{DataKey, Fingerprint, RecipientKey, WrappedKey};
+use lifeboat_jobs::ports::{KeyError, KeyUnwrapper};
+use lifeboat_model::Arn;
+use zeroize::Zeroizing;
+
+use super::{KmsError, failure, public_half};
+use crate::{AwsContext, AwsError};
+
+/// A recovery key in KMS. The private half never leaves it.
+pub struct KmsUnwrapper {
+    client: Client,
+    key: Arn,
+    recipient: RecipientKey,
+}
+
+impl std::fmt::Debug for KmsUnwrapper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KmsUnwrapper({}, {})", self.key, self.recipient.fingerprint())
+    }
+}
+
+impl KmsUnwrapper {
+    /// Opens the key with this ARN and reads its public half, once.
+    ///
+    /// # Errors
+    /// [`KmsError`] where it cannot be read or is no RSA-4096 decryption key.
+    pub async fn open(context: &AwsContext, key: &Arn) -> Result<Self, KmsError> {
+        let client = Client::new(context.sdk_config());
+        let der = public_half(
+            &client,
+            key,
+            &KeySpec::Rsa4096,
+            &KeyUsageType::EncryptDecrypt,
+            "RSA_4096 for ENCRYPT_DECRYPT",
+        )
+        .await?;
+        let recipient = RecipientKey::from_der(&der).map_err(|source| KmsError::Malformed {
+            key: key.to_string(),
+            source,
+        })?;
+        Ok(Self {
+            client,
+            key: key.clone(),
+            recipient,
+        })
+    }
+
+    /// The public half, which data keys are wrapped for.
+    #[must_use]
+    pub fn recipient(&self) -> &RecipientKey {
+        &self.recipient
+    }
+}
+
+#[async_trait]
+impl KeyUnwrapper for KmsUnwrapper {
+    fn fingerprint(&self) -> Fingerprint {
+        self.recipient.fingerprint().clone()
+    }
+
+    async fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<DataKey, KeyError> {
+        let held = self.fingerprint();
+        // KMS is not asked what it must refuse: the refusal would look like a damaged key.
+        if wrapped.recipient != held {
+            return Err(KeyError::WrongKey {
+                wanted: wrapped.recipient.clone(),
+                held,
+            });
+        }
+        let answer = (self.client.decrypt())
+            .key_id(self.key.as_str())
+            .encryption_algorithm(EncryptionAlgorithmSpec::RsaesOaepSha256)
+            .ciphertext_blob(Blob::new(wrapped.ciphertext.as_slice()))
+            .send()
+            .await;
+        let answer = answer.map_err(|e| {
+            let error = AwsError::new("kms:Decrypt", self.key.as_str(), e);
+            match error.code() {
+                Some("InvalidCiphertextException") => KeyError::Unwrap { held: held.clone() },
+                _ => failure(held.clone(), error),
+            }
+        })?;
+        // The data key lies in this buffer in the clear. The SDK's own copy of the answer cannot be
+        // reached and is freed as it is.
+        let plaintext = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
+        DataKey::from_bytes(&plaintext).map_err(|_| KeyError::Unwrap { held })
+    }
+}

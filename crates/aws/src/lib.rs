@@ -1,0 +1,27 @@
+//! The adapter for AWS: a store in S3, keys in KMS, EKS clusters and the tokens that they accept.
+//!
+//! It implements the ports of the pure crates and must not depend on another adapter; in particular it
+//! knows no Kubernetes client: it gives an address and a token, and the Kubernetes adapter connects.
+//! `aws-sdk-ec2` never comes in here: it takes minutes and gigabytes to compile.
+//!
+//! Invariants:
+//! - One TLS and crypto provider, aws-lc-rs: every `aws-*` dependency is without default features.
+//! - The environment is read by `aws-config` alone, in [`AwsContext::load`]; with `AWS_ENDPOINT_URL`
+//!   everything here works against the local AWS of `infra/local`.
+//! - Every call to S3 names the account that must own the bucket: names of buckets are global, and one
+//!   that somebody else took must never receive a recovery point.
+//! - Errors carry what AWS answered and never a credential, a token or a key.
+
+mod context;
+pub mod eks;
+mod failure;
+pub mod kms;
+pub mod s3;
+pub mod token;
+
+pub use context::{AwsContext, ContextError};
+pub use eks::{ClusterAddress, EksClusters, EksError};
+pub use failure::AwsError;
+pub use kms::{KmsError, KmsSigner, KmsUnwrapper};
+pub use s3::{S3Location, S3Store};
+pub use token::EksTokenSource;

@@ -1,0 +1,157 @@
+//! Listings. The keys of a bucket are anybody's who may write to it: what is no key of ours is passed
+//! over, and names travel percent-encoded, because XML cannot hold every character that a key can.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
+use aws_sdk_s3::types::EncodingType;
+use lifeboat_jobs::ports::{Listed, StoreError, StoreOperation};
+use lifeboat_model::ObjectKey;
+
+use super::Inner;
+use super::error::Asked;
+
+/// The most keys that S3 gives in one answer.
+const PAGE: usize = 1000;
+
+impl Inner {
+    fn list_request(&self, prefix: &str) -> ListObjectsV2FluentBuilder {
+        (self.client.list_objects_v2())
+            .bucket(&self.location.bucket)
+            .expected_bucket_owner(self.location.owner.as_str())
+            .encoding_type(EncodingType::Url)
+            .prefix(format!("{}{prefix}", self.location.prefix))
+    }
+
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let asked = self.asked(StoreOperation::List, "s3:ListBucket", prefix);
+        let mut found = Vec::new();
+        let mut token: Option<String> = None;
+        while found.len() < limit {
+            let size = i32::try_from((limit - found.len()).min(PAGE)).expect("a page is small");
+            let request = self.list_request(prefix).max_keys(size);
+            let request = match (&token, after) {
+                (Some(token), _) => request.continuation_token(token),
+                (None, Some(after)) => request.start_after(format!("{}{after}", self.location.prefix)),
+                (None, None) => request,
+            };
+            let answer = request.send().await.map_err(|e| asked.error(e))?;
+            for object in answer.contents() {
+                let Some(key) = self.own_key(&answer, object.key().unwrap_or_default()) else {
+                    continue;
+                };
+                let size = object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+                found.push(Listed { key, size });
+            }
+            token = next(&answer, &asked)?;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let asked = self.asked(StoreOperation::List, "s3:ListBucket", prefix);
+        let mut found = BTreeSet::new();
+        let mut token: Option<String> = None;
+        loop {
+            let request = (self.list_request(prefix).delimiter("/")).set_continuation_token(token);
+            let answer = request.send().await.map_err(|e| asked.error(e))?;
+            for common in answer.common_prefixes() {
+                let text = decoded(&answer, common.prefix().unwrap_or_default());
+                let folder = text.strip_suffix('/').unwrap_or(&text);
+                let Some(key) = folder.strip_prefix(self.location.prefix.as_str()) else {
+                    continue;
+                };
+                // A parsed key has no empty segment, so a folder without a name is none.
+                if let (Ok(_), Some(name)) = (ObjectKey::parse(key), key.strip_prefix(prefix)) {
+                    found.insert(name.to_owned());
+                }
+            }
+            token = next(&answer, &asked)?;
+            if token.is_none() {
+                return Ok(found.into_iter().collect());
+            }
+        }
+    }
+
+    fn own_key(&self, answer: &ListObjectsV2Output, text: &str) -> Option<ObjectKey> {
+        let name = decoded(answer, text);
+        ObjectKey::parse(name.strip_prefix(self.location.prefix.as_str())?).ok()
+    }
+}
+
+/// The token for the rest, if there is one.
+fn next(answer: &ListObjectsV2Output, asked: &Asked) -> Result<Option<String>, StoreError> {
+    if answer.is_truncated() != Some(true) {
+        return Ok(None);
+    }
+    match answer.next_continuation_token() {
+        Some(token) => Ok(Some(token.to_owned())),
+        None => {
+            let what = "a page of the listing says that there are more, and not how to get them";
+            let error = crate::AwsError::unexpected(asked.action, &asked.url, what);
+            Err(asked.failure(error))
+        }
+    }
+}
+
+/// A name as it is in the bucket. The answer says whether it encodes them.
+fn decoded(answer: &ListObjectsV2Output, text: &str) -> String {
+    if answer.encoding_type() == Some(&EncodingType::Url) {
+        percent_decoded(text)
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Form encoding, as S3 uses it. What is not valid stays as it is: it is no key of ours then.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let escaped = escaped.and_then(|digits| hex::decode(digits).ok());
+        match (first, escaped) {
+            (_, Some(byte)) => {
+                bytes.extend(byte);
+                rest = &tail[2..];
+            }
+            (b'+', None) => {
+                bytes.push(b' ');
+                rest = tail;
+            }
+            (other, None) => {
+                bytes.push(*other);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_decoded_and_what_is_not_encoded_stays() {
+        for (encoded, name) in [
+            ("shop/points/a-b_c.d", "shop/points/a-b_c.d"),
+            ("shop%2Fpoints", "shop/points"),
+            ("a+b%2Bc%01", "a b+c\u{1}"),
+            ("%C3%BC%", "ü%"),
+            ("%zz%4", "%zz%4"),
+            ("", ""),
+        ] {
+            assert_eq!(percent_decoded(encoded), name);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Conditional writes, and what a refused one means.
+//!
+//! A write that took effect, but whose answer was lost, is repeated by the SDK and then refused: the
+//! key exists, because we made it. So each write carries a nonce in the object's metadata, and a
+//! refusal is believed only after a look at whose nonce is there.
+
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use lifeboat_jobs::ports::{ETag, Ids, StoreError, StoreOperation};
+use lifeboat_model::ObjectKey;
+
+use super::Inner;
+use super::error::no_tag;
+
+/// The metadata of an object that names the write that made it: `x-amz-meta-lifeboat-write`.
+pub(super) const NONCE: &str = "lifeboat-write";
+
+/// Names one write.
+#[derive(Clone)]
+pub(super) struct Nonce(String);
+
+impl Nonce {
+    pub(super) fn new(ids: &dyn Ids) -> Self {
+        let mut bytes = [0; 16];
+        ids.random(&mut bytes);
+        Self(hex::encode(bytes))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a write depends on.
+pub(super) enum Condition<'a> {
+    /// That there is no such key. Messages name the operation.
+    New(StoreOperation),
+    /// That the content is still this one.
+    Unchanged(&'a ETag),
+}
+
+impl Condition<'_> {
+    fn operation(&self) -> StoreOperation {
+        match self {
+            Self::New(operation) => *operation,
+            Self::Unchanged(_) => StoreOperation::Replace,
+        }
+    }
+
+    pub(super) fn refused(&self, key: String) -> StoreError {
+        match self {
+            Self::New(operation) => StoreError::Exists {
+                operation: *operation,
+                key,
+            },
+            Self::Unchanged(_) => StoreError::Changed { key },
+        }
+    }
+}
+
+impl Inner {
+    pub(super) async fn put(
+        &self,
+        key: &ObjectKey,
+        bytes: Bytes,
+        nonce: &Nonce,
+        condition: &Condition<'_>,
+    ) -> Result<ETag, StoreError> {
+        let asked = self.asked(condition.operation(), "s3:PutObject", key.as_str());
+        let request = (self.client.put_object())
+            .bucket(&self.location.bucket)
+            .expected_bucket_owner(self.location.owner.as_str())
+            .key(self.name(key))
+            .metadata(NONCE, nonce.as_str())
+            .body(ByteStream::from(bytes));
+        let request = match condition {
+            Condition::New(_) => request.if_none_match("*"),
+            Condition::Unchanged(expected) => request.if_match(expected.as_str()),
+        };
+        let error = match request.send().await {
+            Ok(answer) => return answer.e_tag().map(ETag::new).ok_or_else(|| no_tag(&asked)),
+            Err(error) => error,
+        };
+        let refused = match error.raw_response().map(|response| response.status().as_u16()) {
+            Some(412) => true,
+            // There is nothing to replace any more, and the bucket exists.
+            Some(404) => {
+                matches!(condition, Condition::Unchanged(_))
+                    && matches!(asked.error(error), StoreError::NotFound { .. })
+            }
+            _ => return Err(asked.error(error)),
+        };
+        if !refused {
+            return Err(StoreError::NoStore {
+                store: format!("s3://{}", self.location.bucket),
+                problem: "there is no such bucket",
+            });
+        }
+        match self.made_by(key, nonce, condition.operation()).await? {
+            Some(etag) => Ok(etag),
+            None => Err(condition.refused(asked.url)),
+        }
+    }
+
+    /// The tag of the object at `key` if the write that `nonce` names made it.
+    ///
+    /// # Errors
+    /// Where that cannot be told: then neither success nor refusal is known.
+    pub(super) async fn made_by(
+        &self,
+        key: &ObjectKey,
+        nonce: &Nonce,
+        operation: StoreOperation,
+    ) -> Result<Option<ETag>, StoreError> {
+        let asked = self.asked(operation, "s3:GetObject", key.as_str());
+        let answer = (self.client.head_object())
+            .bucket(&self.location.bucket)
+            .expected_bucket_owner(self.location.owner.as_str())
+            .key(self.name(key))
+            .send()
+            .await;
+        let answer = match answer.map_err(|error| asked.error(error)) {
+            Ok(answer) => answer,
+            // Removed since, by somebody: it was there when the write was refused.
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let ours = (answer.metadata()).and_then(|all| all.get(NONCE)) == Some(&nonce.0);
+        if !ours {
+            return Ok(None);
+        }
+        tracing::info!(
+            key = asked.url,
+            "found the object of a write whose answer was lost"
+        );
+        Ok(Some(
+            (answer.e_tag()).map(ETag::new).ok_or_else(|| no_tag(&asked))?,
+        ))
+    }
+}

@@ -1,0 +1,156 @@
+//! Tokens that the API servers of EKS accept.
+//!
+//! A token is `k8s-aws-v1.` and the base64 (URL alphabet, no padding) of a presigned URL: a
+//! `GetCallerIdentity` of the Regional STS endpoint, signed together with the header `x-k8s-aws-id`,
+//! whose value is the name of the cluster. The authenticator of the cluster asks STS with that URL and
+//! so learns who we are; it never sees a key. The form is that of aws-iam-authenticator
+//! (<https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster>)
+//! and of `aws eks get-token`
+//! (<https://docs.aws.amazon.com/cli/latest/reference/eks/get-token.html>).
+//!
+//! Signing needs no network. The *Regional* endpoint, because the global one passes by the VPC
+//! endpoints of the API server's side
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html>).
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use lifeboat_jobs::ports::{Clock, TokenError, TokenSource};
+use lifeboat_model::{Redacted, Region};
+use tokio::sync::Mutex;
+
+use crate::AwsContext;
+
+mod presign;
+
+use presign::{caller_identity_url, sts_endpoint};
+
+/// What every token begins with.
+const PREFIX: &str = "k8s-aws-v1.";
+
+/// When a token is made anew. The authenticator takes one for 15 minutes after it was signed, whatever
+/// its URL says about that, and aws-iam-authenticator itself calls one good for 14
+/// (`pkg/token/token.go`, `presignedURLExpiration` and `GetWithSTS`). Ten leave room for clocks that
+/// differ and for a request that waits.
+const RENEW_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// Tokens end with the credentials that signed them, so a new one is made this long before.
+const CREDENTIALS_MARGIN: Duration = Duration::from_secs(60);
+
+/// Gives tokens for one EKS cluster.
+pub struct EksTokenSource {
+    cluster: String,
+    region: Region,
+    endpoint: String,
+    credentials: SharedCredentialsProvider,
+    clock: Arc<dyn Clock>,
+    held: Mutex<Option<Held>>,
+}
+
+struct Held {
+    token: Redacted<String>,
+    made: Timestamp,
+    until: Timestamp,
+}
+
+impl std::fmt::Debug for EksTokenSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EksTokenSource({}, {}, [redacted])", self.cluster, self.region)
+    }
+}
+
+impl EksTokenSource {
+    /// For the cluster with this name in the context's Region. The STS endpoint is the Region's own,
+    /// or what `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` puts in its place.
+    #[must_use]
+    pub fn new(context: &AwsContext, cluster: &str, clock: Arc<dyn Clock>) -> Self {
+        let region = context.region().clone();
+        let endpoint = context.endpoint_override("STS");
+        Self {
+            cluster: cluster.to_owned(),
+            endpoint: endpoint.unwrap_or_else(|| sts_endpoint(&region)),
+            region,
+            credentials: context.credentials(),
+            clock,
+            held: Mutex::new(None),
+        }
+    }
+
+    async fn make(&self, now: Timestamp) -> Result<Held, TokenError> {
+        let credentials = self.credentials.provide_credentials().await;
+        let credentials = credentials.map_err(|error| self.no_credentials(error))?;
+        let url = caller_identity_url(
+            &self.endpoint,
+            &self.region,
+            &self.cluster,
+            &credentials,
+            now.into(),
+        );
+        let url = url.map_err(|error| TokenError::Denied {
+            cluster: self.cluster.clone(),
+            source: error,
+        })?;
+        Ok(Held {
+            token: Redacted::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(url.expose()))),
+            made: now,
+            until: renewal(now, &credentials),
+        })
+    }
+
+    fn no_credentials(&self, error: CredentialsError) -> TokenError {
+        let cluster = self.cluster.clone();
+        match &error {
+            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+                TokenError::Denied {
+                    cluster,
+                    source: error.into(),
+                }
+            }
+            _ => TokenError::Unavailable {
+                cluster,
+                source: error.into(),
+            },
+        }
+    }
+}
+
+/// When a token that was signed now has to be made anew.
+fn renewal(now: Timestamp, credentials: &Credentials) -> Timestamp {
+    let usual = now.saturating_add(RENEW_AFTER).unwrap_or(Timestamp::MAX);
+    let end = credentials
+        .expiry()
+        .and_then(|end: SystemTime| Timestamp::try_from(end).ok());
+    match end.and_then(|end| end.saturating_sub(CREDENTIALS_MARGIN).ok()) {
+        // Credentials in their last minute give tokens for single requests.
+        Some(end) => usual.min(end.max(now)),
+        None => usual,
+    }
+}
+
+#[async_trait]
+impl TokenSource for EksTokenSource {
+    async fn token(&self) -> Result<Redacted<String>, TokenError> {
+        let now = self.clock.now();
+        // Held while a token is made: many requests that find none make one.
+        let mut held = self.held.lock().await;
+        // A clock that was set back must not keep a token for longer.
+        if let Some(held) = (held.as_ref()).filter(|held| held.made <= now && now < held.until) {
+            return Ok(held.token.clone());
+        }
+        let made = self.make(now).await?;
+        let token = made.token.clone();
+        *held = Some(made);
+        Ok(token)
+    }
+}
+
+#[cfg(test)]
+mod tests;

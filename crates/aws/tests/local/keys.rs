@@ -1,0 +1,89 @@
+//! Keys in KMS.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType};
+use lifeboat_aws::{KmsSigner, KmsUnwrapper};
+use lifeboat_format::keys::{DataKey, Fingerprint};
+use lifeboat_jobs::ports::{KeyUnwrapper as _, Signer as _};
+use lifeboat_model::{Arn, Code, ErrorKind};
+
+use crate::world::{context, run};
+
+fn kms() -> aws_sdk_kms::Client {
+    // An RSA key of 4096 bits takes the local AWS seconds, and a busy machine many of them.
+    let patient = TimeoutConfig::builder()
+        .read_timeout(Duration::from_secs(300))
+        .build();
+    let config = (context().sdk_config().clone().into_builder())
+        .timeout_config(patient)
+        .build();
+    aws_sdk_kms::Client::new(&config)
+}
+
+pub(crate) async fn key(spec: KeySpec, usage: KeyUsageType) -> Arn {
+    let made = kms().create_key().key_spec(spec).key_usage(usage).send().await;
+    Arn::parse(made.unwrap().key_metadata.unwrap().arn.unwrap()).unwrap()
+}
+
+#[test]
+fn a_signature_of_kms_verifies_offline() {
+    run(async {
+        let arn = key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
+        let signer = KmsSigner::open(&context(), &arn).await.unwrap();
+        // Longer than what KMS takes as a message.
+        let message = vec![b'x'; 10_000];
+        let signature = signer.sign(&message).await.unwrap();
+        signer.verifying_key().verify(&message, &signature).unwrap();
+        signer
+            .verifying_key()
+            .verify(&message[1..], &signature)
+            .unwrap_err();
+
+        kms().disable_key().key_id(arn.as_str()).send().await.unwrap();
+        let error = signer.sign(&message).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    });
+}
+
+#[test]
+fn a_signing_key_of_another_kind_is_named_with_what_it_is() {
+    run(async {
+        let signing = key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
+        let error = KmsUnwrapper::open(&context(), &signing).await.unwrap_err();
+        assert_eq!(error.code(), Code::WrongKeyKind);
+        assert!(
+            error.to_string().contains("ECC_NIST_P256 for SIGN_VERIFY"),
+            "{error}"
+        );
+        let agreement = key(KeySpec::EccNistP256, KeyUsageType::KeyAgreement).await;
+        let error = KmsSigner::open(&context(), &agreement).await.unwrap_err();
+        assert_eq!(error.code(), Code::WrongKeyKind);
+        let symmetric = key(KeySpec::SymmetricDefault, KeyUsageType::EncryptDecrypt).await;
+        KmsSigner::open(&context(), &symmetric).await.unwrap_err();
+        let nowhere = format!("{}0", signing.as_str());
+        let error = KmsSigner::open(&context(), &Arn::parse(nowhere).unwrap())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone, "{error:?}");
+    });
+}
+
+#[test]
+fn a_data_key_for_another_recovery_key_is_not_sent_to_kms() {
+    run(async {
+        let arn = key(KeySpec::Rsa4096, KeyUsageType::EncryptDecrypt).await;
+        let error = KmsSigner::open(&context(), &arn).await.unwrap_err();
+        assert_eq!(error.code(), Code::WrongKeyKind);
+        let unwrapper = KmsUnwrapper::open(&context(), &arn).await.unwrap();
+        let mut wrapped = unwrapper
+            .recipient()
+            .wrap(&DataKey::from_random([7; 32]))
+            .unwrap();
+        assert_eq!(wrapped.recipient, unwrapper.fingerprint());
+        wrapped.recipient = Fingerprint::of_spki(b"another");
+        let error = unwrapper.unwrap_key(&wrapped).await.unwrap_err();
+        assert_eq!(error.code(), Code::WrongKey);
+    });
+}

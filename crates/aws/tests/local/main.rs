@@ -1,0 +1,11 @@
+//! The adapters against the AWS of the local environment.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+mod fake;
+mod keys;
+mod lost;
+mod points;
+mod road;
+mod world;

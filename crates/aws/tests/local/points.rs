@@ -1,0 +1,253 @@
+//! Recovery points in S3: written, killed at every call, sealed by KMS, listed, opened, read.
+
+use std::sync::Arc;
+
+use aws_sdk_kms::types::{KeySpec, KeyUsageType};
+use bytes::Bytes;
+use lifeboat_aws::{KmsSigner, S3Location, S3Store};
+use lifeboat_filesystem::keys::{generate, load_recipient};
+use lifeboat_filesystem::{PemUnwrapper, SystemIds};
+use lifeboat_format::manifest::{
+    ClusterRecord, Completeness, FORMAT_VERSION, Predicate, ServerRecord, Tool, TypeOutcome, TypeRecord,
+};
+use lifeboat_format::{BatchBuilder, Compressor, RecipientKey};
+use lifeboat_jobs::failing::{FailingStore, Fault, Moment};
+use lifeboat_jobs::memory::MemoryLock;
+use lifeboat_jobs::ports::{ObjectStore, Signer as _};
+use lifeboat_jobs::{PointState, PointWriter, Silent, Vault, WrittenPacks, seal};
+use lifeboat_model::{ApplicationName, ClusterName, Filter, ObjectKey, RecoveryPointId};
+
+use crate::keys::key;
+use crate::world::{bucket, context, run, s3, store};
+
+const OLDER: &str = "20261121T100000Z-aaaaaa";
+const NEWER: &str = "20261121T110000Z-bbbbbb";
+const NEXT: &str = "20261121T120000Z-cccccc";
+const OBJECTS: u64 = 8;
+
+/// Who backs up and who restores.
+struct Keys {
+    signer: KmsSigner,
+    recipient: RecipientKey,
+    unwrapper: PemUnwrapper,
+}
+
+impl Keys {
+    async fn new() -> Self {
+        let folder = tempfile::TempDir::new().unwrap();
+        let files = generate(folder.path()).unwrap();
+        let signing = key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
+        Self {
+            signer: KmsSigner::open(&context(), &signing).await.unwrap(),
+            recipient: load_recipient(&files.recovery_public).unwrap(),
+            unwrapper: PemUnwrapper::load(&files.recovery_key).unwrap(),
+        }
+    }
+}
+
+fn shop() -> ApplicationName {
+    ApplicationName::parse("shop").unwrap()
+}
+
+fn point(id: &str) -> RecoveryPointId {
+    RecoveryPointId::parse(id).unwrap()
+}
+
+fn vault(store: &Arc<dyn ObjectStore>) -> Vault {
+    Vault::new(Arc::clone(store), shop())
+}
+
+/// Packs and seals one cluster. `padding` makes each object larger.
+async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: usize) -> Result<(), String> {
+    let cluster = ClusterName::parse("eu").unwrap();
+    let made = PointWriter::create(
+        Arc::clone(store),
+        &shop(),
+        &point(id),
+        &cluster,
+        &keys.recipient,
+        &SystemIds,
+    );
+    let mut writer = made.map_err(|e| e.to_string())?;
+    if padding == 0 {
+        // Several packs, several pieces in an upload.
+        writer = writer.with_pack_bytes(400).with_piece(150);
+    }
+    for half in [0..OBJECTS / 2, OBJECTS / 2..OBJECTS] {
+        let mut batch = BatchBuilder::new("v1", "ConfigMap", "configmaps".into());
+        for number in half {
+            // Random, so that it stays as large when compressed.
+            let mut noise = vec![0; padding / 2];
+            lifeboat_jobs::ports::Ids::random(&SystemIds, &mut noise);
+            let text = hex::encode(noise);
+            let object = format!(
+                r#"{{"metadata":{{"name":"n-{number}","namespace":"shop","uid":"u-{number}"}},"data":{{"n":"{text}"}}}}"#
+            );
+            batch.push(object.as_bytes()).unwrap();
+        }
+        let batch = batch.finish(&mut Compressor::new().unwrap()).unwrap();
+        writer.append(batch).await.map_err(|e| e.to_string())?;
+    }
+    let packs = writer.finish().await.map_err(|e| e.to_string())?;
+    let sealed = seal(store.as_ref(), &keys.signer, predicate(id, cluster, packs)).await;
+    sealed.map(drop).map_err(|e| e.to_string())
+}
+
+fn predicate(id: &str, cluster: ClusterName, packs: WrittenPacks) -> Predicate {
+    let listed = TypeRecord {
+        group: String::new(),
+        version: "v1".to_owned(),
+        resource: "configmaps".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        namespaced: true,
+        short_names: Vec::new(),
+        singular: "configmap".to_owned(),
+        verbs: vec!["list".to_owned()],
+        served_versions: vec!["v1".to_owned()],
+        custom: false,
+        outcome: TypeOutcome::Listed {
+            resource_version: Some("12345".to_owned()),
+            pinned: true,
+            why: None,
+            objects: packs.objects,
+            bytes: packs.bytes,
+        },
+    };
+    Predicate {
+        format_version: FORMAT_VERSION,
+        application: shop(),
+        point: point(id),
+        created_at: "2026-11-21T10:00:08Z".parse().unwrap(),
+        tool: Tool {
+            name: "lifeboat".to_owned(),
+            version: "0.1.0".to_owned(),
+        },
+        completeness: Completeness::Complete,
+        keys: vec![packs.key],
+        clusters: vec![ClusterRecord {
+            name: cluster,
+            server: ServerRecord {
+                kube_system_uid: Some("0000-1111".to_owned()),
+                version: "v1.36.3".to_owned(),
+                platform: "linux/amd64".to_owned(),
+            },
+            resource_version: Some("12345".to_owned()),
+            started_at: "2026-11-21T10:00:00Z".parse().unwrap(),
+            finished_at: "2026-11-21T10:00:07Z".parse().unwrap(),
+            filters: Filter::default(),
+            objects: packs.objects,
+            bytes: packs.bytes,
+            types: vec![listed],
+            missing: Vec::new(),
+            packs: packs.packs,
+            dependencies: std::collections::BTreeMap::new(),
+        }],
+    }
+}
+
+async fn assert_whole(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys) {
+    let opened = vault(store)
+        .open(&point(id), keys.signer.verifying_key())
+        .await
+        .unwrap();
+    opened.verify_digests(&Silent).await.unwrap();
+    let unlocked = opened.unlock(&keys.unwrapper).await.unwrap();
+    let report = unlocked.verify_contents(&Silent).await.unwrap();
+    assert_eq!(report.objects, OBJECTS);
+}
+
+/// Kills a backup at every call with an effect, in a folder of the bucket for each death.
+async fn killed_at_every_call(location: &S3Location, padding: usize, moments: &[Moment]) -> u64 {
+    let keys = Keys::new().await;
+    let mut calls = 0;
+    for moment in moments {
+        for call in 0.. {
+            let at = format!("{moment:?}-{call}");
+            let place = store(location.below(&ObjectKey::parse(at.clone()).unwrap()));
+            let whole: Arc<dyn ObjectStore> = Arc::new(place.clone());
+            backup(&whole, OLDER, &keys, 0).await.unwrap();
+            let failing = Arc::new(FailingStore::new(place, Fault::at(call, *moment)));
+            let through: Arc<dyn ObjectStore> = failing.clone();
+            let result = backup(&through, NEWER, &keys, padding).await;
+            if !failing.died() {
+                result.unwrap();
+                calls = call;
+                break;
+            }
+            result.unwrap_err();
+            check_after_death(&whole, &keys, &at).await;
+        }
+    }
+    calls
+}
+
+async fn check_after_death(store: &Arc<dyn ObjectStore>, keys: &Keys, at: &str) {
+    assert_whole(store, OLDER, keys).await;
+    let points = vault(store).points(keys.signer.verifying_key()).await.unwrap();
+    let ids: Vec<&str> = points.iter().map(|p| p.point.as_str()).collect();
+    assert!(ids == [OLDER] || ids == [OLDER, NEWER], "{at}: {ids:?}");
+    for summary in &points {
+        assert!(
+            matches!(summary.state, PointState::Signed { .. }),
+            "{at}: {summary:?}"
+        );
+    }
+    if ids.len() == 2 {
+        assert_whole(store, NEWER, keys).await;
+    }
+    let lock = MemoryLock::new(shop());
+    vault(store).remove_rubbish(&lock).await.unwrap();
+    let folders = store.list_folders("shop/points/").await.unwrap();
+    assert_eq!(folders, ids, "{at}");
+    backup(store, NEXT, keys, 0).await.unwrap();
+    assert_whole(store, NEXT, keys).await;
+}
+
+#[test]
+fn a_backup_killed_at_any_call_harms_nothing() {
+    run(async {
+        let calls = killed_at_every_call(&bucket().await, 0, &Moment::ALL).await;
+        // For each of two packs with its index: an upload begun, a piece or more, one finished; then
+        // the manifest.
+        assert!(calls >= 8, "{calls}");
+    });
+}
+
+/// What stays of it are parts that nobody sees, for the lifecycle rule of the bucket.
+#[test]
+fn a_backup_killed_in_the_middle_of_a_large_pack_harms_nothing() {
+    run(async {
+        let location = bucket().await;
+        killed_at_every_call(&location, 3 << 20, &[Moment::After]).await;
+        let pending = s3()
+            .list_multipart_uploads()
+            .bucket(&location.bucket)
+            .send()
+            .await;
+        assert!(
+            !pending.unwrap().uploads().is_empty(),
+            "no death left parts behind"
+        );
+    });
+}
+
+#[test]
+fn a_pack_that_was_changed_in_the_bucket_is_found_out() {
+    run(async {
+        let keys = Keys::new().await;
+        let place: S3Store = store(bucket().await);
+        let shared: Arc<dyn ObjectStore> = Arc::new(place.clone());
+        backup(&shared, NEWER, &keys, 3 << 20).await.unwrap();
+        assert_whole(&shared, NEWER, &keys).await;
+        let pack = ObjectKey::parse(format!("shop/points/{NEWER}/eu/p-0000.pack")).unwrap();
+        let (bytes, tag) = place.get(&pack).await.unwrap();
+        let mut forged = bytes.to_vec();
+        *forged.last_mut().unwrap() ^= 1;
+        place.replace(&pack, &tag, Bytes::from(forged)).await.unwrap();
+        let opened = vault(&shared)
+            .open(&point(NEWER), keys.signer.verifying_key())
+            .await
+            .unwrap();
+        opened.verify_digests(&Silent).await.unwrap_err();
+    });
+}
