@@ -1,7 +1,7 @@
 //! One Kubernetes cluster of its own.
 
 mod flags;
-mod folder;
+pub(crate) mod folder;
 mod kubeconfig;
 mod start;
 

@@ -1,7 +1,7 @@
 //! Real Kubernetes control planes on this machine, for tests, demonstrations and
 //! measurements: etcd, kube-apiserver and, where asked for, the controllers, the
 //! scheduler and kwok's nodes, each cluster with its own certificate authority on
-//! free loopback ports.
+//! free loopback ports. And a local AWS, in which EKS is made of such control planes.
 //!
 //! It must not depend on any other crate of the workspace: what tests Lifeboat
 //! must not be made of it. It starts processes and reads the environment, so it
@@ -12,6 +12,7 @@
 //! standard input, whose other side the launcher holds, and a sweeper then
 //! removes the folder.
 
+mod aws;
 mod bundle;
 mod certificates;
 mod cluster;
@@ -22,6 +23,10 @@ mod quiet;
 mod sample;
 mod webhook;
 
+pub use aws::{
+    AuditEntry, AwsProgramsError, Credentials, Decision, FakecloudError, FunctionLog, LocalAws,
+    LocalAwsError, LocalAwsOptions, UpstreamError, ensure_aws_client, ensure_fakecloud,
+};
 pub use bundle::{BundleError, BundleOutcome, install_bundle};
 pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};
 pub use programs::{ProgramsError, ensure_programs};

@@ -1,4 +1,4 @@
-//! `lifeboat-local`: control planes, the sample application and its webhooks by hand.
+//! `lifeboat-local`: control planes, the sample application, its webhooks and a local AWS by hand.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use lifeboat_local::{
-    Cluster, ClusterOptions, Sample, Webhook, ensure_programs, install_bundle, wait_until_quiet,
+    Cluster, ClusterOptions, LocalAws, LocalAwsOptions, Sample, Webhook, ensure_aws_client, ensure_programs,
+    install_bundle, wait_until_quiet,
 };
 
 #[derive(Parser)]
@@ -40,6 +41,15 @@ enum Action {
         /// Install manifests (a file or a folder) in the first cluster
         #[arg(long)]
         bundle: Option<PathBuf>,
+    },
+    /// Start a local AWS, print how to use it, and stay until Ctrl-C or the end of standard input
+    Aws {
+        /// One administrator for each account, by its twelve digits
+        #[arg(long, default_value = "111111111111")]
+        account: Vec<String>,
+        /// Leave the controllers out of clusters of EKS
+        #[arg(long)]
+        bare: bool,
     },
     /// Answer admission reviews until Ctrl-C or the end of standard input
     Webhook {
@@ -87,6 +97,21 @@ fn main() -> Result<()> {
                 );
             }
             println!("ready");
+            wait_for_end()?;
+        }
+        Action::Aws { account, bare } => {
+            let aws = LocalAws::start(&LocalAwsOptions { controllers: !bare })?;
+            let client = ensure_aws_client()?;
+            println!("alias aws={}", client.display());
+            println!("export AWS_ENDPOINT_URL={}", aws.endpoint());
+            println!("export AWS_DEFAULT_REGION=eu-west-1");
+            for account in account {
+                println!("# account {account}");
+                for (name, value) in aws.create_account(&account)?.variables() {
+                    println!("export {name}={value}");
+                }
+            }
+            println!("# ready");
             wait_for_end()?;
         }
         Action::Webhook { port } => {

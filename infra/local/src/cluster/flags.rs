@@ -76,7 +76,6 @@ pub(super) fn api_server(folder: &Path, ports: Ports, options: &ClusterOptions) 
             "--service-account-signing-key-file={}",
             pki("service-account.key")
         ),
-        "--service-account-issuer=https://kubernetes.default.svc".into(),
         format!("--service-cluster-ip-range={range}"),
         "--allow-privileged=true".into(),
         // The aggregation layer: without these an APIService is not even tried.
@@ -93,6 +92,11 @@ pub(super) fn api_server(folder: &Path, ports: Ports, options: &ClusterOptions) 
         "--max-mutating-requests-inflight=1500".into(),
         "--profiling=false".into(),
     ];
+    // The flag may be given often: the first issuer signs, the others are believed.
+    let has_issuer = |flag: &String| flag.starts_with("--service-account-issuer=");
+    if !options.api_server_args.iter().any(has_issuer) {
+        flags.push("--service-account-issuer=https://kubernetes.default.svc".into());
+    }
     flags.extend(options.api_server_args.iter().cloned());
     flags
 }

@@ -1,0 +1,307 @@
+//! AWS on this machine: accounts, Regions, S3, KMS, IAM, Lambda, CloudFormation and
+//! EventBridge by fakecloud, and what that lacks by our gateway and function host:
+//! EKS clusters that are real, their authenticator, functions with the limits of Lambda.
+
+mod arn;
+mod authenticator;
+mod credentials;
+mod fakecloud;
+mod functions;
+mod gateway;
+mod programs;
+mod supervise;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::cluster::Cluster;
+use crate::cluster::folder::Folder;
+use crate::programs::{ProgramsError, ensure_programs};
+
+pub use credentials::Credentials;
+pub use fakecloud::FakecloudError;
+pub use functions::FunctionLog;
+pub use gateway::audit::{AuditEntry, Decision};
+pub use gateway::upstream::UpstreamError;
+pub use programs::{AwsProgramsError, ensure_aws_client, ensure_fakecloud};
+
+use fakecloud::Fakecloud;
+use functions::Functions;
+use gateway::Gateway;
+use gateway::clusters::{Clusters, Progress};
+use gateway::upstream::Upstream;
+
+/// The gateway, the function host and the webhooks share two cores with everything else.
+const THREADS: usize = 2;
+
+/// What a local AWS should have.
+#[derive(Clone, Debug)]
+pub struct LocalAwsOptions {
+    /// Run controllers in clusters of EKS, as EKS does. Without them a cluster starts
+    /// in half the time and nothing in it moves by itself. The tags
+    /// `lifeboat-local/controllers` and `lifeboat-local/nodes` of a cluster say it for
+    /// that one.
+    pub controllers: bool,
+}
+
+impl Default for LocalAwsOptions {
+    fn default() -> Self {
+        Self { controllers: true }
+    }
+}
+
+/// Why the local AWS did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalAwsError {
+    /// The programs of the control planes are missing and could not be built.
+    #[error("the programs of the control planes are not there")]
+    Programs(#[from] ProgramsError),
+    /// fakecloud is missing and could not be built.
+    #[error("the program of the local AWS is not there")]
+    AwsPrograms(#[from] AwsProgramsError),
+    /// A file, a port or a thread could not be had.
+    #[error("the local AWS could not be set up")]
+    System(#[source] std::io::Error),
+    /// fakecloud does not answer.
+    #[error(transparent)]
+    Fakecloud(#[from] FakecloudError),
+    /// The gateway could not ask fakecloud.
+    #[error("fakecloud could not be asked")]
+    Upstream(#[from] UpstreamError),
+}
+
+/// A running AWS. Dropping it ends everything that runs in it, clusters included;
+/// so does the end of this process, whatever ends it.
+pub struct LocalAws {
+    // Order matters: what uses the folder ends before it is removed.
+    functions: Arc<Functions>,
+    gateway: Arc<Gateway>,
+    fakecloud: Option<Fakecloud>,
+    runtime: Option<Runtime>,
+    address: SocketAddr,
+    folder: Folder,
+}
+
+impl std::fmt::Debug for LocalAws {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LocalAws")
+            .field("endpoint", &self.endpoint())
+            .finish_non_exhaustive()
+    }
+}
+
+impl LocalAws {
+    /// Starts it, without accounts and clusters. Builds the programs if that was not
+    /// done before. It may be called within an asynchronous runtime, which it blocks.
+    ///
+    /// # Errors
+    /// If a part does not start; nothing is left behind then.
+    pub fn start(options: &LocalAwsOptions) -> Result<Self, LocalAwsError> {
+        let programs = ensure_programs()?;
+        let program = ensure_fakecloud()?;
+        let folder = Folder::create(&programs, "aws").map_err(LocalAwsError::System)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("local-aws")
+            .enable_all()
+            .build()
+            .map_err(LocalAwsError::System)?;
+        let (gateway_listener, address) = listen()?;
+        let (functions_listener, functions_address) = listen()?;
+        let container_cli = functions::write_container_cli(folder.path(), functions_address.port())
+            .map_err(LocalAwsError::System)?;
+        // It asks its container program whether it is there while it starts; the answer
+        // waits in the listener until the host below accepts.
+        let fakecloud = Fakecloud::start(&program, folder.path(), &container_cli, &search_path())?;
+        let upstream = Upstream::new(fakecloud.address());
+        let clusters = Clusters::new(folder.path(), &address.to_string(), options.controllers);
+        let gateway = Arc::new(Gateway::new(upstream, clusters, address));
+        let functions = Arc::new(Functions::new(folder.path(), gateway.clone()));
+        {
+            let _entered = runtime.enter();
+            let gateway_listener = TcpListener::from_std(gateway_listener).map_err(LocalAwsError::System)?;
+            let functions_listener =
+                TcpListener::from_std(functions_listener).map_err(LocalAwsError::System)?;
+            runtime.spawn(gateway.clone().serve(gateway_listener));
+            runtime.spawn(functions.clone().serve(functions_listener));
+        }
+        Ok(Self {
+            functions,
+            gateway,
+            fakecloud: Some(fakecloud),
+            runtime: Some(runtime),
+            address,
+            folder,
+        })
+    }
+
+    /// Where every client of AWS must send its requests (`AWS_ENDPOINT_URL`).
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes an account, or one more administrator of it, and gives the keys. The
+    /// user is called `admin`.
+    ///
+    /// # Errors
+    /// If fakecloud refuses, for example because the id has not twelve digits.
+    pub fn create_account(&self, id: &str) -> Result<Credentials, LocalAwsError> {
+        let gateway = self.gateway.clone();
+        let id = id.to_owned();
+        self.wait(async move {
+            // The gateway's own administrator first, so that it knows the account.
+            gateway.upstream.administrator(&id).await?;
+            let (credentials, arn) = gateway.upstream.create_administrator(&id, "admin").await?;
+            gateway.identities.learn(&credentials.access_key_id, &arn);
+            Ok(credentials)
+        })
+    }
+
+    /// Asks fakecloud as somebody by a service with the query protocol, around the
+    /// gateway; for the set-up of tests that have no client of AWS.
+    ///
+    /// # Errors
+    /// If the answer is an error.
+    pub fn query(
+        &self,
+        credentials: &Credentials,
+        service: &str,
+        region: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<String, LocalAwsError> {
+        let gateway = self.gateway.clone();
+        let (credentials, service, region) = (credentials.clone(), service.to_owned(), region.to_owned());
+        let form = gateway::wire::form(parameters);
+        let action = parameters
+            .iter()
+            .find(|(name, _)| *name == "Action")
+            .map_or("", |(_, action)| action);
+        let action = format!("{service}:{action}");
+        self.wait(async move {
+            let request = http::Request::post("/")
+                .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let answer = gateway
+                .upstream
+                .ask_as(&credentials, &service, &region, request, form)
+                .await?;
+            if !answer.is_success() {
+                return Err(UpstreamError::Refused {
+                    status: answer.parts.status,
+                    body: answer.text(),
+                });
+            }
+            let caller = gateway
+                .identities
+                .of(&gateway.upstream, &credentials.access_key_id)
+                .await;
+            gateway
+                .identities
+                .learn_from(&action, caller.as_ref(), &answer.text());
+            Ok(answer.text())
+        })
+    }
+
+    /// Everything that IAM was asked through the gateway, in order.
+    #[must_use]
+    pub fn audit(&self) -> Vec<AuditEntry> {
+        self.gateway.audit.entries()
+    }
+
+    /// Forgets what IAM was asked so far.
+    pub fn clear_audit(&self) {
+        self.gateway.audit.clear();
+    }
+
+    /// What all functions wrote, those environments first that are gone.
+    #[must_use]
+    pub fn function_logs(&self) -> Vec<FunctionLog> {
+        self.functions.logs()
+    }
+
+    /// What fakecloud wrote so far.
+    #[must_use]
+    pub fn fakecloud_log(&self) -> String {
+        self.fakecloud
+            .as_ref()
+            .and_then(|fakecloud| std::fs::read_to_string(fakecloud.log()).ok())
+            .unwrap_or_default()
+    }
+
+    /// The control plane behind a cluster of EKS, once it is active: for tests that
+    /// look into it around the authenticator.
+    #[must_use]
+    pub fn cluster(&self, account: &str, name: &str) -> Option<Arc<Cluster>> {
+        match self.gateway.clusters.get(account, name)?.progress() {
+            Progress::Active(cluster) => Some(cluster),
+            _ => None,
+        }
+    }
+
+    /// The folder with everything that the local AWS keeps.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The process ids of fakecloud, its supervisor and the sweeper.
+    #[must_use]
+    pub fn process_ids(&self) -> Vec<u32> {
+        let mut ids = vec![self.folder.sweeper_id()];
+        if let Some(fakecloud) = &self.fakecloud {
+            ids.extend(fakecloud.process_ids());
+        }
+        ids
+    }
+
+    /// Runs something on the gateway's threads and waits for it.
+    fn wait<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = Result<T, UpstreamError>> + Send + 'static,
+    ) -> Result<T, LocalAwsError> {
+        let runtime = self
+            .runtime
+            .as_ref()
+            .expect("it is there until this value is dropped");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let _ = sender.send(task.await);
+        });
+        let gone = |_| LocalAwsError::System(std::io::ErrorKind::BrokenPipe.into());
+        Ok(receiver.recv().map_err(gone)??)
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        self.functions.clear();
+        self.fakecloud = None;
+        self.gateway.clusters.clear();
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting is not allowed where this is dropped within another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A port of the loopback interface, open before anybody asks.
+fn listen() -> Result<(std::net::TcpListener, SocketAddr), LocalAwsError> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LocalAwsError::System)?;
+    listener.set_nonblocking(true).map_err(LocalAwsError::System)?;
+    let address = listener.local_addr().map_err(LocalAwsError::System)?;
+    Ok((listener, address))
+}
+
+/// Where fakecloud finds `bash` for the container program.
+fn search_path() -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the programs of this machine are found as its user finds them"
+    )]
+    std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned())
+}

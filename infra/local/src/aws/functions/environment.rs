@@ -1,0 +1,106 @@
+//! The environment of a function: what Lambda documents, and nothing of this machine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// What Lambda gives a function that says nothing.
+const DEFAULT_MEMORY_MIB: u64 = 128;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the host must know of a function, taken out of what fakecloud hands over.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) function: String,
+    pub(super) version: String,
+    pub(super) region: String,
+    pub(super) memory_mib: u64,
+    pub(super) timeout: Duration,
+    /// The environment of the process but for the address of the Runtime API.
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Completes what fakecloud hands over: `alias` is its name for this machine,
+    /// `gateway` the address that functions must use instead of fakecloud's.
+    pub(super) fn new(
+        mut handed: BTreeMap<String, String>,
+        alias: &str,
+        gateway: &str,
+        task: &Path,
+        temporary: &Path,
+    ) -> Self {
+        // Only the emulator of AWS reads it; a function does not get it.
+        let timeout = handed
+            .remove("AWS_LAMBDA_FUNCTION_TIMEOUT")
+            .and_then(|seconds| seconds.parse().ok())
+            .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+        for value in handed.values_mut() {
+            // fakecloud has put its alias into every value that named this machine.
+            *value = value.replace(alias, "127.0.0.1");
+        }
+        let path = |path: &Path| path.display().to_string();
+        for (name, value) in [
+            ("AWS_ENDPOINT_URL", gateway.to_owned()),
+            ("LAMBDA_TASK_ROOT", path(task)),
+            ("LAMBDA_RUNTIME_DIR", path(task)),
+            // Lambda's own is /tmp, which here belongs to everybody.
+            ("TMPDIR", path(temporary)),
+            ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin".to_owned()),
+            ("LD_LIBRARY_PATH", "/lib64:/usr/lib64".to_owned()),
+            ("LANG", "en_US.UTF-8".to_owned()),
+            ("TZ", ":UTC".to_owned()),
+        ] {
+            handed.insert(name.to_owned(), value);
+        }
+        let text = |name: &str| handed.get(name).cloned().unwrap_or_default();
+        Self {
+            function: text("AWS_LAMBDA_FUNCTION_NAME"),
+            version: text("AWS_LAMBDA_FUNCTION_VERSION"),
+            region: text("AWS_REGION"),
+            memory_mib: text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+                .parse()
+                .unwrap_or(DEFAULT_MEMORY_MIB),
+            timeout,
+            environment: handed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_gets_what_lambda_documents() {
+        let handed = [
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_TIMEOUT", "7"),
+            ("AWS_ENDPOINT_URL", "http://host.docker.internal:4566"),
+            ("OTHER_URL", "http://host.docker.internal:99/x"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::new(
+            handed.into(),
+            "host.docker.internal",
+            "http://127.0.0.1:1",
+            Path::new("/f/task"),
+            Path::new("/f/tmp"),
+        );
+        assert_eq!(
+            (
+                settings.function.as_str(),
+                settings.memory_mib,
+                settings.timeout.as_secs()
+            ),
+            ("f", 256, 7)
+        );
+        let environment = &settings.environment;
+        assert_eq!(environment["AWS_ENDPOINT_URL"], "http://127.0.0.1:1");
+        assert_eq!(environment["OTHER_URL"], "http://127.0.0.1:99/x");
+        assert_eq!(environment["LAMBDA_TASK_ROOT"], "/f/task");
+        assert!(!environment.contains_key("AWS_LAMBDA_FUNCTION_TIMEOUT"));
+        assert!(!environment.contains_key("HOME"));
+    }
+}

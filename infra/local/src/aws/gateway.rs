@@ -1,0 +1,274 @@
+//! The gateway: what every client of the local AWS talks to. It passes requests on
+//! to fakecloud and puts right what fakecloud does otherwise than AWS, each mend in
+//! a file of its own.
+
+pub(crate) mod audit;
+pub(crate) mod clusters;
+mod eks;
+pub(crate) mod enforce;
+pub(crate) mod identity;
+mod kms;
+pub(crate) mod operation;
+pub(crate) mod sts;
+pub(crate) mod upstream;
+pub(crate) mod wire;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use super::authenticator::{Authenticator, access_review};
+use audit::{Audit, AuditEntry, Decision};
+use clusters::Clusters;
+use identity::{Identities, Identity};
+use operation::{Need, Scope, needs};
+use upstream::{Upstream, UpstreamError};
+use wire::{Body, json_answer, json_error};
+
+/// What only the API servers of the local clusters ask.
+const OWN_PATHS: &str = "/_lifeboat/";
+/// fakecloud's own levers. They make administrators of anybody, so they end here.
+const FAKECLOUD_PATHS: &str = "/_fakecloud/";
+
+/// All that the gateway knows.
+pub(crate) struct Gateway {
+    pub(crate) upstream: Upstream,
+    pub(crate) identities: Identities,
+    pub(crate) audit: Audit,
+    pub(crate) clusters: Clusters,
+    authenticator: Authenticator,
+    address: SocketAddr,
+}
+
+impl Gateway {
+    pub(crate) fn new(upstream: Upstream, clusters: Clusters, address: SocketAddr) -> Self {
+        Self {
+            upstream,
+            identities: Identities::default(),
+            audit: Audit::default(),
+            clusters,
+            authenticator: Authenticator::default(),
+            address,
+        }
+    }
+
+    /// Where it answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the runtime ends.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let gateway = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let gateway = gateway.clone();
+                    async move { Ok::<_, Infallible>(gateway.answer(request).await) }
+                });
+                // A connection that breaks is its client's to make again.
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        match self.try_answer(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                let mut message = error.to_string();
+                let mut cause = std::error::Error::source(&error);
+                while let Some(inner) = cause {
+                    message = format!("{message}: {inner}");
+                    cause = inner.source();
+                }
+                eprintln!("the gateway of the local AWS failed: {message}");
+                json_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", &message)
+            }
+        }
+    }
+
+    async fn try_answer(&self, request: Request<Incoming>) -> Result<Response<Body>, UpstreamError> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path().starts_with(OWN_PATHS) {
+            let body = read(body).await?;
+            return Ok(self.review(parts.uri.path(), &body).await);
+        }
+        if parts.uri.path().starts_with(FAKECLOUD_PATHS) {
+            return Ok(json_error(
+                StatusCode::NOT_FOUND,
+                "NotFound",
+                "AWS has no such path",
+            ));
+        }
+        let Some(scope) = Scope::of(&parts) else {
+            // Anonymous: a bucket's policy may allow it.
+            let body = body.map_err(Into::into).boxed();
+            return self.upstream.forward(parts, body).await;
+        };
+        let caller = self.identities.of(&self.upstream, &scope.access_key_id).await;
+        if scope.service == "s3" {
+            // Objects are large: nothing of them is kept here.
+            return self.pass_s3(&scope, caller.as_ref(), parts, body).await;
+        }
+        let body = read(body).await?;
+        let account = caller.as_ref().map_or("", Identity::account);
+        let needs = needs(&scope, account, &parts, &body);
+        let action = needs.first().map(|need| need.action.clone()).unwrap_or_default();
+        let response = self
+            .call(&scope, caller.as_ref(), &needs, &action, parts, body)
+            .await?;
+        self.record(&scope, caller.as_ref(), needs, decision(&response));
+        Ok(response)
+    }
+
+    /// A call to any service but S3.
+    async fn call(
+        &self,
+        scope: &Scope,
+        caller: Option<&Identity>,
+        needs: &[Need],
+        action: &str,
+        mut parts: Parts,
+        body: Bytes,
+    ) -> Result<Response<Body>, UpstreamError> {
+        if enforce::is_open(&scope.service) {
+            let is_query = !parts.headers.contains_key("x-amz-target") && scope.service != "eks";
+            let Some(caller) = caller else {
+                return Ok(marked(enforce::unknown_keys(scope, is_query)));
+            };
+            for need in needs {
+                if !enforce::allows(&self.upstream, caller, &scope.region, need).await? {
+                    return Ok(marked(enforce::denied(scope, caller, need, is_query)));
+                }
+            }
+            if scope.service == "eks" {
+                return eks::handle(self, scope, caller, parts, body).await;
+            }
+        }
+        sts::mend(scope, &mut parts);
+        let is_decrypt = parts
+            .headers
+            .get("x-amz-target")
+            .is_some_and(|target| target == kms::TARGET);
+        let mut answer = self.upstream.ask(parts, body.clone()).await?;
+        if is_decrypt {
+            let account = caller.map_or("", Identity::account);
+            answer = kms::mend(&self.upstream, account, &scope.region, &body, answer).await?;
+        }
+        if matches!(scope.service.as_str(), "sts" | "iam") && answer.is_success() {
+            self.identities.learn_from(action, caller, &answer.text());
+        }
+        let denied = is_denial(&answer);
+        let response = answer.into_response();
+        Ok(if denied { marked(response) } else { response })
+    }
+
+    async fn pass_s3(
+        &self,
+        scope: &Scope,
+        caller: Option<&Identity>,
+        parts: Parts,
+        body: Incoming,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let needs = needs(scope, "", &parts, &[]);
+        let response = self
+            .upstream
+            .forward(parts, body.map_err(Into::into).boxed())
+            .await?;
+        // The body of a HEAD's refusal does not come, so that the status must do.
+        let decision = if response.status() == StatusCode::FORBIDDEN {
+            Decision::Denied
+        } else {
+            Decision::Allowed
+        };
+        self.record(scope, caller, needs, decision);
+        Ok(response)
+    }
+
+    fn record(&self, scope: &Scope, caller: Option<&Identity>, needs: Vec<Need>, decision: Decision) {
+        let principal = caller.map_or("unknown", |caller| caller.arn.as_str());
+        self.audit.record(needs.into_iter().map(|need| AuditEntry {
+            principal: principal.to_owned(),
+            action: need.action,
+            resource: need.resource,
+            region: scope.region.clone(),
+            decision,
+        }));
+    }
+
+    /// The webhooks of the API servers: `/_lifeboat/eks/<account>/<cluster>/<token or access>`.
+    async fn review(&self, path: &str, body: &[u8]) -> Response<Body> {
+        let nothing = || json_error(StatusCode::NOT_FOUND, "NotFound", "there is no such cluster");
+        let segments: Vec<&str> = path.split('/').skip(2).collect();
+        let ["eks", account, name, which] = segments.as_slice() else {
+            return nothing();
+        };
+        let Some(cluster) = self.clusters.get(account, name) else {
+            return nothing();
+        };
+        let Ok(review) = serde_json::from_slice(body) else {
+            return json_error(StatusCode::BAD_REQUEST, "BadRequest", "not a review");
+        };
+        let answer = match *which {
+            "token" => {
+                let gateway = self.address.to_string();
+                self.authenticator
+                    .token_review(&self.upstream, &cluster, &gateway, &review)
+                    .await
+            }
+            "access" => access_review(&self.upstream, &cluster, &review).await,
+            _ => return nothing(),
+        };
+        json_answer(StatusCode::OK, &answer)
+    }
+}
+
+/// A refusal by IAM or for the signature, marked so that the audit sees it whatever
+/// the protocol's status is.
+#[derive(Clone, Copy)]
+struct Refused;
+
+fn marked(mut response: Response<Body>) -> Response<Body> {
+    response.extensions_mut().insert(Refused);
+    response
+}
+
+fn decision(response: &Response<Body>) -> Decision {
+    match response.extensions().get::<Refused>() {
+        Some(Refused) => Decision::Denied,
+        None => Decision::Allowed,
+    }
+}
+
+fn is_denial(answer: &upstream::Answer) -> bool {
+    let text = || answer.text();
+    match answer.parts.status {
+        StatusCode::FORBIDDEN => true,
+        StatusCode::BAD_REQUEST => text().contains("AccessDenied"),
+        _ => false,
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, UpstreamError> {
+    let collected = body
+        .collect()
+        .await
+        .map_err(|error| UpstreamError::Send(error.into()))?;
+    Ok(collected.to_bytes())
+}

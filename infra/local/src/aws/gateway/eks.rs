@@ -1,0 +1,152 @@
+//! Mend: EKS clusters are real.
+//!
+//! fakecloud keeps what EKS was told; behind its records stand no API servers, it
+//! does not know creators, and it keeps clusters without their Region. What it
+//! answers is completed here.
+
+mod access;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::Gateway;
+use super::clusters::{Birth, LocalCluster, Progress};
+use super::identity::Identity;
+use super::operation::{Scope, eks_operation};
+use super::upstream::{Answer, UpstreamError};
+use super::wire::{Body, json_error};
+
+/// Answers a call to EKS that IAM allows.
+pub(crate) async fn handle(
+    gateway: &Gateway,
+    scope: &Scope,
+    caller: &Identity,
+    parts: Parts,
+    body: bytes::Bytes,
+) -> Result<Response<Body>, UpstreamError> {
+    let account = caller.account().to_owned();
+    let operation = eks_operation(&parts);
+    let known = operation
+        .cluster
+        .as_deref()
+        .and_then(|name| gateway.clusters.get(&account, name));
+    if let Some(cluster) = known.as_ref().filter(|cluster| cluster.region != scope.region) {
+        return Ok(no_cluster(&cluster.name));
+    }
+    let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    if let Some(refused) = access::refuse(gateway, scope, &account, &operation, &request).await? {
+        return Ok(refused);
+    }
+    let answer = gateway.upstream.ask(parts, body).await?;
+    if !answer.is_success() {
+        return Ok(answer.into_response());
+    }
+    let mut document = answer.json();
+    match operation.name {
+        "CreateCluster" => {
+            let cluster = birth(gateway, scope, &account, Some(caller), &request, &document);
+            access::admit_creator(gateway, &cluster).await?;
+            complete(&mut document["cluster"], &cluster);
+        }
+        "DescribeCluster" => {
+            let arn = document["cluster"]["arn"].as_str().unwrap_or_default();
+            if super::super::arn::Arn::parse(arn).is_none_or(|arn| arn.region != scope.region) {
+                return Ok(no_cluster(operation.cluster.as_deref().unwrap_or_default()));
+            }
+            // CloudFormation creates clusters inside of fakecloud: seen first here.
+            let cluster = match known {
+                Some(cluster) => cluster,
+                None => birth(gateway, scope, &account, None, &Value::Null, &document),
+            };
+            complete(&mut document["cluster"], &cluster);
+        }
+        "DeleteCluster" => {
+            if let Some(name) = &operation.cluster {
+                gateway.clusters.remove(&account, name);
+            }
+            document["cluster"]["status"] = "DELETING".into();
+        }
+        "ListClusters" => {
+            if let Some(names) = document["clusters"].as_array_mut() {
+                names.retain(|name| {
+                    let known = name
+                        .as_str()
+                        .and_then(|name| gateway.clusters.get(&account, name));
+                    known.is_none_or(|cluster| cluster.region == scope.region)
+                });
+            }
+        }
+        "UpdateClusterConfig" => {
+            if let Some(cluster) = known {
+                access::admit_creator(gateway, &cluster).await?;
+            }
+        }
+        _ => return Ok(answer.into_response()),
+    }
+    Ok(Answer::with_json(answer, &document))
+}
+
+/// Starts the control plane of a cluster that fakecloud has recorded.
+fn birth(
+    gateway: &Gateway,
+    scope: &Scope,
+    account: &str,
+    creator: Option<&Identity>,
+    request: &Value,
+    document: &Value,
+) -> Arc<LocalCluster> {
+    let cluster = &document["cluster"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    gateway.clusters.start(Birth {
+        account: account.to_owned(),
+        region: scope.region.clone(),
+        name: text(&cluster["name"]),
+        issuer: text(&cluster["identity"]["oidc"]["issuer"]),
+        creator: creator.map(Identity::policy_source),
+        // EKS takes a missing value for yes.
+        bootstrap: request["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] != Value::Bool(false),
+        tags: cluster["tags"].clone(),
+        service_cidr: request["kubernetesNetworkConfig"]["serviceIpv4Cidr"]
+            .as_str()
+            .map(str::to_owned),
+    })
+}
+
+/// Writes into the description of a cluster what its control plane says.
+fn complete(description: &mut Value, cluster: &LocalCluster) {
+    description["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] = cluster.bootstrap.into();
+    match cluster.progress() {
+        Progress::Active(running) => {
+            description["status"] = "ACTIVE".into();
+            description["endpoint"] = running.server().into();
+            description["certificateAuthority"] = json!({ "data": STANDARD.encode(running.ca_pem()) });
+        }
+        progress => {
+            // Neither is known before EKS has made it.
+            if let Some(fields) = description.as_object_mut() {
+                fields.remove("endpoint");
+                fields.remove("certificateAuthority");
+            }
+            description["status"] = "CREATING".into();
+            if let Progress::Failed(message) = progress {
+                description["status"] = "FAILED".into();
+                description["health"] = json!({ "issues": [
+                    { "code": "InternalFailure", "message": message, "resourceIds": [] },
+                ] });
+            }
+        }
+    }
+}
+
+fn no_cluster(name: &str) -> Response<Body> {
+    json_error(
+        StatusCode::NOT_FOUND,
+        "ResourceNotFoundException",
+        &format!("No cluster found for name: {name}."),
+    )
+}

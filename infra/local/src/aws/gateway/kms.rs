@@ -1,0 +1,87 @@
+//! Mend: KMS decrypts what was encrypted to an RSA key outside of KMS.
+//!
+//! fakecloud opens only ciphertexts that carry its own envelope with the key's id.
+//! Lifeboat encrypts with the public key alone, as AWS allows. So the caller's own
+//! request goes first: fakecloud checks signature and IAM, and then stumbles over
+//! the ciphertext. Only after exactly that error the gateway asks again with the
+//! envelope around it, as an administrator, because it cannot sign for the caller.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::upstream::{Answer, Upstream, UpstreamError, json_target};
+use crate::aws::arn::Arn;
+
+pub(crate) const TARGET: &str = "TrentService.Decrypt";
+const ENVELOPE: &str = "fakecloud-rsa:";
+
+/// The request in which fakecloud will not know the ciphertext: the key, the
+/// algorithm, and the ciphertext in base64.
+fn raw_rsa(body: &Value) -> Option<(&str, &str, &str)> {
+    let algorithm = body["EncryptionAlgorithm"].as_str()?;
+    let key = body["KeyId"].as_str()?;
+    let ciphertext = body["CiphertextBlob"].as_str()?;
+    let bytes = STANDARD.decode(ciphertext).ok()?;
+    let is_raw = algorithm.starts_with("RSAES_OAEP_") && !bytes.starts_with(ENVELOPE.as_bytes());
+    is_raw.then_some((key, algorithm, ciphertext))
+}
+
+/// The ciphertext as fakecloud would have made it.
+fn wrap(key_id: &str, algorithm: &str, ciphertext: &str) -> String {
+    STANDARD.encode(format!("{ENVELOPE}{key_id}:{algorithm}:{ciphertext}"))
+}
+
+/// A better answer to a Decrypt that fakecloud refused for its ciphertext.
+pub(crate) async fn mend(
+    upstream: &Upstream,
+    caller_account: &str,
+    region: &str,
+    request: &[u8],
+    answer: Answer,
+) -> Result<Answer, UpstreamError> {
+    let request: Value = serde_json::from_slice(request).unwrap_or(Value::Null);
+    let Some((key, algorithm, ciphertext)) = raw_rsa(&request) else {
+        return Ok(answer);
+    };
+    if answer.is_success() || !answer.text().contains("InvalidCiphertextException") {
+        return Ok(answer);
+    }
+    let account = Arn::parse(key).map_or(caller_account, |arn| arn.account);
+    let describe = json!({ "KeyId": key }).to_string();
+    let described = upstream
+        .ask_as_administrator(
+            account,
+            "kms",
+            region,
+            json_target("TrentService.DescribeKey"),
+            describe,
+        )
+        .await?;
+    let described = described.json();
+    let Some(key_id) = described["KeyMetadata"]["KeyId"].as_str() else {
+        return Ok(answer);
+    };
+    let mut wrapped = request.clone();
+    wrapped["CiphertextBlob"] = wrap(key_id, algorithm, ciphertext).into();
+    upstream
+        .ask_as_administrator(account, "kms", region, json_target(TARGET), wrapped.to_string())
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_raw_rsa_ciphertext_is_wrapped() {
+        let raw = STANDARD.encode([7; 512]);
+        let request = |algorithm: &str, ciphertext: &str| json!({ "KeyId": "k-1", "EncryptionAlgorithm": algorithm, "CiphertextBlob": ciphertext });
+        let rsa = request("RSAES_OAEP_SHA_256", &raw);
+        assert_eq!(raw_rsa(&rsa), Some(("k-1", "RSAES_OAEP_SHA_256", raw.as_str())));
+        let wrapped = wrap("k-1", "RSAES_OAEP_SHA_256", &raw);
+        assert_eq!(raw_rsa(&request("RSAES_OAEP_SHA_256", &wrapped)), None);
+        assert_eq!(raw_rsa(&request("SYMMETRIC_DEFAULT", &raw)), None);
+        assert_eq!(raw_rsa(&request("RSAES_OAEP_SHA_256", "?")), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! What a request asks for, in the words of IAM: action and resource.
+
+mod eks;
+mod lambda;
+mod s3;
+
+use http::request::Parts;
+use serde_json::Value;
+
+use super::wire::{decode, parameter};
+
+pub(crate) use eks::{Operation as EksOperation, operation as eks_operation};
+
+/// Who signed, and for what. Both forms of a signature name it: the header and
+/// the query of a presigned request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) access_key_id: String,
+    pub(crate) region: String,
+    pub(crate) service: String,
+}
+
+impl Scope {
+    /// Nothing for a request without a signature.
+    pub(crate) fn of(parts: &Parts) -> Option<Self> {
+        let header = parts
+            .headers
+            .get(http::header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        match header {
+            Some(header) => {
+                let credential = header.split("Credential=").nth(1)?.split(',').next()?;
+                Self::parse(credential.trim())
+            }
+            None => Self::parse(&parameter(parts.uri.query()?, "X-Amz-Credential")?),
+        }
+    }
+
+    fn parse(credential: &str) -> Option<Self> {
+        let mut parts = credential.split('/');
+        let access_key_id = parts.next()?.to_owned();
+        let _date = parts.next()?;
+        let region = parts.next()?.to_owned();
+        let service = parts.next()?.to_owned();
+        Some(Self {
+            access_key_id,
+            region,
+            service,
+        })
+    }
+}
+
+/// One permission that a request needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+}
+
+impl Need {
+    fn new(action: &str, resource: impl Into<String>) -> Self {
+        Self {
+            action: action.to_owned(),
+            resource: resource.into(),
+        }
+    }
+}
+
+/// The permissions that a request needs. An operation that is not known here is
+/// named `service:Unknown`, which only a grant with a wildcard covers.
+pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) -> Vec<Need> {
+    match scope.service.as_str() {
+        "s3" => return s3::needs(parts),
+        "lambda" => return vec![lambda::need(&scope.region, account, parts)],
+        "eks" => {
+            let need = eks::need(&scope.region, account, parts);
+            return vec![need];
+        }
+        _ => {}
+    }
+    let prefix = prefix(&scope.service);
+    let target = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    // The newest protocol (CBOR) names the operation in the path.
+    let in_path = parts
+        .uri
+        .path()
+        .split_once("/operation/")
+        .map(|(_, operation)| operation.to_owned());
+    let form = std::str::from_utf8(body).unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some(target) = target {
+        let operation = target.rsplit('.').next().unwrap_or(target);
+        let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        let resource = resource(&scope.service, &scope.region, account, text);
+        return vec![Need::new(&format!("{prefix}:{operation}"), resource)];
+    }
+    if let Some(operation) = in_path {
+        return vec![Need::new(&format!("{prefix}:{operation}"), "*")];
+    }
+    let text = |name: &str| parameter(form, name).or_else(|| parameter(query, name));
+    let operation = text("Action").unwrap_or_else(|| "Unknown".to_owned());
+    let resource = resource(&scope.service, &scope.region, account, text);
+    vec![Need::new(&format!("{prefix}:{operation}"), resource)]
+}
+
+/// The prefix of a service's actions where it is not the name in the signature.
+fn prefix(service: &str) -> &str {
+    match service {
+        "monitoring" => "cloudwatch",
+        "tagging" => "tag",
+        "email" => "ses",
+        other => other,
+    }
+}
+
+/// The resource of the services that Lifeboat uses; `*` for all others.
+fn resource(service: &str, region: &str, account: &str, text: impl Fn(&str) -> Option<String>) -> String {
+    let found = match service {
+        "kms" => text("KeyId").map(|key| kms_key(region, account, &key)),
+        "cloudformation" => text("StackName").map(|name| {
+            if name.starts_with("arn:") {
+                name
+            } else {
+                format!("arn:aws:cloudformation:{region}:{account}:stack/{name}/*")
+            }
+        }),
+        "events" => text("Name")
+            .or_else(|| text("Rule"))
+            .map(|name| format!("arn:aws:events:{region}:{account}:rule/{name}")),
+        "logs" => text("logGroupName")
+            .map(|name| format!("arn:aws:logs:{region}:{account}:log-group:{name}:*"))
+            .or_else(|| text("logGroupIdentifier")),
+        "sns" => text("TopicArn").or_else(|| text("ResourceArn")),
+        "sts" => text("RoleArn"),
+        "iam" => text("RoleName")
+            .map(|name| format!("arn:aws:iam::{account}:role/{name}"))
+            .or_else(|| text("UserName").map(|name| format!("arn:aws:iam::{account}:user/{name}")))
+            .or_else(|| text("PolicyArn")),
+        "ecr" => {
+            text("repositoryName").map(|name| format!("arn:aws:ecr:{region}:{account}:repository/{name}"))
+        }
+        _ => None,
+    };
+    found.unwrap_or_else(|| "*".to_owned())
+}
+
+/// A key by whichever of its names. An alias stays one: IAM asks about the key
+/// behind it, which only KMS knows.
+fn kms_key(region: &str, account: &str, key: &str) -> String {
+    if key.starts_with("arn:") {
+        key.to_owned()
+    } else if key.starts_with("alias/") {
+        format!("arn:aws:kms:{region}:{account}:{key}")
+    } else {
+        format!("arn:aws:kms:{region}:{account}:key/{key}")
+    }
+}
+
+/// The segments of a path, decoded one by one, so that a slash inside stays.
+fn segments(path: &str) -> Vec<String> {
+    path.split('/')
+        .filter(|part| !part.is_empty())
+        .map(decode)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

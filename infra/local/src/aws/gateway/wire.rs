@@ -1,0 +1,132 @@
+//! Bodies, query strings and answers of the protocols that AWS speaks.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Body = BoxBody<Bytes, BoxError>;
+
+/// A body that is there already.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
+/// The value of a parameter in a query string or a form, decoded.
+pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
+    parameters(query)
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value)
+}
+
+/// All parameters of a query string or a form, decoded.
+pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(&key.replace('+', " ")), decode(&value.replace('+', " ")))
+    })
+}
+
+/// Percent decoding; what is not valid stays as it is.
+pub(crate) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let pair = text.get(at + 1..at + 3).filter(|_| byte == b'%');
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(value) => {
+                decoded.push(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Percent encoding of everything that RFC 3986 does not leave alone.
+pub(crate) fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// A form, as the query protocol of AWS sends it.
+pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
+    pairs
+        .iter()
+        .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+/// The text of the first element of this name. AWS's answers in XML are flat
+/// enough for that, and their texts that are read here hold no markup.
+pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let open = format!("<{name}>");
+    let start = xml.find(&open)? + open.len();
+    let length = xml[start..].find(&format!("</{name}>"))?;
+    Some(&xml[start..start + length])
+}
+
+/// An answer in JSON.
+pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
+    answer(status, "application/json", body.to_string())
+}
+
+/// An error as services with JSON give it: EKS by header, the older ones by `__type`.
+pub(crate) fn json_error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    let mut response = json_answer(status, &json!({ "__type": code, "message": message }));
+    if let Ok(code) = HeaderValue::from_str(code) {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    response
+}
+
+/// An answer of any kind.
+pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(full(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_come_out_as_they_went_in() {
+        let text = form(&[("A.1", "a b/ä"), ("B", "x=y&z")]);
+        assert_eq!(parameter(&text, "A.1").as_deref(), Some("a b/ä"));
+        assert_eq!(parameter(&text, "B").as_deref(), Some("x=y&z"));
+        assert_eq!(parameter(&text, "C"), None);
+        assert_eq!(parameter("versioning", "versioning").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn what_is_no_encoding_stays() {
+        assert_eq!(decode("100%"), "100%");
+        assert_eq!(decode("%zz%41"), "%zzA");
+    }
+
+    #[test]
+    fn the_first_element_of_a_name_counts() {
+        let xml = "<R><Arn>one</Arn><B><Arn>two</Arn></B></R>";
+        assert_eq!(element(xml, "Arn"), Some("one"));
+        assert_eq!(element(xml, "C"), None);
+    }
+}

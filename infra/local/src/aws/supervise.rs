@@ -1,0 +1,150 @@
+//! Programs of others that must not outlive this process.
+//!
+//! Our own servers end with their standard input. fakecloud and the functions do
+//! not know that rule, so a shell between holds it for them (`supervise.sh`).
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+const SCRIPT: &str = include_str!("supervise.sh");
+
+/// A program with all that it starts. Dropping this value ends them at once; so
+/// does the end of this process, because the pipe breaks then.
+pub(crate) struct Supervised {
+    shell: Child,
+    pid_file: PathBuf,
+    status_file: PathBuf,
+}
+
+impl Supervised {
+    /// Starts a program with this environment and no other, its output in `log`.
+    /// `folder` takes two small files and must be the program's own.
+    pub(crate) fn start(
+        program: &Path,
+        arguments: &[String],
+        environment: impl IntoIterator<Item = (String, String)>,
+        working_directory: &Path,
+        folder: &Path,
+        log: &File,
+    ) -> Result<Self, std::io::Error> {
+        let pid_file = folder.join("pid");
+        let status_file = folder.join("status");
+        for file in [&pid_file, &status_file] {
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let shell = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "supervise"])
+            .arg(&pid_file)
+            .arg(&status_file)
+            .arg(program)
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir(working_directory)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log.try_clone()?)
+            .process_group(0)
+            .spawn()?;
+        Ok(Self {
+            shell,
+            pid_file,
+            status_file,
+        })
+    }
+
+    /// The process id of the program itself, once it has one.
+    pub(crate) fn program_id(&self) -> Option<u32> {
+        std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()
+    }
+
+    /// The process id of the shell between.
+    pub(crate) fn shell_id(&self) -> u32 {
+        self.shell.id()
+    }
+
+    /// How the program ended, if it did: its status as a shell reports it (128 and
+    /// more for a signal), or nothing known.
+    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
+        self.shell.try_wait().ok().flatten()?;
+        let status = std::fs::read_to_string(&self.status_file).ok();
+        Some(status.and_then(|status| status.trim().parse().ok()))
+    }
+
+    /// Ends the program and everything that it started, and waits for that.
+    pub(crate) fn end(&mut self) {
+        // The shell reads the end of its input and ends its whole group.
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn start(folder: &Path, script: &str) -> Supervised {
+        let log = File::create(folder.join("log")).unwrap();
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let path = ("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+        Supervised::start(Path::new("/bin/sh"), &arguments, [path], folder, folder, &log).unwrap()
+    }
+
+    fn wait<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+        for _ in 0..500 {
+            if let Some(found) = ask() {
+                return found;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("nothing happened within five seconds");
+    }
+
+    #[test]
+    fn the_status_of_a_program_that_ends_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ending = start(folder.path(), "exit 7");
+        assert_eq!(wait(|| ending.ended()), Some(7));
+    }
+
+    #[test]
+    fn nothing_that_a_program_started_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = start(folder.path(), "sleep 300 & echo $! >inner; wait");
+        let inner: u32 = wait(|| {
+            std::fs::read_to_string(folder.path().join("inner"))
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        });
+        let outer = wait(|| running.program_id());
+        running.end();
+        for id in [inner, outer] {
+            wait(|| gone(id).then_some(()));
+        }
+    }
+
+    /// Whether there is no such process, or only its entry waits to be read.
+    fn gone(id: u32) -> bool {
+        match std::fs::read_to_string(format!("/proc/{id}/stat")) {
+            Ok(stat) => stat
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('Z')),
+            Err(_) => true,
+        }
+    }
+}
