@@ -175,7 +175,7 @@ fn captured(n: u64, scenario: Scenario) -> Captured {
     let fixed = json!({"metadata": {"name": "fixed", "namespace": namespace, "uid": "u-fixed"},
         "immutable": true, "data": {"a": "1"}});
     let fixed =
-        (scenario == Scenario::Recreate).then(|| (("", "v1", "configmaps", "ConfigMap", true), fixed));
+        (scenario == Scenario::Recreate).then_some((("", "v1", "configmaps", "ConfigMap", true), fixed));
     let mut captured = Captured::default();
     for ((of, version, resource, kind, namespaced), mut object) in objects.into_iter().chain(fixed) {
         if scenario != Scenario::Empty && kind == "CustomResourceDefinition" {

@@ -210,10 +210,9 @@ metadata: {name: status}
         name == "boats.status.example" || name == "status"
     })
     .await;
-    let boats = captured
-        .types
-        .iter()
-        .position(|known| known.resource.resource == "boats");
+    let boats = captured.types.iter().position(|known| {
+        (known.resource.group.as_str(), known.resource.resource.as_str()) == ("status.example", "boats")
+    });
     let boats = boats.expect("the type is served");
     for name in ["with", "without"] {
         let boat = json!({"apiVersion": "status.example/v1", "kind": "Boat",
