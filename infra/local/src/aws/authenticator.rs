@@ -108,7 +108,6 @@ impl Authenticator {
         }
         let request = Request::get(&token.path_and_query)
             .header(http::header::HOST, &token.host)
-            .header(http::header::ACCEPT, "application/json")
             .header(CLUSTER_HEADER, cluster)
             // See the gateway's mend of STS: this is what was signed.
             .header("x-amz-content-sha256", super::gateway::sts::OF_NOTHING)
@@ -116,18 +115,12 @@ impl Authenticator {
             .map_err(UpstreamError::Request)?;
         let (parts, ()) = request.into_parts();
         let answer = upstream.ask(parts, Bytes::new()).await?;
+        let answer = super::gateway::sts::identify(upstream, &token.region, answer).await?;
         if !answer.is_success() {
             return Err(ReviewError::Sts(answer.parts.status.as_u16()));
         }
         let body = answer.text();
-        let json = answer.json();
-        let result = &json["GetCallerIdentityResponse"]["GetCallerIdentityResult"];
-        let text_of = |name: &str| {
-            element(&body, name)
-                .or_else(|| result[name].as_str())
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text_of = |name: &str| element(&body, name).unwrap_or_default().to_owned();
         let caller = Caller {
             arn: text_of("Arn"),
             user_id: text_of("UserId"),

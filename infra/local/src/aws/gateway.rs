@@ -171,6 +171,9 @@ impl Gateway {
             let account = caller.map_or("", Identity::account);
             answer = kms::mend(&self.upstream, account, &scope.region, &body, answer).await?;
         }
+        if action == "sts:GetCallerIdentity" {
+            answer = sts::identify(&self.upstream, &scope.region, answer).await?;
+        }
         if matches!(scope.service.as_str(), "sts" | "iam") && answer.is_success() {
             self.identities.learn_from(action, caller, &answer.text());
         }

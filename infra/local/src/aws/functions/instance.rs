@@ -23,8 +23,8 @@ use super::memory::{self, Memory};
 use super::runtime_api::{Event, RuntimeApi};
 use crate::aws::arn;
 use crate::aws::credentials::{Credentials, now};
-use crate::aws::gateway::Gateway;
 use crate::aws::gateway::wire::{Body, answer, element};
+use crate::aws::gateway::{Gateway, sts};
 use crate::aws::supervise::Supervised;
 
 /// Lambda gives the start this long; what takes longer goes on within the timeout.
@@ -387,6 +387,7 @@ async fn who_is(gateway: &Gateway, credentials: &Credentials, region: &str) -> O
         .ask_as(credentials, "sts", region, request, form)
         .await
         .ok()?;
+    let answer = sts::identify(&gateway.upstream, region, answer).await.ok()?;
     element(&answer.text(), "Arn").map(str::to_owned)
 }
 

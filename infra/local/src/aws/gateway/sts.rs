@@ -1,14 +1,19 @@
-//! Mend: STS accepts a presigned GetCallerIdentity.
+//! Mends: STS accepts a presigned GetCallerIdentity, and tells everybody who they are.
 //!
-//! It is signed over the hash of an empty body. fakecloud takes a presigned
-//! request for one of S3, which leaves its body unsigned, unless this header says
-//! what was signed.
+//! A presigned one is signed over the hash of an empty body. fakecloud takes it for
+//! a request to S3, which leaves its body unsigned, unless a header says what was signed.
+//!
+//! The operation needs no permission in AWS, whatever policies say. fakecloud asks
+//! IAM, after it has checked the signature: its refusal names the caller, whom the
+//! answer then names as AWS would.
 
-use http::HeaderValue;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
 
 use super::operation::Scope;
-use super::wire::parameter;
+use super::upstream::{Answer, Upstream, UpstreamError};
+use super::wire::{element, form, parameter};
+use crate::aws::arn::{self, Arn};
 
 /// SHA-256 of nothing.
 pub(crate) const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -23,10 +28,90 @@ pub(crate) fn mend(scope: &Scope, parts: &mut Parts) {
     }
 }
 
+/// The better answer to a GetCallerIdentity that fakecloud refused for a lack of
+/// permission; any other answer stays.
+pub(crate) async fn identify(
+    upstream: &Upstream,
+    region: &str,
+    mut answer: Answer,
+) -> Result<Answer, UpstreamError> {
+    let text = answer.text();
+    let Some(caller) = refused_caller(&text).filter(|_| answer.parts.status == StatusCode::FORBIDDEN) else {
+        return Ok(answer);
+    };
+    let user_id = user_id(upstream, region, caller).await?;
+    answer.body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>{caller}</Arn><UserId>{user_id}</UserId><Account>{}</Account></GetCallerIdentityResult>\
+         <ResponseMetadata><RequestId>lifeboat-local</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
+        arn::account(caller)
+    )
+    .into();
+    answer.parts.status = StatusCode::OK;
+    answer
+        .parts
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    Ok(answer)
+}
+
+/// Whom a refusal names, if it is one of this operation for this reason.
+fn refused_caller(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("User: ")?;
+    let (caller, rest) = rest.split_once(' ')?;
+    rest.starts_with("is not authorized to perform: sts:GetCallerIdentity ")
+        .then_some(caller)
+}
+
+/// The id that IAM gave to a role or user, with the session's name behind a role's.
+async fn user_id(upstream: &Upstream, region: &str, caller: &str) -> Result<String, UpstreamError> {
+    let Some(parsed) = Arn::parse(caller) else {
+        return Ok(String::new());
+    };
+    let mut segments = parsed.resource.split('/');
+    let is_session = segments.next() == Some("assumed-role");
+    let (action, parameter, id) = if is_session {
+        ("GetRole", "RoleName", "RoleId")
+    } else {
+        ("GetUser", "UserName", "UserId")
+    };
+    let name = if is_session {
+        segments.next()
+    } else {
+        segments.next_back()
+    };
+    let ask = form(&[
+        ("Action", action),
+        ("Version", "2010-05-08"),
+        (parameter, name.unwrap_or_default()),
+    ]);
+    let found = upstream
+        .query_as_administrator(parsed.account, "iam", region, ask)
+        .await?;
+    let text = found.text();
+    let id = element(&text, id).unwrap_or_default();
+    Ok(if is_session {
+        format!("{id}:{}", arn::session_name(caller))
+    } else {
+        id.to_owned()
+    })
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_refusal_of_this_operation_names_the_caller() {
+        let arn = "arn:aws:sts::111111111111:assumed-role/R/me@x";
+        let refusal = |action: &str| {
+            format!("<Message>User: {arn} is not authorized to perform: {action} on resource: *</Message>")
+        };
+        assert_eq!(refused_caller(&refusal("sts:GetCallerIdentity")), Some(arn));
+        assert_eq!(refused_caller(&refusal("sts:AssumeRole")), None);
+        assert_eq!(refused_caller("<Code>SignatureDoesNotMatch</Code>"), None);
+    }
 
     #[test]
     fn only_presigned_requests_of_sts_get_the_header() {
