@@ -3,6 +3,8 @@
 //! The environment is not read here: the command line reads `KUBECONFIG` and `HOME` and passes the
 //! files as values.
 
+mod address;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use lifeboat_model::{Code, ErrorKind, Problem};
 use crate::api::{Api, ApiError};
 use crate::discovery::ServerVersion;
 use crate::retry::{Jitter, RetryPolicy};
+
+pub use address::{Address, AddressError, AddressOptions};
 
 /// Where the kubeconfig is.
 #[derive(Debug, Clone, PartialEq, Eq)]

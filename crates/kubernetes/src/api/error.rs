@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
+use lifeboat_jobs::ports::TokenError;
 use lifeboat_model::{Code, ErrorKind, Problem};
 use serde::Deserialize;
 
@@ -222,7 +223,13 @@ impl ApiError {
         }
         let mut connecting = false;
         let mut untrusted = None;
+        let mut no_token = None;
         walk(&error, &mut |cause| {
+            if let Some(token) = cause.downcast_ref::<TokenError>() {
+                // Nothing was sent.
+                connecting = true;
+                no_token = (token.kind() == ErrorKind::Denied).then(|| chain(token));
+            }
             if let Some(client) = cause.downcast_ref::<hyper_util::client::legacy::Error>() {
                 connecting |= client.is_connect();
             }
@@ -230,6 +237,9 @@ impl ApiError {
                 untrusted = cause.downcast_ref::<rustls::Error>().cloned();
             }
         });
+        if let Some(why) = no_token {
+            return Self::Credentials { why };
+        }
         let server = server.to_owned();
         if let Some(cause) = untrusted {
             return Self::UntrustedCertificate { server, cause };
@@ -353,6 +363,13 @@ impl ApiError {
 
 /// Visits an error and all its causes. An `io::Error` hides the error that it wraps from `source()`,
 /// so that one is visited as well.
+/// An error and its causes in one line.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut texts = Vec::new();
+    walk(error, &mut |cause| texts.push(cause.to_string()));
+    texts.join(": ")
+}
+
 fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError + 'static))) {
     let mut next = Some(error);
     while let Some(cause) = next {
