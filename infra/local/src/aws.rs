@@ -163,50 +163,6 @@ impl LocalAws {
         })
     }
 
-    /// Asks fakecloud as somebody by a service with the query protocol, around the
-    /// gateway; for the set-up of tests that have no client of AWS.
-    ///
-    /// # Errors
-    /// If the answer is an error.
-    pub fn query(
-        &self,
-        credentials: &Credentials,
-        service: &str,
-        region: &str,
-        parameters: &[(&str, &str)],
-    ) -> Result<String, LocalAwsError> {
-        let gateway = self.gateway.clone();
-        let (credentials, service, region) = (credentials.clone(), service.to_owned(), region.to_owned());
-        let form = gateway::wire::form(parameters);
-        let action = parameters
-            .iter()
-            .find(|(name, _)| *name == "Action")
-            .map_or("", |(_, action)| action);
-        let action = format!("{service}:{action}");
-        self.wait(async move {
-            let request = http::Request::post("/")
-                .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-            let answer = gateway
-                .upstream
-                .ask_as(&credentials, &service, &region, request, form)
-                .await?;
-            if !answer.is_success() {
-                return Err(UpstreamError::Refused {
-                    status: answer.parts.status,
-                    body: answer.text(),
-                });
-            }
-            let caller = gateway
-                .identities
-                .of(&gateway.upstream, &credentials.access_key_id)
-                .await;
-            gateway
-                .identities
-                .learn_from(&action, caller.as_ref(), &answer.text());
-            Ok(answer.text())
-        })
-    }
-
     /// Everything that IAM was asked through the gateway, in order.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditEntry> {

@@ -8,6 +8,7 @@ mod eks;
 pub(crate) mod enforce;
 pub(crate) mod identity;
 mod kms;
+mod lambda;
 pub(crate) mod operation;
 pub(crate) mod sts;
 pub(crate) mod upstream;
@@ -170,6 +171,9 @@ impl Gateway {
         if is_decrypt {
             let account = caller.map_or("", Identity::account);
             answer = kms::mend(&self.upstream, account, &scope.region, &body, answer).await?;
+        }
+        if scope.service == "lambda" {
+            lambda::mend(&mut answer.parts.headers);
         }
         if action == "sts:GetCallerIdentity" {
             answer = sts::identify(&self.upstream, &scope.region, answer).await?;

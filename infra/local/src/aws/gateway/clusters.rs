@@ -170,7 +170,6 @@ impl Clusters {
         let nodes = tag(NODES_TAG).and_then(|nodes| nodes.parse().ok()).unwrap_or(0);
         let controllers = tag(CONTROLLERS_TAG).map_or(self.controllers, |wanted| wanted != "false");
         Ok(ClusterOptions {
-            name: birth.name.clone(),
             controllers: controllers || nodes > 0,
             nodes,
             service_cidr: birth.service_cidr.clone(),
@@ -193,7 +192,7 @@ impl Clusters {
                 "--authorization-webhook-cache-unauthorized-ttl=1s".into(),
                 format!("--service-account-issuer={}", birth.issuer),
             ],
-            ..ClusterOptions::default()
+            ..ClusterOptions::named(&birth.name)
         })
     }
 

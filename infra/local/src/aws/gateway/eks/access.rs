@@ -39,7 +39,8 @@ pub(super) async fn refuse(
     };
     let changes_mode = request["accessConfig"]["authenticationMode"].as_str();
     let needs_entries = NEED_ENTRIES.contains(&operation.name);
-    if !needs_entries && !(operation.name == "UpdateClusterConfig" && changes_mode.is_some()) {
+    let updates_mode = operation.name == "UpdateClusterConfig" && changes_mode.is_some();
+    if !needs_entries && !updates_mode {
         return Ok(None);
     }
     let Some(mode) = mode(gateway, account, &scope.region, cluster).await? else {

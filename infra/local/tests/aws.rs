@@ -1,0 +1,392 @@
+//! The local AWS, by the official client: what fakecloud alone would do otherwise.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod aws {
+    pub(crate) mod client;
+}
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use aws::client::Client;
+use lifeboat_local::{Decision, LocalAws, LocalAwsOptions};
+use serde_json::{Value, json};
+
+const PRIMARY: &str = "111111111111";
+const REGION: &str = "eu-west-1";
+const READER: &str = "arn:aws:iam::111111111111:role/Reader";
+const VIEW: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAdminViewPolicy";
+
+fn start() -> (LocalAws, Client) {
+    let aws = LocalAws::start(&LocalAwsOptions { controllers: false }).unwrap();
+    let credentials = aws.create_account(PRIMARY).unwrap();
+    let admin = Client::new(&aws, credentials, REGION);
+    (aws, admin)
+}
+
+/// A cluster with this authentication mode, started and not awaited.
+fn create_cluster(admin: &Client, name: &str, access: &str) {
+    let created = admin.ok(&format!(
+        "eks create-cluster --name {name} --role-arn arn:aws:iam::{PRIMARY}:role/eks \
+         --resources-vpc-config subnetIds=subnet-1,subnet-2 --access-config {access}"
+    ));
+    assert_eq!(created["cluster"]["status"], "CREATING");
+    assert!(created["cluster"]["endpoint"].is_null(), "{created}");
+}
+
+fn await_cluster(admin: &Client, name: &str) {
+    let began = Instant::now();
+    loop {
+        let described = admin.ok(&format!("eks describe-cluster --name {name}"));
+        match described["cluster"]["status"].as_str().unwrap() {
+            "ACTIVE" => return,
+            "CREATING" => assert!(began.elapsed() < Duration::from_secs(180), "{described}"),
+            _ => panic!("{described}"),
+        }
+    }
+}
+
+/// Who a token is in a cluster: the user and the groups, or nothing if refused.
+fn who(aws: &LocalAws, cluster: &str, token: &str) -> Option<(String, Vec<String>)> {
+    let cluster = aws.cluster(PRIMARY, cluster).unwrap();
+    let output = cluster
+        .kubectl(&["auth", "whoami", "--output=json"])
+        .env("KUBECONFIG", "/dev/null")
+        .args(["--token", token])
+        .output()
+        .unwrap();
+    let review: Value = serde_json::from_slice(&output.stdout).ok()?;
+    let user = &review["status"]["userInfo"];
+    let groups = user["groups"].as_array().unwrap().iter();
+    Some((
+        user["username"].as_str().unwrap().to_owned(),
+        groups.map(|group| group.as_str().unwrap().to_owned()).collect(),
+    ))
+}
+
+/// Asks until the answer is as expected: an API server remembers tokens for a second.
+fn eventually<T: PartialEq + std::fmt::Debug>(expected: &T, mut ask: impl FnMut() -> T) {
+    let began = Instant::now();
+    loop {
+        let found = ask();
+        if found == *expected {
+            return;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(15),
+            "{found:?} instead of {expected:?}"
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn token(client: &Client, cluster: &str) -> String {
+    client.ok(&format!("eks get-token --cluster-name {cluster}"))["status"]["token"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn clusters_of_eks_know_callers_as_eks_does() {
+    let (aws, admin) = start();
+    create_cluster(
+        &admin,
+        "api",
+        "authenticationMode=API,bootstrapClusterCreatorAdminPermissions=false",
+    );
+    create_cluster(
+        &admin,
+        "map",
+        "authenticationMode=CONFIG_MAP,bootstrapClusterCreatorAdminPermissions=true",
+    );
+    let reader = admin.role("Reader", "me@example.com");
+    await_cluster(&admin, "api");
+    await_cluster(&admin, "map");
+    by_access_entry(&aws, &admin, &reader);
+    by_config_map(&aws, &admin, &reader);
+    // A token is for one cluster, and nobody can change it.
+    let good = token(&reader, "api");
+    assert!(who(&aws, "api", &good).is_some());
+    assert_eq!(who(&aws, "api", &token(&reader, "map")), None);
+    let (start, end) = good.split_at(good.len() - 8);
+    let changed = format!("{start}{}", end.chars().rev().collect::<String>());
+    assert_eq!(who(&aws, "api", &changed), None);
+    // Clusters are where they are, and gone when they are deleted.
+    let elsewhere = admin.in_region("eu-central-1");
+    assert_eq!(elsewhere.ok("eks list-clusters")["clusters"], json!([]));
+    let missing = elsewhere.fails("eks describe-cluster --name api");
+    assert!(missing.contains("ResourceNotFoundException"), "{missing}");
+    let server = aws.cluster(PRIMARY, "api").unwrap().server().to_owned();
+    let deleted = admin.ok("eks delete-cluster --name api");
+    assert_eq!(deleted["cluster"]["status"], "DELETING");
+    eventually(&true, || {
+        TcpStream::connect(server.trim_start_matches("https://")).is_err()
+    });
+}
+
+fn by_access_entry(aws: &LocalAws, admin: &Client, reader: &Client) {
+    // The creator did not ask to be administrator.
+    assert_eq!(who(aws, "api", &token(admin, "api")), None);
+    assert_eq!(who(aws, "api", &token(reader, "api")), None);
+    admin.ok(&format!(
+        "eks create-access-entry --cluster-name api --principal-arn {READER} --kubernetes-groups readers"
+    ));
+    let user = format!("arn:aws:sts::{PRIMARY}:assumed-role/Reader/me-example.com");
+    let groups = ["readers", "system:authenticated"].map(str::to_owned).to_vec();
+    let expected = Some((user, groups));
+    eventually(&expected, || who(aws, "api", &token(reader, "api")));
+    // aws-auth counts for nothing in this mode.
+    assert!(!reads(aws, reader, "secrets"));
+    admin.ok(&format!(
+        "eks associate-access-policy --cluster-name api --principal-arn {READER} --policy-arn {VIEW} --access-scope type=cluster"
+    ));
+    eventually(&true, || reads(aws, reader, "secrets"));
+    // The policy adds no group: EKS asks its own authorizer.
+    assert_eq!(who(aws, "api", &token(reader, "api")), expected);
+    admin.ok(&format!(
+        "eks associate-access-policy --cluster-name api --principal-arn {READER} --policy-arn {VIEW} --access-scope type=namespace,namespaces=kube-*"
+    ));
+    eventually(&false, || reads(aws, reader, "secrets"));
+    assert!(reads(aws, reader, "secrets --namespace=kube-system"));
+    let reserved = admin.fails(&format!(
+        "eks update-access-entry --cluster-name api --principal-arn {READER} --kubernetes-groups system:masters"
+    ));
+    assert!(reserved.contains("InvalidParameterException"), "{reserved}");
+}
+
+fn reads(aws: &LocalAws, client: &Client, what: &str) -> bool {
+    let what = if what.contains("namespace") {
+        what.to_owned()
+    } else {
+        format!("{what} --namespace=default")
+    };
+    let token = token(client, "api");
+    let mut arguments = vec!["auth", "can-i", "list"];
+    arguments.extend(what.split(' '));
+    arguments.extend(["--token", &token]);
+    let cluster = aws.cluster(PRIMARY, "api").unwrap();
+    cluster.kubectl(&arguments).output().unwrap().status.success()
+}
+
+fn by_config_map(aws: &LocalAws, admin: &Client, reader: &Client) {
+    let creator = (
+        "kubernetes-admin".to_owned(),
+        vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
+    );
+    assert_eq!(who(aws, "map", &token(admin, "map")), Some(creator));
+    let refused = admin.fails(&format!(
+        "eks create-access-entry --cluster-name map --principal-arn {READER}"
+    ));
+    assert!(refused.contains("authentication mode must be set"), "{refused}");
+    assert_eq!(who(aws, "map", &token(reader, "map")), None);
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: aws-auth, namespace: kube-system}\ndata:\n  mapRoles: |\n    - rolearn: arn:aws:iam::111111111111:role/Reader\n      username: boat:{{SessionName}}\n      groups: [from-map]\n";
+    aws.cluster(PRIMARY, "map").unwrap().apply(map).unwrap();
+    let groups = |group: &str| vec![group.to_owned(), "system:authenticated".to_owned()];
+    let mapped = Some(("boat:me-example.com".to_owned(), groups("from-map")));
+    eventually(&mapped, || who(aws, "map", &token(reader, "map")));
+    // Both: the map still counts, the creator has got an entry, an entry wins.
+    admin.ok("eks update-cluster-config --name map --access-config authenticationMode=API_AND_CONFIG_MAP");
+    eventually(&mapped, || who(aws, "map", &token(reader, "map")));
+    let entries = admin.ok("eks list-access-entries --cluster-name map");
+    assert_eq!(
+        entries["accessEntries"],
+        json!([format!("arn:aws:iam::{PRIMARY}:user/admin")])
+    );
+    admin.ok(&format!(
+        "eks create-access-entry --cluster-name map --principal-arn {READER} --username entry --kubernetes-groups from-entry"
+    ));
+    let entry = Some(("entry".to_owned(), groups("from-entry")));
+    eventually(&entry, || who(aws, "map", &token(reader, "map")));
+    // The API alone: without an entry, the map does not help.
+    admin.ok("eks update-cluster-config --name map --access-config authenticationMode=API");
+    admin.ok(&format!(
+        "eks delete-access-entry --cluster-name map --principal-arn {READER}"
+    ));
+    eventually(&None, || who(aws, "map", &token(reader, "map")));
+    let back =
+        admin.fails("eks update-cluster-config --name map --access-config authenticationMode=CONFIG_MAP");
+    assert!(back.contains("Unsupported authentication mode update"), "{back}");
+}
+
+#[test]
+fn kms_and_iam_answer_as_aws_does() {
+    let (aws, admin) = start();
+    let reader = admin.role("Reader", "session");
+    // Who one is needs no permission, and the audit names everybody.
+    let identity = reader.ok("sts get-caller-identity");
+    assert_eq!(
+        identity["Arn"],
+        format!("arn:aws:sts::{PRIMARY}:assumed-role/Reader/session")
+    );
+    // Services that fakecloud leaves open ask IAM too.
+    for command in [
+        "eks list-clusters",
+        "cloudformation list-stacks",
+        "events list-rules",
+        "ec2 describe-vpcs",
+        "ecr describe-repositories",
+    ] {
+        admin.ok(command);
+        let refused = reader.fails(command);
+        assert!(refused.contains("is not authorized to perform"), "{refused}");
+    }
+    let allowed = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"eks:ListClusters","Resource":"*"}]}"#;
+    admin.ok_with(
+        "iam put-role-policy --role-name Reader --policy-name list --policy-document",
+        &[allowed],
+    );
+    reader.ok("eks list-clusters");
+    let decisions: Vec<Decision> = aws
+        .audit()
+        .into_iter()
+        .filter(|entry| entry.action == "eks:ListClusters" && entry.principal.contains("Reader"))
+        .map(|entry| entry.decision)
+        .collect();
+    assert_eq!(decisions, [Decision::Denied, Decision::Allowed]);
+    // A ciphertext made with the public key alone.
+    let folder = tempfile::tempdir().unwrap();
+    let key = admin.ok("kms create-key --key-spec RSA_4096 --key-usage ENCRYPT_DECRYPT");
+    let key = key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+    let public = admin.ok(&format!("kms get-public-key --key-id {key}"));
+    let ciphertext = folder.path().join("ciphertext");
+    encrypt(public["PublicKey"].as_str().unwrap(), b"data key", &ciphertext);
+    let decrypt = format!(
+        "kms decrypt --key-id {key} --encryption-algorithm RSAES_OAEP_SHA_256 --ciphertext-blob fileb://{}",
+        ciphertext.display()
+    );
+    assert_eq!(admin.ok(&decrypt)["Plaintext"], "ZGF0YSBrZXk=");
+    let refused = reader.fails(&decrypt);
+    assert!(refused.contains("kms:Decrypt"), "{refused}");
+    // The levers of fakecloud are not part of AWS.
+    let mut lever = TcpStream::connect(aws.endpoint().trim_start_matches("http://")).unwrap();
+    lever
+        .write_all(b"POST /_fakecloud/iam/create-admin HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    lever.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("404 Not Found"), "{answer}");
+}
+
+/// RSA-OAEP with SHA-256, as anybody can do who has the public key.
+fn encrypt(public_key: &str, plaintext: &[u8], to: &Path) {
+    use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+    use base64::Engine as _;
+    let der = base64::engine::general_purpose::STANDARD
+        .decode(public_key)
+        .unwrap();
+    let key = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&der).unwrap()).unwrap();
+    let mut ciphertext = vec![0; key.ciphertext_size()];
+    let written = key
+        .encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, None)
+        .unwrap();
+    std::fs::write(to, written).unwrap();
+}
+
+/// A function that speaks the Runtime API with curl and does what its event says.
+const BOOTSTRAP: &str = r#"#!/bin/bash
+api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+while true; do
+    event=$(curl -s -D "$TMPDIR/head" "$api/next") || exit 3
+    id=$(grep -i ^lambda-runtime-aws-request-id "$TMPDIR/head" | tr -d '\r' | cut -d' ' -f2)
+    echo "working on $event"
+    case $event in
+        *sleep*) sleep 60 ;;
+        *memory*) read -r -d '' -n 300000000 big </dev/zero; big=$(head -c 300000000 /dev/zero | tr '\0' x); sleep 30 ;;
+        *exit*) exit 9 ;;
+        *error*) curl -s -o /dev/null -d '{"errorType":"Own","errorMessage":"as asked"}' "$api/$id/error" ;;
+        *environment*) curl -s -o /dev/null -d "\"$(env | sort | tr '\n' ' ')\"" "$api/$id/response" ;;
+        *) curl -s -o /dev/null -d "{\"got\": $event, \"arn\": \"$(grep -i ^lambda-runtime-invoked "$TMPDIR/head" | tr -d '\r' | cut -d' ' -f2)\"}" "$api/$id/response" ;;
+    esac
+done
+"#;
+
+#[test]
+fn functions_run_with_what_lambda_gives_and_no_more() {
+    let (aws, admin) = start();
+    let folder = tempfile::tempdir().unwrap();
+    let bootstrap = folder.path().join("bootstrap");
+    std::fs::write(&bootstrap, BOOTSTRAP).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&bootstrap, executable).unwrap();
+    let zipped = Command::new("python3")
+        .args(["-m", "zipfile", "-c", "code.zip", "bootstrap"])
+        .current_dir(folder.path())
+        .status()
+        .unwrap();
+    assert!(zipped.success());
+    admin.role_for("Function", "lambda.amazonaws.com");
+    admin.ok(&format!(
+        "lambda create-function --function-name f --runtime provided.al2023 --handler bootstrap --timeout 3 --memory-size 256 \
+         --role arn:aws:iam::{PRIMARY}:role/Function --environment Variables={{OWN=mine}} --zip-file fileb://{}",
+        folder.path().join("code.zip").display()
+    ));
+    let invoke = |event: &str| -> (Value, Value) {
+        let out = folder.path().join("out");
+        let answer = admin.ok_with(
+            "lambda invoke --function-name f --payload",
+            &[event, out.to_str().unwrap()],
+        );
+        let body = std::fs::read(&out).unwrap();
+        (
+            answer["FunctionError"].clone(),
+            serde_json::from_slice(&body).unwrap(),
+        )
+    };
+    let (error, answer) = invoke(r#"{"hello":1}"#);
+    assert!(error.is_null(), "{answer}");
+    assert_eq!(answer["got"], json!({"hello": 1}));
+    assert_eq!(
+        answer["arn"],
+        format!("arn:aws:lambda:{REGION}:{PRIMARY}:function:f")
+    );
+    let (_, environment) = invoke(r#""environment""#);
+    let environment = environment.as_str().unwrap();
+    for expected in [
+        "OWN=mine",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
+        "AWS_REGION=eu-west-1",
+        "AWS_SESSION_TOKEN=",
+        &format!("AWS_ENDPOINT_URL={}", aws.endpoint()),
+    ] {
+        assert!(environment.contains(expected), "{expected}: {environment}");
+    }
+    assert!(!environment.contains("HOME=") && !environment.contains("CARGO"));
+    for (event, kind, message) in [
+        (r#""error""#, "Own", "as asked"),
+        (r#""exit""#, "Runtime.ExitError", "exit status 9"),
+        (
+            r#""sleep""#,
+            "Sandbox.Timedout",
+            "Task timed out after 3.00 seconds",
+        ),
+        (r#""memory""#, "Runtime.OutOfMemory", "signal: killed"),
+    ] {
+        let (error, answer) = invoke(event);
+        assert_eq!(error, "Unhandled", "{event}: {answer}");
+        assert_eq!(answer["errorType"], kind, "{answer}");
+        assert!(
+            answer["errorMessage"].as_str().unwrap().contains(message),
+            "{answer}"
+        );
+    }
+    // After each of them the next event is answered.
+    let (error, _) = invoke(r#"{"again":1}"#);
+    assert!(error.is_null());
+    let logs: String = aws.function_logs().into_iter().map(|log| log.text).collect();
+    for expected in [
+        "START RequestId",
+        "working on",
+        "REPORT RequestId",
+        "Max Memory Used",
+    ] {
+        assert!(logs.contains(expected), "{expected}: {logs}");
+    }
+    let root = aws.dir().to_owned();
+    drop(aws);
+    assert!(!root.exists());
+}
