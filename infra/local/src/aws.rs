@@ -26,6 +26,7 @@ pub use credentials::Credentials;
 pub use fakecloud::FakecloudError;
 pub use functions::FunctionLog;
 pub use gateway::audit::{AuditEntry, Decision};
+pub use gateway::custom_resource::CustomResourceAnswer;
 pub use gateway::upstream::UpstreamError;
 pub use programs::{AwsProgramsError, ensure_aws_client, ensure_fakecloud};
 
@@ -178,6 +179,13 @@ impl LocalAws {
     #[must_use]
     pub fn function_logs(&self) -> Vec<FunctionLog> {
         self.functions.logs()
+    }
+
+    /// What custom resources of CloudFormation were asked and answered. fakecloud
+    /// itself forgets the answers: neither `GetAtt` nor an event of the stack shows them.
+    #[must_use]
+    pub fn custom_resources(&self) -> Vec<CustomResourceAnswer> {
+        self.gateway.custom_resources.answers()
     }
 
     /// What fakecloud wrote so far.

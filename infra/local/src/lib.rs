@@ -24,8 +24,8 @@ mod sample;
 mod webhook;
 
 pub use aws::{
-    AuditEntry, AwsProgramsError, Credentials, Decision, FakecloudError, FunctionLog, LocalAws,
-    LocalAwsError, LocalAwsOptions, UpstreamError, ensure_aws_client, ensure_fakecloud,
+    AuditEntry, AwsProgramsError, Credentials, CustomResourceAnswer, Decision, FakecloudError, FunctionLog,
+    LocalAws, LocalAwsError, LocalAwsOptions, UpstreamError, ensure_aws_client, ensure_fakecloud,
 };
 pub use bundle::{BundleError, BundleOutcome, install_bundle};
 pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};

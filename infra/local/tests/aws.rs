@@ -296,7 +296,7 @@ while true; do
     echo "working on $event"
     case $event in
         *sleep*) sleep 60 ;;
-        *memory*) read -r -d '' -n 300000000 big </dev/zero; big=$(head -c 300000000 /dev/zero | tr '\0' x); sleep 30 ;;
+        *memory*) tail /dev/zero ;; # it waits for the end of a line that has none
         *exit*) exit 9 ;;
         *error*) curl -s -o /dev/null -d '{"errorType":"Own","errorMessage":"as asked"}' "$api/$id/error" ;;
         *environment*) curl -s -o /dev/null -d "\"$(env | sort | tr '\n' ' ')\"" "$api/$id/response" ;;
@@ -321,7 +321,7 @@ fn functions_run_with_what_lambda_gives_and_no_more() {
     assert!(zipped.success());
     admin.role_for("Function", "lambda.amazonaws.com");
     admin.ok(&format!(
-        "lambda create-function --function-name f --runtime provided.al2023 --handler bootstrap --timeout 3 --memory-size 256 \
+        "lambda create-function --function-name f --runtime provided.al2023 --handler bootstrap --timeout 5 --memory-size 256 \
          --role arn:aws:iam::{PRIMARY}:role/Function --environment Variables={{OWN=mine}} --zip-file fileb://{}",
         folder.path().join("code.zip").display()
     ));
@@ -362,7 +362,7 @@ fn functions_run_with_what_lambda_gives_and_no_more() {
         (
             r#""sleep""#,
             "Sandbox.Timedout",
-            "Task timed out after 3.00 seconds",
+            "Task timed out after 5.00 seconds",
         ),
         (r#""memory""#, "Runtime.OutOfMemory", "signal: killed"),
     ] {

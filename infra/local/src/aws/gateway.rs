@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod clusters;
+pub(crate) mod custom_resource;
 mod eks;
 pub(crate) mod enforce;
 pub(crate) mod identity;
@@ -30,12 +31,13 @@ use tokio::net::TcpListener;
 use super::authenticator::{Authenticator, access_review};
 use audit::{Audit, AuditEntry, Decision};
 use clusters::Clusters;
+use custom_resource::CustomResources;
 use identity::{Identities, Identity};
 use operation::{Need, Scope, needs};
 use upstream::{Upstream, UpstreamError};
 use wire::{Body, json_answer, json_error};
 
-/// What only the API servers of the local clusters ask.
+/// What API servers of the local clusters ask, and where custom resources answer.
 const OWN_PATHS: &str = "/_lifeboat/";
 /// fakecloud's own levers. They make administrators of anybody, so they end here.
 const FAKECLOUD_PATHS: &str = "/_fakecloud/";
@@ -46,6 +48,7 @@ pub(crate) struct Gateway {
     pub(crate) identities: Identities,
     pub(crate) audit: Audit,
     pub(crate) clusters: Clusters,
+    pub(crate) custom_resources: CustomResources,
     authenticator: Authenticator,
     address: SocketAddr,
 }
@@ -57,6 +60,7 @@ impl Gateway {
             identities: Identities::default(),
             audit: Audit::default(),
             clusters,
+            custom_resources: CustomResources::default(),
             authenticator: Authenticator::default(),
             address,
         }
@@ -108,6 +112,13 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         if parts.uri.path().starts_with(OWN_PATHS) {
             let body = read(body).await?;
+            if let Some(id) = parts.uri.path().strip_prefix(custom_resource::PATH) {
+                return Ok(if self.custom_resources.take(id, &body) {
+                    json_answer(StatusCode::OK, &serde_json::Value::Null)
+                } else {
+                    json_error(StatusCode::NOT_FOUND, "NotFound", "nobody waits for this")
+                });
+            }
             return Ok(self.review(parts.uri.path(), &body).await);
         }
         if parts.uri.path().starts_with(FAKECLOUD_PATHS) {

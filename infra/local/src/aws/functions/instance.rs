@@ -34,6 +34,7 @@ const INIT_DEADLINE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(super) struct Instance {
+    gateway: Arc<Gateway>,
     settings: Settings,
     function_arn: String,
     folder: PathBuf,
@@ -56,7 +57,7 @@ enum Failure {
 impl Instance {
     /// Makes the folders, and asks STS whose credentials the function has.
     pub(super) async fn create(
-        gateway: &Gateway,
+        gateway: &Arc<Gateway>,
         folder: &Path,
         handed: std::collections::BTreeMap<String, String>,
         alias: &str,
@@ -87,6 +88,7 @@ impl Instance {
             settings.region, settings.function
         );
         Ok(Arc::new(Self {
+            gateway: gateway.clone(),
             settings,
             function_arn,
             folder: folder.to_owned(),
@@ -186,6 +188,12 @@ impl Instance {
     async fn work(&self, body: Bytes) -> Bytes {
         let mut turn = self.turn.lock().await;
         let id = request_id();
+        let own_address = format!("http://{}", self.gateway.address());
+        let custom = self.gateway.custom_resources.complete(&body, &own_address);
+        let (resource, body) = match custom {
+            Some((resource, body)) => (Some(resource), body.into()),
+            None => (None, body),
+        };
         self.say(&format!(
             "START RequestId: {id} Version: {}",
             self.settings.version
@@ -210,7 +218,10 @@ impl Instance {
             self.settings.memory_mib,
             peak.peak_mib(),
         ));
-        reply
+        match resource.and_then(|resource| self.gateway.custom_resources.failure(&resource)) {
+            Some(failure) => failure.into(),
+            None => reply,
+        }
     }
 
     async fn try_work(
