@@ -16,7 +16,6 @@ pub mod explain;
 pub mod keys;
 pub mod open;
 pub mod plan;
-mod planning;
 pub mod points;
 pub mod restore;
 pub mod schema;

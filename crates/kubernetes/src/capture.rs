@@ -39,6 +39,8 @@ use lister::{Context, Done, Job, Message};
 use select::Choice;
 use storage::{DEFINITIONS, StorageVersions};
 
+pub(crate) use outcome::grant;
+
 pub use error::CaptureError;
 pub use progress::{CaptureEvent, CaptureProgress, Unwatched};
 
@@ -335,7 +337,7 @@ async fn pin(api: &Api, plan: &Plan<'_>) -> Result<Option<String>, CaptureError>
 }
 
 /// Who the server takes us for, for the command that grants a permission.
-async fn whoami(api: &Api) -> Option<String> {
+pub(crate) async fn whoami(api: &Api) -> Option<String> {
     #[derive(Deserialize)]
     struct Review {
         status: Status,

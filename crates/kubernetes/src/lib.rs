@@ -10,12 +10,14 @@
 //! - No object, token or key is written to a log or an error.
 //! - Wall clocks are values that callers pass in; deadlines follow the monotonic clock.
 
+pub mod access;
 pub mod api;
 pub mod capture;
 pub mod connect;
 pub mod discovery;
 pub mod list;
 pub mod prove;
+pub mod recover;
 pub mod restore;
 pub mod retry;
 pub mod survey;
@@ -26,8 +28,9 @@ pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
 pub use capture::{
     BatchSink, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, capture,
 };
-pub use connect::{ConnectError, ConnectOptions, KubeconfigSource};
+pub use connect::{Address, AddressError, AddressOptions, ConnectError, ConnectOptions, KubeconfigSource};
 pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};
+pub use lifeboat_jobs::ports::{TokenError, TokenSource};
 pub use restore::{RestoreError, RestoreOutcome, RestoreProgress, RestoreSettings, restore};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use survey::{SurveyError, survey};

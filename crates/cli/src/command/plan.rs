@@ -2,6 +2,7 @@
 
 use clap::Args;
 use lifeboat_filesystem::SystemIds;
+use lifeboat_kubernetes::recover::draft;
 use lifeboat_kubernetes::restore::preflight::preflight;
 use lifeboat_kubernetes::restore::{CachedFrames, PointFrames};
 use lifeboat_model::{ClusterName, Problem};
@@ -10,7 +11,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::open;
-use super::planning;
 use super::wish::WishArguments;
 use crate::arguments::{ClusterArguments, PointArguments, RecoveryKeyArguments};
 use crate::cluster;
@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
 use crate::output::Document;
-use crate::progress::adapters::PointProgress;
+use crate::progress::adapters::{PointProgress, RecoveryLines};
 
 const AFTER: &str = "Example:
   lifeboat plan latest --context recovery --store points \\
@@ -149,8 +149,10 @@ pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Resu
     let (api, _) = cluster::connect(&arguments.target, &SystemIds).await?;
     watch.lap("connect");
     let record = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
-    let drafted = planning::draft(&unlocked, record, options, context, &mut watch).await?;
-    let planned = drafted.plan(&api, None, context, &mut watch).await?;
+    let lines = RecoveryLines::new(&context.progress, &mut watch);
+    let drafted = draft(&unlocked, record, options, &lines).await?;
+    let planned = drafted.plan(&api, None, &lines).await?;
+    drop(lines);
     let findings = planned.plan.lint();
     let refusals = if has_error(&findings) {
         Vec::new()

@@ -5,26 +5,20 @@ use std::sync::Arc;
 use clap::Args;
 use lifeboat_filesystem::{PemUnwrapper, SystemClock, SystemIds};
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_jobs::UnlockedPoint;
-use lifeboat_kubernetes::prove::{ProveSettings, prove};
-use lifeboat_kubernetes::restore::lease::Lease;
-use lifeboat_kubernetes::restore::preflight::preflight;
-use lifeboat_kubernetes::restore::{CachedFrames, Holder, LeaseRequest, PointFrames};
-use lifeboat_kubernetes::{Api, RestoreSettings, restore};
-use lifeboat_model::{Code, Problem};
-use lifeboat_plan::{RestoreOptions, Severity};
+use lifeboat_kubernetes::recover::{RecoverError, Recovered, Recovery};
+use lifeboat_kubernetes::restore::Holder;
+use lifeboat_kubernetes::{Api, RestoreSettings};
+use lifeboat_model::Code;
 
 use super::open;
 use super::plan::{self, TargetArguments};
-use super::planning::{self, Drafted, Planned};
 use crate::cluster;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::measure::Stopwatch;
+use crate::measure::{Measured, Stopwatch};
 use crate::output::print_failure;
-use crate::progress::adapters::{PointProgress, RestoreLines};
-use crate::progress::{Phase, Unit};
+use crate::progress::adapters::{PointProgress, RecoveryLines};
 
 mod document;
 mod unproven;
@@ -112,120 +106,38 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
     watch.lap("verify");
     let (api, _) = cluster::connect(&target.target, &SystemIds).await?;
     watch.lap("connect");
-    let drafted = planning::draft(&point, &record, options.clone(), context, &mut watch).await?;
-    let request = LeaseRequest {
-        holder: Holder::this_process(),
-        inputs: inputs(&point, &record, &options),
-        clock: Arc::new(SystemClock),
-    };
-    let lease = Lease::acquire(&api, request).await?;
-    let run = Run {
-        arguments,
-        context,
-        options: &options,
+    let recovery = Recovery {
         point: &point,
         record: &record,
-        drafted: &drafted,
-        api: &api,
-        lease: &lease,
-    };
-    let planned = match run.plan(&mut watch).await {
-        Ok(planned) => planned,
-        Err(failure) => {
-            // Nothing was written, so nothing of this run needs to be remembered. A run that is
-            // continued keeps its Lease: it says what the run has made.
-            if !lease.run().resumed {
-                drop(lease.release().await);
-            }
-            return Err(failure);
-        }
-    };
-    let document = run.execute(planned, &mut watch).await?;
-    lease.release().await?;
-    Ok(document)
-}
-
-/// What the plan follows from, as a digest: an interrupted run is continued by the same inputs only.
-/// It is written into the target, and patches may hold Secret values: so it has the point's key.
-fn inputs(point: &UnlockedPoint, record: &ClusterRecord, options: &RestoreOptions) -> String {
-    let manifest = point.point().manifest_digest().to_string();
-    planning::redactor(point).digest(&(manifest, &record.name, options))
-}
-
-struct Run<'a> {
-    arguments: &'a Arguments,
-    context: &'a Context,
-    options: &'a RestoreOptions,
-    point: &'a UnlockedPoint,
-    record: &'a ClusterRecord,
-    drafted: &'a Drafted,
-    api: &'a Api,
-    lease: &'a Lease,
-}
-
-impl Run<'_> {
-    fn frames(&self) -> CachedFrames<PointFrames<'_>> {
-        CachedFrames::new(PointFrames::new(self.point, &self.drafted.index))
-    }
-
-    /// The plan, if it may be carried out.
-    async fn plan(&self, watch: &mut Stopwatch) -> Result<Planned, Failure> {
-        let planned = self
-            .drafted
-            .plan(self.api, Some(self.lease.run()), self.context, watch)
-            .await?;
-        expect(self.arguments, &planned.plan.hash())?;
-        let errors = planned
-            .plan
-            .lint()
-            .into_iter()
-            .filter(|finding| finding.severity == Severity::Error);
-        let problems = errors.map(|finding| {
-            let object = finding
-                .object
-                .as_ref()
-                .map_or_else(String::new, |object| format!("{object}: "));
-            Problem::new(
-                finding.code,
-                format!("{object}{}", finding.message),
-                finding.guidance,
-            )
-        });
-        refuse(problems.collect())?;
-        refuse(preflight(self.api, &planned.plan, &planned.facts, &self.frames()).await?)?;
-        watch.lap("preflight");
-        Ok(planned)
-    }
-
-    async fn execute(&self, planned: Planned, watch: &mut Stopwatch) -> Result<RestoreDocument, Failure> {
-        let Planned { plan, facts, .. } = planned;
-        let settings = RestoreSettings {
-            concurrency: usize::from(self.arguments.concurrency),
-            existing: self.options.existing,
+        options: &options,
+        expected_plan: arguments.expect_plan.as_deref(),
+        settings: RestoreSettings {
+            concurrency: usize::from(arguments.concurrency),
+            existing: options.existing,
             ..RestoreSettings::default()
-        };
-        let frames = self.frames();
-        let progress = RestoreLines::new(&self.context.progress, plan.objects.len() as u64);
-        let outcome = restore(self.api, &plan, &facts, &frames, self.lease, &settings, &progress).await?;
-        self.context.progress.end(Phase::Apply);
-        watch.lap("apply");
-        let (report, readiness) = if self.arguments.no_proof {
-            (unproven::report(&plan, &outcome), Vec::new())
-        } else {
-            self.context.progress.begin(Phase::Proof, Unit::Objects, None);
-            let run = self.lease.run();
-            let proven = prove(
-                self.api,
-                &plan,
-                &facts,
-                &frames,
-                &outcome,
-                run,
-                &ProveSettings::default(),
-            )
-            .await?;
-            self.context.progress.end(Phase::Proof);
-            watch.lap("proof");
+        },
+        prove: !arguments.no_proof,
+        holder: Holder::this_process(),
+        clock: Arc::new(SystemClock),
+    };
+    let lines = RecoveryLines::new(&context.progress, &mut watch);
+    let recovered = recovery.run(&api, &lines).await.map_err(failure)?;
+    drop(lines);
+    Ok(document(&api, &record, recovered, watch.finish()))
+}
+
+/// What a user reads of a recovery that came to its end.
+fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: Measured) -> RestoreDocument {
+    let Recovered {
+        plan,
+        outcome,
+        proven,
+        resumed,
+    } = recovered;
+    let is_proven = proven.is_some();
+    let (report, readiness) = match proven {
+        None => (unproven::report(&plan, &outcome), Vec::new()),
+        Some(proven) => {
             let readiness = proven.readiness.into_iter();
             let readiness = readiness.map(|(object, (ready, wanted))| Readiness {
                 object,
@@ -233,18 +145,29 @@ impl Run<'_> {
                 wanted,
             });
             (proven.report, readiness.collect())
-        };
-        Ok(RestoreDocument {
-            target: self.api.server().to_owned(),
-            proven: !self.arguments.no_proof,
-            resumed: self.lease.run().resumed,
-            passes: outcome.passes,
-            missing: self.record.missing.clone(),
-            findings: plan.lint(),
-            readiness,
-            report,
-            measured: watch.finish(),
-        })
+        }
+    };
+    RestoreDocument {
+        target: api.server().to_owned(),
+        proven: is_proven,
+        resumed,
+        passes: outcome.passes,
+        missing: record.missing.clone(),
+        findings: plan.lint(),
+        readiness,
+        report,
+        measured,
+    }
+}
+
+/// A plan that was refused has an exit code of its own, whatever it was refused for.
+fn failure(error: RecoverError) -> Failure {
+    let refused = matches!(error, RecoverError::Refused { .. });
+    let failure = Failure::from(error.problem());
+    if refused {
+        failure.with_exit(Exit::PlanRefused)
+    } else {
+        failure
     }
 }
 
@@ -258,17 +181,6 @@ fn expect(arguments: &Arguments, hash: &str) -> Result<(), Failure> {
         .remedy("the point, the options or the target have changed: read `lifeboat plan` again")),
         _ => Ok(()),
     }
-}
-
-/// The first problem as the failure, the others as what is wrong beside it.
-fn refuse(problems: Vec<Problem>) -> Result<(), Failure> {
-    let mut problems = problems.into_iter();
-    let Some(mut first) = problems.next() else {
-        return Ok(());
-    };
-    let others = problems.map(|other| format!("also {}: {} ({})", other.code, other.message, other.guidance));
-    first.causes.extend(others);
-    Err(Failure::from(first).with_exit(Exit::PlanRefused))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use lifeboat_jobs::ports::{KeyError, StoreError};
 use lifeboat_jobs::{PointError, SealError, WriteError};
 use lifeboat_kubernetes::capture::CaptureError;
 use lifeboat_kubernetes::prove::ProveError;
+use lifeboat_kubernetes::recover::RecoverError;
 use lifeboat_kubernetes::restore::LeaseError;
 use lifeboat_kubernetes::{ApiError, ConnectError, DiscoveryError, RestoreError, SurveyError};
 
@@ -32,6 +33,7 @@ from_problem!(
     PemError,
     PointError,
     ProveError,
+    RecoverError,
     RestoreError,
     SealError,
     StoreError,

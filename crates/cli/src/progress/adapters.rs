@@ -7,10 +7,12 @@ use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_jobs::Work;
 use lifeboat_kubernetes::RestoreProgress;
 use lifeboat_kubernetes::capture::{CaptureEvent, CaptureProgress};
+use lifeboat_kubernetes::recover::{Stage, Watch};
 use lifeboat_model::TypeName;
 use lifeboat_plan::Wave;
 
 use super::{Event, Phase, Progress, Unit};
+use crate::measure::Stopwatch;
 
 /// Work on a recovery point, in bytes.
 pub struct PointProgress {
@@ -123,33 +125,77 @@ impl Drop for CaptureLines {
     }
 }
 
-/// A restore, in objects.
-pub struct RestoreLines(Progress);
+/// A recovery: each stage shown, and measured as a lap.
+pub struct RecoveryLines<'a> {
+    progress: Progress,
+    stopwatch: Mutex<&'a mut Stopwatch>,
+}
 
-impl RestoreLines {
-    /// Hands on to `progress` that so many objects are to be restored.
+impl<'a> RecoveryLines<'a> {
+    /// Hands on to `progress`, and measures with `stopwatch`.
     #[must_use]
-    pub fn new(progress: &Progress, objects: u64) -> Self {
-        progress.begin(Phase::Apply, Unit::Objects, Some(objects));
-        Self(progress.clone())
+    pub fn new(progress: &Progress, stopwatch: &'a mut Stopwatch) -> Self {
+        Self {
+            progress: progress.clone(),
+            stopwatch: Mutex::new(stopwatch),
+        }
     }
 }
 
-impl RestoreProgress for RestoreLines {
+/// The phase that is shown for a stage, where one is, and the name of its lap.
+fn shown(stage: Stage) -> (Option<Phase>, &'static str) {
+    match stage {
+        Stage::Read => (Some(Phase::ReadObjects), "read"),
+        Stage::Survey => (Some(Phase::Survey), "survey"),
+        // Over in an instant.
+        Stage::Plan => (None, "plan"),
+        Stage::Preflight => (None, "preflight"),
+        Stage::Apply => (Some(Phase::Apply), "apply"),
+        Stage::Proof => (Some(Phase::Proof), "proof"),
+    }
+}
+
+impl Watch for RecoveryLines<'_> {
+    fn begin(&self, stage: Stage, objects: Option<u64>) {
+        if let (Some(phase), _) = shown(stage) {
+            self.progress.begin(phase, Unit::Objects, objects);
+        }
+    }
+
+    fn advance(&self, stage: Stage, objects: u64) {
+        if let (Some(phase), _) = shown(stage) {
+            self.progress.advance(phase, objects);
+        }
+    }
+
+    fn end(&self, stage: Stage) {
+        let (phase, lap) = shown(stage);
+        if let Some(phase) = phase {
+            self.progress.end(phase);
+        }
+        self.stopwatch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lap(lap);
+    }
+}
+
+impl RestoreProgress for RecoveryLines<'_> {
     fn pass(&self, pass: u32, objects: usize) {
         if pass > 1 {
-            self.0
+            self.progress
                 .note(format!("{objects} objects are tried again (pass {pass})"));
         }
     }
 
     fn wave(&self, wave: Wave, _: usize) {
-        self.0.event(&Event::At(Phase::Apply, wave.title().to_owned()));
+        self.progress
+            .event(&Event::At(Phase::Apply, wave.title().to_owned()));
     }
 
     fn object(&self, failed: bool) {
         if !failed {
-            self.0.advance(Phase::Apply, 1);
+            self.progress.advance(Phase::Apply, 1);
         }
     }
 }

@@ -8,13 +8,13 @@ use lifeboat_format::{Batch, Decompressor, IndexEntry, LineDigest};
 use lifeboat_jobs::writer::WriteError;
 use lifeboat_jobs::{Index, Progress, UnlockedPoint};
 use lifeboat_kubernetes::capture::BatchSink;
+use lifeboat_kubernetes::recover;
 use lifeboat_kubernetes::restore::{CachedFrames, ObjectSource, PointFrames, SourceError};
 use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
 use lifeboat_plan::{FieldDifference, Redactor, compare};
 use serde_json::Value;
 
 use super::{ChangedObject, DiffDocument, NotCompared};
-use crate::command::planning;
 use crate::failure::Failure;
 
 /// Types whose objects change by themselves all the time.
@@ -91,7 +91,7 @@ impl<'a> Engine<'a> {
                 .map(|each| (each.name(), each.outcome.clone()))
                 .collect(),
             scope,
-            redactor: planning::redactor(point),
+            redactor: recover::redactor(point),
             added: BTreeSet::new(),
             changed: BTreeMap::new(),
             unchanged: 0,

@@ -1,43 +1,39 @@
-//! From a recovery point and a target to a plan; `plan` and `restore` share it.
+//! From a recovery point and a target to a plan.
 
 use futures::StreamExt as _;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::{Index, UnlockedPoint};
-use lifeboat_kubernetes::restore::RunRecord;
-use lifeboat_kubernetes::{Api, survey};
-use lifeboat_model::{Code, ResourceType};
-use lifeboat_plan::{Draft, Locator, Plan, PlanError, Redactor, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_model::ResourceType;
+use lifeboat_plan::{Draft, Locator, PlanError, Redactor, RestoreOptions, SourceType};
 
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::measure::Stopwatch;
-use crate::progress::{Phase, Unit};
+use super::{Planned, RecoverError, Stage, Watch};
+use crate::api::Api;
+use crate::restore::RunRecord;
+use crate::survey::survey;
 
 /// The objects of a cluster of a recovery point, read and about to be planned.
-pub(super) struct Drafted {
-    pub(super) index: Index,
+pub struct Drafted {
+    /// Where its objects lie.
+    pub index: Index,
     draft: Draft,
 }
 
-/// A plan, and the facts that it was made from.
-pub(super) struct Planned {
-    pub(super) plan: Plan,
-    pub(super) facts: TargetFacts,
-}
-
 /// What makes the digests that stand for values of this point.
-pub(super) fn redactor(point: &UnlockedPoint) -> Redactor {
+#[must_use]
+pub fn redactor(point: &UnlockedPoint) -> Redactor {
     Redactor::new(&point.redaction_key())
 }
 
 /// Shows the planner every object that it needs.
-pub(super) async fn draft(
+///
+/// # Errors
+/// Where the point cannot be read.
+pub async fn draft(
     point: &UnlockedPoint,
     cluster: &ClusterRecord,
     options: RestoreOptions,
-    context: &Context,
-    watch: &mut Stopwatch,
-) -> Result<Drafted, Failure> {
+    watch: &dyn Watch,
+) -> Result<Drafted, RecoverError> {
     let index = point.index(&cluster.name).await?;
     let types: Vec<SourceType> = cluster.types.iter().filter(is_stored).map(source_type).collect();
     let mut draft = Draft::new(
@@ -47,9 +43,7 @@ pub(super) async fn draft(
         cluster.name.as_str(),
         redactor(point),
     );
-    context
-        .progress
-        .begin(Phase::ReadObjects, Unit::Objects, Some(index.objects()));
+    watch.begin(Stage::Read, Some(index.objects()));
     let mut frames = Vec::new();
     for number in index.numbers() {
         let Some(indexed) = index.frame(number) else {
@@ -59,13 +53,9 @@ pub(super) async fn draft(
             .iter()
             .find(|known| known.resource.name() == indexed.frame.type_name)
         else {
-            return Err(Failure::new(
-                Code::ManifestMalformed,
-                format!(
-                    "the index holds {}, which the manifest does not name",
-                    indexed.frame.type_name
-                ),
-            ));
+            return Err(RecoverError::Unnamed {
+                type_name: indexed.frame.type_name.to_string(),
+            });
         };
         let needed = indexed
             .entries
@@ -77,9 +67,7 @@ pub(super) async fn draft(
             for entry in &indexed.entries {
                 draft.mention(r#type, namespace(&entry.namespace), &entry.name);
             }
-            context
-                .progress
-                .advance(Phase::ReadObjects, indexed.entries.len() as u64);
+            watch.advance(Stage::Read, indexed.entries.len() as u64);
         }
     }
     {
@@ -94,53 +82,41 @@ pub(super) async fn draft(
                         frame: batch.number(),
                         position,
                     };
-                    draft.observe(r#type, locator, raw).map_err(|error| {
-                        Failure::of(Code::PackCorrupt, "failed to plan the restore", &error)
-                    })?;
+                    draft
+                        .observe(r#type, locator, raw)
+                        .map_err(RecoverError::Object)?;
                 } else {
                     draft.mention(r#type, namespace(&entry.namespace), &entry.name);
                 }
             }
-            context.progress.advance(Phase::ReadObjects, batch.len() as u64);
+            watch.advance(Stage::Read, batch.len() as u64);
         }
     }
-    context.progress.end(Phase::ReadObjects);
-    watch.lap("read");
+    watch.end(Stage::Read);
     Ok(Drafted { index, draft })
 }
 
 impl Drafted {
     /// Looks at the target and makes the plan. `run` is the restore that holds the target's lease.
-    pub(super) async fn plan(
+    ///
+    /// # Errors
+    /// Where the target cannot be looked at, or no plan can be made.
+    pub async fn plan(
         &self,
         api: &Api,
         run: Option<&RunRecord>,
-        context: &Context,
-        watch: &mut Stopwatch,
-    ) -> Result<Planned, Failure> {
-        context.progress.begin(Phase::Survey, Unit::Objects, None);
+        watch: &dyn Watch,
+    ) -> Result<Planned, RecoverError> {
+        watch.begin(Stage::Survey, None);
         let discovery = api.discover().await?;
         let facts = survey(api, &discovery, &self.draft.wanted(), run).await?;
-        context.progress.end(Phase::Survey);
-        watch.lap("survey");
-        let plan = self.draft.plan(&facts).map_err(|error| refused(&error))?;
-        watch.lap("plan");
+        watch.end(Stage::Survey);
+        watch.begin(Stage::Plan, None);
+        let plan =
+            (self.draft.plan(&facts)).map_err(|PlanError { problems }| RecoverError::NoPlan { problems })?;
+        watch.end(Stage::Plan);
         Ok(Planned { plan, facts })
     }
-}
-
-/// Every fault that keeps a plan from being made, under the code of the first.
-fn refused(error: &PlanError) -> Failure {
-    let mut problems = error.problems.iter();
-    let Some(first) = problems.next() else {
-        return Failure::of(Code::Bug, "failed to make a plan", error);
-    };
-    let mut first = first.clone();
-    let others: Vec<String> = problems
-        .map(|problem| format!("also {}: {}", problem.code, problem.message))
-        .collect();
-    first.causes.extend(others);
-    first.into()
 }
 
 fn is_stored(record: &&TypeRecord) -> bool {
