@@ -71,7 +71,7 @@ fn a_signing_key_of_another_kind_is_named_with_what_it_is() {
 }
 
 #[test]
-fn a_data_key_for_another_recovery_key_is_not_sent_to_kms() {
+fn a_data_key_is_unwrapped_by_the_key_that_it_was_wrapped_for_and_no_other() {
     run(async {
         let arn = key(KeySpec::Rsa4096, KeyUsageType::EncryptDecrypt).await;
         let error = KmsSigner::open(&context(), &arn).await.unwrap_err();
@@ -82,6 +82,12 @@ fn a_data_key_for_another_recovery_key_is_not_sent_to_kms() {
             .wrap(&DataKey::from_random([7; 32]))
             .unwrap();
         assert_eq!(wrapped.recipient, unwrapper.fingerprint());
+        let key = unwrapper.unwrap_key(&wrapped).await.unwrap();
+        assert_eq!(key.expose(), &[7; 32]);
+        let mut damaged = wrapped.clone();
+        damaged.ciphertext[100] ^= 1;
+        let error = unwrapper.unwrap_key(&damaged).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         wrapped.recipient = Fingerprint::of_spki(b"another");
         let error = unwrapper.unwrap_key(&wrapped).await.unwrap_err();
         assert_eq!(error.code(), Code::WrongKey);

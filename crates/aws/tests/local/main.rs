@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clusters;
 mod conformance;
-mod fake;
 mod keys;
 mod lost;
 mod points;

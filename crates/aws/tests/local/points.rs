@@ -24,6 +24,8 @@ const OLDER: &str = "20261121T100000Z-aaaaaa";
 const NEWER: &str = "20261121T110000Z-bbbbbb";
 const NEXT: &str = "20261121T120000Z-cccccc";
 const OBJECTS: u64 = 8;
+/// With objects padded to this size, a pack takes two parts.
+const LARGE: usize = 3 << 19;
 
 /// Who backs up and who restores.
 struct Keys {
@@ -218,7 +220,7 @@ fn a_backup_killed_at_any_call_harms_nothing() {
 fn a_backup_killed_in_the_middle_of_a_large_pack_harms_nothing() {
     run(async {
         let location = bucket().await;
-        killed_at_every_call(&location, 3 << 20, &[Moment::After]).await;
+        killed_at_every_call(&location, LARGE, &[Moment::After]).await;
         let pending = s3()
             .list_multipart_uploads()
             .bucket(&location.bucket)
@@ -237,7 +239,7 @@ fn a_pack_that_was_changed_in_the_bucket_is_found_out() {
         let keys = Keys::new().await;
         let place: S3Store = store(bucket().await);
         let shared: Arc<dyn ObjectStore> = Arc::new(place.clone());
-        backup(&shared, NEWER, &keys, 3 << 20).await.unwrap();
+        backup(&shared, NEWER, &keys, LARGE).await.unwrap();
         assert_whole(&shared, NEWER, &keys).await;
         let pack = ObjectKey::parse(format!("shop/points/{NEWER}/eu/p-0000.pack")).unwrap();
         let (bytes, tag) = place.get(&pack).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::fake::Fake;
+use crate::world::aws;
 
 pub(crate) struct Road {
     endpoint: String,
@@ -28,7 +28,8 @@ impl Road {
         tokio::spawn(async move {
             loop {
                 let (near, _) = listener.accept().await.unwrap();
-                let far = Fake::shared().endpoint().strip_prefix("http://").unwrap();
+                let far = aws().endpoint();
+                let far = far.strip_prefix("http://").unwrap();
                 let far = TcpStream::connect(far).await.unwrap();
                 tokio::spawn(carry(near, far, Arc::clone(&shared)));
             }

@@ -1,7 +1,8 @@
 //! A local AWS with one account, shared by the tests of this file, and buckets in it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -9,12 +10,30 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use lifeboat_aws::{AwsContext, S3Location, S3Store};
 use lifeboat_filesystem::SystemIds;
+use lifeboat_local::{Credentials as Keys, LocalAws, LocalAwsOptions};
 use lifeboat_model::AccountId;
-
-use crate::fake::Fake;
 
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const REGION: &str = "eu-west-1";
+
+/// One for all tests: statics are never dropped, so what it started ends with this process.
+pub(crate) fn aws() -> &'static LocalAws {
+    static AWS: OnceLock<LocalAws> = OnceLock::new();
+    AWS.get_or_init(|| LocalAws::start(&LocalAwsOptions { controllers: false }).unwrap())
+}
+
+pub(crate) fn endpoint() -> String {
+    aws().endpoint()
+}
+
+/// Keys of an administrator of an account.
+fn keys(account: &str) -> Keys {
+    static MADE: Mutex<BTreeMap<String, Keys>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let keys = made.entry(account.to_owned());
+    keys.or_insert_with(|| aws().create_account(account).unwrap())
+        .clone()
+}
 
 /// Runs a test on a runtime of its own.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
@@ -37,12 +56,12 @@ pub(crate) fn context_at(endpoint: &str) -> AwsContext {
 
 /// An administrator of another account.
 pub(crate) fn context_of(account: &str) -> AwsContext {
-    context_with(Fake::shared().endpoint(), account)
+    context_with(&endpoint(), account)
 }
 
 fn context_with(endpoint: &str, account: &str) -> AwsContext {
-    let (id, secret) = Fake::shared().keys(account);
-    let keys = Credentials::new(id, secret, None, None, "test");
+    let keys = keys(account);
+    let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
@@ -53,7 +72,7 @@ fn context_with(endpoint: &str, account: &str) -> AwsContext {
 }
 
 pub(crate) fn context() -> AwsContext {
-    context_at(Fake::shared().endpoint())
+    context_at(&endpoint())
 }
 
 /// A bucket that nobody else uses.
