@@ -24,8 +24,8 @@ const OLDER: &str = "20261121T100000Z-aaaaaa";
 const NEWER: &str = "20261121T110000Z-bbbbbb";
 const NEXT: &str = "20261121T120000Z-cccccc";
 const OBJECTS: u64 = 8;
-/// With objects padded to this size, a pack takes two parts.
-const LARGE: usize = 3 << 19;
+/// With objects padded to this size, which compresses to half, a pack takes two parts.
+const LARGE: usize = 5 << 19;
 
 /// Who backs up and who restores.
 struct Keys {
