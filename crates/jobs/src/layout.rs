@@ -45,13 +45,31 @@ fn key(text: String) -> ObjectKey {
         .expect("identifiers are clean path segments and together shorter than a key may be")
 }
 
-/// The name of the `number`th pack of objects of a cluster, and that of its index.
-pub(crate) fn pack_names(cluster: &ClusterName, number: u32) -> (PackName, PackName) {
+/// The name of the `number`th pack of objects of a cluster, and that of its index. `series` stands in both
+/// names where several writers take part in one cluster.
+pub(crate) fn pack_names(cluster: &ClusterName, series: Option<&Series>, number: u32) -> (PackName, PackName) {
+    let series = series.map_or_else(String::new, |series| format!("{series}-"));
     let name = |sort| {
-        PackName::parse(format!("{cluster}/{sort}-{number:04}.pack"))
-            .expect("a cluster name is a clean path segment")
+        PackName::parse(format!("{cluster}/{sort}-{series}{number:04}.pack"))
+            .expect("a cluster name and a series are clean and short path segments")
     };
     (name('p'), name('i'))
+}
+
+/// Tells the packs of one writer from those of others that write the same cluster of the same point:
+/// the part of the capture, and the epoch of the part. Sorts in that order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    /// The part of a capture that several jobs do, from 0.
+    pub part: u16,
+    /// The epoch of that job, from 1.
+    pub epoch: u32,
+}
+
+impl std::fmt::Display for Series {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02}-{:02}", self.part, self.epoch)
+    }
 }
 
 /// How the time stands in an id.
@@ -113,7 +131,7 @@ mod tests {
             new_point_id(&Fixed, &Fixed),
         );
         assert_eq!(point.as_str(), "20261121T112233Z-7f3a9c");
-        let (objects, index) = pack_names(&ClusterName::parse("eu_1").unwrap(), 12);
+        let (objects, index) = pack_names(&ClusterName::parse("eu_1").unwrap(), None, 12);
         assert_eq!(
             file_key(&shop, &point, &objects).as_str(),
             "shop/points/20261121T112233Z-7f3a9c/eu_1/p-0012.pack"
@@ -144,7 +162,7 @@ mod tests {
     fn the_longest_names_still_make_a_key() {
         let application = ApplicationName::parse("a".repeat(63)).unwrap();
         let cluster = ClusterName::parse("c".repeat(100)).unwrap();
-        let (name, _) = pack_names(&cluster, u32::MAX);
+        let (name, _) = pack_names(&cluster, Some(&Series { part: u16::MAX, epoch: u32::MAX }), u32::MAX);
         let key = file_key(&application, &new_point_id(&Fixed, &Fixed), &name);
         assert!(key.as_str().ends_with(name.as_str()));
     }

@@ -18,7 +18,7 @@ use lifeboat_format::{
 use lifeboat_model::{ApplicationName, ClusterName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
 use zeroize::Zeroizing;
 
-use crate::layout::{file_key, pack_names};
+use crate::layout::{Series, file_key, pack_names};
 use crate::ports::{Ids, ObjectStore, StoreError, Upload};
 
 /// A pack is closed when it has become so large. Large enough that a store is not filled with small
@@ -130,6 +130,7 @@ pub struct PointWriter {
     cluster: ClusterName,
     data_key: DataKey,
     key: WrappedKeyRecord,
+    series: Option<Series>,
     pack_bytes: u64,
     piece: usize,
     compressor: Compressor,
@@ -183,6 +184,7 @@ impl PointWriter {
             cluster: cluster.clone(),
             data_key,
             key: WrappedKeyRecord::new(FIRST_KEY, wrapped),
+            series: None,
             pack_bytes: PACK_BYTES,
             piece: PIECE,
             compressor: Compressor::new().map_err(WriteError::Compress)?,
@@ -199,6 +201,14 @@ impl PointWriter {
     #[must_use]
     pub fn with_key_id(mut self, id: impl Into<String>) -> Self {
         self.key.id = id.into();
+        self
+    }
+
+    /// Names the packs for one of several writers of the same cluster and point. Each needs a series of
+    /// its own: a name is written once, and what a writer that died has left is never gone on with.
+    #[must_use]
+    pub fn with_series(mut self, series: Series) -> Self {
+        self.series = Some(series);
         self
     }
 
@@ -305,7 +315,7 @@ impl PointWriter {
 
     async fn open_pair(&mut self) -> Result<OpenPair, WriteError> {
         let pairs = u32::try_from(self.written.len() / 2).expect("packs of 64 MiB never number so many");
-        let (objects, index) = pack_names(&self.cluster, pairs);
+        let (objects, index) = pack_names(&self.cluster, self.series.as_ref(), pairs);
         Ok(OpenPair {
             objects: self.open_pack(objects, PackKind::Objects).await?,
             index: self.open_pack(index, PackKind::Index).await?,

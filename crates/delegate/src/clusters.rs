@@ -1,0 +1,39 @@
+//! The port to clusters: from the name that a job gives to a connection, or to what is missing.
+
+use async_trait::async_trait;
+use lifeboat_jobs::job::{AccessFinding, ClusterTarget};
+use lifeboat_kubernetes::Api;
+
+mod eks;
+
+pub use eks::Eks;
+
+/// Reaches the clusters of an environment.
+#[async_trait]
+pub trait Clusters: Send + Sync {
+    /// A connection to a cluster that has answered, as this delegate's role.
+    ///
+    /// # Errors
+    /// [`Unreachable`] with everything that is missing, each with what mends it.
+    async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable>;
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// What is missing; never empty.
+    pub findings: Vec<AccessFinding>,
+    /// Whether another try may help without anybody mending anything.
+    pub retry: bool,
+}
+
+impl Unreachable {
+    /// One thing that somebody has to mend.
+    #[must_use]
+    pub fn mend(finding: AccessFinding) -> Self {
+        Self {
+            findings: vec![finding],
+            retry: false,
+        }
+    }
+}

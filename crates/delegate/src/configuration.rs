@@ -1,0 +1,196 @@
+//! What the stack says to the function, as environment variables.
+
+use std::collections::BTreeMap;
+
+use lifeboat_model::environment::Side;
+use lifeboat_model::{AccountId, ApplicationName, Arn, EnvironmentId, Region};
+
+/// Where text values come from.
+pub trait Strings {
+    /// The value of a name, if there is one and it is not empty.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+impl Strings for BTreeMap<String, String> {
+    fn get(&self, name: &str) -> Option<String> {
+        Self::get(self, name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+/// Everything that a delegate must know before it can work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configuration {
+    /// The application.
+    pub application: ApplicationName,
+    /// Which side of it.
+    pub side: Side,
+    /// Where the function runs.
+    pub environment: EnvironmentId,
+    /// The name of the function.
+    pub function: String,
+    /// The signing key of the primary side, the decryption key of the recovery side.
+    pub key: Arn,
+    /// The public half of the recovery key, base64 of its DER; on the primary side only.
+    pub recovery_public_key: Option<String>,
+    /// The environment that holds the vault; on the recovery side only.
+    pub vault: Option<EnvironmentId>,
+}
+
+/// What is wrong with the configuration: everything at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("read the function's configuration: {}", .problems.join("; "))]
+pub struct ConfigurationError {
+    /// Each problem, with the name of its variable.
+    pub problems: Vec<String>,
+}
+
+impl Configuration {
+    /// Reads the configuration. `AWS_REGION` and `AWS_LAMBDA_FUNCTION_NAME` are set by the Lambda service
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>), the others by the
+    /// stack `application`.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] names every variable that is missing or wrong.
+    pub fn read(strings: &dyn Strings) -> Result<Self, ConfigurationError> {
+        let mut problems = Vec::new();
+        let application = wanted(strings, "LIFEBOAT_APPLICATION", &mut problems, |text| {
+            ApplicationName::parse(text).map_err(|e| e.to_string())
+        });
+        let side = wanted(strings, "LIFEBOAT_SIDE", &mut problems, |text| match text {
+            "primary" => Ok(Side::Primary),
+            "recovery" => Ok(Side::Recovery),
+            other => Err(format!("{other:?} is neither primary nor recovery")),
+        });
+        let account = wanted(strings, "LIFEBOAT_ACCOUNT", &mut problems, |text| {
+            AccountId::parse(text).map_err(|e| e.to_string())
+        });
+        let region = wanted(strings, "AWS_REGION", &mut problems, |text| {
+            Region::parse(text).map_err(|e| e.to_string())
+        });
+        let function = wanted(strings, "AWS_LAMBDA_FUNCTION_NAME", &mut problems, |text| {
+            Ok(text.to_owned())
+        });
+        let key = wanted(strings, "LIFEBOAT_KEY", &mut problems, |text| {
+            Arn::parse(text).map_err(|e| e.to_string())
+        });
+        let primary = side == Some(Side::Primary);
+        let recovery_public_key = match primary {
+            true => wanted(strings, "LIFEBOAT_RECOVERY_PUBLIC_KEY", &mut problems, |text| {
+                Ok(text.to_owned())
+            }),
+            false => None,
+        };
+        let vault = match side {
+            Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
+            _ => None,
+        };
+        match (application, side, account, region, function, key) {
+            (Some(application), Some(side), Some(account), Some(region), Some(function), Some(key))
+                if problems.is_empty() =>
+            {
+                Ok(Self {
+                    application,
+                    side,
+                    environment: EnvironmentId { account, region },
+                    function,
+                    key,
+                    recovery_public_key,
+                    vault,
+                })
+            }
+            _ => Err(ConfigurationError { problems }),
+        }
+    }
+}
+
+/// `<account>/<region>`, as CloudFormation joins what it imports.
+fn place(text: &str) -> Result<EnvironmentId, String> {
+    let (account, region) = text
+        .split_once('/')
+        .ok_or_else(|| format!("{text:?} is not of the form <account>/<region>"))?;
+    let account = AccountId::parse(account).map_err(|e| e.to_string())?;
+    let region = Region::parse(region).map_err(|e| e.to_string())?;
+    Ok(EnvironmentId { account, region })
+}
+
+fn wanted<T>(
+    strings: &dyn Strings,
+    name: &str,
+    problems: &mut Vec<String>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let Some(text) = strings.get(name) else {
+        problems.push(format!("{name} is not set"));
+        return None;
+    };
+    match parse(&text) {
+        Ok(value) => Some(value),
+        Err(problem) => {
+            problems.push(format!("{name}: {problem}"));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    const COMMON: [(&str, &str); 5] = [
+        ("LIFEBOAT_APPLICATION", "shop"),
+        ("LIFEBOAT_ACCOUNT", "111111111111"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "lifeboat-shop-primary"),
+        ("LIFEBOAT_KEY", "arn:aws:kms:eu-west-1:111111111111:key/1"),
+    ];
+
+    #[test]
+    fn each_side_has_what_it_needs() {
+        let mut primary = strings(&COMMON);
+        primary.extend(strings(&[
+            ("LIFEBOAT_SIDE", "primary"),
+            ("LIFEBOAT_RECOVERY_PUBLIC_KEY", "MIIC"),
+        ]));
+        let read = Configuration::read(&primary).unwrap();
+        assert_eq!(read.environment.to_string(), "111111111111-eu-west-1");
+        assert_eq!(read.recovery_public_key.as_deref(), Some("MIIC"));
+        assert_eq!(read.vault, None);
+
+        let mut recovery = strings(&COMMON);
+        recovery.extend(strings(&[
+            ("LIFEBOAT_SIDE", "recovery"),
+            ("LIFEBOAT_VAULT", "222222222222/eu-central-1"),
+        ]));
+        let read = Configuration::read(&recovery).unwrap();
+        assert_eq!(read.vault.unwrap().to_string(), "222222222222-eu-central-1");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let wrong = strings(&[
+            ("LIFEBOAT_SIDE", "primary"),
+            ("LIFEBOAT_APPLICATION", "Shop!"),
+            ("AWS_REGION", ""),
+        ]);
+        let problems = Configuration::read(&wrong).unwrap_err().problems;
+        for name in [
+            "LIFEBOAT_APPLICATION: ",
+            "LIFEBOAT_ACCOUNT is not set",
+            "AWS_REGION is not set",
+            "AWS_LAMBDA_FUNCTION_NAME is not set",
+            "LIFEBOAT_KEY is not set",
+            "LIFEBOAT_RECOVERY_PUBLIC_KEY is not set",
+        ] {
+            assert!(
+                problems.iter().any(|p| p.starts_with(name)),
+                "{name}: {problems:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What starts a delegate.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::registration::Registration;
+
+/// What a delegate was started with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The tick, or the event of an assignment: look into the scratch bucket. What the event says beside
+    /// that is not believed, because everything that is true stands in the bucket.
+    Look,
+    /// CloudFormation makes, changes or removes the registration of this delegate.
+    Registration(Box<Registration>),
+    /// Nothing that a delegate knows.
+    Unknown,
+}
+
+impl Event {
+    /// Reads the payload of an invocation.
+    #[must_use]
+    pub fn read(payload: Value) -> Self {
+        #[derive(Deserialize)]
+        struct Notification {
+            source: String,
+            #[serde(rename = "detail-type")]
+            detail_type: String,
+        }
+        if payload.get("RequestType").is_some() {
+            return match serde_json::from_value(payload) {
+                Ok(registration) => Self::Registration(Box::new(registration)),
+                Err(_) => Self::Unknown,
+            };
+        }
+        if payload.get("tick").is_some() {
+            return Self::Look;
+        }
+        match serde_json::from_value::<Notification>(payload) {
+            Ok(event) if event.source == "aws.s3" && event.detail_type == "Object Created" => Self::Look,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ticks_and_notifications_mean_the_same() {
+        assert_eq!(Event::read(json!({"tick": {}})), Event::Look);
+        let created = json!({"version": "0", "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": "b"}, "object": {"key": "jobs/shop/x/assignment.json"}}});
+        assert_eq!(Event::read(created), Event::Look);
+    }
+
+    #[test]
+    fn what_nobody_should_send_is_unknown() {
+        for payload in [
+            json!({}),
+            json!(null),
+            json!([1]),
+            json!("tick"),
+            json!({"source": "aws.ec2", "detail-type": "Object Created"}),
+            json!({"RequestType": "Create"}),
+            json!({"capture": {"clusters": ["arn"]}}),
+        ] {
+            assert_eq!(Event::read(payload.clone()), Event::Unknown, "{payload}");
+        }
+    }
+}

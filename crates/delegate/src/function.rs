@@ -1,0 +1,200 @@
+//! One function: its ports, made once, and its invocations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lambda_runtime::LambdaEvent;
+use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
+use lifeboat_filesystem::{SystemClock, SystemIds};
+use lifeboat_format::RecipientKey;
+use lifeboat_jobs::ports::{BoxError, Clock, Ids, ObjectStore};
+use lifeboat_model::{Arn, EnvironmentId, Problem, Side};
+use serde_json::{Value, json};
+
+use crate::clusters::Eks;
+use crate::configuration::Configuration;
+use crate::event::Event;
+use crate::registration::{
+    Answer, HttpsResponder, KeyCheck, Registrar, Registration, Responder, Signs, Unwraps,
+};
+use crate::work::{Deadline, Delegate, SidePorts};
+
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A function that waits for invocations.
+pub struct Function {
+    ports: Result<Ports, String>,
+    responder: Result<HttpsResponder, BoxError>,
+}
+
+struct Ports {
+    delegate: Delegate,
+    registrar: Registrar,
+}
+
+impl Function {
+    /// Reads the configuration. Keys and clusters are asked for at the first invocation that needs them.
+    pub async fn start(variables: &BTreeMap<String, String>) -> Self {
+        Self {
+            ports: Ports::make(variables).await,
+            responder: HttpsResponder::new(),
+        }
+    }
+
+    /// One invocation.
+    ///
+    /// # Errors
+    /// What the Lambda service counts as an error of the function: that it is not configured, or that its
+    /// bucket cannot be used. What goes wrong with a job is written into its result.
+    pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, BoxError> {
+        let (payload, context) = event.into_parts();
+        let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
+        match Event::read(payload) {
+            Event::Look => {
+                let ports = self.ports.as_ref().map_err(Clone::clone)?;
+                let tally = ports
+                    .delegate
+                    .run(&context.request_id, Deadline::new(deadline))
+                    .await;
+                Ok(json!(tally.map_err(|error| error.problem().to_string())?))
+            }
+            Event::Registration(request) => {
+                self.register(&request).await?;
+                Ok(json!({"registered": true}))
+            }
+            Event::Unknown => {
+                tracing::warn!("an event that nobody should send was refused");
+                Ok(json!({"refused": true}))
+            }
+        }
+    }
+
+    async fn register(&self, request: &Registration) -> Result<(), BoxError> {
+        let answer = match &self.ports {
+            Ok(ports) => ports.registrar.answer(request, SystemClock.now()).await,
+            Err(reason) => Answer::failed(request, reason),
+        };
+        if answer.status == "FAILED" {
+            tracing::error!(reason = %answer.reason, "the registration failed");
+        }
+        let responder = self.responder.as_ref().map_err(ToString::to_string)?;
+        responder
+            .put(&request.response_url, serde_json::to_vec(&answer)?)
+            .await
+    }
+}
+
+impl Ports {
+    async fn make(variables: &BTreeMap<String, String>) -> Result<Self, String> {
+        let configuration = Configuration::read(variables).map_err(|error| format!("failed to {error}"))?;
+        let context = AwsContext::load().await.map_err(|error| text(&error.problem()))?;
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let Configuration {
+            application,
+            side,
+            environment,
+            key,
+            ..
+        } = configuration.clone();
+        let role = role(&configuration)?;
+        let function = Arn::function(&environment, &configuration.function).map_err(|e| e.to_string())?;
+        let location = S3Location::bucket(environment.scratch_bucket(), environment.account.clone());
+        let scratch: Arc<dyn ObjectStore> = Arc::new(S3Store::new(&context, location, Arc::clone(&ids)));
+        let (side_ports, check): (SidePorts, Box<dyn KeyCheck>) = match side {
+            Side::Primary => {
+                let signer =
+                    (KmsSigner::open(&context, &key).await).map_err(|error| text(&error.problem()))?;
+                let signer = Arc::new(signer);
+                let public = configuration.recovery_public_key.as_deref().unwrap_or_default();
+                let recipient = lifeboat_aws::kms::recipient_key(public).map_err(|e| e.to_string())?;
+                let ports = SidePorts::Primary {
+                    signer: Arc::clone(&signer) as _,
+                    recipient: Box::new(recipient),
+                };
+                (ports, Box::new(Signs(signer)))
+            }
+            Side::Recovery => {
+                let unwrapper =
+                    (KmsUnwrapper::open(&context, &key).await).map_err(|error| text(&error.problem()))?;
+                let unwrapper = Arc::new(unwrapper);
+                let vault = vault(&context, configuration.vault.as_ref(), &ids)?;
+                let recipient =
+                    RecipientKey::from_pem(&unwrapper.recipient().to_pem()).map_err(|e| e.to_string())?;
+                let check = Unwraps {
+                    recipient: Box::new(recipient),
+                    unwrapper: Arc::clone(&unwrapper) as _,
+                    ids: Arc::clone(&ids),
+                };
+                (SidePorts::Recovery { unwrapper, vault }, Box::new(check))
+            }
+        };
+        let clusters = Eks::new(
+            &context,
+            environment.clone(),
+            role.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&ids),
+        );
+        Ok(Self {
+            registrar: Registrar {
+                application: application.clone(),
+                side,
+                environment: environment.clone(),
+                function: function.clone(),
+                role: role.clone(),
+                key,
+                version: VERSION.to_owned(),
+                scratch: Arc::clone(&scratch),
+                check,
+            },
+            delegate: Delegate {
+                application,
+                environment,
+                function,
+                role,
+                version: VERSION.to_owned(),
+                scratch,
+                clusters: Arc::new(clusters),
+                side: side_ports,
+                clock,
+                ids,
+            },
+        })
+    }
+}
+
+/// The role of the side's access stack: its name is derived there as here.
+fn role(configuration: &Configuration) -> Result<Arn, String> {
+    let environment = &configuration.environment;
+    let side = match configuration.side {
+        Side::Primary => "Primary",
+        Side::Recovery => "Recovery",
+    };
+    let partition = environment.region.partition();
+    let account = &environment.account;
+    Arn::parse(format!(
+        "arn:{partition}:iam::{account}:role/Lifeboat{side}K8sDel-{environment}"
+    ))
+    .map_err(|error| error.to_string())
+}
+
+fn vault(
+    context: &AwsContext,
+    environment: Option<&EnvironmentId>,
+    ids: &Arc<dyn Ids>,
+) -> Result<Arc<dyn ObjectStore>, String> {
+    let environment = environment.ok_or("the recovery side needs to know its vault")?;
+    let location = S3Location::bucket(environment.vault_bucket(), environment.account.clone());
+    let context = context.in_region(&environment.region);
+    Ok(Arc::new(S3Store::new(&context, location, Arc::clone(ids))))
+}
+
+fn text(problem: &Problem) -> String {
+    let causes: String = problem.causes.iter().map(|cause| format!(": {cause}")).collect();
+    format!(
+        "{} {}{causes}. {}",
+        problem.code, problem.message, problem.guidance
+    )
+}

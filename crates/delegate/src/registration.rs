@@ -1,0 +1,289 @@
+//! The custom resource of the stack `application`: makes an environment and its delegate known, and fails
+//! the stack with a reason where they could not work.
+//!
+//! The protocol is that of CloudFormation: the request names a presigned URL, to which one answer is put
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lifeboat_jobs::ports::{BoxError, ObjectStore, StoreError};
+use lifeboat_model::environment::{
+    DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, Side, delegate_key, environment_key,
+};
+use lifeboat_model::{ApplicationName, Arn, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+mod keys;
+mod respond;
+
+pub use keys::{Signs, Unwraps};
+pub use respond::HttpsResponder;
+
+/// The request of CloudFormation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Registration {
+    /// `Create`, `Update` or `Delete`.
+    pub request_type: String,
+    /// Where the answer goes. Presigned, so it is a secret for as long as it holds.
+    #[serde(rename = "ResponseURL", deserialize_with = "hidden")]
+    pub response_url: Redacted<String>,
+    /// The stack.
+    pub stack_id: String,
+    /// The request.
+    pub request_id: String,
+    /// The resource in the template.
+    pub logical_resource_id: String,
+    /// The resource that exists, but for `Create`.
+    #[serde(default)]
+    pub physical_resource_id: Option<String>,
+    /// The properties in the template.
+    #[serde(default)]
+    pub resource_properties: Map<String, Value>,
+}
+
+fn hidden<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
+    String::deserialize(deserializer).map(Redacted::new)
+}
+
+/// The answer to CloudFormation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Answer {
+    /// `SUCCESS` or `FAILED`.
+    pub status: &'static str,
+    /// Why it failed; the console shows it.
+    pub reason: String,
+    /// The resource.
+    pub physical_resource_id: String,
+    /// As in the request.
+    pub stack_id: String,
+    /// As in the request.
+    pub request_id: String,
+    /// As in the request.
+    pub logical_resource_id: String,
+    /// What `Fn::GetAtt` gives.
+    pub data: Value,
+}
+
+impl Answer {
+    /// The answer of a function that cannot work at all. Removing succeeds all the same: a stack can always
+    /// be deleted.
+    #[must_use]
+    pub fn failed(request: &Registration, reason: &str) -> Self {
+        let removing = request.request_type == "Delete";
+        Self {
+            status: if removing { "SUCCESS" } else { "FAILED" },
+            reason: reason.chars().take(LONGEST_REASON).collect(),
+            physical_resource_id: request
+                .physical_resource_id
+                .clone()
+                .unwrap_or_else(|| "none".to_owned()),
+            stack_id: request.stack_id.clone(),
+            request_id: request.request_id.clone(),
+            logical_resource_id: request.logical_resource_id.clone(),
+            data: json!({}),
+        }
+    }
+}
+
+/// Longer answers are refused by CloudFormation: 4,096 bytes for all of it.
+const LONGEST_REASON: usize = 1_024;
+
+/// Puts answers where CloudFormation waits for them.
+#[async_trait]
+pub trait Responder: Send + Sync {
+    /// Puts `body` to a presigned URL.
+    ///
+    /// # Errors
+    /// Where it does not arrive; CloudFormation then waits for its timeout.
+    async fn put(&self, url: &Redacted<String>, body: Vec<u8>) -> Result<(), BoxError>;
+}
+
+/// Tries the key of the environment: that it is of the right sort, and that this role may use it.
+#[async_trait]
+pub trait KeyCheck: Send + Sync {
+    /// The public half (PEM) of a key that works.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    async fn check(&self) -> Result<String, Problem>;
+}
+
+/// Who registers.
+pub struct Registrar {
+    /// The application.
+    pub application: ApplicationName,
+    /// Which side of it.
+    pub side: Side,
+    /// Where.
+    pub environment: EnvironmentId,
+    /// The function.
+    pub function: Arn,
+    /// The role.
+    pub role: Arn,
+    /// The key of the access stack.
+    pub key: Arn,
+    /// The version of Lifeboat.
+    pub version: String,
+    /// The scratch bucket.
+    pub scratch: Arc<dyn ObjectStore>,
+    /// Tries the key.
+    pub check: Box<dyn KeyCheck>,
+}
+
+impl Registrar {
+    /// Does what CloudFormation asks. Removing never fails: a stack can always be deleted.
+    pub async fn answer(&self, request: &Registration, now: Timestamp) -> Answer {
+        let outcome = match request.request_type.as_str() {
+            "Delete" => {
+                // A registration that stays is only out of date; the coordinator sees that nobody answers.
+                if let Err(error) = self.remove(request).await {
+                    tracing::warn!(%error, "the registration stays");
+                }
+                Ok(())
+            }
+            "Create" | "Update" => self.register(request, now).await,
+            other => Err(format!(
+                "{other:?} is no request of CloudFormation that this function knows"
+            )),
+        };
+        let (status, reason) = match outcome {
+            Ok(()) => ("SUCCESS", String::new()),
+            Err(reason) => ("FAILED", reason.chars().take(LONGEST_REASON).collect()),
+        };
+        Answer {
+            status,
+            reason,
+            // The same name for the same function: a change of it would make CloudFormation delete the
+            // former one, which is this one.
+            physical_resource_id: request
+                .physical_resource_id
+                .clone()
+                .unwrap_or_else(|| format!("{}/{}/{}", self.environment, self.application, self.side)),
+            stack_id: request.stack_id.clone(),
+            request_id: request.request_id.clone(),
+            logical_resource_id: request.logical_resource_id.clone(),
+            data: json!({"RoleArn": self.role.as_str(), "Environment": self.environment.to_string()}),
+        }
+    }
+
+    async fn register(&self, request: &Registration, now: Timestamp) -> Result<(), String> {
+        for (name, own) in [
+            ("Application", self.application.to_string()),
+            ("Side", self.side.to_string()),
+        ] {
+            if request
+                .resource_properties
+                .get(name)
+                .is_some_and(|asked| *asked != own.as_str())
+            {
+                return Err(format!(
+                    "{name} of the resource is not that of the function, {own}"
+                ));
+            }
+        }
+        let public_key = self.check.check().await.map_err(|problem| text(&problem))?;
+        let key = RegisteredKey {
+            arn: self.key.clone(),
+            public_key,
+        };
+        self.environment(key, now).await.map_err(|e| self.bucket(&e))?;
+        let delegate = DelegateRegistration {
+            format: FORMAT,
+            application: self.application.clone(),
+            environment: self.environment.clone(),
+            side: self.side,
+            function: self.function.clone(),
+            role: self.role.clone(),
+            version: self.version.clone(),
+            registered_at: now,
+        };
+        let bytes = serde_json::to_vec(&delegate).map_err(|e| e.to_string())?;
+        put(self.scratch.as_ref(), &delegate_key(&self.application), |_| {
+            bytes.clone()
+        })
+        .await
+        .map_err(|e| self.bucket(&e))
+    }
+
+    /// Adds this side's key to the environment; the other side's stays.
+    async fn environment(&self, key: RegisteredKey, now: Timestamp) -> Result<(), StoreError> {
+        put(self.scratch.as_ref(), &environment_key(), |former| {
+            let former: Option<EnvironmentRegistration> =
+                former.and_then(|bytes| serde_json::from_slice(bytes).ok());
+            let (signing, recovery) =
+                former.map_or((None, None), |former| (former.signing_key, former.recovery_key));
+            let (signing_key, recovery_key) = match self.side {
+                Side::Primary => (Some(key.clone()), recovery),
+                Side::Recovery => (signing, Some(key.clone())),
+            };
+            let registration = EnvironmentRegistration {
+                format: FORMAT,
+                environment: self.environment.clone(),
+                signing_key,
+                recovery_key,
+                version: self.version.clone(),
+                registered_at: now,
+            };
+            serde_json::to_vec(&registration).expect("identifiers and text can always be written as JSON")
+        })
+        .await
+    }
+
+    async fn remove(&self, request: &Registration) -> Result<(), StoreError> {
+        // After a failed creation there is nothing of ours.
+        if request.physical_resource_id.is_none() {
+            return Ok(());
+        }
+        self.scratch.delete(&delegate_key(&self.application)).await
+    }
+
+    fn bucket(&self, error: &StoreError) -> String {
+        format!(
+            "the scratch bucket {} cannot be used: {}",
+            self.environment.scratch_bucket(),
+            text(&error.problem())
+        )
+    }
+}
+
+/// A problem in one line.
+fn text(problem: &Problem) -> String {
+    let causes: String = problem.causes.iter().map(|cause| format!(": {cause}")).collect();
+    format!(
+        "{} {}{causes}. {}",
+        problem.code, problem.message, problem.guidance
+    )
+}
+
+/// How often a document is written again that others change at the same moment.
+const RACES: usize = 5;
+
+/// Creates or replaces a document.
+async fn put(
+    store: &dyn ObjectStore,
+    key: &ObjectKey,
+    content: impl Fn(Option<&[u8]>) -> Vec<u8>,
+) -> Result<(), StoreError> {
+    let mut races = 0;
+    loop {
+        let written = match store.get(key).await {
+            Ok((former, tag)) => store.replace(key, &tag, content(Some(&former)).into()).await,
+            Err(StoreError::NotFound { .. }) => store.put_new(key, content(None).into()).await,
+            Err(error) => return Err(error),
+        };
+        races += 1;
+        match written {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Conflict && races < RACES => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

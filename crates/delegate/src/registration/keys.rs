@@ -1,0 +1,54 @@
+//! Tries the key of an access stack as a job will use it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lifeboat_format::{DataKey, RecipientKey};
+use lifeboat_jobs::ports::{Ids, KeyUnwrapper, Signer};
+use lifeboat_model::{Code, Problem};
+
+use super::KeyCheck;
+
+/// Signs something and checks the signature.
+pub struct Signs(pub Arc<dyn Signer>);
+
+/// Wraps a key and unwraps it.
+pub struct Unwraps {
+    /// The private half.
+    pub unwrapper: Arc<dyn KeyUnwrapper>,
+    /// The public half.
+    pub recipient: Box<RecipientKey>,
+    /// Where the key that is wrapped comes from.
+    pub ids: Arc<dyn Ids>,
+}
+
+#[async_trait]
+impl KeyCheck for Signs {
+    async fn check(&self) -> Result<String, Problem> {
+        const MESSAGE: &[u8] = b"lifeboat registration";
+        let signature = (self.0.sign(MESSAGE).await).map_err(|error| error.problem())?;
+        let key = self.0.verifying_key();
+        (key.verify(MESSAGE, &signature)).map_err(|_| wrong("its signature does not fit its public half"))?;
+        Ok(key.to_pem())
+    }
+}
+
+#[async_trait]
+impl KeyCheck for Unwraps {
+    async fn check(&self) -> Result<String, Problem> {
+        let mut random = [0; 32];
+        self.ids.random(&mut random);
+        let wrapped = (self.recipient.wrap(&DataKey::from_random(random)))
+            .map_err(|_| wrong("nothing can be encrypted to its public half"))?;
+        (self.unwrapper.unwrap_key(&wrapped).await).map_err(|error| error.problem())?;
+        Ok(self.recipient.to_pem())
+    }
+}
+
+fn wrong(what: &str) -> Problem {
+    Problem::new(
+        Code::WrongKeyKind,
+        format!("the key of the access stack does not work: {what}"),
+        "deploy the access stack again",
+    )
+}

@@ -1,0 +1,139 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use lifeboat_jobs::failing::{FailingStore, Fault, Moment};
+use lifeboat_jobs::memory::MemoryStore;
+use lifeboat_model::Code;
+
+use super::*;
+
+struct Works;
+
+#[async_trait]
+impl KeyCheck for Works {
+    async fn check(&self) -> Result<String, Problem> {
+        Ok("-----BEGIN PUBLIC KEY-----".to_owned())
+    }
+}
+
+struct Broken;
+
+#[async_trait]
+impl KeyCheck for Broken {
+    async fn check(&self) -> Result<String, Problem> {
+        Err(Problem::new(
+            Code::KeyUnreadable,
+            "failed to use the key",
+            "grant kms:Sign",
+        ))
+    }
+}
+
+fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>) -> Registrar {
+    let arn = |text: &str| Arn::parse(text).unwrap();
+    Registrar {
+        application: ApplicationName::parse("shop").unwrap(),
+        side,
+        environment: EnvironmentId::parse("111111111111-eu-west-1").unwrap(),
+        function: arn("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-shop-primary"),
+        role: arn("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-111111111111-eu-west-1"),
+        key: arn("arn:aws:kms:eu-west-1:111111111111:key/1"),
+        version: "0.1.0".to_owned(),
+        scratch,
+        check,
+    }
+}
+
+fn request(kind: &str, existing: Option<&str>) -> Registration {
+    serde_json::from_value(json!({
+        "RequestType": kind, "ResponseURL": "https://signed.example/?secret=canary", "StackId": "stack",
+        "RequestId": "request", "LogicalResourceId": "Registration", "PhysicalResourceId": existing,
+        "ResourceType": "Custom::LifeboatRegistration",
+        "ResourceProperties": {"ServiceToken": "arn", "Application": "shop", "Side": "primary", "Code": "delegate-1.zip"}
+    }))
+    .unwrap()
+}
+
+fn now() -> Timestamp {
+    "2026-11-21T10:00:00Z".parse().unwrap()
+}
+
+async fn read<T: serde::de::DeserializeOwned>(store: &dyn ObjectStore, key: &ObjectKey) -> T {
+    serde_json::from_slice(&store.get(key).await.unwrap().0).unwrap()
+}
+
+#[tokio::test]
+async fn a_stack_registers_updates_and_goes() {
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    let registrar = registrar(Side::Primary, Arc::clone(&store), Box::new(Works));
+    let made = registrar.answer(&request("Create", None), now()).await;
+    assert_eq!((made.status, made.reason.as_str()), ("SUCCESS", ""));
+    assert_eq!(made.data["Environment"], "111111111111-eu-west-1");
+    let environment: EnvironmentRegistration = read(store.as_ref(), &environment_key()).await;
+    assert!(environment.signing_key.is_some() && environment.recovery_key.is_none());
+    let key = delegate_key(&registrar.application);
+    let delegate: DelegateRegistration = read(store.as_ref(), &key).await;
+    assert_eq!(delegate.role, registrar.role);
+
+    let existing = Some(made.physical_resource_id.as_str());
+    let updated = registrar.answer(&request("Update", existing), now()).await;
+    assert_eq!(
+        updated.physical_resource_id, made.physical_resource_id,
+        "a new name would remove the former resource"
+    );
+    let gone = registrar.answer(&request("Delete", existing), now()).await;
+    assert_eq!(gone.status, "SUCCESS");
+    assert!(store.get(&key).await.is_err());
+    // The environment stays: other applications use it.
+    assert!(store.get(&environment_key()).await.is_ok());
+}
+
+#[tokio::test]
+async fn both_sides_of_one_environment_keep_each_others_key() {
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    for side in [Side::Primary, Side::Recovery, Side::Primary] {
+        let registrar = registrar(side, Arc::clone(&store), Box::new(Works));
+        let mut request = request("Create", None);
+        request
+            .resource_properties
+            .insert("Side".to_owned(), json!(side.to_string()));
+        assert_eq!(registrar.answer(&request, now()).await.status, "SUCCESS");
+    }
+    let environment: EnvironmentRegistration = read(store.as_ref(), &environment_key()).await;
+    assert!(environment.signing_key.is_some() && environment.recovery_key.is_some());
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_and_nothing_is_registered() {
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    let broken = registrar(Side::Primary, Arc::clone(&store), Box::new(Broken));
+    let answer = broken.answer(&request("Create", None), now()).await;
+    assert_eq!(answer.status, "FAILED");
+    assert_eq!(answer.reason, "LB-0401 failed to use the key. grant kms:Sign");
+    assert!(store.list("", None, 10).await.unwrap().is_empty());
+    let other = registrar(Side::Recovery, store, Box::new(Works));
+    let answer = other.answer(&request("Create", None), now()).await;
+    assert_eq!(
+        answer.reason,
+        "Side of the resource is not that of the function, recovery"
+    );
+}
+
+/// A stack whose bucket or key is gone must still be deletable.
+#[tokio::test]
+async fn a_stack_can_always_be_deleted() {
+    let failing = FailingStore::new(MemoryStore::new(), Fault::at(0, Moment::Before));
+    let broken = registrar(Side::Primary, Arc::new(failing), Box::new(Broken));
+    let answer = broken
+        .answer(
+            &request("Delete", Some("111111111111-eu-west-1/shop/primary")),
+            now(),
+        )
+        .await;
+    assert_eq!(answer.status, "SUCCESS");
+}
+
+#[test]
+fn the_signed_address_is_never_shown() {
+    let request = request("Create", None);
+    assert!(request.response_url.expose().contains("canary"));
+    assert!(!format!("{request:?}").contains("canary"));
+}

@@ -1,0 +1,187 @@
+//! Restores: one cluster of a recovery point into one cluster of this environment.
+
+use std::sync::Arc;
+
+use lifeboat_format::VerifyingKey;
+use lifeboat_jobs::job::claim::put_once;
+use lifeboat_jobs::job::keys::job_prefix;
+use lifeboat_jobs::job::{
+    AccessReport, Done, Outcome, Progress, RestoreDone, RestoreProgress as Restored, Work,
+};
+use lifeboat_jobs::ports::{KeyUnwrapper, ObjectStore};
+use lifeboat_jobs::{Silent, UnlockedPoint, Vault};
+use lifeboat_kubernetes::RestoreSettings;
+use lifeboat_kubernetes::recover::{RecoverError, Recovered, Recovery};
+use lifeboat_kubernetes::restore::Holder;
+use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem, RecoveryPointId};
+use lifeboat_plan::RestoreOptions;
+
+use super::watch::Counted;
+use super::{Delegate, End, Epoch, failed, worth_a_retry};
+
+impl Delegate {
+    pub(super) async fn restore(
+        &self,
+        epoch: &Epoch<'_>,
+        unwrapper: &dyn KeyUnwrapper,
+        vault: &Arc<dyn ObjectStore>,
+    ) -> End {
+        let Work::Restore {
+            point,
+            cluster,
+            target,
+            signer,
+            options,
+            ..
+        } = &epoch.offer.assignment.work
+        else {
+            unreachable!("only restores come here");
+        };
+        let options = match read_options(options) {
+            Ok(options) => options,
+            Err(problem) => return failed(problem, false),
+        };
+        let unlocked = match self.open(point, signer, unwrapper, vault).await {
+            Ok(unlocked) => unlocked,
+            Err((problem, retry)) => return failed(problem, retry),
+        };
+        let records = &unlocked.point().statement().predicate.clusters;
+        let Some(record) = records.iter().find(|record| record.name == *cluster) else {
+            return failed(
+                Problem::new(
+                    Code::PointNotFound,
+                    format!("the recovery point {point} holds no cluster {cluster}"),
+                    "ask for one of the clusters that `lifeboat points` names",
+                ),
+                false,
+            );
+        };
+        let api = match self.clusters.connect(target).await {
+            Ok(api) => api,
+            Err(unreachable) => {
+                let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
+                let report = self.report(target, Some(&unreachable));
+                let retry = unreachable.retry;
+                return End::Result(Outcome::Failed { problems, retry }, vec![report]);
+            }
+        };
+        let access = vec![self.report(target, None)];
+        let recovery = Recovery {
+            point: &unlocked,
+            record,
+            options: &options,
+            expected_plan: None,
+            settings: RestoreSettings {
+                existing: options.existing,
+                ..RestoreSettings::default()
+            },
+            prove: true,
+            // The next epoch waits until the Lease of this one has run out, and then goes on.
+            holder: Holder {
+                host: epoch.claim.job.to_string(),
+                pid: epoch.claim.epoch.get(),
+                start: 0,
+            },
+            clock: Arc::clone(&self.clock),
+        };
+        let counted = Counted::default();
+        let allowed = epoch.deadline.remaining(self.clock.now());
+        match tokio::time::timeout(allowed, Box::pin(recovery.run(&api, &counted))).await {
+            Err(_) => {
+                let (planned, done) = counted.seen();
+                End::Checkpoint(Progress::Restore(Restored { planned, done }))
+            }
+            Ok(Err(error)) => refused(&error, access),
+            Ok(Ok(recovered)) => self.report_on(epoch, recovered, access).await,
+        }
+    }
+
+    /// The point, believed only after the pinned key has verified it and every file is the one that was signed.
+    async fn open(
+        &self,
+        point: &RecoveryPointId,
+        signer: &str,
+        unwrapper: &dyn KeyUnwrapper,
+        vault: &Arc<dyn ObjectStore>,
+    ) -> Result<UnlockedPoint, (Problem, bool)> {
+        let key = VerifyingKey::from_pem(signer).map_err(|error| {
+            let problem = Problem::new(
+                Code::JobDocumentRefused,
+                "the assignment pins no signing key that could be read",
+                "report this as a bug of the coordinator",
+            );
+            (problem.caused_by(&error), false)
+        })?;
+        let vault = Vault::new(Arc::clone(vault), self.application.clone());
+        let opened = (vault.open(point, &key).await).map_err(|e| (e.problem(), worth_a_retry(e.kind())))?;
+        let verified = opened.verify_digests(&Silent).await;
+        verified.map_err(|e| (e.problem(), worth_a_retry(e.kind())))?;
+        (opened.unlock(unwrapper).await).map_err(|e| (e.problem(), worth_a_retry(e.kind())))
+    }
+
+    /// Keeps the whole report beside the result, and says in the result what matters at three in the morning.
+    async fn report_on(&self, epoch: &Epoch<'_>, recovered: Recovered, access: Vec<AccessReport>) -> End {
+        let Some(proven) = recovered.proven else {
+            return failed(
+                Problem::new(Code::Bug, "the restore was not proven", "report this as a bug"),
+                false,
+            );
+        };
+        let report = proven.report;
+        let mut problems = Vec::new();
+        if report.summary.failed > 0 {
+            problems.push(Problem::new(
+                Code::RestoreIncomplete,
+                format!(
+                    "{} of the planned objects are not in the target as planned",
+                    report.summary.failed
+                ),
+                "the report names each, and why; the same restore again continues",
+            ));
+        } else if !report.came_true() {
+            problems.push(Problem::new(
+                Code::ProofFailed,
+                format!(
+                    "the target differs from the plan in {} places that nothing explains",
+                    report.summary.unexplained
+                ),
+                "the report names each",
+            ));
+        }
+        let name = format!(
+            "{}report-{}.json",
+            job_prefix(&epoch.claim.job),
+            epoch.claim.epoch
+        );
+        let key = ObjectKey::parse(name).expect("a job id is made of clean path segments");
+        let bytes = serde_json::to_vec(&report).expect("a report can always be written as JSON");
+        if let Err(error) = put_once(self.scratch.as_ref(), &key, bytes.into()).await {
+            return failed(error.problem(), worth_a_retry(error.kind()));
+        }
+        let done = RestoreDone {
+            as_planned: report.came_true(),
+            problems,
+            restored: report.restored.len() as u64,
+            not_restored: report.not_restored.len() as u64,
+            report: Some(key.to_string()),
+        };
+        End::Result(Outcome::Done(Done::Restore(done)), access)
+    }
+}
+
+fn refused(error: &RecoverError, access: Vec<AccessReport>) -> End {
+    let retry = worth_a_retry(error.kind()) && error.kind() != ErrorKind::Invalid;
+    let problems = vec![error.problem()];
+    End::Result(Outcome::Failed { problems, retry }, access)
+}
+
+fn read_options(options: &serde_json::Map<String, serde_json::Value>) -> Result<RestoreOptions, Problem> {
+    serde_json::from_value(serde_json::Value::Object(options.clone())).map_err(|error| {
+        Problem::new(
+            Code::InvalidDocument,
+            "failed to read the options of the restore",
+            "`lifeboat schema options` shows what options there are",
+        )
+        .caused_by(&error)
+    })
+}

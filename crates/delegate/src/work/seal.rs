@@ -1,0 +1,137 @@
+//! The seal: one signature over everything that the jobs of a point have captured.
+
+use jiff::Timestamp;
+use lifeboat_format::Sha256;
+use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool, open_envelope};
+use lifeboat_format::verify::check_place;
+use lifeboat_jobs::job::{CaptureDone, CapturedCluster, Done, Outcome, Sealed, Work, claim};
+use lifeboat_jobs::layout::manifest_key;
+use lifeboat_jobs::ports::{Signer, StoreError};
+use lifeboat_jobs::{SealError, seal};
+use lifeboat_model::{Code, JobId, Problem, RecoveryPointId};
+
+use super::{Delegate, End, Epoch, failed, worth_a_retry};
+
+impl Delegate {
+    pub(super) async fn seal(&self, epoch: &Epoch<'_>, signer: &dyn Signer) -> End {
+        let Work::Seal { point, parts } = &epoch.offer.assignment.work else {
+            unreachable!("only seal jobs come here");
+        };
+        match self.sealed(signer, point).await {
+            Ok(None) => {}
+            Ok(Some(sealed)) => return End::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
+            Err((problem, retry)) => return failed(problem, retry),
+        }
+        let mut clusters = Vec::new();
+        for part in parts {
+            match self.part(part).await {
+                Ok(captured) => clusters.extend(captured),
+                Err((problem, retry)) => return failed(problem, retry),
+            }
+        }
+        match self
+            .sign(signer, point, epoch.offer.assignment.issued_at, clusters)
+            .await
+        {
+            Ok(sealed) => End::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
+            Err((problem, retry)) => failed(problem, retry),
+        }
+    }
+
+    /// What a capture job of this bucket has captured.
+    async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
+        let view = (claim::view(self.scratch.as_ref(), job).await)
+            .map_err(|error| (error.problem(), worth_a_retry(error.kind())))?;
+        match view.result.map(|result| result.outcome) {
+            Some(Outcome::Done(Done::Capture(CaptureDone { clusters, .. }))) => Ok(clusters),
+            _ => Err((
+                Problem::new(
+                    Code::JobDocumentRefused,
+                    format!("{job} has captured nothing that could be sealed"),
+                    "the next backup begins anew",
+                ),
+                false,
+            )),
+        }
+    }
+
+    /// The point, where an earlier epoch of this job has sealed it and could not say so any more.
+    pub(super) async fn sealed(
+        &self,
+        signer: &dyn Signer,
+        point: &RecoveryPointId,
+    ) -> Result<Option<Sealed>, (Problem, bool)> {
+        let store = self.captures();
+        let bytes = match store.get(&manifest_key(&self.application, point)).await {
+            Ok((bytes, _)) => bytes,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err((error.problem(), worth_a_retry(error.kind()))),
+        };
+        let statement = open_envelope(&bytes, signer.verifying_key())
+            .map_err(|error| (unusable(error.code(), &error), false))?;
+        check_place(&statement, &self.application, point)
+            .map_err(|error| (unusable(error.code(), &error), false))?;
+        Ok(Some(summary(&bytes, &statement.predicate)))
+    }
+
+    /// Signs the point.
+    pub(super) async fn sign(
+        &self,
+        signer: &dyn Signer,
+        point: &RecoveryPointId,
+        created_at: Timestamp,
+        captured: Vec<CapturedCluster>,
+    ) -> Result<Sealed, (Problem, bool)> {
+        let (mut keys, mut clusters) = (Vec::new(), Vec::new());
+        for cluster in captured {
+            keys.extend(cluster.keys);
+            clusters.push(cluster.record);
+        }
+        clusters.sort_by(|one, other| one.name.cmp(&other.name));
+        let partial = clusters.iter().any(|cluster| !cluster.missing.is_empty());
+        let completeness = match partial {
+            true => Completeness::Partial,
+            false => Completeness::Complete,
+        };
+        let predicate = Predicate {
+            format_version: FORMAT_VERSION,
+            application: self.application.clone(),
+            point: point.clone(),
+            created_at,
+            tool: Tool {
+                name: "lifeboat".to_owned(),
+                version: self.version.clone(),
+            },
+            completeness,
+            keys,
+            clusters,
+        };
+        let store = self.captures();
+        let statement = seal(store.as_ref(), signer, predicate)
+            .await
+            .map_err(|error: SealError| (error.problem(), worth_a_retry(error.kind())))?;
+        let (manifest, _) = (store.get(&manifest_key(&self.application, point)).await)
+            .map_err(|error| (error.problem(), worth_a_retry(error.kind())))?;
+        Ok(summary(&manifest, &statement.predicate))
+    }
+}
+
+fn summary(manifest: &[u8], predicate: &Predicate) -> Sealed {
+    let packs = predicate.clusters.iter().flat_map(|cluster| &cluster.packs);
+    Sealed {
+        manifest: Sha256::of(manifest),
+        completeness: predicate.completeness,
+        objects: predicate.clusters.iter().map(|cluster| cluster.objects).sum(),
+        bytes: packs.map(|pack| pack.bytes).sum(),
+    }
+}
+
+/// A manifest that lies where the point is to be sealed, and is not ours.
+fn unusable(code: Code, error: &(dyn std::error::Error + 'static)) -> Problem {
+    Problem::new(
+        code,
+        "failed to take up a recovery point that an earlier epoch has sealed",
+        "find out who else writes into the scratch bucket; the next backup makes a new point",
+    )
+    .caused_by(error)
+}

@@ -1,0 +1,55 @@
+//! How far a restore is, counted for its checkpoint and told to the log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lifeboat_kubernetes::RestoreProgress;
+use lifeboat_kubernetes::recover::{Stage, Watch};
+use lifeboat_plan::Wave;
+
+/// Counts objects.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    planned: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Counted {
+    /// How many objects the plan has, and how many of them were done.
+    pub(super) fn seen(&self) -> (u64, u64) {
+        (
+            self.planned.load(Ordering::Relaxed),
+            self.done.load(Ordering::Relaxed),
+        )
+    }
+}
+
+impl Watch for Counted {
+    fn begin(&self, stage: Stage, objects: Option<u64>) {
+        if stage == Stage::Apply {
+            self.planned.store(objects.unwrap_or_default(), Ordering::Relaxed);
+        }
+        tracing::info!(?stage, objects, "begun");
+    }
+
+    fn advance(&self, _: Stage, _: u64) {}
+
+    fn end(&self, stage: Stage) {
+        tracing::info!(?stage, "ended");
+    }
+}
+
+impl RestoreProgress for Counted {
+    fn pass(&self, pass: u32, objects: usize) {
+        tracing::info!(pass, objects, "pass");
+    }
+
+    fn wave(&self, wave: Wave, objects: usize) {
+        tracing::info!(wave = wave.title(), objects, "wave");
+    }
+
+    fn object(&self, failed: bool) {
+        if !failed {
+            self.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

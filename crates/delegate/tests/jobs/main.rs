@@ -1,0 +1,243 @@
+//! A delegate of each side, with buckets in memory and real API servers: assignments in, results out.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use lifeboat_delegate::{Deadline, Tally};
+use lifeboat_jobs::job::claim::view;
+use lifeboat_jobs::job::{Done, JobFile, Outcome, Work};
+use lifeboat_jobs::layout::{manifest_key, point_prefix};
+use lifeboat_jobs::ports::ObjectStore;
+use lifeboat_model::{Code, Epoch, JobId};
+use serde_json::json;
+
+mod world;
+
+use world::{World, at, later, point};
+
+const OBJECTS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop}
+data: {greeting: "Grüße"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: password, namespace: shop}
+stringData: {password: canary-7f3a9c}
+"#;
+
+/// How a job of this world ended.
+async fn outcome(store: &dyn ObjectStore, job: &JobId) -> Outcome {
+    view(store, job).await.unwrap().result.unwrap().outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_goes_through_both_delegates_and_the_vault() {
+    let world = World::start();
+    world.source().apply(OBJECTS).unwrap();
+    let primary = world.primary();
+    let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
+    world.assign(&world.primary_scratch, &capture, 1).await;
+
+    let tally = primary.run("invocation-1", Deadline::new(later())).await.unwrap();
+    assert_eq!((tally.claimed, tally.ended), (1, 1));
+    let Outcome::Done(Done::Capture(done)) = outcome(world.primary_scratch.as_ref(), &capture.job).await
+    else {
+        panic!("the capture is not done");
+    };
+    let sealed = done.sealed.unwrap();
+    assert!(sealed.objects > 50, "{} objects", sealed.objects);
+    // The same event again, or the tick: nothing is left to do.
+    let again = primary.run("invocation-2", Deadline::new(later())).await.unwrap();
+    assert_eq!(again, Tally::default());
+
+    world.move_to_vault().await;
+    let restore = world.restore("20261121T101000Z-bbbbbb-restore");
+    world.assign(&world.recovery_scratch, &restore, 1).await;
+    let tally = world
+        .recovery()
+        .run("invocation-3", Deadline::new(later()))
+        .await
+        .unwrap();
+    assert_eq!((tally.claimed, tally.ended), (1, 1));
+    let Outcome::Done(Done::Restore(done)) = outcome(world.recovery_scratch.as_ref(), &restore.job).await
+    else {
+        panic!("the restore is not done");
+    };
+    assert!(done.as_planned, "{:?}", done.problems);
+    let data = [
+        "get",
+        "configmap",
+        "settings",
+        "-n",
+        "shop",
+        "-o",
+        "jsonpath={.data.greeting}",
+    ];
+    assert_eq!(world.target().kubectl_output(&data).unwrap().trim(), "Grüße");
+
+    // What no delegate may ever write in the clear.
+    for store in [&world.primary_scratch, &world.recovery_scratch, &world.vault] {
+        for listed in store.list("", None, 1000).await.unwrap() {
+            let (bytes, _) = store.get(&listed.key).await.unwrap();
+            let needle = b"canary-7f3a9c".as_slice();
+            let found = bytes.windows(needle.len()).any(|window| window == needle);
+            assert!(!found, "{} holds the canary", listed.key);
+        }
+    }
+}
+
+/// Nothing is encrypted to a key that an assignment brings along.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assignment_cannot_redirect_the_backup_to_another_key() {
+    let world = World::without_clusters();
+    let other = world.other_recipient();
+    let job = world.capture("20261121T100000Z-aaaaaa-capture", other.to_pem());
+    world.assign(&world.primary_scratch, &job, 1).await;
+    world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    let Outcome::Failed { problems, retry } = outcome(world.primary_scratch.as_ref(), &job.job).await else {
+        panic!("it was done");
+    };
+    assert_eq!((problems[0].code, retry), (Code::RecoveryKeyChanged, false));
+    let written = world.primary_scratch.list("captures/", None, 10).await.unwrap();
+    assert!(written.is_empty(), "{written:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_of_the_other_side_is_refused_and_recorded() {
+    let world = World::without_clusters();
+    let restore = world.restore("20261121T101000Z-bbbbbb-restore");
+    world.assign(&world.primary_scratch, &restore, 1).await;
+    // It names the recovery environment, so the primary's delegate does not even look at it.
+    let tally = world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    assert_eq!(tally.claimed, 0);
+    let mut forged = restore;
+    forged.environment = world.primary().environment;
+    forged.job = JobId::parse("shop/20261121T102000Z-cccccc-restore").unwrap();
+    world.assign(&world.primary_scratch, &forged, 1).await;
+    world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    let Outcome::Failed { problems, .. } = outcome(world.primary_scratch.as_ref(), &forged.job).await else {
+        panic!("it was done");
+    };
+    assert_eq!(problems[0].code, Code::JobDocumentRefused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_and_foreign_documents_stop_nothing_else() {
+    let world = World::without_clusters();
+    let put = async |key: &str, bytes: Vec<u8>| {
+        let key = lifeboat_model::ObjectKey::parse(key).unwrap();
+        world.primary_scratch.put_new(&key, bytes.into()).await.unwrap();
+    };
+    put(
+        "jobs/shop/20261121T090000Z-0000aa-check/assignment.json",
+        b"{".to_vec(),
+    )
+    .await;
+    put(
+        "jobs/shop/20261121T090001Z-0000ab-check/assignment.json",
+        vec![b' '; 3 << 20],
+    )
+    .await;
+    let good = world.assignment(
+        "20261121T100000Z-aaaaaa-check",
+        Work::Check {
+            clusters: Vec::new(),
+            cluster_tags: Default::default(),
+        },
+    );
+    world.assign(&world.primary_scratch, &good, 1).await;
+    let tally = world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    assert_eq!((tally.claimed, tally.ended, tally.refused), (1, 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_ends_before_it_begins() {
+    let world = World::without_clusters();
+    let job = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
+    world.assign(&world.primary_scratch, &job, 1).await;
+    let cancel = json!({"format": 1, "job": job.job, "at": at(1), "reason": "asked for"});
+    let key = JobFile::Cancel.key(&job.job);
+    world
+        .primary_scratch
+        .put_new(&key, cancel.to_string().into())
+        .await
+        .unwrap();
+    world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    assert_eq!(
+        outcome(world.primary_scratch.as_ref(), &job.job).await,
+        Outcome::Cancelled {}
+    );
+}
+
+/// A delegate that died after its claim left packs; the next epoch neither trips over them nor uses them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_epoch_left_is_in_nobodys_way() {
+    let world = World::start();
+    world.source().apply(OBJECTS).unwrap();
+    let job = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
+    world.assign(&world.primary_scratch, &job, 1).await;
+    let claim = json!({"format": 1, "job": job.job, "epoch": 1, "invocation": "dead", "claimedAt": at(0), "deadline": at(1)});
+    let key = JobFile::Claim(Epoch::FIRST).key(&job.job);
+    world
+        .primary_scratch
+        .put_new(&key, claim.to_string().into())
+        .await
+        .unwrap();
+    let left = format!(
+        "captures/{}orders/p-00-01-0000.pack",
+        point_prefix(&world.application, &point())
+    );
+    let left = lifeboat_model::ObjectKey::parse(left).unwrap();
+    world
+        .primary_scratch
+        .put_new(&left, "half a pack".into())
+        .await
+        .unwrap();
+
+    let tally = world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    assert_eq!(tally.claimed, 0, "the first epoch is somebody else's");
+    world.assign(&world.primary_scratch, &job, 2).await;
+    let tally = world
+        .primary()
+        .run("invocation", Deadline::new(later()))
+        .await
+        .unwrap();
+    assert_eq!((tally.claimed, tally.ended), (1, 1));
+    let Outcome::Done(Done::Capture(done)) = outcome(world.primary_scratch.as_ref(), &job.job).await else {
+        panic!("the capture is not done");
+    };
+    assert!(done.sealed.is_some());
+    let manifest = manifest_key(&world.application, &point());
+    let manifest = lifeboat_model::ObjectKey::parse(format!("captures/{manifest}")).unwrap();
+    let (bytes, _) = world.primary_scratch.get(&manifest).await.unwrap();
+    let envelope: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert!(envelope["payload"].is_string());
+}

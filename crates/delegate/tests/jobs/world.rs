@@ -1,0 +1,257 @@
+//! Two environments without AWS: buckets in memory, keys in files, clusters by kubeconfig.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_delegate::work::SidePorts;
+use lifeboat_delegate::{Clusters, Delegate, Unreachable};
+use lifeboat_filesystem::{PemSigner, PemUnwrapper, SystemClock, SystemIds, keys};
+use lifeboat_format::RecipientKey;
+use lifeboat_jobs::job::{
+    AccessFinding, Assignment, CAPTURES, ClusterTarget, FORMAT, JobFile, Prefixed, Types, VaultPlace, Work,
+};
+use lifeboat_jobs::memory::MemoryStore;
+use lifeboat_jobs::ports::{Clock, ObjectStore};
+use lifeboat_kubernetes::{Api, ConnectOptions, KubeconfigSource};
+use lifeboat_local::{Cluster, ClusterOptions};
+use lifeboat_model::{
+    AccountId, ApplicationName, Arn, ClusterName, Code, EnvironmentId, Epoch, Filter, JobId, Problem,
+    RecoveryPointId, Region,
+};
+
+const PRIMARY: &str = "111111111111-eu-west-1";
+const RECOVERY: &str = "222222222222-eu-central-1";
+
+pub(crate) fn point() -> RecoveryPointId {
+    RecoveryPointId::parse("20261121T100000Z-aaaaaa").unwrap()
+}
+
+/// Some minutes after ten on the day of these tests.
+pub(crate) fn at(minute: i64) -> Timestamp {
+    let ten: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    ten + SignedDuration::from_mins(minute)
+}
+
+/// The deadline of an invocation that begins now.
+pub(crate) fn later() -> Timestamp {
+    Today.now() + SignedDuration::from_mins(15)
+}
+
+/// The jobs of these tests are of one day, and a delegate looks at those of the last two.
+struct Today;
+
+impl Clock for Today {
+    fn now(&self) -> Timestamp {
+        let real = SystemClock.now();
+        let since_midnight = real.as_second().rem_euclid(3_600);
+        at(30) + SignedDuration::from_secs(since_midnight)
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) application: ApplicationName,
+    pub(crate) primary_scratch: Arc<dyn ObjectStore>,
+    pub(crate) recovery_scratch: Arc<dyn ObjectStore>,
+    pub(crate) vault: Arc<dyn ObjectStore>,
+    pub(crate) recipient: RecipientKey,
+    keys: keys::KeyFiles,
+    folder: tempfile::TempDir,
+    clusters: Option<(Cluster, Cluster)>,
+}
+
+impl World {
+    /// With a cluster on each side.
+    pub(crate) fn start() -> Self {
+        let started = Cluster::start_all(vec![
+            ClusterOptions::named("orders"),
+            ClusterOptions::named("orders-dr"),
+        ]);
+        let mut clusters = started.unwrap();
+        let target = clusters.pop().unwrap();
+        Self::with(Some((clusters.pop().unwrap(), target)))
+    }
+
+    /// For jobs that never come as far as a cluster.
+    pub(crate) fn without_clusters() -> Self {
+        Self::with(None)
+    }
+
+    fn with(clusters: Option<(Cluster, Cluster)>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys::generate(&folder.path().join("keys")).unwrap();
+        Self {
+            application: ApplicationName::parse("shop").unwrap(),
+            primary_scratch: Arc::new(MemoryStore::new()),
+            recovery_scratch: Arc::new(MemoryStore::new()),
+            vault: Arc::new(MemoryStore::new()),
+            recipient: keys::load_recipient(&keys.recovery_public).unwrap(),
+            keys,
+            folder,
+            clusters,
+        }
+    }
+
+    pub(crate) fn source(&self) -> &Cluster {
+        &self.clusters.as_ref().unwrap().0
+    }
+
+    pub(crate) fn target(&self) -> &Cluster {
+        &self.clusters.as_ref().unwrap().1
+    }
+
+    /// A key that the primary was not deployed with.
+    pub(crate) fn other_recipient(&self) -> RecipientKey {
+        let keys = keys::generate(&self.folder.path().join("other")).unwrap();
+        keys::load_recipient(&keys.recovery_public).unwrap()
+    }
+
+    pub(crate) fn primary(&self) -> Delegate {
+        let side = SidePorts::Primary {
+            signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
+            recipient: Box::new(keys::load_recipient(&self.keys.recovery_public).unwrap()),
+        };
+        self.delegate(PRIMARY, "Primary", side, Arc::clone(&self.primary_scratch))
+    }
+
+    pub(crate) fn recovery(&self) -> Delegate {
+        let side = SidePorts::Recovery {
+            unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),
+            vault: Arc::clone(&self.vault),
+        };
+        self.delegate(RECOVERY, "Recovery", side, Arc::clone(&self.recovery_scratch))
+    }
+
+    fn delegate(
+        &self,
+        environment: &str,
+        side: &str,
+        ports: SidePorts,
+        scratch: Arc<dyn ObjectStore>,
+    ) -> Delegate {
+        let environment = EnvironmentId::parse(environment).unwrap();
+        let role = format!(
+            "arn:aws:iam::{}:role/Lifeboat{side}K8sDel-{environment}",
+            environment.account
+        );
+        let names = self.clusters.iter().flat_map(|(source, target)| [source, target]);
+        Delegate {
+            application: self.application.clone(),
+            function: Arn::function(&environment, "lifeboat-shop").unwrap(),
+            role: Arn::parse(role).unwrap(),
+            environment,
+            version: "0.1.0".to_owned(),
+            scratch,
+            clusters: Arc::new(ByKubeconfig(
+                names
+                    .map(|c| (c.name().to_owned(), c.kubeconfig().to_path_buf()))
+                    .collect(),
+            )),
+            side: ports,
+            clock: Arc::new(Today),
+            ids: Arc::new(SystemIds),
+        }
+    }
+
+    pub(crate) fn assignment(&self, name: &str, work: Work) -> Assignment {
+        let environment = match work {
+            Work::Restore { .. } => RECOVERY,
+            _ => PRIMARY,
+        };
+        Assignment {
+            format: FORMAT,
+            job: JobId::parse(format!("shop/{name}")).unwrap(),
+            application: self.application.clone(),
+            epoch: Epoch::FIRST,
+            issued_at: at(0),
+            environment: EnvironmentId::parse(environment).unwrap(),
+            work,
+        }
+    }
+
+    pub(crate) fn capture(&self, name: &str, recipient: String) -> Assignment {
+        let work = Work::Capture {
+            point: point(),
+            clusters: vec![target("orders", PRIMARY, "orders")],
+            filter: Filter::default(),
+            types: Types::All,
+            recipient,
+            seal: true,
+        };
+        self.assignment(name, work)
+    }
+
+    pub(crate) fn restore(&self, name: &str) -> Assignment {
+        let work = Work::Restore {
+            point: point(),
+            vault: VaultPlace {
+                bucket: "vault".to_owned(),
+                owner: AccountId::parse("222222222222").unwrap(),
+                region: Region::parse("eu-central-1").unwrap(),
+                prefix: String::new(),
+            },
+            cluster: ClusterName::parse("orders").unwrap(),
+            target: target("orders", RECOVERY, "orders-dr"),
+            signer: keys::load_verifying(&self.keys.signing_public).unwrap().to_pem(),
+            options: serde_json::Map::new(),
+        };
+        self.assignment(name, work)
+    }
+
+    /// As the coordinator writes it.
+    pub(crate) async fn assign(&self, store: &Arc<dyn ObjectStore>, assignment: &Assignment, epoch: u32) {
+        let mut assignment = assignment.clone();
+        for _ in 1..epoch {
+            assignment.epoch = assignment.epoch.next();
+        }
+        let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
+        store
+            .put_new(&key, serde_json::to_vec(&assignment).unwrap().into())
+            .await
+            .unwrap();
+    }
+
+    /// As the coordinator does it, without its checks.
+    pub(crate) async fn move_to_vault(&self) {
+        let captures = Prefixed::new(Arc::clone(&self.primary_scratch), CAPTURES);
+        for listed in captures.list("", None, 1000).await.unwrap() {
+            let (bytes, _) = captures.get(&listed.key).await.unwrap();
+            self.vault.put_new(&listed.key, bytes).await.unwrap();
+        }
+    }
+}
+
+fn target(name: &str, environment: &str, cluster: &str) -> ClusterTarget {
+    ClusterTarget {
+        name: ClusterName::parse(name).unwrap(),
+        arn: Arn::cluster(&EnvironmentId::parse(environment).unwrap(), cluster).unwrap(),
+    }
+}
+
+/// Clusters whose kubeconfigs are at hand.
+struct ByKubeconfig(BTreeMap<String, PathBuf>);
+
+#[async_trait]
+impl Clusters for ByKubeconfig {
+    async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable> {
+        let name = target.arn.resource().rsplit('/').next().unwrap_or_default();
+        let missing = |problem| {
+            Unreachable::mend(AccessFinding {
+                problem,
+                command: None,
+                partial: false,
+            })
+        };
+        let file = self
+            .0
+            .get(name)
+            .ok_or_else(|| missing(Problem::new(Code::ClusterNotFound, "there is none", "")))?;
+        let options = ConnectOptions::new(KubeconfigSource::File(file.clone()), None);
+        let connected = Api::connect(&options).await;
+        connected
+            .map(|(api, _)| api)
+            .map_err(|error| missing(error.problem()))
+    }
+}
