@@ -43,6 +43,11 @@ bench: control-plane
 fuzz:
 	LIFEBOAT_FUZZ_ITERATIONS=$(or $(ITERATIONS),2000000) cargo test --release -p lifeboat-format --test fuzz -- --nocapture
 
+## make simulate         coordinators and delegates under faults for longer (SEEDS=100000)
+.PHONY: simulate
+simulate:
+	LIFEBOAT_SIMULATE_SEEDS=$(or $(SEEDS),100000) cargo test --release -p lifeboat-jobs --test simulation -- --nocapture
+
 ## make check             format, clippy, licences and bans, unused dependencies, documentation, templates
 .PHONY: check
 check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete $(CFN_LINT)

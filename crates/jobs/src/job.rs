@@ -33,7 +33,9 @@ pub use keys::JobFile;
 pub use prefixed::{CAPTURES, Prefixed};
 pub use progress::{CaptureProgress, ClusterProgress, Progress, RestoreProgress, TypeProgress};
 pub use read::{Document, DocumentError};
-pub use result::{AccessFinding, AccessReport, CaptureDone, CapturedCluster, Done, JobResult, Outcome, RestoreDone, Sealed};
+pub use result::{
+    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Done, JobResult, Outcome, RestoreDone, Sealed,
+};
 pub use view::{JobView, Refused, Standing, Verdict};
 
 use jiff::SignedDuration;

@@ -7,6 +7,7 @@
 //! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
 //! - [`job`]: jobs through a scratch bucket, with claims, epochs and fencing.
 //! - [`retention`]: which points are kept, and why.
+//! - [`coordinator`]: what is decided about applications, and what is done about it.
 //! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose
 //!   process dies at a chosen call, and the test suite that every store must pass.
 //!
@@ -16,6 +17,7 @@
 //! and last; nothing of a point is believed before the pinned key has verified its manifest; no
 //! secret is part of an error.
 
+pub mod coordinator;
 pub mod failing;
 pub mod job;
 pub mod layout;

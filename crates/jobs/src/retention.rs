@@ -99,8 +99,10 @@ pub fn reasons(
 ) -> BTreeMap<RecoveryPointId, BTreeSet<Reason>> {
     let mut newest_first: Vec<&PointFacts> = points.iter().collect();
     newest_first.sort_by(|a, b| b.point.cmp(&a.point));
-    let mut kept: BTreeMap<RecoveryPointId, BTreeSet<Reason>> =
-        points.iter().map(|point| (point.point.clone(), BTreeSet::new())).collect();
+    let mut kept: BTreeMap<RecoveryPointId, BTreeSet<Reason>> = points
+        .iter()
+        .map(|point| (point.point.clone(), BTreeSet::new()))
+        .collect();
     let mut keep = |point: &PointFacts, reason| {
         kept.entry(point.point.clone()).or_default().insert(reason);
     };
@@ -121,10 +123,22 @@ pub fn reasons(
     }
     type Period = (fn(&Zoned) -> String, fn(String) -> Reason);
     let periods: [(u32, Period); 4] = [
-        (rules.hourly, (|t| t.strftime("%Y-%m-%d %H:00").to_string(), Reason::Hourly)),
-        (rules.daily, (|t| t.strftime("%Y-%m-%d").to_string(), Reason::Daily)),
-        (rules.weekly, (|t| t.strftime("%G-W%V").to_string(), Reason::Weekly)),
-        (rules.monthly, (|t| t.strftime("%Y-%m").to_string(), Reason::Monthly)),
+        (
+            rules.hourly,
+            (|t| t.strftime("%Y-%m-%d %H:00").to_string(), Reason::Hourly),
+        ),
+        (
+            rules.daily,
+            (|t| t.strftime("%Y-%m-%d").to_string(), Reason::Daily),
+        ),
+        (
+            rules.weekly,
+            (|t| t.strftime("%G-W%V").to_string(), Reason::Weekly),
+        ),
+        (
+            rules.monthly,
+            (|t| t.strftime("%Y-%m").to_string(), Reason::Monthly),
+        ),
     ];
     for (count, (name, reason)) in periods {
         for (period, point) in representatives(&newest_first, count as usize, name) {

@@ -37,7 +37,11 @@ pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) ->
         Ok(_) => Ok(Written::New),
         Err(StoreError::Exists { .. }) => {
             let (found, _) = store.get(key).await?;
-            Ok(if found == bytes { Written::Same } else { Written::Other })
+            Ok(if found == bytes {
+                Written::Same
+            } else {
+                Written::Other
+            })
         }
         Err(error) => Err(error),
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use lifeboat_model::{
-    AccountId, ApplicationName, Arn, ClusterName, EnvironmentId, Epoch, Filter, JobId, RecoveryPointId, Region, TypeName,
+    AccountId, ApplicationName, Arn, ClusterName, EnvironmentId, Epoch, Filter, JobId, RecoveryPointId,
+    Region, TypeName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,11 @@ pub struct Assignment {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Work {
     /// Capture clusters into packs.
     Capture {
@@ -96,7 +101,11 @@ pub struct ClusterTarget {
 
 /// Which types a capture takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Types {
     /// All.
     All,

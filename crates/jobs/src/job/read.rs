@@ -5,10 +5,10 @@ use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::FORMAT;
 use super::document::{Assignment, Cancel, Checkpoint, Claim};
 use super::keys::JobFile;
 use super::result::JobResult;
-use super::FORMAT;
 
 /// The largest document that carries no records of types. What is larger was not written by Lifeboat.
 pub const SMALL: usize = 256 << 10;
@@ -78,7 +78,9 @@ impl DocumentError {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let guidance = match self {
-            Self::Newer { .. } => "deploy the same version of Lifeboat in all environments of the application",
+            Self::Newer { .. } => {
+                "deploy the same version of Lifeboat in all environments of the application"
+            }
             _ => "find out who else writes into the scratch bucket; the document had no effect",
         };
         Problem::new(self.code(), format!("failed to {self}"), guidance)

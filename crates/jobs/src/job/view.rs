@@ -145,7 +145,10 @@ impl JobView {
                 format!("environment {}", assignment.environment),
             ),
             Some(_) if self.claims.contains_key(&result.epoch) => return,
-            _ => (format!("epoch {}", result.epoch), "an epoch that was claimed".to_owned()),
+            _ => (
+                format!("epoch {}", result.epoch),
+                "an epoch that was claimed".to_owned(),
+            ),
         };
         self.result = None;
         let key = JobFile::Result.key(&self.job);
@@ -182,7 +185,10 @@ impl JobView {
     /// The newest checkpoint before an epoch, from which it goes on.
     #[must_use]
     pub fn checkpoint_before(&self, epoch: Epoch) -> Option<&Checkpoint> {
-        self.checkpoints.range(..epoch).next_back().map(|(_, checkpoint)| checkpoint)
+        self.checkpoints
+            .range(..epoch)
+            .next_back()
+            .map(|(_, checkpoint)| checkpoint)
     }
 
     /// Whether the job has a result that counts.
@@ -232,7 +238,10 @@ impl JobView {
 
 /// Whether an owner cannot be at work any more.
 fn is_given_up(claim: &Claim, now: Timestamp, seen: Option<Timestamp>) -> bool {
-    let longest = seen.unwrap_or(now).saturating_add(LONGEST_INVOCATION).unwrap_or(Timestamp::MAX);
+    let longest = seen
+        .unwrap_or(now)
+        .saturating_add(LONGEST_INVOCATION)
+        .unwrap_or(Timestamp::MAX);
     let end = claim.deadline.min(longest);
     end.saturating_add(GRACE).is_ok_and(|end| end < now)
 }

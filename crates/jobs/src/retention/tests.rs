@@ -41,7 +41,11 @@ fn each_point_says_why_it_is_kept() {
         .map(|n| point(at("2026-11-21T10:00:00Z") - n * 6 * 3600, Completeness::Complete))
         .collect();
     let mut shown = String::new();
-    for (point, reasons) in reasons(&points, &rules, Timestamp::from_second(at("2026-11-21T10:30:00Z")).unwrap()) {
+    for (point, reasons) in reasons(
+        &points,
+        &rules,
+        Timestamp::from_second(at("2026-11-21T10:30:00Z")).unwrap(),
+    ) {
         let words: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         if !words.is_empty() {
             writeln!(shown, "{point} kept because: {}", words.join(", ")).unwrap();
@@ -78,31 +82,46 @@ fn a_damaged_point_is_never_the_last_good_one() {
 
 fn points() -> impl Strategy<Value = Vec<PointFacts>> {
     let start = 1_790_000_000_i64;
-    prop::collection::btree_map(0..40_000_000_i64, (any::<bool>(), 0..10_u8, 0..10_u8), 0..60).prop_map(move |all| {
-        all.into_iter()
-            .map(|(second, (complete, damaged, in_use))| PointFacts {
-                damaged: damaged == 0,
-                in_use: in_use == 0,
-                ..point(start + second, if complete { Completeness::Complete } else { Completeness::Partial })
-            })
-            .collect()
-    })
+    prop::collection::btree_map(0..40_000_000_i64, (any::<bool>(), 0..10_u8, 0..10_u8), 0..60).prop_map(
+        move |all| {
+            all.into_iter()
+                .map(|(second, (complete, damaged, in_use))| PointFacts {
+                    damaged: damaged == 0,
+                    in_use: in_use == 0,
+                    ..point(
+                        start + second,
+                        if complete {
+                            Completeness::Complete
+                        } else {
+                            Completeness::Partial
+                        },
+                    )
+                })
+                .collect()
+        },
+    )
 }
 
 fn rules() -> impl Strategy<Value = Retention> {
-    (0..5_u32, 0..30_u32, 0..10_u32, 0..6_u32, 0..6_u32).prop_map(|(last, hourly, daily, weekly, monthly)| Retention {
-        last,
-        hourly,
-        daily,
-        weekly,
-        monthly,
+    (0..5_u32, 0..30_u32, 0..10_u32, 0..6_u32, 0..6_u32).prop_map(|(last, hourly, daily, weekly, monthly)| {
+        Retention {
+            last,
+            hourly,
+            daily,
+            weekly,
+            monthly,
+        }
     })
 }
 
 /// Deletes what nothing keeps.
 fn survivors(points: &[PointFacts], rules: &Retention, now: Timestamp) -> Vec<PointFacts> {
     let kept = reasons(points, rules, now);
-    points.iter().filter(|point| !kept[&point.point].is_empty()).cloned().collect()
+    points
+        .iter()
+        .filter(|point| !kept[&point.point].is_empty())
+        .cloned()
+        .collect()
 }
 
 proptest! {

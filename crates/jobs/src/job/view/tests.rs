@@ -36,7 +36,10 @@ fn assignment(number: u32) -> (ObjectKey, Bytes) {
             cluster_tags: BTreeMap::new(),
         },
     };
-    (JobFile::Assignment(epoch(number)).key(&job()), document.to_bytes().into())
+    (
+        JobFile::Assignment(epoch(number)).key(&job()),
+        document.to_bytes().into(),
+    )
 }
 
 fn claim(number: u32) -> (ObjectKey, Bytes) {
@@ -48,7 +51,10 @@ fn claim(number: u32) -> (ObjectKey, Bytes) {
         claimed_at: time(1),
         deadline: time(16),
     };
-    (JobFile::Claim(epoch(number)).key(&job()), document.to_bytes().into())
+    (
+        JobFile::Claim(epoch(number)).key(&job()),
+        document.to_bytes().into(),
+    )
 }
 
 fn checkpoint(number: u32) -> (ObjectKey, Bytes) {
@@ -59,7 +65,10 @@ fn checkpoint(number: u32) -> (ObjectKey, Bytes) {
         at: time(2),
         progress: Progress::Nothing {},
     };
-    (JobFile::Checkpoint(epoch(number)).key(&job()), document.to_bytes().into())
+    (
+        JobFile::Checkpoint(epoch(number)).key(&job()),
+        document.to_bytes().into(),
+    )
 }
 
 fn result_of(number: u32, environment: &str) -> (ObjectKey, Bytes) {
@@ -107,15 +116,31 @@ fn what_the_bucket_holds_decides_who_owns_a_job() {
         (vec![assignment(1), claim(1)], 17, "running 1"),
         (vec![assignment(1), claim(1)], 18, "due 2 false"),
         (vec![assignment(1), claim(1), checkpoint(1)], 2, "due 2 true"),
-        (vec![assignment(1), claim(1), checkpoint(1), assignment(2)], 2, "unclaimed 2"),
-        (vec![assignment(1), claim(1), assignment(2), claim(2)], 2, "running 2"),
+        (
+            vec![assignment(1), claim(1), checkpoint(1), assignment(2)],
+            2,
+            "unclaimed 2",
+        ),
+        (
+            vec![assignment(1), claim(1), assignment(2), claim(2)],
+            2,
+            "running 2",
+        ),
         (vec![assignment(1), claim(1), result(1)], 2, "ended 1"),
         // A claim for an epoch that nobody allowed owns nothing.
         (vec![assignment(1), claim(1), claim(9), result(1)], 2, "ended 1"),
         // The lower epoch is fenced, whether it wrote before or after the higher one was claimed.
-        (vec![assignment(1), claim(1), assignment(2), claim(2), result(1)], 2, "lost"),
+        (
+            vec![assignment(1), claim(1), assignment(2), claim(2), result(1)],
+            2,
+            "lost",
+        ),
         // Epoch 2 is allowed but not claimed: epoch 1 still owns the job and may end it.
-        (vec![assignment(1), claim(1), assignment(2), result(1)], 2, "ended 1"),
+        (
+            vec![assignment(1), claim(1), assignment(2), result(1)],
+            2,
+            "ended 1",
+        ),
         (vec![assignment(96), claim(96), checkpoint(96)], 2, "exhausted"),
     ] {
         let names: Vec<String> = files.iter().map(|(key, _)| key.to_string()).collect();
@@ -158,15 +183,27 @@ fn documents_that_cannot_be_believed_have_no_effect() {
         ("{}", "missing field `format`"),
         ("[1]", "read"),
         (&text.replace("\"format\":1", "\"format\":2"), "it is of format 2"),
-        (&text.replace("\"format\":1", "\"format\":0"), "there is no format 0"),
-        (&text.replace("\"epoch\":1", "\"epoch\":2"), "claim-0002.json, not for"),
-        (&text.replace("\"epoch\":1", "\"epoch\":1,\"admin\":true"), "unknown field `admin`"),
+        (
+            &text.replace("\"format\":1", "\"format\":0"),
+            "there is no format 0",
+        ),
+        (
+            &text.replace("\"epoch\":1", "\"epoch\":2"),
+            "claim-0002.json, not for",
+        ),
+        (
+            &text.replace("\"epoch\":1", "\"epoch\":1,\"admin\":true"),
+            "unknown field `admin`",
+        ),
         (&other_job, "000000-check/claim-0001.json, not for"),
         (&large, "more than 262144"),
         (&text[..text.len() - 1], "EOF"),
     ] {
         let view = view(vec![assignment(1), (key.clone(), bytes.to_owned().into())]);
-        assert_eq!(view.standing(time(2), None), Standing::Unclaimed { epoch: epoch(1) });
+        assert_eq!(
+            view.standing(time(2), None),
+            Standing::Unclaimed { epoch: epoch(1) }
+        );
         assert_eq!(view.refused.len(), 1, "{bytes}");
         let problem = &view.refused[0].problem;
         assert_eq!(problem.code, Code::JobDocumentRefused);

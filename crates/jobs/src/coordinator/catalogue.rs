@@ -1,0 +1,187 @@
+//! The catalogue: which points are in the vault, whether they are whole, which are kept, what is removed.
+
+use lifeboat_model::{Code, Problem, RecoveryPointId};
+
+use super::backup::catalogued;
+use super::draft::Draft;
+use super::state::PointEntry;
+use super::{Action, Performed, VERIFY_EVERY, VaultView};
+use crate::retention::{self, PointFacts};
+
+impl Draft<'_> {
+    /// What this process did since its last decision.
+    pub(super) fn take_performed(&mut self) {
+        for performed in &self.world.performed {
+            match performed {
+                Performed::VaultUnfinished { point } => {
+                    let now = self.now;
+                    if let Some(vaulting) = self.vaulting(point) {
+                        vaulting.next_at = now;
+                    }
+                }
+                Performed::VaultFailed {
+                    point,
+                    problem,
+                    retry,
+                } => {
+                    let (problem, retry) = (problem.clone(), *retry);
+                    let now = self.now;
+                    let Some(vaulting) = self.vaulting(point) else {
+                        continue;
+                    };
+                    vaulting.failures = match retry {
+                        true => vaulting.failures + 1,
+                        false => super::VAULT_TRIES,
+                    };
+                    vaulting.next_at =
+                        super::backup::later(now, super::VAULT_LEASE * (1 << vaulting.failures.min(5)));
+                    vaulting.problem = Some(problem);
+                }
+                Performed::Verified { point, damaged } => {
+                    if let Some(entry) = self.state.points.get_mut(point) {
+                        entry.verified_at = self.now;
+                        entry.damaged.clone_from(damaged);
+                    }
+                }
+                Performed::Notified(notice) => self.state.notices.retain(|held| held != notice.as_ref()),
+                Performed::Forged { .. } => {}
+            }
+        }
+    }
+
+    fn vaulting(&mut self, point: &RecoveryPointId) -> Option<&mut super::state::Vaulting> {
+        let run = self.state.backup.as_mut().filter(|run| run.point == *point)?;
+        run.vaulting.as_mut()
+    }
+
+    /// Makes the catalogue say what the vault holds.
+    pub(super) fn sync_catalogue(&mut self) {
+        let running = self.state.backup.as_ref().map(|run| run.point.clone());
+        for (point, view) in &self.world.vault {
+            let ours = Some(point) == running.as_ref();
+            if ours || self.state.expiring.contains(point) || self.state.points.contains_key(point) {
+                continue;
+            }
+            match view {
+                // A point that is whole is good whoever lost its entry: the state, or a run that was ended.
+                VaultView::Signed(signed) => {
+                    self.state
+                        .points
+                        .insert(point.clone(), catalogued(signed, self.now));
+                }
+                VaultView::Unfinished => {
+                    self.state.expiring.insert(point.clone());
+                }
+                VaultView::Refused(problem) => {
+                    let problem = problem.clone();
+                    self.raise(point.as_str(), &as_damage(point, &problem));
+                }
+                VaultView::Known => {}
+            }
+        }
+        for (point, entry) in &mut self.state.points {
+            let gone = !self.world.vault.contains_key(point);
+            if gone && entry.damaged.is_none() {
+                entry.damaged = Some(Problem::new(
+                    Code::PointNotFound,
+                    format!("the recovery point {point} is gone from the vault"),
+                    "find out who removed it; a former version of the bucket's objects may bring it back",
+                ));
+            }
+        }
+        self.state
+            .expiring
+            .retain(|point| self.world.vault.contains_key(point));
+    }
+
+    /// Marks what nothing keeps, and says why the rest is kept.
+    pub(super) fn apply_retention(&mut self) {
+        let facts = self.facts();
+        let reasons = retention::reasons(&facts, &self.world.application.retention, self.now);
+        for (point, reasons) in reasons {
+            if reasons.is_empty() {
+                self.state.points.remove(&point);
+                self.state.expiring.insert(point);
+            } else if let Some(entry) = self.state.points.get_mut(&point) {
+                entry.kept_by = reasons;
+            }
+        }
+    }
+
+    pub(super) fn facts(&self) -> Vec<PointFacts> {
+        let in_use = |point: &RecoveryPointId| {
+            let mut restores = self.state.restores.iter();
+            restores.any(|run| run.end.is_none() && run.point == *point)
+        };
+        self.state
+            .points
+            .iter()
+            .map(|(point, entry)| PointFacts {
+                point: point.clone(),
+                created_at: entry.created_at,
+                completeness: entry.completeness,
+                damaged: entry.damaged.is_some(),
+                in_use: in_use(point),
+            })
+            .collect()
+    }
+
+    /// Removes what is marked, and checks the point again whose turn it is.
+    pub(super) fn clean_up(&mut self) {
+        for point in &self.state.expiring {
+            self.actions.push(Action::ExpirePoint { point: point.clone() });
+        }
+        let running = self.state.backup.as_ref().map(|run| &run.point);
+        for point in &self.world.captures {
+            // A capture of a run that this state never knew is nobody's either.
+            if Some(point) != running {
+                let primary = || self.world.application.primary.clone();
+                self.state.captures.entry(point.clone()).or_insert_with(primary);
+            }
+        }
+        let primary = &self.world.application.primary;
+        self.state
+            .captures
+            .retain(|point, environment| environment != primary || self.world.captures.contains(point));
+        for (point, environment) in &self.state.captures {
+            self.actions.push(Action::DeleteCapture {
+                environment: environment.clone(),
+                point: point.clone(),
+            });
+        }
+        let copying = self
+            .state
+            .backup
+            .as_ref()
+            .is_some_and(|run| run.vaulting.is_some());
+        let oldest = self
+            .state
+            .points
+            .iter()
+            .min_by_key(|(_, entry)| entry.verified_at);
+        if let (Some((point, entry)), Some(pin), false) = (oldest, &self.state.pins.signing_key, copying)
+            && is_due(entry, self.now)
+        {
+            self.actions.push(Action::VerifyVault {
+                point: point.clone(),
+                signer: pin.public_key.clone(),
+            });
+        }
+    }
+}
+
+fn is_due(entry: &PointEntry, now: jiff::Timestamp) -> bool {
+    now.duration_since(entry.verified_at) >= VERIFY_EVERY
+}
+
+/// A reason to refuse a point in the vault, as an issue.
+pub(super) fn as_damage(point: &RecoveryPointId, problem: &Problem) -> Problem {
+    let mut damage = Problem::new(
+        Code::VaultDamaged,
+        format!("the recovery point {point} in the vault cannot be used"),
+        problem.guidance.clone(),
+    );
+    damage.causes.push(problem.message.clone());
+    damage.causes.extend(problem.causes.iter().cloned());
+    damage
+}

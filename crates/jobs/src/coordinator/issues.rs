@@ -1,0 +1,189 @@
+//! Issues: computed anew each time, so that they close themselves.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use lifeboat_model::request::RestoreState;
+use lifeboat_model::{Code, Issue, IssueId, Problem, RecoveryPointId};
+
+use super::catalogue::as_damage;
+use super::draft::Draft;
+use super::state::Notice;
+use super::{sources, targets};
+use crate::retention::last_good;
+
+/// How long a point may take behind its time of the schedule before it counts as missed.
+const OVERDUE_GRACE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How many notices wait for a topic that does not answer; older ones are dropped, the issues stay.
+const NOTICES: usize = 100;
+
+impl Draft<'_> {
+    pub(super) fn find_issues(&mut self) {
+        for (about, problem) in self.key_problems() {
+            self.raise(about, &problem);
+        }
+        let refused = [&self.world.primary.refused, &self.world.recovery.refused];
+        for refused in refused.into_iter().flatten() {
+            self.raise(refused.key.as_str(), &refused.problem);
+        }
+        self.access_issues();
+        if let Some(cause) = self.state.failed.clone() {
+            self.raise("", &failed_backup(&cause));
+        }
+        if let Some(problem) = self.overdue() {
+            self.raise("", &problem);
+        }
+        let damaged: Vec<(RecoveryPointId, Problem)> = self
+            .state
+            .points
+            .iter()
+            .filter_map(|(point, entry)| Some((point.clone(), entry.damaged.clone()?)))
+            .collect();
+        for (point, problem) in damaged {
+            self.raise(point.as_str(), &as_damage(&point, &problem));
+        }
+        self.restore_issues();
+        self.keep_issues();
+    }
+
+    fn access_issues(&mut self) {
+        let application = &self.world.application;
+        let mut clusters = sources(application, &self.state.found);
+        clusters.extend(targets(application));
+        let mut found = Vec::new();
+        for report in clusters
+            .iter()
+            .filter_map(|c| self.state.access.get(c.arn.as_str()))
+        {
+            for finding in &report.findings {
+                let about = report.arn.resource().trim_start_matches("cluster/");
+                let environment = report
+                    .arn
+                    .environment()
+                    .map(|e| e.to_string())
+                    .unwrap_or_default();
+                let issue = Issue::new(
+                    &self.state.application,
+                    &format!("{environment}/{about}"),
+                    &finding.problem,
+                    self.now,
+                )
+                .about_cluster(&report.cluster)
+                .with_command(finding.command.clone());
+                found.push(if finding.partial {
+                    issue.as_warning()
+                } else {
+                    issue
+                });
+            }
+        }
+        self.found.append(&mut found);
+    }
+
+    /// Whether two times of the schedule have passed without a good point.
+    fn overdue(&self) -> Option<Problem> {
+        let facts = self.facts();
+        let good = last_good(&facts);
+        let since = good.map_or(self.state.created_at, |good| good.created_at);
+        let schedule = &self.world.application.schedule;
+        let second = schedule
+            .next_after(since)
+            .and_then(|first| schedule.next_after(first))?;
+        let missed = self.now.duration_since(second) > OVERDUE_GRACE;
+        let what = match good {
+            Some(good) => format!("the last good recovery point is {}", good.point),
+            None => "there is no good recovery point".to_owned(),
+        };
+        missed.then(|| {
+            Problem::new(
+                Code::BackupOverdue,
+                format!("{what}, and the schedule ({schedule}) asks for a newer one"),
+                "mend the other issues of the application; `lifeboat backup` asks for a point at once",
+            )
+        })
+    }
+
+    /// The last restore into each cluster that failed, until another one succeeds.
+    fn restore_issues(&mut self) {
+        let mut last = BTreeMap::new();
+        for run in &self.state.restores {
+            if let Some(end) = &run.end
+                && end.state != RestoreState::Cancelled
+            {
+                last.insert(&run.target.arn, (run, end));
+            }
+        }
+        let mut found = Vec::new();
+        for (run, end) in last.into_values() {
+            if end.state != RestoreState::Failed {
+                continue;
+            }
+            let mut problem = Problem::new(
+                Code::RestoreFailed,
+                format!(
+                    "the restore {} of {} into {} has failed",
+                    run.token, run.point, run.target.arn
+                ),
+                "mend what the cause names, then ask for the restore again",
+            );
+            problem
+                .causes
+                .extend(end.problems.first().map(|cause| cause.message.clone()));
+            let issue = Issue::new(
+                &self.state.application,
+                run.target.arn.resource(),
+                &problem,
+                self.now,
+            )
+            .about_cluster(&run.cluster)
+            .as_warning();
+            found.push(issue);
+        }
+        self.found.append(&mut found);
+    }
+
+    /// What was found is open, since when it was first found; what was not is closed.
+    fn keep_issues(&mut self) {
+        let mut open: BTreeMap<IssueId, Issue> = BTreeMap::new();
+        for mut issue in std::mem::take(&mut self.found) {
+            if let Some(held) = self.state.issues.get(&issue.id) {
+                issue.since = held.since;
+            }
+            open.entry(issue.id.clone()).or_insert(issue);
+        }
+        let notice = |opened, issue: &Issue| Notice {
+            opened,
+            at: self.now,
+            issue: issue.clone(),
+        };
+        let held = &self.state.issues;
+        let closed = held
+            .iter()
+            .filter(|(id, _)| !open.contains_key(*id))
+            .map(|(_, issue)| notice(false, issue));
+        let opened = open
+            .iter()
+            .filter(|(id, _)| !held.contains_key(*id))
+            .map(|(_, issue)| notice(true, issue));
+        let mut notices: Vec<Notice> = closed.chain(opened).collect();
+        self.state.notices.append(&mut notices);
+        let surplus = self.state.notices.len().saturating_sub(NOTICES);
+        self.state.notices.drain(..surplus);
+        self.state.issues = open;
+        for notice in &self.state.notices {
+            self.actions.push(super::Action::Notify(Box::new(notice.clone())));
+        }
+    }
+}
+
+fn failed_backup(cause: &Problem) -> Problem {
+    let mut problem = Problem::new(
+        Code::BackupFailed,
+        "the last recovery point could not be made",
+        cause.guidance.clone(),
+    );
+    problem.causes.push(format!("{}: {}", cause.code, cause.message));
+    problem.causes.extend(cause.causes.iter().cloned());
+    problem
+}

@@ -1,0 +1,187 @@
+//! Reading the world: what the buckets hold, as far as the state makes it matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lifeboat_format::manifest::Statement;
+use lifeboat_format::{Sha256, VerifyingKey};
+use lifeboat_model::environment::{delegate_key, environment_key};
+use lifeboat_model::request::Request;
+use lifeboat_model::{
+    Application, ApplicationName, Code, DelegateRegistration, EnvironmentId, EnvironmentRegistration,
+    ObjectKey, Problem, RecoveryPointId,
+};
+use serde::de::DeserializeOwned;
+
+use super::state::State;
+use super::tick::Ports;
+use super::{Performed, Registered, SignedPoint, VaultView, World};
+use crate::job::claim::view;
+use crate::job::read::{SMALL, parse};
+use crate::job::{CAPTURES, Refused};
+use crate::layout::points_prefix;
+use crate::point::{PointError, RecoveryPoint};
+use crate::ports::{ObjectStore, StoreError};
+
+/// What is known before the buckets are read.
+pub struct Known<'a> {
+    /// The application.
+    pub application: &'a Application,
+    /// The digest of its document.
+    pub document: Sha256,
+    /// What is remembered.
+    pub state: &'a State,
+    /// What this process has done since its last decision.
+    pub performed: Vec<Performed>,
+    /// What users ask.
+    pub requests: Vec<Request>,
+}
+
+/// Reads the world.
+///
+/// # Errors
+/// Where any store fails: nothing is decided on a partial view.
+pub async fn observe(ports: &Ports, known: Known<'_>) -> Result<World, StoreError> {
+    let Known {
+        application,
+        document,
+        state,
+        performed,
+        requests,
+    } = known;
+    let primary_store = ports.scratch(&application.primary);
+    let primary = registered(primary_store.as_ref(), application, &application.primary).await?;
+    let recovery_store = ports.scratch(&application.recovery);
+    let recovery = registered(recovery_store.as_ref(), application, &application.recovery).await?;
+    let mut jobs = BTreeMap::new();
+    for entry in state.jobs() {
+        let store = ports.scratch(&entry.environment);
+        jobs.insert(entry.job.clone(), view(store.as_ref(), &entry.job).await?);
+    }
+    let captures = format!("{CAPTURES}{}", points_prefix(&application.name));
+    let captures = folders(primary_store.as_ref(), &captures).await?;
+    let mut random = [0; 8];
+    ports.ids.random(&mut random);
+    Ok(World {
+        application: application.clone(),
+        document,
+        random: u64::from_be_bytes(random),
+        vault_place: ports.vault_place.clone(),
+        primary,
+        recovery,
+        jobs,
+        captures,
+        vault: vault(ports, &application.name, state).await?,
+        performed,
+        requests,
+    })
+}
+
+async fn folders(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
+    let folders = store.list_folders(prefix).await?;
+    Ok(folders
+        .into_iter()
+        .filter_map(|name| RecoveryPointId::parse(name).ok())
+        .collect())
+}
+
+async fn registered(
+    store: &dyn ObjectStore,
+    application: &Application,
+    environment: &EnvironmentId,
+) -> Result<Registered, StoreError> {
+    let mut registered = Registered::default();
+    let own: Option<EnvironmentRegistration> =
+        document(store, &environment_key(), &mut registered.refused).await?;
+    let delegate: Option<DelegateRegistration> =
+        document(store, &delegate_key(&application.name), &mut registered.refused).await?;
+    registered.environment = own.filter(|found| found.environment == *environment);
+    registered.delegate =
+        delegate.filter(|found| found.environment == *environment && found.application == application.name);
+    Ok(registered)
+}
+
+async fn document<T: DeserializeOwned>(
+    store: &dyn ObjectStore,
+    key: &ObjectKey,
+    refused: &mut Vec<Refused>,
+) -> Result<Option<T>, StoreError> {
+    let bytes = match store.get(key).await {
+        Ok((bytes, _)) => bytes,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match parse(key, &bytes, SMALL) {
+        Ok(document) => Ok(Some(document)),
+        Err(error) => {
+            refused.push(Refused {
+                key: key.clone(),
+                problem: error.problem(),
+            });
+            Ok(None)
+        }
+    }
+}
+
+/// The folders of the vault. Only those that the catalogue does not know are read.
+async fn vault(
+    ports: &Ports,
+    application: &ApplicationName,
+    state: &State,
+) -> Result<BTreeMap<RecoveryPointId, VaultView>, StoreError> {
+    let pinned = state.pins.signing_key.as_ref();
+    let pinned = pinned.and_then(|pin| VerifyingKey::from_pem(&pin.public_key).ok());
+    let mut views = BTreeMap::new();
+    for point in folders(ports.vault.as_ref(), &points_prefix(application)).await? {
+        let known = state.points.contains_key(&point) || state.expiring.contains(&point);
+        let seen = match (&pinned, known) {
+            (Some(key), false) => unknown(&ports.vault, application, &point, key).await?,
+            (_, true) | (None, _) => VaultView::Known,
+        };
+        views.insert(point, seen);
+    }
+    Ok(views)
+}
+
+async fn unknown(
+    vault: &Arc<dyn ObjectStore>,
+    application: &ApplicationName,
+    point: &RecoveryPointId,
+    key: &VerifyingKey,
+) -> Result<VaultView, StoreError> {
+    match RecoveryPoint::open(Arc::clone(vault), application, point, key).await {
+        Ok(opened) => Ok(VaultView::Signed(Box::new(signed(
+            opened.statement(),
+            opened.manifest_digest(),
+        )))),
+        Err(PointError::NotFound { .. }) => Ok(VaultView::Unfinished),
+        Err(PointError::Store { source }) => Err(source),
+        Err(error) => Ok(VaultView::Refused(error.problem())),
+    }
+}
+
+fn signed(statement: &Statement, manifest: Sha256) -> SignedPoint {
+    let predicate = &statement.predicate;
+    let packs = predicate.clusters.iter().flat_map(|cluster| &cluster.packs);
+    SignedPoint {
+        created_at: predicate.created_at,
+        completeness: predicate.completeness,
+        objects: predicate.clusters.iter().map(|cluster| cluster.objects).sum(),
+        bytes: packs.map(|pack| pack.bytes).sum(),
+        clusters: predicate
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.clone())
+            .collect(),
+        manifest,
+    }
+}
+
+/// The error of a document in the state bucket that cannot be believed.
+pub(super) fn invalid(what: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        Code::ApplicationInvalid,
+        what.to_string(),
+        "put the document again: `lifeboat application put`",
+    )
+}

@@ -1,0 +1,130 @@
+//! What `status` and `points` answer, from the state alone.
+
+use jiff::Timestamp;
+use lifeboat_format::manifest::Completeness;
+use lifeboat_model::request::{
+    ApplicationStatus, BackupStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus,
+};
+use lifeboat_model::{Application, ClusterName, RecoveryPointId};
+
+use super::sources;
+use super::state::{BackupRun, PointEntry, RestoreRun, State};
+use crate::retention::{PointFacts, last_good};
+
+/// How an application stands.
+#[must_use]
+pub fn status(application: &Application, state: &State, now: Timestamp) -> ApplicationStatus {
+    let facts: Vec<PointFacts> = state
+        .points
+        .iter()
+        .map(|(point, entry)| PointFacts {
+            point: point.clone(),
+            created_at: entry.created_at,
+            completeness: entry.completeness,
+            damaged: entry.damaged.is_some(),
+            in_use: false,
+        })
+        .collect();
+    let good = last_good(&facts);
+    let mut issues: Vec<_> = state.issues.values().cloned().collect();
+    issues.sort_by(|a, b| (a.severity, &a.id).cmp(&(b.severity, &b.id)));
+    ApplicationStatus {
+        application: application.name.clone(),
+        primary: application.primary.clone(),
+        recovery: application.recovery.clone(),
+        clusters: sources(application, &state.found)
+            .into_iter()
+            .map(|c| c.name)
+            .collect(),
+        schedule: application.schedule.to_string(),
+        signing_key: state
+            .pins
+            .signing_key
+            .as_ref()
+            .map(|pin| pin.fingerprint.to_string()),
+        last_good: good.map(|good| point_status(&good.point, &state.points[&good.point])),
+        age_seconds: good.map(|good| now.duration_since(good.created_at).as_secs()),
+        next_backup: next_backup(application, state, now),
+        backup: state.backup.as_ref().map(backup_status),
+        restores: state.restores.iter().rev().map(restore_status).collect(),
+        issues,
+    }
+}
+
+fn next_backup(application: &Application, state: &State, now: Timestamp) -> Option<Timestamp> {
+    let scheduled = match state.last_started {
+        Some(last) => application.schedule.next_after(last)?,
+        None => now,
+    };
+    let retry = state.retry.as_ref().map_or(scheduled, |retry| retry.at);
+    let next = if state.requested.is_some() {
+        now
+    } else {
+        scheduled.min(retry)
+    };
+    Some(next.max(now))
+}
+
+/// The points of an application, newest first.
+#[must_use]
+pub fn points(state: &State) -> PointsAnswer {
+    PointsAnswer {
+        application: state.application.clone(),
+        points: state
+            .points
+            .iter()
+            .rev()
+            .map(|(point, entry)| point_status(point, entry))
+            .collect(),
+    }
+}
+
+fn point_status(point: &RecoveryPointId, entry: &PointEntry) -> PointStatus {
+    PointStatus {
+        point: point.clone(),
+        created_at: entry.created_at,
+        complete: entry.completeness == Completeness::Complete,
+        objects: entry.objects,
+        bytes: entry.bytes,
+        verified_at: entry.verified_at,
+        damaged: entry.damaged.clone(),
+        kept_by: entry.kept_by.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn backup_status(run: &BackupRun) -> BackupStatus {
+    let phase = match (&run.vaulting, &run.seal) {
+        (Some(_), _) => "vaulting",
+        (None, Some(_)) => "sealing",
+        (None, None) => "capturing",
+    };
+    BackupStatus {
+        point: run.point.clone(),
+        started_at: run.started_at,
+        phase: phase.to_owned(),
+        attempt: run.attempt,
+    }
+}
+
+fn restore_status(run: &RestoreRun) -> RestoreStatus {
+    let state = match (&run.end, &run.job) {
+        (Some(end), _) => end.state,
+        (None, Some(_)) => RestoreState::Running,
+        (None, None) => RestoreState::Waiting,
+    };
+    let into = run.target.arn.resource().trim_start_matches("cluster/");
+    RestoreStatus {
+        token: run.token.clone(),
+        point: run.point.clone(),
+        cluster: run.cluster.clone(),
+        into: ClusterName::parse(into).unwrap_or_else(|_| run.cluster.clone()),
+        requested_at: run.requested_at,
+        state,
+        ended_at: run.end.as_ref().map(|end| end.at),
+        problems: run
+            .end
+            .as_ref()
+            .map(|end| end.problems.clone())
+            .unwrap_or_default(),
+    }
+}

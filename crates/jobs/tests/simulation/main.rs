@@ -1,0 +1,80 @@
+//! A seeded simulation of two coordinators and the delegates of an application, over buckets that
+//! throttle and lose answers, with processes that die at any call, events that come twice, late or never,
+//! and clocks that differ. Coordinators and the protocol of delegates are the real ones.
+//!
+//! `make simulate SEEDS=100000` tries more seeds; `LIFEBOAT_SIMULATE_SEED=17` replays one.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod chance;
+mod delegate;
+mod model;
+mod stores;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::World;
+
+/// As many as `make test` has the time for.
+const SEEDS: u64 = 1000;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this test is the home of its own settings"
+)]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_done_twice() {
+    if let Some(seed) = setting("LIFEBOAT_SIMULATE_SEED") {
+        return World::new(seed).run();
+    }
+    let seeds = setting("LIFEBOAT_SIMULATE_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(0);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds {
+                break;
+            }
+            if catch_unwind(AssertUnwindSafe(|| World::new(seed).run())).is_err() {
+                next.store(seeds, Ordering::Relaxed);
+                panic!(
+                    "seed {seed} fails; replay it with LIFEBOAT_SIMULATE_SEED={seed} cargo test -p lifeboat-jobs --test simulation"
+                );
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+}
+
+/// Without faults: the figures that the design promises.
+#[test]
+fn the_first_point_needs_two_ticks() {
+    for seed in 0..20 {
+        assert_eq!(World::new(seed).ticks_to_first_point(), 2, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = |seed| {
+        let mut world = World::new(seed);
+        world.run_chaos();
+        // Signatures differ each time, as they must; nothing that is decided depends on them.
+        world.keys()
+    };
+    assert!(
+        run(5) == run(5),
+        "a seed must give the same run, or it cannot be replayed"
+    );
+    assert!(run(5) != run(6), "seeds must differ");
+}
