@@ -17,11 +17,14 @@ pub mod eks;
 mod failure;
 pub mod kms;
 pub mod s3;
+mod sns;
 pub mod token;
+pub mod variables;
 
 pub use context::{AwsContext, ContextError};
 pub use eks::{ClusterAddress, EksClusters, EksError};
 pub use failure::AwsError;
 pub use kms::{KmsError, KmsSigner, KmsUnwrapper};
 pub use s3::{S3Location, S3Store};
+pub use sns::SnsNotifier;
 pub use token::EksTokenSource;

@@ -1,21 +1,8 @@
 //! What the stack says to the function, as environment variables.
 
-use std::collections::BTreeMap;
-
+use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
 use lifeboat_model::environment::Side;
-use lifeboat_model::{AccountId, ApplicationName, Arn, EnvironmentId, Region};
-
-/// Where text values come from.
-pub trait Strings {
-    /// The value of a name, if there is one and it is not empty.
-    fn get(&self, name: &str) -> Option<String>;
-}
-
-impl Strings for BTreeMap<String, String> {
-    fn get(&self, name: &str) -> Option<String> {
-        Self::get(self, name).filter(|value| !value.is_empty()).cloned()
-    }
-}
+use lifeboat_model::{AccountId, ApplicationName, Arn, EnvironmentId, InvalidIdentifier, Region};
 
 /// Everything that a delegate must know before it can work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +23,6 @@ pub struct Configuration {
     pub vault: Option<EnvironmentId>,
 }
 
-/// What is wrong with the configuration: everything at once.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("read the function's configuration: {}", .problems.join("; "))]
-pub struct ConfigurationError {
-    /// Each problem, with the name of its variable.
-    pub problems: Vec<String>,
-}
-
 impl Configuration {
     /// Reads the configuration. `AWS_REGION` and `AWS_LAMBDA_FUNCTION_NAME` are set by the Lambda service
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>), the others by the
@@ -53,30 +32,29 @@ impl Configuration {
     /// [`ConfigurationError`] names every variable that is missing or wrong.
     pub fn read(strings: &dyn Strings) -> Result<Self, ConfigurationError> {
         let mut problems = Vec::new();
-        let application = wanted(strings, "LIFEBOAT_APPLICATION", &mut problems, |text| {
-            ApplicationName::parse(text).map_err(|e| e.to_string())
+        let application = wanted(
+            strings,
+            "LIFEBOAT_APPLICATION",
+            &mut problems,
+            ApplicationName::parse,
+        );
+        let side = wanted(strings, "LIFEBOAT_SIDE", &mut problems, |text| {
+            match text.as_str() {
+                "primary" => Ok(Side::Primary),
+                "recovery" => Ok(Side::Recovery),
+                other => Err(format!("{other:?} is neither primary nor recovery")),
+            }
         });
-        let side = wanted(strings, "LIFEBOAT_SIDE", &mut problems, |text| match text {
-            "primary" => Ok(Side::Primary),
-            "recovery" => Ok(Side::Recovery),
-            other => Err(format!("{other:?} is neither primary nor recovery")),
-        });
-        let account = wanted(strings, "LIFEBOAT_ACCOUNT", &mut problems, |text| {
-            AccountId::parse(text).map_err(|e| e.to_string())
-        });
-        let region = wanted(strings, "AWS_REGION", &mut problems, |text| {
-            Region::parse(text).map_err(|e| e.to_string())
-        });
+        let account = wanted(strings, "LIFEBOAT_ACCOUNT", &mut problems, AccountId::parse);
+        let region = wanted(strings, "AWS_REGION", &mut problems, Region::parse);
         let function = wanted(strings, "AWS_LAMBDA_FUNCTION_NAME", &mut problems, |text| {
-            Ok(text.to_owned())
+            Ok::<_, InvalidIdentifier>(text)
         });
-        let key = wanted(strings, "LIFEBOAT_KEY", &mut problems, |text| {
-            Arn::parse(text).map_err(|e| e.to_string())
-        });
+        let key = wanted(strings, "LIFEBOAT_KEY", &mut problems, Arn::parse);
         let primary = side == Some(Side::Primary);
         let recovery_public_key = match primary {
             true => wanted(strings, "LIFEBOAT_RECOVERY_PUBLIC_KEY", &mut problems, |text| {
-                Ok(text.to_owned())
+                Ok::<_, InvalidIdentifier>(text)
             }),
             false => None,
         };
@@ -104,7 +82,7 @@ impl Configuration {
 }
 
 /// `<account>/<region>`, as CloudFormation joins what it imports.
-fn place(text: &str) -> Result<EnvironmentId, String> {
+fn place(text: String) -> Result<EnvironmentId, String> {
     let (account, region) = text
         .split_once('/')
         .ok_or_else(|| format!("{text:?} is not of the form <account>/<region>"))?;
@@ -113,28 +91,11 @@ fn place(text: &str) -> Result<EnvironmentId, String> {
     Ok(EnvironmentId { account, region })
 }
 
-fn wanted<T>(
-    strings: &dyn Strings,
-    name: &str,
-    problems: &mut Vec<String>,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> Option<T> {
-    let Some(text) = strings.get(name) else {
-        problems.push(format!("{name} is not set"));
-        return None;
-    };
-    match parse(&text) {
-        Ok(value) => Some(value),
-        Err(problem) => {
-            problems.push(format!("{name}: {problem}"));
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

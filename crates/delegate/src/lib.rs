@@ -25,6 +25,6 @@ pub mod registration;
 pub mod work;
 
 pub use clusters::{Clusters, Unreachable};
-pub use configuration::{Configuration, ConfigurationError};
+pub use configuration::Configuration;
 pub use event::Event;
 pub use work::{Deadline, Delegate, Tally};

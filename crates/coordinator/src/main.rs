@@ -1,0 +1,38 @@
+//! The function's entry point: what the environment says, and one invocation after another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use lambda_runtime::{LambdaEvent, service_fn};
+use lifeboat_coordinator::function::Function;
+use serde_json::Value;
+
+fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter("off,lifeboat=info")
+        .with_ansi(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let variables: BTreeMap<String, String> = std::env::vars().collect();
+    runtime.block_on(async {
+        let function = Arc::new(
+            Box::pin(Function::start(&variables))
+                .await
+                .map_err(anyhow::Error::msg)?,
+        );
+        let handle = service_fn(move |event: LambdaEvent<Value>| {
+            let function = Arc::clone(&function);
+            // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+            async move { Box::pin(function.invoke(event)).await }
+        });
+        lambda_runtime::run(handle)
+            .await
+            .map_err(|error| anyhow::anyhow!(error))
+    })
+}

@@ -1,0 +1,198 @@
+//! Requests and ticks over buckets in memory.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_coordinator::Office;
+use lifeboat_filesystem::{SystemClock, SystemIds};
+use lifeboat_jobs::coordinator::state::Notice;
+use lifeboat_jobs::coordinator::tick::{Notifier, Ports};
+use lifeboat_jobs::job::VaultPlace;
+use lifeboat_jobs::memory::MemoryStore;
+use lifeboat_jobs::ports::{Clock, ObjectStore};
+use lifeboat_model::request::{Answer, Request};
+use lifeboat_model::{Code, EnvironmentId, ObjectKey};
+use serde_json::{Value, json};
+
+struct Heard(Mutex<Vec<Notice>>);
+
+#[async_trait]
+impl Notifier for Heard {
+    async fn notify(&self, notice: &Notice) -> bool {
+        self.0.lock().unwrap().push(notice.clone());
+        true
+    }
+}
+
+struct World {
+    office: Office,
+    state: Arc<MemoryStore>,
+    heard: Arc<Heard>,
+}
+
+fn world() -> World {
+    let state = Arc::new(MemoryStore::new());
+    let scratch: Mutex<BTreeMap<EnvironmentId, Arc<dyn ObjectStore>>> = Mutex::default();
+    let heard = Arc::new(Heard(Mutex::default()));
+    let ports = Ports {
+        state: Arc::clone(&state) as _,
+        vault: Arc::new(MemoryStore::new()),
+        scratch: Box::new(move |environment| {
+            let mut scratch = scratch.lock().unwrap();
+            let made = || Arc::new(MemoryStore::new()) as Arc<dyn ObjectStore>;
+            Arc::clone(scratch.entry(environment.clone()).or_insert_with(made))
+        }),
+        vault_place: VaultPlace {
+            bucket: "lifeboat-vault-222222222222-eu-central-1".to_owned(),
+            owner: "222222222222".parse().unwrap(),
+            region: "eu-central-1".parse().unwrap(),
+            prefix: String::new(),
+        },
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        notifier: Arc::clone(&heard) as _,
+    };
+    World {
+        office: Office { ports },
+        state,
+        heard,
+    }
+}
+
+impl World {
+    async fn ask(&self, request: Value) -> Answer {
+        let request: Request = serde_json::from_value(request).unwrap();
+        self.office.answer(request, later()).await
+    }
+}
+
+fn later() -> Timestamp {
+    SystemClock.now() + SignedDuration::from_mins(10)
+}
+
+fn shop() -> Value {
+    json!({"format": 1, "name": "shop",
+        "primary": {"account": "111111111111", "region": "eu-west-1"},
+        "recovery": {"account": "222222222222", "region": "eu-central-1"},
+        "clusters": [{"name": "orders", "cluster": "orders-prod", "restoreInto": "orders-dr"}],
+        "schedule": {"every": "1h"}})
+}
+
+fn put(document: &Value) -> Value {
+    json!({"application": {"put": document}})
+}
+
+#[tokio::test]
+async fn an_application_is_put_shown_and_listed() {
+    let world = world();
+    assert!(matches!(world.ask(put(&shop())).await, Answer::Application(_)));
+    // Repeating it changes nothing.
+    assert!(matches!(world.ask(put(&shop())).await, Answer::Application(_)));
+    let Answer::Applications(names) = world.ask(json!({"application": {"list": {}}})).await else {
+        panic!("a list is answered by a list");
+    };
+    assert_eq!(
+        names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["shop"]
+    );
+    let Answer::Application(document) = world
+        .ask(json!({"application": {"get": {"application": "shop"}}}))
+        .await
+    else {
+        panic!("the document is shown");
+    };
+    assert_eq!(
+        serde_json::to_value(document).unwrap()["clusters"][0]["cluster"],
+        "orders-prod"
+    );
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_used_is_refused_with_everything_that_is_wrong() {
+    let world = world();
+    let mut document = shop();
+    document["name"] = json!("Shop!");
+    document["schedule"] = json!({"every": "soon"});
+    let Answer::Refused(problems) = world.ask(put(&document)).await else {
+        panic!("it is refused");
+    };
+    assert!(problems.len() >= 2, "{problems:?}");
+    assert!(world.state.list("", None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn requests_about_nothing_are_refused_and_leave_nothing() {
+    let world = world();
+    for request in [
+        json!({"restore": {"application": "ghost"}}),
+        json!({"backup": {"application": "ghost"}}),
+        json!({"points": {"application": "ghost"}}),
+        json!({"status": {"application": "ghost"}}),
+    ] {
+        let Answer::Refused(problems) = world.ask(request.clone()).await else {
+            panic!("{request} is refused");
+        };
+        assert_eq!(problems[0].code, Code::RequestRefused);
+    }
+    assert!(world.state.list("", None, 10).await.unwrap().is_empty());
+}
+
+/// Nobody has registered: that is an issue that somebody hears of, and the application counts as late.
+#[tokio::test]
+async fn what_is_missing_becomes_an_issue_that_somebody_hears_of() {
+    let world = world();
+    world.ask(put(&shop())).await;
+    let round = world.office.round(later()).await.unwrap();
+    assert_eq!((round.applications, round.late), (1, 1));
+    let Answer::Status(status) = world.ask(json!({"status": {}})).await else {
+        panic!("the status is answered");
+    };
+    let issues = &status.applications[0].issues;
+    assert!(
+        issues.iter().any(|issue| issue.code == Code::NotRegistered),
+        "{issues:?}"
+    );
+    let heard = world.heard.0.lock().unwrap();
+    assert!(
+        heard
+            .iter()
+            .any(|notice| notice.opened && notice.issue.code == Code::NotRegistered)
+    );
+}
+
+#[tokio::test]
+async fn one_broken_application_stops_no_other() {
+    let world = world();
+    world.ask(put(&shop())).await;
+    let key = ObjectKey::parse("applications/broken.json").unwrap();
+    world.state.put_new(&key, "{".into()).await.unwrap();
+    let round = world.office.round(later()).await.unwrap();
+    assert_eq!((round.applications, round.problems.len()), (2, 1));
+    let states = world.state.list("state/", None, 10).await.unwrap();
+    assert_eq!(states.len(), 1, "the other one was gone on with");
+}
+
+/// The same token starts nothing twice.
+#[tokio::test]
+async fn a_repeated_request_is_the_same_request() {
+    let world = world();
+    world.ask(put(&shop())).await;
+    let backup = json!({"backup": {"application": "shop", "token": "once"}});
+    let Answer::Accepted(first) = world.ask(backup.clone()).await else {
+        panic!("it is accepted");
+    };
+    let Answer::Accepted(second) = world.ask(backup).await else {
+        panic!("it is accepted again");
+    };
+    assert_eq!((first.repeated, second.repeated), (false, true));
+    let other = world
+        .ask(json!({"restore": {"application": "shop", "token": "once"}}))
+        .await;
+    assert!(
+        matches!(other, Answer::Refused(_)),
+        "a token belongs to one request"
+    );
+}
