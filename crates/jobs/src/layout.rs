@@ -47,7 +47,11 @@ fn key(text: String) -> ObjectKey {
 
 /// The name of the `number`th pack of objects of a cluster, and that of its index. `series` stands in both
 /// names where several writers take part in one cluster.
-pub(crate) fn pack_names(cluster: &ClusterName, series: Option<&Series>, number: u32) -> (PackName, PackName) {
+pub(crate) fn pack_names(
+    cluster: &ClusterName,
+    series: Option<&Series>,
+    number: u32,
+) -> (PackName, PackName) {
     let series = series.map_or_else(String::new, |series| format!("{series}-"));
     let name = |sort| {
         PackName::parse(format!("{cluster}/{sort}-{series}{number:04}.pack"))
@@ -162,7 +166,14 @@ mod tests {
     fn the_longest_names_still_make_a_key() {
         let application = ApplicationName::parse("a".repeat(63)).unwrap();
         let cluster = ClusterName::parse("c".repeat(100)).unwrap();
-        let (name, _) = pack_names(&cluster, Some(&Series { part: u16::MAX, epoch: u32::MAX }), u32::MAX);
+        let (name, _) = pack_names(
+            &cluster,
+            Some(&Series {
+                part: u16::MAX,
+                epoch: u32::MAX,
+            }),
+            u32::MAX,
+        );
         let key = file_key(&application, &new_point_id(&Fixed, &Fixed), &name);
         assert!(key.as_str().ends_with(name.as_str()));
     }
