@@ -3,6 +3,7 @@
 //! a file of its own.
 
 pub(crate) mod audit;
+mod bucket_policy;
 pub(crate) mod clusters;
 pub(crate) mod custom_resource;
 mod eks;
@@ -11,6 +12,7 @@ pub(crate) mod identity;
 mod kms;
 mod lambda;
 pub(crate) mod operation;
+mod s3_actions;
 pub(crate) mod sts;
 pub(crate) mod upstream;
 pub(crate) mod wire;
@@ -109,7 +111,7 @@ impl Gateway {
     }
 
     async fn try_answer(&self, request: Request<Incoming>) -> Result<Response<Body>, UpstreamError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         if parts.uri.path().starts_with(OWN_PATHS) {
             let body = read(body).await?;
             if let Some(id) = parts.uri.path().strip_prefix(custom_resource::PATH) {
@@ -130,6 +132,7 @@ impl Gateway {
         }
         let Some(scope) = Scope::of(&parts) else {
             // Anonymous: a bucket's policy may allow it.
+            bucket_policy::came_by_tls(&mut parts.headers);
             let body = body.map_err(Into::into).boxed();
             return self.upstream.forward(parts, body).await;
         };
@@ -201,10 +204,17 @@ impl Gateway {
         &self,
         scope: &Scope,
         caller: Option<&Identity>,
-        parts: Parts,
+        mut parts: Parts,
         body: Incoming,
     ) -> Result<Response<Body>, UpstreamError> {
         let needs = needs(scope, "", &parts, &[]);
+        bucket_policy::came_by_tls(&mut parts.headers);
+        if let Some(bucket) = bucket_policy::foreign_bucket(caller, &parts) {
+            bucket_policy::admit_sessions(&self.upstream, &scope.region, bucket).await?;
+        }
+        if let Some(role) = s3_actions::role_to_mend(caller, &parts) {
+            s3_actions::mend_role(&self.upstream, role).await?;
+        }
         let response = self
             .upstream
             .forward(parts, body.map_err(Into::into).boxed())

@@ -1,0 +1,181 @@
+//! Mends: what a bucket's policy asks about a request is answered as AWS answers it.
+//!
+//! - Clients reach AWS by TLS, and this machine by plain HTTP: fakecloud is told that TLS
+//!   ended here, so that a policy that refuses `aws:SecureTransport` `false` lets them in.
+//! - The condition key `aws:PrincipalArn` of a role's session is the ARN of the role (IAM
+//!   User Guide, "AWS global condition context keys"). fakecloud compares the ARN of the
+//!   session, so the policies of other accounts' buckets get that form beside the role's,
+//!   at the first request of a session that meets them. Whoever reads such a policy sees
+//!   both forms.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use serde_json::Value;
+
+use super::identity::Identity;
+use super::s3_actions::add_names;
+use super::upstream::{Upstream, UpstreamError};
+use super::wire::decode;
+use crate::aws::arn::Arn;
+
+/// Says that the client came by TLS.
+pub(crate) fn came_by_tls(headers: &mut HeaderMap) {
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+}
+
+/// The bucket of a request whose policy decides, and its owner: that of another account,
+/// asked for by a role's session. The owner is known where the caller expects one.
+pub(crate) fn foreign_bucket(caller: Option<&Identity>, parts: &Parts) -> Option<(String, String)> {
+    let caller = caller?;
+    Arn::parse(&caller.arn).filter(|arn| arn.resource.starts_with("assumed-role/"))?;
+    let owner = parts.headers.get("x-amz-expected-bucket-owner")?.to_str().ok()?;
+    let bucket = parts.uri.path().trim_start_matches('/').split('/').next()?;
+    let is_foreign = owner != caller.account() && !bucket.is_empty();
+    is_foreign.then(|| (decode(bucket), owner.to_owned()))
+}
+
+/// Adds the session's form, and the names of [`super::s3_actions`], to the policy of a bucket where they are missing. A bucket
+/// without a policy, or that does not exist, stays as it is.
+pub(crate) async fn admit_sessions(
+    upstream: &Upstream,
+    region: &str,
+    (bucket, owner): (String, String),
+) -> Result<(), UpstreamError> {
+    let path = format!("/{bucket}?policy");
+    let answer = upstream
+        .ask_as_administrator(&owner, "s3", region, Request::get(&path), "")
+        .await?;
+    if !answer.is_success() {
+        return Ok(());
+    }
+    let mut policy = answer.json();
+    let changed = add_sessions(&mut policy);
+    if !add_names(&mut policy) && !changed {
+        return Ok(());
+    }
+    let answer = upstream
+        .ask_as_administrator(&owner, "s3", region, Request::put(&path), policy.to_string())
+        .await?;
+    match answer.parts.status {
+        status if status.is_success() => Ok(()),
+        // It was deleted meanwhile.
+        StatusCode::NOT_FOUND => Ok(()),
+        status => Err(UpstreamError::Refused {
+            status,
+            body: answer.text(),
+        }),
+    }
+}
+
+/// Adds the session's form of each role to the conditions that name the role. Says
+/// whether anything was missing.
+fn add_sessions(policy: &mut Value) -> bool {
+    let mut changed = false;
+    let Some(statements) = policy["Statement"].as_array_mut() else {
+        return false;
+    };
+    for statement in statements {
+        let Some(condition) = statement.get_mut("Condition").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let keys = condition
+            .values_mut()
+            .filter_map(Value::as_object_mut)
+            .flat_map(|keys| keys.iter_mut())
+            .filter(|(key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"));
+        for (_, value) in keys {
+            let mut texts: Vec<Value> = match &*value {
+                Value::Array(texts) => texts.clone(),
+                text => vec![text.clone()],
+            };
+            let missing: Vec<Value> = texts
+                .iter()
+                .filter_map(|text| sessions_of(text.as_str()?).map(Value::from))
+                .filter(|session| !texts.contains(session))
+                .collect();
+            changed |= !missing.is_empty();
+            texts.extend(missing);
+            *value = Value::Array(texts);
+        }
+    }
+    changed
+}
+
+/// The sessions of a role, as a pattern. Nothing for anything but a role.
+fn sessions_of(role: &str) -> Option<String> {
+    let arn = Arn::parse(role).filter(|arn| arn.service == "iam")?;
+    // A session does not know the path of its role.
+    let name = arn.resource.strip_prefix("role/")?.rsplit('/').next()?;
+    Some(format!(
+        "arn:{}:sts::{}:assumed-role/{name}/*",
+        arn.partition, arn.account
+    ))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(path: &str, owner: Option<&str>) -> Parts {
+        let mut request = Request::get(path);
+        if let Some(owner) = owner {
+            request = request.header("x-amz-expected-bucket-owner", owner);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn only_sessions_meet_policies_of_other_accounts() {
+        let session = Identity {
+            arn: "arn:aws:sts::222222222222:assumed-role/R/s".into(),
+        };
+        let user = Identity {
+            arn: "arn:aws:iam::222222222222:user/u".into(),
+        };
+        let foreign = request("/scratch/jobs/a%20b", Some("111111111111"));
+        let found = foreign_bucket(Some(&session), &foreign);
+        assert_eq!(found, Some(("scratch".into(), "111111111111".into())));
+        assert_eq!(foreign_bucket(Some(&user), &foreign), None);
+        assert_eq!(foreign_bucket(None, &foreign), None);
+        for other in [
+            request("/scratch/k", None),
+            request("/scratch/k", Some("222222222222")),
+            request("/", Some("111111111111")),
+        ] {
+            assert_eq!(foreign_bucket(Some(&session), &other), None);
+        }
+    }
+
+    #[test]
+    fn a_role_gets_its_sessions_once() {
+        let mut policy = json!({ "Statement": [
+            { "Condition": { "ArnEquals": { "aws:PrincipalArn": "arn:aws:iam::222222222222:role/path/R" } } },
+            { "Condition": { "ArnLike": { "aws:PrincipalArn": ["arn:aws:iam::*:role/D-*"], "aws:SourceArn": "arn:aws:iam::1:role/x" } } },
+            { "Condition": { "Bool": { "aws:SecureTransport": "false" } } },
+            { "Effect": "Allow" },
+        ]});
+        assert!(add_sessions(&mut policy));
+        let statements = &policy["Statement"];
+        assert_eq!(
+            statements[0]["Condition"]["ArnEquals"]["aws:PrincipalArn"],
+            json!([
+                "arn:aws:iam::222222222222:role/path/R",
+                "arn:aws:sts::222222222222:assumed-role/R/*"
+            ])
+        );
+        assert_eq!(
+            statements[1]["Condition"]["ArnLike"]["aws:PrincipalArn"],
+            json!(["arn:aws:iam::*:role/D-*", "arn:aws:sts::*:assumed-role/D-*/*"])
+        );
+        assert_eq!(
+            statements[1]["Condition"]["ArnLike"]["aws:SourceArn"],
+            "arn:aws:iam::1:role/x"
+        );
+        let before = policy.clone();
+        assert!(!add_sessions(&mut policy));
+        assert_eq!(policy, before);
+    }
+}
