@@ -9,7 +9,10 @@ use lifeboat_model::Redacted;
 use super::*;
 
 /// Gives these tokens, one for each request, and the last one for ever.
-struct Tokens(Mutex<Vec<Result<String, fn() -> TokenError>>>);
+struct Tokens(Mutex<Vec<Answer>>);
+
+/// A token, or how one fails to be made.
+type Answer = Result<String, fn() -> TokenError>;
 
 impl Tokens {
     fn new<'a>(tokens: impl IntoIterator<Item = Result<&'a str, fn() -> TokenError>>) -> Arc<Self> {
