@@ -19,6 +19,17 @@ demo: control-plane
 	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
 	@target/release/lifeboat-demo $(if $(KEEP),--keep)
 
+## make demo-aws          a local AWS: the stacks, an issue and its command, a recovery point, a restore
+.PHONY: demo-aws
+demo-aws: control-plane local-aws
+	@cargo build --release --quiet -p lifeboat-tests --bin lifeboat-demo-aws
+	@target/release/lifeboat-demo-aws
+
+## make package           both functions as zips for Lambda, x86_64 and arm64, with their sizes
+.PHONY: package
+package:
+	@infra/package
+
 ## make test              every test, those against real API servers included
 .PHONY: test
 test: control-plane local-aws

@@ -6,6 +6,7 @@
 //! [`claims`] must not use any other crate of the workspace.
 
 pub mod audit;
+pub mod aws;
 pub mod bench;
 pub mod canary;
 pub mod census;

@@ -1,0 +1,132 @@
+//! The official client of AWS, as somebody in a Region.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use lifeboat_local::{Credentials, LocalAws, ensure_aws_client};
+use serde_json::Value;
+
+/// How long an answer may take, in seconds: a key for RSA-4096, or a delegate that reads a whole cluster, on a
+/// machine that compiles at the same time.
+const READ_TIMEOUT: &str = "--cli-read-timeout=300";
+
+/// The client with the keys of somebody, a Region and a folder for what it writes.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    program: PathBuf,
+    endpoint: String,
+    credentials: Credentials,
+    region: String,
+    folder: PathBuf,
+}
+
+impl Client {
+    /// The client of an administrator.
+    ///
+    /// # Errors
+    /// If the client cannot be installed.
+    pub(super) fn new(
+        aws: &LocalAws,
+        credentials: Credentials,
+        region: &str,
+        folder: PathBuf,
+    ) -> Result<Self> {
+        Ok(Self {
+            program: ensure_aws_client()?,
+            endpoint: aws.endpoint(),
+            credentials,
+            region: region.to_owned(),
+            folder,
+        })
+    }
+
+    /// The Region that it asks.
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Runs `aws …` and gives what it printed.
+    ///
+    /// # Errors
+    /// If it fails; the message is what it said.
+    pub(super) fn text(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).arg(READ_TIMEOUT);
+        self.output(command)
+            .with_context(|| format!("aws {}", arguments.join(" ")))
+    }
+
+    /// The same for a command that prints a document, or nothing.
+    ///
+    /// # Errors
+    /// If it fails, or prints anything else.
+    pub(super) fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let text = self.text(arguments)?;
+        if text.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).with_context(|| format!("aws {} printed {text}", arguments.join(" ")))
+    }
+
+    /// Runs a line in a shell, as a user who pastes it.
+    ///
+    /// # Errors
+    /// If it fails; the message is what it said.
+    pub(super) fn shell(&self, line: &str) -> Result<String> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]);
+        self.output(command).with_context(|| line.to_owned())
+    }
+
+    /// Invokes a function and gives its answer.
+    ///
+    /// # Errors
+    /// If the function fails, or the call does.
+    pub(super) fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
+        let answer = self.folder.join("answer.json");
+        let path = answer.to_str().context("a folder with a name in UTF-8")?;
+        let payload = payload.to_string();
+        let arguments = [
+            "lambda",
+            "invoke",
+            "--function-name",
+            function,
+            "--payload",
+            &payload,
+            path,
+        ];
+        let told = self.json(&arguments)?;
+        let body = std::fs::read_to_string(&answer).context("read the answer of a function")?;
+        ensure!(
+            told["FunctionError"].is_null(),
+            "{function} failed on {payload}: {body}"
+        );
+        serde_json::from_str(&body).with_context(|| format!("{function} answered {body}"))
+    }
+
+    fn output(&self, mut command: Command) -> Result<String> {
+        let programs = self.program.parent().context("a program lies in a folder")?;
+        let output = command
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .env("HOME", &self.folder)
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_DEFAULT_REGION", &self.region)
+            .env("AWS_DEFAULT_OUTPUT", "json")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            // A call that fails should say so at once.
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .envs(self.credentials.variables())
+            .stdin(Stdio::null())
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "{} {}",
+                String::from_utf8_lossy(&output.stdout).trim(),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}

@@ -1,0 +1,121 @@
+//! From programs to stacks, as a user does it: package, upload, `aws cloudformation deploy`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::client::Client;
+
+/// The folder of the checkout.
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The architecture of this machine in the words of Lambda.
+pub(super) fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    }
+}
+
+/// Both functions as zips.
+#[derive(Clone, Debug)]
+pub(super) struct Package {
+    /// The zip of the delegate.
+    pub(super) delegate: PathBuf,
+    /// The zip of the coordinator.
+    pub(super) coordinator: PathBuf,
+    /// What the script printed: each zip with its size.
+    pub(super) told: String,
+}
+
+/// Packages both functions for this machine: `release` and `dev` compile them, `built` takes what a build has left.
+///
+/// # Errors
+/// If the script fails; its own output says why.
+pub(super) fn package(profile: &str) -> Result<Package> {
+    let script = checkout().join("infra/package");
+    let output = Command::new(&script)
+        .args(
+            [profile]
+                .into_iter()
+                .chain((profile == "release").then_some(architecture())),
+        )
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("run {}", script.display()))?;
+    ensure!(
+        output.status.success(),
+        "{} {profile} failed, see above",
+        script.display()
+    );
+    let told = String::from_utf8(output.stdout)?;
+    let zip = |program: &str| -> Result<PathBuf> {
+        let line = told.lines().find(|line| line.starts_with(program));
+        let path = line.and_then(|line| line.split_whitespace().last());
+        Ok(checkout().join(path.with_context(|| format!("{program} was not packaged"))?))
+    };
+    Ok(Package {
+        delegate: zip("lifeboat-delegate")?,
+        coordinator: zip("lifeboat-coordinator")?,
+        told: told.trim_end().to_owned(),
+    })
+}
+
+/// Makes the bucket for code in an account and Region, and uploads the zips. Gives the bucket's name.
+///
+/// # Errors
+/// If AWS refuses.
+pub(super) fn upload(client: &Client, account: &str, zips: &[(&str, &Path)]) -> Result<String> {
+    let bucket = format!("lifeboat-code-{account}-{}", client.region());
+    client.text(&["s3", "mb", &format!("s3://{bucket}")])?;
+    for (key, zip) in zips {
+        let from = zip.to_str().context("a path in UTF-8")?;
+        client.text(&[
+            "s3",
+            "cp",
+            "--only-show-errors",
+            from,
+            &format!("s3://{bucket}/{key}"),
+        ])?;
+    }
+    Ok(bucket)
+}
+
+/// Deploys a template with these parameters, and waits for the stack.
+///
+/// # Errors
+/// If the stack does not come about; the message has its failed events.
+pub(super) fn deploy(client: &Client, stack: &str, template: &str, parameters: &[String]) -> Result<()> {
+    let file = checkout().join(format!("cloudformation/{template}.yaml"));
+    let mut arguments = vec![
+        "cloudformation",
+        "deploy",
+        "--no-fail-on-empty-changeset",
+        "--capabilities",
+        "CAPABILITY_NAMED_IAM",
+        "--stack-name",
+        stack,
+        "--template-file",
+        file.to_str().context("a path in UTF-8")?,
+        "--parameter-overrides",
+    ];
+    arguments.extend(parameters.iter().map(String::as_str));
+    let Err(error) = client.text(&arguments) else {
+        return Ok(());
+    };
+    let failed = "StackEvents[?contains(ResourceStatus,'FAILED')].[LogicalResourceId,ResourceStatusReason]";
+    let events = client.text(&[
+        "cloudformation",
+        "describe-stack-events",
+        "--stack-name",
+        stack,
+        "--query",
+        failed,
+    ]);
+    Err(error.context(format!("the stack {stack}: {}", events.unwrap_or_default())))
+}

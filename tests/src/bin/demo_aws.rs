@@ -1,0 +1,42 @@
+//! `make demo-aws`: the guided tour on a local AWS.
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use lifeboat_tests::aws::tell;
+use lifeboat_tests::stage::Stage;
+
+/// Two accounts, the stacks, an issue and its command, a recovery point, a restore.
+#[derive(Parser)]
+struct Arguments {
+    /// How the functions are compiled.
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Profile {
+    /// With optimisation.
+    Release,
+    /// Without.
+    Dev,
+    /// Not at all: what an earlier build without optimisation has left is used.
+    Built,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let profile = match arguments.profile {
+        Profile::Release => "release",
+        Profile::Dev => "dev",
+        Profile::Built => "built",
+    };
+    let stage = Stage::default();
+    match stage.run(move |_| tell(profile)) {
+        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("the demonstration failed: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
