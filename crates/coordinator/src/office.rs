@@ -213,7 +213,7 @@ fn unknown(message: impl Into<String>) -> Problem {
     Problem::new(
         Code::RequestRefused,
         message,
-        "`lifeboat application list` shows which applications there are",
+        r#"{"application": {"list": {}}} asks which applications there are"#,
     )
 }
 
