@@ -4,7 +4,7 @@
 //! Everything is asked as a user asks it, by the official client; only the objects in the clusters are put and
 //! looked at by their administrator.
 
-mod client;
+pub mod client;
 mod deploy;
 mod office;
 
@@ -60,6 +60,17 @@ const LOG_LINES: usize = 30;
 /// # Errors
 /// If a step fails; the functions' last words are printed before.
 pub fn tell(profile: &str) -> Result<i32> {
+    tell_and(profile, |_, _| Ok(()))
+}
+
+/// Tells the story and goes on with what stands at its end.
+///
+/// # Errors
+/// If a step fails, or what follows; the functions' last words are printed before.
+pub fn tell_and(
+    profile: &str,
+    more: impl FnOnce(&Story<'_>, &mut Narrator) -> Result<()>,
+) -> Result<i32> {
     println!(
         "Lifeboat on AWS: two accounts, real functions, real API servers behind EKS. Local are only the clouds:\n\
          S3, KMS, IAM, Lambda, CloudFormation and EventBridge are played on this machine."
@@ -71,7 +82,9 @@ pub fn tell(profile: &str) -> Result<i32> {
     told.step("start", "Two AWS accounts");
     let aws = LocalAws::start(&LocalAwsOptions { controllers: false })?;
     let story = Story::begin(&aws)?;
-    let ended = story.tell(&mut told, &package);
+    let ended = story
+        .tell(&mut told, &package)
+        .and_then(|()| more(&story, &mut told));
     if ended.is_err() {
         last_words(&aws);
     }
@@ -106,10 +119,13 @@ fn last_words(aws: &LocalAws) {
 }
 
 /// Both accounts and who administrates them.
-struct Story<'a> {
-    aws: &'a LocalAws,
-    primary: Client,
-    recovery: Client,
+pub struct Story<'a> {
+    /// Where they are.
+    pub aws: &'a LocalAws,
+    /// The administrator of the account that is protected.
+    pub primary: Client,
+    /// The administrator of the account that it is recovered in.
+    pub recovery: Client,
     office: Office,
 }
 

@@ -13,7 +13,7 @@ const READ_TIMEOUT: &str = "--cli-read-timeout=300";
 
 /// The client with the keys of somebody, a Region and a folder for what it writes.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
+pub struct Client {
     program: PathBuf,
     endpoint: String,
     credentials: Credentials,
@@ -26,7 +26,7 @@ impl Client {
     ///
     /// # Errors
     /// If the client cannot be installed.
-    pub(super) fn new(
+    pub fn new(
         aws: &LocalAws,
         credentials: Credentials,
         region: &str,
@@ -42,7 +42,7 @@ impl Client {
     }
 
     /// The Region that it asks.
-    pub(super) fn region(&self) -> &str {
+    pub fn region(&self) -> &str {
         &self.region
     }
 
@@ -50,7 +50,7 @@ impl Client {
     ///
     /// # Errors
     /// If it fails; the message is what it said.
-    pub(super) fn text(&self, arguments: &[&str]) -> Result<String> {
+    pub fn text(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.program);
         command.args(arguments).arg(READ_TIMEOUT);
         self.output(command)
@@ -61,7 +61,7 @@ impl Client {
     ///
     /// # Errors
     /// If it fails, or prints anything else.
-    pub(super) fn json(&self, arguments: &[&str]) -> Result<Value> {
+    pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.text(arguments)?;
         if text.trim().is_empty() {
             return Ok(Value::Null);
@@ -73,7 +73,7 @@ impl Client {
     ///
     /// # Errors
     /// If it fails; the message is what it said.
-    pub(super) fn shell(&self, line: &str) -> Result<String> {
+    pub fn shell(&self, line: &str) -> Result<String> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line]);
         self.output(command).with_context(|| line.to_owned())
@@ -83,7 +83,7 @@ impl Client {
     ///
     /// # Errors
     /// If the function fails, or the call does.
-    pub(super) fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
+    pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
         let answer = self.folder.join("answer.json");
         let path = answer.to_str().context("a folder with a name in UTF-8")?;
         let payload = payload.to_string();
