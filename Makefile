@@ -22,7 +22,7 @@ demo: control-plane
 ## make demo-aws          a local AWS: the stacks, an issue and its command, a recovery point, a restore
 .PHONY: demo-aws
 demo-aws: control-plane local-aws
-	@cargo build --release --quiet -p lifeboat-tests --bin lifeboat-demo-aws
+	@cargo build --release --quiet -p lifeboat-cli --bin lifeboat -p lifeboat-tests --bin lifeboat-demo-aws
 	@target/release/lifeboat-demo-aws
 
 ## make package           both functions as zips for Lambda, x86_64 and arm64, with their sizes
@@ -43,11 +43,12 @@ prove: control-plane
 	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
 	@target/release/lifeboat-prove --report target/prove/report.json "$(BUNDLE)"
 
-## make bench             the ratios of the README (SIZE=objects of the large capture, default 300000)
+## make bench             the ratios of the README (SIZE=objects of the captures, BENCH=aws or another part alone)
 .PHONY: bench
-bench: control-plane
+bench: control-plane local-aws
 	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
-	@target/release/lifeboat-bench --report target/bench/report.json $(if $(SIZE),--size $(SIZE)) $(BENCH)
+	@target/release/lifeboat-bench --report target/bench/report.json \
+		$(if $(SIZE),--size $(SIZE) --aws-size $(SIZE)) $(if $(BENCH),--only $(BENCH))
 
 ## make fuzz              the byte parsers under mutated input for longer (ITERATIONS=2000000)
 .PHONY: fuzz

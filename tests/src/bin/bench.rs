@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
-use lifeboat_tests::bench::{report::Report, scenario};
+use lifeboat_tests::bench::{aws, report::Report, scenario};
 
 /// Measures Lifeboat against a bare client on the same machine in the same run.
 #[derive(Parser)]
@@ -12,36 +12,61 @@ struct Arguments {
     /// Where the figures go as JSON.
     #[arg(long, default_value = "target/bench/report.json")]
     report: PathBuf,
-    /// Objects of the large capture.
-    #[arg(long, default_value_t = 300_000)]
+    /// Objects of the capture that is compared with listing.
+    #[arg(long, default_value_t = 60_000)]
     size: usize,
-    /// Objects of the small capture, against which memory must stay flat.
-    #[arg(long, default_value_t = 10_000)]
-    small: usize,
+    /// Objects of the captures whose memory is compared: it must stay flat.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 300_000])]
+    memory: Vec<usize>,
     /// Objects of the restore.
     #[arg(long, default_value_t = 20_000)]
     restore: usize,
     /// Repetitions of each measurement; the median counts.
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// Only these parts.
-    #[arg(long, value_delimiter = ',', default_values = ["capture", "memory", "restore"])]
+    /// Objects of the backup through AWS.
+    #[arg(long, default_value_t = 100_000)]
+    aws_size: usize,
+    /// How the functions for AWS are compiled: release, dev, or built for what a build has left.
+    #[arg(long, default_value = "release")]
+    aws_profile: String,
+    /// Only these parts; the figures of the others stay in the report.
+    #[arg(long, value_delimiter = ',', default_values = PARTS)]
     only: Vec<String>,
 }
+
+/// Everything that is measured.
+const PARTS: [&str; 4] = ["restore", "capture", "memory", "aws"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut report = Report::default();
-    let wanted = |part: &str| arguments.only.iter().any(|only| only == part);
-    if wanted("memory") {
-        scenario::capture(&mut report, arguments.small, 1, false).await?;
+    for part in &arguments.only {
+        ensure!(PARTS.contains(&part.as_str()), "{part} is none of {}", PARTS.join(", "));
     }
+    if arguments.only.len() < PARTS.len() {
+        report.keep(&arguments.report)?;
+    }
+    let wanted = |part: &str| arguments.only.iter().any(|only| only == part);
     if wanted("restore") {
         scenario::restore(&mut report, arguments.restore, arguments.repetitions).await?;
     }
     if wanted("capture") {
-        scenario::capture(&mut report, arguments.size, arguments.repetitions, true).await?;
+        scenario::capture(&mut report, arguments.size, arguments.repetitions).await?;
+    }
+    if wanted("memory") {
+        for objects in arguments.memory {
+            scenario::memory(&mut report, objects).await?;
+        }
+    }
+    if wanted("aws") {
+        let sizes = aws::Sizes {
+            profile: arguments.aws_profile.clone(),
+            objects: arguments.aws_size,
+            repetitions: arguments.repetitions,
+        };
+        tokio::task::block_in_place(|| aws::measure(&mut report, &sizes))?;
     }
     report.write(&arguments.report)
 }
