@@ -44,8 +44,9 @@ impl fmt::Display for AwsError {
 impl StdError for AwsError {}
 
 impl AwsError {
-    /// From the error of an SDK. `action` is the IAM action, `on` the resource as a user knows it.
-    pub(crate) fn new<E>(
+    /// From the error of an SDK, also of one that has no adapter here. `action` is the IAM action, `on` the
+    /// resource as a user knows it.
+    pub fn new<E>(
         action: &'static str,
         on: impl Into<String>,
         error: SdkError<E, HttpResponse>,

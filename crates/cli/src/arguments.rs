@@ -22,12 +22,20 @@ signed recovery point, and restores it into another cluster with a report of wha
 const AFTER: &str = "From nothing to a proven restore:
   lifeboat keys generate --out keys
   lifeboat backup --store points --context this-cluster \\
-      --recovery-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
+      --recovery-public-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
   lifeboat restore latest --store points --context other-cluster \\
       --recovery-key keys/recovery.key.pem --verify-key keys/signing.pub.pem
 
-Environment: LIFEBOAT_STORE, LIFEBOAT_APPLICATION, LIFEBOAT_RECOVERY_KEY, LIFEBOAT_SIGNING_KEY,
-LIFEBOAT_VERIFY_KEY and LIFEBOAT_LOG stand for the options of that name; KUBECONFIG as in kubectl.
+On AWS, from nothing to the first recovery point:
+  lifeboat deploy recovery --profile recovery --region eu-central-1
+  lifeboat deploy primary --profile primary --region eu-west-1 \\
+      --control 222222222222-eu-central-1 --recovery-public-key recovery.pub.pem
+  lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
+
+Environment: LIFEBOAT_STORE, LIFEBOAT_APPLICATION, LIFEBOAT_RECOVERY_KEY,
+LIFEBOAT_RECOVERY_PUBLIC_KEY, LIFEBOAT_SIGNING_KEY, LIFEBOAT_VERIFY_KEY and LIFEBOAT_LOG stand
+for the options of that name; KUBECONFIG as in kubectl; AWS_PROFILE, AWS_REGION and the like as
+in every tool for AWS.
 
 Exit codes:
     0  done
@@ -41,6 +49,8 @@ Exit codes:
     8  the store failed
     9  a key cannot be used
    10  the plan was refused; nothing was written
+   11  status: a recovery point is missed, or an issue leaves something unprotected
+   12  AWS or the coordinator refused or failed, or a stack did not come about
    70  a fault of Lifeboat itself
   130  interrupted; the same command continues
 
@@ -191,13 +201,15 @@ pub struct RecoveryKeyArguments {
 pub struct SealingKeyArguments {
     /// The public half of the recovery key (recovery.pub.pem), to encrypt with
     #[arg(
-        long = "recovery-key",
-        env = "LIFEBOAT_RECOVERY_KEY",
+        long = "recovery-public-key",
+        // As it was named before it had a variable of its own.
+        alias = "recovery-key",
+        env = "LIFEBOAT_RECOVERY_PUBLIC_KEY",
         hide_env_values = true,
         value_name = "FILE",
         help_heading = "Recovery points"
     )]
-    pub recipient: PathBuf,
+    pub recovery_public_key: PathBuf,
     /// The private half of the signing key (signing.key.pem), to sign with
     #[arg(
         long,

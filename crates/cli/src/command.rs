@@ -8,9 +8,11 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+pub mod application;
 pub mod backup;
 pub mod cat;
 pub mod completions;
+pub mod deploy;
 pub mod diff;
 pub mod explain;
 pub mod keys;
@@ -20,6 +22,7 @@ pub mod points;
 pub mod restore;
 pub mod schema;
 pub mod show;
+pub mod status;
 pub mod verify;
 pub mod wish;
 
@@ -45,6 +48,14 @@ pub enum Command {
     Plan(Box<plan::Arguments>),
     /// Restore a recovery point into a cluster and prove the outcome
     Restore(Box<restore::Arguments>),
+    /// Deploy the stacks to AWS: recovery, primary, then each application
+    #[command(subcommand)]
+    Deploy(deploy::Command),
+    /// Applications on AWS: their documents, backups, restores and recovery points
+    #[command(subcommand)]
+    Application(application::Command),
+    /// Show how the applications on AWS stand
+    Status(status::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Say what a code means and what to do
@@ -68,6 +79,9 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Restore(arguments) => restore::run(&arguments, context),
+        Command::Deploy(command) => deploy::run(&command, context),
+        Command::Application(command) => application::run(&command, context),
+        Command::Status(arguments) => status::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Schema(arguments) => schema::run(&arguments),

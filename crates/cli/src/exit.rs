@@ -29,6 +29,10 @@ pub enum Exit {
     Keys = 9,
     /// The plan was refused, before anything was written.
     PlanRefused = 10,
+    /// `status`: a recovery point is missed, or an issue is open that leaves something unprotected.
+    Attention = 11,
+    /// AWS refused or failed, or a stack did not come about.
+    Aws = 12,
     /// A fault of Lifeboat itself (`EX_SOFTWARE` of sysexits.h).
     Bug = 70,
     /// Interrupted by a signal (128 + SIGINT, as shells report it); the same command continues.
@@ -91,6 +95,10 @@ impl Exit {
             | Code::AccessTooNarrow
             | Code::UnsupportedCluster
             | Code::UnsupportedVersion
+            | Code::EndpointPrivate
+            | Code::ConnectedCluster
+            | Code::NoTaggedCluster
+            | Code::ClockSkewed
             | Code::NotRegistered
             | Code::BackupFailed
             | Code::BackupOverdue
@@ -98,9 +106,19 @@ impl Exit {
             | Code::DelegateSilent => Self::ClusterUnusable,
             Code::SigningKeyChanged | Code::RecoveryKeyChanged => Self::Keys,
             Code::ApplicationInvalid | Code::RequestRefused => Self::Usage,
-            Code::VaultingFailed => Self::Storage,
+            Code::VaultingFailed | Code::BucketUnsafe => Self::Storage,
             Code::VaultDamaged | Code::JobDocumentRefused => Self::PointRefused,
             Code::JobCancelled => Self::Interrupted,
+            Code::NoCredentials
+            | Code::WrongAccount
+            | Code::AwsDenied
+            | Code::AwsFailed
+            | Code::StackFailed
+            | Code::StackStuck
+            | Code::StackMissing
+            | Code::NoCoordinator
+            | Code::CoordinatorFailed => Self::Aws,
+            Code::NotPackaged => Self::Usage,
         }
     }
 

@@ -32,7 +32,8 @@ pub fn guidance(code: Code) -> Guidance {
         4 | 5 => point(code),
         6 | 7 => restore(code),
         8 => access(code),
-        _ => jobs(code),
+        9 => jobs(code),
+        _ => aws(code),
     }
 }
 
@@ -281,8 +282,10 @@ fn restore(code: Code) -> Guidance {
     }
 }
 
+mod aws;
 mod jobs;
 
+use aws::aws;
 use jobs::{access, jobs};
 
 #[cfg(test)]

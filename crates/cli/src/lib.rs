@@ -1,10 +1,11 @@
 //! The command line of Lifeboat: `lifeboat`, also reached as `kubectl lifeboat`.
 //!
 //! Wiring only: it reads arguments and environment, joins the adapters (folder stores, PEM keys, a
-//! Kubernetes API server) to the pure crates, and renders what comes back. Nothing may depend on it
+//! Kubernetes API server, AWS) to the pure crates, and renders what comes back. Nothing may depend on it
 //! but programs that read its documents.
 //!
 //! - [`arguments`]: the command line; [`command`]: one file per command.
+//! - [`aws`]: credentials, stacks, and requests to the coordinator.
 //! - [`output`]: documents as tables, JSON and YAML, on standard output and nowhere else.
 //! - [`failure`], [`guidance`], [`exit`]: what is wrong, what to do, and the exit code.
 //! - [`progress`]: typed events, rendered as bars or as lines on standard error.
@@ -19,6 +20,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 
 pub mod arguments;
+pub mod aws;
 pub mod cluster;
 pub mod command;
 pub mod context;

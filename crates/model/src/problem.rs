@@ -133,13 +133,13 @@ codes! {
     ClusterNotFound = 802,
     /// The cluster exists but does not work now: it is being created, updated, deleted, or has failed.
     ClusterNotActive = 803,
-    /// The cluster's endpoint does not let the delegate in: private only, or limited to some addresses.
+    /// The cluster's public endpoint does not let the delegate in: it is limited to some addresses.
     EndpointClosed = 804,
     /// The cluster does not know the delegate's role.
     NoAccessEntry = 805,
     /// The cluster knows the delegate's role, but it may not read everything.
     AccessTooNarrow = 806,
-    /// A cluster of a kind that Lifeboat cannot reach: on an Outpost, or connected from elsewhere.
+    /// A cluster of a kind that Lifeboat cannot reach: a local cluster on an Outpost.
     UnsupportedCluster = 807,
     /// A cluster of a Kubernetes version that Lifeboat does not know.
     UnsupportedVersion = 808,
@@ -149,6 +149,16 @@ codes! {
     SigningKeyChanged = 810,
     /// The registered recovery key is not the one that is pinned.
     RecoveryKeyChanged = 811,
+    /// The cluster has a private endpoint only.
+    EndpointPrivate = 812,
+    /// A cluster that runs elsewhere and is only shown in EKS (EKS Connector).
+    ConnectedCluster = 813,
+    /// No cluster of the environment has the application's tags, or they may not be looked for.
+    NoTaggedCluster = 814,
+    /// A clock differs too much from that of AWS.
+    ClockSkewed = 815,
+    /// A bucket of an access stack is not as its stack made it: open to others, or owned by others.
+    BucketUnsafe = 816,
 
     /// The application's document cannot be used.
     ApplicationInvalid = 901,
@@ -172,6 +182,27 @@ codes! {
     JobCancelled = 910,
     /// A request names something that there is not, or contradicts an earlier one.
     RequestRefused = 911,
+
+    /// Credentials of AWS or a Region are missing, or are not valid.
+    NoCredentials = 1001,
+    /// The credentials belong to another account than the one that was asked for.
+    WrongAccount = 1002,
+    /// AWS refuses an action to these credentials.
+    AwsDenied = 1003,
+    /// A call to AWS failed in another way.
+    AwsFailed = 1004,
+    /// A stack did not come about, or could not be changed.
+    StackFailed = 1005,
+    /// A stack is in a state in which it cannot be changed.
+    StackStuck = 1006,
+    /// The zips of the functions are missing.
+    NotPackaged = 1007,
+    /// There is no coordinator in this account and Region.
+    NoCoordinator = 1008,
+    /// The coordinator failed on a request, or answered what this program cannot read.
+    CoordinatorFailed = 1009,
+    /// A stack that is built upon has not been deployed.
+    StackMissing = 1010,
 }
 
 impl fmt::Display for Code {

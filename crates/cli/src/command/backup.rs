@@ -29,7 +29,7 @@ use crate::progress::{Phase, Unit};
 
 const AFTER: &str = "Example:
   lifeboat backup --store points --context shop-eu \\
-      --recovery-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
+      --recovery-public-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
 
   Only the public half of the recovery key is needed: this machine cannot read what it wrote.
   Permission: get and list on everything. What may not be read makes the point Partial, by
@@ -153,7 +153,7 @@ impl Document for BackupDocument {
 /// # Errors
 /// Where none was made. One that is Partial was made: it is printed, and the exit code says so.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recipient = keys::load_recipient(&arguments.keys.recipient)?;
+    let recipient = keys::load_recipient(&arguments.keys.recovery_public_key)?;
     let signer = PemSigner::load(&arguments.keys.signing_key)?;
     let document = context.block_on(make(arguments, &recipient, &signer, context))?;
     context.print(&document)?;

@@ -100,7 +100,7 @@ fn document(made: &KeyFiles) -> KeysDocument {
     KeysDocument {
         format: "lifeboat.dev/keys/v1".to_owned(),
         files: vec![
-            file(&made.recovery_public, "backup --recovery-key", "encrypts"),
+            file(&made.recovery_public, "backup --recovery-public-key", "encrypts"),
             file(&made.signing_key, "backup --signing-key", "signs"),
             file(
                 &made.recovery_key,

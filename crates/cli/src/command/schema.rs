@@ -2,11 +2,14 @@
 
 use clap::{Args, ValueEnum};
 use lifeboat_format::Statement;
-use lifeboat_model::Code;
+use lifeboat_model::request::{Answer, Request};
+use lifeboat_model::{ApplicationDocument, Code};
+use lifeboat_plan::RestoreOptions;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::backup::BackupDocument;
+use super::deploy::DeployDocument;
 use super::diff::DiffDocument;
 use super::explain::Explanations;
 use super::keys::KeysDocument;
@@ -59,6 +62,16 @@ pub enum Name {
     Keys,
     /// The result of `explain`
     Explanations,
+    /// An application, as `application put` takes it
+    Application,
+    /// Options of a restore, as `rules` of an application and as requests hold them
+    Options,
+    /// A request to the coordinator
+    Request,
+    /// The answer of the coordinator: the result of `status` and `application`
+    Answer,
+    /// The result of `deploy`
+    Deploy,
     /// An error on standard error
     Problem,
 }
@@ -80,6 +93,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Name::Diff => of::<DiffDocument>(),
         Name::Keys => of::<KeysDocument>(),
         Name::Explanations => of::<Explanations>(),
+        Name::Application => of_input::<ApplicationDocument>(),
+        Name::Options => of_input::<RestoreOptions>(),
+        Name::Request => of_input::<Request>(),
+        Name::Answer => of::<Answer>(),
+        Name::Deploy => of::<DeployDocument>(),
         Name::Problem => of::<ProblemDocument>(),
     };
     let mut text = serde_json::to_string_pretty(&schema)

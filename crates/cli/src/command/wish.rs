@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lifeboat_model::{Code, Problem, TypeSelector};
-use lifeboat_plan::{ExistingPolicy, RestoreOptions, RuleSet, Selection, StatusRule};
+use lifeboat_plan::{ExistingPolicy, PortRange, RestoreOptions, RuleSet, Selection, StatusRule};
 use lifeboat_translate::PatchRule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,15 @@ pub struct WishArguments {
     /// Patches as YAML or JSON (`lifeboat schema patches`); may be repeated
     #[arg(long = "patches", value_name = "FILE", help_heading = "Changes")]
     pub patches: Vec<PathBuf>,
+    /// The target's range of node ports where it is not 30000-32767
+    #[arg(
+        long,
+        default_value_t,
+        hide_default_value = true,
+        value_name = "FIRST-LAST",
+        help_heading = "Changes"
+    )]
+    pub node_port_range: PortRange,
     /// Restore the captured status of this type; may be repeated
     #[arg(long = "restore-status", value_name = "TYPE", help_heading = "Changes")]
     pub restore_status: Vec<String>,
@@ -112,6 +121,7 @@ impl WishArguments {
             },
             namespace_map,
             patches,
+            node_port_range: self.node_port_range,
             existing: match self.existing {
                 Existing::Keep => ExistingPolicy::Keep,
                 Existing::Update => ExistingPolicy::Update,
@@ -156,7 +166,7 @@ fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
 
 /// A document that its parser refuses. Parsers quote the text that they stumble over, which in a patch
 /// may be the value of a Secret; names of fields, between backticks, stay.
-fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure {
+pub(super) fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure {
     let text = error.to_string();
     let shown = match (text.find('"'), text.rfind('"')) {
         (Some(from), Some(to)) if from < to => format!("{}[not shown]{}", &text[..from], &text[to + 1..]),

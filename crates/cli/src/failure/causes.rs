@@ -1,6 +1,7 @@
 //! How each crate's errors become failures. Where an error knows what was wrong and what to do, it is
 //! shown as it says; its code decides the exit code.
 
+use lifeboat_aws::KmsError;
 use lifeboat_filesystem::{LockError, PemError};
 use lifeboat_jobs::ports::{KeyError, StoreError};
 use lifeboat_jobs::{PointError, SealError, WriteError};
@@ -28,6 +29,7 @@ from_problem!(
     ConnectError,
     DiscoveryError,
     KeyError,
+    KmsError,
     LeaseError,
     LockError,
     PemError,

@@ -23,8 +23,13 @@ pub(super) fn access(code: Code) -> Guidance {
         ),
         Code::EndpointClosed => of(
             "the endpoint of the cluster is closed to the delegate",
-            "It is private, or open only to some addresses, and the delegate is not among them.",
-            "open the public endpoint to the delegate, or deploy the stack private-delegate for the cluster",
+            "It is open to some addresses only. A function has no fixed address that could be added to them.",
+            "run the command that the issue prints; who may enter is still the cluster's decision",
+        ),
+        Code::EndpointPrivate => of(
+            "the cluster has a private endpoint only",
+            "Its API server can be reached from its VPC alone, where the delegate does not run.",
+            "run the command that the issue prints to open the public endpoint, or leave the cluster out of the application",
         ),
         Code::NoAccessEntry => of(
             "the cluster does not know the role of the delegate",
@@ -32,24 +37,44 @@ pub(super) fn access(code: Code) -> Guidance {
             "run the command that the issue prints; it fits the authentication mode of the cluster",
         ),
         Code::AccessTooNarrow => of(
-            "the role of the delegate may not read everything",
-            "Recovery points are Partial and name what is missing.",
-            "run the command that the issue prints, or apply the ClusterRole that it shows",
+            "the role of the delegate may not do everything that is needed",
+            "In the primary it may not read some types: recovery points are Partial and name them. In the recovery environment it may not write some: a restore would leave them out.",
+            "run the command that the issue prints",
         ),
         Code::UnsupportedCluster => of(
             "the cluster is of a kind that cannot be reached",
-            "It runs on an Outpost, or is connected to EKS from elsewhere.",
+            "It is a local cluster on an Outpost, whose API server can be reached only from there.",
             "leave the cluster out of the application",
+        ),
+        Code::ConnectedCluster => of(
+            "the cluster runs elsewhere and is only shown in EKS",
+            "EKS Connector shows clusters of other platforms; a delegate cannot enter them.",
+            "leave the cluster out of the application; `lifeboat backup` with a kubeconfig works for it",
+        ),
+        Code::NoTaggedCluster => of(
+            "no cluster has the tags of the application",
+            "The application names its clusters by tag, and none was found, or the delegate may not look for them.",
+            "tag the clusters as clusterTags of the application document says, or run the command that the issue prints",
+        ),
+        Code::ClockSkewed => of(
+            "a clock differs too much from that of AWS",
+            "Tokens and deadlines would be wrong, so the delegate does not register.",
+            "deploy the stack again; if it stays so, report it to AWS support with the function's name",
+        ),
+        Code::BucketUnsafe => of(
+            "a bucket is not as its stack made it",
+            "It can be opened to others, or objects in it can belong to others.",
+            "run the command that the reason prints, or deploy the access stack again",
         ),
         Code::UnsupportedVersion => of(
             "the Kubernetes version of the cluster is not known",
-            "It is older or newer than those that this version of Lifeboat was tried with.",
-            "update lifeboat, or the cluster",
+            "It is older than those that Lifeboat can read as one point in time.",
+            "update the cluster",
         ),
         Code::NotRegistered => of(
             "an environment or a delegate has not registered",
             "The stacks of the application are not deployed there, or their deployment has not ended.",
-            "deploy the stacks primary-access, recovery-access and application in the environments of the application",
+            "deploy what is missing: `lifeboat deploy recovery`, `lifeboat deploy primary`, then `lifeboat deploy application FILE`",
         ),
         Code::SigningKeyChanged => of(
             "the signing key is not the one that is pinned",
@@ -74,7 +99,7 @@ pub(super) fn jobs(code: Code) -> Guidance {
         Code::BackupFailed => of(
             "a recovery point could not be made",
             "It was tried several times. The next time of the schedule tries again.",
-            "mend what the cause names, then ask for a backup; the issue closes itself with the next good point",
+            "mend what the cause names, then ask for a backup with `lifeboat application backup`; the issue closes itself with the next good point",
         ),
         Code::BackupOverdue => of(
             "the last good recovery point is older than the schedule allows",
@@ -119,7 +144,7 @@ pub(super) fn jobs(code: Code) -> Guidance {
         _ => of(
             "a request was refused",
             "It names something that there is not, or has the token of another request. Nothing has changed.",
-            "correct the request; `lifeboat status` and `lifeboat points` show what there is",
+            "correct the request; `lifeboat status` and `lifeboat application points` show what there is",
         ),
     }
 }

@@ -23,17 +23,13 @@ impl Operator {
     pub(crate) fn lifeboat(&self, line: &str) -> Command {
         let words: Vec<&str> = line.split_whitespace().collect();
         let mut command = self.0.command(&words);
-        let recovery = if words[0] == "backup" {
-            "recovery.pub.pem"
-        } else {
-            "recovery.key.pem"
-        };
         command
             .env("LIFEBOAT_STORE", "points")
             .env("LIFEBOAT_APPLICATION", "shop")
             .env("LIFEBOAT_VERIFY_KEY", "keys/signing.pub.pem")
             .env("LIFEBOAT_SIGNING_KEY", "keys/signing.key.pem")
-            .env("LIFEBOAT_RECOVERY_KEY", format!("keys/{recovery}"));
+            .env("LIFEBOAT_RECOVERY_KEY", "keys/recovery.key.pem")
+            .env("LIFEBOAT_RECOVERY_PUBLIC_KEY", "keys/recovery.pub.pem");
         command
     }
 

@@ -4,8 +4,11 @@
 
 use std::fs;
 
+mod aws;
 mod readme;
 mod run;
+#[path = "../cluster/schema.rs"]
+mod schema;
 mod transcript;
 
 use run::Place;
@@ -120,7 +123,7 @@ users:
   user: {token: canary-token}
 ";
 
-const BACKUP: &str = "backup --progress never --store points --recovery-key keys/recovery.pub.pem \
+const BACKUP: &str = "backup --progress never --store points --recovery-public-key keys/recovery.pub.pem \
     --signing-key keys/signing.key.pem";
 
 const READ: &str = "--progress never --store points --verify-key keys/signing.pub.pem";
@@ -149,15 +152,19 @@ fn the_wrong_key_is_named_with_the_right_one() {
     for (name, line) in [
         (
             "private_half_for_backup",
-            format!("{backup} --recovery-key keys/recovery.key.pem --signing-key keys/signing.key.pem"),
+            format!(
+                "{backup} --recovery-public-key keys/recovery.key.pem --signing-key keys/signing.key.pem"
+            ),
         ),
         (
             "public_half_for_signing",
-            format!("{backup} --recovery-key keys/recovery.pub.pem --signing-key keys/signing.pub.pem"),
+            format!(
+                "{backup} --recovery-public-key keys/recovery.pub.pem --signing-key keys/signing.pub.pem"
+            ),
         ),
         (
             "keys_swapped",
-            format!("{backup} --recovery-key keys/signing.pub.pem --signing-key keys/signing.key.pem"),
+            format!("{backup} --recovery-public-key keys/signing.pub.pem --signing-key keys/signing.key.pem"),
         ),
         (
             "no_key_file",
@@ -234,13 +241,50 @@ fn every_schema_is_a_json_schema() {
         "diff",
         "keys",
         "explanations",
+        "application",
+        "options",
+        "request",
+        "answer",
+        "deploy",
         "problem",
     ] {
         let output = place.run(&format!("schema {name}"));
         let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(
-            schema["$schema"].is_string() && schema["type"] == "object",
+            schema["$schema"].is_string() && (schema["type"] == "object" || schema["oneOf"].is_array()),
             "{name}: {schema}"
         );
     }
+}
+
+/// Whoever wrote `--recovery-key` for a backup before there was the other name still can.
+#[test]
+fn the_former_name_of_the_public_half_is_taken() {
+    let place = prepared();
+    let line = BACKUP.replace("--recovery-public-key", "--recovery-key");
+    let output = place.run(&line);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("LB-0101"),
+        "the keys are read before the kubeconfig: {text}"
+    );
+}
+
+#[test]
+fn aws_is_not_asked_before_everything_local_is_right() {
+    let place = Place::new();
+    insta::assert_snapshot!(
+        "deploy_no_document",
+        transcript(&place, "deploy application shop.yaml")
+    );
+    fs::write(
+        place.path().join("shop.yaml"),
+        "format: 1\nname: shop\nprimary: {account: '1', region: moon}\nrecovery: {account: '222222222222', region: eu-central-1}\n",
+    )
+    .unwrap();
+    insta::assert_snapshot!(
+        "deploy_wrong_document",
+        transcript(&place, "deploy application shop.yaml")
+    );
+    insta::assert_snapshot!("aws_no_region", transcript(&place, "status"));
 }

@@ -1,0 +1,162 @@
+//! The port for stacks over CloudFormation itself.
+
+use async_trait::async_trait;
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter};
+use jiff::Timestamp;
+use lifeboat_aws::AwsError;
+use lifeboat_model::EnvironmentId;
+
+use super::failure;
+use super::session::Session;
+use super::stack::{Change, ChangeSet, Event, Stack, Stacks};
+use crate::failure::Failure;
+
+/// CloudFormation in an account and a Region.
+#[derive(Debug, Clone)]
+pub struct CloudFormation {
+    client: Client,
+    environment: EnvironmentId,
+}
+
+impl CloudFormation {
+    /// As somebody.
+    #[must_use]
+    pub fn new(session: &Session) -> Self {
+        Self {
+            client: Client::new(&session.patient()),
+            environment: session.environment().clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl Stacks for CloudFormation {
+    fn environment(&self) -> &EnvironmentId {
+        &self.environment
+    }
+
+    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Failure> {
+        let answer = self.client.describe_stacks().stack_name(stack).send().await;
+        let answer = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", stack, e)) {
+            Ok(answer) => answer,
+            // There is no code of its own for it.
+            Err(error)
+                if error.code() == Some("ValidationError")
+                    && error.to_string().contains("does not exist") =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(failure(&format!("look at the stack {stack}"), &error)),
+        };
+        Ok(answer.stacks().first().map(|stack| {
+            let parameters = stack.parameters().iter();
+            let outputs = stack.outputs().iter();
+            Stack {
+                status: stack
+                    .stack_status()
+                    .map(|s| s.as_str().to_owned())
+                    .unwrap_or_default(),
+                parameters: parameters
+                    .filter_map(|p| Some((p.parameter_key()?.to_owned(), p.parameter_value()?.to_owned())))
+                    .collect(),
+                outputs: outputs
+                    .filter_map(|o| Some((o.output_key()?.to_owned(), o.output_value()?.to_owned())))
+                    .collect(),
+            }
+        }))
+    }
+
+    async fn create_change_set(&self, change: &Change) -> Result<(), Failure> {
+        let parameters = change.parameters.iter().map(|(name, value)| {
+            let parameter = Parameter::builder().parameter_key(name);
+            match value {
+                Some(value) => parameter.parameter_value(value),
+                None => parameter.use_previous_value(true),
+            }
+            .build()
+        });
+        let kind = if change.is_new {
+            ChangeSetType::Create
+        } else {
+            ChangeSetType::Update
+        };
+        let sent = (self.client.create_change_set())
+            .stack_name(&change.stack)
+            .change_set_name(&change.name)
+            .change_set_type(kind)
+            .template_body(change.template)
+            // Roles have names: the buckets of other accounts know them by these.
+            .capabilities(Capability::CapabilityNamedIam)
+            .set_parameters(Some(parameters.collect()))
+            .send()
+            .await;
+        sent.map(drop).map_err(|e| {
+            let error = AwsError::new("cloudformation:CreateChangeSet", &change.stack, e);
+            failure(&format!("plan the stack {}", change.stack), &error)
+        })
+    }
+
+    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Failure> {
+        let answer = (self.client.describe_change_set())
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await
+            .map_err(|e| {
+                let error = AwsError::new("cloudformation:DescribeChangeSet", stack, e);
+                failure(&format!("look at the change set of the stack {stack}"), &error)
+            })?;
+        Ok(ChangeSet {
+            status: answer.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+            reason: answer.status_reason().unwrap_or_default().to_owned(),
+            changes: answer.changes().len(),
+        })
+    }
+
+    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Failure> {
+        let sent = (self.client.delete_change_set())
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await;
+        sent.map(drop).map_err(|e| {
+            let error = AwsError::new("cloudformation:DeleteChangeSet", stack, e);
+            failure(&format!("remove the change set of the stack {stack}"), &error)
+        })
+    }
+
+    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Failure> {
+        let sent = (self.client.execute_change_set())
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await;
+        sent.map(drop).map_err(|e| {
+            let error = AwsError::new("cloudformation:ExecuteChangeSet", stack, e);
+            failure(&format!("deploy the stack {stack}"), &error)
+        })
+    }
+
+    async fn events(&self, stack: &str) -> Result<Vec<Event>, Failure> {
+        // One page holds a hundred events, more than happen between two looks.
+        let answer = (self.client.describe_stack_events().stack_name(stack).send().await).map_err(|e| {
+            let error = AwsError::new("cloudformation:DescribeStackEvents", stack, e);
+            failure(&format!("read the events of the stack {stack}"), &error)
+        })?;
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let events = answer.stack_events().iter();
+        Ok(events
+            .map(|event| Event {
+                id: text(event.event_id()),
+                at: event
+                    .timestamp()
+                    .and_then(|at| Timestamp::from_second(at.secs()).ok()),
+                resource: text(event.logical_resource_id()),
+                kind: text(event.resource_type()),
+                status: text(event.resource_status().map(|status| status.as_str())),
+                reason: text(event.resource_status_reason()),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,442 @@
+//! Deploys a stack by a change set and follows it to its end, over a port for CloudFormation.
+//!
+//! What `aws cloudformation deploy` does, and more: events as they happen, the reasons of the resources that
+//! failed first, former values of parameters that nobody names now, and words for a stack that is stuck. A
+//! command that is repeated waits for what an interrupted one has begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lifeboat_kubernetes::retry::wait;
+use lifeboat_model::{Code, EnvironmentId, Problem};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::template::Template;
+use crate::failure::Failure;
+use crate::guidance::guidance;
+
+/// Between two looks. A stack takes a minute; CloudFormation throttles who asks every second.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How many resources that failed are named. What follows the first ones is their consequence.
+const NAMED: usize = 5;
+
+/// What CloudFormation is asked. Errors are those that a user reads.
+#[async_trait]
+pub trait Stacks: Send + Sync {
+    /// Where the stacks are.
+    fn environment(&self) -> &EnvironmentId;
+    /// A stack; none where there is none of that name.
+    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Failure>;
+    /// Begins to make a change set.
+    async fn create_change_set(&self, change: &Change) -> Result<(), Failure>;
+    /// How far a change set is.
+    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Failure>;
+    /// Removes a change set that is not executed.
+    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Failure>;
+    /// Begins to execute a change set.
+    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Failure>;
+    /// The latest events, newest first.
+    async fn events(&self, stack: &str) -> Result<Vec<Event>, Failure>;
+}
+
+/// A stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// Its status, such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// The values of its parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// The values of its outputs.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// A change set that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The stack.
+    pub stack: String,
+    /// The name of the change set.
+    pub name: String,
+    /// Whether the stack is new.
+    pub is_new: bool,
+    /// The template.
+    pub template: &'static str,
+    /// The parameters: a value, or none for the one that the stack has.
+    pub parameters: BTreeMap<String, Option<String>>,
+}
+
+/// How far a change set is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Its status, such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why it has that status.
+    pub reason: String,
+    /// How many resources it changes; the first page alone is counted.
+    pub changes: usize,
+}
+
+/// Something that happened to a resource, or to the stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub id: String,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// The resource, as the template names it.
+    pub resource: String,
+    /// Its type.
+    pub kind: String,
+    /// Its status now.
+    pub status: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is deployed.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The name of the stack.
+    pub stack: String,
+    /// The template.
+    pub template: Template,
+    /// The parameters that have a value now. Others keep theirs, or the default.
+    pub parameters: BTreeMap<&'static str, String>,
+    /// The name of the change set: letters, digits and '-'.
+    pub change_set: String,
+}
+
+/// What became of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// It was made.
+    Created,
+    /// It was changed.
+    Updated,
+    /// There was nothing to change.
+    Unchanged,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        })
+    }
+}
+
+/// A stack as it is in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// Deploys a stack; `tell` gets a line for each thing that happens.
+///
+/// # Errors
+/// LB-1005 where it does not come about, LB-1006 where it cannot be changed, or that of a call.
+pub async fn deploy(
+    stacks: &dyn Stacks,
+    wanted: &Wanted,
+    tell: &(dyn Fn(&str) + Send + Sync),
+) -> Result<Deployed, Failure> {
+    Deploying { stacks, wanted, tell }.run().await
+}
+
+struct Deploying<'a> {
+    stacks: &'a dyn Stacks,
+    wanted: &'a Wanted,
+    tell: &'a (dyn Fn(&str) + Send + Sync),
+}
+
+impl Deploying<'_> {
+    async fn run(&self) -> Result<Deployed, Failure> {
+        let stack = self.at_rest().await?;
+        let change = self.change(stack.as_ref());
+        self.stacks.create_change_set(&change).await?;
+        if !self.is_needed(&change).await? {
+            self.say("nothing to change");
+            return self.done(Outcome::Unchanged).await;
+        }
+        let mut seen = self.seen().await?;
+        self.say(if change.is_new { "creating" } else { "updating" });
+        let executed = self.stacks.execute_change_set(&change.stack, &change.name).await;
+        let status = match executed {
+            Ok(()) => self.end(&mut seen).await?,
+            // Refused, or failed at once: the stack's own events say more than the call.
+            Err(failure) => {
+                let status = self.status().await?;
+                self.news(&mut seen).await?;
+                if seen.since.is_empty() || !is_failure(&status) {
+                    return Err(failure);
+                }
+                status
+            }
+        };
+        if is_failure(&status) {
+            return Err(self.failed(&status, &seen, change.is_new));
+        }
+        self.done(if change.is_new {
+            Outcome::Created
+        } else {
+            Outcome::Updated
+        })
+        .await
+    }
+
+    /// The stack once nothing goes on with it; none where it has to be made.
+    async fn at_rest(&self) -> Result<Option<Stack>, Failure> {
+        let mut told = false;
+        loop {
+            let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
+                return Ok(None);
+            };
+            match stack.status.as_str() {
+                // What a change set leaves behind that was never executed.
+                "REVIEW_IN_PROGRESS" => return Ok(None),
+                status if status.ends_with("_IN_PROGRESS") => {
+                    if !told {
+                        self.say(&format!("{status}: something else changes it; waiting for that"));
+                        told = true;
+                    }
+                    wait(PAUSE).await;
+                }
+                "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
+                    return Err(self.never_made(&stack.status).await);
+                }
+                "UPDATE_ROLLBACK_FAILED" => {
+                    return Err(self.stuck(
+                        "its last update could not be undone",
+                        &format!("aws cloudformation continue-update-rollback {}", self.options()),
+                        Vec::new(),
+                    ));
+                }
+                _ => return Ok(Some(stack)),
+            }
+        }
+    }
+
+    fn change(&self, stack: Option<&Stack>) -> Change {
+        let given = self.wanted.parameters.iter();
+        let mut parameters: BTreeMap<String, Option<String>> = given
+            .map(|(name, value)| ((*name).to_owned(), Some(value.clone())))
+            .collect();
+        if let Some(stack) = stack {
+            // What somebody has set (how long logs are kept, where alarms go) stays set.
+            let known = self.wanted.template.parameters();
+            for name in stack.parameters.keys().filter(|name| known.contains(*name)) {
+                parameters.entry(name.clone()).or_insert(None);
+            }
+        }
+        Change {
+            stack: self.wanted.stack.clone(),
+            name: self.wanted.change_set.clone(),
+            is_new: stack.is_none(),
+            template: self.wanted.template.body,
+            parameters,
+        }
+    }
+
+    /// Waits for a change set; says whether there is anything to execute.
+    async fn is_needed(&self, change: &Change) -> Result<bool, Failure> {
+        let set = loop {
+            let set = self
+                .stacks
+                .describe_change_set(&change.stack, &change.name)
+                .await?;
+            if !matches!(set.status.as_str(), "CREATE_PENDING" | "CREATE_IN_PROGRESS") {
+                break set;
+            }
+            wait(PAUSE).await;
+        };
+        let is_made = set.status == "CREATE_COMPLETE";
+        if is_made && (change.is_new || set.changes > 0) {
+            return Ok(true);
+        }
+        // Nothing remembers a change set by its name: each deployment has one of its own.
+        drop(self.stacks.delete_change_set(&change.stack, &change.name).await);
+        if is_made || says_nothing_to_change(&set.reason) {
+            return Ok(false);
+        }
+        let mut problem = self.problem(
+            Code::StackFailed,
+            "could not be planned",
+            guidance(Code::StackFailed).remedy,
+        );
+        problem
+            .causes
+            .push(format!("the change set is {}: {}", set.status, set.reason));
+        Err(problem.into())
+    }
+
+    async fn seen(&self) -> Result<Seen, Failure> {
+        let events = self.stacks.events(&self.wanted.stack).await?;
+        Ok(Seen {
+            before: events.into_iter().map(|event| event.id).collect(),
+            since: Vec::new(),
+        })
+    }
+
+    /// Follows the stack until nothing goes on with it, and gives its last status.
+    async fn end(&self, seen: &mut Seen) -> Result<String, Failure> {
+        loop {
+            // First the status, then the events: none of those that led to it is missed.
+            let status = self.status().await?;
+            self.news(seen).await?;
+            if !status.ends_with("_IN_PROGRESS") {
+                return Ok(status);
+            }
+            wait(PAUSE).await;
+        }
+    }
+
+    async fn status(&self) -> Result<String, Failure> {
+        let stack = self.stacks.describe(&self.wanted.stack).await?;
+        // One that was deleted meanwhile has failed as well.
+        Ok(stack.map_or_else(|| "DELETE_COMPLETE".to_owned(), |stack| stack.status))
+    }
+
+    async fn news(&self, seen: &mut Seen) -> Result<(), Failure> {
+        let events = self.stacks.events(&self.wanted.stack).await?;
+        for event in events.into_iter().rev() {
+            if seen.before.insert(event.id.clone()) {
+                self.say(&line(&event));
+                seen.since.push(event);
+            }
+        }
+        Ok(())
+    }
+
+    async fn done(&self, outcome: Outcome) -> Result<Deployed, Failure> {
+        let stack = self.stacks.describe(&self.wanted.stack).await?;
+        Ok(Deployed {
+            outcome,
+            outputs: stack.map(|stack| stack.outputs).unwrap_or_default(),
+        })
+    }
+
+    fn failed(&self, status: &str, seen: &Seen, is_new: bool) -> Failure {
+        let what = if is_new {
+            format!("was not created: it is {status}")
+        } else {
+            format!("was not updated: it is {status}")
+        };
+        let remedy = if is_new {
+            format!(
+                "mend what is named, run `aws cloudformation delete-stack {}`, then the same command again",
+                self.options()
+            )
+        } else {
+            "mend what is named, then run the same command again; the stack is as it was before".to_owned()
+        };
+        let mut problem = self.problem(Code::StackFailed, &what, &remedy);
+        problem.causes = reasons(&seen.since);
+        problem.into()
+    }
+
+    async fn never_made(&self, status: &str) -> Failure {
+        let events = self.stacks.events(&self.wanted.stack).await.unwrap_or_default();
+        let oldest_first: Vec<Event> = events.into_iter().rev().collect();
+        let what = match status {
+            "DELETE_FAILED" => "it could not be deleted in full",
+            _ => {
+                "it never came about, and can only be deleted; what it made and still keeps is taken over by the next try"
+            }
+        };
+        let command = format!("aws cloudformation delete-stack {}", self.options());
+        self.stuck(what, &command, reasons(&oldest_first))
+    }
+
+    fn stuck(&self, what: &str, command: &str, causes: Vec<String>) -> Failure {
+        let remedy = format!("run `{command}`, wait until that has ended, then run the same command again");
+        let mut problem = self.problem(Code::StackStuck, &format!("cannot be changed: {what}"), &remedy);
+        problem.causes = causes;
+        problem.into()
+    }
+
+    fn options(&self) -> String {
+        format!(
+            "--stack-name {} --region {}",
+            self.wanted.stack,
+            self.stacks.environment().region
+        )
+    }
+
+    fn problem(&self, code: Code, what: &str, remedy: &str) -> Problem {
+        Problem::new(
+            code,
+            format!(
+                "the stack {} in {} {what}",
+                self.wanted.stack,
+                self.stacks.environment()
+            ),
+            remedy,
+        )
+    }
+
+    fn say(&self, text: &str) {
+        (self.tell)(&format!("{}: {text}", self.wanted.stack));
+    }
+}
+
+/// The events that are known.
+struct Seen {
+    before: BTreeSet<String>,
+    /// Those of this deployment, oldest first.
+    since: Vec<Event>,
+}
+
+fn line(event: &Event) -> String {
+    let at = event
+        .at
+        .map_or_else(String::new, |at| format!("{} ", at.strftime("%H:%M:%S")));
+    let reason = match event.reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!("{at}{} {} {}{reason}", event.status, event.kind, event.resource)
+}
+
+/// Whether an operation ended otherwise than it was meant to.
+fn is_failure(status: &str) -> bool {
+    !matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE") && !status.ends_with("_IN_PROGRESS")
+}
+
+/// CloudFormation has no code for it, only these sentences
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html>).
+fn says_nothing_to_change(reason: &str) -> bool {
+    reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
+}
+
+/// Why resources failed, those first that failed first. What was cancelled because of them says nothing.
+fn reasons(oldest_first: &[Event]) -> Vec<String> {
+    let failed = oldest_first.iter().filter(|event| {
+        let of_stack = event.kind == "AWS::CloudFormation::Stack";
+        let ended_badly = event.status.ends_with("_FAILED") || (of_stack && is_failure(&event.status));
+        let is_consequence = event.reason.is_empty()
+            || event.reason.contains("cancelled")
+            || event.reason.starts_with("The following resource(s) failed");
+        ended_badly && !is_consequence
+    });
+    let mut reasons: Vec<String> = Vec::new();
+    for event in failed {
+        let reason = format!("{} ({}): {}", event.resource, event.kind, event.reason);
+        if !reasons.contains(&reason) && reasons.len() < NAMED {
+            reasons.push(reason);
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

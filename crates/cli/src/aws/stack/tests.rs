@@ -1,0 +1,326 @@
+//! Deployments against a CloudFormation that answers by a script.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use super::*;
+use crate::aws::template::APPLICATION;
+
+/// Answers in turn; the last one is given again and again.
+struct Turns<T>(Mutex<VecDeque<T>>);
+
+impl<T: Clone> Turns<T> {
+    fn new(turns: Vec<T>) -> Self {
+        Self(Mutex::new(turns.into()))
+    }
+
+    fn next(&self) -> T {
+        let mut turns = self.0.lock().unwrap();
+        match turns.len() {
+            1 => turns.front().unwrap().clone(),
+            _ => turns.pop_front().unwrap(),
+        }
+    }
+}
+
+struct Script {
+    environment: EnvironmentId,
+    stacks: Turns<Option<Stack>>,
+    change_sets: Turns<ChangeSet>,
+    events: Turns<Vec<Event>>,
+    executes: bool,
+    calls: Mutex<Vec<&'static str>>,
+    changes: Mutex<Vec<Change>>,
+    told: Mutex<Vec<String>>,
+}
+
+impl Script {
+    fn new(stacks: Vec<Option<Stack>>, events: Vec<Vec<Event>>) -> Self {
+        let made = ChangeSet {
+            status: "CREATE_COMPLETE".to_owned(),
+            reason: String::new(),
+            changes: 3,
+        };
+        Self {
+            environment: EnvironmentId::parse("111111111111-eu-west-1").unwrap(),
+            stacks: Turns::new(stacks),
+            change_sets: Turns::new(vec![
+                ChangeSet {
+                    status: "CREATE_IN_PROGRESS".to_owned(),
+                    ..ChangeSet::default()
+                },
+                made,
+            ]),
+            events: Turns::new(events),
+            executes: true,
+            calls: Mutex::default(),
+            changes: Mutex::default(),
+            told: Mutex::default(),
+        }
+    }
+
+    fn called(&self, call: &'static str) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    fn has_called(&self, call: &str) -> bool {
+        self.calls.lock().unwrap().contains(&call)
+    }
+
+    async fn deploy(&self) -> Result<Deployed, Failure> {
+        let wanted = Wanted {
+            stack: "lifeboat-application-shop".to_owned(),
+            template: APPLICATION,
+            parameters: BTreeMap::from([("Application", "shop".to_owned())]),
+            change_set: "lifeboat-1".to_owned(),
+        };
+        let tell = |line: &str| self.told.lock().unwrap().push(line.to_owned());
+        deploy(self, &wanted, &tell).await
+    }
+}
+
+#[async_trait]
+impl Stacks for Script {
+    fn environment(&self) -> &EnvironmentId {
+        &self.environment
+    }
+
+    async fn describe(&self, _: &str) -> Result<Option<Stack>, Failure> {
+        Ok(self.stacks.next())
+    }
+
+    async fn create_change_set(&self, change: &Change) -> Result<(), Failure> {
+        self.changes.lock().unwrap().push(change.clone());
+        Ok(())
+    }
+
+    async fn describe_change_set(&self, _: &str, _: &str) -> Result<ChangeSet, Failure> {
+        Ok(self.change_sets.next())
+    }
+
+    async fn delete_change_set(&self, _: &str, _: &str) -> Result<(), Failure> {
+        self.called("delete");
+        Ok(())
+    }
+
+    async fn execute_change_set(&self, _: &str, _: &str) -> Result<(), Failure> {
+        self.called("execute");
+        if self.executes {
+            Ok(())
+        } else {
+            Err(Failure::new(Code::AwsDenied, "failed to deploy the stack"))
+        }
+    }
+
+    async fn events(&self, _: &str) -> Result<Vec<Event>, Failure> {
+        Ok(self.events.next())
+    }
+}
+
+fn stack(status: &str) -> Option<Stack> {
+    Some(Stack {
+        status: status.to_owned(),
+        outputs: BTreeMap::from([("DelegateArn".to_owned(), "arn".to_owned())]),
+        parameters: [("LogDays", "30"), ("Application", "shop"), ("Former", "x")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    })
+}
+
+fn event(id: &str, status: &str, resource: &str, reason: &str) -> Event {
+    let kind = if resource == "lifeboat-application-shop" {
+        "AWS::CloudFormation::Stack"
+    } else {
+        "AWS::S3::Bucket"
+    };
+    Event {
+        id: id.to_owned(),
+        at: Some("2026-11-21T12:00:03Z".parse().unwrap()),
+        resource: resource.to_owned(),
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_stack_is_made_and_each_event_told_once_in_order() {
+    let one = event("1", "CREATE_IN_PROGRESS", "Bucket", "");
+    let two = event("2", "CREATE_COMPLETE", "Bucket", "");
+    let script = Script::new(
+        vec![None, stack("CREATE_IN_PROGRESS"), stack("CREATE_COMPLETE")],
+        vec![
+            vec![event("0", "REVIEW_IN_PROGRESS", "s", "")],
+            vec![one.clone()],
+            vec![two, one],
+        ],
+    );
+    let deployed = script.deploy().await.unwrap();
+    assert_eq!(deployed.outcome, Outcome::Created);
+    assert_eq!(deployed.outputs["DelegateArn"], "arn");
+    let change = script.changes.lock().unwrap().remove(0);
+    assert!(change.is_new);
+    assert_eq!(
+        change.parameters,
+        BTreeMap::from([("Application".to_owned(), Some("shop".to_owned()))])
+    );
+    let told = script.told.lock().unwrap().join("\n");
+    assert_eq!(
+        told,
+        "lifeboat-application-shop: creating\n\
+         lifeboat-application-shop: 12:00:03 CREATE_IN_PROGRESS AWS::S3::Bucket Bucket\n\
+         lifeboat-application-shop: 12:00:03 CREATE_COMPLETE AWS::S3::Bucket Bucket"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_has_set_stays_set() {
+    let script = Script::new(
+        vec![stack("CREATE_COMPLETE"), stack("UPDATE_COMPLETE")],
+        vec![Vec::new()],
+    );
+    assert_eq!(script.deploy().await.unwrap().outcome, Outcome::Updated);
+    let change = script.changes.lock().unwrap().remove(0);
+    assert!(!change.is_new);
+    assert_eq!(change.parameters["LogDays"], None);
+    assert_eq!(change.parameters["Application"].as_deref(), Some("shop"));
+    // A parameter that the template does not have any more would be refused.
+    assert!(!change.parameters.contains_key("Former"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_to_change_is_a_success() {
+    for (status, reason) in [
+        (
+            "FAILED",
+            "The submitted information didn't contain changes. Submit different information to create a change set.",
+        ),
+        ("FAILED", "No updates are to be performed."),
+        ("CREATE_COMPLETE", ""),
+    ] {
+        let mut script = Script::new(vec![stack("CREATE_COMPLETE")], vec![Vec::new()]);
+        script.change_sets = Turns::new(vec![ChangeSet {
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            changes: 0,
+        }]);
+        assert_eq!(
+            script.deploy().await.unwrap().outcome,
+            Outcome::Unchanged,
+            "{reason}"
+        );
+        assert!(script.has_called("delete") && !script.has_called("execute"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_cannot_be_planned_says_why() {
+    let mut script = Script::new(vec![stack("CREATE_COMPLETE")], vec![Vec::new()]);
+    script.change_sets = Turns::new(vec![ChangeSet {
+        status: "FAILED".to_owned(),
+        reason: "Parameters: [Colour] do not exist in the template".to_owned(),
+        changes: 0,
+    }]);
+    let failure = script.deploy().await.unwrap_err();
+    assert_eq!(failure.problem().code, Code::StackFailed);
+    assert!(failure.to_string().contains("[Colour]"), "{failure}");
+    assert!(!script.has_called("execute"));
+}
+
+fn failing_events() -> Vec<Event> {
+    vec![
+        event("6", "ROLLBACK_COMPLETE", "lifeboat-application-shop", ""),
+        event(
+            "5",
+            "ROLLBACK_IN_PROGRESS",
+            "lifeboat-application-shop",
+            "The following resource(s) failed to create: [Bucket, Other].",
+        ),
+        event("4", "CREATE_FAILED", "Other", "Resource creation cancelled"),
+        event("3", "CREATE_FAILED", "Bucket", "taken already"),
+        event("2", "CREATE_IN_PROGRESS", "Bucket", ""),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_fails_names_what_failed_first() {
+    let script = Script::new(
+        vec![None, stack("ROLLBACK_IN_PROGRESS"), stack("ROLLBACK_COMPLETE")],
+        vec![Vec::new(), failing_events()],
+    );
+    insta::assert_snapshot!("failed", script.deploy().await.unwrap_err().to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_fails_leaves_the_former_stack() {
+    let script = Script::new(
+        vec![stack("CREATE_COMPLETE"), stack("UPDATE_ROLLBACK_COMPLETE")],
+        vec![
+            Vec::new(),
+            vec![
+                event("2", "UPDATE_ROLLBACK_COMPLETE", "lifeboat-application-shop", ""),
+                event("1", "UPDATE_FAILED", "Bucket", "not allowed"),
+            ],
+        ],
+    );
+    insta::assert_snapshot!("not_updated", script.deploy().await.unwrap_err().to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_never_came_about_is_explained() {
+    let script = Script::new(vec![stack("ROLLBACK_COMPLETE")], vec![failing_events()]);
+    let failure = script.deploy().await.unwrap_err();
+    assert_eq!(failure.problem().code, Code::StackStuck);
+    insta::assert_snapshot!("never_made", failure.to_string());
+    assert!(script.changes.lock().unwrap().is_empty());
+    let script = Script::new(vec![stack("UPDATE_ROLLBACK_FAILED")], vec![Vec::new()]);
+    let text = script.deploy().await.unwrap_err().to_string();
+    assert!(text.contains("aws cloudformation continue-update-rollback --stack-name lifeboat-application-shop --region eu-west-1"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_interrupted_command_has_begun_is_waited_for() {
+    let script = Script::new(
+        vec![
+            stack("UPDATE_IN_PROGRESS"),
+            stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+            stack("UPDATE_COMPLETE"),
+        ],
+        vec![Vec::new()],
+    );
+    assert_eq!(script.deploy().await.unwrap().outcome, Outcome::Updated);
+    let told = script.told.lock().unwrap();
+    assert_eq!(
+        told.iter().filter(|line| line.contains("waiting")).count(),
+        1,
+        "{told:?}"
+    );
+}
+
+/// A change set that was never executed leaves a stack without resources behind.
+#[tokio::test(start_paused = true)]
+async fn a_stack_in_review_is_made() {
+    let script = Script::new(
+        vec![stack("REVIEW_IN_PROGRESS"), stack("CREATE_COMPLETE")],
+        vec![Vec::new()],
+    );
+    assert_eq!(script.deploy().await.unwrap().outcome, Outcome::Created);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_is_no_failure_of_the_stack() {
+    // The former update had failed; that says nothing of this one.
+    let mut script = Script::new(vec![stack("UPDATE_ROLLBACK_COMPLETE")], vec![Vec::new()]);
+    script.executes = false;
+    assert_eq!(script.deploy().await.unwrap_err().problem().code, Code::AwsDenied);
+    // One that fails while it is called has events that say more than the call.
+    let mut script = Script::new(
+        vec![None, stack("ROLLBACK_COMPLETE")],
+        vec![Vec::new(), failing_events()],
+    );
+    script.executes = false;
+    let failure = script.deploy().await.unwrap_err();
+    assert_eq!(failure.problem().code, Code::StackFailed);
+    assert!(failure.to_string().contains("taken already"), "{failure}");
+}

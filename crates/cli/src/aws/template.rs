@@ -1,0 +1,75 @@
+//! The CloudFormation templates, as they were when this program was built.
+
+use std::collections::BTreeSet;
+
+use serde_yaml_ng::Value;
+
+/// A template and the name of the stack that is made from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Template {
+    /// Its name, as that of its file.
+    pub name: &'static str,
+    /// Its text.
+    pub body: &'static str,
+}
+
+/// Once in the control account.
+pub const CONTROL: Template = Template {
+    name: "control",
+    body: include_str!("../../../../cloudformation/control.yaml"),
+};
+
+/// Once per recovery account and Region.
+pub const RECOVERY_ACCESS: Template = Template {
+    name: "recovery-access",
+    body: include_str!("../../../../cloudformation/recovery-access.yaml"),
+};
+
+/// Once per primary account and Region.
+pub const PRIMARY_ACCESS: Template = Template {
+    name: "primary-access",
+    body: include_str!("../../../../cloudformation/primary-access.yaml"),
+};
+
+/// Once per application and side.
+pub const APPLICATION: Template = Template {
+    name: "application",
+    body: include_str!("../../../../cloudformation/application.yaml"),
+};
+
+impl Template {
+    /// The name of the stack of a template that is deployed once per account and Region.
+    #[must_use]
+    pub fn stack(&self) -> String {
+        format!("lifeboat-{}", self.name)
+    }
+
+    /// The names of its parameters.
+    #[must_use]
+    pub fn parameters(&self) -> BTreeSet<String> {
+        let document: Value = serde_yaml_ng::from_str(self.body).expect("a test reads every template");
+        let parameters = document.get("Parameters").and_then(Value::as_mapping);
+        parameters
+            .into_iter()
+            .flat_map(|parameters| parameters.keys())
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_is_read_and_fits_into_a_request() {
+        for template in [CONTROL, RECOVERY_ACCESS, PRIMARY_ACCESS, APPLICATION] {
+            // CreateChangeSet takes up to 51,200 bytes of TemplateBody
+            // (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html).
+            assert!(template.body.len() <= 51_200, "{}", template.name);
+            assert!(!template.parameters().is_empty(), "{}", template.name);
+        }
+        assert!(APPLICATION.parameters().contains("DelegateKey"));
+        assert_eq!(PRIMARY_ACCESS.stack(), "lifeboat-primary-access");
+    }
+}

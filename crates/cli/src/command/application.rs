@@ -1,0 +1,367 @@
+//! `lifeboat application`: applications on AWS, by requests to the coordinator.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use lifeboat_filesystem::{SystemClock, SystemIds};
+use lifeboat_jobs::ports::{Clock, Ids};
+use lifeboat_model::request::{
+    Answer, ApplicationRequest, BackupRequest, CancelRequest, PointsRequest, Request, RestoreRequest,
+};
+use lifeboat_model::{Application, ApplicationDocument, ApplicationName, ClusterName, Code, RequestToken};
+use lifeboat_plan::RestoreOptions;
+use serde_json::{Map, Value};
+
+use super::wish::{WishArguments, unparsable};
+use crate::aws::office::{Office, together};
+use crate::aws::session::AwsArguments;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+pub mod answer;
+mod follow;
+
+use answer::AnswerDocument;
+
+const PUT: &str = "Example:
+  lifeboat application put shop.yaml --profile recovery --region eu-central-1
+
+  Access to the clusters is checked at once, and what is missing becomes an issue that
+  `lifeboat status` shows with the command that mends it.
+
+Exit codes: 0 put, 2 the document cannot be used, 12 AWS or the coordinator failed";
+
+const SHOW: &str = "Example:
+  lifeboat application show shop --profile recovery --region eu-central-1
+
+Exit codes: 0 shown, 2 there is no such application, 12 AWS or the coordinator failed";
+
+const LIST: &str = "Example:
+  lifeboat application list --profile recovery --region eu-central-1
+
+Exit codes: 0 listed, 12 AWS or the coordinator failed";
+
+const BACKUP: &str = "Example:
+  lifeboat application backup shop --wait --profile recovery --region eu-central-1
+
+Exit codes: 0 begun, or with --wait: the point is in the vault; 2 there is no such application,
+3 with --wait: the point is Partial, 6 with --wait: it could not be made, 12 AWS or the
+coordinator failed";
+
+const RESTORE: &str = "Example:
+  lifeboat application restore shop latest --wait --profile recovery --region eu-central-1
+
+  Restores into the clusters that the application document names, or with --cluster and --into
+  into another one. Options are laid over the rules of the document.
+
+Exit codes: 0 begun, or with --wait: the plan came true; 2 there is no such application, point
+or cluster, 4 with --wait: it did not come true in full, 12 AWS or the coordinator failed";
+
+const POINTS: &str = "Example:
+  lifeboat application points shop --profile recovery --region eu-central-1
+
+Exit codes: 0 listed, 2 there is no such application, 12 AWS or the coordinator failed";
+
+const CANCEL: &str = "Example:
+  lifeboat application cancel shop --restore 20261121T112233Z-7f3a9c --profile recovery
+
+  Without --restore the running backup is ended. What a restore has created stays.
+
+Exit codes: 0 it will end, 2 nothing of that name runs, 12 AWS or the coordinator failed";
+
+/// What can be done with applications.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Put the document of an application, in place of the former one
+    #[command(after_long_help = PUT)]
+    Put(PutArguments),
+    /// Show the document of an application
+    #[command(after_long_help = SHOW)]
+    Show(NameArguments),
+    /// List the applications
+    #[command(after_long_help = LIST)]
+    List(AskArguments),
+    /// Make a recovery point now
+    #[command(after_long_help = BACKUP)]
+    Backup(BackupArguments),
+    /// Restore a recovery point
+    #[command(after_long_help = RESTORE)]
+    Restore(Box<RestoreArguments>),
+    /// List the recovery points in the vault, and why each is kept
+    #[command(after_long_help = POINTS)]
+    Points(NameArguments),
+    /// End a backup or a restore early
+    #[command(after_long_help = CANCEL)]
+    Cancel(CancelArguments),
+}
+
+/// Who asks the coordinator.
+#[derive(Debug, Clone, Args)]
+pub struct AskArguments {
+    /// Of the control account.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// A question about one application.
+#[derive(Debug, Clone, Args)]
+pub struct NameArguments {
+    /// The application
+    #[arg(value_name = "NAME")]
+    pub name: ApplicationName,
+    /// Who asks.
+    #[command(flatten)]
+    pub ask: AskArguments,
+}
+
+/// Options of `lifeboat application put`.
+#[derive(Debug, Clone, Args)]
+pub struct PutArguments {
+    /// The application document, YAML or JSON (`lifeboat schema application`)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Who asks.
+    #[command(flatten)]
+    pub ask: AskArguments,
+}
+
+/// How a request is named and followed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Request")]
+pub struct RequestArguments {
+    /// The name of the request: the same one again starts nothing twice; else a new one
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<RequestToken>,
+    /// Wait until it has ended, and tell how it goes
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `lifeboat application backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArguments {
+    /// The application.
+    #[command(flatten)]
+    pub of: NameArguments,
+    /// The request.
+    #[command(flatten)]
+    pub request: RequestArguments,
+}
+
+/// Options of `lifeboat application restore`.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArguments {
+    /// The application.
+    #[command(flatten)]
+    pub of: NameArguments,
+    /// The recovery point: latest, latest-complete, an id or its beginning
+    #[arg(value_name = "POINT", default_value = "latest")]
+    pub point: String,
+    /// Only this cluster of the application
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
+    pub cluster: Option<ClusterName>,
+    /// The EKS cluster of the recovery environment to write into; needs --cluster
+    #[arg(long, value_name = "NAME", requires = "cluster", help_heading = "Target")]
+    pub into: Option<ClusterName>,
+    /// What is restored, and how.
+    #[command(flatten)]
+    pub wish: WishArguments,
+    /// The request.
+    #[command(flatten)]
+    pub request: RequestArguments,
+}
+
+/// Options of `lifeboat application cancel`.
+#[derive(Debug, Clone, Args)]
+pub struct CancelArguments {
+    /// The application.
+    #[command(flatten)]
+    pub of: NameArguments,
+    /// The restore, by the token of its request; else the running backup
+    #[arg(long, value_name = "TOKEN", help_heading = "Request")]
+    pub restore: Option<RequestToken>,
+    /// The name of this request: the same one again cancels nothing that came later
+    #[arg(long, value_name = "TOKEN", help_heading = "Request")]
+    pub token: Option<RequestToken>,
+}
+
+/// Asks the coordinator, and prints its answer.
+///
+/// # Errors
+/// What it refuses, and where it cannot be asked.
+pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    let (answer, exit) = context.block_on(async {
+        // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+        Box::pin(ask(command, context)).await
+    })?;
+    context.print(&AnswerDocument::new(answer, SystemClock.now()))?;
+    Ok(exit)
+}
+
+async fn ask(command: &Command, context: &Context) -> Result<(Answer, Exit), Failure> {
+    let (request, asks) = match command {
+        Command::Put(arguments) => {
+            let (document, _) = read_document(&arguments.file)?;
+            let request = ApplicationRequest::Put(Box::new(document));
+            (Request::Application(request), &arguments.ask)
+        }
+        Command::Show(arguments) => {
+            let application = arguments.name.clone();
+            let request = ApplicationRequest::Get { application };
+            (Request::Application(request), &arguments.ask)
+        }
+        Command::List(asks) => (Request::Application(ApplicationRequest::List {}), asks),
+        Command::Points(arguments) => {
+            let application = arguments.name.clone();
+            (Request::Points(PointsRequest { application }), &arguments.ask)
+        }
+        Command::Cancel(arguments) => {
+            let request = CancelRequest {
+                application: arguments.of.name.clone(),
+                restore: arguments.restore.clone(),
+                token: Some(named(arguments.token.as_ref())),
+            };
+            (Request::Cancel(request), &arguments.of.ask)
+        }
+        Command::Backup(arguments) => return backup(arguments, context).await,
+        Command::Restore(arguments) => return restore(arguments, context).await,
+    };
+    let office = Office::new(asks.aws.open().await?);
+    Ok((office.ask(&request).await?, Exit::Success))
+}
+
+async fn backup(arguments: &BackupArguments, context: &Context) -> Result<(Answer, Exit), Failure> {
+    let request = BackupRequest {
+        application: arguments.of.name.clone(),
+        token: Some(named(arguments.request.token.as_ref())),
+    };
+    let office = Office::new(arguments.of.ask.aws.open().await?);
+    if !arguments.request.wait {
+        let accepted = office.accepted(&Request::Backup(request)).await?;
+        return Ok((Answer::Accepted(accepted), Exit::Success));
+    }
+    let (points, exit) = follow::backup(&office, request, context).await?;
+    Ok((Answer::Points(points), exit))
+}
+
+async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Answer, Exit), Failure> {
+    let request = RestoreRequest {
+        application: arguments.of.name.clone(),
+        point: arguments.point.clone(),
+        cluster: arguments.cluster.clone(),
+        into: arguments.into.clone(),
+        options: options(&arguments.wish.options()?)?,
+        token: Some(named(arguments.request.token.as_ref())),
+    };
+    let office = Office::new(arguments.of.ask.aws.open().await?);
+    let accepted = office.accepted(&Request::Restore(request)).await?;
+    if !arguments.request.wait {
+        return Ok((Answer::Accepted(accepted), Exit::Success));
+    }
+    let (status, exit) = follow::restore(&office, &accepted, context).await?;
+    Ok((Answer::Status(status), exit))
+}
+
+/// The token of a request. One without would start twice where its answer was lost.
+fn named(given: Option<&RequestToken>) -> RequestToken {
+    if let Some(token) = given {
+        return token.clone();
+    }
+    let mut random = [0; 4];
+    SystemIds.random(&mut random);
+    let second = SystemClock.now().strftime("%Y%m%dT%H%M%SZ");
+    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    RequestToken::parse(format!("{second}-{random}")).expect("digits, letters and '-' make a token")
+}
+
+/// The options that were given, alone: those that were not leave the rules of the application as they are.
+fn options(wish: &RestoreOptions) -> Result<Map<String, Value>, Failure> {
+    let fields = |options: &RestoreOptions| match serde_json::to_value(options) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => unreachable!("a struct with fields is an object"),
+        Err(error) => Err(Failure::of(
+            Code::Bug,
+            "failed to write the options as JSON",
+            &error,
+        )),
+    };
+    let defaults = fields(&RestoreOptions::default())?;
+    let mut given = fields(wish)?;
+    given.retain(|name, value| defaults.get(name) != Some(value));
+    Ok(given)
+}
+
+/// Reads an application document, and what it means.
+///
+/// # Errors
+/// LB-0011 where it is none, else every problem of it.
+pub(super) fn read_document(file: &Path) -> Result<(ApplicationDocument, Application), Failure> {
+    let named = format!("failed to read the application document {}", file.display());
+    let invalid = |error: &dyn std::error::Error| {
+        unparsable(&named, error).remedy("compare the file with `lifeboat schema application`")
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::of(Code::InvalidDocument, named.as_str(), &error)
+            .remedy("check the path and its permissions")
+    })?;
+    // JSON is YAML too, but numbers keep their text only in a JSON reader.
+    let document: ApplicationDocument = if text.trim_start().starts_with('{') {
+        serde_json::from_str(&text).map_err(|error| invalid(&error))?
+    } else {
+        serde_yaml_ng::from_str(&text).map_err(|error| invalid(&error))?
+    };
+    match document.parse() {
+        Ok(application) => Ok((document, application)),
+        Err(problems) => Err(together(problems)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use lifeboat_plan::ExistingPolicy;
+
+    use super::*;
+
+    #[test]
+    fn only_options_that_were_given_are_laid_over_the_rules() {
+        assert!(options(&RestoreOptions::default()).unwrap().is_empty());
+        let wish = RestoreOptions {
+            existing: ExistingPolicy::Update,
+            ..RestoreOptions::default()
+        };
+        let given = options(&wish).unwrap();
+        assert_eq!(Value::Object(given), serde_json::json!({"existing": "update"}));
+    }
+
+    #[test]
+    fn each_request_has_a_name_of_its_own() {
+        assert_ne!(named(None), named(None));
+        let token = RequestToken::parse("mine").unwrap();
+        assert_eq!(named(Some(&token)), token);
+    }
+
+    #[test]
+    fn a_document_is_checked_before_anybody_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.yaml");
+        let good = "format: 1\nname: shop\nprimary: {account: \"111111111111\", region: eu-west-1}\n\
+                    recovery: {account: \"222222222222\", region: eu-central-1}\nclusters: [{name: orders}]\n";
+        std::fs::write(&file, good).unwrap();
+        let (_, application) = read_document(&file).unwrap();
+        assert_eq!(application.name.as_str(), "shop");
+        std::fs::write(
+            &file,
+            good.replace("name: shop", "name: Shop!")
+                .replace("111111111111", "1"),
+        )
+        .unwrap();
+        let refused = read_document(&file).unwrap_err();
+        assert_eq!(refused.exit(), Exit::Usage);
+        assert!(refused.to_string().contains("also LB-"), "{refused}");
+        std::fs::write(&file, format!("{good}colour: red\n")).unwrap();
+        let unknown = read_document(&file).unwrap_err();
+        assert!(unknown.to_string().contains("colour"), "{unknown}");
+    }
+}

@@ -1,0 +1,283 @@
+//! The coordinator's answers as a user reads them. As JSON and YAML they are what the coordinator sent.
+
+use jiff::Timestamp;
+use lifeboat_model::request::{
+    Accepted, Answer, ApplicationStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus, StatusAnswer,
+};
+use lifeboat_model::{Code, Severity};
+use serde::{Serialize, Serializer};
+
+use crate::output::table::Table;
+use crate::output::{Document, human, yaml};
+
+/// How many restores that have ended are shown.
+const ENDED: usize = 3;
+
+/// An answer, and the moment that ages are counted from.
+#[derive(Debug, Clone)]
+pub struct AnswerDocument {
+    answer: Answer,
+    now: Timestamp,
+}
+
+impl AnswerDocument {
+    /// An answer that came now.
+    #[must_use]
+    pub fn new(answer: Answer, now: Timestamp) -> Self {
+        Self { answer, now }
+    }
+}
+
+impl Serialize for AnswerDocument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.answer.serialize(serializer)
+    }
+}
+
+impl Document for AnswerDocument {
+    fn table(&self) -> String {
+        match &self.answer {
+            Answer::Accepted(accepted) => accepted_text(accepted),
+            Answer::Status(status) => status_text(status, self.now),
+            Answer::Points(points) => points_text(points, self.now),
+            Answer::Application(document) => match serde_json::to_value(document) {
+                Ok(value) => yaml::render(&value),
+                Err(error) => format!("{error}\n"),
+            },
+            Answer::Applications(names) if names.is_empty() => no_applications(),
+            Answer::Applications(names) => names.iter().map(|name| format!("{name}\n")).collect(),
+            Answer::Refused(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+        }
+    }
+}
+
+fn no_applications() -> String {
+    "no applications; `lifeboat application put FILE` makes one\n".to_owned()
+}
+
+fn accepted_text(accepted: &Accepted) -> String {
+    let again = if accepted.repeated {
+        "accepted before, nothing was begun now"
+    } else {
+        "accepted"
+    };
+    let point = match &accepted.point {
+        Some(point) => format!(", recovery point {point}"),
+        None => String::new(),
+    };
+    format!(
+        "{again}: {}{point}\n`lifeboat status {}` tells how it goes\n",
+        accepted.token, accepted.application
+    )
+}
+
+/// Whether somebody should look at an application: it has no recovery point as recent as it should, or an issue
+/// leaves something unprotected.
+#[must_use]
+pub fn needs_attention(status: &ApplicationStatus) -> bool {
+    is_late(status)
+        || status
+            .issues
+            .iter()
+            .any(|issue| issue.severity == Severity::Error)
+}
+
+/// Whether the last good point is missing, or older than the schedule allows.
+fn is_late(status: &ApplicationStatus) -> bool {
+    let overdue = status
+        .issues
+        .iter()
+        .any(|issue| issue.code == Code::BackupOverdue);
+    status.last_good.is_none() || overdue
+}
+
+fn status_text(status: &StatusAnswer, now: Timestamp) -> String {
+    if status.applications.is_empty() {
+        return no_applications();
+    }
+    let texts: Vec<String> = status
+        .applications
+        .iter()
+        .map(|status| application_text(status, now))
+        .collect();
+    texts.join("\n")
+}
+
+fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
+    let mut text = format!("{}: {}\n", status.application, verdict(status));
+    let mut field = |name: &str, value: String| text.push_str(&format!("  {name:<11} {value}\n"));
+    field("primary", status.primary.to_string());
+    field("recovery", status.recovery.to_string());
+    let clusters: Vec<&str> = status.clusters.iter().map(|cluster| cluster.as_str()).collect();
+    field(
+        "clusters",
+        match clusters.as_slice() {
+            [] => "none found yet".to_owned(),
+            names => names.join(", "),
+        },
+    );
+    field("last good", last_good(status, now));
+    let next = match status.next_backup {
+        Some(at) if at > now => format!("in {}", human::age(now, at)),
+        Some(_) => "now".to_owned(),
+        None => "never".to_owned(),
+    };
+    field("next", format!("{next} ({})", status.schedule));
+    if let Some(run) = &status.backup {
+        let attempt = match run.attempt {
+            1 => String::new(),
+            attempt => format!(", try {attempt}"),
+        };
+        field(
+            "backup",
+            format!(
+                "{} {} for {}{attempt}",
+                run.point,
+                run.phase,
+                human::age(run.started_at, now)
+            ),
+        );
+    }
+    let mut ended = 0;
+    for restore in &status.restores {
+        ended += usize::from(restore.state.is_over());
+        if restore.state.is_over() && ended > ENDED {
+            continue;
+        }
+        field("restore", restore_line(restore));
+        for problem in &restore.problems {
+            text_of_problem(&mut field, problem);
+        }
+    }
+    if let Some(key) = &status.signing_key {
+        field("signed by", key.clone());
+    }
+    if status.issues.is_empty() {
+        field("issues", "none".to_owned());
+        return text;
+    }
+    text.push_str("  issues\n");
+    for issue in &status.issues {
+        let about = match &issue.cluster {
+            Some(cluster) => format!("{cluster}: "),
+            None => String::new(),
+        };
+        text.push_str(&format!(
+            "    {} {} since {}: {about}{}\n      to mend it: {}\n",
+            issue.severity,
+            issue.code,
+            human::age(issue.since, now),
+            issue.message,
+            issue.guidance
+        ));
+        if let Some(command) = &issue.command {
+            text.push_str(&copied(command));
+        }
+        for other in &issue.alternatives {
+            text.push_str(&format!("      or, {}:\n{}", other.what, copied(&other.command)));
+        }
+    }
+    text
+}
+
+/// A command as it can be copied: alone on its lines, and one with a document in it without indentation, which
+/// would change the document.
+fn copied(command: &str) -> String {
+    let indent = if command.contains("<<") { "" } else { "        " };
+    command.lines().map(|line| format!("{indent}{line}\n")).collect()
+}
+
+fn text_of_problem(field: &mut impl FnMut(&str, String), problem: &lifeboat_model::Problem) {
+    for line in problem.to_string().lines() {
+        field("", format!("  {line}"));
+    }
+}
+
+fn verdict(status: &ApplicationStatus) -> &'static str {
+    if status.last_good.is_none() {
+        "NOT PROTECTED YET"
+    } else if is_late(status) {
+        "LATE"
+    } else if needs_attention(status) {
+        "protected, with issues"
+    } else {
+        "protected"
+    }
+}
+
+fn last_good(status: &ApplicationStatus, now: Timestamp) -> String {
+    let Some(point) = &status.last_good else {
+        return "none".to_owned();
+    };
+    let lateness = if is_late(status) {
+        "older than the schedule allows"
+    } else {
+        "as recent as the schedule demands"
+    };
+    format!(
+        "{}, {} old, {lateness}; {}, {} in {}",
+        point.point,
+        human::age(point.created_at, now),
+        completeness(point),
+        human::counted(point.objects, "object", "objects"),
+        human::bytes(point.bytes)
+    )
+}
+
+fn completeness(point: &PointStatus) -> &'static str {
+    match (&point.damaged, point.complete) {
+        (Some(_), _) => "DAMAGED",
+        (None, true) => "Complete",
+        (None, false) => "Partial",
+    }
+}
+
+/// How far a restore is, in a line.
+pub(super) fn restore_line(restore: &RestoreStatus) -> String {
+    let state = match restore.state {
+        RestoreState::Waiting => "is waiting",
+        RestoreState::Running => "is running",
+        RestoreState::Done => "has come true",
+        RestoreState::Incomplete => "did NOT come true in full",
+        RestoreState::Failed => "FAILED",
+        RestoreState::Cancelled => "was cancelled",
+    };
+    format!(
+        "{}: {} of {} into {} {state}",
+        restore.token, restore.cluster, restore.point, restore.into
+    )
+}
+
+fn points_text(points: &PointsAnswer, now: Timestamp) -> String {
+    if points.points.is_empty() {
+        return format!("no recovery points of application {}\n", points.application);
+    }
+    let mut table = Table::new(&[
+        "POINT",
+        ">AGE",
+        "COMPLETENESS",
+        ">OBJECTS",
+        ">SIZE",
+        ">VERIFIED",
+        "KEPT AS",
+    ]);
+    let mut damaged = String::new();
+    for point in &points.points {
+        table.row([
+            point.point.to_string(),
+            human::age(point.created_at, now),
+            completeness(point).to_owned(),
+            human::count(point.objects),
+            human::bytes(point.bytes),
+            human::age(point.verified_at, now),
+            point.kept_by.join(", "),
+        ]);
+        if let Some(problem) = &point.damaged {
+            damaged.push_str(&format!("\n{} is damaged\n  {problem}\n", point.point));
+        }
+    }
+    format!("{}{damaged}", table.render(0))
+}
+
+#[cfg(test)]
+mod tests;

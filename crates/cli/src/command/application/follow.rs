@@ -1,0 +1,160 @@
+//! Waits for what was asked for, and tells how it goes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lifeboat_kubernetes::retry::wait;
+use lifeboat_model::request::{
+    Accepted, ApplicationStatus, BackupRequest, PointsAnswer, Request, RestoreState, RestoreStatus,
+    StatusAnswer,
+};
+use lifeboat_model::{Code, RecoveryPointId};
+
+use super::answer::restore_line;
+use crate::aws::office::Office;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Between two questions. Each is a look of the coordinator at the application, which costs a dozen requests
+/// to S3; a backup takes a minute.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Asks for a backup and waits for its point.
+pub(super) async fn backup(
+    office: &Office,
+    request: BackupRequest,
+    context: &Context,
+) -> Result<(PointsAnswer, Exit), Failure> {
+    let application = request.application.clone();
+    // What is there, or under way, was begun before it was asked for.
+    let mut before: BTreeSet<RecoveryPointId> = ids(&office.points(&application).await?);
+    let status = office.status(&application).await?;
+    let had_failed = has_failed(&status);
+    let accepted = office.accepted(&Request::Backup(request)).await?;
+    tell_accepted(context, &accepted);
+    match status.backup {
+        Some(run) if !accepted.repeated => {
+            before.insert(run.point);
+        }
+        Some(_) => {}
+        // The same request of before has ended: its point is the newest one, or a later one is as good.
+        None if accepted.repeated => before.clear(),
+        None => {}
+    }
+    let (mut told, mut has_begun) = (String::new(), false);
+    loop {
+        let status = office.status(&application).await?;
+        let mut points = office.points(&application).await?;
+        points.points.retain(|point| !before.contains(&point.point));
+        // Newest first.
+        if let Some(point) = points.points.first().cloned() {
+            let exit = if point.complete {
+                Exit::Success
+            } else {
+                Exit::Partial
+            };
+            points.points = vec![point];
+            return Ok((points, exit));
+        }
+        if let Some(failure) = given_up(&status, has_begun || !had_failed) {
+            return Err(failure);
+        }
+        has_begun |= status
+            .backup
+            .as_ref()
+            .is_some_and(|run| !before.contains(&run.point));
+        let line = backup_line(&status);
+        if line != told {
+            context.progress.note(&line);
+            told = line;
+        }
+        wait(PAUSE).await;
+    }
+}
+
+fn ids(points: &PointsAnswer) -> BTreeSet<RecoveryPointId> {
+    points.points.iter().map(|point| point.point.clone()).collect()
+}
+
+fn has_failed(status: &ApplicationStatus) -> bool {
+    status.issues.iter().any(|issue| issue.code == Code::BackupFailed)
+}
+
+/// Why no point will come: the tries are used up, or nothing can begin before somebody mends something. The
+/// issue of an earlier failure says nothing of this backup, so that `is_ours` tells whether it counts.
+fn given_up(status: &ApplicationStatus, is_ours: bool) -> Option<Failure> {
+    if status.backup.is_some() {
+        return None;
+    }
+    let issue = status.issues.iter().find(|issue| match issue.code {
+        Code::BackupFailed => is_ours,
+        Code::NotRegistered | Code::SigningKeyChanged | Code::RecoveryKeyChanged => true,
+        _ => false,
+    })?;
+    Some(
+        Failure::new(issue.code, issue.message.clone()).remedy(match &issue.command {
+            Some(command) => format!("{}: `{command}`", issue.guidance),
+            None => issue.guidance.clone(),
+        }),
+    )
+}
+
+fn backup_line(status: &ApplicationStatus) -> String {
+    match &status.backup {
+        Some(run) if run.attempt > 1 => format!("{}: {}, try {}", run.point, run.phase, run.attempt),
+        Some(run) => format!("{}: {}", run.point, run.phase),
+        None => "waiting for the backup to begin".to_owned(),
+    }
+}
+
+/// Waits for the restores of a request.
+pub(super) async fn restore(
+    office: &Office,
+    accepted: &Accepted,
+    context: &Context,
+) -> Result<(StatusAnswer, Exit), Failure> {
+    tell_accepted(context, accepted);
+    let mut told = Vec::new();
+    loop {
+        let mut status = office.status(&accepted.application).await?;
+        status.restores.retain(|restore| restore.token == accepted.token);
+        if status.restores.is_empty() {
+            return Err(Failure::new(
+                Code::CoordinatorFailed,
+                format!(
+                    "the coordinator knows nothing of the restore {} any more",
+                    accepted.token
+                ),
+            )
+            .remedy("it may have ended long ago: look at the target, or ask again with another --token"));
+        }
+        let lines: Vec<String> = status.restores.iter().map(restore_line).collect();
+        for line in lines.iter().filter(|line| !told.contains(*line)) {
+            context.progress.note(line);
+        }
+        told = lines;
+        if status.restores.iter().all(|restore| restore.state.is_over()) {
+            let exit = exit_of(&status.restores);
+            let applications = vec![status];
+            return Ok((StatusAnswer { applications }, exit));
+        }
+        wait(PAUSE).await;
+    }
+}
+
+fn exit_of(restores: &[RestoreStatus]) -> Exit {
+    if restores.iter().all(|restore| restore.state == RestoreState::Done) {
+        Exit::Success
+    } else {
+        Exit::NotAsPlanned
+    }
+}
+
+fn tell_accepted(context: &Context, accepted: &Accepted) {
+    let again = if accepted.repeated { " before" } else { "" };
+    context.progress.note(format!(
+        "accepted{again} as {}; it goes on if this is interrupted",
+        accepted.token
+    ));
+}

@@ -1,0 +1,273 @@
+//! `lifeboat deploy`: the stacks of both accounts, through CloudFormation.
+//!
+//! Three commands lead from nothing to the first recovery point: `recovery`, `primary`, `application`. Each ends
+//! with the next one, filled in, and can be repeated: what is as it should be stays.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use lifeboat_filesystem::{SystemClock, SystemIds};
+use lifeboat_jobs::ports::{Clock, Ids};
+use lifeboat_model::{ApplicationName, Code, EnvironmentId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::artifacts;
+use crate::aws::cloudformation::CloudFormation;
+use crate::aws::session::Session;
+use crate::aws::stack::{self, Deployed, Outcome, Stacks, Wanted};
+use crate::aws::template::Template;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Document;
+
+pub mod application;
+pub mod primary;
+pub mod recovery;
+
+/// What can be deployed.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// First: the recovery account, with the coordinator, the vault and the key that decrypts
+    Recovery(Box<recovery::Arguments>),
+    /// Second: the primary account, with the key that signs
+    Primary(Box<primary::Arguments>),
+    /// Third: an application, on both sides
+    Application(Box<application::Arguments>),
+}
+
+/// What was deployed, and what comes next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeployDocument {
+    /// Always `lifeboat.dev/deploy/v1`.
+    pub format: String,
+    /// The stacks, in the order in which they were deployed.
+    pub stacks: Vec<DeployedStack>,
+    /// The key that recovery points are encrypted to, after `deploy recovery`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_key: Option<RecoveryKey>,
+    /// The fingerprint of the key that signs recovery points, after `deploy primary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<String>,
+    /// The application whose document was put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<ApplicationName>,
+    /// A document to begin with, in YAML, after `deploy primary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+    /// The command that comes next. What only the user knows stands in capitals.
+    pub next: String,
+}
+
+/// A stack that was deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeployedStack {
+    /// Its account and Region.
+    pub environment: EnvironmentId,
+    /// Its name.
+    pub stack: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The public half of the recovery key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecoveryKey {
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Its public half as the parameter RecoveryPublicKey takes it: the base64 of its DER.
+    pub public_key: String,
+    /// The file that it was written to.
+    pub file: String,
+}
+
+impl Document for DeployDocument {
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for stack in &self.stacks {
+            let outcome = stack.outcome.to_string();
+            text.push_str(&format!("{outcome:9} {} in {}\n", stack.stack, stack.environment));
+        }
+        if let Some(key) = &self.recovery_key {
+            text.push_str(&format!(
+                "recovery key {}; its public half is in {}\n",
+                key.fingerprint, key.file
+            ));
+        }
+        if let Some(key) = &self.signing_key {
+            text.push_str(&format!("signing key {key}\n"));
+        }
+        if let Some(name) = &self.application {
+            text.push_str(&format!(
+                "the application {name} was put: its first backup begins by itself\n"
+            ));
+        }
+        text.push_str("\nnext");
+        if let Some(example) = &self.example {
+            text.push_str(", with a file shop.yaml such as\n\n");
+            for line in example.lines() {
+                text.push_str(&format!("  {line}\n"));
+            }
+            text.push('\n');
+        } else {
+            text.push_str(":\n");
+        }
+        text.push_str(&format!("  {}\n", self.next));
+        text
+    }
+}
+
+impl DeployDocument {
+    fn new(stacks: Vec<DeployedStack>, next: String) -> Self {
+        Self {
+            format: "lifeboat.dev/deploy/v1".to_owned(),
+            stacks,
+            recovery_key: None,
+            signing_key: None,
+            application: None,
+            example: None,
+            next,
+        }
+    }
+}
+
+/// Deploys.
+///
+/// # Errors
+/// Where a stack does not come about; nothing is changed where the credentials are of another account.
+pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    let document = context.block_on(async {
+        // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+        match command {
+            Command::Recovery(arguments) => Box::pin(recovery::make(arguments, context)).await,
+            Command::Primary(arguments) => Box::pin(primary::make(arguments, context)).await,
+            Command::Application(arguments) => Box::pin(application::make(arguments, context)).await,
+        }
+    })?;
+    context.print(&document)?;
+    Ok(Exit::Success)
+}
+
+/// Somebody who deploys in one account and Region.
+struct Deployer<'a> {
+    session: &'a Session,
+    stacks: CloudFormation,
+    context: &'a Context,
+}
+
+impl<'a> Deployer<'a> {
+    fn new(session: &'a Session, context: &'a Context) -> Self {
+        Self {
+            session,
+            stacks: CloudFormation::new(session),
+            context,
+        }
+    }
+
+    /// Uploads zips; gives their bucket and keys.
+    async fn upload(&self, zips: &[&artifacts::Zip]) -> Result<(String, Vec<String>), Failure> {
+        let tell = |line: &str| self.context.progress.note(line);
+        artifacts::upload(self.session, zips, &tell).await
+    }
+
+    /// The stack as it is; none where there is none, or it has not been made.
+    async fn existing(&self, stack: &str) -> Result<Option<stack::Stack>, Failure> {
+        let found = self.stacks.describe(stack).await?;
+        Ok(found.filter(|stack| stack.status != "REVIEW_IN_PROGRESS"))
+    }
+
+    /// Whether a new stack has to make a bucket: not where one is left of an earlier stack.
+    async fn makes(&self, bucket: &str) -> Result<bool, Failure> {
+        let is_left = artifacts::exists(self.session, bucket).await?;
+        if is_left {
+            self.context
+                .progress
+                .note(format!("{bucket}: is left of an earlier stack and is used again"));
+        }
+        Ok(!is_left)
+    }
+
+    async fn deploy(
+        &self,
+        stack: &str,
+        template: Template,
+        parameters: BTreeMap<&'static str, String>,
+        deployed: &mut Vec<DeployedStack>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let wanted = Wanted {
+            stack: stack.to_owned(),
+            template,
+            parameters,
+            change_set: change_set(),
+        };
+        let tell = |line: &str| self.context.progress.note(line);
+        let Deployed { outcome, outputs } = stack::deploy(&self.stacks, &wanted, &tell).await?;
+        deployed.push(DeployedStack {
+            environment: self.session.environment().clone(),
+            stack: stack.to_owned(),
+            outcome,
+        });
+        Ok(outputs)
+    }
+}
+
+/// A name that no other change set of the stack has.
+fn change_set() -> String {
+    let mut random = [0; 3];
+    SystemIds.random(&mut random);
+    let [a, b, c] = random;
+    let second = SystemClock.now().strftime("%Y%m%d-%H%M%S");
+    format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")
+}
+
+/// An output that a stack must have.
+fn output<'a>(outputs: &'a BTreeMap<String, String>, stack: &str, name: &str) -> Result<&'a str, Failure> {
+    outputs.get(name).map(String::as_str).ok_or_else(|| {
+        Failure::new(
+            Code::StackFailed,
+            format!("the stack {stack} has no output {name}"),
+        )
+        .remedy("it was not made from the template of this program: deploy it again")
+    })
+}
+
+/// A word of a command line as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        for (word, shown) in [
+            ("keys/a.pem", "keys/a.pem"),
+            ("my keys", "'my keys'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+
+    #[test]
+    fn change_sets_have_names_that_cloudformation_takes() {
+        let name = change_set();
+        assert!(name.starts_with("lifeboat-20") && name.len() < 128, "{name}");
+        assert!(
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+            "{name}"
+        );
+        assert_ne!(name, change_set());
+    }
+}

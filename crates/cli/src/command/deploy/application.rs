@@ -1,0 +1,218 @@
+//! `lifeboat deploy application`: the delegates of an application on both sides, and its document.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use lifeboat_model::request::{Answer, ApplicationRequest, Request};
+use lifeboat_model::{AccountId, Application, Code, EnvironmentId, Region, Side};
+
+use super::{DeployDocument, DeployedStack, Deployer, output, quoted};
+use crate::aws::artifacts::{PackageArguments, Zip};
+use crate::aws::office::Office;
+use crate::aws::session::Session;
+use crate::aws::stack::Stack;
+use crate::aws::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
+use crate::command::application::read_document;
+use crate::context::Context;
+use crate::failure::Failure;
+
+const AFTER: &str = "Example:
+  lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
+
+  Accounts and Regions are those of the document; the credentials are compared with them before
+  anything is changed. Deploys the stack lifeboat-application-NAME on each side, then puts the
+  document: the access check and the first backup begin by themselves, and `lifeboat status`
+  tells how far they are. Where nobody has credentials of both accounts, --side deploys one.
+
+Exit codes: 0 deployed, 2 the document cannot be used or the zips are missing, 12 AWS refused,
+or a stack did not come about";
+
+/// Options of `lifeboat deploy application`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// The application document, YAML or JSON (`lifeboat schema application`)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What is deployed.
+    #[command(flatten)]
+    pub package: PackageArguments,
+    /// The profile of the primary account
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub primary_profile: Option<String>,
+    /// The profile of the recovery account
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub recovery_profile: Option<String>,
+    /// Only this side: primary or recovery
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "SIDE",
+        help_heading = "Stacks"
+    )]
+    pub side: Option<OneSide>,
+}
+
+/// A side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OneSide {
+    /// Where the application runs.
+    Primary,
+    /// Where it is recovered; the document is put from there.
+    Recovery,
+}
+
+pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
+    let (document, application) = read_document(&arguments.file)?;
+    let zip = arguments.package.read("lifeboat-delegate")?;
+    let primary = match arguments.side {
+        Some(OneSide::Recovery) => None,
+        _ => Some(open(arguments.primary_profile.as_deref(), &application.primary).await?),
+    };
+    let recovery = match arguments.side {
+        Some(OneSide::Primary) => None,
+        _ => Some(open(arguments.recovery_profile.as_deref(), &application.recovery).await?),
+    };
+    // Both are looked at before one is changed.
+    let sides = [
+        (Side::Primary, primary.as_ref()),
+        (Side::Recovery, recovery.as_ref()),
+    ];
+    let mut control = None;
+    for (side, session) in sides {
+        if let Some(session) = session {
+            let access = access(side, session, &application, context).await?;
+            if side == Side::Recovery {
+                control = Some(control_of(&access)?);
+            }
+        }
+    }
+    let mut deployed = Vec::new();
+    for (side, session) in sides {
+        if let Some(session) = session {
+            let deploying = Deploying {
+                deployer: Deployer::new(session, context),
+                application: &application,
+                arguments,
+            };
+            deploying.deploy(side, &zip, &mut deployed).await?;
+        }
+    }
+    let (Some(recovery), Some(control)) = (recovery, control) else {
+        let next = format!(
+            "lifeboat deploy application {} --side recovery --recovery-profile RECOVERY_PROFILE",
+            quoted(&arguments.file.display().to_string())
+        );
+        return Ok(DeployDocument::new(deployed, next));
+    };
+    if control.account != recovery.environment().account {
+        let next = format!(
+            "lifeboat application put {} --profile CONTROL_PROFILE --region {} --account {}",
+            quoted(&arguments.file.display().to_string()),
+            control.region,
+            control.account
+        );
+        return Ok(DeployDocument::new(deployed, next));
+    }
+    let office = Office::new(recovery.in_region(&control.region));
+    let request = Request::Application(ApplicationRequest::Put(Box::new(document)));
+    let answer = office.ask(&request).await?;
+    debug_assert!(
+        matches!(answer, Answer::Application(_)),
+        "a document is answered by it"
+    );
+    let next = format!(
+        "lifeboat status {} {}",
+        application.name,
+        office.session().options()
+    );
+    Ok(DeployDocument {
+        application: Some(application.name),
+        ..DeployDocument::new(deployed, next)
+    })
+}
+
+/// Credentials that must belong to the account of an environment.
+async fn open(profile: Option<&str>, environment: &EnvironmentId) -> Result<Session, Failure> {
+    let session = Session::open(profile, Some(&environment.region)).await?;
+    session.require(&environment.account)?;
+    Ok(session)
+}
+
+/// The access stack that a side is built upon.
+async fn access(
+    side: Side,
+    session: &Session,
+    application: &Application,
+    context: &Context,
+) -> Result<Stack, Failure> {
+    let template = match side {
+        Side::Primary => PRIMARY_ACCESS,
+        Side::Recovery => RECOVERY_ACCESS,
+    };
+    let stack = template.stack();
+    if let Some(found) = Deployer::new(session, context).existing(&stack).await? {
+        return Ok(found);
+    }
+    let remedy = match side {
+        Side::Primary => format!(
+            "run `lifeboat deploy primary {} --control {} --recovery-public-key FILE` first, with the file that `lifeboat deploy recovery` wrote",
+            session.options(),
+            application.recovery
+        ),
+        Side::Recovery => format!("run `lifeboat deploy recovery {}` first", session.options()),
+    };
+    Err(Failure::new(
+        Code::StackMissing,
+        format!("the stack {stack} is not deployed in {}", session.environment()),
+    )
+    .remedy(remedy))
+}
+
+/// Where the coordinator is, as the access stack of the recovery side knows it.
+fn control_of(access: &Stack) -> Result<EnvironmentId, Failure> {
+    let stack = RECOVERY_ACCESS.stack();
+    let account = output(&access.outputs, &stack, "ControlAccount")?;
+    let region = output(&access.outputs, &stack, "ControlRegion")?;
+    let wrong = |error| {
+        Failure::of(
+            Code::StackFailed,
+            format!("failed to read the outputs of the stack {stack}"),
+            &error,
+        )
+    };
+    Ok(EnvironmentId {
+        account: AccountId::parse(account).map_err(wrong)?,
+        region: Region::parse(region).map_err(wrong)?,
+    })
+}
+
+struct Deploying<'a> {
+    deployer: Deployer<'a>,
+    application: &'a Application,
+    arguments: &'a Arguments,
+}
+
+impl Deploying<'_> {
+    async fn deploy(&self, side: Side, zip: &Zip, deployed: &mut Vec<DeployedStack>) -> Result<(), Failure> {
+        let name = &self.application.name;
+        let (bucket, keys) = self.deployer.upload(&[zip]).await?;
+        let parameters = BTreeMap::from([
+            ("Application", name.to_string()),
+            ("Side", side.to_string()),
+            ("CodeBucket", bucket),
+            ("DelegateKey", keys.concat()),
+            (
+                "Architecture",
+                self.arguments.package.architecture.name().to_owned(),
+            ),
+        ]);
+        let stack = format!("lifeboat-application-{name}");
+        self.deployer
+            .deploy(&stack, APPLICATION, parameters, deployed)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! `lifeboat deploy primary`: the signing key and the role that backs up.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use lifeboat_aws::KmsSigner;
+use lifeboat_aws::kms::recipient_key;
+use lifeboat_format::RecipientKey;
+use lifeboat_jobs::ports::Signer;
+use lifeboat_model::{Arn, Code, EnvironmentId};
+
+use super::recovery::one_line;
+use super::{DeployDocument, Deployer, output};
+use crate::aws::session::AwsArguments;
+use crate::aws::template::PRIMARY_ACCESS;
+use crate::context::Context;
+use crate::failure::Failure;
+
+const AFTER: &str = "Example:
+  lifeboat deploy primary --profile primary --region eu-west-1 \\
+      --control 222222222222-eu-central-1 \\
+      --recovery-public-key recovery-222222222222-eu-central-1.pub.pem
+
+  `lifeboat deploy recovery` ends with this command, filled in. Deploys the stack
+  lifeboat-primary-access, and prints the fingerprint of the signing key and an application
+  document to begin with.
+
+Exit codes: 0 deployed, 9 the key cannot be used, 12 AWS refused, or the stack did not come
+about";
+
+/// Options of `lifeboat deploy primary`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// Who deploys, and where.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+    /// Where the control stack is: ACCOUNT-REGION
+    #[arg(long, value_name = "ENVIRONMENT", help_heading = "Stacks")]
+    pub control: EnvironmentId,
+    /// The public half of the recovery key: a file, or one line of base64
+    #[arg(
+        long,
+        env = "LIFEBOAT_RECOVERY_PUBLIC_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        help_heading = "Stacks"
+    )]
+    pub recovery_public_key: String,
+}
+
+pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
+    let recipient = read(&arguments.recovery_public_key)?;
+    let session = arguments.aws.open().await?;
+    let here = session.environment().clone();
+    let deployer = Deployer::new(&session, context);
+    let stack = PRIMARY_ACCESS.stack();
+    let mut parameters = BTreeMap::from([
+        ("ControlAccount", arguments.control.account.to_string()),
+        ("ControlRegion", arguments.control.region.to_string()),
+        ("RecoveryPublicKey", one_line(&recipient.to_pem())),
+    ]);
+    if deployer.existing(&stack).await?.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
+        parameters.insert("CreateScratchBucket", "false".to_owned());
+    }
+    let mut deployed = Vec::new();
+    let outputs = deployer
+        .deploy(&stack, PRIMARY_ACCESS, parameters, &mut deployed)
+        .await?;
+    let key = output(&outputs, &stack, "SigningKeyArn")?;
+    let key = Arn::parse(key).map_err(|error| {
+        Failure::of(
+            Code::StackFailed,
+            format!("failed to read the output SigningKeyArn of the stack {stack}"),
+            &error,
+        )
+    })?;
+    let signer = KmsSigner::open(session.context(), &key).await?;
+    let fingerprint = signer.verifying_key().fingerprint().to_string();
+    let next = format!(
+        "lifeboat deploy application shop.yaml --primary-profile {} --recovery-profile RECOVERY_PROFILE",
+        session.profile().unwrap_or("PRIMARY_PROFILE")
+    );
+    Ok(DeployDocument {
+        example: Some(example(&here, &arguments.control, &fingerprint)),
+        signing_key: Some(fingerprint),
+        ..DeployDocument::new(deployed, next)
+    })
+}
+
+/// A key that is given as a file, or as itself.
+fn read(given: &str) -> Result<RecipientKey, Failure> {
+    let is_itself = given.starts_with("MII") || given.contains("-----BEGIN ");
+    let text = if is_itself {
+        given.to_owned()
+    } else {
+        std::fs::read_to_string(given).map_err(|error| {
+            Failure::of(
+                Code::KeyUnreadable,
+                format!("failed to read the public half of the recovery key from {given}"),
+                &error,
+            )
+            .remedy("name the file that `lifeboat deploy recovery` wrote, or give the key itself in base64")
+        })?
+    };
+    recipient_key(&text).map_err(|error| {
+        Failure::of(
+            error.code(),
+            "failed to use the public half of the recovery key",
+            &error,
+        )
+        .remedy("name the file that `lifeboat deploy recovery` wrote, or give the key itself in base64")
+    })
+}
+
+/// An application document in which all is filled in that is known here.
+fn example(primary: &EnvironmentId, recovery: &EnvironmentId, signing_key: &str) -> String {
+    format!(
+        "format: 1
+name: shop
+primary:
+  account: \"{}\"
+  region: {}
+  signingKey: {signing_key}
+recovery:
+  account: \"{}\"
+  region: {}
+clusters:
+- name: orders
+  cluster: CLUSTER
+  restoreInto: RECOVERY_CLUSTER
+schedule:
+  every: 1h
+",
+        primary.account, primary.region, recovery.account, recovery.region
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use lifeboat_model::ApplicationDocument;
+
+    use super::*;
+
+    #[test]
+    fn the_example_is_an_application() {
+        let environment = |text| EnvironmentId::parse(text).unwrap();
+        let text = example(
+            &environment("111111111111-eu-west-1"),
+            &environment("222222222222-eu-central-1"),
+            &format!("sha256:{}", "0a".repeat(32)),
+        );
+        let document: ApplicationDocument = serde_yaml_ng::from_str(&text).unwrap();
+        let application = document.parse().unwrap();
+        assert_eq!(application.primary.to_string(), "111111111111-eu-west-1");
+        assert!(application.signing_key.is_some());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_before_aws_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        std::fs::write(
+            &file,
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        )
+        .unwrap();
+        for given in [
+            file.to_str().unwrap(),
+            "nothing.pem",
+            "MIICAAAA",
+            "-----BEGIN CERTIFICATE-----",
+        ] {
+            assert_eq!(
+                read(given).unwrap_err().exit(),
+                crate::exit::Exit::Keys,
+                "{given}"
+            );
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `lifeboat status`: how the applications stand.
+
+use clap::Args;
+use lifeboat_filesystem::SystemClock;
+use lifeboat_jobs::ports::Clock;
+use lifeboat_model::ApplicationName;
+use lifeboat_model::request::{Answer, Request, StatusRequest};
+
+use super::application::answer::{AnswerDocument, needs_attention};
+use crate::aws::office::Office;
+use crate::aws::session::AwsArguments;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+const AFTER: &str = "Example:
+  lifeboat status --profile recovery --region eu-central-1
+
+  Environments, clusters, the last good recovery point and its age against the schedule, what
+  runs, and open issues with the command that mends each.
+
+Exit codes: 0 all is well, 2 there is no such application, 11 an application has no recovery
+point as recent as its schedule demands, or an issue leaves something unprotected (warnings do
+not count), 12 AWS or the coordinator failed";
+
+/// Options of `lifeboat status`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER)]
+pub struct Arguments {
+    /// One application; else all
+    #[arg(value_name = "APPLICATION")]
+    pub application: Option<ApplicationName>,
+    /// Of the control account.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// Asks, and prints the answer.
+///
+/// # Errors
+/// Where the coordinator cannot be asked.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let request = Request::Status(StatusRequest {
+        application: arguments.application.clone(),
+    });
+    let answer = context.block_on(async {
+        // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+        Box::pin(async { Office::new(arguments.aws.open().await?).ask(&request).await }).await
+    })?;
+    let exit = match &answer {
+        Answer::Status(status) if status.applications.iter().any(needs_attention) => Exit::Attention,
+        _ => Exit::Success,
+    };
+    context.print(&AnswerDocument::new(answer, SystemClock.now()))?;
+    Ok(exit)
+}
