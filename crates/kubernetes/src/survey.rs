@@ -75,15 +75,10 @@ pub async fn survey(
     run: Option<&RunRecord>,
 ) -> Result<TargetFacts, SurveyError> {
     let at = pin(api).await?;
-    let (ranges, ports) = futures::join!(
-        services::service_ranges(api, discovery, &at),
-        services::node_port_range(api)
-    );
     let mut facts = TargetFacts {
         server_version: discovery.server_version.git_version.clone(),
         types: discovery.types.iter().map(served).collect(),
-        service_ranges: ranges?,
-        node_port_range: ports?,
+        service_ranges: services::service_ranges(api, discovery, &at).await?,
         ..TargetFacts::default()
     };
     let readings: Vec<Found> = futures::stream::iter(tasks(discovery, wanted))

@@ -55,7 +55,9 @@ pub use compare::{Difference, FieldDifference, compare};
 pub use digest::Redactor;
 pub use draft::{Draft, ObserveError, PlanError, WantedType};
 pub use lint::{LintFinding, Severity};
-pub use options::{ExistingPolicy, RestoreOptions, RuleSet, Selection, StatusRule};
+pub use options::{
+    ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,
+};
 pub use planned::{
     Action, Edit, MissingDependency, Need, NotRestored, Note, Operation, Ownership, Plan, PlannedChange,
     PlannedObject, PlannedOwner, RuleUse, StatusPlan, Step,

@@ -25,6 +25,95 @@ pub struct RestoreOptions {
     pub existing: ExistingPolicy,
     /// Rules that a user can switch on.
     pub rules: RuleSet,
+    /// The target's range of node ports where it is not the default. No API tells it: a dry run, unlike
+    /// a real write, does not look at the range.
+    #[serde(skip_serializing_if = "PortRange::is_default")]
+    pub node_port_range: PortRange,
+}
+
+/// A range of ports, both ends included, written `30000-32767`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PortRange {
+    /// The first port.
+    pub first: u16,
+    /// The last one.
+    pub last: u16,
+}
+
+/// Text that names no range of ports.
+#[derive(Debug, thiserror::Error)]
+#[error("not a range of ports such as 30000-32767")]
+pub struct InvalidPortRange;
+
+impl PortRange {
+    /// Whether the port is one of the range.
+    #[must_use]
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for PortRange {
+    /// That of kube-apiserver (`--service-node-port-range`), and of every EKS cluster.
+    fn default() -> Self {
+        Self {
+            first: 30_000,
+            last: 32_767,
+        }
+    }
+}
+
+impl std::str::FromStr for PortRange {
+    type Err = InvalidPortRange;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPortRange> {
+        let (first, last) = text.split_once('-').ok_or(InvalidPortRange)?;
+        let port = |text: &str| text.parse::<u16>().map_err(|_| InvalidPortRange);
+        let (first, last) = (port(first)?, port(last)?);
+        if first == 0 || first > last {
+            return Err(InvalidPortRange);
+        }
+        Ok(Self { first, last })
+    }
+}
+
+impl std::fmt::Display for PortRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = InvalidPortRange;
+
+    fn try_from(text: String) -> Result<Self, InvalidPortRange> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> Self {
+        range.to_string()
+    }
+}
+
+impl JsonSchema for PortRange {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PortRange".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A range of ports, both ends included, such as 30000-32767.",
+            "pattern": "^[0-9]{1,5}-[0-9]{1,5}$",
+        })
+    }
 }
 
 /// Which objects of the recovery point are taken.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lifeboat_translate::{NamespaceMap, PatchRule};
 
 use crate::digest::Redactor;
-use crate::options::{RestoreOptions, RuleSet, Selection};
+use crate::options::{PortRange, RestoreOptions, RuleSet, Selection};
 
 /// Compiled options.
 #[derive(Clone)]
@@ -15,6 +15,7 @@ pub(crate) struct Settings {
     pub(crate) patches: Vec<PatchRule>,
     pub(crate) rules: RuleSet,
     pub(crate) existing: crate::ExistingPolicy,
+    pub(crate) node_ports: PortRange,
     pub(crate) digest: String,
     pub(crate) redactor: Redactor,
 }
@@ -37,6 +38,7 @@ impl Settings {
             patches,
             existing,
             rules,
+            node_port_range: node_ports,
         } = options;
         let namespaces = NamespaceMap::new(
             namespace_map
@@ -50,6 +52,7 @@ impl Settings {
             patches,
             rules,
             existing,
+            node_ports,
             digest,
             redactor,
         }

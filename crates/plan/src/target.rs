@@ -14,8 +14,6 @@ pub struct TargetFacts {
     pub types: Vec<ServedType>,
     /// The ranges of cluster IPs (CIDR), primary family first; empty when they could not be found out.
     pub service_ranges: Vec<String>,
-    /// The range of node ports, both ends included; none means the server's default, 30000 to 32767.
-    pub node_port_range: Option<(u16, u16)>,
     /// Addresses and ports that Services of the target hold.
     pub allocations: Vec<ServiceAllocation>,
     /// Objects among those that [`crate::Draft::wanted`] names which exist.

@@ -43,9 +43,7 @@ pub(super) async fn service_ranges(
             return Ok(ranges.into_iter().map(|(_, cidr)| cidr).collect());
         }
     }
-    // An address of the documentation range (RFC 5737), which no cluster uses: the refusal names the
-    // range that would have been right.
-    let refusal = provoke(api, json!({ "clusterIP": "192.0.2.1" })).await?;
+    let refusal = refused_address(api).await?;
     Ok(after(&refusal, "The range of valid IPs is ")
         .map(|text| {
             text.chars()
@@ -57,30 +55,15 @@ pub(super) async fn service_ranges(
         .collect())
 }
 
-/// The range of node ports; none when the server does not tell.
-pub(super) async fn node_port_range(api: &Api) -> Result<Option<(u16, u16)>, SurveyError> {
-    let spec = json!({ "type": "NodePort", "ports": [{ "port": 1, "nodePort": 1 }] });
-    let refusal = provoke(api, spec).await?;
-    Ok(after(&refusal, "The range of valid ports is ").and_then(|text| {
-        let range: String = text
-            .chars()
-            .take_while(|c| c.is_ascii_digit() || *c == '-')
-            .collect();
-        let (low, high) = range.split_once('-')?;
-        Some((low.parse().ok()?, high.parse().ok()?))
-    }))
-}
-
-/// Asks for a Service that cannot be, as a dry run, and gives back the words of the refusal.
-async fn provoke(api: &Api, mut spec: Value) -> Result<String, SurveyError> {
-    if spec.get("ports").is_none() {
-        spec["ports"] = json!([{ "port": 1 }]);
-    }
+/// Asks, as a dry run, for a Service with an address of the documentation range (RFC 5737), which no
+/// cluster uses: the refusal names the range that would have been right. (Of node ports a dry run would
+/// accept any.)
+async fn refused_address(api: &Api) -> Result<String, SurveyError> {
     let service = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "generateName": "lifeboat-probe-", "namespace": "default" },
-        "spec": spec,
+        "spec": { "clusterIP": "192.0.2.1", "ports": [{ "port": 1 }] },
     });
     let path = "/api/v1/namespaces/default/services?dryRun=All";
     match wire::send_again(api, Method::POST, path, JSON, &service).await {

@@ -116,3 +116,36 @@ spec:
     let dns = live("/api/v1/namespaces/kube-system/services/kube-dns").await;
     assert_eq!(dns["spec"]["clusterIP"], "10.97.0.10");
 }
+
+#[tokio::test]
+async fn a_node_port_outside_the_range_of_the_target_is_released() {
+    let world = world();
+    apply(
+        &world.source,
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {name: ports}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: high, namespace: ports}
+spec:
+  type: NodePort
+  ports: [{name: high, port: 80, nodePort: 32700}, {name: low, port: 81, nodePort: 30781}]
+",
+    );
+    let captured = Captured::from(&world.source, |kind, namespace, name| {
+        (namespace == "ports" && kind == "services") || name == "ports"
+    })
+    .await;
+    let options = RestoreOptions {
+        node_port_range: "30000-31999".parse().expect("a range"),
+        ..RestoreOptions::default()
+    };
+    restored(&captured, &options).await;
+    let high = live("/api/v1/namespaces/ports/services/high").await;
+    let port = |at: usize| high["spec"]["ports"][at]["nodePort"].as_u64().unwrap_or(0);
+    assert!((30_000..=31_999).contains(&port(0)), "{high}");
+    assert_eq!(port(1), 30781, "what the range holds is kept");
+}

@@ -34,6 +34,7 @@ pub(crate) fn world() -> &'static World {
         source.controllers = true;
         let mut target = ClusterOptions::named("target").with_nodes(1);
         target.service_cidr = Some("10.97.0.0/16".into());
+        target.api_server_args = vec!["--service-node-port-range=30000-31999".into()];
         let started = Cluster::start_all(vec![source, target]);
         let mut clusters = started.inspect_err(|error| eprintln!("{error}")).ok()?;
         let target = clusters.pop()?;

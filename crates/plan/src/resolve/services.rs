@@ -11,15 +11,13 @@ use serde_json::Value;
 use super::{Work, addresses_of};
 use crate::address::{Range, place_after};
 use crate::draft::skeleton::Addresses;
+use crate::options::PortRange;
 use crate::planned::Action;
 use crate::rule::RuleId;
 
-/// The API server's default (`--service-node-port-range`).
-const DEFAULT_NODE_PORTS: (u16, u16) = (30_000, 32_767);
-
 struct Pool {
     ranges: Vec<Range>,
-    ports: (u16, u16),
+    ports: PortRange,
     taken_ips: BTreeSet<IpAddr>,
     taken_ports: BTreeSet<u16>,
 }
@@ -66,7 +64,7 @@ fn pool(work: &Work<'_>, services: &[usize]) -> Pool {
             .iter()
             .filter_map(|range| Range::parse(range))
             .collect(),
-        ports: work.facts.node_port_range.unwrap_or(DEFAULT_NODE_PORTS),
+        ports: work.draft.settings.node_ports,
         taken_ips: BTreeSet::new(),
         taken_ports: BTreeSet::new(),
     };
@@ -232,7 +230,7 @@ fn node_ports(
     // One number may serve TCP and UDP of one Service.
     let mut mine = BTreeSet::new();
     for (path, port) in &addresses.node_ports {
-        let in_range = (pool.ports.0..=pool.ports.1).contains(port);
+        let in_range = pool.ports.contains(*port);
         let free = !pool.taken_ports.contains(port) || mine.contains(port) || own.contains(port);
         if in_range && free {
             mine.insert(*port);

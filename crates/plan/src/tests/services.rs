@@ -1,8 +1,8 @@
 use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
-use crate::testing::{World, find, rules};
-use crate::{RuleId, ServiceAllocation};
+use crate::testing::{World, find, options, rules};
+use crate::{PortRange, RuleId, ServiceAllocation};
 
 fn service(namespace: &str, name: &str, ips: &[&str]) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{name}")},
@@ -161,4 +161,20 @@ fn endpoints_follow_from_a_selector_and_stay_without_one() {
         RuleId::EndpointsOfSelector
     );
     find(&plan, "endpoints shop/manual");
+}
+
+#[test]
+fn the_range_of_node_ports_is_the_one_that_the_user_says() {
+    let mut object = service("shop", "np", &["10.96.0.9"]);
+    object["spec"]["type"] = json!("NodePort");
+    object["spec"]["ports"] = json!([{"port": 80, "nodePort": 20080}, {"port": 81, "nodePort": 30081}]);
+    let mut world = World::new([object]);
+    world.options = options(json!({"nodePortRange": "20000-22767"}));
+    let plan = world.plan();
+    let changes = &find(&plan, "services shop/np").changes;
+    let released: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(released, ["/spec/ports/1/nodePort"]);
+    for wrong in ["", "30000", "30000-", "2-1", "0-9", "1-65536"] {
+        assert!(wrong.parse::<PortRange>().is_err(), "{wrong}");
+    }
 }
