@@ -6,9 +6,6 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::cluster::{Cluster, KubectlError};
 use crate::quiet::{Quiet, QuietError, wait_until_quiet};
 use crate::webhook::{Webhook, WebhookError};
@@ -185,7 +182,7 @@ impl Sample {
     fn install_admission(&self, cluster: &Cluster) -> Result<(), SampleError> {
         let admission = include_str!("../sample/80-admission.yaml")
             .replace("{{WEBHOOK_URL}}", &self.webhook.url())
-            .replace("{{WEBHOOK_CA}}", &STANDARD.encode(self.webhook.ca_pem()));
+            .replace("{{WEBHOOK_CA}}", &self.webhook.ca_bundle());
         cluster.kubectl_with_input(Tool::Person.arguments(), &admission)?;
         self.wait_for_admission(cluster)?;
         let late = include_str!("../sample/90-after-admission.yaml");

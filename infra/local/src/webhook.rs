@@ -1,8 +1,9 @@
-//! The admission webhooks of the sample application: a small HTTPS server with
+//! The webhooks of the sample application and of tests: a small HTTPS server with
 //! one thread for each connection.
 //!
 //! `/validate` refuses an object that carries [`FORBIDDEN`]; `/mutate` adds
-//! [`ADMITTED`] to an object that lacks it.
+//! [`ADMITTED`] to an object that lacks it; `/convert` renames `spec.logs` of `v1`
+//! to `spec.timbers` of `v2` and back.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -99,6 +100,12 @@ impl Webhook {
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// The same as a `caBundle`: base64 of the PEM.
+    #[must_use]
+    pub fn ca_bundle(&self) -> String {
+        STANDARD.encode(&self.ca_pem)
     }
 }
 
@@ -207,6 +214,7 @@ fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
                 });
             }
         }
+        "/convert" => return ("200 OK", conversion(request)),
         "/mutate" => {
             if let Some(patch) = admission_patch(&request["object"]) {
                 response["patchType"] = "JSONPatch".into();
@@ -221,6 +229,35 @@ fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
         "response": response,
     });
     ("200 OK", answer)
+}
+
+/// The answer to a conversion review (Kubernetes: "Versions in CustomResourceDefinitions",
+/// "Webhook conversion").
+fn conversion(request: &Value) -> Value {
+    let wanted = request["desiredAPIVersion"].as_str().unwrap_or_default();
+    let (old, new) = if wanted.ends_with("/v2") {
+        ("logs", "timbers")
+    } else {
+        ("timbers", "logs")
+    };
+    let mut objects = request["objects"].as_array().cloned().unwrap_or_default();
+    for object in &mut objects {
+        object["apiVersion"] = wanted.into();
+        if let Some(spec) = object["spec"].as_object_mut()
+            && let Some(value) = spec.remove(old)
+        {
+            spec.insert(new.to_owned(), value);
+        }
+    }
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "ConversionReview",
+        "response": {
+            "uid": request["uid"],
+            "result": { "status": "Success" },
+            "convertedObjects": objects,
+        },
+    })
 }
 
 /// What adds the annotation; nothing if it is there, so that a second pass changes nothing.
@@ -267,6 +304,25 @@ mod tests {
         }
         let (_, unchanged) = answer("/mutate", &review(&json!({ ADMITTED: "true" })));
         assert!(unchanged["response"].get("patch").is_none());
+    }
+
+    #[test]
+    fn a_field_has_the_name_of_the_version_that_is_wanted() {
+        let review = |wanted: &str, spec: Value| {
+            let object = json!({ "apiVersion": "rafts.example/v0", "spec": spec });
+            json!({ "request": { "uid": "u-1", "desiredAPIVersion": wanted, "objects": [object] } })
+                .to_string()
+        };
+        for (wanted, spec, expected) in [
+            ("rafts.example/v2", json!({ "logs": 7 }), json!({ "timbers": 7 })),
+            ("rafts.example/v1", json!({ "timbers": 7 }), json!({ "logs": 7 })),
+        ] {
+            let (_, answer) = answer("/convert?timeout=30s", review(wanted, spec).as_bytes());
+            let converted = &answer["response"]["convertedObjects"][0];
+            assert_eq!(converted["apiVersion"], wanted);
+            assert_eq!(converted["spec"], expected);
+            assert_eq!(answer["response"]["uid"], "u-1");
+        }
     }
 
     #[test]

@@ -301,3 +301,87 @@ type: kubernetes.io/service-account-token
     .await;
     assert_ne!(new["data"]["token"], old["data"]["token"]);
 }
+
+#[tokio::test]
+async fn a_stateful_set_finds_its_claims_and_they_find_their_volumes() {
+    let world = world();
+    let volume = |at: usize| {
+        format!(
+            "
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: stateful-{at}}}
+spec:
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: stateful
+  hostPath: {{path: /stateful-{at}}}
+---"
+        )
+    };
+    let set = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: stateful}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: stateful}
+spec:
+  serviceName: db
+  replicas: 2
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: db, image: db:1, volumeMounts: [{name: data, mountPath: /data}]}]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      storageClassName: stateful
+      resources: {requests: {storage: 1Gi}}
+";
+    apply(&world.source, &format!("{}{}{set}", volume(0), volume(1)));
+    let claims = "/api/v1/namespaces/stateful/persistentvolumeclaims";
+    let bound = |list: &Value| {
+        let claims = items(list);
+        claims.len() == 2 && claims.iter().all(|claim| claim["status"]["phase"] == "Bound")
+    };
+    let before = until(&world.source, claims, "two bound claims", bound).await;
+    let captured = Captured::from(&world.source, |kind, namespace, name| {
+        // Left to the target's own controllers: the claims must be there before them.
+        (namespace == "stateful" && kind != "events")
+            || name == "stateful"
+            || (kind == "persistentvolumes" && name.starts_with("stateful-"))
+    })
+    .await;
+    restored(&captured, &RestoreOptions::default()).await;
+    let after = until(&world.target, claims, "two bound claims", bound).await;
+    let pairs = |list: &Value| -> Vec<(String, Value)> {
+        let claims = items(list);
+        let mut pairs: Vec<_> = claims
+            .iter()
+            .map(|claim| (name(claim), claim["spec"]["volumeName"].clone()))
+            .collect();
+        pairs.sort_by(|one, other| one.0.cmp(&other.0));
+        pairs
+    };
+    assert_eq!(
+        pairs(&after),
+        pairs(&before),
+        "each claim has the volume that it had"
+    );
+    for claim in items(&after) {
+        let volume = claim["spec"]["volumeName"].as_str().unwrap_or_default();
+        let volume = live(&format!("/api/v1/persistentvolumes/{volume}")).await;
+        assert_eq!(volume["spec"]["claimRef"]["uid"], claim["metadata"]["uid"]);
+    }
+    let path = "/apis/apps/v1/namespaces/stateful/statefulsets/db";
+    until(&world.target, path, "ready", |set| {
+        set["status"]["readyReplicas"] == 2
+    })
+    .await;
+    assert_eq!(items(&live(claims).await).len(), 2, "no further claim was made");
+}

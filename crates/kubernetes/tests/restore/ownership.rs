@@ -1,5 +1,6 @@
 //! Who owns the fields afterwards: every tool can still change and remove what is its own.
 
+use lifeboat_local::Webhook;
 use lifeboat_plan::RestoreOptions;
 use serde_json::{Value, json};
 
@@ -121,4 +122,78 @@ data: {}
 ",
     );
     assert_eq!(live(path).await["data"], json!({"updated": "two"}));
+}
+
+/// Rafts that are stored as `v1`; `v2`, in which their only field has another name, is the webhook's.
+fn rafts(webhook: &Webhook) -> String {
+    format!(
+        "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: rafts.own.example}}
+spec:
+  group: own.example
+  scope: Namespaced
+  names: {{plural: rafts, singular: raft, kind: Raft, listKind: RaftList}}
+  conversion:
+    strategy: Webhook
+    webhook:
+      conversionReviewVersions: [v1]
+      clientConfig: {{url: '{}/convert', caBundle: {}}}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+  - name: v2
+    served: true
+    storage: false
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+",
+        webhook.url(),
+        webhook.ca_bundle()
+    )
+}
+
+#[tokio::test]
+async fn an_owner_in_a_version_that_a_webhook_converts_still_owns_its_fields() {
+    let world = world();
+    let webhook = Webhook::start(0).expect("a port is free");
+    apply(&world.source, &rafts(&webhook));
+    world
+        .source
+        .kubectl_output(&["wait", "--for=condition=Established", "crd/rafts.own.example"])
+        .expect("the definition is established");
+    let raft = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: own-converted}
+---
+apiVersion: own.example/v2
+kind: Raft
+metadata: {name: log, namespace: own-converted}
+spec: {timbers: 7, sail: red}
+";
+    apply(&world.source, raft);
+    let captured = Captured::from(&world.source, |kind, namespace, name| {
+        (namespace == "own-converted" && kind.starts_with("rafts"))
+            || ["own-converted", "rafts.own.example"].contains(&name)
+    })
+    .await;
+    restored(&captured, &RestoreOptions::default()).await;
+    let path = "/apis/own.example/v1/namespaces/own-converted/rafts/log";
+    let raft_there = live(path).await;
+    assert_eq!(raft_there["spec"], json!({"logs": 7, "sail": "red"}));
+    assert_eq!(
+        managers(&raft_there),
+        [("kubectl".to_owned(), "Apply".to_owned())],
+        "nobody but the former owner owns it"
+    );
+    assert_eq!(
+        raft_there["metadata"]["managedFields"][0]["apiVersion"],
+        "own.example/v2"
+    );
+    // Its owner, which speaks v2, takes a field away.
+    apply(&world.target, &raft.replace("timbers: 7, ", ""));
+    assert_eq!(live(path).await["spec"], json!({"sail": "red"}));
 }
