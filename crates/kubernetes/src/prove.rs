@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::glance::glance;
-use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
+use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
 use serde_json::Value;
@@ -96,9 +96,6 @@ const TYPES_AT_A_TIME: usize = 4;
 pub struct Proven {
     /// The report.
     pub report: Report,
-    /// How many objects of the plan's types were in the target before the restore and are not part of
-    /// the plan, by type.
-    pub older: BTreeMap<TypeName, u64>,
     /// Ready and wanted replicas of the workloads, when they were read back. Nothing is required of
     /// them: images may take any time to come.
     pub readiness: BTreeMap<ObjectRef, (u64, u64)>,
@@ -146,13 +143,10 @@ pub async fn prove(
         .report
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let (mut unplanned, mut older, mut readiness) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut unplanned, mut readiness) = (Vec::new(), BTreeMap::new());
     for found in read {
         unplanned.extend(found.unplanned);
         readiness.extend(found.readiness);
-        if found.older.1 > 0 {
-            older.insert(found.older.0, found.older.1);
-        }
     }
     for (at, failure) in outcome.failures() {
         report.fail(at, failure.to_string());
@@ -167,7 +161,6 @@ pub async fn prove(
     }
     Ok(Proven {
         report: report.finish(),
-        older,
         readiness,
     })
 }
@@ -186,7 +179,6 @@ struct Proving<'a> {
 /// What one type's list tells beyond the planned objects.
 struct Found {
     unplanned: Vec<unplanned::Unplanned>,
-    older: (TypeName, u64),
     readiness: Vec<(ObjectRef, (u64, u64))>,
 }
 
@@ -195,7 +187,6 @@ struct Found {
 struct Read {
     planned: HashMap<usize, Vec<u8>>,
     unplanned: Vec<Value>,
-    older: u64,
 }
 
 impl Proving<'_> {
@@ -203,7 +194,6 @@ impl Proving<'_> {
         let mut read = self.list(resource, &places).await?;
         let mut found = Found {
             unplanned: unplanned::of_type(resource, read.unplanned),
-            older: (resource.name(), read.older),
             readiness: Vec::new(),
         };
         for at in places {
@@ -240,12 +230,10 @@ impl Proving<'_> {
             let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
             if let Some(&at) = by_name.get(&key) {
                 read.planned.insert(at, item.to_vec());
-            } else if let Some(body) = parse(item, resource) {
-                if self.run.made(text(&body, "/metadata/creationTimestamp")) {
-                    read.unplanned.push(body);
-                } else {
-                    read.older += 1;
-                }
+            } else if let Some(body) = parse(item, resource)
+                && self.run.made(text(&body, "/metadata/creationTimestamp"))
+            {
+                read.unplanned.push(body);
             }
         })
         .await;
