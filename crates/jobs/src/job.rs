@@ -13,6 +13,7 @@
 //!
 //! [`view::JobView`] holds what a bucket says about a job, and decides who owns it, whether its result
 //! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol.
+//! [`split`] makes several capture jobs of one for a big cluster.
 //! [`prefixed::Prefixed`] is the folder `captures/` of a scratch bucket, laid out as a vault.
 //!
 //! Invariants: a claim without an assignment is nothing; the highest claim owns the job; a result of a
@@ -26,15 +27,19 @@ pub mod prefixed;
 pub mod progress;
 pub mod read;
 pub mod result;
+pub mod split;
 pub mod view;
 
 pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, Types, VaultPlace, Work};
 pub use keys::JobFile;
 pub use prefixed::{CAPTURES, Prefixed};
-pub use progress::{CaptureProgress, ClusterProgress, Progress, RestoreProgress, TypeProgress};
+pub use progress::{
+    CaptureProgress, ClusterProgress, ListingProgress, Position, Progress, RestoreProgress, TypeProgress,
+};
 pub use read::{Document, DocumentError};
 pub use result::{
-    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Done, JobResult, Outcome, RestoreDone, Sealed,
+    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Counted, Done, JobResult, Outcome,
+    RestoreDone, Sealed,
 };
 pub use view::{JobView, Refused, Standing, Verdict};
 

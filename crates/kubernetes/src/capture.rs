@@ -5,42 +5,50 @@
 //! instead and the record says so. A type that cannot be read at all is named, with what would mend
 //! it, and the rest goes on.
 //!
+//! A capture can be stopped by a [`Brake`] and gone on with by another process ([`capture_part`]). The parts
+//! together hold what one run would have held: `lifeboat_jobs::job::progress` says what exactly is equal.
+//!
 //! Memory: each list under way holds one batch (about a mebibyte) and one piece of an answer, and a
 //! few packed batches wait for the sink. Nothing grows with the number of objects.
 
+mod brake;
+mod count;
 mod dependencies;
 mod error;
+mod job;
 mod lister;
 mod outcome;
+mod plan;
 mod progress;
 mod select;
 mod storage;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lifeboat_format::Batch;
 use lifeboat_format::manifest::{
-    ClusterRecord, Completeness, MissingRecord, PackRecord, ServerRecord, TypeOutcome, TypeRecord,
+    ClusterRecord, Completeness, MissingRecord, PackRecord, ServerRecord, TypeRecord,
 };
+use lifeboat_jobs::job::{ListingProgress, Types};
 use lifeboat_jobs::writer::{PointWriter, WriteError};
-use lifeboat_model::{ClusterName, Filter, TypeName, TypeSelector};
+use lifeboat_model::{ClusterName, Filter, TypeSelector};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api::{Api, ApiError};
-use crate::discovery::{DiscoveredType, Discovery, FailedGroup};
+use crate::discovery::{Discovery, FailedGroup, ServerVersion, kube_system_uid};
 use crate::retry::RetryPolicy;
 
-use lister::{Context, Done, Job, Message};
-use select::Choice;
-use storage::{DEFINITIONS, StorageVersions};
+use job::Done;
+use lister::{Context, Message};
+use plan::Plan;
 
-pub(crate) use outcome::grant;
-
+pub use brake::Brake;
+pub use count::count;
 pub use error::CaptureError;
 pub use progress::{CaptureEvent, CaptureProgress, Unwatched};
 
@@ -61,6 +69,8 @@ const WAITING_BATCHES: usize = 8;
 pub struct CaptureOptions {
     /// Which objects are taken.
     pub filter: Filter,
+    /// Which types are taken of those that the filter takes, where several captures share a cluster.
+    pub types: Types,
     /// How many items a page has; see [`PAGE_SIZE`].
     pub page_size: u32,
     /// How many types are listed at a time; see [`CONCURRENCY`].
@@ -75,6 +85,7 @@ impl Default for CaptureOptions {
     fn default() -> Self {
         Self {
             filter: Filter::default(),
+            types: Types::All,
             page_size: PAGE_SIZE,
             concurrency: CONCURRENCY,
             deadline: None,
@@ -160,6 +171,15 @@ impl Captured {
     }
 }
 
+/// How a capture that may be stopped ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// With everything.
+    Whole(Box<Captured>),
+    /// At the brake. Another run goes on from here; with nothing, it has to begin anew.
+    Stopped(Option<Box<ListingProgress>>),
+}
+
 /// Captures a cluster into `sink`.
 ///
 /// # Errors
@@ -171,33 +191,47 @@ pub async fn capture(
     sink: &mut dyn BatchSink,
     progress: &mut (dyn CaptureProgress + Send),
 ) -> Result<Captured, CaptureError> {
-    let run = run(api, options, sink, progress);
-    match options.deadline {
-        None => run.await,
+    let brake = Brake::new();
+    let run = capture_part(api, options, None, &brake, sink, progress);
+    let ended = match options.deadline {
+        None => run.await?,
         // tokio's clock is the monotonic one.
         Some(allowed) => tokio::time::timeout(allowed, run)
             .await
-            .unwrap_or(Err(CaptureError::Deadline { allowed })),
+            .unwrap_or(Err(CaptureError::Deadline { allowed }))?,
+    };
+    match ended {
+        Ended::Whole(captured) => Ok(*captured),
+        Ended::Stopped(_) => unreachable!("nobody else has this brake"),
     }
 }
 
+/// Captures a cluster into `sink`, from where an earlier run was stopped, until the end or until the brake is
+/// pulled. The deadline of the options is not looked at. `from` must come from a run with the same options.
+///
+/// # Errors
+/// As [`capture`]; [`CaptureError::OtherCluster`] where `from` tells of another cluster.
 #[tracing::instrument(name = "capture", skip_all)]
-async fn run(
+pub async fn capture_part(
     api: &Api,
     options: &CaptureOptions,
+    from: Option<ListingProgress>,
+    brake: &Brake,
     sink: &mut dyn BatchSink,
     progress: &mut (dyn CaptureProgress + Send),
-) -> Result<Captured, CaptureError> {
-    let discovery = api.discover().await?;
-    check_filter(api, &discovery, &options.filter).await?;
-    let mut plan = Plan::of(&discovery, &options.filter);
+) -> Result<Ended, CaptureError> {
+    let pulled = brake.watch();
+    let mut plan = tokio::select! {
+        biased;
+        () = pulled.wait() => return Ok(Ended::Stopped(from.map(Box::new))),
+        prepared = prepare(api, options, from.clone()) => prepared?,
+    };
     progress.event(&CaptureEvent::Discovered {
-        types: plan.to_list.len(),
-        failed_groups: discovery.failed_groups.len(),
+        types: plan.to_list(),
+        failed_groups: plan.failed_groups(),
     });
-    let pinned = pin(api, &plan).await?;
     progress.event(&CaptureEvent::Pinned {
-        resource_version: pinned.clone(),
+        resource_version: plan.pinned().map(str::to_owned),
     });
 
     let (sender, mut receiver) = mpsc::channel(WAITING_BATCHES);
@@ -205,30 +239,34 @@ async fn run(
         api: api.clone(),
         page_size: options.page_size.max(1),
         retry: options.retry,
-        pinned: pinned.clone(),
+        pinned: plan.pinned().map(str::to_owned),
         filter: Arc::new(options.filter.clone()),
         labels: options.filter.labels.to_string(),
         sender,
+        brake: pulled.clone(),
     };
     let mut tasks: JoinSet<Result<Done, ApiError>> = JoinSet::new();
     let mut finished = Vec::new();
+    let mut stopping = false;
     loop {
-        while tasks.len() < options.concurrency.max(1)
-            && let Some(job) = plan.next()
+        while !stopping
+            && tasks.len() < options.concurrency.max(1)
+            && let Some(task) = plan.next()
         {
-            tasks.spawn(lister::list(context.clone(), job));
+            tasks.spawn(lister::list(context.clone(), task));
         }
         if tasks.is_empty() {
             break;
         }
         tokio::select! {
-            // What is ready to be written goes first: it is what holds memory.
             biased;
+            () = pulled.wait(), if !stopping => stopping = true,
+            // What is ready to be written goes first: it is what holds memory.
             Some(message) = receiver.recv() => take(message, sink, progress).await?,
             Some(ended) = tasks.join_next() => {
                 let done = ended.map_err(|_| CaptureError::Panicked)??;
                 plan.note(&done);
-                if done.stored {
+                if done.stored && done.rest.is_none() {
                     progress.event(&CaptureEvent::TypeFinished {
                         r#type: done.resource.name(),
                         outcome: done.outcome(None),
@@ -252,7 +290,7 @@ async fn run(
     } else {
         None
     };
-    Ok(plan.into_captured(&discovery, pinned, finished, user.as_deref()))
+    Ok(plan.end(finished, user.as_deref()))
 }
 
 async fn take(
@@ -265,6 +303,34 @@ async fn take(
         Message::Event(event) => progress.event(&event),
     }
     Ok(())
+}
+
+/// Finds out what is to be listed: from the cluster, or from where an earlier run was stopped.
+async fn prepare(
+    api: &Api,
+    options: &CaptureOptions,
+    from: Option<ListingProgress>,
+) -> Result<Plan, CaptureError> {
+    if let Some(from) = from {
+        let (version, uid) = futures::join!(ServerVersion::read(api), kube_system_uid(api));
+        version?;
+        // A user who may not read the UID is told by the answers: versions of another cluster do not exist.
+        if let (Some(before), Some(now)) = (&from.server.kube_system_uid, uid?)
+            && *before != now
+        {
+            return Err(CaptureError::OtherCluster);
+        }
+        return Ok(Plan::resume(from, &options.filter));
+    }
+    let discovery = api.discover().await?;
+    check_filter(api, &discovery, &options.filter).await?;
+    let mut plan = Plan::of(discovery, &options.filter, &options.types);
+    let pinned = match options.types.resource_version() {
+        Some(given) => Some(given.to_owned()),
+        None => pin(api, plan.first_paths()).await?,
+    };
+    plan.pin(pinned);
+    Ok(plan)
 }
 
 /// Every name in a filter must mean something, before anything is written.
@@ -307,7 +373,7 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
 
 /// Takes the version of the whole cluster from the first list that we may make. All types of one etcd
 /// share their versions, so any will do.
-async fn pin(api: &Api, plan: &Plan<'_>) -> Result<Option<String>, CaptureError> {
+async fn pin(api: &Api, paths: Vec<String>) -> Result<Option<String>, CaptureError> {
     #[derive(Deserialize)]
     struct List {
         metadata: Metadata,
@@ -320,7 +386,7 @@ async fn pin(api: &Api, plan: &Plan<'_>) -> Result<Option<String>, CaptureError>
     }
     /// A user who may not list any of so many types may hardly list anything.
     const TRIES: usize = 8;
-    let own = plan.first_paths().take(TRIES);
+    let own = paths.into_iter().take(TRIES);
     for path in std::iter::once("/api/v1/namespaces".to_owned()).chain(own) {
         match api.get_json::<List>(&format!("{path}?limit=1")).await {
             Ok(list) if !list.metadata.resource_version.is_empty() => {
@@ -357,192 +423,6 @@ pub(crate) async fn whoami(api: &Api) -> Option<String> {
         .expect("a constant request is well formed");
     let review: Review = api.request(request).await.ok()?.json().ok()?;
     Some(review.status.user_info.username)
-}
-
-/// Which types are listed, and which wait for the definitions of custom resources.
-struct Plan<'a> {
-    filter: &'a Filter,
-    settled: Vec<(&'a DiscoveredType, TypeOutcome)>,
-    to_list: Vec<&'a DiscoveredType>,
-    queue: VecDeque<Job>,
-    waiting: Vec<&'a DiscoveredType>,
-    storage: StorageVersions,
-    /// Whether the job that stores the definitions reads all of them, or another job must.
-    definitions_are_stored: bool,
-    notes: Vec<String>,
-}
-
-impl<'a> Plan<'a> {
-    fn of(discovery: &'a Discovery, filter: &'a Filter) -> Self {
-        let mut plan = Self {
-            filter,
-            settled: Vec::new(),
-            to_list: Vec::new(),
-            queue: VecDeque::new(),
-            waiting: Vec::new(),
-            storage: StorageVersions::default(),
-            definitions_are_stored: false,
-            notes: Vec::new(),
-        };
-        for known in &discovery.types {
-            match select::choose(known, filter) {
-                Choice::Settled(outcome) => plan.settled.push((known, outcome)),
-                Choice::List => plan.to_list.push(known),
-            }
-        }
-        plan.to_list.sort_by_key(|known| select::rank(&known.resource));
-        for known in plan.to_list.clone() {
-            if select::waits_for_definitions(known) {
-                plan.waiting.push(known);
-            } else {
-                plan.queue.push_back(select::job(known.resource.clone(), filter));
-            }
-        }
-        // Where the definitions themselves are not asked for, or only some of them by label, all are
-        // read all the same.
-        plan.definitions_are_stored = plan.stores_all_definitions();
-        let definitions = discovery
-            .find(&TypeName::from(DEFINITIONS))
-            .filter(|d| d.is_listable());
-        match definitions {
-            Some(known) if !plan.definitions_are_stored => {
-                plan.queue.push_front(select::definitions_only(&known.resource));
-            }
-            Some(_) => {}
-            None => plan.release(),
-        }
-        plan
-    }
-
-    fn stores_all_definitions(&self) -> bool {
-        self.filter.labels.is_empty()
-            && self
-                .queue
-                .iter()
-                .any(|job| job.resource.name().as_str() == DEFINITIONS)
-    }
-
-    fn next(&mut self) -> Option<Job> {
-        self.queue.pop_front()
-    }
-
-    /// The first path of each type, for pinning.
-    fn first_paths(&self) -> impl Iterator<Item = String> {
-        self.queue
-            .iter()
-            .filter_map(|job| job.collections.first())
-            .map(|c| c.path.clone())
-    }
-
-    /// Takes note of a finished job: once all definitions are read, nothing waits any longer.
-    fn note(&mut self, done: &Done) {
-        if done.resource.name().as_str() == DEFINITIONS && done.stored == self.definitions_are_stored {
-            self.storage = done.storage.clone();
-            if done.failure.is_some() && !self.waiting.is_empty() {
-                self.notes.push(
-                    "the storage versions of custom resources are not known; they were listed at their preferred versions"
-                        .into(),
-                );
-            }
-            self.release();
-        }
-    }
-
-    fn release(&mut self) {
-        for known in std::mem::take(&mut self.waiting) {
-            let (resource, note) = select::version(known, &self.storage);
-            self.notes.extend(note);
-            // Custom resources are often many, so they do not queue behind the small types.
-            self.queue.push_front(select::job(resource, self.filter));
-        }
-    }
-
-    fn into_captured(
-        self,
-        discovery: &Discovery,
-        pinned: Option<String>,
-        finished: Vec<Done>,
-        user: Option<&str>,
-    ) -> Captured {
-        let mut types = Vec::new();
-        let mut missing = Vec::new();
-        let (mut objects, mut bytes) = (0, 0);
-        let mut dependencies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (known, outcome) in self.settled {
-            types.push(record(known, &known.resource.version, &self.storage, outcome));
-        }
-        for done in finished.into_iter().filter(|done| done.stored) {
-            let known = discovery
-                .find(&done.resource.name())
-                .expect("only discovered types are listed");
-            let outcome = done.outcome(user);
-            if let Some(failure) = &done.failure {
-                missing.push(failure.missing(&done.resource, user));
-            }
-            types.push(record(known, &done.resource.version, &self.storage, outcome));
-            objects += done.objects;
-            bytes += done.bytes;
-            done.sighting.add_to(&mut dependencies);
-        }
-        // Who asks for certain types by name has got them; else a group that is not known may hold
-        // some that were asked for.
-        if self.filter.types.is_empty() {
-            missing.extend(discovery.failed_groups.iter().map(group_record));
-        }
-        types.sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));
-        missing.sort();
-        let dependencies = dependencies
-            .into_iter()
-            .map(|(sort, found)| (sort, found.into_iter().collect()))
-            .collect();
-        Captured {
-            server: ServerRecord {
-                kube_system_uid: discovery.kube_system_uid.clone(),
-                version: discovery.server_version.git_version.clone(),
-                platform: discovery.server_version.platform.clone(),
-            },
-            resource_version: pinned,
-            filter: self.filter.clone(),
-            objects,
-            bytes,
-            types,
-            missing,
-            dependencies,
-            notes: self.notes,
-        }
-    }
-}
-
-fn group_record(failed: &FailedGroup) -> MissingRecord {
-    MissingRecord {
-        r#type: None,
-        group: Some(format!("{}/{}", failed.group, failed.version)),
-        verb: "discover".into(),
-        answer: failed.answer.clone(),
-        mend: failed.mend.clone(),
-    }
-}
-
-fn record(
-    known: &DiscoveredType,
-    version: &str,
-    storage: &StorageVersions,
-    outcome: TypeOutcome,
-) -> TypeRecord {
-    let served = known.version(version).unwrap_or_else(|| known.preferred());
-    TypeRecord {
-        group: known.resource.group.clone(),
-        version: version.to_owned(),
-        resource: known.resource.resource.clone(),
-        kind: served.kind.clone(),
-        namespaced: served.namespaced,
-        short_names: known.short_names.clone(),
-        singular: known.singular.clone(),
-        verbs: served.verbs.clone(),
-        served_versions: known.versions.iter().map(|v| v.version.clone()).collect(),
-        custom: storage.of(&known.name()).is_some(),
-        outcome,
-    }
 }
 
 #[cfg(test)]

@@ -304,7 +304,8 @@ impl Api {
     }
 }
 
-async fn kube_system_uid(api: &Api) -> Result<Option<String>, ApiError> {
+/// The UID of the namespace `kube-system`; none where it may not be read.
+pub(crate) async fn kube_system_uid(api: &Api) -> Result<Option<String>, ApiError> {
     #[derive(Deserialize)]
     struct Namespace {
         metadata: Metadata,

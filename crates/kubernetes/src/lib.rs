@@ -26,7 +26,8 @@ pub mod testing;
 
 pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
 pub use capture::{
-    BatchSink, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, capture,
+    BatchSink, Brake, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, Ended, capture,
+    capture_part,
 };
 pub use connect::{Address, AddressError, AddressOptions, ConnectError, ConnectOptions, KubeconfigSource};
 pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};

@@ -11,7 +11,7 @@ use super::FORMAT;
 use super::document::{Assignment, Checkpoint, Claim};
 use super::keys::{JobFile, job_prefix, jobs_prefix};
 use super::progress::Progress;
-use super::read::Document;
+use super::read::{Document, DocumentError};
 use super::result::JobResult;
 use super::view::{JobView, Refused, Verdict};
 use crate::listing;
@@ -141,6 +141,7 @@ pub async fn offers(
         }
         let mut view = view_of(store, job, keys).await?;
         offers.refused.append(&mut view.refused);
+        offers.refused.extend(foreign(&view, environment));
         if let Some(offer) = offer(&view, environment) {
             offers.open.push(offer);
         }
@@ -150,6 +151,21 @@ pub async fn offers(
 
 /// What S3 gives in one answer.
 const PAGE: usize = 1000;
+
+/// An assignment that was meant for a bucket of another environment.
+fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
+    let assignment = view.assignment().filter(|a| a.environment != *environment)?;
+    let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
+    let error = DocumentError::Foreign {
+        key: key.to_string(),
+        found: format!("environment {}", assignment.environment),
+        expected: format!("environment {environment}"),
+    };
+    Some(Refused {
+        key,
+        problem: error.problem(),
+    })
+}
 
 fn offer(view: &JobView, environment: &EnvironmentId) -> Option<Offer> {
     let assignment = view.assignment()?;

@@ -56,6 +56,14 @@ pub enum Work {
         recipient: String,
         /// Whether no other job takes part in the point, so that this one signs it too.
         seal: bool,
+        /// Which part of the cluster's capture this is, where several jobs do it: it stands in the names of
+        /// packs and keys. 0 where one job does all.
+        #[serde(default)]
+        part: u16,
+        /// Whether to count first, and to end with the counts where the cluster is big enough for several
+        /// jobs ([`super::split`]).
+        #[serde(default)]
+        split: bool,
     },
     /// Sign the point that other jobs have captured in the same bucket.
     Seal {
@@ -112,6 +120,14 @@ pub enum Types {
     /// Some; other jobs take the others at the same version.
     Only {
         /// The types.
+        types: Vec<TypeName>,
+        /// The version that every type is listed at.
+        resource_version: String,
+    },
+    /// All but some, which other jobs take at the same version. This job also records everything that is
+    /// not listed at all.
+    Except {
+        /// The types of the other jobs.
         types: Vec<TypeName>,
         /// The version that every type is listed at.
         resource_version: String,
@@ -183,6 +199,29 @@ pub struct Cancel {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+}
+
+impl Types {
+    /// Whether the type is one of them.
+    #[must_use]
+    pub fn takes(&self, name: &TypeName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only { types, .. } => types.contains(name),
+            Self::Except { types, .. } => !types.contains(name),
+        }
+    }
+
+    /// The version that is given for all of them.
+    #[must_use]
+    pub fn resource_version(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Only { resource_version, .. } | Self::Except { resource_version, .. } => {
+                Some(resource_version)
+            }
+        }
+    }
 }
 
 impl Work {

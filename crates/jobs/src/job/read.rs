@@ -118,7 +118,21 @@ macro_rules! document {
     };
 }
 
-document!(Assignment, SMALL, |d| JobFile::Assignment(d.epoch));
+impl Document for Assignment {
+    const LIMIT: usize = SMALL;
+
+    fn belongs(&self, job: &str, file: JobFile) -> Result<(), String> {
+        let own = JobFile::Assignment(self.epoch);
+        if self.job.as_str() != job || own != file {
+            return Err(own.key(&self.job).to_string());
+        }
+        match self.application == self.job.application() {
+            true => Ok(()),
+            false => Err(format!("the application {}", self.application)),
+        }
+    }
+}
+
 document!(Claim, SMALL, |d| JobFile::Claim(d.epoch));
 document!(Checkpoint, LARGE, |d| JobFile::Checkpoint(d.epoch));
 document!(JobResult, LARGE, |_| JobFile::Result);

@@ -1,9 +1,11 @@
 //! How a job ended.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::{ClusterRecord, Completeness, WrappedKeyRecord};
-use lifeboat_model::{Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem};
+use lifeboat_model::{Alternative, Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem, TypeName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,9 @@ pub enum Done {
         /// The clusters that have the tags that were asked for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         found: Vec<ClusterTarget>,
+        /// Why clusters could not be looked for by their tags. Those that were found before still count.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<AccessFinding>,
     },
 }
 
@@ -78,6 +83,19 @@ pub struct CaptureDone {
     /// What the manifest has to say about the clusters, where another job seals the point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<CapturedCluster>,
+    /// How much there is to capture, where that is too much for one job: nothing was captured then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
+}
+
+/// How much a cluster holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Counted {
+    /// The version that all parts are listed at.
+    pub resource_version: String,
+    /// How many objects each type has; types without objects are left out.
+    pub types: BTreeMap<TypeName, u64>,
 }
 
 /// A cluster for the manifest.
@@ -148,6 +166,44 @@ pub struct AccessFinding {
     /// The command that mends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Other commands that mend it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
     /// Whether a recovery point can be made all the same, without what cannot be read.
     pub partial: bool,
+}
+
+impl AccessFinding {
+    /// Something that must be mended before anything can be done, without a command that does it.
+    #[must_use]
+    pub fn new(problem: Problem) -> Self {
+        Self {
+            problem,
+            command: None,
+            alternatives: Vec::new(),
+            partial: false,
+        }
+    }
+
+    /// The same with the command that mends it.
+    #[must_use]
+    pub fn with_command(mut self, command: String) -> Self {
+        self.command = Some(command);
+        self
+    }
+
+    /// The same with one more way to mend it.
+    #[must_use]
+    pub fn or(mut self, what: impl Into<String>, command: String) -> Self {
+        let what = what.into();
+        self.alternatives.push(Alternative { what, command });
+        self
+    }
+
+    /// The same, where a recovery point can be made all the same.
+    #[must_use]
+    pub fn as_partial(mut self) -> Self {
+        self.partial = true;
+        self
+    }
 }

@@ -32,6 +32,9 @@ pub enum CaptureError {
         /// How long the capture was allowed to take.
         allowed: Duration,
     },
+    /// The cluster that is to be gone on with is another one than before.
+    #[error("go on with the capture: another cluster answers under the same name")]
+    OtherCluster,
     /// A lister panicked, which is a bug.
     #[error("keep a lister running")]
     Panicked,
@@ -47,6 +50,8 @@ impl CaptureError {
             Self::Api(error) => error.kind(),
             Self::Write(error) => error.kind(),
             Self::Deadline { .. } => ErrorKind::Deadline,
+            // The next capture begins with the new one.
+            Self::OtherCluster => ErrorKind::Conflict,
             Self::Panicked => ErrorKind::Bug,
         }
     }
@@ -60,6 +65,7 @@ impl CaptureError {
             Self::Api(error) => error.code(),
             Self::Write(error) => error.code(),
             Self::Deadline { .. } => Code::CaptureDeadline,
+            Self::OtherCluster => Code::JobLost,
             Self::Panicked => Code::Bug,
         }
     }
@@ -73,6 +79,7 @@ impl CaptureError {
             Self::Write(error) => return error.problem(),
             Self::UnknownNamespace { .. } => "list the namespaces with `kubectl get namespaces`",
             Self::Deadline { .. } => "allow more time, or capture less of the cluster with a filter",
+            Self::OtherCluster => "run the backup again",
             Self::Panicked => "report this with the output of the same command run with `-vv`",
         };
         Problem::new(self.code(), format!("failed to {self}"), guidance)

@@ -4,15 +4,21 @@
 //! exact version, or a token that carries one), the items that were taken are counted off. Where it
 //! may be another one, items up to the key of the last one taken are passed over: lists come in the
 //! order of their keys, which is watched, and where it is broken the type fails instead.
+//!
+//! A capture that is stopped early stops between two objects, and remembers where: what was taken of the
+//! page under way counts as if its connection had broken, and the next run reads the page again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, glance};
-use lifeboat_model::{ErrorKind, Filter, ResourceType, TypeName};
+use lifeboat_jobs::job::Position;
+use lifeboat_model::{ErrorKind, Filter, TypeName};
 use tokio::sync::mpsc::Sender;
 
+use super::brake::Pulled;
 use super::dependencies::Sighting;
+use super::job::{Begun, Collection, Done, Job, Task};
 use super::outcome::TypeFailure;
 use super::progress::CaptureEvent;
 use super::storage::StorageVersions;
@@ -41,56 +47,7 @@ pub(super) struct Context {
     pub(super) filter: Arc<Filter>,
     pub(super) labels: String,
     pub(super) sender: Sender<Message>,
-}
-
-/// One path that is listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Collection {
-    pub(super) path: String,
-    /// The namespace, where only one is listed.
-    pub(super) namespace: Option<String>,
-    pub(super) fields: String,
-}
-
-/// A type that is to be listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Job {
-    pub(super) resource: ResourceType,
-    pub(super) collections: Vec<Collection>,
-    /// Whether the filter must be asked for each object, because the server does not apply it.
-    pub(super) check_namespace: bool,
-    /// False for definitions that are only read for the storage versions in them.
-    pub(super) store: bool,
-}
-
-/// What became of a job.
-pub(super) struct Done {
-    pub(super) resource: ResourceType,
-    pub(super) failure: Option<TypeFailure>,
-    /// False where the job only read definitions.
-    pub(super) stored: bool,
-    pub(super) version: Option<String>,
-    pub(super) why_not_pinned: Option<String>,
-    pub(super) objects: u64,
-    pub(super) bytes: u64,
-    pub(super) sighting: Sighting,
-    pub(super) storage: StorageVersions,
-}
-
-impl Done {
-    /// As the manifest tells it; `user` is who we are, where known.
-    pub(super) fn outcome(&self, user: Option<&str>) -> TypeOutcome {
-        if let Some(failure) = &self.failure {
-            return failure.outcome(user);
-        }
-        TypeOutcome::Listed {
-            resource_version: self.version.clone(),
-            pinned: self.why_not_pinned.is_none(),
-            why: self.why_not_pinned.clone(),
-            objects: self.objects,
-            bytes: self.bytes,
-        }
-    }
+    pub(super) brake: Pulled,
 }
 
 /// Why a list ends early.
@@ -101,32 +58,44 @@ pub(super) enum Stop {
     Run(ApiError),
     /// The writing side is gone; it knows why.
     NobodyListens,
+    /// The brake was pulled; this is where to go on.
+    Paused(Box<Position>),
 }
 
 /// Where a list stands.
 struct Cursor {
     at: At,
     token: Option<String>,
+    /// How many items the page has at most.
+    limit: u32,
     /// Whether the same request gives the same items again.
     repeatable: bool,
     detours: u32,
 }
 
 /// Lists one type.
-pub(super) async fn list(context: Context, job: Job) -> Result<Done, ApiError> {
+pub(super) async fn list(context: Context, task: Task) -> Result<Done, ApiError> {
+    let Task { job, begun } = task;
     let type_name = job.resource.name();
     let started = CaptureEvent::TypeStarted {
         r#type: type_name.clone(),
     };
     let mut lister = Lister::new(&context, &job);
+    let mut position = begun.map(|begun| lister.take_up(begun));
+    let first = position.as_ref().map_or(0, |position| position.collection);
     let mut stop = None;
     if job.store {
         stop = context.send(Message::Event(started)).await.err();
     }
-    for collection in &job.collections {
-        if stop.is_none() {
-            stop = lister.collection(collection).await.err();
+    for (number, collection) in (0..).zip(&job.collections) {
+        if stop.is_none() && number >= first {
+            stop = lister.collection(number, collection, position.take()).await.err();
         }
+    }
+    let mut rest = None;
+    if let Some(Stop::Paused(position)) = stop {
+        rest = Some(*position);
+        stop = None;
     }
     if stop.is_none() {
         stop = lister.finish().await.err();
@@ -135,14 +104,16 @@ pub(super) async fn list(context: Context, job: Job) -> Result<Done, ApiError> {
         Some(Stop::Run(error)) => return Err(error),
         Some(Stop::Failed(failure)) => Some(failure),
         // What is handed back now is not looked at.
-        Some(Stop::NobodyListens) | None => None,
+        Some(Stop::NobodyListens | Stop::Paused(_)) | None => None,
     };
     if failure.is_some() {
+        rest = None;
         // What was taken before the failure is worth having; the outcome says that it is not all.
         lister.finish().await.ok();
     }
     Ok(Done {
         failure,
+        rest,
         stored: job.store,
         version: lister.version,
         why_not_pinned: lister.why_not_pinned,
@@ -167,7 +138,7 @@ struct Lister<'a> {
     builder: BatchBuilder,
     compressor: Option<Compressor>,
     /// Batches that wait to be handed on between two pieces of an answer.
-    ready: Vec<Batch>,
+    ready: VecDeque<Batch>,
     /// How many items this attempt of the page has given so far.
     seen: u64,
     /// How many items of this page earlier attempts have taken.
@@ -194,7 +165,7 @@ impl<'a> Lister<'a> {
             job,
             builder: BatchBuilder::new(&job.resource.api_version(), &job.resource.kind, type_name.clone()),
             compressor: None,
-            ready: Vec::new(),
+            ready: VecDeque::new(),
             seen: 0,
             counted_off: 0,
             pass_over: None,
@@ -211,20 +182,90 @@ impl<'a> Lister<'a> {
         }
     }
 
-    #[tracing::instrument(skip_all, fields(r#type = %self.type_name, namespace = collection.namespace))]
-    async fn collection(&mut self, collection: &Collection) -> Result<(), Stop> {
-        self.last_key.clear();
-        self.ordered = true;
-        self.pass_over = None;
-        let at = self.context.pinned.clone().map_or(At::Latest, At::Exact);
-        let mut cursor = Cursor {
-            repeatable: at != At::Latest,
-            at,
-            token: None,
-            detours: 0,
+    /// Counts what an earlier run has stored.
+    fn take_up(&mut self, begun: Begun) -> Position {
+        self.version = begun.version;
+        self.why_not_pinned = self.why_not_pinned.take().or(begun.why_not_pinned);
+        self.objects = begun.objects;
+        self.bytes = begun.bytes;
+        begun.position
+    }
+
+    /// Where a list begins, or goes on.
+    fn begin(&mut self, position: Option<Position>) -> Cursor {
+        let pinned = self.context.pinned.clone().map_or(At::Latest, At::Exact);
+        self.seen = 0;
+        let Some(position) = position else {
+            self.last_key.clear();
+            self.ordered = true;
+            self.pass_over = None;
+            self.counted_off = 0;
+            return Cursor {
+                repeatable: pinned != At::Latest,
+                at: pinned,
+                token: None,
+                limit: self.context.page_size,
+                detours: 0,
+            };
         };
+        self.last_key = position.last_key;
+        self.ordered = position.ordered;
+        self.pass_over = position.pass_over;
+        self.counted_off = position.taken;
+        Cursor {
+            at: if position.latest { At::Latest } else { pinned },
+            token: position.continue_token,
+            limit: position.limit,
+            repeatable: position.repeatable,
+            detours: position.detours,
+        }
+    }
+
+    /// Where another run goes on with what is under way.
+    fn position(
+        &mut self,
+        number: u32,
+        collection: &Collection,
+        cursor: Cursor,
+    ) -> Result<Box<Position>, Stop> {
+        self.remember_taken(&cursor, collection)?;
+        Ok(Box::new(Position {
+            collection: number,
+            continue_token: cursor.token,
+            latest: cursor.at == At::Latest,
+            repeatable: cursor.repeatable,
+            taken: self.counted_off,
+            limit: cursor.limit,
+            detours: cursor.detours,
+            last_key: self.last_key.clone(),
+            ordered: self.ordered,
+            pass_over: self.pass_over.clone(),
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(r#type = %self.type_name, namespace = collection.namespace))]
+    async fn collection(
+        &mut self,
+        number: u32,
+        collection: &Collection,
+        position: Option<Position>,
+    ) -> Result<(), Stop> {
+        let context = self.context;
+        let mut cursor = self.begin(position);
         loop {
-            let meta = self.page(collection, &mut cursor).await?;
+            // A page that is given up here leaves everything that was taken of it counted.
+            let read = tokio::select! {
+                biased;
+                () = context.brake.wait() => None,
+                read = self.page(collection, &mut cursor) => Some(read),
+            };
+            let Some(read) = read else {
+                return Err(Stop::Paused(self.position(number, collection, cursor)?));
+            };
+            let meta = read?;
+            self.seen = 0;
+            self.counted_off = 0;
+            cursor.limit = context.page_size;
             self.note_version(&meta);
             let event = CaptureEvent::Page {
                 r#type: self.type_name.clone(),
@@ -247,7 +288,6 @@ impl<'a> Lister<'a> {
     /// Reads one page, as often as it takes.
     async fn page(&mut self, collection: &Collection, cursor: &mut Cursor) -> Result<ListMeta, Stop> {
         let mut backoff = self.context.retry.begin(self.context.api.jitter());
-        self.counted_off = 0;
         loop {
             self.seen = 0;
             let context = self.context;
@@ -255,7 +295,7 @@ impl<'a> Lister<'a> {
                 path: &collection.path,
                 labels: if self.job.store { &context.labels } else { "" },
                 fields: &collection.fields,
-                limit: context.page_size,
+                limit: cursor.limit,
                 at: &cursor.at,
                 token: cursor.token.as_deref(),
             };
@@ -422,7 +462,7 @@ impl<'a> Lister<'a> {
             .finish(compressor)
             .map_err(|e| self.job.failed(&e.to_string()))?;
         self.bytes += batch.raw_bytes;
-        self.ready.push(batch);
+        self.ready.push_back(batch);
         Ok(())
     }
 
@@ -500,9 +540,14 @@ impl Taker for Lister<'_> {
         Ok(())
     }
 
+    /// May be given up at any moment: a batch leaves the queue only once there is a place for it.
     async fn hand_on(&mut self) -> Result<(), Stop> {
-        for batch in self.ready.drain(..) {
-            self.context.send(Message::Batch(batch)).await?;
+        while !self.ready.is_empty() {
+            let reserved = self.context.sender.reserve().await;
+            let place = reserved.map_err(|_| Stop::NobodyListens)?;
+            if let Some(batch) = self.ready.pop_front() {
+                place.send(Message::Batch(batch));
+            }
         }
         Ok(())
     }

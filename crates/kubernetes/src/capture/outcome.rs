@@ -119,7 +119,7 @@ impl Mend {
 }
 
 /// The commands that let us list a type.
-pub(crate) fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String {
+fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String {
     let name = format!("lifeboat-read-{}", resource.replace('.', "-"));
     let subject = match user.map(|user| (user, user.strip_prefix("system:serviceaccount:"))) {
         Some((_, Some(account))) => format!("--serviceaccount={account}"),

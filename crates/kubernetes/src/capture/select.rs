@@ -3,7 +3,7 @@
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::{Filter, ResourceType};
 
-use super::lister::{Collection, Job};
+use super::job::{Collection, Job};
 use super::storage::{DEFINITIONS, StorageVersions};
 use crate::discovery::DiscoveredType;
 

@@ -3,11 +3,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use lifeboat_format::Decompressor;
-use lifeboat_model::LabelSelector;
+use lifeboat_format::manifest::TypeOutcome;
+use lifeboat_model::{LabelSelector, TypeName};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::testing::{FakeCluster, FakeServer, FakeType, Recorded, Reply};
+
+mod parts;
 
 /// Keeps everything in memory, as lines by type.
 #[derive(Default)]

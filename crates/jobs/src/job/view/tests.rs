@@ -77,7 +77,10 @@ fn result_of(number: u32, environment: &str) -> (ObjectKey, Bytes) {
         job: job(),
         epoch: epoch(number),
         at: time(3),
-        outcome: Outcome::Done(Done::Check { found: Vec::new() }),
+        outcome: Outcome::Done(Done::Check {
+            found: Vec::new(),
+            missing: Vec::new(),
+        }),
         access: Vec::new(),
         environment: EnvironmentId::parse(environment).unwrap(),
         delegate: Arn::parse("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-shop-primary").unwrap(),

@@ -1,0 +1,184 @@
+//! A big cluster in several jobs that run at the same time, each at the same version.
+//!
+//! The protocol is the smallest that is right:
+//! 1. The capture job of a cluster that may be big (its last point was, or there is none) is assigned with
+//!    `split`. Its delegate pins a version and counts each type by a list of one item, whose
+//!    `remainingItemCount` tells the rest.
+//! 2. Where [`bins`] makes one part of the counts, it captures at once, in the same invocation. Otherwise it
+//!    ends with the counts and the version, and has captured nothing.
+//! 3. The coordinator makes the same [`bins`] of the counts, and a job of each: all but the last take the
+//!    types that they name, the last one takes every other type, counted or not, so that each type is taken
+//!    by exactly one job whatever is installed meanwhile. Lambda runs the jobs side by side: each
+//!    assignment's event starts an invocation.
+//! 4. A seal job puts the parts of each cluster together ([`merge`]) and signs.
+//!
+//! Parts are continued over epochs like any capture. One that fails, fails the point: all are cancelled, and
+//! the next try counts anew, because the version is likely to be gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_model::TypeName;
+
+use super::result::CapturedCluster;
+
+/// How many objects make a part worth its own job: enough that starting it, which takes an event, a
+/// coordinator and a delegate, costs less than it brings, and few enough that a part ends well within the
+/// five minutes for which an API server keeps a version (etcd's compaction interval in kube-apiserver).
+pub const OBJECTS_PER_PART: u64 = 50_000;
+
+/// How many jobs one cluster gets at most. Each reads with several connections, and an API server shares
+/// some dozens of them among all its users.
+pub const MOST_PARTS: usize = 8;
+
+/// Whether a cluster is to be counted before it is captured, from what its last point held, if there is one.
+/// A margin below the threshold keeps a growing cluster from being captured once in one piece.
+#[must_use]
+pub fn may_be_big(objects: Option<u64>) -> bool {
+    objects.is_none_or(|objects| objects >= OBJECTS_PER_PART / 2)
+}
+
+/// Types in bins of about equal numbers of objects, fullest first; types that hold nothing are in none. One
+/// bin says that one job is enough. The last bin is the one whose job takes every other type as well.
+///
+/// Longest first into the emptiest bin: never worse than 4/3 of the best (Graham, 1969), and the same for the
+/// same counts.
+#[must_use]
+pub fn bins(counts: &BTreeMap<TypeName, u64>) -> Vec<BTreeSet<TypeName>> {
+    let total: u64 = counts.values().sum();
+    let wanted = usize::try_from(total / OBJECTS_PER_PART).unwrap_or(MOST_PARTS) + 1;
+    let wanted = wanted.min(MOST_PARTS);
+    let mut types: Vec<(&TypeName, u64)> = counts.iter().map(|(name, count)| (name, *count)).collect();
+    types.retain(|(_, count)| *count > 0);
+    types.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
+    let mut bins: Vec<(u64, BTreeSet<TypeName>)> = vec![(0, BTreeSet::new()); wanted];
+    for (name, count) in types {
+        let emptiest = bins
+            .iter_mut()
+            .min_by_key(|(load, _)| *load)
+            .expect("there is at least one bin");
+        emptiest.0 += count;
+        emptiest.1.insert(name.clone());
+    }
+    bins.retain(|(_, types)| !types.is_empty());
+    bins.sort_by_key(|(load, _)| std::cmp::Reverse(*load));
+    if bins.is_empty() {
+        bins.push((0, BTreeSet::new()));
+    }
+    bins.into_iter().map(|(_, types)| types).collect()
+}
+
+/// Parts of clusters that cannot be put together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// Two parts come from two clusters, as after a cluster was made anew under its old name.
+    #[error("put the parts of {cluster} together: they come from different clusters")]
+    OtherCluster {
+        /// The name of the cluster.
+        cluster: String,
+    },
+    /// Two parts were listed at different versions.
+    #[error("put the parts of {cluster} together: they are of different versions")]
+    OtherVersion {
+        /// The name of the cluster.
+        cluster: String,
+    },
+}
+
+/// Puts the parts of each cluster together, as if one job had captured it. Sorted by name.
+///
+/// # Errors
+/// [`MergeError`] where two parts are not of one cluster at one moment.
+pub fn merge(parts: impl IntoIterator<Item = CapturedCluster>) -> Result<Vec<CapturedCluster>, MergeError> {
+    let mut clusters: BTreeMap<String, CapturedCluster> = BTreeMap::new();
+    for part in parts {
+        let name = part.record.name.to_string();
+        match clusters.get_mut(&name) {
+            None => drop(clusters.insert(name, part)),
+            Some(whole) => add(whole, part, name)?,
+        }
+    }
+    Ok(clusters.into_values().collect())
+}
+
+fn add(whole: &mut CapturedCluster, part: CapturedCluster, cluster: String) -> Result<(), MergeError> {
+    let (into, from) = (&mut whole.record, part.record);
+    if into.server.kube_system_uid != from.server.kube_system_uid {
+        return Err(MergeError::OtherCluster { cluster });
+    }
+    if into.resource_version != from.resource_version {
+        return Err(MergeError::OtherVersion { cluster });
+    }
+    into.started_at = into.started_at.min(from.started_at);
+    into.finished_at = into.finished_at.max(from.finished_at);
+    into.objects += from.objects;
+    into.bytes += from.bytes;
+    into.types.extend(from.types);
+    into.types
+        .sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));
+    into.missing.extend(from.missing);
+    into.missing.sort();
+    into.missing.dedup();
+    into.packs.extend(from.packs);
+    for (sort, found) in from.dependencies {
+        let all = into.dependencies.entry(sort).or_default();
+        all.extend(found);
+        all.sort();
+        all.dedup();
+    }
+    whole.keys.extend(part.keys);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(of: &[(&str, u64)]) -> BTreeMap<TypeName, u64> {
+        of.iter()
+            .map(|(name, count)| (TypeName::from(*name), *count))
+            .collect()
+    }
+
+    fn load(bin: &BTreeSet<TypeName>, counts: &BTreeMap<TypeName, u64>) -> u64 {
+        bin.iter().map(|name| counts[name]).sum()
+    }
+
+    #[test]
+    fn a_small_cluster_is_one_part() {
+        assert_eq!(bins(&counts(&[])).len(), 1);
+        assert_eq!(bins(&counts(&[("pods", 30_000), ("events", 19_999)])).len(), 1);
+        assert!(may_be_big(None) && may_be_big(Some(25_000)) && !may_be_big(Some(300)));
+    }
+
+    #[test]
+    fn a_big_cluster_is_split_evenly_and_every_type_stands_once() {
+        let counts = counts(&[
+            ("pods", 60_000),
+            ("events", 55_000),
+            ("secrets", 40_000),
+            ("configmaps", 30_000),
+            ("leases.coordination.k8s.io", 4_000),
+            ("nodes", 1_000),
+            ("widgets.example", 0),
+        ]);
+        let bins = bins(&counts);
+        assert_eq!(bins.len(), 4);
+        let loads: Vec<u64> = bins.iter().map(|bin| load(bin, &counts)).collect();
+        assert_eq!(loads, [60_000, 55_000, 40_000, 35_000], "fullest first");
+        let named: usize = bins.iter().map(BTreeSet::len).sum();
+        let all: BTreeSet<_> = bins.iter().flatten().collect();
+        assert_eq!((named, all.len()), (6, 6));
+    }
+
+    #[test]
+    fn one_huge_type_is_one_part_of_few_and_never_are_there_more_than_the_most() {
+        let few = counts(&[("events", 900_000), ("pods", 7)]);
+        assert_eq!(bins(&few).len(), 2);
+        let alone = counts(&[("events", 900_000)]);
+        assert_eq!(bins(&alone).len(), 1);
+        let many: BTreeMap<_, _> = (0..40)
+            .map(|n| (TypeName::from(format!("t{n}").as_str()), 50_000))
+            .collect();
+        assert_eq!(bins(&many).len(), MOST_PARTS);
+    }
+}
