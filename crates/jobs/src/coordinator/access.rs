@@ -148,9 +148,25 @@ impl Draft<'_> {
         let by_tag = matches!(work, Work::Check { cluster_tags, .. } if !cluster_tags.is_empty());
         for report in reports {
             if by_tag || work.clusters().iter().any(|cluster| cluster.arn == report.arn) {
-                self.state.access.insert(report.arn.to_string(), report);
+                self.take_report(report);
                 self.state.checked_at.insert(side, self.now);
             }
+        }
+    }
+
+    /// Jobs that share a cluster each know only their own types, so what they found is put together.
+    fn take_report(&mut self, report: AccessReport) {
+        let arn = report.arn.to_string();
+        let again = !self.reported.insert(arn.clone());
+        match self.state.access.get_mut(&arn).filter(|_| again) {
+            Some(held) => {
+                for finding in report.findings {
+                    if !held.findings.contains(&finding) {
+                        held.findings.push(finding);
+                    }
+                }
+            }
+            None => drop(self.state.access.insert(arn, report)),
         }
     }
 
@@ -159,10 +175,14 @@ impl Draft<'_> {
             let before = self.has_findings(run.side);
             match self.end_of(&mut run.job, run.side) {
                 End::Open => self.state.checks.push(run),
-                End::Done(Done::Check { found }) => {
+                End::Done(Done::Check { found, missing }) => {
                     self.state.checked_at.insert(run.side, self.now);
-                    if run.side == Side::Primary && !self.world.application.cluster_tags.is_empty() {
-                        self.state.found = found;
+                    if self.is_search(&run) {
+                        self.state.searched_at = Some(self.now);
+                        if missing.is_empty() {
+                            self.state.found = found;
+                        }
+                        self.state.search = missing;
                     }
                     let mended = before && !self.has_findings(run.side);
                     if run.side == Side::Primary && mended && self.state.failed.is_some() {
@@ -175,15 +195,43 @@ impl Draft<'_> {
                 // The next check looks again; what keeps a delegate from answering is an issue of its own.
                 End::Done(_) | End::Failed(..) | End::Cancelled => {
                     self.state.checked_at.insert(run.side, self.now);
+                    // A search that fails does not keep the clusters that are known from being backed up.
+                    if self.is_search(&run) {
+                        self.state.searched_at = Some(self.now);
+                    }
                 }
             }
         }
+    }
+
+    fn is_by_tag(&self) -> bool {
+        !self.world.application.cluster_tags.is_empty()
+    }
+
+    /// Whether a check looks for the clusters of the application as it is now.
+    fn is_search(&self, run: &CheckRun) -> bool {
+        let wanted = &self.world.application.cluster_tags;
+        let asked = matches!(&run.job.work, Work::Check { cluster_tags, .. } if cluster_tags == wanted);
+        run.side == Side::Primary && self.is_by_tag() && asked
+    }
+
+    /// Whether it is known well enough which clusters there are: those that have a tag may have changed since
+    /// the last recovery point.
+    pub(super) fn knows_clusters(&self) -> bool {
+        !self.is_by_tag()
+            || self.state.checks.iter().all(|run| run.side != Side::Primary)
+                && self.state.checked_document == Some(self.world.document)
+                && (self.state.searched_at).is_some_and(|last| self.now.duration_since(last) < CHECK_AGAIN)
     }
 
     /// Checks access when the application has changed, and every few minutes while something is missing.
     /// A capture checks by itself.
     pub(super) fn start_checks(&mut self) {
         let changed = self.state.checked_document != Some(self.world.document);
+        if changed {
+            // Its tags may be others.
+            self.state.searched_at = None;
+        }
         for side in [Side::Primary, Side::Recovery] {
             if self.state.checks.iter().any(|run| run.side == side) || !self.has_delegate(side) {
                 continue;
@@ -196,7 +244,11 @@ impl Draft<'_> {
                     .get(&side)
                     .is_none_or(|last| self.now.duration_since(*last) >= CHECK_AGAIN);
             let never = !self.state.checked_at.contains_key(&side);
-            if !captures && (changed || again || never) {
+            let search = side == Side::Primary
+                && self.state.backup.is_none()
+                && self.wants_backup()
+                && !self.knows_clusters();
+            if !captures && (changed || again || never || search) {
                 self.start_check(side);
             }
         }
@@ -219,7 +271,7 @@ impl Draft<'_> {
             ),
             Side::Recovery => (
                 application.recovery.clone(),
-                targets(application),
+                targets(application, &self.state.found),
                 Default::default(),
             ),
         };
@@ -247,12 +299,19 @@ impl Draft<'_> {
         let application = &self.world.application;
         let clusters = match side {
             Side::Primary => sources(application, &self.state.found),
-            Side::Recovery => targets(application),
+            Side::Recovery => targets(application, &self.state.found),
         };
-        clusters.iter().any(|cluster| {
-            let report = self.state.access.get(cluster.arn.as_str());
-            report.is_some_and(|report| !report.findings.is_empty())
-        })
+        let unfound = side == Side::Primary
+            && self.is_by_tag()
+            && (self.state.found.is_empty() || !self.state.search.is_empty());
+        unfound
+            || clusters.iter().any(|cluster| {
+                match self.state.access.get(cluster.arn.as_str()) {
+                    Some(report) => !report.findings.is_empty(),
+                    // Found since the last check.
+                    None => side == Side::Recovery && self.is_by_tag(),
+                }
+            })
     }
 }
 

@@ -7,7 +7,8 @@ use super::draft::Draft;
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
 use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView, sources};
-use crate::job::{Done, Outcome, Sealed, Types, Work};
+use crate::job::split::{bins, may_be_big};
+use crate::job::{Counted, Done, Outcome, Sealed, Types, Work};
 
 /// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
 /// objective, long enough for a throttled API server to recover.
@@ -47,14 +48,24 @@ impl Draft<'_> {
 
     fn progress(&mut self, run: &mut BackupRun) -> Progress {
         let (mut open, mut cancelled, mut failed, mut sealed) = (false, false, None, None);
+        let mut parts = Vec::new();
         for entry in &mut run.captures {
             match self.end_of(entry, Side::Primary) {
                 End::Open => open = true,
                 End::Cancelled => cancelled = true,
                 End::Failed(problem, retry) => failed = Some((problem, retry)),
-                End::Done(Done::Capture(done)) => sealed = done.sealed,
+                End::Done(Done::Capture(done)) => match done.counted {
+                    None => sealed = done.sealed,
+                    Some(counted) => match parts_of(&entry.work, counted) {
+                        Some(works) => parts.extend(works),
+                        None => failed = Some((wrong_result(entry), true)),
+                    },
+                },
                 End::Done(_) => failed = Some((wrong_result(entry), true)),
             }
+        }
+        if failed.is_none() && !cancelled {
+            open |= self.add_parts(run, parts);
         }
         if failed.is_some() || cancelled {
             // What still runs has no point to work for.
@@ -76,6 +87,20 @@ impl Draft<'_> {
             return Progress::Sealed(sealed);
         }
         self.progress_of_seal(run)
+    }
+
+    /// Adds the jobs that capture a cluster in parts; says whether there was any to add.
+    fn add_parts(&mut self, run: &mut BackupRun, parts: Vec<(String, Work)>) -> bool {
+        let before = run.captures.len();
+        for (name, work) in parts {
+            let job = self.job(&format!("{}-{name}", run.point));
+            if run.captures.iter().all(|entry| entry.job != job) {
+                let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
+                self.follow(&mut entry);
+                run.captures.push(entry);
+            }
+        }
+        run.captures.len() > before
     }
 
     fn progress_of_seal(&mut self, run: &mut BackupRun) -> Progress {
@@ -130,6 +155,8 @@ impl Draft<'_> {
                     "look at the log of the coordinator",
                 )
             });
+            // Told at once, though another try follows: what lies in the captures may not be what was sealed.
+            self.raise(run.point.as_str(), &problem);
             return self.fail_run(&run, problem, true);
         }
         if let Some(pin) = &self.state.pins.signing_key
@@ -170,7 +197,7 @@ impl Draft<'_> {
     }
 
     pub(super) fn start_backup(&mut self) {
-        if self.state.backup.is_some() || !self.wants_backup() || !self.is_ready() {
+        if self.state.backup.is_some() || !self.wants_backup() || !self.is_ready() || !self.knows_clusters() {
             return;
         }
         let (Some(recipient), clusters) = (
@@ -185,6 +212,8 @@ impl Draft<'_> {
         let point = self.new_point();
         let environment = self.world.application.primary.clone();
         let seal = clusters.len() == 1;
+        // Of all clusters together, which is never too few.
+        let last = self.state.points.values().next_back().map(|entry| entry.objects);
         let captures = clusters
             .into_iter()
             .map(|cluster| {
@@ -196,6 +225,8 @@ impl Draft<'_> {
                     types: Types::All,
                     recipient: recipient.public_key.clone(),
                     seal,
+                    part: 0,
+                    split: may_be_big(last),
                 };
                 JobEntry::new(job, environment.clone(), work, self.now)
             })
@@ -218,7 +249,7 @@ impl Draft<'_> {
         self.state.backup = Some(run);
     }
 
-    fn wants_backup(&self) -> bool {
+    pub(super) fn wants_backup(&self) -> bool {
         let state = &self.state;
         let scheduled = match state.last_started {
             Some(last) => self.world.application.schedule.is_due(last, self.now),
@@ -257,6 +288,56 @@ pub(super) enum End {
     Done(Done),
     Failed(Problem, bool),
     Cancelled,
+}
+
+/// The names and the work of the jobs that capture a cluster in parts; none where its delegate was not asked to
+/// count, or counted what is one part. The same counts give the same parts.
+fn parts_of(work: &Work, counted: Counted) -> Option<Vec<(String, Work)>> {
+    let Work::Capture {
+        point,
+        clusters,
+        filter,
+        recipient,
+        split: true,
+        ..
+    } = work
+    else {
+        return None;
+    };
+    let [cluster] = clusters.as_slice() else {
+        return None;
+    };
+    let mut bins = bins(&counted.types);
+    // The job of the last bin takes whatever the others do not.
+    bins.pop();
+    if bins.is_empty() {
+        return None;
+    }
+    let resource_version = counted.resource_version;
+    let others = bins.iter().flatten().cloned().collect();
+    let only = |types: std::collections::BTreeSet<_>| Types::Only {
+        types: types.into_iter().collect(),
+        resource_version: resource_version.clone(),
+    };
+    let mut types: Vec<Types> = bins.into_iter().map(only).collect();
+    types.push(Types::Except {
+        types: others,
+        resource_version: resource_version.clone(),
+    });
+    let works = (1..).zip(types).map(|(part, types)| {
+        let work = Work::Capture {
+            point: point.clone(),
+            clusters: clusters.clone(),
+            filter: filter.clone(),
+            types,
+            recipient: recipient.clone(),
+            seal: false,
+            part,
+            split: false,
+        };
+        (format!("capture-{}-{part:02}", cluster.name), work)
+    });
+    Some(works.collect())
 }
 
 fn first(problems: Vec<Problem>, entry: &JobEntry) -> Problem {

@@ -1,5 +1,7 @@
 //! A decision in the making.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use lifeboat_model::{Issue, JobId, Problem, RecoveryPointId};
 
@@ -17,6 +19,8 @@ pub(super) struct Draft<'w> {
     pub(super) answers: Vec<lifeboat_model::request::Answer>,
     /// The issues that are so now.
     pub(super) found: Vec<Issue>,
+    /// The clusters, by ARN, whose access this decision has taken over.
+    pub(super) reported: BTreeSet<String>,
     /// How many names were drawn.
     drawn: u64,
 }
@@ -49,6 +53,7 @@ impl<'w> Draft<'w> {
             actions: Vec::new(),
             answers: Vec::new(),
             found: Vec::new(),
+            reported: BTreeSet::new(),
             drawn: 0,
         }
     }

@@ -8,14 +8,16 @@ use std::path::Path;
 use lifeboat_format::{RecipientKey, VerifyingKey};
 use lifeboat_model::environment::RegisteredKey;
 use lifeboat_model::request::{BackupRequest, CancelRequest, RestoreRequest, RestoreState};
-use lifeboat_model::{Arn, Code, Epoch, RequestToken, Side};
+use lifeboat_model::{Arn, Code, Epoch, RequestToken, Side, TypeName};
 
 use super::*;
 use crate::job::document::{Checkpoint, Claim};
 use crate::job::{
-    AccessFinding, AccessReport, CaptureDone, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone,
-    Sealed, Work,
+    AccessFinding, AccessReport, CaptureDone, Counted, Done, FORMAT, JobResult, Outcome, Progress,
+    RestoreDone, Sealed, Work,
 };
+
+mod tags;
 
 fn key(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -215,7 +217,10 @@ impl Story {
         story.end(
             &check,
             1,
-            Outcome::Done(Done::Check { found: Vec::new() }),
+            Outcome::Done(Done::Check {
+                found: Vec::new(),
+                missing: Vec::new(),
+            }),
             Vec::new(),
         );
         story.decide("10:01:30");
@@ -285,6 +290,7 @@ fn sealed() -> Outcome {
             bytes: 7,
         }),
         clusters: Vec::new(),
+        counted: None,
     }))
 }
 
@@ -340,6 +346,7 @@ fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
         Outcome::Done(Done::Capture(CaptureDone {
             sealed: None,
             clusters: Vec::new(),
+            counted: None,
         }))
     };
     for (at, job) in jobs.iter().enumerate() {
@@ -358,6 +365,101 @@ fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
     story.end(&seal, 1, Outcome::Done(Done::Seal(point)), Vec::new());
     story.decide("10:04:30");
     insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    story.decide("10:00:30");
+    let counting = story.job("capture");
+    let counts = [
+        ("events", 70_000),
+        ("pods", 40_000),
+        ("secrets", 20_000),
+        ("nodes", 500),
+    ];
+    let counted = Outcome::Done(Done::Capture(CaptureDone {
+        sealed: None,
+        clusters: Vec::new(),
+        counted: Some(Counted {
+            resource_version: "1000".to_owned(),
+            types: counts.map(|(name, count)| (TypeName::from(name), count)).into(),
+        }),
+    }));
+    story.claim(&counting, 1, "10:00:40");
+    story.end(&counting, 1, counted, Vec::new());
+    story.decide("10:00:45");
+    story.decide("10:01:30");
+    let parts: Vec<(JobId, Work)> = (story.state.jobs())
+        .filter(|entry| entry.job != counting)
+        .map(|entry| (entry.job.clone(), entry.work.clone()))
+        .collect();
+    for (job, work) in &parts {
+        let Work::Capture {
+            types,
+            part,
+            split,
+            seal,
+            ..
+        } = work
+        else {
+            panic!("{work:?}");
+        };
+        assert!(!split && !seal);
+        writeln!(story.told, "  part {part}: {types:?}").unwrap();
+        let done = Outcome::Done(Done::Capture(CaptureDone {
+            sealed: None,
+            clusters: Vec::new(),
+            counted: None,
+        }));
+        story.claim(job, 1, "10:01:40");
+        story.end(job, 1, done, Vec::new());
+    }
+    story.decide("10:02:30");
+    let seal = story.job("seal");
+    story.claim(&seal, 1, "10:02:40");
+    let Outcome::Done(Done::Capture(CaptureDone {
+        sealed: Some(point), ..
+    })) = sealed()
+    else {
+        unreachable!("it is made so above")
+    };
+    story.end(&seal, 1, Outcome::Done(Done::Seal(point)), Vec::new());
+    story.decide("10:03:30");
+    insta::assert_snapshot!(story.told);
+}
+
+/// A delegate that counts without being asked, or counts what is no reason for parts.
+#[test]
+fn counts_that_make_no_sense_fail_the_backup() {
+    for (asked, each) in [(false, 60_000), (true, 60)] {
+        let mut story = Story::new(r#"{"name":"orders"}"#);
+        story.decide("10:00:30");
+        let counting = story.job("capture");
+        let run = story.state.backup.as_mut().unwrap();
+        let Work::Capture { split, .. } = &mut run.captures[0].work else {
+            unreachable!("a backup begins with captures");
+        };
+        *split = asked;
+        let assignment = run.captures[0].assignment(Epoch::FIRST).unwrap();
+        story.view(&counting).assignments.insert(Epoch::FIRST, assignment);
+        let counted = Counted {
+            resource_version: "1000".to_owned(),
+            types: ["events", "pods"].map(|name| (TypeName::from(name), each)).into(),
+        };
+        let outcome = Outcome::Done(Done::Capture(CaptureDone {
+            sealed: None,
+            clusters: Vec::new(),
+            counted: Some(counted),
+        }));
+        story.claim(&counting, 1, "10:00:40");
+        story.end(&counting, 1, outcome, Vec::new());
+        story.decide("10:00:45");
+        assert!(
+            story.state.backup.is_none() && story.state.retry.is_some(),
+            "asked: {asked}"
+        );
+    }
 }
 
 #[test]
@@ -416,15 +518,12 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         checked_at: time("10:00:40"),
         findings,
     };
-    let finding = AccessFinding {
-        problem: Problem::new(
-            Code::NoAccessEntry,
-            "the cluster does not know the role",
-            "let it in",
-        ),
-        command: Some("aws eks create-access-entry".to_owned()),
-        partial: false,
-    };
+    let finding = AccessFinding::new(Problem::new(
+        Code::NoAccessEntry,
+        "the cluster does not know the role",
+        "let it in",
+    ))
+    .with_command("aws eks create-access-entry".to_owned());
     story.claim(&capture, 1, "10:00:40");
     story.end(&capture, 1, failed(false), vec![report(vec![finding])]);
     story.decide("10:01:00");
@@ -441,7 +540,10 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
     story.end(
         &check,
         1,
-        Outcome::Done(Done::Check { found: Vec::new() }),
+        Outcome::Done(Done::Check {
+            found: Vec::new(),
+            missing: Vec::new(),
+        }),
         vec![report(Vec::new())],
     );
     story.decide("10:06:20");

@@ -6,22 +6,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_filesystem::PemSigner;
-use lifeboat_format::manifest::{
-    ClusterRecord, Completeness, FORMAT_VERSION, PackRecord, PackRecordKind, Predicate, ServerRecord, Tool,
-    WrappedKeyRecord,
-};
-use lifeboat_format::{RecipientKey, Sha256, WrapAlgorithm, WrappedKey};
+use lifeboat_format::RecipientKey;
 use lifeboat_jobs::job::claim::{self, Offer, Permission, since};
 use lifeboat_jobs::job::{
-    AccessFinding, AccessReport, CAPTURES, CaptureDone, CaptureProgress, Claim, ClusterProgress, Done,
-    FORMAT, JobResult, Outcome, Prefixed, Progress, RestoreDone, Sealed, Work,
+    AccessFinding, AccessReport, Claim, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone, Work,
 };
-use lifeboat_jobs::layout::{file_key, manifest_key};
-use lifeboat_jobs::ports::{ObjectStore, Signer as _, StoreError};
-use lifeboat_jobs::{RecoveryPoint, seal};
-use lifeboat_model::{
-    ApplicationName, Arn, ClusterName, Code, EnvironmentId, Filter, PackName, Problem, RecoveryPointId,
-};
+use lifeboat_jobs::ports::{ObjectStore, StoreError};
+use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Problem};
 
 use crate::chance::Shared;
 
@@ -60,17 +51,20 @@ pub(crate) struct Delegate {
     pub(crate) blind: bool,
     pub(crate) invocation: String,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
+    /// Whether the clusters are so big that several jobs capture each.
+    pub(crate) big: bool,
 }
 
 /// The longest that an invocation lasts, in seconds.
 pub(crate) const LIMIT: i64 = 900;
 
 impl Delegate {
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.shared.now() + SignedDuration::from_secs(self.skew)
     }
 
-    /// One invocation: takes the oldest open job and works on it. Errors of stores end it, as a crash does.
+    /// One invocation: takes open jobs, the oldest first, until none is left or its time is over. Errors of
+    /// stores end it, as a crash does.
     pub(crate) async fn run(self) {
         let _ = self.try_run().await;
     }
@@ -83,11 +77,14 @@ impl Delegate {
             "nobody writes documents that are none: {:?}",
             offers.refused
         );
+        let deadline = self.now() + SignedDuration::from_secs(LIMIT);
         for offer in offers.open {
-            let deadline = self.now() + SignedDuration::from_secs(LIMIT);
             let claimed = claim::claim(store, &offer, &self.invocation, self.now(), deadline).await?;
             if let Some(claim) = claimed {
-                return self.work(&offer, &claim).await;
+                self.work(&offer, &claim).await?;
+            }
+            if self.now() + SignedDuration::from_secs(LIMIT / 2) > deadline {
+                break;
             }
         }
         Ok(())
@@ -110,7 +107,10 @@ impl Delegate {
                 "look at it",
             );
             let outcome = match offer.assignment.work {
-                Work::Check { .. } => Outcome::Done(Done::Check { found: Vec::new() }),
+                Work::Check { .. } => Outcome::Done(Done::Check {
+                    found: Vec::new(),
+                    missing: Vec::new(),
+                }),
                 _ => Outcome::Failed {
                     problems: vec![problem],
                     retry: !closed,
@@ -119,7 +119,10 @@ impl Delegate {
             return self.end(claim, outcome, access).await;
         }
         let done = match &offer.assignment.work {
-            Work::Check { .. } => Done::Check { found: Vec::new() },
+            Work::Check { .. } => Done::Check {
+                found: Vec::new(),
+                missing: Vec::new(),
+            },
             Work::Restore { .. } => {
                 self.shared.sleep(self.shared.below(400) as i64).await;
                 if self.shared.fault(4) {
@@ -145,16 +148,17 @@ impl Delegate {
                     report: None,
                 })
             }
-            Work::Capture { point, clusters, .. } => {
-                match self.capture(offer, claim, point, &clusters[0].name).await? {
-                    Some(sealed) => Done::Capture(CaptureDone {
-                        sealed: Some(sealed),
-                        clusters: Vec::new(),
-                    }),
+            work @ Work::Capture { .. } => {
+                let before = offer.checkpoint.as_ref().map(|checkpoint| &checkpoint.progress);
+                match self.capture(claim, work, before).await? {
+                    Some(done) => Done::Capture(done),
                     None => return Ok(()),
                 }
             }
-            Work::Seal { .. } => unreachable!("an application with one cluster needs no seal job"),
+            Work::Seal { point, parts } => match self.seal(point, parts).await? {
+                Some(sealed) => Done::Seal(sealed),
+                None => return Ok(()),
+            },
         };
         if let Some(outcome) = self.stop(claim).await? {
             return self.end(claim, outcome, access).await;
@@ -163,7 +167,7 @@ impl Delegate {
     }
 
     /// Whether to stop. A fenced delegate stops without a word, but a zombie does not look.
-    async fn stop(&self, claim: &Claim) -> Result<Option<Outcome>, StoreError> {
+    pub(crate) async fn stop(&self, claim: &Claim) -> Result<Option<Outcome>, StoreError> {
         if self.blind {
             return Ok(None);
         }
@@ -185,15 +189,14 @@ impl Delegate {
             role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
             checked_at: self.now(),
             findings: match closed {
-                true => vec![AccessFinding {
-                    problem: Problem::new(
+                true => {
+                    let problem = Problem::new(
                         Code::NoAccessEntry,
                         "the cluster does not know the role",
                         "let it in",
-                    ),
-                    command: Some("aws eks create-access-entry".to_owned()),
-                    partial: false,
-                }],
+                    );
+                    vec![AccessFinding::new(problem).with_command("aws eks create-access-entry".to_owned())]
+                }
                 false => Vec::new(),
             },
         };
@@ -201,68 +204,6 @@ impl Delegate {
             Work::Restore { .. } => Vec::new(),
             work => work.clusters().iter().map(report).collect(),
         }
-    }
-
-    async fn capture(
-        &self,
-        offer: &Offer,
-        claim: &Claim,
-        point: &RecoveryPointId,
-        cluster: &ClusterName,
-    ) -> Result<Option<Sealed>, StoreError> {
-        let captures: Arc<dyn ObjectStore> = Arc::new(Prefixed::new(Arc::clone(&self.store), CAPTURES));
-        let mut packs = match &offer.checkpoint {
-            Some(checkpoint) => match &checkpoint.progress {
-                Progress::Capture(progress) => progress.clusters[0].packs.clone(),
-                _ => Vec::new(),
-            },
-            None => Vec::new(),
-        };
-        for number in 0..=self.shared.below(2) {
-            self.shared.sleep(self.shared.below(300) as i64).await;
-            let mut bytes = self.shared.draw().to_be_bytes().to_vec();
-            bytes.extend_from_slice(claim.job.as_str().as_bytes());
-            for (sort, kind) in [('p', PackRecordKind::Objects), ('i', PackRecordKind::Index)] {
-                let name = PackName::parse(format!(
-                    "{cluster}/{sort}-{:02}{number:04}.pack",
-                    claim.epoch.get()
-                ))
-                .unwrap();
-                captures
-                    .put_new(&file_key(&self.application, point, &name), bytes.clone().into())
-                    .await?;
-                packs.push(PackRecord {
-                    name,
-                    kind,
-                    key: "k-0".to_owned(),
-                    sha256: Sha256::of(&bytes),
-                    bytes: bytes.len() as u64,
-                    frames: 1,
-                    point: None,
-                });
-            }
-        }
-        if self.shared.fault(4) {
-            let progress = Progress::Capture(CaptureProgress {
-                clusters: vec![progress(cluster, packs, self.now())],
-            });
-            claim::checkpoint(self.store.as_ref(), claim, progress, self.now()).await?;
-            return Ok(None);
-        }
-        if self.stop(claim).await?.is_some() {
-            return Ok(None);
-        }
-        let predicate = predicate(&self.application, point, cluster, packs, self.now());
-        // Sealing that failed may have written the manifest all the same; what is there counts.
-        let _ = seal(captures.as_ref(), &*SIGNER, predicate).await;
-        let (bytes, _) = captures.get(&manifest_key(&self.application, point)).await?;
-        let opened = RecoveryPoint::open(captures, &self.application, point, SIGNER.verifying_key()).await;
-        Ok(opened.ok().map(|opened| Sealed {
-            manifest: Sha256::of(&bytes),
-            completeness: Completeness::Complete,
-            objects: 7,
-            bytes: opened.bytes(),
-        }))
     }
 
     async fn end(
@@ -282,71 +223,5 @@ impl Delegate {
             delegate: Arn::function(&self.environment, "lifeboat-shop").unwrap(),
         };
         claim::finish(self.store.as_ref(), &result).await.map(drop)
-    }
-}
-
-fn server() -> ServerRecord {
-    ServerRecord {
-        kube_system_uid: None,
-        version: "v1.36.3".to_owned(),
-        platform: "linux/arm64".to_owned(),
-    }
-}
-
-fn progress(cluster: &ClusterName, packs: Vec<PackRecord>, now: Timestamp) -> ClusterProgress {
-    ClusterProgress {
-        name: cluster.clone(),
-        server: server(),
-        resource_version: None,
-        started_at: now,
-        finished: false,
-        types: Vec::new(),
-        open: Vec::new(),
-        missing: Vec::new(),
-        packs,
-        keys: Vec::new(),
-        objects: 7,
-        bytes: 7,
-        dependencies: BTreeMap::new(),
-    }
-}
-
-fn predicate(
-    application: &ApplicationName,
-    point: &RecoveryPointId,
-    cluster: &ClusterName,
-    packs: Vec<PackRecord>,
-    now: Timestamp,
-) -> Predicate {
-    let wrapped = WrappedKey {
-        algorithm: WrapAlgorithm::RsaOaepSha256,
-        recipient: RECIPIENT.fingerprint().clone(),
-        ciphertext: vec![7; 512],
-    };
-    Predicate {
-        format_version: FORMAT_VERSION,
-        application: application.clone(),
-        point: point.clone(),
-        created_at: now,
-        tool: Tool {
-            name: "lifeboat".to_owned(),
-            version: "0.1.0".to_owned(),
-        },
-        completeness: Completeness::Complete,
-        keys: vec![WrappedKeyRecord::new("k-0", wrapped)],
-        clusters: vec![ClusterRecord {
-            name: cluster.clone(),
-            server: server(),
-            resource_version: None,
-            started_at: now,
-            finished_at: now,
-            filters: Filter::default(),
-            objects: 7,
-            bytes: 7,
-            types: Vec::new(),
-            missing: Vec::new(),
-            packs,
-            dependencies: BTreeMap::new(),
-        }],
     }
 }

@@ -5,6 +5,7 @@
 //! `make simulate SEEDS=100000` tries more seeds; `LIFEBOAT_SIMULATE_SEED=17` replays one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod capture;
 mod chance;
 mod delegate;
 mod model;
@@ -60,7 +61,7 @@ fn nothing_is_lost_and_nothing_done_twice() {
 #[test]
 fn the_first_point_needs_two_ticks() {
     for seed in 0..20 {
-        assert_eq!(World::new(seed).ticks_to_first_point(), 2, "seed {seed}");
+        assert_eq!(World::small(seed).ticks_to_first_point(), 2, "seed {seed}");
     }
 }
 

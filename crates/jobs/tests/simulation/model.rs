@@ -14,6 +14,7 @@ use lifeboat_jobs::{RecoveryPoint, Silent};
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{Code, JobId, RecoveryPointId};
 
+use crate::capture::TYPES;
 use crate::delegate::SIGNER;
 use crate::world::{World, shop, signer};
 
@@ -61,8 +62,10 @@ impl Model {
             .iter()
             .filter(|run| run.job.is_some() && run.end.is_none());
         let targets: Vec<&str> = working.map(|run| run.target.arn.as_str()).collect();
-        assert!(
-            targets.len() <= 1,
+        let distinct: BTreeSet<&str> = targets.iter().copied().collect();
+        assert_eq!(
+            targets.len(),
+            distinct.len(),
             "one restore at a time for each cluster: {targets:?}"
         );
         for run in &state.restores {
@@ -161,12 +164,14 @@ fn check_requests(world: &World, state: &State) {
                 .collect();
             assert_eq!(
                 runs.len(),
-                1,
+                world.clusters.len(),
                 "{} was asked for once, however often it was said",
                 accepted.token
             );
-            assert!(runs[0].end.is_some(), "{} was lost", accepted.token);
-            assert_eq!(Some(&runs[0].point), accepted.point.as_ref());
+            for run in runs {
+                assert!(run.end.is_some(), "{} was lost", accepted.token);
+                assert_eq!(Some(&run.point), accepted.point.as_ref());
+            }
         }
     }
 }
@@ -197,8 +202,15 @@ fn check_vault(world: &World, state: &State) {
                 RecoveryPoint::open(Arc::clone(&vault), &shop(), point, SIGNER.verifying_key()).await;
             let opened = opened.unwrap();
             opened.verify_digests(&Silent).await.unwrap();
-            let job = JobId::new(&shop(), &format!("{point}-capture-orders-00")).unwrap();
-            let view = claim::view(&world.primary, &job).await.unwrap();
+            let job = |name: &str| JobId::new(&shop(), &format!("{point}-{name}")).unwrap();
+            // Whoever sealed it: the only job of the point, or the one behind all others.
+            let view = claim::view(&world.primary, &job("seal")).await.unwrap();
+            let view = match view.result {
+                Some(_) => view,
+                None => claim::view(&world.primary, &job("capture-orders-00"))
+                    .await
+                    .unwrap(),
+            };
             // By hand, not by the function that is tested: the highest claim owns the job.
             let result = view.result.as_ref().unwrap();
             let owner = view.claims.keys().next_back().unwrap();
@@ -206,13 +218,36 @@ fn check_vault(world: &World, state: &State) {
                 result.epoch, *owner,
                 "{point} was vaulted for a delegate that had lost the job"
             );
-            let Outcome::Done(Done::Capture(CaptureDone {
-                sealed: Some(sealed), ..
-            })) = &result.outcome
-            else {
-                panic!("{point} is in the vault, and its capture failed");
+            let sealed = match &result.outcome {
+                Outcome::Done(Done::Capture(CaptureDone {
+                    sealed: Some(sealed), ..
+                }))
+                | Outcome::Done(Done::Seal(sealed)) => sealed,
+                _ => panic!("{point} is in the vault, and its capture failed"),
             };
+            check_contents(world, &opened);
             assert_eq!(sealed.manifest, opened.manifest_digest());
         });
+    }
+}
+
+/// However many epochs and jobs took part: every type of every cluster stands in the point, once.
+fn check_contents(world: &World, opened: &RecoveryPoint) {
+    let clusters = &opened.statement().predicate.clusters;
+    let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    assert_eq!(names, world.clusters);
+    for cluster in clusters {
+        let types: Vec<&str> = cluster
+            .types
+            .iter()
+            .map(|record| record.resource.as_str())
+            .collect();
+        assert_eq!(types, TYPES, "{} in {}", cluster.name, opened.point());
+        assert_eq!(cluster.objects, 7 * TYPES.len() as u64);
+        assert_eq!(
+            cluster.packs.len(),
+            2 * TYPES.len(),
+            "one pair of packs for each type"
+        );
     }
 }

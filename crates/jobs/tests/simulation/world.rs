@@ -59,6 +59,9 @@ pub(crate) struct World {
     requests: u64,
     /// Seconds between two ticks: coarse ticks stand for many lost events.
     step: i64,
+    /// The clusters of the application.
+    pub(crate) clusters: Vec<&'static str>,
+    big: bool,
     pub(crate) answers: Arc<Mutex<Vec<(Request, Answer)>>>,
 }
 
@@ -74,17 +77,37 @@ fn environment(side: Side) -> EnvironmentId {
     .unwrap()
 }
 
-fn document(every: &str) -> String {
+fn document(every: &str, clusters: &[&str]) -> String {
+    let clusters: Vec<String> = clusters
+        .iter()
+        .map(|name| format!(r#"{{"name":"{name}","restoreInto":"{name}-dr"}}"#))
+        .collect();
+    let clusters = clusters.join(",");
     format!(
         r#"{{"format":1,"name":"shop","primary":{{"account":"111111111111","region":"eu-west-1"}},
         "recovery":{{"account":"222222222222","region":"eu-central-1"}},
-        "clusters":[{{"name":"orders","restoreInto":"orders-dr"}}],"schedule":{{"every":"{every}"}},
+        "clusters":[{clusters}],"schedule":{{"every":"{every}"}},
         "retention":{{"last":1,"hourly":0,"daily":0,"weekly":0,"monthly":0}}}}"#
     )
 }
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        // Some applications have two clusters, and some clusters are captured in parts.
+        let clusters: &[&str] = if seed % 4 == 1 {
+            &["orders", "payments"]
+        } else {
+            &["orders"]
+        };
+        Self::with(seed, clusters, seed % 3 == 1)
+    }
+
+    /// One cluster that one job captures.
+    pub(crate) fn small(seed: u64) -> Self {
+        Self::with(seed, &["orders"], false)
+    }
+
+    fn with(seed: u64, clusters: &[&'static str], big: bool) -> Self {
         let shared = Arc::new(Shared::new(seed));
         // Either minutes, or days in which retention has something to do.
         let (step, every) = if shared.once_in(3) {
@@ -103,13 +126,15 @@ impl World {
             invocations: 0,
             requests: 0,
             step,
+            clusters: clusters.to_vec(),
+            big,
             answers: Arc::default(),
             shared,
         };
         block_on(
             world
                 .state
-                .put_new(&document_key(&shop()), document(every).into()),
+                .put_new(&document_key(&shop()), document(every, clusters).into()),
         )
         .unwrap();
         world.register(Side::Primary);
@@ -240,6 +265,7 @@ impl World {
             blind: zombie && self.shared.once_in(2),
             invocation: format!("i-{}", self.invocations),
             ledger: Arc::clone(&self.ledger),
+            big: self.big,
         };
         self.start(Box::pin(delegate.run()), ends);
     }
