@@ -8,15 +8,17 @@ use lambda_runtime::LambdaEvent;
 use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
 use lifeboat_filesystem::{SystemClock, SystemIds};
 use lifeboat_format::RecipientKey;
+use lifeboat_jobs::job::VaultPlace;
 use lifeboat_jobs::ports::{BoxError, Clock, Ids, ObjectStore};
 use lifeboat_model::{Arn, EnvironmentId, Problem, Side};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
 use crate::registration::{
-    Answer, HttpsResponder, KeyCheck, Registrar, Registration, Responder, Signs, Unwraps,
+    Answer, HttpsResponder, KeyCheck, Registrar, Registration, Responder, ScratchBucket, Signs, Unwraps,
 };
 use crate::work::{Deadline, Delegate, SidePorts};
 
@@ -25,7 +27,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A function that waits for invocations.
 pub struct Function {
-    ports: Result<Ports, String>,
+    variables: BTreeMap<String, String>,
+    ports: OnceCell<Ports>,
     responder: Result<HttpsResponder, BoxError>,
 }
 
@@ -35,12 +38,20 @@ struct Ports {
 }
 
 impl Function {
-    /// Reads the configuration. Keys and clusters are asked for at the first invocation that needs them.
+    /// Reads the configuration and opens the key. What goes wrong is told by each invocation, after it was tried
+    /// again: an environment of Lambda lives for hours, and a key that was throttled or disabled may work by then.
     pub async fn start(variables: &BTreeMap<String, String>) -> Self {
-        Self {
-            ports: Ports::make(variables).await,
+        let function = Self {
+            variables: variables.clone(),
+            ports: OnceCell::new(),
             responder: HttpsResponder::new(),
-        }
+        };
+        drop(function.ports().await);
+        function
+    }
+
+    async fn ports(&self) -> Result<&Ports, String> {
+        self.ports.get_or_try_init(|| Ports::make(&self.variables)).await
     }
 
     /// One invocation.
@@ -53,7 +64,7 @@ impl Function {
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
         match Event::read(payload) {
             Event::Look => {
-                let ports = self.ports.as_ref().map_err(Clone::clone)?;
+                let ports = self.ports().await?;
                 let tally = ports
                     .delegate
                     .run(&context.request_id, Deadline::new(deadline))
@@ -72,9 +83,9 @@ impl Function {
     }
 
     async fn register(&self, request: &Registration) -> Result<(), BoxError> {
-        let answer = match &self.ports {
+        let answer = match self.ports().await {
             Ok(ports) => ports.registrar.answer(request, SystemClock.now()).await,
-            Err(reason) => Answer::failed(request, reason),
+            Err(reason) => Answer::failed(request, &reason),
         };
         if answer.status == "FAILED" {
             tracing::error!(reason = %answer.reason, "the registration failed");
@@ -119,7 +130,7 @@ impl Ports {
                 let unwrapper =
                     (KmsUnwrapper::open(&context, &key).await).map_err(|error| text(&error.problem()))?;
                 let unwrapper = Arc::new(unwrapper);
-                let vault = vault(&context, configuration.vault.as_ref(), &ids)?;
+                let (vault, place) = vault(&context, configuration.vault.as_ref(), &ids)?;
                 let recipient =
                     RecipientKey::from_pem(&unwrapper.recipient().to_pem()).map_err(|e| e.to_string())?;
                 let check = Unwraps {
@@ -127,13 +138,19 @@ impl Ports {
                     unwrapper: Arc::clone(&unwrapper) as _,
                     ids: Arc::clone(&ids),
                 };
-                (SidePorts::Recovery { unwrapper, vault }, Box::new(check))
+                let ports = SidePorts::Recovery {
+                    unwrapper,
+                    vault,
+                    place,
+                };
+                (ports, Box::new(check))
             }
         };
         let clusters = Eks::new(
             &context,
             environment.clone(),
             role.clone(),
+            side,
             Arc::clone(&clock),
             Arc::clone(&ids),
         );
@@ -148,6 +165,10 @@ impl Ports {
                 version: VERSION.to_owned(),
                 scratch: Arc::clone(&scratch),
                 check,
+                bucket: Box::new(ScratchBucket {
+                    context: context.clone(),
+                    environment: environment.clone(),
+                }),
             },
             delegate: Delegate {
                 application,
@@ -160,6 +181,7 @@ impl Ports {
                 side: side_ports,
                 clock,
                 ids,
+                page_size: lifeboat_kubernetes::capture::PAGE_SIZE,
             },
         })
     }
@@ -184,11 +206,17 @@ fn vault(
     context: &AwsContext,
     environment: Option<&EnvironmentId>,
     ids: &Arc<dyn Ids>,
-) -> Result<Arc<dyn ObjectStore>, String> {
+) -> Result<(Arc<dyn ObjectStore>, VaultPlace), String> {
     let environment = environment.ok_or("the recovery side needs to know its vault")?;
-    let location = S3Location::bucket(environment.vault_bucket(), environment.account.clone());
+    let place = VaultPlace {
+        bucket: environment.vault_bucket(),
+        owner: environment.account.clone(),
+        region: environment.region.clone(),
+        prefix: String::new(),
+    };
+    let location = S3Location::bucket(place.bucket.clone(), place.owner.clone());
     let context = context.in_region(&environment.region);
-    Ok(Arc::new(S3Store::new(&context, location, Arc::clone(ids))))
+    Ok((Arc::new(S3Store::new(&context, location, Arc::clone(ids))), place))
 }
 
 fn text(problem: &Problem) -> String {

@@ -6,12 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::RecipientKey;
 use lifeboat_jobs::job::claim::{self, Offer, Permission};
 use lifeboat_jobs::job::{
-    AccessReport, CAPTURES, Claim, FORMAT, JobResult, Outcome, Prefixed, Work, document::ClusterTarget,
+    AccessReport, CAPTURES, Claim, FORMAT, JobResult, Outcome, Prefixed, VaultPlace, Work,
+    document::ClusterTarget,
 };
 use lifeboat_jobs::ports::{Clock, Ids, KeyUnwrapper, ObjectStore, Signer, StoreError};
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, ErrorKind, Problem};
 
 use crate::clusters::{Clusters, Unreachable};
+use crate::metrics::job_ended;
 
 mod capture;
 mod check;
@@ -45,6 +47,8 @@ pub struct Delegate {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub ids: Arc<dyn Ids>,
+    /// How many objects a capture asks for at a time ([`lifeboat_kubernetes::capture::PAGE_SIZE`]).
+    pub page_size: u32,
 }
 
 /// What each side has and the other has not.
@@ -62,6 +66,8 @@ pub enum SidePorts {
         unwrapper: Arc<dyn KeyUnwrapper>,
         /// Holds recovery points.
         vault: Arc<dyn ObjectStore>,
+        /// Where that is. Deployed with the function; no assignment leads elsewhere.
+        place: VaultPlace,
     },
 }
 
@@ -200,6 +206,9 @@ impl Delegate {
                     return Ok(true);
                 }
                 log(&outcome, &access);
+                let work = offer.assignment.work.kind();
+                // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+                println!("{}", job_ended(&self.application, work, &claim, &outcome, self.clock.now()));
                 let result = JobResult {
                     format: FORMAT,
                     job: claim.job.clone(),
@@ -223,10 +232,34 @@ impl Delegate {
                 self.capture(epoch, signer.as_ref(), recipient).await
             }
             (Work::Seal { .. }, SidePorts::Primary { signer, .. }) => self.seal(epoch, signer.as_ref()).await,
-            (Work::Restore { .. }, SidePorts::Recovery { unwrapper, vault }) => {
-                self.restore(epoch, unwrapper.as_ref(), vault).await
-            }
-            (Work::Check { clusters, .. }, _) => self.check(clusters).await,
+            (
+                Work::Restore { vault: asked, .. },
+                SidePorts::Recovery {
+                    unwrapper,
+                    vault,
+                    place,
+                },
+            ) => match asked == place {
+                true => self.restore(epoch, unwrapper.as_ref(), vault).await,
+                false => failed(
+                    Problem::new(
+                        Code::JobDocumentRefused,
+                        format!(
+                            "the assignment wants a point out of the bucket {:?} of {} in {}, and the vault of this delegate is {:?} of {} in {}",
+                            asked.bucket, asked.owner, asked.region, place.bucket, place.owner, place.region
+                        ),
+                        "if the vault was moved on purpose, deploy the stack `application` of the recovery side again",
+                    ),
+                    false,
+                ),
+            },
+            (
+                Work::Check {
+                    clusters,
+                    cluster_tags,
+                },
+                _,
+            ) => self.check(clusters, cluster_tags).await,
             (work, _) => failed(
                 Problem::new(
                     Code::JobDocumentRefused,

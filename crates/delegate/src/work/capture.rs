@@ -1,26 +1,55 @@
 //! Captures: every cluster of the job into packs, and, where the job is alone, the seal.
+//!
+//! A capture that comes near the end of its invocation stops, closes its packs, and writes a checkpoint from
+//! which the next epoch goes on. What is equal to a capture in one piece, and what is not, stands in
+//! `lifeboat_jobs::job::progress`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lifeboat_format::RecipientKey;
-use lifeboat_format::manifest::MissingRecord;
-use lifeboat_jobs::PointWriter;
+use lifeboat_format::manifest::{MissingRecord, PackRecord, WrappedKeyRecord};
+use lifeboat_jobs::job::claim::{Permission, permission};
+use lifeboat_jobs::job::read::LARGE;
 use lifeboat_jobs::job::{
-    AccessFinding, AccessReport, CaptureDone, CapturedCluster, ClusterTarget, Done, Outcome, Sealed, Types,
-    Work,
+    AccessReport, CaptureDone, CaptureProgress, CapturedCluster, ClusterProgress, ClusterTarget, Counted,
+    Done, ListingProgress, Outcome, Progress, Sealed, Types, Work, split,
 };
 use lifeboat_jobs::layout::Series;
 use lifeboat_jobs::ports::{ObjectStore, Signer};
-use lifeboat_kubernetes::capture::Unwatched;
-use lifeboat_kubernetes::{CaptureOptions, capture};
-use lifeboat_model::{Code, Filter, Problem, RecoveryPointId};
+use lifeboat_jobs::writer::WrittenPacks;
+use lifeboat_jobs::{PointWriter, WriteError};
+use lifeboat_kubernetes::access::{self, Denied};
+use lifeboat_kubernetes::capture::{CaptureError, count};
+use lifeboat_kubernetes::{Api, Brake, CaptureOptions, Captured, Ended, capture_part};
+use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
 
+use super::watch::Braked;
 use super::{Delegate, End, Epoch, failed, worth_a_retry};
 
-/// How a cluster was captured, or why not.
-struct Taken {
-    cluster: CapturedCluster,
-    report: AccessReport,
+/// How often a capture asks whether it is still wanted: a request to S3 in half a minute costs next to nothing,
+/// and a capture that was cancelled keeps the next one waiting.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What all clusters of a capture share.
+struct Order<'a> {
+    epoch: &'a Epoch<'a>,
+    point: &'a RecoveryPointId,
+    filter: &'a Filter,
+    types: &'a Types,
+    part: u16,
+    split: bool,
+    recipient: &'a RecipientKey,
+}
+
+/// How the capture of a cluster ended in this epoch.
+enum One {
+    Taken(Box<CapturedCluster>),
+    /// The next epoch goes on.
+    Paused(Option<Box<ClusterProgress>>),
+    /// It is too much for one job.
+    Counted(Counted),
+    Failed(Vec<Problem>, bool, Box<AccessReport>),
 }
 
 impl Delegate {
@@ -34,19 +63,14 @@ impl Delegate {
             point,
             clusters,
             filter,
-            types: Types::All,
+            types,
             recipient: asked,
             seal,
+            part,
+            split,
         } = &epoch.offer.assignment.work
         else {
-            return failed(
-                Problem::new(
-                    Code::JobDocumentRefused,
-                    "the assignment asks for some types of a cluster, which this version does not do",
-                    "deploy the same version of Lifeboat on every side",
-                ),
-                false,
-            );
+            unreachable!("only captures come here");
         };
         if let Err(problem) = same_recipient(asked, recipient) {
             return failed(problem, false);
@@ -58,28 +82,55 @@ impl Delegate {
                 Err((problem, retry)) => return failed(problem, retry),
             }
         }
-        let (mut taken, mut reports) = (Vec::new(), Vec::new());
-        for (number, target) in (0..).zip(clusters) {
-            match self.one(epoch, point, target, number, filter, recipient).await {
-                Ok(Taken { cluster, report }) => {
-                    reports.push(report);
-                    taken.push(cluster);
+        let order = Order {
+            epoch,
+            point,
+            filter,
+            types,
+            part: *part,
+            split: *split,
+            recipient,
+        };
+        let mut progress = before(epoch);
+        let mut reports = Vec::new();
+        for (number, target) in clusters.iter().enumerate() {
+            if let Some(whole) = progress.done.iter().find(|c| c.record.name == target.name) {
+                reports.push(self.narrow_report(target, &whole.record.missing).await);
+                continue;
+            }
+            let open = progress.open.take_if(|open| open.name == target.name);
+            match self.one(&order, target, open).await {
+                One::Taken(cluster) => {
+                    reports.push(self.narrow_report(target, &cluster.record.missing).await);
+                    progress.done.push(*cluster);
+                }
+                One::Paused(open) => {
+                    progress.open = open.map(|open| *open);
+                    return checkpoint(progress);
+                }
+                One::Counted(counted) => {
+                    let done = CaptureDone {
+                        sealed: None,
+                        clusters: Vec::new(),
+                        counted: Some(counted),
+                    };
+                    return End::Result(Outcome::Done(Done::Capture(done)), reports);
                 }
                 // One cluster that cannot be captured is no recovery point of the application; all of them
                 // are looked at all the same, so that every issue is known at once.
-                Err((problems, retry, report)) => {
-                    reports.push(report);
-                    let rest = self.remaining_access(&clusters[usize::from(number) + 1..]).await;
+                One::Failed(problems, retry, report) => {
+                    reports.push(*report);
+                    let rest = self.remaining_access(&clusters[number + 1..]).await;
                     reports.extend(rest);
                     return End::Result(Outcome::Failed { problems, retry }, reports);
                 }
             }
         }
         if !*seal {
-            return End::Result(done(None, taken), reports);
+            return End::Result(done(None, progress.done), reports);
         }
         match self
-            .sign(signer, point, epoch.offer.assignment.issued_at, taken)
+            .sign(signer, point, epoch.offer.assignment.issued_at, progress.done)
             .await
         {
             Ok(sealed) => End::Result(done(Some(sealed), Vec::new()), reports),
@@ -94,79 +145,153 @@ impl Delegate {
     }
 
     #[tracing::instrument(name = "cluster", skip_all, fields(cluster = %target.name))]
-    async fn one(
-        &self,
-        epoch: &Epoch<'_>,
-        point: &RecoveryPointId,
-        target: &ClusterTarget,
-        number: u16,
-        filter: &Filter,
-        recipient: &RecipientKey,
-    ) -> Result<Taken, (Vec<Problem>, bool, AccessReport)> {
-        let api = self.clusters.connect(target).await.map_err(|unreachable| {
-            let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
-            (
-                problems,
-                unreachable.retry,
-                self.report(target, Some(&unreachable)),
+    async fn one(&self, order: &Order<'_>, target: &ClusterTarget, open: Option<ClusterProgress>) -> One {
+        let api = match self.clusters.connect(target).await {
+            Ok(api) => api,
+            Err(unreachable) => {
+                let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
+                let report = self.report(target, Some(&unreachable));
+                return One::Failed(problems, unreachable.retry, Box::new(report));
+            }
+        };
+        let options = CaptureOptions {
+            filter: order.filter.clone(),
+            types: order.types.clone(),
+            page_size: self.page_size,
+            ..CaptureOptions::default()
+        };
+        let captured = match self.is_for_several(order, &api, &options, open.is_some()).await {
+            Ok(Some(counted)) => return One::Counted(counted),
+            Ok(None) => self.go_on(order, target, &api, &options, open).await,
+            Err(error) => Err(error.into()),
+        };
+        captured.unwrap_or_else(|broken| {
+            One::Failed(
+                vec![broken.problem],
+                broken.retry,
+                Box::new(self.report(target, None)),
             )
-        })?;
-        let broken = |problem: Problem, retry: bool| (vec![problem], retry, self.report(target, None));
-        let started_at = self.clock.now();
+        })
+    }
+
+    /// The counts, where the cluster is big enough for several jobs and the coordinator would make them.
+    async fn is_for_several(
+        &self,
+        order: &Order<'_>,
+        api: &Api,
+        options: &CaptureOptions,
+        begun: bool,
+    ) -> Result<Option<Counted>, CaptureError> {
+        if !order.split || begun {
+            return Ok(None);
+        }
+        let counted = count(api, options).await?;
+        Ok(counted.filter(|counted| split::bins(&counted.types).len() > 1))
+    }
+
+    /// Captures until the end of the cluster or of the invocation.
+    async fn go_on(
+        &self,
+        order: &Order<'_>,
+        target: &ClusterTarget,
+        api: &Api,
+        options: &CaptureOptions,
+        open: Option<ClusterProgress>,
+    ) -> Result<One, Broken> {
+        let epoch = order.epoch.claim.epoch.get();
+        let series = Series {
+            part: order.part,
+            epoch,
+        };
         let store: Arc<dyn ObjectStore> = self.captures();
         let mut writer = PointWriter::create(
             store,
             &self.application,
-            point,
+            order.point,
             &target.name,
-            recipient,
+            order.recipient,
             self.ids.as_ref(),
-        )
-        .map_err(|error| broken(error.problem(), worth_a_retry(error.kind())))?
-        .with_key_id(format!("k-{number}"))
-        .with_series(Series {
-            part: 0,
-            epoch: epoch.claim.epoch.get(),
-        });
-        let options = CaptureOptions {
-            filter: filter.clone(),
-            deadline: Some(epoch.deadline.remaining(started_at)),
-            ..CaptureOptions::default()
+        )?
+        // The name must differ from those of all clusters, parts and epochs of the point.
+        .with_key_id(format!("k-{}-{series}", target.name))
+        .with_series(series);
+        let now = self.clock.now();
+        let (mut whole, from) = match open {
+            Some(open) => (
+                Written {
+                    packs: open.packs,
+                    keys: open.keys,
+                    started_at: open.started_at,
+                },
+                Some(open.listing),
+            ),
+            None => (Written::nothing(now), None),
         };
-        let captured = match capture(&api, &options, &mut writer, &mut Unwatched).await {
-            Ok(captured) => captured,
+        let brake = Brake::new();
+        let mut watch = Braked {
+            clock: self.clock.as_ref(),
+            stop_at: order.epoch.deadline.stop_at(),
+            brake: &brake,
+        };
+        let capture = capture_part(api, options, from, &brake, &mut writer, &mut watch);
+        let ended = match self.supervised(capture, order.epoch, &brake).await {
+            Ok(Ended::Stopped(None)) => {
+                // As on failure: what cannot be removed goes with the capture.
+                drop(writer.abort().await);
+                return Ok(One::Paused(None));
+            }
+            Ok(ended) => ended,
             Err(error) => {
                 // The failure is what matters; what cannot be removed expires with the bucket's rule.
                 drop(writer.abort().await);
-                return Err(broken(error.problem(), worth_a_retry(error.kind())));
+                return Err(error.into());
             }
         };
-        let written =
-            (writer.finish().await).map_err(|error| broken(error.problem(), worth_a_retry(error.kind())))?;
-        let mut report = self.report(target, None);
-        report.findings = captured
-            .missing
-            .iter()
-            .filter_map(|m| self.forbidden(target, m))
-            .collect();
+        whole.add(writer.finish().await?);
+        Ok(match ended {
+            Ended::Whole(captured) => One::Taken(Box::new(self.record(target, *captured, whole))),
+            Ended::Stopped(listing) => {
+                One::Paused(listing.map(|listing| Box::new(whole.paused(target, *listing))))
+            }
+        })
+    }
+
+    /// Runs a capture, and pulls its brake when the time is over or nobody waits for it any more. It then ends
+    /// by itself, soon.
+    async fn supervised<T>(&self, capture: impl Future<Output = T>, epoch: &Epoch<'_>, brake: &Brake) -> T {
+        let mut capture = std::pin::pin!(capture);
+        loop {
+            let left = epoch.deadline.remaining(self.clock.now());
+            if let Ok(ended) = tokio::time::timeout(left.min(LOOK), capture.as_mut()).await {
+                return ended;
+            }
+            // An answer that does not come is no reason to stop.
+            let permission = permission(self.scratch.as_ref(), epoch.claim).await;
+            let stopped = permission.is_ok_and(|permission| permission != Permission::Go);
+            if left <= LOOK || stopped {
+                tracing::info!(stopped, "the capture stops here in this epoch");
+                brake.pull();
+                return capture.await;
+            }
+        }
+    }
+
+    fn record(&self, target: &ClusterTarget, captured: Captured, whole: Written) -> CapturedCluster {
         tracing::info!(
             objects = captured.objects,
             bytes = captured.bytes,
             missing = captured.missing.len(),
             "captured"
         );
-        Ok(Taken {
-            cluster: CapturedCluster {
-                record: captured.into_record(
-                    target.name.clone(),
-                    started_at,
-                    self.clock.now(),
-                    written.packs,
-                ),
-                keys: vec![written.key],
-            },
-            report,
-        })
+        CapturedCluster {
+            record: captured.into_record(
+                target.name.clone(),
+                whole.started_at,
+                self.clock.now(),
+                whole.packs,
+            ),
+            keys: whole.keys,
+        }
     }
 
     /// What the other clusters would have said, where one has failed already.
@@ -179,26 +304,124 @@ impl Delegate {
         reports
     }
 
-    /// A type that may not be read, as an issue: the point is made without it, and is Partial.
-    fn forbidden(&self, target: &ClusterTarget, missing: &MissingRecord) -> Option<AccessFinding> {
-        let r#type = missing
-            .r#type
-            .as_ref()
-            .filter(|_| missing.answer.starts_with("403"))?;
-        Some(AccessFinding {
-            problem: Problem::new(
-                Code::AccessTooNarrow,
-                format!("{} may not list {type} in {}", self.role, target.name),
-                "run the command to let it read the type, or leave the type out of the application",
-            ),
-            command: Some(missing.mend.clone()),
-            partial: true,
-        })
+    /// What a capture says of access: the types that may not be read. The point is made without them, and is
+    /// Partial.
+    async fn narrow_report(&self, target: &ClusterTarget, missing: &[MissingRecord]) -> AccessReport {
+        let mut report = self.report(target, None);
+        let forbidden = missing.iter().filter(|missing| missing.answer.starts_with("403"));
+        let types: Vec<TypeName> = forbidden.filter_map(|missing| missing.r#type.clone()).collect();
+        if types.is_empty() {
+            return report;
+        }
+        let user = match self.clusters.connect(target).await {
+            Ok(api) => access::user(&api).await,
+            Err(_) => None,
+        };
+        report
+            .findings
+            .extend(self.too_narrow(target, &Denied { types, user }));
+        report
     }
 }
 
+/// What is written of a cluster, by all epochs.
+struct Written {
+    packs: Vec<PackRecord>,
+    keys: Vec<WrappedKeyRecord>,
+    started_at: jiff::Timestamp,
+}
+
+impl Written {
+    fn nothing(started_at: jiff::Timestamp) -> Self {
+        Self {
+            packs: Vec::new(),
+            keys: Vec::new(),
+            started_at,
+        }
+    }
+
+    /// A key without packs is nobody's, and would cost each restore a call.
+    fn add(&mut self, written: WrittenPacks) {
+        if !written.packs.is_empty() {
+            self.packs.extend(written.packs);
+            self.keys.push(written.key);
+        }
+    }
+
+    fn paused(self, target: &ClusterTarget, listing: ListingProgress) -> ClusterProgress {
+        ClusterProgress {
+            name: target.name.clone(),
+            started_at: self.started_at,
+            listing,
+            packs: self.packs,
+            keys: self.keys,
+        }
+    }
+}
+
+/// Why a cluster was not captured.
+struct Broken {
+    problem: Problem,
+    retry: bool,
+}
+
+impl From<CaptureError> for Broken {
+    fn from(error: CaptureError) -> Self {
+        Self {
+            problem: error.problem(),
+            retry: worth_a_retry(error.kind()),
+        }
+    }
+}
+
+impl From<WriteError> for Broken {
+    fn from(error: WriteError) -> Self {
+        Self {
+            problem: error.problem(),
+            retry: worth_a_retry(error.kind()),
+        }
+    }
+}
+
+/// From where this epoch goes on.
+fn before(epoch: &Epoch<'_>) -> CaptureProgress {
+    match epoch
+        .offer
+        .checkpoint
+        .as_ref()
+        .map(|checkpoint| &checkpoint.progress)
+    {
+        Some(Progress::Capture(progress)) => progress.as_ref().clone(),
+        _ => CaptureProgress::default(),
+    }
+}
+
+/// Ends the epoch at a checkpoint, unless nobody could read it.
+fn checkpoint(progress: CaptureProgress) -> End {
+    let progress = Progress::Capture(Box::new(progress));
+    let bytes = serde_json::to_vec(&progress).map_or(usize::MAX, |bytes| bytes.len());
+    // The rest of the document is some hundred bytes.
+    if bytes + 4096 > LARGE {
+        return failed(
+            Problem::new(
+                Code::BackupFailed,
+                format!(
+                    "the cluster has so many types that a checkpoint would have {bytes} bytes, more than {LARGE}"
+                ),
+                "leave types out with the filter of the application, or make it of several applications",
+            ),
+            false,
+        );
+    }
+    End::Checkpoint(progress)
+}
+
 fn done(sealed: Option<Sealed>, clusters: Vec<CapturedCluster>) -> Outcome {
-    Outcome::Done(Done::Capture(CaptureDone { sealed, clusters }))
+    Outcome::Done(Done::Capture(CaptureDone {
+        sealed,
+        clusters,
+        counted: None,
+    }))
 }
 
 /// The key that the function was deployed with is the only one that anything is encrypted to. An assignment

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool, open_envelope};
 use lifeboat_format::verify::check_place;
-use lifeboat_jobs::job::{CaptureDone, CapturedCluster, Done, Outcome, Sealed, Work, claim};
+use lifeboat_jobs::job::split::merge;
+use lifeboat_jobs::job::{CaptureDone, CapturedCluster, Done, Outcome, Sealed, Verdict, Work, claim};
 use lifeboat_jobs::layout::manifest_key;
 use lifeboat_jobs::ports::{Signer, StoreError};
 use lifeboat_jobs::{SealError, seal};
@@ -29,6 +30,17 @@ impl Delegate {
                 Err((problem, retry)) => return failed(problem, retry),
             }
         }
+        let clusters = match merge(clusters) {
+            Ok(clusters) => clusters,
+            Err(error) => {
+                let problem = Problem::new(
+                    Code::BackupFailed,
+                    format!("failed to {error}"),
+                    "the next backup begins anew",
+                );
+                return failed(problem, true);
+            }
+        };
         match self
             .sign(signer, point, epoch.offer.assignment.issued_at, clusters)
             .await
@@ -42,17 +54,21 @@ impl Delegate {
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
         let view = (claim::view(self.scratch.as_ref(), job).await)
             .map_err(|error| (error.problem(), worth_a_retry(error.kind())))?;
-        match view.result.map(|result| result.outcome) {
-            Some(Outcome::Done(Done::Capture(CaptureDone { clusters, .. }))) => Ok(clusters),
-            _ => Err((
-                Problem::new(
-                    Code::JobDocumentRefused,
-                    format!("{job} has captured nothing that could be sealed"),
-                    "the next backup begins anew",
-                ),
-                false,
-            )),
-        }
+        let captured = match view.verdict() {
+            Verdict::Counts(result) => match &result.outcome {
+                Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        captured.ok_or_else(|| {
+            let problem = Problem::new(
+                Code::JobDocumentRefused,
+                format!("{job} has captured nothing that could be sealed"),
+                "the next backup begins anew",
+            );
+            (problem, false)
+        })
     }
 
     /// The point, where an earlier epoch of this job has sealed it and could not say so any more.

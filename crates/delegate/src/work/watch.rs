@@ -1,9 +1,12 @@
-//! How far a restore is, counted for its checkpoint and told to the log.
+//! Watching: how far a restore is, counted for its checkpoint and told to the log; and whether a capture has
+//! to stop.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lifeboat_kubernetes::RestoreProgress;
+use jiff::Timestamp;
+use lifeboat_jobs::ports::Clock;
 use lifeboat_kubernetes::recover::{Stage, Watch};
+use lifeboat_kubernetes::{Brake, CaptureEvent, CaptureProgress, RestoreProgress};
 use lifeboat_plan::Wave;
 
 /// Counts objects.
@@ -50,6 +53,22 @@ impl RestoreProgress for Counted {
     fn object(&self, failed: bool) {
         if !failed {
             self.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Stops a capture when the clock says so. A timer alone would not do: it stands still while Lambda freezes
+/// the process, and the deadline does not.
+pub(super) struct Braked<'a> {
+    pub(super) clock: &'a dyn Clock,
+    pub(super) stop_at: Timestamp,
+    pub(super) brake: &'a Brake,
+}
+
+impl CaptureProgress for Braked<'_> {
+    fn event(&mut self, event: &CaptureEvent) {
+        if matches!(event, CaptureEvent::Page { .. }) && self.clock.now() >= self.stop_at {
+            self.brake.pull();
         }
     }
 }

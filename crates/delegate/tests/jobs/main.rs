@@ -9,6 +9,8 @@ use lifeboat_jobs::ports::ObjectStore;
 use lifeboat_model::{Code, Epoch, JobId};
 use serde_json::json;
 
+mod continued;
+mod forged;
 mod world;
 
 use world::{World, at, later, point};

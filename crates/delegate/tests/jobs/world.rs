@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -10,11 +11,13 @@ use lifeboat_delegate::work::SidePorts;
 use lifeboat_delegate::{Clusters, Delegate, Unreachable};
 use lifeboat_filesystem::{PemSigner, PemUnwrapper, SystemClock, SystemIds, keys};
 use lifeboat_format::RecipientKey;
+use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_jobs::job::{
     AccessFinding, Assignment, CAPTURES, ClusterTarget, FORMAT, JobFile, Prefixed, Types, VaultPlace, Work,
 };
 use lifeboat_jobs::memory::MemoryStore;
 use lifeboat_jobs::ports::{Clock, ObjectStore};
+use lifeboat_jobs::{RecoveryPoint, Silent};
 use lifeboat_kubernetes::{Api, ConnectOptions, KubeconfigSource};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
@@ -22,7 +25,7 @@ use lifeboat_model::{
     RecoveryPointId, Region,
 };
 
-const PRIMARY: &str = "111111111111-eu-west-1";
+pub(crate) const PRIMARY: &str = "111111111111-eu-west-1";
 const RECOVERY: &str = "222222222222-eu-central-1";
 
 pub(crate) fn point() -> RecoveryPointId {
@@ -102,6 +105,12 @@ impl World {
         &self.clusters.as_ref().unwrap().1
     }
 
+    /// A key that nobody pinned, as a signer.
+    pub(crate) fn other_signer(&self) -> PemSigner {
+        let keys = keys::generate(&self.folder.path().join("foreign")).unwrap();
+        PemSigner::load(&keys.signing_key).unwrap()
+    }
+
     /// A key that the primary was not deployed with.
     pub(crate) fn other_recipient(&self) -> RecipientKey {
         let keys = keys::generate(&self.folder.path().join("other")).unwrap();
@@ -120,6 +129,7 @@ impl World {
         let side = SidePorts::Recovery {
             unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),
             vault: Arc::clone(&self.vault),
+            place: place(),
         };
         self.delegate(RECOVERY, "Recovery", side, Arc::clone(&self.recovery_scratch))
     }
@@ -152,6 +162,7 @@ impl World {
             side: ports,
             clock: Arc::new(Today),
             ids: Arc::new(SystemIds),
+            page_size: lifeboat_kubernetes::capture::PAGE_SIZE,
         }
     }
 
@@ -179,6 +190,8 @@ impl World {
             types: Types::All,
             recipient,
             seal: true,
+            part: 0,
+            split: false,
         };
         self.assignment(name, work)
     }
@@ -186,12 +199,7 @@ impl World {
     pub(crate) fn restore(&self, name: &str) -> Assignment {
         let work = Work::Restore {
             point: point(),
-            vault: VaultPlace {
-                bucket: "vault".to_owned(),
-                owner: AccountId::parse("222222222222").unwrap(),
-                region: Region::parse("eu-central-1").unwrap(),
-                prefix: String::new(),
-            },
+            vault: place(),
             cluster: ClusterName::parse("orders").unwrap(),
             target: target("orders", RECOVERY, "orders-dr"),
             signer: keys::load_verifying(&self.keys.signing_public).unwrap().to_pem(),
@@ -213,6 +221,39 @@ impl World {
             .unwrap();
     }
 
+    /// Everything that a sealed point in the captures holds, in the order of the server's lists.
+    pub(crate) async fn contents(&self, point: &RecoveryPointId) -> Contents {
+        let captures: Arc<dyn ObjectStore> =
+            Arc::new(Prefixed::new(Arc::clone(&self.primary_scratch), CAPTURES));
+        let signer = keys::load_verifying(&self.keys.signing_public).unwrap();
+        let opened = RecoveryPoint::open(captures, &self.application, point, &signer)
+            .await
+            .unwrap();
+        opened.verify_digests(&Silent).await.unwrap();
+        let unwrapper = PemUnwrapper::load(&self.keys.recovery_key).unwrap();
+        let unlocked = opened.unlock(&unwrapper).await.unwrap();
+        unlocked.verify_contents(&Silent).await.unwrap();
+        let mut contents = Contents {
+            records: opened.statement().predicate.clusters.clone(),
+            keys: opened.statement().predicate.keys.len(),
+            lines: BTreeMap::new(),
+        };
+        for record in &contents.records {
+            let index = unlocked.index(&record.name).await.unwrap();
+            for number in index.numbers() {
+                let batch = unlocked.batch(&index, number).await.unwrap();
+                let name = (record.name.to_string(), batch.type_name().to_string());
+                let lines = contents.lines.entry(name).or_default();
+                lines.extend(
+                    batch
+                        .iter()
+                        .map(|(_, _, line)| String::from_utf8(line.to_vec()).unwrap()),
+                );
+            }
+        }
+        contents
+    }
+
     /// As the coordinator does it, without its checks.
     pub(crate) async fn move_to_vault(&self) {
         let captures = Prefixed::new(Arc::clone(&self.primary_scratch), CAPTURES);
@@ -223,7 +264,75 @@ impl World {
     }
 }
 
-fn target(name: &str, environment: &str, cluster: &str) -> ClusterTarget {
+fn place() -> VaultPlace {
+    VaultPlace {
+        bucket: "vault".to_owned(),
+        owner: AccountId::parse("222222222222").unwrap(),
+        region: Region::parse("eu-central-1").unwrap(),
+        prefix: String::new(),
+    }
+}
+
+/// What a point holds.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Contents {
+    pub(crate) records: Vec<ClusterRecord>,
+    pub(crate) keys: usize,
+    /// The lines of objects by cluster and type.
+    pub(crate) lines: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Contents {
+    /// Without what differs between any two captures: packs, keys and times.
+    pub(crate) fn without_packing(mut self) -> Self {
+        for record in &mut self.records {
+            record.packs.clear();
+            (record.started_at, record.finished_at) = (at(0), at(0));
+        }
+        self.keys = 0;
+        // The server computes these at each request, in an order of its own.
+        self.lines
+            .retain(|(_, type_name), _| type_name != "componentstatuses");
+        self
+    }
+}
+
+/// A clock that runs only when somebody looks at it, and counts how often.
+pub(crate) struct Stepping {
+    step: SignedDuration,
+    looks: AtomicI64,
+    /// The look at which the process of whoever looks is killed.
+    kill_at: i64,
+    pub(crate) killed: tokio::sync::Notify,
+}
+
+impl Stepping {
+    pub(crate) fn new(step: SignedDuration) -> Arc<Self> {
+        Self::killing(step, i64::MAX)
+    }
+
+    pub(crate) fn killing(step: SignedDuration, kill_at: i64) -> Arc<Self> {
+        Arc::new(Self {
+            step,
+            looks: AtomicI64::new(0),
+            kill_at,
+            killed: tokio::sync::Notify::new(),
+        })
+    }
+}
+
+impl Clock for Stepping {
+    fn now(&self) -> Timestamp {
+        let looks = self.looks.fetch_add(1, Ordering::SeqCst);
+        if looks >= self.kill_at {
+            self.killed.notify_one();
+        }
+        let passed = i32::try_from(looks).unwrap();
+        at(30) + self.step * passed
+    }
+}
+
+pub(crate) fn target(name: &str, environment: &str, cluster: &str) -> ClusterTarget {
     ClusterTarget {
         name: ClusterName::parse(name).unwrap(),
         arn: Arn::cluster(&EnvironmentId::parse(environment).unwrap(), cluster).unwrap(),
@@ -237,13 +346,7 @@ struct ByKubeconfig(BTreeMap<String, PathBuf>);
 impl Clusters for ByKubeconfig {
     async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable> {
         let name = target.arn.resource().rsplit('/').next().unwrap_or_default();
-        let missing = |problem| {
-            Unreachable::mend(AccessFinding {
-                problem,
-                command: None,
-                partial: false,
-            })
-        };
+        let missing = |problem| Unreachable::mend(AccessFinding::new(problem));
         let file = self
             .0
             .get(name)

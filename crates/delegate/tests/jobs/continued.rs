@@ -1,0 +1,339 @@
+//! A capture that needs several invocations, or several jobs, makes the point that one invocation makes.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use lifeboat_delegate::{Deadline, Delegate};
+use lifeboat_format::manifest::TypeOutcome;
+use lifeboat_jobs::job::claim::view;
+use lifeboat_jobs::job::{Assignment, Done, JobFile, Outcome, Progress, Types, Work};
+use lifeboat_jobs::ports::Clock as _;
+use lifeboat_local::Cluster;
+use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
+
+use crate::outcome;
+use crate::world::{PRIMARY, Stepping, World, target};
+
+/// Types with several pages of seven, among them custom ones, and text that is not ASCII.
+fn objects() -> String {
+    let mut text = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: gadgets.shop.example }
+spec:
+  group: shop.example
+  scope: Namespaced
+  names: { kind: Gadget, listKind: GadgetList, plural: gadgets, singular: gadget }
+  versions:
+    - { name: v2, served: true, storage: false, schema: &any { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } } }
+    - { name: v1, served: true, storage: true, schema: *any }
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+"#
+    .to_owned();
+    for number in 0..40 {
+        text.push_str(&format!(
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: settings-{number:02}, namespace: shop }}\ndata: {{ text: \"Grüße {number}\" }}\n"
+        ));
+    }
+    for number in 0..15 {
+        text.push_str(&format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: secret-{number:02}, namespace: shop }}\nstringData: {{ word: \"canary-{number}\" }}\n"
+        ));
+    }
+    text
+}
+
+fn gadgets() -> String {
+    (0..23)
+        .map(|number| {
+            format!(
+                "---\napiVersion: shop.example/v1\nkind: Gadget\nmetadata: {{ name: g-{number:02}, namespace: shop }}\nspec: {{ big: 9007199254740993, number: {number} }}\n"
+            )
+        })
+        .collect()
+}
+
+fn fill(cluster: &Cluster) {
+    cluster.apply(&objects()).unwrap();
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/gadgets.shop.example",
+        "--timeout=30s",
+    ];
+    cluster.kubectl_output(&established).unwrap();
+    cluster.apply(&gadgets()).unwrap();
+}
+
+/// The version of everything now. Captures that are compared are made at the same one.
+fn version(cluster: &Cluster) -> String {
+    let list = cluster
+        .kubectl_output(&["get", "--raw", "/api/v1/namespaces?limit=1"])
+        .unwrap();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    list["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+}
+
+fn point(number: u32) -> RecoveryPointId {
+    RecoveryPointId::parse(format!("20261121T1000{number:02}Z-aaaaaa")).unwrap()
+}
+
+/// A capture of everything at a version, as the job of the point with this number.
+fn capture(world: &World, number: u32, version: &str) -> Assignment {
+    let mut job = world.capture(
+        &format!("{}-capture-orders-00", point(number)),
+        world.recipient.to_pem(),
+    );
+    let Work::Capture { point: of, types, .. } = &mut job.work else {
+        unreachable!("it is made so above");
+    };
+    *of = point(number);
+    *types = Types::Except {
+        types: Vec::new(),
+        resource_version: version.to_owned(),
+    };
+    job
+}
+
+/// A delegate whose every look at the clock takes so long, and that reads in small pages.
+fn delegate(world: &World, clock: &Arc<Stepping>) -> Delegate {
+    let mut delegate = world.primary();
+    delegate.page_size = 7;
+    delegate.clock = Arc::clone(clock) as _;
+    delegate
+}
+
+/// One invocation of 15 minutes.
+async fn invoke(delegate: &Delegate, clock: &Stepping, name: &str) {
+    let deadline = Deadline::new(clock.now() + SignedDuration::from_mins(15));
+    delegate.run(name, deadline).await.unwrap();
+}
+
+/// Works on a job, epoch by epoch, from `first` to its end. Answers the last epoch.
+async fn work_off(world: &World, job: &Assignment, step: SignedDuration, first: u32) -> u32 {
+    for epoch in first..40 {
+        world.assign(&world.primary_scratch, job, epoch).await;
+        let clock = Stepping::new(step);
+        invoke(&delegate(world, &clock), &clock, &format!("invocation-{epoch}")).await;
+        let seen = view(world.primary_scratch.as_ref(), &job.job).await.unwrap();
+        assert!(seen.refused.is_empty(), "{:?}", seen.refused);
+        if seen.result.is_some() {
+            return epoch;
+        }
+        let left = &seen.checkpoints[seen.checkpoints.keys().next_back().unwrap()];
+        assert_eq!(left.epoch.get(), epoch, "it ends at a checkpoint");
+    }
+    panic!("it never ends");
+}
+
+/// So fast that one invocation is enough, and so slow that it takes many.
+const FAST: SignedDuration = SignedDuration::from_millis(1);
+const SLOW: SignedDuration = SignedDuration::from_secs(45);
+
+async fn assert_sealed(world: &World, job: &JobId) {
+    let outcome = outcome(world.primary_scratch.as_ref(), job).await;
+    let Outcome::Done(Done::Capture(done)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(done.sealed.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_in_many_invocations_is_the_capture_in_one() {
+    let world = World::start();
+    fill(world.source());
+    let version = version(world.source());
+
+    let one = capture(&world, 1, &version);
+    assert_eq!(work_off(&world, &one, FAST, 1).await, 1);
+    assert_sealed(&world, &one.job).await;
+    let in_one = world.contents(&point(1)).await;
+    assert_eq!(in_one.keys, 1);
+
+    let many = capture(&world, 2, &version);
+    let epochs = work_off(&world, &many, SLOW, 1).await;
+    assert!(epochs >= 5, "{epochs} epochs");
+    assert_sealed(&world, &many.job).await;
+    let in_many = world.contents(&point(2)).await;
+    assert!(
+        in_many.keys > 3,
+        "each epoch that wrote has its own key: {}",
+        in_many.keys
+    );
+    let seen = view(world.primary_scratch.as_ref(), &many.job).await.unwrap();
+    let in_the_middle = seen
+        .checkpoints
+        .values()
+        .any(|checkpoint| match &checkpoint.progress {
+            Progress::Capture(progress) => progress.open.as_ref().is_some_and(|open| {
+                let token =
+                    |t: &lifeboat_jobs::job::TypeProgress| t.position.as_ref()?.continue_token.clone();
+                open.listing.open.iter().any(|t| token(t).is_some())
+            }),
+            _ => false,
+        });
+    assert!(in_the_middle, "some list was stopped between two of its pages");
+
+    // An invocation dies in the middle, after it has written packs; the next goes on from the checkpoint.
+    let died = capture(&world, 3, &version);
+    for epoch in 1..=2 {
+        world.assign(&world.primary_scratch, &died, epoch).await;
+        let clock = Stepping::new(SLOW);
+        invoke(&delegate(&world, &clock), &clock, "lives").await;
+    }
+    world.assign(&world.primary_scratch, &died, 3).await;
+    let clock = Stepping::killing(SignedDuration::from_secs(5), 30);
+    let dying = delegate(&world, &clock);
+    tokio::select! {
+        biased;
+        () = clock.killed.notified() => {}
+        () = invoke(&dying, &clock, "dies") => panic!("it was to die"),
+    }
+    let seen = view(world.primary_scratch.as_ref(), &died.job).await.unwrap();
+    let third = Epoch::new(3).unwrap();
+    assert!(seen.claims.contains_key(&third) && !seen.checkpoints.contains_key(&third));
+    work_off(&world, &died, SLOW, 4).await;
+    assert_sealed(&world, &died.job).await;
+    let after_death = world.contents(&point(3)).await;
+
+    let in_one = in_one.without_packing();
+    assert_eq!(in_many.without_packing(), in_one);
+    assert_eq!(after_death.without_packing(), in_one);
+    let listed = |name: &str| {
+        let record = in_one.records[0].types.iter().find(|t| t.name().as_str() == name);
+        match &record.unwrap().outcome {
+            TypeOutcome::Listed {
+                objects,
+                pinned: true,
+                ..
+            } => *objects,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((listed("gadgets.shop.example"), listed("secrets")), (23, 15));
+
+    parts_make_the_same_point(&world, &version, in_one).await;
+}
+
+/// Three jobs by type, two of them over several epochs, and one that seals.
+async fn parts_make_the_same_point(world: &World, version: &str, in_one: crate::world::Contents) {
+    let named = |names: &[&str]| names.iter().map(|name| TypeName::from(*name)).collect::<Vec<_>>();
+    let (first, second) = (
+        named(&["configmaps", "gadgets.shop.example"]),
+        named(&["secrets", "clusterroles.rbac.authorization.k8s.io"]),
+    );
+    let of = |types: Vec<TypeName>| Types::Only {
+        types,
+        resource_version: version.to_owned(),
+    };
+    let rest = Types::Except {
+        types: [first.clone(), second.clone()].concat(),
+        resource_version: version.to_owned(),
+    };
+    let mut jobs = Vec::new();
+    for (number, types) in (1..).zip([of(first), of(second), rest]) {
+        let mut job = capture(world, 4, version);
+        job.job = JobId::parse(format!("shop/{}-capture-orders-{number:02}", point(4))).unwrap();
+        let Work::Capture {
+            types: own,
+            seal,
+            part,
+            ..
+        } = &mut job.work
+        else {
+            unreachable!("it is made so above");
+        };
+        (*own, *seal, *part) = (types, false, number);
+        jobs.push(job);
+    }
+    let epochs = [
+        work_off(world, &jobs[0], SignedDuration::from_secs(75), 1).await,
+        work_off(world, &jobs[1], FAST, 1).await,
+        work_off(world, &jobs[2], SLOW, 1).await,
+    ];
+    assert!(epochs[0] > 1 && epochs[1] == 1 && epochs[2] > 1, "{epochs:?}");
+    let seal = world.assignment(
+        &format!("{}-seal", point(4)),
+        Work::Seal {
+            point: point(4),
+            parts: jobs.iter().map(|job| job.job.clone()).collect(),
+        },
+    );
+    work_off(world, &seal, FAST, 1).await;
+    let outcome = outcome(world.primary_scratch.as_ref(), &seal.job).await;
+    assert!(matches!(outcome, Outcome::Done(Done::Seal(_))), "{outcome:?}");
+    let in_parts = world.contents(&point(4)).await.without_packing();
+    assert_eq!(in_parts, in_one);
+}
+
+/// Both clusters of an application: their keys must not be taken for one another.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clusters_of_an_application_are_sealed_into_one_point() {
+    let world = World::start();
+    world
+        .source()
+        .apply("{apiVersion: v1, kind: Namespace, metadata: {name: one}}")
+        .unwrap();
+    world
+        .target()
+        .apply("{apiVersion: v1, kind: Namespace, metadata: {name: two}}")
+        .unwrap();
+    let mut jobs = Vec::new();
+    for (name, cluster) in [("orders", "orders"), ("payments", "orders-dr")] {
+        let mut job = world.capture(
+            &format!("{}-capture-{name}-00", crate::world::point()),
+            world.recipient.to_pem(),
+        );
+        let Work::Capture { clusters, seal, .. } = &mut job.work else {
+            unreachable!("it is made so above");
+        };
+        (*clusters, *seal) = (vec![target(name, PRIMARY, cluster)], false);
+        world.assign(&world.primary_scratch, &job, 1).await;
+        jobs.push(job.job);
+    }
+    let seal = world.assignment(
+        &format!("{}-seal", crate::world::point()),
+        Work::Seal {
+            point: crate::world::point(),
+            parts: jobs,
+        },
+    );
+    let deadline = || Deadline::new(crate::world::later());
+    world.primary().run("captures", deadline()).await.unwrap();
+    world.assign(&world.primary_scratch, &seal, 1).await;
+    world.primary().run("seals", deadline()).await.unwrap();
+    let outcome = outcome(world.primary_scratch.as_ref(), &seal.job).await;
+    assert!(matches!(outcome, Outcome::Done(Done::Seal(_))), "{outcome:?}");
+    let contents = world.contents(&crate::world::point()).await;
+    assert_eq!((contents.records.len(), contents.keys), (2, 2));
+    for (cluster, namespace) in [("orders", "\"one\""), ("payments", "\"two\"")] {
+        let namespaces = &contents.lines[&(cluster.to_owned(), "namespaces".to_owned())];
+        assert!(
+            namespaces.iter().any(|line| line.contains(namespace)),
+            "{cluster}"
+        );
+    }
+}
+
+/// The first capture of a cluster is asked to count, and captures at once where one job is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
+    let world = World::start();
+    let mut job = world.capture(
+        "20261121T100000Z-aaaaaa-capture-orders-00",
+        world.recipient.to_pem(),
+    );
+    let Work::Capture { split, .. } = &mut job.work else {
+        unreachable!("it is made so above");
+    };
+    *split = true;
+    world.assign(&world.primary_scratch, &job, 1).await;
+    let deadline = Deadline::new(crate::world::later());
+    world.primary().run("invocation", deadline).await.unwrap();
+    assert_sealed(&world, &job.job).await;
+    let key = JobFile::Checkpoint(Epoch::FIRST).key(&job.job);
+    assert!(world.primary_scratch.get(&key).await.is_err());
+}

@@ -1,0 +1,223 @@
+//! Assignments that nobody should have written: refused, recorded, and the next job is done all the same.
+
+use lifeboat_delegate::{Deadline, Delegate, Tally};
+use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool};
+use lifeboat_jobs::job::{Assignment, Outcome, Work};
+use lifeboat_jobs::ports::ObjectStore;
+use lifeboat_jobs::seal;
+use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, ObjectKey, Region};
+use serde_json::{Value, json};
+
+use crate::outcome;
+use crate::world::{World, at, later, point};
+
+/// Puts a forgery and, behind it, a job that is none; one tick of the delegate.
+async fn tick(
+    world: &World,
+    store: &std::sync::Arc<dyn ObjectStore>,
+    delegate: &Delegate,
+    (key, bytes): (String, Vec<u8>),
+) -> Tally {
+    let key = ObjectKey::parse(key).unwrap();
+    store.put_new(&key, bytes.into()).await.unwrap();
+    let good = good(world, delegate);
+    world.assign(store, &good, 1).await;
+    let tally = delegate.run("tick", Deadline::new(later())).await.unwrap();
+    let ended = outcome(store.as_ref(), &good.job).await;
+    assert!(
+        matches!(ended, Outcome::Done(_)),
+        "the next job is done: {ended:?}"
+    );
+    tally
+}
+
+fn good(world: &World, delegate: &Delegate) -> Assignment {
+    let work = Work::Check {
+        clusters: Vec::new(),
+        cluster_tags: Default::default(),
+    };
+    let mut good = world.assignment("20261121T100500Z-0000ff-check", work);
+    good.environment = delegate.environment.clone();
+    good
+}
+
+const FORGED: &str = "20261121T100000Z-aaaaaa-forged";
+
+fn place(assignment: &Assignment) -> String {
+    format!("jobs/{}/assignment.json", assignment.job)
+}
+
+fn json(assignment: &Assignment) -> Value {
+    serde_json::to_value(assignment).unwrap()
+}
+
+/// What is not even claimed.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_are_not_what_they_should_be_are_not_claimed() {
+    let sample = World::without_clusters();
+    let capture = sample.capture(FORGED, sample.recipient.to_pem());
+    let mut of_another_application = capture.clone();
+    of_another_application.application = ApplicationName::parse("other").unwrap();
+    let mut elsewhere = capture.clone();
+    elsewhere.environment = EnvironmentId::parse("333333333333-eu-west-1").unwrap();
+    let mut one_more_field = json(&capture);
+    one_more_field["sudo"] = true.into();
+    let mut one_more_field_of_work = json(&capture);
+    one_more_field_of_work["work"]["capture"]["alsoTo"] = "s3://mine".into();
+    let mut other_work = json(&capture);
+    other_work["work"] = json!({"run": {"command": "curl"}});
+    let mut newer = json(&capture);
+    newer["format"] = 2.into();
+    let mut wrong_job = json(&capture);
+    wrong_job["job"] = "shop/20261121T100000Z-bbbbbb-forged".into();
+    let mut wrong_epoch = json(&capture);
+    wrong_epoch["epoch"] = 2.into();
+    let mut oversized = json(&capture);
+    oversized["work"]["capture"]["recipient"] = "A".repeat(300 << 10).into();
+    let mut deep = json(&capture).to_string();
+    deep.truncate(deep.len() - 1);
+    deep.push_str(",\"work\":");
+    deep.push_str(&"[".repeat(100_000));
+    let forgeries: Vec<(&str, Vec<u8>)> = vec![
+        (
+            "another application",
+            json(&of_another_application).to_string().into(),
+        ),
+        ("another environment", json(&elsewhere).to_string().into()),
+        ("an unknown field", one_more_field.to_string().into()),
+        (
+            "an unknown field of the work",
+            one_more_field_of_work.to_string().into(),
+        ),
+        ("unknown work", other_work.to_string().into()),
+        ("a newer format", newer.to_string().into()),
+        ("another job", wrong_job.to_string().into()),
+        ("another epoch", wrong_epoch.to_string().into()),
+        ("oversized", oversized.to_string().into()),
+        ("nested without end", deep.into()),
+        ("no JSON", b"\xff\xfe{}".to_vec()),
+    ];
+    for (what, bytes) in forgeries {
+        let world = World::without_clusters();
+        let tally = tick(
+            &world,
+            &world.primary_scratch,
+            &world.primary(),
+            (place(&capture), bytes),
+        )
+        .await;
+        assert_eq!((tally.claimed, tally.refused), (1, 1), "{what}: {tally:?}");
+        let of_forged = world
+            .primary_scratch
+            .list(&format!("jobs/{}/", capture.job), None, 10)
+            .await
+            .unwrap();
+        assert_eq!(of_forged.len(), 1, "{what}: nothing but the forgery lies there");
+        let captured = world.primary_scratch.list("captures/", None, 1).await.unwrap();
+        assert!(captured.is_empty(), "{what}: {captured:?}");
+    }
+}
+
+/// Jobs of another application in the same bucket are not this delegate's, however they are addressed.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_another_application_are_left_alone() {
+    let world = World::without_clusters();
+    let capture = world.capture(FORGED, world.recipient.to_pem());
+    let key = format!("jobs/other/{FORGED}/assignment.json");
+    let tally = tick(
+        &world,
+        &world.primary_scratch,
+        &world.primary(),
+        (key, json(&capture).to_string().into()),
+    )
+    .await;
+    assert_eq!((tally.claimed, tally.refused), (1, 0), "{tally:?}");
+}
+
+async fn refused(world: &World, forged: &Assignment) -> Code {
+    let bytes = json(forged).to_string().into();
+    let (store, delegate) = (&world.recovery_scratch, world.recovery());
+    let tally = tick(world, store, &delegate, (place(forged), bytes)).await;
+    assert_eq!((tally.claimed, tally.ended), (2, 2), "{tally:?}");
+    let Outcome::Failed { problems, retry } = outcome(store.as_ref(), &forged.job).await else {
+        panic!("it was done");
+    };
+    assert!(!retry, "nothing changes by itself: {problems:?}");
+    problems[0].code
+}
+
+/// A vault that is not the one that the function was deployed with may hold anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_out_of_another_bucket_is_refused() {
+    for field in ["bucket", "owner", "region", "prefix"] {
+        let world = World::without_clusters();
+        let mut restore = world.restore(FORGED);
+        let Work::Restore { vault, .. } = &mut restore.work else {
+            unreachable!("it is made so above");
+        };
+        match field {
+            "bucket" => vault.bucket = "somebody-elses".to_owned(),
+            "owner" => vault.owner = AccountId::parse("333333333333").unwrap(),
+            "region" => vault.region = Region::parse("us-east-1").unwrap(),
+            _ => vault.prefix = "mine/".to_owned(),
+        }
+        assert_eq!(
+            refused(&world, &restore).await,
+            Code::JobDocumentRefused,
+            "{field}"
+        );
+    }
+}
+
+/// A point in the vault that another key has signed, under an id that nobody has seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_that_another_key_has_signed_is_refused() {
+    let world = World::without_clusters();
+    let predicate = Predicate {
+        format_version: FORMAT_VERSION,
+        application: world.application.clone(),
+        point: point(),
+        created_at: at(0),
+        tool: Tool {
+            name: "lifeboat".to_owned(),
+            version: "0.1.0".to_owned(),
+        },
+        completeness: Completeness::Complete,
+        keys: Vec::new(),
+        clusters: vec![record()],
+    };
+    seal(world.vault.as_ref(), &world.other_signer(), predicate)
+        .await
+        .unwrap();
+    let restore = world.restore(FORGED);
+    assert_eq!(refused(&world, &restore).await, Code::SignatureInvalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_pins_no_key_is_refused() {
+    let world = World::without_clusters();
+    let mut restore = world.restore(FORGED);
+    let Work::Restore { signer, .. } = &mut restore.work else {
+        unreachable!("it is made so above");
+    };
+    *signer = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n".to_owned();
+    assert_eq!(refused(&world, &restore).await, Code::JobDocumentRefused);
+}
+
+fn record() -> lifeboat_format::manifest::ClusterRecord {
+    serde_json::from_value(json!({
+        "name": "orders",
+        "server": {"kubeSystemUid": null, "version": "v1.36.3", "platform": "linux/arm64"},
+        "resourceVersion": null,
+        "startedAt": at(0).to_string(),
+        "finishedAt": at(1).to_string(),
+        "filters": {},
+        "objects": 0,
+        "bytes": 0,
+        "types": [],
+        "missing": [],
+        "packs": [],
+        "dependencies": {},
+    }))
+    .unwrap()
+}
