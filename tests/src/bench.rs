@@ -4,6 +4,7 @@
 //! measurements that alternate, and of the repetitions the median counts.
 
 pub mod archive;
+pub mod aws;
 pub mod floor;
 pub mod objects;
 pub mod report;

@@ -13,6 +13,7 @@
 //! - Errors carry what AWS answered and never a credential, a token or a key.
 
 mod context;
+pub mod custom_resource;
 pub mod eks;
 mod failure;
 pub mod kms;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
+use lifeboat_aws::custom_resource::{ResourceRequest, Responder};
 use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
 use lifeboat_aws::{AwsContext, S3Location, S3Store, SnsNotifier};
 use lifeboat_filesystem::{SystemClock, SystemIds};
@@ -14,10 +15,12 @@ use lifeboat_jobs::job::VaultPlace;
 use lifeboat_jobs::ports::{BoxError, Clock, Ids, ObjectStore};
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{AccountId, Arn, Code, EnvironmentId, Problem, Region};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::metrics::late_applications;
 use crate::office::Office;
+use crate::resource;
 
 /// How long one invocation copies into the vault. A copy that goes on longer is taken up by the next tick:
 /// whoever copies holds the point for [`VAULT_LEASE`] and no longer, so that a coordinator that died in the
@@ -27,6 +30,7 @@ const COPYING: SignedDuration = VAULT_LEASE;
 /// A function that waits for invocations.
 pub struct Function {
     office: Office,
+    responder: Result<Responder, BoxError>,
 }
 
 impl Function {
@@ -53,6 +57,7 @@ impl Function {
             }
         };
         Ok(Self {
+            responder: Responder::new(),
             office: Office {
                 ports: Ports {
                     state: own(environment.state_bucket()),
@@ -91,6 +96,12 @@ impl Function {
                 )
             }
             Event::Request(request) => Ok(serde_json::to_value(self.office.answer(*request, until).await)?),
+            Event::Resource(request) => {
+                let answer = resource::answer(&self.office, &request, until).await;
+                let responder = self.responder.as_ref().map_err(ToString::to_string)?;
+                responder.answer(&request, &answer).await?;
+                Ok(json!({"answered": answer.status}))
+            }
             Event::Unknown(problem) => {
                 tracing::warn!(problem = %problem.message, "an event was refused");
                 Ok(serde_json::to_value(Answer::Refused(vec![problem]))?)
@@ -117,6 +128,8 @@ enum Event {
     Look,
     /// Somebody asks for something.
     Request(Box<Request>),
+    /// A stack makes, changes or removes an application.
+    Resource(Box<ResourceRequest>),
     /// Nothing that a coordinator knows.
     Unknown(Problem),
 }
@@ -125,6 +138,11 @@ fn read(payload: Value) -> Event {
     let notification = payload["source"] == "aws.s3" && payload["detail-type"] == "Object Created";
     if notification || payload.get("tick").is_some() {
         return Event::Look;
+    }
+    if payload.get("RequestType").is_some()
+        && let Ok(request) = ResourceRequest::deserialize(&payload)
+    {
+        return Event::Resource(Box::new(request));
     }
     match serde_json::from_value(payload) {
         Ok(request) => Event::Request(Box::new(request)),
@@ -161,6 +179,7 @@ mod tests {
             json!(null),
             json!({"restore": {"application": "Shop!"}}),
             json!({"format": "disk"}),
+            json!({"RequestType": "Create"}),
         ] {
             assert!(matches!(read(wrong.clone()), Event::Unknown(_)), "{wrong}");
         }

@@ -5,6 +5,7 @@
 //! reaches the world through.
 //!
 //! - [`office`]: every application of the state bucket, one tick each, and the requests of users.
+//! - [`resource`]: applications as resources of stacks.
 //! - [`metrics`]: figures in the embedded metric format of CloudWatch.
 //! - [`function`]: the wiring to AWS.
 //!
@@ -16,5 +17,6 @@
 pub mod function;
 pub mod metrics;
 pub mod office;
+pub mod resource;
 
 pub use office::Office;

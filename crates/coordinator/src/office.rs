@@ -1,8 +1,9 @@
 //! Every application of the state bucket: one tick each, and what users ask.
 
 use jiff::Timestamp;
-use lifeboat_jobs::coordinator::document_key;
+use lifeboat_jobs::coordinator::state::Notice;
 use lifeboat_jobs::coordinator::tick::{Ports, TickError, tick};
+use lifeboat_jobs::coordinator::{Action, document_key};
 use lifeboat_jobs::job::claim::{Written, put_once};
 use lifeboat_jobs::job::read::parse;
 use lifeboat_jobs::ports::StoreError;
@@ -105,7 +106,15 @@ impl Office {
             .await
             .map_err(|error| problem(&error))?;
         for action in &report.actions {
-            tracing::info!(application = %name, action = action_name(action), "done");
+            match action {
+                Action::Notify(notice) => {
+                    let Notice { opened, issue, .. } = notice.as_ref();
+                    tracing::warn!(application = %name, issue = %issue.id, code = %issue.code, problem = %issue.message, opened, "an issue has changed");
+                }
+                _ => {
+                    tracing::info!(application = %name, action = action_name(action), job = job(action), "done")
+                }
+            }
         }
         if report.failures > 0 {
             tracing::warn!(application = %name, failures = report.failures, "some actions failed; the next tick does them");
@@ -158,6 +167,18 @@ impl Office {
         self.step(name, &[request], until)
             .await?
             .ok_or_else(|| Problem::new(Code::Bug, "a request was not answered", "report this as a bug"))
+    }
+
+    /// Forgets an application's document: nothing is made or checked for it any more. Its recovery points stay in
+    /// the vault, and its state stays too, so that putting the document again goes on where it ended.
+    ///
+    /// # Errors
+    /// Where the state bucket cannot be written. An application that is not there is removed already.
+    pub async fn remove(&self, name: &ApplicationName) -> Result<(), Problem> {
+        let removed = self.ports.state.delete(&document_key(name)).await;
+        removed.map_err(|error| error.problem())?;
+        tracing::warn!(application = %name, "the application was removed");
+        Ok(())
     }
 
     async fn document(&self, name: &ApplicationName) -> Result<ApplicationDocument, Problem> {
@@ -232,8 +253,7 @@ fn problem(error: &TickError) -> Problem {
     }
 }
 
-fn action_name(action: &lifeboat_jobs::coordinator::Action) -> &'static str {
-    use lifeboat_jobs::coordinator::Action;
+fn action_name(action: &Action) -> &'static str {
     match action {
         Action::PutAssignment(_) => "assign",
         Action::PutCancel { .. } => "cancel",
@@ -242,5 +262,14 @@ fn action_name(action: &lifeboat_jobs::coordinator::Action) -> &'static str {
         Action::DeleteCapture { .. } => "clean up",
         Action::ExpirePoint { .. } => "expire",
         Action::Notify(_) => "notify",
+    }
+}
+
+/// The job that an action is about, where it is about one.
+fn job(action: &Action) -> Option<&str> {
+    match action {
+        Action::PutAssignment(assignment) => Some(assignment.job.as_str()),
+        Action::PutCancel { cancel, .. } => Some(cancel.job.as_str()),
+        _ => None,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use lifeboat_aws::custom_resource::{ResourceAnswer, ResourceRequest};
 use lifeboat_coordinator::Office;
 use lifeboat_filesystem::{SystemClock, SystemIds};
 use lifeboat_jobs::coordinator::state::Notice;
@@ -195,4 +196,101 @@ async fn a_repeated_request_is_the_same_request() {
         matches!(other, Answer::Refused(_)),
         "a token belongs to one request"
     );
+}
+
+/// What CloudFormation sends, and the answer to it.
+async fn resource(world: &World, kind: &str, former: Option<&str>, document: &str) -> ResourceAnswer {
+    let mut request = json!({
+        "RequestType": kind, "ResourceType": "Custom::LifeboatApplication", "RequestId": "r", "StackId": "s",
+        "LogicalResourceId": "Shop", "ResponseURL": "https://example.com",
+        "ResourceProperties": {"ServiceToken": "arn", "Document": document},
+    });
+    if let Some(former) = former {
+        request["PhysicalResourceId"] = former.into();
+    }
+    let request: ResourceRequest = serde_json::from_value(request).unwrap();
+    lifeboat_coordinator::resource::answer(&world.office, &request, later()).await
+}
+
+const DOCUMENT: &str = "
+format: 1
+name: shop
+primary: {account: '111111111111', region: eu-west-1}
+recovery: {account: '222222222222', region: eu-central-1}
+clusters: [{name: orders, cluster: orders-prod}]
+schedule: {every: 1h}
+";
+
+#[tokio::test]
+async fn a_stack_makes_changes_and_removes_an_application() {
+    let world = world();
+    let made = resource(&world, "Create", None, DOCUMENT).await;
+    assert_eq!(
+        (made.status, made.physical_resource_id.as_str()),
+        ("SUCCESS", "shop"),
+        "{}",
+        made.reason
+    );
+    // Lambda may hand an event over twice.
+    assert_eq!(resource(&world, "Create", None, DOCUMENT).await, made);
+    let changed = DOCUMENT.replace("1h", "2h");
+    assert_eq!(
+        resource(&world, "Update", Some("shop"), &changed).await.status,
+        "SUCCESS"
+    );
+    let get = json!({"application": {"get": {"application": "shop"}}});
+    let Answer::Application(document) = world.ask(get.clone()).await else {
+        panic!("the document is shown");
+    };
+    assert_eq!(serde_json::to_value(document).unwrap()["schedule"]["every"], "2h");
+    for _ in 0..2 {
+        assert_eq!(
+            resource(&world, "Delete", Some("shop"), &changed).await.status,
+            "SUCCESS"
+        );
+    }
+    assert!(matches!(world.ask(get).await, Answer::Refused(_)));
+    let states = world.state.list("state/", None, 10).await.unwrap();
+    assert_eq!(states.len(), 1, "what is known of its points stays");
+}
+
+#[tokio::test]
+async fn a_stack_takes_no_application_that_is_not_its_own() {
+    let world = world();
+    world.ask(put(&shop())).await;
+    let taken = resource(&world, "Create", None, DOCUMENT).await;
+    assert_eq!(taken.status, "FAILED");
+    assert!(
+        taken.reason.contains("another application shop"),
+        "{}",
+        taken.reason
+    );
+    // CloudFormation rolls back by deleting what it thinks was made.
+    let deleted = resource(&world, "Delete", Some(&taken.physical_resource_id), DOCUMENT).await;
+    assert_eq!(deleted.status, "SUCCESS");
+    let renamed = resource(&world, "Update", Some("cart"), DOCUMENT).await;
+    assert_eq!(
+        (renamed.status, renamed.physical_resource_id.as_str()),
+        ("FAILED", "cart")
+    );
+    assert_eq!(
+        world.office.applications().await.unwrap().len(),
+        1,
+        "it is still there"
+    );
+}
+
+#[tokio::test]
+async fn a_stack_hears_everything_that_is_wrong_with_its_document() {
+    let world = world();
+    for (document, said) in [
+        ("name: [", "the property Document"),
+        ("format: 1\nname: shop", "primary"),
+        (&DOCUMENT.replace("shop", "Shop!"), "application name \"Shop!\""),
+    ] {
+        let failed = resource(&world, "Create", None, document).await;
+        assert_eq!(failed.status, "FAILED", "{document}");
+        assert!(failed.reason.contains(said), "{}", failed.reason);
+    }
+    assert!(world.state.list("", None, 10).await.unwrap().is_empty());
 }

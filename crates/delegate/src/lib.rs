@@ -8,7 +8,8 @@
 //! - [`configuration`]: the function's environment variables, parsed at once.
 //! - [`event`]: what starts it; [`registration`]: the custom resource that makes it known.
 //! - [`clusters`]: the port to EKS, from a cluster's ARN to a connection or to what is missing.
-//! - [`function`]: the wiring to AWS. [`work`]: the loop over open jobs, and each kind of job.
+//! - [`metrics`]: figures in the embedded metric format. [`function`]: the wiring to AWS. [`work`]: the loop over
+//!   open jobs, and each kind of job.
 //!
 //! It must not depend on the coordinator: the two know each other by documents alone
 //! (`lifeboat_jobs::job`).
@@ -21,6 +22,7 @@ pub mod clusters;
 pub mod configuration;
 pub mod event;
 pub mod function;
+pub mod metrics;
 pub mod registration;
 pub mod work;
 

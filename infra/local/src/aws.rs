@@ -164,6 +164,39 @@ impl LocalAws {
         })
     }
 
+    /// Invokes a function as the gateway's own administrator, around the audit, and
+    /// gives its answer: for measurements, where starting a client would cost more than
+    /// what is measured.
+    ///
+    /// # Errors
+    /// If there is no such function, or it fails.
+    pub fn invoke(
+        &self,
+        account: &str,
+        region: &str,
+        function: &str,
+        payload: &serde_json::Value,
+    ) -> Result<serde_json::Value, LocalAwsError> {
+        let gateway = self.gateway.clone();
+        let (account, region) = (account.to_owned(), region.to_owned());
+        let request = http::Request::post(format!("/2015-03-31/functions/{function}/invocations"));
+        let payload = payload.to_string();
+        self.wait(async move {
+            let answer = gateway
+                .upstream
+                .ask_as_administrator(&account, "lambda", &region, request, payload)
+                .await?;
+            let failed = answer.parts.headers.contains_key("x-amz-function-error");
+            if failed || !answer.is_success() {
+                return Err(UpstreamError::Refused {
+                    status: answer.parts.status,
+                    body: answer.text(),
+                });
+            }
+            Ok(answer.json())
+        })
+    }
+
     /// Everything that IAM was asked through the gateway, in order.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditEntry> {
@@ -179,6 +212,13 @@ impl LocalAws {
     #[must_use]
     pub fn function_logs(&self) -> Vec<FunctionLog> {
         self.functions.logs()
+    }
+
+    /// The secret keys and session tokens of all functions, for tests that look whether
+    /// any of them was told.
+    #[must_use]
+    pub fn function_secrets(&self) -> Vec<String> {
+        self.functions.secrets()
     }
 
     /// What custom resources of CloudFormation were asked and answered. fakecloud

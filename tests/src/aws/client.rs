@@ -26,12 +26,7 @@ impl Client {
     ///
     /// # Errors
     /// If the client cannot be installed.
-    pub fn new(
-        aws: &LocalAws,
-        credentials: Credentials,
-        region: &str,
-        folder: PathBuf,
-    ) -> Result<Self> {
+    pub fn new(aws: &LocalAws, credentials: Credentials, region: &str, folder: PathBuf) -> Result<Self> {
         Ok(Self {
             program: ensure_aws_client()?,
             endpoint: aws.endpoint(),
@@ -44,6 +39,12 @@ impl Client {
     /// The Region that it asks.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// What makes a program a client of the local AWS as this one: endpoint and keys.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let endpoint = [("AWS_ENDPOINT_URL", self.endpoint.as_str())];
+        endpoint.into_iter().chain(self.credentials.variables())
     }
 
     /// Runs `aws …` and gives what it printed.

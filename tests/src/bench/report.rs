@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
-use serde::Serialize;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 /// One figure with its bar.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Figure {
     /// The figure itself.
     pub value: f64,
@@ -22,7 +22,7 @@ pub struct Figure {
 }
 
 /// All figures by their key.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The figures.
     pub figures: BTreeMap<String, Figure>,
@@ -59,6 +59,23 @@ impl Report {
                 measured,
             },
         );
+    }
+
+    /// Takes over the figures of an earlier run, for one that measures some parts only.
+    ///
+    /// # Errors
+    /// If there is a file that is no such report.
+    pub fn keep(&mut self, path: &Path) -> Result<()> {
+        match std::fs::read(path) {
+            Ok(bytes) => {
+                let earlier: Self = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} is no report; remove it", path.display()))?;
+                self.figures.extend(earlier.figures);
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes the figures as JSON.

@@ -17,7 +17,7 @@ use super::state::State;
 use super::tick::Ports;
 use super::{Performed, Registered, SignedPoint, VaultView, World};
 use crate::job::claim::view;
-use crate::job::read::{SMALL, parse};
+use crate::job::read::{DocumentError, SMALL, parse};
 use crate::job::{CAPTURES, Refused};
 use crate::layout::points_prefix;
 use crate::point::{PointError, RecoveryPoint};
@@ -106,20 +106,30 @@ async fn document<T: DeserializeOwned>(
     key: &ObjectKey,
     refused: &mut Vec<Refused>,
 ) -> Result<Option<T>, StoreError> {
-    let bytes = match store.get(key).await {
-        Ok((bytes, _)) => bytes,
-        Err(StoreError::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error),
+    let read = async {
+        // Whoever can write to that bucket must not fill the memory that all applications share.
+        let size = store.head(key).await?.size;
+        if size > SMALL as u64 {
+            return Ok(Err(DocumentError::Oversized {
+                key: key.to_string(),
+                bytes: usize::try_from(size).unwrap_or(usize::MAX),
+                limit: SMALL,
+            }));
+        }
+        let (bytes, _) = store.get(key).await?;
+        Ok(parse(key, &bytes, SMALL))
     };
-    match parse(key, &bytes, SMALL) {
-        Ok(document) => Ok(Some(document)),
-        Err(error) => {
+    match read.await {
+        Ok(Ok(document)) => Ok(Some(document)),
+        Ok(Err(error)) => {
             refused.push(Refused {
                 key: key.clone(),
                 problem: error.problem(),
             });
             Ok(None)
         }
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

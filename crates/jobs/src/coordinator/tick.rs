@@ -19,8 +19,10 @@ use crate::ports::{Clock, ETag, Ids, ObjectStore, StoreError};
 /// How often one invocation decides at most. A finished capture takes three: copy, catalogue, clean up.
 const ROUNDS: usize = 4;
 
-/// How often a lost swap is tried again where somebody waits for an answer.
-const SWAPS: usize = 5;
+/// How often a lost swap is tried again where somebody waits for an answer. Each end of an invocation wakes a
+/// coordinator; where invocations are short, several change the state at once for seconds, which five tries have been
+/// seen to lose.
+const SWAPS: usize = 15;
 
 /// The largest document of the state bucket: hundreds of points with their reasons, and the last requests.
 const LIMIT: usize = 16 << 20;

@@ -10,7 +10,7 @@ mod instance;
 mod memory;
 mod runtime_api;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -42,6 +42,8 @@ pub(crate) struct Functions {
     instances: Mutex<BTreeMap<String, Arc<Instance>>>,
     /// Logs of environments that are gone.
     gone: Mutex<Vec<FunctionLog>>,
+    /// Secret keys and session tokens of all environments that ever were.
+    secrets: Mutex<BTreeSet<String>>,
     created: Mutex<u64>,
 }
 
@@ -52,6 +54,7 @@ impl Functions {
             gateway,
             instances: Mutex::default(),
             gone: Mutex::default(),
+            secrets: Mutex::default(),
             created: Mutex::new(0),
         }
     }
@@ -85,6 +88,7 @@ impl Functions {
                     *created += 1;
                     format!("function-{created:04}")
                 };
+                self.keep_secrets(&environment);
                 let folder = self.folder.join(&id);
                 let instance = Instance::create(&self.gateway, &folder, environment, &alias).await?;
                 self.lock().insert(id.clone(), instance);
@@ -135,6 +139,19 @@ impl Functions {
         };
         self.gone.lock().expect("no holder of this lock panics").push(log);
         let _ = std::fs::remove_dir_all(instance.folder());
+    }
+
+    fn keep_secrets(&self, environment: &BTreeMap<String, String>) {
+        let mut secrets = self.secrets.lock().expect("no holder of this lock panics");
+        for name in ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            secrets.extend(environment.get(name).filter(|value| !value.is_empty()).cloned());
+        }
+    }
+
+    /// The secret keys and session tokens that functions were given.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let secrets = self.secrets.lock().expect("no holder of this lock panics");
+        secrets.iter().cloned().collect()
     }
 
     /// The logs of all environments, those that are gone first.

@@ -1,0 +1,228 @@
+//! What Lifeboat costs as functions: the size of the zips, the start of a delegate, the memory and the time of a
+//! backup of a large cluster, and the requests of an application that has nothing to do.
+//!
+//! The tour on the local AWS is the stage: when it has ended, both accounts stand as a user has them.
+
+mod idle;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use lifeboat_local::{Cluster, LocalAws};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::floor::Bare;
+use super::objects::{cluster, large};
+use super::report::{Report, median};
+use super::scenario::fill;
+use crate::aws::{Story, tell_and};
+use crate::stage::pause;
+use crate::workspace::Workspace;
+
+/// The largest zip, in MiB: what starts fast and uploads in seconds.
+const ZIP_MIB: f64 = 8.0;
+
+/// The start of a delegate against that of a Python function which does the same.
+const START: f64 = 0.1;
+
+/// The most memory of a delegate, in MiB: the smallest function that Lambda has.
+const PEAK_MIB: f64 = 128.0;
+
+/// A backup through Lambda, S3 and the coordinator against the command line's.
+const BACKUP: f64 = 1.5;
+
+/// Between two looks at whether a backup has ended: short against a backup.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A backup that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// How a figure is to be made.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// How the functions are compiled: `release`, `dev` or `built`.
+    pub profile: String,
+    /// Objects of the cluster that is backed up.
+    pub objects: usize,
+    /// Repetitions of each measurement; the median counts.
+    pub repetitions: usize,
+}
+
+/// Measures all of it.
+///
+/// # Errors
+/// If a step fails.
+pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
+    tell_and(&sizes.profile, |story, told| {
+        told.step("zips", "What the functions weigh");
+        zips(report, &sizes.profile)?;
+        told.step("start", "A delegate starts, and a Python function");
+        start::measure(report, story, &sizes.profile, sizes.repetitions)?;
+        told.step("idle", "An application with nothing to do");
+        idle::measure(report, story)?;
+        told.step("large", "A backup of a large cluster");
+        backup(report, story, sizes)
+    })
+    .map(|_| ())
+}
+
+/// Where the zips of a profile lie: one folder for each architecture.
+fn packages(profile: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/package")
+        .join(profile)
+}
+
+fn zips(report: &mut Report, profile: &str) -> Result<()> {
+    let mut found = 0;
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(packages(profile))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    folders.sort();
+    for folder in folders {
+        let architecture = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        for function in ["delegate", "coordinator"] {
+            let zip = folder.join(format!("lifeboat-{function}.zip"));
+            if let Ok(metadata) = std::fs::metadata(&zip) {
+                found += 1;
+                let mib = metadata.len() as f64 / 1_048_576.0;
+                // What is not optimised is no product, and its size no promise.
+                let bar = (profile == "release").then_some(ZIP_MIB);
+                report.add(
+                    &format!("zip_mib_{function}_{architecture}"),
+                    mib,
+                    bar,
+                    &[("bytes", metadata.len() as f64)],
+                );
+            }
+        }
+    }
+    ensure!(found >= 2, "no zips are in {}", packages(profile).display());
+    Ok(())
+}
+
+/// Fills the cluster of the primary account, and backs it up by the command line and through AWS in turns.
+fn backup(report: &mut Report, story: &Story<'_>, sizes: &Sizes) -> Result<()> {
+    let source = story
+        .aws
+        .cluster("111111111111", "orders-prod")
+        .context("a control plane")?;
+    Handle::current().block_on(filled(&source, sizes.objects))?;
+    let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();
+    let workspace = Workspace::create()?;
+    let (mut local, mut through, mut peak) = (vec![], vec![], 0.0_f64);
+    // The first one of each is not counted: caches of the API server fill with it.
+    for repetition in 0..=sizes.repetitions {
+        let (_, run) = workspace.json(
+            &["backup", "--kubeconfig", &kubeconfig, "--cluster", "orders"],
+            &[0],
+        )?;
+        let before = reports(story.aws, "lifeboat-shop-primary").len();
+        let seconds = through_aws(story.aws, repetition)?;
+        let of_backup = &reports(story.aws, "lifeboat-shop-primary")[before..];
+        peak = of_backup
+            .iter()
+            .fold(peak, |peak, report| peak.max(report.peak_mib));
+        println!(
+            "  by the command line {:.2} s, through AWS {seconds:.2} s",
+            run.wall_seconds
+        );
+        if repetition > 0 {
+            local.push(run.wall_seconds);
+            through.push(seconds);
+        }
+    }
+    let objects = ("objects", sizes.objects as f64);
+    report.add("delegate_peak_mib", peak, Some(PEAK_MIB), &[objects]);
+    let (local, through) = (median(local), median(through));
+    report.add(
+        "aws_backup_vs_local",
+        through / local,
+        Some(BACKUP),
+        &[objects, ("aws_s", through), ("local_s", local)],
+    );
+    Ok(())
+}
+
+async fn filled(source: &Cluster, objects: usize) -> Result<()> {
+    let bare = Bare::connect(source.kubeconfig()).await?;
+    fill(&bare, cluster(objects), objects).await?;
+    bare.create(large(objects), 2).await?;
+    Ok(())
+}
+
+/// Asks for a backup and waits until its point is in the vault. The coordinator is asked all the time, so that
+/// nobody waits for a tick: what is measured is work. Gives the seconds.
+fn through_aws(aws: &LocalAws, repetition: usize) -> Result<f64> {
+    let ask = |request: &Value| -> Result<Value> {
+        let answer = aws.invoke("222222222222", "eu-central-1", "lifeboat-coordinator", request)?;
+        ensure!(answer["refused"].is_null(), "{request} was refused: {answer}");
+        Ok(answer)
+    };
+    let status = json!({"status": {"application": "shop"}});
+    let good = |answer: &Value| answer["status"]["applications"][0]["lastGood"]["point"].clone();
+    let before = good(&ask(&status)?);
+    let began = Instant::now();
+    ask(&json!({"backup": {"application": "shop", "token": format!("bench-{repetition}")}}))?;
+    loop {
+        let answer = ask(&status)?;
+        if good(&answer) != before {
+            return Ok(began.elapsed().as_secs_f64());
+        }
+        ensure!(began.elapsed() < PATIENCE, "the backup does not end: {answer}");
+        pause(LOOK);
+    }
+}
+
+/// What Lambda has written about an invocation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Invocation {
+    billed_seconds: f64,
+    memory_mib: f64,
+    peak_mib: f64,
+}
+
+/// The invocations of a function so far.
+fn reports(aws: &LocalAws, function: &str) -> Vec<Invocation> {
+    let logs = aws.function_logs();
+    let own = logs.iter().filter(|log| log.function == function);
+    own.flat_map(|log| log.text.lines().filter_map(report_line))
+        .collect()
+}
+
+fn report_line(line: &str) -> Option<Invocation> {
+    let figures = line.strip_prefix("REPORT RequestId: ")?;
+    let figure = |name: &str| -> Option<f64> {
+        let text = figures.split('\t').find_map(|part| part.strip_prefix(name))?;
+        text.split_whitespace().next()?.parse().ok()
+    };
+    Some(Invocation {
+        billed_seconds: figure("Billed Duration: ")? / 1000.0,
+        memory_mib: figure("Memory Size: ")?,
+        peak_mib: figure("Max Memory Used: ")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_lambda_are_read() {
+        let line = "REPORT RequestId: 1\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\tMax Memory Used: 40 MB";
+        let expected = Invocation {
+            billed_seconds: 0.013,
+            memory_mib: 512.0,
+            peak_mib: 40.0,
+        };
+        assert_eq!(report_line(line), Some(expected));
+        assert_eq!(report_line("END RequestId: 1"), None);
+    }
+}

@@ -1,0 +1,273 @@
+//! What somebody may try who can write into the scratch buckets, but has neither the signing key nor the
+//! coordinator's state: a result from another account, documents that are none, a point that another key signed,
+//! events that nobody should send.
+//!
+//! Each attempt has an application of its own, whose delegate is registered and never deployed: the test itself
+//! plays it, and no delegate is faster.
+
+use anyhow::{Context, Result, ensure};
+use lifeboat_tests::stage::Narrator;
+use lifeboat_tests::workspace::Workspace;
+use serde_json::{Value, json};
+
+use crate::field::{COORDINATOR, Field, PRIMARY, PRIMARY_SCRATCH, RECOVERY, VAULT, list, text};
+
+/// The applications.
+const OTHER_ACCOUNT: &str = "other-account";
+const NONSENSE: &str = "nonsense";
+const OTHER_KEY: &str = "other-key";
+
+/// Long after any test.
+const LATE: &str = "2099-01-01T00:00:00Z";
+
+/// Twice the largest document of a job.
+const OVERSIZED: usize = 4 << 20;
+
+/// What the attempts have left behind: the points of another key.
+pub(crate) struct Forgeries {
+    /// A well-formed recovery point that another key signed, in the folder of the vault.
+    planted: String,
+    /// The point in whose place the same was put into the captures.
+    swapped: String,
+}
+
+/// Makes every attempt.
+pub(crate) fn attempt(field: &Field<'_>, told: &Narrator) -> Result<Forgeries> {
+    for application in [OTHER_ACCOUNT, NONSENSE, OTHER_KEY] {
+        register(field, application)?;
+        field.ask(&json!({"application": {"put": document(application)}}))?;
+    }
+    result_from_another_account(field).context("a result from another account")?;
+    told.say("a result from another account was put beside an assignment");
+    documents_that_are_none(field).context("documents that are none")?;
+    told.say("a claim that is no document and a checkpoint of four MiB were put beside an assignment");
+    let forgeries = point_of_another_key(field).context("a point of another key")?;
+    told.say("a recovery point that another key signed was put into the captures and into the vault");
+    events_that_nobody_should_send(field).context("events that nobody should send")?;
+    told.say("every function was sent events that nobody should send");
+    Ok(forgeries)
+}
+
+/// Sees that every attempt was refused and told of, and that nothing came of it.
+pub(crate) fn came_to_nothing(field: &Field<'_>, forgeries: &Forgeries, notices: &[String]) -> Result<()> {
+    for all in [
+        ["jobs/other-account/", "/result.json", "environment"],
+        ["jobs/nonsense/", "/claim-0001.json", "read"],
+        ["jobs/nonsense/", "/checkpoint-0001.json", "bytes"],
+        [forgeries.swapped.as_str(), "LB-", "sign"],
+        [forgeries.planted.as_str(), "LB-0905", "shop"],
+    ] {
+        ensure!(
+            notices
+                .iter()
+                .any(|notice| all.iter().all(|what| notice.contains(what))),
+            "nobody was told of {all:?}: {notices:#?}"
+        );
+    }
+    for application in [OTHER_ACCOUNT, NONSENSE, OTHER_KEY] {
+        let vaulted = field.keys(field.recovery, VAULT, &format!("{application}/"))?;
+        ensure!(
+            vaulted.is_empty(),
+            "{application} came into the vault: {vaulted:?}"
+        );
+        let status = field.status(application)?;
+        ensure!(
+            status["lastGood"].is_null(),
+            "{application} has a point: {status}"
+        );
+    }
+    let points = field.ask(&json!({"points": {"application": "shop"}}))?;
+    let names = list(&points["points"]["points"])
+        .iter()
+        .map(|point| text(&point["point"]));
+    ensure!(
+        !names.into_iter().any(|name| name == forgeries.planted),
+        "the planted point is in the catalogue: {points}"
+    );
+    let logs = field.aws.function_logs();
+    for function in [COORDINATOR, "lifeboat-shop-primary", "lifeboat-shop-recovery"] {
+        let mut own = logs.iter().filter(|log| log.function == function);
+        ensure!(
+            own.any(|log| log.text.contains("was refused")),
+            "{function} has not told that it refused an event"
+        );
+    }
+    Ok(())
+}
+
+/// Removes what would be an open issue for ever, as an administrator would.
+pub(crate) fn clean_up(field: &Field<'_>, forgeries: &Forgeries) -> Result<()> {
+    let folder = format!("s3://{VAULT}/shop/points/{}/", forgeries.planted);
+    field
+        .recovery
+        .text(&["s3", "rm", "--recursive", "--only-show-errors", &folder])
+        .map(|_| ())
+}
+
+fn document(application: &str) -> Value {
+    let place = |environment: &str| {
+        let (account, region) = environment.split_once('-').unwrap_or_default();
+        json!({"account": account, "region": region})
+    };
+    json!({
+        "format": 1,
+        "name": application,
+        "primary": place(PRIMARY),
+        "recovery": place(RECOVERY),
+        "clusters": [{"name": "orders", "cluster": "orders-prod"}],
+    })
+}
+
+fn register(field: &Field<'_>, application: &str) -> Result<()> {
+    let registration = json!({
+        "format": 1,
+        "application": application,
+        "environment": PRIMARY,
+        "side": "primary",
+        "function": function(application),
+        "role": format!("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-{PRIMARY}"),
+        "version": "0.1.0",
+        "registeredAt": "2026-11-01T00:00:00Z",
+    });
+    let key = format!("delegates/{application}.json");
+    field.put(
+        field.primary,
+        PRIMARY_SCRATCH,
+        &key,
+        registration.to_string().as_bytes(),
+    )
+}
+
+fn function(application: &str) -> String {
+    format!("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-{application}-primary")
+}
+
+/// The capture that the coordinator has assigned to an application's delegate.
+fn assigned(field: &Field<'_>, application: &str) -> Result<Value> {
+    field.until("wait for an assignment", || {
+        for key in field.keys(field.primary, PRIMARY_SCRATCH, &format!("jobs/{application}/"))? {
+            if key.ends_with("/assignment.json") {
+                let assignment = field.document(field.primary, PRIMARY_SCRATCH, &key)?;
+                if !assignment["work"]["capture"].is_null() {
+                    return Ok(Some(assignment));
+                }
+            }
+        }
+        field.tick()?;
+        Ok(None)
+    })
+}
+
+fn put(field: &Field<'_>, assignment: &Value, file: &str, bytes: &[u8]) -> Result<()> {
+    let key = format!("jobs/{}/{file}", text(&assignment["job"]));
+    field.put(field.primary, PRIMARY_SCRATCH, &key, bytes)
+}
+
+/// A claim as the delegate would write it.
+fn claim(assignment: &Value) -> Value {
+    json!({
+        "format": 1, "job": assignment["job"], "epoch": 1, "invocation": "nobody",
+        "claimedAt": assignment["issuedAt"], "deadline": LATE,
+    })
+}
+
+/// A result that says that the point is sealed.
+fn result(assignment: &Value, environment: &str, manifest: &str) -> Value {
+    let sealed = json!({"manifest": manifest, "completeness": "Complete", "objects": 1, "bytes": 1});
+    json!({
+        "format": 1, "job": assignment["job"], "epoch": 1, "at": assignment["issuedAt"],
+        "outcome": {"done": {"capture": {"sealed": sealed}}},
+        "access": [], "environment": environment, "delegate": function("nobody"),
+    })
+}
+
+fn result_from_another_account(field: &Field<'_>) -> Result<()> {
+    let assignment = assigned(field, OTHER_ACCOUNT)?;
+    put(
+        field,
+        &assignment,
+        "claim-0001.json",
+        claim(&assignment).to_string().as_bytes(),
+    )?;
+    let forged = result(&assignment, RECOVERY, &"0".repeat(64));
+    put(field, &assignment, "result.json", forged.to_string().as_bytes())
+}
+
+fn documents_that_are_none(field: &Field<'_>) -> Result<()> {
+    let assignment = assigned(field, NONSENSE)?;
+    put(
+        field,
+        &assignment,
+        "claim-0001.json",
+        b"{\"format\": 1, \"job\": ",
+    )?;
+    put(field, &assignment, "checkpoint-0001.json", &vec![b' '; OVERSIZED])
+}
+
+/// A real point of a real cluster, made by the command line with keys of its own: everything about it is right but
+/// who signed it. It is put where the delegate of a backup that runs would have put its own, with a result that
+/// names it, and into the vault.
+fn point_of_another_key(field: &Field<'_>) -> Result<Forgeries> {
+    let assignment = assigned(field, OTHER_KEY)?;
+    let point = text(&assignment["work"]["capture"]["point"]).to_owned();
+    let workspace = Workspace::create()?;
+    let cluster = field
+        .aws
+        .cluster("222222222222", "orders-dr")
+        .context("a control plane")?;
+    let kubeconfig = cluster.kubeconfig().to_string_lossy().into_owned();
+    workspace.json(
+        &["backup", "--kubeconfig", &kubeconfig, "--cluster", "orders"],
+        &[0],
+    )?;
+    let points = workspace.store().join("shop/points");
+    let made = std::fs::read_dir(&points)?
+        .next()
+        .context("a recovery point")??
+        .path();
+    let name = made.file_name().context("a name")?.to_string_lossy().into_owned();
+    let digest = format!("sha256sum '{}'", made.join("manifest.json").display());
+    let digest = field.primary.shell(&digest)?;
+    let digest = digest.split_whitespace().next().context("a digest")?;
+    let upload = |who: &lifeboat_tests::aws::client::Client, to: &str| {
+        let from = made.to_string_lossy().into_owned();
+        who.text(&["s3", "cp", "--recursive", "--only-show-errors", &from, to])
+            .map(|_| ())
+    };
+    let captures = format!("s3://{PRIMARY_SCRATCH}/captures/{OTHER_KEY}/points/{point}/");
+    upload(field.primary, &captures)?;
+    put(
+        field,
+        &assignment,
+        "claim-0001.json",
+        claim(&assignment).to_string().as_bytes(),
+    )?;
+    let forged = result(&assignment, PRIMARY, digest);
+    put(field, &assignment, "result.json", forged.to_string().as_bytes())?;
+    upload(field.recovery, &format!("s3://{VAULT}/shop/points/{name}/"))?;
+    Ok(Forgeries {
+        planted: name,
+        swapped: point,
+    })
+}
+
+fn events_that_nobody_should_send(field: &Field<'_>) -> Result<()> {
+    for event in [
+        json!({"capture": {"clusters": ["arn:aws:eks:eu-west-1:111111111111:cluster/orders-prod"]}}),
+        json!({"RequestType": "Create", "ResourceProperties": {}}),
+        json!(["tick"]),
+    ] {
+        for (who, function) in [
+            (field.primary, "lifeboat-shop-primary"),
+            (field.recovery, "lifeboat-shop-recovery"),
+            (field.recovery, COORDINATOR),
+        ] {
+            let answer = who.invoke(function, &event)?;
+            ensure!(
+                !answer["refused"].is_null(),
+                "{function} has not refused {event}: {answer}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,590 @@
+//! What the tour leaves out, so that everything that Lifeboat does is done once; and then what it was trusted with:
+//! each permission needed and enough, nothing secret told, nothing forged believed.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use lifeboat_local::Decision;
+use lifeboat_tests::aws::Story;
+use lifeboat_tests::aws::client::Client;
+use lifeboat_tests::stage::Narrator;
+use serde_json::{Value, json};
+
+use crate::field::{Field, PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, TOPIC, VAULT, list, text};
+use crate::forgeries::{self, Forgeries};
+use crate::grants::{Call, Grant, compare};
+use crate::secrets::{self, Secrets};
+use crate::{logs, policies};
+
+/// The shortest useful invocation in seconds: a delegate keeps 45 for its last writes, so that this leaves two.
+const SHORT: &str = "47";
+
+/// What the templates say.
+const LONG: &str = "900";
+
+/// Longer ago than any safety or pause.
+const LONG_AGO: &str = "2026-01-01T00:00:00Z";
+
+/// Grants that nothing here can use, each with the reason why it stays. A name that ends with `*` is for all actions
+/// of a statement.
+const UNUSED: &[(&str, &str, &str)] = &[
+    (
+        "WriteLogs",
+        "*",
+        "the Lambda service writes the logs with the role of the function; here they are files",
+    ),
+    (
+        "AlarmsPublish",
+        "sns:Publish",
+        "CloudWatch publishes its alarms with it; no alarm is evaluated here",
+    ),
+    (
+        "GiveUploadsUp",
+        "s3:AbortMultipartUpload",
+        "only a pack of more than 8 MiB that cannot be finished is given up; the tests of the crate aws do it",
+    ),
+    (
+        "LookForClusters",
+        "eks:ListClusters",
+        "only an application that names its clusters by tag looks for them; the tests of access do it",
+    ),
+    (
+        "KeepTheVault",
+        "s3:AbortMultipartUpload",
+        "only a pack of more than 8 MiB that cannot be finished is given up; the tests of the crate aws do it",
+    ),
+    // Without these a key could never be disabled, described, tagged or deleted by anybody, the root user included
+    // (AWS KMS Developer Guide, "Default key policy"). CloudFormation asks some of them, inside AWS.
+    (
+        "TheAccountDecidesByIAM",
+        "kms:CancelKeyDeletion",
+        "administration",
+    ),
+    ("TheAccountDecidesByIAM", "kms:CreateAlias", "CloudFormation"),
+    ("TheAccountDecidesByIAM", "kms:DeleteAlias", "CloudFormation"),
+    ("TheAccountDecidesByIAM", "kms:DisableKey", "administration"),
+    ("TheAccountDecidesByIAM", "kms:EnableKey", "administration"),
+    ("TheAccountDecidesByIAM", "kms:ListResourceTags", "CloudFormation"),
+    ("TheAccountDecidesByIAM", "kms:PutKeyPolicy", "CloudFormation"),
+    (
+        "TheAccountDecidesByIAM",
+        "kms:ScheduleKeyDeletion",
+        "administration",
+    ),
+    ("TheAccountDecidesByIAM", "kms:TagResource", "CloudFormation"),
+    ("TheAccountDecidesByIAM", "kms:UntagResource", "CloudFormation"),
+    ("TheAccountDecidesByIAM", "kms:UpdateAlias", "CloudFormation"),
+    (
+        "TheAccountDecidesByIAM",
+        "kms:UpdateKeyDescription",
+        "CloudFormation",
+    ),
+];
+
+/// Goes on where the tour ends.
+pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
+    let field = Field::of(story)?;
+    told.step("forge", "Forgeries of somebody who can write into the buckets");
+    let queue = listen(&field)?;
+    let forgeries = forgeries::attempt(&field, told)?;
+
+    told.step("retain", "A second recovery point, and the end of the first");
+    retain(&field, told)?;
+
+    told.step("verify", "A week later, the vault is checked again");
+    verify_again(&field)?;
+    told.say("the point in the vault was verified again");
+
+    told.step(
+        "cancel",
+        "A restore that outlasts its invocation, and is cancelled",
+    );
+    cancel(&field, told)?;
+
+    told.step("update", "New code by an update of the stacks");
+    update(&field, told)?;
+
+    told.step("refuse", "What came of the forgeries");
+    let notices = settle(&field, &queue, &forgeries)?;
+    told.say(&format!(
+        "nothing; {} notices tell of them and of the rest",
+        notices.len()
+    ));
+
+    // What is asked for last is what is searched: everything that has an answer is in it.
+    let mut said: Vec<(String, String)> = Vec::new();
+    for request in [
+        json!({"status": {}}),
+        json!({"points": {"application": "shop"}}),
+        json!({"application": {"list": {}}}),
+        json!({"application": {"get": {"application": "shop"}}}),
+    ] {
+        said.push((
+            format!("the answer to {request}"),
+            field.ask(&request)?.to_string(),
+        ));
+    }
+    let secrets = Secrets::gather(&field)?;
+    let grants = policies::grants(&field)?;
+
+    told.step("delete", "The end of the stacks");
+    for who in [field.primary, field.recovery] {
+        said.extend(delete(&field, who, told)?);
+    }
+    stays(&field)?;
+    told.say("keys, buckets and recovery points have outlived their stacks");
+
+    told.step("trust", "What was trusted, and what was told");
+    said.extend(notices.into_iter().map(|notice| ("a notice".to_owned(), notice)));
+    needed_and_enough(&field, &grants, told)?;
+    logs::are_structured(&field.aws.function_logs())?;
+    let objects = secrets::are_kept(&field, &secrets, &said)?;
+    told.say(&format!(
+        "no secret in any log, answer, event or notice, nor in the clear in {objects} objects of the buckets"
+    ));
+    Ok(())
+}
+
+/// The client takes the address of queues from an older rule than that of all else.
+fn sqs(field: &Field<'_>, arguments: &[&str]) -> Result<Value> {
+    let endpoint = field.aws.endpoint();
+    let mut all = vec!["sqs"];
+    all.extend(arguments);
+    all.extend(["--endpoint-url", &endpoint]);
+    field.recovery.json(&all)
+}
+
+/// A queue that hears every notice.
+fn listen(field: &Field<'_>) -> Result<String> {
+    let made = sqs(field, &["create-queue", "--queue-name", "lifeboat-issues"])?;
+    let queue = text(&made["QueueUrl"]).to_owned();
+    let names = [
+        "get-queue-attributes",
+        "--queue-url",
+        &queue,
+        "--attribute-names",
+        "QueueArn",
+    ];
+    let found = sqs(field, &names)?;
+    let arn = text(&found["Attributes"]["QueueArn"]);
+    let subscribe = [
+        "sns",
+        "subscribe",
+        "--topic-arn",
+        TOPIC,
+        "--protocol",
+        "sqs",
+        "--notification-endpoint",
+        arn,
+    ];
+    field.recovery.json(&subscribe)?;
+    Ok(queue)
+}
+
+/// Everything that the queue has heard since the last time.
+fn heard(field: &Field<'_>, queue: &str) -> Result<Vec<String>> {
+    let mut notices = Vec::new();
+    loop {
+        let receive = [
+            "receive-message",
+            "--queue-url",
+            queue,
+            "--max-number-of-messages",
+            "10",
+        ];
+        let got = sqs(field, &receive)?;
+        let messages = list(&got["Messages"]);
+        if messages.is_empty() {
+            return Ok(notices);
+        }
+        for message in messages {
+            notices.push(text(&message["Body"]).to_owned());
+            let handle = text(&message["ReceiptHandle"]);
+            sqs(
+                field,
+                &["delete-message", "--queue-url", queue, "--receipt-handle", handle],
+            )?;
+        }
+    }
+}
+
+/// Waits until the forgeries have been told of, and holds that nothing came of them.
+fn settle(field: &Field<'_>, queue: &str, forgeries: &Forgeries) -> Result<Vec<String>> {
+    field.tick()?;
+    let notices = heard(field, queue)?;
+    forgeries::came_to_nothing(field, forgeries, &notices)?;
+    forgeries::clean_up(field, forgeries)?;
+    Ok(notices)
+}
+
+fn points(field: &Field<'_>) -> Result<Vec<String>> {
+    let answer = field.ask(&json!({"points": {"application": "shop"}}))?;
+    let points = list(&answer["points"]["points"]).iter();
+    Ok(points.map(|point| text(&point["point"]).to_owned()).collect())
+}
+
+/// Keeps one point only, and makes another.
+fn retain(field: &Field<'_>, told: &Narrator) -> Result<()> {
+    let before = points(field)?;
+    ensure!(!before.is_empty(), "the tour has left no recovery point");
+    // A point younger than a day is never deleted.
+    age(field, "createdAt")?;
+    let got = field.ask(&json!({"application": {"get": {"application": "shop"}}}))?;
+    let mut document = got["application"].clone();
+    document["retention"] = json!({"last": 1, "hourly": 0, "daily": 0, "weekly": 0, "monthly": 0});
+    field.ask(&json!({"application": {"put": document}}))?;
+    field.ask(&json!({"backup": {"application": "shop", "token": "second"}}))?;
+    let after = field.until("wait for the second point alone", || {
+        let now = points(field)?;
+        Ok((now.len() == 1 && !before.contains(&now[0])).then_some(now))
+    })?;
+    field.until("wait for the end of the first point", || {
+        let left = field.keys(field.recovery, VAULT, &format!("shop/points/{}/", before[0]))?;
+        if !left.is_empty() {
+            field.tick()?;
+        }
+        Ok(left.is_empty().then_some(()))
+    })?;
+    told.say(&format!(
+        "{} is kept, {} is gone from the vault",
+        after[0], before[0]
+    ));
+    Ok(())
+}
+
+/// Changes what the coordinator remembers of each point, as time would.
+fn age(field: &Field<'_>, what: &str) -> Result<()> {
+    let file = field.file("state").to_string_lossy().into_owned();
+    let key = ["--bucket", STATE, "--key", "state/shop.json"];
+    field.until("age the points", || {
+        let mut get = vec!["s3api", "get-object"];
+        get.extend(key);
+        get.push(&file);
+        let tag = text(&field.recovery.json(&get)?["ETag"]).to_owned();
+        let mut state: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        let points = state["points"].as_object_mut().context("a catalogue")?;
+        for point in points.values_mut() {
+            ensure!(point[what].is_string(), "a point has no {what}: {point}");
+            point[what] = LONG_AGO.into();
+        }
+        std::fs::write(&file, state.to_string())?;
+        let mut put = vec!["s3api", "put-object"];
+        put.extend(key);
+        put.extend(["--body", &file, "--if-match", &tag]);
+        // A coordinator may have been faster; then its state is aged.
+        Ok(field.recovery.text(&put).ok().map(|_| ()))
+    })
+}
+
+/// Makes the state say that the point was verified long ago, and waits until it was verified now.
+fn verify_again(field: &Field<'_>) -> Result<()> {
+    age(field, "verifiedAt")?;
+    field.until("wait for the check", || {
+        field.tick()?;
+        let answer = field.ask(&json!({"points": {"application": "shop"}}))?;
+        let points = list(&answer["points"]["points"]);
+        let is_checked = points.iter().all(|point| text(&point["verifiedAt"]) > LONG_AGO);
+        ensure!(points.iter().all(|point| point["damaged"].is_null()), "{answer}");
+        Ok(is_checked.then_some(()))
+    })
+}
+
+fn timeout(who: &Client, function: &str, seconds: &str) -> Result<()> {
+    let arguments = [
+        "lambda",
+        "update-function-configuration",
+        "--function-name",
+        function,
+        "--timeout",
+        seconds,
+    ];
+    who.json(&arguments).map(|_| ())
+}
+
+/// Restores with invocations that are too short for it, sees that the next one goes on, and cancels.
+fn cancel(field: &Field<'_>, told: &Narrator) -> Result<()> {
+    timeout(field.recovery, "lifeboat-shop-recovery", SHORT)?;
+    let wish = json!({"restore": {"application": "shop", "token": "too-long"}});
+    field.ask(&wish)?;
+    let find = |end: &str| -> Result<Option<String>> {
+        let keys = field.keys(field.recovery, RECOVERY_SCRATCH, "jobs/shop/")?;
+        Ok(keys
+            .into_iter()
+            .find(|key| key.contains("-restore") && key.ends_with(end)))
+    };
+    let found = field.until("wait for a checkpoint", || {
+        field.tick()?;
+        let state = restore_state(field)?;
+        ensure!(
+            matches!(state.as_str(), "waiting" | "running"),
+            "the restore is {state} already"
+        );
+        find("/checkpoint-0001.json")
+    })?;
+    told.say(&format!("the first invocation came as far as {found}"));
+    field.ask(&json!({"cancel": {"application": "shop", "restore": "too-long"}}))?;
+    // An invocation that ends before it has claimed anything is found again by the next; here it need not.
+    timeout(field.recovery, "lifeboat-shop-recovery", LONG)?;
+    field.until("wait for the end of the restore", || {
+        field.tick()?;
+        let state = restore_state(field)?;
+        ensure!(
+            matches!(state.as_str(), "waiting" | "running" | "cancelled"),
+            "the restore is {state}"
+        );
+        Ok((state == "cancelled").then_some(()))
+    })?;
+    ensure!(find("/cancel.json")?.is_some(), "the delegate was not told");
+    told.say("the second one heard that the restore is cancelled");
+    Ok(())
+}
+
+fn restore_state(field: &Field<'_>) -> Result<String> {
+    let status = field.status("shop")?;
+    let restores = list(&status["restores"]).iter();
+    let mut found = restores.filter(|restore| text(&restore["token"]).starts_with("too-long"));
+    Ok(found
+        .next()
+        .map_or("waiting", |restore| text(&restore["state"]))
+        .to_owned())
+}
+
+/// The stacks that are there, with their parameters.
+fn stacks(who: &Client) -> Result<Vec<(String, Value)>> {
+    let described = who.json(&["cloudformation", "describe-stacks"])?;
+    let stacks = list(&described["Stacks"]).iter();
+    let is_there = |stack: &&Value| !text(&stack["StackStatus"]).starts_with("DELETE");
+    Ok(stacks
+        .filter(is_there)
+        .map(|stack| (text(&stack["StackName"]).to_owned(), stack["Parameters"].clone()))
+        .collect())
+}
+
+fn parameter<'a>(parameters: &'a Value, name: &str) -> &'a str {
+    let found = list(parameters)
+        .iter()
+        .find(|parameter| parameter["ParameterKey"] == name);
+    found.map_or("", |parameter| text(&parameter["ParameterValue"]))
+}
+
+/// Deploys the delegates again from another key, so that each registers itself once more.
+fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
+    for who in [field.primary, field.recovery] {
+        let stacks = stacks(who)?;
+        let (stack, parameters) = stacks
+            .iter()
+            .find(|(_, parameters)| !parameter(parameters, "DelegateKey").is_empty())
+            .context("a stack with a delegate")?;
+        let (bucket, key) = (
+            parameter(parameters, "CodeBucket"),
+            parameter(parameters, "DelegateKey"),
+        );
+        let next = "next/delegate.zip";
+        let (from, to) = (format!("s3://{bucket}/{key}"), format!("s3://{bucket}/{next}"));
+        who.text(&["s3", "cp", "--only-show-errors", &from, &to])?;
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../cloudformation/application.yaml");
+        let key = format!("DelegateKey={next}");
+        who.text(&[
+            "cloudformation",
+            "deploy",
+            "--stack-name",
+            stack,
+            "--template-file",
+            file,
+            "--parameter-overrides",
+            &key,
+        ])?;
+        play(field, who, stack, "Update")?;
+        told.say(&format!(
+            "{stack} has new code from {bucket}, and its delegate is registered again"
+        ));
+    }
+    let updates = field.aws.custom_resources();
+    let updated = updates
+        .iter()
+        .filter(|asked| asked.event["RequestType"] == "Update")
+        .filter(|asked| {
+            asked
+                .answer
+                .as_ref()
+                .is_some_and(|answer| answer["Status"] == "SUCCESS")
+        })
+        .count();
+    ensure!(updated == 2, "{updated} delegates have registered again, not two");
+    let template = field.file("cart.yaml");
+    std::fs::write(&template, CART)?;
+    let file = template.to_string_lossy().into_owned();
+    let deploy = [
+        "cloudformation",
+        "deploy",
+        "--stack-name",
+        "cart-application",
+        "--template-file",
+        &file,
+    ];
+    field.recovery.text(&deploy)?;
+    let cart = field.ask(&json!({"application": {"get": {"application": "cart"}}}))?;
+    ensure!(
+        cart["application"]["schedule"]["every"] == "6h",
+        "the stack has put {cart}"
+    );
+    told.say("a stack has made an application by Custom::LifeboatApplication");
+    Ok(())
+}
+
+/// The CloudFormation of this machine forgets to ask a custom resource whose properties have changed, and removes its
+/// function before it could answer to its end. Its part is played here, with the event that the resource was made
+/// with.
+fn play(field: &Field<'_>, who: &Client, stack: &str, request: &str) -> Result<()> {
+    let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
+    let id = text(&described["Stacks"][0]["StackId"]);
+    let asked = field.aws.custom_resources();
+    let made = asked
+        .iter()
+        .find(|asked| asked.event["RequestType"] == "Create" && text(&asked.event["StackId"]) == id);
+    let Some(made) = made else {
+        return Ok(());
+    };
+    let mut event = made.event.clone();
+    event["RequestType"] = request.into();
+    event["RequestId"] = format!("{request}-{stack}-{}", who.region()).into();
+    event["OldResourceProperties"] = event["ResourceProperties"].clone();
+    // Its address is used up; another one is given on the way.
+    event["ResponseURL"] = Value::Null;
+    let function = text(&event["ServiceToken"]).to_owned();
+    who.invoke(&function, &event).map(|_| ())
+}
+
+/// An application as a resource of a stack.
+const CART: &str = "
+Resources:
+  Cart:
+    Type: Custom::LifeboatApplication
+    Properties:
+      ServiceToken: !ImportValue lifeboat-coordinator
+      Document: |
+        format: 1
+        name: cart
+        primary: {account: '111111111111', region: eu-west-1}
+        recovery: {account: '222222222222', region: eu-central-1}
+        clusters: [{name: orders, cluster: orders-prod}]
+        schedule: {every: 6h}
+";
+
+/// Deletes every stack of an account, those that import from others first, and gives their events.
+fn delete(field: &Field<'_>, who: &Client, told: &Narrator) -> Result<Vec<(String, String)>> {
+    let mut events = Vec::new();
+    let mut names: Vec<String> = stacks(who)?.into_iter().map(|(name, _)| name).collect();
+    // An export that is imported cannot be deleted: the application's stack goes first.
+    names.sort_by_key(|name| !name.contains("application"));
+    for name in &names {
+        play(field, who, name, "Delete")?;
+        who.text(&["cloudformation", "delete-stack", "--stack-name", name])?;
+        field.until("wait for the end of a stack", || {
+            let left = stacks(who)?;
+            Ok((!left.iter().any(|(left, _)| left == name)).then_some(()))
+        })?;
+        if let Ok(told) = who.text(&["cloudformation", "describe-stack-events", "--stack-name", name]) {
+            events.push((format!("an event of {name}"), told));
+        }
+        told.say(&format!("{name} is deleted"));
+    }
+    let deleted = field.aws.custom_resources();
+    ensure!(
+        deleted.iter().any(|asked| asked.event["RequestType"] == "Delete"),
+        "no delegate was asked to end its registration"
+    );
+    Ok(events)
+}
+
+/// What must outlive the stacks.
+fn stays(field: &Field<'_>) -> Result<()> {
+    for (who, bucket) in [
+        (field.primary, PRIMARY_SCRATCH),
+        (field.recovery, RECOVERY_SCRATCH),
+    ] {
+        let left = field.keys(who, bucket, "delegates/shop.json")?;
+        ensure!(
+            left.is_empty(),
+            "a delegate that is gone is still registered in {bucket}"
+        );
+        let left = field.keys(who, bucket, "environment.json")?;
+        ensure!(left.len() == 1, "{bucket} does not know its keys any more");
+    }
+    let applications = field.keys(field.recovery, STATE, "applications/")?;
+    ensure!(
+        applications.contains(&"applications/shop.json".to_owned())
+            && !applications.contains(&"applications/cart.json".to_owned()),
+        "an application goes with the stack that made it, and no other: {applications:?}"
+    );
+    let points = field.keys(field.recovery, VAULT, "shop/points/")?;
+    ensure!(
+        points.iter().any(|key| key.ends_with("/manifest.json")),
+        "no recovery point is left: {points:?}"
+    );
+    for who in [field.primary, field.recovery] {
+        let listed = who.json(&["kms", "list-keys"])?;
+        let mut enabled = 0;
+        for key in list(&listed["Keys"]) {
+            let described = who.json(&["kms", "describe-key", "--key-id", text(&key["KeyId"])])?;
+            enabled += u32::from(described["KeyMetadata"]["KeyState"] == "Enabled");
+        }
+        ensure!(enabled > 0, "the key went with its stack: {listed}");
+    }
+    Ok(())
+}
+
+/// Holds what IAM was asked against what the policies grant.
+fn needed_and_enough(field: &Field<'_>, grants: &[Grant], told: &Narrator) -> Result<()> {
+    let audit = field.aws.audit();
+    let denied: BTreeSet<String> = audit
+        .iter()
+        .filter(|entry| entry.decision == Decision::Denied && entry.principal.contains("/Lifeboat"))
+        .map(|entry| format!("{} {} on {}", entry.principal, entry.action, entry.resource))
+        .collect();
+    ensure!(
+        denied.is_empty(),
+        "IAM has refused what Lifeboat does: {denied:#?}"
+    );
+    let calls: BTreeSet<Call> = audit
+        .iter()
+        .filter(|entry| entry.decision == Decision::Allowed)
+        .map(|entry| Call::new(&entry.principal, &entry.action, &entry.resource))
+        .collect();
+    let (unused, uncovered) = compare(grants, &calls);
+    ensure!(
+        uncovered.is_empty(),
+        "no grant covers what was done: {uncovered:#?}"
+    );
+    let is_known = |grant: &Grant| {
+        let mut known = UNUSED.iter();
+        known.any(|(statement, action, _)| {
+            grant.statement == *statement && ["*", &grant.action].contains(action)
+        })
+    };
+    let superfluous: Vec<String> = unused
+        .iter()
+        .filter(|grant| !is_known(grant))
+        .map(Grant::describe)
+        .collect();
+    ensure!(
+        superfluous.is_empty(),
+        "nothing used what is granted: {superfluous:#?}"
+    );
+    // A reason for what is used, or not there any more, would hide the next grant of that name.
+    for (statement, action, _) in UNUSED {
+        let mut names = unused.iter();
+        ensure!(
+            names.any(|grant| grant.statement == *statement && ["*", &grant.action].contains(action)),
+            "{statement} {action} is used or gone: it needs no reason"
+        );
+    }
+    told.say(&format!(
+        "{} calls of {} kinds; {} grants used, {} that only AWS itself uses, none too many, none too few",
+        audit.len(),
+        calls.len(),
+        grants.len() - unused.len(),
+        unused.len()
+    ));
+    Ok(())
+}
