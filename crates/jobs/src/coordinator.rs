@@ -262,18 +262,27 @@ fn sources(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTar
 }
 
 /// The clusters of the application that restores write into.
-fn targets(application: &Application) -> Vec<ClusterTarget> {
-    application
-        .clusters
-        .iter()
-        .filter_map(|spec| {
-            let name = spec.restore_into.as_ref()?;
+fn targets(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
+    sources(application, found)
+        .into_iter()
+        .filter_map(|source| {
+            let name = target_of(application, &source.name)?;
             Some(ClusterTarget {
-                name: spec.name.clone(),
                 arn: lifeboat_model::Arn::cluster(&application.recovery, name.as_str()).ok()?,
+                name: source.name,
             })
         })
         .collect()
+}
+
+/// What the application says that a cluster of it is restored into. A cluster that was found by tag once, and is
+/// not any more, is still in recovery points.
+fn target_of(application: &Application, cluster: &ClusterName) -> Option<ClusterName> {
+    if let Some(pattern) = &application.restore_into {
+        return pattern.target(cluster);
+    }
+    let mut named = application.clusters.iter();
+    named.find(|spec| spec.name == *cluster)?.restore_into.clone()
 }
 
 /// The key of the application's document in the state bucket.

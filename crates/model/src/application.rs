@@ -12,6 +12,9 @@ use crate::schedule::Schedule;
 use crate::{AccountId, ApplicationName, ClusterName, EnvironmentId, Filter, Problem, Region};
 
 mod check;
+mod pattern;
+
+pub use pattern::TargetPattern;
 
 /// The version of the document that this program reads.
 pub const FORMAT: u32 = 1;
@@ -34,6 +37,11 @@ pub struct ApplicationDocument {
     /// Its clusters by tag: every EKS cluster of the primary environment that has all of these.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cluster_tags: BTreeMap<String, String>,
+    /// The EKS clusters in the recovery environment that clusters found by tag are restored into: a name in
+    /// which `{cluster}` stands for that of the found cluster, such as `{cluster}-dr`. Unless given, a restore
+    /// has to name its target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_into: Option<String>,
     /// When recovery points are made; every hour unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleDocument>,
@@ -144,6 +152,8 @@ pub struct Application {
     pub clusters: Vec<ClusterSpec>,
     /// The tags by which further clusters are found.
     pub cluster_tags: BTreeMap<String, String>,
+    /// What those are restored into.
+    pub restore_into: Option<TargetPattern>,
     /// When recovery points are made.
     pub schedule: Schedule,
     /// Which are kept.

@@ -39,6 +39,16 @@ impl fmt::Display for Severity {
     }
 }
 
+/// Another way to mend something, for those who cannot or will not take the first one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Alternative {
+    /// What is different about it, as it reads after "or,".
+    pub what: String,
+    /// The command, with real names filled in.
+    pub command: String,
+}
+
 /// A problem that is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -61,6 +71,9 @@ pub struct Issue {
     /// The command that mends it, with real names filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Other commands that mend it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
     /// Since when it is open.
     #[schemars(with = "String")]
     pub since: Timestamp,
@@ -84,6 +97,7 @@ impl Issue {
             message,
             guidance: problem.guidance.clone(),
             command: None,
+            alternatives: Vec::new(),
             since,
         }
     }
@@ -99,6 +113,13 @@ impl Issue {
     #[must_use]
     pub fn with_command(mut self, command: Option<String>) -> Self {
         self.command = command;
+        self
+    }
+
+    /// The same issue with other commands that mend it.
+    #[must_use]
+    pub fn with_alternatives(mut self, alternatives: Vec<Alternative>) -> Self {
+        self.alternatives = alternatives;
         self
     }
 
@@ -136,10 +157,13 @@ impl fmt::Display for Issue {
             write!(f, "/{cluster}")?;
         }
         write!(f, ": {}\n  to mend it: {}", self.message, self.guidance)?;
-        match &self.command {
-            Some(command) => write!(f, "\n  {command}"),
-            None => Ok(()),
+        if let Some(command) = &self.command {
+            write!(f, "\n  {command}")?;
         }
+        for alternative in &self.alternatives {
+            write!(f, "\n  or, {}:\n  {}", alternative.what, alternative.command)?;
+        }
+        Ok(())
     }
 }
 
@@ -164,7 +188,11 @@ mod tests {
         .about_cluster(&ClusterName::parse("orders").unwrap())
         .with_command(Some(
             "aws eks create-access-entry --cluster-name orders".to_owned(),
-        ));
+        ))
+        .with_alternatives(vec![Alternative {
+            what: "without an access policy".to_owned(),
+            command: "kubectl create clusterrole lifeboat-read".to_owned(),
+        }]);
         insta::assert_snapshot!(issue.to_string());
         insta::assert_json_snapshot!(issue);
     }

@@ -29,7 +29,7 @@ pub use filter::{Filter, LabelSelector, TypeSelector};
 pub use identifier::aws::{AccountId, Arn, ArnKind, EnvironmentId, Partition, Region};
 pub use identifier::job::{Epoch, JobId, RequestToken};
 pub use identifier::{ApplicationName, ClusterName, InvalidIdentifier, ObjectKey, PackName, RecoveryPointId};
-pub use issue::{Issue, IssueId, Severity};
+pub use issue::{Alternative, Issue, IssueId, Severity};
 pub use problem::{Code, Problem};
 pub use resource::{ObjectRef, ResourceType, TypeName};
 pub use schedule::{Cron, Schedule};

@@ -50,7 +50,7 @@ impl Draft<'_> {
     fn access_issues(&mut self) {
         let application = &self.world.application;
         let mut clusters = sources(application, &self.state.found);
-        clusters.extend(targets(application));
+        clusters.extend(targets(application, &self.state.found));
         let mut found = Vec::new();
         for report in clusters
             .iter()
@@ -70,13 +70,43 @@ impl Draft<'_> {
                     self.now,
                 )
                 .about_cluster(&report.cluster)
-                .with_command(finding.command.clone());
+                .with_command(finding.command.clone())
+                .with_alternatives(finding.alternatives.clone());
                 found.push(if finding.partial {
                     issue.as_warning()
                 } else {
                     issue
                 });
             }
+        }
+        self.found.append(&mut found);
+        self.search_issues();
+    }
+
+    /// What is wrong with looking for clusters by their tags.
+    fn search_issues(&mut self) {
+        let application = &self.world.application;
+        if application.cluster_tags.is_empty() || self.state.searched_at.is_none() {
+            return;
+        }
+        let about = application.primary.to_string();
+        let mut found: Vec<Issue> = (self.state.search.iter())
+            .map(|finding| {
+                Issue::new(&self.state.application, &about, &finding.problem, self.now)
+                    .with_command(finding.command.clone())
+                    .with_alternatives(finding.alternatives.clone())
+            })
+            .collect();
+        if found.is_empty() && self.state.found.is_empty() {
+            let tags: Vec<String> = (application.cluster_tags.iter())
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            let problem = Problem::new(
+                Code::NoTaggedCluster,
+                format!("no EKS cluster of {about} has the tags {}", tags.join(", ")),
+                "give the clusters of the application these tags, or correct `clusterTags` in its document",
+            );
+            found.push(Issue::new(&self.state.application, &about, &problem, self.now));
         }
         self.found.append(&mut found);
     }

@@ -8,7 +8,7 @@ use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestTo
 
 use super::draft::Draft;
 use super::state::{RequestRecord, RestoreRun};
-use super::{sources, status};
+use super::{sources, status, target_of};
 use crate::job::ClusterTarget;
 
 /// How long a token is remembered. Nobody repeats a request after a week.
@@ -141,8 +141,7 @@ impl Draft<'_> {
 
     fn target(&self, cluster: &ClusterName, into: Option<&ClusterName>) -> Result<ClusterTarget, String> {
         let application = &self.world.application;
-        let named = application.clusters.iter().find(|spec| spec.name == *cluster);
-        let name = into.or(named.and_then(|spec| spec.restore_into.as_ref())).ok_or_else(|| {
+        let name = into.cloned().or_else(|| target_of(application, cluster)).ok_or_else(|| {
             format!("nothing says which cluster {cluster} is restored into: give `into`, or `restoreInto` in the application document")
         })?;
         let arn = Arn::cluster(&application.recovery, name.as_str()).map_err(|error| error.to_string())?;
@@ -230,6 +229,6 @@ fn refused(why: String) -> Answer {
     Answer::Refused(vec![Problem::new(
         Code::RequestRefused,
         why,
-        "`lifeboat status` and `lifeboat points` show what there is",
+        "`lifeboat status` and `lifeboat application points` show what there is",
     )])
 }

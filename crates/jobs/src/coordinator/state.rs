@@ -13,7 +13,7 @@ use lifeboat_model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{AccessReport, Assignment, ClusterTarget, FORMAT, Sealed, Work};
+use crate::job::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Sealed, Work};
 use crate::retention::Reason;
 
 /// The state of an application.
@@ -53,6 +53,13 @@ pub struct State {
     pub access: BTreeMap<String, AccessReport>,
     /// The clusters that were found by tag.
     pub found: Vec<ClusterTarget>,
+    /// When clusters were last looked for by tag, whatever came of it.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub searched_at: Option<Timestamp>,
+    /// Why clusters could not be looked for by tag.
+    #[serde(default)]
+    pub search: Vec<AccessFinding>,
     /// The restores, in the order in which they were asked for. Those that ended are kept for a while.
     pub restores: Vec<RestoreRun>,
     /// The recovery points in the vault.
@@ -344,6 +351,8 @@ impl State {
             checked_at: BTreeMap::new(),
             access: BTreeMap::new(),
             found: Vec::new(),
+            searched_at: None,
+            search: Vec::new(),
             restores: Vec::new(),
             points: BTreeMap::new(),
             expiring: BTreeSet::new(),

@@ -8,7 +8,7 @@ use crate::{
     Application, ApplicationDocument, ApplicationName, ClusterName, ClusterSpec, Code, EnvironmentId, Problem,
 };
 
-use super::{ClusterDocument, FORMAT, ScheduleDocument, environment};
+use super::{ClusterDocument, FORMAT, ScheduleDocument, TargetPattern, environment};
 
 #[derive(Default)]
 struct Problems(Vec<Problem>);
@@ -70,6 +70,17 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
         );
     }
     let clusters = clusters(&mut problems, document);
+    let restore_into = match document.restore_into.as_deref() {
+        Some(_) if document.cluster_tags.is_empty() => {
+            problems.add(
+                "restoreInto",
+                "it is for clusters that are found by tag, and there is no `clusterTags`",
+                "write `restoreInto` beside the name of each cluster",
+            );
+            None
+        }
+        given => given.and_then(|text| problems.take("restoreInto", TargetPattern::parse(text))),
+    };
     let schedule = schedule(&mut problems, document.schedule.as_ref());
     let kept = document.retention;
     if [kept.last, kept.hourly, kept.daily, kept.weekly, kept.monthly]
@@ -91,6 +102,7 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
                 signing_key: document.primary.signing_key.clone(),
                 clusters,
                 cluster_tags: document.cluster_tags.clone(),
+                restore_into,
                 schedule,
                 retention: document.retention,
                 filter: document.filter.clone(),

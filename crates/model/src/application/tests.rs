@@ -53,6 +53,32 @@ fn the_smallest_document_is_enough() {
 }
 
 #[test]
+fn clusters_found_by_tag_have_a_rule_for_their_targets() {
+    let by_tag = |clusters: &str| {
+        let head = WHOLE.split("clusters:").next().unwrap();
+        document(&format!("{head}{clusters}"))
+    };
+    let found = by_tag("clusterTags: { team: shop }\nrestoreInto: \"{cluster}-dr\"\n")
+        .parse()
+        .unwrap();
+    assert_eq!(found.restore_into.unwrap().to_string(), "{cluster}-dr");
+    for (clusters, says) in [
+        (
+            "clusterTags: { team: shop }\nrestoreInto: dr\n",
+            "restoreInto: pattern \"dr\"",
+        ),
+        (
+            "clusters: [{ name: a }]\nrestoreInto: \"{cluster}\"\n",
+            "restoreInto: it is for clusters",
+        ),
+    ] {
+        let problems = by_tag(clusters).check();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.starts_with(says), "{}", problems[0]);
+    }
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let text = r#"
 format: 2
@@ -117,6 +143,7 @@ fn the_schema_names_every_field() {
             "name",
             "primary",
             "recovery",
+            "restoreInto",
             "retention",
             "rules",
             "schedule"
