@@ -12,6 +12,7 @@
 //!   that somebody else took must never receive a recovery point.
 //! - Errors carry what AWS answered and never a credential, a token or a key.
 
+mod bucket;
 mod context;
 pub mod custom_resource;
 pub mod eks;
@@ -22,6 +23,7 @@ mod sns;
 pub mod token;
 pub mod variables;
 
+pub use bucket::BucketFacts;
 pub use context::{AwsContext, ContextError};
 pub use eks::{ClusterAddress, EksClusters, EksError};
 pub use failure::AwsError;

@@ -65,5 +65,11 @@ fn message(notice: &Notice) -> String {
     if let Some(command) = issue.command.as_ref().filter(|_| notice.opened) {
         text.push_str(&format!("\n  {command}\n"));
     }
+    for alternative in issue.alternatives.iter().filter(|_| notice.opened) {
+        text.push_str(&format!(
+            "\nor, {}:\n\n  {}\n",
+            alternative.what, alternative.command
+        ));
+    }
     text
 }

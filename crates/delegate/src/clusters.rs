@@ -1,8 +1,11 @@
 //! The port to clusters: from the name that a job gives to a connection, or to what is missing.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use lifeboat_jobs::job::{AccessFinding, ClusterTarget};
 use lifeboat_kubernetes::Api;
+use lifeboat_model::{Code, Problem};
 
 mod eks;
 
@@ -16,6 +19,18 @@ pub trait Clusters: Send + Sync {
     /// # Errors
     /// [`Unreachable`] with everything that is missing, each with what mends it.
     async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable>;
+
+    /// Every cluster of the environment that has all of these tags, under its own name.
+    ///
+    /// # Errors
+    /// [`Unreachable`] where they cannot be looked for. So it is unless an implementation can.
+    async fn tagged(&self, _tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {
+        Err(Unreachable::mend(AccessFinding::new(Problem::new(
+            Code::NoTaggedCluster,
+            "clusters cannot be looked for by their tags here",
+            "name the clusters in the application's document",
+        ))))
+    }
 }
 
 /// Why there is no connection.

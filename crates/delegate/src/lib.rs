@@ -19,6 +19,7 @@
 //! ends with a problem that says why.
 
 pub mod clusters;
+mod commands;
 pub mod configuration;
 pub mod event;
 pub mod function;

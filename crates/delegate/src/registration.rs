@@ -18,9 +18,11 @@ use serde_json::{Map, Value, json};
 
 mod keys;
 mod respond;
+mod surroundings;
 
 pub use keys::{Signs, Unwraps};
 pub use respond::HttpsResponder;
+pub use surroundings::{BucketCheck, ScratchBucket};
 
 /// The request of CloudFormation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -77,7 +79,7 @@ impl Answer {
         let removing = request.request_type == "Delete";
         Self {
             status: if removing { "SUCCESS" } else { "FAILED" },
-            reason: reason.chars().take(LONGEST_REASON).collect(),
+            reason: shortened(reason),
             physical_resource_id: request
                 .physical_resource_id
                 .clone()
@@ -90,8 +92,22 @@ impl Answer {
     }
 }
 
-/// Longer answers are refused by CloudFormation: 4,096 bytes for all of it.
+/// In bytes. CloudFormation refuses answers of more than 4,096 bytes (AWS CloudFormation User Guide, "Custom
+/// resource response objects"), of which the names of stack and resource take some hundred, and JSON may
+/// escape what is quoted here.
 const LONGEST_REASON: usize = 1_024;
+
+/// As much of a reason as the console gets to see.
+fn shortened(reason: &str) -> String {
+    const DOTS: &str = " [...]";
+    if reason.len() <= LONGEST_REASON {
+        return reason.to_owned();
+    }
+    format!(
+        "{}{DOTS}",
+        &reason[..reason.floor_char_boundary(LONGEST_REASON - DOTS.len())]
+    )
+}
 
 /// Puts answers where CloudFormation waits for them.
 #[async_trait]
@@ -133,6 +149,8 @@ pub struct Registrar {
     pub scratch: Arc<dyn ObjectStore>,
     /// Tries the key.
     pub check: Box<dyn KeyCheck>,
+    /// Looks at the scratch bucket.
+    pub bucket: Box<dyn BucketCheck>,
 }
 
 impl Registrar {
@@ -153,7 +171,7 @@ impl Registrar {
         };
         let (status, reason) = match outcome {
             Ok(()) => ("SUCCESS", String::new()),
-            Err(reason) => ("FAILED", reason.chars().take(LONGEST_REASON).collect()),
+            Err(reason) => ("FAILED", shortened(&reason)),
         };
         Answer {
             status,
@@ -186,7 +204,16 @@ impl Registrar {
                 ));
             }
         }
-        let public_key = self.check.check().await.map_err(|problem| text(&problem))?;
+        // Everything that is wrong is told at once: each try takes a deployment. The clock first, because the
+        // other questions take time.
+        let surroundings = surroundings::problems(self.bucket.as_ref(), &self.environment, now).await;
+        let key = self.check.check().await;
+        let mut problems = surroundings;
+        let public_key = key.map_err(|problem| problems.push(problem)).unwrap_or_default();
+        if !problems.is_empty() {
+            let told: Vec<String> = problems.iter().map(text).collect();
+            return Err(told.join(" / "));
+        }
         let key = RegisteredKey {
             arn: self.key.clone(),
             public_key,

@@ -52,3 +52,6 @@ fn wrong(what: &str) -> Problem {
         "deploy the access stack again",
     )
 }
+
+#[cfg(test)]
+mod tests;

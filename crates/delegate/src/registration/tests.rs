@@ -1,4 +1,5 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use lifeboat_aws::BucketFacts;
 use lifeboat_jobs::failing::{FailingStore, Fault, Moment};
 use lifeboat_jobs::memory::MemoryStore;
 use lifeboat_model::Code;
@@ -27,6 +28,33 @@ impl KeyCheck for Broken {
     }
 }
 
+struct Sound;
+
+#[async_trait]
+impl BucketCheck for Sound {
+    async fn look(&self) -> Result<BucketFacts, Problem> {
+        Ok(BucketFacts {
+            closed: true,
+            owns_objects: true,
+            now: Some(now()),
+        })
+    }
+}
+
+/// Open, and of another time.
+struct Neglected;
+
+#[async_trait]
+impl BucketCheck for Neglected {
+    async fn look(&self) -> Result<BucketFacts, Problem> {
+        Ok(BucketFacts {
+            closed: false,
+            owns_objects: true,
+            now: Some(now() + jiff::SignedDuration::from_mins(5)),
+        })
+    }
+}
+
 fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>) -> Registrar {
     let arn = |text: &str| Arn::parse(text).unwrap();
     Registrar {
@@ -39,6 +67,7 @@ fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>
         version: "0.1.0".to_owned(),
         scratch,
         check,
+        bucket: Box::new(Sound),
     }
 }
 
@@ -115,6 +144,45 @@ async fn what_is_wrong_is_told_and_nothing_is_registered() {
         answer.reason,
         "Side of the resource is not that of the function, recovery"
     );
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_comes_to_the_console_at_once() {
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
+    let mut registrar = registrar(Side::Primary, Arc::clone(&store), Box::new(Broken));
+    registrar.bucket = Box::new(Neglected);
+    let answer = registrar.answer(&request("Create", None), now()).await;
+    assert_eq!(answer.status, "FAILED");
+    for part in [
+        "LB-0815 ",
+        "LB-0816 ",
+        "LB-0401 ",
+        "aws s3api put-public-access-block",
+    ] {
+        assert!(answer.reason.contains(part), "{part}: {}", answer.reason);
+    }
+    assert!(answer.reason.len() <= LONGEST_REASON);
+    assert!(
+        store.list("", None, 10).await.unwrap().is_empty(),
+        "nothing is registered"
+    );
+    // The same deployment with everything mended.
+    registrar.bucket = Box::new(Sound);
+    registrar.check = Box::new(Works);
+    assert_eq!(
+        registrar.answer(&request("Create", None), now()).await.status,
+        "SUCCESS"
+    );
+}
+
+#[test]
+fn a_long_reason_is_cut_where_a_letter_ends() {
+    let long = shortened(&"ä".repeat(LONGEST_REASON));
+    assert!(
+        long.len() <= LONGEST_REASON && long.ends_with("ä [...]"),
+        "{long}"
+    );
+    assert_eq!(shortened("short"), "short");
 }
 
 /// A stack whose bucket or key is gone must still be deletable.

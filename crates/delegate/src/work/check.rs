@@ -1,21 +1,44 @@
-//! Access checks: can the role see each cluster, reach it, enter it, and read everything in it?
+//! Access checks: can the role see each cluster, reach it, enter it, and do everything in it that is needed?
+
+use std::collections::BTreeMap;
 
 use lifeboat_jobs::job::{AccessFinding, AccessReport, ClusterTarget, Done, Outcome};
-use lifeboat_kubernetes::access::{Unreadable, unreadable};
-use lifeboat_model::{Code, Problem};
+use lifeboat_kubernetes::access::{Denied, unreadable, unwritable};
+use lifeboat_model::{Code, Problem, Side, TypeName};
 
-use super::{Delegate, End, failed, worth_a_retry};
+use super::{Delegate, End, SidePorts, failed, worth_a_retry};
+use crate::commands;
+
+/// How many types a sentence names; of more it says how many there are.
+const NAMED: usize = 8;
 
 impl Delegate {
-    pub(super) async fn check(&self, targets: &[ClusterTarget]) -> End {
+    pub(super) async fn check(&self, targets: &[ClusterTarget], tags: &BTreeMap<String, String>) -> End {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        if !tags.is_empty() {
+            match self.clusters.tagged(tags).await {
+                Ok(clusters) => found = clusters,
+                Err(unreachable) if unreachable.retry => {
+                    let problems = unreachable.findings.into_iter().map(|f| f.problem).collect();
+                    return End::Result(
+                        Outcome::Failed {
+                            problems,
+                            retry: true,
+                        },
+                        Vec::new(),
+                    );
+                }
+                Err(unreachable) => missing = unreachable.findings,
+            }
+        }
         let mut reports = Vec::new();
-        for target in targets {
+        for target in targets.iter().chain(&found) {
             match self.access(target).await {
                 Ok(report) => reports.push(report),
                 Err(end) => return end,
             }
         }
-        End::Result(Outcome::Done(Done::Check { found: Vec::new() }), reports)
+        End::Result(Outcome::Done(Done::Check { found, missing }), reports)
     }
 
     async fn access(&self, target: &ClusterTarget) -> Result<AccessReport, End> {
@@ -23,27 +46,82 @@ impl Delegate {
             Ok(api) => api,
             Err(unreachable) => return Ok(self.report(target, Some(&unreachable))),
         };
-        let missing = unreadable(&api)
-            .await
-            .map_err(|error| failed(error.problem(), worth_a_retry(error.kind())))?;
+        let denied = match self.side() {
+            Side::Primary => unreadable(&api).await,
+            Side::Recovery => unwritable(&api).await,
+        };
+        let denied = denied.map_err(|error| failed(error.problem(), worth_a_retry(error.kind())))?;
         let mut report = self.report(target, None);
-        report.findings = missing
-            .iter()
-            .map(|missing| self.narrow(target, missing))
-            .collect();
+        report.findings.extend(self.too_narrow(target, &denied));
         Ok(report)
     }
 
-    /// A type that may not be read. The point is made without it, and says so.
-    fn narrow(&self, target: &ClusterTarget, missing: &Unreadable) -> AccessFinding {
-        AccessFinding {
-            problem: Problem::new(
-                Code::AccessTooNarrow,
-                format!("{} may not list {} in {}", self.role, missing.r#type, target.name),
-                "run the command to let it read everything, and nothing more",
-            ),
-            command: Some(missing.command.clone()),
-            partial: true,
+    /// The side that this delegate serves.
+    fn side(&self) -> Side {
+        match self.side {
+            SidePorts::Primary { .. } => Side::Primary,
+            SidePorts::Recovery { .. } => Side::Recovery,
         }
+    }
+
+    /// What may not be done with some types, in one finding for all of them. A recovery point is made without
+    /// what cannot be read, and says so; a restore would leave objects out, which is worse.
+    pub(super) fn too_narrow(&self, target: &ClusterTarget, denied: &Denied) -> Option<AccessFinding> {
+        if denied.types.is_empty() {
+            return None;
+        }
+        let (side, types) = (self.side(), enumerated(&denied.types));
+        let (verb, guidance) = match side {
+            Side::Primary => (
+                "list",
+                "run the command to let it read everything, and nothing more, or leave the types out of the application",
+            ),
+            Side::Recovery => (
+                "write",
+                "run the command: a restore writes objects of every type, so no smaller right is enough",
+            ),
+        };
+        let message = format!("{} may not {verb} {types} in {}", self.role, target.name);
+        let problem = Problem::new(Code::AccessTooNarrow, message, guidance);
+        let finding = match &denied.user {
+            Some(user) => commands::widen(problem, &target.arn, user, &self.application, side),
+            None => AccessFinding::new(problem),
+        };
+        Some(match side {
+            Side::Primary => finding.as_partial(),
+            Side::Recovery => finding,
+        })
+    }
+}
+
+/// The types as a part of a sentence.
+fn enumerated(types: &[TypeName]) -> String {
+    let mut words: Vec<String> = types.iter().take(NAMED).map(ToString::to_string).collect();
+    match types.len() - words.len() {
+        0 => {}
+        1 => words.push("1 more type".to_owned()),
+        more => words.push(format!("{more} more types")),
+    }
+    match words.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_types_are_one_sentence() {
+        let types = |count: usize| -> Vec<TypeName> {
+            (0..count)
+                .map(|number| TypeName::from(format!("t{number}").as_str()))
+                .collect()
+        };
+        assert_eq!(enumerated(&types(1)), "t0");
+        assert_eq!(enumerated(&types(3)), "t0, t1 and t2");
+        assert!(enumerated(&types(9)).ends_with("t7 and 1 more type"));
+        assert!(enumerated(&types(60)).ends_with("t7 and 52 more types"));
     }
 }

@@ -1,0 +1,151 @@
+//! What it means that a cluster cannot be entered: from what EKS and the API server say to findings.
+
+use lifeboat_aws::ClusterAddress;
+use lifeboat_aws::eks::{ClusterKind, Endpoint};
+use lifeboat_jobs::job::AccessFinding;
+use lifeboat_kubernetes::connect::AddressError;
+use lifeboat_model::{Arn, Code, ErrorKind, Problem, Side};
+
+use crate::clusters::Unreachable;
+use crate::commands;
+
+/// The oldest minor version of Kubernetes 1 that is read and written. It is the first with everything that is
+/// used: aggregated discovery by default since 1.27, `SelfSubjectReview` v1 since 1.28. EKS itself has
+/// upgraded what is older (<https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html>).
+const OLDEST_MINOR: u32 = 28;
+
+/// Who asks for what.
+pub(super) struct Asked<'a> {
+    pub(super) cluster: &'a Arn,
+    pub(super) role: &'a Arn,
+    pub(super) side: Side,
+}
+
+/// The endpoint, if the cluster is of a kind and in a state that can be worked with.
+pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable> {
+    let name = &address.name;
+    match address.kind {
+        ClusterKind::Eks => {}
+        ClusterKind::Outpost => {
+            return Err(missing(
+                Code::UnsupportedCluster,
+                format!("{name} is a local cluster on an Outpost, which can be reached only from there"),
+                "take the cluster out of the application, or move it into the Region",
+            ));
+        }
+        ClusterKind::Connected => {
+            return Err(missing(
+                Code::ConnectedCluster,
+                format!("{name} runs elsewhere and is only shown in EKS (EKS Connector)"),
+                "take the cluster out of the application; `lifeboat backup` with a kubeconfig works for it",
+            ));
+        }
+    }
+    if let Some(version) = address.version.as_deref().filter(|version| is_too_old(version)) {
+        return Err(missing(
+            Code::UnsupportedVersion,
+            format!("{name} runs Kubernetes {version}, and 1.{OLDEST_MINOR} is the oldest that is supported"),
+            "update the cluster: `aws eks update-cluster-version`, one minor version at a time",
+        ));
+    }
+    if !address.status.is_up() {
+        return Err(not_yet(
+            format!("{name} is {:?}", address.status),
+            "wait until EKS says ACTIVE; if it stays so, look at the cluster's health in the EKS console",
+        ));
+    }
+    if !address.endpoint_public {
+        let problem = Problem::new(
+            Code::EndpointPrivate,
+            format!("{name} has no public endpoint, and the delegate does not run in its VPC"),
+            "run the command if the endpoint may be public (who may enter is still the cluster's decision), or take the cluster out of the application",
+        );
+        let finding = AccessFinding::new(problem).with_command(commands::open(&address.arn));
+        return Err(Unreachable::mend(finding));
+    }
+    (address.endpoint.as_ref()).ok_or_else(|| {
+        not_yet(
+            format!("{name} has no endpoint yet"),
+            "wait until EKS has made it",
+        )
+    })
+}
+
+/// What a refused connection means, with the command that mends it.
+pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &AddressError) -> Unreachable {
+    let problem = error.problem();
+    let name = &address.name;
+    match problem.code {
+        // EKS says ACTIVE before an access entry takes effect, so it may also pass by itself.
+        Code::Unauthenticated => {
+            let guidance = match asked.side {
+                Side::Primary => "run the command; it takes effect within a minute",
+                Side::Recovery => {
+                    "run the command; a restore writes objects of every type, so no smaller right is enough"
+                }
+            };
+            let problem = Problem::new(
+                Code::NoAccessEntry,
+                format!("{name} does not know the role {}", asked.role),
+                guidance,
+            );
+            Unreachable::mend(commands::let_in(
+                problem,
+                address,
+                asked.cluster,
+                asked.role,
+                asked.side,
+            ))
+        }
+        Code::ClusterUnreachable if is_limited(address) => {
+            let problem = Problem::new(
+                Code::EndpointClosed,
+                format!(
+                    "the public endpoint of {name} lets in {} only",
+                    address.public_cidrs.join(", ")
+                ),
+                "run the command: a function has no address of its own that could be added; who may enter is still the cluster's decision",
+            )
+            .caused_by(error);
+            Unreachable::mend(AccessFinding::new(problem).with_command(commands::open(asked.cluster)))
+        }
+        _ => Unreachable {
+            findings: vec![AccessFinding::new(problem)],
+            retry: error.kind() == ErrorKind::Retry,
+        },
+    }
+}
+
+/// One thing that somebody has to mend, without a command that does it.
+pub(super) fn missing(code: Code, message: String, guidance: &str) -> Unreachable {
+    Unreachable::mend(AccessFinding::new(Problem::new(code, message, guidance)))
+}
+
+/// A cluster that may do by itself soon.
+fn not_yet(message: String, guidance: &str) -> Unreachable {
+    Unreachable {
+        findings: vec![AccessFinding::new(Problem::new(
+            Code::ClusterNotActive,
+            message,
+            guidance,
+        ))],
+        retry: true,
+    }
+}
+
+/// A version that is written in another way is none that can be judged here.
+fn is_too_old(version: &str) -> bool {
+    let minor = version
+        .strip_prefix("1.")
+        .and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor < OLDEST_MINOR)
+}
+
+/// Whether only some addresses may reach the public endpoint. EKS lets everybody in where nothing is said.
+fn is_limited(address: &ClusterAddress) -> bool {
+    let cidrs = &address.public_cidrs;
+    !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr == "0.0.0.0/0" || cidr == "::/0")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! The commands that mend missing access, with real names filled in, ready to be pasted into a shell.
+//!
+//! Each is one line, so that it survives being indented or wrapped by whatever shows it. Those that use
+//! kubectl begin with `aws eks update-kubeconfig`, so that they never act on another cluster.
+
+use lifeboat_aws::ClusterAddress;
+use lifeboat_jobs::job::AccessFinding;
+use lifeboat_model::{ApplicationName, Arn, ArnKind, Problem, Side};
+
+/// Lets list and get objects of every type in the whole cluster, Secrets and custom resources included, and
+/// nothing more (<https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html>).
+const VIEW_POLICY: &str = "cluster-access-policy/AmazonEKSAdminViewPolicy";
+
+/// Lets do everything. A restore writes objects of every type, roles that it need not hold itself included,
+/// and of the policies of EKS this one alone covers custom resources and RBAC.
+const ADMIN_POLICY: &str = "cluster-access-policy/AmazonEKSClusterAdminPolicy";
+
+/// The ClusterRole that may read everything, and the group that is bound to it.
+const READERS: &str = "lifeboat-read";
+
+/// The group of Kubernetes that may do everything. EKS keeps it from access entries, and allows it in
+/// `aws-auth`.
+const MASTERS: &str = "system:masters";
+
+/// The name that `aws-auth` gives the role.
+const USER: &str = "lifeboat";
+
+/// Region and name of a cluster, in the words of the command line client.
+struct Named<'a> {
+    region: String,
+    name: &'a str,
+}
+
+fn named(cluster: &Arn) -> Named<'_> {
+    let name = match cluster.kind() {
+        ArnKind::Cluster { name } => name,
+        _ => "",
+    };
+    Named {
+        region: cluster
+            .region()
+            .map_or_else(String::new, |region| region.to_string()),
+        name,
+    }
+}
+
+/// What lets the role into the cluster, in whichever way the cluster's authentication mode takes.
+pub(crate) fn let_in(
+    problem: Problem,
+    address: &ClusterAddress,
+    cluster: &Arn,
+    role: &Arn,
+    side: Side,
+) -> AccessFinding {
+    let finding = AccessFinding::new(problem);
+    if address.authentication.has_access_entries() {
+        let policy = match side {
+            Side::Primary => VIEW_POLICY,
+            Side::Recovery => ADMIN_POLICY,
+        };
+        let finding = finding.with_command(format!(
+            "{} && {}",
+            entry(cluster, role, None),
+            associate(cluster, role, policy)
+        ));
+        return match side {
+            Side::Primary => finding.or(
+                "with a ClusterRole of the cluster instead of an access policy",
+                format!(
+                    "{} && {} && {}",
+                    kubeconfig(cluster),
+                    readers(&format!("--group={READERS}"), READERS),
+                    entry(cluster, role, Some(READERS))
+                ),
+            ),
+            Side::Recovery => finding,
+        };
+    }
+    let finding = finding
+        .with_command(mapping(cluster, role, MASTERS))
+        .or("without eksctl", map_role(cluster, role, MASTERS));
+    match side {
+        Side::Primary => finding.or(
+            "to let it read everything, Secrets included, and nothing more",
+            format!(
+                "{} && {}",
+                map_role(cluster, role, READERS),
+                readers(&format!("--group={READERS}"), READERS)
+            ),
+        ),
+        Side::Recovery => finding,
+    }
+}
+
+/// Lets a user of the cluster read everything, or, where things are restored, write everything.
+pub(crate) fn widen(
+    problem: Problem,
+    cluster: &Arn,
+    user: &str,
+    application: &ApplicationName,
+    side: Side,
+) -> AccessFinding {
+    let subject = format!("--user={}", quoted(user));
+    // A binding names one user, so each application has its own.
+    let grant = match side {
+        Side::Primary => readers(&subject, &format!("{READERS}-{application}")),
+        Side::Recovery => bind(
+            &format!("lifeboat-write-{application}"),
+            "cluster-admin",
+            &subject,
+        ),
+    };
+    AccessFinding::new(problem).with_command(format!("{} && {grant}", kubeconfig(cluster)))
+}
+
+/// Opens the public endpoint to every address; who may enter is still the cluster's decision.
+pub(crate) fn open(cluster: &Arn) -> String {
+    let Named { region, name } = named(cluster);
+    format!(
+        "aws eks update-cluster-config --region {region} --name {name} \
+         --resources-vpc-config endpointPublicAccess=true,publicAccessCidrs=0.0.0.0/0"
+    )
+}
+
+/// Lets the role look at a cluster in EKS.
+pub(crate) fn describe(role: &Arn, cluster: &Arn) -> String {
+    // A policy of the same name would take the place of another cluster's.
+    let policy = format!("lifeboat-describe-{}", named(cluster).name);
+    allow(role, &policy, "eks:DescribeCluster", cluster.as_str())
+}
+
+/// Lets the role look for clusters. EKS knows no resource for that.
+pub(crate) fn list(role: &Arn) -> String {
+    allow(role, "lifeboat-list-clusters", "eks:ListClusters", "*")
+}
+
+fn allow(role: &Arn, policy: &str, action: &str, resource: &str) -> String {
+    let role = role.resource().rsplit('/').next().unwrap_or_default();
+    let document = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}]}}"#
+    );
+    format!(
+        "aws iam put-role-policy --role-name {role} --policy-name {policy} --policy-document '{document}'"
+    )
+}
+
+fn kubeconfig(cluster: &Arn) -> String {
+    let Named { region, name } = named(cluster);
+    format!("aws eks update-kubeconfig --region {region} --name {name}")
+}
+
+fn entry(cluster: &Arn, role: &Arn, group: Option<&str>) -> String {
+    let Named { region, name } = named(cluster);
+    let group = group.map_or_else(String::new, |group| format!(" --kubernetes-groups {group}"));
+    format!(
+        "aws eks create-access-entry --region {region} --cluster-name {name} --principal-arn {role}{group}"
+    )
+}
+
+fn associate(cluster: &Arn, role: &Arn, policy: &str) -> String {
+    let (Named { region, name }, partition) = (named(cluster), cluster.partition());
+    format!(
+        "aws eks associate-access-policy --region {region} --cluster-name {name} --principal-arn {role} \
+         --policy-arn arn:{partition}:eks::aws:{policy} --access-scope type=cluster"
+    )
+}
+
+/// By eksctl (<https://docs.aws.amazon.com/eks/latest/eksctl/iam-identity-mappings.html>).
+fn mapping(cluster: &Arn, role: &Arn, group: &str) -> String {
+    let Named { region, name } = named(cluster);
+    format!(
+        "eksctl create iamidentitymapping --region {region} --cluster {name} --arn {role} \
+         --username {USER} --group {group} --no-duplicate-arns"
+    )
+}
+
+/// The same by kubectl: one more item in the list of roles, every other key of `aws-auth` as it is. The list is
+/// YAML within a text; one that is not written as eksctl and EKS write it is left to its owner, because a
+/// broken one would lock all nodes out.
+fn map_role(cluster: &Arn, role: &Arn, group: &str) -> String {
+    let item = format!("%s\\n- rolearn: {role}\\n  username: {USER}\\n  groups: [\"{group}\"]\\n");
+    format!(
+        "{} && roles=\"$(kubectl get configmap aws-auth --namespace kube-system --ignore-not-found \
+         --output 'jsonpath={{.data.mapRoles}}')\" && case \"$roles\" in \
+         *'{role}'*) echo 'aws-auth names the role already' ;; \
+         ''|'- '*) printf '{item}' \"$roles\" | sed '/^$/d' \
+         | kubectl create configmap aws-auth --namespace kube-system --from-file=mapRoles=/dev/stdin --dry-run=client --output yaml \
+         | kubectl apply --server-side --force-conflicts --field-manager lifeboat --filename - ;; \
+         *) echo 'add the role by hand: kubectl edit configmap aws-auth --namespace kube-system' >&2; false ;; esac",
+        kubeconfig(cluster)
+    )
+}
+
+/// The ClusterRole that reads everything, and its binding.
+fn readers(subject: &str, binding: &str) -> String {
+    format!(
+        "kubectl create clusterrole {READERS} --verb=get,list --resource='*.*' --dry-run=client --output yaml \
+         | kubectl apply --filename - && {}",
+        bind(binding, READERS, subject)
+    )
+}
+
+fn bind(binding: &str, role: &str, subject: &str) -> String {
+    format!(
+        "kubectl create clusterrolebinding {binding} --clusterrole={role} {subject} --dry-run=client --output yaml \
+         | kubectl apply --filename -"
+    )
+}
+
+/// A word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests;
