@@ -13,8 +13,8 @@ use lifeboat_format::{Batch, Decompressor};
 use lifeboat_jobs::writer::WriteError;
 use lifeboat_kubernetes::capture::Unwatched;
 use lifeboat_kubernetes::{
-    Api, BatchSink, CaptureError, CaptureOptions, Captured, ConnectError, ConnectOptions, KubeconfigSource,
-    capture,
+    Api, BatchSink, Brake, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured,
+    ConnectError, ConnectOptions, Ended, KubeconfigSource, capture, capture_part,
 };
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{Code, Filter, TypeName, TypeSelector};
@@ -466,4 +466,102 @@ async fn a_certificate_of_nobody_and_wrong_credentials_are_told_apart() {
     let error = connect(&unknown).await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated, "{error:?}");
     assert!(!format!("{error:?}{}", error.problem()).contains("not-a-token"));
+}
+
+/// Pulls the brake once so many ConfigMaps were read.
+struct StopInside<'a>(&'a Brake);
+
+impl CaptureProgress for StopInside<'_> {
+    fn event(&mut self, event: &CaptureEvent) {
+        if let CaptureEvent::Page { r#type, objects, .. } = event
+            && r#type.as_str() == "configmaps"
+            && *objects >= 21
+        {
+            self.0.pull();
+        }
+    }
+}
+
+/// Real compaction, as it comes every five minutes: tokens and the pinned version are gone when the next
+/// invocation goes on.
+#[tokio::test]
+async fn a_capture_whose_version_is_compacted_away_between_two_runs_goes_on() {
+    let mut own = ClusterOptions::named("compacted");
+    own.api_server_args = vec!["--etcd-compaction-interval=1s".to_owned()];
+    let cluster = Cluster::start(own).unwrap();
+    let mut maps = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n".to_owned();
+    for number in 0..60 {
+        maps.push_str(&format!(
+            "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings-{number:02}, namespace: shop}}}}\n"
+        ));
+    }
+    cluster.apply(&maps).unwrap();
+    let api = connect(cluster.kubeconfig()).await.unwrap();
+    let options = CaptureOptions {
+        page_size: 7,
+        ..CaptureOptions::default()
+    };
+    let (brake, mut kept) = (Brake::new(), Kept::default());
+    let mut watch = StopInside(&brake);
+    let first = capture_part(&api, &options, None, &brake, &mut kept, &mut watch).await;
+    let Ended::Stopped(Some(listing)) = first.unwrap() else {
+        panic!("the brake was pulled in the middle");
+    };
+    let of_maps = (listing.open.iter()).find(|open| open.record.resource == "configmaps");
+    let position = of_maps.unwrap().position.clone().unwrap();
+    assert!(position.continue_token.is_some(), "{position:?}");
+    let before = kept.names("configmaps").len();
+
+    let pinned = listing.resource_version.clone().unwrap();
+    let path = format!("/api/v1/secrets?limit=1&resourceVersion={pinned}&resourceVersionMatch=Exact");
+    let gone = (0..200).any(|number| {
+        let name = format!("later-{number}");
+        cluster
+            .kubectl_output(&["create", "secret", "generic", &name, "-n", "shop"])
+            .unwrap();
+        let answer = cluster.kubectl_output(&["get", "--raw", &path]);
+        answer.is_err_and(|error| error.to_string().contains("too old"))
+    });
+    assert!(gone, "the version was to be compacted away");
+
+    let second = capture_part(
+        &api,
+        &options,
+        Some(*listing),
+        &Brake::new(),
+        &mut kept,
+        &mut Unwatched,
+    )
+    .await;
+    let Ended::Whole(captured) = second.unwrap() else {
+        panic!("nobody pulled the brake");
+    };
+    assert!(kept.names("configmaps").len() > before);
+    let own: Vec<String> = (kept.names("configmaps").into_iter())
+        .filter(|name| name.starts_with("settings-"))
+        .collect();
+    let expected: Vec<String> = (0..60).map(|number| format!("settings-{number:02}")).collect();
+    assert_eq!(own, expected, "each once, in order");
+    assert_eq!(
+        captured.completeness(),
+        Completeness::Complete,
+        "{:?}",
+        captured.missing
+    );
+    let record = captured
+        .types
+        .iter()
+        .find(|t| t.resource == "configmaps")
+        .unwrap();
+    let TypeOutcome::Listed {
+        pinned: false,
+        why: Some(why),
+        objects,
+        ..
+    } = &record.outcome
+    else {
+        panic!("{record:?}");
+    };
+    assert!(why.contains("expired"), "{why}");
+    assert_eq!(*objects, kept.names("configmaps").len() as u64);
 }
