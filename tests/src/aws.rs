@@ -1,14 +1,16 @@
 //! A guided tour on AWS: two accounts, their stacks, an issue and the command that mends it, the first recovery
 //! point by the schedule, a restore on demand.
 //!
-//! Everything is asked as a user asks it, by the official client; only the objects in the clusters are put and
-//! looked at by their administrator.
+//! Everything is asked as a user asks it: by `lifeboat`, and where its answers name commands by those; a stack and
+//! a request by the official client of AWS alone. Only the objects in the clusters are put and looked at by their
+//! administrator.
 
 pub mod client;
 mod deploy;
 mod office;
+pub mod program;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +20,9 @@ use serde_json::{Value, json};
 
 use crate::stage::Narrator;
 use client::Client;
-use deploy::{Package, architecture, deploy, package, upload};
+use deploy::{Package, architecture, deploy, package};
 use office::{Office, until};
+use program::Program;
 
 /// The account and Region of the clusters that are protected.
 const PRIMARY: (&str, &str) = ("111111111111", "eu-west-1");
@@ -67,10 +70,7 @@ pub fn tell(profile: &str) -> Result<i32> {
 ///
 /// # Errors
 /// If a step fails, or what follows; the functions' last words are printed before.
-pub fn tell_and(
-    profile: &str,
-    more: impl FnOnce(&Story<'_>, &mut Narrator) -> Result<()>,
-) -> Result<i32> {
+pub fn tell_and(profile: &str, more: impl FnOnce(&Story<'_>, &mut Narrator) -> Result<()>) -> Result<i32> {
     println!(
         "Lifeboat on AWS: two accounts, real functions, real API servers behind EKS. Local are only the clouds:\n\
          S3, KMS, IAM, Lambda, CloudFormation and EventBridge are played on this machine."
@@ -127,20 +127,25 @@ pub struct Story<'a> {
     /// The administrator of the account that it is recovered in.
     pub recovery: Client,
     office: Office,
+    folder: PathBuf,
 }
 
 impl<'a> Story<'a> {
     fn begin(aws: &'a LocalAws) -> Result<Self> {
         let folder = aws.dir().join("demo");
         std::fs::create_dir_all(&folder)?;
-        let client = |(account, region): (&str, &str), folder: &Path| -> Result<Client> {
-            Client::new(aws, aws.create_account(account)?, region, folder.to_owned())
-        };
-        let primary = client(PRIMARY, &folder)?;
-        let recovery = client(RECOVERY, &folder)?;
+        let (keys, other_keys) = (aws.create_account(PRIMARY.0)?, aws.create_account(RECOVERY.0)?);
+        let profiles = [
+            ("primary", PRIMARY.1, &keys),
+            ("recovery", RECOVERY.1, &other_keys),
+        ];
+        let program = Program::new(aws, folder.clone(), &profiles)?;
+        let primary = Client::new(aws, keys, PRIMARY.1, folder.clone())?;
+        let recovery = Client::new(aws, other_keys, RECOVERY.1, folder.clone())?;
         Ok(Self {
             aws,
-            office: Office::new(primary.clone(), recovery.clone()),
+            office: Office::new(primary.clone(), recovery.clone(), program),
+            folder,
             primary,
             recovery,
         })
@@ -163,8 +168,8 @@ impl<'a> Story<'a> {
         let target = self.active(&self.recovery, RECOVERY.0, TARGET)?;
         told.say(&format!("an application runs in {SOURCE}; {TARGET} is empty"));
 
-        told.step("put", "The application's document");
-        self.office.put(told, &document("1h"))?;
+        told.step("application", "The third command: the application on both sides");
+        self.third(told, package)?;
 
         told.step(
             "issues",
@@ -174,37 +179,18 @@ impl<'a> Story<'a> {
 
         told.step("backup", "The first recovery point, by the schedule");
         let good = self.office.last_good(told)?;
-        told.say(&format!(
-            "{} with {} objects in {} bytes is in the vault",
-            text(&good["point"]),
-            good["objects"],
-            good["bytes"]
-        ));
-        let points = self
-            .office
-            .ask(told, &json!({"points": {"application": "shop"}}))?;
-        for point in list(&points["points"]["points"]) {
-            told.say(&format!(
-                "{} complete: {}, kept as {}",
-                text(&point["point"]),
-                point["complete"],
-                point["keptBy"]
-            ));
-        }
+        told.say(&format!("{} is in the vault", text(&good["point"])));
+        self.office
+            .show(told, "application points shop --profile recovery", 0)?;
 
         told.step("restore", "A restore on demand");
-        let wish = json!({"restore": {"application": "shop", "point": "latest"}});
-        let accepted = self.office.ask(told, &wish)?;
-        let token = text(&accepted["accepted"]["token"]).to_owned();
-        let restore = self.office.restored(told, &token)?;
-        told.say(&format!(
-            "{} of {} into {}: {}",
-            text(&restore["cluster"]),
-            text(&restore["point"]),
-            text(&restore["into"]),
-            text(&restore["state"])
-        ));
-        ensure!(restore["state"] == "done", "the restore ended so: {restore}");
+        let line = "application restore shop latest --wait --token tour --profile recovery";
+        self.office.show(told, line, 0)?;
+        told.say("the same request once more, without the program: nothing is started twice");
+        let wish = json!({"restore": {"application": "shop", "point": "latest", "token": "tour"}});
+        let accepted = self.office.invoke(told, &wish)?;
+        ensure!(accepted["accepted"]["repeated"] == true, "{accepted}");
+        self.office.show(told, "status shop --profile recovery", 0)?;
 
         told.step("look", "The application in the other account");
         told.command(&format!("kubectl {}", LOOK.join(" ")));
@@ -267,58 +253,68 @@ impl<'a> Story<'a> {
             .with_context(|| format!("{name} has no control plane"))
     }
 
+    /// The first two of the three commands from nothing to the first recovery point.
     fn deploy(&self, told: &mut Narrator, package: &Package) -> Result<()> {
-        told.step("upload", "The zips in a bucket of each account");
-        let delegate = ("delegate.zip", package.delegate.as_path());
-        let coordinator = ("coordinator.zip", package.coordinator.as_path());
-        let primary_code = upload(&self.primary, PRIMARY.0, &[delegate])?;
-        let recovery_code = upload(&self.recovery, RECOVERY.0, &[delegate, coordinator])?;
-        told.say(&format!("{primary_code}, {recovery_code}"));
+        told.step("recovery", "The first command: the recovery account");
+        let zips = zips(package);
+        // The wrong account is noticed before anything is made.
+        let line = format!(
+            "deploy recovery --profile primary --account {} {zips}",
+            RECOVERY.0
+        );
+        let refused = self.office.show(told, &line, 12)?;
+        ensure!(refused.err.contains("LB-1002"), "{}", refused.err);
+        told.say("refused: the profile is of another account");
+        let said = self
+            .office
+            .show(told, &format!("deploy recovery --profile recovery {zips}"), 0)?;
 
-        told.step("deploy", "The stacks, by `aws cloudformation deploy`");
-        let (control_account, control_region) = RECOVERY;
-        let control = [
-            format!("ControlAccount={control_account}"),
-            format!("ControlRegion={control_region}"),
-        ];
-        let architecture = format!("Architecture={}", architecture());
-        let recovery = |told: &Narrator, stack: &str, template: &str, parameters: &[String]| {
-            deploy(&self.recovery, stack, template, parameters)?;
-            told.say(&format!("{stack} in {control_account}"));
-            anyhow::Ok(())
-        };
-        let primary = |told: &Narrator, stack: &str, template: &str, parameters: &[String]| {
-            deploy(&self.primary, stack, template, parameters)?;
-            told.say(&format!("{stack} in {}", PRIMARY.0));
-            anyhow::Ok(())
-        };
-        recovery(
-            told,
-            "lifeboat-control",
-            "control",
-            &[
-                format!("CodeBucket={recovery_code}"),
-                "CoordinatorKey=coordinator.zip".to_owned(),
-                architecture.clone(),
-                format!("Accounts={},{control_account}", PRIMARY.0),
-            ],
-        )?;
-        recovery(told, "lifeboat-recovery-access", "recovery-access", &control)?;
-        let mut access = control.to_vec();
-        access.push(format!("RecoveryPublicKey={}", self.public_key()?));
-        primary(told, "lifeboat-primary-access", "primary-access", &access)?;
-        let application = |side: &str, bucket: &str| {
-            vec![
-                "Application=shop".to_owned(),
-                format!("Side={side}"),
-                format!("CodeBucket={bucket}"),
-                "DelegateKey=delegate.zip".to_owned(),
-                architecture.clone(),
-            ]
-        };
-        let (stack, template) = ("lifeboat-application-shop", "application");
-        primary(told, stack, template, &application("primary", &primary_code))?;
-        recovery(told, stack, template, &application("recovery", &recovery_code))
+        told.step("primary", "The second command, as the first one prints it");
+        let next = said
+            .out
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("lifeboat "));
+        let next = next.context("no command comes next")?;
+        let next = next
+            .replace("PRIMARY_PROFILE", "primary")
+            .replace("PRIMARY_REGION", PRIMARY.1);
+        self.office.show(told, &next, 0)?;
+        let key = self.public_key()?;
+        let file = self
+            .folder
+            .join(format!("recovery-{}-{}.pub.pem", RECOVERY.0, RECOVERY.1));
+        let pem = std::fs::read_to_string(&file).context("read the public half of the recovery key")?;
+        let in_pem: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        ensure!(
+            in_pem == key,
+            "the file and the command of the stack give different keys"
+        );
+        Ok(())
+    }
+
+    /// The delegates and the document; then one stack once more, by the client of AWS alone.
+    fn third(&self, told: &Narrator, package: &Package) -> Result<()> {
+        self.write("shop.yaml", "1h")?;
+        let line = format!(
+            "deploy application shop.yaml --primary-profile primary --recovery-profile recovery {}",
+            zips(package)
+        );
+        self.office.show(told, &line, 0)?;
+        // Its other parameters are those that the program has given.
+        let stack = "lifeboat-application-shop";
+        told.command(&format!(
+            "aws cloudformation deploy --stack-name {stack} --parameter-overrides LogDays=30"
+        ));
+        deploy(&self.primary, stack, "application", &["LogDays=30".to_owned()])?;
+        told.say("the logs of the delegate are kept for 30 days");
+        Ok(())
+    }
+
+    /// Writes the application's document.
+    fn write(&self, file: &str, every: &str) -> Result<()> {
+        let text = serde_json::to_string_pretty(&document(every))?;
+        std::fs::write(self.folder.join(file), text)?;
+        Ok(())
     }
 
     /// What the output `PublicKeyCommand` of the stack `recovery-access` prints when it is run.
@@ -354,9 +350,20 @@ impl<'a> Story<'a> {
         told.say(
             "an application that changes is looked at once more; by itself that takes up to five minutes",
         );
-        self.office.put(told, &document("30m"))?;
+        self.write("shop.yaml", "30m")?;
+        self.office
+            .show(told, "application put shop.yaml --profile recovery", 0)?;
         self.office.closed(told, &issues)
     }
+}
+
+/// Where the functions are, for `lifeboat deploy`.
+fn zips(package: &Package) -> String {
+    format!(
+        "--package {} --architecture {}",
+        package.folder.display(),
+        architecture()
+    )
 }
 
 /// The application with a schedule.

@@ -216,6 +216,7 @@ fn wait(primary: &Cluster, recovery: &Cluster, workspace: &Workspace) {
     println!("  export LIFEBOAT_APPLICATION=shop");
     for (name, file) in [
         ("LIFEBOAT_RECOVERY_KEY", "recovery.key.pem"),
+        ("LIFEBOAT_RECOVERY_PUBLIC_KEY", "recovery.pub.pem"),
         ("LIFEBOAT_SIGNING_KEY", "signing.key.pem"),
         ("LIFEBOAT_VERIFY_KEY", "signing.pub.pem"),
     ] {

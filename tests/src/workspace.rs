@@ -59,7 +59,7 @@ impl Workspace {
         match arguments.first() {
             // The backup side holds the public half of the recovery key only.
             Some(&"backup") => command
-                .env("LIFEBOAT_RECOVERY_KEY", self.keys().join("recovery.pub.pem"))
+                .env("LIFEBOAT_RECOVERY_PUBLIC_KEY", self.keys().join("recovery.pub.pem"))
                 .env("LIFEBOAT_SIGNING_KEY", self.keys().join("signing.key.pem")),
             _ => command.env("LIFEBOAT_RECOVERY_KEY", self.keys().join("recovery.key.pem")),
         };
@@ -96,7 +96,7 @@ impl Workspace {
 }
 
 /// The `lifeboat` binary of the same build: beside this program, or one folder up for a test.
-fn binary() -> Result<PathBuf> {
+pub(crate) fn binary() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     here.ancestors()
         .skip(1)

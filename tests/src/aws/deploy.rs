@@ -1,4 +1,5 @@
-//! From programs to stacks, as a user does it: package, upload, `aws cloudformation deploy`.
+//! From programs to stacks: what the package script makes, and `aws cloudformation deploy` for those who have no
+//! other tool.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,10 +25,8 @@ pub(super) fn architecture() -> &'static str {
 /// Both functions as zips.
 #[derive(Clone, Debug)]
 pub(super) struct Package {
-    /// The zip of the delegate.
-    pub(super) delegate: PathBuf,
-    /// The zip of the coordinator.
-    pub(super) coordinator: PathBuf,
+    /// The folder of the zips.
+    pub(super) folder: PathBuf,
     /// What the script printed: each zip with its size.
     pub(super) told: String,
 }
@@ -54,36 +53,16 @@ pub(super) fn package(profile: &str) -> Result<Package> {
         script.display()
     );
     let told = String::from_utf8(output.stdout)?;
-    let zip = |program: &str| -> Result<PathBuf> {
-        let line = told.lines().find(|line| line.starts_with(program));
-        let path = line.and_then(|line| line.split_whitespace().last());
-        Ok(checkout().join(path.with_context(|| format!("{program} was not packaged"))?))
-    };
+    let zip = told
+        .lines()
+        .last()
+        .and_then(|line| line.split_whitespace().last());
+    let zip = checkout().join(zip.context("nothing was packaged")?);
+    let folder = zip.parent().context("a zip lies in a folder")?;
     Ok(Package {
-        delegate: zip("lifeboat-delegate")?,
-        coordinator: zip("lifeboat-coordinator")?,
+        folder: folder.canonicalize()?,
         told: told.trim_end().to_owned(),
     })
-}
-
-/// Makes the bucket for code in an account and Region, and uploads the zips. Gives the bucket's name.
-///
-/// # Errors
-/// If AWS refuses.
-pub(super) fn upload(client: &Client, account: &str, zips: &[(&str, &Path)]) -> Result<String> {
-    let bucket = format!("lifeboat-code-{account}-{}", client.region());
-    client.text(&["s3", "mb", &format!("s3://{bucket}")])?;
-    for (key, zip) in zips {
-        let from = zip.to_str().context("a path in UTF-8")?;
-        client.text(&[
-            "s3",
-            "cp",
-            "--only-show-errors",
-            from,
-            &format!("s3://{bucket}/{key}"),
-        ])?;
-    }
-    Ok(bucket)
 }
 
 /// Deploys a template with these parameters, and waits for the stack.

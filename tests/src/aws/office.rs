@@ -7,12 +7,16 @@ use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::program::{Program, Said};
 use super::{list, text};
 use crate::stage::{Narrator, pause};
 
 const COORDINATOR: &str = "lifeboat-coordinator";
 
-/// Between two questions; each is a start of the client, which takes a second.
+/// How the story's application stands.
+const STATUS: &str = "status shop --profile recovery";
+
+/// Between two questions.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How long nothing may happen before the functions are invoked by hand: a minute's tick, and some.
@@ -44,32 +48,50 @@ pub(super) fn until<T>(within: Duration, mut ask: impl FnMut() -> Result<Option<
 pub(super) struct Office {
     primary: Client,
     recovery: Client,
+    program: Program,
     /// When the functions were last invoked by hand, or a wait began.
     still_since: Cell<Instant>,
 }
 
 impl Office {
     /// The coordinator is in the recovery account.
-    pub(super) fn new(primary: Client, recovery: Client) -> Self {
+    pub(super) fn new(primary: Client, recovery: Client, program: Program) -> Self {
         Self {
             primary,
             recovery,
+            program,
             still_since: Cell::new(Instant::now()),
         }
     }
 
-    /// Asks, shows the question, and gives the answer.
+    /// Runs `lifeboat …`, shows the line and what it printed.
+    ///
+    /// # Errors
+    /// If it does not end with this exit code.
+    pub(super) fn show(&self, told: &Narrator, line: &str, code: i32) -> Result<Said> {
+        told.command(&format!("lifeboat {line}"));
+        let said = self.program.run(line)?;
+        ensure!(
+            said.code == code,
+            "lifeboat {line} ended with {} instead of {code}: {}{}",
+            said.code,
+            said.out,
+            said.err
+        );
+        for line in said.out.lines() {
+            told.say(&format!("    {line}"));
+        }
+        Ok(said)
+    }
+
+    /// Asks without the program, as everything that can invoke a function can, and gives the answer.
     ///
     /// # Errors
     /// If it is refused.
-    pub(super) fn ask(&self, told: &Narrator, request: &Value) -> Result<Value> {
+    pub(super) fn invoke(&self, told: &Narrator, request: &Value) -> Result<Value> {
         told.command(&format!(
             "aws lambda invoke --function-name {COORDINATOR} --payload '{request}'"
         ));
-        self.quietly(request)
-    }
-
-    fn quietly(&self, request: &Value) -> Result<Value> {
         let answer = self.recovery.invoke(COORDINATOR, request)?;
         if !answer["refused"].is_null() {
             bail!("{request} was refused: {answer}");
@@ -77,23 +99,15 @@ impl Office {
         Ok(answer)
     }
 
-    /// Puts a document.
-    ///
-    /// # Errors
-    /// If it is refused.
-    pub(super) fn put(&self, told: &Narrator, document: &Value) -> Result<()> {
-        let request = json!({"application": {"put": document}});
-        self.ask(told, &request).map(|_| ())
-    }
-
     /// Waits until the status of the application says what is looked for.
     fn wait<T>(&self, told: &Narrator, mut find: impl FnMut(&Value) -> Result<Option<T>>) -> Result<T> {
-        let request = json!({"status": {}});
         self.still_since.set(Instant::now());
         let mut before = Value::Null;
         let mut last = Value::Null;
         let found = until(WITHIN, || {
-            let status = self.quietly(&request)?["status"]["applications"][0].take();
+            // 11: nothing is protected yet, or an issue is open.
+            let mut status = self.program.json(STATUS, &[0, 11])?;
+            let status = status["status"]["applications"][0].take();
             if let Some(found) = find(&status)? {
                 return Ok(Some(found));
             }
@@ -166,20 +180,6 @@ impl Office {
         self.wait(told, |status| {
             let good = &status["lastGood"];
             Ok((!good.is_null()).then(|| good.clone()))
-        })
-    }
-
-    /// Waits until a restore is over, however it ended.
-    ///
-    /// # Errors
-    /// If it goes on, or is not known.
-    pub(super) fn restored(&self, told: &Narrator, token: &str) -> Result<Value> {
-        self.wait(told, |status| {
-            let found = list(&status["restores"])
-                .iter()
-                .find(|restore| text(&restore["token"]).starts_with(token));
-            let over = found.filter(|restore| !matches!(text(&restore["state"]), "waiting" | "running"));
-            Ok(over.cloned())
         })
     }
 }

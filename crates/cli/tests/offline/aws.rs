@@ -217,7 +217,7 @@ fn answers_are_printed_as_their_schema_says() {
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
         schema::check(&answer_schema, &printed).unwrap_or_else(|wrong| panic!("{line}: {wrong}"));
         let heard = aws.asked.lock().unwrap().clone();
-        assert_eq!(heard, [asked.clone()], "{line}");
+        assert_eq!(heard, std::slice::from_ref(&asked), "{line}");
         schema::check(&request_schema, &asked).unwrap_or_else(|wrong| panic!("{line}: {wrong}"));
     }
     // The coordinator answers a document with its defaults filled in; what was sent is what was written.
