@@ -59,7 +59,10 @@ impl Workspace {
         match arguments.first() {
             // The backup side holds the public half of the recovery key only.
             Some(&"backup") => command
-                .env("LIFEBOAT_RECOVERY_PUBLIC_KEY", self.keys().join("recovery.pub.pem"))
+                .env(
+                    "LIFEBOAT_RECOVERY_PUBLIC_KEY",
+                    self.keys().join("recovery.pub.pem"),
+                )
                 .env("LIFEBOAT_SIGNING_KEY", self.keys().join("signing.key.pem")),
             _ => command.env("LIFEBOAT_RECOVERY_KEY", self.keys().join("recovery.key.pem")),
         };
