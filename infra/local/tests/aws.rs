@@ -295,6 +295,11 @@ while true; do
     id=$(grep -i ^lambda-runtime-aws-request-id "$TMPDIR/head" | tr -d '\r' | cut -d' ' -f2)
     echo "working on $event"
     case $event in
+        *ResponseURL*)
+            url=$(echo "$event" | sed 's/.*"ResponseURL":"\([^"]*\)".*/\1/')
+            case $event in *'"Wanted":"wrong"'*) status=FAILED ;; *) status=SUCCESS ;; esac
+            curl -s -o /dev/null -X PUT -d "{\"Status\":\"$status\",\"Reason\":\"the answer is $status\",\"PhysicalResourceId\":\"r\"}" "$url"
+            curl -s -o /dev/null -d null "$api/$id/response" ;;
         *sleep*) sleep 60 ;;
         *memory*) tail /dev/zero ;; # it waits for the end of a line that has none
         *exit*) exit 9 ;;
@@ -386,7 +391,71 @@ fn functions_run_with_what_lambda_gives_and_no_more() {
     ] {
         assert!(logs.contains(expected), "{expected}: {logs}");
     }
+    stacks_wait_for_their_custom_resources(&admin, folder.path());
     let root = aws.dir().to_owned();
     drop(aws);
     assert!(!root.exists());
+}
+
+const STACK: &str = "
+Parameters:
+  Wanted: {Type: String, AllowedValues: [right, wrong]}
+  Memory: {Type: Number, Default: 384}
+Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: !Sub 'answers-${Wanted}'
+      Runtime: provided.al2023
+      Handler: bootstrap
+      Code: {S3Bucket: code, S3Key: code.zip}
+      Role: arn:aws:iam::111111111111:role/Function
+      MemorySize: !Ref Memory
+      Timeout: 20
+  Answer:
+    Type: Custom::Answer
+    Properties:
+      ServiceToken: !GetAtt Function.Arn
+      Wanted: !Ref Wanted
+";
+
+/// A stack is there when its custom resource says so, and fails with it.
+fn stacks_wait_for_their_custom_resources(admin: &Client, folder: &Path) {
+    let template = folder.join("stack.yaml");
+    std::fs::write(&template, STACK).unwrap();
+    let zip = folder.join("code.zip");
+    admin.done("s3 mb s3://code");
+    admin.done(&format!(
+        "s3 cp --only-show-errors {} s3://code/code.zip",
+        zip.display()
+    ));
+    let deploy = |wanted: &str| {
+        format!(
+            "cloudformation deploy --stack-name {wanted} --template-file {} --parameter-overrides Wanted={wanted}",
+            template.display()
+        )
+    };
+    admin.done(&deploy("right"));
+    let out = folder.join("out");
+    admin.ok_with(
+        "lambda invoke --function-name answers-right --payload",
+        &[r#""environment""#, out.to_str().unwrap()],
+    );
+    let environment = std::fs::read_to_string(&out).unwrap();
+    assert!(
+        environment.contains("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=384"),
+        "{environment}"
+    );
+    let failed = admin.fails(&deploy("wrong"));
+    assert!(failed.contains("Failed to create/update the stack"), "{failed}");
+    let stack = admin.ok("cloudformation describe-stacks --stack-name wrong");
+    assert_eq!(stack["Stacks"][0]["StackStatus"], "ROLLBACK_COMPLETE", "{stack}");
+    let events = admin
+        .ok("cloudformation describe-stack-events --stack-name wrong")
+        .to_string();
+    assert!(
+        events.contains("Message returned: the answer is FAILED"),
+        "{events}"
+    );
+    admin.done("cloudformation delete-stack --stack-name wrong");
 }

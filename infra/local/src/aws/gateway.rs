@@ -13,6 +13,7 @@ mod kms;
 mod lambda;
 pub(crate) mod operation;
 mod s3_actions;
+mod stacks;
 pub(crate) mod sts;
 pub(crate) mod upstream;
 pub(crate) mod wire;
@@ -36,6 +37,7 @@ use clusters::Clusters;
 use custom_resource::CustomResources;
 use identity::{Identities, Identity};
 use operation::{Need, Scope, needs};
+use stacks::Stacks;
 use upstream::{Upstream, UpstreamError};
 use wire::{Body, json_answer, json_error};
 
@@ -51,6 +53,7 @@ pub(crate) struct Gateway {
     pub(crate) audit: Audit,
     pub(crate) clusters: Clusters,
     pub(crate) custom_resources: CustomResources,
+    pub(crate) stacks: Stacks,
     authenticator: Authenticator,
     address: SocketAddr,
 }
@@ -63,6 +66,7 @@ impl Gateway {
             audit: Audit::default(),
             clusters,
             custom_resources: CustomResources::default(),
+            stacks: Stacks::default(),
             authenticator: Authenticator::default(),
             address,
         }
@@ -181,10 +185,18 @@ impl Gateway {
             .headers
             .get("x-amz-target")
             .is_some_and(|target| target == kms::TARGET);
+        if scope.service == "cloudformation" {
+            self.stacks.note(&scope.region, &String::from_utf8_lossy(&body));
+        }
         let mut answer = self.upstream.ask(parts, body.clone()).await?;
         if is_decrypt {
             let account = caller.map_or("", Identity::account);
             answer = kms::mend(&self.upstream, account, &scope.region, &body, answer).await?;
+        }
+        if let Some(mended) =
+            (self.stacks).mend(&scope.region, action, &answer.text(), &self.custom_resources)
+        {
+            answer.body = mended.into();
         }
         if scope.service == "lambda" {
             lambda::mend(&mut answer.parts.headers);

@@ -69,6 +69,13 @@ impl Client {
         self.ok_with(command, &[])
     }
 
+    /// A command that must not fail, and prints no document.
+    pub(crate) fn done(&self, command: &str) {
+        let output = self.run(command, &[]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {error}");
+    }
+
     /// The same with arguments that hold spaces.
     pub(crate) fn ok_with(&self, command: &str, more: &[&str]) -> Value {
         let output = self.run(command, more);

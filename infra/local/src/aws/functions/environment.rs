@@ -65,6 +65,16 @@ impl Settings {
             environment: handed,
         }
     }
+
+    /// The same with the memory that the function's template asks for, in MiB.
+    pub(super) fn with_memory(mut self, memory: Option<u64>) -> Self {
+        if let Some(memory) = memory {
+            self.memory_mib = memory;
+            let name = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned();
+            self.environment.insert(name, memory.to_string());
+        }
+        self
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +106,9 @@ mod tests {
             ),
             ("f", 256, 7)
         );
+        let more = settings.clone().with_memory(Some(1024)).with_memory(None);
+        assert_eq!(more.memory_mib, 1024);
+        assert_eq!(more.environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "1024");
         let environment = &settings.environment;
         assert_eq!(environment["AWS_ENDPOINT_URL"], "http://127.0.0.1:1");
         assert_eq!(environment["OTHER_URL"], "http://127.0.0.1:99/x");

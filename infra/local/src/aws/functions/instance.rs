@@ -67,6 +67,8 @@ impl Instance {
         std::fs::create_dir_all(&temporary)?;
         let own_address = format!("http://{}", gateway.address());
         let settings = Settings::new(handed, alias, &own_address, &task, &temporary);
+        let memory = gateway.stacks.memory(&settings.region, &settings.function);
+        let settings = settings.with_memory(memory);
         let text = |name: &str| settings.environment.get(name).cloned();
         let mut account = String::new();
         if let (Some(access_key_id), Some(secret_access_key)) =

@@ -3,8 +3,9 @@
 //! fakecloud invokes the function of a custom resource and looks at nothing that
 //! comes back: its event has no URL, its numbers are no texts, and what the function
 //! calls the resource is forgotten. The function host completes such events, and
-//! an answer of FAILED becomes an error of the function. The stack itself completes
-//! all the same: tests read the answers from [`crate::LocalAws::custom_resources`].
+//! an answer of FAILED becomes an error of the function. What a stack makes of an answer
+//! is the mend of [`super::stacks`]; tests read the answers from
+//! [`crate::LocalAws::custom_resources`].
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -23,10 +24,10 @@ pub struct CustomResourceAnswer {
     pub answer: Option<Value>,
 }
 
-/// All custom resources that were asked so far.
+/// All custom resources that were asked so far, in that order, with the ids of the requests.
 #[derive(Default)]
 pub(crate) struct CustomResources {
-    asked: Mutex<BTreeMap<String, CustomResourceAnswer>>,
+    asked: Mutex<Vec<(String, CustomResourceAnswer)>>,
     /// The names that functions gave, by stack and logical id.
     names: Mutex<BTreeMap<(String, String), Value>>,
 }
@@ -50,7 +51,11 @@ impl CustomResources {
             event["PhysicalResourceId"] = name.clone();
         }
         let bytes = event.to_string().into_bytes();
-        lock(&self.asked).insert(id.clone(), CustomResourceAnswer { event, answer: None });
+        let mut asked = lock(&self.asked);
+        // The same event again is the same request.
+        asked.retain(|(known, _)| *known != id);
+        asked.push((id.clone(), CustomResourceAnswer { event, answer: None }));
+        drop(asked);
         Some((id, bytes))
     }
 
@@ -58,7 +63,7 @@ impl CustomResources {
     pub(crate) fn take(&self, id: &str, answer: &[u8]) -> bool {
         let answer: Value = serde_json::from_slice(answer).unwrap_or(Value::Null);
         let mut asked = lock(&self.asked);
-        let Some(record) = asked.get_mut(id) else {
+        let Some((_, record)) = asked.iter_mut().find(|(known, _)| known == id) else {
             return false;
         };
         if answer["PhysicalResourceId"].is_string() {
@@ -71,14 +76,16 @@ impl CustomResources {
     /// The error of a function whose resource failed.
     pub(crate) fn failure(&self, id: &str) -> Option<String> {
         let asked = lock(&self.asked);
-        let answer = asked.get(id)?.answer.as_ref()?;
+        let (_, record) = asked.iter().find(|(known, _)| known == id)?;
+        let answer = record.answer.as_ref()?;
         (answer["Status"] != "SUCCESS").then(|| {
             json!({ "errorType": "CustomResource.Failed", "errorMessage": answer["Reason"] }).to_string()
         })
     }
 
     pub(crate) fn answers(&self) -> Vec<CustomResourceAnswer> {
-        lock(&self.asked).values().cloned().collect()
+        let asked = lock(&self.asked);
+        asked.iter().map(|(_, record)| record.clone()).collect()
     }
 }
 

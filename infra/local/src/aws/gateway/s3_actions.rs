@@ -26,6 +26,7 @@ const NAMES: &[(&str, &[&str])] = &[
         &["s3:ListObjects", "s3:ListObjectsV2", "s3:HeadBucket"],
     ),
     ("s3:GetObject", &["s3:HeadObject"]),
+    ("s3:GetBucketPublicAccessBlock", &["s3:GetPublicAccessBlock"]),
     (
         "s3:PutObject",
         &[

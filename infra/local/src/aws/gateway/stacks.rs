@@ -1,0 +1,248 @@
+//! Mend: a stack waits for its custom resources and fails with them, and functions get
+//! the memory that their template asks for.
+//!
+//! fakecloud says CREATE_COMPLETE before a custom resource was asked, and whatever it
+//! answers; and it reads a `MemorySize` that refers to a parameter as a text, and gives
+//! 128 MiB. What a stack was told to be is remembered here, and what is said about it is
+//! put right on the way out. Nothing is rolled back: a stack that failed says so as one
+//! whose rollback has ended, and keeps its resources until it is deleted.
+
+mod template;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::custom_resource::{CustomResourceAnswer, CustomResources};
+use super::wire::{element, parameter, parameters};
+use template::Template;
+
+/// How long a custom resource may take. CloudFormation itself waits for an hour.
+const WITHIN: Duration = Duration::from_secs(300);
+
+/// What stacks were told to be, by Region and name.
+#[derive(Default)]
+pub(crate) struct Stacks {
+    told: Mutex<BTreeMap<(String, String), Told>>,
+}
+
+#[derive(Clone)]
+struct Told {
+    at: Instant,
+    /// The custom resources by their names in the template.
+    custom: Vec<String>,
+    /// The memory of each function, in MiB.
+    memory: BTreeMap<String, u64>,
+    /// The template, for an update that keeps it.
+    template: String,
+    parameters: BTreeMap<String, String>,
+}
+
+/// How a stack stands with its custom resources.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// As fakecloud says.
+    Done,
+    /// One of them has not answered.
+    Waiting,
+    /// These failed, each with its reason.
+    Failed(BTreeMap<String, String>),
+}
+
+impl Stacks {
+    /// Remembers what a stack is told to be.
+    pub(crate) fn note(&self, region: &str, form: &str) {
+        let action = parameter(form, "Action").unwrap_or_default();
+        if !matches!(action.as_str(), "CreateStack" | "UpdateStack" | "CreateChangeSet") {
+            return;
+        }
+        let name = parameter(form, "StackName").unwrap_or_default();
+        let mut told = self.lock();
+        let key = (region.to_owned(), name);
+        let former = told.get(&key);
+        let text = parameter(form, "TemplateBody").or_else(|| former.map(|former| former.template.clone()));
+        let Some(text) = text else {
+            return;
+        };
+        let mut given = former.map(|former| former.parameters.clone()).unwrap_or_default();
+        given.extend(given_parameters(form));
+        let template = Template::parse(&text);
+        let stack = Told {
+            at: Instant::now(),
+            custom: template.custom_resources(),
+            memory: template.memory(&given, region),
+            template: text,
+            parameters: given,
+        };
+        told.insert(key, stack);
+    }
+
+    /// The memory that a function has by its template, in MiB. Functions of two accounts
+    /// that have one name in one Region are not told apart.
+    pub(crate) fn memory(&self, region: &str, function: &str) -> Option<u64> {
+        let told = self.lock();
+        let mut stacks = told.iter().filter(|((of, _), _)| of == region);
+        stacks.find_map(|(_, stack)| stack.memory.get(function).copied())
+    }
+
+    /// Puts right what an answer says about stacks.
+    pub(crate) fn mend(
+        &self,
+        region: &str,
+        action: &str,
+        xml: &str,
+        resources: &CustomResources,
+    ) -> Option<String> {
+        let answers = resources.answers();
+        let mended = match action {
+            "cloudformation:DescribeStacks" | "cloudformation:ListStacks" => {
+                members(xml, "<StackName>", |member| self.stack(region, member, &answers))
+            }
+            "cloudformation:DescribeStackEvents" => {
+                members(xml, "<EventId>", |member| self.event(region, member, &answers))
+            }
+            _ => return None,
+        };
+        (mended != xml).then_some(mended)
+    }
+
+    /// One stack of an answer.
+    fn stack(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Option<String> {
+        let status = element(member, "StackStatus")?;
+        let failed = failed_status(status)?;
+        let said = |status: &str, reason: &str| {
+            let from = format!("<StackStatus>{}</StackStatus>", element(member, "StackStatus")?);
+            let to = format!("<StackStatus>{status}</StackStatus>{reason}");
+            Some(member.replacen(&from, &to, 1))
+        };
+        match self.standing(region, member, answers) {
+            Standing::Done => None,
+            Standing::Waiting => said(&status.replace("_COMPLETE", "_IN_PROGRESS"), ""),
+            Standing::Failed(resources) => {
+                let names: Vec<&str> = resources.keys().map(String::as_str).collect();
+                let reason = format!(
+                    "<StackStatusReason>The following resource(s) failed: [{}].</StackStatusReason>",
+                    names.join(", ")
+                );
+                said(failed, &reason)
+            }
+        }
+    }
+
+    /// One event of an answer.
+    fn event(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Option<String> {
+        let status = element(member, "ResourceStatus")?;
+        let failed = failed_status(status)?;
+        let of_stack = element(member, "ResourceType") == Some("AWS::CloudFormation::Stack");
+        let from = format!("<ResourceStatus>{status}</ResourceStatus>");
+        match self.standing(region, member, answers) {
+            Standing::Failed(_) if of_stack => {
+                Some(member.replacen(&from, &format!("<ResourceStatus>{failed}</ResourceStatus>"), 1))
+            }
+            Standing::Failed(resources) => {
+                let reason = resources.get(element(member, "LogicalResourceId")?)?;
+                let to = format!(
+                    "<ResourceStatus>{}</ResourceStatus><ResourceStatusReason>Received response status [FAILED] from \
+                     custom resource. Message returned: {}</ResourceStatusReason>",
+                    status.replace("_COMPLETE", "_FAILED"),
+                    escaped(reason)
+                );
+                Some(member.replacen(&from, &to, 1))
+            }
+            Standing::Waiting if of_stack => {
+                let status = status.replace("_COMPLETE", "_IN_PROGRESS");
+                Some(member.replacen(&from, &format!("<ResourceStatus>{status}</ResourceStatus>"), 1))
+            }
+            _ => None,
+        }
+    }
+
+    fn standing(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Standing {
+        let (id, name) = (element(member, "StackId"), element(member, "StackName"));
+        let key = (region.to_owned(), name.unwrap_or_default().to_owned());
+        let Some(told) = self.lock().get(&key).cloned() else {
+            return Standing::Done;
+        };
+        let mut failed = BTreeMap::new();
+        for resource in &told.custom {
+            // The last one that was asked stands last.
+            let last = answers.iter().rfind(|asked| {
+                asked.event["StackId"].as_str() == id && asked.event["LogicalResourceId"] == resource.as_str()
+            });
+            let answer = last.and_then(|asked| asked.answer.as_ref());
+            match answer {
+                Some(answer) if answer["Status"] == "SUCCESS" => {}
+                Some(answer) => {
+                    let reason = answer["Reason"].as_str().unwrap_or_default();
+                    failed.insert(resource.clone(), reason.to_owned());
+                }
+                None if told.at.elapsed() < WITHIN => return Standing::Waiting,
+                None => {
+                    let reason = "CloudFormation did not receive a response from your Custom Resource";
+                    failed.insert(resource.clone(), reason.to_owned());
+                }
+            }
+        }
+        match failed.is_empty() {
+            true => Standing::Done,
+            false => Standing::Failed(failed),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), Told>> {
+        self.told.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// What a stack says that has failed where fakecloud says that it is done; nothing for
+/// any other status.
+fn failed_status(status: &str) -> Option<&'static str> {
+    match status {
+        "CREATE_COMPLETE" => Some("ROLLBACK_COMPLETE"),
+        "UPDATE_COMPLETE" => Some("UPDATE_ROLLBACK_COMPLETE"),
+        _ => None,
+    }
+}
+
+/// The parameters of a request that have a value; those that keep theirs are not among them.
+fn given_parameters(form: &str) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    let mut values = BTreeMap::new();
+    for (key, value) in parameters(form) {
+        let Some((number, field)) = key
+            .strip_prefix("Parameters.member.")
+            .and_then(|rest| rest.split_once('.'))
+        else {
+            continue;
+        };
+        match field {
+            "ParameterKey" => drop(names.insert(number.to_owned(), value)),
+            "ParameterValue" => drop(values.insert(number.to_owned(), value)),
+            _ => {}
+        }
+    }
+    names
+        .into_iter()
+        .filter_map(|(number, name)| Some((name, values.remove(&number)?)))
+        .collect()
+}
+
+/// An answer with those of its members changed that begin with this element.
+fn members(xml: &str, first: &str, mut change: impl FnMut(&str) -> Option<String>) -> String {
+    let mut parts = xml.split(first);
+    let mut mended = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let member = format!("{first}{part}");
+        mended.push_str(&change(&member).unwrap_or(member));
+    }
+    mended
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+use serde_json::json;
+
+use super::*;
+use crate::aws::gateway::wire::form;
+
+const TEMPLATE: &str = "
+Parameters:
+  Name: {Type: String}
+  Memory: {Type: Number, Default: 1024}
+Resources:
+  F:
+    Type: AWS::Lambda::Function
+    Properties: {FunctionName: !Sub 'f-${Name}-${AWS::Region}', MemorySize: !Ref Memory}
+  R:
+    Type: Custom::Thing
+    Properties: {ServiceToken: !GetAtt F.Arn}
+";
+
+const REGION: &str = "eu-west-1";
+
+fn told(action: &str, more: &[(&str, &str)]) -> String {
+    let mut pairs = vec![("Action", action), ("StackName", "s")];
+    pairs.extend_from_slice(more);
+    form(&pairs)
+}
+
+fn stacks() -> Stacks {
+    let stacks = Stacks::default();
+    let create = [
+        ("TemplateBody", TEMPLATE),
+        ("Parameters.member.1.ParameterKey", "Name"),
+        ("Parameters.member.1.ParameterValue", "x"),
+    ];
+    stacks.note(REGION, &told("CreateStack", &create));
+    stacks
+}
+
+fn asked(resources: &CustomResources, id: &str, answer: Option<&str>) {
+    let event = json!({"RequestType": "Create", "RequestId": id, "ServiceToken": "arn", "StackId": "stack/s/1",
+        "LogicalResourceId": "R", "ResourceProperties": {}});
+    resources.complete(event.to_string().as_bytes(), "http://g");
+    if let Some(answer) = answer {
+        assert!(resources.take(id, answer.as_bytes()));
+    }
+}
+
+const STACK: &str = "<Stacks><member><StackName>s</StackName><StackId>stack/s/1</StackId>\
+    <StackStatus>CREATE_COMPLETE</StackStatus></member><member><StackName>other</StackName>\
+    <StackId>stack/other/1</StackId><StackStatus>CREATE_COMPLETE</StackStatus></member></Stacks>";
+
+fn describe(stacks: &Stacks, resources: &CustomResources) -> Option<String> {
+    stacks.mend(REGION, "cloudformation:DescribeStacks", STACK, resources)
+}
+
+#[test]
+fn functions_have_the_memory_of_their_template() {
+    let stacks = stacks();
+    assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(1024));
+    assert_eq!(stacks.memory("eu-central-1", "f-x-eu-west-1"), None);
+    // An update that keeps the template and one of the parameters.
+    let update = [
+        ("UsePreviousTemplate", "true"),
+        ("Parameters.member.1.ParameterKey", "Name"),
+        ("Parameters.member.1.UsePreviousValue", "true"),
+        ("Parameters.member.2.ParameterKey", "Memory"),
+        ("Parameters.member.2.ParameterValue", "256"),
+    ];
+    stacks.note(REGION, &told("UpdateStack", &update));
+    assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(256));
+    assert_eq!(stacks.memory(REGION, "g"), None);
+}
+
+#[test]
+fn a_stack_waits_for_its_custom_resource() {
+    let (stacks, resources) = (stacks(), CustomResources::default());
+    let waiting = describe(&stacks, &resources).unwrap_or_default();
+    assert!(
+        waiting
+            .contains("<StackName>s</StackName><StackId>stack/s/1</StackId><StackStatus>CREATE_IN_PROGRESS<")
+    );
+    assert_eq!(
+        waiting.matches("CREATE_COMPLETE").count(),
+        1,
+        "others are as they are"
+    );
+    asked(&resources, "1", None);
+    assert!(describe(&stacks, &resources).is_some());
+    assert!(resources.take("1", br#"{"Status":"SUCCESS"}"#));
+    assert_eq!(describe(&stacks, &resources), None);
+}
+
+#[test]
+fn a_stack_fails_with_its_custom_resource_and_says_why() {
+    let (stacks, resources) = (stacks(), CustomResources::default());
+    asked(
+        &resources,
+        "1",
+        Some(r#"{"Status":"FAILED","Reason":"the key is <disabled>"}"#),
+    );
+    let failed = describe(&stacks, &resources).unwrap_or_default();
+    assert!(
+        failed.contains("<StackStatus>ROLLBACK_COMPLETE</StackStatus><StackStatusReason>"),
+        "{failed}"
+    );
+    let event = |kind: &str, name: &str| {
+        format!(
+            "<member><EventId>1</EventId><StackId>stack/s/1</StackId><StackName>s</StackName>\
+             <LogicalResourceId>{name}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
+             <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
+        )
+    };
+    let events = [
+        event("AWS::CloudFormation::Stack", "s"),
+        event("Custom::Thing", "R"),
+        event("AWS::Lambda::Function", "F"),
+    ]
+    .concat();
+    let told = stacks.mend(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
+    let told = told.unwrap_or_default();
+    assert!(told.contains("<ResourceStatus>ROLLBACK_COMPLETE<"), "{told}");
+    assert!(
+        told.contains("<ResourceStatus>CREATE_FAILED</ResourceStatus><ResourceStatusReason>"),
+        "{told}"
+    );
+    assert!(
+        told.contains("Message returned: the key is &lt;disabled&gt;<"),
+        "{told}"
+    );
+    assert_eq!(told.matches("CREATE_COMPLETE").count(), 1, "{told}");
+    // The same stack, asked again, with success.
+    asked(&resources, "2", Some(r#"{"Status":"SUCCESS"}"#));
+    assert_eq!(describe(&stacks, &resources), None);
+}
