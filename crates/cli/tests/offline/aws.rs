@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
+use lifeboat_cli::command::deploy::DeployDocument;
 use serde_json::{Value, json};
 
 use crate::run::Place;
@@ -378,4 +379,21 @@ fn a_restore_is_followed_to_its_end() {
         assert_eq!(restores.len(), 1, "other restores were not asked for");
         assert_eq!(restores[0]["state"], end);
     }
+}
+
+#[test]
+fn what_was_deployed_is_printed_as_its_schema_says() {
+    let place = Place::new();
+    let schema: Value = serde_json::from_slice(&place.run("schema deploy").stdout).unwrap();
+    let document: DeployDocument = serde_json::from_value(json!({
+        "format": "lifeboat.dev/deploy/v1",
+        "stacks": [{"environment": "222222222222-eu-central-1", "stack": "lifeboat-control", "outcome": "created"}],
+        "recoveryKey": {"fingerprint": "sha256:0a", "publicKey": "MIIC", "file": "recovery.pub.pem"},
+        "signingKey": "sha256:0b", "application": "shop", "example": "format: 1\n", "next": "lifeboat status",
+    }))
+    .unwrap();
+    let printed = serde_json::to_value(&document).unwrap();
+    schema::check(&schema, &printed).unwrap();
+    let shortest = json!({"format": "lifeboat.dev/deploy/v1", "stacks": [], "next": "lifeboat status"});
+    schema::check(&schema, &shortest).unwrap();
 }
