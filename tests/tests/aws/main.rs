@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lifeboat_tests::aws::tell_and;
 
+mod access;
 mod field;
 mod forgeries;
 mod grants;

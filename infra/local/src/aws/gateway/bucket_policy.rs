@@ -7,6 +7,9 @@
 //!   session, so the policies of other accounts' buckets get that form beside the role's,
 //!   at the first request of a session that meets them. Whoever reads such a policy sees
 //!   both forms.
+//! - A parameter of the type CommaDelimitedList is a list where a template refers to it
+//!   (CloudFormation User Guide, "Parameters"). fakecloud writes it as one text, so a list
+//!   of accounts that are principals is split at the same moment.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -49,8 +52,12 @@ pub(crate) async fn admit_sessions(
         return Ok(());
     }
     let mut policy = answer.json();
-    let changed = add_sessions(&mut policy);
-    if !add_names(&mut policy) && !changed {
+    let changed = [
+        add_sessions(&mut policy),
+        add_names(&mut policy),
+        split_principals(&mut policy),
+    ];
+    if changed == [false; 3] {
         return Ok(());
     }
     let answer = upstream
@@ -97,6 +104,23 @@ fn add_sessions(policy: &mut Value) -> bool {
             texts.extend(missing);
             *value = Value::Array(texts);
         }
+    }
+    changed
+}
+
+/// Makes a list of accounts that stands in one text. Says whether there was any.
+fn split_principals(policy: &mut Value) -> bool {
+    let mut changed = false;
+    for statement in policy["Statement"].as_array_mut().into_iter().flatten() {
+        let Some(named) = statement.pointer_mut("/Principal/AWS") else {
+            continue;
+        };
+        let accounts: Vec<Value> = match named.as_str() {
+            Some(text) if text.contains(',') => text.split(',').map(|id| id.trim().into()).collect(),
+            _ => continue,
+        };
+        *named = Value::Array(accounts);
+        changed = true;
     }
     changed
 }
@@ -177,5 +201,21 @@ mod tests {
         let before = policy.clone();
         assert!(!add_sessions(&mut policy));
         assert_eq!(policy, before);
+    }
+
+    #[test]
+    fn a_list_of_accounts_is_one() {
+        let mut policy = json!({"Statement": [
+            {"Principal": {"AWS": "111111111111,222222222222"}},
+            {"Principal": {"AWS": "arn:aws:iam::111111111111:root"}},
+            {"Principal": "*"},
+        ]});
+        assert!(split_principals(&mut policy));
+        assert_eq!(
+            policy["Statement"][0]["Principal"]["AWS"],
+            json!(["111111111111", "222222222222"])
+        );
+        assert_eq!(policy["Statement"][2]["Principal"], "*");
+        assert!(!split_principals(&mut policy));
     }
 }

@@ -1,0 +1,323 @@
+//! What keeps a delegate out of a cluster is an issue, each command that an issue prints mends it when it is run as it
+//! is printed, and the issue closes itself.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lifeboat_jobs::coordinator::State;
+use lifeboat_jobs::layout::manifest_key;
+use lifeboat_local::Cluster;
+use lifeboat_model::{ApplicationName, Code, Issue, RecoveryPointId, Side};
+use serde_json::{Value, json};
+
+mod principals;
+mod stage;
+
+use stage::{PRIMARY, RECOVERY, Stage};
+
+/// The clusters of the primary, one of each authentication mode, and what one of them is restored into.
+const BY_ENTRY: &str = "by-entry";
+const BY_BOTH: &str = "by-both";
+const BY_MAP: &str = "by-map";
+const TARGET: &str = "target";
+
+#[test]
+fn every_printed_command_mends_what_its_issue_is_about() {
+    let _alone = crate::alone();
+    if !crate::has_client() {
+        return;
+    }
+    let stage = Stage::set();
+    stage.create(Side::Primary, BY_ENTRY, "API", "");
+    stage.create(Side::Primary, BY_BOTH, "API_AND_CONFIG_MAP", "--tags team=stock");
+    stage.create(Side::Primary, BY_MAP, "CONFIG_MAP", "");
+    stage.create(Side::Recovery, TARGET, "API", "");
+    principals::three_accounts_read_one_vault(&stage);
+    for name in [BY_ENTRY, BY_BOTH] {
+        stage.active(Side::Primary, name);
+    }
+    let by_map = stage.active(Side::Primary, BY_MAP);
+    stage.active(Side::Recovery, TARGET);
+    let shop = stage.put(&document(), &[Side::Primary, Side::Recovery]);
+
+    nobody_may_see(&stage, &shop);
+    nobody_is_known(&stage, &shop);
+    the_other_ways_do_as_well(&stage, &shop);
+    a_private_endpoint_is_opened(&stage, &shop);
+    what_may_not_be_read_is_named(&stage, &shop, &by_map);
+    what_may_not_be_written_is_named(&stage, &shop);
+    clusters_are_found_by_their_tags(&stage);
+}
+
+fn document() -> Value {
+    json!({
+        "format": 1,
+        "name": "shop",
+        "primary": place(PRIMARY),
+        "recovery": place(RECOVERY),
+        "clusters": [
+            {"name": BY_ENTRY, "restoreInto": TARGET},
+            {"name": BY_BOTH},
+            {"name": BY_MAP},
+        ],
+        // Only what is asked for, and the first.
+        "schedule": {"every": "1d"},
+    })
+}
+
+fn place(environment: &str) -> Value {
+    let (account, region) = environment.split_once('-').unwrap();
+    json!({"account": account, "region": region})
+}
+
+/// The open issues with a code, and the clusters that they are about.
+fn open(state: &State, code: Code) -> Vec<&Issue> {
+    state.issues.values().filter(|issue| issue.code == code).collect()
+}
+
+fn clusters(issues: &[&Issue]) -> BTreeSet<String> {
+    let name = |issue: &&Issue| issue.id.as_str().rsplit('/').next().unwrap().to_owned();
+    issues.iter().map(name).collect()
+}
+
+fn of<'a>(issues: &[&'a Issue], cluster: &str) -> &'a Issue {
+    let end = format!("/{cluster}");
+    let mut issues = issues.iter().copied();
+    issues.find(|issue| issue.id.as_str().ends_with(&end)).unwrap()
+}
+
+/// Runs the command of an issue.
+fn run(stage: &Stage, issue: &Issue) {
+    stage.shell(issue).run(issue.command.as_deref().unwrap());
+}
+
+/// Runs one of its other commands.
+fn run_other(stage: &Stage, issue: &Issue, what: &str) {
+    let mut others = issue.alternatives.iter();
+    let other = others.find(|other| other.what.contains(what));
+    stage
+        .shell(issue)
+        .run(&other.unwrap_or_else(|| panic!("{what}: {issue}")).command);
+}
+
+fn nobody_may_see(stage: &Stage, shop: &ApplicationName) {
+    let state = stage.pass(0, shop);
+    let unseen = open(&state, Code::ClusterNotVisible);
+    assert_eq!(
+        clusters(&unseen),
+        BTreeSet::from([BY_BOTH, BY_ENTRY, BY_MAP, TARGET].map(str::to_owned))
+    );
+    for issue in unseen {
+        run(stage, issue);
+    }
+}
+
+fn nobody_is_known(stage: &Stage, shop: &ApplicationName) {
+    let state = stage.pass(6, shop);
+    assert_eq!(open(&state, Code::ClusterNotVisible), Vec::<&Issue>::new());
+    let unknown = open(&state, Code::NoAccessEntry);
+    assert_eq!(clusters(&unknown).len(), 4, "{unknown:?}");
+    assert!(state.points.is_empty());
+    run(stage, of(&unknown, BY_ENTRY));
+    run(stage, of(&unknown, TARGET));
+    run_other(stage, of(&unknown, BY_BOTH), "ClusterRole");
+    // What eksctl would do; its flags are checked where the command is made.
+    let by_map = of(&unknown, BY_MAP);
+    assert!(
+        by_map
+            .command
+            .as_deref()
+            .unwrap()
+            .starts_with("eksctl create iamidentitymapping ")
+    );
+    run_other(stage, by_map, "without eksctl");
+    // Twice is once.
+    run_other(stage, by_map, "without eksctl");
+    assert_eq!(mapped_roles(stage).matches("rolearn").count(), 1);
+
+    let state = stage.pass(6, shop);
+    assert!(state.issues.is_empty(), "{:?}", state.issues);
+    // The backup that failed is tried again by itself, once everything is mended.
+    let state = stage.pass(1, shop);
+    let (_, entry) = state.points.last_key_value().unwrap();
+    assert_eq!(format!("{:?}", entry.completeness), "Complete");
+    assert_eq!(entry.clusters.len(), 3);
+}
+
+fn mapped_roles(stage: &Stage) -> String {
+    stage.primary.shell.run(&format!(
+        "aws eks update-kubeconfig --name {BY_MAP} >/dev/null && kubectl get configmap aws-auth --namespace kube-system \
+         --output 'jsonpath={{.data.mapRoles}}'"
+    ))
+}
+
+/// Takes everything back, and mends it in the other ways.
+fn the_other_ways_do_as_well(stage: &Stage, shop: &ApplicationName) {
+    let (shell, role) = (&stage.primary.shell, &stage.primary.role);
+    for name in [BY_ENTRY, BY_BOTH] {
+        shell.run(&format!(
+            "aws eks delete-access-entry --cluster-name {name} --principal-arn {role}"
+        ));
+    }
+    // The nodes of others are in the list, too, and stay there.
+    shell.run(&format!(
+        "aws eks update-kubeconfig --name {BY_MAP} && kubectl patch configmap aws-auth --namespace kube-system --patch \
+         '{{\"data\":{{\"mapRoles\":\"- rolearn: arn:aws:iam::111111111111:role/nodes\\n  username: n\\n\",\"mapUsers\":\"[]\"}}}}'"
+    ));
+    stage.ask(shop, json!({"backup": {"application": "shop"}}));
+    let state = stage.pass(6, shop);
+    let unknown = open(&state, Code::NoAccessEntry);
+    assert_eq!(
+        clusters(&unknown),
+        BTreeSet::from([BY_BOTH, BY_ENTRY, BY_MAP].map(str::to_owned))
+    );
+    run_other(stage, of(&unknown, BY_ENTRY), "ClusterRole");
+    run(stage, of(&unknown, BY_BOTH));
+    run_other(stage, of(&unknown, BY_MAP), "nothing more");
+    let mapped = mapped_roles(stage);
+    assert!(
+        mapped.contains("role/nodes") && mapped.contains(role.as_str()),
+        "{mapped}"
+    );
+    let state = stage.pass(6, shop);
+    assert!(state.issues.is_empty(), "{:?}", state.issues);
+    let state = stage.pass(1, shop);
+    assert_eq!(state.points.len(), 2, "rights to read are enough");
+    let (_, entry) = state.points.last_key_value().unwrap();
+    assert_eq!(format!("{:?}", entry.completeness), "Complete");
+    // A list that is not written as usual is left to its owner.
+    shell.run(
+        "kubectl patch configmap aws-auth --namespace kube-system --patch '{\"data\":{\"mapRoles\":\"  - rolearn: x\\n\"}}'",
+    );
+    let other = unknown
+        .iter()
+        .find(|issue| issue.id.as_str().ends_with(BY_MAP))
+        .unwrap();
+    let told = shell.fails(&other.alternatives[0].command);
+    assert!(told.contains("add the role by hand"), "{told}");
+    shell.run(
+        "kubectl patch configmap aws-auth --namespace kube-system --patch '{\"data\":{\"mapRoles\":\"\"}}'",
+    );
+    shell.run(&other.alternatives[1].command);
+}
+
+fn a_private_endpoint_is_opened(stage: &Stage, shop: &ApplicationName) {
+    stage.primary.shell.run(&format!(
+        "aws eks update-cluster-config --name {BY_ENTRY} --resources-vpc-config endpointPublicAccess=false,endpointPrivateAccess=true"
+    ));
+    stage.ask(shop, json!({"backup": {"application": "shop"}}));
+    let state = stage.pass(6, shop);
+    let private = open(&state, Code::EndpointPrivate);
+    run(stage, of(&private, BY_ENTRY));
+    let state = stage.pass(6, shop);
+    assert!(state.issues.is_empty(), "{:?}", state.issues);
+}
+
+fn manifest(stage: &Stage, shop: &ApplicationName, point: &RecoveryPointId) -> Value {
+    let envelope: Value = serde_json::from_slice(&stage.in_vault(&manifest_key(shop, point))).unwrap();
+    let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+/// A group that can read everything but Secrets: the point is Partial and says so, and the command widens it.
+fn what_may_not_be_read_is_named(stage: &Stage, shop: &ApplicationName, cluster: &Cluster) {
+    let names = cluster
+        .kubectl_output(&["api-resources", "--verbs=list", "--output=name"])
+        .unwrap();
+    let others: Vec<&str> = names.lines().filter(|name| *name != "secrets").collect();
+    let resources = format!("--resource={}", others.join(","));
+    cluster
+        .kubectl_output(&["delete", "clusterrole", "lifeboat-read"])
+        .unwrap();
+    let narrow = [
+        "create",
+        "clusterrole",
+        "lifeboat-read",
+        "--verb=get,list",
+        &resources,
+    ];
+    cluster.kubectl_output(&narrow).unwrap();
+    stage.ask(shop, json!({"backup": {"application": "shop"}}));
+    let before = stage.pass(1, shop);
+    let state = stage.pass(1, shop);
+    let (point, entry) = state.points.last_key_value().unwrap();
+    assert_eq!(
+        format!("{:?}", entry.completeness),
+        "Partial",
+        "{:?}",
+        before.issues
+    );
+    let manifest = manifest(stage, shop, point);
+    let clusters = manifest["predicate"]["clusters"].as_array().unwrap();
+    for cluster in clusters {
+        let missing = cluster["missing"].as_array().into_iter().flatten();
+        let missing: Vec<&str> = missing.map(|what| what["type"].as_str().unwrap()).collect();
+        let expected: &[&str] = if cluster["name"] == BY_MAP {
+            &["secrets"]
+        } else {
+            &[]
+        };
+        assert_eq!(missing, expected, "{}", cluster["name"]);
+    }
+    let narrow = open(&state, Code::AccessTooNarrow);
+    assert_eq!(narrow.len(), 1, "{narrow:?}");
+    assert!(
+        narrow[0].message.contains("may not list secrets in by-map"),
+        "{}",
+        narrow[0]
+    );
+    assert_eq!(narrow[0].severity.to_string(), "warning");
+    run(stage, narrow[0]);
+    let state = stage.pass(6, shop);
+    assert!(state.issues.is_empty(), "{:?}", state.issues);
+}
+
+/// What is restored into must let write: rights to read are an issue there.
+fn what_may_not_be_written_is_named(stage: &Stage, shop: &ApplicationName) {
+    let (shell, role) = (&stage.recovery.shell, &stage.recovery.role);
+    let policy = |name: &str| format!("arn:aws:eks::aws:cluster-access-policy/{name}");
+    shell.run(&format!(
+        "aws eks disassociate-access-policy --cluster-name {TARGET} --principal-arn {role} --policy-arn {}",
+        policy("AmazonEKSClusterAdminPolicy")
+    ));
+    shell.run(&format!(
+        "aws eks associate-access-policy --cluster-name {TARGET} --principal-arn {role} --policy-arn {} --access-scope type=cluster",
+        policy("AmazonEKSAdminViewPolicy")
+    ));
+    let mut changed = document();
+    changed["retention"] = json!({"last": 7});
+    stage.put_again(shop, &changed);
+    let state = stage.pass(1, shop);
+    let narrow = open(&state, Code::AccessTooNarrow);
+    let issue = of(&narrow, TARGET);
+    assert!(issue.message.contains("may not write "), "{issue}");
+    assert_eq!(issue.severity.to_string(), "error");
+    run(stage, issue);
+    let state = stage.pass(6, shop);
+    assert!(state.issues.is_empty(), "{:?}", state.issues);
+}
+
+fn clusters_are_found_by_their_tags(stage: &Stage) {
+    let stock = stage.put(
+        &json!({
+            "format": 1, "name": "stock", "primary": place(PRIMARY), "recovery": place(RECOVERY),
+            "clusterTags": {"team": "stock"}, "restoreInto": "{cluster}-dr", "schedule": {"every": "1d"},
+        }),
+        &[Side::Primary],
+    );
+    let state = stage.pass(0, &stock);
+    let unfound = open(&state, Code::NoTaggedCluster);
+    assert_eq!(unfound.len(), 1, "{:?}", state.issues);
+    assert!(state.points.is_empty());
+    run(stage, unfound[0]);
+    let state = stage.pass(6, &stock);
+    assert_eq!(open(&state, Code::NoTaggedCluster), Vec::<&Issue>::new());
+    let state = if state.points.is_empty() {
+        stage.pass(1, &stock)
+    } else {
+        state
+    };
+    let (_, entry) = state.points.last_key_value().unwrap();
+    assert_eq!(entry.clusters[0].as_str(), BY_BOTH);
+}
