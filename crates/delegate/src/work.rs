@@ -208,7 +208,10 @@ impl Delegate {
                 log(&outcome, &access);
                 let work = offer.assignment.work.kind();
                 // Not a log line: CloudWatch reads metrics from lines that are nothing else.
-                println!("{}", job_ended(&self.application, work, &claim, &outcome, self.clock.now()));
+                println!(
+                    "{}",
+                    job_ended(&self.application, work, &claim, &outcome, self.clock.now())
+                );
                 let result = JobResult {
                     format: FORMAT,
                     job: claim.job.clone(),
