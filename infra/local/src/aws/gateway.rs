@@ -12,6 +12,7 @@ pub(crate) mod identity;
 mod kms;
 mod lambda;
 pub(crate) mod operation;
+mod ownership;
 mod s3_actions;
 mod stacks;
 pub(crate) mod sts;
@@ -227,10 +228,14 @@ impl Gateway {
         if let Some(role) = s3_actions::role_to_mend(caller, &parts) {
             s3_actions::mend_role(&self.upstream, role).await?;
         }
-        let response = self
+        let asks_ownership = ownership::is_asked(&parts);
+        let mut response = self
             .upstream
             .forward(parts, body.map_err(Into::into).boxed())
             .await?;
+        if asks_ownership {
+            response = ownership::mend(response).await?;
+        }
         // The body of a HEAD's refusal does not come, so that the status must do.
         let decision = if response.status() == StatusCode::FORBIDDEN {
             Decision::Denied
