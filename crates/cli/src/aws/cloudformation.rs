@@ -57,6 +57,7 @@ impl Stacks for CloudFormation {
                     .stack_status()
                     .map(|s| s.as_str().to_owned())
                     .unwrap_or_default(),
+                reason: stack.stack_status_reason().unwrap_or_default().to_owned(),
                 parameters: parameters
                     .filter_map(|p| Some((p.parameter_key()?.to_owned(), p.parameter_value()?.to_owned())))
                     .collect(),

@@ -48,6 +48,8 @@ pub trait Stacks: Send + Sync {
 pub struct Stack {
     /// Its status, such as `CREATE_COMPLETE`.
     pub status: String,
+    /// Why it has that status.
+    pub reason: String,
     /// The values of its parameters.
     pub parameters: BTreeMap<String, String>,
     /// The values of its outputs.
@@ -95,6 +97,13 @@ pub struct Event {
     pub status: String,
     /// Why.
     pub reason: String,
+}
+
+impl Event {
+    /// Tells events apart: each change of status is one.
+    fn name(self) -> (String, String) {
+        (self.id, self.status)
+    }
 }
 
 /// What is deployed.
@@ -171,20 +180,20 @@ impl Deploying<'_> {
         let mut seen = self.seen().await?;
         self.say(if change.is_new { "creating" } else { "updating" });
         let executed = self.stacks.execute_change_set(&change.stack, &change.name).await;
-        let status = match executed {
+        let stack = match executed {
             Ok(()) => self.end(&mut seen).await?,
             // Refused, or failed at once: the stack's own events say more than the call.
             Err(failure) => {
-                let status = self.status().await?;
+                let stack = self.now().await?;
                 self.news(&mut seen).await?;
-                if seen.since.is_empty() || !is_failure(&status) {
+                if seen.since.is_empty() || !is_failure(&stack.status) {
                     return Err(failure);
                 }
-                status
+                stack
             }
         };
-        if is_failure(&status) {
-            return Err(self.failed(&status, &seen, change.is_new));
+        if is_failure(&stack.status) {
+            return Err(self.failed(&stack, &seen, change.is_new));
         }
         self.done(if change.is_new {
             Outcome::Created
@@ -282,34 +291,37 @@ impl Deploying<'_> {
     async fn seen(&self) -> Result<Seen, Failure> {
         let events = self.stacks.events(&self.wanted.stack).await?;
         Ok(Seen {
-            before: events.into_iter().map(|event| event.id).collect(),
+            before: events.into_iter().map(Event::name).collect(),
             since: Vec::new(),
         })
     }
 
-    /// Follows the stack until nothing goes on with it, and gives its last status.
-    async fn end(&self, seen: &mut Seen) -> Result<String, Failure> {
+    /// Follows the stack until nothing goes on with it, and gives it as it is then.
+    async fn end(&self, seen: &mut Seen) -> Result<Stack, Failure> {
         loop {
             // First the status, then the events: none of those that led to it is missed.
-            let status = self.status().await?;
+            let stack = self.now().await?;
             self.news(seen).await?;
-            if !status.ends_with("_IN_PROGRESS") {
-                return Ok(status);
+            if !stack.status.ends_with("_IN_PROGRESS") {
+                return Ok(stack);
             }
             wait(PAUSE).await;
         }
     }
 
-    async fn status(&self) -> Result<String, Failure> {
+    async fn now(&self) -> Result<Stack, Failure> {
         let stack = self.stacks.describe(&self.wanted.stack).await?;
         // One that was deleted meanwhile has failed as well.
-        Ok(stack.map_or_else(|| "DELETE_COMPLETE".to_owned(), |stack| stack.status))
+        Ok(stack.unwrap_or_else(|| Stack {
+            status: "DELETE_COMPLETE".to_owned(),
+            ..Stack::default()
+        }))
     }
 
     async fn news(&self, seen: &mut Seen) -> Result<(), Failure> {
         let events = self.stacks.events(&self.wanted.stack).await?;
         for event in events.into_iter().rev() {
-            if seen.before.insert(event.id.clone()) {
+            if seen.before.insert(event.clone().name()) {
                 self.say(&line(&event));
                 seen.since.push(event);
             }
@@ -325,7 +337,8 @@ impl Deploying<'_> {
         })
     }
 
-    fn failed(&self, status: &str, seen: &Seen, is_new: bool) -> Failure {
+    fn failed(&self, stack: &Stack, seen: &Seen, is_new: bool) -> Failure {
+        let status = &stack.status;
         let what = if is_new {
             format!("was not created: it is {status}")
         } else {
@@ -341,6 +354,9 @@ impl Deploying<'_> {
         };
         let mut problem = self.problem(Code::StackFailed, &what, &remedy);
         problem.causes = reasons(&seen.since);
+        if problem.causes.is_empty() && !stack.reason.is_empty() {
+            problem.causes.push(stack.reason.clone());
+        }
         problem.into()
     }
 
@@ -391,7 +407,7 @@ impl Deploying<'_> {
 
 /// The events that are known.
 struct Seen {
-    before: BTreeSet<String>,
+    before: BTreeSet<(String, String)>,
     /// Those of this deployment, oldest first.
     since: Vec<Event>,
 }

@@ -121,6 +121,7 @@ impl Stacks for Script {
 fn stack(status: &str) -> Option<Stack> {
     Some(Stack {
         status: status.to_owned(),
+        reason: String::new(),
         outputs: BTreeMap::from([("DelegateArn".to_owned(), "arn".to_owned())]),
         parameters: [("LogDays", "30"), ("Application", "shop"), ("Former", "x")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -323,4 +324,13 @@ async fn a_call_that_is_refused_is_no_failure_of_the_stack() {
     let failure = script.deploy().await.unwrap_err();
     assert_eq!(failure.problem().code, Code::StackFailed);
     assert!(failure.to_string().contains("taken already"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_resource_says_why_the_stack_does() {
+    let mut ended = stack("ROLLBACK_COMPLETE");
+    ended.as_mut().unwrap().reason = "The stack policy denies it".to_owned();
+    let script = Script::new(vec![None, ended], vec![Vec::new()]);
+    let text = script.deploy().await.unwrap_err().to_string();
+    assert!(text.contains("because: The stack policy denies it"), "{text}");
 }
