@@ -69,6 +69,8 @@ pub struct Recovery<'a> {
     pub prove: bool,
     /// Who holds the target meanwhile.
     pub holder: Holder,
+    /// A holder that is known to have ended, because it said so itself: its Lease is not waited for.
+    pub ended: Option<Holder>,
     /// The time, for the fields of the Lease that people read.
     pub clock: Arc<dyn Clock>,
 }
@@ -103,6 +105,7 @@ impl Recovery<'_> {
         let drafted = draft(self.point, self.record, self.options.clone(), watch).await?;
         let request = LeaseRequest {
             holder: self.holder.clone(),
+            ended: self.ended.clone(),
             inputs: self.inputs(),
             clock: Arc::clone(&self.clock),
         };

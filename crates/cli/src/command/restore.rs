@@ -118,6 +118,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
         },
         prove: !arguments.no_proof,
         holder: Holder::this_process(),
+        ended: None,
         clock: Arc::new(SystemClock),
     };
     let lines = RecoveryLines::new(&context.progress, &mut watch);

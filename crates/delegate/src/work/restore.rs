@@ -6,7 +6,7 @@ use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::job::claim::put_once;
 use lifeboat_jobs::job::keys::job_prefix;
 use lifeboat_jobs::job::{
-    AccessReport, Done, Outcome, Progress, RestoreDone, RestoreProgress as Restored, Work,
+    AccessReport, Claim, Done, Outcome, Progress, RestoreDone, RestoreProgress as Restored, Work,
 };
 use lifeboat_jobs::ports::{KeyUnwrapper, ObjectStore};
 use lifeboat_jobs::{Silent, UnlockedPoint, Vault};
@@ -76,12 +76,9 @@ impl Delegate {
                 ..RestoreSettings::default()
             },
             prove: true,
-            // The next epoch waits until the Lease of this one has run out, and then goes on.
-            holder: Holder {
-                host: epoch.claim.job.to_string(),
-                pid: epoch.claim.epoch.get(),
-                start: 0,
-            },
+            // After an epoch that died, the next one waits until the Lease has run out, and then goes on.
+            holder: holder(epoch.claim),
+            ended: ended(epoch),
             clock: Arc::clone(&self.clock),
         };
         let counted = Counted::default();
@@ -167,6 +164,26 @@ impl Delegate {
         };
         End::Result(Outcome::Done(Done::Restore(done)), access)
     }
+}
+
+/// Who holds the target in an epoch.
+fn holder(claim: &Claim) -> Holder {
+    Holder {
+        host: claim.job.to_string(),
+        pid: claim.epoch.get(),
+        start: 0,
+    }
+}
+
+/// The holder of the epoch before this one, where that has come to its checkpoint: it wrote that after its last
+/// request to the target.
+fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
+    let checkpoint = epoch.offer.checkpoint.as_ref()?;
+    let before = checkpoint.epoch.next() == epoch.claim.epoch;
+    before.then(|| Holder {
+        pid: checkpoint.epoch.get(),
+        ..holder(epoch.claim)
+    })
 }
 
 fn refused(error: &RecoverError, access: Vec<AccessReport>) -> End {

@@ -12,7 +12,7 @@ use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
 
 use crate::outcome;
-use crate::world::{PRIMARY, Stepping, World, target};
+use crate::world::{PRIMARY, Stalling, Stepping, World, target};
 
 /// Types with several pages of seven, among them custom ones, and text that is not ASCII.
 fn objects() -> String {
@@ -336,4 +336,75 @@ async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
     assert_sealed(&world, &job.job).await;
     let key = JobFile::Checkpoint(Epoch::FIRST).key(&job.job);
     assert!(world.primary_scratch.get(&key).await.is_err());
+}
+
+/// What a restore brought into the namespace, without what each cluster stamps on it.
+fn restored(cluster: &Cluster) -> Vec<serde_json::Value> {
+    let types = "configmaps,secrets,gadgets.shop.example,serviceaccounts";
+    let list = cluster
+        .kubectl_output(&["get", types, "-n", "shop", "-o", "json", "--show-managed-fields"])
+        .unwrap();
+    let mut list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let mut items = std::mem::take(list["items"].as_array_mut().unwrap());
+    for item in &mut items {
+        let metadata = item["metadata"].as_object_mut().unwrap();
+        metadata.retain(|name, _| !matches!(name.as_str(), "uid" | "resourceVersion" | "creationTimestamp"));
+        for entry in metadata["managedFields"].as_array_mut().unwrap() {
+            entry.as_object_mut().unwrap().remove("time");
+        }
+    }
+    items
+}
+
+/// A restore that stands still after so many writes, in each invocation, makes the cluster that one makes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
+    const WRITES: u64 = 38;
+    let world = World::start();
+    fill(world.source());
+    let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
+    world.assign(&world.primary_scratch, &capture, 1).await;
+    let deadline = Deadline::new(crate::world::later());
+    world.primary().run("captures", deadline).await.unwrap();
+    world.move_to_vault().await;
+
+    let other = Cluster::start(lifeboat_local::ClusterOptions::named("other")).unwrap();
+    let many = world.restore("20261121T101000Z-bbbbbb-restore-many");
+    let mut epochs = 0;
+    let ended = loop {
+        epochs += 1;
+        assert!(epochs < 40, "it never ends");
+        world.assign(&world.recovery_scratch, &many, epochs).await;
+        let mut delegate = world.recovery();
+        delegate.clusters = Arc::new(Stalling {
+            kubeconfig: other.kubeconfig().to_path_buf(),
+            writes: WRITES,
+        });
+        // The margin, and some seconds in which the writes come to their standstill.
+        let deadline = delegate.clock.now() + SignedDuration::from_secs(45 + 4);
+        let name = format!("invocation-{epochs}");
+        delegate.run(&name, Deadline::new(deadline)).await.unwrap();
+        let seen = view(world.recovery_scratch.as_ref(), &many.job).await.unwrap();
+        if let Some(result) = seen.result {
+            break result.outcome;
+        }
+    };
+    let Outcome::Done(Done::Restore(done)) = &ended else {
+        panic!("{ended:?}");
+    };
+    assert!(done.as_planned, "{:?}", done.problems);
+    assert!(epochs >= 5, "{epochs} epochs");
+
+    let one = world.restore("20261121T101500Z-cccccc-restore-one");
+    world.assign(&world.recovery_scratch, &one, 1).await;
+    let deadline = Deadline::new(crate::world::later());
+    world.recovery().run("restores", deadline).await.unwrap();
+    let ended = outcome(world.recovery_scratch.as_ref(), &one.job).await;
+    let Outcome::Done(Done::Restore(done)) = &ended else {
+        panic!("{ended:?}");
+    };
+    assert!(done.as_planned, "{:?}", done.problems);
+    let (in_many, in_one) = (restored(&other), restored(world.target()));
+    assert!(in_one.len() > 70, "{} objects", in_one.len());
+    assert_eq!(in_many, in_one);
 }

@@ -18,6 +18,7 @@ use lifeboat_jobs::job::{
 use lifeboat_jobs::memory::MemoryStore;
 use lifeboat_jobs::ports::{Clock, ObjectStore};
 use lifeboat_jobs::{RecoveryPoint, Silent};
+use lifeboat_kubernetes::testing::StallingTransport;
 use lifeboat_kubernetes::{Api, ConnectOptions, KubeconfigSource};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
@@ -336,6 +337,21 @@ pub(crate) fn target(name: &str, environment: &str, cluster: &str) -> ClusterTar
     ClusterTarget {
         name: ClusterName::parse(name).unwrap(),
         arn: Arn::cluster(&EnvironmentId::parse(environment).unwrap(), cluster).unwrap(),
+    }
+}
+
+/// One cluster, whatever its name is, whose server stands still after so many writes.
+pub(crate) struct Stalling {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) writes: u64,
+}
+
+#[async_trait]
+impl Clusters for Stalling {
+    async fn connect(&self, _: &ClusterTarget) -> Result<Api, Unreachable> {
+        let options = ConnectOptions::new(KubeconfigSource::File(self.kubeconfig.clone()), None);
+        let (api, _) = Api::connect(&options).await.unwrap();
+        Ok(StallingTransport::around(&api, self.writes))
     }
 }
 

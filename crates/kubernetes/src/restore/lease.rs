@@ -109,6 +109,8 @@ impl LeaseError {
 pub struct LeaseRequest {
     /// The process that asks.
     pub holder: Holder,
+    /// A holder that is known to have ended.
+    pub ended: Option<Holder>,
     /// A digest of everything that the plan follows from (point, cluster, options): an interrupted run
     /// is continued by the same inputs only.
     pub inputs: String,
@@ -313,7 +315,7 @@ async fn take_over(
     };
     match identity.parse::<Holder>() {
         _ if identity.is_empty() => {}
-        Ok(holder) if request.holder.knows_ended(&holder) => {}
+        Ok(holder) if request.holder.knows_ended(&holder) || request.ended.as_ref() == Some(&holder) => {}
         Ok(holder) if holder.host == request.holder.host && request.holder.start != 0 => return Err(busy()),
         _ => {
             if !stays_silent(api, &found).await? {

@@ -1,4 +1,5 @@
-//! A transport that dies at the n-th request, as a process does that is killed.
+//! A transport that dies at the n-th request, as a process does that is killed, and one that stands still, as
+//! a server does that is too slow for the time that is left.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -66,6 +67,55 @@ impl FailingTransport {
         };
         let failing = Api::from_service(transport, api.server()).with_retry(RetryPolicy::ONCE);
         (failing, counter)
+    }
+}
+
+/// A service that passes on so many requests that change something, and answers no further one.
+#[derive(Clone)]
+pub struct StallingTransport {
+    client: kube::Client,
+    left: Arc<AtomicU64>,
+}
+
+impl StallingTransport {
+    /// An [`Api`] like `api` that stands still after so many writes.
+    #[must_use]
+    pub fn around(api: &Api, writes: u64) -> Api {
+        let transport = Self {
+            client: api.client().clone(),
+            left: Arc::new(AtomicU64::new(writes)),
+        };
+        Api::from_service(transport, api.server())
+    }
+}
+
+impl tower::Service<Request<Body>> for StallingTransport {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let trial = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("dryRun="));
+        let writes = !trial && !matches!(*request.method(), Method::GET | Method::HEAD);
+        let (client, left) = (self.client.clone(), Arc::clone(&self.left));
+        Box::pin(async move {
+            let take = |left: u64| left.checked_sub(1);
+            if writes
+                && left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                    .is_err()
+            {
+                std::future::pending::<()>().await;
+            }
+            Ok(client.send(request).await?)
+        })
     }
 }
 

@@ -16,6 +16,7 @@ const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/l
 async fn acquire(api: &Api, holder: Holder, inputs: &str) -> Result<Lease, LeaseError> {
     let request = LeaseRequest {
         holder,
+        ended: None,
         inputs: inputs.into(),
         clock: Arc::new(RealClock),
     };

@@ -174,6 +174,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Restored> {
     let lease = LeaseRequest {
         holder,
+        ended: None,
         inputs: format!("{options:?}"),
         clock: Arc::new(RealClock),
     };
