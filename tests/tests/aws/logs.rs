@@ -64,7 +64,7 @@ impl Lines {
                     let name = text(&metric["Name"]);
                     ensure!(line[name].is_number(), "{} lacks {name}: {line}", self.function);
                 }
-                for dimension in list(&directive["Dimensions"]).iter().flat_map(|set| list(set)) {
+                for dimension in list(&directive["Dimensions"]).iter().flat_map(list) {
                     let name = text(dimension);
                     ensure!(line[name].is_string(), "{} lacks {name}: {line}", self.function);
                 }

@@ -84,35 +84,16 @@ const UNUSED: &[(&str, &str, &str)] = &[
 /// Goes on where the tour ends.
 pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
     let field = Field::of(story)?;
-    told.step("forge", "Forgeries of somebody who can write into the buckets");
-    let queue = listen(&field)?;
-    let forgeries = forgeries::attempt(&field, told)?;
+    use_everything(&field, told).map(|_| ())
+}
 
-    told.step("retain", "A second recovery point, and the end of the first");
-    retain(&field, told)?;
-
-    told.step("verify", "A week later, the vault is checked again");
-    verify_again(&field)?;
-    told.say("the point in the vault was verified again");
-
-    told.step(
-        "cancel",
-        "A restore that outlasts its invocation, and is cancelled",
-    );
-    cancel(&field, told)?;
+/// Goes on until nothing is left but what must outlive the stacks, and holds all of it to what it was trusted with.
+pub(crate) fn go_on_to_the_end(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
+    let field = Field::of(story)?;
+    let mut said = use_everything(&field, told)?;
 
     told.step("update", "New code by an update of the stacks");
     update(&field, told)?;
-
-    told.step("refuse", "What came of the forgeries");
-    let notices = settle(&field, &queue, &forgeries)?;
-    told.say(&format!(
-        "nothing; {} notices tell of them and of the rest",
-        notices.len()
-    ));
-
-    // What is asked for last is what is searched: everything that has an answer is in it.
-    let mut said: Vec<(String, String)> = Vec::new();
     for request in [
         json!({"status": {}}),
         json!({"points": {"application": "shop"}}),
@@ -135,7 +116,6 @@ pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
     told.say("keys, buckets and recovery points have outlived their stacks");
 
     told.step("trust", "What was trusted, and what was told");
-    said.extend(notices.into_iter().map(|notice| ("a notice".to_owned(), notice)));
     needed_and_enough(&field, &grants, told)?;
     logs::are_structured(&field.aws.function_logs())?;
     let objects = secrets::are_kept(&field, &secrets, &said)?;
@@ -143,6 +123,37 @@ pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
         "no secret in any log, answer, event or notice, nor in the clear in {objects} objects of the buckets"
     ));
     Ok(())
+}
+
+/// Does what the tour leaves out. Gives what was told on the way, with where.
+fn use_everything(field: &Field<'_>, told: &mut Narrator) -> Result<Vec<(String, String)>> {
+    told.step("forge", "Forgeries of somebody who can write into the buckets");
+    let queue = listen(field)?;
+    let forgeries = forgeries::attempt(field, told)?;
+
+    told.step("retain", "A second recovery point, and the end of the first");
+    retain(field, told)?;
+
+    told.step("verify", "A week later, the vault is checked again");
+    verify_again(field)?;
+    told.say("the point in the vault was verified again");
+
+    told.step(
+        "cancel",
+        "A restore that outlasts its invocation, and is cancelled",
+    );
+    cancel(field, told)?;
+
+    told.step("refuse", "What came of the forgeries");
+    let notices = settle(field, &queue, &forgeries)?;
+    told.say(&format!(
+        "nothing; {} notices tell of them and of the rest",
+        notices.len()
+    ));
+    Ok(notices
+        .into_iter()
+        .map(|notice| ("a notice".to_owned(), notice))
+        .collect())
 }
 
 /// The client takes the address of queues from an older rule than that of all else.
@@ -380,6 +391,7 @@ fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
             parameter(parameters, "DelegateKey"),
         );
         let next = "next/delegate.zip";
+        told.say(&format!("{stack}: {bucket}/{key} becomes {next}"));
         let (from, to) = (format!("s3://{bucket}/{key}"), format!("s3://{bucket}/{next}"));
         who.text(&["s3", "cp", "--only-show-errors", &from, &to])?;
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../cloudformation/application.yaml");
@@ -394,6 +406,7 @@ fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
             "--parameter-overrides",
             &key,
         ])?;
+        told.say(&format!("{stack} is updated"));
         play(field, who, stack, "Update")?;
         told.say(&format!(
             "{stack} has new code from {bucket}, and its delegate is registered again"
