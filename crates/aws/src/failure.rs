@@ -46,11 +46,7 @@ impl StdError for AwsError {}
 impl AwsError {
     /// From the error of an SDK, also of one that has no adapter here. `action` is the IAM action, `on` the
     /// resource as a user knows it.
-    pub fn new<E>(
-        action: &'static str,
-        on: impl Into<String>,
-        error: SdkError<E, HttpResponse>,
-    ) -> Self
+    pub fn new<E>(action: &'static str, on: impl Into<String>, error: SdkError<E, HttpResponse>) -> Self
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {

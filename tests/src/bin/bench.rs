@@ -43,7 +43,11 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut report = Report::default();
     for part in &arguments.only {
-        ensure!(PARTS.contains(&part.as_str()), "{part} is none of {}", PARTS.join(", "));
+        ensure!(
+            PARTS.contains(&part.as_str()),
+            "{part} is none of {}",
+            PARTS.join(", ")
+        );
     }
     if arguments.only.len() < PARTS.len() {
         report.keep(&arguments.report)?;
