@@ -15,7 +15,7 @@ use crate::aws::Story;
 use crate::stage::pause;
 
 /// What a Python delegate cannot do without, at versions that were current in November 2026.
-const PACKAGES: &[&str] = &["boto3==1.44.5", "kubernetes==37.0.2"];
+const PACKAGES: &[&str] = &["boto3==1.44.5", "kubernetes==37.0.1"];
 
 /// The start of that function: nothing but its imports, and the same question.
 const PYTHON: &str = "\
