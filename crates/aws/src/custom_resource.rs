@@ -14,9 +14,10 @@ use lifeboat_model::Redacted;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// In bytes. CloudFormation refuses answers of more than 4,096 bytes, of which the names of stack and resource take
-/// some hundred, and JSON may escape what is quoted here.
-const LONGEST_REASON: usize = 1_024;
+/// The most of a reason, in bytes. CloudFormation refuses answers of more than 4,096 bytes (AWS CloudFormation User Guide,
+/// "Custom resource response objects"), of which the names of stack and resource take some hundred, and JSON may
+/// escape what is quoted here.
+pub const LONGEST_REASON: usize = 1_024;
 
 /// The request.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -55,7 +56,11 @@ pub enum RequestType {
     Delete,
 }
 
-fn hidden<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
+/// Reads a presigned URL.
+///
+/// # Errors
+/// Where it is no text.
+pub fn hidden<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
     String::deserialize(deserializer).map(Redacted::new)
 }
 
@@ -106,7 +111,9 @@ impl ResourceAnswer {
 /// ours has parentheses.
 pub const NONE: &str = "(none)";
 
-fn shortened(reason: &str) -> String {
+/// As much of a reason as the console gets to see.
+#[must_use]
+pub fn shortened(reason: &str) -> String {
     const DOTS: &str = " [...]";
     if reason.len() <= LONGEST_REASON {
         return reason.to_owned();
@@ -139,16 +146,16 @@ impl Responder {
         })
     }
 
-    /// Puts the answer.
+    /// Puts an answer to the presigned URL of its request.
     ///
     /// # Errors
     /// Where it does not arrive; CloudFormation then waits for its timeout. No error quotes the URL: it is signed.
-    pub async fn answer(&self, request: &ResourceRequest, answer: &ResourceAnswer) -> Result<(), BoxError> {
+    pub async fn put(&self, url: &Redacted<String>, answer: &impl Serialize) -> Result<(), BoxError> {
         // The URL is signed for an empty content type (CloudFormation User Guide, "Custom resource response
         // objects"); hyper adds none.
         let put = Request::builder()
             .method(Method::PUT)
-            .uri(request.response_url.expose().as_str())
+            .uri(url.expose().as_str())
             .body(Full::new(Bytes::from(serde_json::to_vec(answer)?)))
             .map_err(|_| "the response URL is no URL")?;
         let response = (self.client.request(put).await).map_err(|_| "CloudFormation cannot be reached")?;

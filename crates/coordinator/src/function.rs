@@ -99,7 +99,7 @@ impl Function {
             Event::Resource(request) => {
                 let answer = resource::answer(&self.office, &request, until).await;
                 let responder = self.responder.as_ref().map_err(ToString::to_string)?;
-                responder.answer(&request, &answer).await?;
+                responder.put(&request.response_url, &answer).await?;
                 Ok(json!({"answered": answer.status}))
             }
             Event::Unknown(problem) => {

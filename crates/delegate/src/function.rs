@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
+use lifeboat_aws::custom_resource::Responder;
 use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
 use lifeboat_filesystem::{SystemClock, SystemIds};
 use lifeboat_format::RecipientKey;
@@ -17,9 +18,7 @@ use tokio::sync::OnceCell;
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
-use crate::registration::{
-    Answer, HttpsResponder, KeyCheck, Registrar, Registration, Responder, ScratchBucket, Signs, Unwraps,
-};
+use crate::registration::{Answer, KeyCheck, Registrar, Registration, ScratchBucket, Signs, Unwraps};
 use crate::work::{Deadline, Delegate, SidePorts};
 
 /// The version of this program.
@@ -29,7 +28,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Function {
     variables: BTreeMap<String, String>,
     ports: OnceCell<Ports>,
-    responder: Result<HttpsResponder, BoxError>,
+    responder: Result<Responder, BoxError>,
 }
 
 struct Ports {
@@ -44,7 +43,7 @@ impl Function {
         let function = Self {
             variables: variables.clone(),
             ports: OnceCell::new(),
-            responder: HttpsResponder::new(),
+            responder: Responder::new(),
         };
         drop(function.ports().await);
         function
@@ -91,9 +90,7 @@ impl Function {
             tracing::error!(reason = %answer.reason, "the registration failed");
         }
         let responder = self.responder.as_ref().map_err(ToString::to_string)?;
-        responder
-            .put(&request.response_url, serde_json::to_vec(&answer)?)
-            .await
+        responder.put(&request.response_url, &answer).await
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lifeboat_jobs::ports::{BoxError, ObjectStore, StoreError};
+use lifeboat_aws::custom_resource::{hidden, shortened};
+use lifeboat_jobs::ports::{ObjectStore, StoreError};
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, Side, delegate_key, environment_key,
 };
@@ -17,11 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 mod keys;
-mod respond;
 mod surroundings;
 
 pub use keys::{Signs, Unwraps};
-pub use respond::HttpsResponder;
 pub use surroundings::{BucketCheck, ScratchBucket};
 
 /// The request of CloudFormation.
@@ -45,10 +44,6 @@ pub struct Registration {
     /// The properties in the template.
     #[serde(default)]
     pub resource_properties: Map<String, Value>,
-}
-
-fn hidden<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
-    String::deserialize(deserializer).map(Redacted::new)
 }
 
 /// The answer to CloudFormation.
@@ -90,33 +85,6 @@ impl Answer {
             data: json!({}),
         }
     }
-}
-
-/// In bytes. CloudFormation refuses answers of more than 4,096 bytes (AWS CloudFormation User Guide, "Custom
-/// resource response objects"), of which the names of stack and resource take some hundred, and JSON may
-/// escape what is quoted here.
-const LONGEST_REASON: usize = 1_024;
-
-/// As much of a reason as the console gets to see.
-fn shortened(reason: &str) -> String {
-    const DOTS: &str = " [...]";
-    if reason.len() <= LONGEST_REASON {
-        return reason.to_owned();
-    }
-    format!(
-        "{}{DOTS}",
-        &reason[..reason.floor_char_boundary(LONGEST_REASON - DOTS.len())]
-    )
-}
-
-/// Puts answers where CloudFormation waits for them.
-#[async_trait]
-pub trait Responder: Send + Sync {
-    /// Puts `body` to a presigned URL.
-    ///
-    /// # Errors
-    /// Where it does not arrive; CloudFormation then waits for its timeout.
-    async fn put(&self, url: &Redacted<String>, body: Vec<u8>) -> Result<(), BoxError>;
 }
 
 /// Tries the key of the environment: that it is of the right sort, and that this role may use it.

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use lifeboat_aws::BucketFacts;
+use lifeboat_aws::custom_resource::LONGEST_REASON;
 use lifeboat_jobs::failing::{FailingStore, Fault, Moment};
 use lifeboat_jobs::memory::MemoryStore;
 use lifeboat_model::Code;

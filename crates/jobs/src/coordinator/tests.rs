@@ -200,6 +200,19 @@ impl Story {
             .insert(point, VaultView::Signed(Box::new(signed)));
     }
 
+    /// The job that seals is claimed and done.
+    fn seal(&mut self, claimed: &str) {
+        let seal = self.job("seal");
+        self.claim(&seal, 1, claimed);
+        let Outcome::Done(Done::Capture(CaptureDone {
+            sealed: Some(point), ..
+        })) = sealed()
+        else {
+            unreachable!("it is made so above")
+        };
+        self.end(&seal, 1, Outcome::Done(Done::Seal(point)), Vec::new());
+    }
+
     fn known(&mut self) {
         for view in self.world.vault.values_mut() {
             *view = VaultView::Known;
@@ -354,15 +367,7 @@ fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
         story.end(job, 1, done(), Vec::new());
         story.decide(&format!("10:0{}:30", at + 1));
     }
-    let seal = story.job("seal");
-    story.claim(&seal, 1, "10:03:40");
-    let Outcome::Done(Done::Capture(CaptureDone {
-        sealed: Some(point), ..
-    })) = sealed()
-    else {
-        unreachable!("it is made so above")
-    };
-    story.end(&seal, 1, Outcome::Done(Done::Seal(point)), Vec::new());
+    story.seal("10:03:40");
     story.decide("10:04:30");
     insta::assert_snapshot!(story.told);
 }
@@ -416,15 +421,7 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
         story.end(job, 1, done, Vec::new());
     }
     story.decide("10:02:30");
-    let seal = story.job("seal");
-    story.claim(&seal, 1, "10:02:40");
-    let Outcome::Done(Done::Capture(CaptureDone {
-        sealed: Some(point), ..
-    })) = sealed()
-    else {
-        unreachable!("it is made so above")
-    };
-    story.end(&seal, 1, Outcome::Done(Done::Seal(point)), Vec::new());
+    story.seal("10:02:40");
     story.decide("10:03:30");
     insta::assert_snapshot!(story.told);
 }
