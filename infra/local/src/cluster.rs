@@ -13,6 +13,7 @@ use crate::certificates::Authority;
 use crate::http::Client;
 use crate::process::Process;
 use crate::programs::{ProgramsError, ensure_programs};
+use crate::throttle::Throttled;
 use folder::Folder;
 
 /// What a cluster should have. The default is the smallest: etcd and an API
@@ -357,6 +358,14 @@ impl Cluster {
         {
             server.kill();
         }
+    }
+
+    /// Gives the API server a fortieth of its time until the answer is dropped; nothing where it is gone.
+    #[must_use]
+    pub fn throttle_api_server(&self) -> Option<Throttled> {
+        let mut servers = self.servers.iter();
+        let server = servers.find(|server| server.name() == flags::API_SERVER)?;
+        Some(Throttled::begin(server.id()))
     }
 
     /// Starts the API server again at its old address and waits until it is ready.

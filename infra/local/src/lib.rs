@@ -21,6 +21,7 @@ mod process;
 mod programs;
 mod quiet;
 mod sample;
+mod throttle;
 mod webhook;
 
 pub use aws::{
@@ -32,4 +33,5 @@ pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};
 pub use programs::{ProgramsError, ensure_programs};
 pub use quiet::{Quiet, QuietError, wait_until_quiet};
 pub use sample::{CANARY, Sample, SampleError};
+pub use throttle::Throttled;
 pub use webhook::{Webhook, WebhookError};

@@ -187,7 +187,12 @@ impl Gateway {
             .get("x-amz-target")
             .is_some_and(|target| target == kms::TARGET);
         if scope.service == "cloudformation" {
-            self.stacks.note(&scope.region, &String::from_utf8_lossy(&body));
+            let form = String::from_utf8_lossy(&body);
+            self.stacks.note(&scope.region, &form);
+            if action == "cloudformation:DeleteStack" {
+                let stack = wire::parameter(&form, "StackName").unwrap_or_default();
+                self.custom_resources.end(&scope.region, &stack);
+            }
         }
         let mut answer = self.upstream.ask(parts, body.clone()).await?;
         if is_decrypt {

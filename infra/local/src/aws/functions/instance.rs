@@ -23,6 +23,7 @@ use super::memory::{self, Memory};
 use super::runtime_api::{Event, RuntimeApi};
 use crate::aws::arn;
 use crate::aws::credentials::{Credentials, now};
+use crate::aws::gateway::custom_resource::Passed;
 use crate::aws::gateway::wire::{Body, answer, element};
 use crate::aws::gateway::{Gateway, sts};
 use crate::aws::supervise::Supervised;
@@ -191,10 +192,11 @@ impl Instance {
         let mut turn = self.turn.lock().await;
         let id = request_id();
         let own_address = format!("http://{}", self.gateway.address());
-        let custom = self.gateway.custom_resources.complete(&body, &own_address);
-        let (resource, body) = match custom {
-            Some((resource, body)) => (Some(resource), body.into()),
-            None => (None, body),
+        let passed = self.gateway.custom_resources.pass(&body, &own_address);
+        let (resource, body) = match passed {
+            Passed::AsItIs => (None, body),
+            Passed::Completed { id, event } => (Some(id), event.into()),
+            Passed::Kept => return Bytes::from_static(b"null"),
         };
         self.say(&format!(
             "START RequestId: {id} Version: {}",

@@ -6,8 +6,14 @@
 //! an answer of FAILED becomes an error of the function. What a stack makes of an answer
 //! is the mend of [`super::stacks`]; tests read the answers from
 //! [`crate::LocalAws::custom_resources`].
+//!
+//! Where a property changes, fakecloud asks to delete the resource and to create another
+//! one, in any order, and CloudFormation asks for an update
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requesttypes.html>):
+//! the deletion is kept from the function, and the creation becomes an update. A resource
+//! that an update takes out of its template is not told from one that it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -30,33 +36,60 @@ pub(crate) struct CustomResources {
     asked: Mutex<Vec<(String, CustomResourceAnswer)>>,
     /// The names that functions gave, by stack and logical id.
     names: Mutex<BTreeMap<(String, String), Value>>,
+    /// Stacks that are being deleted, by Region and name.
+    ending: Mutex<BTreeSet<(String, String)>>,
+}
+
+/// What becomes of an event on its way to a function.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// It is no event of CloudFormation.
+    AsItIs,
+    /// The function gets this one. Its answer is found by the id.
+    Completed { id: String, event: Vec<u8> },
+    /// The function does not get it.
+    Kept,
 }
 
 impl CustomResources {
-    /// Completes an event of CloudFormation; nothing for any other event. Also gives
-    /// the id by which its answer is found.
-    pub(crate) fn complete(&self, event: &[u8], gateway: &str) -> Option<(String, Vec<u8>)> {
-        let mut event: Value = serde_json::from_slice(event).ok()?;
-        let is_custom = event["RequestType"].is_string()
-            && event["ServiceToken"].is_string()
-            && event["LogicalResourceId"].is_string()
-            && event["ResponseURL"].is_null();
-        if !is_custom {
-            return None;
+    /// Remembers that a stack, given by its name or its ARN, is being deleted.
+    pub(crate) fn end(&self, region: &str, stack: &str) {
+        lock(&self.ending).insert((region.to_owned(), name_of(stack).to_owned()));
+    }
+
+    /// Completes an event of CloudFormation.
+    pub(crate) fn pass(&self, event: &[u8], gateway: &str) -> Passed {
+        let Some(mut event) = custom_event(event) else {
+            return Passed::AsItIs;
+        };
+        let (place, stack) = (place(&event), event["StackId"].as_str().unwrap_or_default());
+        let region = stack.split(':').nth(3).unwrap_or_default();
+        let is_ending = lock(&self.ending).contains(&(region.to_owned(), name_of(stack).to_owned()));
+        // fakecloud leaves the properties out; a test that asks in its place does not.
+        if event["RequestType"] == "Delete" && event["ResourceProperties"].is_null() && !is_ending {
+            return Passed::Kept;
         }
-        let id = event["RequestId"].as_str()?.to_owned();
+        let id = event["RequestId"].as_str().unwrap_or_default().to_owned();
         event["ResponseURL"] = format!("{gateway}{PATH}{id}").into();
         as_texts(&mut event["ResourceProperties"]);
-        if let Some(name) = lock(&self.names).get(&place(&event)) {
+        let mut asked = lock(&self.asked);
+        if let Some(name) = lock(&self.names).get(&place) {
             event["PhysicalResourceId"] = name.clone();
+            if event["RequestType"] == "Create" {
+                let former = asked
+                    .iter()
+                    .rfind(|(_, record)| self::place(&record.event) == place);
+                event["OldResourceProperties"] = former.map_or(Value::Null, |(_, record)| {
+                    record.event["ResourceProperties"].clone()
+                });
+                event["RequestType"] = "Update".into();
+            }
         }
         let bytes = event.to_string().into_bytes();
-        let mut asked = lock(&self.asked);
         // The same event again is the same request.
         asked.retain(|(known, _)| *known != id);
         asked.push((id.clone(), CustomResourceAnswer { event, answer: None }));
-        drop(asked);
-        Some((id, bytes))
+        Passed::Completed { id, event: bytes }
     }
 
     /// Takes what a function put to its URL; false for a URL that nobody gave out.
@@ -89,6 +122,22 @@ impl CustomResources {
     }
 }
 
+/// An event for a custom resource that nobody has completed yet.
+fn custom_event(event: &[u8]) -> Option<Value> {
+    let event: Value = serde_json::from_slice(event).ok()?;
+    let is_custom = event["RequestType"].is_string()
+        && event["RequestId"].is_string()
+        && event["ServiceToken"].is_string()
+        && event["LogicalResourceId"].is_string()
+        && event["ResponseURL"].is_null();
+    is_custom.then_some(event)
+}
+
+/// The name of a stack that is given by its name or its ARN.
+fn name_of(stack: &str) -> &str {
+    stack.split('/').nth(1).unwrap_or(stack)
+}
+
 fn place(event: &Value) -> (String, String) {
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     (text("StackId"), text("LogicalResourceId"))
@@ -115,32 +164,65 @@ mod tests {
 
     fn event(kind: &str, id: &str) -> Vec<u8> {
         json!({
-            "RequestType": kind, "RequestId": id, "ServiceToken": "arn", "StackId": "s", "LogicalResourceId": "R",
-            "PhysicalResourceId": "made-up", "ResourceProperties": { "A": 1, "B": [true, "x"] },
+            "RequestType": kind, "RequestId": id, "ServiceToken": "arn", "LogicalResourceId": "R",
+            "StackId": "arn:aws:cloudformation:eu-west-1:111111111111:stack/s/1",
+            "PhysicalResourceId": "made-up", "ResourceProperties": { "A": 1, "B": [true, id] },
         })
         .to_string()
         .into_bytes()
     }
 
+    /// What the function gets.
+    fn passed(resources: &CustomResources, kind: &str, id: &str) -> Value {
+        match resources.pass(&event(kind, id), "http://g") {
+            Passed::Completed { id: given, event } => {
+                assert_eq!(given, id);
+                serde_json::from_slice(&event).unwrap()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn an_answer_is_taken_and_its_name_kept() {
         let resources = CustomResources::default();
-        let (id, completed) = resources.complete(&event("Create", "1"), "http://g").unwrap();
-        let completed: Value = serde_json::from_slice(&completed).unwrap();
-        assert_eq!(completed["ResponseURL"], "http://g/_lifeboat/cloudformation/1");
+        let created = passed(&resources, "Create", "1");
+        assert_eq!(created["ResponseURL"], "http://g/_lifeboat/cloudformation/1");
         assert_eq!(
-            completed["ResourceProperties"],
-            json!({ "A": "1", "B": ["true", "x"] })
+            created["ResourceProperties"],
+            json!({ "A": "1", "B": ["true", "1"] })
         );
-        assert_eq!(resources.failure(&id), None);
-        assert!(resources.take(&id, br#"{"Status":"SUCCESS","PhysicalResourceId":"mine"}"#));
-        assert_eq!(resources.failure(&id), None);
-        let (id, deleted) = resources.complete(&event("Delete", "2"), "http://g").unwrap();
-        let deleted: Value = serde_json::from_slice(&deleted).unwrap();
-        assert_eq!(deleted["PhysicalResourceId"], "mine");
-        assert!(resources.take(&id, br#"{"Status":"FAILED","Reason":"no"}"#));
-        assert!(resources.failure(&id).unwrap().contains("\"no\""));
+        assert_eq!(resources.failure("1"), None);
+        assert!(resources.take("1", br#"{"Status":"SUCCESS","PhysicalResourceId":"mine"}"#));
+        assert_eq!(resources.failure("1"), None);
+        resources.end("eu-west-1", "s");
+        assert_eq!(passed(&resources, "Delete", "2")["PhysicalResourceId"], "mine");
+        assert!(resources.take("2", br#"{"Status":"FAILED","Reason":"no"}"#));
+        assert!(resources.failure("2").unwrap().contains("\"no\""));
         assert!(!resources.take("3", b"{}"));
-        assert_eq!(resources.complete(br#"{"detail":{}}"#, "http://g"), None);
+        let other = resources.pass(br#"{"detail":{}}"#, "http://g");
+        assert_eq!(other, Passed::AsItIs);
+    }
+
+    #[test]
+    fn a_replacement_becomes_an_update() {
+        let resources = CustomResources::default();
+        passed(&resources, "Create", "1");
+        assert!(resources.take("1", br#"{"Status":"SUCCESS","PhysicalResourceId":"mine"}"#));
+        let delete = String::from_utf8(event("Delete", "2")).unwrap();
+        let mut delete: Value = serde_json::from_str(&delete).unwrap();
+        delete["ResourceProperties"] = Value::Null;
+        let delete = delete.to_string().into_bytes();
+        assert_eq!(resources.pass(&delete, "http://g"), Passed::Kept);
+        let updated = passed(&resources, "Create", "3");
+        assert_eq!(updated["RequestType"], "Update");
+        assert_eq!(updated["PhysicalResourceId"], "mine");
+        assert_eq!(updated["OldResourceProperties"]["B"], json!(["true", "1"]));
+        assert_eq!(updated["ResourceProperties"]["B"], json!(["true", "3"]));
+        resources.end(
+            "eu-west-1",
+            "arn:aws:cloudformation:eu-west-1:111111111111:stack/s/1",
+        );
+        assert_ne!(resources.pass(&delete, "http://g"), Passed::Kept);
     }
 }
