@@ -1,6 +1,7 @@
 //! The loop over open jobs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::RecipientKey;
@@ -24,6 +25,10 @@ mod watch;
 /// What is kept back of an invocation for its last writes: a checkpoint takes a few requests to S3, each of
 /// which may be tried again.
 const MARGIN: SignedDuration = SignedDuration::from_secs(45);
+
+/// How often work asks whether it is still wanted. Who cancels a restore waits for that, and a request to S3 in ten
+/// seconds costs next to nothing.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// A delegate with everything that it reaches the world through.
 pub struct Delegate {
@@ -90,9 +95,9 @@ impl Deadline {
 
     /// How long work may go on.
     #[must_use]
-    pub fn remaining(self, now: Timestamp) -> std::time::Duration {
+    pub fn remaining(self, now: Timestamp) -> Duration {
         let left = self.stop_at().duration_since(now);
-        std::time::Duration::try_from(left).unwrap_or_default()
+        Duration::try_from(left).unwrap_or_default()
     }
 }
 

@@ -5,7 +5,6 @@
 //! `lifeboat_jobs::job::progress`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{MissingRecord, PackRecord, WrappedKeyRecord};
@@ -25,11 +24,7 @@ use lifeboat_kubernetes::{Api, Brake, CaptureOptions, Captured, Ended, capture_p
 use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
 
 use super::watch::Braked;
-use super::{Delegate, End, Epoch, failed, worth_a_retry};
-
-/// How often a capture asks whether it is still wanted: a request to S3 in half a minute costs next to nothing,
-/// and a capture that was cancelled keeps the next one waiting.
-const LOOK: Duration = Duration::from_secs(30);
+use super::{Delegate, End, Epoch, LOOK, failed, worth_a_retry};
 
 /// What all clusters of a capture share.
 struct Order<'a> {

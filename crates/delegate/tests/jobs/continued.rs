@@ -7,7 +7,7 @@ use lifeboat_delegate::{Deadline, Delegate};
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_jobs::job::claim::view;
 use lifeboat_jobs::job::{Assignment, Done, JobFile, Outcome, Progress, Types, Work};
-use lifeboat_jobs::ports::Clock as _;
+use lifeboat_jobs::ports::{Clock as _, ObjectStore};
 use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
 
@@ -407,4 +407,40 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     let (in_many, in_one) = (restored(&other), restored(world.target()));
     assert!(in_one.len() > 70, "{} objects", in_one.len());
     assert_eq!(in_many, in_one);
+}
+
+/// Somebody who cancels a restore that stands still does not wait for the end of its invocation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
+    let world = World::start();
+    fill(world.source());
+    let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
+    world.assign(&world.primary_scratch, &capture, 1).await;
+    let deadline = Deadline::new(crate::world::later());
+    world.primary().run("captures", deadline).await.unwrap();
+    world.move_to_vault().await;
+
+    let job = world.restore("20261121T101000Z-bbbbbb-restore");
+    world.assign(&world.recovery_scratch, &job, 1).await;
+    let mut delegate = world.recovery();
+    delegate.clusters = Arc::new(Stalling {
+        kubeconfig: world.target().kubeconfig().to_path_buf(),
+        writes: 5,
+    });
+    let store = Arc::clone(&world.recovery_scratch);
+    let cancels = tokio::spawn(cancel_once_claimed(store, job.job.clone()));
+    delegate.run("restores", deadline).await.unwrap();
+    cancels.await.unwrap();
+    let ended = outcome(world.recovery_scratch.as_ref(), &job.job).await;
+    assert_eq!(ended, Outcome::Cancelled {});
+}
+
+async fn cancel_once_claimed(store: Arc<dyn ObjectStore>, job: JobId) {
+    while view(store.as_ref(), &job).await.unwrap().claims.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let cancel =
+        serde_json::json!({"format": 1, "job": job, "at": crate::world::at(1), "reason": "asked for"});
+    let key = JobFile::Cancel.key(&job);
+    store.put_new(&key, cancel.to_string().into()).await.unwrap();
 }
