@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use lifeboat_model::{ApplicationName, EnvironmentId, Epoch, JobId, ObjectKey};
+use lifeboat_model::{ApplicationName, Code, EnvironmentId, Epoch, JobId, ObjectKey, Problem};
 
 use super::FORMAT;
 use super::document::{Assignment, Checkpoint, Claim};
 use super::keys::{JobFile, job_prefix, jobs_prefix};
 use super::progress::Progress;
-use super::read::{Document, DocumentError};
-use super::result::JobResult;
+use super::read::{Document, DocumentError, LARGE};
+use super::result::{JobResult, Outcome};
 use super::view::{JobView, Refused, Verdict};
 use crate::listing;
 use crate::ports::{ObjectStore, StoreError};
@@ -257,10 +257,36 @@ pub async fn checkpoint(
 
 /// Ends the job. [`Written::Other`] says that another epoch has ended it already.
 ///
+/// A result that the coordinator would refuse to read for its size ([`LARGE`]) ends the job as failed: it would else
+/// be done again until its last epoch, with the same result.
+///
 /// # Errors
 /// Where the store fails.
 pub async fn finish(store: &dyn ObjectStore, result: &JobResult) -> Result<Written, StoreError> {
-    put_once(store, &JobFile::Result.key(&result.job), result.to_bytes().into()).await
+    let mut bytes = result.to_bytes();
+    if bytes.len() > LARGE {
+        bytes = without_contents(result, bytes.len()).to_bytes();
+    }
+    put_once(store, &JobFile::Result.key(&result.job), bytes.into()).await
+}
+
+fn without_contents(result: &JobResult, size: usize) -> JobResult {
+    let problem = Problem::new(
+        Code::JobDocumentRefused,
+        format!(
+            "the result of {} has {size} bytes, and the coordinator reads {LARGE} at most",
+            result.job
+        ),
+        "back up fewer clusters or types in one application, and report this",
+    );
+    JobResult {
+        outcome: Outcome::Failed {
+            problems: vec![problem],
+            retry: false,
+        },
+        access: Vec::new(),
+        ..result.clone()
+    }
 }
 
 /// The beginning of the names of jobs that a delegate still looks at: those of the last two days. The
@@ -276,4 +302,51 @@ pub fn since(now: Timestamp) -> String {
 #[must_use]
 pub fn label(job: &JobId, epoch: Epoch) -> String {
     format!("{job} epoch {}", epoch.get())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::job::document::ClusterTarget;
+    use crate::job::result::Done;
+    use crate::memory::MemoryStore;
+
+    /// A result that found so many clusters.
+    fn result(clusters: usize) -> JobResult {
+        let found = (0..clusters).map(|number| {
+            let name = format!("cluster-{number}");
+            let arn = format!("arn:aws:eks:eu-west-1:111111111111:cluster/{name}");
+            serde_json::from_value::<ClusterTarget>(serde_json::json!({"name": name, "arn": arn})).unwrap()
+        });
+        JobResult {
+            format: FORMAT,
+            job: JobId::parse("shop/20261121T112233Z-7f3a9c-check").unwrap(),
+            epoch: Epoch::new(1).unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            outcome: Outcome::Done(Done::Check {
+                found: found.collect(),
+                missing: Vec::new(),
+            }),
+            access: Vec::new(),
+            environment: EnvironmentId::parse("111111111111-eu-west-1").unwrap(),
+            delegate: lifeboat_model::Arn::parse("arn:aws:lambda:eu-west-1:111111111111:function:f").unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_result_that_nobody_would_read_ends_the_job_as_failed() {
+        futures::executor::block_on(async {
+            for (clusters, is_done) in [(10, true), (40_000, false)] {
+                let (store, result) = (MemoryStore::new(), result(clusters));
+                assert_eq!(finish(&store, &result).await.unwrap(), Written::New);
+                let key = JobFile::Result.key(&result.job);
+                let (bytes, _) = store.get(&key).await.unwrap();
+                assert!(bytes.len() <= LARGE);
+                let read: JobResult = crate::job::read::read(&key, &bytes).unwrap();
+                assert_eq!(matches!(read.outcome, Outcome::Done(_)), is_done);
+                assert_eq!(finish(&store, &result).await.unwrap(), Written::Same);
+            }
+        });
+    }
 }
