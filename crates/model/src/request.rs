@@ -259,6 +259,10 @@ pub struct RestoreStatus {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// Where the whole report lies, once it has come to its end: `s3://<bucket>/<key>`, in the scratch bucket of the
+    /// recovery environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// How far a restore is.

@@ -195,11 +195,11 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
         // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
         Box::pin(ask(command, context)).await
     })?;
-    context.print(&AnswerDocument::new(answer, SystemClock.now()))?;
+    context.print(&answer)?;
     Ok(exit)
 }
 
-async fn ask(command: &Command, context: &Context) -> Result<(Answer, Exit), Failure> {
+async fn ask(command: &Command, context: &Context) -> Result<(AnswerDocument, Exit), Failure> {
     let (request, asks) = match command {
         Command::Put(arguments) => {
             let (document, _) = read_document(&arguments.file)?;
@@ -228,10 +228,14 @@ async fn ask(command: &Command, context: &Context) -> Result<(Answer, Exit), Fai
         Command::Restore(arguments) => return restore(arguments, context).await,
     };
     let office = Office::new(asks.aws.open().await?);
-    Ok((office.ask(&request).await?, Exit::Success))
+    Ok((now(office.ask(&request).await?), Exit::Success))
 }
 
-async fn backup(arguments: &BackupArguments, context: &Context) -> Result<(Answer, Exit), Failure> {
+fn now(answer: Answer) -> AnswerDocument {
+    AnswerDocument::new(answer, SystemClock.now())
+}
+
+async fn backup(arguments: &BackupArguments, context: &Context) -> Result<(AnswerDocument, Exit), Failure> {
     let request = BackupRequest {
         application: arguments.of.name.clone(),
         token: Some(named(arguments.request.token.as_ref())),
@@ -239,13 +243,13 @@ async fn backup(arguments: &BackupArguments, context: &Context) -> Result<(Answe
     let office = Office::new(arguments.of.ask.aws.open().await?);
     if !arguments.request.wait {
         let accepted = office.accepted(&Request::Backup(request)).await?;
-        return Ok((Answer::Accepted(accepted), Exit::Success));
+        return Ok((now(Answer::Accepted(accepted)), Exit::Success));
     }
     let (points, exit) = follow::backup(&office, request, context).await?;
-    Ok((Answer::Points(points), exit))
+    Ok((now(Answer::Points(points)), exit))
 }
 
-async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Answer, Exit), Failure> {
+async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(AnswerDocument, Exit), Failure> {
     let request = RestoreRequest {
         application: arguments.of.name.clone(),
         point: arguments.point.clone(),
@@ -257,10 +261,11 @@ async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Ans
     let office = Office::new(arguments.of.ask.aws.open().await?);
     let accepted = office.accepted(&Request::Restore(request)).await?;
     if !arguments.request.wait {
-        return Ok((Answer::Accepted(accepted), Exit::Success));
+        return Ok((now(Answer::Accepted(accepted)), Exit::Success));
     }
     let (status, exit) = follow::restore(&office, &accepted, context).await?;
-    Ok((Answer::Status(status), exit))
+    let reports = follow::reports(&office, &status, context).await;
+    Ok((now(Answer::Status(status)).with_reports(reports), exit))
 }
 
 /// The token of a request. One without would start twice where its answer was lost.

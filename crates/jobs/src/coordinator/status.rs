@@ -126,5 +126,8 @@ fn restore_status(run: &RestoreRun) -> RestoreStatus {
             .as_ref()
             .map(|end| end.problems.clone())
             .unwrap_or_default(),
+        report: (run.end.as_ref())
+            .and_then(|end| end.report.as_ref())
+            .map(|key| format!("s3://{}/{key}", run.environment.scratch_bucket())),
     }
 }

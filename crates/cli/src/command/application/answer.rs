@@ -5,6 +5,7 @@ use lifeboat_model::request::{
     Accepted, Answer, ApplicationStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus, StatusAnswer,
 };
 use lifeboat_model::{Code, Severity};
+use lifeboat_plan::report::Report;
 use serde::{Serialize, Serializer};
 
 use crate::output::table::Table;
@@ -18,13 +19,24 @@ const ENDED: usize = 3;
 pub struct AnswerDocument {
     answer: Answer,
     now: Timestamp,
+    reports: Vec<Report>,
 }
 
 impl AnswerDocument {
     /// An answer that came now.
     #[must_use]
     pub fn new(answer: Answer, now: Timestamp) -> Self {
-        Self { answer, now }
+        Self {
+            answer,
+            now,
+            reports: Vec::new(),
+        }
+    }
+
+    /// With the reports of the restores in it. They are told to people only: programs find their places in the answer.
+    #[must_use]
+    pub fn with_reports(self, reports: Vec<Report>) -> Self {
+        Self { reports, ..self }
     }
 }
 
@@ -36,6 +48,18 @@ impl Serialize for AnswerDocument {
 
 impl Document for AnswerDocument {
     fn table(&self) -> String {
+        let mut text = self.answer_text();
+        for report in &self.reports {
+            let title = format!("\nreport of {} of {}\n", report.cluster, report.point);
+            text.push_str(&title);
+            text.push_str(&report.text());
+        }
+        text
+    }
+}
+
+impl AnswerDocument {
+    fn answer_text(&self) -> String {
         match &self.answer {
             Answer::Accepted(accepted) => accepted_text(accepted),
             Answer::Status(status) => status_text(status, self.now),
@@ -147,6 +171,9 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
         field("restore", restore_line(restore));
         for problem in &restore.problems {
             text_of_problem(&mut field, problem);
+        }
+        if let Some(place) = &restore.report {
+            field("", format!("report in {place}"));
         }
     }
     if let Some(key) = &status.signing_key {

@@ -1,14 +1,19 @@
 //! Waits for what was asked for, and tells how it goes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_aws::{S3Location, S3Store};
+use lifeboat_filesystem::SystemIds;
+use lifeboat_jobs::ports::ObjectStore;
 use lifeboat_kubernetes::retry::wait;
 use lifeboat_model::request::{
     Accepted, ApplicationStatus, BackupRequest, PointsAnswer, Request, RestoreState, RestoreStatus,
     StatusAnswer,
 };
-use lifeboat_model::{Code, RecoveryPointId};
+use lifeboat_model::{Code, EnvironmentId, ObjectKey, RecoveryPointId};
+use lifeboat_plan::report::Report;
 
 use super::answer::restore_line;
 use crate::aws::office::Office;
@@ -141,6 +146,37 @@ pub(super) async fn restore(
         }
         wait(PAUSE).await;
     }
+}
+
+/// The reports of restores that have ended. One that cannot be read, for example because the scratch bucket belongs to
+/// another account than the credentials, is a note: the answer says where it lies.
+pub(super) async fn reports(office: &Office, status: &StatusAnswer, context: &Context) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for application in &status.applications {
+        let places = application
+            .restores
+            .iter()
+            .filter_map(|restore| restore.report.as_ref());
+        for place in places {
+            match report(office, &application.recovery, place).await {
+                Ok(report) => reports.push(report),
+                Err(failure) => context.progress.note(failure.to_string()),
+            }
+        }
+    }
+    reports
+}
+
+async fn report(office: &Office, environment: &EnvironmentId, place: &str) -> Result<Report, Failure> {
+    let doing = || format!("failed to read the report {place}");
+    let bucket = environment.scratch_bucket();
+    let key = place.strip_prefix(&format!("s3://{bucket}/")).unwrap_or_default();
+    let key = ObjectKey::parse(key).map_err(|error| Failure::of(Code::CoordinatorFailed, doing(), &error))?;
+    let location = S3Location::bucket(bucket, environment.account.clone());
+    let session = office.session().in_region(&environment.region);
+    let store = S3Store::new(session.context(), location, Arc::new(SystemIds));
+    let (bytes, _) = (store.get(&key).await).map_err(|error| Failure::from(error.problem()))?;
+    serde_json::from_slice(&bytes).map_err(|error| Failure::of(Code::CoordinatorFailed, doing(), &error))
 }
 
 fn exit_of(restores: &[RestoreStatus]) -> Exit {
