@@ -6,6 +6,7 @@
 mod idle;
 mod start;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -124,12 +125,12 @@ fn backup(report: &mut Report, story: &Story<'_>, sizes: &Sizes) -> Result<()> {
             &["backup", "--kubeconfig", &kubeconfig, "--cluster", "orders"],
             &[0],
         )?;
-        let before = reports(story.aws, "lifeboat-shop-primary").len();
+        let before = reports(story.aws, "lifeboat-shop-primary");
         let seconds = through_aws(story.aws, repetition)?;
-        let of_backup = &reports(story.aws, "lifeboat-shop-primary")[before..];
-        peak = of_backup
+        peak = reports(story.aws, "lifeboat-shop-primary")
             .iter()
-            .fold(peak, |peak, report| peak.max(report.peak_mib));
+            .filter(|(request, _)| !before.contains_key(*request))
+            .fold(peak, |peak, (_, report)| peak.max(report.peak_mib));
         println!(
             "  by the command line {:.2} s, through AWS {seconds:.2} s",
             run.wall_seconds
@@ -189,25 +190,28 @@ struct Invocation {
     peak_mib: f64,
 }
 
-/// The invocations of a function so far.
-fn reports(aws: &LocalAws, function: &str) -> Vec<Invocation> {
+/// The invocations of a function so far, by their request. A function may have several environments, each with a log
+/// of its own, so that the order of the lines tells nothing.
+fn reports(aws: &LocalAws, function: &str) -> BTreeMap<String, Invocation> {
     let logs = aws.function_logs();
     let own = logs.iter().filter(|log| log.function == function);
     own.flat_map(|log| log.text.lines().filter_map(report_line))
         .collect()
 }
 
-fn report_line(line: &str) -> Option<Invocation> {
+fn report_line(line: &str) -> Option<(String, Invocation)> {
     let figures = line.strip_prefix("REPORT RequestId: ")?;
+    let (request, figures) = figures.split_once('\t')?;
     let figure = |name: &str| -> Option<f64> {
         let text = figures.split('\t').find_map(|part| part.strip_prefix(name))?;
         text.split_whitespace().next()?.parse().ok()
     };
-    Some(Invocation {
+    let invocation = Invocation {
         billed_seconds: figure("Billed Duration: ")? / 1000.0,
         memory_mib: figure("Memory Size: ")?,
         peak_mib: figure("Max Memory Used: ")?,
-    })
+    };
+    Some((request.to_owned(), invocation))
 }
 
 #[cfg(test)]
@@ -222,7 +226,7 @@ mod tests {
             memory_mib: 512.0,
             peak_mib: 40.0,
         };
-        assert_eq!(report_line(line), Some(expected));
+        assert_eq!(report_line(line), Some(("1".to_owned(), expected)));
         assert_eq!(report_line("END RequestId: 1"), None);
     }
 }
