@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use lifeboat_local::Decision;
+use lifeboat_local::{AuditEntry, Decision};
 use lifeboat_tests::aws::Story;
 use lifeboat_tests::aws::client::Client;
 use lifeboat_tests::stage::Narrator;
@@ -14,13 +14,7 @@ use crate::field::{Field, PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, TOPIC, VAULT
 use crate::forgeries::{self, Forgeries};
 use crate::grants::{Call, Grant, compare};
 use crate::secrets::{self, Secrets};
-use crate::{logs, policies};
-
-/// The shortest useful invocation in seconds: a delegate keeps 45 for its last writes, so that this leaves two.
-const SHORT: &str = "47";
-
-/// What the templates say.
-const LONG: &str = "900";
+use crate::{interruptions, logs, policies};
 
 /// Longer ago than any safety or pause.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
@@ -81,14 +75,9 @@ const UNUSED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Goes on where the tour ends.
+/// Goes on where the tour ends until nothing is left but what must outlive the stacks, and holds all of it to what it
+/// was trusted with.
 pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
-    let field = Field::of(story)?;
-    use_everything(&field, told).map(|_| ())
-}
-
-/// Goes on until nothing is left but what must outlive the stacks, and holds all of it to what it was trusted with.
-pub(crate) fn go_on_to_the_end(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
     let field = Field::of(story)?;
     let mut said = use_everything(&field, told)?;
 
@@ -107,6 +96,7 @@ pub(crate) fn go_on_to_the_end(story: &Story<'_>, told: &mut Narrator) -> Result
     }
     let secrets = Secrets::gather(&field)?;
     let grants = policies::grants(&field)?;
+    let while_deployed = field.aws.audit().len();
 
     told.step("delete", "The end of the stacks");
     for who in [field.primary, field.recovery] {
@@ -116,12 +106,22 @@ pub(crate) fn go_on_to_the_end(story: &Story<'_>, told: &mut Narrator) -> Result
     told.say("keys, buckets and recovery points have outlived their stacks");
 
     told.step("trust", "What was trusted, and what was told");
-    needed_and_enough(&field, &grants, told)?;
-    logs::are_structured(&field.aws.function_logs())?;
-    let objects = secrets::are_kept(&field, &secrets, &said)?;
-    told.say(&format!(
-        "no secret in any log, answer, event or notice, nor in the clear in {objects} objects of the buckets"
-    ));
+    // A run takes minutes: it tells everything that it finds.
+    let found: Vec<String> = [
+        nothing_refused(&field, while_deployed),
+        needed_and_enough(&field, &grants, told),
+        logs::are_structured(&field.aws.function_logs()),
+        secrets::are_kept(&field, &secrets, &said).map(|objects| {
+            told.say(&format!(
+                "no secret in any log, answer, event or notice, nor in the clear in {objects} objects of the buckets"
+            ));
+        }),
+    ]
+    .into_iter()
+    .filter_map(Result::err)
+    .map(|error| format!("{error:#}"))
+    .collect();
+    ensure!(found.is_empty(), "{}", found.join("\n"));
     Ok(())
 }
 
@@ -140,9 +140,10 @@ fn use_everything(field: &Field<'_>, told: &mut Narrator) -> Result<Vec<(String,
 
     told.step(
         "cancel",
-        "A restore that outlasts its invocation, and is cancelled",
+        "A backup and a restore that outlast their invocations, and are cancelled",
     );
-    cancel(field, told)?;
+    interruptions::of_a_backup(field, told)?;
+    interruptions::of_a_restore(field, told)?;
 
     told.step("refuse", "What came of the forgeries");
     let notices = settle(field, &queue, &forgeries)?;
@@ -300,72 +301,6 @@ fn verify_again(field: &Field<'_>) -> Result<()> {
     })
 }
 
-fn timeout(who: &Client, function: &str, seconds: &str) -> Result<()> {
-    let arguments = [
-        "lambda",
-        "update-function-configuration",
-        "--function-name",
-        function,
-        "--timeout",
-        seconds,
-    ];
-    who.json(&arguments).map(|_| ())
-}
-
-/// Restores with invocations that are too short for it, sees that the next one goes on, and cancels.
-fn cancel(field: &Field<'_>, told: &Narrator) -> Result<()> {
-    timeout(field.recovery, "lifeboat-shop-recovery", SHORT)?;
-    let wish = json!({"restore": {"application": "shop", "token": "too-long"}});
-    field.ask(&wish)?;
-    let find = |end: &str| -> Result<Option<String>> {
-        let keys = field.keys(field.recovery, RECOVERY_SCRATCH, "jobs/shop/")?;
-        Ok(keys
-            .into_iter()
-            .find(|key| key.contains("-restore") && key.ends_with(end)))
-    };
-    let found = field.until("wait for a checkpoint", || {
-        field.tick()?;
-        let state = restore_state(field)?;
-        ensure!(
-            matches!(state.as_str(), "waiting" | "running" | "done"),
-            "the restore is {state} already"
-        );
-        let checkpoint = find("/checkpoint-0001.json")?;
-        Ok((checkpoint.is_some() || state == "done").then_some(checkpoint))
-    })?;
-    let Some(found) = found else {
-        // A machine that is fast and has nothing else to do.
-        told.say("the restore was quicker than its invocation is short: there is nothing to cancel");
-        return timeout(field.recovery, "lifeboat-shop-recovery", LONG);
-    };
-    told.say(&format!("the first invocation came as far as {found}"));
-    field.ask(&json!({"cancel": {"application": "shop", "restore": "too-long"}}))?;
-    // An invocation that ends before it has claimed anything is found again by the next; here it need not.
-    timeout(field.recovery, "lifeboat-shop-recovery", LONG)?;
-    let state = field.until("wait for the end of the restore", || {
-        field.tick()?;
-        let state = restore_state(field)?;
-        Ok((!matches!(state.as_str(), "waiting" | "running")).then_some(state))
-    })?;
-    // An invocation that was under way may have come to its end before it heard.
-    ensure!(
-        matches!(state.as_str(), "cancelled" | "done"),
-        "the restore is {state}"
-    );
-    told.say(&format!("then it was cancelled; it ended as {state}"));
-    Ok(())
-}
-
-fn restore_state(field: &Field<'_>) -> Result<String> {
-    let status = field.status("shop")?;
-    let restores = list(&status["restores"]).iter();
-    let mut found = restores.filter(|restore| text(&restore["token"]).starts_with("too-long"));
-    Ok(found
-        .next()
-        .map_or("waiting", |restore| text(&restore["state"]))
-        .to_owned())
-}
-
 /// The stacks that are there, with their parameters.
 fn stacks(who: &Client) -> Result<Vec<(String, Value)>> {
     let described = who.json(&["cloudformation", "describe-stacks"])?;
@@ -400,48 +335,35 @@ fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
         told.say(&format!("{stack}: {bucket}/{key} becomes {next}"));
         let (from, to) = (format!("s3://{bucket}/{key}"), format!("s3://{bucket}/{next}"));
         who.text(&["s3", "cp", "--only-show-errors", &from, &to])?;
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../cloudformation/application.yaml");
-        let key = format!("DelegateKey={next}");
-        who.text(&[
-            "cloudformation",
-            "deploy",
-            "--stack-name",
-            stack,
-            "--template-file",
-            file,
-            "--parameter-overrides",
-            &key,
-        ])?;
-        told.say(&format!("{stack} is updated"));
-        play(field, who, stack, "Update")?;
-        told.say(&format!(
-            "{stack} has new code from {bucket}, and its delegate is registered again"
-        ));
+        change(field, who, stack, parameters, next)?;
+        complete(field, who, stack, "UPDATE_COMPLETE")?;
+        told.say(&format!("{stack} has new code from {bucket}"));
     }
-    let updates = field.aws.custom_resources();
-    let updated = updates
-        .iter()
-        .filter(|asked| asked.event["RequestType"] == "Update")
-        .filter(|asked| {
-            asked
-                .answer
-                .as_ref()
-                .is_some_and(|answer| answer["Status"] == "SUCCESS")
-        })
-        .count();
-    ensure!(updated == 2, "{updated} delegates have registered again, not two");
+    field.until("wait for both delegates to register again", || {
+        let asked = field.aws.custom_resources();
+        let updates = asked
+            .iter()
+            .filter(|asked| asked.event["RequestType"] == "Update");
+        let answers: Vec<&Value> = updates.filter_map(|asked| asked.answer.as_ref()).collect();
+        for answer in &answers {
+            ensure!(answer["Status"] == "SUCCESS", "{answer}");
+        }
+        Ok((answers.len() == 2).then_some(()))
+    })?;
     let template = field.file("cart.yaml");
     std::fs::write(&template, CART)?;
     let file = template.to_string_lossy().into_owned();
-    let deploy = [
+    let body = format!("file://{file}");
+    let create = [
         "cloudformation",
-        "deploy",
+        "create-stack",
         "--stack-name",
         "cart-application",
-        "--template-file",
-        &file,
+        "--template-body",
+        &body,
     ];
-    field.recovery.text(&deploy)?;
+    field.recovery.text(&create)?;
+    complete(field, field.recovery, "cart-application", "CREATE_COMPLETE")?;
     let cart = field.ask(&json!({"application": {"get": {"application": "cart"}}}))?;
     ensure!(
         cart["application"]["schedule"]["every"] == "6h",
@@ -451,23 +373,71 @@ fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
     Ok(())
 }
 
-/// The CloudFormation of this machine forgets to ask a custom resource whose properties have changed, and removes its
-/// function before it could answer to its end. Its part is played here, with the event that the resource was made
-/// with.
-fn play(field: &Field<'_>, who: &Client, stack: &str, request: &str) -> Result<()> {
+/// Changes the key of the code, as `aws cloudformation deploy` does, which looks every thirty seconds only whether it
+/// is done.
+fn change(field: &Field<'_>, who: &Client, stack: &str, parameters: &Value, key: &str) -> Result<()> {
+    let kept = list(parameters)
+        .iter()
+        .map(|parameter| text(&parameter["ParameterKey"]))
+        // The local AWS shows its pseudo parameters too.
+        .filter(|name| !name.contains("::"))
+        .map(|name| match name {
+            "DelegateKey" => format!("ParameterKey={name},ParameterValue={key}"),
+            _ => format!("ParameterKey={name},UsePreviousValue=true"),
+        });
+    let kept: Vec<String> = kept.collect();
+    let body = concat!(
+        "file://",
+        env!("CARGO_MANIFEST_DIR"),
+        "/../cloudformation/application.yaml"
+    );
+    let names = ["--stack-name", stack, "--change-set-name", "next"];
+    let mut create = vec!["cloudformation", "create-change-set"];
+    create.extend(names);
+    create.extend(["--change-set-type", "UPDATE", "--template-body", body]);
+    create.extend(["--capabilities", "CAPABILITY_NAMED_IAM", "--parameters"]);
+    create.extend(kept.iter().map(String::as_str));
+    who.text(&create)?;
+    let mut describe = vec!["cloudformation", "describe-change-set"];
+    describe.extend(names);
+    field.until("wait for a change set", || {
+        let described = who.json(&describe)?;
+        let status = text(&described["Status"]);
+        ensure!(status != "FAILED", "the change of {stack} failed: {described}");
+        Ok((status == "CREATE_COMPLETE").then_some(()))
+    })?;
+    let mut execute = vec!["cloudformation", "execute-change-set"];
+    execute.extend(names);
+    who.text(&execute).map(|_| ())
+}
+
+/// Waits until a stack is as it should be.
+fn complete(field: &Field<'_>, who: &Client, stack: &str, wanted: &str) -> Result<()> {
+    field.until("wait for a stack", || {
+        let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
+        let status = text(&described["Stacks"][0]["StackStatus"]);
+        ensure!(
+            !status.contains("FAILED") && !status.contains("ROLLBACK"),
+            "the stack {stack} is {}",
+            described["Stacks"][0]
+        );
+        Ok((status == wanted).then_some(()))
+    })
+}
+
+/// The CloudFormation of this machine removes the function of a custom resource before it could answer to its end. Its
+/// part is played here, with the event that the resource was last changed with.
+fn play_end(field: &Field<'_>, who: &Client, stack: &str) -> Result<()> {
     let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
     let id = text(&described["Stacks"][0]["StackId"]);
     let asked = field.aws.custom_resources();
-    let made = asked
-        .iter()
-        .find(|asked| asked.event["RequestType"] == "Create" && text(&asked.event["StackId"]) == id);
-    let Some(made) = made else {
+    let last = asked.iter().rfind(|asked| text(&asked.event["StackId"]) == id);
+    let Some(last) = last else {
         return Ok(());
     };
-    let mut event = made.event.clone();
-    event["RequestType"] = request.into();
-    event["RequestId"] = format!("{request}-{stack}-{}", who.region()).into();
-    event["OldResourceProperties"] = event["ResourceProperties"].clone();
+    let mut event = last.event.clone();
+    event["RequestType"] = "Delete".into();
+    event["RequestId"] = format!("delete-{stack}-{}", who.region()).into();
     // Its address is used up; another one is given on the way.
     event["ResponseURL"] = Value::Null;
     let function = text(&event["ServiceToken"]).to_owned();
@@ -497,7 +467,7 @@ fn delete(field: &Field<'_>, who: &Client, told: &Narrator) -> Result<Vec<(Strin
     // An export that is imported cannot be deleted: the application's stack goes first.
     names.sort_by_key(|name| !name.contains("application"));
     for name in &names {
-        play(field, who, name, "Delete")?;
+        play_end(field, who, name)?;
         who.text(&["cloudformation", "delete-stack", "--stack-name", name])?;
         field.until("wait for the end of a stack", || {
             let left = stacks(who)?;
@@ -551,28 +521,40 @@ fn stays(field: &Field<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Holds that IAM refused nothing: the first `while_deployed` calls none at all, the later ones only what the
+/// coordinator asks of a bucket whose policy has gone with its stack.
+fn nothing_refused(field: &Field<'_>, while_deployed: usize) -> Result<()> {
+    let is_of_the_end = |at: usize, entry: &AuditEntry| {
+        at >= while_deployed
+            && entry.principal.contains("/LifeboatCoordinator-")
+            && entry
+                .resource
+                .starts_with(&format!("arn:aws:s3:::{PRIMARY_SCRATCH}"))
+    };
+    let audit = field.aws.audit();
+    let refused: BTreeSet<String> = audit
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.decision == Decision::Denied && entry.principal.contains("/Lifeboat"))
+        .filter(|(at, entry)| !is_of_the_end(*at, entry))
+        .map(|(_, entry)| format!("{} {} on {}", entry.principal, entry.action, entry.resource))
+        .collect();
+    ensure!(
+        refused.is_empty(),
+        "IAM has refused what Lifeboat does: {refused:#?}"
+    );
+    Ok(())
+}
+
 /// Holds what IAM was asked against what the policies grant.
 fn needed_and_enough(field: &Field<'_>, grants: &[Grant], told: &Narrator) -> Result<()> {
     let audit = field.aws.audit();
-    let denied: BTreeSet<String> = audit
-        .iter()
-        .filter(|entry| entry.decision == Decision::Denied && entry.principal.contains("/Lifeboat"))
-        .map(|entry| format!("{} {} on {}", entry.principal, entry.action, entry.resource))
-        .collect();
-    ensure!(
-        denied.is_empty(),
-        "IAM has refused what Lifeboat does: {denied:#?}"
-    );
     let calls: BTreeSet<Call> = audit
         .iter()
         .filter(|entry| entry.decision == Decision::Allowed)
         .map(|entry| Call::new(&entry.principal, &entry.action, &entry.resource))
         .collect();
     let (unused, uncovered) = compare(grants, &calls);
-    ensure!(
-        uncovered.is_empty(),
-        "no grant covers what was done: {uncovered:#?}"
-    );
     let is_known = |grant: &Grant| {
         let mut known = UNUSED.iter();
         known.any(|(statement, action, _)| {
@@ -584,18 +566,22 @@ fn needed_and_enough(field: &Field<'_>, grants: &[Grant], told: &Narrator) -> Re
         .filter(|grant| !is_known(grant))
         .map(Grant::describe)
         .collect();
-    ensure!(
-        superfluous.is_empty(),
-        "nothing used what is granted: {superfluous:#?}"
-    );
     // A reason for what is used, or not there any more, would hide the next grant of that name.
-    for (statement, action, _) in UNUSED {
-        let mut names = unused.iter();
-        ensure!(
-            names.any(|grant| grant.statement == *statement && ["*", &grant.action].contains(action)),
-            "{statement} {action} is used or gone: it needs no reason"
-        );
-    }
+    let needless: Vec<_> = UNUSED
+        .iter()
+        .filter(|(statement, action, _)| {
+            let mut names = unused.iter();
+            !names.any(|grant| grant.statement == *statement && ["*", &grant.action].contains(action))
+        })
+        .collect();
+    ensure!(
+        uncovered.is_empty(),
+        "no grant covers what was done: {uncovered:#?}; nothing used what is granted: {superfluous:#?}"
+    );
+    ensure!(
+        superfluous.is_empty() && needless.is_empty(),
+        "nothing used what is granted: {superfluous:#?}; used or gone, so that no reason is needed: {needless:#?}"
+    );
     told.say(&format!(
         "{} calls of {} kinds; {} grants used, {} that only AWS itself uses, none too many, none too few",
         audit.len(),

@@ -1,0 +1,137 @@
+//! Work that outlasts its invocation, goes on in the next one, and is cancelled there.
+
+use anyhow::{Context, Result, ensure};
+use lifeboat_tests::aws::client::Client;
+use lifeboat_tests::stage::Narrator;
+use serde_json::json;
+
+use crate::field::{Field, PRIMARY_SCRATCH, RECOVERY_SCRATCH, list, text};
+
+/// The shortest useful invocation in seconds: a delegate keeps 45 for its last writes, so that this leaves two.
+const SHORT: &str = "47";
+
+/// What the templates say.
+const LONG: &str = "900";
+
+/// Backs up a cluster whose API server has next to no processor, with invocations too short for it, and cancels.
+pub(crate) fn of_a_backup(field: &Field<'_>, told: &Narrator) -> Result<()> {
+    let source = (field.aws.cluster("111111111111", "orders-prod")).context("the source of the backup")?;
+    timeout(field.primary, "lifeboat-shop-primary", SHORT)?;
+    let throttled = source.throttle_api_server().context("an API server")?;
+    field.ask(&json!({"backup": {"application": "shop", "token": "too-slow"}}))?;
+    let checkpoint = first_checkpoint(field, field.primary, PRIMARY_SCRATCH, "-capture", || {
+        ensure!(is_backing_up(field)?, "the backup has ended already");
+        Ok(())
+    })?;
+    told.say(&format!("the first invocation came as far as {checkpoint}"));
+    timeout(field.primary, "lifeboat-shop-primary", LONG)?;
+    let claim = long_claim(field, field.primary, PRIMARY_SCRATCH, &checkpoint)?;
+    field.ask(&json!({"cancel": {"application": "shop"}}))?;
+    drop(throttled);
+    field.until("wait for the end of the backup", || {
+        field.tick()?;
+        Ok((!is_backing_up(field)?).then_some(()))
+    })?;
+    told.say(&format!("then it was cancelled, in {claim}"));
+    Ok(())
+}
+
+/// Waits until the job of a checkpoint is claimed for longer than all this takes.
+fn long_claim(field: &Field<'_>, who: &Client, bucket: &str, checkpoint: &str) -> Result<String> {
+    let (folder, _) = checkpoint.rsplit_once('/').context("a key of a job")?;
+    field.until("wait for the next invocation", || {
+        field.tick()?;
+        let keys = field.keys(who, bucket, &format!("{folder}/"))?;
+        let Some(claim) = keys.iter().rfind(|key| key.contains("/claim-")) else {
+            return Ok(None);
+        };
+        if keys.contains(&claim.replace("/claim-", "/checkpoint-")) {
+            return Ok(None);
+        }
+        let document = field.document(who, bucket, claim)?;
+        let time = |name: &str| text(&document[name]).parse::<jiff::Timestamp>();
+        let lasts = time("deadline")?.duration_since(time("claimedAt")?);
+        Ok((lasts > jiff::SignedDuration::from_mins(2)).then(|| claim.clone()))
+    })
+}
+
+fn is_backing_up(field: &Field<'_>) -> Result<bool> {
+    Ok(!field.status("shop")?["backup"].is_null())
+}
+
+/// Waits for the first checkpoint of a job of this kind. `holds` is asked on the way.
+fn first_checkpoint(
+    field: &Field<'_>,
+    who: &Client,
+    bucket: &str,
+    kind: &str,
+    holds: impl Fn() -> Result<()>,
+) -> Result<String> {
+    field.until("wait for a checkpoint", || {
+        field.tick()?;
+        holds()?;
+        let keys = field.keys(who, bucket, "jobs/shop/")?;
+        let mut keys = keys.into_iter();
+        Ok(keys.find(|key| key.contains(kind) && key.ends_with("/checkpoint-0001.json")))
+    })
+}
+
+/// Restores into a cluster that seems to be in other hands, with invocations too short to wait for their end, sees that
+/// the next one goes on, and cancels.
+pub(crate) fn of_a_restore(field: &Field<'_>, told: &Narrator) -> Result<()> {
+    let target = (field.aws.cluster("222222222222", "orders-dr")).context("the target of the restore")?;
+    target.apply(FOREIGN)?;
+    timeout(field.recovery, "lifeboat-shop-recovery", SHORT)?;
+    field.ask(&json!({"restore": {"application": "shop", "token": "too-long"}}))?;
+    let checkpoint = first_checkpoint(field, field.recovery, RECOVERY_SCRATCH, "-restore", || {
+        let state = restore_state(field)?;
+        ensure!(
+            matches!(state.as_str(), "waiting" | "running"),
+            "the restore is {state} already"
+        );
+        Ok(())
+    })?;
+    told.say(&format!("the first invocation came as far as {checkpoint}"));
+    timeout(field.recovery, "lifeboat-shop-recovery", LONG)?;
+    let claim = long_claim(field, field.recovery, RECOVERY_SCRATCH, &checkpoint)?;
+    field.ask(&json!({"cancel": {"application": "shop", "restore": "too-long"}}))?;
+    let state = field.until("wait for the end of the restore", || {
+        field.tick()?;
+        let state = restore_state(field)?;
+        Ok((!matches!(state.as_str(), "waiting" | "running")).then_some(state))
+    })?;
+    ensure!(state == "cancelled", "the restore is {state}");
+    target.kubectl_output(&["-n", "kube-system", "delete", "lease", "lifeboat-restore"])?;
+    told.say(&format!("then it was cancelled, in {claim}"));
+    Ok(())
+}
+
+/// Somebody else who restores into the cluster: he is believed for two minutes without a sign of life.
+const FOREIGN: &str = "
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: lifeboat-restore, namespace: kube-system}
+spec: {holderIdentity: somebody-else, leaseDurationSeconds: 120}
+";
+
+fn timeout(who: &Client, function: &str, seconds: &str) -> Result<()> {
+    let arguments = [
+        "lambda",
+        "update-function-configuration",
+        "--function-name",
+        function,
+        "--timeout",
+        seconds,
+    ];
+    who.json(&arguments).map(|_| ())
+}
+
+fn restore_state(field: &Field<'_>) -> Result<String> {
+    let status = field.status("shop")?;
+    let restores = list(&status["restores"]).iter();
+    let mut found = restores.filter(|restore| text(&restore["token"]).starts_with("too-long"));
+    Ok(found
+        .next()
+        .map_or("waiting", |restore| text(&restore["state"]))
+        .to_owned())
+}
