@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::future::try_join_all;
+use futures::try_join;
 use lifeboat_format::manifest::Statement;
 use lifeboat_format::{Sha256, VerifyingKey};
 use lifeboat_model::environment::{delegate_key, environment_key};
@@ -50,16 +52,20 @@ pub async fn observe(ports: &Ports, known: Known<'_>) -> Result<World, StoreErro
         requests,
     } = known;
     let primary_store = ports.scratch(&application.primary);
-    let primary = registered(primary_store.as_ref(), application, &application.primary).await?;
     let recovery_store = ports.scratch(&application.recovery);
-    let recovery = registered(recovery_store.as_ref(), application, &application.recovery).await?;
-    let mut jobs = BTreeMap::new();
-    for entry in state.jobs() {
-        let store = ports.scratch(&entry.environment);
-        jobs.insert(entry.job.clone(), view(store.as_ref(), &entry.job).await?);
-    }
     let captures = format!("{CAPTURES}{}", points_prefix(&application.name));
-    let captures = folders(primary_store.as_ref(), &captures).await?;
+    let jobs = state.jobs().map(|entry| {
+        let store = ports.scratch(&entry.environment);
+        async move { Ok((entry.job.clone(), view(store.as_ref(), &entry.job).await?)) }
+    });
+    // Each answer may come from another continent: they are waited for together.
+    let (primary, recovery, jobs, captures, vault) = try_join!(
+        registered(primary_store.as_ref(), application, &application.primary),
+        registered(recovery_store.as_ref(), application, &application.recovery),
+        try_join_all(jobs),
+        folders(primary_store.as_ref(), &captures),
+        vault(ports, &application.name, state),
+    )?;
     let mut random = [0; 8];
     ports.ids.random(&mut random);
     Ok(World {
@@ -69,9 +75,9 @@ pub async fn observe(ports: &Ports, known: Known<'_>) -> Result<World, StoreErro
         vault_place: ports.vault_place.clone(),
         primary,
         recovery,
-        jobs,
+        jobs: jobs.into_iter().collect(),
         captures,
-        vault: vault(ports, &application.name, state).await?,
+        vault,
         performed,
         requests,
     })
@@ -91,10 +97,13 @@ async fn registered(
     environment: &EnvironmentId,
 ) -> Result<Registered, StoreError> {
     let mut registered = Registered::default();
-    let own: Option<EnvironmentRegistration> =
-        document(store, &environment_key(), &mut registered.refused).await?;
-    let delegate: Option<DelegateRegistration> =
-        document(store, &delegate_key(&application.name), &mut registered.refused).await?;
+    let (key, delegates_key) = (environment_key(), delegate_key(&application.name));
+    let mut also_refused = Vec::new();
+    let own = document(store, &key, &mut registered.refused);
+    let delegate = document(store, &delegates_key, &mut also_refused);
+    let (own, delegate): (Option<EnvironmentRegistration>, Option<DelegateRegistration>) =
+        try_join!(own, delegate)?;
+    registered.refused.append(&mut also_refused);
     registered.environment = own.filter(|found| found.environment == *environment);
     registered.delegate =
         delegate.filter(|found| found.environment == *environment && found.application == application.name);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use lifeboat_format::manifest::PackRecord;
 use lifeboat_format::verify::VerifyError;
@@ -20,8 +21,11 @@ use crate::point::{PointError, RecoveryPoint};
 use crate::ports::{ObjectStore, StoreError};
 use crate::progress::Silent;
 
-/// How much of a file is copied at once.
+/// How much of a file of the vault is read at once.
 const PIECE: u64 = 1 << 20;
+
+/// How many files are copied at the same time: a pack has eight MiB at most, and each is held about twice.
+const FILES_AT_ONCE: usize = 4;
 
 /// Does an action; answers what the buckets will not show. Long copies stop at `until` and go on later.
 ///
@@ -200,11 +204,11 @@ impl Copy<'_> {
                 point: self.point.clone(),
             });
         }
-        for pack in opened.files().filter(|pack| pack.point.is_none()) {
-            if self.ports.clock.now() >= self.until {
-                return Ok(false);
-            }
-            self.file(&opened, pack).await?;
+        let packs: Vec<&PackRecord> = opened.files().filter(|pack| pack.point.is_none()).collect();
+        let copies = stream::iter(packs).map(|pack| self.file_in_time(&opened, pack));
+        let are_done: Vec<bool> = copies.buffer_unordered(FILES_AT_ONCE).try_collect().await?;
+        if are_done.contains(&false) {
+            return Ok(false);
         }
         let name = manifest_key(self.application, self.point);
         let (bytes, _) = self
@@ -226,6 +230,14 @@ impl Copy<'_> {
         }
     }
 
+    /// Copies a file unless it is too late to begin; answers whether it is there.
+    async fn file_in_time(&self, opened: &RecoveryPoint, pack: &PackRecord) -> Result<bool, CopyError> {
+        if self.ports.clock.now() >= self.until {
+            return Ok(false);
+        }
+        self.file(opened, pack).await.map(|()| true)
+    }
+
     async fn file(&self, opened: &RecoveryPoint, pack: &PackRecord) -> Result<(), CopyError> {
         let vault = self.ports.vault.as_ref();
         let name = file_key(self.application, self.point, &pack.name);
@@ -237,17 +249,14 @@ impl Copy<'_> {
             .await
             .map_err(|source| self.write_error(source))?;
         let mut hasher = Hasher::default();
-        let mut start = 0;
-        while start < pack.bytes {
-            let end = pack.bytes.min(start + PIECE);
-            let piece = self.captures.get_range(&name, start..end).await;
-            let piece = piece.map_err(|source| PointError::Store { source })?;
+        let mut pieces = std::pin::pin!(opened.pieces(pack));
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
             hasher.update(&piece);
             upload
                 .write(piece)
                 .await
                 .map_err(|source| self.write_error(source))?;
-            start = end;
         }
         let found = hasher.finish();
         if found != pack.sha256 {

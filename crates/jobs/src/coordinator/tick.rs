@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::try_join;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_model::request::{Answer, Request};
@@ -121,9 +122,9 @@ pub async fn tick(
     let mut report = TickReport::default();
     let (mut waiting, mut performed, mut swaps) = (requests.to_vec(), Vec::new(), 0);
     for _ in 0..ROUNDS + SWAPS {
-        let (application, document) = application(ports, name).await?;
         let now = ports.clock.now();
-        let (before, etag) = load(ports, name, now).await?;
+        let ((application, document), (before, etag)) =
+            try_join!(application(ports, name), load(ports, name, now))?;
         let known = Known {
             application: &application,
             document,

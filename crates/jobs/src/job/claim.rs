@@ -4,6 +4,7 @@
 //! counts as written.
 
 use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use lifeboat_model::{ApplicationName, Code, EnvironmentId, Epoch, JobId, ObjectKey, Problem};
 
@@ -79,27 +80,36 @@ async fn view_of(
     job: JobId,
     keys: impl IntoIterator<Item = (ObjectKey, u64)>,
 ) -> Result<JobView, StoreError> {
-    let mut files = Vec::new();
-    for (key, size) in keys {
-        if JobFile::of_key(key.as_str()).is_none() {
-            continue;
-        }
-        // What is too large is refused without being read.
-        let limit = super::read::LARGE as u64;
-        let bytes = if size > limit {
-            store.get_range(&key, 0..limit + 1).await
-        } else {
-            store.get(&key).await.map(|(bytes, _)| bytes)
-        };
-        match bytes {
-            Ok(bytes) => files.push((key, bytes)),
-            // It expired between the listing and now.
-            Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(JobView::assemble(job, files))
+    let keys = keys
+        .into_iter()
+        .filter(|(key, _)| JobFile::of_key(key.as_str()).is_some());
+    let reads: Vec<_> = keys.map(|(key, size)| read_file(store, key, size)).collect();
+    let reads = stream::iter(reads).buffered(READS_AT_ONCE);
+    let files: Vec<Option<(ObjectKey, Bytes)>> = reads.try_collect().await?;
+    Ok(JobView::assemble(job, files.into_iter().flatten()))
 }
+
+/// A file of a job; none where it expired since it was listed.
+async fn read_file(
+    store: &dyn ObjectStore,
+    key: ObjectKey,
+    size: u64,
+) -> Result<Option<(ObjectKey, Bytes)>, StoreError> {
+    // What is too large is refused without being read.
+    let bytes = if size > LARGE as u64 {
+        store.get_range(&key, 0..LARGE as u64 + 1).await
+    } else {
+        store.get(&key).await.map(|(bytes, _)| bytes)
+    };
+    match bytes {
+        Ok(bytes) => Ok(Some((key, bytes))),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many files of a job are read at the same time: most jobs have fewer.
+const READS_AT_ONCE: usize = 8;
 
 /// The jobs of an application that nobody has claimed in their newest epoch. `since` is the name of a job
 /// or the beginning of one: jobs that sort before it are over and are not looked at, so that a week of

@@ -74,9 +74,13 @@ impl Shared {
     /// Lets others run.
     pub(crate) async fn step(&self) {
         let mut yielded = false;
-        poll_fn(move |_| match std::mem::replace(&mut yielded, true) {
+        poll_fn(move |context| match std::mem::replace(&mut yielded, true) {
             true => Poll::Ready(()),
-            false => Poll::Pending,
+            false => {
+                // A call among several that are waited for together is asked again only after this.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
         })
         .await;
     }
