@@ -30,9 +30,10 @@ demo-aws: control-plane local-aws
 package:
 	@infra/package
 
-## make test              every test, those against real API servers included
+## make test              every test, those against real API servers and of the packaged functions included
 .PHONY: test
 test: control-plane local-aws
+	@infra/package release host
 	cargo build --workspace --all-targets
 	cargo test --workspace
 

@@ -360,7 +360,7 @@ impl Cluster {
         }
     }
 
-    /// Gives the API server a fortieth of its time until the answer is dropped; nothing where it is gone.
+    /// Gives the API server a hundredth of its time until the answer is dropped; nothing where it is gone.
     #[must_use]
     pub fn throttle_api_server(&self) -> Option<Throttled> {
         let mut servers = self.servers.iter();

@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long the server may run at a time.
-const RUNS: Duration = Duration::from_millis(25);
+const RUNS: Duration = Duration::from_millis(10);
 
 /// How long it stands still in between.
-const STANDS: Duration = Duration::from_millis(975);
+const STANDS: Duration = Duration::from_millis(990);
 
-/// A process that runs a fortieth of the time, until this is dropped.
+/// A process that runs a hundredth of the time, until this is dropped.
 pub struct Throttled {
     over: Arc<AtomicBool>,
     pacer: Option<JoinHandle<()>>,

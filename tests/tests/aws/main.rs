@@ -42,6 +42,6 @@ fn the_tour_on_aws_comes_to_its_end_and_nothing_was_trusted_with_too_much() {
     if !has_client() {
         return;
     }
-    // `make test` has built the functions.
-    assert_eq!(tell_and("built", trust::go_on).unwrap(), 0);
+    // What `make package` makes for this machine; `make test` has done it already.
+    assert_eq!(tell_and("release", trust::go_on).unwrap(), 0);
 }

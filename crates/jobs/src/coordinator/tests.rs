@@ -378,9 +378,9 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
     story.decide("10:00:30");
     let counting = story.job("capture");
     let counts = [
-        ("events", 70_000),
-        ("pods", 40_000),
-        ("secrets", 20_000),
+        ("events", 280_000),
+        ("pods", 160_000),
+        ("secrets", 80_000),
         ("nodes", 500),
     ];
     let counted = Outcome::Done(Done::Capture(CaptureDone {
@@ -429,7 +429,7 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
 /// A delegate that counts without being asked, or counts what is no reason for parts.
 #[test]
 fn counts_that_make_no_sense_fail_the_backup() {
-    for (asked, each) in [(false, 60_000), (true, 60)] {
+    for (asked, each) in [(false, 240_000), (true, 60)] {
         let mut story = Story::new(r#"{"name":"orders"}"#);
         story.decide("10:00:30");
         let counting = story.job("capture");

@@ -26,7 +26,7 @@ pub(crate) const TYPES: [&str; 4] = ["configmaps", "events", "pods", "secrets"];
 
 /// How many objects of each type a cluster holds; so many that two or three jobs capture a big one.
 pub(crate) fn counts(big: bool) -> BTreeMap<TypeName, u64> {
-    let each = if big { 30_000 } else { 30 };
+    let each = if big { 120_000 } else { 30 };
     TYPES.iter().map(|name| (TypeName::from(*name), each)).collect()
 }
 
