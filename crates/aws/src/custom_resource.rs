@@ -14,9 +14,9 @@ use lifeboat_model::Redacted;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// The most of a reason, in bytes. CloudFormation refuses answers of more than 4,096 bytes (AWS CloudFormation User Guide,
-/// "Custom resource response objects"), of which the names of stack and resource take some hundred, and JSON may
-/// escape what is quoted here.
+/// The most of a reason, in bytes. CloudFormation refuses answers of more than 4,096 bytes (AWS CloudFormation User
+/// Guide, "Custom resource response objects"), of which the names of stack and resource take some hundred, and JSON
+/// may escape what is quoted here.
 pub const LONGEST_REASON: usize = 1_024;
 
 /// The request.

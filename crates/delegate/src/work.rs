@@ -1,5 +1,6 @@
 //! The loop over open jobs.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,6 +124,17 @@ enum End {
     Checkpoint(lifeboat_jobs::job::Progress),
     /// With nothing: somebody else has the job.
     Fenced,
+}
+
+/// Why work stops before its end.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// The invocation ends.
+    Time,
+    /// Somebody else has the job.
+    Fenced,
+    /// Nobody waits for it any more.
+    Cancelled,
 }
 
 /// What a job needs to know of its epoch.
@@ -276,6 +288,29 @@ impl Delegate {
                 ),
                 false,
             ),
+        }
+    }
+
+    /// Drives work to its end, or until there is a reason to stop.
+    async fn while_wanted<W: Future>(
+        &self,
+        epoch: &Epoch<'_>,
+        mut work: Pin<&mut W>,
+    ) -> Result<W::Output, Stop> {
+        loop {
+            let left = epoch.deadline.remaining(self.clock.now());
+            if let Ok(ended) = tokio::time::timeout(left.min(LOOK), work.as_mut()).await {
+                return Ok(ended);
+            }
+            if left <= LOOK {
+                return Err(Stop::Time);
+            }
+            // An answer that does not come is no reason to stop.
+            match claim::permission(self.scratch.as_ref(), epoch.claim).await {
+                Ok(Permission::Fenced) => return Err(Stop::Fenced),
+                Ok(Permission::Cancelled) => return Err(Stop::Cancelled),
+                Ok(Permission::Go) | Err(_) => {}
+            }
         }
     }
 

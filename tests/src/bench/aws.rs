@@ -128,10 +128,9 @@ fn backup(report: &mut Report, story: &Story<'_>, sizes: &Sizes) -> Result<()> {
         )?;
         let before = reports(story.aws, "lifeboat-shop-primary");
         let seconds = through_aws(story.aws, repetition)?;
-        peak = reports(story.aws, "lifeboat-shop-primary")
+        peak = reports_since(story.aws, "lifeboat-shop-primary", &before)
             .iter()
-            .filter(|(request, _)| !before.contains_key(*request))
-            .fold(peak, |peak, (_, report)| peak.max(report.peak_mib));
+            .fold(peak, |peak, report| peak.max(report.peak_mib));
         println!(
             "  by the command line {:.2} s, through AWS {seconds:.2} s",
             run.wall_seconds
@@ -198,6 +197,13 @@ fn reports(aws: &LocalAws, function: &str) -> BTreeMap<String, Invocation> {
     let own = logs.iter().filter(|log| log.function == function);
     own.flat_map(|log| log.text.lines().filter_map(report_line))
         .collect()
+}
+
+/// The invocations of a function that were not there before.
+fn reports_since(aws: &LocalAws, function: &str, before: &BTreeMap<String, Invocation>) -> Vec<Invocation> {
+    let mut reports = reports(aws, function);
+    reports.retain(|request, _| !before.contains_key(request));
+    reports.into_values().collect()
 }
 
 fn report_line(line: &str) -> Option<(String, Invocation)> {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{MissingRecord, PackRecord, WrappedKeyRecord};
-use lifeboat_jobs::job::claim::{Permission, permission};
 use lifeboat_jobs::job::read::LARGE;
 use lifeboat_jobs::job::{
     AccessReport, CaptureDone, CaptureProgress, CapturedCluster, ClusterProgress, ClusterTarget, Counted,
@@ -24,7 +23,7 @@ use lifeboat_kubernetes::{Api, Brake, CaptureOptions, Captured, Ended, capture_p
 use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
 
 use super::watch::Braked;
-use super::{Delegate, End, Epoch, LOOK, failed, worth_a_retry};
+use super::{Delegate, End, Epoch, failed, worth_a_retry};
 
 /// What all clusters of a capture share.
 struct Order<'a> {
@@ -255,18 +254,12 @@ impl Delegate {
     /// by itself, soon.
     async fn supervised<T>(&self, capture: impl Future<Output = T>, epoch: &Epoch<'_>, brake: &Brake) -> T {
         let mut capture = std::pin::pin!(capture);
-        loop {
-            let left = epoch.deadline.remaining(self.clock.now());
-            if let Ok(ended) = tokio::time::timeout(left.min(LOOK), capture.as_mut()).await {
-                return ended;
-            }
-            // An answer that does not come is no reason to stop.
-            let permission = permission(self.scratch.as_ref(), epoch.claim).await;
-            let stopped = permission.is_ok_and(|permission| permission != Permission::Go);
-            if left <= LOOK || stopped {
-                tracing::info!(stopped, "the capture stops here in this epoch");
+        match self.while_wanted(epoch, capture.as_mut()).await {
+            Ok(ended) => ended,
+            Err(why) => {
+                tracing::info!(?why, "the capture stops here in this epoch");
                 brake.pull();
-                return capture.await;
+                capture.await
             }
         }
     }

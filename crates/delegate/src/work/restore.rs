@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lifeboat_format::VerifyingKey;
-use lifeboat_jobs::job::claim::{Permission, permission, put_once};
+use lifeboat_jobs::job::claim::put_once;
 use lifeboat_jobs::job::keys::job_prefix;
 use lifeboat_jobs::job::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreDone, RestoreProgress as Restored, Work,
@@ -17,7 +17,7 @@ use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
 
 use super::watch::Counted;
-use super::{Delegate, End, Epoch, LOOK, failed, worth_a_retry};
+use super::{Delegate, End, Epoch, Stop, failed, worth_a_retry};
 
 impl Delegate {
     pub(super) async fn restore(
@@ -83,23 +83,15 @@ impl Delegate {
         };
         let counted = Counted::default();
         let mut run = Box::pin(recovery.run(&api, &counted));
-        loop {
-            let left = epoch.deadline.remaining(self.clock.now());
-            match tokio::time::timeout(left.min(LOOK), run.as_mut()).await {
-                Ok(Err(error)) => return refused(&error, access),
-                Ok(Ok(recovered)) => return self.report_on(epoch, recovered, access).await,
-                Err(_) => {}
-            }
-            if left <= LOOK {
+        match self.while_wanted(epoch, run.as_mut()).await {
+            Ok(Ok(recovered)) => self.report_on(epoch, recovered, access).await,
+            Ok(Err(error)) => refused(&error, access),
+            Err(Stop::Time) => {
                 let (planned, done) = counted.seen();
-                return End::Checkpoint(Progress::Restore(Restored { planned, done }));
+                End::Checkpoint(Progress::Restore(Restored { planned, done }))
             }
-            // An answer that does not come is no reason to stop.
-            match permission(self.scratch.as_ref(), epoch.claim).await {
-                Ok(Permission::Fenced) => return End::Fenced,
-                Ok(Permission::Cancelled) => return End::Result(Outcome::Cancelled {}, access),
-                Ok(Permission::Go) | Err(_) => {}
-            }
+            Err(Stop::Fenced) => End::Fenced,
+            Err(Stop::Cancelled) => End::Result(Outcome::Cancelled {}, access),
         }
     }
 

@@ -356,10 +356,8 @@ fn restored(cluster: &Cluster) -> Vec<serde_json::Value> {
     items
 }
 
-/// A restore that stands still after so many writes, in each invocation, makes the cluster that one makes.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
-    const WRITES: u64 = 38;
+/// With a point of the source in the vault.
+async fn world_with_a_point() -> World {
     let world = World::start();
     fill(world.source());
     let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
@@ -367,6 +365,14 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     let deadline = Deadline::new(crate::world::later());
     world.primary().run("captures", deadline).await.unwrap();
     world.move_to_vault().await;
+    world
+}
+
+/// A restore that stands still after so many writes, in each invocation, makes the cluster that one makes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
+    const WRITES: u64 = 38;
+    let world = world_with_a_point().await;
 
     let other = Cluster::start(lifeboat_local::ClusterOptions::named("other")).unwrap();
     let many = world.restore("20261121T101000Z-bbbbbb-restore-many");
@@ -412,13 +418,7 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
 /// Somebody who cancels a restore that stands still does not wait for the end of its invocation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
-    let world = World::start();
-    fill(world.source());
-    let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
-    world.assign(&world.primary_scratch, &capture, 1).await;
-    let deadline = Deadline::new(crate::world::later());
-    world.primary().run("captures", deadline).await.unwrap();
-    world.move_to_vault().await;
+    let world = world_with_a_point().await;
 
     let job = world.restore("20261121T101000Z-bbbbbb-restore");
     world.assign(&world.recovery_scratch, &job, 1).await;
@@ -429,6 +429,7 @@ async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
     });
     let store = Arc::clone(&world.recovery_scratch);
     let cancels = tokio::spawn(cancel_once_claimed(store, job.job.clone()));
+    let deadline = Deadline::new(crate::world::later());
     delegate.run("restores", deadline).await.unwrap();
     cancels.await.unwrap();
     let ended = outcome(world.recovery_scratch.as_ref(), &job.job).await;

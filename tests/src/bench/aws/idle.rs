@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::super::report::Report;
-use super::{Invocation, reports};
+use super::{Invocation, reports, reports_since};
 use crate::aws::Story;
 
 /// Ticks that are played; the schedules of the stacks play some more meanwhile.
@@ -122,9 +122,7 @@ pub(super) fn measure(report: &mut Report, story: &Story<'_>) -> Result<()> {
     let audit = story.aws.audit();
     let mut tick = Tick::default();
     for ((function, _, role), before) in FUNCTIONS.iter().zip(before) {
-        let mut invocations = reports(story.aws, function);
-        invocations.retain(|request, _| !before.contains_key(request));
-        let invocations: Vec<Invocation> = invocations.into_values().collect();
+        let invocations = reports_since(story.aws, function, &before);
         ensure!(invocations.len() >= TICKS, "{function} was not invoked");
         let own = audit.iter().filter(|entry| entry.principal.contains(role));
         tick.add(own.map(|entry| entry.action.as_str()), &invocations);

@@ -209,8 +209,7 @@ mod tests {
         let resources = CustomResources::default();
         passed(&resources, "Create", "1");
         assert!(resources.take("1", br#"{"Status":"SUCCESS","PhysicalResourceId":"mine"}"#));
-        let delete = String::from_utf8(event("Delete", "2")).unwrap();
-        let mut delete: Value = serde_json::from_str(&delete).unwrap();
+        let mut delete: Value = serde_json::from_slice(&event("Delete", "2")).unwrap();
         delete["ResourceProperties"] = Value::Null;
         let delete = delete.to_string().into_bytes();
         assert_eq!(resources.pass(&delete, "http://g"), Passed::Kept);
