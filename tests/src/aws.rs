@@ -28,7 +28,7 @@ use program::Program;
 const PRIMARY: (&str, &str) = ("111111111111", "eu-west-1");
 
 /// The account and Region in which they are recovered; the control stack is there, too.
-const RECOVERY: (&str, &str) = ("222222222222", "eu-central-1");
+pub(crate) const RECOVERY: (&str, &str) = ("222222222222", "eu-central-1");
 
 /// The cluster that is protected, and the one that is restored into.
 const SOURCE: &str = "orders-prod";
@@ -51,6 +51,10 @@ const LOOK: &[&str] = &[
 
 /// How many objects that names.
 const WANTED: usize = 5;
+
+/// How long the clusters' API servers keep what they were told about access, as Kubernetes' own default is
+/// (`--authentication-token-webhook-cache-ttl`).
+const ACCESS_CACHE: Duration = Duration::from_secs(120);
 
 /// A control plane starts in seconds; two that share a machine with a compiler need longer.
 const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
@@ -80,7 +84,10 @@ pub fn tell_and(profile: &str, more: impl FnOnce(&Story<'_>, &mut Narrator) -> R
     let package = package(profile)?;
     told.say(&package.told);
     told.step("start", "Two AWS accounts");
-    let aws = LocalAws::start(&LocalAwsOptions { controllers: false })?;
+    let aws = LocalAws::start(&LocalAwsOptions {
+        controllers: false,
+        access_cache: ACCESS_CACHE,
+    })?;
     let story = Story::begin(&aws)?;
     let ended = story
         .tell(&mut told, &package)

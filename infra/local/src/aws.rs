@@ -14,6 +14,7 @@ mod supervise;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -47,11 +48,18 @@ pub struct LocalAwsOptions {
     /// `lifeboat-local/controllers` and `lifeboat-local/nodes` of a cluster say it for
     /// that one.
     pub controllers: bool,
+    /// How long the API servers of EKS keep what they are allowed to keep of an answer about access: who a token is,
+    /// and that somebody may do something. Kubernetes itself keeps the one for two and the other for five minutes;
+    /// the second that is the default here is for tests that change access and look at once.
+    pub access_cache: Duration,
 }
 
 impl Default for LocalAwsOptions {
     fn default() -> Self {
-        Self { controllers: true }
+        Self {
+            controllers: true,
+            access_cache: Duration::from_secs(1),
+        }
     }
 }
 
@@ -120,7 +128,7 @@ impl LocalAws {
         // waits in the listener until the host below accepts.
         let fakecloud = Fakecloud::start(&program, folder.path(), &container_cli, &search_path())?;
         let upstream = Upstream::new(fakecloud.address());
-        let clusters = Clusters::new(folder.path(), &address.to_string(), options.controllers);
+        let clusters = Clusters::new(folder.path(), &address.to_string(), options);
         let gateway = Arc::new(Gateway::new(upstream, clusters, address));
         let functions = Arc::new(Functions::new(folder.path(), gateway.clone()));
         {

@@ -100,7 +100,10 @@ fn main() -> Result<()> {
             wait_for_end()?;
         }
         Action::Aws { account, bare } => {
-            let aws = LocalAws::start(&LocalAwsOptions { controllers: !bare })?;
+            let aws = LocalAws::start(&LocalAwsOptions {
+                controllers: !bare,
+                ..LocalAwsOptions::default()
+            })?;
             let client = ensure_aws_client()?;
             println!("alias aws={}", client.display());
             println!("export AWS_ENDPOINT_URL={}", aws.endpoint());

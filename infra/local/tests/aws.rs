@@ -22,7 +22,11 @@ const READER: &str = "arn:aws:iam::111111111111:role/Reader";
 const VIEW: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAdminViewPolicy";
 
 fn start() -> (LocalAws, Client) {
-    let aws = LocalAws::start(&LocalAwsOptions { controllers: false }).unwrap();
+    let aws = LocalAws::start(&LocalAwsOptions {
+        controllers: false,
+        ..LocalAwsOptions::default()
+    })
+    .unwrap();
     let credentials = aws.create_account(PRIMARY).unwrap();
     let admin = Client::new(&aws, credentials, REGION);
     (aws, admin)

@@ -19,7 +19,13 @@ pub(crate) const REGION: &str = "eu-west-1";
 /// One for all tests: statics are never dropped, so what it started ends with this process.
 pub(crate) fn aws() -> &'static LocalAws {
     static AWS: OnceLock<LocalAws> = OnceLock::new();
-    AWS.get_or_init(|| LocalAws::start(&LocalAwsOptions { controllers: false }).unwrap())
+    AWS.get_or_init(|| {
+        LocalAws::start(&LocalAwsOptions {
+            controllers: false,
+            ..LocalAwsOptions::default()
+        })
+        .unwrap()
+    })
 }
 
 pub(crate) fn endpoint() -> String {

@@ -90,7 +90,6 @@ pub(super) fn api_server(folder: &Path, ports: Ports, options: &ClusterOptions) 
         // queueing stays on, with more seats than two cores can fill.
         "--max-requests-inflight=3000".into(),
         "--max-mutating-requests-inflight=1500".into(),
-        "--profiling=false".into(),
     ];
     // The flag may be given often: the first issuer signs, the others are believed.
     let has_issuer = |flag: &String| flag.starts_with("--service-account-issuer=");

@@ -174,7 +174,11 @@ pub(super) struct Stage {
 impl Stage {
     /// Two accounts with the roles of delegates, which may do nothing yet, and no cluster.
     pub(super) fn set() -> Self {
-        let aws = LocalAws::start(&LocalAwsOptions { controllers: false }).unwrap();
+        let aws = LocalAws::start(&LocalAwsOptions {
+            controllers: false,
+            ..LocalAwsOptions::default()
+        })
+        .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let keys = keys::generate(&folder.path().join("keys")).unwrap();
         let here = |environment: &str, side| Here::set(&aws, &folder, environment, side);

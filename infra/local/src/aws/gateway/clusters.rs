@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::aws::LocalAwsOptions;
 use crate::cluster::{Cluster, ClusterOptions};
 
 /// A tag on a cluster that says how many nodes kwok plays in it.
@@ -85,18 +86,18 @@ pub(crate) struct Clusters {
     all: Mutex<BTreeMap<(String, String), Arc<LocalCluster>>>,
     folder: PathBuf,
     gateway: String,
-    controllers: bool,
+    options: LocalAwsOptions,
 }
 
 impl Clusters {
-    /// `gateway` is the address at which the webhooks are answered; `controllers`
-    /// says what a cluster without the tag gets.
-    pub(crate) fn new(folder: &Path, gateway: &str, controllers: bool) -> Self {
+    /// `gateway` is the address at which the webhooks are answered; `options` say what a
+    /// cluster without the tag gets.
+    pub(crate) fn new(folder: &Path, gateway: &str, options: &LocalAwsOptions) -> Self {
         Self {
             all: Mutex::default(),
             folder: folder.to_owned(),
             gateway: gateway.to_owned(),
-            controllers,
+            options: options.clone(),
         }
     }
 
@@ -168,7 +169,8 @@ impl Clusters {
         };
         let tag = |name: &str| birth.tags[name].as_str();
         let nodes = tag(NODES_TAG).and_then(|nodes| nodes.parse().ok()).unwrap_or(0);
-        let controllers = tag(CONTROLLERS_TAG).map_or(self.controllers, |wanted| wanted != "false");
+        let controllers = tag(CONTROLLERS_TAG).map_or(self.options.controllers, |wanted| wanted != "false");
+        let access_cache = self.options.access_cache.as_secs();
         Ok(ClusterOptions {
             controllers: controllers || nodes > 0,
             nodes,
@@ -179,8 +181,7 @@ impl Clusters {
                     webhook("token")?.display()
                 ),
                 "--authentication-token-webhook-version=v1".into(),
-                // EKS remembers for longer; tests change access and look at once.
-                "--authentication-token-webhook-cache-ttl=1s".into(),
+                format!("--authentication-token-webhook-cache-ttl={access_cache}s"),
                 // It is added to those that the launcher names.
                 "--authorization-mode=Webhook".into(),
                 format!(
@@ -188,7 +189,7 @@ impl Clusters {
                     webhook("access")?.display()
                 ),
                 "--authorization-webhook-version=v1".into(),
-                "--authorization-webhook-cache-authorized-ttl=1s".into(),
+                format!("--authorization-webhook-cache-authorized-ttl={access_cache}s"),
                 "--authorization-webhook-cache-unauthorized-ttl=1s".into(),
                 format!("--service-account-issuer={}", birth.issuer),
             ],
