@@ -159,29 +159,28 @@ fn moved(work: &Work<'_>, pool: &Pool, ips: &[IpAddr]) -> Option<Vec<IpAddr>> {
 
 fn set(work: &mut Work<'_>, index: usize, addresses: &Addresses, ips: &[IpAddr]) {
     let texts: Vec<String> = ips.iter().map(ToString::to_string).collect();
-    let (from, to) = (addresses.cluster_ips.join(", "), texts.join(", "));
-    work.edit(index, "/spec/clusterIP", texts.first().cloned().map(Value::from));
-    work.edit(index, "/spec/clusterIPs", Some(Value::from(texts)));
-    work.change(
-        index,
-        "/spec/clusterIPs",
-        RuleId::ClusterIpMoved,
-        Some(from),
-        Some(to),
-    );
+    change(work, index, addresses, RuleId::ClusterIpMoved, &texts);
 }
 
 fn release(work: &mut Work<'_>, index: usize, addresses: &Addresses) {
-    work.edit(index, "/spec/clusterIP", None);
-    work.edit(index, "/spec/clusterIPs", None);
-    let from = addresses.cluster_ips.join(", ");
+    change(work, index, addresses, RuleId::ClusterIpReleased, &[]);
+}
+
+/// Both fields go together: `clusterIP` is the first of `clusterIPs` (Kubernetes API reference, ServiceSpec).
+fn change(work: &mut Work<'_>, index: usize, addresses: &Addresses, rule: RuleId, to: &[String]) {
+    let from = &addresses.cluster_ips;
+    let all = (!to.is_empty()).then(|| Value::from(to));
+    work.edit(index, "/spec/clusterIP", to.first().cloned().map(Value::from));
+    work.edit(index, "/spec/clusterIPs", all);
     work.change(
         index,
-        "/spec/clusterIPs",
-        RuleId::ClusterIpReleased,
-        Some(from),
-        None,
+        "/spec/clusterIP",
+        rule,
+        from.first().cloned(),
+        to.first().cloned(),
     );
+    let all = (!to.is_empty()).then(|| to.join(", "));
+    work.change(index, "/spec/clusterIPs", rule, Some(from.join(", ")), all);
 }
 
 /// A family that the target does not offer would have the Service refused.
