@@ -64,7 +64,7 @@ impl CustomResources {
         };
         let (place, stack) = (place(&event), event["StackId"].as_str().unwrap_or_default());
         let region = stack.split(':').nth(3).unwrap_or_default();
-        let is_ending = lock(&self.ending).contains(&(region.to_owned(), name_of(stack).to_owned()));
+        let is_ending = self.is_ending(&event, (region.to_owned(), name_of(stack).to_owned()));
         // fakecloud leaves the properties out; a test that asks in its place does not.
         if event["RequestType"] == "Delete" && event["ResourceProperties"].is_null() && !is_ending {
             return Passed::Kept;
@@ -90,6 +90,16 @@ impl CustomResources {
         asked.retain(|(known, _)| *known != id);
         asked.push((id.clone(), CustomResourceAnswer { event, answer: None }));
         Passed::Completed { id, event: bytes }
+    }
+
+    /// Whether the stack of an event is being deleted.
+    fn is_ending(&self, event: &Value, stack: (String, String)) -> bool {
+        let mut ending = lock(&self.ending);
+        if event["RequestType"] == "Create" {
+            // It is another one, of the same name.
+            ending.remove(&stack);
+        }
+        ending.contains(&stack)
     }
 
     /// Takes what a function put to its URL; false for a URL that nobody gave out.
@@ -223,5 +233,7 @@ mod tests {
             "arn:aws:cloudformation:eu-west-1:111111111111:stack/s/1",
         );
         assert_ne!(resources.pass(&delete, "http://g"), Passed::Kept);
+        passed(&resources, "Create", "4");
+        assert_eq!(resources.pass(&delete, "http://g"), Passed::Kept);
     }
 }
