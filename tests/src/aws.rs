@@ -25,13 +25,13 @@ use office::{Office, until};
 use program::Program;
 
 /// The account and Region of the clusters that are protected.
-const PRIMARY: (&str, &str) = ("111111111111", "eu-west-1");
+pub(crate) const PRIMARY: (&str, &str) = ("111111111111", "eu-west-1");
 
 /// The account and Region in which they are recovered; the control stack is there, too.
 pub(crate) const RECOVERY: (&str, &str) = ("222222222222", "eu-central-1");
 
 /// The cluster that is protected, and the one that is restored into.
-const SOURCE: &str = "orders-prod";
+pub(crate) const SOURCE: &str = "orders-prod";
 const TARGET: &str = "orders-dr";
 
 /// What is in the source, and must be in the target at the end.

@@ -64,7 +64,12 @@ impl CustomResources {
         };
         let (place, stack) = (place(&event), event["StackId"].as_str().unwrap_or_default());
         let region = stack.split(':').nth(3).unwrap_or_default();
-        let is_ending = self.is_ending(&event, (region.to_owned(), name_of(stack).to_owned()));
+        let stack = (region.to_owned(), name_of(stack).to_owned());
+        if event["RequestType"] == "Create" {
+            // If one of that name was deleted, this is another.
+            lock(&self.ending).remove(&stack);
+        }
+        let is_ending = lock(&self.ending).contains(&stack);
         // fakecloud leaves the properties out; a test that asks in its place does not.
         if event["RequestType"] == "Delete" && event["ResourceProperties"].is_null() && !is_ending {
             return Passed::Kept;
@@ -90,16 +95,6 @@ impl CustomResources {
         asked.retain(|(known, _)| *known != id);
         asked.push((id.clone(), CustomResourceAnswer { event, answer: None }));
         Passed::Completed { id, event: bytes }
-    }
-
-    /// Whether the stack of an event is being deleted.
-    fn is_ending(&self, event: &Value, stack: (String, String)) -> bool {
-        let mut ending = lock(&self.ending);
-        if event["RequestType"] == "Create" {
-            // It is another one, of the same name.
-            ending.remove(&stack);
-        }
-        ending.contains(&stack)
     }
 
     /// Takes what a function put to its URL; false for a URL that nobody gave out.
