@@ -59,7 +59,7 @@ fuzz:
 ## make simulate         coordinators and delegates under faults for longer (SEEDS=100000)
 .PHONY: simulate
 simulate:
-	LIFEBOAT_SIMULATE_SEEDS=$(or $(SEEDS),100000) cargo test --release -p lifeboat-jobs --test simulation -- --nocapture
+	LIFEBOAT_SIMULATE_SEEDS=$(or $(SEEDS),100000) cargo test --release -p lifeboat-coordinator --test simulation -- --nocapture
 
 ## make check             format, clippy, licences and bans, unused dependencies, documentation, templates
 .PHONY: check

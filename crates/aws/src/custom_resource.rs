@@ -9,8 +9,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use lifeboat_jobs::ports::BoxError;
 use lifeboat_model::Redacted;
+use lifeboat_store::ports::BoxError;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 

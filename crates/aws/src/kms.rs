@@ -11,8 +11,8 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use lifeboat_format::keys as format_keys;
-use lifeboat_jobs::ports::KeyError;
 use lifeboat_model::{Arn, Code, ErrorKind, Problem};
+use lifeboat_store::ports::KeyError;
 
 use crate::AwsError;
 

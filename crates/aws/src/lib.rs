@@ -29,5 +29,5 @@ pub use eks::{ClusterAddress, EksClusters, EksError};
 pub use failure::AwsError;
 pub use kms::{KmsError, KmsSigner, KmsUnwrapper};
 pub use s3::{S3Location, S3Store};
-pub use sns::SnsNotifier;
+pub use sns::SnsTopic;
 pub use token::EksTokenSource;

@@ -27,8 +27,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
-use lifeboat_jobs::ports::{ETag, Ids, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
 use lifeboat_model::{AccountId, ObjectKey};
+use lifeboat_store::ports::{ETag, Ids, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
 
 use crate::{AwsContext, AwsError};
 

@@ -1,9 +1,6 @@
-//! Tells people of issues through a topic.
+//! Messages to an SNS topic.
 
-use async_trait::async_trait;
 use aws_sdk_sns::Client;
-use lifeboat_jobs::coordinator::state::Notice;
-use lifeboat_jobs::coordinator::tick::Notifier;
 use lifeboat_model::Arn;
 
 use crate::{AwsContext, AwsError};
@@ -12,64 +9,43 @@ use crate::{AwsContext, AwsError};
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 const LONGEST_SUBJECT: usize = 100;
 
-/// Publishes notices to an SNS topic.
+/// An SNS topic of the context's Region.
 #[derive(Debug, Clone)]
-pub struct SnsNotifier {
+pub struct SnsTopic {
     client: Client,
-    topic: Arn,
+    arn: Arn,
 }
 
-impl SnsNotifier {
-    /// For a topic of the context's Region.
+impl SnsTopic {
+    /// The topic with this ARN.
     #[must_use]
-    pub fn new(context: &AwsContext, topic: Arn) -> Self {
+    pub fn new(context: &AwsContext, arn: Arn) -> Self {
         Self {
             client: Client::new(context.sdk_config()),
-            topic,
+            arn,
         }
     }
-}
 
-#[async_trait]
-impl Notifier for SnsNotifier {
-    async fn notify(&self, notice: &Notice) -> bool {
-        let sent = (self.client.publish())
-            .topic_arn(self.topic.as_str())
-            .subject(subject(notice))
-            .message(message(notice))
+    /// Publishes a message. The subject is reduced to what SNS accepts.
+    ///
+    /// # Errors
+    /// Where SNS refuses or cannot be reached.
+    pub async fn publish(&self, subject: &str, message: &str) -> Result<(), AwsError> {
+        (self.client.publish())
+            .topic_arn(self.arn.as_str())
+            .subject(accepted(subject))
+            .message(message)
             .send()
             .await
-            .map_err(|error| AwsError::new("sns:Publish", self.topic.as_str(), error));
-        if let Err(error) = &sent {
-            tracing::warn!(%error, "a notice was not sent; the next tick sends it");
-        }
-        sent.is_ok()
+            .map(drop)
+            .map_err(|error| AwsError::new("sns:Publish", self.arn.as_str(), error))
     }
 }
 
-fn subject(notice: &Notice) -> String {
-    let what = if notice.opened { "opened" } else { "closed" };
-    let text = format!(
-        "Lifeboat {what} {} for {}",
-        notice.issue.id, notice.issue.application
-    );
-    text.chars()
+fn accepted(subject: &str) -> String {
+    subject
+        .chars()
         .filter(|c| c.is_ascii_graphic() || *c == ' ')
         .take(LONGEST_SUBJECT)
         .collect()
-}
-
-fn message(notice: &Notice) -> String {
-    let issue = &notice.issue;
-    let mut text = format!("{}: {}\n{}\n", issue.code, issue.message, issue.guidance);
-    if let Some(command) = issue.command.as_ref().filter(|_| notice.opened) {
-        text.push_str(&format!("\n  {command}\n"));
-    }
-    for alternative in issue.alternatives.iter().filter(|_| notice.opened) {
-        text.push_str(&format!(
-            "\nor, {}:\n\n  {}\n",
-            alternative.what, alternative.command
-        ));
-    }
-    text
 }

@@ -23,8 +23,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use lifeboat_jobs::ports::{Clock, TokenError, TokenSource};
 use lifeboat_model::{Redacted, Region};
+use lifeboat_store::ports::{Clock, TokenError, TokenSource};
 use tokio::sync::Mutex;
 
 use crate::AwsContext;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use lifeboat_jobs::ports::Ids;
-use lifeboat_kubernetes::connect::{ConnectOptions, KubeconfigSource};
-use lifeboat_kubernetes::{Api, ServerVersion};
+use lifeboat_apiserver::connect::{ConnectOptions, KubeconfigSource};
+use lifeboat_apiserver::{Api, ServerVersion};
 use lifeboat_model::ClusterName;
+use lifeboat_store::ports::Ids;
 use serde::Deserialize;
 
 use crate::arguments::ClusterArguments;

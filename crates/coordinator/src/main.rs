@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use lambda_runtime::{LambdaEvent, service_fn};
-use lifeboat_coordinator::function::Function;
+use lifeboat_coordinator::lambda::function::Function;
 use serde_json::Value;
 
 fn main() -> anyhow::Result<()> {

@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::custom_resource::{ResourceAnswer, ResourceRequest};
-use lifeboat_coordinator::Office;
-use lifeboat_filesystem::{SystemClock, SystemIds};
-use lifeboat_jobs::coordinator::state::Notice;
-use lifeboat_jobs::coordinator::tick::{Notifier, Ports};
-use lifeboat_jobs::job::VaultPlace;
-use lifeboat_jobs::memory::MemoryStore;
-use lifeboat_jobs::ports::{Clock, ObjectStore};
+use lifeboat_coordinator::lambda::Office;
+use lifeboat_coordinator::state::Notice;
+use lifeboat_coordinator::tick::{Notifier, Ports};
+use lifeboat_jobs::VaultPlace;
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{Code, EnvironmentId, ObjectKey};
+use lifeboat_store::memory::MemoryStore;
+use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_system::{SystemClock, SystemIds};
 use serde_json::{Value, json};
 
 struct Heard(Mutex<Vec<Notice>>);
@@ -209,7 +209,7 @@ async fn resource(world: &World, kind: &str, former: Option<&str>, document: &st
         request["PhysicalResourceId"] = former.into();
     }
     let request: ResourceRequest = serde_json::from_value(request).unwrap();
-    lifeboat_coordinator::resource::answer(&world.office, &request, later()).await
+    lifeboat_coordinator::lambda::resource::answer(&world.office, &request, later()).await
 }
 
 const DOCUMENT: &str = "

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use lifeboat_jobs::job::{AccessFinding, ClusterTarget};
-use lifeboat_kubernetes::Api;
+use lifeboat_apiserver::Api;
+use lifeboat_jobs::{AccessFinding, ClusterTarget};
 use lifeboat_model::{Code, Problem};
 
 mod eks;

@@ -4,7 +4,7 @@
 //! kubectl begin with `aws eks update-kubeconfig`, so that they never act on another cluster.
 
 use lifeboat_aws::ClusterAddress;
-use lifeboat_jobs::job::AccessFinding;
+use lifeboat_jobs::AccessFinding;
 use lifeboat_model::{ApplicationName, Arn, ArnKind, Problem, Side};
 
 /// Lets list and get objects of every type in the whole cluster, Secrets and custom resources included, and

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use lifeboat_aws::custom_resource::Responder;
 use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
-use lifeboat_filesystem::{SystemClock, SystemIds};
 use lifeboat_format::RecipientKey;
-use lifeboat_jobs::job::VaultPlace;
-use lifeboat_jobs::ports::{BoxError, Clock, Ids, ObjectStore};
+use lifeboat_jobs::VaultPlace;
 use lifeboat_model::{Arn, EnvironmentId, Problem, Side};
+use lifeboat_store::ports::{BoxError, Clock, Ids, ObjectStore};
+use lifeboat_system::{SystemClock, SystemIds};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -178,7 +178,7 @@ impl Ports {
                 side: side_ports,
                 clock,
                 ids,
-                page_size: lifeboat_kubernetes::capture::PAGE_SIZE,
+                page_size: lifeboat_capture::PAGE_SIZE,
             },
         })
     }

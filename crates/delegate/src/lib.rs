@@ -12,7 +12,7 @@
 //!   open jobs, and each kind of job.
 //!
 //! It must not depend on the coordinator: the two know each other by documents alone
-//! (`lifeboat_jobs::job`).
+//! (`lifeboat_jobs`).
 //!
 //! Invariants: nothing is encrypted to any key but the recovery key that the function was deployed with,
 //! whatever an assignment says; every write carries the epoch of its claim; a job that cannot be done

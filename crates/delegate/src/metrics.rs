@@ -3,7 +3,7 @@
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
 use jiff::Timestamp;
-use lifeboat_jobs::job::{Claim, Done, Outcome};
+use lifeboat_jobs::{Claim, Done, Outcome};
 use lifeboat_model::ApplicationName;
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ pub fn job_ended(
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use lifeboat_jobs::job::{CaptureDone, FORMAT};
+    use lifeboat_jobs::{CaptureDone, FORMAT};
     use lifeboat_model::{Epoch, JobId};
 
     use super::*;

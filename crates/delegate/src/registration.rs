@@ -9,11 +9,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lifeboat_aws::custom_resource::{hidden, shortened};
-use lifeboat_jobs::ports::{ObjectStore, StoreError};
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, Side, delegate_key, environment_key,
 };
 use lifeboat_model::{ApplicationName, Arn, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted};
+use lifeboat_store::ports::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

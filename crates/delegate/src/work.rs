@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::RecipientKey;
-use lifeboat_jobs::job::claim::{self, Offer, Permission};
-use lifeboat_jobs::job::{
-    AccessReport, CAPTURES, Claim, FORMAT, JobResult, Outcome, Prefixed, VaultPlace, Work,
-    document::ClusterTarget,
-};
-use lifeboat_jobs::ports::{Clock, Ids, KeyUnwrapper, ObjectStore, Signer, StoreError};
+use lifeboat_jobs::claim::{self, Offer, Permission};
+use lifeboat_jobs::document::ClusterTarget;
+use lifeboat_jobs::{AccessReport, Claim, FORMAT, JobResult, Outcome, VaultPlace, Work};
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, ErrorKind, Problem};
+use lifeboat_store::ports::{Clock, Ids, KeyUnwrapper, ObjectStore, Signer, StoreError};
+use lifeboat_store::prefix::{CAPTURES, Prefixed};
 
 use crate::clusters::{Clusters, Unreachable};
 use crate::metrics::job_ended;
@@ -53,7 +52,7 @@ pub struct Delegate {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub ids: Arc<dyn Ids>,
-    /// How many objects a capture asks for at a time ([`lifeboat_kubernetes::capture::PAGE_SIZE`]).
+    /// How many objects a capture asks for at a time ([`lifeboat_capture::PAGE_SIZE`]).
     pub page_size: u32,
 }
 
@@ -121,7 +120,7 @@ enum End {
     /// With a result.
     Result(Outcome, Vec<AccessReport>),
     /// With a checkpoint, because the invocation ends.
-    Checkpoint(lifeboat_jobs::job::Progress),
+    Checkpoint(lifeboat_jobs::Progress),
     /// With nothing: somebody else has the job.
     Fenced,
 }

@@ -17,7 +17,7 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDe
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use lifeboat_format::keys::{DataKey, Fingerprint, RecipientKey, VerifyingKey, WrappedKey};
 use lifeboat_format::pem;
-use lifeboat_jobs::ports::{KeyError, KeyUnwrapper, Signer};
+use lifeboat_store::ports::{KeyError, KeyUnwrapper, Signer};
 use zeroize::Zeroizing;
 
 mod error;

@@ -1,10 +1,9 @@
 //! The adapter for the local machine: a store in a folder, the lock of an application, keys in PEM
-//! files, the system's clock and randomness.
+//! files.
 //!
 //! - [`store`]: [`FolderStore`], the store port over a folder.
 //! - [`lock`]: [`FolderLock`], one run at a time per application, released by the kernel.
 //! - [`keys`]: key files made and read; the private halves behind the key ports.
-//! - [`system`]: the one home of the system's clock and random numbers.
 //!
 //! Nothing here knows what a recovery point is beyond the names of its ports. It needs a Unix file
 //! system with hard links and `flock`, and a tokio runtime, on whose blocking threads it works.
@@ -15,11 +14,9 @@
 pub mod keys;
 pub mod lock;
 pub mod store;
-pub mod system;
 #[cfg(test)]
 mod tiny_disk;
 
 pub use keys::{PemError, PemSigner, PemUnwrapper};
 pub use lock::{FolderLock, LockError};
 pub use store::FolderStore;
-pub use system::{SystemClock, SystemIds};

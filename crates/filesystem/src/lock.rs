@@ -4,8 +4,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 
-use lifeboat_jobs::ports::{Clock, RunLock, StoreError, StoreOperation};
 use lifeboat_model::{ApplicationName, Code, ErrorKind, Problem};
+use lifeboat_store::ports::{Clock, RunLock, StoreError, StoreOperation};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{self, FolderStore};

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use lifeboat_jobs::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
 
 mod error;
 mod upload;

@@ -1,43 +1,57 @@
-//! What Lifeboat does with recovery points, free of any vendor: the ports through which it reaches
-//! stores, keys, time and chance, and the recovery point written, sealed, found, opened and verified
-//! through them.
+//! Jobs: how the coordinator and the delegates speak through a scratch bucket.
 //!
-//! - [`ports`]: the traits that adapters implement, and their errors.
-//! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
-//! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
-//! - [`job`]: jobs through a scratch bucket, with claims, epochs and fencing.
-//! - [`retention`]: which points are kept, and why.
-//! - [`coordinator`]: what is decided about applications, and what is done about it.
-//! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose
-//!   process dies at a chosen call, and the test suite that every store must pass.
+//! A job is a folder of documents, each created once:
 //!
-//! This crate must not depend on tokio, a clock, the environment, or any adapter.
+//! ```text
+//! jobs/<application>/<job>/assignment.json        coordinator: what is to be done; allows epoch 1
+//! jobs/<application>/<job>/assignment-0002.json   coordinator: allows epoch 2
+//! jobs/<application>/<job>/claim-0001.json        delegate: the invocation that owns epoch 1
+//! jobs/<application>/<job>/checkpoint-0001.json   delegate: epoch 1 has ended, this far
+//! jobs/<application>/<job>/result.json            delegate: the end, with the epoch that wrote it
+//! jobs/<application>/<job>/cancel.json            coordinator: end early
+//! ```
 //!
-//! Invariants: a recovery point exists exactly when its `manifest.json` does, which is written once
-//! and last; nothing of a point is believed before the pinned key has verified its manifest; no
-//! secret is part of an error.
+//! [`view::JobView`] holds what a bucket says about a job, and decides who owns it, whether its result
+//! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol.
+//! [`split`] makes several capture jobs of one for a big cluster.
+//! A capture lies in the folder `captures/` of a scratch bucket, laid out as a vault.
+//!
+//! Invariants: a claim without an assignment is nothing; the highest claim owns the job; a result of a
+//! lower epoch has no effect; a document that is malformed, oversized, newer or foreign has no effect but
+//! to be recorded.
 
-pub mod coordinator;
-pub mod failing;
-pub mod job;
-pub mod layout;
-mod listing;
-pub mod memory;
-pub mod point;
-pub mod ports;
-pub mod progress;
-pub mod retention;
-pub mod seal;
-pub mod unlocked;
-pub mod vault;
-pub mod writer;
+pub mod checkpoint;
+pub mod claim;
+pub mod document;
+pub mod keys;
+pub mod read;
+pub mod result;
+pub mod split;
+pub mod view;
 
-pub use point::{PointError, RecoveryPoint};
-pub use progress::{Progress, Silent, Work};
-pub use seal::{SealError, seal};
-pub use unlocked::{ContentsReport, Index, IndexedFrame, Located, ObjectBatch, UnlockedPoint};
-pub use vault::{Latest, PointState, PointSummary, Removed, Vault};
-pub use writer::{PointWriter, WriteError, WrittenPacks};
+pub use checkpoint::{
+    CaptureProgress, ClusterProgress, ListingProgress, Position, Progress, RestoreProgress, TypeProgress,
+};
+pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, Types, VaultPlace, Work};
+pub use keys::JobFile;
+pub use read::{Document, DocumentError};
+pub use result::{
+    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Counted, Done, JobResult, Outcome,
+    RestoreDone, Sealed,
+};
+pub use view::{JobView, Refused, Standing, Verdict};
 
-#[cfg(any(test, feature = "testing"))]
-pub mod conformance;
+use jiff::SignedDuration;
+
+/// The version of all documents of jobs.
+pub const FORMAT: u32 = 1;
+
+/// How many epochs a job gets. At 15 minutes each that is a day: what has not ended by then never will,
+/// and would go on costing.
+pub const MAX_EPOCHS: u32 = 96;
+
+/// The longest that an invocation lasts (AWS Lambda quotas: function timeout, 900 seconds).
+pub const LONGEST_INVOCATION: SignedDuration = SignedDuration::from_secs(900);
+
+/// How long after an owner's deadline it is given up: clocks differ, and a last write may be under way.
+pub const GRACE: SignedDuration = SignedDuration::from_secs(60);

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lifeboat_jobs::coordinator::State;
-use lifeboat_jobs::layout::manifest_key;
+use lifeboat_coordinator::State;
 use lifeboat_local::Cluster;
 use lifeboat_model::{ApplicationName, Code, Issue, RecoveryPointId, Side};
+use lifeboat_recovery_point::layout::manifest_key;
 use serde_json::{Value, json};
 
 mod principals;

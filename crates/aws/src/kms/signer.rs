@@ -6,8 +6,8 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use lifeboat_format::keys::VerifyingKey;
-use lifeboat_jobs::ports::{KeyError, Signer};
 use lifeboat_model::{Arn, ErrorKind};
+use lifeboat_store::ports::{KeyError, Signer};
 
 use super::{KmsError, failure, public_half};
 use crate::{AwsContext, AwsError};

@@ -5,8 +5,8 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{EncryptionAlgorithmSpec, KeySpec, KeyUsageType};
 use lifeboat_format::keys::{DataKey, Fingerprint, RecipientKey, WrappedKey};
-use lifeboat_jobs::ports::{KeyError, KeyUnwrapper};
 use lifeboat_model::Arn;
+use lifeboat_store::ports::{KeyError, KeyUnwrapper};
 use zeroize::Zeroizing;
 
 use super::{KmsError, failure, public_half};

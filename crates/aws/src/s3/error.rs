@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use lifeboat_jobs::ports::{StoreError, StoreOperation};
 use lifeboat_model::ErrorKind;
+use lifeboat_store::ports::{StoreError, StoreOperation};
 
 use crate::AwsError;
 

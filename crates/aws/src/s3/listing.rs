@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::types::EncodingType;
-use lifeboat_jobs::ports::{Listed, StoreError, StoreOperation};
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::{Listed, StoreError, StoreOperation};
 
 use super::Inner;
 use super::error::Asked;

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
-use lifeboat_jobs::ports::{ETag, StoreError, StoreOperation, Upload};
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::{ETag, StoreError, StoreOperation, Upload};
 use tokio::task::JoinSet;
 
 use super::Inner;

@@ -6,8 +6,8 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use lifeboat_jobs::ports::{ETag, Ids, StoreError, StoreOperation};
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::{ETag, Ids, StoreError, StoreOperation};
 
 use super::Inner;
 use super::error::no_tag;

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use lifeboat_jobs::ports::BoxError;
 use lifeboat_model::{Partition, Redacted, Region};
+use lifeboat_store::ports::BoxError;
 
 /// The header that binds a token to one cluster.
 const CLUSTER_HEADER: &str = "x-k8s-aws-id";

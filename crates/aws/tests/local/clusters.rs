@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_eks::types::{AuthenticationMode as Mode, CreateAccessConfigRequest, VpcConfigRequest};
+use lifeboat_apiserver::Api;
+use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::eks::{AccessScope, AuthenticationMode, ClusterKind, ClusterStatus};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksError, EksTokenSource};
-use lifeboat_filesystem::SystemClock;
-use lifeboat_kubernetes::Api;
-use lifeboat_kubernetes::connect::{Address, AddressOptions};
 use lifeboat_model::{Code, ErrorKind};
+use lifeboat_system::SystemClock;
 
 use crate::world::{ACCOUNT, context, context_of, run};
 

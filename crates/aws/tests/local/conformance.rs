@@ -1,9 +1,9 @@
 //! The store is what every store is, and a store of S3 besides.
 
 use bytes::Bytes;
-use lifeboat_jobs::conformance;
-use lifeboat_jobs::ports::{ETag, ObjectStore, StoreError};
 use lifeboat_model::{Code, ErrorKind, ObjectKey};
+use lifeboat_store::conformance;
+use lifeboat_store::ports::{ETag, ObjectStore, StoreError};
 
 use crate::road::Road;
 use crate::world::{account, bucket, context, context_at, context_of, run, s3, store, store_at};

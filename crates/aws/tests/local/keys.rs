@@ -6,8 +6,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use lifeboat_aws::{KmsSigner, KmsUnwrapper};
 use lifeboat_format::keys::{DataKey, Fingerprint};
-use lifeboat_jobs::ports::{KeyUnwrapper as _, Signer as _};
 use lifeboat_model::{Arn, Code, ErrorKind};
+use lifeboat_store::ports::{KeyUnwrapper as _, Signer as _};
 
 use crate::world::{context, run};
 

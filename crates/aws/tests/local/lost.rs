@@ -1,8 +1,8 @@
 //! Answers that are lost on their way: the write took effect, the SDK repeats it, S3 refuses it.
 
 use bytes::Bytes;
-use lifeboat_jobs::ports::{ETag, ObjectStore};
 use lifeboat_model::{ErrorKind, ObjectKey};
+use lifeboat_store::ports::{ETag, ObjectStore};
 
 use crate::road::Road;
 use crate::world::{bucket, context_at, run, store_at};

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use bytes::Bytes;
 use lifeboat_aws::{KmsSigner, S3Location, S3Store};
+use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_filesystem::keys::{generate, load_recipient};
-use lifeboat_filesystem::{PemUnwrapper, SystemIds};
 use lifeboat_format::manifest::{
     ClusterRecord, Completeness, FORMAT_VERSION, Predicate, ServerRecord, Tool, TypeOutcome, TypeRecord,
 };
 use lifeboat_format::{BatchBuilder, Compressor, RecipientKey};
-use lifeboat_jobs::failing::{FailingStore, Fault, Moment};
-use lifeboat_jobs::memory::MemoryLock;
-use lifeboat_jobs::ports::{ObjectStore, Signer as _};
-use lifeboat_jobs::{PointState, PointWriter, Silent, Vault, WrittenPacks, seal};
 use lifeboat_model::{ApplicationName, ClusterName, Filter, ObjectKey, RecoveryPointId};
+use lifeboat_recovery_point::{PointState, PointWriter, Silent, Vault, WrittenPacks, seal};
+use lifeboat_store::failing::{FailingStore, Fault, Moment};
+use lifeboat_store::memory::MemoryLock;
+use lifeboat_store::ports::{ObjectStore, Signer as _};
+use lifeboat_system::SystemIds;
 
 use crate::keys::key;
 use crate::world::{bucket, context, run, s3, store};
@@ -80,7 +81,7 @@ async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: us
         for number in half {
             // Random, so that it stays as large when compressed.
             let mut noise = vec![0; padding / 2];
-            lifeboat_jobs::ports::Ids::random(&SystemIds, &mut noise);
+            lifeboat_store::ports::Ids::random(&SystemIds, &mut noise);
             let text = hex::encode(noise);
             let object = format!(
                 r#"{{"metadata":{{"name":"n-{number}","namespace":"shop","uid":"u-{number}"}},"data":{{"n":"{text}"}}}}"#

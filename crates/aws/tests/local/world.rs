@@ -9,9 +9,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use lifeboat_aws::{AwsContext, S3Location, S3Store};
-use lifeboat_filesystem::SystemIds;
 use lifeboat_local::{Credentials as Keys, LocalAws, LocalAwsOptions};
 use lifeboat_model::AccountId;
+use lifeboat_system::SystemIds;
 
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const REGION: &str = "eu-west-1";

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lifeboat_kubernetes::retry::wait;
+use lifeboat_apiserver::retry::wait;
 use lifeboat_model::{Code, EnvironmentId, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

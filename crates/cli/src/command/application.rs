@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lifeboat_filesystem::{SystemClock, SystemIds};
-use lifeboat_jobs::ports::{Clock, Ids};
 use lifeboat_model::request::{
     Answer, ApplicationRequest, BackupRequest, CancelRequest, PointsRequest, Request, RestoreRequest,
 };
 use lifeboat_model::{Application, ApplicationDocument, ApplicationName, ClusterName, Code, RequestToken};
 use lifeboat_plan::RestoreOptions;
+use lifeboat_store::ports::{Clock, Ids};
+use lifeboat_system::{SystemClock, SystemIds};
 use serde_json::{Map, Value};
 
 use super::wish::{WishArguments, unparsable};

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::SignedDuration;
-use lifeboat_filesystem::{FolderStore, PemSigner, SystemClock, SystemIds, keys};
+use lifeboat_apiserver::Api;
+use lifeboat_capture::{CaptureOptions, Captured, capture};
+use lifeboat_filesystem::{FolderStore, PemSigner, keys};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, MissingRecord, Predicate, Tool, TypeOutcome};
-use lifeboat_jobs::ports::{Clock, ObjectStore, Signer};
-use lifeboat_jobs::{PointWriter, Vault, layout, seal};
-use lifeboat_kubernetes::Api;
-use lifeboat_kubernetes::capture::{self, CaptureOptions, Captured, capture};
 use lifeboat_model::{ClusterName, Code, RecoveryPointId};
+use lifeboat_recovery_point::{PointWriter, Vault, layout, seal};
+use lifeboat_store::ports::{Clock, ObjectStore, Signer};
+use lifeboat_system::{SystemClock, SystemIds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ pub struct Arguments {
     #[command(flatten)]
     pub filter: FilterArguments,
     /// Objects per page of a list
-    #[arg(long, value_name = "N", default_value_t = capture::PAGE_SIZE, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Speed")]
+    #[arg(long, value_name = "N", default_value_t = lifeboat_capture::PAGE_SIZE, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Speed")]
     pub page_size: u32,
     /// Types that are listed at a time
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Speed")]
@@ -69,7 +70,7 @@ pub struct Arguments {
     pub deadline: std::time::Duration,
 }
 
-/// [`capture::CONCURRENCY`], as a number that clap can check the range of.
+/// [`lifeboat_capture::CONCURRENCY`], as a number that clap can check the range of.
 const DEFAULT_CONCURRENCY: u8 = 6;
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
@@ -344,7 +345,7 @@ mod tests {
 
     #[test]
     fn the_default_concurrency_is_that_of_the_capture() {
-        assert_eq!(usize::from(DEFAULT_CONCURRENCY), capture::CONCURRENCY);
+        assert_eq!(usize::from(DEFAULT_CONCURRENCY), lifeboat_capture::CONCURRENCY);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
-use lifeboat_jobs::{Index, Located};
 use lifeboat_model::{ClusterName, Code, TypeName, TypeSelector};
+use lifeboat_recovery_point::{Index, Located};
 use serde_json::Value;
 
 use super::open;

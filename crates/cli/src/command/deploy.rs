@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
-use lifeboat_filesystem::{SystemClock, SystemIds};
-use lifeboat_jobs::ports::{Clock, Ids};
 use lifeboat_model::{ApplicationName, Code, EnvironmentId};
+use lifeboat_store::ports::{Clock, Ids};
+use lifeboat_system::{SystemClock, SystemIds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,12 @@
 //! `lifeboat diff`: what differs between two recovery points, or between a point and a live cluster.
 
 use clap::Args;
-use lifeboat_filesystem::{PemUnwrapper, SystemIds};
-use lifeboat_jobs::UnlockedPoint;
-use lifeboat_kubernetes::capture::{CaptureOptions, capture};
+use lifeboat_capture::{CaptureOptions, capture};
+use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_model::{ClusterName, ObjectRef, TypeSelector};
 use lifeboat_plan::{Difference, FieldDifference};
+use lifeboat_recovery_point::UnlockedPoint;
+use lifeboat_system::SystemIds;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

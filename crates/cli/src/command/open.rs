@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lifeboat_filesystem::{FolderStore, PemUnwrapper, keys};
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_jobs::{RecoveryPoint, UnlockedPoint, Vault};
 use lifeboat_model::{ClusterName, Code};
+use lifeboat_recovery_point::{RecoveryPoint, UnlockedPoint, Vault};
 
 use crate::arguments::{PointArguments, StoreArguments};
 use crate::failure::Failure;

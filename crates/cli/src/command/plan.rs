@@ -1,12 +1,12 @@
 //! `lifeboat plan`: what a restore would do, without writing.
 
 use clap::Args;
-use lifeboat_filesystem::SystemIds;
-use lifeboat_kubernetes::recover::draft;
-use lifeboat_kubernetes::restore::preflight::preflight;
-use lifeboat_kubernetes::restore::{CachedFrames, PointFrames};
 use lifeboat_model::{ClusterName, Problem};
 use lifeboat_plan::{LintFinding, Plan, Severity};
+use lifeboat_restore::execute::{CachedFrames, PointFrames};
+use lifeboat_restore::preflight::preflight;
+use lifeboat_restore::recover::draft;
+use lifeboat_system::SystemIds;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -2,11 +2,12 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use lifeboat_filesystem::{SystemClock, keys};
+use lifeboat_filesystem::keys;
 use lifeboat_format::manifest::Completeness;
-use lifeboat_jobs::ports::Clock;
-use lifeboat_jobs::{PointState, PointSummary};
 use lifeboat_model::Problem;
+use lifeboat_recovery_point::{PointState, PointSummary};
+use lifeboat_store::ports::Clock;
+use lifeboat_system::SystemClock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

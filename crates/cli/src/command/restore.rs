@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use clap::Args;
-use lifeboat_filesystem::{PemUnwrapper, SystemClock, SystemIds};
+use lifeboat_apiserver::Api;
+use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_kubernetes::recover::{RecoverError, Recovered, Recovery};
-use lifeboat_kubernetes::restore::Holder;
-use lifeboat_kubernetes::{Api, RestoreSettings};
 use lifeboat_model::Code;
+use lifeboat_restore::Holder;
+use lifeboat_restore::execute::RestoreSettings;
+use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
+use lifeboat_system::{SystemClock, SystemIds};
 
 use super::open;
 use super::plan::{self, TargetArguments};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use jiff::Timestamp;
-use lifeboat_filesystem::SystemClock;
 use lifeboat_format::manifest::{ClusterRecord, Completeness, Predicate, TypeOutcome, TypeRecord};
-use lifeboat_jobs::ports::Clock;
+use lifeboat_store::ports::Clock;
+use lifeboat_system::SystemClock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
 //! `lifeboat status`: how the applications stand.
 
 use clap::Args;
-use lifeboat_filesystem::SystemClock;
-use lifeboat_jobs::ports::Clock;
 use lifeboat_model::ApplicationName;
 use lifeboat_model::request::{Answer, Request, StatusRequest};
+use lifeboat_store::ports::Clock;
+use lifeboat_system::SystemClock;
 
 use super::application::answer::{AnswerDocument, needs_attention};
 use crate::aws::office::Office;

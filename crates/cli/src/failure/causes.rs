@@ -1,15 +1,17 @@
 //! How each crate's errors become failures. Where an error knows what was wrong and what to do, it is
 //! shown as it says; its code decides the exit code.
 
+use lifeboat_apiserver::{ApiError, ConnectError, DiscoveryError};
 use lifeboat_aws::KmsError;
+use lifeboat_capture::CaptureError;
 use lifeboat_filesystem::{LockError, PemError};
-use lifeboat_jobs::ports::{KeyError, StoreError};
-use lifeboat_jobs::{PointError, SealError, WriteError};
-use lifeboat_kubernetes::capture::CaptureError;
-use lifeboat_kubernetes::prove::ProveError;
-use lifeboat_kubernetes::recover::RecoverError;
-use lifeboat_kubernetes::restore::LeaseError;
-use lifeboat_kubernetes::{ApiError, ConnectError, DiscoveryError, RestoreError, SurveyError};
+use lifeboat_recovery_point::{PointError, SealError, WriteError};
+use lifeboat_restore::execute::LeaseError;
+use lifeboat_restore::execute::RestoreError;
+use lifeboat_restore::prove::ProveError;
+use lifeboat_restore::recover::RecoverError;
+use lifeboat_restore::survey::SurveyError;
+use lifeboat_store::ports::{KeyError, StoreError};
 
 use super::Failure;
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use lifeboat_capture::{CaptureEvent, CaptureProgress};
 use lifeboat_format::manifest::TypeOutcome;
-use lifeboat_jobs::Work;
-use lifeboat_kubernetes::RestoreProgress;
-use lifeboat_kubernetes::capture::{CaptureEvent, CaptureProgress};
-use lifeboat_kubernetes::recover::{Stage, Watch};
 use lifeboat_model::TypeName;
 use lifeboat_plan::Wave;
+use lifeboat_recovery_point::Work;
+use lifeboat_restore::execute::RestoreProgress;
+use lifeboat_restore::recover::{Stage, Watch};
 
 use super::{Event, Phase, Progress, Unit};
 use crate::measure::Stopwatch;
@@ -44,7 +44,7 @@ fn phase(work: Work) -> Phase {
     }
 }
 
-impl lifeboat_jobs::Progress for PointProgress {
+impl lifeboat_recovery_point::Progress for PointProgress {
     fn begin(&self, work: Work, bytes: u64) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase(work));
         self.progress.begin(phase(work), Unit::Bytes, Some(bytes));

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lifeboat_apiserver::Api;
+use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksTokenSource};
-use lifeboat_jobs::job::{AccessFinding, ClusterTarget};
-use lifeboat_jobs::ports::{Clock, Ids};
-use lifeboat_kubernetes::Api;
-use lifeboat_kubernetes::connect::{Address, AddressOptions};
+use lifeboat_jobs::{AccessFinding, ClusterTarget};
 use lifeboat_model::{Arn, ArnKind, ClusterName, Code, EnvironmentId, ErrorKind, Problem, Side};
+use lifeboat_store::ports::{Clock, Ids};
 
 use super::{Clusters, Unreachable};
 use crate::commands;

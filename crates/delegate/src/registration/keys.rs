@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_format::{DataKey, RecipientKey};
-use lifeboat_jobs::ports::{Ids, KeyUnwrapper, Signer};
 use lifeboat_model::{Code, Problem};
+use lifeboat_store::ports::{Ids, KeyUnwrapper, Signer};
 
 use super::KeyCheck;
 

@@ -1,9 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use lifeboat_aws::BucketFacts;
 use lifeboat_aws::custom_resource::LONGEST_REASON;
-use lifeboat_jobs::failing::{FailingStore, Fault, Moment};
-use lifeboat_jobs::memory::MemoryStore;
 use lifeboat_model::Code;
+use lifeboat_store::failing::{FailingStore, Fault, Moment};
+use lifeboat_store::memory::MemoryStore;
 
 use super::*;
 

@@ -2,25 +2,26 @@
 //!
 //! A capture that comes near the end of its invocation stops, closes its packs, and writes a checkpoint from
 //! which the next epoch goes on. What is equal to a capture in one piece, and what is not, stands in
-//! `lifeboat_jobs::job::progress`.
+//! `lifeboat_jobs::checkpoint`.
 
 use std::sync::Arc;
 
+use lifeboat_apiserver::Api;
+use lifeboat_apiserver::access::{self, Denied};
+use lifeboat_capture::{Brake, CaptureOptions, Captured, Ended, capture_part};
+use lifeboat_capture::{CaptureError, count};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{MissingRecord, PackRecord, WrappedKeyRecord};
-use lifeboat_jobs::job::read::LARGE;
-use lifeboat_jobs::job::{
+use lifeboat_jobs::read::LARGE;
+use lifeboat_jobs::{
     AccessReport, CaptureDone, CaptureProgress, CapturedCluster, ClusterProgress, ClusterTarget, Counted,
     Done, ListingProgress, Outcome, Progress, Sealed, Types, Work, split,
 };
-use lifeboat_jobs::layout::Series;
-use lifeboat_jobs::ports::{ObjectStore, Signer};
-use lifeboat_jobs::writer::WrittenPacks;
-use lifeboat_jobs::{PointWriter, WriteError};
-use lifeboat_kubernetes::access::{self, Denied};
-use lifeboat_kubernetes::capture::{CaptureError, count};
-use lifeboat_kubernetes::{Api, Brake, CaptureOptions, Captured, Ended, capture_part};
 use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
+use lifeboat_recovery_point::layout::Series;
+use lifeboat_recovery_point::writer::WrittenPacks;
+use lifeboat_recovery_point::{PointWriter, WriteError};
+use lifeboat_store::ports::{ObjectStore, Signer};
 
 use super::watch::Braked;
 use super::{Delegate, End, Epoch, failed, worth_a_retry};

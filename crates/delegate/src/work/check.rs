@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_jobs::job::{AccessFinding, AccessReport, ClusterTarget, Done, Outcome};
-use lifeboat_kubernetes::access::{Denied, unreadable, unwritable};
+use lifeboat_apiserver::access::{Denied, unreadable, unwritable};
+use lifeboat_jobs::{AccessFinding, AccessReport, ClusterTarget, Done, Outcome};
 use lifeboat_model::{Code, Problem, Side, TypeName};
 
 use super::{Delegate, End, SidePorts, failed, worth_a_retry};

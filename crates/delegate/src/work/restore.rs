@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use lifeboat_format::VerifyingKey;
-use lifeboat_jobs::job::claim::put_once;
-use lifeboat_jobs::job::keys::job_prefix;
-use lifeboat_jobs::job::{
+use lifeboat_jobs::claim::put_once;
+use lifeboat_jobs::keys::job_prefix;
+use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreDone, RestoreProgress as Restored, Work,
 };
-use lifeboat_jobs::ports::{KeyUnwrapper, ObjectStore};
-use lifeboat_jobs::{Silent, UnlockedPoint, Vault};
-use lifeboat_kubernetes::RestoreSettings;
-use lifeboat_kubernetes::recover::{RecoverError, Recovered, Recovery};
-use lifeboat_kubernetes::restore::Holder;
 use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
+use lifeboat_recovery_point::{Silent, UnlockedPoint, Vault};
+use lifeboat_restore::Holder;
+use lifeboat_restore::execute::RestoreSettings;
+use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
+use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
 use super::watch::Counted;
 use super::{Delegate, End, Epoch, Stop, failed, worth_a_retry};

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool, open_envelope};
 use lifeboat_format::verify::check_place;
-use lifeboat_jobs::job::split::merge;
-use lifeboat_jobs::job::{CaptureDone, CapturedCluster, Done, Outcome, Sealed, Verdict, Work, claim};
-use lifeboat_jobs::layout::manifest_key;
-use lifeboat_jobs::ports::{Signer, StoreError};
-use lifeboat_jobs::{SealError, seal};
+use lifeboat_jobs::split::merge;
+use lifeboat_jobs::{CaptureDone, CapturedCluster, Done, Outcome, Sealed, Verdict, Work, claim};
 use lifeboat_model::{Code, JobId, Problem, RecoveryPointId};
+use lifeboat_recovery_point::layout::manifest_key;
+use lifeboat_recovery_point::{SealError, seal};
+use lifeboat_store::ports::{Signer, StoreError};
 
 use super::{Delegate, End, Epoch, failed, worth_a_retry};
 

@@ -4,10 +4,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use lifeboat_jobs::ports::Clock;
-use lifeboat_kubernetes::recover::{Stage, Watch};
-use lifeboat_kubernetes::{Brake, CaptureEvent, CaptureProgress, RestoreProgress};
+use lifeboat_capture::{Brake, CaptureEvent, CaptureProgress};
 use lifeboat_plan::Wave;
+use lifeboat_restore::execute::RestoreProgress;
+use lifeboat_restore::recover::{Stage, Watch};
+use lifeboat_store::ports::Clock;
 
 /// Counts objects.
 #[derive(Debug, Default)]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use lifeboat_delegate::{Deadline, Delegate};
 use lifeboat_format::manifest::TypeOutcome;
-use lifeboat_jobs::job::claim::view;
-use lifeboat_jobs::job::{Assignment, Done, JobFile, Outcome, Progress, Types, Work};
-use lifeboat_jobs::ports::{Clock as _, ObjectStore};
+use lifeboat_jobs::claim::view;
+use lifeboat_jobs::{Assignment, Done, JobFile, Outcome, Progress, Types, Work};
 use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
+use lifeboat_store::ports::{Clock as _, ObjectStore};
 
 use crate::outcome;
 use crate::world::{PRIMARY, Stalling, Stepping, World, target};
@@ -169,8 +169,7 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
         .values()
         .any(|checkpoint| match &checkpoint.progress {
             Progress::Capture(progress) => progress.open.as_ref().is_some_and(|open| {
-                let token =
-                    |t: &lifeboat_jobs::job::TypeProgress| t.position.as_ref()?.continue_token.clone();
+                let token = |t: &lifeboat_jobs::TypeProgress| t.position.as_ref()?.continue_token.clone();
                 open.listing.open.iter().any(|t| token(t).is_some())
             }),
             _ => false,
@@ -438,7 +437,7 @@ async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
 
 async fn cancel_once_claimed(store: Arc<dyn ObjectStore>, job: JobId) {
     while view(store.as_ref(), &job).await.unwrap().claims.is_empty() {
-        lifeboat_kubernetes::retry::wait(std::time::Duration::from_millis(50)).await;
+        lifeboat_apiserver::retry::wait(std::time::Duration::from_millis(50)).await;
     }
     let cancel =
         serde_json::json!({"format": 1, "job": job, "at": crate::world::at(1), "reason": "asked for"});

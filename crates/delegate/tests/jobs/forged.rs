@@ -2,10 +2,10 @@
 
 use lifeboat_delegate::{Deadline, Delegate, Tally};
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool};
-use lifeboat_jobs::job::{Assignment, Outcome, Work};
-use lifeboat_jobs::ports::ObjectStore;
-use lifeboat_jobs::seal;
+use lifeboat_jobs::{Assignment, Outcome, Work};
 use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, ObjectKey, Region};
+use lifeboat_recovery_point::seal;
+use lifeboat_store::ports::ObjectStore;
 use serde_json::{Value, json};
 
 use crate::outcome;

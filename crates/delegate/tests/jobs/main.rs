@@ -2,11 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use lifeboat_delegate::{Deadline, Tally};
-use lifeboat_jobs::job::claim::view;
-use lifeboat_jobs::job::{Done, JobFile, Outcome, Work};
-use lifeboat_jobs::layout::{manifest_key, point_prefix};
-use lifeboat_jobs::ports::ObjectStore;
+use lifeboat_jobs::claim::view;
+use lifeboat_jobs::{Done, JobFile, Outcome, Work};
 use lifeboat_model::{Code, Epoch, JobId};
+use lifeboat_recovery_point::layout::{manifest_key, point_prefix};
+use lifeboat_store::ports::ObjectStore;
 use serde_json::json;
 
 mod continued;

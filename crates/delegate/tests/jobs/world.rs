@@ -7,24 +7,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use lifeboat_apiserver::testing::StallingTransport;
+use lifeboat_apiserver::{Api, ConnectOptions, KubeconfigSource};
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_delegate::{Clusters, Delegate, Unreachable};
-use lifeboat_filesystem::{PemSigner, PemUnwrapper, SystemClock, SystemIds, keys};
+use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_jobs::job::{
-    AccessFinding, Assignment, CAPTURES, ClusterTarget, FORMAT, JobFile, Prefixed, Types, VaultPlace, Work,
-};
-use lifeboat_jobs::memory::MemoryStore;
-use lifeboat_jobs::ports::{Clock, ObjectStore};
-use lifeboat_jobs::{RecoveryPoint, Silent};
-use lifeboat_kubernetes::testing::StallingTransport;
-use lifeboat_kubernetes::{Api, ConnectOptions, KubeconfigSource};
+use lifeboat_jobs::{AccessFinding, Assignment, ClusterTarget, FORMAT, JobFile, Types, VaultPlace, Work};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
     AccountId, ApplicationName, Arn, ClusterName, Code, EnvironmentId, Epoch, Filter, JobId, Problem,
     RecoveryPointId, Region,
 };
+use lifeboat_recovery_point::{RecoveryPoint, Silent};
+use lifeboat_store::memory::MemoryStore;
+use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_store::prefix::{CAPTURES, Prefixed};
+use lifeboat_system::{SystemClock, SystemIds};
 
 pub(crate) const PRIMARY: &str = "111111111111-eu-west-1";
 const RECOVERY: &str = "222222222222-eu-central-1";
@@ -163,7 +163,7 @@ impl World {
             side: ports,
             clock: Arc::new(Today),
             ids: Arc::new(SystemIds),
-            page_size: lifeboat_kubernetes::capture::PAGE_SIZE,
+            page_size: lifeboat_capture::PAGE_SIZE,
         }
     }
 

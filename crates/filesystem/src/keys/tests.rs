@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use lifeboat_model::{Code, ErrorKind};
 use tempfile::TempDir;
 
-use super::*;
+use crate::keys::*;
 use crate::tiny_disk::{TinyDisk, skipped};
 
 fn fixture(name: &str) -> PathBuf {

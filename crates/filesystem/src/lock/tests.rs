@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
-use lifeboat_jobs::ports::ObjectStore;
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::ObjectStore;
 use tempfile::TempDir;
 
-use super::*;
+use crate::lock::*;
 
 struct Noon;
 

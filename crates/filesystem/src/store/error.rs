@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
-use lifeboat_jobs::ports::{StoreError, StoreOperation};
+use lifeboat_store::ports::{StoreError, StoreOperation};
 
 /// The store's error for an error of the file system.
 pub(crate) fn failure(operation: StoreOperation, key: &dyn Display, error: io::Error) -> StoreError {

@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use lifeboat_jobs::conformance;
 use lifeboat_model::Code;
+use lifeboat_store::conformance;
 use tempfile::TempDir;
 
-use super::*;
+use crate::store::*;
 use crate::tiny_disk::{TinyDisk, skipped};
 
 fn wait<T>(work: impl Future<Output = T>) -> T {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use lifeboat_jobs::ports::{ETag, StoreError, StoreOperation, Upload};
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::{ETag, StoreError, StoreOperation, Upload};
 
 use super::{FolderStore, failure, tag};
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use lifeboat_jobs::ports::{Listed, StoreError, StoreOperation};
 use lifeboat_model::ObjectKey;
+use lifeboat_store::ports::{Listed, StoreError, StoreOperation};
 
 use super::{failure, is_absence};
 

@@ -11,22 +11,23 @@ use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::AwsContext;
+use lifeboat_coordinator::state::Notice;
+use lifeboat_coordinator::tick::{Notifier, Ports};
+use lifeboat_coordinator::{State, document_key, state_key, tick};
 use lifeboat_delegate::clusters::Eks;
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_delegate::{Deadline, Delegate};
-use lifeboat_filesystem::{PemSigner, PemUnwrapper, SystemClock, SystemIds, keys};
-use lifeboat_jobs::coordinator::state::Notice;
-use lifeboat_jobs::coordinator::tick::{Notifier, Ports};
-use lifeboat_jobs::coordinator::{State, document_key, state_key, tick};
-use lifeboat_jobs::job::VaultPlace;
-use lifeboat_jobs::memory::MemoryStore;
-use lifeboat_jobs::ports::{Clock, ObjectStore};
+use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
+use lifeboat_jobs::VaultPlace;
 use lifeboat_local::{Cluster, Credentials, LocalAws, LocalAwsOptions, ensure_aws_client};
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, delegate_key, environment_key,
 };
 use lifeboat_model::request::Request;
 use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Issue, Side};
+use lifeboat_store::memory::MemoryStore;
+use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_system::{SystemClock, SystemIds};
 use serde_json::{Value, json};
 
 pub(super) const PRIMARY: &str = "111111111111-eu-west-1";
@@ -414,7 +415,7 @@ impl Stage {
             side: ports,
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::new(SystemIds),
-            page_size: lifeboat_kubernetes::capture::PAGE_SIZE,
+            page_size: lifeboat_capture::PAGE_SIZE,
         };
         let deadline = Deadline::new(self.clock.now() + SignedDuration::from_mins(15));
         self.runtime

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_apiserver::retry::wait;
 use lifeboat_aws::{S3Location, S3Store};
-use lifeboat_filesystem::SystemIds;
-use lifeboat_jobs::ports::ObjectStore;
-use lifeboat_kubernetes::retry::wait;
 use lifeboat_model::request::{
     Accepted, ApplicationStatus, BackupRequest, PointsAnswer, Request, RestoreState, RestoreStatus,
     StatusAnswer,
 };
 use lifeboat_model::{Code, EnvironmentId, ObjectKey, RecoveryPointId};
 use lifeboat_plan::report::Report;
+use lifeboat_store::ports::ObjectStore;
+use lifeboat_system::SystemIds;
 
 use super::answer::restore_line;
 use crate::aws::office::Office;

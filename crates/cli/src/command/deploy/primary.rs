@@ -6,8 +6,8 @@ use clap::Args;
 use lifeboat_aws::KmsSigner;
 use lifeboat_aws::kms::recipient_key;
 use lifeboat_format::RecipientKey;
-use lifeboat_jobs::ports::Signer;
 use lifeboat_model::{Arn, Code, EnvironmentId};
+use lifeboat_store::ports::Signer;
 
 use super::recovery::one_line;
 use super::{DeployDocument, Deployer, output};

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use lifeboat_capture::BatchSink;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_format::{Batch, Decompressor, IndexEntry, LineDigest};
-use lifeboat_jobs::writer::WriteError;
-use lifeboat_jobs::{Index, Progress, UnlockedPoint};
-use lifeboat_kubernetes::capture::BatchSink;
-use lifeboat_kubernetes::recover;
-use lifeboat_kubernetes::restore::{CachedFrames, ObjectSource, PointFrames, SourceError};
 use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
 use lifeboat_plan::{FieldDifference, Redactor, compare};
+use lifeboat_recovery_point::writer::WriteError;
+use lifeboat_recovery_point::{Index, Progress, UnlockedPoint};
+use lifeboat_restore::execute::{CachedFrames, ObjectSource, PointFrames, SourceError};
+use lifeboat_restore::recover;
 use serde_json::Value;
 
 use super::{ChangedObject, DiffDocument, NotCompared};

@@ -1,11 +1,11 @@
 //! The report of a restore that was not proven: what the API server's answers tell, and no more.
 
-use lifeboat_kubernetes::RestoreOutcome;
-use lifeboat_kubernetes::restore::outcome::ObjectResult;
 use lifeboat_plan::report::{
     Absent, Changed, ChangedBy, REPORT_FORMAT_VERSION, Report, Restored, Summary, Verdict,
 };
 use lifeboat_plan::{Action, Plan, PlannedObject, RuleId};
+use lifeboat_restore::execute::RestoreOutcome;
+use lifeboat_restore::outcome::ObjectResult;
 
 /// A report without a proof. Its verdict is that of a plan that did not come true, because nobody has
 /// looked; whoever prints it says so in another word.

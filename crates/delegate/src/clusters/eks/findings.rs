@@ -1,9 +1,9 @@
 //! What it means that a cluster cannot be entered: from what EKS and the API server say to findings.
 
+use lifeboat_apiserver::connect::AddressError;
 use lifeboat_aws::ClusterAddress;
 use lifeboat_aws::eks::{ClusterKind, Endpoint};
-use lifeboat_jobs::job::AccessFinding;
-use lifeboat_kubernetes::connect::AddressError;
+use lifeboat_jobs::AccessFinding;
 use lifeboat_model::{Arn, Code, ErrorKind, Problem, Side};
 
 use crate::clusters::Unreachable;

@@ -1,8 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-use lifeboat_filesystem::{PemSigner, PemUnwrapper, SystemIds, keys};
+use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_format::VerifyingKey;
 use lifeboat_format::keys::WrappedKey;
-use lifeboat_jobs::ports::KeyError;
+use lifeboat_store::ports::KeyError;
+use lifeboat_system::SystemIds;
 
 use super::*;
 

@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use lifeboat_apiserver::{ApiError, Refusal};
 use lifeboat_aws::eks::{AuthenticationMode, ClusterStatus};
-use lifeboat_kubernetes::{ApiError, Refusal};
 
 use super::*;
 

@@ -1,0 +1,410 @@
+//! Why a request has no answer, told apart by type and status.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_store::ports::TokenError;
+use serde::Deserialize;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// A request that has no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No connection could be made, so the request was not sent.
+    #[error("connect to {server}")]
+    Unreachable {
+        /// The address.
+        server: String,
+        /// What the network said.
+        #[source]
+        cause: BoxError,
+    },
+    /// The server's certificate is not one that the kubeconfig trusts.
+    #[error("trust the certificate of {server}")]
+    UntrustedCertificate {
+        /// The address.
+        server: String,
+        /// What is wrong with the certificate.
+        #[source]
+        cause: rustls::Error,
+    },
+    /// The connection ended in the middle. Whether a write took effect is not known.
+    #[error("receive the whole answer to {path}")]
+    Interrupted {
+        /// The path of the request.
+        path: String,
+        /// What the network said.
+        #[source]
+        cause: BoxError,
+    },
+    /// The server answered with a status other than 2xx.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// Somebody between us and the server compresses, which we did not ask for.
+    #[error(
+        "read {path}: something between here and the API server answers with content-encoding {encoding}"
+    )]
+    Encoded {
+        /// The path of the request.
+        path: String,
+        /// The encoding.
+        encoding: String,
+    },
+    /// The answer is not what a Kubernetes API server says.
+    #[error("read {path} as an answer of a Kubernetes API server: {why}")]
+    NotKubernetes {
+        /// The path of the request.
+        path: String,
+        /// What the answer looks like; never its content.
+        why: String,
+    },
+    /// The answer is larger than anything that is read into memory.
+    #[error("read {path}: the answer is larger than {cap} bytes")]
+    TooLarge {
+        /// The path of the request.
+        path: String,
+        /// The cap in bytes.
+        cap: usize,
+    },
+    /// The credentials of the kubeconfig could not be used.
+    #[error("use the credentials of the kubeconfig: {why}")]
+    Credentials {
+        /// What is wrong, without anything that a credential plugin printed: that may be a token.
+        why: String,
+    },
+    /// A request that cannot be built.
+    #[error("build a request for {path}")]
+    Request {
+        /// The path as it was given.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        cause: http::Error,
+    },
+}
+
+/// What an API server said when it refused: a `Status` object, or what stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} {path}: the API server answered {status}{}{}", verb(.method, .path), space(.reason), colon(.message))]
+pub struct Refusal {
+    /// The method of the request.
+    pub method: Method,
+    /// The path of the request.
+    pub path: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The reason of the `Status` object, such as `Forbidden`; empty without one.
+    pub reason: String,
+    /// The message of the `Status` object; empty without one.
+    pub message: String,
+    /// Whether the body was a `Status` object. What stands in front of an API server sends others.
+    pub is_status: bool,
+    /// How long the server asks to wait.
+    pub retry_after: Option<Duration>,
+    /// The token with which an expired list can go on at a newer version
+    /// (`metadata.continue` of the `Status`).
+    pub continue_token: Option<String>,
+    /// The reasons in `details.causes`, such as `ResourceVersionTooLarge`.
+    pub causes: Vec<String>,
+}
+
+fn verb<'a>(method: &'a Method, _path: &str) -> &'a str {
+    match *method {
+        Method::GET => "read",
+        Method::POST => "create in",
+        Method::PUT => "replace",
+        Method::PATCH => "change",
+        Method::DELETE => "delete",
+        _ => method.as_str(),
+    }
+}
+
+fn space(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" {reason}")
+    }
+}
+
+fn colon(message: &str) -> String {
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct StatusBody {
+    kind: String,
+    reason: String,
+    message: String,
+    metadata: StatusMetadata,
+    details: Option<StatusDetails>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct StatusMetadata {
+    r#continue: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct StatusDetails {
+    retry_after_seconds: Option<u64>,
+    causes: Vec<StatusCause>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct StatusCause {
+    reason: String,
+}
+
+impl Refusal {
+    pub(super) fn read(
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Self {
+        let parsed: Option<StatusBody> =
+            (serde_json::from_slice(body).ok()).filter(|parsed: &StatusBody| parsed.kind == "Status");
+        let is_status = parsed.is_some();
+        let parsed = parsed.unwrap_or_default();
+        let details = parsed.details.unwrap_or_default();
+        Self {
+            method: method.clone(),
+            path: path.to_owned(),
+            status: status.as_u16(),
+            reason: parsed.reason,
+            message: parsed.message,
+            is_status,
+            retry_after: super::retry_after(headers).or(details.retry_after_seconds.map(Duration::from_secs)),
+            continue_token: parsed.metadata.r#continue.filter(|token| !token.is_empty()),
+            causes: details.causes.into_iter().map(|cause| cause.reason).collect(),
+        }
+    }
+
+    /// What to do about the status.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self.status {
+            401 | 403 => ErrorKind::Denied,
+            404 | 410 => ErrorKind::Gone,
+            409 => ErrorKind::Conflict,
+            408 | 429 | 500 | 502 | 503 | 504 => ErrorKind::Retry,
+            _ => ErrorKind::Invalid,
+        }
+    }
+}
+
+impl ApiError {
+    pub(super) fn interrupted(path: &str, cause: impl Into<BoxError>) -> Self {
+        Self::Interrupted {
+            path: path.to_owned(),
+            cause: cause.into(),
+        }
+    }
+
+    /// Tells the failures of kube's stack apart by the types in the chain of causes.
+    pub(crate) fn from_kube(server: &str, path: &str, error: kube::Error) -> Self {
+        if let kube::Error::Auth(auth) = &error {
+            return Self::Credentials {
+                why: describe_auth(auth),
+            };
+        }
+        let mut connecting = false;
+        let mut untrusted = None;
+        let mut no_token = None;
+        walk(&error, &mut |cause| {
+            if let Some(token) = cause.downcast_ref::<TokenError>() {
+                // Nothing was sent.
+                connecting = true;
+                no_token = (token.kind() == ErrorKind::Denied).then(|| chain(token));
+            }
+            if let Some(client) = cause.downcast_ref::<hyper_util::client::legacy::Error>() {
+                connecting |= client.is_connect();
+            }
+            if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref::<rustls::Error>() {
+                untrusted = cause.downcast_ref::<rustls::Error>().cloned();
+            }
+        });
+        if let Some(why) = no_token {
+            return Self::Credentials { why };
+        }
+        let server = server.to_owned();
+        if let Some(cause) = untrusted {
+            return Self::UntrustedCertificate { server, cause };
+        }
+        // kube's own wording repeats its cause; the cause alone reads better.
+        let cause: BoxError = match error {
+            kube::Error::Service(cause) => cause,
+            kube::Error::HyperError(cause) => cause.into(),
+            other => other.into(),
+        };
+        if connecting {
+            Self::Unreachable { server, cause }
+        } else {
+            Self::interrupted(path, cause)
+        }
+    }
+
+    /// What to do about the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unreachable { .. } | Self::Interrupted { .. } => ErrorKind::Retry,
+            Self::UntrustedCertificate { .. } | Self::Credentials { .. } => ErrorKind::Denied,
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
+            Self::Request { .. } => ErrorKind::Bug,
+        }
+    }
+
+    /// The stable code under which a user sees the error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unreachable { .. } | Self::Interrupted { .. } => Code::ClusterUnreachable,
+            Self::UntrustedCertificate { .. } => Code::UntrustedCertificate,
+            Self::Credentials { .. } => Code::Unauthenticated,
+            Self::Refused(refusal) => match refusal.status {
+                401 => Code::Unauthenticated,
+                403 => Code::Forbidden,
+                408 | 429 | 500.. => Code::ClusterUnreachable,
+                _ => Code::NotKubernetes,
+            },
+            Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => Code::NotKubernetes,
+            Self::Request { .. } => Code::Bug,
+        }
+    }
+
+    /// What a user can do about the error.
+    #[must_use]
+    pub fn guidance(&self) -> String {
+        match self.code() {
+            Code::ClusterUnreachable => {
+                "check the address and the network with `kubectl cluster-info`, then run the same command again"
+                    .into()
+            }
+            Code::UntrustedCertificate => {
+                "check `certificate-authority-data` of the cluster in the kubeconfig; it must be the CA that signed the API server's certificate"
+                    .into()
+            }
+            Code::Unauthenticated => {
+                "renew the credentials of the context, and check them with `kubectl auth whoami`".into()
+            }
+            Code::Forbidden => {
+                "grant the missing permission, and check with `kubectl auth can-i --list`".into()
+            }
+            Code::Bug => "report this with the output of the same command run with `-vv`".into(),
+            _ => "check that the `server` of the context is the address of a Kubernetes API server and not of a proxy or load balancer that answers by itself".into(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
+        match self.source() {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+
+    /// The refusal, where the server answered with one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The status with which the server refused.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.refusal().map(|refusal| refusal.status)
+    }
+
+    /// How long the server asks to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.refusal().and_then(|refusal| refusal.retry_after)
+    }
+
+    /// Whether a request of this method may be made again after this error without doing anything
+    /// twice.
+    pub(super) fn may_repeat(&self, method: &Method) -> bool {
+        if self.kind() != ErrorKind::Retry {
+            return false;
+        }
+        let read = matches!(*method, Method::GET | Method::HEAD);
+        match self {
+            Self::Interrupted { .. } => *method != Method::POST,
+            Self::Refused(refusal) => match refusal.status {
+                429 | 503 => true,
+                502 | 504 | 408 => *method != Method::POST,
+                // A write is answered 500 by a webhook that fails, among others: the caller decides.
+                _ => read,
+            },
+            _ => true,
+        }
+    }
+}
+
+/// Visits an error and all its causes. An `io::Error` hides the error that it wraps from `source()`,
+/// so that one is visited as well.
+/// An error and its causes in one line.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut texts = Vec::new();
+    walk(error, &mut |cause| texts.push(cause.to_string()));
+    texts.join(": ")
+}
+
+fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError + 'static))) {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        visit(cause);
+        if let Some(wrapped) = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            return walk(wrapped, visit);
+        }
+        next = cause.source();
+    }
+}
+
+/// What is wrong with the credentials. The output of a credential plugin is left out: on a failure
+/// after it printed its answer, the output holds a token. So is the command, whose arguments and environment are the user's.
+fn describe_auth(error: &kube::client::AuthError) -> String {
+    use kube::client::AuthError;
+    match error {
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin ended with {}", out.status),
+        AuthError::AuthExecStart(cause) => format!("the credential plugin cannot be started: {cause}"),
+        AuthError::AuthExecParse(_) => "the credential plugin's answer is not an ExecCredential".into(),
+        AuthError::ReadTokenFile(cause, path) => {
+            format!("the token file {} cannot be read: {cause}", path.display())
+        }
+        AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {
+            "a user name, password or token holds characters that no header may hold".into()
+        }
+        AuthError::AuthExec(_) | AuthError::AuthExecSerialize(_) | AuthError::ExecPluginFailed => {
+            "the credential plugin gave no credentials".into()
+        }
+        AuthError::MissingCommand => "the credential plugin has no command".into(),
+        AuthError::UnrefreshableTokenResponse | AuthError::MalformedTokenExpirationDate(_) => {
+            "the credential plugin's token has expired or its expiry cannot be read".into()
+        }
+        _ => "the kubeconfig's way of signing in is not supported".into(),
+    }
+}

@@ -1,0 +1,206 @@
+//! From an address and a source of tokens to a connection, without a kubeconfig.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response, Uri, header};
+use kube::Config;
+use kube::client::Body;
+use lifeboat_format::pem;
+use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_store::ports::TokenSource;
+use tower::{BoxError, Service};
+
+use super::{ConnectError, ConnectOptions, KubeconfigSource};
+use crate::api::{Api, ApiError};
+use crate::discovery::ServerVersion;
+use crate::retry::{Jitter, RetryPolicy};
+
+/// Where an API server is, and how it knows who asks.
+#[derive(Clone)]
+pub struct Address {
+    /// Its URL, with `https`.
+    pub server: String,
+    /// The certificates of the authorities that may have signed its own, as PEM. No other is trusted.
+    pub ca_pem: String,
+    /// Asked for a token before every request.
+    pub token: Arc<dyn TokenSource>,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to connect to an address; the times are those of [`ConnectOptions`].
+#[derive(Debug, Clone)]
+pub struct AddressOptions {
+    /// How long a TCP and TLS connection may take.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent in the middle of an answer.
+    pub read_timeout: Duration,
+    /// Seeds the jitter of pauses.
+    pub seed: u64,
+}
+
+impl Default for AddressOptions {
+    fn default() -> Self {
+        let usual = ConnectOptions::new(KubeconfigSource::Merged(Vec::new()), None);
+        Self {
+            connect_timeout: usual.connect_timeout,
+            read_timeout: usual.read_timeout,
+            seed: usual.seed,
+        }
+    }
+}
+
+/// Why there is no connection to an address.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    /// The address is none.
+    #[error("use {server} as the address of an API server: {why}")]
+    Unusable {
+        /// The URL.
+        server: String,
+        /// What is wrong with it or its certificates.
+        why: String,
+    },
+    /// The API server gives no usable answer, or there is no token for it.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+impl AddressError {
+    /// What to do about the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unusable { .. } => ErrorKind::Invalid,
+            Self::Api(error) => error.kind(),
+        }
+    }
+
+    /// The stable code under which a user sees the error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unusable { .. } => Code::ClusterUnreachable,
+            Self::Api(error) => error.code(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Unusable { .. } => {
+                let guidance = "check what the cluster's description says about its endpoint";
+                Problem::new(self.code(), format!("failed to {self}"), guidance)
+            }
+            Self::Api(error) => error.problem(),
+        }
+    }
+}
+
+impl Api {
+    /// Connects to an address and checks that a Kubernetes API server answers.
+    ///
+    /// # Errors
+    /// [`AddressError`] tells apart what can be wrong. An API server that does not know the token's
+    /// owner answers 401: [`ApiError::Refused`].
+    pub async fn connect_to(
+        address: &Address,
+        options: &AddressOptions,
+    ) -> Result<(Self, ServerVersion), AddressError> {
+        let api = Self::at(address, options)?;
+        let version = ServerVersion::read(&api.clone().with_retry(RetryPolicy::HASTY)).await?;
+        tracing::info!(server = api.server(), version = version.git_version, "connected");
+        Ok((api, version))
+    }
+
+    /// A connection to an address, not yet checked.
+    ///
+    /// # Errors
+    /// [`AddressError::Unusable`].
+    pub fn at(address: &Address, options: &AddressOptions) -> Result<Self, AddressError> {
+        let unusable = |why: String| AddressError::Unusable {
+            server: address.server.clone(),
+            why,
+        };
+        let url: Uri =
+            (address.server.parse()).map_err(|e: http::uri::InvalidUri| unusable(e.to_string()))?;
+        // A token over a connection that anybody can read is everybody's.
+        if url.scheme_str() != Some("https") || url.host().is_none() {
+            return Err(unusable("it does not begin with https:// and a host".to_owned()));
+        }
+        let authorities = certificates(&address.ca_pem);
+        if authorities.is_empty() {
+            return Err(unusable("no certificate of its authority is known".to_owned()));
+        }
+        let mut config = Config::new(url);
+        config.root_cert = Some(authorities);
+        let connect = ConnectOptions {
+            connect_timeout: options.connect_timeout,
+            read_timeout: options.read_timeout,
+            seed: options.seed,
+            ..ConnectOptions::new(KubeconfigSource::Merged(Vec::new()), None)
+        };
+        let plain = Self::from_config(config, &connect).map_err(|error| match error {
+            ConnectError::Api(error) => AddressError::Api(error),
+            other => unusable(other.to_string()),
+        })?;
+        let signing = Bearer {
+            client: plain.client().clone(),
+            token: Arc::clone(&address.token),
+        };
+        Ok(Self::from_service(signing, plain.server()).with_jitter(Jitter::seeded(options.seed)))
+    }
+}
+
+/// The DER of every certificate in a PEM text.
+fn certificates(text: &str) -> Vec<Vec<u8>> {
+    (text.split_inclusive("-----END CERTIFICATE-----"))
+        .filter_map(pem::decode)
+        .filter_map(|(label, der)| (label == "CERTIFICATE").then_some(der))
+        .collect()
+}
+
+/// Puts a token on every request.
+struct Bearer {
+    client: kube::Client,
+    token: Arc<dyn TokenSource>,
+}
+
+impl Service<Request<Body>> for Bearer {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Each clone of the client waits for its own turn.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let (client, source) = (self.client.clone(), Arc::clone(&self.token));
+        Box::pin(async move {
+            let token = source.token().await?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+                .map_err(|error| kube::Error::Auth(kube::client::AuthError::InvalidBearerToken(error)))?;
+            // Whoever prints headers does not print this one.
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+            Ok(client.send(request).await?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

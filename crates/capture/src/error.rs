@@ -1,0 +1,87 @@
+//! Why a capture ends without a result.
+
+use std::time::Duration;
+
+use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_recovery_point::writer::WriteError;
+
+use lifeboat_apiserver::api::ApiError;
+use lifeboat_apiserver::discovery::DiscoveryError;
+
+/// Why a capture ends without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The types of the cluster could not be found out, or the filter names one that does not exist.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The filter names a namespace that does not exist.
+    #[error("find the namespace {namespace:?} on the cluster")]
+    UnknownNamespace {
+        /// The namespace.
+        namespace: String,
+    },
+    /// The API server gives no answer any more.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A batch could not be stored.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The time is over.
+    #[error("read the whole cluster within {} seconds", allowed.as_secs_f32())]
+    Deadline {
+        /// How long the capture was allowed to take.
+        allowed: Duration,
+    },
+    /// The cluster that is to be gone on with is another one than before.
+    #[error("go on with the capture: another cluster answers under the same name")]
+    OtherCluster,
+    /// A lister panicked, which is a bug.
+    #[error("keep a lister running")]
+    Panicked,
+}
+
+impl CaptureError {
+    /// What to do about the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Discovery(error) => error.kind(),
+            Self::UnknownNamespace { .. } => ErrorKind::Invalid,
+            Self::Api(error) => error.kind(),
+            Self::Write(error) => error.kind(),
+            Self::Deadline { .. } => ErrorKind::Deadline,
+            // The next capture begins with the new one.
+            Self::OtherCluster => ErrorKind::Conflict,
+            Self::Panicked => ErrorKind::Bug,
+        }
+    }
+
+    /// The stable code under which a user sees the error.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Discovery(error) => error.code(),
+            Self::UnknownNamespace { .. } => Code::UnknownFilter,
+            Self::Api(error) => error.code(),
+            Self::Write(error) => error.code(),
+            Self::Deadline { .. } => Code::CaptureDeadline,
+            Self::OtherCluster => Code::JobLost,
+            Self::Panicked => Code::Bug,
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::Discovery(error) => return error.problem(),
+            Self::Api(error) => return error.problem(),
+            Self::Write(error) => return error.problem(),
+            Self::UnknownNamespace { .. } => "list the namespaces with `kubectl get namespaces`",
+            Self::Deadline { .. } => "allow more time, or capture less of the cluster with a filter",
+            Self::OtherCluster => "run the backup again",
+            Self::Panicked => "report this with the output of the same command run with `-vv`",
+        };
+        Problem::new(self.code(), format!("failed to {self}"), guidance)
+    }
+}

@@ -1,0 +1,554 @@
+//! One type, listed page by page, each object stored exactly once.
+//!
+//! A page whose connection breaks is read again. Where the second answer is the same as the first (an
+//! exact version, or a token that carries one), the items that were taken are counted off. Where it
+//! may be another one, items up to the key of the last one taken are passed over: lists come in the
+//! order of their keys, which is watched, and where it is broken the type fails instead.
+//!
+//! A capture that is stopped early stops between two objects, and remembers where: what was taken of the
+//! page under way counts as if its connection had broken, and the next run reads the page again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, glance};
+use lifeboat_jobs::Position;
+use lifeboat_model::{ErrorKind, Filter, TypeName};
+use tokio::sync::mpsc::Sender;
+
+use super::brake::Pulled;
+use super::dependencies::Sighting;
+use super::job::{Begun, Collection, Done, Job, Task};
+use super::outcome::TypeFailure;
+use super::progress::CaptureEvent;
+use super::storage::StorageVersions;
+use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::list::{At, Page, PageError, ReadError, Taker};
+use lifeboat_apiserver::retry::RetryPolicy;
+
+/// How often one list may go on in another way (unpinned, with a new token, from the beginning)
+/// before the type is given up. Each time needs a compaction to get in between, which etcd does every
+/// five minutes.
+const MOST_DETOURS: u32 = 10;
+
+/// What goes from the listers to the task that writes.
+pub(super) enum Message {
+    Batch(Batch),
+    Event(CaptureEvent),
+}
+
+/// What all listers of a capture share.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) api: Api,
+    pub(super) page_size: u32,
+    pub(super) retry: RetryPolicy,
+    pub(super) pinned: Option<String>,
+    pub(super) filter: Arc<Filter>,
+    pub(super) labels: String,
+    pub(super) sender: Sender<Message>,
+    pub(super) brake: Pulled,
+}
+
+/// Why a list ends early.
+pub(super) enum Stop {
+    /// This type cannot be read; others can.
+    Failed(TypeFailure),
+    /// Nothing can be read any more.
+    Run(ApiError),
+    /// The writing side is gone; it knows why.
+    NobodyListens,
+    /// The brake was pulled; this is where to go on.
+    Paused(Box<Position>),
+}
+
+/// Where a list stands.
+struct Cursor {
+    at: At,
+    token: Option<String>,
+    /// How many items the page has at most.
+    limit: u32,
+    /// Whether the same request gives the same items again.
+    repeatable: bool,
+    detours: u32,
+}
+
+/// Lists one type.
+pub(super) async fn list(context: Context, task: Task) -> Result<Done, ApiError> {
+    let Task { job, begun } = task;
+    let type_name = job.resource.name();
+    let started = CaptureEvent::TypeStarted {
+        r#type: type_name.clone(),
+    };
+    let mut lister = Lister::new(&context, &job);
+    let mut position = begun.map(|begun| lister.take_up(begun));
+    let first = position.as_ref().map_or(0, |position| position.collection);
+    let mut stop = None;
+    if job.store {
+        stop = context.send(Message::Event(started)).await.err();
+    }
+    for (number, collection) in (0..).zip(&job.collections) {
+        if stop.is_none() && number >= first {
+            stop = lister.collection(number, collection, position.take()).await.err();
+        }
+    }
+    let mut rest = None;
+    if let Some(Stop::Paused(position)) = stop {
+        rest = Some(*position);
+        stop = None;
+    }
+    if stop.is_none() {
+        stop = lister.finish().await.err();
+    }
+    let failure = match stop {
+        Some(Stop::Run(error)) => return Err(error),
+        Some(Stop::Failed(failure)) => Some(failure),
+        // What is handed back now is not looked at.
+        Some(Stop::NobodyListens | Stop::Paused(_)) | None => None,
+    };
+    if failure.is_some() {
+        rest = None;
+        // What was taken before the failure is worth having; the outcome says that it is not all.
+        lister.finish().await.ok();
+    }
+    Ok(Done {
+        failure,
+        rest,
+        stored: job.store,
+        version: lister.version,
+        why_not_pinned: lister.why_not_pinned,
+        objects: lister.objects,
+        bytes: lister.bytes,
+        sighting: lister.sighting,
+        storage: lister.storage,
+        resource: job.resource,
+    })
+}
+
+impl Context {
+    async fn send(&self, message: Message) -> Result<(), Stop> {
+        self.sender.send(message).await.map_err(|_| Stop::NobodyListens)
+    }
+}
+
+struct Lister<'a> {
+    context: &'a Context,
+    job: &'a Job,
+    type_name: TypeName,
+    builder: BatchBuilder,
+    compressor: Option<Compressor>,
+    /// Batches that wait to be handed on between two pieces of an answer.
+    ready: VecDeque<Batch>,
+    /// How many items this attempt of the page has given so far.
+    seen: u64,
+    /// How many items of this page earlier attempts have taken.
+    counted_off: u64,
+    /// Items up to this key were taken before the list began anew.
+    pass_over: Option<String>,
+    last_key: String,
+    key: String,
+    ordered: bool,
+    version: Option<String>,
+    why_not_pinned: Option<String>,
+    objects: u64,
+    bytes: u64,
+    sighting: Sighting,
+    storage: StorageVersions,
+}
+
+impl<'a> Lister<'a> {
+    fn new(context: &'a Context, job: &'a Job) -> Self {
+        let type_name = job.resource.name();
+        let no_version = "the server named no version to read everything at";
+        Self {
+            context,
+            job,
+            builder: BatchBuilder::new(&job.resource.api_version(), &job.resource.kind, type_name.clone()),
+            compressor: None,
+            ready: VecDeque::new(),
+            seen: 0,
+            counted_off: 0,
+            pass_over: None,
+            last_key: String::new(),
+            key: String::new(),
+            ordered: true,
+            version: None,
+            why_not_pinned: context.pinned.is_none().then(|| no_version.to_owned()),
+            objects: 0,
+            bytes: 0,
+            sighting: Sighting::of(&type_name),
+            storage: StorageVersions::default(),
+            type_name,
+        }
+    }
+
+    /// Counts what an earlier run has stored.
+    fn take_up(&mut self, begun: Begun) -> Position {
+        self.version = begun.version;
+        self.why_not_pinned = self.why_not_pinned.take().or(begun.why_not_pinned);
+        self.objects = begun.objects;
+        self.bytes = begun.bytes;
+        begun.position
+    }
+
+    /// Where a list begins, or goes on.
+    fn begin(&mut self, position: Option<Position>) -> Cursor {
+        let pinned = self.context.pinned.clone().map_or(At::Latest, At::Exact);
+        self.seen = 0;
+        let Some(position) = position else {
+            self.last_key.clear();
+            self.ordered = true;
+            self.pass_over = None;
+            self.counted_off = 0;
+            return Cursor {
+                repeatable: pinned != At::Latest,
+                at: pinned,
+                token: None,
+                limit: self.context.page_size,
+                detours: 0,
+            };
+        };
+        self.last_key = position.last_key;
+        self.ordered = position.ordered;
+        self.pass_over = position.pass_over;
+        self.counted_off = position.taken;
+        Cursor {
+            at: if position.latest { At::Latest } else { pinned },
+            token: position.continue_token,
+            limit: position.limit,
+            repeatable: position.repeatable,
+            detours: position.detours,
+        }
+    }
+
+    /// Where another run goes on with what is under way.
+    fn position(
+        &mut self,
+        number: u32,
+        collection: &Collection,
+        cursor: Cursor,
+    ) -> Result<Box<Position>, Stop> {
+        self.remember_taken(&cursor, collection)?;
+        Ok(Box::new(Position {
+            collection: number,
+            continue_token: cursor.token,
+            latest: cursor.at == At::Latest,
+            repeatable: cursor.repeatable,
+            taken: self.counted_off,
+            limit: cursor.limit,
+            detours: cursor.detours,
+            last_key: self.last_key.clone(),
+            ordered: self.ordered,
+            pass_over: self.pass_over.clone(),
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(r#type = %self.type_name, namespace = collection.namespace))]
+    async fn collection(
+        &mut self,
+        number: u32,
+        collection: &Collection,
+        position: Option<Position>,
+    ) -> Result<(), Stop> {
+        let context = self.context;
+        let mut cursor = self.begin(position);
+        loop {
+            // A page that is given up here leaves everything that was taken of it counted.
+            let read = tokio::select! {
+                biased;
+                () = context.brake.wait() => None,
+                read = self.page(collection, &mut cursor) => Some(read),
+            };
+            let Some(read) = read else {
+                return Err(Stop::Paused(self.position(number, collection, cursor)?));
+            };
+            let meta = read?;
+            self.seen = 0;
+            self.counted_off = 0;
+            cursor.limit = context.page_size;
+            self.note_version(&meta);
+            let event = CaptureEvent::Page {
+                r#type: self.type_name.clone(),
+                objects: self.objects,
+                bytes: self.bytes + self.builder.raw_len() as u64,
+                remaining: meta.remaining,
+            };
+            self.context.send(Message::Event(event)).await?;
+            match meta.continue_token {
+                None => return Ok(()),
+                // The token carries the version of the list, so that the next page is always the same.
+                token => {
+                    cursor.token = token;
+                    cursor.repeatable = true;
+                }
+            }
+        }
+    }
+
+    /// Reads one page, as often as it takes.
+    async fn page(&mut self, collection: &Collection, cursor: &mut Cursor) -> Result<ListMeta, Stop> {
+        let mut backoff = self.context.retry.begin(self.context.api.jitter());
+        loop {
+            self.seen = 0;
+            let context = self.context;
+            let page = Page {
+                path: &collection.path,
+                labels: if self.job.store { &context.labels } else { "" },
+                fields: &collection.fields,
+                limit: cursor.limit,
+                at: &cursor.at,
+                token: cursor.token.as_deref(),
+            };
+            let error = match context.api.read_page(&page, RetryPolicy::ONCE, self).await {
+                Ok(meta) => return Ok(meta),
+                Err(ReadError::Taker(stop)) => return Err(stop),
+                Err(ReadError::Page(error)) => error,
+            };
+            if self.detour(&error, cursor, collection)? {
+                backoff = context.retry.begin(context.api.jitter());
+                continue;
+            }
+            let retry_after = error.refusal().and_then(|refusal| refusal.retry_after);
+            let kind = error.kind();
+            if kind == ErrorKind::Retry {
+                self.remember_taken(cursor, collection)?;
+                let event = CaptureEvent::Retrying {
+                    r#type: self.type_name.clone(),
+                    why: error.to_string(),
+                };
+                context.send(Message::Event(event)).await?;
+                tracing::debug!(%error, attempt = backoff.attempts(), "a page broke");
+            }
+            if backoff.pause(kind, retry_after).await {
+                continue;
+            }
+            if !self.last_resort(&error, cursor, collection)? {
+                return Err(self.stop(error, collection));
+            }
+            backoff = context.retry.begin(context.api.jitter());
+        }
+    }
+
+    /// Sees to it that what this attempt has taken is not taken again.
+    fn remember_taken(&mut self, cursor: &Cursor, collection: &Collection) -> Result<(), Stop> {
+        if cursor.repeatable {
+            self.counted_off = self.counted_off.max(self.seen);
+        } else if self.seen > 0 {
+            self.begin_anew(collection)?;
+        }
+        Ok(())
+    }
+
+    /// Prepares to pass over everything that was taken of this collection.
+    fn begin_anew(&mut self, collection: &Collection) -> Result<(), Stop> {
+        self.counted_off = 0;
+        if self.last_key.is_empty() {
+            return Ok(());
+        }
+        if !self.ordered {
+            let why = "the list broke off in the middle, and its order does not tell which objects were taken before";
+            return Err(Stop::Failed(TypeFailure::own(
+                &self.job.resource,
+                collection.namespace.as_deref(),
+                why,
+            )));
+        }
+        self.pass_over = Some(self.last_key.clone());
+        Ok(())
+    }
+
+    /// Goes on in another way after an error that repeating would not mend; says whether there is one.
+    fn detour(
+        &mut self,
+        error: &PageError,
+        cursor: &mut Cursor,
+        collection: &Collection,
+    ) -> Result<bool, Stop> {
+        if cursor.detours >= MOST_DETOURS {
+            return Ok(false);
+        }
+        let gone = error.status() == Some(410);
+        let pinned = self.context.pinned.as_deref().unwrap_or_default();
+        let why = if gone && cursor.token.is_some() {
+            format!(
+                "the list expired after {} objects (410); what follows is of a later version",
+                self.objects
+            )
+        } else if gone && cursor.at != At::Latest {
+            format!("version {pinned} is no longer there (410)")
+        } else if cursor.token.is_none() && cursor.at != At::Latest && refuses_exact(error) {
+            let status = error.status().unwrap_or_default();
+            format!("the server refuses to list at exactly version {pinned} ({status})")
+        } else {
+            return Ok(false);
+        };
+        cursor.detours += 1;
+        cursor.repeatable = false;
+        cursor.at = At::Latest;
+        // With the server's own token the list goes on behind the last page; without one it begins anew.
+        let token = error.refusal().and_then(|refusal| refusal.continue_token.clone());
+        cursor.token = token.filter(|_| cursor.token.is_some());
+        if cursor.token.is_none() || self.counted_off > 0 {
+            self.begin_anew(collection)?;
+        }
+        tracing::debug!(why, "listing in another way");
+        self.why_not_pinned.get_or_insert(why);
+        Ok(true)
+    }
+
+    /// A server may fail on an exact version in ways that look passing: a separate storage for Events
+    /// that has not reached the version answers 500 or 504.
+    fn last_resort(
+        &mut self,
+        error: &PageError,
+        cursor: &mut Cursor,
+        collection: &Collection,
+    ) -> Result<bool, Stop> {
+        let Some(status @ (500 | 504)) = error.status() else {
+            return Ok(false);
+        };
+        if cursor.at == At::Latest || cursor.token.is_some() {
+            return Ok(false);
+        }
+        let why = format!("the server fails to list at exactly the pinned version ({status})");
+        self.why_not_pinned.get_or_insert(why);
+        cursor.at = At::Latest;
+        cursor.repeatable = false;
+        self.begin_anew(collection)?;
+        Ok(true)
+    }
+
+    fn note_version(&mut self, meta: &ListMeta) {
+        if self.why_not_pinned.is_none() && meta.resource_version != self.context.pinned {
+            self.why_not_pinned = Some(match &meta.resource_version {
+                Some(version) => {
+                    format!("the server listed version {version} although another was asked for")
+                }
+                None => "the server names no version for this list".to_owned(),
+            });
+        }
+        self.version.clone_from(&meta.resource_version);
+    }
+
+    fn stop(&self, error: PageError, collection: &Collection) -> Stop {
+        match error {
+            PageError::Api(error)
+                if matches!(
+                    error,
+                    ApiError::Unreachable { .. }
+                        | ApiError::UntrustedCertificate { .. }
+                        | ApiError::Credentials { .. }
+                ) || error.status() == Some(401) =>
+            {
+                Stop::Run(error)
+            }
+            error => {
+                let namespace = collection.namespace.as_deref();
+                Stop::Failed(TypeFailure::of_page(&self.job.resource, namespace, &error))
+            }
+        }
+    }
+
+    fn pack(&mut self) -> Result<(), Stop> {
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            empty => {
+                let made = Compressor::new().map_err(|e| self.job.failed(&e.to_string()))?;
+                empty.insert(made)
+            }
+        };
+        let batch = self
+            .builder
+            .finish(compressor)
+            .map_err(|e| self.job.failed(&e.to_string()))?;
+        self.bytes += batch.raw_bytes;
+        self.ready.push_back(batch);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), Stop> {
+        if !self.builder.is_empty() {
+            self.pack()?;
+        }
+        self.hand_on().await
+    }
+}
+
+impl Job {
+    fn failed(&self, why: &str) -> Stop {
+        Stop::Failed(TypeFailure::own(&self.resource, None, why))
+    }
+}
+
+/// Whether a server that was asked for an exact version says that it knows no such request.
+fn refuses_exact(error: &PageError) -> bool {
+    let too_large = |reason: &String| reason == "ResourceVersionTooLarge";
+    matches!(error.status(), Some(400 | 422 | 501))
+        || error
+            .refusal()
+            .is_some_and(|refusal| refusal.causes.iter().any(too_large))
+}
+
+impl Taker for Lister<'_> {
+    type Error = Stop;
+
+    fn take(&mut self, raw: &[u8]) -> Result<(), Stop> {
+        self.seen += 1;
+        if self.seen <= self.counted_off {
+            return Ok(());
+        }
+        let found =
+            glance(raw).map_err(|e| self.job.failed(&format!("an item of the list is no object: {e}")))?;
+        let namespace = found.namespace.as_deref();
+        self.key.clear();
+        if let Some(namespace) = namespace {
+            self.key.push_str(namespace);
+            self.key.push('/');
+        }
+        self.key.push_str(&found.name);
+        if let Some(taken) = &self.pass_over {
+            if self.key <= *taken {
+                return Ok(());
+            }
+            self.pass_over = None;
+        }
+        self.ordered &= self.key > self.last_key;
+        std::mem::swap(&mut self.key, &mut self.last_key);
+        if self.job.check_namespace {
+            // A Namespace belongs to itself.
+            let of = if self.type_name.as_str() == "namespaces" {
+                Some(&*found.name)
+            } else {
+                namespace
+            };
+            if !self.context.filter.takes_namespace(of) {
+                return Ok(());
+            }
+        }
+        self.storage.look(&self.type_name, raw);
+        if !self.job.store {
+            return Ok(());
+        }
+        self.sighting.look(raw);
+        self.builder
+            .push_glanced(raw, &found)
+            .map_err(|e| self.job.failed(&e.to_string()))?;
+        self.objects += 1;
+        if self.builder.is_full() {
+            self.pack()?;
+        }
+        Ok(())
+    }
+
+    /// May be given up at any moment: a batch leaves the queue only once there is a place for it.
+    async fn hand_on(&mut self) -> Result<(), Stop> {
+        while !self.ready.is_empty() {
+            let reserved = self.context.sender.reserve().await;
+            let place = reserved.map_err(|_| Stop::NobodyListens)?;
+            if let Some(batch) = self.ready.pop_front() {
+                place.send(Message::Batch(batch));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Why a type could not be read, and what would mend it.
+
+use lifeboat_format::manifest::{MissingRecord, TypeOutcome};
+use lifeboat_model::ResourceType;
+
+use lifeboat_apiserver::list::PageError;
+
+/// A type that could not be read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TypeFailure {
+    pub(super) status: Option<u16>,
+    reason: String,
+    message: String,
+    mend: Mend,
+}
+
+/// What would mend a failure. Who needs a permission is only known once the server was asked who we
+/// are, so the command is written at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mend {
+    Grant {
+        resource: String,
+        namespace: Option<String>,
+    },
+    Text(String),
+}
+
+impl TypeFailure {
+    /// The server, or the way to it, failed.
+    pub(super) fn of_page(resource: &ResourceType, namespace: Option<&str>, error: &PageError) -> Self {
+        let refusal = error.refusal();
+        let status = error.status();
+        let message = match refusal {
+            Some(refusal) if !refusal.message.is_empty() => refusal.message.clone(),
+            _ => with_causes(error),
+        };
+        Self {
+            status,
+            reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
+            message,
+            mend: mend(resource, namespace, status),
+        }
+    }
+
+    /// What the server sent cannot be stored.
+    pub(super) fn own(resource: &ResourceType, namespace: Option<&str>, why: &str) -> Self {
+        Self {
+            status: None,
+            reason: String::new(),
+            message: why.to_owned(),
+            mend: mend(resource, namespace, None),
+        }
+    }
+
+    /// As the manifest tells it; `user` is who we are, where known.
+    pub(super) fn outcome(&self, user: Option<&str>) -> TypeOutcome {
+        TypeOutcome::Failed {
+            verb: "list".into(),
+            status: self.status,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            mend: self.mend.command(user),
+        }
+    }
+
+    /// As the list of what is missing tells it.
+    pub(super) fn missing(&self, resource: &ResourceType, user: Option<&str>) -> MissingRecord {
+        let status = self.status.map(|status| format!("{status} "));
+        MissingRecord {
+            r#type: Some(resource.name()),
+            group: None,
+            verb: "list".into(),
+            answer: format!("{}{}", status.unwrap_or_default(), self.message),
+            mend: self.mend.command(user),
+        }
+    }
+}
+
+fn with_causes(error: &PageError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+fn mend(resource: &ResourceType, namespace: Option<&str>, status: Option<u16>) -> Mend {
+    let path = resource.path_in(namespace);
+    match status {
+        Some(403) => Mend::Grant {
+            resource: resource.name().to_string(),
+            namespace: namespace.map(str::to_owned),
+        },
+        Some(404) => Mend::Text("run the backup again: the type disappeared while it was read".into()),
+        Some(405) => Mend::Text(format!(
+            "leave the type out with `--exclude-type {}`: the server offers a list of it and refuses to give one",
+            resource.name()
+        )),
+        Some(503) if !resource.group.is_empty() => Mend::Text(format!(
+            "see `kubectl get apiservice {}.{} -o yaml`, bring its backend up, and run the backup again",
+            resource.version, resource.group
+        )),
+        _ => Mend::Text(format!(
+            "run the backup again; if it fails again, see what `kubectl get --raw '{path}?limit=1'` says"
+        )),
+    }
+}
+
+impl Mend {
+    fn command(&self, user: Option<&str>) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Grant { resource, namespace } => grant(resource, namespace.as_deref(), user),
+        }
+    }
+}
+
+/// The commands that let us list a type.
+fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String {
+    let name = format!("lifeboat-read-{}", resource.replace('.', "-"));
+    let subject = match user.map(|user| (user, user.strip_prefix("system:serviceaccount:"))) {
+        Some((_, Some(account))) => format!("--serviceaccount={account}"),
+        Some((user, None)) => format!("--user={user}"),
+        None => "--user=<the user that `kubectl auth whoami` names>".into(),
+    };
+    match namespace {
+        None => format!(
+            "kubectl create clusterrole {name} --verb=get,list --resource={resource} && \
+             kubectl create clusterrolebinding {name} --clusterrole={name} {subject}"
+        ),
+        Some(namespace) => format!(
+            "kubectl create role {name} -n {namespace} --verb=get,list --resource={resource} && \
+             kubectl create rolebinding {name} -n {namespace} --role={name} {subject}"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_name_the_type_and_who_needs_it() {
+        assert_eq!(
+            grant("deployments.apps", None, Some("jane")),
+            "kubectl create clusterrole lifeboat-read-deployments-apps --verb=get,list --resource=deployments.apps && \
+             kubectl create clusterrolebinding lifeboat-read-deployments-apps --clusterrole=lifeboat-read-deployments-apps --user=jane"
+        );
+        assert!(grant("pods", Some("shop"), Some("system:serviceaccount:ops:backup")).ends_with(
+            "kubectl create rolebinding lifeboat-read-pods -n shop --role=lifeboat-read-pods --serviceaccount=ops:backup"
+        ));
+    }
+}

@@ -1,0 +1,419 @@
+//! Which types a capture lists, in which order, and what became of each.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use lifeboat_format::manifest::{MissingRecord, ServerRecord, TypeOutcome, TypeRecord};
+use lifeboat_jobs::{ListingProgress, Position, TypeProgress, Types};
+use lifeboat_model::{Filter, ResourceType, TypeName};
+
+use super::job::{Begun, Done, Job, Task};
+use super::select::{self, Choice};
+use super::storage::{DEFINITIONS, StorageVersions};
+use super::{Captured, Ended};
+use lifeboat_apiserver::discovery::{DiscoveredType, Discovery, FailedGroup};
+
+/// Which types are listed, and which wait for the definitions of custom resources.
+pub(super) struct Plan {
+    filter: Filter,
+    /// What earlier runs have done; in the first run, what is known without listing.
+    base: ListingProgress,
+    known: BTreeMap<TypeName, Known>,
+    /// Discovered types that are not listed, and why.
+    settled: Vec<(DiscoveredType, TypeOutcome)>,
+    queue: VecDeque<Task>,
+    waiting: Vec<DiscoveredType>,
+    storage: StorageVersions,
+    /// Whether the job that stores the definitions reads all of them, or another job must.
+    definitions_are_stored: bool,
+    /// Whether the version to list is known for every type.
+    released: bool,
+    to_list: usize,
+    failed_groups: usize,
+    notes: Vec<String>,
+}
+
+/// Where the record of a type comes from.
+enum Known {
+    Discovered(Box<DiscoveredType>),
+    /// By an earlier run.
+    Recorded(Box<TypeRecord>),
+}
+
+impl Plan {
+    /// What a first run has to do.
+    pub(super) fn of(discovery: Discovery, filter: &Filter, types: &Types) -> Self {
+        let mut missing: Vec<MissingRecord> = Vec::new();
+        // Who asks for certain types by name has got them; else a group that is not known may hold
+        // some that were asked for.
+        if filter.types.is_empty() && !matches!(types, Types::Only { .. }) {
+            missing.extend(discovery.failed_groups.iter().map(group_record));
+        }
+        if let Types::Only { types, .. } = types {
+            let gone = types.iter().filter(|name| discovery.find(name).is_none());
+            missing.extend(gone.map(type_is_gone));
+        }
+        let mut plan = Self {
+            filter: filter.clone(),
+            base: ListingProgress {
+                server: ServerRecord {
+                    kube_system_uid: discovery.kube_system_uid.clone(),
+                    version: discovery.server_version.git_version.clone(),
+                    platform: discovery.server_version.platform.clone(),
+                },
+                resource_version: None,
+                types: Vec::new(),
+                open: Vec::new(),
+                missing,
+                objects: 0,
+                bytes: 0,
+                dependencies: BTreeMap::new(),
+            },
+            known: BTreeMap::new(),
+            settled: Vec::new(),
+            queue: VecDeque::new(),
+            waiting: Vec::new(),
+            storage: StorageVersions::default(),
+            definitions_are_stored: false,
+            released: false,
+            to_list: 0,
+            failed_groups: discovery.failed_groups.len(),
+            notes: Vec::new(),
+        };
+        let definitions = discovery
+            .find(&TypeName::from(DEFINITIONS))
+            .filter(|d| d.is_listable())
+            .map(|d| d.resource.clone());
+        let mut to_list = Vec::new();
+        for known in discovery.types {
+            match select::choose(&known, filter) {
+                _ if !types.takes(&known.name()) => {}
+                Choice::Settled(outcome) => plan.settled.push((known, outcome)),
+                Choice::List => to_list.push(known),
+            }
+        }
+        plan.to_list = to_list.len();
+        to_list.sort_by_key(|known| select::rank(&known.resource));
+        for known in to_list {
+            if select::waits_for_definitions(&known) {
+                plan.waiting.push(known);
+            } else {
+                plan.enqueue(known.resource.clone(), known, Place::Back);
+            }
+        }
+        // Where the definitions themselves are not asked for, or only some of them by label, all are
+        // read all the same.
+        plan.definitions_are_stored = plan.stores_all_definitions();
+        match definitions {
+            Some(resource) if !plan.definitions_are_stored => {
+                plan.queue.push_front(select::definitions_only(&resource).into());
+            }
+            Some(_) => {}
+            None => plan.release(),
+        }
+        plan
+    }
+
+    /// What is left to do after an earlier run. Its discovery counts: a type that was installed since is not
+    /// part of the moment, and one that is gone is named when it is listed.
+    pub(super) fn resume(mut from: ListingProgress, filter: &Filter) -> Self {
+        let (mut known, mut queue) = (BTreeMap::new(), VecDeque::new());
+        for TypeProgress { record, position } in std::mem::take(&mut from.open) {
+            let resource = ResourceType {
+                group: record.group.clone(),
+                version: record.version.clone(),
+                resource: record.resource.clone(),
+                kind: record.kind.clone(),
+                namespaced: record.namespaced,
+            };
+            queue.push_back(Task {
+                job: select::job(resource, filter),
+                begun: position.map(|position| begun(position, &record.outcome)),
+            });
+            known.insert(record.name(), Known::Recorded(Box::new(record)));
+        }
+        Self {
+            filter: filter.clone(),
+            base: from,
+            known,
+            settled: Vec::new(),
+            to_list: queue.len(),
+            queue,
+            waiting: Vec::new(),
+            storage: StorageVersions::default(),
+            definitions_are_stored: false,
+            released: true,
+            failed_groups: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    fn enqueue(&mut self, resource: ResourceType, known: DiscoveredType, place: Place) {
+        self.known
+            .insert(known.name(), Known::Discovered(Box::new(known)));
+        let task = Task::from(select::job(resource, &self.filter));
+        match place {
+            Place::Back => self.queue.push_back(task),
+            Place::Front => self.queue.push_front(task),
+        }
+    }
+
+    fn stores_all_definitions(&self) -> bool {
+        self.filter.labels.is_empty()
+            && self
+                .queue
+                .iter()
+                .any(|task| task.job.resource.name().as_str() == DEFINITIONS)
+    }
+
+    pub(super) fn next(&mut self) -> Option<Task> {
+        self.queue.pop_front()
+    }
+
+    /// How many types are listed.
+    pub(super) fn to_list(&self) -> usize {
+        self.to_list
+    }
+
+    /// How many groups this run could not discover.
+    pub(super) fn failed_groups(&self) -> usize {
+        self.failed_groups
+    }
+
+    /// The first path of each type, for pinning.
+    pub(super) fn first_paths(&self) -> Vec<String> {
+        let first = |task: &Task| task.job.collections.first().map(|c| c.path.clone());
+        self.queue.iter().filter_map(first).collect()
+    }
+
+    pub(super) fn pin(&mut self, version: Option<String>) {
+        self.base.resource_version = version;
+    }
+
+    pub(super) fn pinned(&self) -> Option<&str> {
+        self.base.resource_version.as_deref()
+    }
+
+    /// The jobs that are left, for counting.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        let queued = self.queue.iter().map(|task| &task.job);
+        queued.filter(|job| job.store)
+    }
+
+    /// The types whose version is not known yet, for counting.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &ResourceType> {
+        self.waiting.iter().map(|known| &known.resource)
+    }
+
+    /// Takes note of a finished job: once all definitions are read, nothing waits any longer.
+    pub(super) fn note(&mut self, done: &Done) {
+        if done.resource.name().as_str() == DEFINITIONS
+            && done.stored == self.definitions_are_stored
+            && done.rest.is_none()
+            && !self.released
+        {
+            self.storage = done.storage.clone();
+            if done.failure.is_some() && !self.waiting.is_empty() {
+                self.notes.push(
+                    "the storage versions of custom resources are not known; they were listed at their preferred versions"
+                        .into(),
+                );
+            }
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        self.released = true;
+        for known in std::mem::take(&mut self.waiting) {
+            let (resource, note) = select::version(&known, &self.storage);
+            self.notes.extend(note);
+            // Custom resources are often many, so they do not queue behind the small types.
+            self.enqueue(resource, known, Place::Front);
+        }
+    }
+
+    /// What came of it, once all listers are gone.
+    pub(super) fn end(mut self, finished: Vec<Done>, user: Option<&str>) -> Ended {
+        if !self.released {
+            // Which versions are to be listed is not known, so this run was in vain.
+            return Ended::Stopped(None);
+        }
+        let mut all = std::mem::replace(&mut self.base, nothing());
+        let mut dependencies: BTreeMap<String, BTreeSet<String>> = std::mem::take(&mut all.dependencies)
+            .into_iter()
+            .map(|(sort, found)| (sort, found.into_iter().collect()))
+            .collect();
+        for (known, outcome) in std::mem::take(&mut self.settled) {
+            let version = known.resource.version.clone();
+            all.types.push(record(&known, &version, &self.storage, outcome));
+        }
+        for done in finished.into_iter().filter(|done| done.stored) {
+            let record = self.describe(&done.resource, done.outcome(user));
+            if let Some(failure) = &done.failure {
+                all.missing.push(failure.missing(&done.resource, user));
+            }
+            done.sighting.add_to(&mut dependencies);
+            match done.rest {
+                Some(position) => all.open.push(TypeProgress {
+                    record,
+                    position: Some(position),
+                }),
+                None => {
+                    all.types.push(record);
+                    all.objects += done.objects;
+                    all.bytes += done.bytes;
+                }
+            }
+        }
+        for task in std::mem::take(&mut self.queue) {
+            all.open.push(self.left(task));
+        }
+        all.types
+            .sort_by(|a, b| (&a.group, &a.resource).cmp(&(&b.group, &b.resource)));
+        all.missing.sort();
+        all.dependencies = dependencies
+            .into_iter()
+            .map(|(sort, found)| (sort, found.into_iter().collect()))
+            .collect();
+        if !all.open.is_empty() {
+            return Ended::Stopped(Some(Box::new(all)));
+        }
+        Ended::Whole(Box::new(Captured {
+            server: all.server,
+            resource_version: all.resource_version,
+            filter: self.filter,
+            objects: all.objects,
+            bytes: all.bytes,
+            types: all.types,
+            missing: all.missing,
+            dependencies: all.dependencies,
+            notes: self.notes,
+        }))
+    }
+
+    /// A job that no lister has taken.
+    fn left(&self, task: Task) -> TypeProgress {
+        let (outcome, position) = match task.begun {
+            None => (listed(None, None, 0, 0), None),
+            Some(begun) => {
+                let so_far = listed(begun.version, begun.why_not_pinned, begun.objects, begun.bytes);
+                (so_far, Some(begun.position))
+            }
+        };
+        TypeProgress {
+            record: self.describe(&task.job.resource, outcome),
+            position,
+        }
+    }
+
+    fn describe(&self, resource: &ResourceType, outcome: TypeOutcome) -> TypeRecord {
+        match self.known.get(&resource.name()) {
+            Some(Known::Discovered(known)) => record(known, &resource.version, &self.storage, outcome),
+            Some(Known::Recorded(record)) => TypeRecord {
+                outcome,
+                ..record.as_ref().clone()
+            },
+            None => unreachable!("only types that are known are listed"),
+        }
+    }
+}
+
+enum Place {
+    Back,
+    Front,
+}
+
+/// What stands in for progress that was taken out.
+fn nothing() -> ListingProgress {
+    ListingProgress {
+        server: ServerRecord {
+            kube_system_uid: None,
+            version: String::new(),
+            platform: String::new(),
+        },
+        resource_version: None,
+        types: Vec::new(),
+        open: Vec::new(),
+        missing: Vec::new(),
+        objects: 0,
+        bytes: 0,
+        dependencies: BTreeMap::new(),
+    }
+}
+
+/// A list so far, as it was recorded.
+fn begun(position: Position, outcome: &TypeOutcome) -> Begun {
+    let (version, why_not_pinned, objects, bytes) = match outcome {
+        TypeOutcome::Listed {
+            resource_version,
+            why,
+            objects,
+            bytes,
+            ..
+        } => (resource_version.clone(), why.clone(), *objects, *bytes),
+        // Such a type is not begun; if somebody says so all the same, it counts from nothing.
+        TypeOutcome::Failed { .. } | TypeOutcome::Excluded { .. } | TypeOutcome::SameAs { .. } => {
+            (None, None, 0, 0)
+        }
+    };
+    Begun {
+        position,
+        version,
+        why_not_pinned,
+        objects,
+        bytes,
+    }
+}
+
+fn listed(version: Option<String>, why: Option<String>, objects: u64, bytes: u64) -> TypeOutcome {
+    TypeOutcome::Listed {
+        resource_version: version,
+        pinned: why.is_none(),
+        why,
+        objects,
+        bytes,
+    }
+}
+
+/// A type that was there when the cluster was counted, and is not any more.
+fn type_is_gone(name: &TypeName) -> MissingRecord {
+    MissingRecord {
+        r#type: Some(name.clone()),
+        group: None,
+        verb: "list".into(),
+        answer: "the type disappeared before it was read".into(),
+        mend: "run the backup again".into(),
+    }
+}
+
+fn group_record(failed: &FailedGroup) -> MissingRecord {
+    MissingRecord {
+        r#type: None,
+        group: Some(format!("{}/{}", failed.group, failed.version)),
+        verb: "discover".into(),
+        answer: failed.answer.clone(),
+        mend: failed.mend.clone(),
+    }
+}
+
+fn record(
+    known: &DiscoveredType,
+    version: &str,
+    storage: &StorageVersions,
+    outcome: TypeOutcome,
+) -> TypeRecord {
+    let served = known.version(version).unwrap_or_else(|| known.preferred());
+    TypeRecord {
+        group: known.resource.group.clone(),
+        version: version.to_owned(),
+        resource: known.resource.resource.clone(),
+        kind: served.kind.clone(),
+        namespaced: served.namespaced,
+        short_names: known.short_names.clone(),
+        singular: known.singular.clone(),
+        verbs: served.verbs.clone(),
+        served_versions: known.versions.iter().map(|v| v.version.clone()).collect(),
+        custom: storage.of(&known.name()).is_some(),
+        outcome,
+    }
+}

@@ -1,0 +1,350 @@
+//! Whether everything is there that a backup needs: registrations, keys, access to the clusters.
+
+use lifeboat_format::{RecipientKey, VerifyingKey};
+use lifeboat_model::environment::RegisteredKey;
+use lifeboat_model::{Code, Problem, Side};
+
+use super::backup::End;
+use super::draft::Draft;
+use super::state::{CheckRun, JobEntry, PinnedKey, Retry};
+use super::{CHECK_AGAIN, sources, targets};
+use lifeboat_jobs::{AccessReport, Done, Work};
+
+impl Draft<'_> {
+    /// Trusts each key at its first sight, where the document names none.
+    pub(super) fn pin_keys(&mut self) {
+        let signing = registered(
+            self.world
+                .primary
+                .environment
+                .as_ref()
+                .and_then(|e| e.signing_key.as_ref()),
+        );
+        let wanted = self.world.application.signing_key.as_deref();
+        if let Some(key) = signing.and_then(signing_pin) {
+            let held = self.state.pins.signing_key.as_ref();
+            // Naming a fingerprint in the document is how somebody decides for another key.
+            let decided = wanted == Some(key.fingerprint.as_str());
+            if decided && held != Some(&key) || wanted.is_none() && held.is_none() {
+                self.state.pins.signing_key = Some(key);
+            }
+        }
+        let recovery = registered(
+            self.world
+                .recovery
+                .environment
+                .as_ref()
+                .and_then(|e| e.recovery_key.as_ref()),
+        );
+        if self.state.pins.recovery_key.is_none() {
+            self.state.pins.recovery_key = recovery.and_then(recovery_pin);
+        }
+    }
+
+    /// Whether a backup can begin. What is missing is an issue of its own.
+    pub(super) fn is_ready(&self) -> bool {
+        self.world.primary.delegate.is_some() && self.key_problems().is_empty()
+    }
+
+    /// What is wrong with registrations and keys, each with what it is about.
+    pub(super) fn key_problems(&self) -> Vec<(&'static str, Problem)> {
+        let mut problems = Vec::new();
+        let application = &self.world.application;
+        let mut missing =
+            |side: &'static str, what: &str, environment: &dyn std::fmt::Display, stack: &str| {
+                problems.push((
+                    side,
+                    Problem::new(
+                        Code::NotRegistered,
+                        format!("{what} has not registered in {environment}"),
+                        format!("deploy the stack `{stack}` there: `lifeboat deploy`"),
+                    ),
+                ));
+            };
+        if self
+            .world
+            .primary
+            .environment
+            .as_ref()
+            .is_none_or(|e| e.signing_key.is_none())
+        {
+            missing(
+                "primary",
+                "the signing key",
+                &application.primary,
+                "primary-access",
+            );
+        }
+        if self.world.primary.delegate.is_none() {
+            missing(
+                "primary-delegate",
+                "the delegate",
+                &application.primary,
+                "application",
+            );
+        }
+        if self
+            .world
+            .recovery
+            .environment
+            .as_ref()
+            .is_none_or(|e| e.recovery_key.is_none())
+        {
+            missing(
+                "recovery",
+                "the recovery key",
+                &application.recovery,
+                "recovery-access",
+            );
+        }
+        let pins = &self.state.pins;
+        let signing = registered(
+            self.world
+                .primary
+                .environment
+                .as_ref()
+                .and_then(|e| e.signing_key.as_ref()),
+        );
+        if let Some(text) = signing {
+            let key = signing_pin(text);
+            if key.is_none() || key != pins.signing_key {
+                problems.push((
+                    "",
+                    changed(
+                        Code::SigningKeyChanged,
+                        "signing key",
+                        pins.signing_key.as_ref(),
+                        key.as_ref(),
+                    ),
+                ));
+            }
+        }
+        let recovery = registered(
+            self.world
+                .recovery
+                .environment
+                .as_ref()
+                .and_then(|e| e.recovery_key.as_ref()),
+        );
+        if let Some(text) = recovery {
+            let key = recovery_pin(text);
+            if key.is_none() || key != pins.recovery_key {
+                problems.push((
+                    "",
+                    changed(
+                        Code::RecoveryKeyChanged,
+                        "recovery key",
+                        pins.recovery_key.as_ref(),
+                        key.as_ref(),
+                    ),
+                ));
+            }
+        }
+        problems
+    }
+
+    /// Takes over what a delegate found about the clusters that its job was for, and no others.
+    pub(super) fn take_access(&mut self, side: Side, work: &Work, reports: Vec<AccessReport>) {
+        let by_tag = matches!(work, Work::Check { cluster_tags, .. } if !cluster_tags.is_empty());
+        for report in reports {
+            if by_tag || work.clusters().iter().any(|cluster| cluster.arn == report.arn) {
+                self.take_report(report);
+                self.state.checked_at.insert(side, self.now);
+            }
+        }
+    }
+
+    /// Jobs that share a cluster each know only their own types, so what they found is put together.
+    fn take_report(&mut self, report: AccessReport) {
+        let arn = report.arn.to_string();
+        let again = !self.reported.insert(arn.clone());
+        match self.state.access.get_mut(&arn).filter(|_| again) {
+            Some(held) => {
+                for finding in report.findings {
+                    if !held.findings.contains(&finding) {
+                        held.findings.push(finding);
+                    }
+                }
+            }
+            None => drop(self.state.access.insert(arn, report)),
+        }
+    }
+
+    pub(super) fn go_on_with_checks(&mut self) {
+        for mut run in std::mem::take(&mut self.state.checks) {
+            let before = self.has_findings(run.side);
+            match self.end_of(&mut run.job, run.side) {
+                End::Open => self.state.checks.push(run),
+                End::Done(Done::Check { found, missing }) => {
+                    self.state.checked_at.insert(run.side, self.now);
+                    if self.is_search(&run) {
+                        self.state.searched_at = Some(self.now);
+                        if missing.is_empty() {
+                            self.state.found = found;
+                        }
+                        self.state.search = missing;
+                    }
+                    let mended = before && !self.has_findings(run.side);
+                    if run.side == Side::Primary && mended && self.state.failed.is_some() {
+                        self.state.retry = Some(Retry {
+                            at: self.now,
+                            attempt: 1,
+                        });
+                    }
+                }
+                // The next check looks again; what keeps a delegate from answering is an issue of its own.
+                End::Done(_) | End::Failed(..) | End::Cancelled => {
+                    self.state.checked_at.insert(run.side, self.now);
+                    // A search that fails does not keep the clusters that are known from being backed up.
+                    if self.is_search(&run) {
+                        self.state.searched_at = Some(self.now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_by_tag(&self) -> bool {
+        !self.world.application.cluster_tags.is_empty()
+    }
+
+    /// Whether a check looks for the clusters of the application as it is now.
+    fn is_search(&self, run: &CheckRun) -> bool {
+        let wanted = &self.world.application.cluster_tags;
+        let asked = matches!(&run.job.work, Work::Check { cluster_tags, .. } if cluster_tags == wanted);
+        run.side == Side::Primary && self.is_by_tag() && asked
+    }
+
+    /// Whether it is known well enough which clusters there are: those that have a tag may have changed since
+    /// the last recovery point.
+    pub(super) fn knows_clusters(&self) -> bool {
+        !self.is_by_tag()
+            || self.state.checks.iter().all(|run| run.side != Side::Primary)
+                && self.state.checked_document == Some(self.world.document)
+                && (self.state.searched_at).is_some_and(|last| self.now.duration_since(last) < CHECK_AGAIN)
+    }
+
+    /// Checks access when the application has changed, and every few minutes while something is missing.
+    /// A capture checks by itself.
+    pub(super) fn start_checks(&mut self) {
+        let changed = self.state.checked_document != Some(self.world.document);
+        if changed {
+            // Its tags may be others.
+            self.state.searched_at = None;
+        }
+        for side in [Side::Primary, Side::Recovery] {
+            if self.state.checks.iter().any(|run| run.side == side) || !self.has_delegate(side) {
+                continue;
+            }
+            let captures = side == Side::Primary && self.state.backup.is_some();
+            let again = self.has_findings(side)
+                && self
+                    .state
+                    .checked_at
+                    .get(&side)
+                    .is_none_or(|last| self.now.duration_since(*last) >= CHECK_AGAIN);
+            let never = !self.state.checked_at.contains_key(&side);
+            let search = side == Side::Primary
+                && self.state.backup.is_none()
+                && self.wants_backup()
+                && !self.knows_clusters();
+            if !captures && (changed || again || never || search) {
+                self.start_check(side);
+            }
+        }
+        if self.has_delegate(Side::Primary) {
+            self.state.checked_document = Some(self.world.document);
+        }
+    }
+
+    fn start_check(&mut self, side: Side) {
+        let application = &self.world.application;
+        let (environment, clusters, cluster_tags) = match side {
+            Side::Primary => (
+                application.primary.clone(),
+                if application.cluster_tags.is_empty() {
+                    sources(application, &[])
+                } else {
+                    Vec::new()
+                },
+                application.cluster_tags.clone(),
+            ),
+            Side::Recovery => (
+                application.recovery.clone(),
+                targets(application, &self.state.found),
+                Default::default(),
+            ),
+        };
+        if clusters.is_empty() && cluster_tags.is_empty() {
+            return;
+        }
+        let work = Work::Check {
+            clusters,
+            cluster_tags,
+        };
+        let job = self.job_now(&format!("check-{side}"));
+        let mut entry = JobEntry::new(job, environment, work, self.now);
+        self.follow(&mut entry);
+        self.state.checks.push(CheckRun { side, job: entry });
+    }
+
+    fn has_delegate(&self, side: Side) -> bool {
+        match side {
+            Side::Primary => self.world.primary.delegate.is_some(),
+            Side::Recovery => self.world.recovery.delegate.is_some(),
+        }
+    }
+
+    pub(super) fn has_findings(&self, side: Side) -> bool {
+        let application = &self.world.application;
+        let clusters = match side {
+            Side::Primary => sources(application, &self.state.found),
+            Side::Recovery => targets(application, &self.state.found),
+        };
+        let unfound = side == Side::Primary
+            && self.is_by_tag()
+            && (self.state.found.is_empty() || !self.state.search.is_empty());
+        unfound
+            || clusters.iter().any(|cluster| {
+                match self.state.access.get(cluster.arn.as_str()) {
+                    Some(report) => !report.findings.is_empty(),
+                    // Found since the last check.
+                    None => side == Side::Recovery && self.is_by_tag(),
+                }
+            })
+    }
+}
+
+fn registered(key: Option<&RegisteredKey>) -> Option<&str> {
+    key.map(|key| key.public_key.as_str())
+}
+
+fn signing_pin(pem: &str) -> Option<PinnedKey> {
+    let key = VerifyingKey::from_pem(pem).ok()?;
+    Some(PinnedKey {
+        fingerprint: key.fingerprint().clone(),
+        public_key: key.to_pem(),
+    })
+}
+
+fn recovery_pin(pem: &str) -> Option<PinnedKey> {
+    let key = RecipientKey::from_pem(pem).ok()?;
+    Some(PinnedKey {
+        fingerprint: key.fingerprint().clone(),
+        public_key: key.to_pem(),
+    })
+}
+
+fn changed(code: Code, what: &str, pinned: Option<&PinnedKey>, found: Option<&PinnedKey>) -> Problem {
+    let name =
+        |key: Option<&PinnedKey>| key.map_or("no usable key".to_owned(), |key| key.fingerprint.to_string());
+    Problem::new(
+        code,
+        format!(
+            "the registered {what} is {}, and {} is trusted",
+            name(found),
+            name(pinned)
+        ),
+        "find out who changed it; if it was meant, name the new fingerprint in the application document",
+    )
+}

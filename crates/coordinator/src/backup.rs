@@ -1,0 +1,382 @@
+//! Backups: when one begins, how it goes on, what happens when it fails.
+
+use jiff::SignedDuration;
+use lifeboat_model::{Code, Problem, Side};
+
+use super::draft::Draft;
+use super::follow::Step;
+use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
+use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView, sources};
+use lifeboat_jobs::split::{bins, may_be_big};
+use lifeboat_jobs::{Counted, Done, Outcome, Sealed, Types, Work};
+
+/// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
+/// objective, long enough for a throttled API server to recover.
+const BACKOFF: SignedDuration = SignedDuration::from_mins(2);
+
+/// What one decision finds about a run.
+enum Progress {
+    Open,
+    Sealed(Sealed),
+    Cancelled,
+    Failed(Problem, bool),
+}
+
+impl Draft<'_> {
+    pub(super) fn go_on_with_backup(&mut self) {
+        let Some(mut run) = self.state.backup.take() else {
+            return;
+        };
+        if run.vaulting.is_some() {
+            return self.go_on_with_vaulting(run);
+        }
+        match self.progress(&mut run) {
+            Progress::Open => self.state.backup = Some(run),
+            Progress::Sealed(sealed) => {
+                run.vaulting = Some(Vaulting {
+                    sealed,
+                    failures: 0,
+                    problem: None,
+                    next_at: self.now,
+                });
+                self.go_on_with_vaulting(run);
+            }
+            Progress::Cancelled => self.drop_run(&run),
+            Progress::Failed(problem, retry) => self.fail_run(&run, problem, retry),
+        }
+    }
+
+    fn progress(&mut self, run: &mut BackupRun) -> Progress {
+        let (mut open, mut cancelled, mut failed, mut sealed) = (false, false, None, None);
+        let mut parts = Vec::new();
+        for entry in &mut run.captures {
+            match self.end_of(entry, Side::Primary) {
+                End::Open => open = true,
+                End::Cancelled => cancelled = true,
+                End::Failed(problem, retry) => failed = Some((problem, retry)),
+                End::Done(Done::Capture(done)) => match done.counted {
+                    None => sealed = done.sealed,
+                    Some(counted) => match parts_of(&entry.work, counted) {
+                        Some(works) => parts.extend(works),
+                        None => failed = Some((wrong_result(entry), true)),
+                    },
+                },
+                End::Done(_) => failed = Some((wrong_result(entry), true)),
+            }
+        }
+        if failed.is_none() && !cancelled {
+            open |= self.add_parts(run, parts);
+        }
+        if failed.is_some() || cancelled {
+            // What still runs has no point to work for.
+            for entry in &mut run.captures {
+                entry.cancelled.get_or_insert(self.now);
+            }
+            if open {
+                return Progress::Open;
+            }
+            return match failed {
+                Some((problem, retry)) => Progress::Failed(problem, retry),
+                None => Progress::Cancelled,
+            };
+        }
+        if open {
+            return Progress::Open;
+        }
+        if let (1, Some(sealed)) = (run.captures.len(), sealed) {
+            return Progress::Sealed(sealed);
+        }
+        self.progress_of_seal(run)
+    }
+
+    /// Adds the jobs that capture a cluster in parts; says whether there was any to add.
+    fn add_parts(&mut self, run: &mut BackupRun, parts: Vec<(String, Work)>) -> bool {
+        let before = run.captures.len();
+        for (name, work) in parts {
+            let job = self.job(&format!("{}-{name}", run.point));
+            if run.captures.iter().all(|entry| entry.job != job) {
+                let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
+                self.follow(&mut entry);
+                run.captures.push(entry);
+            }
+        }
+        run.captures.len() > before
+    }
+
+    fn progress_of_seal(&mut self, run: &mut BackupRun) -> Progress {
+        let mut entry = match run.seal.take() {
+            Some(entry) => entry,
+            None => {
+                let work = Work::Seal {
+                    point: run.point.clone(),
+                    parts: run.captures.iter().map(|entry| entry.job.clone()).collect(),
+                };
+                let job = self.job(&format!("{}-seal", run.point));
+                JobEntry::new(job, run.environment.clone(), work, self.now)
+            }
+        };
+        let end = self.end_of(&mut entry, Side::Primary);
+        let wrong = wrong_result(&entry);
+        run.seal = Some(entry);
+        match end {
+            End::Open => Progress::Open,
+            End::Cancelled => Progress::Cancelled,
+            End::Failed(problem, retry) => Progress::Failed(problem, retry),
+            End::Done(Done::Seal(sealed)) => Progress::Sealed(sealed),
+            End::Done(_) => Progress::Failed(wrong, true),
+        }
+    }
+
+    fn go_on_with_vaulting(&mut self, mut run: BackupRun) {
+        let Some(vaulting) = &mut run.vaulting else {
+            return;
+        };
+        match self.world.vault.get(&run.point) {
+            Some(VaultView::Signed(signed)) => {
+                let entry = catalogued(signed, self.now);
+                self.state.points.insert(run.point.clone(), entry);
+                self.state.failed = None;
+                self.state.retry = None;
+                return self.drop_run(&run);
+            }
+            // Another coordinator has catalogued it and died before it ended the run: one document holds
+            // both, so this cannot be; the run ends all the same.
+            Some(VaultView::Known) => return self.drop_run(&run),
+            Some(VaultView::Unfinished | VaultView::Refused(_)) | None => {}
+        }
+        if vaulting.failures >= VAULT_TRIES {
+            let problem = vaulting.problem.take().unwrap_or_else(|| {
+                Problem::new(
+                    Code::VaultingFailed,
+                    format!(
+                        "the recovery point {} could not be copied into the vault",
+                        run.point
+                    ),
+                    "look at the log of the coordinator",
+                )
+            });
+            // Told at once, though another try follows: what lies in the captures may not be what was sealed.
+            self.raise(run.point.as_str(), &problem);
+            return self.fail_run(&run, problem, true);
+        }
+        if let Some(pin) = &self.state.pins.signing_key
+            && vaulting.next_at <= self.now
+        {
+            // One coordinator copies at a time; if it dies, the next one goes on after the lease.
+            vaulting.next_at = later(self.now, VAULT_LEASE);
+            self.actions.push(Action::VaultPoint {
+                environment: run.environment.clone(),
+                point: run.point.clone(),
+                manifest: vaulting.sealed.manifest,
+                signer: pin.public_key.clone(),
+            });
+        }
+        self.state.backup = Some(run);
+    }
+
+    /// Ends a run; what it captured is removed.
+    fn drop_run(&mut self, run: &BackupRun) {
+        self.state
+            .captures
+            .insert(run.point.clone(), run.environment.clone());
+        self.state.backup = None;
+    }
+
+    fn fail_run(&mut self, run: &BackupRun, problem: Problem, retry: bool) {
+        self.drop_run(run);
+        if retry && run.attempt < TRIES {
+            let pause = BACKOFF * (1 << (run.attempt - 1));
+            self.state.retry = Some(Retry {
+                at: later(self.now, pause),
+                attempt: run.attempt + 1,
+            });
+        } else {
+            self.state.retry = None;
+            self.state.failed = Some(problem);
+        }
+    }
+
+    pub(super) fn start_backup(&mut self) {
+        if self.state.backup.is_some() || !self.wants_backup() || !self.is_ready() || !self.knows_clusters() {
+            return;
+        }
+        let (Some(recipient), clusters) = (
+            self.state.pins.recovery_key.clone(),
+            sources(&self.world.application, &self.state.found),
+        ) else {
+            return;
+        };
+        if clusters.is_empty() {
+            return;
+        }
+        let point = self.new_point();
+        let environment = self.world.application.primary.clone();
+        let seal = clusters.len() == 1;
+        // Of all clusters together, which is never too few.
+        let last = self.state.points.values().next_back().map(|entry| entry.objects);
+        let captures = clusters
+            .into_iter()
+            .map(|cluster| {
+                let job = self.job(&format!("{point}-capture-{}-00", cluster.name));
+                let work = Work::Capture {
+                    point: point.clone(),
+                    clusters: vec![cluster],
+                    filter: self.world.application.filter.clone(),
+                    types: Types::All,
+                    recipient: recipient.public_key.clone(),
+                    seal,
+                    part: 0,
+                    split: may_be_big(last),
+                };
+                JobEntry::new(job, environment.clone(), work, self.now)
+            })
+            .collect();
+        let mut run = BackupRun {
+            point,
+            started_at: self.now,
+            attempt: self.state.retry.take().map_or(1, |retry| retry.attempt),
+            environment,
+            captures,
+            seal: None,
+            vaulting: None,
+        };
+        // A clock that went back must not bring the same time of the schedule round again.
+        self.state.last_started = self.state.last_started.max(Some(self.now));
+        self.state.requested = None;
+        for entry in &mut run.captures {
+            self.follow(entry);
+        }
+        self.state.backup = Some(run);
+    }
+
+    pub(super) fn wants_backup(&self) -> bool {
+        let state = &self.state;
+        let scheduled = match state.last_started {
+            Some(last) => self.world.application.schedule.is_due(last, self.now),
+            // The first point does not wait for the full hour.
+            None => true,
+        };
+        let retry = state.retry.as_ref().is_some_and(|retry| retry.at <= self.now);
+        scheduled || retry || state.requested.is_some()
+    }
+
+    /// How a job ended, with what it found about access taken over.
+    pub(super) fn end_of(&mut self, entry: &mut JobEntry, side: Side) -> End {
+        match self.follow(entry) {
+            Step::Open => End::Open,
+            Step::Cancelled => End::Cancelled,
+            Step::Lost(problem) => End::Failed(problem, true),
+            Step::Ended(result) => {
+                self.take_access(side, &entry.work, result.access);
+                if matches!(result.outcome, Outcome::Done(_)) {
+                    // Whatever was done needed access to the clusters.
+                    self.state.checked_at.insert(side, self.now);
+                }
+                match result.outcome {
+                    Outcome::Done(done) => End::Done(done),
+                    Outcome::Failed { problems, retry } => End::Failed(first(problems, entry), retry),
+                    Outcome::Cancelled {} => End::Cancelled,
+                }
+            }
+        }
+    }
+}
+
+/// How a job ended.
+pub(super) enum End {
+    Open,
+    Done(Done),
+    Failed(Problem, bool),
+    Cancelled,
+}
+
+/// The names and the work of the jobs that capture a cluster in parts; none where its delegate was not asked to
+/// count, or counted what is one part. The same counts give the same parts.
+fn parts_of(work: &Work, counted: Counted) -> Option<Vec<(String, Work)>> {
+    let Work::Capture {
+        point,
+        clusters,
+        filter,
+        recipient,
+        split: true,
+        ..
+    } = work
+    else {
+        return None;
+    };
+    let [cluster] = clusters.as_slice() else {
+        return None;
+    };
+    let mut bins = bins(&counted.types);
+    // The job of the last bin takes whatever the others do not.
+    bins.pop();
+    if bins.is_empty() {
+        return None;
+    }
+    let resource_version = counted.resource_version;
+    let others = bins.iter().flatten().cloned().collect();
+    let only = |types: std::collections::BTreeSet<_>| Types::Only {
+        types: types.into_iter().collect(),
+        resource_version: resource_version.clone(),
+    };
+    let mut types: Vec<Types> = bins.into_iter().map(only).collect();
+    types.push(Types::Except {
+        types: others,
+        resource_version: resource_version.clone(),
+    });
+    let works = (1..).zip(types).map(|(part, types)| {
+        let work = Work::Capture {
+            point: point.clone(),
+            clusters: clusters.clone(),
+            filter: filter.clone(),
+            types,
+            recipient: recipient.clone(),
+            seal: false,
+            part,
+            split: false,
+        };
+        (format!("capture-{}-{part:02}", cluster.name), work)
+    });
+    Some(works.collect())
+}
+
+fn first(problems: Vec<Problem>, entry: &JobEntry) -> Problem {
+    problems.into_iter().next().unwrap_or_else(|| {
+        Problem::new(
+            Code::JobLost,
+            format!("the job {} failed without a reason", entry.job),
+            "look at the log of the delegate",
+        )
+    })
+}
+
+fn wrong_result(entry: &JobEntry) -> Problem {
+    Problem::new(
+        Code::JobDocumentRefused,
+        format!(
+            "the result of the {} job {} is of another kind",
+            entry.work.kind(),
+            entry.job
+        ),
+        "deploy the same version of Lifeboat in all environments of the application",
+    )
+}
+
+/// The entry of a point that came into the vault now.
+pub(super) fn catalogued(signed: &SignedPoint, now: jiff::Timestamp) -> PointEntry {
+    PointEntry {
+        created_at: signed.created_at,
+        completeness: signed.completeness,
+        objects: signed.objects,
+        bytes: signed.bytes,
+        clusters: signed.clusters.clone(),
+        vaulted_at: now,
+        verified_at: now,
+        damaged: None,
+        kept_by: std::collections::BTreeSet::new(),
+    }
+}
+
+pub(super) fn later(now: jiff::Timestamp, by: SignedDuration) -> jiff::Timestamp {
+    now.saturating_add(by).unwrap_or(jiff::Timestamp::MAX)
+}

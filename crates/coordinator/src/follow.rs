@@ -1,0 +1,149 @@
+//! Following one job: its assignments are written, its epochs allowed, its end recognised.
+
+use jiff::SignedDuration;
+use lifeboat_model::{Code, Problem};
+
+use super::draft::Draft;
+use super::state::{JobEntry, Seen};
+use super::{Action, Performed, SILENT, TICK};
+use lifeboat_jobs::{Cancel, FORMAT, JobResult, JobView, Outcome, Standing};
+
+/// How long a delegate that has not claimed a cancelled job may still be about to.
+const CANCEL_WAIT: SignedDuration = SignedDuration::from_secs(2 * TICK.as_secs());
+
+/// Where a job stands after this decision.
+pub(super) enum Step {
+    /// It goes on.
+    Open,
+    /// A result that counts is there.
+    Ended(Box<JobResult>),
+    /// It ended early, as was asked.
+    Cancelled,
+    /// It ended without a result that counts.
+    Lost(Problem),
+}
+
+impl Draft<'_> {
+    /// Goes on with a job.
+    pub(super) fn follow(&mut self, entry: &mut JobEntry) -> Step {
+        let forged = Performed::Forged {
+            job: entry.job.clone(),
+        };
+        if self.world.performed.contains(&forged) {
+            return Step::Lost(lost(entry, "something else lies where its documents belong"));
+        }
+        let view = match self.world.jobs.get(&entry.job) {
+            Some(view) => self.believed(entry, view),
+            None => JobView::empty(entry.job.clone()),
+        };
+        let seen = entry
+            .seen
+            .filter(|seen| Some(seen.epoch) == view.owner().map(|owner| owner.epoch));
+        match view.standing(self.now, seen.map(|seen| seen.at)) {
+            Standing::Ended(result) => match result.outcome {
+                Outcome::Cancelled {} => return Step::Cancelled,
+                _ => return Step::Ended(Box::new(result.clone())),
+            },
+            Standing::Lost => return Step::Lost(lost(entry, "its result was not written by its owner")),
+            Standing::Exhausted => return Step::Lost(lost(entry, "it has used up its epochs")),
+            Standing::Due { .. } if entry.cancelled.is_some() => return Step::Cancelled,
+            Standing::Due { epoch, .. } => {
+                if epoch > entry.epoch() {
+                    entry.issued.push(self.now);
+                }
+            }
+            Standing::Running(claim) => {
+                if seen.is_none() {
+                    entry.seen = Some(Seen {
+                        epoch: claim.epoch,
+                        at: self.now,
+                    });
+                }
+            }
+            Standing::Unclaimed { .. } | Standing::Unassigned => {
+                if let Some(since) = entry.cancelled
+                    && self.now.duration_since(since) >= CANCEL_WAIT
+                {
+                    return Step::Cancelled;
+                }
+                self.watch_silence(entry);
+            }
+        }
+        self.assign(entry, &view);
+        self.cancel(entry, &view);
+        Step::Open
+    }
+
+    /// The view without assignments that we did not make: nobody else may allow an epoch.
+    fn believed(&mut self, entry: &JobEntry, view: &JobView) -> JobView {
+        let mut believed = view.clone();
+        believed
+            .assignments
+            .retain(|epoch, found| entry.assignment(*epoch).as_ref() == Some(found));
+        if believed.assignments.len() < view.assignments.len() {
+            self.raise(
+                entry.job.as_str(),
+                &Problem::new(
+                    Code::JobDocumentRefused,
+                    format!("an assignment of the job {} was not written by the coordinator", entry.job),
+                    "find out who else writes into the scratch bucket; the assignment has no effect on recovery points",
+                ),
+            );
+        }
+        for refused in &view.refused {
+            self.raise(refused.key.as_str(), &refused.problem);
+        }
+        believed
+    }
+
+    fn assign(&mut self, entry: &JobEntry, view: &JobView) {
+        let epoch = entry.epoch();
+        if let Some(assignment) = entry.assignment(epoch)
+            && !view.assignments.contains_key(&epoch)
+        {
+            self.actions.push(Action::PutAssignment(Box::new(assignment)));
+        }
+    }
+
+    fn cancel(&mut self, entry: &JobEntry, view: &JobView) {
+        if let Some(at) = entry.cancelled
+            && view.cancel.is_none()
+        {
+            self.actions.push(Action::PutCancel {
+                environment: entry.environment.clone(),
+                cancel: Cancel {
+                    format: FORMAT,
+                    job: entry.job.clone(),
+                    at,
+                    reason: "it was cancelled on request".to_owned(),
+                },
+            });
+        }
+    }
+
+    fn watch_silence(&mut self, entry: &JobEntry) {
+        let Some(issued) = entry.issued.last() else {
+            return;
+        };
+        if self.now.duration_since(*issued) < SILENT {
+            return;
+        }
+        let problem = Problem::new(
+            Code::DelegateSilent,
+            format!(
+                "no delegate in {} has taken the job {} yet",
+                entry.environment, entry.job
+            ),
+            "look at the log and the schedule of the delegate's function in that environment",
+        );
+        self.raise(&entry.environment.to_string(), &problem);
+    }
+}
+
+fn lost(entry: &JobEntry, why: &str) -> Problem {
+    Problem::new(
+        Code::JobLost,
+        format!("the {} job {} was lost: {why}", entry.work.kind(), entry.job),
+        "look at the log of the delegate; the work is tried again by itself",
+    )
+}

@@ -1,0 +1,198 @@
+//! The wiring to AWS, and what an invocation is for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::VAULT_LEASE;
+use crate::lambda::notification::SnsNotifier;
+use crate::tick::Ports;
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::LambdaEvent;
+use lifeboat_aws::custom_resource::{ResourceRequest, Responder};
+use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
+use lifeboat_aws::{AwsContext, S3Location, S3Store, SnsTopic};
+use lifeboat_jobs::VaultPlace;
+use lifeboat_model::request::{Answer, Request};
+use lifeboat_model::{AccountId, Arn, Code, EnvironmentId, Problem, Region};
+use lifeboat_store::ports::{BoxError, Clock, Ids, ObjectStore};
+use lifeboat_system::{SystemClock, SystemIds};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use crate::lambda::metrics::late_applications;
+use crate::lambda::office::Office;
+use crate::lambda::resource;
+
+/// How long one invocation copies into the vault. A copy that goes on longer is taken up by the next tick:
+/// whoever copies holds the point for [`VAULT_LEASE`] and no longer, so that a coordinator that died in the
+/// middle costs one tick.
+const COPYING: SignedDuration = VAULT_LEASE;
+
+/// A function that waits for invocations.
+pub struct Function {
+    office: Office,
+    responder: Result<Responder, BoxError>,
+}
+
+impl Function {
+    /// Reads the configuration. Nothing is asked of AWS yet.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, in words.
+    pub async fn start(variables: &BTreeMap<String, String>) -> Result<Self, String> {
+        let (environment, topic) = configuration(variables).map_err(|error| format!("failed to {error}"))?;
+        let context = AwsContext::load()
+            .await
+            .map_err(|error| error.problem().to_string())?;
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let own = |bucket: String| -> Arc<dyn ObjectStore> {
+            let location = S3Location::bucket(bucket, environment.account.clone());
+            Arc::new(S3Store::new(&context, location, Arc::clone(&ids)))
+        };
+        let scratch = {
+            let (context, ids) = (context.clone(), Arc::clone(&ids));
+            move |environment: &EnvironmentId| -> Arc<dyn ObjectStore> {
+                let location = S3Location::bucket(environment.scratch_bucket(), environment.account.clone());
+                let context = context.in_region(&environment.region);
+                Arc::new(S3Store::new(&context, location, Arc::clone(&ids)))
+            }
+        };
+        Ok(Self {
+            responder: Responder::new(),
+            office: Office {
+                ports: Ports {
+                    state: own(environment.state_bucket()),
+                    vault: own(environment.vault_bucket()),
+                    scratch: Box::new(scratch),
+                    vault_place: VaultPlace {
+                        bucket: environment.vault_bucket(),
+                        owner: environment.account.clone(),
+                        region: environment.region.clone(),
+                        prefix: String::new(),
+                    },
+                    clock,
+                    ids,
+                    notifier: Arc::new(SnsNotifier(SnsTopic::new(&context, topic))),
+                },
+            },
+        })
+    }
+
+    /// One invocation: a request is answered, anything else means to look at everything.
+    ///
+    /// # Errors
+    /// What the Lambda service counts as an error of the function: that the state bucket cannot be used.
+    pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, BoxError> {
+        let (payload, context) = event.into_parts();
+        let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
+        let until = deadline.min(self.office.ports.clock.now().saturating_add(COPYING)?);
+        match read(payload) {
+            Event::Look => {
+                let round = (self.office.round(until).await).map_err(|error| error.problem().to_string())?;
+                let now = self.office.ports.clock.now();
+                // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+                println!("{}", late_applications(round.late, round.applications, now));
+                Ok(
+                    json!({"applications": round.applications, "late": round.late, "problems": round.problems}),
+                )
+            }
+            Event::Request(request) => Ok(serde_json::to_value(self.office.answer(*request, until).await)?),
+            Event::Resource(request) => {
+                let answer = resource::answer(&self.office, &request, until).await;
+                let responder = self.responder.as_ref().map_err(ToString::to_string)?;
+                responder.put(&request.response_url, &answer).await?;
+                Ok(json!({"answered": answer.status}))
+            }
+            Event::Unknown(problem) => {
+                tracing::warn!(problem = %problem.message, "an event was refused");
+                Ok(serde_json::to_value(Answer::Refused(vec![problem]))?)
+            }
+        }
+    }
+}
+
+fn configuration(strings: &dyn Strings) -> Result<(EnvironmentId, Arn), ConfigurationError> {
+    let mut problems = Vec::new();
+    let account = wanted(strings, "LIFEBOAT_ACCOUNT", &mut problems, AccountId::parse);
+    let region = wanted(strings, "AWS_REGION", &mut problems, Region::parse);
+    let topic = wanted(strings, "LIFEBOAT_TOPIC", &mut problems, Arn::parse);
+    match (account, region, topic) {
+        (Some(account), Some(region), Some(topic)) => Ok((EnvironmentId { account, region }, topic)),
+        _ => Err(ConfigurationError { problems }),
+    }
+}
+
+/// What an invocation is for.
+#[derive(Debug, PartialEq)]
+enum Event {
+    /// The tick, or a notification: everything is looked at.
+    Look,
+    /// Somebody asks for something.
+    Request(Box<Request>),
+    /// A stack makes, changes or removes an application.
+    Resource(Box<ResourceRequest>),
+    /// Nothing that a coordinator knows.
+    Unknown(Problem),
+}
+
+fn read(payload: Value) -> Event {
+    let notification = payload["source"] == "aws.s3" && payload["detail-type"] == "Object Created";
+    if notification || payload.get("tick").is_some() {
+        return Event::Look;
+    }
+    if payload.get("RequestType").is_some()
+        && let Ok(request) = ResourceRequest::deserialize(&payload)
+    {
+        return Event::Resource(Box::new(request));
+    }
+    match serde_json::from_value(payload) {
+        Ok(request) => Event::Request(Box::new(request)),
+        Err(error) => Event::Unknown(Problem::new(
+            Code::RequestRefused,
+            format!("failed to read the request: {error}"),
+            "send one of restore, backup, status, points, cancel and application, such as \
+             {\"restore\": {\"application\": \"shop\", \"point\": \"latest\"}}",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn requests_are_told_from_events() {
+        assert_eq!(read(json!({"tick": {}})), Event::Look);
+        assert_eq!(
+            read(json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {}})),
+            Event::Look
+        );
+        let Event::Request(request) = read(json!({"restore": {"application": "shop"}})) else {
+            panic!("a restore is a request");
+        };
+        let Request::Restore(restore) = *request else {
+            panic!("it is a restore")
+        };
+        assert_eq!(restore.point, "latest");
+        for wrong in [
+            json!({}),
+            json!(null),
+            json!({"restore": {"application": "Shop!"}}),
+            json!({"format": "disk"}),
+            json!({"RequestType": "Create"}),
+        ] {
+            assert!(matches!(read(wrong.clone()), Event::Unknown(_)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_environment_must_be_whole() {
+        let one: BTreeMap<String, String> = [("AWS_REGION".to_owned(), "eu-central-1".to_owned())].into();
+        let problems = configuration(&one).unwrap_err().problems;
+        assert_eq!(
+            problems,
+            ["LIFEBOAT_ACCOUNT is not set", "LIFEBOAT_TOPIC is not set"]
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! `Custom::LifeboatApplication`: an application's document as a resource of a stack.
+//!
+//! The property `Document` is the text of the document, YAML or JSON, as `lifeboat application put` takes it: the
+//! properties of a custom resource arrive with every number as a text, and a text inside them as it was written.
+//! What is made so goes with its resource; its recovery points stay in the vault.
+
+use jiff::Timestamp;
+use lifeboat_aws::custom_resource::{NONE, RequestType, ResourceAnswer, ResourceRequest};
+use lifeboat_model::request::{Answer, ApplicationRequest, Request};
+use lifeboat_model::{ApplicationDocument, ApplicationName, Problem};
+
+use crate::lambda::Office;
+
+/// The type in templates.
+pub const TYPE: &str = "Custom::LifeboatApplication";
+
+/// Does what CloudFormation asks. Removing never fails: a stack can always be deleted.
+pub async fn answer(office: &Office, request: &ResourceRequest, until: Timestamp) -> ResourceAnswer {
+    let outcome = match (request.resource_type.as_str(), request.request_type) {
+        (TYPE, RequestType::Create | RequestType::Update) => put(office, request, until).await,
+        (_, RequestType::Delete) => Ok(remove(office, request).await),
+        (other, _) => Err(format!("{other} is not {TYPE}, and nothing else is made here")),
+    };
+    if let Err(reason) = &outcome {
+        tracing::error!(stack = %request.stack_id, resource = %request.logical_resource_id, %reason, "a custom resource failed");
+    }
+    ResourceAnswer::new(request, outcome)
+}
+
+fn former(request: &ResourceRequest) -> &str {
+    request.physical_resource_id.as_deref().unwrap_or(NONE)
+}
+
+/// The resource is named for its application, so that CloudFormation removes the former one where the document
+/// names another.
+async fn put(office: &Office, request: &ResourceRequest, until: Timestamp) -> Result<String, String> {
+    let text = request.resource_properties.get("Document");
+    let text = text
+        .and_then(|text| text.as_str())
+        .ok_or("the property Document must be a text: the application's document in YAML or JSON")?;
+    let document: ApplicationDocument =
+        serde_yaml_ng::from_str(text).map_err(|error| format!("the property Document: {error}"))?;
+    let name = document.name.clone();
+    // Else two owners would take turns, and the first stack that goes would take the other's application. The same
+    // document is this request once more.
+    if name != former(request)
+        && let Ok(application) = ApplicationName::parse(&name)
+    {
+        let get = Request::Application(ApplicationRequest::Get { application });
+        if let Answer::Application(other) = office.answer(get, until).await
+            && *other != document
+        {
+            return Err(format!(
+                "there is another application {name} already: choose another name, or let one owner put it"
+            ));
+        }
+    }
+    let put = Request::Application(ApplicationRequest::Put(Box::new(document)));
+    match office.answer(put, until).await {
+        Answer::Refused(problems) => Err(problems.iter().map(line).collect::<Vec<_>>().join(" / ")),
+        _ => Ok(name),
+    }
+}
+
+/// What stays because the state bucket fails is still listed, and can be removed by hand.
+async fn remove(office: &Office, request: &ResourceRequest) -> String {
+    let name = former(request);
+    // A creation that failed has made nothing.
+    if let (TYPE, Ok(application)) = (request.resource_type.as_str(), ApplicationName::parse(name))
+        && let Err(problem) = office.remove(&application).await
+    {
+        tracing::warn!(%application, code = %problem.code, problem = %problem.message, "the application stays");
+    }
+    name.to_owned()
+}
+
+fn line(problem: &Problem) -> String {
+    format!("{} {}. {}", problem.code, problem.message, problem.guidance)
+}

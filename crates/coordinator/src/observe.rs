@@ -1,0 +1,207 @@
+//! Reading the world: what the buckets hold, as far as the state makes it matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use futures::try_join;
+use lifeboat_format::manifest::Statement;
+use lifeboat_format::{Sha256, VerifyingKey};
+use lifeboat_model::environment::{delegate_key, environment_key};
+use lifeboat_model::request::Request;
+use lifeboat_model::{
+    Application, ApplicationName, Code, DelegateRegistration, EnvironmentId, EnvironmentRegistration,
+    ObjectKey, Problem, RecoveryPointId,
+};
+use serde::de::DeserializeOwned;
+
+use super::state::State;
+use super::tick::Ports;
+use super::{Performed, Registered, SignedPoint, VaultView, World};
+use lifeboat_jobs::Refused;
+use lifeboat_jobs::claim::view;
+use lifeboat_jobs::read::{DocumentError, SMALL, parse};
+use lifeboat_recovery_point::layout::points_prefix;
+use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
+use lifeboat_store::ports::{ObjectStore, StoreError};
+use lifeboat_store::prefix::CAPTURES;
+
+/// What is known before the buckets are read.
+pub struct Known<'a> {
+    /// The application.
+    pub application: &'a Application,
+    /// The digest of its document.
+    pub document: Sha256,
+    /// What is remembered.
+    pub state: &'a State,
+    /// What this process has done since its last decision.
+    pub performed: Vec<Performed>,
+    /// What users ask.
+    pub requests: Vec<Request>,
+}
+
+/// Reads the world.
+///
+/// # Errors
+/// Where any store fails: nothing is decided on a partial view.
+pub async fn observe(ports: &Ports, known: Known<'_>) -> Result<World, StoreError> {
+    let Known {
+        application,
+        document,
+        state,
+        performed,
+        requests,
+    } = known;
+    let primary_store = ports.scratch(&application.primary);
+    let recovery_store = ports.scratch(&application.recovery);
+    let captures = format!("{CAPTURES}{}", points_prefix(&application.name));
+    let jobs = state.jobs().map(|entry| {
+        let store = ports.scratch(&entry.environment);
+        async move { Ok((entry.job.clone(), view(store.as_ref(), &entry.job).await?)) }
+    });
+    // Each answer may come from another continent: they are waited for together.
+    let (primary, recovery, jobs, captures, vault) = try_join!(
+        registered(primary_store.as_ref(), application, &application.primary),
+        registered(recovery_store.as_ref(), application, &application.recovery),
+        try_join_all(jobs),
+        folders(primary_store.as_ref(), &captures),
+        vault(ports, &application.name, state),
+    )?;
+    let mut random = [0; 8];
+    ports.ids.random(&mut random);
+    Ok(World {
+        application: application.clone(),
+        document,
+        random: u64::from_be_bytes(random),
+        vault_place: ports.vault_place.clone(),
+        primary,
+        recovery,
+        jobs: jobs.into_iter().collect(),
+        captures,
+        vault,
+        performed,
+        requests,
+    })
+}
+
+async fn folders(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
+    let folders = store.list_folders(prefix).await?;
+    Ok(folders
+        .into_iter()
+        .filter_map(|name| RecoveryPointId::parse(name).ok())
+        .collect())
+}
+
+async fn registered(
+    store: &dyn ObjectStore,
+    application: &Application,
+    environment: &EnvironmentId,
+) -> Result<Registered, StoreError> {
+    let mut registered = Registered::default();
+    let (key, delegates_key) = (environment_key(), delegate_key(&application.name));
+    let mut also_refused = Vec::new();
+    let own = document(store, &key, &mut registered.refused);
+    let delegate = document(store, &delegates_key, &mut also_refused);
+    let (own, delegate): (Option<EnvironmentRegistration>, Option<DelegateRegistration>) =
+        try_join!(own, delegate)?;
+    registered.refused.append(&mut also_refused);
+    registered.environment = own.filter(|found| found.environment == *environment);
+    registered.delegate =
+        delegate.filter(|found| found.environment == *environment && found.application == application.name);
+    Ok(registered)
+}
+
+async fn document<T: DeserializeOwned>(
+    store: &dyn ObjectStore,
+    key: &ObjectKey,
+    refused: &mut Vec<Refused>,
+) -> Result<Option<T>, StoreError> {
+    let read = async {
+        // Whoever can write to that bucket must not fill the memory that all applications share.
+        let size = store.head(key).await?.size;
+        if size > SMALL as u64 {
+            return Ok(Err(DocumentError::Oversized {
+                key: key.to_string(),
+                bytes: usize::try_from(size).unwrap_or(usize::MAX),
+                limit: SMALL,
+            }));
+        }
+        let (bytes, _) = store.get(key).await?;
+        Ok(parse(key, &bytes, SMALL))
+    };
+    match read.await {
+        Ok(Ok(document)) => Ok(Some(document)),
+        Ok(Err(error)) => {
+            refused.push(Refused {
+                key: key.clone(),
+                problem: error.problem(),
+            });
+            Ok(None)
+        }
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The folders of the vault. Only those that the catalogue does not know are read.
+async fn vault(
+    ports: &Ports,
+    application: &ApplicationName,
+    state: &State,
+) -> Result<BTreeMap<RecoveryPointId, VaultView>, StoreError> {
+    let pinned = state.pins.signing_key.as_ref();
+    let pinned = pinned.and_then(|pin| VerifyingKey::from_pem(&pin.public_key).ok());
+    let mut views = BTreeMap::new();
+    for point in folders(ports.vault.as_ref(), &points_prefix(application)).await? {
+        let known = state.points.contains_key(&point) || state.expiring.contains(&point);
+        let seen = match (&pinned, known) {
+            (Some(key), false) => unknown(&ports.vault, application, &point, key).await?,
+            (_, true) | (None, _) => VaultView::Known,
+        };
+        views.insert(point, seen);
+    }
+    Ok(views)
+}
+
+async fn unknown(
+    vault: &Arc<dyn ObjectStore>,
+    application: &ApplicationName,
+    point: &RecoveryPointId,
+    key: &VerifyingKey,
+) -> Result<VaultView, StoreError> {
+    match RecoveryPoint::open(Arc::clone(vault), application, point, key).await {
+        Ok(opened) => Ok(VaultView::Signed(Box::new(signed(
+            opened.statement(),
+            opened.manifest_digest(),
+        )))),
+        Err(PointError::NotFound { .. }) => Ok(VaultView::Unfinished),
+        Err(PointError::Store { source }) => Err(source),
+        Err(error) => Ok(VaultView::Refused(error.problem())),
+    }
+}
+
+fn signed(statement: &Statement, manifest: Sha256) -> SignedPoint {
+    let predicate = &statement.predicate;
+    let packs = predicate.clusters.iter().flat_map(|cluster| &cluster.packs);
+    SignedPoint {
+        created_at: predicate.created_at,
+        completeness: predicate.completeness,
+        objects: predicate.clusters.iter().map(|cluster| cluster.objects).sum(),
+        bytes: packs.map(|pack| pack.bytes).sum(),
+        clusters: predicate
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.clone())
+            .collect(),
+        manifest,
+    }
+}
+
+/// The error of a document in the state bucket that cannot be believed.
+pub(super) fn invalid(what: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        Code::ApplicationInvalid,
+        what.to_string(),
+        "put the document again: `lifeboat application put`",
+    )
+}

@@ -1,0 +1,123 @@
+//! Restores: one at a time for each target cluster, each ending exactly once.
+
+use jiff::SignedDuration;
+use lifeboat_model::request::RestoreState;
+use lifeboat_model::{Code, Problem, Side};
+
+use super::TRIES;
+use super::backup::{End, later};
+use super::draft::Draft;
+use super::state::{JobEntry, RestoreEnd, RestoreRun};
+use lifeboat_jobs::{Done, Work};
+
+/// How long after a failure the next try begins. Somebody waits for a restore.
+const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
+
+/// How many restores that ended are remembered.
+const REMEMBERED: usize = 50;
+
+impl Draft<'_> {
+    pub(super) fn go_on_with_restores(&mut self) {
+        let mut runs = std::mem::take(&mut self.state.restores);
+        for run in runs.iter_mut().filter(|run| run.end.is_none()) {
+            self.go_on_with_restore(run);
+        }
+        self.state.restores = runs;
+    }
+
+    fn go_on_with_restore(&mut self, run: &mut RestoreRun) {
+        let Some(entry) = &mut run.job else {
+            if run.cancelled {
+                self.end_restore(run, RestoreState::Cancelled, Vec::new(), None);
+            }
+            return;
+        };
+        if run.cancelled {
+            entry.cancelled.get_or_insert(self.now);
+        }
+        match self.end_of(entry, Side::Recovery) {
+            End::Open => {}
+            End::Cancelled => self.end_restore(run, RestoreState::Cancelled, Vec::new(), None),
+            End::Done(Done::Restore(done)) => {
+                let state = match done.as_planned {
+                    true => RestoreState::Done,
+                    false => RestoreState::Incomplete,
+                };
+                self.end_restore(run, state, done.problems, done.report);
+            }
+            End::Done(_) => {
+                let problem = Problem::new(
+                    Code::JobDocumentRefused,
+                    format!("the result of the restore {} is of another kind", run.token),
+                    "deploy the same version of Lifeboat in all environments of the application",
+                );
+                self.end_restore(run, RestoreState::Failed, vec![problem], None);
+            }
+            End::Failed(problem, retry) => {
+                if run.cancelled {
+                    self.end_restore(run, RestoreState::Cancelled, vec![problem], None);
+                } else if retry && run.attempt < TRIES {
+                    run.job = None;
+                    run.next_at = later(self.now, BACKOFF * (1 << (run.attempt - 1)));
+                    run.attempt += 1;
+                } else {
+                    self.end_restore(run, RestoreState::Failed, vec![problem], None);
+                }
+            }
+        }
+    }
+
+    fn end_restore(
+        &self,
+        run: &mut RestoreRun,
+        state: RestoreState,
+        problems: Vec<Problem>,
+        report: Option<String>,
+    ) {
+        run.end = Some(RestoreEnd {
+            state,
+            at: self.now,
+            job: run.job.take().map(|entry| entry.job),
+            problems,
+            report,
+        });
+    }
+
+    pub(super) fn start_restores(&mut self) {
+        let Some(pin) = self.state.pins.signing_key.clone() else {
+            return;
+        };
+        let mut runs = std::mem::take(&mut self.state.restores);
+        for at in 0..runs.len() {
+            let run = &runs[at];
+            let waits = run.end.is_none() && run.job.is_none() && run.next_at <= self.now;
+            // The one that was asked for first goes first, also while it waits for its next try.
+            let busy = runs[..at]
+                .iter()
+                .any(|other| other.end.is_none() && other.target.arn == run.target.arn);
+            if !waits || busy {
+                continue;
+            }
+            let work = Work::Restore {
+                point: run.point.clone(),
+                vault: self.world.vault_place.clone(),
+                cluster: run.cluster.clone(),
+                target: run.target.clone(),
+                signer: pin.public_key.clone(),
+                options: run.options.clone(),
+            };
+            let job = self.job_now(&format!("restore-{}", run.cluster));
+            let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
+            self.follow(&mut entry);
+            runs[at].job = Some(entry);
+        }
+        let over = runs.iter().filter(|run| run.end.is_some()).count();
+        let mut surplus = over.saturating_sub(REMEMBERED);
+        runs.retain(|run| {
+            let drop = run.end.is_some() && surplus > 0;
+            surplus -= usize::from(drop);
+            !drop
+        });
+        self.state.restores = runs;
+    }
+}

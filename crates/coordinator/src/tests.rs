@@ -1,0 +1,685 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The main stories as decisions, one line for each action. What happens under faults is simulated in
+//! `tests/simulation`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use lifeboat_format::{RecipientKey, VerifyingKey};
+use lifeboat_model::environment::RegisteredKey;
+use lifeboat_model::request::{BackupRequest, CancelRequest, RestoreRequest, RestoreState};
+use lifeboat_model::{Arn, Code, Epoch, RequestToken, Side, TypeName};
+
+use crate::*;
+use lifeboat_jobs::document::{Checkpoint, Claim};
+use lifeboat_jobs::{
+    AccessFinding, AccessReport, CaptureDone, Counted, Done, FORMAT, JobResult, Outcome, Progress,
+    RestoreDone, Sealed, Work,
+};
+
+mod tags;
+
+fn key(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/point-v1/keys")
+        .join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn time(text: &str) -> Timestamp {
+    format!("2026-11-21T{text}Z").parse().unwrap()
+}
+
+/// A world, the state that was decided on it, and what was done so far.
+struct Story {
+    world: World,
+    state: State,
+    told: String,
+}
+
+impl Story {
+    fn new(clusters: &str) -> Self {
+        let document = format!(
+            r#"{{"format":1,"name":"shop","primary":{{"account":"111111111111","region":"eu-west-1"}},
+            "recovery":{{"account":"222222222222","region":"eu-central-1"}},"clusters":[{clusters}]}}"#
+        );
+        let document: lifeboat_model::ApplicationDocument = serde_json::from_str(&document).unwrap();
+        let application = document.parse().unwrap();
+        let control = application.recovery.clone();
+        let world = World {
+            random: 7,
+            document: Sha256::of(b"1"),
+            vault_place: VaultPlace {
+                bucket: control.vault_bucket(),
+                owner: control.account.clone(),
+                region: control.region.clone(),
+                prefix: String::new(),
+            },
+            primary: registered(&application, Side::Primary),
+            recovery: registered(&application, Side::Recovery),
+            jobs: BTreeMap::new(),
+            captures: BTreeSet::new(),
+            vault: BTreeMap::new(),
+            performed: Vec::new(),
+            requests: Vec::new(),
+            application,
+        };
+        Self {
+            state: State::new(world.application.name.clone(), time("10:00:00")),
+            world,
+            told: String::new(),
+        }
+    }
+
+    /// Decides, tells, and makes the buckets hold what was written.
+    fn decide(&mut self, now: &str) -> Decision {
+        self.world.random += 1;
+        let decision = decide(&self.world, &self.state, time(now));
+        assert_eq!(
+            decision,
+            decide(&self.world, &self.state, time(now)),
+            "the same twice"
+        );
+        writeln!(self.told, "{now} revision {}", decision.state.revision).unwrap();
+        for action in &decision.actions {
+            writeln!(self.told, "  {}", line(action)).unwrap();
+            match action {
+                Action::PutAssignment(assignment) => {
+                    let view = self.view(&assignment.job);
+                    view.assignments
+                        .insert(assignment.epoch, assignment.as_ref().clone());
+                }
+                Action::PutCancel { cancel, .. } => self.view(&cancel.job).cancel = Some(cancel.clone()),
+                Action::DeleteCapture { point, .. } => drop(self.world.captures.remove(point)),
+                Action::ExpirePoint { point } => drop(self.world.vault.remove(point)),
+                Action::VaultPoint { .. } | Action::VerifyVault { .. } | Action::Notify(_) => {}
+            }
+        }
+        self.world.performed = decision
+            .actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Notify(notice) => Some(Performed::Notified(notice.clone())),
+                _ => None,
+            })
+            .collect();
+        self.world.requests.clear();
+        for answer in &decision.answers {
+            writeln!(self.told, "  answers {}", serde_json::to_string(answer).unwrap()).unwrap();
+        }
+        self.state = decision.state.clone();
+        let (bytes, again) = (serde_json::to_vec(&self.state).unwrap(), decision.state.clone());
+        assert_eq!(
+            serde_json::from_slice::<State>(&bytes).unwrap(),
+            again,
+            "a state survives its document"
+        );
+        decision
+    }
+
+    fn view(&mut self, job: &JobId) -> &mut JobView {
+        self.world
+            .jobs
+            .entry(job.clone())
+            .or_insert_with(|| JobView::empty(job.clone()))
+    }
+
+    /// The job whose work is of this kind and has not ended.
+    fn job(&self, kind: &str) -> JobId {
+        self.state
+            .jobs()
+            .find(|entry| entry.work.kind() == kind)
+            .unwrap()
+            .job
+            .clone()
+    }
+
+    fn claim(&mut self, job: &JobId, epoch: u32, now: &str) {
+        let at = time(now);
+        let claim = Claim {
+            format: FORMAT,
+            job: job.clone(),
+            epoch: Epoch::new(epoch).unwrap(),
+            invocation: format!("i-{epoch}"),
+            claimed_at: at,
+            deadline: at + SignedDuration::from_mins(15),
+        };
+        self.view(job).claims.insert(claim.epoch, claim);
+    }
+
+    fn checkpoint(&mut self, job: &JobId, epoch: u32, now: &str) {
+        let checkpoint = Checkpoint {
+            format: FORMAT,
+            job: job.clone(),
+            epoch: Epoch::new(epoch).unwrap(),
+            at: time(now),
+            progress: Progress::Nothing {},
+        };
+        self.view(job).checkpoints.insert(checkpoint.epoch, checkpoint);
+    }
+
+    fn end(&mut self, job: &JobId, epoch: u32, outcome: Outcome, access: Vec<AccessReport>) {
+        let environment = self.view(job).assignment().unwrap().environment.clone();
+        let result = JobResult {
+            format: FORMAT,
+            job: job.clone(),
+            epoch: Epoch::new(epoch).unwrap(),
+            at: time("10:00:00"),
+            outcome,
+            access,
+            delegate: Arn::function(&environment, "lifeboat-shop").unwrap(),
+            environment,
+        };
+        self.view(job).result = Some(result);
+    }
+
+    fn point(&self) -> RecoveryPointId {
+        self.state.backup.as_ref().unwrap().point.clone()
+    }
+
+    /// The point of the backup that runs comes into the vault.
+    fn vault(&mut self, now: &str) {
+        let point = self.point();
+        let signed = SignedPoint {
+            created_at: time(now),
+            completeness: Completeness::Complete,
+            objects: 7,
+            bytes: 7,
+            clusters: self
+                .world
+                .application
+                .clusters
+                .iter()
+                .map(|spec| spec.name.clone())
+                .collect(),
+            manifest: Sha256::of(b"manifest"),
+        };
+        self.world.captures.insert(point.clone());
+        self.world
+            .vault
+            .insert(point, VaultView::Signed(Box::new(signed)));
+    }
+
+    /// The job that seals is claimed and done.
+    fn seal(&mut self, claimed: &str) {
+        let seal = self.job("seal");
+        self.claim(&seal, 1, claimed);
+        let Outcome::Done(Done::Capture(CaptureDone {
+            sealed: Some(point), ..
+        })) = sealed()
+        else {
+            unreachable!("it is made so above")
+        };
+        self.end(&seal, 1, Outcome::Done(Done::Seal(point)), Vec::new());
+    }
+
+    fn known(&mut self) {
+        for view in self.world.vault.values_mut() {
+            *view = VaultView::Known;
+        }
+    }
+
+    /// A first point in the vault, the recovery side checked.
+    fn with_point() -> Self {
+        let mut story = Self::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
+        story.decide("10:00:30");
+        let (capture, check) = (story.job("capture"), story.job("check"));
+        story.claim(&capture, 1, "10:00:40");
+        story.end(&capture, 1, sealed(), Vec::new());
+        story.claim(&check, 1, "10:00:40");
+        story.end(
+            &check,
+            1,
+            Outcome::Done(Done::Check {
+                found: Vec::new(),
+                missing: Vec::new(),
+            }),
+            Vec::new(),
+        );
+        story.decide("10:01:30");
+        story.vault("10:01:00");
+        story.decide("10:01:31");
+        story.known();
+        story.decide("10:01:32");
+        story.told.clear();
+        story
+    }
+
+    fn restore(token: &str) -> Request {
+        Request::Restore(RestoreRequest {
+            application: ApplicationName::parse("shop").unwrap(),
+            point: "latest".to_owned(),
+            cluster: None,
+            into: None,
+            options: serde_json::Map::new(),
+            token: Some(RequestToken::parse(token).unwrap()),
+        })
+    }
+}
+
+fn registered(application: &Application, side: Side) -> Registered {
+    let environment = match side {
+        Side::Primary => application.primary.clone(),
+        Side::Recovery => application.recovery.clone(),
+    };
+    let kms = Arn::parse("arn:aws:kms:eu-west-1:111111111111:key/1").unwrap();
+    let key = |name: &str| {
+        Some(RegisteredKey {
+            arn: kms.clone(),
+            public_key: key(name),
+        })
+    };
+    Registered {
+        environment: Some(EnvironmentRegistration {
+            format: 1,
+            environment: environment.clone(),
+            signing_key: (side == Side::Primary).then(|| key("signing.pub.pem")).flatten(),
+            recovery_key: (side == Side::Recovery)
+                .then(|| key("recovery.pub.pem"))
+                .flatten(),
+            version: "0.1.0".to_owned(),
+            registered_at: time("09:00:00"),
+        }),
+        delegate: Some(DelegateRegistration {
+            format: 1,
+            application: application.name.clone(),
+            function: Arn::function(&environment, "lifeboat-shop").unwrap(),
+            role: Arn::parse("arn:aws:iam::111111111111:role/Lifeboat").unwrap(),
+            environment,
+            side,
+            version: "0.1.0".to_owned(),
+            registered_at: time("09:00:00"),
+        }),
+        refused: Vec::new(),
+    }
+}
+
+fn sealed() -> Outcome {
+    Outcome::Done(Done::Capture(CaptureDone {
+        sealed: Some(Sealed {
+            manifest: Sha256::of(b"manifest"),
+            completeness: Completeness::Complete,
+            objects: 7,
+            bytes: 7,
+        }),
+        clusters: Vec::new(),
+        counted: None,
+    }))
+}
+
+fn failed(retry: bool) -> Outcome {
+    Outcome::Failed {
+        problems: vec![Problem::new(Code::ClusterUnreachable, "no answer", "look at it")],
+        retry,
+    }
+}
+
+fn line(action: &Action) -> String {
+    match action {
+        Action::PutAssignment(assignment) => {
+            let seal = matches!(assignment.work, Work::Capture { seal: true, .. });
+            let (job, epoch) = (assignment.job.name(), assignment.epoch.get());
+            format!("assign {job} epoch {epoch}{}", if seal { " (seals)" } else { "" })
+        }
+        Action::PutCancel { cancel, .. } => format!("cancel {}", cancel.job.name()),
+        Action::VaultPoint { point, .. } => format!("vault {point}"),
+        Action::VerifyVault { point, .. } => format!("verify {point}"),
+        Action::DeleteCapture { point, .. } => format!("delete capture {point}"),
+        Action::ExpirePoint { point } => format!("expire {point}"),
+        Action::Notify(notice) => {
+            let word = if notice.opened { "opened" } else { "closed" };
+            format!("notify {word} {} {}", notice.issue.id, notice.issue.message)
+        }
+    }
+}
+
+#[test]
+fn the_first_point() {
+    let mut story = Story::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
+    story.decide("10:00:30");
+    let capture = story.job("capture");
+    story.claim(&capture, 1, "10:00:40");
+    story.end(&capture, 1, sealed(), Vec::new());
+    story.decide("10:01:30");
+    story.vault("10:01:00");
+    story.decide("10:01:31");
+    story.known();
+    story.decide("10:01:32");
+    let quiet = story.decide("10:02:30");
+    assert!(quiet.actions.is_empty(), "nothing is left to do");
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
+    let mut story = Story::new(r#"{"name":"orders"},{"name":"payments"}"#);
+    story.decide("10:00:30");
+    let jobs: Vec<JobId> = story.state.jobs().map(|entry| entry.job.clone()).collect();
+    let done = || {
+        Outcome::Done(Done::Capture(CaptureDone {
+            sealed: None,
+            clusters: Vec::new(),
+            counted: None,
+        }))
+    };
+    for (at, job) in jobs.iter().enumerate() {
+        story.claim(job, 1, "10:00:40");
+        story.end(job, 1, done(), Vec::new());
+        story.decide(&format!("10:0{}:30", at + 1));
+    }
+    story.seal("10:03:40");
+    story.decide("10:04:30");
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    story.decide("10:00:30");
+    let counting = story.job("capture");
+    let counts = [
+        ("events", 280_000),
+        ("pods", 160_000),
+        ("secrets", 80_000),
+        ("nodes", 500),
+    ];
+    let counted = Outcome::Done(Done::Capture(CaptureDone {
+        sealed: None,
+        clusters: Vec::new(),
+        counted: Some(Counted {
+            resource_version: "1000".to_owned(),
+            types: counts.map(|(name, count)| (TypeName::from(name), count)).into(),
+        }),
+    }));
+    story.claim(&counting, 1, "10:00:40");
+    story.end(&counting, 1, counted, Vec::new());
+    story.decide("10:00:45");
+    story.decide("10:01:30");
+    let parts: Vec<(JobId, Work)> = (story.state.jobs())
+        .filter(|entry| entry.job != counting)
+        .map(|entry| (entry.job.clone(), entry.work.clone()))
+        .collect();
+    for (job, work) in &parts {
+        let Work::Capture {
+            types,
+            part,
+            split,
+            seal,
+            ..
+        } = work
+        else {
+            panic!("{work:?}");
+        };
+        assert!(!split && !seal);
+        writeln!(story.told, "  part {part}: {types:?}").unwrap();
+        let done = Outcome::Done(Done::Capture(CaptureDone {
+            sealed: None,
+            clusters: Vec::new(),
+            counted: None,
+        }));
+        story.claim(job, 1, "10:01:40");
+        story.end(job, 1, done, Vec::new());
+    }
+    story.decide("10:02:30");
+    story.seal("10:02:40");
+    story.decide("10:03:30");
+    insta::assert_snapshot!(story.told);
+}
+
+/// A delegate that counts without being asked, or counts what is no reason for parts.
+#[test]
+fn counts_that_make_no_sense_fail_the_backup() {
+    for (asked, each) in [(false, 240_000), (true, 60)] {
+        let mut story = Story::new(r#"{"name":"orders"}"#);
+        story.decide("10:00:30");
+        let counting = story.job("capture");
+        let run = story.state.backup.as_mut().unwrap();
+        let Work::Capture { split, .. } = &mut run.captures[0].work else {
+            unreachable!("a backup begins with captures");
+        };
+        *split = asked;
+        let assignment = run.captures[0].assignment(Epoch::FIRST).unwrap();
+        story.view(&counting).assignments.insert(Epoch::FIRST, assignment);
+        let counted = Counted {
+            resource_version: "1000".to_owned(),
+            types: ["events", "pods"].map(|name| (TypeName::from(name), each)).into(),
+        };
+        let outcome = Outcome::Done(Done::Capture(CaptureDone {
+            sealed: None,
+            clusters: Vec::new(),
+            counted: Some(counted),
+        }));
+        story.claim(&counting, 1, "10:00:40");
+        story.end(&counting, 1, outcome, Vec::new());
+        story.decide("10:00:45");
+        assert!(
+            story.state.backup.is_none() && story.state.retry.is_some(),
+            "asked: {asked}"
+        );
+    }
+}
+
+#[test]
+fn epochs_follow_checkpoints_at_once_and_silence_after_the_deadline() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    story.decide("10:00:30");
+    let capture = story.job("capture");
+    story.claim(&capture, 1, "10:00:40");
+    story.decide("10:01:30");
+    story.checkpoint(&capture, 1, "10:15:00");
+    story.decide("10:15:01");
+    story.claim(&capture, 2, "10:15:10");
+    story.decide("10:31:00");
+    story.decide("10:31:11");
+    // The second epoch comes back from the dead after the third was claimed.
+    story.claim(&capture, 3, "10:31:20");
+    story.end(&capture, 2, sealed(), Vec::new());
+    story.decide("10:32:00");
+    assert!(story.state.retry.is_some() && story.state.backup.is_none());
+    story.decide("10:34:01");
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn a_backup_that_fails_is_tried_again_and_then_an_issue_until_one_succeeds() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    for now in ["10:00:30", "10:03:00", "10:07:30"] {
+        story.decide(now);
+        let capture = story.job("capture");
+        story.claim(&capture, 1, now);
+        story.end(&capture, 1, failed(true), Vec::new());
+        story.decide(now);
+    }
+    story.decide("10:30:00");
+    assert!(story.state.issues.keys().any(|id| id.as_str() == "LB-0902"));
+    story.decide("11:00:00");
+    let capture = story.job("capture");
+    story.claim(&capture, 1, "11:00:10");
+    story.end(&capture, 1, sealed(), Vec::new());
+    story.decide("11:01:00");
+    story.vault("11:00:30");
+    story.decide("11:01:01");
+    assert!(!story.state.issues.keys().any(|id| id.as_str() == "LB-0902"));
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_starts_a_backup() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    story.decide("10:00:30");
+    let capture = story.job("capture");
+    let report = |findings| AccessReport {
+        cluster: ClusterName::parse("orders").unwrap(),
+        arn: Arn::parse("arn:aws:eks:eu-west-1:111111111111:cluster/orders").unwrap(),
+        role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
+        checked_at: time("10:00:40"),
+        findings,
+    };
+    let finding = AccessFinding::new(Problem::new(
+        Code::NoAccessEntry,
+        "the cluster does not know the role",
+        "let it in",
+    ))
+    .with_command("aws eks create-access-entry".to_owned());
+    story.claim(&capture, 1, "10:00:40");
+    story.end(&capture, 1, failed(false), vec![report(vec![finding])]);
+    story.decide("10:01:00");
+    let issue = story
+        .state
+        .issues
+        .values()
+        .find(|issue| issue.code == Code::NoAccessEntry)
+        .unwrap();
+    assert_eq!(issue.command.as_deref(), Some("aws eks create-access-entry"));
+    story.decide("10:06:00");
+    let check = story.job("check");
+    story.claim(&check, 1, "10:06:10");
+    story.end(
+        &check,
+        1,
+        Outcome::Done(Done::Check {
+            found: Vec::new(),
+            missing: Vec::new(),
+        }),
+        vec![report(Vec::new())],
+    );
+    story.decide("10:06:20");
+    assert!(story.state.backup.is_some(), "what was mended is tried at once");
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn restores_wait_for_each_other_and_a_token_starts_one() {
+    let mut story = Story::with_point();
+    story.world.requests = vec![
+        Story::restore("t-1"),
+        Story::restore("t-1"),
+        Story::restore("t-2"),
+    ];
+    story.decide("10:10:00");
+    let first = story.job("restore");
+    story.claim(&first, 1, "10:10:05");
+    story.world.requests = vec![Story::restore("t-1")];
+    story.decide("10:10:10");
+    let done = RestoreDone {
+        as_planned: true,
+        problems: Vec::new(),
+        restored: 7,
+        not_restored: 0,
+        report: None,
+    };
+    story.end(&first, 1, Outcome::Done(Done::Restore(done)), Vec::new());
+    story.decide("10:12:00");
+    story.world.requests = vec![Request::Cancel(CancelRequest {
+        application: ApplicationName::parse("shop").unwrap(),
+        restore: Some(RequestToken::parse("t-2").unwrap()),
+        token: None,
+    })];
+    story.decide("10:13:00");
+    story.decide("10:14:00");
+    story.decide("10:16:00");
+    let ends: Vec<RestoreState> = story
+        .state
+        .restores
+        .iter()
+        .map(|run| run.end.as_ref().unwrap().state)
+        .collect();
+    assert_eq!(ends, [RestoreState::Done, RestoreState::Cancelled]);
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused_and_change_nothing() {
+    let mut story = Story::with_point();
+    let Request::Restore(good) = Story::restore("t-1") else {
+        unreachable!("it is made so above")
+    };
+    let into = |into: &str| RestoreRequest {
+        cluster: Some(ClusterName::parse("orders").unwrap()),
+        into: Some(ClusterName::parse(into).unwrap()),
+        ..good.clone()
+    };
+    story.world.requests = vec![
+        Request::Restore(RestoreRequest {
+            point: "2025".to_owned(),
+            ..good.clone()
+        }),
+        Request::Restore(RestoreRequest {
+            cluster: Some(ClusterName::parse("nope").unwrap()),
+            ..good.clone()
+        }),
+        Request::Cancel(CancelRequest {
+            application: good.application.clone(),
+            restore: None,
+            token: None,
+        }),
+    ];
+    let before = story.state.clone();
+    story.decide("10:10:00");
+    assert_eq!(story.state, before);
+    story.world.requests = vec![Request::Restore(into("elsewhere")), Story::restore("t-1")];
+    story.decide("10:10:10");
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn a_schedule_does_not_pile_up() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    story.decide("10:00:30");
+    let point = story.point();
+    let capture = story.job("capture");
+    story.claim(&capture, 1, "10:00:40");
+    for now in ["11:00:00", "12:00:00", "13:00:00"] {
+        story.world.requests = vec![Request::Backup(BackupRequest {
+            application: ApplicationName::parse("shop").unwrap(),
+            token: None,
+        })];
+        story.decide(now);
+        assert_eq!(story.point(), point, "one backup at a time");
+    }
+    let epoch = story.state.backup.as_ref().unwrap().captures[0].epoch().get();
+    story.claim(&capture, epoch, "13:00:10");
+    story.end(&capture, epoch, sealed(), Vec::new());
+    story.decide("13:10:00");
+    story.vault("13:09:00");
+    story.decide("13:10:01");
+    assert_ne!(
+        story.point(),
+        point,
+        "what was missed counts as one, and begins at once"
+    );
+}
+
+#[test]
+fn another_signing_key_stops_backups_until_somebody_decides() {
+    let mut story = Story::with_point();
+    // The base point of P-256 (SEC 2, section 2.4.2) is as good a public key as any.
+    let point = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+                 4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+    let bytes: Vec<u8> = (0..point.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&point[at..at + 2], 16).unwrap())
+        .collect();
+    let other = VerifyingKey::from_point(&bytes).unwrap();
+    let environment = story.world.primary.environment.as_mut().unwrap();
+    environment.signing_key.as_mut().unwrap().public_key = other.to_pem();
+    story.decide("11:00:30");
+    assert!(story.state.backup.is_none());
+    assert_eq!(
+        story.state.issues.values().next().unwrap().code,
+        Code::SigningKeyChanged
+    );
+    story.world.application.signing_key = Some(other.fingerprint().to_string());
+    story.decide("11:01:30");
+    assert!(story.state.backup.is_some() && story.state.issues.is_empty());
+    assert!(RecipientKey::from_pem(&story.state.pins.recovery_key.unwrap().public_key).is_ok());
+}
+
+#[test]
+fn what_is_not_deployed_is_an_issue_for_each_part() {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    story.world.primary = Registered::default();
+    story.world.recovery = Registered::default();
+    story.decide("10:00:30");
+    insta::assert_snapshot!(story.told);
+}

@@ -1,0 +1,121 @@
+//! Clusters that are found by their tags.
+
+use crate::tests::*;
+
+/// An application whose clusters are found by their tags.
+fn by_tag() -> Story {
+    let mut story = Story::new(r#"{"name":"orders"}"#);
+    let application = &mut story.world.application;
+    application.clusters.clear();
+    application
+        .cluster_tags
+        .insert("team".to_owned(), "shop".to_owned());
+    application.restore_into =
+        Some(lifeboat_model::application::TargetPattern::parse("{cluster}-dr").unwrap());
+    story
+}
+
+fn found(names: &[&str]) -> Outcome {
+    let primary = EnvironmentId::parse("111111111111-eu-west-1").unwrap();
+    let found = names.iter().map(|name| ClusterTarget {
+        name: ClusterName::parse(*name).unwrap(),
+        arn: Arn::cluster(&primary, name).unwrap(),
+    });
+    Outcome::Done(Done::Check {
+        found: found.collect(),
+        missing: Vec::new(),
+    })
+}
+
+impl Story {
+    /// The clusters that jobs of this kind are about now.
+    fn clusters(&self, kind: &str) -> Vec<String> {
+        let jobs = self.state.jobs().filter(|entry| entry.work.kind() == kind);
+        let clusters = jobs.flat_map(|entry| entry.work.clusters());
+        clusters
+            .map(|cluster| cluster.arn.resource().to_owned())
+            .collect()
+    }
+
+    fn search(&mut self, outcome: Outcome, now: &str) {
+        let mut jobs = self.state.checks.iter();
+        let run = jobs.find(|run| run.side == Side::Primary).unwrap();
+        let job = run.job.job.clone();
+        self.claim(&job, 1, now);
+        self.end(&job, 1, outcome, Vec::new());
+    }
+}
+
+#[test]
+fn clusters_are_looked_for_by_tag_before_each_backup() {
+    let mut story = by_tag();
+    story.decide("10:00:30");
+    assert!(story.state.backup.is_none(), "nobody knows yet what there is");
+    story.search(found(&["orders", "payments"]), "10:00:40");
+    story.decide("10:01:00");
+    assert_eq!(story.clusters("capture"), ["cluster/orders", "cluster/payments"]);
+    assert_eq!(
+        story.clusters("check"),
+        ["cluster/orders-dr", "cluster/payments-dr"],
+        "what they are restored into is checked"
+    );
+    for name in ["orders", "payments"] {
+        let cluster = ClusterName::parse(name).unwrap();
+        let target = target_of(&story.world.application, &cluster).unwrap();
+        assert_eq!(target.as_str(), format!("{name}-dr"));
+    }
+    // One more is tagged before the next time of the schedule.
+    let point = story.point();
+    story.state.backup = None;
+    story.world.captures.remove(&point);
+    story.decide("11:01:00");
+    assert!(story.state.backup.is_none());
+    story.search(found(&["orders", "payments", "stock"]), "11:01:10");
+    story.decide("11:01:20");
+    assert_eq!(story.clusters("capture").len(), 3);
+}
+
+#[test]
+fn a_search_that_is_denied_is_an_issue_and_loses_no_cluster() {
+    let mut story = by_tag();
+    story.decide("10:00:30");
+    story.search(found(&["orders"]), "10:00:40");
+    story.decide("10:01:00");
+    story.state.backup = None;
+    story.decide("11:01:00");
+    let problem = Problem::new(Code::NoTaggedCluster, "failed to look for clusters", "allow it");
+    let denied = Done::Check {
+        found: Vec::new(),
+        missing: vec![AccessFinding::new(problem).with_command("aws iam put-role-policy".to_owned())],
+    };
+    story.search(Outcome::Done(denied), "11:01:10");
+    story.decide("11:01:20");
+    assert_eq!(story.clusters("capture"), ["cluster/orders"]);
+    let mut issues = story.state.issues.values();
+    let issue = issues.find(|issue| issue.code == Code::NoTaggedCluster).unwrap();
+    assert_eq!(issue.command.as_deref(), Some("aws iam put-role-policy"));
+    // It is looked again by itself, and the issue closes.
+    story.state.backup = None;
+    story.decide("11:07:00");
+    story.search(found(&["orders"]), "11:07:10");
+    story.decide("11:07:20");
+    assert!(
+        story
+            .state
+            .issues
+            .values()
+            .all(|issue| issue.code != Code::NoTaggedCluster)
+    );
+}
+
+#[test]
+fn tags_that_no_cluster_has_are_an_issue() {
+    let mut story = by_tag();
+    story.decide("10:00:30");
+    story.search(found(&[]), "10:00:40");
+    story.decide("10:01:00");
+    assert!(story.state.backup.is_none());
+    let mut issues = story.state.issues.values();
+    let issue = issues.find(|issue| issue.code == Code::NoTaggedCluster).unwrap();
+    assert!(issue.message.contains("team=shop"), "{}", issue.message);
+}

@@ -1,0 +1,263 @@
+//! One invocation of the coordinator for one application: read, decide, swap, act, and once more while
+//! that brings something forward.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::try_join;
+use jiff::Timestamp;
+use lifeboat_format::Sha256;
+use lifeboat_model::request::{Answer, Request};
+use lifeboat_model::{Application, ApplicationDocument, ApplicationName, EnvironmentId, Problem};
+
+use super::observe::{Known, invalid};
+use super::state::{Notice, State};
+use super::{Action, Performed, decide, document_key, observe, perform, state_key};
+use lifeboat_jobs::VaultPlace;
+use lifeboat_jobs::read::parse;
+use lifeboat_store::ports::{Clock, ETag, Ids, ObjectStore, StoreError};
+
+/// How often one invocation decides at most. A finished capture takes three: copy, catalogue, clean up.
+const ROUNDS: usize = 4;
+
+/// How often a lost swap is tried again where somebody waits for an answer. Each end of an invocation wakes a
+/// coordinator; where invocations are short, several change the state at once for seconds, which five tries have been
+/// seen to lose.
+const SWAPS: usize = 15;
+
+/// The largest document of the state bucket: hundreds of points with their reasons, and the last requests.
+const LIMIT: usize = 16 << 20;
+
+/// Tells people of issues.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Tells them; answers whether that succeeded. What did not is told again.
+    async fn notify(&self, notice: &Notice) -> bool;
+}
+
+/// The scratch bucket of an environment.
+pub type Scratch = dyn Fn(&EnvironmentId) -> Arc<dyn ObjectStore> + Send + Sync;
+
+/// Everything that the coordinator needs from outside.
+pub struct Ports {
+    /// The state bucket.
+    pub state: Arc<dyn ObjectStore>,
+    /// The vault bucket.
+    pub vault: Arc<dyn ObjectStore>,
+    /// The scratch bucket of each environment.
+    pub scratch: Box<Scratch>,
+    /// Where delegates find the vault.
+    pub vault_place: VaultPlace,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for names.
+    pub ids: Arc<dyn Ids>,
+    /// Where notices go.
+    pub notifier: Arc<dyn Notifier>,
+}
+
+impl Ports {
+    /// The scratch bucket of an environment.
+    #[must_use]
+    pub fn scratch(&self, environment: &EnvironmentId) -> Arc<dyn ObjectStore> {
+        (self.scratch)(environment)
+    }
+}
+
+/// A tick that could not be done. Nothing is lost: the next one does it.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    /// A store fails.
+    #[error("go on with the application {application}")]
+    Store {
+        /// The application.
+        application: ApplicationName,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The application or its state cannot be read.
+    #[error("read the documents of the application {application}")]
+    Invalid {
+        /// The application.
+        application: ApplicationName,
+        /// What is wrong.
+        problems: Vec<Problem>,
+    },
+    /// Other coordinators were always faster.
+    #[error("go on with the application {application}: others change its state all the time")]
+    Busy {
+        /// The application.
+        application: ApplicationName,
+    },
+}
+
+/// What a tick did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TickReport {
+    /// The answers to the requests, in their order.
+    pub answers: Vec<Answer>,
+    /// The actions that were done.
+    pub actions: Vec<Action>,
+    /// How many actions failed; the next tick does them.
+    pub failures: usize,
+    /// Whether another coordinator decided at the same time, so that this one dropped its decision.
+    pub lost: bool,
+}
+
+/// Goes on with an application. Long copies stop at `until`, before the invocation ends.
+///
+/// # Errors
+/// [`TickError`].
+pub async fn tick(
+    ports: &Ports,
+    name: &ApplicationName,
+    requests: &[Request],
+    until: Timestamp,
+) -> Result<TickReport, TickError> {
+    let failed = |source| TickError::Store {
+        application: name.clone(),
+        source,
+    };
+    let mut report = TickReport::default();
+    let (mut waiting, mut performed, mut swaps) = (requests.to_vec(), Vec::new(), 0);
+    for _ in 0..ROUNDS + SWAPS {
+        let now = ports.clock.now();
+        let ((application, document), (before, etag)) =
+            try_join!(application(ports, name), load(ports, name, now))?;
+        let known = Known {
+            application: &application,
+            document,
+            state: &before,
+            performed: performed.clone(),
+            requests: waiting.clone(),
+        };
+        let world = observe(ports, known).await.map_err(failed)?;
+        let decision = decide(&world, &before, now);
+        if decision.state != before || etag.is_none() {
+            match swap(ports, name, &decision.state, etag.as_ref()).await {
+                Ok(true) => {}
+                Ok(false) if waiting.is_empty() => {
+                    report.lost = true;
+                    return Ok(report);
+                }
+                Ok(false) => {
+                    swaps += 1;
+                    if swaps == SWAPS {
+                        return Err(TickError::Busy {
+                            application: name.clone(),
+                        });
+                    }
+                    continue;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        if !waiting.is_empty() {
+            report.answers = decision.answers;
+            waiting.clear();
+        }
+        performed.clear();
+        let acted = act(ports, name, decision.actions, until, &mut report, &mut performed).await;
+        if !acted || report.failures > 0 {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+/// Does the actions; answers whether another decision may bring something forward.
+async fn act(
+    ports: &Ports,
+    name: &ApplicationName,
+    actions: Vec<Action>,
+    until: Timestamp,
+    report: &mut TickReport,
+    performed: &mut Vec<Performed>,
+) -> bool {
+    let mut forward = false;
+    for action in actions {
+        match perform(ports, name, &action, until).await {
+            Ok(outcome) => performed.extend(outcome),
+            Err(_) => {
+                report.failures += 1;
+                continue;
+            }
+        }
+        // After an assignment only a delegate can bring something forward.
+        forward |= !matches!(action, Action::PutAssignment(_) | Action::PutCancel { .. });
+        report.actions.push(action);
+    }
+    forward || !performed.is_empty()
+}
+
+async fn application(ports: &Ports, name: &ApplicationName) -> Result<(Application, Sha256), TickError> {
+    let invalid_documents = |problems| TickError::Invalid {
+        application: name.clone(),
+        problems,
+    };
+    let key = document_key(name);
+    let (bytes, _) = ports.state.get(&key).await.map_err(|source| TickError::Store {
+        application: name.clone(),
+        source,
+    })?;
+    let document: ApplicationDocument =
+        parse(&key, &bytes, LIMIT).map_err(|error| invalid_documents(vec![error.problem()]))?;
+    let application = document.parse().map_err(invalid_documents)?;
+    if application.name != *name {
+        return Err(TickError::Invalid {
+            application: name.clone(),
+            problems: vec![invalid(format_args!(
+                "the document {key} is for the application {}",
+                application.name
+            ))],
+        });
+    }
+    Ok((application, Sha256::of(&bytes)))
+}
+
+async fn load(
+    ports: &Ports,
+    name: &ApplicationName,
+    now: Timestamp,
+) -> Result<(State, Option<ETag>), TickError> {
+    let key = state_key(name);
+    match ports.state.get(&key).await {
+        Ok((bytes, etag)) => {
+            let state = parse(&key, &bytes, LIMIT).map_err(|error| TickError::Invalid {
+                application: name.clone(),
+                problems: vec![error.problem()],
+            })?;
+            Ok((state, Some(etag)))
+        }
+        Err(StoreError::NotFound { .. }) => Ok((State::new(name.clone(), now), None)),
+        Err(source) => Err(TickError::Store {
+            application: name.clone(),
+            source,
+        }),
+    }
+}
+
+/// Replaces the state; answers whether it was still the one that was read. A lost answer is found out by
+/// reading: the same decision counts as ours, whoever wrote it.
+async fn swap(
+    ports: &Ports,
+    name: &ApplicationName,
+    state: &State,
+    etag: Option<&ETag>,
+) -> Result<bool, StoreError> {
+    let key = state_key(name);
+    let bytes = serde_json::to_vec(state).expect("a state has string keys and no other cause to fail");
+    let written = match etag {
+        Some(etag) => ports.state.replace(&key, etag, bytes.clone().into()).await,
+        None => ports.state.put_new(&key, bytes.clone().into()).await,
+    };
+    match written {
+        Ok(_) => Ok(true),
+        Err(StoreError::Changed { .. } | StoreError::Exists { .. }) => {
+            let (found, _) = ports.state.get(&key).await?;
+            Ok(found == bytes)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,253 @@
+//! What must be true, at each moment and in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_coordinator::retention::{PointFacts, last_good};
+use lifeboat_coordinator::state::{RestoreEnd, State};
+use lifeboat_jobs::{CaptureDone, Done, Outcome, claim};
+use lifeboat_model::request::{Answer, Request};
+use lifeboat_model::{Code, JobId, RecoveryPointId};
+use lifeboat_recovery_point::{RecoveryPoint, Silent};
+use lifeboat_store::ports::{ObjectStore, Signer as _};
+
+use crate::capture::TYPES;
+use crate::delegate::SIGNER;
+use crate::world::{World, shop, signer};
+
+/// What was seen of the state document.
+#[derive(Default)]
+pub(crate) struct Model {
+    last: Bytes,
+    revision: u64,
+    backups: BTreeSet<RecoveryPointId>,
+    ended: BTreeMap<(String, String), RestoreEnd>,
+    good: Option<RecoveryPointId>,
+}
+
+impl Model {
+    /// How many backups were begun so far.
+    pub(crate) fn started(&self) -> usize {
+        self.backups.len()
+    }
+
+    /// Looks at the state document after each step.
+    pub(crate) fn see(&mut self, bytes: &Bytes, now: Timestamp) {
+        if bytes.as_ptr() == self.last.as_ptr() || *bytes == self.last {
+            return;
+        }
+        self.last = bytes.clone();
+        let state: State = serde_json::from_slice(bytes).unwrap();
+        assert!(state.revision > self.revision, "revisions only grow");
+        self.revision = state.revision;
+        self.backups
+            .extend(state.backup.iter().map(|run| run.point.clone()));
+        self.see_restores(&state);
+        self.see_points(&state, now);
+        for issue in state.issues.values() {
+            let broken = matches!(
+                issue.code,
+                Code::JobDocumentRefused | Code::VaultDamaged | Code::Bug
+            );
+            assert!(!broken, "nobody forges or breaks anything here: {issue}");
+        }
+    }
+
+    fn see_restores(&mut self, state: &State) {
+        let working = state
+            .restores
+            .iter()
+            .filter(|run| run.job.is_some() && run.end.is_none());
+        let targets: Vec<&str> = working.map(|run| run.target.arn.as_str()).collect();
+        let distinct: BTreeSet<&str> = targets.iter().copied().collect();
+        assert_eq!(
+            targets.len(),
+            distinct.len(),
+            "one restore at a time for each cluster: {targets:?}"
+        );
+        for run in &state.restores {
+            let Some(end) = &run.end else {
+                continue;
+            };
+            let name = (run.token.to_string(), run.cluster.to_string());
+            let first = self.ended.entry(name).or_insert_with(|| end.clone());
+            assert_eq!(first, end, "a restore ends once");
+        }
+    }
+
+    fn see_points(&mut self, state: &State, now: Timestamp) {
+        let facts: Vec<PointFacts> = state
+            .points
+            .iter()
+            .map(|(point, entry)| PointFacts {
+                point: point.clone(),
+                created_at: entry.created_at,
+                completeness: entry.completeness,
+                damaged: entry.damaged.is_some(),
+                in_use: false,
+            })
+            .collect();
+        let good = last_good(&facts).map(|good| good.point.clone());
+        assert!(
+            good >= self.good,
+            "the last good point was deleted at {now}: {:?} after {:?}",
+            good,
+            self.good
+        );
+        self.good = good;
+        for point in &state.expiring {
+            assert_ne!(Some(point), self.good.as_ref());
+            let used = state
+                .restores
+                .iter()
+                .any(|run| run.end.is_none() && run.point == *point);
+            assert!(!used, "{point} is deleted while a restore needs it");
+        }
+    }
+}
+
+/// All is calm since a while: nothing may be left over.
+pub(crate) fn check_end(world: &mut World, started: usize) {
+    let state = world.now_state();
+    assert_eq!(state.pins.signing_key.as_ref().unwrap().fingerprint, signer());
+    check_requests(world, &state);
+    let codes: Vec<Code> = state
+        .issues
+        .values()
+        .map(|issue| issue.code)
+        .filter(|c| *c != Code::RestoreFailed)
+        .collect();
+    assert!(
+        codes.is_empty(),
+        "issues close once they are mended: {:?}",
+        state.issues
+    );
+    assert!(state.notices.is_empty(), "somebody was told of all of them");
+    let newest = state.points.values().map(|entry| entry.created_at).max().unwrap();
+    let age = world.shared.now().duration_since(newest);
+    let (limit, slots) = if world.is_coarse() { (14, 2) } else { (1, 3) };
+    assert!(
+        age < SignedDuration::from_hours(limit),
+        "the last point is {age:#} old"
+    );
+    // One that was missed, one that was asked for, and a retry may come on top.
+    let begun = world.model.started() - started;
+    assert!(
+        begun <= slots + 3,
+        "{begun} backups in {slots} times of the schedule: they pile up"
+    );
+    check_vault(world, &state);
+    let running = state.backup.as_ref().map(|run| run.point.to_string());
+    for key in world
+        .primary
+        .contents()
+        .keys()
+        .filter(|key| key.starts_with("captures/"))
+    {
+        assert!(
+            running.as_ref().is_some_and(|point| key.contains(point)),
+            "{key} is left over"
+        );
+    }
+}
+
+fn check_requests(world: &World, state: &State) {
+    for (request, answer) in world.answers.lock().unwrap().iter() {
+        if let (Request::Restore(_), Answer::Accepted(accepted)) = (request, answer) {
+            let runs: Vec<_> = state
+                .restores
+                .iter()
+                .filter(|run| run.token == accepted.token)
+                .collect();
+            assert_eq!(
+                runs.len(),
+                world.clusters.len(),
+                "{} was asked for once, however often it was said",
+                accepted.token
+            );
+            for run in runs {
+                assert!(run.end.is_some(), "{} was lost", accepted.token);
+                assert_eq!(Some(&run.point), accepted.point.as_ref());
+            }
+        }
+    }
+}
+
+/// Every point in the vault is whole, was told of by a result that counts, and is in the catalogue.
+fn check_vault(world: &World, state: &State) {
+    let vault: Arc<dyn ObjectStore> = Arc::new(world.vault.clone());
+    let manifests: Vec<String> = world
+        .vault
+        .contents()
+        .into_keys()
+        .filter_map(|key| {
+            Some(
+                key.strip_prefix("shop/points/")?
+                    .strip_suffix("/manifest.json")?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    let known: Vec<&str> = state.points.keys().map(RecoveryPointId::as_str).collect();
+    let running = state.backup.as_ref().map(|run| run.point.as_str());
+    let mut listed: Vec<&str> = manifests.iter().map(String::as_str).collect();
+    listed.retain(|point| Some(*point) != running);
+    assert_eq!(listed, known, "the catalogue says what the vault holds");
+    for point in state.points.keys() {
+        block_on(async {
+            let opened =
+                RecoveryPoint::open(Arc::clone(&vault), &shop(), point, SIGNER.verifying_key()).await;
+            let opened = opened.unwrap();
+            opened.verify_digests(&Silent).await.unwrap();
+            let job = |name: &str| JobId::new(&shop(), &format!("{point}-{name}")).unwrap();
+            // Whoever sealed it: the only job of the point, or the one behind all others.
+            let view = claim::view(&world.primary, &job("seal")).await.unwrap();
+            let view = match view.result {
+                Some(_) => view,
+                None => claim::view(&world.primary, &job("capture-orders-00"))
+                    .await
+                    .unwrap(),
+            };
+            // By hand, not by the function that is tested: the highest claim owns the job.
+            let result = view.result.as_ref().unwrap();
+            let owner = view.claims.keys().next_back().unwrap();
+            assert_eq!(
+                result.epoch, *owner,
+                "{point} was vaulted for a delegate that had lost the job"
+            );
+            let sealed = match &result.outcome {
+                Outcome::Done(Done::Capture(CaptureDone {
+                    sealed: Some(sealed), ..
+                }))
+                | Outcome::Done(Done::Seal(sealed)) => sealed,
+                _ => panic!("{point} is in the vault, and its capture failed"),
+            };
+            check_contents(world, &opened);
+            assert_eq!(sealed.manifest, opened.manifest_digest());
+        });
+    }
+}
+
+/// However many epochs and jobs took part: every type of every cluster stands in the point, once.
+fn check_contents(world: &World, opened: &RecoveryPoint) {
+    let clusters = &opened.statement().predicate.clusters;
+    let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    assert_eq!(names, world.clusters);
+    for cluster in clusters {
+        let types: Vec<&str> = cluster
+            .types
+            .iter()
+            .map(|record| record.resource.as_str())
+            .collect();
+        assert_eq!(types, TYPES, "{} in {}", cluster.name, opened.point());
+        assert_eq!(cluster.objects, 7 * TYPES.len() as u64);
+        assert_eq!(
+            cluster.packs.len(),
+            2 * TYPES.len(),
+            "one pair of packs for each type"
+        );
+    }
+}

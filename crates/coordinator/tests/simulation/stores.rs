@@ -1,0 +1,137 @@
+//! Buckets that throttle, and lose answers after the effect.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lifeboat_model::ObjectKey;
+use lifeboat_store::memory::MemoryStore;
+use lifeboat_store::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
+
+use crate::chance::Shared;
+
+/// How seldom a call is throttled, and how seldom its answer is lost.
+const SELDOM: u64 = 60;
+
+pub(crate) struct Bucket {
+    pub(crate) inner: MemoryStore,
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Simulated(&'static str);
+
+impl Bucket {
+    async fn around<T>(
+        &self,
+        operation: StoreOperation,
+        key: &str,
+        effect: bool,
+        call: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let fail = |why| StoreError::Unavailable {
+            operation,
+            key: key.to_owned(),
+            source: Box::new(Simulated(why)),
+        };
+        // Every call is a moment at which others may run, or the caller may die.
+        self.shared.step().await;
+        if self.shared.fault(SELDOM) {
+            return Err(fail("slow down"));
+        }
+        let answer = call.await?;
+        if effect {
+            self.shared.step().await;
+            if self.shared.fault(SELDOM) {
+                return Err(fail("the connection was lost"));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Bucket {
+    async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
+        let call = self.inner.put_new(key, bytes);
+        self.around(StoreOperation::Create, key.as_str(), true, call)
+            .await
+    }
+
+    async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
+        let call = self.inner.replace(key, expected, bytes);
+        self.around(StoreOperation::Replace, key.as_str(), true, call)
+            .await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
+        self.around(StoreOperation::Read, key.as_str(), false, self.inner.get(key))
+            .await
+    }
+
+    async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let call = self.inner.get_range(key, range);
+        self.around(StoreOperation::Read, key.as_str(), false, call).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        self.around(StoreOperation::Inspect, key.as_str(), false, self.inner.head(key))
+            .await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let call = self.inner.list(prefix, after, limit);
+        self.around(StoreOperation::List, prefix, false, call).await
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.around(
+            StoreOperation::List,
+            prefix,
+            false,
+            self.inner.list_folders(prefix),
+        )
+        .await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        self.around(StoreOperation::Delete, key.as_str(), true, self.inner.delete(key))
+            .await
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(Sending {
+            bucket: Self {
+                inner: self.inner.clone(),
+                shared: Arc::clone(&self.shared),
+            },
+            key: key.clone(),
+            bytes: Vec::new(),
+        }))
+    }
+}
+
+struct Sending {
+    bucket: Bucket,
+    key: ObjectKey,
+    bytes: Vec<u8>,
+}
+
+#[async_trait]
+impl Upload for Sending {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<ETag, StoreError> {
+        let Self { bucket, key, bytes } = *self;
+        bucket.put_new(&key, bytes.into()).await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

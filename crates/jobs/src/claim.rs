@@ -1,0 +1,362 @@
+//! The delegate's half of the protocol: which jobs are open, who takes one, how it ends.
+//!
+//! Every function may be called again after an answer was lost: what is there already with the same bytes
+//! counts as written.
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use lifeboat_model::{ApplicationName, Code, EnvironmentId, Epoch, JobId, ObjectKey, Problem};
+
+use super::FORMAT;
+use super::checkpoint::Progress;
+use super::document::{Assignment, Checkpoint, Claim};
+use super::keys::{JobFile, job_prefix, jobs_prefix};
+use super::read::{Document, DocumentError, LARGE};
+use super::result::{JobResult, Outcome};
+use super::view::{JobView, Refused, Verdict};
+use lifeboat_store::listing;
+use lifeboat_store::ports::{ObjectStore, StoreError};
+
+/// How a document was written once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is there now.
+    New,
+    /// It was there with the same bytes.
+    Same,
+    /// Something else is there, and stays.
+    Other,
+}
+
+/// Creates a key, or finds out that the same bytes are there already.
+///
+/// # Errors
+/// Where the store fails otherwise.
+pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) -> Result<Written, StoreError> {
+    match store.put_new(key, bytes.clone()).await {
+        Ok(_) => Ok(Written::New),
+        Err(StoreError::Exists { .. }) => {
+            let (found, _) = store.get(key).await?;
+            Ok(if found == bytes {
+                Written::Same
+            } else {
+                Written::Other
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A job that a delegate may take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// The newest assignment.
+    pub assignment: Assignment,
+    /// From where to go on.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// What an invocation of a delegate finds in its bucket.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Offers {
+    /// The jobs that are open, oldest first.
+    pub open: Vec<Offer>,
+    /// What had no effect, to be logged.
+    pub refused: Vec<Refused>,
+}
+
+/// Reads one job.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn view(store: &dyn ObjectStore, job: &JobId) -> Result<JobView, StoreError> {
+    let listed = listing::all(store, &job_prefix(job)).await?;
+    view_of(store, job.clone(), listed.into_iter().map(|l| (l.key, l.size))).await
+}
+
+async fn view_of(
+    store: &dyn ObjectStore,
+    job: JobId,
+    keys: impl IntoIterator<Item = (ObjectKey, u64)>,
+) -> Result<JobView, StoreError> {
+    let keys = keys
+        .into_iter()
+        .filter(|(key, _)| JobFile::of_key(key.as_str()).is_some());
+    let reads: Vec<_> = keys.map(|(key, size)| read_file(store, key, size)).collect();
+    let reads = stream::iter(reads).buffered(READS_AT_ONCE);
+    let files: Vec<Option<(ObjectKey, Bytes)>> = reads.try_collect().await?;
+    Ok(JobView::assemble(job, files.into_iter().flatten()))
+}
+
+/// A file of a job; none where it expired since it was listed.
+async fn read_file(
+    store: &dyn ObjectStore,
+    key: ObjectKey,
+    size: u64,
+) -> Result<Option<(ObjectKey, Bytes)>, StoreError> {
+    // What is too large is refused without being read.
+    let bytes = if size > LARGE as u64 {
+        store.get_range(&key, 0..LARGE as u64 + 1).await
+    } else {
+        store.get(&key).await.map(|(bytes, _)| bytes)
+    };
+    match bytes {
+        Ok(bytes) => Ok(Some((key, bytes))),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many files of a job are read at the same time: most jobs have fewer.
+const READS_AT_ONCE: usize = 8;
+
+/// The jobs of an application that nobody has claimed in their newest epoch. `since` is the name of a job
+/// or the beginning of one: jobs that sort before it are over and are not looked at, so that a week of
+/// jobs costs nothing.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn offers(
+    store: &dyn ObjectStore,
+    application: &ApplicationName,
+    environment: &EnvironmentId,
+    since: &str,
+) -> Result<Offers, StoreError> {
+    let prefix = jobs_prefix(application);
+    let mut jobs: Vec<(JobId, Vec<(ObjectKey, u64)>)> = Vec::new();
+    let mut after = format!("{prefix}{since}");
+    loop {
+        let page = store.list(&prefix, Some(&after), PAGE).await?;
+        let last = page.len() < PAGE;
+        for listed in page {
+            after = listed.key.to_string();
+            let Some((job, _)) = JobFile::of_key(listed.key.as_str()) else {
+                continue;
+            };
+            match jobs.last_mut() {
+                Some((held, keys)) if *held == job => keys.push((listed.key, listed.size)),
+                _ => jobs.push((job, vec![(listed.key, listed.size)])),
+            }
+        }
+        if last {
+            break;
+        }
+    }
+    let mut offers = Offers::default();
+    for (job, keys) in jobs {
+        // Nothing is read of a job whose end is in the listing: most are.
+        if keys.iter().any(|(key, _)| *key == JobFile::Result.key(&job)) {
+            continue;
+        }
+        let mut view = view_of(store, job, keys).await?;
+        offers.refused.append(&mut view.refused);
+        offers.refused.extend(foreign(&view, environment));
+        if let Some(offer) = offer(&view, environment) {
+            offers.open.push(offer);
+        }
+    }
+    Ok(offers)
+}
+
+/// What S3 gives in one answer.
+const PAGE: usize = 1000;
+
+/// An assignment that was meant for a bucket of another environment.
+fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
+    let assignment = view.assignment().filter(|a| a.environment != *environment)?;
+    let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
+    let error = DocumentError::Foreign {
+        key: key.to_string(),
+        found: format!("environment {}", assignment.environment),
+        expected: format!("environment {environment}"),
+    };
+    Some(Refused {
+        key,
+        problem: error.problem(),
+    })
+}
+
+fn offer(view: &JobView, environment: &EnvironmentId) -> Option<Offer> {
+    let assignment = view.assignment()?;
+    let open = view.verdict() == Verdict::Open && !view.claims.contains_key(&assignment.epoch);
+    (open && assignment.environment == *environment).then(|| Offer {
+        assignment: assignment.clone(),
+        checkpoint: view.checkpoint_before(assignment.epoch).cloned(),
+    })
+}
+
+/// Claims an offer for an invocation; none where another invocation has it.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn claim(
+    store: &dyn ObjectStore,
+    offer: &Offer,
+    invocation: &str,
+    now: Timestamp,
+    deadline: Timestamp,
+) -> Result<Option<Claim>, StoreError> {
+    let Assignment { job, epoch, .. } = &offer.assignment;
+    let claim = Claim {
+        format: FORMAT,
+        job: job.clone(),
+        epoch: *epoch,
+        invocation: invocation.to_owned(),
+        claimed_at: now,
+        deadline,
+    };
+    let key = JobFile::Claim(*epoch).key(job);
+    match put_once(store, &key, claim.to_bytes().into()).await? {
+        Written::New | Written::Same => Ok(Some(claim)),
+        Written::Other => Ok(None),
+    }
+}
+
+/// Whether an owner may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Go,
+    /// Another epoch has the job, or it has ended: stop at once and write nothing more.
+    Fenced,
+    /// The job is to end early: stop and write the result [`super::Outcome::Cancelled`].
+    Cancelled,
+}
+
+/// Asks whether the owner of `claim` may go on: between long steps, and right before a result.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn permission(store: &dyn ObjectStore, claim: &Claim) -> Result<Permission, StoreError> {
+    let listed = listing::all(store, &job_prefix(&claim.job)).await?;
+    let mut permission = Permission::Go;
+    for (_, file) in listed.iter().filter_map(|l| JobFile::of_key(l.key.as_str())) {
+        match file {
+            JobFile::Result => return Ok(Permission::Fenced),
+            JobFile::Assignment(epoch) | JobFile::Claim(epoch) if epoch > claim.epoch => {
+                return Ok(Permission::Fenced);
+            }
+            JobFile::Cancel => permission = Permission::Cancelled,
+            _ => {}
+        }
+    }
+    Ok(permission)
+}
+
+/// Ends the epoch of `claim` at a checkpoint.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn checkpoint(
+    store: &dyn ObjectStore,
+    claim: &Claim,
+    progress: Progress,
+    now: Timestamp,
+) -> Result<Written, StoreError> {
+    let checkpoint = Checkpoint {
+        format: FORMAT,
+        job: claim.job.clone(),
+        epoch: claim.epoch,
+        at: now,
+        progress,
+    };
+    let key = JobFile::Checkpoint(claim.epoch).key(&claim.job);
+    put_once(store, &key, checkpoint.to_bytes().into()).await
+}
+
+/// Ends the job. [`Written::Other`] says that another epoch has ended it already.
+///
+/// A result that the coordinator would refuse to read for its size ([`LARGE`]) ends the job as failed: it would else
+/// be done again until its last epoch, with the same result.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn finish(store: &dyn ObjectStore, result: &JobResult) -> Result<Written, StoreError> {
+    let mut bytes = result.to_bytes();
+    if bytes.len() > LARGE {
+        bytes = without_contents(result, bytes.len()).to_bytes();
+    }
+    put_once(store, &JobFile::Result.key(&result.job), bytes.into()).await
+}
+
+fn without_contents(result: &JobResult, size: usize) -> JobResult {
+    let problem = Problem::new(
+        Code::JobDocumentRefused,
+        format!(
+            "the result of {} has {size} bytes, and the coordinator reads {LARGE} at most",
+            result.job
+        ),
+        "back up fewer clusters or types in one application, and report this",
+    );
+    JobResult {
+        outcome: Outcome::Failed {
+            problems: vec![problem],
+            retry: false,
+        },
+        access: Vec::new(),
+        ..result.clone()
+    }
+}
+
+/// The beginning of the names of jobs that a delegate still looks at: those of the last two days. The
+/// epochs of a job end within one ([`super::MAX_EPOCHS`]).
+#[must_use]
+pub fn since(now: Timestamp) -> String {
+    let two_days = jiff::SignedDuration::from_hours(48);
+    let then = now.saturating_sub(two_days).unwrap_or(Timestamp::MIN);
+    then.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// The epoch that a claim is for, in words of a log line.
+#[must_use]
+pub fn label(job: &JobId, epoch: Epoch) -> String {
+    format!("{job} epoch {}", epoch.get())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::document::ClusterTarget;
+    use crate::result::Done;
+    use lifeboat_store::memory::MemoryStore;
+
+    /// A result that found so many clusters.
+    fn result(clusters: usize) -> JobResult {
+        let found = (0..clusters).map(|number| {
+            let name = format!("cluster-{number}");
+            let arn = format!("arn:aws:eks:eu-west-1:111111111111:cluster/{name}");
+            serde_json::from_value::<ClusterTarget>(serde_json::json!({"name": name, "arn": arn})).unwrap()
+        });
+        JobResult {
+            format: FORMAT,
+            job: JobId::parse("shop/20261121T112233Z-7f3a9c-check").unwrap(),
+            epoch: Epoch::new(1).unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            outcome: Outcome::Done(Done::Check {
+                found: found.collect(),
+                missing: Vec::new(),
+            }),
+            access: Vec::new(),
+            environment: EnvironmentId::parse("111111111111-eu-west-1").unwrap(),
+            delegate: lifeboat_model::Arn::parse("arn:aws:lambda:eu-west-1:111111111111:function:f").unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_result_that_nobody_would_read_ends_the_job_as_failed() {
+        futures::executor::block_on(async {
+            for (clusters, is_done) in [(10, true), (40_000, false)] {
+                let (store, result) = (MemoryStore::new(), result(clusters));
+                assert_eq!(finish(&store, &result).await.unwrap(), Written::New);
+                let key = JobFile::Result.key(&result.job);
+                let (bytes, _) = store.get(&key).await.unwrap();
+                assert!(bytes.len() <= LARGE);
+                let read: JobResult = crate::read::read(&key, &bytes).unwrap();
+                assert_eq!(matches!(read.outcome, Outcome::Done(_)), is_done);
+                assert_eq!(finish(&store, &result).await.unwrap(), Written::Same);
+            }
+        });
+    }
+}

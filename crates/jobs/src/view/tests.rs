@@ -1,0 +1,231 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use lifeboat_model::{Arn, Code, EnvironmentId};
+
+use crate::read::{Document, LARGE, SMALL};
+use crate::view::*;
+use crate::{Done, FORMAT, Outcome, Progress, Work};
+
+const JOB: &str = "shop/20261121T112233Z-7f3a9c-check";
+
+fn job() -> JobId {
+    JobId::parse(JOB).unwrap()
+}
+
+fn epoch(number: u32) -> Epoch {
+    Epoch::new(number).unwrap()
+}
+
+fn time(minute: i8) -> Timestamp {
+    format!("2026-11-21T11:{minute:02}:00Z").parse().unwrap()
+}
+
+fn environment() -> EnvironmentId {
+    EnvironmentId::parse("111111111111-eu-west-1").unwrap()
+}
+
+fn assignment(number: u32) -> (ObjectKey, Bytes) {
+    let document = Assignment {
+        format: FORMAT,
+        job: job(),
+        application: job().application(),
+        epoch: epoch(number),
+        issued_at: time(0),
+        environment: environment(),
+        work: Work::Check {
+            clusters: Vec::new(),
+            cluster_tags: BTreeMap::new(),
+        },
+    };
+    (
+        JobFile::Assignment(epoch(number)).key(&job()),
+        document.to_bytes().into(),
+    )
+}
+
+fn claim(number: u32) -> (ObjectKey, Bytes) {
+    let document = Claim {
+        format: FORMAT,
+        job: job(),
+        epoch: epoch(number),
+        invocation: format!("i-{number}"),
+        claimed_at: time(1),
+        deadline: time(16),
+    };
+    (
+        JobFile::Claim(epoch(number)).key(&job()),
+        document.to_bytes().into(),
+    )
+}
+
+fn checkpoint(number: u32) -> (ObjectKey, Bytes) {
+    let document = Checkpoint {
+        format: FORMAT,
+        job: job(),
+        epoch: epoch(number),
+        at: time(2),
+        progress: Progress::Nothing {},
+    };
+    (
+        JobFile::Checkpoint(epoch(number)).key(&job()),
+        document.to_bytes().into(),
+    )
+}
+
+fn result_of(number: u32, environment: &str) -> (ObjectKey, Bytes) {
+    let document = JobResult {
+        format: FORMAT,
+        job: job(),
+        epoch: epoch(number),
+        at: time(3),
+        outcome: Outcome::Done(Done::Check {
+            found: Vec::new(),
+            missing: Vec::new(),
+        }),
+        access: Vec::new(),
+        environment: EnvironmentId::parse(environment).unwrap(),
+        delegate: Arn::parse("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-shop-primary").unwrap(),
+    };
+    (JobFile::Result.key(&job()), document.to_bytes().into())
+}
+
+fn result(number: u32) -> (ObjectKey, Bytes) {
+    result_of(number, "111111111111-eu-west-1")
+}
+
+fn view(files: Vec<(ObjectKey, Bytes)>) -> JobView {
+    JobView::assemble(job(), files)
+}
+
+/// The standing in a word.
+fn word(files: Vec<(ObjectKey, Bytes)>, now: Timestamp, seen: Option<Timestamp>) -> String {
+    match view(files).standing(now, seen) {
+        Standing::Unassigned => "unassigned".to_owned(),
+        Standing::Unclaimed { epoch } => format!("unclaimed {}", epoch.get()),
+        Standing::Running(claim) => format!("running {}", claim.epoch.get()),
+        Standing::Due { epoch, checkpoint } => format!("due {} {checkpoint}", epoch.get()),
+        Standing::Exhausted => "exhausted".to_owned(),
+        Standing::Ended(result) => format!("ended {}", result.epoch.get()),
+        Standing::Lost => "lost".to_owned(),
+    }
+}
+
+#[test]
+fn what_the_bucket_holds_decides_who_owns_a_job() {
+    for (files, now, expected) in [
+        (vec![], 2, "unassigned"),
+        (vec![claim(1)], 2, "unassigned"),
+        (vec![assignment(1)], 59, "unclaimed 1"),
+        (vec![assignment(1), claim(1)], 2, "running 1"),
+        (vec![assignment(1), claim(1)], 17, "running 1"),
+        (vec![assignment(1), claim(1)], 18, "due 2 false"),
+        (vec![assignment(1), claim(1), checkpoint(1)], 2, "due 2 true"),
+        (
+            vec![assignment(1), claim(1), checkpoint(1), assignment(2)],
+            2,
+            "unclaimed 2",
+        ),
+        (
+            vec![assignment(1), claim(1), assignment(2), claim(2)],
+            2,
+            "running 2",
+        ),
+        (vec![assignment(1), claim(1), result(1)], 2, "ended 1"),
+        // A claim for an epoch that nobody allowed owns nothing.
+        (vec![assignment(1), claim(1), claim(9), result(1)], 2, "ended 1"),
+        // The lower epoch is fenced, whether it wrote before or after the higher one was claimed.
+        (
+            vec![assignment(1), claim(1), assignment(2), claim(2), result(1)],
+            2,
+            "lost",
+        ),
+        // Epoch 2 is allowed but not claimed: epoch 1 still owns the job and may end it.
+        (
+            vec![assignment(1), claim(1), assignment(2), result(1)],
+            2,
+            "ended 1",
+        ),
+        (vec![assignment(96), claim(96), checkpoint(96)], 2, "exhausted"),
+    ] {
+        let names: Vec<String> = files.iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!(word(files, time(now), None), expected, "{names:?} at {now}");
+    }
+}
+
+#[test]
+fn a_delegate_with_a_wrong_clock_cannot_hold_a_job_for_ever() {
+    let (key, bytes) = claim(1);
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let far = text.replace("2026-11-21T11:16:00Z", "2999-01-01T00:00:00Z");
+    let files = vec![assignment(1), (key, far.into())];
+    assert_eq!(word(files.clone(), time(17), Some(time(1))), "running 1");
+    assert_eq!(word(files, time(18), Some(time(1))), "due 2 false");
+}
+
+#[test]
+fn results_of_others_are_refused_and_recorded() {
+    let foreign = view(vec![
+        assignment(1),
+        claim(1),
+        result_of(1, "333333333333-eu-west-1"),
+    ]);
+    assert_eq!(foreign.verdict(), Verdict::Spoilt);
+    insta::assert_snapshot!(foreign.refused[0].problem.to_string());
+    let unclaimed = view(vec![assignment(1), result(1)]);
+    assert_eq!(unclaimed.verdict(), Verdict::Spoilt);
+    assert_eq!(unclaimed.standing(time(2), None), Standing::Lost);
+}
+
+#[test]
+fn documents_that_cannot_be_believed_have_no_effect() {
+    let (key, good) = claim(1);
+    let text = String::from_utf8(good.to_vec()).unwrap();
+    let other_job = text.replace("7f3a9c", "000000");
+    let large = format!("{text}{}", " ".repeat(SMALL));
+    for (bytes, says) in [
+        ("", "EOF"),
+        ("{}", "missing field `format`"),
+        ("[1]", "read"),
+        (&text.replace("\"format\":1", "\"format\":2"), "it is of format 2"),
+        (
+            &text.replace("\"format\":1", "\"format\":0"),
+            "there is no format 0",
+        ),
+        (
+            &text.replace("\"epoch\":1", "\"epoch\":2"),
+            "claim-0002.json, not for",
+        ),
+        (
+            &text.replace("\"epoch\":1", "\"epoch\":1,\"admin\":true"),
+            "unknown field `admin`",
+        ),
+        (&other_job, "000000-check/claim-0001.json, not for"),
+        (&large, "more than 262144"),
+        (&text[..text.len() - 1], "EOF"),
+    ] {
+        let view = view(vec![assignment(1), (key.clone(), bytes.to_owned().into())]);
+        assert_eq!(
+            view.standing(time(2), None),
+            Standing::Unclaimed { epoch: epoch(1) }
+        );
+        assert_eq!(view.refused.len(), 1, "{bytes}");
+        let problem = &view.refused[0].problem;
+        assert_eq!(problem.code, Code::JobDocumentRefused);
+        assert!(problem.message.contains(says), "{}", problem.message);
+    }
+    const { assert!(LARGE > SMALL) };
+}
+
+#[test]
+fn documents_survive_being_written_and_read() {
+    for (key, bytes) in [assignment(1), assignment(2), claim(3), checkpoint(4)] {
+        let view = view(vec![(key.clone(), bytes.clone())]);
+        let again = view
+            .assignments
+            .values()
+            .map(Document::to_bytes)
+            .chain(view.claims.values().map(Document::to_bytes))
+            .chain(view.checkpoints.values().map(Document::to_bytes))
+            .next();
+        assert_eq!(again.unwrap(), bytes, "{key}");
+    }
+}

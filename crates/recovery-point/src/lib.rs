@@ -1,0 +1,27 @@
+//! Recovery points in a store: written, sealed, found, verified and decrypted.
+//!
+//! - [`layout`]: the keys of a recovery point.
+//! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
+//! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
+//! - [`progress`]: how long work on a point tells how far it is.
+//!
+//! This crate must not depend on tokio, a clock, the environment, or any adapter.
+//!
+//! Invariants: a recovery point exists exactly when its `manifest.json` does, which is written once
+//! and last; nothing of a point is believed before the pinned key has verified its manifest; no
+//! secret is part of an error.
+
+pub mod layout;
+pub mod point;
+pub mod progress;
+pub mod seal;
+pub mod unlocked;
+pub mod vault;
+pub mod writer;
+
+pub use point::{PointError, RecoveryPoint};
+pub use progress::{Progress, Silent, Work};
+pub use seal::{SealError, seal};
+pub use unlocked::{ContentsReport, Index, IndexedFrame, Located, ObjectBatch, UnlockedPoint};
+pub use vault::{Latest, PointState, PointSummary, Removed, Vault};
+pub use writer::{PointWriter, WriteError, WrittenPacks};

@@ -1,0 +1,281 @@
+//! A recovery point that was opened with the pinned key: its statement can be believed, and its files
+//! are there with the sizes that were signed.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt};
+use lifeboat_format::manifest::envelope::MAX_MANIFEST;
+use lifeboat_format::manifest::{ClusterRecord, ManifestError, PackRecord, open_envelope};
+use lifeboat_format::verify::{VerifyError, check_file, check_place};
+use lifeboat_format::{Hasher, Sha256, Statement, VerifyingKey};
+use lifeboat_model::{ApplicationName, ClusterName, RecoveryPointId};
+
+use crate::layout::{file_key, manifest_key, point_prefix};
+use crate::progress::{Progress, Work};
+use crate::unlocked::UnlockedPoint;
+use lifeboat_store::listing::sizes;
+use lifeboat_store::ports::{KeyUnwrapper, ObjectStore, StoreError};
+
+mod error;
+
+pub use error::PointError;
+
+/// How much of a file is read at once.
+const READ_BYTES: u64 = 1 << 20;
+
+/// How many such reads are under way, so that the store works while we hash.
+const READS_AHEAD: usize = 3;
+
+/// A recovery point whose manifest was verified. Clones share it.
+#[derive(Clone)]
+pub struct RecoveryPoint {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    statement: Arc<Statement>,
+    manifest: Sha256,
+}
+
+impl std::fmt::Debug for RecoveryPoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RecoveryPoint({}/{})", self.application(), self.point())
+    }
+}
+
+impl RecoveryPoint {
+    /// Opens a point: the signature first, then whether the manifest stands where it was signed for,
+    /// then whether every file is there with its size.
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the reason.
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        application: &ApplicationName,
+        point: &RecoveryPointId,
+        key: &VerifyingKey,
+    ) -> Result<Self, PointError> {
+        let (statement, manifest) = read_manifest(store.as_ref(), application, point, key).await?;
+        let opened = Self {
+            store,
+            statement: Arc::new(statement),
+            manifest,
+        };
+        opened.check_presence().await?;
+        Ok(opened)
+    }
+
+    /// The statement, as it was signed.
+    #[must_use]
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// The application that the point belongs to.
+    #[must_use]
+    pub fn application(&self) -> &ApplicationName {
+        &self.statement.predicate.application
+    }
+
+    /// The point's id.
+    #[must_use]
+    pub fn point(&self) -> &RecoveryPointId {
+        &self.statement.predicate.point
+    }
+
+    /// The digest of `manifest.json`, which names the whole point.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Sha256 {
+        self.manifest
+    }
+
+    /// The record of a cluster.
+    ///
+    /// # Errors
+    /// [`PointError::NoCluster`] names those that there are.
+    pub fn cluster(&self, name: &ClusterName) -> Result<&ClusterRecord, PointError> {
+        let clusters = &self.statement.predicate.clusters;
+        clusters
+            .iter()
+            .find(|cluster| cluster.name == *name)
+            .ok_or_else(|| PointError::NoCluster {
+                point: self.point().clone(),
+                wanted: name.clone(),
+                there: clusters.iter().map(|c| c.name.clone()).collect(),
+            })
+    }
+
+    /// Every file of the point.
+    pub fn files(&self) -> impl Iterator<Item = &PackRecord> {
+        self.statement.predicate.clusters.iter().flat_map(|c| &c.packs)
+    }
+
+    /// The size of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files().map(|pack| pack.bytes).sum()
+    }
+
+    /// Reads every file once and compares its digest with the signed one. Needs no private key.
+    ///
+    /// # Errors
+    /// [`PointError`] names the first file that is not the one that was signed.
+    pub async fn verify_digests(&self, progress: &dyn Progress) -> Result<(), PointError> {
+        progress.begin(Work::VerifyDigests, self.bytes());
+        for pack in self.files() {
+            progress.file(pack.name.as_str());
+            let mut hasher = Hasher::default();
+            let mut pieces = std::pin::pin!(self.pieces(pack));
+            while let Some(piece) = pieces.next().await {
+                let piece = piece?;
+                hasher.update(&piece);
+                progress.advance(piece.len() as u64);
+            }
+            self.check_digest(pack, hasher.finish())?;
+        }
+        progress.end(Work::VerifyDigests);
+        Ok(())
+    }
+
+    /// Unwraps the data keys, each once, so that contents can be read.
+    ///
+    /// # Errors
+    /// [`PointError::Key`] where the recovery key is not the one that the point was made for.
+    pub async fn unlock(&self, unwrapper: &dyn KeyUnwrapper) -> Result<UnlockedPoint, PointError> {
+        UnlockedPoint::unlock(self.clone(), unwrapper).await
+    }
+
+    /// The point that holds the file of a pack.
+    pub(crate) fn holder<'a>(&'a self, pack: &'a PackRecord) -> &'a RecoveryPointId {
+        pack.point.as_ref().unwrap_or_else(|| self.point())
+    }
+
+    pub(crate) fn check_digest(&self, pack: &PackRecord, found: Sha256) -> Result<(), PointError> {
+        let checked = match pack.point {
+            None => check_file(&self.statement, &pack.name, found, pack.bytes),
+            Some(_) if found == pack.sha256 => Ok(()),
+            Some(_) => Err(VerifyError::Digest {
+                name: pack.name.clone(),
+                expected: pack.sha256,
+                found,
+            }),
+        };
+        checked.map_err(|source| self.file_error(pack, source))
+    }
+
+    /// The error of a file whose bytes are not those that were signed.
+    #[must_use]
+    pub fn file_error(&self, pack: &PackRecord, source: VerifyError) -> PointError {
+        PointError::File {
+            point: self.holder(pack).clone(),
+            source,
+        }
+    }
+
+    /// A file in order, in pieces, each of which the store may cut off only with an error.
+    pub fn pieces(&self, pack: &PackRecord) -> impl Stream<Item = Result<Bytes, PointError>> + use<> {
+        let (point, pack) = (self.clone(), Arc::new(pack.clone()));
+        let starts = (0..pack.bytes).step_by(usize::try_from(READ_BYTES).expect("a mebibyte fits"));
+        stream::iter(starts)
+            .map(move |start| {
+                let (point, pack) = (point.clone(), Arc::clone(&pack));
+                async move {
+                    let end = pack.bytes.min(start + READ_BYTES);
+                    point.read(&pack, start..end).await
+                }
+            })
+            .buffered(READS_AHEAD)
+    }
+
+    pub(crate) async fn read(&self, pack: &PackRecord, range: Range<u64>) -> Result<Bytes, PointError> {
+        let key = file_key(self.application(), self.holder(pack), &pack.name);
+        match self.store.get_range(&key, range).await {
+            Ok(bytes) => Ok(bytes),
+            Err(StoreError::NotFound { .. }) => Err(self.missing(pack)),
+            Err(StoreError::OutOfRange { size, .. }) => Err(self.file_error(
+                pack,
+                VerifyError::Size {
+                    name: pack.name.clone(),
+                    expected: pack.bytes,
+                    found: size,
+                },
+            )),
+            Err(source) => Err(PointError::Store { source }),
+        }
+    }
+
+    fn missing(&self, pack: &PackRecord) -> PointError {
+        PointError::FileMissing {
+            point: self.holder(pack).clone(),
+            name: pack.name.clone(),
+        }
+    }
+
+    async fn check_presence(&self) -> Result<(), PointError> {
+        let mut listings: BTreeMap<&RecoveryPointId, BTreeMap<String, u64>> = BTreeMap::new();
+        for pack in self.files() {
+            let holder = self.holder(pack);
+            if !listings.contains_key(holder) {
+                let prefix = point_prefix(self.application(), holder);
+                let listed = sizes(self.store.as_ref(), &prefix)
+                    .await
+                    .map_err(|source| PointError::Store { source })?;
+                listings.insert(holder, listed);
+            }
+            match listings[holder].get(pack.name.as_str()) {
+                None => return Err(self.missing(pack)),
+                Some(found) if *found != pack.bytes => {
+                    let size = VerifyError::Size {
+                        name: pack.name.clone(),
+                        expected: pack.bytes,
+                        found: *found,
+                    };
+                    return Err(self.file_error(pack, size));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a manifest and believes it only if it is signed with the pinned key for this place.
+pub(crate) async fn read_manifest(
+    store: &dyn ObjectStore,
+    application: &ApplicationName,
+    point: &RecoveryPointId,
+    key: &VerifyingKey,
+) -> Result<(Statement, Sha256), PointError> {
+    let name = manifest_key(application, point);
+    let not_found = || PointError::NotFound {
+        application: application.clone(),
+        wanted: point.to_string(),
+    };
+    let refused = |source| PointError::Manifest {
+        point: point.clone(),
+        source,
+    };
+    let failed = |source| match source {
+        StoreError::NotFound { .. } => not_found(),
+        source => PointError::Store { source },
+    };
+    // Whoever can write to the store must not fill our memory.
+    let listed = store.list(name.as_str(), None, 1).await.map_err(failed)?;
+    let size = listed
+        .first()
+        .filter(|l| l.key == name)
+        .ok_or_else(not_found)?
+        .size;
+    if size > MAX_MANIFEST as u64 {
+        return Err(refused(ManifestError::NotAnEnvelope {
+            what: format!("it has {size} bytes"),
+        }));
+    }
+    let (bytes, _) = store.get(&name).await.map_err(failed)?;
+    let statement = open_envelope(&bytes, key).map_err(refused)?;
+    check_place(&statement, application, point).map_err(|source| PointError::File {
+        point: point.clone(),
+        source,
+    })?;
+    Ok((statement, Sha256::of(&bytes)))
+}

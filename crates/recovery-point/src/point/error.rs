@@ -1,0 +1,219 @@
+//! Why a recovery point is refused.
+
+use lifeboat_format::verify::VerifyError;
+use lifeboat_format::{IndexError, ManifestError, PackError};
+use lifeboat_model::{
+    ApplicationName, ClusterName, Code, ErrorKind, ObjectRef, PackName, Problem, RecoveryPointId,
+};
+
+use lifeboat_store::ports::{KeyError, StoreError};
+
+/// A recovery point that cannot be found, trusted or read. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum PointError {
+    /// The store fails.
+    #[error("read the recovery points")]
+    Store {
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// There is no such point.
+    #[error("find the recovery point {wanted} of {application}")]
+    NotFound {
+        /// The application.
+        application: ApplicationName,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The beginning of an id fits several points.
+    #[error("choose a recovery point of {application}: {wanted} fits {}", join(.candidates))]
+    Ambiguous {
+        /// The application.
+        application: ApplicationName,
+        /// What was asked for.
+        wanted: String,
+        /// What it fits.
+        candidates: Vec<RecoveryPointId>,
+    },
+    /// The lock that was shown is that of another application.
+    #[error("clean up after {application} under the lock of {held}")]
+    OtherLock {
+        /// The application that was to be cleaned.
+        application: ApplicationName,
+        /// The application that is held.
+        held: ApplicationName,
+    },
+    /// The manifest is refused.
+    #[error("open the recovery point {point}: manifest.json is refused")]
+    Manifest {
+        /// The point.
+        point: RecoveryPointId,
+        /// Why.
+        #[source]
+        source: ManifestError,
+    },
+    /// A file, or the manifest as a whole, is not the one that was signed for its place.
+    #[error("trust the recovery point {point}")]
+    File {
+        /// The point that holds the file.
+        point: RecoveryPointId,
+        /// Which file, and how it differs.
+        #[source]
+        source: VerifyError,
+    },
+    /// A file is missing.
+    #[error("find the file {name} of the recovery point {point}")]
+    FileMissing {
+        /// The point that should hold the file.
+        point: RecoveryPointId,
+        /// The file.
+        name: PackName,
+    },
+    /// The keys of the point cannot be unwrapped.
+    #[error("unlock the recovery point {point}")]
+    Key {
+        /// The point.
+        point: RecoveryPointId,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+    /// A pack does not open.
+    #[error("decrypt the file {name} of the recovery point {point}")]
+    Pack {
+        /// The point that holds the file.
+        point: RecoveryPointId,
+        /// The file.
+        name: PackName,
+        /// Why.
+        #[source]
+        source: PackError,
+    },
+    /// The index does not parse.
+    #[error("read the index {name} of the recovery point {point}")]
+    Index {
+        /// The point that holds the file.
+        point: RecoveryPointId,
+        /// The file.
+        name: PackName,
+        /// Why.
+        #[source]
+        source: IndexError,
+    },
+    /// Index, packs and manifest contradict each other.
+    #[error("trust the contents of the recovery point {point}: {name}: {what}")]
+    Contents {
+        /// The point.
+        point: RecoveryPointId,
+        /// The file, or the cluster for what concerns all its files.
+        name: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// There is no such cluster in the point.
+    #[error("find the cluster {wanted} in the recovery point {point}, which holds {}", join(.there))]
+    NoCluster {
+        /// The point.
+        point: RecoveryPointId,
+        /// What was asked for.
+        wanted: ClusterName,
+        /// What there is.
+        there: Vec<ClusterName>,
+    },
+    /// There is no such object in the point.
+    #[error("find {object} in the recovery point {point}")]
+    NoObject {
+        /// The point.
+        point: RecoveryPointId,
+        /// What was asked for.
+        object: ObjectRef,
+    },
+}
+
+fn join<T: ToString>(items: &[T]) -> String {
+    let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+impl PointError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store { source } => source.kind(),
+            Self::NotFound { .. } | Self::NoCluster { .. } | Self::NoObject { .. } => ErrorKind::Gone,
+            Self::Ambiguous { .. } => ErrorKind::Invalid,
+            Self::OtherLock { .. } => ErrorKind::Bug,
+            Self::Manifest { source, .. } => source.kind(),
+            Self::File { source, .. } => source.kind(),
+            Self::FileMissing { .. } | Self::Contents { .. } => ErrorKind::Corrupt,
+            Self::Key { source, .. } => source.kind(),
+            Self::Pack { source, .. } => source.kind(),
+            Self::Index { source, .. } => source.kind(),
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Store { source } => source.code(),
+            Self::NotFound { .. } | Self::Ambiguous { .. } => Code::PointNotFound,
+            Self::OtherLock { .. } => Code::Bug,
+            Self::Manifest { source, .. } => source.code(),
+            Self::File { source, .. } => source.code(),
+            Self::FileMissing { .. } => Code::PackMissing,
+            Self::Key { source, .. } => source.code(),
+            Self::Pack { source, .. } => source.code(),
+            Self::Index { source, .. } => source.code(),
+            Self::Contents { .. } => Code::PackCorrupt,
+            Self::NoCluster { .. } => Code::UnknownSelector,
+            Self::NoObject { .. } => Code::ObjectNotFound,
+        }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn guidance(&self) -> String {
+        let text = match self {
+            Self::Store { source } => source.guidance(),
+            Self::Key { source, .. } => return source.guidance(),
+            Self::NotFound { .. } => {
+                "list the points with `lifeboat points`; an id may be cut short as long as it is unique"
+            }
+            Self::Ambiguous { .. } => "give more characters of the id",
+            Self::OtherLock { .. } => "report this as a bug",
+            Self::NoCluster { .. } => "name one of the clusters that the point holds",
+            Self::NoObject { .. } => {
+                "check type, namespace and name; `lifeboat show` lists what the point holds"
+            }
+            Self::Manifest { .. } if self.code() == Code::NewerFormat => "use a newer lifeboat",
+            Self::Pack { .. } if self.code() == Code::NewerFormat => "use a newer lifeboat",
+            Self::Manifest { .. } if self.code() == Code::SignatureInvalid => {
+                "check that the signing key given is the one that made the point; if it is, somebody changed the \
+                 point: use another one, and find out who can write to the store"
+            }
+            Self::Manifest { .. }
+            | Self::File { .. }
+            | Self::FileMissing { .. }
+            | Self::Pack { .. }
+            | Self::Index { .. }
+            | Self::Contents { .. } => {
+                "do not use this recovery point: take another one (`lifeboat points`) or a copy of the store, and \
+                 find out who or what can change files in the store"
+            }
+        };
+        text.to_owned()
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
+        match std::error::Error::source(self) {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The moment that makes a recovery point: one signed manifest, written once, last.
+
+use lifeboat_format::manifest::{
+    Envelope, ManifestError, Predicate, Statement, check_structure, open_envelope, pae, payload,
+};
+use lifeboat_format::verify::{VerifyError, check_place};
+use lifeboat_model::{Code, ErrorKind, PackName, Problem, RecoveryPointId};
+
+use crate::layout::{manifest_key, point_prefix};
+use lifeboat_store::listing::sizes;
+use lifeboat_store::ports::{KeyError, ObjectStore, Signer, StoreError};
+
+/// A point that cannot be sealed. Unless the manifest was written, no point has become visible.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The manifest would not be one that a reader takes.
+    #[error("seal the recovery point {point}: {what}")]
+    Structure {
+        /// The point.
+        point: RecoveryPointId,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file that the manifest would name is not in the store.
+    #[error("seal the recovery point {point}: its file {name} is not in the store as it was written")]
+    FileMissing {
+        /// The point.
+        point: RecoveryPointId,
+        /// The file.
+        name: PackName,
+    },
+    /// The signing key cannot be used.
+    #[error("sign the manifest of the recovery point {point}")]
+    Sign {
+        /// The point.
+        point: RecoveryPointId,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+    /// The store fails.
+    #[error("write the manifest of the recovery point {point}")]
+    Store {
+        /// The point.
+        point: RecoveryPointId,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// What the store gives back is not what was written.
+    #[error("read back the manifest of the recovery point {point}")]
+    ReadBack {
+        /// The point.
+        point: RecoveryPointId,
+        /// Why.
+        #[source]
+        source: ReadBackError,
+    },
+}
+
+/// How a manifest that was read back can be wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadBackError {
+    /// It does not open.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// It belongs elsewhere.
+    #[error(transparent)]
+    Place(#[from] VerifyError),
+    /// It says something else.
+    #[error("the store gives back another manifest than was written")]
+    Differs,
+}
+
+impl SealError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Structure { .. } => ErrorKind::Bug,
+            Self::FileMissing { .. } | Self::ReadBack { .. } => ErrorKind::Corrupt,
+            Self::Sign { source, .. } => source.kind(),
+            Self::Store { source, .. } => source.kind(),
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Structure { .. } => Code::Bug,
+            Self::FileMissing { .. } => Code::PackMissing,
+            Self::Sign { source, .. } => source.code(),
+            Self::Store { source, .. } => source.code(),
+            Self::ReadBack { source, .. } => match source {
+                ReadBackError::Manifest(error) => error.code(),
+                ReadBackError::Place(error) => error.code(),
+                ReadBackError::Differs => Code::StoreFailed,
+            },
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::Structure { .. } => "report this as a bug; no recovery point was made".to_owned(),
+            Self::FileMissing { .. } => {
+                "find out what removes files from the store, then run the backup again".to_owned()
+            }
+            Self::Sign { source, .. } => source.guidance(),
+            Self::Store { source, .. } => source.guidance().to_owned(),
+            Self::ReadBack { .. } => {
+                "do not rely on this recovery point: check the disk or bucket behind the store, then run the backup again"
+                    .to_owned()
+            }
+        };
+        let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
+        match std::error::Error::source(self) {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+}
+
+/// Seals a point whose packs are in the store: checks that they are there, builds the statement, signs
+/// it, writes the manifest, reads it back and checks it as a reader would.
+///
+/// # Errors
+/// [`SealError`].
+pub async fn seal(
+    store: &dyn ObjectStore,
+    signer: &dyn Signer,
+    predicate: Predicate,
+) -> Result<Statement, SealError> {
+    let (application, point) = (predicate.application.clone(), predicate.point.clone());
+    let statement = Statement::new(predicate);
+    check_structure(&statement).map_err(|what| SealError::Structure {
+        point: point.clone(),
+        what,
+    })?;
+    let store_error = |source| SealError::Store {
+        point: point.clone(),
+        source,
+    };
+    let present = sizes(store, &point_prefix(&application, &point))
+        .await
+        .map_err(store_error)?;
+    let own = statement.predicate.clusters.iter().flat_map(|c| &c.packs);
+    for pack in own.filter(|pack| pack.point.is_none()) {
+        if present.get(pack.name.as_str()) != Some(&pack.bytes) {
+            return Err(SealError::FileMissing {
+                point,
+                name: pack.name.clone(),
+            });
+        }
+    }
+    let payload = payload(&statement);
+    let signature = match signer.sign(&pae(&payload)).await {
+        Ok(signature) => signature,
+        Err(source) => return Err(SealError::Sign { point, source }),
+    };
+    let envelope = Envelope::new(&payload, &signer.fingerprint(), &signature).to_bytes();
+    // A signer that signs with another key than it says must not make a point that nobody can open.
+    let read_back = |source| SealError::ReadBack {
+        point: point.clone(),
+        source,
+    };
+    open_envelope(&envelope, signer.verifying_key()).map_err(|e| read_back(e.into()))?;
+
+    let key = manifest_key(&application, &point);
+    store.put_new(&key, envelope.into()).await.map_err(store_error)?;
+    let (bytes, _) = store.get(&key).await.map_err(store_error)?;
+    let stored = open_envelope(&bytes, signer.verifying_key()).map_err(|e| read_back(e.into()))?;
+    check_place(&stored, &application, &point).map_err(|e| read_back(e.into()))?;
+    if stored != statement {
+        return Err(read_back(ReadBackError::Differs));
+    }
+    Ok(stored)
+}

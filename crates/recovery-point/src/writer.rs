@@ -1,0 +1,402 @@
+//! One cluster's capture on its way into a point: batches in, packs and their index out.
+//!
+//! Memory does not grow with the cluster. Held at any time are: the pieces of a pack that are not in
+//! the store yet (about [`PIECE`] for objects and for the index), the index lines of the current
+//! index frame, and one small record for each finished pack.
+//!
+//! Whoever lists types concurrently compresses batches there and hands them to the one writer, which
+//! only encrypts, hashes and sends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lifeboat_format::manifest::{PackRecord, WrappedKeyRecord};
+use lifeboat_format::{
+    Batch, CompressionError, Compressor, DataKey, IndexBuilder, IndexError, KeyError, PackError, PackKind,
+    PackWriter, RecipientKey,
+};
+use lifeboat_model::{ApplicationName, ClusterName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
+use zeroize::Zeroizing;
+
+use crate::layout::{Series, file_key, pack_names};
+use lifeboat_store::ports::{Ids, ObjectStore, StoreError, Upload};
+
+/// A pack is closed when it has become so large. Large enough that a store is not filled with small
+/// files, small enough that one that must be sent again costs little.
+pub const PACK_BYTES: u64 = 64 << 20;
+
+/// How many bytes are gathered before they are sent on: frames are smaller than what stores like.
+pub const PIECE: usize = 1 << 20;
+
+/// The name of the data key where a point holds one cluster.
+pub const FIRST_KEY: &str = "k-0";
+
+/// Packs that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The data key cannot be wrapped for the recovery key.
+    #[error("wrap the data key")]
+    Wrap(#[source] KeyError),
+    /// The store fails.
+    #[error("write the pack {name}")]
+    Store {
+        /// The pack.
+        name: PackName,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The pack cannot be encrypted.
+    #[error("encrypt the pack {name}")]
+    Pack {
+        /// The pack.
+        name: PackName,
+        /// Why.
+        #[source]
+        source: PackError,
+    },
+    /// The index cannot be made.
+    #[error("write the index of the cluster")]
+    Index(#[source] IndexError),
+    /// The compression library has no memory.
+    #[error("begin to compress the index of the cluster")]
+    Compress(#[source] CompressionError),
+    /// An earlier call failed or was given up half way, so that the packs are not whole.
+    #[error("go on writing packs after an earlier failure")]
+    Broken,
+}
+
+impl WriteError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Wrap(source) => source.kind(),
+            Self::Store { source, .. } => source.kind(),
+            Self::Pack { source, .. } => source.kind(),
+            Self::Index(source) => source.kind(),
+            Self::Compress(source) => source.kind(),
+            Self::Broken => ErrorKind::Bug,
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Wrap(source) => source.code(),
+            Self::Store { source, .. } => source.code(),
+            Self::Pack { source, .. } => source.code(),
+            Self::Index(source) => source.code(),
+            Self::Compress(source) => source.code(),
+            Self::Broken => Code::Bug,
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::Store { source, .. } => source.guidance(),
+            Self::Wrap(_) => "check the public half of the recovery key",
+            _ => "run the backup again; if it fails again, report it",
+        };
+        let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
+        match std::error::Error::source(self) {
+            Some(source) => problem.caused_by(source),
+            None => problem,
+        }
+    }
+}
+
+/// What a finished writer has made, for the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenPacks {
+    /// The files, objects and index alternating.
+    pub packs: Vec<PackRecord>,
+    /// The key that they need.
+    pub key: WrappedKeyRecord,
+    /// How many objects they hold.
+    pub objects: u64,
+    /// The size of the objects' lines, line ends included.
+    pub bytes: u64,
+}
+
+/// Writes the packs of one cluster into a point.
+pub struct PointWriter {
+    store: Arc<dyn ObjectStore>,
+    application: ApplicationName,
+    point: RecoveryPointId,
+    cluster: ClusterName,
+    data_key: DataKey,
+    key: WrappedKeyRecord,
+    series: Option<Series>,
+    pack_bytes: u64,
+    piece: usize,
+    compressor: Compressor,
+    lines: IndexBuilder,
+    open: Option<OpenPair>,
+    written: Vec<PackRecord>,
+    objects: u64,
+    bytes: u64,
+    /// Set while a call is under way, and for good where one did not come to its end.
+    broken: bool,
+}
+
+/// A pack of objects and its index, which are closed together: the index of a pack can be read
+/// without any other, so that a later point can name the pair again.
+struct OpenPair {
+    objects: OpenPack,
+    index: OpenPack,
+}
+
+struct OpenPack {
+    name: PackName,
+    kind: PackKind,
+    writer: PackWriter,
+    upload: Box<dyn Upload>,
+    /// What the store has not got yet.
+    pending: Vec<u8>,
+}
+
+impl PointWriter {
+    /// Begins the packs of `cluster`. Nothing is written before the first batch. A fresh data key is
+    /// made and wrapped for the recovery key, so that this process cannot read later what it wrote.
+    ///
+    /// # Errors
+    /// [`WriteError::Wrap`].
+    pub fn create(
+        store: Arc<dyn ObjectStore>,
+        application: &ApplicationName,
+        point: &RecoveryPointId,
+        cluster: &ClusterName,
+        recipient: &RecipientKey,
+        ids: &dyn Ids,
+    ) -> Result<Self, WriteError> {
+        let mut random = Zeroizing::new([0; 32]);
+        ids.random(random.as_mut());
+        let data_key = DataKey::from_random(*random);
+        let wrapped = recipient.wrap(&data_key).map_err(WriteError::Wrap)?;
+        Ok(Self {
+            store,
+            application: application.clone(),
+            point: point.clone(),
+            cluster: cluster.clone(),
+            data_key,
+            key: WrappedKeyRecord::new(FIRST_KEY, wrapped),
+            series: None,
+            pack_bytes: PACK_BYTES,
+            piece: PIECE,
+            compressor: Compressor::new().map_err(WriteError::Compress)?,
+            lines: IndexBuilder::new(),
+            open: None,
+            written: Vec::new(),
+            objects: 0,
+            bytes: 0,
+            broken: false,
+        })
+    }
+
+    /// Names the data key otherwise than [`FIRST_KEY`]; each cluster of a point has its own.
+    #[must_use]
+    pub fn with_key_id(mut self, id: impl Into<String>) -> Self {
+        self.key.id = id.into();
+        self
+    }
+
+    /// Names the packs for one of several writers of the same cluster and point. Each needs a series of
+    /// its own: a name is written once, and what a writer that died has left is never gone on with.
+    #[must_use]
+    pub fn with_series(mut self, series: Series) -> Self {
+        self.series = Some(series);
+        self
+    }
+
+    /// Closes packs at another size than [`PACK_BYTES`].
+    #[must_use]
+    pub fn with_pack_bytes(mut self, bytes: u64) -> Self {
+        self.pack_bytes = bytes;
+        self
+    }
+
+    /// Sends pieces of another size than [`PIECE`].
+    #[must_use]
+    pub fn with_piece(mut self, bytes: usize) -> Self {
+        self.piece = bytes;
+        self
+    }
+
+    /// The point that is written.
+    #[must_use]
+    pub fn point(&self) -> &RecoveryPointId {
+        &self.point
+    }
+
+    /// The cluster that is written.
+    #[must_use]
+    pub fn cluster(&self) -> &ClusterName {
+        &self.cluster
+    }
+
+    /// Appends a batch as one frame. An empty batch is nothing.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the writer can then only be given up.
+    pub async fn append(&mut self, batch: Batch) -> Result<(), WriteError> {
+        if batch.entries.is_empty() {
+            return Ok(());
+        }
+        self.begin()?;
+        let mut pair = match self.open.take() {
+            Some(pair) => pair,
+            None => self.open_pair().await?,
+        };
+        let location = pair.objects.append(&batch.compressed)?;
+        self.lines.add(&pair.objects.name, location, &batch);
+        self.objects += batch.entries.len() as u64;
+        self.bytes += batch.raw_bytes;
+        // Its memory is free before the store is waited for.
+        drop(batch);
+        if self.lines.is_full() {
+            self.flush_lines(&mut pair)?;
+        }
+        pair.objects.send(self.piece).await?;
+        pair.index.send(self.piece).await?;
+        if pair.objects.writer.bytes() >= self.pack_bytes {
+            self.close(pair).await?;
+        } else {
+            self.open = Some(pair);
+        }
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Closes the last pack. The files are in the store then, and are nothing until a manifest names
+    /// them.
+    ///
+    /// # Errors
+    /// [`WriteError`]; what was written is rubbish then, which the next run removes.
+    pub async fn finish(mut self) -> Result<WrittenPacks, WriteError> {
+        self.begin()?;
+        if let Some(pair) = self.open.take() {
+            self.close(pair).await?;
+        }
+        Ok(WrittenPacks {
+            packs: self.written,
+            key: self.key,
+            objects: self.objects,
+            bytes: self.bytes,
+        })
+    }
+
+    /// Gives up and removes everything that was written.
+    ///
+    /// # Errors
+    /// Where the store cannot remove it; the next run does it then.
+    pub async fn abort(mut self) -> Result<(), WriteError> {
+        if let Some(pair) = self.open.take() {
+            pair.objects.abort().await?;
+            pair.index.abort().await?;
+        }
+        for pack in &self.written {
+            let key = file_key(&self.application, &self.point, &pack.name);
+            self.store.delete(&key).await.map_err(store_error(&pack.name))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), WriteError> {
+        if self.broken {
+            return Err(WriteError::Broken);
+        }
+        self.broken = true;
+        Ok(())
+    }
+
+    async fn open_pair(&mut self) -> Result<OpenPair, WriteError> {
+        let pairs = u32::try_from(self.written.len() / 2).expect("packs of 64 MiB never number so many");
+        let (objects, index) = pack_names(&self.cluster, self.series.as_ref(), pairs);
+        Ok(OpenPair {
+            objects: self.open_pack(objects, PackKind::Objects).await?,
+            index: self.open_pack(index, PackKind::Index).await?,
+        })
+    }
+
+    async fn open_pack(&mut self, name: PackName, kind: PackKind) -> Result<OpenPack, WriteError> {
+        let writer = PackWriter::new(kind, &self.data_key, &self.point, &name).map_err(pack_error(&name))?;
+        let key = file_key(&self.application, &self.point, &name);
+        let upload = self.store.upload(&key).await.map_err(store_error(&name))?;
+        Ok(OpenPack {
+            name,
+            kind,
+            writer,
+            upload,
+            pending: Vec::new(),
+        })
+    }
+
+    fn flush_lines(&mut self, pair: &mut OpenPair) -> Result<(), WriteError> {
+        let compressed = self
+            .lines
+            .finish(&mut self.compressor)
+            .map_err(WriteError::Index)?;
+        pair.index.append(&compressed)?;
+        Ok(())
+    }
+
+    async fn close(&mut self, mut pair: OpenPair) -> Result<(), WriteError> {
+        if !self.lines.is_empty() {
+            self.flush_lines(&mut pair)?;
+        }
+        let objects = pair.objects.close(&self.key.id).await?;
+        let index = pair.index.close(&self.key.id).await?;
+        self.written.extend([objects, index]);
+        Ok(())
+    }
+}
+
+impl OpenPack {
+    fn append(&mut self, compressed: &[u8]) -> Result<lifeboat_format::FrameLocation, WriteError> {
+        self.writer
+            .append(compressed, &mut self.pending)
+            .map_err(pack_error(&self.name))
+    }
+
+    /// Sends what is pending if it is at least so much.
+    async fn send(&mut self, at_least: usize) -> Result<(), WriteError> {
+        if self.pending.len() < at_least || self.pending.is_empty() {
+            return Ok(());
+        }
+        let piece = Bytes::from(std::mem::take(&mut self.pending));
+        self.upload.write(piece).await.map_err(store_error(&self.name))
+    }
+
+    async fn close(mut self, key: &str) -> Result<PackRecord, WriteError> {
+        let summary = self
+            .writer
+            .finish(&mut self.pending)
+            .map_err(pack_error(&self.name))?;
+        let last = Bytes::from(self.pending);
+        self.upload.write(last).await.map_err(store_error(&self.name))?;
+        self.upload.finish().await.map_err(store_error(&self.name))?;
+        Ok(PackRecord::new(self.name, self.kind, key, &summary))
+    }
+
+    async fn abort(self) -> Result<(), WriteError> {
+        self.upload.abort().await.map_err(store_error(&self.name))
+    }
+}
+
+fn store_error(name: &PackName) -> impl FnOnce(StoreError) -> WriteError + '_ {
+    |source| WriteError::Store {
+        name: name.clone(),
+        source,
+    }
+}
+
+fn pack_error(name: &PackName) -> impl FnOnce(PackError) -> WriteError + '_ {
+    |source| WriteError::Pack {
+        name: name.clone(),
+        source,
+    }
+}

@@ -1,0 +1,232 @@
+//! A backup killed at every single call to the store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use lifeboat_filesystem::FolderStore;
+use lifeboat_recovery_point::{PointState, Removed};
+use lifeboat_store::failing::{FailingStore, Fault, Moment};
+use lifeboat_store::memory::{MemoryLock, MemoryStore};
+use lifeboat_store::ports::{ObjectStore, RunLock};
+use lifeboat_system::SystemClock;
+use tempfile::TempDir;
+
+use crate::sample::*;
+
+/// A kind of store that can be copied, watched and locked.
+trait World {
+    fn store(&self) -> Arc<dyn ObjectStore>;
+    fn failing(&self, fault: Fault) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>);
+    fn lock(&self) -> Box<dyn RunLock>;
+    /// Every file, hidden ones too, but for lock files.
+    fn files(&self) -> BTreeMap<String, Vec<u8>>;
+    fn copy(&self) -> Self;
+}
+
+fn failing<S: ObjectStore + 'static>(
+    inner: S,
+    fault: Fault,
+) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>) {
+    let store = Arc::new(FailingStore::new(inner, fault));
+    let watched = Arc::clone(&store);
+    (store, Box::new(move || watched.died()))
+}
+
+struct Memory(MemoryStore);
+
+impl World for Memory {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.0.clone())
+    }
+
+    fn failing(&self, fault: Fault) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>) {
+        failing(self.0.clone(), fault)
+    }
+
+    fn lock(&self) -> Box<dyn RunLock> {
+        Box::new(MemoryLock::new(shop()))
+    }
+
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let contents = self.0.contents();
+        contents.into_iter().map(|(k, v)| (k, v.to_vec())).collect()
+    }
+
+    fn copy(&self) -> Self {
+        let copy = MemoryStore::new();
+        for (key, bytes) in self.0.contents() {
+            copy.overwrite(&lifeboat_model::ObjectKey::parse(key).unwrap(), bytes);
+        }
+        Self(copy)
+    }
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn open(&self) -> FolderStore {
+        FolderStore::open(self.0.path()).unwrap()
+    }
+}
+
+impl World for Folder {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::new(self.open())
+    }
+
+    fn failing(&self, fault: Fault) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>) {
+        failing(self.open(), fault)
+    }
+
+    fn lock(&self) -> Box<dyn RunLock> {
+        Box::new(run(self.open().lock(&shop(), &SystemClock)).unwrap())
+    }
+
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        read_all(self.0.path(), "", &mut files);
+        files.retain(|name, _| !name.ends_with("lock"));
+        files
+    }
+
+    fn copy(&self) -> Self {
+        let copy = TempDir::new().unwrap();
+        for (name, bytes) in self.files() {
+            let path = copy.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        Self(copy)
+    }
+}
+
+fn read_all(folder: &Path, base: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{base}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            read_all(&entry.path(), &format!("{name}/"), files);
+        } else {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+/// The names of a point's files.
+fn names_of(point: &str) -> Vec<String> {
+    let files = [
+        "eu/i-0000.pack",
+        "eu/i-0001.pack",
+        "eu/p-0000.pack",
+        "eu/p-0001.pack",
+        "manifest.json",
+    ];
+    files
+        .iter()
+        .map(|file| format!("shop/points/{point}/{file}"))
+        .collect()
+}
+
+fn killed_at_every_call<W: World>(empty: &W) {
+    run(backup(&empty.store(), OLDER)).unwrap();
+    let before = empty.files();
+    for moment in Moment::ALL {
+        let mut call = 0;
+        loop {
+            let at = format!("{moment:?} call {call}");
+            let world = empty.copy();
+            let (store, died) = world.failing(Fault::at(call, moment));
+            let result = run(backup(&store, NEWER));
+            drop(store);
+            if !died() {
+                result.unwrap();
+                // For each of two packs with its index: two uploads begun, four pieces, two finished;
+                // then the manifest.
+                assert_eq!(call, 17);
+                break;
+            }
+            result.unwrap_err();
+            check_after_death(&world, &before, &at);
+            call += 1;
+        }
+    }
+}
+
+fn check_after_death<W: World>(world: &W, before: &BTreeMap<String, Vec<u8>>, at: &str) {
+    let store = world.store();
+    // The former point is what it was, and nothing half is visible.
+    let files = world.files();
+    for (name, bytes) in before {
+        assert!(files.get(name) == Some(bytes), "{at}: {name} changed");
+    }
+    run(assert_whole(&store, OLDER));
+    let points = run(vault(&store).points(&verifying())).unwrap();
+    let ids: Vec<&str> = points.iter().map(|p| p.point.as_str()).collect();
+    assert!(ids == [OLDER] || ids == [OLDER, NEWER], "{at}: {ids:?}");
+    for summary in &points {
+        assert!(
+            matches!(summary.state, PointState::Signed { .. }),
+            "{at}: {summary:?}"
+        );
+    }
+    let sealed = ids.len() == 2;
+    if sealed {
+        run(assert_whole(&store, NEWER));
+    }
+
+    // The next run cleans up and leaves exactly the files of whole points.
+    let lock = world.lock();
+    run(vault(&store).remove_rubbish(lock.as_ref())).unwrap();
+    run(backup(&store, NEXT)).unwrap();
+    run(assert_whole(&store, NEXT));
+    let mut expected = names_of(OLDER);
+    if sealed {
+        expected.extend(names_of(NEWER));
+    }
+    expected.extend(names_of(NEXT));
+    let left: Vec<String> = world.files().into_keys().collect();
+    assert_eq!(left, expected, "{at}");
+    let again = run(vault(&store).remove_rubbish(lock.as_ref())).unwrap();
+    assert_eq!(again, Removed::default(), "{at}");
+}
+
+#[test]
+fn a_backup_killed_at_any_call_harms_nothing_in_memory() {
+    killed_at_every_call(&Memory(MemoryStore::new()));
+}
+
+#[test]
+fn a_backup_killed_at_any_call_harms_nothing_in_a_folder() {
+    killed_at_every_call(&Folder(TempDir::new().unwrap()));
+}
+
+#[test]
+fn a_clean_up_killed_at_any_call_is_finished_by_the_next() {
+    let world = Memory(MemoryStore::new());
+    run(backup(&world.store(), OLDER)).unwrap();
+    let clean = world.files();
+    run(capture(&world.store(), NEWER, "eu")).unwrap();
+    for moment in Moment::ALL {
+        for call in 0.. {
+            let copy = world.copy();
+            let (store, died) = copy.failing(Fault::at(call, moment));
+            let result = run(vault(&store).remove_rubbish(copy.lock().as_ref()));
+            if !died() {
+                assert_eq!((result.unwrap().files, call), (4, 4));
+                break;
+            }
+            result.unwrap_err();
+            run(vault(&copy.store()).remove_rubbish(copy.lock().as_ref())).unwrap();
+            assert!(copy.files() == clean, "{moment:?} call {call}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A recovery point of every format version, kept as it was written when that version was made. It must
+//! open, verify and decrypt for ever.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use lifeboat_filesystem::FolderStore;
+use lifeboat_format::manifest::{Completeness, FORMAT_VERSION};
+use lifeboat_recovery_point::{Silent, UnlockedPoint, seal};
+use lifeboat_store::ports::ObjectStore;
+
+use crate::sample::*;
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+/// Writes the fixture where there is none. It is not repeatable to the byte, as wrapping a key and
+/// signing draw random numbers, and is not meant to be repeated: a new format version gets a new
+/// folder, and this one stays.
+///
+/// `cargo test -p lifeboat-jobs --test points -- --ignored write_the_fixture`
+#[test]
+#[ignore = "writes the fixture; run once for each format version"]
+fn write_the_fixture() {
+    let folder = fixture_of(FORMAT_VERSION).join("store");
+    assert!(!folder.exists(), "a fixture is written once");
+    let store: Arc<dyn ObjectStore> = Arc::new(FolderStore::create(folder).unwrap());
+    run(async {
+        let (eu, us) = (
+            capture(&store, NEWER, "eu").await.unwrap(),
+            capture(&store, NEWER, "us").await.unwrap(),
+        );
+        let predicate = predicate(NEWER, &[("eu", &eu), ("us", &us)]);
+        seal(store.as_ref(), &signer(), predicate).await.unwrap();
+    });
+}
+
+#[test]
+fn a_point_of_version_1_still_opens_verifies_and_decrypts() {
+    opens_verifies_and_decrypts(1);
+}
+
+#[test]
+fn a_point_of_version_2_still_opens_verifies_and_decrypts() {
+    opens_verifies_and_decrypts(2);
+}
+
+/// `diff` compares what the indexes say, whatever version wrote them.
+#[test]
+fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
+    let entries = |version| {
+        run(async {
+            let unlocked = unlocked(version).await;
+            let index = unlocked.index(&cluster("eu")).await.unwrap();
+            index
+                .iter()
+                .map(|located| located.entry.clone())
+                .collect::<Vec<_>>()
+        })
+    };
+    let first = entries(1);
+    assert_eq!(first.len(), 2 * OBJECTS);
+    assert_eq!(first, entries(2));
+}
+
+async fn unlocked(version: u32) -> UnlockedPoint {
+    let store = FolderStore::open(fixture_of(version).join("store")).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    let opened = vault(&store).open(&point(NEWER), &verifying()).await.unwrap();
+    opened.unlock(&unwrapper()).await.unwrap()
+}
+
+fn opens_verifies_and_decrypts(version: u32) {
+    let store = FolderStore::open(fixture_of(version).join("store")).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(store);
+    run(async {
+        let latest = vault(&store).resolve("latest", &verifying()).await.unwrap();
+        assert_eq!(latest, point(NEWER));
+        let opened = vault(&store).open(&latest, &verifying()).await.unwrap();
+        let predicate = &opened.statement().predicate;
+        assert_eq!(predicate.format_version, version);
+        assert_eq!(predicate.completeness, Completeness::Complete);
+        opened.verify_digests(&Silent).await.unwrap();
+        let unlocked = opened.unlock(&unwrapper()).await.unwrap();
+        let report = unlocked.verify_contents(&Silent).await.unwrap();
+        assert_eq!((report.packs, report.frames, report.objects), (4, 8, 40));
+        for name in ["eu", "us"] {
+            let index = unlocked.index(&cluster(name)).await.unwrap();
+            let batches: Vec<_> = unlocked
+                .objects(&index, index.numbers())
+                .try_collect()
+                .await
+                .unwrap();
+            let last = batches[3].object(4).unwrap();
+            assert_eq!(
+                std::str::from_utf8(&last).unwrap(),
+                format!(
+                    r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{"name":"secret-9","namespace":"shop","uid":"{NEWER}-secret-9"}},"data":{{"n":9}}}}"#
+                )
+            );
+        }
+    });
+}

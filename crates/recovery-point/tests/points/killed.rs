@@ -1,0 +1,96 @@
+//! A backup into a folder, killed for real at moments of no choosing.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_filesystem::FolderStore;
+use lifeboat_recovery_point::layout::new_point_id;
+use lifeboat_store::ports::{Ids, ObjectStore};
+use lifeboat_system::{SystemClock, SystemIds};
+use tempfile::TempDir;
+
+use crate::sample::*;
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+fn open(folder: &Path) -> (FolderStore, Arc<dyn ObjectStore>) {
+    let store = FolderStore::open(folder).unwrap();
+    (store.clone(), Arc::new(store))
+}
+
+/// Run by the test below in a process of its own, in the folder of the store.
+#[test]
+#[ignore = "a part of a_backup_killed_at_random_moments_harms_nothing"]
+fn back_up_until_killed() {
+    let (folder, store) = open(Path::new("."));
+    run(async {
+        let lock = folder.lock(&shop(), &SystemClock).await.unwrap();
+        vault(&store).remove_rubbish(&lock).await.unwrap();
+        println!("\nbegins");
+        loop {
+            let id = new_point_id(&SystemClock, &SystemIds);
+            backup(&store, id.as_str()).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_backup_killed_at_random_moments_harms_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut whole = Vec::new();
+    for round in 0..12 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "killed::back_up_until_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(
+            lines.any(|line| line.unwrap() == "begins"),
+            "round {round}: the child works"
+        );
+        let mut random = [0];
+        SystemIds.random(&mut random);
+        std::thread::sleep(Duration::from_millis(u64::from(random[0] / 4)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let (_, store) = open(folder.path());
+        let ids = run(vault(&store).ids()).unwrap();
+        assert!(
+            whole.iter().all(|id| ids.contains(id)),
+            "round {round}: a point is lost"
+        );
+        for id in ids.iter().filter(|id| !whole.contains(id)) {
+            run(assert_whole(&store, id.as_str()));
+        }
+        whole = ids;
+    }
+    // What the last one left is gone with the next clean-up, and every point has its five files.
+    let (folder, store) = open(folder.path());
+    run(async {
+        let lock = folder.lock(&shop(), &SystemClock).await.unwrap();
+        vault(&store).remove_rubbish(&lock).await.unwrap();
+        let files = store.list("", None, 100_000).await.unwrap();
+        assert_eq!(files.len(), 5 * whole.len());
+        for id in &whole {
+            assert_whole(&store, id.as_str()).await;
+        }
+    });
+    assert!(!folder.root().join("shop/.tmp").exists());
+}

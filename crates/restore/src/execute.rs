@@ -1,0 +1,357 @@
+//! Carries a plan out: wave by wave, many objects at a time, one request per object where one is
+//! enough.
+//!
+//! The executor makes no choices: what is written, in which order and in whose name stands in the plan.
+//! Everything it does may be done again. A restore that was interrupted at any request is continued by
+//! the same command: what the interrupted run made is recognised by its age (see [`lease`]) and
+//! completed, never made twice.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_plan::{Action, ExistingPolicy, Plan, Step, TargetFacts, Wave};
+
+use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::retry::wait;
+
+mod attempt;
+mod steps;
+
+use crate::lease::Lease;
+use crate::outcome::{Failure, ObjectResult};
+use attempt::Slot;
+
+pub use crate::holder::Holder;
+pub use crate::lease::{LeaseError, LeaseRequest, RunRecord};
+pub use crate::outcome::RestoreOutcome;
+pub use crate::source::{CachedFrames, FrameSource, MemorySource, ObjectSource, PointFrames, SourceError};
+
+/// How a restore works. What it does is the plan's.
+#[derive(Debug, Clone)]
+pub struct RestoreSettings {
+    /// How many objects are under way at a time.
+    pub concurrency: usize,
+    /// The policy that the plan was made with, for objects that somebody makes meanwhile.
+    pub existing: ExistingPolicy,
+    /// How long a CustomResourceDefinition may take until its type is served.
+    pub establish_within: Duration,
+    /// How long an object that is made anew may take until it is gone: its finalizers have to run.
+    pub gone_within: Duration,
+}
+
+impl Default for RestoreSettings {
+    fn default() -> Self {
+        Self {
+            // Tried only with the API server beside us, on two cores that both share: 16 and 32 made
+            // about as many objects a second there, 64 fewer. No server that is far away was measured;
+            // there, more on the way may help.
+            concurrency: 32,
+            existing: ExistingPolicy::Keep,
+            // An API server with several replicas waits 5 s before it calls a definition established.
+            establish_within: Duration::from_secs(60),
+            gone_within: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Watches a restore. Implementations must return quickly.
+pub trait RestoreProgress: Send + Sync {
+    /// The plan is gone through for the `pass`-th time (from 1), with so many objects to go.
+    fn pass(&self, pass: u32, objects: usize) {
+        let _ = (pass, objects);
+    }
+
+    /// A wave begins with so many objects.
+    fn wave(&self, wave: Wave, objects: usize) {
+        let _ = (wave, objects);
+    }
+
+    /// One more object is done; `failed` ones may be tried again.
+    fn object(&self, failed: bool) {
+        let _ = failed;
+    }
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl RestoreProgress for Unwatched {}
+
+/// Why a restore ended before it was through. The lease of the target stays: the same command
+/// continues.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The API server cannot be reached or does not know us (any more).
+    #[error("go on with the restore")]
+    Api(#[from] ApiError),
+    /// The recovery point cannot be read.
+    #[error("go on with the restore")]
+    Source(#[from] SourceError),
+    /// Another process has taken the target.
+    #[error("go on with the restore: another process has taken the target")]
+    LeaseLost,
+}
+
+impl RestoreError {
+    /// The prescriptive kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Api(error) => error.kind(),
+            Self::Source(error) => error.kind(),
+            Self::LeaseLost => ErrorKind::Conflict,
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let again = "run the same command again: it continues where this run ended";
+        match self {
+            Self::Api(error) => {
+                let mut problem = error.problem();
+                problem.guidance = format!("{}; then {again}", problem.guidance);
+                problem
+            }
+            Self::Source(error) => Problem::new(
+                Code::PackCorrupt,
+                format!("failed to {error}"),
+                format!("check the point with `lifeboat verify`; if it is whole, {again}"),
+            ),
+            Self::LeaseLost => Problem::new(
+                Code::TargetBusy,
+                format!("failed to {self}"),
+                "let the other restore end; then run the same command again",
+            ),
+        }
+    }
+}
+
+/// Pauses between passes that bring no progress, before the restore gives up: 3.5 s in all. Most
+/// failures that heal by themselves do so at once (a cache of the API server that lags behind, a
+/// controller that makes a ServiceAccount), so that the first pauses are short; what takes longer than
+/// all of them is not waited for.
+const IDLE_PAUSES: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(450),
+    Duration::from_millis(1_350),
+    Duration::from_millis(1_500),
+];
+
+/// Carries `plan` out. `facts` are those that the plan was made from; `lease` must be held.
+///
+/// Objects that fail do not stop the others: they are tried again until a pass brings no progress, and
+/// then stand in the outcome.
+///
+/// # Errors
+/// [`RestoreError`] only for what concerns every object.
+#[tracing::instrument(skip_all)]
+pub async fn restore(
+    api: &Api,
+    plan: &Plan,
+    facts: &TargetFacts,
+    source: &dyn ObjectSource,
+    lease: &Lease,
+    settings: &RestoreSettings,
+    progress: &dyn RestoreProgress,
+) -> Result<RestoreOutcome, RestoreError> {
+    lease.first_write().await;
+    let mut run = Run::new(api, plan, facts, source, lease, settings, progress);
+    // What can refuse or hide other objects comes when everything else is through all its passes.
+    let split = plan
+        .objects
+        .partition_point(|object| object.wave < Wave::AggregatedApis);
+    run.passes((0..split).collect()).await?;
+    run.last_steps().await?;
+    run.passes((split..plan.objects.len()).collect()).await?;
+    run.last_steps().await?;
+    Ok(run.outcome())
+}
+
+/// What all attempts share.
+struct Shared<'a> {
+    api: &'a Api,
+    plan: &'a Plan,
+    facts: &'a TargetFacts,
+    source: &'a dyn ObjectSource,
+    lease: &'a Lease,
+    settings: &'a RestoreSettings,
+    /// Source uids of owners: only their new uids are kept.
+    owners: HashSet<&'a str>,
+    uids: Mutex<HashMap<String, String>>,
+}
+
+struct Run<'a> {
+    shared: Shared<'a>,
+    progress: &'a dyn RestoreProgress,
+    slots: Vec<Slot>,
+    passes: u32,
+}
+
+/// Why an attempt ended early.
+enum Stop {
+    /// This object failed.
+    Failed(Failure),
+    /// The connection broke, again and again. Whether this concerns one object or all is not known.
+    Lost(crate::outcome::FailedStep, ApiError),
+    /// Every object would fail.
+    Fatal(RestoreError),
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        api: &'a Api,
+        plan: &'a Plan,
+        facts: &'a TargetFacts,
+        source: &'a dyn ObjectSource,
+        lease: &'a Lease,
+        settings: &'a RestoreSettings,
+        progress: &'a dyn RestoreProgress,
+    ) -> Self {
+        let owners = (plan.objects.iter())
+            .flat_map(|object| object.owners.iter().map(|owner| owner.source_uid.as_str()))
+            .collect();
+        Self {
+            shared: Shared {
+                api,
+                plan,
+                facts,
+                source,
+                lease,
+                settings,
+                owners,
+                uids: Mutex::default(),
+            },
+            progress,
+            slots: plan.objects.iter().map(|_| Slot::default()).collect(),
+            passes: 1,
+        }
+    }
+
+    /// Goes through these objects again and again until all are done or a pass brings no progress.
+    async fn passes(&mut self, mut todo: Vec<usize>) -> Result<(), RestoreError> {
+        let mut idle = IDLE_PAUSES.iter();
+        let mut pass = 1;
+        while !todo.is_empty() {
+            self.progress.pass(pass, todo.len());
+            let failed = self.pass(&todo).await?;
+            if failed.len() < todo.len() {
+                idle = IDLE_PAUSES.iter();
+            } else {
+                // Requests that were refused for what they say are refused again.
+                let may_heal = failed.iter().any(|&at| self.slots[at].may_heal());
+                match idle.next().filter(|_| may_heal) {
+                    Some(pause) => wait(*pause).await,
+                    None => break,
+                }
+            }
+            todo = failed;
+            pass += 1;
+        }
+        self.passes = self.passes.max(pass.saturating_sub(1));
+        Ok(())
+    }
+
+    /// Goes through these objects once, wave by wave and depth by depth, and gives back those that
+    /// failed.
+    async fn pass(&mut self, todo: &[usize]) -> Result<Vec<usize>, RestoreError> {
+        let objects = &self.shared.plan.objects;
+        let mut failed = Vec::new();
+        let mut wave = None;
+        for group in
+            todo.chunk_by(|&a, &b| (objects[a].wave, objects[a].depth) == (objects[b].wave, objects[b].depth))
+        {
+            let now = objects[group[0]].wave;
+            if wave.replace(now) != Some(now) {
+                let size = todo.iter().filter(|&&at| objects[at].wave == now).count();
+                self.progress.wave(now, size);
+            }
+            self.group(group, &mut failed).await?;
+        }
+        failed.sort_unstable();
+        Ok(failed)
+    }
+
+    /// Attempts the objects of one wave and depth, many at a time.
+    async fn group(&mut self, group: &[usize], failed: &mut Vec<usize>) -> Result<(), RestoreError> {
+        let taken: Vec<_> = (group.iter())
+            .map(|&at| (at, std::mem::take(&mut self.slots[at])))
+            .collect();
+        let shared = &self.shared;
+        let mut attempts = futures::stream::iter(taken)
+            .map(|(at, slot)| async move { (at, attempt::attempt(shared, at, slot).await) })
+            .buffer_unordered(shared.settings.concurrency.max(1));
+        while let Some((at, slot)) = attempts.next().await {
+            let slot = slot?;
+            let has_failed = slot.failure.is_some();
+            self.progress.object(has_failed);
+            if has_failed {
+                failed.push(at);
+            }
+            self.slots[at] = slot;
+        }
+        Ok(())
+    }
+
+    /// Steps that may need what the restored workloads serve. Those that fail are tried again by the
+    /// next call.
+    async fn last_steps(&mut self) -> Result<(), RestoreError> {
+        let objects = &self.shared.plan.objects;
+        let pending: Vec<_> = (objects.iter().zip(&mut self.slots).enumerate())
+            .filter(|(_, (object, slot))| {
+                object.after.contains(&Step::SetManagedFieldsLast)
+                    && slot.made.is_some()
+                    && !slot.last_done
+                    && object.action != Action::Keep
+            })
+            .map(|(at, (_, slot))| (at, std::mem::take(slot)))
+            .collect();
+        let shared = &self.shared;
+        // A webhook without a backend lets each of these requests wait for its timeout.
+        let mut steps = futures::stream::iter(pending)
+            .map(|(at, slot)| async move { (at, attempt::last_step(shared, at, slot).await) })
+            .buffer_unordered(shared.settings.concurrency.max(1));
+        while let Some((at, slot)) = steps.next().await {
+            self.slots[at] = slot?;
+        }
+        Ok(())
+    }
+
+    fn outcome(self) -> RestoreOutcome {
+        let results = (self.slots.into_iter())
+            .map(|slot| match slot.failure {
+                Some(failure) => ObjectResult::Failed(failure),
+                None => slot.result,
+            })
+            .collect();
+        RestoreOutcome {
+            results,
+            uids: self
+                .shared
+                .uids
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+            passes: self.passes,
+        }
+    }
+}
+
+impl Shared<'_> {
+    fn uid_of(&self, source_uid: &str) -> Option<String> {
+        (self.uids.lock().unwrap_or_else(PoisonError::into_inner))
+            .get(source_uid)
+            .cloned()
+    }
+
+    fn note_uid(&self, source_uid: &str, uid: &str) {
+        if self.owners.contains(source_uid) {
+            (self.uids.lock().unwrap_or_else(PoisonError::into_inner))
+                .insert(source_uid.to_owned(), uid.to_owned());
+        }
+    }
+}

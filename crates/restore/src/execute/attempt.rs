@@ -1,0 +1,386 @@
+//! One attempt at one object.
+
+use http::Method;
+use lifeboat_format::glance::glance;
+use lifeboat_model::{ErrorKind, ObjectRef};
+use lifeboat_plan::{
+    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body, onto,
+};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{RestoreError, Shared, Stop, steps};
+use crate::outcome::{FailedStep, Failure, ObjectResult};
+use crate::wire::{self, APPLY_PATCH, JSON, MANAGER, query_value, text};
+use lifeboat_apiserver::api::{Answer, ApiError};
+use lifeboat_apiserver::retry::wait;
+
+/// How far one object is, across passes.
+pub(super) struct Slot {
+    /// The uid in the target, once the object is there as ours.
+    pub(super) made: Option<String>,
+    /// How many of the steps that follow are done.
+    steps_done: usize,
+    /// Whether [`Step::SetManagedFieldsLast`] is done.
+    pub(super) last_done: bool,
+    /// What became of it, if it did not fail.
+    pub(super) result: ObjectResult,
+    /// Why the last attempt failed.
+    pub(super) failure: Option<Failure>,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            made: None,
+            steps_done: 0,
+            last_done: false,
+            result: ObjectResult::Restored,
+            failure: None,
+        }
+    }
+}
+
+impl Slot {
+    /// Whether the same attempt may succeed later without anybody doing anything. A 403 may: quotas
+    /// and admission answer it while a controller is still at work.
+    pub(super) fn may_heal(&self) -> bool {
+        (self.failure.as_ref()).is_some_and(|failure| match failure.kind {
+            ErrorKind::Retry | ErrorKind::Conflict | ErrorKind::Gone | ErrorKind::Denied => true,
+            ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Deadline | ErrorKind::Bug => false,
+        })
+    }
+}
+
+/// How often a request is made again because its answer was lost or somebody was faster.
+const RACES: u32 = 5;
+
+/// Attempts an object: what is done already is not done again.
+pub(super) async fn attempt(shared: &Shared<'_>, at: usize, mut slot: Slot) -> Result<Slot, RestoreError> {
+    if shared.lease.is_lost() {
+        return Err(RestoreError::LeaseLost);
+    }
+    let object = &shared.plan.objects[at];
+    let done = work(shared, object, &mut slot).await;
+    slot.failure = failure(shared, object, done).await?;
+    Ok(slot)
+}
+
+/// Why the object failed, if it did; an error if all others would fail as well.
+async fn failure(
+    shared: &Shared<'_>,
+    object: &PlannedObject,
+    done: Result<(), Stop>,
+) -> Result<Option<Failure>, RestoreError> {
+    match done {
+        Ok(()) => Ok(None),
+        Err(Stop::Failed(failure)) => Ok(Some(failure)),
+        // A server that answers others loses the connection over this object alone: a proxy that gives
+        // up on its admission, for one.
+        Err(Stop::Lost(step, error)) => match shared.api.get("/readyz", "*/*").await {
+            Ok(_) => Ok(Some(Failure::from_api(step, &object.target, &error))),
+            Err(_) => Err(error.into()),
+        },
+        Err(Stop::Fatal(error)) => Err(error),
+    }
+}
+
+/// Attempts the step that follows the last wave.
+pub(super) async fn last_step(shared: &Shared<'_>, at: usize, mut slot: Slot) -> Result<Slot, RestoreError> {
+    if slot
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.step != FailedStep::Ownership)
+    {
+        return Ok(slot);
+    }
+    let object = &shared.plan.objects[at];
+    let done = async {
+        let bodies = bodies(shared, object).await?;
+        let uid = slot.made.as_deref().unwrap_or_default();
+        steps::take(shared, object, &bodies, uid, Step::SetManagedFields).await
+    };
+    slot.failure = failure(shared, object, done.await).await?;
+    slot.last_done = slot.failure.is_none();
+    Ok(slot)
+}
+
+async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut Slot) -> Result<(), Stop> {
+    let known = shared.facts.existing.get(&object.target);
+    if object.action == Action::Keep {
+        if let Some(known) = known {
+            shared.note_uid(&object.source_uid, &known.uid);
+        }
+        slot.result = ObjectResult::Kept;
+        return Ok(());
+    }
+    if slot.made.is_none()
+        && object.action == Action::Create
+        && let Some(known) = known
+        && known.created_by_this_run
+        && is_ours(object, &known.body)
+    {
+        // The interrupted run made it. What may be missing are the steps that follow.
+        shared.note_uid(&object.source_uid, &known.uid);
+        slot.made = Some(known.uid.clone());
+    }
+    let steps_left = object.after.len() > slot.steps_done;
+    if slot.made.is_some() && !steps_left {
+        return Ok(());
+    }
+    let bodies = bodies(shared, object).await?;
+    if slot.made.is_none() {
+        match make(shared, object, &bodies).await? {
+            Made::Ours(uid) => {
+                shared.note_uid(&object.source_uid, &uid);
+                slot.made = Some(uid);
+            }
+            Made::Foreign(uid) => {
+                shared.note_uid(&object.source_uid, &uid);
+                slot.result = ObjectResult::KeptUnplanned;
+                slot.steps_done = object.after.len();
+                return Ok(());
+            }
+        }
+    }
+    let uid = slot.made.as_deref().unwrap_or_default();
+    for step in object.after.iter().skip(slot.steps_done) {
+        if *step != Step::SetManagedFieldsLast {
+            steps::take(shared, object, &bodies, uid, *step).await?;
+        }
+        slot.steps_done += 1;
+    }
+    Ok(())
+}
+
+async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Result<Bodies, Stop> {
+    let raw = (shared.source)
+        .object(object.locator.frame, object.locator.position)
+        .await
+        .map_err(|error| Stop::Fatal(error.into()))?;
+    body(shared.plan, object, &raw, &|uid| shared.uid_of(uid)).map_err(|error: BodyError| {
+        Stop::Failed(Failure::without_answer(
+            FailedStep::Prepare,
+            error.kind(),
+            error.to_string(),
+        ))
+    })
+}
+
+/// Whose object is in the target now.
+enum Made {
+    /// The plan's, with this uid.
+    Ours(String),
+    /// Somebody made it after the plan was made, and it stays.
+    Foreign(String),
+}
+
+async fn make(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
+    match object.action {
+        Action::Create | Action::Keep => create(shared, object, bodies, shared.settings.existing).await,
+        Action::CreateOrUpdate => create(shared, object, bodies, ExistingPolicy::Update).await,
+        Action::Update => update(shared, object, bodies).await,
+        Action::Recreate => recreate(shared, object, bodies).await,
+    }
+}
+
+async fn create(
+    shared: &Shared<'_>,
+    object: &PlannedObject,
+    bodies: &Bodies,
+    existing: ExistingPolicy,
+) -> Result<Made, Stop> {
+    let path = object_path(object);
+    let mut lost = None;
+    for _ in 0..RACES {
+        let error = match ask_to_create(shared, object, bodies).await {
+            Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
+            Err(error) => error,
+        };
+        let conflict = error.kind() == ErrorKind::Conflict;
+        if !conflict && !matches!(error, ApiError::Interrupted { .. }) {
+            return Err(stop(FailedStep::Create, &object.target, error));
+        }
+        // It exists, or nobody knows: reading it by its name tells, and nothing is made twice.
+        let live = (wire::read(shared.api, &path).await)
+            .map_err(|error| stop(FailedStep::Create, &object.target, error))?;
+        if let Some(live) = live {
+            let uid = text(&live, "/metadata/uid").to_owned();
+            let made_now = shared
+                .lease
+                .run()
+                .made(text(&live, "/metadata/creationTimestamp"));
+            if made_now && is_ours(object, &live) && object.action != Action::CreateOrUpdate {
+                return Ok(Made::Ours(uid));
+            }
+            return match existing {
+                ExistingPolicy::Keep => Ok(Made::Foreign(uid)),
+                ExistingPolicy::Update => update(shared, object, bodies).await,
+                ExistingPolicy::Recreate => {
+                    delete(shared, object, &uid).await?;
+                    continue;
+                }
+            };
+        }
+        lost = Some(error);
+    }
+    Err(match lost {
+        Some(error) => stop(FailedStep::Create, &object.target, error),
+        None => contended(FailedStep::Create),
+    })
+}
+
+/// One request that creates the object in the name of its first owner.
+async fn ask_to_create(
+    shared: &Shared<'_>,
+    object: &PlannedObject,
+    bodies: &Bodies,
+) -> Result<Answer, ApiError> {
+    let (manager, apply) = owner(object);
+    let manager = query_value(manager);
+    if apply {
+        // Without force: a field that somebody else set meanwhile is a conflict, which is read again.
+        let path = format!(
+            "{}?fieldManager={manager}&fieldValidation=Ignore",
+            object_path(object)
+        );
+        return wire::send(shared.api, Method::PATCH, &path, APPLY_PATCH, &bodies.create).await;
+    }
+    let collection = object.resource.path_in(object.target.namespace.as_deref());
+    let path = format!("{collection}?fieldManager={manager}&fieldValidation=Ignore");
+    wire::send(shared.api, Method::POST, &path, JSON, &bodies.create).await
+}
+
+/// In whose name the object is written, and whether by server-side apply.
+fn owner(object: &PlannedObject) -> (&str, bool) {
+    match &object.ownership {
+        Ownership::Single { manager, operation } => (manager, *operation == Operation::Apply),
+        Ownership::Several { first } => (first, false),
+        Ownership::None => (MANAGER, false),
+    }
+}
+
+/// Whether a live object that is young enough was made by this plan and not by somebody else at the
+/// same time: its creator's name is among the owners of its fields. An object without owners (a
+/// cluster's admission may drop them) is given the benefit of the doubt.
+fn is_ours(object: &PlannedObject, live: &Value) -> bool {
+    let (manager, _) = owner(object);
+    match live.pointer("/metadata/managedFields").and_then(Value::as_array) {
+        Some(entries) if !entries.is_empty() => {
+            entries.iter().any(|entry| text(entry, "/manager") == manager)
+        }
+        _ => true,
+    }
+}
+
+async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
+    let stop = |error| stop(FailedStep::Update, &object.target, error);
+    let path = object_path(object);
+    let put = format!(
+        "{path}?fieldManager={}&fieldValidation=Ignore",
+        query_value(owner(object).0)
+    );
+    for _ in 0..RACES {
+        let Some(live) = wire::read(shared.api, &path).await.map_err(stop)? else {
+            match ask_to_create(shared, object, bodies).await {
+                Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict
+                        || matches!(error, ApiError::Interrupted { .. }) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(stop(error)),
+            }
+        };
+        let wanted = onto(&bodies.create, &live);
+        match wire::send(shared.api, Method::PUT, &put, JSON, &wanted).await {
+            Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {}
+            Err(error) => return Err(stop(error)),
+        }
+    }
+    Err(contended(FailedStep::Update))
+}
+
+async fn recreate(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
+    let path = object_path(object);
+    let live = (wire::read(shared.api, &path).await)
+        .map_err(|error| stop(FailedStep::Delete, &object.target, error))?;
+    if let Some(live) = live {
+        let made_now = shared
+            .lease
+            .run()
+            .made(text(&live, "/metadata/creationTimestamp"));
+        let uid = text(&live, "/metadata/uid");
+        if made_now && is_ours(object, &live) {
+            return Ok(Made::Ours(uid.to_owned()));
+        }
+        delete(shared, object, uid).await?;
+    }
+    create(shared, object, bodies, ExistingPolicy::Recreate).await
+}
+
+/// Deletes the object with this uid and waits until it is gone.
+async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &str) -> Result<(), Stop> {
+    let path = object_path(object);
+    let stop = |error| stop(FailedStep::Delete, &object.target, error);
+    match wire::delete(shared.api, &path, uid, None).await {
+        Ok(()) => {}
+        // The name belongs to another object by now, so that the one we meant is gone.
+        Err(error) if error.kind() == ErrorKind::Conflict => {}
+        Err(error) => return Err(stop(error)),
+    }
+    let until = Instant::now() + shared.settings.gone_within;
+    let mut pause = std::time::Duration::from_millis(10);
+    loop {
+        let live = wire::read(shared.api, &path).await.map_err(stop)?;
+        let Some(live) = live.filter(|live| text(live, "/metadata/uid") == uid) else {
+            return Ok(());
+        };
+        if Instant::now() >= until {
+            let finalizers = live.pointer("/metadata/finalizers").unwrap_or(&Value::Null);
+            return Err(Stop::Failed(Failure::without_answer(
+                FailedStep::Delete,
+                ErrorKind::Deadline,
+                format!("it still exists, held by its finalizers {finalizers}"),
+            )));
+        }
+        wait(pause).await;
+        pause = (pause * 2).min(std::time::Duration::from_secs(1));
+    }
+}
+
+pub(super) fn object_path(object: &PlannedObject) -> String {
+    let ObjectRef { namespace, name, .. } = &object.target;
+    object.resource.object_path(namespace.as_deref(), name)
+}
+
+fn uid_of(answer: &Answer) -> String {
+    // An aggregated API may answer with something that has no uid; nobody can own by it then.
+    glance(&answer.body)
+        .map(|seen| seen.uid.into_owned())
+        .unwrap_or_default()
+}
+
+fn contended(step: FailedStep) -> Stop {
+    Stop::Failed(Failure::without_answer(
+        step,
+        ErrorKind::Conflict,
+        "somebody else changes it all the time".to_owned(),
+    ))
+}
+
+/// Sorts an error: what concerns every object ends the restore, and the same command continues it.
+pub(super) fn stop(step: FailedStep, object: &ObjectRef, error: ApiError) -> Stop {
+    match &error {
+        ApiError::Refused(refusal) if refusal.status != 401 => {
+            Stop::Failed(Failure::from_api(step, object, &error))
+        }
+        ApiError::TooLarge { .. } | ApiError::Request { .. } => {
+            Stop::Failed(Failure::from_api(step, object, &error))
+        }
+        ApiError::Interrupted { .. } => Stop::Lost(step, error),
+        _ => Stop::Fatal(error.into()),
+    }
+}

@@ -1,0 +1,364 @@
+//! One restore at a time per target: the Lease `kube-system/lifeboat-restore`.
+//!
+//! The Lease does two things. It keeps a second restore out. And its `creationTimestamp` is the start of
+//! the run on the server's own clock: what exists and is younger was made by the run, also after the
+//! run was interrupted and begun again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_store::ports::Clock;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::holder::Holder;
+use super::wire::{self, JSON, MERGE_PATCH, text};
+use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::retry::wait;
+
+mod record;
+
+pub use record::RunRecord;
+
+/// The namespace of the Lease; every cluster has it.
+pub const LEASE_NAMESPACE: &str = "kube-system";
+/// The name of the Lease.
+pub const LEASE_NAME: &str = "lifeboat-restore";
+
+const COLLECTION: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/lifeboat-restore";
+
+/// How long a holder that shows no sign of life is believed, in seconds. The value of leader election
+/// in Kubernetes itself (`LeaseDuration` of its controllers).
+const DURATION_SECONDS: u32 = 15;
+/// How often a holder shows that it lives: three signs may be lost before it is taken for dead.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// How often a foreign holder is looked at while it is waited for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a lease that others change at the same moment is read again.
+const RACES: usize = 8;
+
+/// Why the target could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// A living process restores into the target.
+    #[error("take the target: {holder} restores into it since {since}")]
+    Busy {
+        /// The holder as the Lease names it.
+        holder: String,
+        /// Since when.
+        since: String,
+    },
+    /// The Lease was lost to somebody else while we worked.
+    #[error("keep the target: the lease is now held by {holder:?}")]
+    Lost {
+        /// The holder as the Lease names it; empty where the Lease is gone.
+        holder: String,
+    },
+    /// The API server refused.
+    #[error("take the target by its lease {LEASE_NAMESPACE}/{LEASE_NAME}")]
+    Api(#[from] ApiError),
+    /// The Lease is not one that we made.
+    #[error("read the lease {LEASE_NAMESPACE}/{LEASE_NAME}: {why}")]
+    Strange {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl LeaseError {
+    /// The prescriptive kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Busy { .. } | Self::Lost { .. } => ErrorKind::Conflict,
+            Self::Strange { .. } => ErrorKind::Invalid,
+            Self::Api(error) => error.kind(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Busy { .. } | Self::Lost { .. } => Problem::new(
+                Code::TargetBusy,
+                format!("failed to {self}"),
+                format!(
+                    "wait for the other restore to end, or end it; if you are sure that it is dead, run `kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`"
+                ),
+            ),
+            Self::Api(error) => error.problem(),
+            Self::Strange { .. } => Problem::new(
+                Code::TargetBusy,
+                format!("failed to {self}"),
+                format!(
+                    "look at it with `kubectl -n {LEASE_NAMESPACE} get lease {LEASE_NAME} -o yaml` and delete it if no restore runs"
+                ),
+            ),
+        }
+    }
+}
+
+/// Who asks for the target and what for.
+pub struct LeaseRequest {
+    /// The process that asks.
+    pub holder: Holder,
+    /// A holder that is known to have ended.
+    pub ended: Option<Holder>,
+    /// A digest of everything that the plan follows from (point, cluster, options): an interrupted run
+    /// is continued by the same inputs only.
+    pub inputs: String,
+    /// The time, for the fields that people read. No decision rests on it.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The target, taken. Renewed in the background until it is released or dropped.
+pub struct Lease {
+    held: Arc<Held>,
+    renewal: JoinHandle<()>,
+    record: RunRecord,
+    taken: Instant,
+}
+
+struct Held {
+    api: Api,
+    holder: Holder,
+    clock: Arc<dyn Clock>,
+    uid: String,
+    /// The version that the next write of ours expects.
+    version: Mutex<String>,
+    lost: AtomicBool,
+}
+
+impl Lease {
+    /// Takes the target: makes the Lease, or takes it over from a holder that is dead.
+    ///
+    /// # Errors
+    /// [`LeaseError::Busy`] where the holder lives.
+    pub async fn acquire(api: &Api, request: LeaseRequest) -> Result<Self, LeaseError> {
+        for _ in 0..RACES {
+            let (lease, resumed) = match wire::read(api, PATH).await? {
+                None => match create(api, &request).await? {
+                    Some(lease) => (lease, false),
+                    None => continue,
+                },
+                Some(found) => match take_over(api, &request, found).await? {
+                    Some(taken) => taken,
+                    None => continue,
+                },
+            };
+            let record = RunRecord::read(&lease, resumed).ok_or(LeaseError::Strange {
+                why: "its creationTimestamp is not in whole seconds of UTC",
+            })?;
+            let held = Arc::new(Held {
+                api: api.clone(),
+                holder: request.holder,
+                clock: request.clock,
+                uid: text(&lease, "/metadata/uid").to_owned(),
+                version: Mutex::new(text(&lease, "/metadata/resourceVersion").to_owned()),
+                lost: AtomicBool::new(false),
+            });
+            let renewal = tokio::spawn(keep(Arc::clone(&held)));
+            return Ok(Self {
+                held,
+                renewal,
+                record,
+                taken: Instant::now(),
+            });
+        }
+        Err(LeaseError::Busy {
+            holder: "somebody who takes and gives it back again and again".to_owned(),
+            since: "now".to_owned(),
+        })
+    }
+
+    /// What is known about the run.
+    #[must_use]
+    pub fn run(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// Whether somebody else has taken the target from us. Nothing may be written any more.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.held.lost.load(Ordering::SeqCst)
+    }
+
+    /// Waits until every object made from now on has a later `creationTimestamp` than the Lease. The
+    /// stamps count in seconds, so that an object made just before the run, in the same second, could
+    /// not be told from one made by it. Usually the second has passed while the plan was made.
+    pub async fn first_write(&self) {
+        if !self.record.resumed {
+            wait((self.taken + Duration::from_secs(1)).saturating_duration_since(Instant::now())).await;
+        }
+    }
+
+    /// Gives the target back: the run is over, and the same command begins a new one.
+    ///
+    /// # Errors
+    /// What the API server says. The Lease then stays, and the same command finds a finished run.
+    pub async fn release(self) -> Result<(), LeaseError> {
+        self.renewal.abort();
+        let _version = self.held.version.lock().await;
+        wire::delete(&self.held.api, PATH, &self.held.uid, None).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+impl Held {
+    /// Shows that we live, as long as the Lease is ours.
+    async fn write(&self) -> Result<(), LeaseError> {
+        let mut version = self.version.lock().await;
+        loop {
+            let patch = json!({
+                "metadata": { "resourceVersion": version.as_str() },
+                "spec": { "renewTime": now(&*self.clock) },
+            });
+            let path = format!("{PATH}?fieldManager={}", wire::MANAGER);
+            match wire::send_again(&self.api, Method::PATCH, &path, MERGE_PATCH, &patch).await {
+                Ok(answer) => {
+                    let lease: Value = answer.json()?;
+                    text(&lease, "/metadata/resourceVersion").clone_into(&mut version);
+                    return Ok(());
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {
+                    // Our own write whose answer was lost looks the same as a thief's.
+                    let found = wire::read(&self.api, PATH).await?.unwrap_or_default();
+                    let holder = text(&found, "/spec/holderIdentity");
+                    if holder != self.holder.to_string() || text(&found, "/metadata/uid") != self.uid {
+                        self.lost.store(true, Ordering::SeqCst);
+                        return Err(LeaseError::Lost {
+                            holder: holder.to_owned(),
+                        });
+                    }
+                    text(&found, "/metadata/resourceVersion").clone_into(&mut version);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Renews until the Lease is lost or the task is ended.
+async fn keep(held: Arc<Held>) {
+    while !held.lost.load(Ordering::SeqCst) {
+        wait(RENEW_EVERY).await;
+        if let Err(error) = held.write().await {
+            tracing::warn!(%error, "the lease of the target was not renewed");
+        }
+    }
+}
+
+fn now(clock: &dyn Clock) -> String {
+    // `MicroTime` wants exactly six digits behind the second.
+    format!("{:.6}", clock.now())
+}
+
+/// The Lease as this request wants it.
+fn wanted(request: &LeaseRequest, transitions: u64) -> Value {
+    let now = now(&*request.clock);
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": LEASE_NAME,
+            "namespace": LEASE_NAMESPACE,
+            "annotations": { record::INPUTS: request.inputs },
+        },
+        "spec": {
+            "holderIdentity": request.holder.to_string(),
+            "leaseDurationSeconds": DURATION_SECONDS,
+            "acquireTime": now,
+            "renewTime": now,
+            "leaseTransitions": transitions,
+        }
+    })
+}
+
+/// Makes the Lease. Nothing where it exists: by somebody who was faster, or by ourselves when the first
+/// answer was lost. Reading it tells which.
+async fn create(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, LeaseError> {
+    let path = format!("{COLLECTION}?fieldManager={}", wire::MANAGER);
+    match wire::send_again(api, Method::POST, &path, JSON, &wanted(request, 0)).await {
+        Ok(answer) => Ok(Some(answer.json()?)),
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes over a Lease that exists. Nothing where it changed under our hands.
+async fn take_over(
+    api: &Api,
+    request: &LeaseRequest,
+    found: Value,
+) -> Result<Option<(Value, bool)>, LeaseError> {
+    let identity = text(&found, "/spec/holderIdentity").to_owned();
+    if identity == request.holder.to_string() {
+        // We are one process with one run at a time: this is our own create whose answer was lost.
+        return Ok(Some((found, false)));
+    }
+    let busy = || LeaseError::Busy {
+        holder: identity.clone(),
+        since: text(&found, "/spec/acquireTime").to_owned(),
+    };
+    match identity.parse::<Holder>() {
+        _ if identity.is_empty() => {}
+        Ok(holder) if request.holder.knows_ended(&holder) || request.ended.as_ref() == Some(&holder) => {}
+        Ok(holder) if holder.host == request.holder.host && request.holder.start != 0 => return Err(busy()),
+        _ => {
+            if !stays_silent(api, &found).await? {
+                return Err(busy());
+            }
+        }
+    }
+    let uid = text(&found, "/metadata/uid");
+    let version = text(&found, "/metadata/resourceVersion");
+    if record::inputs(&found) != request.inputs {
+        // Another restore was left unfinished here. Ours is a new run with a start of its own.
+        return match wire::delete(api, PATH, uid, Some(version)).await {
+            Ok(()) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let transitions = found.pointer("/spec/leaseTransitions").and_then(Value::as_u64);
+    let mut lease = found.clone();
+    lease["spec"] = wanted(request, transitions.unwrap_or(0) + 1)["spec"].take();
+    let path = format!("{PATH}?fieldManager={}", wire::MANAGER);
+    match wire::send_again(api, Method::PUT, &path, JSON, &lease).await {
+        Ok(answer) => Ok(Some((answer.json()?, true))),
+        Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the holder gives no sign of life for as long as it promised to. Watching it with our own
+/// clock makes clocks that differ or jump harmless (client-go's leader election does the same).
+async fn stays_silent(api: &Api, found: &Value) -> Result<bool, LeaseError> {
+    let promised = found
+        .pointer("/spec/leaseDurationSeconds")
+        .and_then(Value::as_u64);
+    let until = Instant::now() + Duration::from_secs(promised.unwrap_or(DURATION_SECONDS.into()).min(120));
+    let version = text(found, "/metadata/resourceVersion");
+    while Instant::now() < until {
+        wait(LOOK_EVERY).await;
+        match wire::read(api, PATH).await? {
+            Some(again) if text(&again, "/metadata/resourceVersion") != version => return Ok(false),
+            Some(_) => {}
+            None => return Ok(true),
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,255 @@
+//! What can be found out before anything is written: whether the target is healthy, whether we may
+//! write what the plan says, and whether it accepts objects that go there in another version.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use http::Method;
+use lifeboat_model::{Code, ErrorKind, Problem, ResourceType};
+use lifeboat_plan::{Action, Operation, Ownership, Plan, PlannedObject, Step, TargetFacts, body};
+use serde_json::json;
+
+use super::execute::{ObjectSource, RestoreError};
+use super::outcome::answer;
+use super::wire::{self, JSON, MANAGER};
+use lifeboat_apiserver::api::{Api, ApiError};
+
+/// How many questions are under way at a time.
+const QUESTIONS: usize = 16;
+
+/// How many namespaces or objects a problem names.
+const NAMED: usize = 5;
+
+/// Asks the target everything that would otherwise be learnt in the middle of the restore. Writes
+/// nothing; an empty list means that the restore may begin.
+///
+/// # Errors
+/// [`RestoreError`] where the questions cannot be asked.
+#[tracing::instrument(skip_all)]
+pub async fn preflight(
+    api: &Api,
+    plan: &Plan,
+    facts: &TargetFacts,
+    source: &dyn ObjectSource,
+) -> Result<Vec<Problem>, RestoreError> {
+    if let Err(error) = api.get("/readyz", "*/*").await {
+        return match error.refusal() {
+            // Whoever may not ask about health may still restore.
+            Some(refusal) if refusal.status == 403 => Ok(Vec::new()),
+            Some(refusal) => Ok(vec![Problem::new(
+                Code::ClusterUnreachable,
+                format!(
+                    "the API server of the target says that it is not ready: {}",
+                    refusal.status
+                ),
+                "see which part is not ready with `kubectl get --raw '/readyz?verbose'`",
+            )]),
+            None => Err(error.into()),
+        };
+    }
+    let mut problems = permissions(api, plan).await?;
+    problems.extend(strict_dry_runs(api, plan, facts, source).await?);
+    Ok(problems)
+}
+
+/// What the plan does with a type: verb, subresource, and the namespaces.
+type Needs<'a> = BTreeMap<(&'a str, &'a str, &'a str, &'a str), BTreeSet<Option<&'a str>>>;
+
+fn needs(plan: &Plan) -> Needs<'_> {
+    let mut needs = Needs::new();
+    for object in &plan.objects {
+        let resource: &ResourceType = &object.resource;
+        let mut need = |verb, subresource| {
+            needs
+                .entry((
+                    resource.group.as_str(),
+                    resource.resource.as_str(),
+                    subresource,
+                    verb,
+                ))
+                .or_default()
+                .insert(object.target.namespace.as_deref());
+        };
+        let verbs: &[&str] = match object.action {
+            Action::Keep => continue,
+            Action::Create => &["create", "get"],
+            Action::CreateOrUpdate | Action::Update => &["create", "get", "update"],
+            Action::Recreate => &["create", "get", "delete"],
+        };
+        for verb in verbs {
+            need(verb, "");
+        }
+        let apply = Operation::Apply;
+        if matches!(&object.ownership, Ownership::Single { operation, .. } if *operation == apply) {
+            need("patch", "");
+        }
+        for step in &object.after {
+            match step {
+                Step::WaitEstablished => {}
+                Step::SetManagedFields | Step::SetManagedFieldsLast => need("patch", ""),
+                Step::SetStatus => need("patch", "status"),
+                Step::FinishJob => {
+                    need("patch", "status");
+                    need("patch", "");
+                }
+            }
+        }
+    }
+    needs
+}
+
+async fn permissions(api: &Api, plan: &Plan) -> Result<Vec<Problem>, RestoreError> {
+    let needs = needs(plan);
+    // An administrator is recognised by one question instead of one for each type and verb.
+    if needs.is_empty() || may(api, "*", "*", "*", "*", None).await? {
+        return Ok(Vec::new());
+    }
+    let denied: Vec<Option<Problem>> = futures::stream::iter(&needs)
+        .map(|(&(group, resource, subresource, verb), namespaces)| async move {
+            if may(api, group, resource, subresource, verb, None).await? {
+                return Ok(None);
+            }
+            let mut missing = Vec::new();
+            for namespace in namespaces {
+                match namespace {
+                    Some(name) if may(api, group, resource, subresource, verb, Some(name)).await? => {}
+                    Some(name) => missing.push(*name),
+                    None => missing.push("the whole cluster"),
+                }
+            }
+            Ok::<_, ApiError>(
+                (!missing.is_empty()).then(|| denial(group, resource, subresource, verb, &missing)),
+            )
+        })
+        .buffered(QUESTIONS)
+        .try_collect()
+        .await?;
+    Ok(denied.into_iter().flatten().collect())
+}
+
+fn denial(group: &str, resource: &str, subresource: &str, verb: &str, missing: &[&str]) -> Problem {
+    let mut what = lifeboat_model::TypeName::new(group, resource).to_string();
+    if !subresource.is_empty() {
+        what = format!("{what}/{subresource}");
+    }
+    Problem::new(
+        Code::Forbidden,
+        format!(
+            "the plan needs the permission to {verb} {what} in {}",
+            some_of(missing)
+        ),
+        format!("grant it, and check with `kubectl auth can-i {verb} {what} --all-namespaces`"),
+    )
+}
+
+fn some_of(names: &[&str]) -> String {
+    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(NAMED) {
+        None | Some(0) => named,
+        Some(more) => format!("{named} and {more} more"),
+    }
+}
+
+/// Asks whether we may (`SelfSubjectAccessReview`). Nothing is stored by it.
+async fn may(
+    api: &Api,
+    group: &str,
+    resource: &str,
+    subresource: &str,
+    verb: &str,
+    namespace: Option<&str>,
+) -> Result<bool, ApiError> {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": { "resourceAttributes": {
+            "group": group,
+            "resource": resource,
+            "subresource": subresource,
+            "verb": verb,
+            "namespace": namespace.unwrap_or_default(),
+        }},
+    });
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let answer = wire::send_again(api, Method::POST, path, JSON, &review).await?;
+    let answer: serde_json::Value = answer.json()?;
+    Ok(answer.pointer("/status/allowed") == Some(&serde_json::Value::Bool(true)))
+}
+
+/// Shows the server every object that goes there in another version than it was captured in: with
+/// strict validation it names each field that would be lost.
+async fn strict_dry_runs(
+    api: &Api,
+    plan: &Plan,
+    facts: &TargetFacts,
+    source: &dyn ObjectSource,
+) -> Result<Vec<Problem>, RestoreError> {
+    let problems: Vec<Option<Problem>> = futures::stream::iter(plan.objects.iter().filter(|o| o.preflight))
+        .map(|object| dry_run(api, plan, facts, source, object))
+        .buffered(QUESTIONS)
+        .try_collect()
+        .await?;
+    Ok(problems.into_iter().flatten().collect())
+}
+
+async fn dry_run(
+    api: &Api,
+    plan: &Plan,
+    facts: &TargetFacts,
+    source: &dyn ObjectSource,
+    object: &PlannedObject,
+) -> Result<Option<Problem>, RestoreError> {
+    let raw = source
+        .object(object.locator.frame, object.locator.position)
+        .await?;
+    // Owners need not exist for validation; their uids may be anything.
+    let made = body(plan, object, &raw, &|uid| Some(uid.to_owned()));
+    let mut wanted = match made {
+        Ok(bodies) => bodies.create,
+        Err(error) => return Ok(Some(refused(object, &error.to_string()))),
+    };
+    let mut namespace = object.target.namespace.as_deref();
+    if let Some(name) = namespace
+        && !exists(facts, name)
+    {
+        // The namespace is part of the plan; validation is the same in one that exists.
+        namespace = Some("default");
+        wanted["metadata"]["namespace"] = "default".into();
+    }
+    let path = format!(
+        "{}?dryRun=All&fieldValidation=Strict&fieldManager={MANAGER}",
+        object.resource.path_in(namespace)
+    );
+    match wire::send_again(api, Method::POST, &path, JSON, &wanted).await {
+        Ok(_) => Ok(None),
+        Err(error) => match error.kind() {
+            ErrorKind::Invalid if error.refusal().is_some() => {
+                Ok(Some(refused(object, &answer(&object.target, &error))))
+            }
+            // It exists, its admission is not up, or we may not: found out by other means.
+            _ if error.refusal().is_some() => Ok(None),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+fn exists(facts: &TargetFacts, namespace: &str) -> bool {
+    namespace == "default"
+        || (facts.existing).contains_key(&lifeboat_model::ObjectRef::new(
+            "namespaces".into(),
+            None,
+            namespace,
+        ))
+}
+
+fn refused(object: &PlannedObject, why: &str) -> Problem {
+    Problem::new(
+        Code::TypeNotServed,
+        format!(
+            "{} does not go into the target as {}: {why}",
+            object.source,
+            object.resource.api_version()
+        ),
+        "leave it out with `--exclude-type` or `--name`, change it by a patch, or upgrade the target",
+    )
+}

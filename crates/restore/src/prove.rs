@@ -1,0 +1,366 @@
+//! Reads the target back after a restore and says whether the plan came true.
+//!
+//! The proof trusts nothing that the restore said: every type of the plan is listed again, every planned
+//! object is compared with its planned body, and what nobody planned is named.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use lifeboat_format::glance::glance;
+use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType};
+use lifeboat_plan::report::{Proof, Report, ReportBuilder};
+use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
+use serde_json::Value;
+
+use crate::execute::{ObjectSource, RestoreOutcome, RunRecord, SourceError};
+use crate::outcome::ObjectResult;
+use crate::survey::listing::{ListError, collect, pin};
+use crate::survey::parse;
+use crate::wire::text;
+use lifeboat_apiserver::api::{Api, ApiError};
+
+pub mod owners;
+mod settle;
+mod unplanned;
+
+/// How a proof works.
+#[derive(Debug, Clone)]
+pub struct ProveSettings {
+    /// How long controllers may take for what the proof requires of them: claims and volumes that were
+    /// bound to each other are bound again.
+    pub settle_within: Duration,
+}
+
+impl Default for ProveSettings {
+    fn default() -> Self {
+        Self {
+            // The binder looks at unbound claims at least every 15 s (`pvclaimbinder-sync-period`).
+            settle_within: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The objects of a type could not be read back.
+    #[error("read back {path}")]
+    List {
+        /// The path of the list.
+        path: String,
+        /// What happened.
+        #[source]
+        cause: ListError,
+    },
+    /// Another request failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The recovery point cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+impl ProveError {
+    /// The prescriptive kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::List { cause, .. } => cause.kind(),
+            Self::Api(error) => error.kind(),
+            Self::Source(error) => error.kind(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::List { cause, .. } => cause.problem(),
+            Self::Api(error) => error.problem(),
+            Self::Source(error) => Problem::new(
+                Code::PackCorrupt,
+                format!("failed to {error}"),
+                "check the point with `lifeboat verify`",
+            ),
+        }
+    }
+}
+
+/// Types read back at a time.
+const TYPES_AT_A_TIME: usize = 4;
+
+/// What a proof found.
+#[derive(Debug)]
+pub struct Proven {
+    /// The report.
+    pub report: Report,
+    /// Ready and wanted replicas of the workloads, when they were read back. Nothing is required of
+    /// them: images may take any time to come.
+    pub readiness: BTreeMap<ObjectRef, (u64, u64)>,
+}
+
+/// Reads back everything of the plan's types, compares, and reports. Waits a bounded time before for
+/// what the plan requires of controllers.
+///
+/// The report follows from the target alone, never from what this process saw while it restored: after
+/// an interruption it is the same.
+///
+/// # Errors
+/// [`ProveError`]; a proof with a gap would be none.
+#[tracing::instrument(skip_all)]
+pub async fn prove(
+    api: &Api,
+    plan: &Plan,
+    facts: &TargetFacts,
+    source: &dyn ObjectSource,
+    outcome: &RestoreOutcome,
+    run: &RunRecord,
+    settings: &ProveSettings,
+) -> Result<Proven, ProveError> {
+    let mut unsettled = settle::settle(api, plan, source, outcome, settings).await?;
+    let mut types: BTreeMap<&ResourceType, Vec<usize>> = BTreeMap::new();
+    for (at, object) in plan.objects.iter().enumerate() {
+        types.entry(&object.resource).or_default().push(at);
+    }
+    let version = pin(api).await?;
+    let proving = Proving {
+        api,
+        plan,
+        source,
+        outcome,
+        run,
+        version: version.clone(),
+        report: Mutex::new(Report::begin(plan)),
+    };
+    let read: Vec<Found> = futures::stream::iter(types)
+        .map(|(resource, places)| proving.read_back(resource, places))
+        .buffer_unordered(TYPES_AT_A_TIME)
+        .try_collect()
+        .await?;
+    let mut report = proving
+        .report
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let (mut unplanned, mut readiness) = (Vec::new(), BTreeMap::new());
+    for found in read {
+        unplanned.extend(found.unplanned);
+        readiness.extend(found.readiness);
+    }
+    for (at, failure) in outcome.failures() {
+        report.fail(at, failure.to_string());
+        unsettled.remove(&at);
+    }
+    for (at, why) in unsettled {
+        report.fail(at, why);
+    }
+    let selecting = unplanned::selecting(api, &version, &unplanned).await?;
+    for unplanned in unplanned::explain(unplanned, &selecting, facts, plan.redactor()) {
+        report.unplanned(unplanned.object, unplanned.origin);
+    }
+    Ok(Proven {
+        report: report.finish(),
+        readiness,
+    })
+}
+
+struct Proving<'a> {
+    api: &'a Api,
+    plan: &'a Plan,
+    source: &'a dyn ObjectSource,
+    outcome: &'a RestoreOutcome,
+    run: &'a RunRecord,
+    /// The version of the cluster that is read.
+    version: String,
+    report: Mutex<ReportBuilder<'a>>,
+}
+
+/// What one type's list tells beyond the planned objects.
+struct Found {
+    unplanned: Vec<unplanned::Unplanned>,
+    readiness: Vec<(ObjectRef, (u64, u64))>,
+}
+
+/// What one type's list holds that the proof looks at.
+#[derive(Default)]
+struct Read {
+    planned: HashMap<usize, Vec<u8>>,
+    unplanned: Vec<Value>,
+}
+
+impl Proving<'_> {
+    async fn read_back(&self, resource: &ResourceType, places: Vec<usize>) -> Result<Found, ProveError> {
+        let mut read = self.list(resource, &places).await?;
+        let mut found = Found {
+            unplanned: unplanned::of_type(resource, read.unplanned),
+            readiness: Vec::new(),
+        };
+        for at in places {
+            let object = &self.plan.objects[at];
+            let live = read.planned.remove(&at).and_then(|raw| parse(&raw, resource));
+            let Some(live) = live else {
+                // What is neither proven nor failed counts as missing.
+                continue;
+            };
+            if let Some(ready) = settle::readiness(&live) {
+                found.readiness.push((object.target.clone(), ready));
+            }
+            let raw = (self.source)
+                .object(object.locator.frame, object.locator.position)
+                .await?;
+            self.compare(at, object, &raw, &live);
+        }
+        Ok(found)
+    }
+
+    async fn list(&self, resource: &ResourceType, places: &[usize]) -> Result<Read, ProveError> {
+        let by_name: HashMap<(&str, &str), usize> = (places.iter())
+            .map(|&at| {
+                let target = &self.plan.objects[at].target;
+                let namespace = target.namespace.as_deref().unwrap_or_default();
+                ((namespace, target.name.as_str()), at)
+            })
+            .collect();
+        let path = resource.collection_path();
+        let read = collect(self.api, &path, Some(&self.version), |read: &mut Read, item| {
+            let Ok(seen) = glance(item) else {
+                return;
+            };
+            let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
+            if let Some(&at) = by_name.get(&key) {
+                read.planned.insert(at, item.to_vec());
+            } else if let Some(body) = parse(item, resource)
+                && self.run.made(text(&body, "/metadata/creationTimestamp"))
+            {
+                read.unplanned.push(body);
+            }
+        })
+        .await;
+        match read {
+            Ok(read) => Ok(read),
+            // Its definition was not restored, so that nothing of it can be there.
+            Err(ListError::Api(error)) if error.status() == Some(404) => Ok(Read::default()),
+            Err(cause) => Err(ProveError::List { path, cause }),
+        }
+    }
+
+    fn compare(&self, at: usize, object: &PlannedObject, raw: &[u8], live: &Value) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.outcome.results.get(at) == Some(&ObjectResult::KeptUnplanned) {
+            report.fail(
+                at,
+                "somebody else made it after the plan was made, and it was kept",
+            );
+        }
+        // An owner that failed has no uid; the object that needs it failed too and is reported so.
+        let uids = |uid: &str| {
+            Some(
+                self.outcome
+                    .uids
+                    .get(uid)
+                    .cloned()
+                    .unwrap_or_else(|| uid.to_owned()),
+            )
+        };
+        match body(self.plan, object, raw, &uids) {
+            Ok(bodies) => {
+                let admitted = admitted(object, &bodies, live, self.plan.redactor());
+                let proof = Proof {
+                    bodies: &bodies,
+                    answered: (object.action != Action::Keep).then_some(&admitted),
+                    live,
+                };
+                report.prove(at, proof);
+            }
+            Err(error) => report.fail(at, error.to_string()),
+        }
+    }
+}
+
+/// The object as the server admitted it, worked out from the live one: a field that differs from the
+/// plan and belongs to nobody but those in whose names the restore wrote can only have got its value
+/// while it was written. That is as good as the server's answer, and can be read after an interruption
+/// as well, when the answer is gone.
+fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Redactor) -> Value {
+    let planned = planned_managers(object, bodies);
+    let mut admitted = bodies.create.clone();
+    for difference in compare(&bodies.create, live, redactor) {
+        if difference.difference == Difference::Missing {
+            continue;
+        }
+        let owners = owners::field_owners(live, &difference.path);
+        if owners
+            .iter()
+            .all(|owner| planned.contains(&owner.manager.as_str()))
+        {
+            graft(&mut admitted, live, &difference.path);
+        }
+    }
+    admitted
+}
+
+/// Copies the value at `pointer` from one document into another, with the lists around it.
+fn graft(into: &mut Value, from: &Value, pointer: &str) {
+    let mut at = into;
+    let mut source = from;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        let index = token.parse::<usize>().ok();
+        let next = match (source, index) {
+            (Value::Array(elements), Some(index)) => elements.get(index),
+            (other, _) => other.get(&token),
+        };
+        let Some(next) = next else {
+            return;
+        };
+        match (&mut *at, index) {
+            (Value::Array(elements), Some(index)) => {
+                while elements.len() <= index {
+                    elements.push(Value::Null);
+                }
+                at = &mut elements[index];
+            }
+            (Value::Object(members), _) => at = members.entry(token).or_insert(Value::Null),
+            (other, _) => {
+                *other = source.clone();
+                return;
+            }
+        }
+        source = next;
+    }
+    *at = source.clone();
+}
+
+/// The managers in whose names the restore wrote.
+fn planned_managers<'a>(object: &'a PlannedObject, bodies: &'a Bodies) -> Vec<&'a str> {
+    use lifeboat_plan::Ownership;
+    let mut names = vec![crate::wire::MANAGER];
+    match &object.ownership {
+        Ownership::Single { manager, .. } => names.push(manager),
+        Ownership::Several { first } => names.push(first),
+        Ownership::None => {}
+    }
+    let listed = bodies.managed_fields.as_ref().and_then(Value::as_array);
+    names.extend(listed.into_iter().flatten().map(|entry| text(entry, "/manager")));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::graft;
+
+    #[test]
+    fn a_value_is_grafted_with_the_lists_around_it() {
+        let live = json!({"a": {"list": [{"x": 1}, {"x": 2, "y": 3}]}, "b/c": 4});
+        let mut planned = json!({"a": {"list": [{"x": 1}]}, "keep": true});
+        graft(&mut planned, &live, "/a/list/1/y");
+        graft(&mut planned, &live, "/b~1c");
+        graft(&mut planned, &live, "/gone/away");
+        assert_eq!(planned.pointer("/a/list/1/y"), Some(&json!(3)));
+        assert_eq!(planned["b/c"], 4);
+        assert_eq!(planned["keep"], true);
+    }
+}

@@ -1,0 +1,212 @@
+//! Objects that came into being during the restore although nobody planned them.
+
+use std::collections::BTreeSet;
+
+use lifeboat_model::{ObjectRef, ResourceType};
+use lifeboat_plan::{Draft, Locator, Redactor, RestoreOptions, SourceType, TargetFacts};
+use serde_json::Value;
+
+use super::ProveError;
+use crate::lease::{LEASE_NAME, LEASE_NAMESPACE};
+use crate::survey::listing::collect;
+use crate::wire::text;
+use lifeboat_apiserver::api::Api;
+
+/// An object that nobody planned.
+#[derive(Clone)]
+pub(super) struct Unplanned {
+    /// The object.
+    pub(super) object: ObjectRef,
+    /// Its owner or the writer that `managedFields` names first.
+    pub(super) origin: Option<String>,
+    resource: ResourceType,
+    body: Value,
+}
+
+impl std::fmt::Debug for Unplanned {
+    /// Shows no body: it may be that of a Secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unplanned({}, from {:?})", self.object, self.origin)
+    }
+}
+
+/// The objects of one type, but for our own Lease.
+pub(super) fn of_type(resource: &ResourceType, objects: Vec<Value>) -> Vec<Unplanned> {
+    let ours = ObjectRef::new(
+        "leases.coordination.k8s.io".into(),
+        Some(LEASE_NAMESPACE),
+        LEASE_NAME,
+    );
+    (objects.into_iter())
+        .map(|body| Unplanned {
+            object: ObjectRef::new(
+                resource.name(),
+                Some(text(&body, "/metadata/namespace")),
+                text(&body, "/metadata/name"),
+            ),
+            origin: origin(&body),
+            resource: resource.clone(),
+            body,
+        })
+        .filter(|unplanned| unplanned.object != ours)
+        .collect()
+}
+
+fn origin(body: &Value) -> Option<String> {
+    let owner = body
+        .pointer("/metadata/ownerReferences/0")
+        .map(|owner| format!("owned by {} {}", text(owner, "/kind"), text(owner, "/name")));
+    owner.or_else(|| {
+        let manager = text(body, "/metadata/managedFields/0/manager");
+        (!manager.is_empty()).then(|| format!("written by {manager}"))
+    })
+}
+
+const ENDPOINTS: &str = "endpoints";
+const SERVICES: &str = "/api/v1/services";
+
+/// Namespace and name of each Service that has a selector. The endpoints controller makes an Endpoints
+/// object of the same name for each, which nothing but the Service tells from one made by hand.
+pub(super) type Selecting = BTreeSet<(String, String)>;
+
+/// The Services of the target that have a selector; they are read only if something depends on them.
+pub(super) async fn selecting(
+    api: &Api,
+    version: &str,
+    found: &[Unplanned],
+) -> Result<Selecting, ProveError> {
+    if !found.iter().any(|one| one.object.r#type.as_str() == ENDPOINTS) {
+        return Ok(Selecting::new());
+    }
+    collect(api, SERVICES, Some(version), note_selecting)
+        .await
+        .map_err(|cause| ProveError::List {
+            path: SERVICES.to_owned(),
+            cause,
+        })
+}
+
+fn note_selecting(selecting: &mut Selecting, service: &[u8]) {
+    // What cannot be read explains nothing.
+    let service: Value = serde_json::from_slice(service).unwrap_or_default();
+    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    if selector.is_some_and(|selector| !selector.is_empty()) {
+        let text = |pointer| text(&service, pointer).to_owned();
+        selecting.insert((text("/metadata/namespace"), text("/metadata/name")));
+    }
+}
+
+/// Leaves out what the cluster's own controllers and servers make: exactly those objects that a planner
+/// would refuse to restore if the target were captured now, by the same rules.
+pub(super) fn explain(
+    mut found: Vec<Unplanned>,
+    selecting: &Selecting,
+    facts: &TargetFacts,
+    redactor: &Redactor,
+) -> Vec<Unplanned> {
+    found.retain(|unplanned| {
+        let ObjectRef {
+            r#type,
+            namespace,
+            name,
+        } = &unplanned.object;
+        let of_service = (namespace.clone().unwrap_or_default(), name.clone());
+        r#type.as_str() != ENDPOINTS || !selecting.contains(&of_service)
+    });
+    let mut types: Vec<SourceType> = Vec::new();
+    for unplanned in &found {
+        if !types.iter().any(|known| known.resource == unplanned.resource) {
+            types.push(SourceType {
+                resource: unplanned.resource.clone(),
+                singular: String::new(),
+                short_names: Vec::new(),
+                verbs: Vec::new(),
+                served_versions: vec![unplanned.resource.version.clone()],
+                custom: false,
+            });
+        }
+    }
+    let mut draft = Draft::new(RestoreOptions::default(), &types, "", "", redactor.clone());
+    for (at, unplanned) in found.iter().enumerate() {
+        let Some(known) = types.iter().find(|known| known.resource == unplanned.resource) else {
+            continue;
+        };
+        let raw = serde_json::to_vec(&unplanned.body).expect("a JSON value can be written");
+        let locator = Locator {
+            frame: 0,
+            position: u32::try_from(at).unwrap_or(u32::MAX),
+        };
+        // What cannot be understood stays in the list, where somebody looks at it.
+        let _ = draft.observe(known, locator, &raw);
+    }
+    let facts = TargetFacts {
+        types: facts.types.clone(),
+        ..TargetFacts::default()
+    };
+    if let Ok(plan) = draft.plan(&facts) {
+        let explained: BTreeSet<&ObjectRef> = (plan.not_restored.iter())
+            .filter(|left| left.rule != lifeboat_plan::RuleId::TypeNotServed)
+            .map(|left| &left.object)
+            .collect();
+        // The account that every namespace gets is planned to be updated, not refused.
+        found.retain(|unplanned| {
+            let default_account =
+                unplanned.object.r#type.as_str() == "serviceaccounts" && unplanned.object.name == "default";
+            !explained.contains(&unplanned.object) && !default_account
+        });
+    }
+    found.sort_by(|a, b| a.object.cmp(&b.object));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn endpoints_are_explained_by_a_service_of_their_name_that_has_a_selector() {
+        let mut selecting = Selecting::new();
+        for service in [
+            json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"selector": {"app": "web"}}}),
+            json!({"metadata": {"namespace": "shop", "name": "empty"}, "spec": {"selector": {}}}),
+            json!({"metadata": {"namespace": "shop", "name": "manual"}, "spec": {}}),
+        ] {
+            note_selecting(&mut selecting, service.to_string().as_bytes());
+        }
+        let resource = ResourceType {
+            group: String::new(),
+            version: "v1".into(),
+            resource: "endpoints".into(),
+            kind: "Endpoints".into(),
+            namespaced: true,
+        };
+        let endpoints = |(namespace, name): (&str, &str)| {
+            json!({"apiVersion": "v1", "kind": "Endpoints",
+                "metadata": {"namespace": namespace, "name": name, "uid": format!("{namespace}-{name}")}})
+        };
+        let all = [
+            ("shop", "web"),
+            ("shop", "empty"),
+            ("shop", "manual"),
+            ("other", "web"),
+        ];
+        let found = of_type(&resource, all.into_iter().map(endpoints).collect());
+        let left = explain(
+            found,
+            &selecting,
+            &TargetFacts::default(),
+            &Redactor::new(&[7; 32]),
+        );
+        let left: Vec<String> = left.iter().map(|one| one.object.to_string()).collect();
+        assert_eq!(
+            left,
+            [
+                "endpoints other/web",
+                "endpoints shop/empty",
+                "endpoints shop/manual"
+            ]
+        );
+    }
+}

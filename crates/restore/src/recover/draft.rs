@@ -1,0 +1,145 @@
+//! From a recovery point and a target to a plan.
+
+use futures::StreamExt as _;
+use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
+use lifeboat_model::ResourceType;
+use lifeboat_plan::{Draft, Locator, PlanError, Redactor, RestoreOptions, SourceType};
+use lifeboat_recovery_point::{Index, UnlockedPoint};
+
+use super::{Planned, RecoverError, Stage, Watch};
+use crate::execute::RunRecord;
+use crate::survey::survey;
+use lifeboat_apiserver::api::Api;
+
+/// The objects of a cluster of a recovery point, read and about to be planned.
+pub struct Drafted {
+    /// Where its objects lie.
+    pub index: Index,
+    draft: Draft,
+}
+
+/// What makes the digests that stand for values of this point.
+#[must_use]
+pub fn redactor(point: &UnlockedPoint) -> Redactor {
+    Redactor::new(&point.redaction_key())
+}
+
+/// Shows the planner every object that it needs.
+///
+/// # Errors
+/// Where the point cannot be read.
+pub async fn draft(
+    point: &UnlockedPoint,
+    cluster: &ClusterRecord,
+    options: RestoreOptions,
+    watch: &dyn Watch,
+) -> Result<Drafted, RecoverError> {
+    let index = point.index(&cluster.name).await?;
+    let types: Vec<SourceType> = cluster.types.iter().filter(is_stored).map(source_type).collect();
+    let mut draft = Draft::new(
+        options,
+        &types,
+        point.point().point().as_str(),
+        cluster.name.as_str(),
+        redactor(point),
+    );
+    watch.begin(Stage::Read, Some(index.objects()));
+    let mut frames = Vec::new();
+    for number in index.numbers() {
+        let Some(indexed) = index.frame(number) else {
+            continue;
+        };
+        let Some(r#type) = types
+            .iter()
+            .find(|known| known.resource.name() == indexed.frame.type_name)
+        else {
+            return Err(RecoverError::Unnamed {
+                type_name: indexed.frame.type_name.to_string(),
+            });
+        };
+        let needed = indexed
+            .entries
+            .iter()
+            .any(|entry| draft.needs(r#type, namespace(&entry.namespace), &entry.name));
+        if needed {
+            frames.push((number, r#type));
+        } else {
+            for entry in &indexed.entries {
+                draft.mention(r#type, namespace(&entry.namespace), &entry.name);
+            }
+            watch.advance(Stage::Read, indexed.entries.len() as u64);
+        }
+    }
+    {
+        let mut batches = std::pin::pin!(point.objects(&index, frames.iter().map(|(number, _)| *number)));
+        let mut expected = frames.iter();
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            let Some((_, r#type)) = expected.next() else { break };
+            for (position, entry, raw) in batch.iter() {
+                if draft.needs(r#type, namespace(&entry.namespace), &entry.name) {
+                    let locator = Locator {
+                        frame: batch.number(),
+                        position,
+                    };
+                    draft
+                        .observe(r#type, locator, raw)
+                        .map_err(RecoverError::Object)?;
+                } else {
+                    draft.mention(r#type, namespace(&entry.namespace), &entry.name);
+                }
+            }
+            watch.advance(Stage::Read, batch.len() as u64);
+        }
+    }
+    watch.end(Stage::Read);
+    Ok(Drafted { index, draft })
+}
+
+impl Drafted {
+    /// Looks at the target and makes the plan. `run` is the restore that holds the target's lease.
+    ///
+    /// # Errors
+    /// Where the target cannot be looked at, or no plan can be made.
+    pub async fn plan(
+        &self,
+        api: &Api,
+        run: Option<&RunRecord>,
+        watch: &dyn Watch,
+    ) -> Result<Planned, RecoverError> {
+        watch.begin(Stage::Survey, None);
+        let discovery = api.discover().await?;
+        let facts = survey(api, &discovery, &self.draft.wanted(), run).await?;
+        watch.end(Stage::Survey);
+        watch.begin(Stage::Plan, None);
+        let plan =
+            (self.draft.plan(&facts)).map_err(|PlanError { problems }| RecoverError::NoPlan { problems })?;
+        watch.end(Stage::Plan);
+        Ok(Planned { plan, facts })
+    }
+}
+
+fn is_stored(record: &&TypeRecord) -> bool {
+    matches!(record.outcome, TypeOutcome::Listed { .. })
+}
+
+fn source_type(record: &TypeRecord) -> SourceType {
+    SourceType {
+        resource: ResourceType {
+            group: record.group.clone(),
+            version: record.version.clone(),
+            resource: record.resource.clone(),
+            kind: record.kind.clone(),
+            namespaced: record.namespaced,
+        },
+        singular: record.singular.clone(),
+        short_names: record.short_names.clone(),
+        verbs: record.verbs.clone(),
+        served_versions: record.served_versions.clone(),
+        custom: record.custom,
+    }
+}
+
+fn namespace(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,110 @@
+//! How a recovery can fail.
+
+use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_recovery_point::PointError;
+
+use crate::execute::{LeaseError, RestoreError};
+use crate::prove::ProveError;
+use crate::survey::SurveyError;
+use lifeboat_apiserver::discovery::DiscoveryError;
+
+use super::together;
+
+/// A recovery that did not come to its end. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The point cannot be read.
+    #[error(transparent)]
+    Point(#[from] PointError),
+    /// The point holds what its manifest does not name.
+    #[error("plan the restore: the index holds {type_name}, which the manifest does not name")]
+    Unnamed {
+        /// The type.
+        type_name: String,
+    },
+    /// An object of the point cannot be read.
+    #[error("plan the restore")]
+    Object(#[source] lifeboat_plan::ObserveError),
+    /// The target's types cannot be read.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The target cannot be looked at.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// The target is held by somebody else, or cannot be held.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The plan is not the expected one.
+    #[error("carry the plan out: it is {found}, not the expected {expected}")]
+    OtherPlan {
+        /// The hash that was expected.
+        expected: String,
+        /// That of the plan.
+        found: String,
+    },
+    /// The options do not fit the point or the target.
+    #[error("make a plan")]
+    NoPlan {
+        /// Why: everything at once.
+        problems: Vec<Problem>,
+    },
+    /// The plan may not be carried out. Nothing was written.
+    #[error("carry the plan out: it is refused")]
+    Refused {
+        /// Why: everything at once.
+        problems: Vec<Problem>,
+    },
+    /// The restore ended in the middle.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The target could not be read back.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+}
+
+impl RecoverError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Point(error) => error.kind(),
+            Self::Unnamed { .. } | Self::Object(_) => ErrorKind::Corrupt,
+            Self::Discovery(error) => error.kind(),
+            Self::Survey(error) => error.kind(),
+            Self::Lease(error) => error.kind(),
+            Self::OtherPlan { .. } | Self::NoPlan { .. } | Self::Refused { .. } => ErrorKind::Invalid,
+            Self::Restore(error) => error.kind(),
+            Self::Prove(error) => error.kind(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Point(error) => error.problem(),
+            Self::Unnamed { .. } => Problem::new(
+                Code::ManifestMalformed,
+                format!("failed to {self}"),
+                "use another recovery point; this one was not sealed by lifeboat as it is",
+            ),
+            Self::Object(error) => Problem::new(
+                Code::PackCorrupt,
+                format!("failed to {self}"),
+                "verify the point with `lifeboat verify`, and use another one",
+            )
+            .caused_by(error),
+            Self::Discovery(error) => error.problem(),
+            Self::Survey(error) => error.problem(),
+            Self::Lease(error) => error.problem(),
+            Self::OtherPlan { expected, found } => Problem::new(
+                Code::PlanRefused,
+                format!("the plan is {found}, not the expected {expected}"),
+                "the point, the options or the target have changed: read `lifeboat plan` again",
+            ),
+            Self::NoPlan { problems } | Self::Refused { problems } => together(problems),
+            Self::Restore(error) => error.problem(),
+            Self::Prove(error) => error.problem(),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What the target cluster is like before a restore: the facts that a plan follows from.
+//!
+//! A survey reads each type that the plan may touch once, streamed, at one version of the cluster, and
+//! keeps the bodies only of objects that the plan asks for. It writes nothing: the two ranges that only
+//! the server's own words tell are provoked by dry runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use lifeboat_format::glance::glance;
+use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
+use lifeboat_plan::{Existing, ServedType, TargetFacts, VersionServed, WantedType};
+use serde_json::Value;
+
+use crate::execute::RunRecord;
+use crate::wire::text;
+use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::discovery::Discovery;
+
+pub mod listing;
+mod services;
+
+use listing::{ListError, collect, pin};
+
+/// How many types are read at a time. Most are small, and reading one is mostly waiting.
+const TYPES_AT_A_TIME: usize = 8;
+
+/// Why the target is not known well enough for a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// The objects of a type could not be read.
+    #[error("read what exists at {path}")]
+    List {
+        /// The path of the list.
+        path: String,
+        /// What happened.
+        #[source]
+        cause: ListError,
+    },
+    /// Another request failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+impl SurveyError {
+    /// The prescriptive kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::List { cause, .. } => cause.kind(),
+            Self::Api(error) => error.kind(),
+        }
+    }
+
+    /// The error as it is shown to a user.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::List { cause, .. } => cause.problem(),
+            Self::Api(error) => error.problem(),
+        }
+    }
+}
+
+/// Finds out what `wanted` and the plan's rules need to know about the target. `run` is the restore that
+/// holds the target's lease, if one does: what it made in an interrupted attempt is marked so.
+///
+/// # Errors
+/// [`SurveyError`]; a survey with a gap could let a restore overwrite what it did not see.
+#[tracing::instrument(skip_all)]
+pub async fn survey(
+    api: &Api,
+    discovery: &Discovery,
+    wanted: &[WantedType],
+    run: Option<&RunRecord>,
+) -> Result<TargetFacts, SurveyError> {
+    let at = pin(api).await?;
+    let mut facts = TargetFacts {
+        server_version: discovery.server_version.git_version.clone(),
+        types: discovery.types.iter().map(served).collect(),
+        service_ranges: services::service_ranges(api, discovery, &at).await?,
+        ..TargetFacts::default()
+    };
+    let readings: Vec<Found> = futures::stream::iter(tasks(discovery, wanted))
+        .map(|task| read(api, &at, run, task))
+        .buffer_unordered(TYPES_AT_A_TIME)
+        .try_collect()
+        .await?;
+    for found in readings {
+        facts.existing.extend(found.existing);
+        facts.allocations.extend(found.allocations);
+        facts.webhooks.extend(found.webhooks);
+        facts.quotas.extend(found.quotas);
+    }
+    // The readings end in any order.
+    facts.allocations.sort_by(|a, b| a.service.cmp(&b.service));
+    facts
+        .webhooks
+        .sort_by_cached_key(|hook| (text(hook, "/kind").to_owned(), name(hook)));
+    facts.quotas.sort_by_cached_key(name);
+    tracing::info!(
+        types = facts.types.len(),
+        existing = facts.existing.len(),
+        services = facts.allocations.len(),
+        "surveyed"
+    );
+    Ok(facts)
+}
+
+fn name(object: &Value) -> (String, String) {
+    let text = |pointer| text(object, pointer).to_owned();
+    (text("/metadata/namespace"), text("/metadata/name"))
+}
+
+fn served(found: &lifeboat_apiserver::discovery::DiscoveredType) -> ServedType {
+    ServedType {
+        group: found.resource.group.clone(),
+        resource: found.resource.resource.clone(),
+        versions: (found.versions.iter())
+            .map(|version| VersionServed {
+                version: version.version.clone(),
+                kind: version.kind.clone(),
+                namespaced: version.namespaced,
+                verbs: version.verbs.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// What the rest of the objects of a type is read for, besides those that are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Wanted,
+    Services,
+    Webhooks,
+    Quotas,
+}
+
+struct Task {
+    resource: ResourceType,
+    targets: BTreeSet<(Option<String>, String)>,
+    used: Use,
+}
+
+#[derive(Default)]
+struct Found {
+    existing: BTreeMap<ObjectRef, Existing>,
+    allocations: Vec<lifeboat_plan::ServiceAllocation>,
+    webhooks: Vec<Value>,
+    quotas: Vec<Value>,
+}
+
+/// The types to read: those wanted that the target serves, and those that plans always ask about.
+fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
+    const ALWAYS: [(&str, Use); 4] = [
+        ("services", Use::Services),
+        (
+            "validatingwebhookconfigurations.admissionregistration.k8s.io",
+            Use::Webhooks,
+        ),
+        (
+            "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+            Use::Webhooks,
+        ),
+        ("resourcequotas", Use::Quotas),
+    ];
+    let always = ALWAYS.map(|(name, used)| (TypeName::from(name), used));
+    let mut tasks: BTreeMap<TypeName, Task> = BTreeMap::new();
+    let mut add = |name: &TypeName, targets: BTreeSet<_>| {
+        let Some(known) = discovery.find(name).filter(|known| known.is_listable()) else {
+            return;
+        };
+        let used = always.iter().find(|(always, _)| always == name);
+        let task = tasks.entry(name.clone()).or_insert_with(|| Task {
+            resource: known.resource.clone(),
+            targets: BTreeSet::new(),
+            used: used.map_or(Use::Wanted, |(_, used)| *used),
+        });
+        task.targets.extend(targets);
+    };
+    for one in wanted {
+        add(&one.type_name, one.targets.clone());
+    }
+    for (name, _) in &always {
+        add(name, BTreeSet::new());
+    }
+    tasks.into_values().collect()
+}
+
+/// A type of which objects in so few namespaces are wanted is read namespace by namespace: a restore of
+/// one namespace into a big cluster must not read the whole cluster.
+const FEW_NAMESPACES: usize = 4;
+
+impl Task {
+    /// The paths to list.
+    fn paths(&self) -> Vec<String> {
+        let namespaces: BTreeSet<Option<&str>> = self
+            .targets
+            .iter()
+            .map(|(namespace, _)| namespace.as_deref())
+            .collect();
+        if self.used != Use::Wanted || !self.resource.namespaced || namespaces.len() > FEW_NAMESPACES {
+            return vec![self.resource.collection_path()];
+        }
+        namespaces
+            .into_iter()
+            .map(|namespace| self.resource.path_in(namespace))
+            .collect()
+    }
+}
+
+async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Result<Found, SurveyError> {
+    let mut all = Found::default();
+    for path in task.paths() {
+        let found: Found = collect(api, &path, Some(at), |found, item| see(found, item, &task, run))
+            .await
+            .map_err(|cause| SurveyError::List { path, cause })?;
+        all.existing.extend(found.existing);
+        all.allocations.extend(found.allocations);
+        all.webhooks.extend(found.webhooks);
+        all.quotas.extend(found.quotas);
+    }
+    Ok(all)
+}
+
+/// Keeps of an object what the plan needs.
+fn see(found: &mut Found, item: &[u8], task: &Task, run: Option<&RunRecord>) {
+    let Ok(seen) = glance(item) else {
+        return;
+    };
+    let key = (
+        seen.namespace.as_deref().map(str::to_owned),
+        seen.name.clone().into_owned(),
+    );
+    let wanted = task.targets.contains(&key);
+    if !wanted && task.used == Use::Wanted {
+        return;
+    }
+    let Some(body) = parse(item, &task.resource) else {
+        return;
+    };
+    let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
+    match task.used {
+        Use::Services => found.allocations.push(services::allocation(&body)),
+        // What an interrupted attempt of this run has made belongs to the plan, not to the facts that
+        // it follows from.
+        Use::Webhooks if !made => found.webhooks.push(body.clone()),
+        Use::Quotas if !made => found.quotas.push(body.clone()),
+        _ => {}
+    }
+    if wanted {
+        let (namespace, name) = key;
+        found.existing.insert(
+            ObjectRef::new(task.resource.name(), namespace.as_deref(), &name),
+            Existing {
+                uid: seen.uid.into_owned(),
+                resource_version: seen.resource_version.into_owned(),
+                created_by_this_run: made,
+                body,
+            },
+        );
+    }
+}
+
+/// An object of a list, with the type that lists leave out of their items.
+pub(crate) fn parse(item: &[u8], resource: &ResourceType) -> Option<Value> {
+    let mut body: Value = serde_json::from_slice(item).ok()?;
+    let object = body.as_object_mut()?;
+    if !object.contains_key("kind") {
+        object.insert("kind".to_owned(), resource.kind.clone().into());
+    }
+    if !object.contains_key("apiVersion") {
+        object.insert("apiVersion".to_owned(), resource.api_version().into());
+    }
+    Some(body)
+}

@@ -1,0 +1,169 @@
+//! The few forms of request that a restore makes.
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use lifeboat_model::ErrorKind;
+use serde_json::{Value, json};
+
+use lifeboat_apiserver::api::{Answer, Api, ApiError};
+
+/// The field manager of writes that nobody owned at the source.
+pub(crate) const MANAGER: &str = "lifeboat";
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+/// Builds a request with a body.
+pub(crate) fn request(
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    body: Bytes,
+) -> Result<Request<Bytes>, ApiError> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::ACCEPT, JSON)
+        .header(header::CONTENT_TYPE, content_type)
+        .body(body)
+        .map_err(|cause| ApiError::Request {
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+/// Sends `value` as JSON.
+pub(crate) async fn send(
+    api: &Api,
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    value: &Value,
+) -> Result<Answer, ApiError> {
+    let body = serde_json::to_string(value).expect("a JSON value has string keys and can be written");
+    let body = match content_type {
+        APPLY_PATCH => yaml_safe(body),
+        _ => body,
+    };
+    api.request(request(method, path, content_type, body.into())?)
+        .await
+}
+
+/// JSON that a YAML reader understands as the same document. The API server reads the body of a
+/// server-side apply as YAML, which takes some characters for line breaks and folds them and the white
+/// space around them (YAML 1.1, 4.2), and refuses others that JSON allows in a string (YAML 1.1, 5.1).
+///
+/// Characters beyond the Basic Multilingual Plane stay as they are: both formats take them raw, but JSON
+/// escapes them as a pair of surrogates, which YAML has not.
+fn yaml_safe(json: String) -> String {
+    let unsafe_in_yaml = |character: char| {
+        matches!(
+            character,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
+    if !json.contains(unsafe_in_yaml) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 64);
+    for character in json.chars() {
+        // Outside of strings JSON is ASCII without DEL, so that every such character stands in a string.
+        if unsafe_in_yaml(character) {
+            safe.push_str(&format!("\\u{:04X}", u32::from(character)));
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Sends a write that may be sent again after any passing failure: it stores nothing, or the server
+/// tells by a conflict that the first one took effect.
+pub(crate) async fn send_again(
+    api: &Api,
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    value: &Value,
+) -> Result<Answer, ApiError> {
+    let mut backoff = api.retry_policy().begin(api.jitter());
+    loop {
+        match send(api, method.clone(), path, content_type, value).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => backoff.pause_after(error).await?,
+        }
+    }
+}
+
+/// Reads one object; nothing where there is none.
+pub(crate) async fn read(api: &Api, path: &str) -> Result<Option<Value>, ApiError> {
+    match api.get_json(path).await {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.status() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes the object with this uid and no other. Whether it is gone already is the same to us.
+pub(crate) async fn delete(
+    api: &Api,
+    path: &str,
+    uid: &str,
+    resource_version: Option<&str>,
+) -> Result<(), ApiError> {
+    let mut preconditions = json!({ "uid": uid });
+    if let Some(version) = resource_version {
+        preconditions["resourceVersion"] = version.into();
+    }
+    let options = json!({
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": preconditions,
+    });
+    match send_again(api, Method::DELETE, path, JSON, &options).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Gone => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Text as a value in a query string (RFC 3986: unreserved characters stay).
+pub(crate) fn query_value(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// The text at a JSON pointer, or the empty text.
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::yaml_safe;
+
+    #[test]
+    fn what_yaml_folds_or_refuses_is_escaped_and_nothing_else() {
+        let all = "\u{7f}\u{80}\u{85}\u{9f}\u{2028}\u{2029}\u{feff}\u{fffe}\u{ffff}";
+        assert_eq!(
+            yaml_safe(json!(all).to_string()),
+            r#""\u007F\u0080\u0085\u009F\u2028\u2029\uFEFF\uFFFE\uFFFF""#
+        );
+        let kept = "~\u{a0}\u{2027}\u{202a}\u{fefe}\u{fffd}\u{1f6df}\u{1ffff}\u{10ffff} \n\t\\\"";
+        assert_eq!(yaml_safe(json!(kept).to_string()), json!(kept).to_string());
+        let document = json!({ format!("a\u{2028}b"): ["\\\u{85}", format!("{kept} \u{2029} {all}")] });
+        let read: Value = serde_json::from_str(&yaml_safe(document.to_string())).expect("it is JSON still");
+        assert_eq!(read, document);
+    }
+}

@@ -1,0 +1,278 @@
+//! Two real clusters that all tests of this program share, and the way from objects of the first to
+//! objects of the second.
+
+use std::sync::{Arc, OnceLock};
+
+use lifeboat_apiserver::{Api, ConnectOptions, Discovery, KubeconfigSource};
+use lifeboat_local::{Cluster, ClusterOptions};
+use lifeboat_plan::report::Report;
+use lifeboat_plan::{Draft, Locator, Plan, Redactor, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_restore::execute::restore;
+use lifeboat_restore::execute::{
+    Holder, LeaseRequest, MemorySource, RestoreOutcome, RestoreSettings, Unwatched,
+};
+use lifeboat_restore::lease::Lease;
+use lifeboat_restore::preflight::preflight;
+use lifeboat_restore::prove::{ProveSettings, prove};
+use lifeboat_restore::survey::survey;
+use lifeboat_store::ports::Clock;
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The clusters; they end with the process.
+pub(crate) struct World {
+    /// Where objects come from: nothing moves in it by itself.
+    pub(crate) source: Cluster,
+    /// Where they go: with controllers, a scheduler, and a node.
+    pub(crate) target: Cluster,
+}
+
+pub(crate) fn world() -> &'static World {
+    // One failure is enough: the other tests must not try to start clusters once more.
+    static WORLD: OnceLock<Option<World>> = OnceLock::new();
+    let start = || {
+        let mut source = ClusterOptions::named("source");
+        source.service_cidr = Some("10.96.0.0/16".into());
+        source.controllers = true;
+        let mut target = ClusterOptions::named("target").with_nodes(1);
+        target.service_cidr = Some("10.97.0.0/16".into());
+        target.api_server_args = vec!["--service-node-port-range=30000-31999".into()];
+        let started = Cluster::start_all(vec![source, target]);
+        let mut clusters = started.inspect_err(|error| eprintln!("{error}")).ok()?;
+        let target = clusters.pop()?;
+        let source = clusters.pop()?;
+        Some(World { source, target })
+    };
+    WORLD.get_or_init(start).as_ref().expect("the clusters started")
+}
+
+/// One restore at a time: the lease of the target allows no more.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
+
+pub(crate) async fn connect(cluster: &Cluster) -> Api {
+    let file = KubeconfigSource::File(cluster.kubeconfig().to_path_buf());
+    let options = ConnectOptions::new(file, None);
+    Api::connect(&options).await.expect("the cluster answers").0
+}
+
+pub(crate) struct RealClock;
+
+impl Clock for RealClock {
+    fn now(&self) -> jiff::Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock of the tests")]
+        jiff::Timestamp::now()
+    }
+}
+
+/// Objects as a capture would hold them.
+#[derive(Clone, Default)]
+pub(crate) struct Captured {
+    pub(crate) types: Vec<SourceType>,
+    /// The type's place in `types`, and the object's bytes.
+    pub(crate) objects: Vec<(usize, Vec<u8>)>,
+}
+
+impl Captured {
+    /// Reads everything of the cluster for which `takes` is true of type, namespace and name.
+    pub(crate) async fn from(cluster: &Cluster, takes: impl Fn(&str, &str, &str) -> bool) -> Self {
+        let api = connect(cluster).await;
+        let discovery = api.discover().await.expect("discovery works");
+        let crds: Value = api
+            .get_json("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+            .await
+            .expect("definitions can be listed");
+        let custom: Vec<String> = items(&crds).iter().map(name).collect();
+        let mut captured = Self::default();
+        for found in &discovery.types {
+            if !found.is_listable() || found.same_as.is_some() {
+                continue;
+            }
+            captured.types.push(SourceType {
+                resource: found.resource.clone(),
+                singular: found.singular.clone(),
+                short_names: found.short_names.clone(),
+                verbs: found.preferred().verbs.clone(),
+                served_versions: found.versions.iter().map(|v| v.version.clone()).collect(),
+                custom: custom.contains(&found.name().to_string()),
+            });
+            let Ok(list) = api.get_json::<Value>(&found.resource.collection_path()).await else {
+                continue;
+            };
+            for mut item in items(&list) {
+                let namespace = item["metadata"]["namespace"].as_str().unwrap_or_default();
+                if takes(found.name().as_str(), namespace, &name(&item)) {
+                    item["apiVersion"] = found.resource.api_version().into();
+                    item["kind"] = found.resource.kind.clone().into();
+                    captured.push(captured.types.len() - 1, &item);
+                }
+            }
+        }
+        captured
+    }
+
+    fn push(&mut self, r#type: usize, object: &Value) {
+        self.objects.push((
+            r#type,
+            serde_json::to_vec(object).expect("a value can be written"),
+        ));
+    }
+
+    /// Changes one object as if it had been captured so.
+    pub(crate) fn edit(&mut self, kind: &str, name_of: &str, edit: impl Fn(&mut Value)) {
+        let mut found = false;
+        for (_, raw) in &mut self.objects {
+            let mut object: Value = serde_json::from_slice(raw).expect("captured objects are JSON");
+            if object["kind"] == kind && name(&object) == name_of {
+                edit(&mut object);
+                *raw = serde_json::to_vec(&object).expect("a value can be written");
+                found = true;
+            }
+        }
+        assert!(found, "{kind} {name_of} was not captured");
+    }
+
+    pub(crate) fn source(&self) -> MemorySource {
+        MemorySource::new(self.objects.iter().map(|(_, raw)| raw.clone()))
+    }
+
+    pub(crate) fn draft(&self, options: &RestoreOptions) -> Draft {
+        let mut draft = Draft::new(
+            options.clone(),
+            &self.types,
+            "20261121T100000Z-000000",
+            "source",
+            Redactor::new(&[7; 32]),
+        );
+        for (position, (at, raw)) in self.objects.iter().enumerate() {
+            let locator = Locator {
+                frame: 0,
+                position: u32::try_from(position).expect("tests are small"),
+            };
+            draft
+                .observe(&self.types[*at], locator, raw)
+                .expect("captured objects can be read");
+        }
+        draft
+    }
+}
+
+/// All that a restore leaves.
+pub(crate) struct Restored {
+    pub(crate) plan: Plan,
+    pub(crate) facts: TargetFacts,
+    pub(crate) outcome: RestoreOutcome,
+    pub(crate) report: Report,
+}
+
+/// The whole of a restore, as the command line does it.
+pub(crate) async fn run(
+    api: &Api,
+    captured: &Captured,
+    options: &RestoreOptions,
+    holder: Holder,
+) -> anyhow::Result<Restored> {
+    let lease = LeaseRequest {
+        holder,
+        ended: None,
+        inputs: format!("{options:?}"),
+        clock: Arc::new(RealClock),
+    };
+    let lease = Lease::acquire(api, lease).await?;
+    let discovery: Discovery = api.discover().await?;
+    let draft = captured.draft(options);
+    let facts = survey(api, &discovery, &draft.wanted(), Some(lease.run())).await?;
+    let plan = draft.plan(&facts)?;
+    let source = captured.source();
+    let problems = preflight(api, &plan, &facts, &source).await?;
+    anyhow::ensure!(problems.is_empty(), "preflight: {problems:?}");
+    let settings = RestoreSettings {
+        existing: options.existing,
+        ..RestoreSettings::default()
+    };
+    let outcome = restore(api, &plan, &facts, &source, &lease, &settings, &Unwatched).await?;
+    let settings = ProveSettings::default();
+    let proven = prove(api, &plan, &facts, &source, &outcome, lease.run(), &settings).await?;
+    lease.release().await?;
+    Ok(Restored {
+        plan,
+        facts,
+        outcome,
+        report: proven.report,
+    })
+}
+
+/// Restores into the shared target, and the plan comes true.
+pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> Restored {
+    let done = attempted(captured, options).await;
+    assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
+    assert!(
+        done.report.came_true(),
+        "{}",
+        serde_json::to_string_pretty(&done.report).unwrap_or_default()
+    );
+    // Other tests write to their own namespaces meanwhile.
+    let namespaces: Vec<_> = done
+        .plan
+        .objects
+        .iter()
+        .map(|object| &object.target.namespace)
+        .collect();
+    let mut unplanned = done.report.unplanned.iter();
+    let here = unplanned.find(|unplanned| {
+        unplanned.object.namespace.is_some() && namespaces.contains(&&unplanned.object.namespace)
+    });
+    assert!(here.is_none(), "{here:?}");
+    done
+}
+
+/// Restores into the shared target, whatever comes of it.
+pub(crate) async fn attempted(captured: &Captured, options: &RestoreOptions) -> Restored {
+    let _turn = turn().await;
+    let api = connect(&world().target).await;
+    run(&api, captured, options, Holder::this_process())
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+pub(crate) fn items(list: &Value) -> Vec<Value> {
+    list["items"].as_array().cloned().unwrap_or_default()
+}
+
+pub(crate) fn name(object: &Value) -> String {
+    object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+/// An object of the target by its path.
+pub(crate) async fn live(path: &str) -> Value {
+    let api = connect(&world().target).await;
+    api.get_json(path)
+        .await
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Waits until `check` is true of an object of the cluster, for half a minute at most.
+pub(crate) async fn until(
+    cluster: &Cluster,
+    path: &str,
+    what: &str,
+    check: impl Fn(&Value) -> bool,
+) -> Value {
+    let api = connect(cluster).await;
+    for _ in 0..300 {
+        if let Ok(object) = api.get_json::<Value>(path).await
+            && check(&object)
+        {
+            return object;
+        }
+        lifeboat_apiserver::retry::wait(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{path} never became {what}");
+}
+
+/// Applies manifests to a cluster.
+pub(crate) fn apply(cluster: &Cluster, manifests: &str) {
+    cluster.apply(manifests).unwrap_or_else(|error| panic!("{error}"));
+}

@@ -1,0 +1,533 @@
+//! A restore that is killed at any of its writes, before or after the write takes effect, or at a read,
+//! is continued by the same command and ends with the same cluster, the same plan and the same report:
+//! into an empty target, and into one that holds other versions of the objects.
+
+#[path = "restore/support.rs"]
+#[expect(dead_code, reason = "the helpers are shared with the tests of the rules")]
+mod support;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::StreamExt as _;
+use http::{Request, Response};
+use kube::client::Body;
+use lifeboat_apiserver::Api;
+use lifeboat_apiserver::testing::{FailAt, FailingTransport, Moment};
+use lifeboat_local::{Cluster, ClusterOptions};
+use lifeboat_plan::{ExistingPolicy, RestoreOptions, SourceType};
+use lifeboat_restore::Holder;
+use lifeboat_restore::lease::LEASE_NAME;
+use serde_json::{Value, json};
+use tower::BoxError;
+
+use support::{Captured, connect, items, run};
+
+/// What the target holds before, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scenario {
+    /// Nothing.
+    Empty,
+    /// Other versions of the objects, which are updated.
+    Update,
+    /// The same, but they are made anew.
+    Recreate,
+}
+
+impl Scenario {
+    fn options(self) -> RestoreOptions {
+        RestoreOptions {
+            existing: match self {
+                Self::Empty => ExistingPolicy::Keep,
+                Self::Update => ExistingPolicy::Update,
+                Self::Recreate => ExistingPolicy::Recreate,
+            },
+            ..RestoreOptions::default()
+        }
+    }
+}
+
+/// Makes what the target of round `n` holds before.
+async fn prepare(api: &Api, n: u64, scenario: Scenario) {
+    if scenario == Scenario::Empty {
+        return;
+    }
+    let mut older = captured(n, scenario);
+    older.edit("ConfigMap", "several", |object| {
+        object["data"] = json!({"a": "old", "c": "only here"});
+    });
+    older.edit("ConfigMap", "applied", |object| {
+        object["data"]["a"] = "old".into()
+    });
+    older.edit("Secret", "plain", |object| {
+        object["data"] = json!({"other": "b2xk"})
+    });
+    older.edit("Service", "web", |object| {
+        object["spec"]["ports"][0]["port"] = 81.into()
+    });
+    older.edit("Ship", "ark", |object| {
+        object["spec"] = json!({"n": 0, "old": true})
+    });
+    if scenario == Scenario::Recreate {
+        older.edit("ConfigMap", "fixed", |object| object["data"]["a"] = "old".into());
+    }
+    // A Job that has finished stays as it is whatever is done to it.
+    older.objects.retain(|(_, raw)| {
+        let object: Value = serde_json::from_slice(raw).expect("captured objects are JSON");
+        object["kind"] != "Job"
+    });
+    let options = RestoreOptions::default();
+    let made = run(api, &older, &options, Holder::this_process()).await;
+    let made = made.unwrap_or_else(|error| panic!("preparing round {n}: {error:?}"));
+    assert!(made.outcome.is_complete(), "{:?}", made.outcome.results);
+}
+
+/// Into an empty target a definition of its own is restored; otherwise all rounds share one, because
+/// every definition makes the API server slower.
+fn group(n: u64, scenario: Scenario) -> String {
+    match scenario {
+        Scenario::Empty => format!("kill{n:03}.example"),
+        Scenario::Update | Scenario::Recreate => "kill.example".to_owned(),
+    }
+}
+
+/// What is restored in round `n`: objects of many sorts of their own, so that the rounds share a
+/// cluster.
+fn captured(n: u64, scenario: Scenario) -> Captured {
+    let namespace = format!("kill-{n:03}");
+    let group = group(n, scenario);
+    let owner = |manager: &str, operation: &str, fields: Value| {
+        json!({"manager": manager, "operation": operation, "apiVersion": "v1",
+            "time": "2026-11-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields})
+    };
+    let data = json!({"f:data": {".": {}, "f:a": {}}});
+    let more = json!({"f:data": {"f:b": {}}});
+    let objects = [
+        (
+            (
+                "apiextensions.k8s.io",
+                "v1",
+                "customresourcedefinitions",
+                "CustomResourceDefinition",
+                false,
+            ),
+            json!({"metadata": {"name": format!("ships.{group}"), "uid": "u-crd"}, "spec": {
+                "group": group, "scope": "Namespaced", "conversion": {"strategy": "None"},
+                "names": {"plural": "ships", "singular": "ship", "kind": "Ship", "listKind": "ShipList"},
+                "versions": [{"name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": {"type": "object",
+                        "x-kubernetes-preserve-unknown-fields": true}}}]}}),
+        ),
+        (
+            ("", "v1", "namespaces", "Namespace", false),
+            json!({"metadata": {"name": namespace, "uid": "u-ns"}, "spec": {"finalizers": ["kubernetes"]}}),
+        ),
+        (
+            ("", "v1", "configmaps", "ConfigMap", true),
+            json!({"metadata": {"name": "several", "namespace": namespace, "uid": "u-several",
+                "managedFields": [owner("one", "Update", data.clone()), owner("two", "Update", more)]},
+                "data": {"a": "1", "b": "2"}}),
+        ),
+        (
+            ("", "v1", "configmaps", "ConfigMap", true),
+            json!({"metadata": {"name": "applied", "namespace": namespace, "uid": "u-applied",
+                "managedFields": [owner("flux", "Apply", data)]}, "data": {"a": "1"}}),
+        ),
+        (
+            ("", "v1", "secrets", "Secret", true),
+            json!({"metadata": {"name": "plain", "namespace": namespace, "uid": "u-secret"},
+                "type": "Opaque", "data": {"key": "Y2FuYXJ5"}}),
+        ),
+        (
+            ("", "v1", "services", "Service", true),
+            json!({"metadata": {"name": "web", "namespace": namespace, "uid": "u-service"},
+                "spec": {"type": "ClusterIP", "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
+                    "sessionAffinity": "None"}}),
+        ),
+        (
+            (group.as_str(), "v1", "ships", "Ship", true),
+            json!({"metadata": {"name": "ark", "namespace": namespace, "uid": "u-ark"}, "spec": {"n": 1}}),
+        ),
+        (
+            ("", "v1", "configmaps", "ConfigMap", true),
+            json!({"metadata": {"name": "cargo", "namespace": namespace, "uid": "u-cargo",
+                "ownerReferences": [{"apiVersion": format!("{group}/v1"), "kind": "Ship", "name": "ark",
+                    "uid": "u-ark"}]}, "data": {"c": "d"}}),
+        ),
+        (
+            ("batch", "v1", "jobs", "Job", true),
+            json!({"metadata": {"name": "once", "namespace": namespace, "uid": "u-job"},
+                "spec": {"parallelism": 1, "completions": 1, "backoffLimit": 6, "suspend": false,
+                    "completionMode": "NonIndexed",
+                    "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "u-job"}},
+                    "template": {"metadata": {"labels": {"batch.kubernetes.io/controller-uid": "u-job"}},
+                        "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}},
+                "status": {"startTime": "2026-11-01T00:00:00Z", "completionTime": "2026-11-01T00:00:09Z",
+                    "succeeded": 1, "ready": 0, "terminating": 0, "uncountedTerminatedPods": {},
+                    "conditions": [
+                        {"type": "SuccessCriteriaMet", "status": "True",
+                            "lastTransitionTime": "2026-11-01T00:00:09Z"},
+                        {"type": "Complete", "status": "True",
+                            "lastTransitionTime": "2026-11-01T00:00:09Z"}]}}),
+        ),
+    ];
+    let fixed = json!({"metadata": {"name": "fixed", "namespace": namespace, "uid": "u-fixed"},
+        "immutable": true, "data": {"a": "1"}});
+    let fixed =
+        (scenario == Scenario::Recreate).then_some((("", "v1", "configmaps", "ConfigMap", true), fixed));
+    let mut captured = Captured::default();
+    for ((of, version, resource, kind, namespaced), mut object) in objects.into_iter().chain(fixed) {
+        if scenario != Scenario::Empty && kind == "CustomResourceDefinition" {
+            continue;
+        }
+        let resource = lifeboat_model::ResourceType {
+            group: of.into(),
+            version: version.into(),
+            resource: resource.into(),
+            kind: kind.into(),
+            namespaced,
+        };
+        object["apiVersion"] = resource.api_version().into();
+        object["kind"] = kind.into();
+        object["metadata"]["resourceVersion"] = "7".into();
+        object["metadata"]["creationTimestamp"] = "2026-11-01T00:00:00Z".into();
+        let known = captured
+            .types
+            .iter()
+            .position(|known: &SourceType| known.resource == resource);
+        let at = known.unwrap_or_else(|| {
+            captured.types.push(SourceType {
+                custom: of == group,
+                singular: String::new(),
+                short_names: Vec::new(),
+                verbs: Vec::new(),
+                served_versions: vec![resource.version.clone()],
+                resource,
+            });
+            captured.types.len() - 1
+        });
+        captured
+            .objects
+            .push((at, serde_json::to_vec(&object).expect("a value can be written")));
+    }
+    captured
+}
+
+/// Everything that round `n` left in the cluster, without what differs from run to run.
+async fn content(api: &Api, n: u64, scenario: Scenario) -> Vec<Value> {
+    let mut all = Vec::new();
+    for path in [
+        format!("/api/v1/namespaces/kill-{n:03}/configmaps"),
+        format!("/api/v1/namespaces/kill-{n:03}/secrets"),
+        format!("/api/v1/namespaces/kill-{n:03}/services"),
+        format!("/apis/batch/v1/namespaces/kill-{n:03}/jobs"),
+        format!("/apis/{}/v1/namespaces/kill-{n:03}/ships", group(n, scenario)),
+    ] {
+        let list: Value = api
+            .get_json(&path)
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        all.extend(items(&list));
+    }
+    let ark = all
+        .iter()
+        .find(|object| object["metadata"]["name"] == "ark")
+        .cloned();
+    let ark = ark.expect("the ship was restored")["metadata"]["uid"].clone();
+    for object in &mut all {
+        if let Some(owner) = object.pointer_mut("/metadata/ownerReferences/0") {
+            assert_eq!(owner["uid"], ark, "the reference follows the owner");
+            owner["uid"] = Value::Null;
+        }
+        for field in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
+            object["metadata"][field] = Value::Null;
+        }
+        for field in ["clusterIP", "clusterIPs"] {
+            if object["spec"][field].is_null() {
+                continue;
+            }
+            object["spec"][field] = Value::Null;
+        }
+        for entry in object["metadata"]["managedFields"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+        {
+            entry["time"] = Value::Null;
+        }
+        // Entries are sorted by time first, which is gone.
+        if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
+            entries.sort_by_cached_key(Value::to_string);
+        }
+        // The server labels a Job by its uid.
+        *object = without_uids(object);
+    }
+    all.into_iter().map(|object| unnumbered(&object, n)).collect()
+}
+
+fn without_uids(object: &Value) -> Value {
+    let text = object.to_string();
+    let mut out = String::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let is_uid = |at: usize| {
+        bytes.get(at..at + 36).is_some_and(|part| {
+            part.iter().enumerate().all(|(i, b)| match i {
+                8 | 13 | 18 | 23 => *b == b'-',
+                _ => b.is_ascii_hexdigit(),
+            })
+        })
+    };
+    let mut at = 0;
+    while at < text.len() {
+        if is_uid(at) {
+            out.push_str("UID");
+            at += 36;
+        } else {
+            let next = text[at..].chars().next().expect("not at the end");
+            out.push(next);
+            at += next.len_utf8();
+        }
+    }
+    serde_json::from_str(&out).expect("still JSON")
+}
+
+fn unnumbered(value: &Value, n: u64) -> Value {
+    let text = value.to_string();
+    let text = text
+        .replace(&format!("kill-{n:03}"), "kill")
+        .replace(&format!("kill{n:03}.example"), "kill.example");
+    serde_json::from_str(&text).expect("still JSON")
+}
+
+fn dead_holder() -> Holder {
+    Holder {
+        // Larger than any process number that Linux gives (`/proc/sys/kernel/pid_max` is at most 2^22).
+        pid: 1 << 23,
+        ..Holder::this_process()
+    }
+}
+
+/// Gives each round a Lease of its own, so that rounds can run side by side.
+#[derive(Clone)]
+struct OwnLease {
+    client: kube::Client,
+    name: String,
+}
+
+impl OwnLease {
+    fn of(api: &Api, n: u64) -> Api {
+        let service = Self {
+            client: api.client().clone(),
+            name: format!("{LEASE_NAME}-{n:03}"),
+        };
+        Api::from_service(service, api.server())
+    }
+}
+
+impl tower::Service<Request<Body>> for OwnLease {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { client, name } = self.clone();
+        Box::pin(async move {
+            let path = request.uri().to_string();
+            let lease = path.contains("/namespaces/kube-system/leases");
+            if !lease {
+                return Ok(client.send(request).await?);
+            }
+            let (mut parts, body) = request.into_parts();
+            parts.uri = path.replace(LEASE_NAME, &name).parse()?;
+            let body = String::from_utf8(body.collect_bytes().await?.to_vec())?;
+            // What was read before has the new name already.
+            let body = body.replace(&name, LEASE_NAME).replace(LEASE_NAME, &name);
+            let body = Body::from(body.into_bytes());
+            Ok(client.send(Request::from_parts(parts, body)).await?)
+        })
+    }
+}
+
+/// What of a finished round must be the same in each.
+#[derive(Debug, PartialEq)]
+struct Ending {
+    content: Vec<Value>,
+    plan: Value,
+    report: Value,
+}
+
+impl Ending {
+    async fn of(api: &Api, n: u64, scenario: Scenario, done: &support::Restored) -> Self {
+        assert!(
+            done.outcome.is_complete(),
+            "round {n}: {:?}",
+            done.outcome.results
+        );
+        assert!(done.report.came_true(), "round {n}: {:?}", done.report);
+        let mut plan = serde_json::to_value(&done.plan).expect("a plan can be written");
+        // Digests cover the number of the round.
+        for object in plan["objects"].as_array_mut().into_iter().flatten() {
+            object["digest"] = Value::Null;
+        }
+        plan["optionsDigest"] = Value::Null;
+        let mut report = serde_json::to_value(&done.report).expect("a report can be written");
+        report["plan"] = Value::Null;
+        for changed in report["changed"].as_array_mut().into_iter().flatten() {
+            let path = changed["path"].as_str().unwrap_or_default();
+            // Any free address.
+            if path.starts_with("/spec/clusterIP") {
+                changed["to"] = Value::Null;
+            }
+        }
+        // Other rounds make objects meanwhile.
+        let (namespace, group) = (format!("kill-{n:03}"), format!("kill{n:03}.example"));
+        let mut others = 0;
+        if let Some(unplanned) = report["unplanned"].as_array_mut() {
+            let all = unplanned.len();
+            unplanned.retain(|one| {
+                let text = one.to_string();
+                text.contains(&namespace) || text.contains(&group)
+            });
+            others = all - unplanned.len();
+        }
+        report["summary"]["unplanned"] =
+            (report["summary"]["unplanned"].as_u64().unwrap_or(0) - others as u64).into();
+        for document in [&mut plan, &mut report] {
+            // What the killed run made anew is only created by the one that continues it: the plan's
+            // hash makes no difference between the two either.
+            if let Some(rules) = document["rules"].as_object_mut() {
+                rules.remove("existing-recreated");
+            }
+        }
+        let same = |document: Value| {
+            let text = without_uids(&unnumbered(&document, n)).to_string();
+            let text = text.replace(r#""action":"recreate""#, r#""action":"create""#);
+            serde_json::from_str(&text).expect("still JSON")
+        };
+        Self {
+            content: content(api, n, scenario).await,
+            plan: same(plan),
+            report: same(report),
+        }
+    }
+}
+
+/// Kills a restore, continues it, and compares.
+async fn round(api: Api, n: u64, scenario: Scenario, at: FailAt, expected: Arc<Ending>) {
+    let what = format!("{scenario:?}, killed at {at:?}");
+    let api = OwnLease::of(&api, n);
+    prepare(&api, n, scenario).await;
+    let (captured, options) = (captured(n, scenario), scenario.options());
+    let (dying, _) = FailingTransport::around(&api, at);
+    let died = run(&dying, &captured, &options, dead_holder()).await;
+    assert!(died.is_err(), "{what}: it is part of the run");
+    let done = run(&api, &captured, &options, Holder::this_process()).await;
+    let done = done.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let ending = Ending::of(&api, n, scenario, &done).await;
+    assert_eq!(ending.plan, expected.plan, "{what}");
+    for (found, expected) in ending.content.iter().zip(&expected.content) {
+        assert_eq!(found, expected, "{what}");
+    }
+    assert_eq!(ending.content.len(), expected.content.len(), "{what}");
+    assert_eq!(ending.report, expected.report, "{what}");
+    if scenario == Scenario::Empty {
+        let path =
+            format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ships.kill{n:03}.example");
+        let delete = Request::delete(path).body(Vec::new().into());
+        let deleted = api.request(delete.expect("the path is one")).await;
+        assert!(deleted.is_ok(), "{what}: {deleted:?}");
+    }
+}
+
+/// How many rounds run side by side: most of a round is waiting.
+const ROUNDS: usize = 12;
+/// One of so many requests that only read is tried.
+const READS: usize = 17;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_write_or_a_read_the_same_command_ends_in_the_same_state_and_report() {
+    let cluster = Cluster::start(ClusterOptions::named("killed")).expect("the cluster starts");
+    support::apply(
+        &cluster,
+        "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ships.kill.example}
+spec:
+  group: kill.example
+  scope: Namespaced
+  names: {plural: ships, singular: ship, kind: Ship, listKind: ShipList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+",
+    );
+    let api = connect(&cluster).await;
+    let never = |only_writes| FailAt {
+        request: u64::MAX,
+        moment: Moment::Before,
+        only_writes,
+    };
+    let mut rounds = Vec::new();
+    let mut n = 0;
+    for scenario in [Scenario::Empty, Scenario::Update, Scenario::Recreate] {
+        n += 1;
+        let own = OwnLease::of(&api, n);
+        prepare(&own, n, scenario).await;
+        let (counted, writes) = FailingTransport::around(&own, never(true));
+        let (counted, requests) = FailingTransport::around(&counted, never(false));
+        let clean = run(
+            &counted,
+            &captured(n, scenario),
+            &scenario.options(),
+            Holder::this_process(),
+        )
+        .await
+        .expect("a clean run");
+        let expected = Arc::new(Ending::of(&own, n, scenario, &clean).await);
+        let (writes, requests) = (writes.get(), requests.get());
+        assert!(
+            writes > 12 && requests > writes,
+            "each object is at least one write"
+        );
+        // After the last write nothing is left to continue: the Lease was given back.
+        let of_writes = (0..writes).flat_map(|request| {
+            [Moment::Before, Moment::After].map(|moment| FailAt {
+                request,
+                moment,
+                only_writes: true,
+            })
+        });
+        let of_writes = of_writes.take(usize::try_from(writes).expect("it is small") * 2 - 1);
+        // A request that never arrived leaves what the one before it left, but for the pause between.
+        let of_writes = of_writes.filter(|at| {
+            scenario == Scenario::Empty || at.moment == Moment::After || at.request.is_multiple_of(4)
+        });
+        // How often a definition is looked at until it is established differs from run to run.
+        let of_reads = (0..requests - 8).step_by(READS).map(|request| FailAt {
+            request,
+            moment: Moment::Before,
+            only_writes: false,
+        });
+        for at in of_writes.chain(of_reads) {
+            n += 1;
+            rounds.push((n, scenario, at, expected.clone()));
+        }
+    }
+    let count = rounds.len();
+    let mut running = futures::stream::iter(rounds)
+        .map(|(n, scenario, at, expected)| round(api.clone(), n, scenario, at, expected))
+        .buffer_unordered(ROUNDS);
+    let mut ended = 0;
+    while running.next().await.is_some() {
+        ended += 1;
+    }
+    assert_eq!(ended, count);
+}
