@@ -13,8 +13,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::census::{Census, Key};
 use crate::compare::Place;
+use crate::snapshot::{Key, Snapshot};
 
 pub use self::reasons::{Why, passing_type, why};
 
@@ -118,11 +118,11 @@ impl fmt::Display for Finding {
 /// The evidence of an audit.
 pub struct Evidence<'a> {
     /// The source, quiet, before or after the backup.
-    pub source: &'a Census,
+    pub source: &'a Snapshot,
     /// The target before the restore.
-    pub before: &'a Census,
+    pub before: &'a Snapshot,
     /// The target after the restore, quiet.
-    pub target: &'a Census,
+    pub target: &'a Snapshot,
     /// What the report says.
     pub claims: &'a Claims,
     /// Objects of the source that moved by themselves during the backup: nothing is asked of them but

@@ -6,8 +6,8 @@
 //! administrator.
 
 pub mod client;
+mod coordinator;
 mod deploy;
-mod office;
 pub mod program;
 
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use anyhow::{Context, Result, ensure};
 use lifeboat_local::{CANARY, Cluster, LocalAws, LocalAwsOptions};
 use serde_json::{Value, json};
 
-use crate::stage::Narrator;
+use crate::environment::Reporter;
 use client::Client;
+use coordinator::{CoordinatorCommands, until};
 use deploy::{Package, architecture, deploy, package};
-use office::{Office, until};
 use program::Program;
 
 /// The account and Region of the clusters that are protected.
@@ -74,12 +74,12 @@ pub fn tell(profile: &str) -> Result<i32> {
 ///
 /// # Errors
 /// If a step fails, or what follows; the functions' last words are printed before.
-pub fn tell_and(profile: &str, more: impl FnOnce(&Story<'_>, &mut Narrator) -> Result<()>) -> Result<i32> {
+pub fn tell_and(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -> Result<()>) -> Result<i32> {
     println!(
         "Lifeboat on AWS: two accounts, real functions, real API servers behind EKS. Local are only the clouds:\n\
          S3, KMS, IAM, Lambda, CloudFormation and EventBridge are played on this machine."
     );
-    let mut told = Narrator::default();
+    let mut told = Reporter::default();
     told.step("package", "Both functions as zips");
     let package = package(profile)?;
     told.say(&package.told);
@@ -88,7 +88,7 @@ pub fn tell_and(profile: &str, more: impl FnOnce(&Story<'_>, &mut Narrator) -> R
         controllers: false,
         access_cache: ACCESS_CACHE,
     })?;
-    let story = Story::begin(&aws)?;
+    let story = Scenario::begin(&aws)?;
     let ended = story
         .tell(&mut told, &package)
         .and_then(|()| more(&story, &mut told));
@@ -126,18 +126,18 @@ fn last_words(aws: &LocalAws) {
 }
 
 /// Both accounts and who administrates them.
-pub struct Story<'a> {
+pub struct Scenario<'a> {
     /// Where they are.
     pub aws: &'a LocalAws,
     /// The administrator of the account that is protected.
     pub primary: Client,
     /// The administrator of the account that it is recovered in.
     pub recovery: Client,
-    office: Office,
+    coordinator: CoordinatorCommands,
     folder: PathBuf,
 }
 
-impl<'a> Story<'a> {
+impl<'a> Scenario<'a> {
     fn begin(aws: &'a LocalAws) -> Result<Self> {
         let folder = aws.dir().join("demo");
         std::fs::create_dir_all(&folder)?;
@@ -151,14 +151,14 @@ impl<'a> Story<'a> {
         let recovery = Client::new(aws, other_keys, RECOVERY.1, folder.clone())?;
         Ok(Self {
             aws,
-            office: Office::new(primary.clone(), recovery.clone(), program),
+            coordinator: CoordinatorCommands::new(primary.clone(), recovery.clone(), program),
             folder,
             primary,
             recovery,
         })
     }
 
-    fn tell(&self, told: &mut Narrator, package: &Package) -> Result<()> {
+    fn tell(&self, told: &mut Reporter, package: &Package) -> Result<()> {
         for ((account, region), side) in [(PRIMARY, "primary"), (RECOVERY, "recovery and control")] {
             told.say(&format!("{account} in {region}: {side}"));
         }
@@ -185,19 +185,19 @@ impl<'a> Story<'a> {
         self.mend(told)?;
 
         told.step("backup", "The first recovery point, by the schedule");
-        let good = self.office.last_good(told)?;
+        let good = self.coordinator.last_good(told)?;
         told.say(&format!("{} is in the vault", text(&good["point"])));
-        self.office
+        self.coordinator
             .show(told, "application points shop --profile recovery", 0)?;
 
         told.step("restore", "A restore on demand");
         let line = "application restore shop latest --wait --token tour --profile recovery";
-        self.office.show(told, line, 0)?;
+        self.coordinator.show(told, line, 0)?;
         told.say("the same request once more, without the program: nothing is started twice");
         let wish = json!({"restore": {"application": "shop", "point": "latest", "token": "tour"}});
-        let accepted = self.office.invoke(told, &wish)?;
+        let accepted = self.coordinator.invoke(told, &wish)?;
         ensure!(accepted["accepted"]["repeated"] == true, "{accepted}");
-        self.office.show(told, "status shop --profile recovery", 0)?;
+        self.coordinator.show(told, "status shop --profile recovery", 0)?;
 
         told.step("look", "The application in the other account");
         told.command(&format!("kubectl {}", LOOK.join(" ")));
@@ -261,7 +261,7 @@ impl<'a> Story<'a> {
     }
 
     /// The first two of the three commands from nothing to the first recovery point.
-    fn deploy(&self, told: &mut Narrator, package: &Package) -> Result<()> {
+    fn deploy(&self, told: &mut Reporter, package: &Package) -> Result<()> {
         told.step("recovery", "The first command: the recovery account");
         let zips = zips(package);
         // The wrong account is noticed before anything is made.
@@ -269,11 +269,11 @@ impl<'a> Story<'a> {
             "deploy recovery --profile primary --account {} {zips}",
             RECOVERY.0
         );
-        let refused = self.office.show(told, &line, 12)?;
+        let refused = self.coordinator.show(told, &line, 12)?;
         ensure!(refused.err.contains("LB-1002"), "{}", refused.err);
         told.say("refused: the profile is of another account");
         let said = self
-            .office
+            .coordinator
             .show(told, &format!("deploy recovery --profile recovery {zips}"), 0)?;
 
         told.step("primary", "The second command, as the first one prints it");
@@ -285,7 +285,7 @@ impl<'a> Story<'a> {
         let next = next
             .replace("PRIMARY_PROFILE", "primary")
             .replace("PRIMARY_REGION", PRIMARY.1);
-        self.office.show(told, &next, 0)?;
+        self.coordinator.show(told, &next, 0)?;
         let key = self.public_key()?;
         let file = self
             .folder
@@ -300,13 +300,13 @@ impl<'a> Story<'a> {
     }
 
     /// The delegates and the document; then one stack once more, by the client of AWS alone.
-    fn third(&self, told: &Narrator, package: &Package) -> Result<()> {
+    fn third(&self, told: &Reporter, package: &Package) -> Result<()> {
         self.write("shop.yaml", "1h")?;
         let line = format!(
             "deploy application shop.yaml --primary-profile primary --recovery-profile recovery {}",
             zips(package)
         );
-        self.office.show(told, &line, 0)?;
+        self.coordinator.show(told, &line, 0)?;
         // Its other parameters are those that the program has given.
         let stack = "lifeboat-application-shop";
         told.command(&format!(
@@ -341,8 +341,8 @@ impl<'a> Story<'a> {
     }
 
     /// Waits for the issues of both clusters, runs their commands, and sees the issues close.
-    fn mend(&self, told: &Narrator) -> Result<()> {
-        let issues = self.office.issues_with_commands(told, 2)?;
+    fn mend(&self, told: &Reporter) -> Result<()> {
+        let issues = self.coordinator.issues_with_commands(told, 2)?;
         for issue in &issues {
             let command = text(&issue["command"]);
             told.say(&format!("{} {}", text(&issue["code"]), text(&issue["message"])));
@@ -358,9 +358,9 @@ impl<'a> Story<'a> {
             "an application that changes is looked at once more; by itself that takes up to five minutes",
         );
         self.write("shop.yaml", "30m")?;
-        self.office
+        self.coordinator
             .show(told, "application put shop.yaml --profile recovery", 0)?;
-        self.office.closed(told, &issues)
+        self.coordinator.closed(told, &issues)
     }
 }
 

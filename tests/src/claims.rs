@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::audit::{Change, Claims, Reason, Restored};
-use crate::census::{Key, array, text};
 use crate::compare::Place;
+use crate::snapshot::{Key, array, text};
 
 /// Reads a report.
 ///

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use lifeboat_local::{Cluster, ClusterOptions, Sample};
 
-use crate::stage::{Narrator, Stage, pause};
+use crate::environment::{Environment, Reporter, pause};
 use crate::workspace::Workspace;
 
 /// The nodes of each cluster.
@@ -23,8 +23,8 @@ const LINES: usize = 24;
 ///
 /// # Errors
 /// If a step fails.
-pub fn tell(stage: &Stage, keep: bool) -> Result<i32> {
-    let mut told = Narrator::default();
+pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
+    let mut told = Reporter::default();
     println!(
         "Lifeboat keeps a Kubernetes cluster recoverable. This is what that means, on two real\n\
          control planes on this machine: nothing is simulated but the nodes."
@@ -116,7 +116,7 @@ pub fn tell(stage: &Stage, keep: bool) -> Result<i32> {
     Ok(code)
 }
 
-fn clusters(stage: &Stage, told: &mut Narrator) -> Result<(Arc<Cluster>, Arc<Cluster>)> {
+fn clusters(stage: &Environment, told: &mut Reporter) -> Result<(Arc<Cluster>, Arc<Cluster>)> {
     told.step("start", "Two fresh clusters");
     told.say("etcd, API server, controllers, scheduler, and two nodes that kwok plays, for each");
     let clusters = stage.clusters(vec![
@@ -132,7 +132,7 @@ fn clusters(stage: &Stage, told: &mut Narrator) -> Result<(Arc<Cluster>, Arc<Clu
     }
 }
 
-fn application(primary: &Cluster, told: &mut Narrator) -> Result<Sample> {
+fn application(primary: &Cluster, told: &mut Reporter) -> Result<Sample> {
     told.step("install", "An application in the primary cluster");
     let sample = Sample::install(primary)?;
     match lifeboat_local::wait_until_quiet(primary, REST_WITHIN) {
@@ -144,14 +144,14 @@ fn application(primary: &Cluster, told: &mut Narrator) -> Result<Sample> {
 
 /// Runs programs as a user would, and shows what they print.
 struct Show<'a> {
-    stage: &'a Stage,
+    stage: &'a Environment,
     workspace: &'a Workspace,
 }
 
 impl Show<'_> {
     fn lifeboat(
         &self,
-        told: &Narrator,
+        told: &Reporter,
         arguments: &[&str],
         cluster: Option<&Cluster>,
         codes: &[i32],
@@ -169,7 +169,7 @@ impl Show<'_> {
         Ok(code)
     }
 
-    fn kubectl(&self, told: &Narrator, cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+    fn kubectl(&self, told: &Reporter, cluster: &Cluster, arguments: &[&str]) -> Result<()> {
         told.command(&format!(
             "kubectl --context {} {}",
             cluster.context(),

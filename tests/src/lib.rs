@@ -2,19 +2,19 @@
 //! and a store in a folder of their own, readings of what a child used, and a judgement of a restore
 //! that shares no code with what it judges.
 //!
-//! This crate may depend on everything and nothing depends on it. [`census`], [`compare`], [`audit`] and
+//! This crate may depend on everything and nothing depends on it. [`snapshot`], [`compare`], [`audit`] and
 //! [`claims`] must not use any other crate of the workspace.
 
 pub mod audit;
 pub mod aws;
 pub mod bench;
 pub mod canary;
-pub mod census;
 pub mod child;
 pub mod claims;
 pub mod compare;
 pub mod demo;
+pub mod environment;
+pub mod equivalence;
 pub mod prove;
-pub mod sameness;
-pub mod stage;
+pub mod snapshot;
 pub mod workspace;

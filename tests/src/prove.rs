@@ -2,7 +2,7 @@
 
 pub mod lists;
 pub mod partial;
-pub mod quiet;
+pub mod settle;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -15,9 +15,9 @@ use lifeboat_local::{Cluster, ClusterOptions};
 use serde_json::Value;
 
 use crate::audit::{Evidence, audit, passing_type};
-use crate::census::{Census, http::Http};
 use crate::claims;
-use crate::stage::{Narrator, Stage};
+use crate::environment::{Environment, Reporter};
+use crate::snapshot::{Snapshot, http::Http};
 use crate::workspace::Workspace;
 
 pub use self::verdict::Verdict;
@@ -42,8 +42,8 @@ pub struct Wish {
 /// # Errors
 /// If a cluster does not start, the bundle cannot be read, or `lifeboat` fails in a way that leaves
 /// nothing to judge.
-pub fn prove(stage: &Stage, wish: &Wish) -> Result<Verdict> {
-    let mut told = Narrator::default();
+pub fn prove(stage: &Environment, wish: &Wish) -> Result<Verdict> {
+    let mut told = Reporter::default();
     told.step("start", "Two fresh clusters, each with controllers and two nodes");
     let clusters = stage.clusters(vec![
         ClusterOptions::named("source").with_nodes(NODES),
@@ -86,11 +86,11 @@ pub struct Sides<'a> {
 /// # Errors
 /// If a cluster cannot be read, or `lifeboat` fails in a way that leaves nothing to judge.
 pub fn judge(
-    stage: &Stage,
+    stage: &Environment,
     workspace: &Workspace,
     sides: &Sides<'_>,
     verdict: &mut Verdict,
-    told: &mut Narrator,
+    told: &mut Reporter,
 ) -> Result<()> {
     let Sides { source, target } = *sides;
     let runtime = tokio::runtime::Runtime::new()?;
@@ -100,24 +100,24 @@ pub fn judge(
             Http::connect(target.kubeconfig()).await?,
         ))
     })?;
-    let take = |http: &Http| runtime.block_on(Census::take(http));
+    let take = |http: &Http| runtime.block_on(Snapshot::take(http));
     verdict.versions = versions(&runtime, &from)?;
     let runner = Runner { stage, workspace };
 
     told.step("backup", "Back up the source");
     let earlier = take(&from)?;
     let backup = runner.json(&["backup", "--cluster", "source"], Some(source), &[0, 3], told)?;
-    let census = take(&from)?;
-    let moving = quiet::moving(&earlier, &census);
+    let snapshot = take(&from)?;
+    let moving = settle::moving(&earlier, &snapshot);
     for key in moving.iter().filter(|key| !passing_type(&key.type_name)) {
         verdict.note(format!(
             "{key} of the source moved by itself during the backup; its content is not compared"
         ));
     }
-    told.say(&format!("{} objects in the source", census.objects.len()));
+    told.say(&format!("{} objects in the source", snapshot.objects.len()));
     if backup.code == 3 {
         let shown = runner.json(&["show", "latest"], None, &[0, 3], told)?;
-        partial::judge(&shown.document, &census, verdict);
+        partial::judge(&shown.document, &snapshot, verdict);
     }
 
     told.step("verify", "Verify it, with the private key");
@@ -143,7 +143,7 @@ pub fn judge(
     };
     let claims = claims::read(report)?;
     verdict.findings = audit(&Evidence {
-        source: &census,
+        source: &snapshot,
         before: &before,
         target: &after,
         claims: &claims,
@@ -154,7 +154,7 @@ pub fn judge(
     Ok(())
 }
 
-fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Narrator) -> Result<()> {
+fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Reporter) -> Result<()> {
     let outcome = lifeboat_local::install_bundle(cluster, bundle)?;
     told.say(&format!(
         "{} objects applied in {} passes",
@@ -176,7 +176,7 @@ fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Narra
 }
 
 /// Waits until nothing moves any more, or notes that something still does.
-pub fn settle(cluster: &Cluster, verdict: &mut Verdict, told: &Narrator) {
+pub fn settle(cluster: &Cluster, verdict: &mut Verdict, told: &Reporter) {
     match lifeboat_local::wait_until_quiet(cluster, REST_WITHIN) {
         Ok(quiet) => {
             let state = if quiet.reached { "is quiet" } else { "still moves" };
@@ -204,7 +204,7 @@ fn versions(runtime: &tokio::runtime::Runtime, http: &Http) -> Result<BTreeMap<S
 
 /// Runs `lifeboat` and reads its JSON, with its progress on the terminal.
 struct Runner<'a> {
-    stage: &'a Stage,
+    stage: &'a Environment,
     workspace: &'a Workspace,
 }
 
@@ -219,7 +219,7 @@ impl Runner<'_> {
         arguments: &[&str],
         cluster: Option<&Cluster>,
         codes: &[i32],
-        told: &Narrator,
+        told: &Reporter,
     ) -> Result<Ran> {
         let kubeconfig = cluster.map(|cluster| cluster.kubeconfig().to_string_lossy().into_owned());
         let mut all = arguments.to_vec();

@@ -46,7 +46,7 @@ pub async fn user(api: &Api) -> Option<String> {
 ///
 /// # Errors
 /// Where discovery fails, or the server does not know us any more.
-pub async fn unreadable(api: &Api) -> Result<Denied, DiscoveryError> {
+pub async fn denied_reads(api: &Api) -> Result<Denied, DiscoveryError> {
     let discovery = api.discover().await?;
     let listable = discovery.types.iter().filter(|known| known.is_listable());
     let asked = listable.map(|known| async move {
@@ -76,7 +76,7 @@ pub async fn unreadable(api: &Api) -> Result<Denied, DiscoveryError> {
 ///
 /// # Errors
 /// Where discovery fails, or the server does not answer.
-pub async fn unwritable(api: &Api) -> Result<Denied, DiscoveryError> {
+pub async fn denied_writes(api: &Api) -> Result<Denied, DiscoveryError> {
     let everything = Attributes {
         group: "*",
         resource: "*",

@@ -9,7 +9,7 @@ use crate::retry::RetryPolicy;
 /// At which version a list is read
 /// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
+pub enum ListVersion {
     /// Exactly this version, as it was.
     Exact(String),
     /// The newest, read consistently.
@@ -28,7 +28,7 @@ pub struct Page<'a> {
     /// How many items at most.
     pub limit: u32,
     /// At which version the first page is read; a token carries the version of its list itself.
-    pub at: &'a At,
+    pub at: &'a ListVersion,
     /// The `continue` token of the page before.
     pub token: Option<&'a str>,
 }
@@ -47,11 +47,11 @@ impl Page<'_> {
         add("fieldSelector", self.fields);
         match (self.token, self.at) {
             (Some(token), _) => add("continue", token),
-            (None, At::Exact(version)) => {
+            (None, ListVersion::Exact(version)) => {
                 add("resourceVersion", version);
                 add("resourceVersionMatch", "Exact");
             }
-            (None, At::Latest) => {}
+            (None, ListVersion::Latest) => {}
         }
         target
     }
@@ -126,7 +126,7 @@ pub enum ReadError<E> {
     /// The page.
     Page(PageError),
     /// The taker.
-    Taker(E),
+    ItemSink(E),
 }
 
 impl<E> From<SplitError> for ReadError<E> {
@@ -139,7 +139,7 @@ impl<E> From<SplitError> for ReadError<E> {
 }
 
 /// What takes the items of a page.
-pub trait Taker: Send {
+pub trait ItemSink: Send {
     /// Why it cannot take one.
     type Error: Send;
 
@@ -153,7 +153,7 @@ pub trait Taker: Send {
     ///
     /// # Errors
     /// Ends the page.
-    fn hand_on(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 impl Api {
@@ -162,7 +162,7 @@ impl Api {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn read_page<T: Taker>(
+    pub async fn read_page<T: ItemSink>(
         &self,
         page: &Page<'_>,
         policy: RetryPolicy,
@@ -181,9 +181,9 @@ impl Api {
         };
         while let Some(piece) = stream.next().await.map_err(|e| failed(e.into()))? {
             splitter
-                .push(&piece, |raw| taker.take(raw).map_err(ReadError::Taker))
+                .push(&piece, |raw| taker.take(raw).map_err(ReadError::ItemSink))
                 .map_err(named)?;
-            taker.hand_on().await.map_err(ReadError::Taker)?;
+            taker.flush().await.map_err(ReadError::ItemSink)?;
         }
         splitter.finish().map_err(|cause| named(cause.into()))
     }

@@ -28,7 +28,7 @@ pub struct ResourceRequest {
     /// The type in the template, such as `Custom::LifeboatApplication`.
     pub resource_type: String,
     /// Where the answer goes. Presigned, so it is a secret for as long as it holds.
-    #[serde(rename = "ResponseURL", deserialize_with = "hidden")]
+    #[serde(rename = "ResponseURL", deserialize_with = "redacted")]
     pub response_url: Redacted<String>,
     /// The stack.
     pub stack_id: String,
@@ -60,7 +60,7 @@ pub enum RequestType {
 ///
 /// # Errors
 /// Where it is no text.
-pub fn hidden<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
+pub fn redacted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
     String::deserialize(deserializer).map(Redacted::new)
 }
 
@@ -93,7 +93,7 @@ impl ResourceAnswer {
             Err(reason) => (
                 "FAILED",
                 shortened(&reason),
-                former.unwrap_or_else(|| NONE.to_owned()),
+                former.unwrap_or_else(|| NO_RESOURCE_ID.to_owned()),
             ),
         };
         Self {
@@ -109,7 +109,7 @@ impl ResourceAnswer {
 
 /// The name of a resource that could not be made: CloudFormation wants one, and asks to delete it. No identifier of
 /// ours has parentheses.
-pub const NONE: &str = "(none)";
+pub const NO_RESOURCE_ID: &str = "(none)";
 
 /// As much of a reason as the console gets to see.
 #[must_use]
@@ -198,7 +198,7 @@ mod tests {
             ("FAILED", "shop")
         );
         let failed = ResourceAnswer::new(&request(None), Err("ä".repeat(LONGEST_REASON)));
-        assert_eq!(failed.physical_resource_id, NONE);
+        assert_eq!(failed.physical_resource_id, NO_RESOURCE_ID);
         assert!(failed.reason.len() <= LONGEST_REASON && failed.reason.ends_with("[...]"));
     }
 

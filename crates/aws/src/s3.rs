@@ -28,7 +28,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
 use lifeboat_model::{AccountId, ObjectKey};
-use lifeboat_store::ports::{ETag, Ids, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
+use lifeboat_store::ports::{
+    ETag, Listed, ObjectInfo, ObjectStore, Randomness, StoreError, StoreOperation, Upload,
+};
 
 use crate::{AwsContext, AwsError};
 
@@ -38,7 +40,7 @@ mod retry;
 mod upload;
 mod write;
 
-use error::{Asked, no_tag};
+use error::{RequestContext, no_tag};
 use upload::S3Upload;
 use write::{Condition, Nonce};
 
@@ -99,16 +101,16 @@ impl fmt::Debug for S3Store {
 struct Inner {
     client: Client,
     location: S3Location,
-    ids: Arc<dyn Ids>,
+    ids: Arc<dyn Randomness>,
 }
 
 impl S3Store {
     /// A store at `location`, which must be a bucket of the context's Region. `ids` marks each write,
     /// so that one whose answer was lost is recognised. Nothing is asked of S3 yet.
     #[must_use]
-    pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Ids>) -> Self {
+    pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Randomness>) -> Self {
         let config = aws_sdk_s3::config::Builder::from(context.sdk_config())
-            .retry_classifier(retry::ConflictsPass)
+            .retry_classifier(retry::RetryWriteConflicts)
             .build();
         Self {
             inner: Arc::new(Inner {
@@ -136,8 +138,8 @@ impl Inner {
         format!("{}{key}", self.location)
     }
 
-    fn asked(&self, operation: StoreOperation, action: &'static str, key: &str) -> Asked {
-        Asked {
+    fn asked(&self, operation: StoreOperation, action: &'static str, key: &str) -> RequestContext {
+        RequestContext {
             operation,
             action,
             url: self.url(key),
@@ -230,7 +232,7 @@ impl Inner {
 }
 
 /// Reads a body of at most `most` bytes.
-async fn collect(mut body: ByteStream, asked: &Asked, most: u64) -> Result<Bytes, StoreError> {
+async fn collect(mut body: ByteStream, asked: &RequestContext, most: u64) -> Result<Bytes, StoreError> {
     let mut bytes = BytesMut::new();
     while let Some(piece) = body.next().await {
         let piece =

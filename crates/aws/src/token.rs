@@ -52,10 +52,10 @@ pub struct EksTokenSource {
     endpoint: String,
     credentials: SharedCredentialsProvider,
     clock: Arc<dyn Clock>,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<CachedToken>>,
 }
 
-struct Held {
+struct CachedToken {
     token: Redacted<String>,
     made: Timestamp,
     until: Timestamp,
@@ -84,7 +84,7 @@ impl EksTokenSource {
         }
     }
 
-    async fn make(&self, now: Timestamp) -> Result<Held, TokenError> {
+    async fn make(&self, now: Timestamp) -> Result<CachedToken, TokenError> {
         let credentials = self.credentials.provide_credentials().await;
         let credentials = credentials.map_err(|error| self.no_credentials(error))?;
         let url = caller_identity_url(
@@ -98,7 +98,7 @@ impl EksTokenSource {
             cluster: self.cluster.clone(),
             source: error,
         })?;
-        Ok(Held {
+        Ok(CachedToken {
             token: Redacted::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(url.expose()))),
             made: now,
             until: renewal(now, &credentials),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
-use lifeboat_jobs::Counted;
+use lifeboat_jobs::TypeCounts;
 use serde::Deserialize;
 
 use super::{CONCURRENCY, CaptureError, CaptureOptions, prepare};
@@ -30,7 +30,7 @@ struct Metadata {
 ///
 /// # Errors
 /// As [`super::capture`], where nothing can be read at all.
-pub async fn count(api: &Api, options: &CaptureOptions) -> Result<Option<Counted>, CaptureError> {
+pub async fn count(api: &Api, options: &CaptureOptions) -> Result<Option<TypeCounts>, CaptureError> {
     let plan = prepare(api, options, None).await?;
     let Some(version) = plan.pinned().map(str::to_owned) else {
         return Ok(None);
@@ -65,7 +65,7 @@ pub async fn count(api: &Api, options: &CaptureOptions) -> Result<Option<Counted
             Err(error) => tracing::debug!(r#type = %name, %error, "not counted"),
         }
     }
-    Ok(Some(Counted {
+    Ok(Some(TypeCounts {
         resource_version: version,
         types,
     }))

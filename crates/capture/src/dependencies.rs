@@ -23,12 +23,12 @@ const LONGEST: usize = 1024;
 
 /// What to look for in objects of one type.
 #[derive(Debug)]
-pub(super) struct Sighting {
+pub(super) struct ExternalReferences {
     sort: Option<(&'static str, Finder<'static>)>,
     found: BTreeSet<String>,
 }
 
-impl Sighting {
+impl ExternalReferences {
     /// Looks for what objects of this type may name.
     pub(super) fn of(type_name: &TypeName) -> Self {
         // Field names of managedFields begin with `f:`, and JSON inside of an annotation has its
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn images_are_found_in_specs_and_nowhere_else() {
         let raw = br#"{"metadata":{"annotations":{"last":"{\"image\":\"from/annotation\"}"},"managedFields":[{"f:image":{}}]},"spec":{"containers":[{"image":"a/b:1"},{"image":"a/b:1"},{"image":""}],"volumes":[{"image":{"reference":"x"}}]}}"#;
-        let mut sighting = Sighting::of(&TypeName::new("apps", "deployments"));
+        let mut sighting = ExternalReferences::of(&TypeName::new("apps", "deployments"));
         sighting.look(raw);
         let mut all = BTreeMap::new();
         sighting.add_to(&mut all);
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn roles_are_found_in_accounts() {
-        let mut sighting = Sighting::of(&TypeName::new("", "serviceaccounts"));
+        let mut sighting = ExternalReferences::of(&TypeName::new("", "serviceaccounts"));
         sighting.look(br#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/r"}}}"#);
         let mut all = BTreeMap::new();
         sighting.add_to(&mut all);

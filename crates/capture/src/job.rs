@@ -4,7 +4,7 @@ use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_jobs::Position;
 use lifeboat_model::ResourceType;
 
-use super::dependencies::Sighting;
+use super::dependencies::ExternalReferences;
 use super::outcome::TypeFailure;
 use super::storage::StorageVersions;
 
@@ -19,7 +19,7 @@ pub(super) struct Collection {
 
 /// A type that is to be listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Job {
+pub(super) struct ListJob {
     pub(super) resource: ResourceType,
     pub(super) collections: Vec<Collection>,
     /// Whether the filter must be asked for each object, because the server does not apply it.
@@ -31,12 +31,12 @@ pub(super) struct Job {
 /// A job that is to be done, or to be gone on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Task {
-    pub(super) job: Job,
+    pub(super) job: ListJob,
     pub(super) begun: Option<Begun>,
 }
 
-impl From<Job> for Task {
-    fn from(job: Job) -> Self {
+impl From<ListJob> for Task {
+    fn from(job: ListJob) -> Self {
         Self { job, begun: None }
     }
 }
@@ -63,7 +63,7 @@ pub(super) struct Done {
     pub(super) why_not_pinned: Option<String>,
     pub(super) objects: u64,
     pub(super) bytes: u64,
-    pub(super) sighting: Sighting,
+    pub(super) sighting: ExternalReferences,
     pub(super) storage: StorageVersions,
 }
 

@@ -5,13 +5,12 @@
 //! instead and the record says so. A type that cannot be read at all is named, with what would mend
 //! it, and the rest goes on.
 //!
-//! A capture can be stopped by a [`Brake`] and gone on with by another process ([`capture_part`]). The parts
+//! A capture can be stopped by a [`CancellationToken`] and gone on with by another process ([`capture_part`]). The parts
 //! together hold what one run would have held: `lifeboat_jobs::checkpoint` says what exactly is equal.
 //!
 //! Memory: each list under way holds one batch (about a mebibyte) and one piece of an answer, and a
 //! few packed batches wait for the sink. Nothing grows with the number of objects.
 
-mod brake;
 mod count;
 mod dependencies;
 mod error;
@@ -32,7 +31,7 @@ use lifeboat_format::Batch;
 use lifeboat_format::manifest::{
     ClusterRecord, Completeness, MissingRecord, PackRecord, ServerRecord, TypeRecord,
 };
-use lifeboat_jobs::{ListingProgress, Types};
+use lifeboat_jobs::{ListingCheckpoint, Types};
 use lifeboat_model::{ClusterName, Filter, TypeSelector};
 use lifeboat_recovery_point::writer::{PointWriter, WriteError};
 use serde::Deserialize;
@@ -47,10 +46,10 @@ use job::Done;
 use lister::{Context, Message};
 use plan::Plan;
 
-pub use brake::Brake;
 pub use count::count;
 pub use error::CaptureError;
 pub use progress::{CaptureEvent, CaptureProgress, Unwatched};
+pub use tokio_util::sync::CancellationToken;
 
 /// How many items a page has. On kube-apiserver 1.36 pages of 2,000 were 5 to 30 % faster than pages of
 /// 500; larger ones make the server hold more at once for little gain.
@@ -175,9 +174,9 @@ impl Captured {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     /// With everything.
-    Whole(Box<Captured>),
-    /// At the brake. Another run goes on from here; with nothing, it has to begin anew.
-    Stopped(Option<Box<ListingProgress>>),
+    Complete(Box<Captured>),
+    /// Cancelled. Another run goes on from here; with nothing, it has to begin anew.
+    Stopped(Option<Box<ListingCheckpoint>>),
 }
 
 /// Captures a cluster into `sink`.
@@ -191,8 +190,8 @@ pub async fn capture(
     sink: &mut dyn BatchSink,
     progress: &mut (dyn CaptureProgress + Send),
 ) -> Result<Captured, CaptureError> {
-    let brake = Brake::new();
-    let run = capture_part(api, options, None, &brake, sink, progress);
+    let cancellation = CancellationToken::new();
+    let run = capture_part(api, options, None, &cancellation, sink, progress);
     let ended = match options.deadline {
         None => run.await?,
         // tokio's clock is the monotonic one.
@@ -201,13 +200,13 @@ pub async fn capture(
             .unwrap_or(Err(CaptureError::Deadline { allowed }))?,
     };
     match ended {
-        Ended::Whole(captured) => Ok(*captured),
-        Ended::Stopped(_) => unreachable!("nobody else has this brake"),
+        Ended::Complete(captured) => Ok(*captured),
+        Ended::Stopped(_) => unreachable!("nobody else holds this token"),
     }
 }
 
-/// Captures a cluster into `sink`, from where an earlier run was stopped, until the end or until the brake is
-/// pulled. The deadline of the options is not looked at. `from` must come from a run with the same options.
+/// Captures a cluster into `sink`, from where an earlier run was stopped, until the end or until it is
+/// cancelled. The deadline of the options is not looked at. `from` must come from a run with the same options.
 ///
 /// # Errors
 /// As [`capture`]; [`CaptureError::OtherCluster`] where `from` tells of another cluster.
@@ -215,15 +214,15 @@ pub async fn capture(
 pub async fn capture_part(
     api: &Api,
     options: &CaptureOptions,
-    from: Option<ListingProgress>,
-    brake: &Brake,
+    from: Option<ListingCheckpoint>,
+    cancellation: &CancellationToken,
     sink: &mut dyn BatchSink,
     progress: &mut (dyn CaptureProgress + Send),
 ) -> Result<Ended, CaptureError> {
-    let pulled = brake.watch();
+    let cancelled = cancellation.clone();
     let mut plan = tokio::select! {
         biased;
-        () = pulled.wait() => return Ok(Ended::Stopped(from.map(Box::new))),
+        () = cancelled.cancelled() => return Ok(Ended::Stopped(from.map(Box::new))),
         prepared = prepare(api, options, from.clone()) => prepared?,
     };
     progress.event(&CaptureEvent::Discovered {
@@ -243,7 +242,7 @@ pub async fn capture_part(
         filter: Arc::new(options.filter.clone()),
         labels: options.filter.labels.to_string(),
         sender,
-        brake: pulled.clone(),
+        cancellation: cancelled.clone(),
     };
     let mut tasks: JoinSet<Result<Done, ApiError>> = JoinSet::new();
     let mut finished = Vec::new();
@@ -260,7 +259,7 @@ pub async fn capture_part(
         }
         tokio::select! {
             biased;
-            () = pulled.wait(), if !stopping => stopping = true,
+            () = cancelled.cancelled(), if !stopping => stopping = true,
             // What is ready to be written goes first: it is what holds memory.
             Some(message) = receiver.recv() => take(message, sink, progress).await?,
             Some(ended) = tasks.join_next() => {
@@ -309,7 +308,7 @@ async fn take(
 async fn prepare(
     api: &Api,
     options: &CaptureOptions,
-    from: Option<ListingProgress>,
+    from: Option<ListingCheckpoint>,
 ) -> Result<Plan, CaptureError> {
     if let Some(from) = from {
         let (version, uid) = futures::join!(ServerVersion::read(api), kube_system_uid(api));

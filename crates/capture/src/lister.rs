@@ -11,20 +11,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, glance};
+use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, peek_metadata};
 use lifeboat_jobs::Position;
 use lifeboat_model::{ErrorKind, Filter, TypeName};
 use tokio::sync::mpsc::Sender;
 
-use super::brake::Pulled;
-use super::dependencies::Sighting;
-use super::job::{Begun, Collection, Done, Job, Task};
+use super::dependencies::ExternalReferences;
+use super::job::{Begun, Collection, Done, ListJob, Task};
 use super::outcome::TypeFailure;
 use super::progress::CaptureEvent;
 use super::storage::StorageVersions;
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::list::{At, Page, PageError, ReadError, Taker};
+use lifeboat_apiserver::list::{ItemSink, ListVersion, Page, PageError, ReadError};
 use lifeboat_apiserver::retry::RetryPolicy;
+use tokio_util::sync::CancellationToken;
 
 /// How often one list may go on in another way (unpinned, with a new token, from the beginning)
 /// before the type is given up. Each time needs a compaction to get in between, which etcd does every
@@ -47,7 +47,7 @@ pub(super) struct Context {
     pub(super) filter: Arc<Filter>,
     pub(super) labels: String,
     pub(super) sender: Sender<Message>,
-    pub(super) brake: Pulled,
+    pub(super) cancellation: CancellationToken,
 }
 
 /// Why a list ends early.
@@ -58,19 +58,19 @@ pub(super) enum Stop {
     Run(ApiError),
     /// The writing side is gone; it knows why.
     NobodyListens,
-    /// The brake was pulled; this is where to go on.
+    /// The capture was cancelled; this is where to go on.
     Paused(Box<Position>),
 }
 
 /// Where a list stands.
 struct Cursor {
-    at: At,
+    at: ListVersion,
     token: Option<String>,
     /// How many items the page has at most.
     limit: u32,
     /// Whether the same request gives the same items again.
     repeatable: bool,
-    detours: u32,
+    fallbacks: u32,
 }
 
 /// Lists one type.
@@ -81,7 +81,7 @@ pub(super) async fn list(context: Context, task: Task) -> Result<Done, ApiError>
         r#type: type_name.clone(),
     };
     let mut lister = Lister::new(&context, &job);
-    let mut position = begun.map(|begun| lister.take_up(begun));
+    let mut position = begun.map(|begun| lister.resume(begun));
     let first = position.as_ref().map_or(0, |position| position.collection);
     let mut stop = None;
     if job.store {
@@ -133,7 +133,7 @@ impl Context {
 
 struct Lister<'a> {
     context: &'a Context,
-    job: &'a Job,
+    job: &'a ListJob,
     type_name: TypeName,
     builder: BatchBuilder,
     compressor: Option<Compressor>,
@@ -142,9 +142,9 @@ struct Lister<'a> {
     /// How many items this attempt of the page has given so far.
     seen: u64,
     /// How many items of this page earlier attempts have taken.
-    counted_off: u64,
+    skip_items: u64,
     /// Items up to this key were taken before the list began anew.
-    pass_over: Option<String>,
+    skip_through_key: Option<String>,
     last_key: String,
     key: String,
     ordered: bool,
@@ -152,12 +152,12 @@ struct Lister<'a> {
     why_not_pinned: Option<String>,
     objects: u64,
     bytes: u64,
-    sighting: Sighting,
+    sighting: ExternalReferences,
     storage: StorageVersions,
 }
 
 impl<'a> Lister<'a> {
-    fn new(context: &'a Context, job: &'a Job) -> Self {
+    fn new(context: &'a Context, job: &'a ListJob) -> Self {
         let type_name = job.resource.name();
         let no_version = "the server named no version to read everything at";
         Self {
@@ -167,8 +167,8 @@ impl<'a> Lister<'a> {
             compressor: None,
             ready: VecDeque::new(),
             seen: 0,
-            counted_off: 0,
-            pass_over: None,
+            skip_items: 0,
+            skip_through_key: None,
             last_key: String::new(),
             key: String::new(),
             ordered: true,
@@ -176,14 +176,14 @@ impl<'a> Lister<'a> {
             why_not_pinned: context.pinned.is_none().then(|| no_version.to_owned()),
             objects: 0,
             bytes: 0,
-            sighting: Sighting::of(&type_name),
+            sighting: ExternalReferences::of(&type_name),
             storage: StorageVersions::default(),
             type_name,
         }
     }
 
     /// Counts what an earlier run has stored.
-    fn take_up(&mut self, begun: Begun) -> Position {
+    fn resume(&mut self, begun: Begun) -> Position {
         self.version = begun.version;
         self.why_not_pinned = self.why_not_pinned.take().or(begun.why_not_pinned);
         self.objects = begun.objects;
@@ -193,31 +193,39 @@ impl<'a> Lister<'a> {
 
     /// Where a list begins, or goes on.
     fn begin(&mut self, position: Option<Position>) -> Cursor {
-        let pinned = self.context.pinned.clone().map_or(At::Latest, At::Exact);
+        let pinned = self
+            .context
+            .pinned
+            .clone()
+            .map_or(ListVersion::Latest, ListVersion::Exact);
         self.seen = 0;
         let Some(position) = position else {
             self.last_key.clear();
             self.ordered = true;
-            self.pass_over = None;
-            self.counted_off = 0;
+            self.skip_through_key = None;
+            self.skip_items = 0;
             return Cursor {
-                repeatable: pinned != At::Latest,
+                repeatable: pinned != ListVersion::Latest,
                 at: pinned,
                 token: None,
                 limit: self.context.page_size,
-                detours: 0,
+                fallbacks: 0,
             };
         };
         self.last_key = position.last_key;
         self.ordered = position.ordered;
-        self.pass_over = position.pass_over;
-        self.counted_off = position.taken;
+        self.skip_through_key = position.skip_through_key;
+        self.skip_items = position.taken;
         Cursor {
-            at: if position.latest { At::Latest } else { pinned },
+            at: if position.latest {
+                ListVersion::Latest
+            } else {
+                pinned
+            },
             token: position.continue_token,
             limit: position.limit,
             repeatable: position.repeatable,
-            detours: position.detours,
+            fallbacks: position.fallbacks,
         }
     }
 
@@ -232,14 +240,14 @@ impl<'a> Lister<'a> {
         Ok(Box::new(Position {
             collection: number,
             continue_token: cursor.token,
-            latest: cursor.at == At::Latest,
+            latest: cursor.at == ListVersion::Latest,
             repeatable: cursor.repeatable,
-            taken: self.counted_off,
+            taken: self.skip_items,
             limit: cursor.limit,
-            detours: cursor.detours,
+            fallbacks: cursor.fallbacks,
             last_key: self.last_key.clone(),
             ordered: self.ordered,
-            pass_over: self.pass_over.clone(),
+            skip_through_key: self.skip_through_key.clone(),
         }))
     }
 
@@ -256,7 +264,7 @@ impl<'a> Lister<'a> {
             // A page that is given up here leaves everything that was taken of it counted.
             let read = tokio::select! {
                 biased;
-                () = context.brake.wait() => None,
+                () = context.cancellation.cancelled() => None,
                 read = self.page(collection, &mut cursor) => Some(read),
             };
             let Some(read) = read else {
@@ -264,7 +272,7 @@ impl<'a> Lister<'a> {
             };
             let meta = read?;
             self.seen = 0;
-            self.counted_off = 0;
+            self.skip_items = 0;
             cursor.limit = context.page_size;
             self.note_version(&meta);
             let event = CaptureEvent::Page {
@@ -301,10 +309,10 @@ impl<'a> Lister<'a> {
             };
             let error = match context.api.read_page(&page, RetryPolicy::ONCE, self).await {
                 Ok(meta) => return Ok(meta),
-                Err(ReadError::Taker(stop)) => return Err(stop),
+                Err(ReadError::ItemSink(stop)) => return Err(stop),
                 Err(ReadError::Page(error)) => error,
             };
-            if self.detour(&error, cursor, collection)? {
+            if self.fallback(&error, cursor, collection)? {
                 backoff = context.retry.begin(context.api.jitter());
                 continue;
             }
@@ -332,7 +340,7 @@ impl<'a> Lister<'a> {
     /// Sees to it that what this attempt has taken is not taken again.
     fn remember_taken(&mut self, cursor: &Cursor, collection: &Collection) -> Result<(), Stop> {
         if cursor.repeatable {
-            self.counted_off = self.counted_off.max(self.seen);
+            self.skip_items = self.skip_items.max(self.seen);
         } else if self.seen > 0 {
             self.begin_anew(collection)?;
         }
@@ -341,7 +349,7 @@ impl<'a> Lister<'a> {
 
     /// Prepares to pass over everything that was taken of this collection.
     fn begin_anew(&mut self, collection: &Collection) -> Result<(), Stop> {
-        self.counted_off = 0;
+        self.skip_items = 0;
         if self.last_key.is_empty() {
             return Ok(());
         }
@@ -353,18 +361,18 @@ impl<'a> Lister<'a> {
                 why,
             )));
         }
-        self.pass_over = Some(self.last_key.clone());
+        self.skip_through_key = Some(self.last_key.clone());
         Ok(())
     }
 
     /// Goes on in another way after an error that repeating would not mend; says whether there is one.
-    fn detour(
+    fn fallback(
         &mut self,
         error: &PageError,
         cursor: &mut Cursor,
         collection: &Collection,
     ) -> Result<bool, Stop> {
-        if cursor.detours >= MOST_DETOURS {
+        if cursor.fallbacks >= MOST_DETOURS {
             return Ok(false);
         }
         let gone = error.status() == Some(410);
@@ -374,21 +382,21 @@ impl<'a> Lister<'a> {
                 "the list expired after {} objects (410); what follows is of a later version",
                 self.objects
             )
-        } else if gone && cursor.at != At::Latest {
+        } else if gone && cursor.at != ListVersion::Latest {
             format!("version {pinned} is no longer there (410)")
-        } else if cursor.token.is_none() && cursor.at != At::Latest && refuses_exact(error) {
+        } else if cursor.token.is_none() && cursor.at != ListVersion::Latest && refuses_exact(error) {
             let status = error.status().unwrap_or_default();
             format!("the server refuses to list at exactly version {pinned} ({status})")
         } else {
             return Ok(false);
         };
-        cursor.detours += 1;
+        cursor.fallbacks += 1;
         cursor.repeatable = false;
-        cursor.at = At::Latest;
+        cursor.at = ListVersion::Latest;
         // With the server's own token the list goes on behind the last page; without one it begins anew.
         let token = error.refusal().and_then(|refusal| refusal.continue_token.clone());
         cursor.token = token.filter(|_| cursor.token.is_some());
-        if cursor.token.is_none() || self.counted_off > 0 {
+        if cursor.token.is_none() || self.skip_items > 0 {
             self.begin_anew(collection)?;
         }
         tracing::debug!(why, "listing in another way");
@@ -407,12 +415,12 @@ impl<'a> Lister<'a> {
         let Some(status @ (500 | 504)) = error.status() else {
             return Ok(false);
         };
-        if cursor.at == At::Latest || cursor.token.is_some() {
+        if cursor.at == ListVersion::Latest || cursor.token.is_some() {
             return Ok(false);
         }
         let why = format!("the server fails to list at exactly the pinned version ({status})");
         self.why_not_pinned.get_or_insert(why);
-        cursor.at = At::Latest;
+        cursor.at = ListVersion::Latest;
         cursor.repeatable = false;
         self.begin_anew(collection)?;
         Ok(true)
@@ -470,11 +478,11 @@ impl<'a> Lister<'a> {
         if !self.builder.is_empty() {
             self.pack()?;
         }
-        self.hand_on().await
+        self.flush().await
     }
 }
 
-impl Job {
+impl ListJob {
     fn failed(&self, why: &str) -> Stop {
         Stop::Failed(TypeFailure::own(&self.resource, None, why))
     }
@@ -489,16 +497,16 @@ fn refuses_exact(error: &PageError) -> bool {
             .is_some_and(|refusal| refusal.causes.iter().any(too_large))
 }
 
-impl Taker for Lister<'_> {
+impl ItemSink for Lister<'_> {
     type Error = Stop;
 
     fn take(&mut self, raw: &[u8]) -> Result<(), Stop> {
         self.seen += 1;
-        if self.seen <= self.counted_off {
+        if self.seen <= self.skip_items {
             return Ok(());
         }
-        let found =
-            glance(raw).map_err(|e| self.job.failed(&format!("an item of the list is no object: {e}")))?;
+        let found = peek_metadata(raw)
+            .map_err(|e| self.job.failed(&format!("an item of the list is no object: {e}")))?;
         let namespace = found.namespace.as_deref();
         self.key.clear();
         if let Some(namespace) = namespace {
@@ -506,11 +514,11 @@ impl Taker for Lister<'_> {
             self.key.push('/');
         }
         self.key.push_str(&found.name);
-        if let Some(taken) = &self.pass_over {
+        if let Some(taken) = &self.skip_through_key {
             if self.key <= *taken {
                 return Ok(());
             }
-            self.pass_over = None;
+            self.skip_through_key = None;
         }
         self.ordered &= self.key > self.last_key;
         std::mem::swap(&mut self.key, &mut self.last_key);
@@ -541,7 +549,7 @@ impl Taker for Lister<'_> {
     }
 
     /// May be given up at any moment: a batch leaves the queue only once there is a place for it.
-    async fn hand_on(&mut self) -> Result<(), Stop> {
+    async fn flush(&mut self) -> Result<(), Stop> {
         while !self.ready.is_empty() {
             let reserved = self.context.sender.reserve().await;
             let place = reserved.map_err(|_| Stop::NobodyListens)?;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lifeboat_format::manifest::{MissingRecord, ServerRecord, TypeOutcome, TypeRecord};
-use lifeboat_jobs::{ListingProgress, Position, TypeProgress, Types};
+use lifeboat_jobs::{ListingCheckpoint, Position, TypeCheckpoint, Types};
 use lifeboat_model::{Filter, ResourceType, TypeName};
 
-use super::job::{Begun, Done, Job, Task};
+use super::job::{Begun, Done, ListJob, Task};
 use super::select::{self, Choice};
 use super::storage::{DEFINITIONS, StorageVersions};
 use super::{Captured, Ended};
@@ -16,7 +16,7 @@ use lifeboat_apiserver::discovery::{DiscoveredType, Discovery, FailedGroup};
 pub(super) struct Plan {
     filter: Filter,
     /// What earlier runs have done; in the first run, what is known without listing.
-    base: ListingProgress,
+    base: ListingCheckpoint,
     known: BTreeMap<TypeName, Known>,
     /// Discovered types that are not listed, and why.
     settled: Vec<(DiscoveredType, TypeOutcome)>,
@@ -54,7 +54,7 @@ impl Plan {
         }
         let mut plan = Self {
             filter: filter.clone(),
-            base: ListingProgress {
+            base: ListingCheckpoint {
                 server: ServerRecord {
                     kube_system_uid: discovery.kube_system_uid.clone(),
                     version: discovery.server_version.git_version.clone(),
@@ -115,9 +115,9 @@ impl Plan {
 
     /// What is left to do after an earlier run. Its discovery counts: a type that was installed since is not
     /// part of the moment, and one that is gone is named when it is listed.
-    pub(super) fn resume(mut from: ListingProgress, filter: &Filter) -> Self {
+    pub(super) fn resume(mut from: ListingCheckpoint, filter: &Filter) -> Self {
         let (mut known, mut queue) = (BTreeMap::new(), VecDeque::new());
-        for TypeProgress { record, position } in std::mem::take(&mut from.open) {
+        for TypeCheckpoint { record, position } in std::mem::take(&mut from.open) {
             let resource = ResourceType {
                 group: record.group.clone(),
                 version: record.version.clone(),
@@ -194,7 +194,7 @@ impl Plan {
     }
 
     /// The jobs that are left, for counting.
-    pub(super) fn jobs(&self) -> impl Iterator<Item = &Job> {
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &ListJob> {
         let queued = self.queue.iter().map(|task| &task.job);
         queued.filter(|job| job.store)
     }
@@ -254,7 +254,7 @@ impl Plan {
             }
             done.sighting.add_to(&mut dependencies);
             match done.rest {
-                Some(position) => all.open.push(TypeProgress {
+                Some(position) => all.open.push(TypeCheckpoint {
                     record,
                     position: Some(position),
                 }),
@@ -278,7 +278,7 @@ impl Plan {
         if !all.open.is_empty() {
             return Ended::Stopped(Some(Box::new(all)));
         }
-        Ended::Whole(Box::new(Captured {
+        Ended::Complete(Box::new(Captured {
             server: all.server,
             resource_version: all.resource_version,
             filter: self.filter,
@@ -292,7 +292,7 @@ impl Plan {
     }
 
     /// A job that no lister has taken.
-    fn left(&self, task: Task) -> TypeProgress {
+    fn left(&self, task: Task) -> TypeCheckpoint {
         let (outcome, position) = match task.begun {
             None => (listed(None, None, 0, 0), None),
             Some(begun) => {
@@ -300,7 +300,7 @@ impl Plan {
                 (so_far, Some(begun.position))
             }
         };
-        TypeProgress {
+        TypeCheckpoint {
             record: self.describe(&task.job.resource, outcome),
             position,
         }
@@ -324,8 +324,8 @@ enum Place {
 }
 
 /// What stands in for progress that was taken out.
-fn nothing() -> ListingProgress {
-    ListingProgress {
+fn nothing() -> ListingCheckpoint {
+    ListingCheckpoint {
         server: ServerRecord {
             kube_system_uid: None,
             version: String::new(),

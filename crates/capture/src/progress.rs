@@ -3,7 +3,7 @@
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::TypeName;
 
-/// One thing that happened. Holds names and numbers and no object.
+/// One thing that happened. IdentifierKind names and numbers and no object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaptureEvent {
     /// Discovery is done.

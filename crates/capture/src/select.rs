@@ -3,7 +3,7 @@
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::{Filter, ResourceType};
 
-use super::job::{Collection, Job};
+use super::job::{Collection, ListJob};
 use super::storage::{DEFINITIONS, StorageVersions};
 use lifeboat_apiserver::discovery::DiscoveredType;
 
@@ -81,7 +81,7 @@ pub(super) fn version(known: &DiscoveredType, storage: &StorageVersions) -> (Res
 }
 
 /// How a type is listed under a filter.
-pub(super) fn job(resource: ResourceType, filter: &Filter) -> Job {
+pub(super) fn job(resource: ResourceType, filter: &Filter) -> ListJob {
     let one_by_one = !filter.namespaces.is_empty() && filter.namespaces.len() <= LISTED_ONE_BY_ONE;
     let whole = |fields: String| Collection {
         path: resource.collection_path(),
@@ -108,7 +108,7 @@ pub(super) fn job(resource: ResourceType, filter: &Filter) -> Job {
         vec![whole(String::new())]
     };
     let filtered = !filter.namespaces.is_empty() || !filter.exclude_namespaces.is_empty();
-    Job {
+    ListJob {
         check_namespace: filtered && !one_by_one && (resource.namespaced || is_namespaces(&resource)),
         collections,
         resource,
@@ -117,8 +117,8 @@ pub(super) fn job(resource: ResourceType, filter: &Filter) -> Job {
 }
 
 /// Reads the definitions only for the storage versions in them.
-pub(super) fn definitions_only(resource: &ResourceType) -> Job {
-    Job {
+pub(super) fn definitions_only(resource: &ResourceType) -> ListJob {
+    ListJob {
         resource: resource.clone(),
         collections: vec![Collection {
             path: resource.collection_path(),

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use lifeboat_apiserver::{Api, ConnectError, ConnectOptions, KubeconfigSource};
 use lifeboat_capture::Unwatched;
 use lifeboat_capture::{
-    BatchSink, Brake, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured, Ended, capture,
-    capture_part,
+    BatchSink, CancellationToken, CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Captured,
+    Ended, capture, capture_part,
 };
 use lifeboat_format::manifest::{Completeness, TypeOutcome};
 use lifeboat_format::{Batch, Decompressor};
@@ -469,8 +469,8 @@ async fn a_certificate_of_nobody_and_wrong_credentials_are_told_apart() {
     assert!(!format!("{error:?}{}", error.problem()).contains("not-a-token"));
 }
 
-/// Pulls the brake once so many ConfigMaps were read.
-struct StopInside<'a>(&'a Brake);
+/// Cancels the capture once so many ConfigMaps were read.
+struct StopInside<'a>(&'a CancellationToken);
 
 impl CaptureProgress for StopInside<'_> {
     fn event(&mut self, event: &CaptureEvent) {
@@ -478,7 +478,7 @@ impl CaptureProgress for StopInside<'_> {
             && r#type.as_str() == "configmaps"
             && *objects >= 21
         {
-            self.0.pull();
+            self.0.cancel();
         }
     }
 }
@@ -502,11 +502,11 @@ async fn a_capture_whose_version_is_compacted_away_between_two_runs_goes_on() {
         page_size: 7,
         ..CaptureOptions::default()
     };
-    let (brake, mut kept) = (Brake::new(), Kept::default());
-    let mut watch = StopInside(&brake);
-    let first = capture_part(&api, &options, None, &brake, &mut kept, &mut watch).await;
+    let (cancellation, mut kept) = (CancellationToken::new(), Kept::default());
+    let mut watch = StopInside(&cancellation);
+    let first = capture_part(&api, &options, None, &cancellation, &mut kept, &mut watch).await;
     let Ended::Stopped(Some(listing)) = first.unwrap() else {
-        panic!("the brake was pulled in the middle");
+        panic!("the capture was not cancelled in the middle");
     };
     let of_maps = (listing.open.iter()).find(|open| open.record.resource == "configmaps");
     let position = of_maps.unwrap().position.clone().unwrap();
@@ -529,13 +529,13 @@ async fn a_capture_whose_version_is_compacted_away_between_two_runs_goes_on() {
         &api,
         &options,
         Some(*listing),
-        &Brake::new(),
+        &CancellationToken::new(),
         &mut kept,
         &mut Unwatched,
     )
     .await;
-    let Ended::Whole(captured) = second.unwrap() else {
-        panic!("nobody pulled the brake");
+    let Ended::Complete(captured) = second.unwrap() else {
+        panic!("the capture was cancelled");
     };
     assert!(kept.names("configmaps").len() > before);
     let own: Vec<String> = (kept.names("configmaps").into_iter())

@@ -1,5 +1,5 @@
 //! What the commands ask of AWS themselves, beyond what the adapters of the functions do: who they are
-//! ([`session`]), code in a bucket ([`artifacts`]), stacks ([`stack`]), requests to the coordinator ([`office`]).
+//! ([`session`]), code in a bucket ([`artifacts`]), stacks ([`stack`]), requests to the coordinator ([`coordinator`]).
 
 use lifeboat_aws::AwsError;
 use lifeboat_model::{Code, ErrorKind};
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 
 pub mod artifacts;
 pub mod cloudformation;
-pub mod office;
+pub mod coordinator;
 pub mod session;
 pub mod stack;
 pub mod template;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lifeboat_apiserver::connect::{ConnectOptions, KubeconfigSource};
 use lifeboat_apiserver::{Api, ServerVersion};
 use lifeboat_model::ClusterName;
-use lifeboat_store::ports::Ids;
+use lifeboat_store::ports::Randomness;
 use serde::Deserialize;
 
 use crate::arguments::ClusterArguments;
@@ -18,7 +18,10 @@ const NAMELESS: &str = "cluster";
 ///
 /// # Errors
 /// One code for each thing that can be wrong with a kubeconfig or the way to an API server.
-pub async fn connect(arguments: &ClusterArguments, ids: &dyn Ids) -> Result<(Api, ServerVersion), Failure> {
+pub async fn connect(
+    arguments: &ClusterArguments,
+    ids: &dyn Randomness,
+) -> Result<(Api, ServerVersion), Failure> {
     let mut options = ConnectOptions::new(source(arguments), arguments.context.clone());
     let mut seed = [0; 8];
     ids.random(&mut seed);

@@ -20,11 +20,11 @@ pub mod open;
 pub mod plan;
 pub mod points;
 pub mod restore;
+pub mod restore_options;
 pub mod schema;
 pub mod show;
 pub mod status;
 pub mod verify;
-pub mod wish;
 
 /// What can be done.
 #[derive(Debug, Subcommand)]

@@ -21,7 +21,7 @@ pub(crate) fn start(global: &Global, progress: &Progress) {
     };
     let started = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_writer(Above(progress.clone()))
+        .with_writer(SuspendingWriter(progress.clone()))
         .with_ansi(false)
         .try_init();
     // A second start in one process (a test) keeps the first.
@@ -29,9 +29,9 @@ pub(crate) fn start(global: &Global, progress: &Progress) {
 }
 
 /// Writes log lines above the bars.
-struct Above(Progress);
+struct SuspendingWriter(Progress);
 
-impl<'a> MakeWriter<'a> for Above {
+impl<'a> MakeWriter<'a> for SuspendingWriter {
     type Writer = AboveWriter<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {

@@ -5,22 +5,22 @@ use lifeboat_model::environment::RegisteredKey;
 use lifeboat_model::{Code, Problem, Side};
 
 use super::backup::End;
-use super::draft::Draft;
+use super::decision::DecisionBuilder;
 use super::state::{CheckRun, JobEntry, PinnedKey, Retry};
 use super::{CHECK_AGAIN, sources, targets};
 use lifeboat_jobs::{AccessReport, Done, Work};
 
-impl Draft<'_> {
+impl DecisionBuilder<'_> {
     /// Trusts each key at its first sight, where the document names none.
     pub(super) fn pin_keys(&mut self) {
         let signing = registered(
-            self.world
+            self.inventory
                 .primary
                 .environment
                 .as_ref()
                 .and_then(|e| e.signing_key.as_ref()),
         );
-        let wanted = self.world.application.signing_key.as_deref();
+        let wanted = self.inventory.application.signing_key.as_deref();
         if let Some(key) = signing.and_then(signing_pin) {
             let held = self.state.pins.signing_key.as_ref();
             // Naming a fingerprint in the document is how somebody decides for another key.
@@ -30,7 +30,7 @@ impl Draft<'_> {
             }
         }
         let recovery = registered(
-            self.world
+            self.inventory
                 .recovery
                 .environment
                 .as_ref()
@@ -43,13 +43,13 @@ impl Draft<'_> {
 
     /// Whether a backup can begin. What is missing is an issue of its own.
     pub(super) fn is_ready(&self) -> bool {
-        self.world.primary.delegate.is_some() && self.key_problems().is_empty()
+        self.inventory.primary.delegate.is_some() && self.key_problems().is_empty()
     }
 
     /// What is wrong with registrations and keys, each with what it is about.
     pub(super) fn key_problems(&self) -> Vec<(&'static str, Problem)> {
         let mut problems = Vec::new();
-        let application = &self.world.application;
+        let application = &self.inventory.application;
         let mut missing =
             |side: &'static str, what: &str, environment: &dyn std::fmt::Display, stack: &str| {
                 problems.push((
@@ -62,7 +62,7 @@ impl Draft<'_> {
                 ));
             };
         if self
-            .world
+            .inventory
             .primary
             .environment
             .as_ref()
@@ -75,7 +75,7 @@ impl Draft<'_> {
                 "primary-access",
             );
         }
-        if self.world.primary.delegate.is_none() {
+        if self.inventory.primary.delegate.is_none() {
             missing(
                 "primary-delegate",
                 "the delegate",
@@ -84,7 +84,7 @@ impl Draft<'_> {
             );
         }
         if self
-            .world
+            .inventory
             .recovery
             .environment
             .as_ref()
@@ -99,7 +99,7 @@ impl Draft<'_> {
         }
         let pins = &self.state.pins;
         let signing = registered(
-            self.world
+            self.inventory
                 .primary
                 .environment
                 .as_ref()
@@ -120,7 +120,7 @@ impl Draft<'_> {
             }
         }
         let recovery = registered(
-            self.world
+            self.inventory
                 .recovery
                 .environment
                 .as_ref()
@@ -170,7 +170,7 @@ impl Draft<'_> {
         }
     }
 
-    pub(super) fn go_on_with_checks(&mut self) {
+    pub(super) fn advance_checks(&mut self) {
         for mut run in std::mem::take(&mut self.state.checks) {
             let before = self.has_findings(run.side);
             match self.end_of(&mut run.job, run.side) {
@@ -205,12 +205,12 @@ impl Draft<'_> {
     }
 
     fn is_by_tag(&self) -> bool {
-        !self.world.application.cluster_tags.is_empty()
+        !self.inventory.application.cluster_tags.is_empty()
     }
 
     /// Whether a check looks for the clusters of the application as it is now.
     fn is_search(&self, run: &CheckRun) -> bool {
-        let wanted = &self.world.application.cluster_tags;
+        let wanted = &self.inventory.application.cluster_tags;
         let asked = matches!(&run.job.work, Work::Check { cluster_tags, .. } if cluster_tags == wanted);
         run.side == Side::Primary && self.is_by_tag() && asked
     }
@@ -220,14 +220,14 @@ impl Draft<'_> {
     pub(super) fn knows_clusters(&self) -> bool {
         !self.is_by_tag()
             || self.state.checks.iter().all(|run| run.side != Side::Primary)
-                && self.state.checked_document == Some(self.world.document)
+                && self.state.checked_document == Some(self.inventory.document)
                 && (self.state.searched_at).is_some_and(|last| self.now.duration_since(last) < CHECK_AGAIN)
     }
 
     /// Checks access when the application has changed, and every few minutes while something is missing.
     /// A capture checks by itself.
     pub(super) fn start_checks(&mut self) {
-        let changed = self.state.checked_document != Some(self.world.document);
+        let changed = self.state.checked_document != Some(self.inventory.document);
         if changed {
             // Its tags may be others.
             self.state.searched_at = None;
@@ -253,12 +253,12 @@ impl Draft<'_> {
             }
         }
         if self.has_delegate(Side::Primary) {
-            self.state.checked_document = Some(self.world.document);
+            self.state.checked_document = Some(self.inventory.document);
         }
     }
 
     fn start_check(&mut self, side: Side) {
-        let application = &self.world.application;
+        let application = &self.inventory.application;
         let (environment, clusters, cluster_tags) = match side {
             Side::Primary => (
                 application.primary.clone(),
@@ -290,13 +290,13 @@ impl Draft<'_> {
 
     fn has_delegate(&self, side: Side) -> bool {
         match side {
-            Side::Primary => self.world.primary.delegate.is_some(),
-            Side::Recovery => self.world.recovery.delegate.is_some(),
+            Side::Primary => self.inventory.primary.delegate.is_some(),
+            Side::Recovery => self.inventory.recovery.delegate.is_some(),
         }
     }
 
     pub(super) fn has_findings(&self, side: Side) -> bool {
-        let application = &self.world.application;
+        let application = &self.inventory.application;
         let clusters = match side {
             Side::Primary => sources(application, &self.state.found),
             Side::Recovery => targets(application, &self.state.found),

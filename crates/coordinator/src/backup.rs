@@ -3,12 +3,12 @@
 use jiff::SignedDuration;
 use lifeboat_model::{Code, Problem, Side};
 
-use super::draft::Draft;
+use super::decision::DecisionBuilder;
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
 use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView, sources};
-use lifeboat_jobs::split::{bins, may_be_big};
-use lifeboat_jobs::{Counted, Done, Outcome, Sealed, Types, Work};
+use lifeboat_jobs::split::{may_be_big, partition_types};
+use lifeboat_jobs::{Done, Outcome, Sealed, TypeCounts, Types, Work};
 
 /// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
 /// objective, long enough for a throttled API server to recover.
@@ -22,13 +22,13 @@ enum Progress {
     Failed(Problem, bool),
 }
 
-impl Draft<'_> {
-    pub(super) fn go_on_with_backup(&mut self) {
+impl DecisionBuilder<'_> {
+    pub(super) fn advance_backup(&mut self) {
         let Some(mut run) = self.state.backup.take() else {
             return;
         };
         if run.vaulting.is_some() {
-            return self.go_on_with_vaulting(run);
+            return self.advance_vaulting(run);
         }
         match self.progress(&mut run) {
             Progress::Open => self.state.backup = Some(run),
@@ -39,7 +39,7 @@ impl Draft<'_> {
                     problem: None,
                     next_at: self.now,
                 });
-                self.go_on_with_vaulting(run);
+                self.advance_vaulting(run);
             }
             Progress::Cancelled => self.drop_run(&run),
             Progress::Failed(problem, retry) => self.fail_run(&run, problem, retry),
@@ -127,13 +127,13 @@ impl Draft<'_> {
         }
     }
 
-    fn go_on_with_vaulting(&mut self, mut run: BackupRun) {
+    fn advance_vaulting(&mut self, mut run: BackupRun) {
         let Some(vaulting) = &mut run.vaulting else {
             return;
         };
-        match self.world.vault.get(&run.point) {
+        match self.inventory.vault.get(&run.point) {
             Some(VaultView::Signed(signed)) => {
-                let entry = catalogued(signed, self.now);
+                let entry = point_entry(signed, self.now);
                 self.state.points.insert(run.point.clone(), entry);
                 self.state.failed = None;
                 self.state.retry = None;
@@ -202,7 +202,7 @@ impl Draft<'_> {
         }
         let (Some(recipient), clusters) = (
             self.state.pins.recovery_key.clone(),
-            sources(&self.world.application, &self.state.found),
+            sources(&self.inventory.application, &self.state.found),
         ) else {
             return;
         };
@@ -210,7 +210,7 @@ impl Draft<'_> {
             return;
         }
         let point = self.new_point();
-        let environment = self.world.application.primary.clone();
+        let environment = self.inventory.application.primary.clone();
         let seal = clusters.len() == 1;
         // Of all clusters together, which is never too few.
         let last = self.state.points.values().next_back().map(|entry| entry.objects);
@@ -221,7 +221,7 @@ impl Draft<'_> {
                 let work = Work::Capture {
                     point: point.clone(),
                     clusters: vec![cluster],
-                    filter: self.world.application.filter.clone(),
+                    filter: self.inventory.application.filter.clone(),
                     types: Types::All,
                     recipient: recipient.public_key.clone(),
                     seal,
@@ -252,7 +252,7 @@ impl Draft<'_> {
     pub(super) fn wants_backup(&self) -> bool {
         let state = &self.state;
         let scheduled = match state.last_started {
-            Some(last) => self.world.application.schedule.is_due(last, self.now),
+            Some(last) => self.inventory.application.schedule.is_due(last, self.now),
             // The first point does not wait for the full hour.
             None => true,
         };
@@ -292,7 +292,7 @@ pub(super) enum End {
 
 /// The names and the work of the jobs that capture a cluster in parts; none where its delegate was not asked to
 /// count, or counted what is one part. The same counts give the same parts.
-fn parts_of(work: &Work, counted: Counted) -> Option<Vec<(String, Work)>> {
+fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
     let Work::Capture {
         point,
         clusters,
@@ -307,19 +307,19 @@ fn parts_of(work: &Work, counted: Counted) -> Option<Vec<(String, Work)>> {
     let [cluster] = clusters.as_slice() else {
         return None;
     };
-    let mut bins = bins(&counted.types);
+    let mut partition_types = partition_types(&counted.types);
     // The job of the last bin takes whatever the others do not.
-    bins.pop();
-    if bins.is_empty() {
+    partition_types.pop();
+    if partition_types.is_empty() {
         return None;
     }
     let resource_version = counted.resource_version;
-    let others = bins.iter().flatten().cloned().collect();
+    let others = partition_types.iter().flatten().cloned().collect();
     let only = |types: std::collections::BTreeSet<_>| Types::Only {
         types: types.into_iter().collect(),
         resource_version: resource_version.clone(),
     };
-    let mut types: Vec<Types> = bins.into_iter().map(only).collect();
+    let mut types: Vec<Types> = partition_types.into_iter().map(only).collect();
     types.push(Types::Except {
         types: others,
         resource_version: resource_version.clone(),
@@ -363,7 +363,7 @@ fn wrong_result(entry: &JobEntry) -> Problem {
 }
 
 /// The entry of a point that came into the vault now.
-pub(super) fn catalogued(signed: &SignedPoint, now: jiff::Timestamp) -> PointEntry {
+pub(super) fn point_entry(signed: &SignedPoint, now: jiff::Timestamp) -> PointEntry {
     PointEntry {
         created_at: signed.created_at,
         completeness: signed.completeness,

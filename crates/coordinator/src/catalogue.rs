@@ -2,24 +2,24 @@
 
 use lifeboat_model::{Code, Problem, RecoveryPointId};
 
-use super::backup::catalogued;
-use super::draft::Draft;
+use super::backup::point_entry;
+use super::decision::DecisionBuilder;
 use super::state::PointEntry;
-use super::{Action, Performed, VERIFY_EVERY, VaultView};
+use super::{Action, ActionOutcome, VERIFY_EVERY, VaultView};
 use crate::retention::{self, PointFacts};
 
-impl Draft<'_> {
+impl DecisionBuilder<'_> {
     /// What this process did since its last decision.
     pub(super) fn take_performed(&mut self) {
-        for performed in &self.world.performed {
+        for performed in &self.inventory.performed {
             match performed {
-                Performed::VaultUnfinished { point } => {
+                ActionOutcome::VaultUnfinished { point } => {
                     let now = self.now;
                     if let Some(vaulting) = self.vaulting(point) {
                         vaulting.next_at = now;
                     }
                 }
-                Performed::VaultFailed {
+                ActionOutcome::VaultFailed {
                     point,
                     problem,
                     retry,
@@ -37,14 +37,14 @@ impl Draft<'_> {
                         super::backup::later(now, super::VAULT_LEASE * (1 << vaulting.failures.min(5)));
                     vaulting.problem = Some(problem);
                 }
-                Performed::Verified { point, damaged } => {
+                ActionOutcome::Verified { point, damaged } => {
                     if let Some(entry) = self.state.points.get_mut(point) {
                         entry.verified_at = self.now;
                         entry.damaged.clone_from(damaged);
                     }
                 }
-                Performed::Notified(notice) => self.state.notices.retain(|held| held != notice.as_ref()),
-                Performed::Forged { .. } => {}
+                ActionOutcome::Notified(notice) => self.state.notices.retain(|held| held != notice.as_ref()),
+                ActionOutcome::Forged { .. } => {}
             }
         }
     }
@@ -57,7 +57,7 @@ impl Draft<'_> {
     /// Makes the catalogue say what the vault holds.
     pub(super) fn sync_catalogue(&mut self) {
         let running = self.state.backup.as_ref().map(|run| run.point.clone());
-        for (point, view) in &self.world.vault {
+        for (point, view) in &self.inventory.vault {
             let ours = Some(point) == running.as_ref();
             if ours || self.state.expiring.contains(point) || self.state.points.contains_key(point) {
                 continue;
@@ -67,20 +67,20 @@ impl Draft<'_> {
                 VaultView::Signed(signed) => {
                     self.state
                         .points
-                        .insert(point.clone(), catalogued(signed, self.now));
+                        .insert(point.clone(), point_entry(signed, self.now));
                 }
                 VaultView::Unfinished => {
                     self.state.expiring.insert(point.clone());
                 }
                 VaultView::Refused(problem) => {
                     let problem = problem.clone();
-                    self.raise(point.as_str(), &as_damage(point, &problem));
+                    self.raise(point.as_str(), &damaged_point_problem(point, &problem));
                 }
                 VaultView::Known => {}
             }
         }
         for (point, entry) in &mut self.state.points {
-            let gone = !self.world.vault.contains_key(point);
+            let gone = !self.inventory.vault.contains_key(point);
             if gone && entry.damaged.is_none() {
                 entry.damaged = Some(Problem::new(
                     Code::PointNotFound,
@@ -91,13 +91,13 @@ impl Draft<'_> {
         }
         self.state
             .expiring
-            .retain(|point| self.world.vault.contains_key(point));
+            .retain(|point| self.inventory.vault.contains_key(point));
     }
 
     /// Marks what nothing keeps, and says why the rest is kept.
     pub(super) fn apply_retention(&mut self) {
         let facts = self.facts();
-        let reasons = retention::reasons(&facts, &self.world.application.retention, self.now);
+        let reasons = retention::reasons(&facts, &self.inventory.application.retention, self.now);
         for (point, reasons) in reasons {
             if reasons.is_empty() {
                 self.state.points.remove(&point);
@@ -132,17 +132,17 @@ impl Draft<'_> {
             self.actions.push(Action::ExpirePoint { point: point.clone() });
         }
         let running = self.state.backup.as_ref().map(|run| &run.point);
-        for point in &self.world.captures {
+        for point in &self.inventory.captures {
             // A capture of a run that this state never knew is nobody's either.
             if Some(point) != running {
-                let primary = || self.world.application.primary.clone();
+                let primary = || self.inventory.application.primary.clone();
                 self.state.captures.entry(point.clone()).or_insert_with(primary);
             }
         }
-        let primary = &self.world.application.primary;
+        let primary = &self.inventory.application.primary;
         self.state
             .captures
-            .retain(|point, environment| environment != primary || self.world.captures.contains(point));
+            .retain(|point, environment| environment != primary || self.inventory.captures.contains(point));
         for (point, environment) in &self.state.captures {
             self.actions.push(Action::DeleteCapture {
                 environment: environment.clone(),
@@ -175,7 +175,7 @@ fn is_due(entry: &PointEntry, now: jiff::Timestamp) -> bool {
 }
 
 /// A reason to refuse a point in the vault, as an issue.
-pub(super) fn as_damage(point: &RecoveryPointId, problem: &Problem) -> Problem {
+pub(super) fn damaged_point_problem(point: &RecoveryPointId, problem: &Problem) -> Problem {
     let mut damage = Problem::new(
         Code::VaultDamaged,
         format!("the recovery point {point} in the vault cannot be used"),

@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 use lifeboat_model::{Code, Problem};
 
-use super::draft::Draft;
-use super::state::{JobEntry, Seen};
-use super::{Action, Performed, SILENT, TICK};
-use lifeboat_jobs::{Cancel, FORMAT, JobResult, JobView, Outcome, Standing};
+use super::decision::DecisionBuilder;
+use super::state::{FirstObserved, JobEntry};
+use super::{Action, ActionOutcome, TICK, UNCLAIMED_TIMEOUT};
+use lifeboat_jobs::{Cancel, FORMAT, JobResult, JobStatus, JobView, Outcome};
 
 /// How long a delegate that has not claimed a cancelled job may still be about to.
 const CANCEL_WAIT: SignedDuration = SignedDuration::from_secs(2 * TICK.as_secs());
@@ -23,44 +23,44 @@ pub(super) enum Step {
     Lost(Problem),
 }
 
-impl Draft<'_> {
+impl DecisionBuilder<'_> {
     /// Goes on with a job.
     pub(super) fn follow(&mut self, entry: &mut JobEntry) -> Step {
-        let forged = Performed::Forged {
+        let forged = ActionOutcome::Forged {
             job: entry.job.clone(),
         };
-        if self.world.performed.contains(&forged) {
+        if self.inventory.performed.contains(&forged) {
             return Step::Lost(lost(entry, "something else lies where its documents belong"));
         }
-        let view = match self.world.jobs.get(&entry.job) {
-            Some(view) => self.believed(entry, view),
+        let view = match self.inventory.jobs.get(&entry.job) {
+            Some(view) => self.validated(entry, view),
             None => JobView::empty(entry.job.clone()),
         };
         let seen = entry
             .seen
             .filter(|seen| Some(seen.epoch) == view.owner().map(|owner| owner.epoch));
         match view.standing(self.now, seen.map(|seen| seen.at)) {
-            Standing::Ended(result) => match result.outcome {
+            JobStatus::Ended(result) => match result.outcome {
                 Outcome::Cancelled {} => return Step::Cancelled,
                 _ => return Step::Ended(Box::new(result.clone())),
             },
-            Standing::Lost => return Step::Lost(lost(entry, "its result was not written by its owner")),
-            Standing::Exhausted => return Step::Lost(lost(entry, "it has used up its epochs")),
-            Standing::Due { .. } if entry.cancelled.is_some() => return Step::Cancelled,
-            Standing::Due { epoch, .. } => {
+            JobStatus::Lost => return Step::Lost(lost(entry, "its result was not written by its owner")),
+            JobStatus::Exhausted => return Step::Lost(lost(entry, "it has used up its epochs")),
+            JobStatus::Due { .. } if entry.cancelled.is_some() => return Step::Cancelled,
+            JobStatus::Due { epoch, .. } => {
                 if epoch > entry.epoch() {
                     entry.issued.push(self.now);
                 }
             }
-            Standing::Running(claim) => {
+            JobStatus::Running(claim) => {
                 if seen.is_none() {
-                    entry.seen = Some(Seen {
+                    entry.seen = Some(FirstObserved {
                         epoch: claim.epoch,
                         at: self.now,
                     });
                 }
             }
-            Standing::Unclaimed { .. } | Standing::Unassigned => {
+            JobStatus::Unclaimed { .. } | JobStatus::Unassigned => {
                 if let Some(since) = entry.cancelled
                     && self.now.duration_since(since) >= CANCEL_WAIT
                 {
@@ -75,12 +75,12 @@ impl Draft<'_> {
     }
 
     /// The view without assignments that we did not make: nobody else may allow an epoch.
-    fn believed(&mut self, entry: &JobEntry, view: &JobView) -> JobView {
-        let mut believed = view.clone();
-        believed
+    fn validated(&mut self, entry: &JobEntry, view: &JobView) -> JobView {
+        let mut validated = view.clone();
+        validated
             .assignments
             .retain(|epoch, found| entry.assignment(*epoch).as_ref() == Some(found));
-        if believed.assignments.len() < view.assignments.len() {
+        if validated.assignments.len() < view.assignments.len() {
             self.raise(
                 entry.job.as_str(),
                 &Problem::new(
@@ -93,7 +93,7 @@ impl Draft<'_> {
         for refused in &view.refused {
             self.raise(refused.key.as_str(), &refused.problem);
         }
-        believed
+        validated
     }
 
     fn assign(&mut self, entry: &JobEntry, view: &JobView) {
@@ -125,7 +125,7 @@ impl Draft<'_> {
         let Some(issued) = entry.issued.last() else {
             return;
         };
-        if self.now.duration_since(*issued) < SILENT {
+        if self.now.duration_since(*issued) < UNCLAIMED_TIMEOUT {
             return;
         }
         let problem = Problem::new(

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use lifeboat_model::request::RestoreState;
 use lifeboat_model::{Code, Issue, IssueId, Problem, RecoveryPointId};
 
-use super::catalogue::as_damage;
-use super::draft::Draft;
+use super::catalogue::damaged_point_problem;
+use super::decision::DecisionBuilder;
 use super::state::Notice;
 use super::{sources, targets};
 use crate::retention::last_good;
@@ -18,12 +18,12 @@ const OVERDUE_GRACE: SignedDuration = SignedDuration::from_mins(15);
 /// How many notices wait for a topic that does not answer; older ones are dropped, the issues stay.
 const NOTICES: usize = 100;
 
-impl Draft<'_> {
+impl DecisionBuilder<'_> {
     pub(super) fn find_issues(&mut self) {
         for (about, problem) in self.key_problems() {
             self.raise(about, &problem);
         }
-        let refused = [&self.world.primary.refused, &self.world.recovery.refused];
+        let refused = [&self.inventory.primary.refused, &self.inventory.recovery.refused];
         for refused in refused.into_iter().flatten() {
             self.raise(refused.key.as_str(), &refused.problem);
         }
@@ -41,14 +41,14 @@ impl Draft<'_> {
             .filter_map(|(point, entry)| Some((point.clone(), entry.damaged.clone()?)))
             .collect();
         for (point, problem) in damaged {
-            self.raise(point.as_str(), &as_damage(&point, &problem));
+            self.raise(point.as_str(), &damaged_point_problem(&point, &problem));
         }
         self.restore_issues();
         self.keep_issues();
     }
 
     fn access_issues(&mut self) {
-        let application = &self.world.application;
+        let application = &self.inventory.application;
         let mut clusters = sources(application, &self.state.found);
         clusters.extend(targets(application, &self.state.found));
         let mut found = Vec::new();
@@ -85,7 +85,7 @@ impl Draft<'_> {
 
     /// What is wrong with looking for clusters by their tags.
     fn search_issues(&mut self) {
-        let application = &self.world.application;
+        let application = &self.inventory.application;
         if application.cluster_tags.is_empty() || self.state.searched_at.is_none() {
             return;
         }
@@ -116,7 +116,7 @@ impl Draft<'_> {
         let facts = self.facts();
         let good = last_good(&facts);
         let since = good.map_or(self.state.created_at, |good| good.created_at);
-        let schedule = &self.world.application.schedule;
+        let schedule = &self.inventory.application.schedule;
         let second = schedule
             .next_after(since)
             .and_then(|first| schedule.next_after(first))?;

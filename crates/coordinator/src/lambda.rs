@@ -1,6 +1,6 @@
 //! The Lambda function: what starts a tick, and what the coordinator reaches the world through.
 //!
-//! - [`office`]: every application of the state bucket, one tick each, and the requests of users.
+//! - [`coordinator`]: every application of the state bucket, one tick each, and the requests of users.
 //! - [`resource`]: applications as resources of stacks.
 //! - [`metrics`]: figures in the embedded metric format of CloudWatch.
 //! - [`notification`]: issues as messages to an SNS topic.
@@ -9,10 +9,10 @@
 //! Invariants: one application that cannot be worked on stops no other; nothing that an event says is
 //! believed but requests, and those only as far as they parse.
 
+pub mod coordinator;
 pub mod function;
 pub mod metrics;
 pub mod notification;
-pub mod office;
 pub mod resource;
 
-pub use office::Office;
+pub use coordinator::Coordinator;

@@ -1,7 +1,7 @@
 //! The coordinator: a pure function from what is remembered and what the buckets hold to what is
 //! remembered next and what is to be done.
 //!
-//! [`decide`] never waits, asks or writes. [`observe()`] reads the [`World`], [`perform()`] does an
+//! [`decide`] never waits, asks or writes. [`observe()`] reads the [`Inventory`], [`execute()`] does an
 //! [`Action`], and [`tick()`] puts them together: read, decide, replace the state by compare-and-swap, act.
 //!
 //! Invariants:
@@ -27,12 +27,12 @@ use lifeboat_jobs::{Assignment, Cancel, ClusterTarget, JobView, Refused, VaultPl
 mod access;
 mod backup;
 mod catalogue;
-mod draft;
+mod decision;
+pub mod execute;
 mod follow;
 mod issues;
 pub mod lambda;
 pub mod observe;
-pub mod perform;
 mod requests;
 mod restore;
 pub mod retention;
@@ -40,12 +40,12 @@ pub mod state;
 pub mod status;
 pub mod tick;
 
+pub use execute::execute;
 pub use observe::observe;
-pub use perform::perform;
 pub use state::State;
 pub use tick::{TickError, TickReport, tick};
 
-use draft::Draft;
+use decision::DecisionBuilder;
 use state::Notice;
 
 /// How often the coordinator looks when no event comes.
@@ -67,11 +67,11 @@ pub const VERIFY_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const CHECK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long a job may lie unclaimed before that is an issue: three ticks of a delegate.
-pub const SILENT: SignedDuration = SignedDuration::from_mins(3);
+pub const UNCLAIMED_TIMEOUT: SignedDuration = SignedDuration::from_mins(3);
 
 /// What the buckets hold, as far as the state makes it matter.
 #[derive(Debug, Clone, PartialEq)]
-pub struct World {
+pub struct Inventory {
     /// The application.
     pub application: Application,
     /// The digest of its document.
@@ -91,7 +91,7 @@ pub struct World {
     /// The folders of points in the vault.
     pub vault: BTreeMap<RecoveryPointId, VaultView>,
     /// What became of actions since the last decision of this process.
-    pub performed: Vec<Performed>,
+    pub performed: Vec<ActionOutcome>,
     /// What users ask.
     pub requests: Vec<Request>,
 }
@@ -185,7 +185,7 @@ pub enum Action {
 
 /// What became of an action that the buckets do not show.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Performed {
+pub enum ActionOutcome {
     /// A copy into the vault did not come to its end, though nothing failed.
     VaultUnfinished {
         /// The point.
@@ -229,15 +229,15 @@ pub struct Decision {
 
 /// Decides.
 #[must_use]
-pub fn decide(world: &World, state: &State, now: Timestamp) -> Decision {
-    let mut draft = Draft::new(world, state.clone(), now);
+pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision {
+    let mut draft = DecisionBuilder::new(inventory, state.clone(), now);
     draft.pin_keys();
     draft.take_performed();
     draft.sync_catalogue();
     draft.answer_requests();
-    draft.go_on_with_checks();
-    draft.go_on_with_backup();
-    draft.go_on_with_restores();
+    draft.advance_checks();
+    draft.advance_backup();
+    draft.advance_restores();
     draft.start_backup();
     draft.start_checks();
     draft.start_restores();

@@ -1,4 +1,4 @@
-//! Reading the world: what the buckets hold, as far as the state makes it matter.
+//! Reading the inventory: what the buckets hold, as far as the state makes it matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::state::State;
 use super::tick::Ports;
-use super::{Performed, Registered, SignedPoint, VaultView, World};
+use super::{ActionOutcome, Inventory, Registered, SignedPoint, VaultView};
 use lifeboat_jobs::Refused;
 use lifeboat_jobs::claim::view;
 use lifeboat_jobs::read::{DocumentError, SMALL, parse};
@@ -27,7 +27,7 @@ use lifeboat_store::ports::{ObjectStore, StoreError};
 use lifeboat_store::prefix::CAPTURES;
 
 /// What is known before the buckets are read.
-pub struct Known<'a> {
+pub struct TickInput<'a> {
     /// The application.
     pub application: &'a Application,
     /// The digest of its document.
@@ -35,17 +35,17 @@ pub struct Known<'a> {
     /// What is remembered.
     pub state: &'a State,
     /// What this process has done since its last decision.
-    pub performed: Vec<Performed>,
+    pub performed: Vec<ActionOutcome>,
     /// What users ask.
     pub requests: Vec<Request>,
 }
 
-/// Reads the world.
+/// Reads the inventory.
 ///
 /// # Errors
 /// Where any store fails: nothing is decided on a partial view.
-pub async fn observe(ports: &Ports, known: Known<'_>) -> Result<World, StoreError> {
-    let Known {
+pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, StoreError> {
+    let TickInput {
         application,
         document,
         state,
@@ -69,7 +69,7 @@ pub async fn observe(ports: &Ports, known: Known<'_>) -> Result<World, StoreErro
     )?;
     let mut random = [0; 8];
     ports.ids.random(&mut random);
-    Ok(World {
+    Ok(Inventory {
         application: application.clone(),
         document,
         random: u64::from_be_bytes(random),

@@ -6,7 +6,7 @@ use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{Accepted, Answer, BackupRequest, CancelRequest, Request, RestoreRequest};
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
-use super::draft::Draft;
+use super::decision::DecisionBuilder;
 use super::state::{RequestRecord, RestoreRun};
 use super::{sources, status, target_of};
 use lifeboat_jobs::ClusterTarget;
@@ -17,17 +17,17 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How deep restores may queue: more are a mistake of a script.
 const QUEUE: usize = 100;
 
-impl Draft<'_> {
+impl DecisionBuilder<'_> {
     pub(super) fn answer_requests(&mut self) {
         let now = self.now;
         self.state
             .requests
             .retain(|_, record| now.duration_since(record.at) < REMEMBERED);
-        for request in &self.world.requests {
+        for request in &self.inventory.requests {
             let answer = match request {
                 Request::Status(_) | Request::Application(_) => {
                     Answer::Status(lifeboat_model::request::StatusAnswer {
-                        applications: vec![status::status(&self.world.application, &self.state, now)],
+                        applications: vec![status::status(&self.inventory.application, &self.state, now)],
                     })
                 }
                 Request::Points(_) => Answer::Points(status::points(&self.state)),
@@ -45,7 +45,7 @@ impl Draft<'_> {
         let token = match request.token() {
             Some(token) => token.clone(),
             None => {
-                let [a, b, c] = self.draw();
+                let [a, b, c] = self.random_suffix();
                 let second = self.now.strftime("%Y%m%dT%H%M%SZ");
                 RequestToken::parse(format!("{second}-{a:02x}{b:02x}{c:02x}"))
                     .expect("digits and letters make a token")
@@ -109,7 +109,7 @@ impl Draft<'_> {
         if request.cluster.is_none() && request.into.is_some() {
             return Err("`into` needs `cluster`: say which cluster goes there".to_owned());
         }
-        let mut options = self.world.application.rules.clone();
+        let mut options = self.inventory.application.rules.clone();
         options.extend(request.options.clone());
         let mut runs = Vec::new();
         for cluster in clusters {
@@ -122,7 +122,7 @@ impl Draft<'_> {
                 point: point.clone(),
                 cluster,
                 target,
-                environment: self.world.application.recovery.clone(),
+                environment: self.inventory.application.recovery.clone(),
                 options: options.clone(),
                 requested_at: self.now,
                 attempt: 1,
@@ -140,7 +140,7 @@ impl Draft<'_> {
     }
 
     fn target(&self, cluster: &ClusterName, into: Option<&ClusterName>) -> Result<ClusterTarget, String> {
-        let application = &self.world.application;
+        let application = &self.inventory.application;
         let name = into.cloned().or_else(|| target_of(application, cluster)).ok_or_else(|| {
             format!("nothing says which cluster {cluster} is restored into: give `into`, or `restoreInto` in the application document")
         })?;

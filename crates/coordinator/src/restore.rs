@@ -6,7 +6,7 @@ use lifeboat_model::{Code, Problem, Side};
 
 use super::TRIES;
 use super::backup::{End, later};
-use super::draft::Draft;
+use super::decision::DecisionBuilder;
 use super::state::{JobEntry, RestoreEnd, RestoreRun};
 use lifeboat_jobs::{Done, Work};
 
@@ -16,16 +16,16 @@ const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
 /// How many restores that ended are remembered.
 const REMEMBERED: usize = 50;
 
-impl Draft<'_> {
-    pub(super) fn go_on_with_restores(&mut self) {
+impl DecisionBuilder<'_> {
+    pub(super) fn advance_restores(&mut self) {
         let mut runs = std::mem::take(&mut self.state.restores);
         for run in runs.iter_mut().filter(|run| run.end.is_none()) {
-            self.go_on_with_restore(run);
+            self.advance_restore(run);
         }
         self.state.restores = runs;
     }
 
-    fn go_on_with_restore(&mut self, run: &mut RestoreRun) {
+    fn advance_restore(&mut self, run: &mut RestoreRun) {
         let Some(entry) = &mut run.job else {
             if run.cancelled {
                 self.end_restore(run, RestoreState::Cancelled, Vec::new(), None);
@@ -100,7 +100,7 @@ impl Draft<'_> {
             }
             let work = Work::Restore {
                 point: run.point.clone(),
-                vault: self.world.vault_place.clone(),
+                vault: self.inventory.vault_place.clone(),
                 cluster: run.cluster.clone(),
                 target: run.target.clone(),
                 signer: pin.public_key.clone(),

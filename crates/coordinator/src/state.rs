@@ -111,7 +111,7 @@ pub struct JobEntry {
     #[schemars(with = "Vec<String>")]
     pub issued: Vec<Timestamp>,
     /// When the owner was first seen, by our own clock.
-    pub seen: Option<Seen>,
+    pub seen: Option<FirstObserved>,
     /// When it was decided that the job is to end early.
     #[schemars(with = "Option<String>")]
     pub cancelled: Option<Timestamp>,
@@ -120,7 +120,7 @@ pub struct JobEntry {
 /// When the owner of an epoch was first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Seen {
+pub struct FirstObserved {
     /// The epoch.
     pub epoch: Epoch,
     /// When.

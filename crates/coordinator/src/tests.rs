@@ -13,8 +13,8 @@ use lifeboat_model::{Arn, Code, Epoch, RequestToken, Side, TypeName};
 use crate::*;
 use lifeboat_jobs::document::{Checkpoint, Claim};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, CaptureDone, Counted, Done, FORMAT, JobResult, Outcome, Progress,
-    RestoreDone, Sealed, Work,
+    AccessFinding, AccessReport, CaptureDone, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone,
+    Sealed, TypeCounts, Work,
 };
 
 mod tags;
@@ -30,14 +30,14 @@ fn time(text: &str) -> Timestamp {
     format!("2026-11-21T{text}Z").parse().unwrap()
 }
 
-/// A world, the state that was decided on it, and what was done so far.
-struct Story {
-    world: World,
+/// An inventory, the state that was decided on it, and what was done so far.
+struct Scenario {
+    inventory: Inventory,
     state: State,
     told: String,
 }
 
-impl Story {
+impl Scenario {
     fn new(clusters: &str) -> Self {
         let document = format!(
             r#"{{"format":1,"name":"shop","primary":{{"account":"111111111111","region":"eu-west-1"}},
@@ -46,7 +46,7 @@ impl Story {
         let document: lifeboat_model::ApplicationDocument = serde_json::from_str(&document).unwrap();
         let application = document.parse().unwrap();
         let control = application.recovery.clone();
-        let world = World {
+        let inventory = Inventory {
             random: 7,
             document: Sha256::of(b"1"),
             vault_place: VaultPlace {
@@ -65,19 +65,19 @@ impl Story {
             application,
         };
         Self {
-            state: State::new(world.application.name.clone(), time("10:00:00")),
-            world,
+            state: State::new(inventory.application.name.clone(), time("10:00:00")),
+            inventory,
             told: String::new(),
         }
     }
 
     /// Decides, tells, and makes the buckets hold what was written.
     fn decide(&mut self, now: &str) -> Decision {
-        self.world.random += 1;
-        let decision = decide(&self.world, &self.state, time(now));
+        self.inventory.random += 1;
+        let decision = decide(&self.inventory, &self.state, time(now));
         assert_eq!(
             decision,
-            decide(&self.world, &self.state, time(now)),
+            decide(&self.inventory, &self.state, time(now)),
             "the same twice"
         );
         writeln!(self.told, "{now} revision {}", decision.state.revision).unwrap();
@@ -90,20 +90,20 @@ impl Story {
                         .insert(assignment.epoch, assignment.as_ref().clone());
                 }
                 Action::PutCancel { cancel, .. } => self.view(&cancel.job).cancel = Some(cancel.clone()),
-                Action::DeleteCapture { point, .. } => drop(self.world.captures.remove(point)),
-                Action::ExpirePoint { point } => drop(self.world.vault.remove(point)),
+                Action::DeleteCapture { point, .. } => drop(self.inventory.captures.remove(point)),
+                Action::ExpirePoint { point } => drop(self.inventory.vault.remove(point)),
                 Action::VaultPoint { .. } | Action::VerifyVault { .. } | Action::Notify(_) => {}
             }
         }
-        self.world.performed = decision
+        self.inventory.performed = decision
             .actions
             .iter()
             .filter_map(|action| match action {
-                Action::Notify(notice) => Some(Performed::Notified(notice.clone())),
+                Action::Notify(notice) => Some(ActionOutcome::Notified(notice.clone())),
                 _ => None,
             })
             .collect();
-        self.world.requests.clear();
+        self.inventory.requests.clear();
         for answer in &decision.answers {
             writeln!(self.told, "  answers {}", serde_json::to_string(answer).unwrap()).unwrap();
         }
@@ -118,7 +118,7 @@ impl Story {
     }
 
     fn view(&mut self, job: &JobId) -> &mut JobView {
-        self.world
+        self.inventory
             .jobs
             .entry(job.clone())
             .or_insert_with(|| JobView::empty(job.clone()))
@@ -186,7 +186,7 @@ impl Story {
             objects: 7,
             bytes: 7,
             clusters: self
-                .world
+                .inventory
                 .application
                 .clusters
                 .iter()
@@ -194,8 +194,8 @@ impl Story {
                 .collect(),
             manifest: Sha256::of(b"manifest"),
         };
-        self.world.captures.insert(point.clone());
-        self.world
+        self.inventory.captures.insert(point.clone());
+        self.inventory
             .vault
             .insert(point, VaultView::Signed(Box::new(signed)));
     }
@@ -214,7 +214,7 @@ impl Story {
     }
 
     fn known(&mut self) {
-        for view in self.world.vault.values_mut() {
+        for view in self.inventory.vault.values_mut() {
             *view = VaultView::Known;
         }
     }
@@ -335,7 +335,7 @@ fn line(action: &Action) -> String {
 
 #[test]
 fn the_first_point() {
-    let mut story = Story::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
     story.decide("10:00:30");
     let capture = story.job("capture");
     story.claim(&capture, 1, "10:00:40");
@@ -352,7 +352,7 @@ fn the_first_point() {
 
 #[test]
 fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
-    let mut story = Story::new(r#"{"name":"orders"},{"name":"payments"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders"},{"name":"payments"}"#);
     story.decide("10:00:30");
     let jobs: Vec<JobId> = story.state.jobs().map(|entry| entry.job.clone()).collect();
     let done = || {
@@ -374,7 +374,7 @@ fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
 
 #[test]
 fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
     story.decide("10:00:30");
     let counting = story.job("capture");
     let counts = [
@@ -386,7 +386,7 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
     let counted = Outcome::Done(Done::Capture(CaptureDone {
         sealed: None,
         clusters: Vec::new(),
-        counted: Some(Counted {
+        counted: Some(TypeCounts {
             resource_version: "1000".to_owned(),
             types: counts.map(|(name, count)| (TypeName::from(name), count)).into(),
         }),
@@ -430,7 +430,7 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
 #[test]
 fn counts_that_make_no_sense_fail_the_backup() {
     for (asked, each) in [(false, 240_000), (true, 60)] {
-        let mut story = Story::new(r#"{"name":"orders"}"#);
+        let mut story = Scenario::new(r#"{"name":"orders"}"#);
         story.decide("10:00:30");
         let counting = story.job("capture");
         let run = story.state.backup.as_mut().unwrap();
@@ -440,7 +440,7 @@ fn counts_that_make_no_sense_fail_the_backup() {
         *split = asked;
         let assignment = run.captures[0].assignment(Epoch::FIRST).unwrap();
         story.view(&counting).assignments.insert(Epoch::FIRST, assignment);
-        let counted = Counted {
+        let counted = TypeCounts {
             resource_version: "1000".to_owned(),
             types: ["events", "pods"].map(|name| (TypeName::from(name), each)).into(),
         };
@@ -461,7 +461,7 @@ fn counts_that_make_no_sense_fail_the_backup() {
 
 #[test]
 fn epochs_follow_checkpoints_at_once_and_silence_after_the_deadline() {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
     story.decide("10:00:30");
     let capture = story.job("capture");
     story.claim(&capture, 1, "10:00:40");
@@ -482,7 +482,7 @@ fn epochs_follow_checkpoints_at_once_and_silence_after_the_deadline() {
 
 #[test]
 fn a_backup_that_fails_is_tried_again_and_then_an_issue_until_one_succeeds() {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
     for now in ["10:00:30", "10:03:00", "10:07:30"] {
         story.decide(now);
         let capture = story.job("capture");
@@ -505,7 +505,7 @@ fn a_backup_that_fails_is_tried_again_and_then_an_issue_until_one_succeeds() {
 
 #[test]
 fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_starts_a_backup() {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
     story.decide("10:00:30");
     let capture = story.job("capture");
     let report = |findings| AccessReport {
@@ -550,16 +550,16 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
 
 #[test]
 fn restores_wait_for_each_other_and_a_token_starts_one() {
-    let mut story = Story::with_point();
-    story.world.requests = vec![
-        Story::restore("t-1"),
-        Story::restore("t-1"),
-        Story::restore("t-2"),
+    let mut story = Scenario::with_point();
+    story.inventory.requests = vec![
+        Scenario::restore("t-1"),
+        Scenario::restore("t-1"),
+        Scenario::restore("t-2"),
     ];
     story.decide("10:10:00");
     let first = story.job("restore");
     story.claim(&first, 1, "10:10:05");
-    story.world.requests = vec![Story::restore("t-1")];
+    story.inventory.requests = vec![Scenario::restore("t-1")];
     story.decide("10:10:10");
     let done = RestoreDone {
         as_planned: true,
@@ -570,7 +570,7 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
     };
     story.end(&first, 1, Outcome::Done(Done::Restore(done)), Vec::new());
     story.decide("10:12:00");
-    story.world.requests = vec![Request::Cancel(CancelRequest {
+    story.inventory.requests = vec![Request::Cancel(CancelRequest {
         application: ApplicationName::parse("shop").unwrap(),
         restore: Some(RequestToken::parse("t-2").unwrap()),
         token: None,
@@ -590,8 +590,8 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
 
 #[test]
 fn requests_that_make_no_sense_are_refused_and_change_nothing() {
-    let mut story = Story::with_point();
-    let Request::Restore(good) = Story::restore("t-1") else {
+    let mut story = Scenario::with_point();
+    let Request::Restore(good) = Scenario::restore("t-1") else {
         unreachable!("it is made so above")
     };
     let into = |into: &str| RestoreRequest {
@@ -599,7 +599,7 @@ fn requests_that_make_no_sense_are_refused_and_change_nothing() {
         into: Some(ClusterName::parse(into).unwrap()),
         ..good.clone()
     };
-    story.world.requests = vec![
+    story.inventory.requests = vec![
         Request::Restore(RestoreRequest {
             point: "2025".to_owned(),
             ..good.clone()
@@ -617,20 +617,20 @@ fn requests_that_make_no_sense_are_refused_and_change_nothing() {
     let before = story.state.clone();
     story.decide("10:10:00");
     assert_eq!(story.state, before);
-    story.world.requests = vec![Request::Restore(into("elsewhere")), Story::restore("t-1")];
+    story.inventory.requests = vec![Request::Restore(into("elsewhere")), Scenario::restore("t-1")];
     story.decide("10:10:10");
     insta::assert_snapshot!(story.told);
 }
 
 #[test]
 fn a_schedule_does_not_pile_up() {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
     story.decide("10:00:30");
     let point = story.point();
     let capture = story.job("capture");
     story.claim(&capture, 1, "10:00:40");
     for now in ["11:00:00", "12:00:00", "13:00:00"] {
-        story.world.requests = vec![Request::Backup(BackupRequest {
+        story.inventory.requests = vec![Request::Backup(BackupRequest {
             application: ApplicationName::parse("shop").unwrap(),
             token: None,
         })];
@@ -652,7 +652,7 @@ fn a_schedule_does_not_pile_up() {
 
 #[test]
 fn another_signing_key_stops_backups_until_somebody_decides() {
-    let mut story = Story::with_point();
+    let mut story = Scenario::with_point();
     // The base point of P-256 (SEC 2, section 2.4.2) is as good a public key as any.
     let point = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
                  4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
@@ -661,7 +661,7 @@ fn another_signing_key_stops_backups_until_somebody_decides() {
         .map(|at| u8::from_str_radix(&point[at..at + 2], 16).unwrap())
         .collect();
     let other = VerifyingKey::from_point(&bytes).unwrap();
-    let environment = story.world.primary.environment.as_mut().unwrap();
+    let environment = story.inventory.primary.environment.as_mut().unwrap();
     environment.signing_key.as_mut().unwrap().public_key = other.to_pem();
     story.decide("11:00:30");
     assert!(story.state.backup.is_none());
@@ -669,7 +669,7 @@ fn another_signing_key_stops_backups_until_somebody_decides() {
         story.state.issues.values().next().unwrap().code,
         Code::SigningKeyChanged
     );
-    story.world.application.signing_key = Some(other.fingerprint().to_string());
+    story.inventory.application.signing_key = Some(other.fingerprint().to_string());
     story.decide("11:01:30");
     assert!(story.state.backup.is_some() && story.state.issues.is_empty());
     assert!(RecipientKey::from_pem(&story.state.pins.recovery_key.unwrap().public_key).is_ok());
@@ -677,9 +677,9 @@ fn another_signing_key_stops_backups_until_somebody_decides() {
 
 #[test]
 fn what_is_not_deployed_is_an_issue_for_each_part() {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
-    story.world.primary = Registered::default();
-    story.world.recovery = Registered::default();
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
+    story.inventory.primary = Registered::default();
+    story.inventory.recovery = Registered::default();
     story.decide("10:00:30");
     insta::assert_snapshot!(story.told);
 }

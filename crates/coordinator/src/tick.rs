@@ -10,12 +10,12 @@ use lifeboat_format::Sha256;
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{Application, ApplicationDocument, ApplicationName, EnvironmentId, Problem};
 
-use super::observe::{Known, invalid};
+use super::observe::{TickInput, invalid};
 use super::state::{Notice, State};
-use super::{Action, Performed, decide, document_key, observe, perform, state_key};
+use super::{Action, ActionOutcome, decide, document_key, execute, observe, state_key};
 use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::read::parse;
-use lifeboat_store::ports::{Clock, ETag, Ids, ObjectStore, StoreError};
+use lifeboat_store::ports::{Clock, ETag, ObjectStore, Randomness, StoreError};
 
 /// How often one invocation decides at most. A finished capture takes three: copy, catalogue, clean up.
 const ROUNDS: usize = 4;
@@ -23,7 +23,7 @@ const ROUNDS: usize = 4;
 /// How often a lost swap is tried again where somebody waits for an answer. Each end of an invocation wakes a
 /// coordinator; where invocations are short, several change the state at once for seconds, which five tries have been
 /// seen to lose.
-const SWAPS: usize = 15;
+const MAX_CAS_RETRIES: usize = 15;
 
 /// The largest document of the state bucket: hundreds of points with their reasons, and the last requests.
 const LIMIT: usize = 16 << 20;
@@ -51,7 +51,7 @@ pub struct Ports {
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Randomness for names.
-    pub ids: Arc<dyn Ids>,
+    pub ids: Arc<dyn Randomness>,
     /// Where notices go.
     pub notifier: Arc<dyn Notifier>,
 }
@@ -121,19 +121,19 @@ pub async fn tick(
     };
     let mut report = TickReport::default();
     let (mut waiting, mut performed, mut swaps) = (requests.to_vec(), Vec::new(), 0);
-    for _ in 0..ROUNDS + SWAPS {
+    for _ in 0..ROUNDS + MAX_CAS_RETRIES {
         let now = ports.clock.now();
         let ((application, document), (before, etag)) =
             try_join!(application(ports, name), load(ports, name, now))?;
-        let known = Known {
+        let known = TickInput {
             application: &application,
             document,
             state: &before,
             performed: performed.clone(),
             requests: waiting.clone(),
         };
-        let world = observe(ports, known).await.map_err(failed)?;
-        let decision = decide(&world, &before, now);
+        let inventory = observe(ports, known).await.map_err(failed)?;
+        let decision = decide(&inventory, &before, now);
         if decision.state != before || etag.is_none() {
             match swap(ports, name, &decision.state, etag.as_ref()).await {
                 Ok(true) => {}
@@ -143,7 +143,7 @@ pub async fn tick(
                 }
                 Ok(false) => {
                     swaps += 1;
-                    if swaps == SWAPS {
+                    if swaps == MAX_CAS_RETRIES {
                         return Err(TickError::Busy {
                             application: name.clone(),
                         });
@@ -173,11 +173,11 @@ async fn act(
     actions: Vec<Action>,
     until: Timestamp,
     report: &mut TickReport,
-    performed: &mut Vec<Performed>,
+    performed: &mut Vec<ActionOutcome>,
 ) -> bool {
     let mut forward = false;
     for action in actions {
-        match perform(ports, name, &action, until).await {
+        match execute(ports, name, &action, until).await {
             Ok(outcome) => performed.extend(outcome),
             Err(_) => {
                 report.failures += 1;

@@ -25,7 +25,7 @@ pub trait Clusters: Send + Sync {
     /// # Errors
     /// [`Unreachable`] where they cannot be looked for. So it is unless an implementation can.
     async fn tagged(&self, _tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {
-        Err(Unreachable::mend(AccessFinding::new(Problem::new(
+        Err(Unreachable::unavailable(AccessFinding::new(Problem::new(
             Code::NoTaggedCluster,
             "clusters cannot be looked for by their tags here",
             "name the clusters in the application's document",
@@ -45,7 +45,7 @@ pub struct Unreachable {
 impl Unreachable {
     /// One thing that somebody has to mend.
     #[must_use]
-    pub fn mend(finding: AccessFinding) -> Self {
+    pub fn unavailable(finding: AccessFinding) -> Self {
         Self {
             findings: vec![finding],
             retry: false,

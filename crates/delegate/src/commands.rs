@@ -45,7 +45,7 @@ fn named(cluster: &Arn) -> Named<'_> {
 }
 
 /// What lets the role into the cluster, in whichever way the cluster's authentication mode takes.
-pub(crate) fn let_in(
+pub(crate) fn grant_entry(
     problem: Problem,
     address: &ClusterAddress,
     cluster: &Arn,
@@ -93,7 +93,7 @@ pub(crate) fn let_in(
 }
 
 /// Lets a user of the cluster read everything, or, where things are restored, write everything.
-pub(crate) fn widen(
+pub(crate) fn grant_access(
     problem: Problem,
     cluster: &Arn,
     user: &str,

@@ -3,16 +3,16 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::registration::Registration;
+use crate::registration::CustomResourceRequest;
 
 /// What a delegate was started with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The tick, or the event of an assignment: look into the scratch bucket. What the event says beside
     /// that is not believed, because everything that is true stands in the bucket.
-    Look,
+    Tick,
     /// CloudFormation makes, changes or removes the registration of this delegate.
-    Registration(Box<Registration>),
+    CustomResourceRequest(Box<CustomResourceRequest>),
     /// Nothing that a delegate knows.
     Unknown,
 }
@@ -29,15 +29,15 @@ impl Event {
         }
         if payload.get("RequestType").is_some() {
             return match serde_json::from_value(payload) {
-                Ok(registration) => Self::Registration(Box::new(registration)),
+                Ok(registration) => Self::CustomResourceRequest(Box::new(registration)),
                 Err(_) => Self::Unknown,
             };
         }
         if payload.get("tick").is_some() {
-            return Self::Look;
+            return Self::Tick;
         }
         match serde_json::from_value::<Notification>(payload) {
-            Ok(event) if event.source == "aws.s3" && event.detail_type == "Object Created" => Self::Look,
+            Ok(event) if event.source == "aws.s3" && event.detail_type == "Object Created" => Self::Tick,
             _ => Self::Unknown,
         }
     }
@@ -51,10 +51,10 @@ mod tests {
 
     #[test]
     fn ticks_and_notifications_mean_the_same() {
-        assert_eq!(Event::read(json!({"tick": {}})), Event::Look);
+        assert_eq!(Event::read(json!({"tick": {}})), Event::Tick);
         let created = json!({"version": "0", "source": "aws.s3", "detail-type": "Object Created",
             "detail": {"bucket": {"name": "b"}, "object": {"key": "jobs/shop/x/assignment.json"}}});
-        assert_eq!(Event::read(created), Event::Look);
+        assert_eq!(Event::read(created), Event::Tick);
     }
 
     #[test]

@@ -10,15 +10,17 @@ use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
 use lifeboat_format::RecipientKey;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::{Arn, EnvironmentId, Problem, Side};
-use lifeboat_store::ports::{BoxError, Clock, Ids, ObjectStore};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
+use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
-use crate::registration::{Answer, KeyCheck, Registrar, Registration, ScratchBucket, Signs, Unwraps};
+use crate::registration::{
+    Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, Registrar, ScratchBucket, SigningKeyCheck,
+};
 use crate::work::{Deadline, Delegate, SidePorts};
 
 /// The version of this program.
@@ -62,15 +64,15 @@ impl Function {
         let (payload, context) = event.into_parts();
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
         match Event::read(payload) {
-            Event::Look => {
+            Event::Tick => {
                 let ports = self.ports().await?;
-                let tally = ports
+                let summary = ports
                     .delegate
                     .run(&context.request_id, Deadline::new(deadline))
                     .await;
-                Ok(json!(tally.map_err(|error| error.problem().to_string())?))
+                Ok(json!(summary.map_err(|error| error.problem().to_string())?))
             }
-            Event::Registration(request) => {
+            Event::CustomResourceRequest(request) => {
                 self.register(&request).await?;
                 Ok(json!({"registered": true}))
             }
@@ -81,7 +83,7 @@ impl Function {
         }
     }
 
-    async fn register(&self, request: &Registration) -> Result<(), BoxError> {
+    async fn register(&self, request: &CustomResourceRequest) -> Result<(), BoxError> {
         let answer = match self.ports().await {
             Ok(ports) => ports.registrar.answer(request, SystemClock.now()).await,
             Err(reason) => Answer::failed(request, &reason),
@@ -98,7 +100,8 @@ impl Ports {
     async fn make(variables: &BTreeMap<String, String>) -> Result<Self, String> {
         let configuration = Configuration::read(variables).map_err(|error| format!("failed to {error}"))?;
         let context = AwsContext::load().await.map_err(|error| text(&error.problem()))?;
-        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Randomness>) =
+            (Arc::new(SystemClock), Arc::new(SystemRandomness));
         let Configuration {
             application,
             side,
@@ -121,7 +124,7 @@ impl Ports {
                     signer: Arc::clone(&signer) as _,
                     recipient: Box::new(recipient),
                 };
-                (ports, Box::new(Signs(signer)))
+                (ports, Box::new(SigningKeyCheck(signer)))
             }
             Side::Recovery => {
                 let unwrapper =
@@ -130,7 +133,7 @@ impl Ports {
                 let (vault, place) = vault(&context, configuration.vault.as_ref(), &ids)?;
                 let recipient =
                     RecipientKey::from_pem(&unwrapper.recipient().to_pem()).map_err(|e| e.to_string())?;
-                let check = Unwraps {
+                let check = DecryptionKeyCheck {
                     recipient: Box::new(recipient),
                     unwrapper: Arc::clone(&unwrapper) as _,
                     ids: Arc::clone(&ids),
@@ -202,7 +205,7 @@ fn role(configuration: &Configuration) -> Result<Arn, String> {
 fn vault(
     context: &AwsContext,
     environment: Option<&EnvironmentId>,
-    ids: &Arc<dyn Ids>,
+    ids: &Arc<dyn Randomness>,
 ) -> Result<(Arc<dyn ObjectStore>, VaultPlace), String> {
     let environment = environment.ok_or("the recovery side needs to know its vault")?;
     let place = VaultPlace {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lifeboat_aws::custom_resource::{hidden, shortened};
+use lifeboat_aws::custom_resource::{redacted, shortened};
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, Side, delegate_key, environment_key,
 };
@@ -17,20 +17,20 @@ use lifeboat_store::ports::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+mod environment_check;
 mod keys;
-mod surroundings;
 
-pub use keys::{Signs, Unwraps};
-pub use surroundings::{BucketCheck, ScratchBucket};
+pub use environment_check::{BucketCheck, ScratchBucket};
+pub use keys::{DecryptionKeyCheck, SigningKeyCheck};
 
 /// The request of CloudFormation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Registration {
+pub struct CustomResourceRequest {
     /// `Create`, `Update` or `Delete`.
     pub request_type: String,
     /// Where the answer goes. Presigned, so it is a secret for as long as it holds.
-    #[serde(rename = "ResponseURL", deserialize_with = "hidden")]
+    #[serde(rename = "ResponseURL", deserialize_with = "redacted")]
     pub response_url: Redacted<String>,
     /// The stack.
     pub stack_id: String,
@@ -70,7 +70,7 @@ impl Answer {
     /// The answer of a function that cannot work at all. Removing succeeds all the same: a stack can always
     /// be deleted.
     #[must_use]
-    pub fn failed(request: &Registration, reason: &str) -> Self {
+    pub fn failed(request: &CustomResourceRequest, reason: &str) -> Self {
         let removing = request.request_type == "Delete";
         Self {
             status: if removing { "SUCCESS" } else { "FAILED" },
@@ -123,7 +123,7 @@ pub struct Registrar {
 
 impl Registrar {
     /// Does what CloudFormation asks. Removing never fails: a stack can always be deleted.
-    pub async fn answer(&self, request: &Registration, now: Timestamp) -> Answer {
+    pub async fn answer(&self, request: &CustomResourceRequest, now: Timestamp) -> Answer {
         let outcome = match request.request_type.as_str() {
             "Delete" => {
                 // A registration that stays is only out of date; the coordinator sees that nobody answers.
@@ -157,7 +157,7 @@ impl Registrar {
         }
     }
 
-    async fn register(&self, request: &Registration, now: Timestamp) -> Result<(), String> {
+    async fn register(&self, request: &CustomResourceRequest, now: Timestamp) -> Result<(), String> {
         for (name, own) in [
             ("Application", self.application.to_string()),
             ("Side", self.side.to_string()),
@@ -174,9 +174,10 @@ impl Registrar {
         }
         // Everything that is wrong is told at once: each try takes a deployment. The clock first, because the
         // other questions take time.
-        let surroundings = surroundings::problems(self.bucket.as_ref(), &self.environment, now).await;
+        let environment_check =
+            environment_check::problems(self.bucket.as_ref(), &self.environment, now).await;
         let key = self.check.check().await;
-        let mut problems = surroundings;
+        let mut problems = environment_check;
         let public_key = key.map_err(|problem| problems.push(problem)).unwrap_or_default();
         if !problems.is_empty() {
             let told: Vec<String> = problems.iter().map(text).collect();
@@ -229,7 +230,7 @@ impl Registrar {
         .await
     }
 
-    async fn remove(&self, request: &Registration) -> Result<(), StoreError> {
+    async fn remove(&self, request: &CustomResourceRequest) -> Result<(), StoreError> {
         // After a failed creation there is nothing of ours.
         if request.physical_resource_id.is_none() {
             return Ok(());

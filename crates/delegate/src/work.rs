@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::RecipientKey;
-use lifeboat_jobs::claim::{self, Offer, Permission};
+use lifeboat_jobs::claim::{self, Ownership, PendingJob};
 use lifeboat_jobs::document::ClusterTarget;
 use lifeboat_jobs::{AccessReport, Claim, FORMAT, JobResult, Outcome, VaultPlace, Work};
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, ErrorKind, Problem};
-use lifeboat_store::ports::{Clock, Ids, KeyUnwrapper, ObjectStore, Signer, StoreError};
-use lifeboat_store::prefix::{CAPTURES, Prefixed};
+use lifeboat_store::ports::{Clock, KeyUnwrapper, ObjectStore, Randomness, Signer, StoreError};
+use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
 use crate::clusters::{Clusters, Unreachable};
 use crate::metrics::job_ended;
@@ -28,7 +28,7 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(45);
 
 /// How often work asks whether it is still wanted. Who cancels a restore waits for that, and a request to S3 in ten
 /// seconds costs next to nothing.
-const LOOK: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A delegate with everything that it reaches the world through.
 pub struct Delegate {
@@ -51,7 +51,7 @@ pub struct Delegate {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
-    pub ids: Arc<dyn Ids>,
+    pub ids: Arc<dyn Randomness>,
     /// How many objects a capture asks for at a time ([`lifeboat_capture::PAGE_SIZE`]).
     pub page_size: u32,
 }
@@ -60,7 +60,7 @@ pub struct Delegate {
 pub enum SidePorts {
     /// Backs up.
     Primary {
-        /// Signs recovery points.
+        /// SigningKeyCheck recovery points.
         signer: Arc<dyn Signer>,
         /// What they are encrypted to. Deployed with the function; no assignment changes it.
         recipient: Box<RecipientKey>,
@@ -69,7 +69,7 @@ pub enum SidePorts {
     Recovery {
         /// Decrypts data keys.
         unwrapper: Arc<dyn KeyUnwrapper>,
-        /// Holds recovery points.
+        /// IdentifierKind recovery points.
         vault: Arc<dyn ObjectStore>,
         /// Where that is. Deployed with the function; no assignment leads elsewhere.
         place: VaultPlace,
@@ -104,7 +104,7 @@ impl Deadline {
 /// What an invocation did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Tally {
+pub struct InvocationSummary {
     /// Jobs that were claimed.
     pub claimed: u32,
     /// Jobs that ended, well or not.
@@ -138,7 +138,7 @@ enum Stop {
 
 /// What a job needs to know of its epoch.
 struct Epoch<'a> {
-    offer: &'a Offer,
+    offer: &'a PendingJob,
     claim: &'a Claim,
     deadline: Deadline,
 }
@@ -148,35 +148,35 @@ impl Delegate {
     ///
     /// # Errors
     /// Where the scratch bucket cannot be used. What goes wrong with a job is its result.
-    pub async fn run(&self, invocation: &str, deadline: Deadline) -> Result<Tally, StoreError> {
-        let mut tally = Tally::default();
+    pub async fn run(&self, invocation: &str, deadline: Deadline) -> Result<InvocationSummary, StoreError> {
+        let mut summary = InvocationSummary::default();
         loop {
             let now = self.clock.now();
             if now >= deadline.stop_at() {
-                return Ok(tally);
+                return Ok(summary);
             }
             let since = claim::since(now);
-            let offers = claim::offers(
+            let offers = claim::pending_jobs(
                 self.scratch.as_ref(),
                 &self.application,
                 &self.environment,
                 &since,
             )
             .await?;
-            tally.refused = u32::try_from(offers.refused.len()).unwrap_or(u32::MAX);
+            summary.refused = u32::try_from(offers.refused.len()).unwrap_or(u32::MAX);
             for refused in &offers.refused {
                 tracing::warn!(key = %refused.key, code = %refused.problem.code, problem = %refused.problem.message, "a document was refused");
             }
             let mut progressed = false;
             for offer in &offers.open {
                 if self.clock.now() >= deadline.stop_at() {
-                    return Ok(tally);
+                    return Ok(summary);
                 }
-                progressed |= self.take(offer, invocation, deadline, &mut tally).await?;
+                progressed |= self.take(offer, invocation, deadline, &mut summary).await?;
             }
             // What was assigned in the meantime is done at once; what others have claimed is theirs.
             if !progressed {
-                return Ok(tally);
+                return Ok(summary);
             }
         }
     }
@@ -185,39 +185,39 @@ impl Delegate {
     #[tracing::instrument(name = "job", skip_all, fields(application = %self.application, job = %offer.assignment.job, epoch = offer.assignment.epoch.get()))]
     async fn take(
         &self,
-        offer: &Offer,
+        offer: &PendingJob,
         invocation: &str,
         deadline: Deadline,
-        tally: &mut Tally,
+        summary: &mut InvocationSummary,
     ) -> Result<bool, StoreError> {
         let store = self.scratch.as_ref();
         let now = self.clock.now();
         let Some(claim) = claim::claim(store, offer, invocation, now, deadline.0).await? else {
             return Ok(false);
         };
-        tally.claimed += 1;
+        summary.claimed += 1;
         tracing::info!(work = offer.assignment.work.kind(), "claimed");
         let epoch = Epoch {
             offer,
             claim: &claim,
             deadline,
         };
-        let end = match claim::permission(store, &claim).await? {
-            Permission::Go => Box::pin(self.work(&epoch)).await,
-            Permission::Cancelled => End::Result(Outcome::Cancelled {}, Vec::new()),
-            Permission::Fenced => End::Fenced,
+        let end = match claim::check_ownership(store, &claim).await? {
+            Ownership::Go => Box::pin(self.work(&epoch)).await,
+            Ownership::Cancelled => End::Result(Outcome::Cancelled {}, Vec::new()),
+            Ownership::Fenced => End::Fenced,
         };
         match end {
             End::Fenced => tracing::warn!("another epoch has the job"),
             End::Checkpoint(progress) => {
                 claim::checkpoint(store, &claim, progress, self.clock.now()).await?;
-                tally.checkpointed += 1;
+                summary.checkpointed += 1;
                 tracing::info!("checkpointed");
             }
             End::Result(outcome, access) => {
                 // Asked right before the write: what a fenced delegate writes has no effect, but would stand
                 // in the way of the job's end.
-                if claim::permission(store, &claim).await? == Permission::Fenced {
+                if claim::check_ownership(store, &claim).await? == Ownership::Fenced {
                     tracing::warn!("another epoch has the job; this result is given up");
                     return Ok(true);
                 }
@@ -239,7 +239,7 @@ impl Delegate {
                     delegate: self.function.clone(),
                 };
                 claim::finish(store, &result).await?;
-                tally.ended += 1;
+                summary.ended += 1;
             }
         }
         Ok(true)
@@ -298,24 +298,24 @@ impl Delegate {
     ) -> Result<W::Output, Stop> {
         loop {
             let left = epoch.deadline.remaining(self.clock.now());
-            if let Ok(ended) = tokio::time::timeout(left.min(LOOK), work.as_mut()).await {
+            if let Ok(ended) = tokio::time::timeout(left.min(POLL_INTERVAL), work.as_mut()).await {
                 return Ok(ended);
             }
-            if left <= LOOK {
+            if left <= POLL_INTERVAL {
                 return Err(Stop::Time);
             }
             // An answer that does not come is no reason to stop.
-            match claim::permission(self.scratch.as_ref(), epoch.claim).await {
-                Ok(Permission::Fenced) => return Err(Stop::Fenced),
-                Ok(Permission::Cancelled) => return Err(Stop::Cancelled),
-                Ok(Permission::Go) | Err(_) => {}
+            match claim::check_ownership(self.scratch.as_ref(), epoch.claim).await {
+                Ok(Ownership::Fenced) => return Err(Stop::Fenced),
+                Ok(Ownership::Cancelled) => return Err(Stop::Cancelled),
+                Ok(Ownership::Go) | Err(_) => {}
             }
         }
     }
 
     /// The part of the scratch bucket that is laid out as a vault.
     fn captures(&self) -> Arc<dyn ObjectStore> {
-        Arc::new(Prefixed::new(Arc::clone(&self.scratch), CAPTURES))
+        Arc::new(PrefixStore::new(Arc::clone(&self.scratch), CAPTURES))
     }
 
     fn report(&self, target: &ClusterTarget, unreachable: Option<&Unreachable>) -> AccessReport {
@@ -336,7 +336,7 @@ fn failed(problem: Problem, retry: bool) -> End {
 }
 
 /// Whether another try of what failed so may help by itself.
-fn worth_a_retry(kind: ErrorKind) -> bool {
+fn is_retryable(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Retry | ErrorKind::Conflict | ErrorKind::Deadline)
 }
 

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 mod error;
 mod generate;
 
-pub use error::{Half, PemError};
+pub use error::{KeyPart, PemError};
 pub use generate::{KeyFiles, generate};
 
 /// Larger files are no keys; a wrong path must not fill the memory.
@@ -195,7 +195,7 @@ fn public_text(path: &Path) -> Result<String, PemError> {
         }),
         Some(label) if label.ends_with("PRIVATE KEY") => Err(PemError::WrongHalf {
             path,
-            wanted: Half::Public,
+            wanted: KeyPart::Public,
         }),
         _ => Err(PemError::NotPem { path }),
     }
@@ -217,7 +217,7 @@ fn private_block(path: &Path) -> Result<Zeroizing<Vec<u8>>, PemError> {
         }),
         Some(("PUBLIC KEY" | "RSA PUBLIC KEY", _)) => Err(PemError::WrongHalf {
             path,
-            wanted: Half::Private,
+            wanted: KeyPart::Private,
         }),
         _ if text.contains("-----BEGIN RSA PRIVATE KEY-----") && text.contains("Proc-Type: 4,ENCRYPTED") => {
             Err(PemError::Encrypted { path })

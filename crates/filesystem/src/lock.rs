@@ -91,7 +91,7 @@ impl LockError {
     }
 }
 
-/// Holds an application until dropped.
+/// IdentifierKind an application until dropped.
 #[derive(Debug)]
 pub struct FolderLock {
     application: ApplicationName,

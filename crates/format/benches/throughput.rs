@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lifeboat_format::pack::reader::PackReader;
 use lifeboat_format::{
     Batch, BatchBuilder, Compressor, DataKey, Decompressor, PackError, PackKind, PackWriter, Sha256,
-    SplitError, Splitter, glance,
+    SplitError, Splitter, peek_metadata,
 };
 use lifeboat_model::{PackName, RecoveryPointId, TypeName};
 
@@ -89,7 +89,7 @@ fn stages(list: &[u8]) {
         list.len(),
         Box::new(move || {
             for item in items {
-                black_box(glance(item).unwrap());
+                black_box(peek_metadata(item).unwrap());
             }
         }),
     );
@@ -103,7 +103,7 @@ fn stages(list: &[u8]) {
         }),
     );
     rate(
-        "batch lines (glance, sha256)",
+        "batch lines (metadata, sha256)",
         list.len(),
         Box::new(move || {
             let mut builder = BatchBuilder::new("apps/v1", "Deployment", TypeName::from("deployments.apps"));

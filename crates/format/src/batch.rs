@@ -4,8 +4,8 @@ use lifeboat_model::{Code, ErrorKind, TypeName};
 
 use crate::compress::{CompressionError, Compressor, MAX_PLAINTEXT};
 use crate::digest::LineDigest;
-use crate::glance::{Glance, GlanceError, glance};
 use crate::index::IndexEntry;
+use crate::metadata::{MetadataError, ObjectMetadata, peek_metadata};
 
 /// How many raw bytes make a batch worth a frame. One MiB holds some hundred objects, enough for zstd
 /// to find what they have in common, and is what has to be read to get at a single one.
@@ -16,7 +16,7 @@ pub const BATCH_TARGET: usize = 1 << 20;
 pub enum BatchError {
     /// The bytes are not an object with a name.
     #[error("an item of the list is not a Kubernetes object")]
-    NotAnObject(#[source] GlanceError),
+    NotAnObject(#[source] MetadataError),
     /// A line break inside a string, or bytes that are not UTF-8: no JSON.
     #[error("an item of the list is not JSON: {what}")]
     NotJson {
@@ -99,15 +99,15 @@ impl BatchBuilder {
     /// # Errors
     /// [`BatchError`]; the batch is as it was before.
     pub fn push(&mut self, raw: &[u8]) -> Result<(), BatchError> {
-        let found = glance(raw).map_err(BatchError::NotAnObject)?;
+        let found = peek_metadata(raw).map_err(BatchError::NotAnObject)?;
         self.push_glanced(raw, &found)
     }
 
-    /// Adds an item that was looked at before; `found` must come from [`glance`] over the same bytes.
+    /// Adds an item that was looked at before; `found` must come from [`metadata`] over the same bytes.
     ///
     /// # Errors
     /// As [`BatchBuilder::push`].
-    pub fn push_glanced(&mut self, raw: &[u8], found: &Glance<'_>) -> Result<(), BatchError> {
+    pub fn push_glanced(&mut self, raw: &[u8], found: &ObjectMetadata<'_>) -> Result<(), BatchError> {
         let added = self.api_version_member.len() + self.kind_member.len() + 1;
         if self.lines.len() + raw.len() + added > MAX_PLAINTEXT {
             return Err(BatchError::Full);
@@ -119,7 +119,7 @@ impl BatchBuilder {
         }
         let raw = raw.trim_ascii();
         let Some(rest) = raw.strip_prefix(b"{") else {
-            return Err(BatchError::NotAnObject(GlanceError::NotAnObject {
+            return Err(BatchError::NotAnObject(MetadataError::NotAnObject {
                 at: 0,
                 expected: "an object",
             }));

@@ -62,7 +62,7 @@ impl Scan {
     }
 
     fn block(&mut self, block: &[u8; BLOCK], length: usize) -> Step {
-        let masks = Masks::of(block);
+        let masks = BlockMasks::of(block);
         let escaped = escaped_bits(masks.backslash, self.escaped);
         let quotes = masks.quote & !escaped.bits;
         let inside = prefix_xor(quotes) ^ if self.in_string { u64::MAX } else { 0 };
@@ -99,14 +99,14 @@ impl Scan {
     }
 }
 
-struct Masks {
+struct BlockMasks {
     quote: u64,
     backslash: u64,
     open: u64,
     close: u64,
 }
 
-impl Masks {
+impl BlockMasks {
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
         Self {

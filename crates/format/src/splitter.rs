@@ -7,7 +7,7 @@
 //!
 //! What it promises: items are complete, brackets and strings of each are closed, and
 //! [`Splitter::finish`] succeeds only when one whole list was seen and nothing behind it. What it
-//! does not promise: that the inside of an item is JSON in every detail ([`crate::glance()`] looks at
+//! does not promise: that the inside of an item is JSON in every detail ([`crate::peek_metadata()`] looks at
 //! the parts that matter to a capture).
 
 mod error;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use lifeboat_format::pack::reader::FrameOpener;
 use lifeboat_format::{
     Compressor, DataKey, Decompressor, FrameLocation, ListMeta, PackError, PackKind, PackReader, PackWriter,
-    SplitError, Splitter, VerifyingKey, glance, open_envelope, read_index,
+    SplitError, Splitter, VerifyingKey, open_envelope, peek_metadata, read_index,
 };
 use lifeboat_model::{ErrorKind, PackName, RecoveryPointId};
 
@@ -187,7 +187,7 @@ fn splitter() {
             let plain = memchr::memmem::find_iter(item, b"\"metadata\"").count() == 1
                 && memchr::memmem::find(item, b"\\u").is_none();
             if plain
-                && let Ok(found) = glance(item)
+                && let Ok(found) = peek_metadata(item)
                 && let Ok(value) = serde_json::from_slice::<serde_json::Value>(item)
             {
                 assert_eq!(value["metadata"]["name"].as_str(), Some(&*found.name));
@@ -200,7 +200,7 @@ fn splitter() {
             assert_eq!(value["items"].as_array().map_or(0, Vec::len), items.len());
             assert_eq!(value["kind"].as_str(), Some(meta.kind.as_str()));
         }
-        let _ = glance(input);
+        let _ = peek_metadata(input);
     });
 }
 

@@ -35,9 +35,9 @@ use super::result::CapturedCluster;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Progress {
     /// Of a capture.
-    Capture(Box<CaptureProgress>),
+    Capture(Box<CaptureCheckpoint>),
     /// Of a restore.
-    Restore(RestoreProgress),
+    Restore(RestoreCheckpoint),
     /// Of work that begins anew in each epoch, because one is enough for it.
     Nothing {},
 }
@@ -46,25 +46,25 @@ pub enum Progress {
 /// there had been one epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CaptureProgress {
+pub struct CaptureCheckpoint {
     /// The clusters that are whole.
     pub done: Vec<CapturedCluster>,
     /// The cluster that was begun; none where nothing of it is worth keeping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open: Option<ClusterProgress>,
+    pub open: Option<ClusterCheckpoint>,
 }
 
 /// How far the capture of one cluster came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClusterProgress {
+pub struct ClusterCheckpoint {
     /// The cluster.
     pub name: ClusterName,
     /// When its capture began.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
     /// What was listed, and what is still to be.
-    pub listing: ListingProgress,
+    pub listing: ListingCheckpoint,
     /// The packs that are written, of all epochs. Those of an epoch that came to no checkpoint are not among
     /// them, and go with the capture.
     pub packs: Vec<PackRecord>,
@@ -75,7 +75,7 @@ pub struct ClusterProgress {
 /// How far the lists of a cluster came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ListingProgress {
+pub struct ListingCheckpoint {
     /// Which server answered. Another one in the next epoch ends the capture.
     pub server: ServerRecord,
     /// The version that all types are pinned to; none where the server pins none.
@@ -83,7 +83,7 @@ pub struct ListingProgress {
     /// The types that are done, or never are listed, with their records.
     pub types: Vec<TypeRecord>,
     /// The types that are to be listed, in the order in which they go on.
-    pub open: Vec<TypeProgress>,
+    pub open: Vec<TypeCheckpoint>,
     /// What is missing so far.
     pub missing: Vec<MissingRecord>,
     /// How many objects were stored of the types that are done.
@@ -97,7 +97,7 @@ pub struct ListingProgress {
 /// A type that is not listed to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TypeProgress {
+pub struct TypeCheckpoint {
     /// The type. Its outcome is `Listed` with what was stored so far.
     pub record: TypeRecord,
     /// Where the list goes on; none where it was not begun.
@@ -122,20 +122,20 @@ pub struct Position {
     /// How many items the page has at most.
     pub limit: u32,
     /// How often the list went on in another way so far.
-    pub detours: u32,
+    pub fallbacks: u32,
     /// The key of the last object that was taken: `<namespace>/<name>` or `<name>`.
     pub last_key: String,
     /// Whether all keys came in order so far.
     pub ordered: bool,
     /// The key up to which objects were taken before the list began anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pass_over: Option<String>,
+    pub skip_through_key: Option<String>,
 }
 
 /// How far a restore came. Only for people: the target itself remembers what was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RestoreProgress {
+pub struct RestoreCheckpoint {
     /// How many objects the plan has.
     pub planned: u64,
     /// How many of them are there.

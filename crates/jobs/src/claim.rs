@@ -14,7 +14,7 @@ use super::document::{Assignment, Checkpoint, Claim};
 use super::keys::{JobFile, job_prefix, jobs_prefix};
 use super::read::{Document, DocumentError, LARGE};
 use super::result::{JobResult, Outcome};
-use super::view::{JobView, Refused, Verdict};
+use super::view::{JobView, Refused, ResultValidity};
 use lifeboat_store::listing;
 use lifeboat_store::ports::{ObjectStore, StoreError};
 
@@ -50,7 +50,7 @@ pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) ->
 
 /// A job that a delegate may take.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Offer {
+pub struct PendingJob {
     /// The newest assignment.
     pub assignment: Assignment,
     /// From where to go on.
@@ -59,9 +59,9 @@ pub struct Offer {
 
 /// What an invocation of a delegate finds in its bucket.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Offers {
+pub struct PendingJobs {
     /// The jobs that are open, oldest first.
-    pub open: Vec<Offer>,
+    pub open: Vec<PendingJob>,
     /// What had no effect, to be logged.
     pub refused: Vec<Refused>,
 }
@@ -117,12 +117,12 @@ const READS_AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn offers(
+pub async fn pending_jobs(
     store: &dyn ObjectStore,
     application: &ApplicationName,
     environment: &EnvironmentId,
     since: &str,
-) -> Result<Offers, StoreError> {
+) -> Result<PendingJobs, StoreError> {
     let prefix = jobs_prefix(application);
     let mut jobs: Vec<(JobId, Vec<(ObjectKey, u64)>)> = Vec::new();
     let mut after = format!("{prefix}{since}");
@@ -143,7 +143,7 @@ pub async fn offers(
             break;
         }
     }
-    let mut offers = Offers::default();
+    let mut offers = PendingJobs::default();
     for (job, keys) in jobs {
         // Nothing is read of a job whose end is in the listing: most are.
         if keys.iter().any(|(key, _)| *key == JobFile::Result.key(&job)) {
@@ -177,10 +177,10 @@ fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
     })
 }
 
-fn offer(view: &JobView, environment: &EnvironmentId) -> Option<Offer> {
+fn offer(view: &JobView, environment: &EnvironmentId) -> Option<PendingJob> {
     let assignment = view.assignment()?;
-    let open = view.verdict() == Verdict::Open && !view.claims.contains_key(&assignment.epoch);
-    (open && assignment.environment == *environment).then(|| Offer {
+    let open = view.verdict() == ResultValidity::Open && !view.claims.contains_key(&assignment.epoch);
+    (open && assignment.environment == *environment).then(|| PendingJob {
         assignment: assignment.clone(),
         checkpoint: view.checkpoint_before(assignment.epoch).cloned(),
     })
@@ -192,7 +192,7 @@ fn offer(view: &JobView, environment: &EnvironmentId) -> Option<Offer> {
 /// Where the store fails.
 pub async fn claim(
     store: &dyn ObjectStore,
-    offer: &Offer,
+    offer: &PendingJob,
     invocation: &str,
     now: Timestamp,
     deadline: Timestamp,
@@ -215,7 +215,7 @@ pub async fn claim(
 
 /// Whether an owner may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
+pub enum Ownership {
     /// It may.
     Go,
     /// Another epoch has the job, or it has ended: stop at once and write nothing more.
@@ -228,16 +228,16 @@ pub enum Permission {
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn permission(store: &dyn ObjectStore, claim: &Claim) -> Result<Permission, StoreError> {
+pub async fn check_ownership(store: &dyn ObjectStore, claim: &Claim) -> Result<Ownership, StoreError> {
     let listed = listing::all(store, &job_prefix(&claim.job)).await?;
-    let mut permission = Permission::Go;
+    let mut permission = Ownership::Go;
     for (_, file) in listed.iter().filter_map(|l| JobFile::of_key(l.key.as_str())) {
         match file {
-            JobFile::Result => return Ok(Permission::Fenced),
+            JobFile::Result => return Ok(Ownership::Fenced),
             JobFile::Assignment(epoch) | JobFile::Claim(epoch) if epoch > claim.epoch => {
-                return Ok(Permission::Fenced);
+                return Ok(Ownership::Fenced);
             }
-            JobFile::Cancel => permission = Permission::Cancelled,
+            JobFile::Cancel => permission = Ownership::Cancelled,
             _ => {}
         }
     }

@@ -30,16 +30,17 @@ pub mod split;
 pub mod view;
 
 pub use checkpoint::{
-    CaptureProgress, ClusterProgress, ListingProgress, Position, Progress, RestoreProgress, TypeProgress,
+    CaptureCheckpoint, ClusterCheckpoint, ListingCheckpoint, Position, Progress, RestoreCheckpoint,
+    TypeCheckpoint,
 };
 pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, Types, VaultPlace, Work};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
 pub use result::{
-    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Counted, Done, JobResult, Outcome,
-    RestoreDone, Sealed,
+    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Done, JobResult, Outcome, RestoreDone, Sealed,
+    TypeCounts,
 };
-pub use view::{JobView, Refused, Standing, Verdict};
+pub use view::{JobStatus, JobView, Refused, ResultValidity};
 
 use jiff::SignedDuration;
 

@@ -85,13 +85,13 @@ pub struct CaptureDone {
     pub clusters: Vec<CapturedCluster>,
     /// How much there is to capture, where that is too much for one job: nothing was captured then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counted: Option<Counted>,
+    pub counted: Option<TypeCounts>,
 }
 
 /// How much a cluster holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Counted {
+pub struct TypeCounts {
     /// The version that all parts are listed at.
     pub resource_version: String,
     /// How many objects each type has; types without objects are left out.

@@ -4,9 +4,9 @@
 //! 1. The capture job of a cluster that may be big (its last point was, or there is none) is assigned with
 //!    `split`. Its delegate pins a version and counts each type by a list of one item, whose
 //!    `remainingItemCount` tells the rest.
-//! 2. Where [`bins`] makes one part of the counts, it captures at once, in the same invocation. Otherwise it
+//! 2. Where [`partition_types`] makes one part of the counts, it captures at once, in the same invocation. Otherwise it
 //!    ends with the counts and the version, and has captured nothing.
-//! 3. The coordinator makes the same [`bins`] of the counts, and a job of each: all but the last take the
+//! 3. The coordinator makes the same [`partition_types`] of the counts, and a job of each: all but the last take the
 //!    types that they name, the last one takes every other type, counted or not, so that each type is taken
 //!    by exactly one job whatever is installed meanwhile. Lambda runs the jobs side by side: each
 //!    assignment's event starts an invocation.
@@ -39,34 +39,34 @@ pub fn may_be_big(objects: Option<u64>) -> bool {
     objects.is_none_or(|objects| objects >= OBJECTS_PER_PART / 2)
 }
 
-/// Types in bins of about equal numbers of objects, fullest first; types that hold nothing are in none. One
+/// Types in partition_types of about equal numbers of objects, fullest first; types that hold nothing are in none. One
 /// bin says that one job is enough. The last bin is the one whose job takes every other type as well.
 ///
 /// Longest first into the emptiest bin: never worse than 4/3 of the best (Graham, 1969), and the same for the
 /// same counts.
 #[must_use]
-pub fn bins(counts: &BTreeMap<TypeName, u64>) -> Vec<BTreeSet<TypeName>> {
+pub fn partition_types(counts: &BTreeMap<TypeName, u64>) -> Vec<BTreeSet<TypeName>> {
     let total: u64 = counts.values().sum();
     let wanted = usize::try_from(total / OBJECTS_PER_PART).unwrap_or(MOST_PARTS) + 1;
     let wanted = wanted.min(MOST_PARTS);
     let mut types: Vec<(&TypeName, u64)> = counts.iter().map(|(name, count)| (name, *count)).collect();
     types.retain(|(_, count)| *count > 0);
     types.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
-    let mut bins: Vec<(u64, BTreeSet<TypeName>)> = vec![(0, BTreeSet::new()); wanted];
+    let mut partition_types: Vec<(u64, BTreeSet<TypeName>)> = vec![(0, BTreeSet::new()); wanted];
     for (name, count) in types {
-        let emptiest = bins
+        let emptiest = partition_types
             .iter_mut()
             .min_by_key(|(load, _)| *load)
             .expect("there is at least one bin");
         emptiest.0 += count;
         emptiest.1.insert(name.clone());
     }
-    bins.retain(|(_, types)| !types.is_empty());
-    bins.sort_by_key(|(load, _)| std::cmp::Reverse(*load));
-    if bins.is_empty() {
-        bins.push((0, BTreeSet::new()));
+    partition_types.retain(|(_, types)| !types.is_empty());
+    partition_types.sort_by_key(|(load, _)| std::cmp::Reverse(*load));
+    if partition_types.is_empty() {
+        partition_types.push((0, BTreeSet::new()));
     }
-    bins.into_iter().map(|(_, types)| types).collect()
+    partition_types.into_iter().map(|(_, types)| types).collect()
 }
 
 /// Parts of clusters that cannot be put together.
@@ -147,8 +147,11 @@ mod tests {
 
     #[test]
     fn a_small_cluster_is_one_part() {
-        assert_eq!(bins(&counts(&[])).len(), 1);
-        assert_eq!(bins(&counts(&[("pods", 120_000), ("events", 79_999)])).len(), 1);
+        assert_eq!(partition_types(&counts(&[])).len(), 1);
+        assert_eq!(
+            partition_types(&counts(&[("pods", 120_000), ("events", 79_999)])).len(),
+            1
+        );
         assert!(may_be_big(None) && may_be_big(Some(100_000)) && !may_be_big(Some(300)));
     }
 
@@ -163,24 +166,24 @@ mod tests {
             ("nodes", 4_000),
             ("widgets.example", 0),
         ]);
-        let bins = bins(&counts);
-        assert_eq!(bins.len(), 4);
-        let loads: Vec<u64> = bins.iter().map(|bin| load(bin, &counts)).collect();
+        let partition_types = partition_types(&counts);
+        assert_eq!(partition_types.len(), 4);
+        let loads: Vec<u64> = partition_types.iter().map(|bin| load(bin, &counts)).collect();
         assert_eq!(loads, [240_000, 220_000, 160_000, 140_000], "fullest first");
-        let named: usize = bins.iter().map(BTreeSet::len).sum();
-        let all: BTreeSet<_> = bins.iter().flatten().collect();
+        let named: usize = partition_types.iter().map(BTreeSet::len).sum();
+        let all: BTreeSet<_> = partition_types.iter().flatten().collect();
         assert_eq!((named, all.len()), (6, 6));
     }
 
     #[test]
     fn one_huge_type_is_one_part_of_few_and_never_are_there_more_than_the_most() {
         let few = counts(&[("events", 390_000), ("pods", 7)]);
-        assert_eq!(bins(&few).len(), 2);
+        assert_eq!(partition_types(&few).len(), 2);
         let alone = counts(&[("events", 900_000)]);
-        assert_eq!(bins(&alone).len(), 1);
+        assert_eq!(partition_types(&alone).len(), 1);
         let many: BTreeMap<_, _> = (0..40)
             .map(|n| (TypeName::from(format!("t{n}").as_str()), 200_000))
             .collect();
-        assert_eq!(bins(&many).len(), MOST_PARTS);
+        assert_eq!(partition_types(&many).len(), MOST_PARTS);
     }
 }

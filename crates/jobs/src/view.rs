@@ -42,7 +42,7 @@ pub struct Refused {
 
 /// What the place of the result says.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Verdict<'a> {
+pub enum ResultValidity<'a> {
     /// It is empty.
     Open,
     /// The owner has ended the job.
@@ -51,12 +51,12 @@ pub enum Verdict<'a> {
     /// job cannot end any more; its work has to be done by another job.
     Fenced(&'a JobResult),
     /// Something that is no result lies there, with the same consequence.
-    Spoilt,
+    Invalid,
 }
 
 /// Where a job stands for the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Standing<'a> {
+pub enum JobStatus<'a> {
     /// It has not been assigned.
     Unassigned,
     /// It waits for a delegate.
@@ -193,15 +193,15 @@ impl JobView {
 
     /// Whether the job has a result that counts.
     #[must_use]
-    pub fn verdict(&self) -> Verdict<'_> {
+    pub fn verdict(&self) -> ResultValidity<'_> {
         match (&self.result, self.owner()) {
-            (Some(result), Some(owner)) if result.epoch >= owner.epoch => Verdict::Counts(result),
-            (Some(result), _) => Verdict::Fenced(result),
+            (Some(result), Some(owner)) if result.epoch >= owner.epoch => ResultValidity::Counts(result),
+            (Some(result), _) => ResultValidity::Fenced(result),
             (None, _) => {
                 let place = JobFile::Result.key(&self.job);
                 match self.refused.iter().any(|refused| refused.key == place) {
-                    true => Verdict::Spoilt,
-                    false => Verdict::Open,
+                    true => ResultValidity::Invalid,
+                    false => ResultValidity::Open,
                 }
             }
         }
@@ -210,26 +210,26 @@ impl JobView {
     /// Where the job stands now. `seen` is when the coordinator first saw the owner's claim, by its own
     /// clock, so that a delegate whose clock is wrong cannot hold a job for ever.
     #[must_use]
-    pub fn standing(&self, now: Timestamp, seen: Option<Timestamp>) -> Standing<'_> {
+    pub fn standing(&self, now: Timestamp, seen: Option<Timestamp>) -> JobStatus<'_> {
         match self.verdict() {
-            Verdict::Counts(result) => return Standing::Ended(result),
-            Verdict::Fenced(_) | Verdict::Spoilt => return Standing::Lost,
-            Verdict::Open => {}
+            ResultValidity::Counts(result) => return JobStatus::Ended(result),
+            ResultValidity::Fenced(_) | ResultValidity::Invalid => return JobStatus::Lost,
+            ResultValidity::Open => {}
         }
         let Some(epoch) = self.epoch() else {
-            return Standing::Unassigned;
+            return JobStatus::Unassigned;
         };
         let checkpoint = self.checkpoints.contains_key(&epoch);
         let given_up = match self.claims.get(&epoch) {
-            None => return Standing::Unclaimed { epoch },
+            None => return JobStatus::Unclaimed { epoch },
             Some(claim) if checkpoint || is_given_up(claim, now, seen) => true,
-            Some(claim) => return Standing::Running(claim),
+            Some(claim) => return JobStatus::Running(claim),
         };
         debug_assert!(given_up, "an epoch that is open or running was answered above");
         if epoch.get() >= MAX_EPOCHS {
-            return Standing::Exhausted;
+            return JobStatus::Exhausted;
         }
-        Standing::Due {
+        JobStatus::Due {
             epoch: epoch.next(),
             checkpoint,
         }

@@ -143,7 +143,7 @@ pub fn body(
 /// of the live object, and with what the target's controllers have written into it about the partner of
 /// a volume or claim. Without that a claim which is bound would be called Lost for ever.
 #[must_use]
-pub fn onto(create: &Value, live: &Value) -> Value {
+pub fn merge_into_live(create: &Value, live: &Value) -> Value {
     const BOUND: &str = "/metadata/annotations/pv.kubernetes.io~1bound-by-controller";
     const COMPLETED: &str = "/metadata/annotations/pv.kubernetes.io~1bind-completed";
     let mut wanted = create.clone();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Redactor;
-use crate::show::Shower;
+use crate::render::ValueRenderer;
 
 /// A field in which the live object differs from the planned one. Values of Secrets are digests, long
 /// values are cut.
@@ -55,13 +55,13 @@ const SERVER_OWNED: [&str; 8] = [
 /// where none is planned. Values of Secrets become digests of `redactor`.
 #[must_use]
 pub fn compare(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<FieldDifference> {
-    let shower = Shower::of_object(expected, redactor);
+    let shower = ValueRenderer::of_object(expected, redactor);
     let mut differences = Vec::new();
     diff::diff(expected, live, &mut |path, sides| {
         if is_ignored(&path, expected) {
             return;
         }
-        let show = |value: Option<&Value>| value.map(|value| shower.show(&path, value));
+        let show = |value: Option<&Value>| value.map(|value| shower.render(&path, value));
         let (planned, live) = (show(sides.left), show(sides.right));
         // Servers differ in whether they write a field that holds nothing.
         let lone = sides.left.xor(sides.right);

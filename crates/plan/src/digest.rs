@@ -58,7 +58,7 @@ impl Redactor {
 
     /// As [`Redactor::digest`], not as text.
     pub(crate) fn bytes(&self, value: &impl Serialize) -> [u8; 32] {
-        let mut tagger = Tagger(hmac::Context::with_key(&self.0));
+        let mut tagger = DigestWriter(hmac::Context::with_key(&self.0));
         serde_json::to_writer(&mut tagger, value).expect("hashing cannot fail and every map has string keys");
         let mut digest = [0; 32];
         digest.copy_from_slice(tagger.0.sign().as_ref());
@@ -72,9 +72,9 @@ impl Redactor {
     }
 }
 
-struct Tagger(hmac::Context);
+struct DigestWriter(hmac::Context);
 
-impl Write for Tagger {
+impl Write for DigestWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())

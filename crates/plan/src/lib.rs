@@ -1,6 +1,6 @@
 //! Decides what a restore does, object by object, before anything is written.
 //!
-//! A [`Draft`] is shown every object of a captured cluster and keeps a skeleton of each; with the
+//! A [`PlanBuilder`] is shown every object of a captured cluster and keeps a summary of each; with the
 //! [`TargetFacts`] of a survey it becomes a [`Plan`]: immutable, deterministic, hashable, printable. The
 //! plan is linted ([`Plan::lint`]), and [`body()`] makes from the captured bytes exactly what is sent. After
 //! the restore [`compare()`] finds where the target differs, and [`report`] says whether the plan came true.
@@ -17,8 +17,8 @@
 //!
 //! How a caller uses it:
 //! ```text
-//! let mut draft = Draft::new(options, &types, point, cluster, redactor);
-//! for each object in the index: if draft.needs(..) { draft.observe(..)? } else { draft.mention(..) }
+//! let mut draft = PlanBuilder::new(options, &types, point, cluster, redactor);
+//! for each object in the index: if draft.needs(..) { draft.add(..)? } else { draft.add_unselected(..) }
 //! let facts = survey(target, draft.wanted());
 //! let plan = draft.plan(&facts)?;
 //! if plan.lint() has an Error: refuse
@@ -27,19 +27,19 @@
 
 mod address;
 pub mod body;
+pub mod builder;
 pub mod compare;
 mod digest;
-pub mod draft;
 pub mod lint;
 pub mod options;
 mod ownership;
 pub mod planned;
 mod prepare;
+mod render;
 pub mod report;
 mod resolve;
 pub mod rule;
 mod settings;
-mod show;
 mod skip;
 pub mod source;
 mod table;
@@ -50,17 +50,17 @@ mod testing;
 mod tests;
 pub mod wave;
 
-pub use body::{Bodies, BodyError, body, onto};
+pub use body::{Bodies, BodyError, body, merge_into_live};
+pub use builder::{ObserveError, PlanBuilder, PlanError, WantedType};
 pub use compare::{Difference, FieldDifference, compare};
 pub use digest::Redactor;
-pub use draft::{Draft, ObserveError, PlanError, WantedType};
 pub use lint::{LintFinding, Severity};
 pub use options::{
     ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,
 };
 pub use planned::{
-    Action, Edit, MissingDependency, Need, NotRestored, Note, Operation, Ownership, Plan, PlannedChange,
-    PlannedObject, PlannedOwner, RuleUse, StatusPlan, Step,
+    Action, Dependency, Edit, MissingDependency, NotRestored, Note, Operation, Ownership, Plan,
+    PlannedChange, PlannedObject, PlannedOwner, RuleUse, StatusPlan, Step,
 };
 pub use report::{Proof, Report, ReportBuilder, Verdict};
 pub use rule::RuleId;

@@ -278,19 +278,19 @@ pub struct MissingDependency {
     /// How many objects need it.
     pub objects: u64,
     /// How much depends on it.
-    pub need: Need,
+    pub need: Dependency,
 }
 
 /// How much depends on a missing dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Need {
+pub enum Dependency {
     /// The object cannot be created without it (its namespace, its CustomResourceDefinition).
     Exists,
     /// The object is created but does not work (its class, account, volume).
-    Works,
+    Required,
     /// It may be made by something else, or is optional (a ConfigMap, a Secret).
-    Perhaps,
+    Optional,
 }
 
 impl Plan {

@@ -1,5 +1,5 @@
 //! The object-local half of planning: what can be said about an object from itself and the options
-//! alone. [`crate::Draft::observe`] runs it to learn the changes, [`crate::body()`] runs it again to make
+//! alone. [`crate::PlanBuilder::add`] runs it to learn the changes, [`crate::body()`] runs it again to make
 //! the body, and the digest holds the two together.
 
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use lifeboat_translate::{PatchFailure, PatchRule, Subject, diff, pointer};
 use serde_json::Value;
 
 use crate::planned::PlannedChange;
+use crate::render::ValueRenderer;
 use crate::rule::RuleId;
 use crate::settings::Settings;
-use crate::show::Shower;
 use crate::source::SourceType;
 
 mod jobs;
@@ -18,7 +18,7 @@ mod pods;
 mod secrets;
 mod volumes;
 
-pub(crate) use jobs::Ending;
+pub(crate) use jobs::JobCompletion;
 pub(crate) use volumes::Bound;
 
 /// An object after the object-local rules.
@@ -34,7 +34,7 @@ pub(crate) struct Prepared {
     /// Whether the options ask for the status.
     pub(crate) wants_status: bool,
     /// How a Job ended.
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<JobCompletion>,
 }
 
 /// What went wrong with one patch on one object.
@@ -58,7 +58,7 @@ const SERVER_METADATA: [&str; 7] = [
 pub(crate) struct Editor<'a> {
     pub(crate) body: &'a mut Value,
     changes: &'a mut Vec<PlannedChange>,
-    shower: Shower<'a>,
+    shower: ValueRenderer<'a>,
 }
 
 impl Editor<'_> {
@@ -68,15 +68,15 @@ impl Editor<'_> {
             path: path.to_owned(),
             rule,
             patch: None,
-            from: Some(self.shower.show(path, &removed)),
+            from: Some(self.shower.render(path, &removed)),
             to: None,
         });
         Some(removed)
     }
 
     pub(crate) fn set(&mut self, path: &str, value: Value, rule: RuleId) {
-        let from = self.body.pointer(path).map(|old| self.shower.show(path, old));
-        let to = Some(self.shower.show(path, &value));
+        let from = self.body.pointer(path).map(|old| self.shower.render(path, old));
+        let to = Some(self.shower.render(path, &value));
         if pointer::set(self.body, path, value) {
             self.changes.push(PlannedChange {
                 path: path.to_owned(),
@@ -133,7 +133,7 @@ fn wants_status(settings: &Settings, r#type: &SourceType, object: &Value) -> boo
                 || rule
                     .names
                     .iter()
-                    .any(|pattern| lifeboat_translate::glob::fits(pattern, name)))
+                    .any(|pattern| lifeboat_translate::glob::matches(pattern, name)))
     })
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn prepare(
     mut body: Value,
 ) -> Result<Prepared, PatchFault> {
     let (group, resource) = (r#type.resource.group.as_str(), r#type.resource.resource.as_str());
-    let shower = Shower::of_type(group, resource, &settings.redactor);
+    let shower = ValueRenderer::of_type(group, resource, &settings.redactor);
     let patches = selected_patches(&settings.patches, r#type, &body);
     let wants_status = wants_status(settings, r#type, &body);
     let mut changes = Vec::new();
@@ -213,7 +213,7 @@ fn apply_patch(
     index: u32,
     body: &mut Value,
     changes: &mut Vec<PlannedChange>,
-    shower: Shower<'_>,
+    shower: ValueRenderer<'_>,
 ) -> Result<(), PatchFault> {
     let fault = |failure| PatchFault {
         patch: index,
@@ -249,7 +249,7 @@ fn apply_patch(
         }));
     }
     diff::diff(&before, body, &mut |path, sides| {
-        let show = |value: Option<&Value>| value.map(|value| shower.show(&path, value));
+        let show = |value: Option<&Value>| value.map(|value| shower.render(&path, value));
         changes.push(PlannedChange {
             from: show(sides.left),
             to: show(sides.right),

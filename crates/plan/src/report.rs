@@ -40,7 +40,7 @@ pub struct Report {
     /// Fields that are not as they were captured: by a rule, a patch, the target.
     pub changed: Vec<Changed>,
     /// Objects of the recovery point that are not in the target.
-    pub not_restored: Vec<Absent>,
+    pub not_restored: Vec<NotRestoredGroup>,
     /// Objects in the target that nobody planned.
     pub unplanned: Vec<Unplanned>,
     /// The reasons of every rule that is named.
@@ -145,7 +145,7 @@ pub enum ChangedBy {
 /// An object that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Absent {
+pub struct NotRestoredGroup {
     /// In the source.
     pub object: ObjectRef,
     /// Whether it was planned: then the plan did not come true.

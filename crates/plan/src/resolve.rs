@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use lifeboat_model::{ObjectRef, ResourceType};
 
-use crate::draft::skeleton::{Extra, Skeleton};
-use crate::draft::{Draft, PlanError};
+use crate::builder::summary::{Extra, ObjectSummary};
+use crate::builder::{PlanBuilder, PlanError};
 use crate::planned::{Edit, Note, PlannedChange, PlannedOwner, RuleUse};
 use crate::rule::RuleId;
 use crate::wave::Wave;
@@ -28,14 +28,14 @@ mod volumes;
 use versions::Version;
 
 /// Why an item is not restored after all, with a detail.
-type Fate = Option<(RuleId, Option<String>)>;
+type Exclusion = Option<(RuleId, Option<String>)>;
 
-/// Everything that is decided about the items, by their place in [`Draft::items`].
-pub(crate) struct Work<'a> {
-    draft: &'a Draft,
+/// Everything that is decided about the items, by their place in [`PlanBuilder::items`].
+pub(crate) struct Resolver<'a> {
+    draft: &'a PlanBuilder,
     facts: &'a TargetFacts,
     targets: Vec<ObjectRef>,
-    fates: Vec<Fate>,
+    fates: Vec<Exclusion>,
     /// By type.
     versions: Vec<Version>,
     actions: Vec<Action>,
@@ -50,8 +50,8 @@ pub(crate) struct Work<'a> {
     findings: Vec<crate::LintFinding>,
 }
 
-impl Work<'_> {
-    fn item(&self, index: usize) -> &Skeleton {
+impl Resolver<'_> {
+    fn item(&self, index: usize) -> &ObjectSummary {
         &self.draft.items[index]
     }
 
@@ -87,10 +87,10 @@ impl Work<'_> {
     }
 }
 
-pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanError> {
+pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, PlanError> {
     let mut problems = faults::of_options(draft);
     let count = draft.items.len();
-    let mut work = Work {
+    let mut work = Resolver {
         draft,
         facts,
         targets: draft.items.iter().map(|item| draft.target_ref(item)).collect(),
@@ -137,7 +137,7 @@ pub(crate) fn resolve(draft: &Draft, facts: &TargetFacts) -> Result<Plan, PlanEr
 }
 
 /// What objects around it say: a namespace that was going away, a Service that has a selector.
-fn skip_by_context(work: &mut Work<'_>) {
+fn skip_by_context(work: &mut Resolver<'_>) {
     for index in 0..work.fates.len() {
         let item = work.item(index);
         let namespace = item.namespace.clone();
@@ -157,7 +157,7 @@ fn skip_by_context(work: &mut Work<'_>) {
 
 /// Where several namespaces become one, their Namespace objects and default accounts become one too;
 /// any other two objects of one name are a fault.
-fn merge_namespaces(work: &mut Work<'_>, sorted: &[usize]) -> Vec<lifeboat_model::Problem> {
+fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_model::Problem> {
     let mut problems = Vec::new();
     let planned: Vec<usize> = sorted
         .iter()
@@ -205,7 +205,7 @@ fn merge_namespaces(work: &mut Work<'_>, sorted: &[usize]) -> Vec<lifeboat_model
 /// Namespaces that every API server makes (`systemnamespaces_controller.go`).
 pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
-fn decide_actions(work: &mut Work<'_>) {
+fn decide_actions(work: &mut Resolver<'_>) {
     for index in 0..work.fates.len() {
         let target = &work.targets[index];
         let made_by_target = (work.is_type(index, "", "serviceaccounts") && target.name == "default")
@@ -227,12 +227,12 @@ fn decide_actions(work: &mut Work<'_>) {
 }
 
 /// The requests that follow the first.
-fn steps(work: &Work<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
+fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
     let mut after = Vec::new();
     if work.actions[index] == Action::Keep {
         return after;
     }
-    if work.is_type(index, crate::draft::crds::GROUP, crate::draft::crds::RESOURCE) {
+    if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE) {
         after.push(Step::WaitEstablished);
     }
     if work.item(index).finished {
@@ -256,7 +256,7 @@ fn steps(work: &Work<'_>, index: usize, status: StatusPlan, ownership: &Ownershi
     after
 }
 
-fn status_of(work: &Work<'_>, index: usize) -> StatusPlan {
+fn status_of(work: &Resolver<'_>, index: usize) -> StatusPlan {
     let item = work.item(index);
     let Some(status) = item.status else {
         return StatusPlan::Drop;
@@ -277,7 +277,7 @@ fn status_of(work: &Work<'_>, index: usize) -> StatusPlan {
     }
 }
 
-fn assemble(mut work: Work<'_>, sorted: &[usize], missing: Vec<crate::MissingDependency>) -> Plan {
+fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::MissingDependency>) -> Plan {
     let draft = work.draft;
     let mut rules: BTreeMap<RuleId, u64> = std::mem::take(&mut work.uses);
     let mut notes = BTreeSet::new();
@@ -444,7 +444,7 @@ fn assemble(mut work: Work<'_>, sorted: &[usize], missing: Vec<crate::MissingDep
 }
 
 /// The addresses of a Service item.
-fn addresses_of(item: &Skeleton) -> Option<&crate::draft::skeleton::Addresses> {
+fn addresses_of(item: &ObjectSummary) -> Option<&crate::builder::summary::Addresses> {
     match item.extra.as_deref() {
         Some(Extra::Service(addresses)) => Some(addresses),
         _ => None,

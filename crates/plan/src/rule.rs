@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! rules {
     ($($name:ident = $id:literal, $reason:literal;)*) => {
-        /// A rule of the planner. Ids are stable: a plan or report of today can be read tomorrow.
+        /// A rule of the planner. Randomness are stable: a plan or report of today can be read tomorrow.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RuleId { $(#[doc = $reason] $name,)* }
 

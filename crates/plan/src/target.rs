@@ -16,7 +16,7 @@ pub struct TargetFacts {
     pub service_ranges: Vec<String>,
     /// Addresses and ports that Services of the target hold.
     pub allocations: Vec<ServiceAllocation>,
-    /// Objects among those that [`crate::Draft::wanted`] names which exist.
+    /// Objects among those that [`crate::PlanBuilder::wanted`] names which exist.
     pub existing: BTreeMap<ObjectRef, Existing>,
     /// Every ValidatingWebhookConfiguration and MutatingWebhookConfiguration of the target.
     pub webhooks: Vec<Value>,

@@ -5,8 +5,8 @@ use lifeboat_model::ResourceType;
 use serde_json::Value;
 
 use crate::{
-    Bodies, Draft, Locator, NotRestored, Plan, PlanError, PlannedObject, RestoreOptions, RuleId, ServedType,
-    SourceType, TargetFacts, VersionServed, body,
+    Bodies, Locator, NotRestored, Plan, PlanBuilder, PlanError, PlannedObject, RestoreOptions, RuleId,
+    ServedType, SourceType, TargetFacts, VersionServed, body,
 };
 
 /// group, version, plural, kind, namespaced
@@ -174,7 +174,7 @@ pub(crate) fn options(value: Value) -> RestoreOptions {
     serde_json::from_value(value).unwrap()
 }
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) objects: Vec<Value>,
     pub(crate) options: RestoreOptions,
     pub(crate) facts: TargetFacts,
@@ -185,7 +185,7 @@ pub(crate) fn redactor() -> crate::Redactor {
     crate::Redactor::new(&[7; 32])
 }
 
-impl World {
+impl Fixture {
     /// Objects, and a Namespace for each namespace that they are in.
     pub(crate) fn new(objects: impl Into<Vec<Value>>) -> Self {
         let mut objects: Vec<Value> = objects.into();
@@ -216,8 +216,8 @@ impl World {
         self
     }
 
-    pub(crate) fn draft(&self) -> Draft {
-        let mut draft = Draft::new(
+    pub(crate) fn draft(&self) -> PlanBuilder {
+        let mut draft = PlanBuilder::new(
             self.options.clone(),
             &types(),
             "20261121T112233Z-7f3a9c",
@@ -227,7 +227,7 @@ impl World {
         for (position, object) in (0..).zip(&self.objects) {
             let raw = serde_json::to_vec(object).unwrap();
             draft
-                .observe(&type_of(object), Locator { frame: 0, position }, &raw)
+                .add(&type_of(object), Locator { frame: 0, position }, &raw)
                 .unwrap();
         }
         draft

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::{ApplicationName, ClusterName, ObjectKey, PackName, RecoveryPointId};
 
-use lifeboat_store::ports::{Clock, Ids};
+use lifeboat_store::ports::{Clock, Randomness};
 
 /// The name of the manifest in the folder of its point.
 pub const MANIFEST: &str = "manifest.json";
@@ -49,7 +49,7 @@ fn key(text: String) -> ObjectKey {
 /// names where several writers take part in one cluster.
 pub(crate) fn pack_names(
     cluster: &ClusterName,
-    series: Option<&Series>,
+    series: Option<&WriterId>,
     number: u32,
 ) -> (PackName, PackName) {
     let series = series.map_or_else(String::new, |series| format!("{series}-"));
@@ -63,14 +63,14 @@ pub(crate) fn pack_names(
 /// Tells the packs of one writer from those of others that write the same cluster of the same point:
 /// the part of the capture, and the epoch of the part. Sorts in that order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Series {
+pub struct WriterId {
     /// The part of a capture that several jobs do, from 0.
     pub part: u16,
     /// The epoch of that job, from 1.
     pub epoch: u32,
 }
 
-impl std::fmt::Display for Series {
+impl std::fmt::Display for WriterId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:02}-{:02}", self.part, self.epoch)
     }
@@ -79,16 +79,20 @@ impl std::fmt::Display for Series {
 /// How the time stands in an id.
 const SECOND: &str = "%Y%m%dT%H%M%SZ";
 
-/// An id for a point that begins now, where no other point is known. [`crate::Vault::next_id`] keeps
+/// An id for a point that begins now, where no other point is known. [`crate::PointRepository::next_id`] keeps
 /// the order of those that there are.
 #[must_use]
-pub fn new_point_id(clock: &dyn Clock, ids: &dyn Ids) -> RecoveryPointId {
+pub fn new_point_id(clock: &dyn Clock, ids: &dyn Randomness) -> RecoveryPointId {
     point_id_after(None, clock, ids)
 }
 
 /// An id for a point that begins now and sorts behind `newest`, whatever the clock says: it takes the
 /// second after `newest` where the clock has not come that far.
-pub fn point_id_after(newest: Option<&RecoveryPointId>, clock: &dyn Clock, ids: &dyn Ids) -> RecoveryPointId {
+pub fn point_id_after(
+    newest: Option<&RecoveryPointId>,
+    clock: &dyn Clock,
+    ids: &dyn Randomness,
+) -> RecoveryPointId {
     let mut random = [0; 3];
     ids.random(&mut random);
     let not_before = newest.and_then(second_after);
@@ -118,7 +122,7 @@ mod tests {
         }
     }
 
-    impl Ids for Fixed {
+    impl Randomness for Fixed {
         fn random(&self, bytes: &mut [u8]) {
             bytes.copy_from_slice(&[0x7f, 0x3a, 0x9c]);
         }
@@ -164,7 +168,7 @@ mod tests {
         let cluster = ClusterName::parse("c".repeat(100)).unwrap();
         let (name, _) = pack_names(
             &cluster,
-            Some(&Series {
+            Some(&WriterId {
                 part: u16::MAX,
                 epoch: u32::MAX,
             }),

@@ -2,7 +2,7 @@
 //!
 //! - [`layout`]: the keys of a recovery point.
 //! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
-//! - [`vault`]: finds, opens and cleans up; [`point`]: verifies; [`unlocked`]: decrypts.
+//! - [`repository`]: finds, opens and cleans up; [`point`]: verifies; [`readable`]: decrypts.
 //! - [`progress`]: how long work on a point tells how far it is.
 //!
 //! This crate must not depend on tokio, a clock, the environment, or any adapter.
@@ -14,14 +14,14 @@
 pub mod layout;
 pub mod point;
 pub mod progress;
+pub mod readable;
+pub mod repository;
 pub mod seal;
-pub mod unlocked;
-pub mod vault;
 pub mod writer;
 
 pub use point::{PointError, RecoveryPoint};
 pub use progress::{Progress, Silent, Work};
+pub use readable::{ContentsReport, Index, IndexedFrame, ObjectBatch, ObjectLocation, ReadablePoint};
+pub use repository::{Latest, PointRepository, PointState, PointSummary, Removed};
 pub use seal::{SealError, seal};
-pub use unlocked::{ContentsReport, Index, IndexedFrame, Located, ObjectBatch, UnlockedPoint};
-pub use vault::{Latest, PointState, PointSummary, Removed, Vault};
 pub use writer::{PointWriter, WriteError, WrittenPacks};

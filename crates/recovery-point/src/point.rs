@@ -15,7 +15,7 @@ use lifeboat_model::{ApplicationName, ClusterName, RecoveryPointId};
 
 use crate::layout::{file_key, manifest_key, point_prefix};
 use crate::progress::{Progress, Work};
-use crate::unlocked::UnlockedPoint;
+use crate::readable::ReadablePoint;
 use lifeboat_store::listing::sizes;
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore, StoreError};
 
@@ -141,12 +141,12 @@ impl RecoveryPoint {
     ///
     /// # Errors
     /// [`PointError::Key`] where the recovery key is not the one that the point was made for.
-    pub async fn unlock(&self, unwrapper: &dyn KeyUnwrapper) -> Result<UnlockedPoint, PointError> {
-        UnlockedPoint::unlock(self.clone(), unwrapper).await
+    pub async fn decrypt(&self, unwrapper: &dyn KeyUnwrapper) -> Result<ReadablePoint, PointError> {
+        ReadablePoint::decrypt(self.clone(), unwrapper).await
     }
 
     /// The point that holds the file of a pack.
-    pub(crate) fn holder<'a>(&'a self, pack: &'a PackRecord) -> &'a RecoveryPointId {
+    pub(crate) fn pack_owner<'a>(&'a self, pack: &'a PackRecord) -> &'a RecoveryPointId {
         pack.point.as_ref().unwrap_or_else(|| self.point())
     }
 
@@ -167,7 +167,7 @@ impl RecoveryPoint {
     #[must_use]
     pub fn file_error(&self, pack: &PackRecord, source: VerifyError) -> PointError {
         PointError::File {
-            point: self.holder(pack).clone(),
+            point: self.pack_owner(pack).clone(),
             source,
         }
     }
@@ -188,7 +188,7 @@ impl RecoveryPoint {
     }
 
     pub(crate) async fn read(&self, pack: &PackRecord, range: Range<u64>) -> Result<Bytes, PointError> {
-        let key = file_key(self.application(), self.holder(pack), &pack.name);
+        let key = file_key(self.application(), self.pack_owner(pack), &pack.name);
         match self.store.get_range(&key, range).await {
             Ok(bytes) => Ok(bytes),
             Err(StoreError::NotFound { .. }) => Err(self.missing(pack)),
@@ -206,7 +206,7 @@ impl RecoveryPoint {
 
     fn missing(&self, pack: &PackRecord) -> PointError {
         PointError::FileMissing {
-            point: self.holder(pack).clone(),
+            point: self.pack_owner(pack).clone(),
             name: pack.name.clone(),
         }
     }
@@ -214,7 +214,7 @@ impl RecoveryPoint {
     async fn check_presence(&self) -> Result<(), PointError> {
         let mut listings: BTreeMap<&RecoveryPointId, BTreeMap<String, u64>> = BTreeMap::new();
         for pack in self.files() {
-            let holder = self.holder(pack);
+            let holder = self.pack_owner(pack);
             if !listings.contains_key(holder) {
                 let prefix = point_prefix(self.application(), holder);
                 let listed = sizes(self.store.as_ref(), &prefix)

@@ -18,8 +18,8 @@ use lifeboat_format::{
 use lifeboat_model::{ApplicationName, ClusterName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
 use zeroize::Zeroizing;
 
-use crate::layout::{Series, file_key, pack_names};
-use lifeboat_store::ports::{Ids, ObjectStore, StoreError, Upload};
+use crate::layout::{WriterId, file_key, pack_names};
+use lifeboat_store::ports::{ObjectStore, Randomness, StoreError, Upload};
 
 /// A pack is closed when it has become so large. Large enough that a store is not filled with small
 /// files, small enough that one that must be sent again costs little.
@@ -130,7 +130,7 @@ pub struct PointWriter {
     cluster: ClusterName,
     data_key: DataKey,
     key: WrappedKeyRecord,
-    series: Option<Series>,
+    series: Option<WriterId>,
     pack_bytes: u64,
     piece: usize,
     compressor: Compressor,
@@ -171,7 +171,7 @@ impl PointWriter {
         point: &RecoveryPointId,
         cluster: &ClusterName,
         recipient: &RecipientKey,
-        ids: &dyn Ids,
+        ids: &dyn Randomness,
     ) -> Result<Self, WriteError> {
         let mut random = Zeroizing::new([0; 32]);
         ids.random(random.as_mut());
@@ -207,7 +207,7 @@ impl PointWriter {
     /// Names the packs for one of several writers of the same cluster and point. Each needs a series of
     /// its own: a name is written once, and what a writer that died has left is never gone on with.
     #[must_use]
-    pub fn with_series(mut self, series: Series) -> Self {
+    pub fn with_series(mut self, series: WriterId) -> Self {
         self.series = Some(series);
         self
     }

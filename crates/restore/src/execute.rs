@@ -22,7 +22,7 @@ mod steps;
 
 use crate::lease::Lease;
 use crate::outcome::{Failure, ObjectResult};
-use attempt::Slot;
+use attempt::ObjectState;
 
 pub use crate::holder::Holder;
 pub use crate::lease::{LeaseError, LeaseRequest, RunRecord};
@@ -160,7 +160,7 @@ pub async fn restore(
     settings: &RestoreSettings,
     progress: &dyn RestoreProgress,
 ) -> Result<RestoreOutcome, RestoreError> {
-    lease.first_write().await;
+    lease.wait_for_clock_tick().await;
     let mut run = Run::new(api, plan, facts, source, lease, settings, progress);
     // What can refuse or hide other objects comes when everything else is through all its passes.
     let split = plan
@@ -189,7 +189,7 @@ struct Shared<'a> {
 struct Run<'a> {
     shared: Shared<'a>,
     progress: &'a dyn RestoreProgress,
-    slots: Vec<Slot>,
+    slots: Vec<ObjectState>,
     passes: u32,
 }
 
@@ -228,7 +228,7 @@ impl<'a> Run<'a> {
                 uids: Mutex::default(),
             },
             progress,
-            slots: plan.objects.iter().map(|_| Slot::default()).collect(),
+            slots: plan.objects.iter().map(|_| ObjectState::default()).collect(),
             passes: 1,
         }
     }

@@ -65,7 +65,7 @@ pub enum LeaseError {
     Api(#[from] ApiError),
     /// The Lease is not one that we made.
     #[error("read the lease {LEASE_NAMESPACE}/{LEASE_NAME}: {why}")]
-    Strange {
+    Malformed {
         /// What is wrong with it.
         why: &'static str,
     },
@@ -77,7 +77,7 @@ impl LeaseError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Busy { .. } | Self::Lost { .. } => ErrorKind::Conflict,
-            Self::Strange { .. } => ErrorKind::Invalid,
+            Self::Malformed { .. } => ErrorKind::Invalid,
             Self::Api(error) => error.kind(),
         }
     }
@@ -94,7 +94,7 @@ impl LeaseError {
                 ),
             ),
             Self::Api(error) => error.problem(),
-            Self::Strange { .. } => Problem::new(
+            Self::Malformed { .. } => Problem::new(
                 Code::TargetBusy,
                 format!("failed to {self}"),
                 format!(
@@ -153,7 +153,7 @@ impl Lease {
                     None => continue,
                 },
             };
-            let record = RunRecord::read(&lease, resumed).ok_or(LeaseError::Strange {
+            let record = RunRecord::read(&lease, resumed).ok_or(LeaseError::Malformed {
                 why: "its creationTimestamp is not in whole seconds of UTC",
             })?;
             let held = Arc::new(Held {
@@ -193,7 +193,7 @@ impl Lease {
     /// Waits until every object made from now on has a later `creationTimestamp` than the Lease. The
     /// stamps count in seconds, so that an object made just before the run, in the same second, could
     /// not be told from one made by it. Usually the second has passed while the plan was made.
-    pub async fn first_write(&self) {
+    pub async fn wait_for_clock_tick(&self) {
         if !self.record.resumed {
             wait((self.taken + Duration::from_secs(1)).saturating_duration_since(Instant::now())).await;
         }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lifeboat_format::glance::glance;
+use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
@@ -224,7 +224,7 @@ impl Proving<'_> {
             .collect();
         let path = resource.collection_path();
         let read = collect(self.api, &path, Some(&self.version), |read: &mut Read, item| {
-            let Ok(seen) = glance(item) else {
+            let Ok(seen) = peek_metadata(item) else {
                 return;
             };
             let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
@@ -294,14 +294,14 @@ fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Re
             .iter()
             .all(|owner| planned.contains(&owner.manager.as_str()))
         {
-            graft(&mut admitted, live, &difference.path);
+            copy_path(&mut admitted, live, &difference.path);
         }
     }
     admitted
 }
 
 /// Copies the value at `pointer` from one document into another, with the lists around it.
-fn graft(into: &mut Value, from: &Value, pointer: &str) {
+fn copy_path(into: &mut Value, from: &Value, pointer: &str) {
     let mut at = into;
     let mut source = from;
     for token in pointer.split('/').skip(1) {
@@ -350,15 +350,15 @@ fn planned_managers<'a>(object: &'a PlannedObject, bodies: &'a Bodies) -> Vec<&'
 mod tests {
     use serde_json::json;
 
-    use super::graft;
+    use super::copy_path;
 
     #[test]
     fn a_value_is_grafted_with_the_lists_around_it() {
         let live = json!({"a": {"list": [{"x": 1}, {"x": 2, "y": 3}]}, "b/c": 4});
         let mut planned = json!({"a": {"list": [{"x": 1}]}, "keep": true});
-        graft(&mut planned, &live, "/a/list/1/y");
-        graft(&mut planned, &live, "/b~1c");
-        graft(&mut planned, &live, "/gone/away");
+        copy_path(&mut planned, &live, "/a/list/1/y");
+        copy_path(&mut planned, &live, "/b~1c");
+        copy_path(&mut planned, &live, "/gone/away");
         assert_eq!(planned.pointer("/a/list/1/y"), Some(&json!(3)));
         assert_eq!(planned["b/c"], 4);
         assert_eq!(planned["keep"], true);

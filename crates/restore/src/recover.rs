@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Problem};
 use lifeboat_plan::{LintFinding, Plan, RestoreOptions, Severity, TargetFacts};
-use lifeboat_recovery_point::UnlockedPoint;
+use lifeboat_recovery_point::ReadablePoint;
 use lifeboat_store::ports::Clock;
 
 use crate::execute::{
@@ -23,7 +23,7 @@ use lifeboat_apiserver::api::Api;
 mod draft;
 mod error;
 
-pub use draft::{Drafted, draft, redactor};
+pub use draft::{LoadedPoint, draft, redactor};
 pub use error::RecoverError;
 
 /// A step that takes long enough to be shown.
@@ -44,7 +44,7 @@ pub enum Stage {
 }
 
 /// Hears how far a recovery is.
-pub trait Watch: RestoreProgress {
+pub trait RecoveryProgress: RestoreProgress {
     /// A stage begins, with so many objects where that is known.
     fn begin(&self, stage: Stage, objects: Option<u64>);
     /// So many objects more are done.
@@ -56,7 +56,7 @@ pub trait Watch: RestoreProgress {
 /// What is recovered, and how.
 pub struct Recovery<'a> {
     /// The point, verified.
-    pub point: &'a UnlockedPoint,
+    pub point: &'a ReadablePoint,
     /// The cluster of the point.
     pub record: &'a ClusterRecord,
     /// What the user asks for.
@@ -101,7 +101,7 @@ impl Recovery<'_> {
     ///
     /// # Errors
     /// [`RecoverError`]. Objects that could not be restored are none: the outcome names them.
-    pub async fn run(&self, api: &Api, watch: &dyn Watch) -> Result<Recovered, RecoverError> {
+    pub async fn run(&self, api: &Api, watch: &dyn RecoveryProgress) -> Result<Recovered, RecoverError> {
         let drafted = draft(self.point, self.record, self.options.clone(), watch).await?;
         let request = LeaseRequest {
             holder: self.holder.clone(),
@@ -133,7 +133,7 @@ impl Recovery<'_> {
         redactor(self.point).digest(&(manifest, &self.record.name, self.options))
     }
 
-    fn frames<'a>(&'a self, drafted: &'a Drafted) -> CachedFrames<PointFrames<'a>> {
+    fn frames<'a>(&'a self, drafted: &'a LoadedPoint) -> CachedFrames<PointFrames<'a>> {
         CachedFrames::new(PointFrames::new(self.point, &drafted.index))
     }
 
@@ -141,9 +141,9 @@ impl Recovery<'_> {
     async fn plan(
         &self,
         api: &Api,
-        drafted: &Drafted,
+        drafted: &LoadedPoint,
         lease: &Lease,
-        watch: &dyn Watch,
+        watch: &dyn RecoveryProgress,
     ) -> Result<Planned, RecoverError> {
         let planned = drafted.plan(api, Some(lease.run()), watch).await?;
         let hash = planned.plan.hash();
@@ -169,10 +169,10 @@ impl Recovery<'_> {
     async fn execute(
         &self,
         api: &Api,
-        drafted: &Drafted,
+        drafted: &LoadedPoint,
         planned: Planned,
         lease: &Lease,
-        watch: &dyn Watch,
+        watch: &dyn RecoveryProgress,
     ) -> Result<Recovered, RecoverError> {
         let Planned { plan, facts } = planned;
         let frames = self.frames(drafted);
@@ -218,7 +218,7 @@ fn as_problem(finding: LintFinding) -> Problem {
 }
 
 /// The first problem as the one that is shown, the others as what is wrong beside it.
-pub(crate) fn together(problems: &[Problem]) -> Problem {
+pub(crate) fn combine(problems: &[Problem]) -> Problem {
     let Some((first, others)) = problems.split_first() else {
         return Problem::new(
             Code::Bug,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lifeboat_model::ErrorKind;
-use lifeboat_recovery_point::{Index, UnlockedPoint};
+use lifeboat_recovery_point::{Index, ReadablePoint};
 use tokio::sync::OnceCell;
 
 /// Why an object's bytes could not be had.
@@ -113,14 +113,14 @@ impl<F: FrameSource> ObjectSource for CachedFrames<F> {
 
 /// The frames of one cluster of a recovery point, by their numbers in its index.
 pub struct PointFrames<'a> {
-    point: &'a UnlockedPoint,
+    point: &'a ReadablePoint,
     index: &'a Index,
 }
 
 impl<'a> PointFrames<'a> {
     /// Reads the frames that `index` names out of `point`.
     #[must_use]
-    pub fn new(point: &'a UnlockedPoint, index: &'a Index) -> Self {
+    pub fn new(point: &'a ReadablePoint, index: &'a Index) -> Self {
         Self { point, index }
     }
 }

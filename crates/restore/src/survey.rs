@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lifeboat_format::glance::glance;
+use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
 use lifeboat_plan::{Existing, ServedType, TargetFacts, VersionServed, WantedType};
 use serde_json::Value;
@@ -81,7 +81,7 @@ pub async fn survey(
         service_ranges: services::service_ranges(api, discovery, &at).await?,
         ..TargetFacts::default()
     };
-    let readings: Vec<Found> = futures::stream::iter(tasks(discovery, wanted))
+    let readings: Vec<SurveyPart> = futures::stream::iter(tasks(discovery, wanted))
         .map(|task| read(api, &at, run, task))
         .buffer_unordered(TYPES_AT_A_TIME)
         .try_collect()
@@ -129,7 +129,7 @@ fn served(found: &lifeboat_apiserver::discovery::DiscoveredType) -> ServedType {
 
 /// What the rest of the objects of a type is read for, besides those that are wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
+enum Purpose {
     Wanted,
     Services,
     Webhooks,
@@ -139,11 +139,11 @@ enum Use {
 struct Task {
     resource: ResourceType,
     targets: BTreeSet<(Option<String>, String)>,
-    used: Use,
+    used: Purpose,
 }
 
 #[derive(Default)]
-struct Found {
+struct SurveyPart {
     existing: BTreeMap<ObjectRef, Existing>,
     allocations: Vec<lifeboat_plan::ServiceAllocation>,
     webhooks: Vec<Value>,
@@ -152,17 +152,17 @@ struct Found {
 
 /// The types to read: those wanted that the target serves, and those that plans always ask about.
 fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
-    const ALWAYS: [(&str, Use); 4] = [
-        ("services", Use::Services),
+    const ALWAYS: [(&str, Purpose); 4] = [
+        ("services", Purpose::Services),
         (
             "validatingwebhookconfigurations.admissionregistration.k8s.io",
-            Use::Webhooks,
+            Purpose::Webhooks,
         ),
         (
             "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-            Use::Webhooks,
+            Purpose::Webhooks,
         ),
-        ("resourcequotas", Use::Quotas),
+        ("resourcequotas", Purpose::Quotas),
     ];
     let always = ALWAYS.map(|(name, used)| (TypeName::from(name), used));
     let mut tasks: BTreeMap<TypeName, Task> = BTreeMap::new();
@@ -174,7 +174,7 @@ fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
         let task = tasks.entry(name.clone()).or_insert_with(|| Task {
             resource: known.resource.clone(),
             targets: BTreeSet::new(),
-            used: used.map_or(Use::Wanted, |(_, used)| *used),
+            used: used.map_or(Purpose::Wanted, |(_, used)| *used),
         });
         task.targets.extend(targets);
     };
@@ -199,7 +199,7 @@ impl Task {
             .iter()
             .map(|(namespace, _)| namespace.as_deref())
             .collect();
-        if self.used != Use::Wanted || !self.resource.namespaced || namespaces.len() > FEW_NAMESPACES {
+        if self.used != Purpose::Wanted || !self.resource.namespaced || namespaces.len() > FEW_NAMESPACES {
             return vec![self.resource.collection_path()];
         }
         namespaces
@@ -209,12 +209,14 @@ impl Task {
     }
 }
 
-async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Result<Found, SurveyError> {
-    let mut all = Found::default();
+async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Result<SurveyPart, SurveyError> {
+    let mut all = SurveyPart::default();
     for path in task.paths() {
-        let found: Found = collect(api, &path, Some(at), |found, item| see(found, item, &task, run))
-            .await
-            .map_err(|cause| SurveyError::List { path, cause })?;
+        let found: SurveyPart = collect(api, &path, Some(at), |found, item| {
+            collect_item(found, item, &task, run)
+        })
+        .await
+        .map_err(|cause| SurveyError::List { path, cause })?;
         all.existing.extend(found.existing);
         all.allocations.extend(found.allocations);
         all.webhooks.extend(found.webhooks);
@@ -224,8 +226,8 @@ async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Resul
 }
 
 /// Keeps of an object what the plan needs.
-fn see(found: &mut Found, item: &[u8], task: &Task, run: Option<&RunRecord>) {
-    let Ok(seen) = glance(item) else {
+fn collect_item(found: &mut SurveyPart, item: &[u8], task: &Task, run: Option<&RunRecord>) {
+    let Ok(seen) = peek_metadata(item) else {
         return;
     };
     let key = (
@@ -233,7 +235,7 @@ fn see(found: &mut Found, item: &[u8], task: &Task, run: Option<&RunRecord>) {
         seen.name.clone().into_owned(),
     );
     let wanted = task.targets.contains(&key);
-    if !wanted && task.used == Use::Wanted {
+    if !wanted && task.used == Purpose::Wanted {
         return;
     }
     let Some(body) = parse(item, &task.resource) else {
@@ -241,11 +243,11 @@ fn see(found: &mut Found, item: &[u8], task: &Task, run: Option<&RunRecord>) {
     };
     let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
     match task.used {
-        Use::Services => found.allocations.push(services::allocation(&body)),
+        Purpose::Services => found.allocations.push(services::allocation(&body)),
         // What an interrupted attempt of this run has made belongs to the plan, not to the facts that
         // it follows from.
-        Use::Webhooks if !made => found.webhooks.push(body.clone()),
-        Use::Quotas if !made => found.quotas.push(body.clone()),
+        Purpose::Webhooks if !made => found.webhooks.push(body.clone()),
+        Purpose::Quotas if !made => found.quotas.push(body.clone()),
         _ => {}
     }
     if wanted {

@@ -123,7 +123,7 @@ impl<S: ObjectStore> FailingStore<S> {
     }
 
     /// Whether the fault has struck.
-    pub fn died(&self) -> bool {
+    pub fn is_crashed(&self) -> bool {
         self.fate.dead.load(Ordering::SeqCst)
     }
 
@@ -297,7 +297,7 @@ mod tests {
                     .put_new(&key("b"), Bytes::from_static(b"b"))
                     .await
                     .unwrap_err();
-                assert!(store.died());
+                assert!(store.is_crashed());
                 store.get(&key("a")).await.unwrap_err();
                 store.list("", None, 10).await.unwrap_err();
                 store.put_new(&key("c"), Bytes::new()).await.unwrap_err();

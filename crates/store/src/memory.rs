@@ -207,7 +207,7 @@ pub struct MemoryLock {
 }
 
 impl MemoryLock {
-    /// Holds `application`.
+    /// IdentifierKind `application`.
     #[must_use]
     pub fn new(application: ApplicationName) -> Self {
         Self { application }

@@ -12,12 +12,12 @@ use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOpera
 pub const CAPTURES: &str = "captures/";
 
 /// The part of a store below a prefix. Keys are given and answered without it.
-pub struct Prefixed<S> {
+pub struct PrefixStore<S> {
     inner: S,
     prefix: String,
 }
 
-impl<S: AsRef<dyn ObjectStore> + Send + Sync> Prefixed<S> {
+impl<S: AsRef<dyn ObjectStore> + Send + Sync> PrefixStore<S> {
     /// The folder `prefix` (which ends with `/`) of a store.
     pub fn new(inner: S, prefix: impl Into<String>) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl<S: AsRef<dyn ObjectStore> + Send + Sync> Prefixed<S> {
 }
 
 #[async_trait]
-impl<S: AsRef<dyn ObjectStore> + Send + Sync> ObjectStore for Prefixed<S> {
+impl<S: AsRef<dyn ObjectStore> + Send + Sync> ObjectStore for PrefixStore<S> {
     async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
         let key = self.key(StoreOperation::Create, key)?;
         self.inner.as_ref().put_new(&key, bytes).await
@@ -109,7 +109,7 @@ mod tests {
     fn a_folder_of_a_store_is_a_store() {
         futures::executor::block_on(conformance::all(&|| {
             let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
-            Box::new(Prefixed::new(store, CAPTURES))
+            Box::new(PrefixStore::new(store, CAPTURES))
         }));
     }
 }

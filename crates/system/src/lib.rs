@@ -1,6 +1,6 @@
 //! The system's clock and random numbers: the one place where they are read.
 
-use lifeboat_store::ports::{Clock, Ids};
+use lifeboat_store::ports::{Clock, Randomness};
 
 /// The clock of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,9 +18,9 @@ impl Clock for SystemClock {
 
 /// The random numbers of the crypto library, which seeds itself from the operating system.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemIds;
+pub struct SystemRandomness;
 
-impl Ids for SystemIds {
+impl Randomness for SystemRandomness {
     fn random(&self, bytes: &mut [u8]) {
         aws_lc_rs::rand::fill(bytes).expect("the operating system gives randomness after it has started");
     }
@@ -33,8 +33,8 @@ mod tests {
     #[test]
     fn randomness_differs_and_time_passes() {
         let (mut one, mut two) = ([0; 32], [0; 32]);
-        SystemIds.random(&mut one);
-        SystemIds.random(&mut two);
+        SystemRandomness.random(&mut one);
+        SystemRandomness.random(&mut two);
         assert_ne!(one, two);
         let before = SystemClock.now();
         assert!(SystemClock.now() >= before);

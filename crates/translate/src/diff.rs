@@ -6,7 +6,7 @@ use crate::pointer;
 
 /// A field that differs. Only one side is absent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sides<'a> {
+pub struct Change<'a> {
     /// The value on the left.
     pub left: Option<&'a Value>,
     /// The value on the right.
@@ -16,11 +16,11 @@ pub struct Sides<'a> {
 /// Calls `found` for each field that differs, in order of the pointers' keys. Maps are compared key by
 /// key; lists element by element where they are of one length, else as a whole; a `null` is the same as
 /// no field; numbers are the same if they have the same value.
-pub fn diff<'a>(left: &'a Value, right: &'a Value, found: &mut dyn FnMut(String, Sides<'a>)) {
+pub fn diff<'a>(left: &'a Value, right: &'a Value, found: &mut dyn FnMut(String, Change<'a>)) {
     walk("", left, right, found);
 }
 
-fn walk<'a>(at: &str, left: &'a Value, right: &'a Value, found: &mut dyn FnMut(String, Sides<'a>)) {
+fn walk<'a>(at: &str, left: &'a Value, right: &'a Value, found: &mut dyn FnMut(String, Change<'a>)) {
     match (left, right) {
         (Value::Object(a), Value::Object(b)) => {
             for (key, value) in a {
@@ -30,7 +30,7 @@ fn walk<'a>(at: &str, left: &'a Value, right: &'a Value, found: &mut dyn FnMut(S
                     None if value.is_null() => {}
                     None => found(
                         here,
-                        Sides {
+                        Change {
                             left: Some(value),
                             right: None,
                         },
@@ -41,7 +41,7 @@ fn walk<'a>(at: &str, left: &'a Value, right: &'a Value, found: &mut dyn FnMut(S
                 if !a.contains_key(key) && !value.is_null() {
                     found(
                         pointer::join(at, key),
-                        Sides {
+                        Change {
                             left: None,
                             right: Some(value),
                         },
@@ -60,7 +60,7 @@ fn walk<'a>(at: &str, left: &'a Value, right: &'a Value, found: &mut dyn FnMut(S
             let side = |value: &'a Value| (!value.is_null()).then_some(value);
             found(
                 at.to_owned(),
-                Sides {
+                Change {
                     left: side(left),
                     right: side(right),
                 },

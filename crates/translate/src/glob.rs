@@ -2,7 +2,7 @@
 
 /// Whether `name` fits `pattern`.
 #[must_use]
-pub fn fits(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     // Where the last star was, and up to where it has eaten: only the last one needs to give back.
@@ -44,7 +44,7 @@ mod tests {
             ("a*b*c", "aXbYbZc", true),
             ("a*b*c", "aXbYbZ", false),
         ] {
-            assert_eq!(super::fits(pattern, name), expected, "{pattern} {name}");
+            assert_eq!(super::matches(pattern, name), expected, "{pattern} {name}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::place::{self, Holds};
+use crate::place::{self, IdentifierKind};
 use crate::pointer;
 
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -75,15 +75,15 @@ impl NamespaceMap {
             return rewritten;
         }
         place::visit(group, resource, object, &mut |path, holds, value| match holds {
-            Holds::NamespaceSelector => self.selector(&path, value, &mut rewritten),
-            Holds::Namespace => replace(
+            IdentifierKind::NamespaceSelector => self.selector(&path, value, &mut rewritten),
+            IdentifierKind::Namespace => replace(
                 path,
                 value,
                 |text| self.get(text).map(str::to_owned),
                 &mut rewritten,
             ),
-            Holds::Principal => replace(path, value, |text| self.principal(text), &mut rewritten),
-            Holds::NamespacedName => replace(
+            IdentifierKind::Principal => replace(path, value, |text| self.principal(text), &mut rewritten),
+            IdentifierKind::NamespacedName => replace(
                 path,
                 value,
                 |text| {
@@ -123,7 +123,7 @@ impl NamespaceMap {
     /// called like a namespace and holds its old name, or text with a DNS name of a Service in it. Paths
     /// only, never values. At most `limit` are returned.
     #[must_use]
-    pub fn leftovers(&self, object: &Value, limit: usize) -> Vec<String> {
+    pub fn residual_references(&self, object: &Value, limit: usize) -> Vec<String> {
         let mut found = Vec::new();
         if !self.is_empty() {
             self.scan(String::new(), object, limit, &mut found);

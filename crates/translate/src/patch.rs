@@ -155,7 +155,11 @@ impl Condition {
                 || subject
                     .namespace
                     .is_some_and(|ns| self.namespaces.iter().any(|n| n == ns)))
-            && (self.names.is_empty() || self.names.iter().any(|pattern| glob::fits(pattern, subject.name)))
+            && (self.names.is_empty()
+                || self
+                    .names
+                    .iter()
+                    .any(|pattern| glob::matches(pattern, subject.name)))
             && self.labels.matches(subject.labels)
             && self.equals.iter().all(|(pointer, wanted)| {
                 subject

@@ -13,7 +13,7 @@ pub use table::{PLACES, POD_PLACES, POD_SPECS};
 
 /// What sort of identifier stands in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum IdentifierKind {
     /// The name of a namespace.
     Namespace,
     /// `namespace/name`.
@@ -27,7 +27,7 @@ pub enum Holds {
 
 /// A place of an identifier.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct FieldPath {
     /// The API group, `*` for every.
     pub group: &'static str,
     /// The plural names of the types; `*` for every.
@@ -35,10 +35,10 @@ pub struct Place {
     /// The path: segments of a JSON pointer, in which `*` is a wildcard over elements and keys.
     pub path: &'static str,
     /// What stands there.
-    pub holds: Holds,
+    pub holds: IdentifierKind,
 }
 
-impl Place {
+impl FieldPath {
     fn is_in(&self, group: &str, resource: &str) -> bool {
         (self.group == "*" || self.group == group)
             && self.resources.iter().any(|r| *r == "*" || *r == resource)
@@ -50,7 +50,7 @@ pub fn visit(
     group: &str,
     resource: &str,
     object: &mut Value,
-    visit: &mut dyn FnMut(String, Holds, &mut Value),
+    visit: &mut dyn FnMut(String, IdentifierKind, &mut Value),
 ) {
     for place in PLACES.iter().filter(|place| place.is_in(group, resource)) {
         walk(object, place.path, String::new(), &mut |at, value| {
@@ -94,7 +94,7 @@ fn walk(value: &mut Value, pattern: &str, at: String, visit: &mut dyn FnMut(Stri
             }
         }
         Value::Object(map) if segment.contains('*') => {
-            for (key, element) in map.iter_mut().filter(|(key, _)| glob::fits(segment, key)) {
+            for (key, element) in map.iter_mut().filter(|(key, _)| glob::matches(segment, key)) {
                 walk(element, rest, pointer::join(&at, key), visit);
             }
         }

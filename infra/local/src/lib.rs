@@ -19,8 +19,8 @@ mod cluster;
 mod http;
 mod process;
 mod programs;
-mod quiet;
 mod sample;
+mod settle;
 mod throttle;
 mod webhook;
 
@@ -31,7 +31,7 @@ pub use aws::{
 pub use bundle::{BundleError, BundleOutcome, install_bundle};
 pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};
 pub use programs::{ProgramsError, ensure_programs};
-pub use quiet::{Quiet, QuietError, wait_until_quiet};
 pub use sample::{CANARY, Sample, SampleError};
+pub use settle::{Quiet, QuietError, wait_until_quiet};
 pub use throttle::Throttled;
 pub use webhook::{Webhook, WebhookError};

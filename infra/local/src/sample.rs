@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, KubectlError};
-use crate::quiet::{Quiet, QuietError, wait_until_quiet};
+use crate::settle::{Quiet, QuietError, wait_until_quiet};
 use crate::webhook::{Webhook, WebhookError};
 
 /// A part of the value of every Secret of the sample. It must be seen nowhere but

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{Evidence, Fault, Finding, Restored, Why, why};
-use crate::census::{Key, text};
 use crate::compare::owners::{differing_owners, owners, place_of};
 use crate::compare::{Place, differences};
+use crate::snapshot::{Key, text};
 
 pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     let (source, claims) = (evidence.source, evidence.claims);
@@ -66,7 +66,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for key in claims.restored.keys().chain(claims.not_restored.keys()) {
-        // What lived only for a moment, an Event or a Lease, may have come and gone since the census.
+        // What lived only for a moment, an Event or a Lease, may have come and gone since the snapshot.
         if source.get(key).is_none()
             && !evidence.moving.contains(key)
             && !super::reasons::passing_type(&key.type_name)

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Evidence, Fault, Finding};
-use crate::census::{Census, Key, array, text};
 use crate::compare::owners::controller;
+use crate::snapshot::{Key, Snapshot, array, text};
 
 pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     let (before, after) = (children(evidence.source), children(evidence.target));
@@ -101,10 +101,10 @@ fn holds(object: &Value, condition: &str) -> bool {
 }
 
 /// Living Pods, and ReplicaSets that hold any, of each owner that is nobody's child itself.
-fn children(census: &Census) -> BTreeMap<(Key, &'static str), usize> {
+fn children(snapshot: &Snapshot) -> BTreeMap<(Key, &'static str), usize> {
     let mut counts = BTreeMap::new();
     for child in ["pods", "replicasets.apps"] {
-        for (key, object) in census.of_type(child) {
+        for (key, object) in snapshot.of_type(child) {
             let ended = matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
                 || !text(object, "/metadata/deletionTimestamp").is_empty();
             let empty = child == "replicasets.apps" && object["spec"]["replicas"].as_u64() == Some(0);
@@ -113,7 +113,7 @@ fn children(census: &Census) -> BTreeMap<(Key, &'static str), usize> {
             }
             let mut top = key.clone();
             let mut next = object;
-            while let Some((owner, found)) = owner_of(census, next, &key.namespace) {
+            while let Some((owner, found)) = owner_of(snapshot, next, &key.namespace) {
                 top = owner;
                 next = found;
             }
@@ -125,12 +125,12 @@ fn children(census: &Census) -> BTreeMap<(Key, &'static str), usize> {
     counts
 }
 
-fn owner_of<'a>(census: &'a Census, object: &Value, namespace: &str) -> Option<(Key, &'a Value)> {
+fn owner_of<'a>(snapshot: &'a Snapshot, object: &Value, namespace: &str) -> Option<(Key, &'a Value)> {
     let owner = controller(object)?;
-    let name = census.type_of(&owner.api_version, &owner.kind)?.name();
+    let name = snapshot.type_of(&owner.api_version, &owner.kind)?.name();
     [namespace, ""].iter().find_map(|namespace| {
         let key = Key::new(&name, namespace, &owner.name);
-        let found = census.get(&key)?;
+        let found = snapshot.get(&key)?;
         (text(found, "/metadata/uid") == owner.uid).then_some((key, found))
     })
 }

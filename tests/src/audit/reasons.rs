@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Evidence;
-use crate::census::{Key, array, text};
 use crate::compare::owners::{controller, owners};
+use crate::snapshot::{Key, array, text};
 
 /// Why an object of the source rightly is not restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::census::Type;
+use crate::snapshot::Type;
 
-fn census(objects: &[(&str, &str, &str, Value)]) -> Census {
-    let mut census = Census::default();
+fn snapshot(objects: &[(&str, &str, &str, Value)]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
     for (type_name, namespace, name, body) in objects {
         let (resource, group) = type_name.split_once('.').unwrap_or((type_name, ""));
         let kind = body["kind"].as_str().unwrap_or("Thing").to_owned();
-        census
+        snapshot
             .types
             .entry((*type_name).to_owned())
             .or_insert_with(|| Type {
@@ -28,17 +28,19 @@ fn census(objects: &[(&str, &str, &str, Value)]) -> Census {
         if !namespace.is_empty() {
             body["metadata"]["namespace"] = (*namespace).into();
         }
-        census.objects.insert(Key::new(type_name, namespace, name), body);
+        snapshot
+            .objects
+            .insert(Key::new(type_name, namespace, name), body);
     }
-    census
+    snapshot
 }
 
 fn config(data: &str) -> Value {
     json!({"kind": "ConfigMap", "metadata": {"uid": format!("uid-{data}")}, "data": {"key": data}})
 }
 
-fn faults(source: &Census, target: &Census, claims: &Claims) -> Vec<Fault> {
-    let before = Census::default();
+fn faults(source: &Snapshot, target: &Snapshot, claims: &Claims) -> Vec<Fault> {
+    let before = Snapshot::default();
     audit(&Evidence {
         source,
         before: &before,
@@ -74,29 +76,29 @@ fn left_out(key: &Key, rule: &str) -> Claims {
 
 #[test]
 fn a_true_report_passes() {
-    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let source = snapshot(&[("configmaps", "shop", "a", config("1"))]);
     let claims = restored(&[Key::new("configmaps", "shop", "a")]);
     assert!(faults(&source, &source, &claims).is_empty());
 }
 
 #[test]
 fn a_forgotten_object_is_found() {
-    let source = census(&[("configmaps", "shop", "a", config("1"))]);
-    let target = census(&[]);
+    let source = snapshot(&[("configmaps", "shop", "a", config("1"))]);
+    let target = snapshot(&[]);
     assert_eq!(faults(&source, &target, &Claims::default()), [Fault::Forgotten]);
 }
 
 #[test]
 fn an_object_that_is_not_there_or_says_something_else_is_found() {
     let key = Key::new("configmaps", "shop", "a");
-    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let source = snapshot(&[("configmaps", "shop", "a", config("1"))]);
     let claims = restored(std::slice::from_ref(&key));
-    let absent = census(&[("configmaps", "shop", "b", config("1"))]);
+    let absent = snapshot(&[("configmaps", "shop", "b", config("1"))]);
     assert_eq!(
         faults(&source, &absent, &claims),
         [Fault::Absent, Fault::Unexpected]
     );
-    let other = census(&[("configmaps", "shop", "a", config("2"))]);
+    let other = snapshot(&[("configmaps", "shop", "a", config("2"))]);
     assert_eq!(faults(&source, &other, &claims), [Fault::Content]);
     let mut told = claims;
     told.restored
@@ -117,23 +119,23 @@ fn an_object_that_is_not_there_or_says_something_else_is_found() {
 #[test]
 fn a_reason_that_is_not_true_is_found() {
     let key = Key::new("configmaps", "shop", "a");
-    let source = census(&[("configmaps", "shop", "a", config("1"))]);
-    let target = census(&[("configmaps", "other", "z", config("1"))]);
+    let source = snapshot(&[("configmaps", "shop", "a", config("1"))]);
+    let target = snapshot(&[("configmaps", "other", "z", config("1"))]);
     let found = faults(&source, &target, &left_out(&key, "child-of-controller"));
     assert!(found.contains(&Fault::UntrueReason), "{found:?}");
     let mut leaving = config("1");
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
-    let source = census(&[("configmaps", "shop", "a", leaving)]);
+    let source = snapshot(&[("configmaps", "shop", "a", leaving)]);
     let claims = left_out(&key, "terminating");
-    assert!(faults(&source, &census(&[]), &claims).is_empty());
+    assert!(faults(&source, &snapshot(&[]), &claims).is_empty());
     let claims = left_out(&key, "event");
-    assert_eq!(faults(&source, &census(&[]), &claims), [Fault::UntrueReason]);
+    assert_eq!(faults(&source, &snapshot(&[]), &claims), [Fault::UntrueReason]);
 }
 
 #[test]
 fn an_object_in_two_lists_and_one_that_never_was_are_found() {
     let key = Key::new("configmaps", "shop", "a");
-    let source = census(&[("configmaps", "shop", "a", config("1"))]);
+    let source = snapshot(&[("configmaps", "shop", "a", config("1"))]);
     let mut claims = restored(&[key.clone(), Key::new("configmaps", "shop", "ghost")]);
     claims.not_restored = left_out(&key, "event").not_restored;
     let found = faults(&source, &source, &claims);
@@ -148,11 +150,11 @@ fn doubled_children_and_orphans_are_found() {
             {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": owner, "controller": true}
         ]}})
     };
-    let source = census(&[
+    let source = snapshot(&[
         ("deployments.apps", "shop", "web", deployment.clone()),
         ("pods", "shop", "one", pod("d")),
     ]);
-    let target = census(&[
+    let target = snapshot(&[
         ("deployments.apps", "shop", "web", deployment),
         ("pods", "shop", "one", pod("d")),
         ("pods", "shop", "two", pod("d")),
@@ -161,7 +163,7 @@ fn doubled_children_and_orphans_are_found() {
     let mut claims = restored(std::slice::from_ref(&web));
     claims.not_restored = left_out(&Key::new("pods", "shop", "one"), "child-of-controller").not_restored;
     assert_eq!(faults(&source, &target, &claims), [Fault::Doubled]);
-    let orphan = census(&[
+    let orphan = snapshot(&[
         (
             "deployments.apps",
             "shop",

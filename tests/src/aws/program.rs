@@ -22,7 +22,7 @@ pub type Profile<'a> = (&'a str, &'a str, &'a Credentials);
 
 /// What a run said.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Output {
     /// The exit code.
     pub code: i32,
     /// Standard output.
@@ -66,7 +66,7 @@ impl Program {
     ///
     /// # Errors
     /// If it cannot be started, or is ended by a signal.
-    pub fn run(&self, line: &str) -> Result<Said> {
+    pub fn run(&self, line: &str) -> Result<Output> {
         let output = Command::new(&self.program)
             .args(line.split_whitespace())
             .env_clear()
@@ -77,7 +77,7 @@ impl Program {
             .stdin(Stdio::null())
             .output()?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Said {
+        Ok(Output {
             code: output
                 .status
                 .code()

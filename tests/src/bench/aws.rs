@@ -19,8 +19,8 @@ use super::floor::Bare;
 use super::objects::{cluster, large};
 use super::report::{Report, median};
 use super::scenario::fill;
-use crate::aws::{PRIMARY, RECOVERY, SOURCE, Story, tell_and};
-use crate::stage::pause;
+use crate::aws::{PRIMARY, RECOVERY, SOURCE, Scenario, tell_and};
+use crate::environment::pause;
 use crate::workspace::Workspace;
 
 /// The largest zip, in MiB: what starts fast and uploads in seconds.
@@ -110,7 +110,7 @@ fn zips(report: &mut Report, profile: &str) -> Result<()> {
 }
 
 /// Fills the cluster of the primary account, and backs it up by the command line and through AWS in turns.
-fn backup(report: &mut Report, story: &Story<'_>, sizes: &Sizes) -> Result<()> {
+fn backup(report: &mut Report, story: &Scenario<'_>, sizes: &Sizes) -> Result<()> {
     let source = story.aws.cluster(PRIMARY.0, SOURCE).context("a control plane")?;
     let bare = Handle::current().block_on(filled(&source, sizes.objects))?;
     let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();

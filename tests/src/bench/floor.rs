@@ -23,7 +23,7 @@ pub struct Bare {
 
 /// What a listing or creation took.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Took {
+pub struct Timing {
     /// Objects listed or created.
     pub objects: u64,
     /// Bytes of answers read.
@@ -124,14 +124,14 @@ impl Bare {
         exact: Option<&str>,
         page: usize,
         concurrency: usize,
-    ) -> Result<Took> {
+    ) -> Result<Timing> {
         let start = Instant::now();
         let bytes = AtomicU64::new(0);
         stream::iter(paths.iter().map(|path| self.list_one(path, exact, page, &bytes)))
             .buffer_unordered(concurrency)
             .try_collect::<Vec<()>>()
             .await?;
-        Ok(Took {
+        Ok(Timing {
             objects: 0,
             bytes: bytes.into_inner(),
             seconds: start.elapsed().as_secs_f64(),
@@ -206,7 +206,7 @@ impl Bare {
     ///
     /// # Errors
     /// If an object cannot be created.
-    pub async fn create(&self, samples: impl Iterator<Item = Sample>, concurrency: usize) -> Result<Took> {
+    pub async fn create(&self, samples: impl Iterator<Item = Sample>, concurrency: usize) -> Result<Timing> {
         let start = Instant::now();
         let created = Arc::new(AtomicU64::new(0));
         stream::iter(samples.map(|sample| {
@@ -221,7 +221,7 @@ impl Bare {
         .buffer_unordered(concurrency)
         .try_collect::<Vec<()>>()
         .await?;
-        Ok(Took {
+        Ok(Timing {
             objects: created.load(Ordering::Relaxed),
             bytes: 0,
             seconds: start.elapsed().as_secs_f64(),

@@ -7,11 +7,11 @@
 use serde_json::{Value, json};
 
 mod large;
-mod noise;
 mod pods;
+mod rng;
 mod text;
 
-use noise::Noise;
+use rng::Rng;
 use text::APPLICATIONS;
 
 pub use large::{DEFINITIONS, large};
@@ -100,29 +100,29 @@ fn namespace(number: usize) -> String {
 
 /// `count` objects that a restore brings back; the same ones for the same count.
 pub fn samples(count: usize) -> impl Iterator<Item = Sample> {
-    let mut noise = Noise::new(0x11fe_b0a7);
-    (0..count).map(move |number| sample(number, &mut noise))
+    let mut rng = Rng::new(0x11fe_b0a7);
+    (0..count).map(move |number| sample(number, &mut rng))
 }
 
 /// `count` objects as a whole cluster holds them: of every ten, four are what people applied and six
 /// are what controllers made of it, ReplicaSets of former revisions and Pods.
 pub fn cluster(count: usize) -> impl Iterator<Item = Sample> {
-    let mut noise = Noise::new(0x0b5e_55ed);
+    let mut rng = Rng::new(0x0b5e_55ed);
     (0..count).map(move |number| match number % 10 {
-        0..=3 => sample(number / 10 * 4 + number % 10, &mut noise),
-        part => child(number / 10, part, &mut noise),
+        0..=3 => sample(number / 10 * 4 + number % 10, &mut rng),
+        part => child(number / 10, part, &mut rng),
     })
 }
 
 /// A ReplicaSet or Pod of a Deployment: three of each share one template.
-fn child(family: usize, part: usize, noise: &mut Noise) -> Sample {
+fn child(family: usize, part: usize, rng: &mut Rng) -> Sample {
     let (namespace, name) = (namespace(family), format!("web-{family:06}"));
     let mut template = pods::template(
         family % APPLICATIONS,
         &name,
-        &mut Noise::new(0x5eed_0000 + family as u64),
+        &mut Rng::new(0x5eed_0000 + family as u64),
     );
-    let hash = noise.hex(9);
+    let hash = rng.hex(9);
     template["metadata"]["labels"]["pod-template-hash"] = json!(hash);
     let owned = |kind: &str, owner: &str| {
         json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner, "controller": true, "blockOwnerDeletion": true,
@@ -140,24 +140,24 @@ fn child(family: usize, part: usize, noise: &mut Noise) -> Sample {
                 "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}}),
         );
     }
-    let node = noise.below(60);
+    let node = rng.below(60);
     template["spec"]["nodeName"] = json!(pods::node(node));
     let mut pod = Sample::new(
         format!("/api/v1/namespaces/{namespace}/pods"),
         "kube-controller-manager",
         json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": format!("{name}-{hash}-{}", noise.hex(5)), "namespace": namespace, "labels": labels, "ownerReferences": owned("ReplicaSet", &format!("{name}-{hash}"))},
+            "metadata": {"name": format!("{name}-{hash}-{}", rng.hex(5)), "namespace": namespace, "labels": labels, "ownerReferences": owned("ReplicaSet", &format!("{name}-{hash}"))},
             "spec": template["spec"]}),
     );
     pod.second = Some(SecondOwner {
         manager: "kubelet",
         subresource: "/status",
-        patch: json!({"status": pods::status(&template["spec"], node, noise)}),
+        patch: json!({"status": pods::status(&template["spec"], node, rng)}),
     });
     pod
 }
 
-fn sample(number: usize, noise: &mut Noise) -> Sample {
+fn sample(number: usize, rng: &mut Rng) -> Sample {
     let namespace = namespace(number / RELEASE);
     let application = number % APPLICATIONS;
     let name = format!("app-{number:06}");
@@ -174,19 +174,19 @@ fn sample(number: usize, noise: &mut Noise) -> Sample {
             let bytes = [300, 800, 1_500, 2_500, 4_000, 9_000][application / RELEASE % 6];
             of(
                 core("configmaps"),
-                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"application.properties": text::configuration(application, bytes, &name, noise)}}),
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"application.properties": text::configuration(application, bytes, &name, rng)}}),
             )
         }
         6..=8 => {
-            let bytes = [60, 400, 1_700][noise.below(3)];
+            let bytes = [60, 400, 1_700][rng.below(3)];
             of(
                 core("secrets"),
-                json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "data": {"password": noise.secret(24), "tls.key": noise.secret(bytes)}}),
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "data": {"password": rng.secret(24), "tls.key": rng.secret(bytes)}}),
             )
         }
         9..=11 => of(
             format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
-            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": 2, "selector": {"matchLabels": {"app.kubernetes.io/instance": name}}, "template": pods::template(application, &name, noise)}}),
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": 2, "selector": {"matchLabels": {"app.kubernetes.io/instance": name}}, "template": pods::template(application, &name, rng)}}),
         ),
         12 | 13 => of(
             core("services"),
@@ -211,14 +211,14 @@ fn sample(number: usize, noise: &mut Noise) -> Sample {
         _ => {
             let mut sample = of(
                 format!("/apis/bench.example.com/v1/namespaces/{namespace}/certificates"),
-                json!({"apiVersion": "bench.example.com/v1", "kind": "Certificate", "metadata": meta, "spec": {"secretName": name, "dnsNames": [format!("{name}.shop.example.com")], "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}, "notes": text::configuration(application, 500, &name, noise), "serial": 9_007_199_254_740_993_i64}}),
+                json!({"apiVersion": "bench.example.com/v1", "kind": "Certificate", "metadata": meta, "spec": {"secretName": name, "dnsNames": [format!("{name}.shop.example.com")], "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}, "notes": text::configuration(application, 500, &name, rng), "serial": 9_007_199_254_740_993_i64}}),
             );
             // Every second custom resource has been touched by its operator: two field owners.
             if number.is_multiple_of(2) {
                 sample.second = Some(SecondOwner {
                     manager: "operator",
                     subresource: "",
-                    patch: json!({"metadata": {"annotations": {"bench.example.com/issued-at": noise.time()}, "finalizers": ["bench.example.com/revoke"]}}),
+                    patch: json!({"metadata": {"annotations": {"bench.example.com/issued-at": rng.time()}, "finalizers": ["bench.example.com/revoke"]}}),
                 });
             }
             sample

@@ -45,7 +45,7 @@ async fn served(bare: &Bare, types: usize) -> Result<Vec<String>> {
         if paths.iter().filter(|path| path.contains(".example.com/")).count() >= types {
             return Ok(paths);
         }
-        crate::stage::pause(std::time::Duration::from_millis(100));
+        crate::environment::pause(std::time::Duration::from_millis(100));
     }
     bail!("the API server does not serve the benchmark's {types} types after a minute")
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lifeboat_tests::demo::tell;
-use lifeboat_tests::stage::Stage;
+use lifeboat_tests::environment::Environment;
 
 /// Two real clusters, a backup, a restore, and the proof.
 #[derive(Parser)]
@@ -16,7 +16,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let stage = Stage::default();
+    let stage = Environment::default();
     match stage.run(move |stage| tell(stage, arguments.keep)) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use lifeboat_tests::aws::tell;
-use lifeboat_tests::stage::Stage;
+use lifeboat_tests::environment::Environment;
 
 /// Two accounts, the stacks, an issue and its command, a recovery point, a restore.
 #[derive(Parser)]
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Profile::Dev => "dev",
         Profile::Built => "built",
     };
-    let stage = Stage::default();
+    let stage = Environment::default();
     match stage.run(move |_| tell(profile)) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use lifeboat_tests::environment::Environment;
 use lifeboat_tests::prove::{Wish, prove};
-use lifeboat_tests::stage::Stage;
 
 /// Installs manifests in a fresh cluster, backs it up, restores into another one, and compares the two
 /// without any of Lifeboat's own code.
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         bundle: arguments.bundle,
         report: arguments.report,
     };
-    let stage = Stage::default();
+    let stage = Environment::default();
     let outcome = stage.run(move |stage| Ok(if prove(stage, &wish)?.passed() { 0 } else { 1 }));
     match outcome {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Place;
-use crate::census::{array, text};
+use crate::snapshot::{array, text};
 
 /// A field manager: its name, its operation (`Apply` or `Update`), and the subresource it wrote to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

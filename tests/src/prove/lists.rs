@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::census::{array, text};
 use crate::claims;
+use crate::snapshot::{array, text};
 
 /// How many examples a group shows.
 const EXAMPLES: usize = 3;

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::Verdict;
-use crate::census::{Census, array, text};
+use crate::snapshot::{Snapshot, array, text};
 
 /// An aggregated API whose backend is not there holds no objects in this cluster: a point that lacks
 /// them lacks nothing. Every other reason is a failure.
-pub fn judge(shown: &Value, source: &Census, verdict: &mut Verdict) {
+pub fn judge(shown: &Value, source: &Snapshot, verdict: &mut Verdict) {
     let mut reasons = 0;
     for missing in missing(shown) {
         reasons += 1;
@@ -36,7 +36,7 @@ fn missing(shown: &Value) -> Vec<&Value> {
 
 /// Whether `what` (`group`, `group/version` or `type.group`) is served by an APIService with a Service
 /// behind it that is not available.
-fn absent_backend(what: &str, source: &Census) -> bool {
+fn absent_backend(what: &str, source: &Snapshot) -> bool {
     source
         .of_type("apiservices.apiregistration.k8s.io")
         .filter(|(_, service)| {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::lists::Lists;
 use crate::audit::Finding;
-use crate::census::{array, text};
+use crate::snapshot::{array, text};
 
 /// How many findings are printed; the JSON report holds all.
 const SHOWN: usize = 40;

@@ -11,10 +11,10 @@ use lifeboat_model::{ApplicationName, Code, Issue, RecoveryPointId, Side};
 use lifeboat_recovery_point::layout::manifest_key;
 use serde_json::{Value, json};
 
+mod environment;
 mod principals;
-mod stage;
 
-use stage::{PRIMARY, RECOVERY, Stage};
+use environment::{Environment, PRIMARY, RECOVERY};
 
 /// The clusters of the primary, one of each authentication mode, and what one of them is restored into.
 const BY_ENTRY: &str = "by-entry";
@@ -28,7 +28,7 @@ fn every_printed_command_mends_what_its_issue_is_about() {
     if !crate::has_client() {
         return;
     }
-    let stage = Stage::set();
+    let stage = Environment::set();
     stage.create(Side::Primary, BY_ENTRY, "API", "");
     stage.create(Side::Primary, BY_BOTH, "API_AND_CONFIG_MAP", "--tags team=stock");
     stage.create(Side::Primary, BY_MAP, "CONFIG_MAP", "");
@@ -88,12 +88,12 @@ fn of<'a>(issues: &[&'a Issue], cluster: &str) -> &'a Issue {
 }
 
 /// Runs the command of an issue.
-fn run(stage: &Stage, issue: &Issue) {
+fn run(stage: &Environment, issue: &Issue) {
     stage.shell(issue).run(issue.command.as_deref().unwrap());
 }
 
 /// Runs one of its other commands.
-fn run_other(stage: &Stage, issue: &Issue, what: &str) {
+fn run_other(stage: &Environment, issue: &Issue, what: &str) {
     let mut others = issue.alternatives.iter();
     let other = others.find(|other| other.what.contains(what));
     stage
@@ -101,7 +101,7 @@ fn run_other(stage: &Stage, issue: &Issue, what: &str) {
         .run(&other.unwrap_or_else(|| panic!("{what}: {issue}")).command);
 }
 
-fn nobody_may_see(stage: &Stage, shop: &ApplicationName) {
+fn nobody_may_see(stage: &Environment, shop: &ApplicationName) {
     let state = stage.pass(0, shop);
     let unseen = open(&state, Code::ClusterNotVisible);
     assert_eq!(
@@ -113,7 +113,7 @@ fn nobody_may_see(stage: &Stage, shop: &ApplicationName) {
     }
 }
 
-fn nobody_is_known(stage: &Stage, shop: &ApplicationName) {
+fn nobody_is_known(stage: &Environment, shop: &ApplicationName) {
     let state = stage.pass(6, shop);
     assert_eq!(open(&state, Code::ClusterNotVisible), Vec::<&Issue>::new());
     let unknown = open(&state, Code::NoAccessEntry);
@@ -145,7 +145,7 @@ fn nobody_is_known(stage: &Stage, shop: &ApplicationName) {
     assert_eq!(entry.clusters.len(), 3);
 }
 
-fn mapped_roles(stage: &Stage) -> String {
+fn mapped_roles(stage: &Environment) -> String {
     stage.primary.shell.run(&format!(
         "aws eks update-kubeconfig --name {BY_MAP} >/dev/null && kubectl get configmap aws-auth --namespace kube-system \
          --output 'jsonpath={{.data.mapRoles}}'"
@@ -153,7 +153,7 @@ fn mapped_roles(stage: &Stage) -> String {
 }
 
 /// Takes everything back, and mends it in the other ways.
-fn the_other_ways_do_as_well(stage: &Stage, shop: &ApplicationName) {
+fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
     let (shell, role) = (&stage.primary.shell, &stage.primary.role);
     for name in [BY_ENTRY, BY_BOTH] {
         shell.run(&format!(
@@ -202,7 +202,7 @@ fn the_other_ways_do_as_well(stage: &Stage, shop: &ApplicationName) {
     shell.run(&other.alternatives[1].command);
 }
 
-fn a_private_endpoint_is_opened(stage: &Stage, shop: &ApplicationName) {
+fn a_private_endpoint_is_opened(stage: &Environment, shop: &ApplicationName) {
     stage.primary.shell.run(&format!(
         "aws eks update-cluster-config --name {BY_ENTRY} --resources-vpc-config endpointPublicAccess=false,endpointPrivateAccess=true"
     ));
@@ -214,14 +214,14 @@ fn a_private_endpoint_is_opened(stage: &Stage, shop: &ApplicationName) {
     assert!(state.issues.is_empty(), "{:?}", state.issues);
 }
 
-fn manifest(stage: &Stage, shop: &ApplicationName, point: &RecoveryPointId) -> Value {
+fn manifest(stage: &Environment, shop: &ApplicationName, point: &RecoveryPointId) -> Value {
     let envelope: Value = serde_json::from_slice(&stage.in_vault(&manifest_key(shop, point))).unwrap();
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
 
 /// A group that can read everything but Secrets: the point is Partial and says so, and the command widens it.
-fn what_may_not_be_read_is_named(stage: &Stage, shop: &ApplicationName, cluster: &Cluster) {
+fn what_may_not_be_read_is_named(stage: &Environment, shop: &ApplicationName, cluster: &Cluster) {
     let names = cluster
         .kubectl_output(&["api-resources", "--verbs=list", "--output=name"])
         .unwrap();
@@ -274,7 +274,7 @@ fn what_may_not_be_read_is_named(stage: &Stage, shop: &ApplicationName, cluster:
 }
 
 /// What is restored into must let write: rights to read are an issue there.
-fn what_may_not_be_written_is_named(stage: &Stage, shop: &ApplicationName) {
+fn what_may_not_be_written_is_named(stage: &Environment, shop: &ApplicationName) {
     let (shell, role) = (&stage.recovery.shell, &stage.recovery.role);
     let policy = |name: &str| format!("arn:aws:eks::aws:cluster-access-policy/{name}");
     shell.run(&format!(
@@ -298,7 +298,7 @@ fn what_may_not_be_written_is_named(stage: &Stage, shop: &ApplicationName) {
     assert!(state.issues.is_empty(), "{:?}", state.issues);
 }
 
-fn clusters_are_found_by_their_tags(stage: &Stage) {
+fn clusters_are_found_by_their_tags(stage: &Environment) {
     let stock = stage.put(
         &json!({
             "format": 1, "name": "stock", "primary": place(PRIMARY), "recovery": place(RECOVERY),

@@ -6,11 +6,11 @@
 //! plays it, and no delegate is faster.
 
 use anyhow::{Context, Result, ensure};
-use lifeboat_tests::stage::Narrator;
+use lifeboat_tests::environment::Reporter;
 use lifeboat_tests::workspace::Workspace;
 use serde_json::{Value, json};
 
-use crate::field::{COORDINATOR, Field, PRIMARY, PRIMARY_SCRATCH, RECOVERY, VAULT, list, text};
+use crate::accounts::{COORDINATOR, PRIMARY, PRIMARY_SCRATCH, RECOVERY, TestAccounts, VAULT, list, text};
 
 /// The applications.
 const OTHER_ACCOUNT: &str = "other-account";
@@ -32,7 +32,7 @@ pub(crate) struct Forgeries {
 }
 
 /// Makes every attempt.
-pub(crate) fn attempt(field: &Field<'_>, told: &Narrator) -> Result<Forgeries> {
+pub(crate) fn attempt(field: &TestAccounts<'_>, told: &Reporter) -> Result<Forgeries> {
     for application in [OTHER_ACCOUNT, NONSENSE, OTHER_KEY] {
         register(field, application)?;
         field.ask(&json!({"application": {"put": document(application)}}))?;
@@ -49,7 +49,11 @@ pub(crate) fn attempt(field: &Field<'_>, told: &Narrator) -> Result<Forgeries> {
 }
 
 /// Sees that every attempt was refused and told of, and that nothing came of it.
-pub(crate) fn came_to_nothing(field: &Field<'_>, forgeries: &Forgeries, notices: &[String]) -> Result<()> {
+pub(crate) fn came_to_nothing(
+    field: &TestAccounts<'_>,
+    forgeries: &Forgeries,
+    notices: &[String],
+) -> Result<()> {
     for all in [
         ["jobs/other-account/", "/result.json", "environment"],
         ["jobs/nonsense/", "/claim-0001.json", "read"],
@@ -96,7 +100,7 @@ pub(crate) fn came_to_nothing(field: &Field<'_>, forgeries: &Forgeries, notices:
 }
 
 /// Removes what would be an open issue for ever, as an administrator would.
-pub(crate) fn clean_up(field: &Field<'_>, forgeries: &Forgeries) -> Result<()> {
+pub(crate) fn clean_up(field: &TestAccounts<'_>, forgeries: &Forgeries) -> Result<()> {
     let folder = format!("s3://{VAULT}/shop/points/{}/", forgeries.planted);
     field
         .recovery
@@ -118,7 +122,7 @@ fn document(application: &str) -> Value {
     })
 }
 
-fn register(field: &Field<'_>, application: &str) -> Result<()> {
+fn register(field: &TestAccounts<'_>, application: &str) -> Result<()> {
     let registration = json!({
         "format": 1,
         "application": application,
@@ -143,7 +147,7 @@ fn function(application: &str) -> String {
 }
 
 /// The capture that the coordinator has assigned to an application's delegate.
-fn assigned(field: &Field<'_>, application: &str) -> Result<Value> {
+fn assigned(field: &TestAccounts<'_>, application: &str) -> Result<Value> {
     field.until("wait for an assignment", || {
         for key in field.keys(field.primary, PRIMARY_SCRATCH, &format!("jobs/{application}/"))? {
             if key.ends_with("/assignment.json") {
@@ -158,7 +162,7 @@ fn assigned(field: &Field<'_>, application: &str) -> Result<Value> {
     })
 }
 
-fn put(field: &Field<'_>, assignment: &Value, file: &str, bytes: &[u8]) -> Result<()> {
+fn put(field: &TestAccounts<'_>, assignment: &Value, file: &str, bytes: &[u8]) -> Result<()> {
     let key = format!("jobs/{}/{file}", text(&assignment["job"]));
     field.put(field.primary, PRIMARY_SCRATCH, &key, bytes)
 }
@@ -181,7 +185,7 @@ fn result(assignment: &Value, environment: &str, manifest: &str) -> Value {
     })
 }
 
-fn result_from_another_account(field: &Field<'_>) -> Result<()> {
+fn result_from_another_account(field: &TestAccounts<'_>) -> Result<()> {
     let assignment = assigned(field, OTHER_ACCOUNT)?;
     put(
         field,
@@ -193,7 +197,7 @@ fn result_from_another_account(field: &Field<'_>) -> Result<()> {
     put(field, &assignment, "result.json", forged.to_string().as_bytes())
 }
 
-fn documents_that_are_none(field: &Field<'_>) -> Result<()> {
+fn documents_that_are_none(field: &TestAccounts<'_>) -> Result<()> {
     let assignment = assigned(field, NONSENSE)?;
     put(
         field,
@@ -207,7 +211,7 @@ fn documents_that_are_none(field: &Field<'_>) -> Result<()> {
 /// A real point of a real cluster, made by the command line with keys of its own: everything about it is right but
 /// who signed it. It is put where the delegate of a backup that runs would have put its own, with a result that
 /// names it, and into the vault.
-fn point_of_another_key(field: &Field<'_>) -> Result<Forgeries> {
+fn point_of_another_key(field: &TestAccounts<'_>) -> Result<Forgeries> {
     let assignment = assigned(field, OTHER_KEY)?;
     let point = text(&assignment["work"]["capture"]["point"]).to_owned();
     let workspace = Workspace::create()?;
@@ -251,7 +255,7 @@ fn point_of_another_key(field: &Field<'_>) -> Result<Forgeries> {
     })
 }
 
-fn events_that_nobody_should_send(field: &Field<'_>) -> Result<()> {
+fn events_that_nobody_should_send(field: &TestAccounts<'_>) -> Result<()> {
     for event in [
         json!({"capture": {"clusters": ["arn:aws:eks:eu-west-1:111111111111:cluster/orders-prod"]}}),
         json!({"RequestType": "Create", "ResourceProperties": {}}),

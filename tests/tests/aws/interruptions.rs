@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use lifeboat_tests::aws::client::Client;
-use lifeboat_tests::stage::Narrator;
+use lifeboat_tests::environment::Reporter;
 use serde_json::json;
 
-use crate::field::{Field, PRIMARY_SCRATCH, RECOVERY_SCRATCH, list, text};
+use crate::accounts::{PRIMARY_SCRATCH, RECOVERY_SCRATCH, TestAccounts, list, text};
 
 /// The shortest useful invocation in seconds: a delegate keeps 45 for its last writes, so that this leaves two.
 const SHORT: &str = "47";
@@ -14,7 +14,7 @@ const SHORT: &str = "47";
 const LONG: &str = "900";
 
 /// Backs up a cluster whose API server has next to no processor, with invocations too short for it, and cancels.
-pub(crate) fn of_a_backup(field: &Field<'_>, told: &Narrator) -> Result<()> {
+pub(crate) fn of_a_backup(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
     let source = (field.aws.cluster("111111111111", "orders-prod")).context("the source of the backup")?;
     timeout(field.primary, "lifeboat-shop-primary", SHORT)?;
     let throttled = source.throttle_api_server().context("an API server")?;
@@ -37,7 +37,7 @@ pub(crate) fn of_a_backup(field: &Field<'_>, told: &Narrator) -> Result<()> {
 }
 
 /// Waits until the job of a checkpoint is claimed for longer than all this takes.
-fn long_claim(field: &Field<'_>, who: &Client, bucket: &str, checkpoint: &str) -> Result<String> {
+fn long_claim(field: &TestAccounts<'_>, who: &Client, bucket: &str, checkpoint: &str) -> Result<String> {
     let (folder, _) = checkpoint.rsplit_once('/').context("a key of a job")?;
     field.until("wait for the next invocation", || {
         field.tick()?;
@@ -55,13 +55,13 @@ fn long_claim(field: &Field<'_>, who: &Client, bucket: &str, checkpoint: &str) -
     })
 }
 
-fn is_backing_up(field: &Field<'_>) -> Result<bool> {
+fn is_backing_up(field: &TestAccounts<'_>) -> Result<bool> {
     Ok(!field.status("shop")?["backup"].is_null())
 }
 
 /// Waits for the first checkpoint of a job of this kind. `holds` is asked on the way.
 fn first_checkpoint(
-    field: &Field<'_>,
+    field: &TestAccounts<'_>,
     who: &Client,
     bucket: &str,
     kind: &str,
@@ -78,7 +78,7 @@ fn first_checkpoint(
 
 /// Restores into a cluster that seems to be in other hands, with invocations too short to wait for their end, sees that
 /// the next one goes on, and cancels.
-pub(crate) fn of_a_restore(field: &Field<'_>, told: &Narrator) -> Result<()> {
+pub(crate) fn of_a_restore(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
     let target = (field.aws.cluster("222222222222", "orders-dr")).context("the target of the restore")?;
     target.apply(FOREIGN)?;
     timeout(field.recovery, "lifeboat-shop-recovery", SHORT)?;
@@ -126,7 +126,7 @@ fn timeout(who: &Client, function: &str, seconds: &str) -> Result<()> {
     who.json(&arguments).map(|_| ())
 }
 
-fn restore_state(field: &Field<'_>) -> Result<String> {
+fn restore_state(field: &TestAccounts<'_>) -> Result<String> {
     let status = field.status("shop")?;
     let restores = list(&status["restores"]).iter();
     let mut found = restores.filter(|restore| text(&restore["token"]).starts_with("too-long"));

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use lifeboat_local::FunctionLog;
 use serde_json::Value;
 
-use crate::field::{list, text};
+use crate::accounts::{list, text};
 
 /// Lines that Lambda writes, and not the function.
 const OF_LAMBDA: &[&str] = &[

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use lifeboat_tests::aws::tell_and;
 
 mod access;
-mod field;
+mod accounts;
 mod forgeries;
 mod grants;
 mod interruptions;

@@ -7,11 +7,11 @@ use anyhow::{Context, Result, ensure};
 use lifeboat_tests::aws::client::Client;
 use serde_json::Value;
 
-use crate::field::{Field, TOPIC, list, text};
+use crate::accounts::{TOPIC, TestAccounts, list, text};
 use crate::grants::Grant;
 
 /// Every grant of every role, bucket, key and topic that the stacks have made.
-pub(crate) fn grants(field: &Field<'_>) -> Result<Vec<Grant>> {
+pub(crate) fn grants(field: &TestAccounts<'_>) -> Result<Vec<Grant>> {
     let mut grants = Vec::new();
     for who in [field.primary, field.recovery] {
         roles(who, &mut grants)?;

@@ -13,7 +13,7 @@ use lifeboat_tests::aws::client::Client;
 use lifeboat_tests::canary::Canary;
 use serde_json::Value;
 
-use crate::field::{Field, PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, VAULT, list, text};
+use crate::accounts::{PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, TestAccounts, VAULT, list, text};
 
 /// What only a secret contains.
 const MARKS: &[(&str, &str)] = &[
@@ -38,7 +38,7 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// Gathers them: the value of the Secret in the clusters, the data keys of the points in the vault, and the
     /// credentials of every function.
-    pub(crate) fn gather(field: &Field<'_>) -> Result<Self> {
+    pub(crate) fn gather(field: &TestAccounts<'_>) -> Result<Self> {
         let mut texts = vec![("the value of a Secret".to_owned(), Canary::new(CANARY))];
         texts.extend(
             MARKS
@@ -97,7 +97,7 @@ impl Secrets {
 }
 
 /// The data keys of every point in the vault, unwrapped by an administrator of the recovery account.
-fn data_keys(field: &Field<'_>) -> Result<Vec<Vec<u8>>> {
+fn data_keys(field: &TestAccounts<'_>) -> Result<Vec<Vec<u8>>> {
     let mut keys = Vec::new();
     for name in field.keys(field.recovery, VAULT, "shop/points/")? {
         if !name.ends_with("/manifest.json") {
@@ -133,7 +133,11 @@ fn data_keys(field: &Field<'_>) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Searches everything that the run has left.
-pub(crate) fn are_kept(field: &Field<'_>, secrets: &Secrets, said: &[(String, String)]) -> Result<usize> {
+pub(crate) fn are_kept(
+    field: &TestAccounts<'_>,
+    secrets: &Secrets,
+    said: &[(String, String)],
+) -> Result<usize> {
     for log in field.aws.function_logs() {
         secrets.are_not_in(&format!("the log of {}", log.function), log.text.as_bytes())?;
     }
@@ -157,7 +161,7 @@ pub(crate) fn are_kept(field: &Field<'_>, secrets: &Secrets, said: &[(String, St
     Ok(objects)
 }
 
-fn copy(field: &Field<'_>, who: &Client, bucket: &str) -> Result<std::path::PathBuf> {
+fn copy(field: &TestAccounts<'_>, who: &Client, bucket: &str) -> Result<std::path::PathBuf> {
     let folder = field.file(bucket);
     let to = folder.to_string_lossy().into_owned();
     std::fs::create_dir_all(&folder)?;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use lifeboat_local::{AuditEntry, Decision};
-use lifeboat_tests::aws::Story;
+use lifeboat_tests::aws::Scenario;
 use lifeboat_tests::aws::client::Client;
-use lifeboat_tests::stage::Narrator;
+use lifeboat_tests::environment::Reporter;
 use serde_json::{Value, json};
 
-use crate::field::{Field, PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, TOPIC, VAULT, list, text};
+use crate::accounts::{PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, TOPIC, TestAccounts, VAULT, list, text};
 use crate::forgeries::{self, Forgeries};
 use crate::grants::{Call, Grant, compare};
 use crate::secrets::{self, Secrets};
@@ -77,8 +77,8 @@ const UNUSED: &[(&str, &str, &str)] = &[
 
 /// Goes on where the tour ends until nothing is left but what must outlive the stacks, and holds all of it to what it
 /// was trusted with.
-pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
-    let field = Field::of(story)?;
+pub(crate) fn go_on(story: &Scenario<'_>, told: &mut Reporter) -> Result<()> {
+    let field = TestAccounts::of(story)?;
     let mut said = use_everything(&field, told)?;
 
     told.step("update", "New code by an update of the stacks");
@@ -126,7 +126,7 @@ pub(crate) fn go_on(story: &Story<'_>, told: &mut Narrator) -> Result<()> {
 }
 
 /// Does what the tour leaves out. Gives what was told on the way, with where.
-fn use_everything(field: &Field<'_>, told: &mut Narrator) -> Result<Vec<(String, String)>> {
+fn use_everything(field: &TestAccounts<'_>, told: &mut Reporter) -> Result<Vec<(String, String)>> {
     told.step("forge", "Forgeries of somebody who can write into the buckets");
     let queue = listen(field)?;
     let forgeries = forgeries::attempt(field, told)?;
@@ -158,7 +158,7 @@ fn use_everything(field: &Field<'_>, told: &mut Narrator) -> Result<Vec<(String,
 }
 
 /// The client takes the address of queues from an older rule than that of all else.
-fn sqs(field: &Field<'_>, arguments: &[&str]) -> Result<Value> {
+fn sqs(field: &TestAccounts<'_>, arguments: &[&str]) -> Result<Value> {
     let endpoint = field.aws.endpoint();
     let mut all = vec!["sqs"];
     all.extend(arguments);
@@ -167,7 +167,7 @@ fn sqs(field: &Field<'_>, arguments: &[&str]) -> Result<Value> {
 }
 
 /// A queue that hears every notice.
-fn listen(field: &Field<'_>) -> Result<String> {
+fn listen(field: &TestAccounts<'_>) -> Result<String> {
     let made = sqs(field, &["create-queue", "--queue-name", "lifeboat-issues"])?;
     let queue = text(&made["QueueUrl"]).to_owned();
     let names = [
@@ -194,7 +194,7 @@ fn listen(field: &Field<'_>) -> Result<String> {
 }
 
 /// Everything that the queue has heard since the last time.
-fn heard(field: &Field<'_>, queue: &str) -> Result<Vec<String>> {
+fn heard(field: &TestAccounts<'_>, queue: &str) -> Result<Vec<String>> {
     let mut notices = Vec::new();
     loop {
         let receive = [
@@ -221,7 +221,7 @@ fn heard(field: &Field<'_>, queue: &str) -> Result<Vec<String>> {
 }
 
 /// Waits until the forgeries have been told of, and holds that nothing came of them.
-fn settle(field: &Field<'_>, queue: &str, forgeries: &Forgeries) -> Result<Vec<String>> {
+fn settle(field: &TestAccounts<'_>, queue: &str, forgeries: &Forgeries) -> Result<Vec<String>> {
     field.tick()?;
     let notices = heard(field, queue)?;
     forgeries::came_to_nothing(field, forgeries, &notices)?;
@@ -229,14 +229,14 @@ fn settle(field: &Field<'_>, queue: &str, forgeries: &Forgeries) -> Result<Vec<S
     Ok(notices)
 }
 
-fn points(field: &Field<'_>) -> Result<Vec<String>> {
+fn points(field: &TestAccounts<'_>) -> Result<Vec<String>> {
     let answer = field.ask(&json!({"points": {"application": "shop"}}))?;
     let points = list(&answer["points"]["points"]).iter();
     Ok(points.map(|point| text(&point["point"]).to_owned()).collect())
 }
 
 /// Keeps one point only, and makes another.
-fn retain(field: &Field<'_>, told: &Narrator) -> Result<()> {
+fn retain(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
     let before = points(field)?;
     ensure!(!before.is_empty(), "the tour has left no recovery point");
     // A point younger than a day is never deleted.
@@ -265,7 +265,7 @@ fn retain(field: &Field<'_>, told: &Narrator) -> Result<()> {
 }
 
 /// Changes what the coordinator remembers of each point, as time would.
-fn age(field: &Field<'_>, what: &str) -> Result<()> {
+fn age(field: &TestAccounts<'_>, what: &str) -> Result<()> {
     let file = field.file("state").to_string_lossy().into_owned();
     let key = ["--bucket", STATE, "--key", "state/shop.json"];
     field.until("age the points", || {
@@ -289,7 +289,7 @@ fn age(field: &Field<'_>, what: &str) -> Result<()> {
 }
 
 /// Makes the state say that the point was verified long ago, and waits until it was verified now.
-fn verify_again(field: &Field<'_>) -> Result<()> {
+fn verify_again(field: &TestAccounts<'_>) -> Result<()> {
     age(field, "verifiedAt")?;
     field.until("wait for the check", || {
         field.tick()?;
@@ -320,7 +320,7 @@ fn parameter<'a>(parameters: &'a Value, name: &str) -> &'a str {
 }
 
 /// Deploys the delegates again from another key, so that each registers itself once more.
-fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
+fn update(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
     for who in [field.primary, field.recovery] {
         let stacks = stacks(who)?;
         let (stack, parameters) = stacks
@@ -375,7 +375,7 @@ fn update(field: &Field<'_>, told: &Narrator) -> Result<()> {
 
 /// Changes the key of the code, as `aws cloudformation deploy` does, which looks every thirty seconds only whether it
 /// is done.
-fn change(field: &Field<'_>, who: &Client, stack: &str, parameters: &Value, key: &str) -> Result<()> {
+fn change(field: &TestAccounts<'_>, who: &Client, stack: &str, parameters: &Value, key: &str) -> Result<()> {
     let kept = list(parameters)
         .iter()
         .map(|parameter| text(&parameter["ParameterKey"]))
@@ -412,7 +412,7 @@ fn change(field: &Field<'_>, who: &Client, stack: &str, parameters: &Value, key:
 }
 
 /// Waits until a stack is as it should be.
-fn complete(field: &Field<'_>, who: &Client, stack: &str, wanted: &str) -> Result<()> {
+fn complete(field: &TestAccounts<'_>, who: &Client, stack: &str, wanted: &str) -> Result<()> {
     field.until("wait for a stack", || {
         let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
         let status = text(&described["Stacks"][0]["StackStatus"]);
@@ -427,7 +427,7 @@ fn complete(field: &Field<'_>, who: &Client, stack: &str, wanted: &str) -> Resul
 
 /// The CloudFormation of this machine removes the function of a custom resource before it could answer to its end. Its
 /// part is played here, with the event that the resource was last changed with.
-fn play_end(field: &Field<'_>, who: &Client, stack: &str) -> Result<()> {
+fn play_end(field: &TestAccounts<'_>, who: &Client, stack: &str) -> Result<()> {
     let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
     let id = text(&described["Stacks"][0]["StackId"]);
     let asked = field.aws.custom_resources();
@@ -461,7 +461,7 @@ Resources:
 ";
 
 /// Deletes every stack of an account, those that import from others first, and gives their events.
-fn delete(field: &Field<'_>, who: &Client, told: &Narrator) -> Result<Vec<(String, String)>> {
+fn delete(field: &TestAccounts<'_>, who: &Client, told: &Reporter) -> Result<Vec<(String, String)>> {
     let mut events = Vec::new();
     let mut names: Vec<String> = stacks(who)?.into_iter().map(|(name, _)| name).collect();
     // An export that is imported cannot be deleted: the application's stack goes first.
@@ -487,7 +487,7 @@ fn delete(field: &Field<'_>, who: &Client, told: &Narrator) -> Result<Vec<(Strin
 }
 
 /// What must outlive the stacks.
-fn stays(field: &Field<'_>) -> Result<()> {
+fn stays(field: &TestAccounts<'_>) -> Result<()> {
     for (who, bucket) in [
         (field.primary, PRIMARY_SCRATCH),
         (field.recovery, RECOVERY_SCRATCH),
@@ -523,7 +523,7 @@ fn stays(field: &Field<'_>) -> Result<()> {
 
 /// Holds that IAM refused nothing: the first `while_deployed` calls none at all, the later ones only what the
 /// coordinator asks of a bucket whose policy has gone with its stack.
-fn nothing_refused(field: &Field<'_>, while_deployed: usize) -> Result<()> {
+fn nothing_refused(field: &TestAccounts<'_>, while_deployed: usize) -> Result<()> {
     let is_of_the_end = |at: usize, entry: &AuditEntry| {
         at >= while_deployed
             && entry.principal.contains("/LifeboatCoordinator-")
@@ -547,7 +547,7 @@ fn nothing_refused(field: &Field<'_>, while_deployed: usize) -> Result<()> {
 }
 
 /// Holds what IAM was asked against what the policies grant.
-fn needed_and_enough(field: &Field<'_>, grants: &[Grant], told: &Narrator) -> Result<()> {
+fn needed_and_enough(field: &TestAccounts<'_>, grants: &[Grant], told: &Reporter) -> Result<()> {
     let audit = field.aws.audit();
     let calls: BTreeSet<Call> = audit
         .iter()

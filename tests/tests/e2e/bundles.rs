@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use lifeboat_tests::environment::Environment;
 use lifeboat_tests::prove::{Wish, prove};
-use lifeboat_tests::stage::Stage;
 
 #[test]
 fn awkward_manifests_come_back() {
-    let stage = Stage::default();
+    let stage = Environment::default();
     let folder = tempfile::tempdir().unwrap();
     let wish = Wish {
         bundle: Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles"),

@@ -2,7 +2,7 @@
 
 use lifeboat_tests::workspace::Workspace;
 
-use crate::support::{Running, bare, block, census, fill, kubeconfig, point_folders, written};
+use crate::support::{Running, bare, block, fill, kubeconfig, point_folders, snapshot, written};
 
 /// Enough that a run can be stopped in its middle.
 const OBJECTS: usize = 1_500;
@@ -33,16 +33,16 @@ fn a_second_run_at_the_same_time_is_refused() {
     let target = bare("busy-target");
     let to = kubeconfig(&target);
     let restore = ["restore", "latest", "--kubeconfig", &to];
-    let http = block(lifeboat_tests::census::http::Http::connect(target.kubeconfig())).unwrap();
+    let http = block(lifeboat_tests::snapshot::http::Http::connect(target.kubeconfig())).unwrap();
     let mut first = Running::start(&workspace, &restore);
     first.stop_when("the lease of the restore was there", || {
         block(http.get(LEASE)).is_ok()
     });
-    let before = census(&target);
+    let before = snapshot(&target);
     let second = workspace.run(&restore).unwrap();
     assert_eq!(second.code, Some(7), "{}{}", second.stdout, second.stderr);
     assert!(second.stderr.contains("LB-0701"), "{}", second.stderr);
-    assert_eq!(written(&before, &census(&target)), Vec::<String>::new());
+    assert_eq!(written(&before, &snapshot(&target)), Vec::<String>::new());
     first.signal("CONT");
     let (code, log) = first.end();
     assert_eq!(code, Some(0), "{log}");

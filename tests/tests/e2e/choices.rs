@@ -2,12 +2,12 @@
 //! objects that exist.
 
 use lifeboat_local::Cluster;
-use lifeboat_tests::census::http::Http;
-use lifeboat_tests::census::{Census, Key, text};
+use lifeboat_tests::snapshot::http::Http;
+use lifeboat_tests::snapshot::{Key, Snapshot, text};
 use lifeboat_tests::workspace::Workspace;
 use serde_json::{Value, json};
 
-use crate::support::{bare, block, census, fill, kubeconfig, written};
+use crate::support::{bare, block, fill, kubeconfig, snapshot, written};
 
 const OBJECTS: usize = 400;
 
@@ -40,7 +40,7 @@ fn selection_namespaces_patches_and_existing_objects() {
     workspace
         .json(&["backup", "--cluster", "primary", "--kubeconfig", &from], &[0])
         .unwrap();
-    let original = census(&source);
+    let original = snapshot(&source);
     drop(source);
     let target = bare("choice-target");
 
@@ -59,8 +59,8 @@ fn restore(workspace: &Workspace, target: &Cluster, more: &[&str]) -> Value {
 }
 
 /// The objects of a namespace, as they are called in `named`.
-fn inside(census: &Census, namespace: &str, named: &str) -> Vec<Key> {
-    let mut keys: Vec<Key> = census
+fn inside(snapshot: &Snapshot, namespace: &str, named: &str) -> Vec<Key> {
+    let mut keys: Vec<Key> = snapshot
         .objects
         .keys()
         .filter(|key| key.namespace == namespace || (key.type_name == "namespaces" && key.name == namespace))
@@ -82,7 +82,7 @@ fn inside(census: &Census, namespace: &str, named: &str) -> Vec<Key> {
 }
 
 fn a_left_out_definition_is_named(workspace: &Workspace, target: &Cluster) {
-    let before = census(target);
+    let before = snapshot(target);
     let to = kubeconfig(target);
     // The objects of this namespace are custom resources.
     let run = workspace
@@ -101,17 +101,17 @@ fn a_left_out_definition_is_named(workspace: &Workspace, target: &Cluster) {
         said.contains("LB-0605") && said.contains("certificates.bench.example.com"),
         "{said}"
     );
-    assert_eq!(written(&before, &census(target)), Vec::<String>::new());
+    assert_eq!(written(&before, &snapshot(target)), Vec::<String>::new());
 }
 
-fn one_namespace(workspace: &Workspace, target: &Cluster, original: &Census) {
-    let before = census(target);
+fn one_namespace(workspace: &Workspace, target: &Cluster, original: &Snapshot) {
+    let before = snapshot(target);
     restore(
         workspace,
         target,
         &[&["--namespace", "bench-01"], &WITHOUT[..]].concat(),
     );
-    let after = census(target);
+    let after = snapshot(target);
     let new: Vec<Key> = after
         .objects
         .keys()
@@ -122,10 +122,10 @@ fn one_namespace(workspace: &Workspace, target: &Cluster, original: &Census) {
 }
 
 fn under_another_name(workspace: &Workspace, target: &Cluster) {
-    let before = census(target);
+    let before = snapshot(target);
     let arguments = ["--namespace", "bench-01", "--map-namespace", "bench-01=copy"];
     restore(workspace, target, &[&arguments[..], &WITHOUT[..]].concat());
-    let after = census(target);
+    let after = snapshot(target);
     assert_eq!(
         inside(&after, "copy", "copy"),
         inside(&before, "bench-01", "copy"),
@@ -159,7 +159,7 @@ patches:
     let file = file.to_string_lossy().into_owned();
     let arguments = ["--namespace", "bench-09", "--patches", &file];
     let report = restore(workspace, target, &[&arguments[..], &WITHOUT[..]].concat());
-    let after = census(target);
+    let after = snapshot(target);
     let deployments: Vec<_> = after
         .of_type("deployments.apps")
         .filter(|(key, _)| key.namespace == "bench-09")
@@ -179,7 +179,7 @@ patches:
 
 fn existing_objects(workspace: &Workspace, target: &Cluster) {
     let http = block(Http::connect(target.kubeconfig())).unwrap();
-    let state = census(target);
+    let state = snapshot(target);
     let maps: Vec<&Key> = state
         .of_type("configmaps")
         .map(|(key, _)| key)

@@ -1,10 +1,10 @@
 //! `kill -9` at any moment, and then the same command again.
 
-use lifeboat_tests::sameness::differing;
-use lifeboat_tests::stage::pause;
+use lifeboat_tests::environment::pause;
+use lifeboat_tests::equivalence::differing;
 use lifeboat_tests::workspace::Workspace;
 
-use crate::support::{Running, bare, census, fill, kubeconfig, moments, point_folders};
+use crate::support::{Running, bare, fill, kubeconfig, moments, point_folders, snapshot};
 
 /// The seed of the moments; printed with a failure, so that it can be tried again.
 const SEED: u64 = 0x11fe_b0a7;
@@ -83,7 +83,7 @@ fn killed_commands_continue_and_end_in_the_same_state() {
     let arguments = restore(&to);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (_, run) = workspace.json(&arguments, &[0]).unwrap();
-    let expected = census(&target);
+    let expected = snapshot(&target);
     drop(target);
 
     for moment in moments(SEED + 1, ROUNDS, run.wall_seconds) {
@@ -106,7 +106,7 @@ fn killed_commands_continue_and_end_in_the_same_state() {
             again.stderr
         );
         assert_eq!(
-            differing(&expected, &census(&target)),
+            differing(&expected, &snapshot(&target)),
             Vec::<String>::new(),
             "killed after {moment:?} (seed {SEED:#x})"
         );

@@ -6,7 +6,7 @@ use lifeboat_local::Cluster;
 use lifeboat_tests::child;
 use lifeboat_tests::workspace::Workspace;
 
-use crate::support::{bare, census, copy, fill, kubeconfig, point_folders, written};
+use crate::support::{bare, copy, fill, kubeconfig, point_folders, snapshot, written};
 
 const OBJECTS: usize = 120;
 
@@ -21,13 +21,13 @@ fn what_is_not_right_is_refused_and_nothing_is_written() {
     workspace.json(&backup, &[0]).unwrap();
     drop(source);
     let target = bare("refusal-target");
-    let before = census(&target);
+    let before = snapshot(&target);
 
     flipped_bytes(&workspace, &target);
     cut_and_swapped_files(&workspace, &target);
     wrong_keys(&workspace, &target);
 
-    assert_eq!(written(&before, &census(&target)), Vec::<String>::new());
+    assert_eq!(written(&before, &snapshot(&target)), Vec::<String>::new());
 }
 
 /// `restore latest` from another store; the code of the refusal must be one of `codes`.

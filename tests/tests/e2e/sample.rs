@@ -3,15 +3,15 @@
 
 use lifeboat_local::{CANARY, Cluster, ClusterOptions, Sample};
 use lifeboat_tests::canary::Canary;
+use lifeboat_tests::environment::{Environment, Reporter};
 use lifeboat_tests::prove::{self, Sides, Verdict};
-use lifeboat_tests::stage::{Narrator, Stage};
 use lifeboat_tests::workspace::Workspace;
 
-use crate::support::{census, kubeconfig};
+use crate::support::{kubeconfig, snapshot};
 
 #[test]
 fn the_sample_application_comes_back_and_keeps_its_secrets() {
-    let stage = Stage::default();
+    let stage = Environment::default();
     let clusters = stage
         .clusters(vec![
             ClusterOptions::named("sample-source").with_nodes(2),
@@ -19,7 +19,7 @@ fn the_sample_application_comes_back_and_keeps_its_secrets() {
         ])
         .unwrap();
     let (source, target) = (&*clusters[0], &*clusters[1]);
-    let mut told = Narrator::default();
+    let mut told = Reporter::default();
     let mut verdict = Verdict::default();
     let sample = Sample::install(source).unwrap();
     prove::settle(source, &mut verdict, &told);
@@ -45,7 +45,7 @@ fn the_sample_application_comes_back_and_keeps_its_secrets() {
 fn secrets_stay_secret(workspace: &Workspace, source: &Cluster, target: &Cluster) {
     let canary = Canary::new(CANARY);
     // The search itself must work: the canary is in the source, encoded as Secrets are.
-    let planted = census(source)
+    let planted = snapshot(source)
         .objects
         .iter()
         .filter(|(key, object)| {

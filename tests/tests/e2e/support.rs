@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_tests::bench::floor::Bare;
 use lifeboat_tests::bench::objects::{prerequisites, samples};
-use lifeboat_tests::census::http::Http;
-use lifeboat_tests::census::{Census, Key};
-use lifeboat_tests::stage::pause;
+use lifeboat_tests::environment::pause;
+use lifeboat_tests::snapshot::http::Http;
+use lifeboat_tests::snapshot::{Key, Snapshot};
 use lifeboat_tests::workspace::Workspace;
 use tokio::runtime::Runtime;
 
@@ -59,18 +59,18 @@ pub(crate) fn fill(cluster: &Cluster, objects: usize) {
 }
 
 /// Everything that a cluster holds.
-pub(crate) fn census(cluster: &Cluster) -> Census {
+pub(crate) fn snapshot(cluster: &Cluster) -> Snapshot {
     block(async {
         let http = Http::connect(cluster.kubeconfig()).await.unwrap();
-        Census::take(&http).await.unwrap()
+        Snapshot::take(&http).await.unwrap()
     })
 }
 
 /// The objects that were written, made or deleted between two censuses; but for Leases, which the API
 /// server renews by itself.
-pub(crate) fn written(before: &Census, after: &Census) -> Vec<String> {
-    let version = |census: &Census, key: &Key| {
-        let metadata = &census.get(key)?["metadata"];
+pub(crate) fn written(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    let version = |snapshot: &Snapshot, key: &Key| {
+        let metadata = &snapshot.get(key)?["metadata"];
         Some(format!("{} {}", metadata["uid"], metadata["resourceVersion"]))
     };
     let keys: BTreeSet<&Key> = before.objects.keys().chain(after.objects.keys()).collect();

@@ -10,7 +10,7 @@ use lifeboat_store::ports::{StoreError, StoreOperation};
 use crate::AwsError;
 
 /// What was asked of S3, for the message of what went wrong.
-pub(super) struct Asked {
+pub(super) struct RequestContext {
     pub(super) operation: StoreOperation,
     /// The IAM action that allows it.
     pub(super) action: &'static str,
@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) bucket: String,
 }
 
-impl Asked {
+impl RequestContext {
     pub(super) fn error<E>(&self, error: SdkError<E, HttpResponse>) -> StoreError
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
@@ -58,7 +58,7 @@ impl Asked {
 }
 
 /// S3 gives an entity tag with every object; an answer without one is not from S3.
-pub(super) fn no_tag(asked: &Asked) -> StoreError {
+pub(super) fn no_tag(asked: &RequestContext) -> StoreError {
     let what = "the answer holds no ETag";
     asked.failure(AwsError::unexpected(asked.action, &asked.url, what))
 }

@@ -10,7 +10,7 @@ use lifeboat_model::ObjectKey;
 use lifeboat_store::ports::{Listed, StoreError, StoreOperation};
 
 use super::Inner;
-use super::error::Asked;
+use super::error::RequestContext;
 
 /// The most keys that S3 gives in one answer.
 const PAGE: usize = 1000;
@@ -89,7 +89,7 @@ impl Inner {
 }
 
 /// The token for the rest, if there is one.
-fn next(answer: &ListObjectsV2Output, asked: &Asked) -> Result<Option<String>, StoreError> {
+fn next(answer: &ListObjectsV2Output, asked: &RequestContext) -> Result<Option<String>, StoreError> {
     if answer.is_truncated() != Some(true) {
         return Ok(None);
     }

@@ -8,9 +8,9 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>, "Conditional write
 /// behavior"). The SDK does not.
 #[derive(Debug)]
-pub(super) struct ConflictsPass;
+pub(super) struct RetryWriteConflicts;
 
-impl ClassifyRetry for ConflictsPass {
+impl ClassifyRetry for RetryWriteConflicts {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         match context.response() {
             Some(response) if response.status().as_u16() == 409 => RetryAction::transient_error(),

@@ -168,7 +168,7 @@ impl S3Upload {
         // 404: the upload is not there any more, perhaps because an attempt whose answer was lost
         // completed it.
         let ours = (self.store)
-            .made_by(&self.key, &self.nonce, StoreOperation::Finish)
+            .written_by_nonce(&self.key, &self.nonce, StoreOperation::Finish)
             .await?;
         match (ours, status) {
             (Some(etag), _) => Ok(etag),

@@ -7,7 +7,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use lifeboat_model::ObjectKey;
-use lifeboat_store::ports::{ETag, Ids, StoreError, StoreOperation};
+use lifeboat_store::ports::{ETag, Randomness, StoreError, StoreOperation};
 
 use super::Inner;
 use super::error::no_tag;
@@ -20,7 +20,7 @@ pub(super) const NONCE: &str = "lifeboat-write";
 pub(super) struct Nonce(String);
 
 impl Nonce {
-    pub(super) fn new(ids: &dyn Ids) -> Self {
+    pub(super) fn new(ids: &dyn Randomness) -> Self {
         let mut bytes = [0; 16];
         ids.random(&mut bytes);
         Self(hex::encode(bytes))
@@ -96,7 +96,7 @@ impl Inner {
                 problem: "there is no such bucket",
             });
         }
-        match self.made_by(key, nonce, condition.operation()).await? {
+        match self.written_by_nonce(key, nonce, condition.operation()).await? {
             Some(etag) => Ok(etag),
             None => Err(condition.refused(asked.url)),
         }
@@ -106,7 +106,7 @@ impl Inner {
     ///
     /// # Errors
     /// Where that cannot be told: then neither success nor refusal is known.
-    pub(super) async fn made_by(
+    pub(super) async fn written_by_nonce(
         &self,
         key: &ObjectKey,
         nonce: &Nonce,

@@ -11,7 +11,7 @@ use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksError, EksTokenSo
 use lifeboat_model::{Code, ErrorKind};
 use lifeboat_system::SystemClock;
 
-use crate::world::{ACCOUNT, context, context_of, run};
+use crate::fixture::{ACCOUNT, context, context_of, run};
 
 const NAME: &str = "orders-prod";
 

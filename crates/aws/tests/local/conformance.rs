@@ -5,8 +5,8 @@ use lifeboat_model::{Code, ErrorKind, ObjectKey};
 use lifeboat_store::conformance;
 use lifeboat_store::ports::{ETag, ObjectStore, StoreError};
 
-use crate::road::Road;
-use crate::world::{account, bucket, context, context_at, context_of, run, s3, store, store_at};
+use crate::fault_proxy::FaultProxy;
+use crate::fixture::{account, bucket, context, context_at, context_of, run, s3, store, store_at};
 
 fn key(text: &str) -> ObjectKey {
     ObjectKey::parse(text).unwrap()
@@ -140,7 +140,7 @@ fn who_may_not_is_told_which_action_on_which_bucket() {
 #[test]
 fn every_request_names_the_owner_of_the_bucket() {
     run(async {
-        let road = Road::open().await;
+        let road = FaultProxy::open().await;
         let location = bucket().await;
         let owned = store_at(&context_at(road.endpoint()), location);
         let (name, other) = (key("shop/x"), key("shop/y"));

@@ -9,7 +9,7 @@ use lifeboat_format::keys::{DataKey, Fingerprint};
 use lifeboat_model::{Arn, Code, ErrorKind};
 use lifeboat_store::ports::{KeyUnwrapper as _, Signer as _};
 
-use crate::world::{context, run};
+use crate::fixture::{context, run};
 
 fn kms() -> aws_sdk_kms::Client {
     // An RSA key of 4096 bits takes the local AWS seconds, and a busy machine many of them.

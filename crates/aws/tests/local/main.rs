@@ -4,8 +4,8 @@
 
 mod clusters;
 mod conformance;
+mod fault_proxy;
+mod fixture;
 mod keys;
-mod lost;
+mod lost_responses;
 mod points;
-mod road;
-mod world;

@@ -12,14 +12,14 @@ use lifeboat_format::manifest::{
 };
 use lifeboat_format::{BatchBuilder, Compressor, RecipientKey};
 use lifeboat_model::{ApplicationName, ClusterName, Filter, ObjectKey, RecoveryPointId};
-use lifeboat_recovery_point::{PointState, PointWriter, Silent, Vault, WrittenPacks, seal};
+use lifeboat_recovery_point::{PointRepository, PointState, PointWriter, Silent, WrittenPacks, seal};
 use lifeboat_store::failing::{FailingStore, Fault, Moment};
 use lifeboat_store::memory::MemoryLock;
 use lifeboat_store::ports::{ObjectStore, Signer as _};
-use lifeboat_system::SystemIds;
+use lifeboat_system::SystemRandomness;
 
+use crate::fixture::{bucket, context, run, s3, store};
 use crate::keys::key;
-use crate::world::{bucket, context, run, s3, store};
 
 const OLDER: &str = "20261121T100000Z-aaaaaa";
 const NEWER: &str = "20261121T110000Z-bbbbbb";
@@ -56,8 +56,8 @@ fn point(id: &str) -> RecoveryPointId {
     RecoveryPointId::parse(id).unwrap()
 }
 
-fn vault(store: &Arc<dyn ObjectStore>) -> Vault {
-    Vault::new(Arc::clone(store), shop())
+fn vault(store: &Arc<dyn ObjectStore>) -> PointRepository {
+    PointRepository::new(Arc::clone(store), shop())
 }
 
 /// Packs and seals one cluster. `padding` makes each object larger.
@@ -69,7 +69,7 @@ async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: us
         &point(id),
         &cluster,
         &keys.recipient,
-        &SystemIds,
+        &SystemRandomness,
     );
     let mut writer = made.map_err(|e| e.to_string())?;
     if padding == 0 {
@@ -81,7 +81,7 @@ async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: us
         for number in half {
             // Random, so that it stays as large when compressed.
             let mut noise = vec![0; padding / 2];
-            lifeboat_store::ports::Ids::random(&SystemIds, &mut noise);
+            lifeboat_store::ports::Randomness::random(&SystemRandomness, &mut noise);
             let text = hex::encode(noise);
             let object = format!(
                 r#"{{"metadata":{{"name":"n-{number}","namespace":"shop","uid":"u-{number}"}},"data":{{"n":"{text}"}}}}"#
@@ -154,8 +154,8 @@ async fn assert_whole(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys) {
         .await
         .unwrap();
     opened.verify_digests(&Silent).await.unwrap();
-    let unlocked = opened.unlock(&keys.unwrapper).await.unwrap();
-    let report = unlocked.verify_contents(&Silent).await.unwrap();
+    let readable = opened.decrypt(&keys.unwrapper).await.unwrap();
+    let report = readable.verify_contents(&Silent).await.unwrap();
     assert_eq!(report.objects, OBJECTS);
 }
 
@@ -172,7 +172,7 @@ async fn killed_at_every_call(location: &S3Location, padding: usize, moments: &[
             let failing = Arc::new(FailingStore::new(place, Fault::at(call, *moment)));
             let through: Arc<dyn ObjectStore> = failing.clone();
             let result = backup(&through, NEWER, &keys, padding).await;
-            if !failing.died() {
+            if !failing.is_crashed() {
                 result.unwrap();
                 calls = call;
                 break;
@@ -199,7 +199,7 @@ async fn check_after_death(store: &Arc<dyn ObjectStore>, keys: &Keys, at: &str) 
         assert_whole(store, NEWER, keys).await;
     }
     let lock = MemoryLock::new(shop());
-    vault(store).remove_rubbish(&lock).await.unwrap();
+    vault(store).prune_incomplete(&lock).await.unwrap();
     let folders = store.list_folders("shop/points/").await.unwrap();
     assert_eq!(folders, ids, "{at}");
     backup(store, NEXT, keys, 0).await.unwrap();

@@ -6,9 +6,9 @@ use lifeboat_jobs::split::OBJECTS_PER_PART;
 
 use crate::tests::*;
 
-/// Pulls the brake when something has happened so many times.
+/// Cancels the capture when something has happened so many times.
 struct PullAt<'a, F> {
-    brake: &'a Brake,
+    cancellation: &'a CancellationToken,
     left: u32,
     counts: F,
 }
@@ -18,7 +18,7 @@ impl<F: Fn(&CaptureEvent) -> bool> CaptureProgress for PullAt<'_, F> {
         if (self.counts)(event) {
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
-                self.brake.pull();
+                self.cancellation.cancel();
             }
         }
     }
@@ -32,17 +32,17 @@ fn pages(event: &CaptureEvent) -> bool {
 async fn run_until(
     api: &Api,
     options: &CaptureOptions,
-    from: Option<ListingProgress>,
+    from: Option<ListingCheckpoint>,
     (after, counts): (u32, fn(&CaptureEvent) -> bool),
     kept: &mut Kept,
 ) -> Ended {
-    let brake = Brake::new();
+    let cancellation = CancellationToken::new();
     let mut watch = PullAt {
-        brake: &brake,
+        cancellation: &cancellation,
         left: after,
         counts,
     };
-    let ended = capture_part(api, options, from, &brake, kept, &mut watch)
+    let ended = capture_part(api, options, from, &cancellation, kept, &mut watch)
         .await
         .unwrap();
     match ended {
@@ -61,7 +61,7 @@ async fn in_runs(api: &Api, options: &CaptureOptions, pages_each: u32) -> (Captu
         runs += 1;
         assert!(runs < 500, "it never ends");
         match run_until(api, options, from.take(), (pages_each, pages), &mut kept).await {
-            Ended::Whole(captured) => return (*captured, kept, runs),
+            Ended::Complete(captured) => return (*captured, kept, runs),
             Ended::Stopped(listing) => from = listing.map(|listing| *listing),
         }
     }
@@ -142,9 +142,10 @@ async fn a_run_that_hands_nothing_on_is_done_again() {
     };
     let mut lost = Kept::default();
     drop(run_until(&api, &options, Some(*first.clone()), (4, pages), &mut lost).await);
-    let Ended::Whole(captured) = run_until(&api, &options, Some(*first), (u32::MAX, pages), &mut kept).await
+    let Ended::Complete(captured) =
+        run_until(&api, &options, Some(*first), (u32::MAX, pages), &mut kept).await
     else {
-        panic!("nobody pulled the brake");
+        panic!("the capture was cancelled");
     };
     let (whole, in_one, _) = in_runs(&api, &options, u32::MAX).await;
     assert_eq!((*captured, kept.0), (whole, in_one.0));
@@ -183,10 +184,10 @@ where
         "{taken} carts are not the middle of the third page"
     );
     second_run.store(1, Ordering::SeqCst);
-    let Ended::Whole(captured) =
+    let Ended::Complete(captured) =
         run_until(&api, &options(), Some(*first), (u32::MAX, pages), &mut kept).await
     else {
-        panic!("nobody pulled the brake");
+        panic!("the capture was cancelled");
     };
     let expected: Vec<String> = (0..35).map(|n| format!("carts-{n:05}")).collect();
     assert_eq!(kept.names("carts"), expected);
@@ -280,7 +281,7 @@ async fn another_cluster_under_the_same_name_is_not_gone_on_with() {
         &server.api(),
         &options(),
         first.map(|first| *first),
-        &Brake::new(),
+        &CancellationToken::new(),
         &mut kept,
         &mut Unwatched,
     )

@@ -108,7 +108,7 @@ impl Event {
 
 /// What is deployed.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct StackSpec {
     /// The name of the stack.
     pub stack: String,
     /// The template.
@@ -156,21 +156,21 @@ pub struct Deployed {
 /// LB-1005 where it does not come about, LB-1006 where it cannot be changed, or that of a call.
 pub async fn deploy(
     stacks: &dyn Stacks,
-    wanted: &Wanted,
+    wanted: &StackSpec,
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Deployed, Failure> {
-    Deploying { stacks, wanted, tell }.run().await
+    Deployment { stacks, wanted, tell }.run().await
 }
 
-struct Deploying<'a> {
+struct Deployment<'a> {
     stacks: &'a dyn Stacks,
-    wanted: &'a Wanted,
+    wanted: &'a StackSpec,
     tell: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-impl Deploying<'_> {
+impl Deployment<'_> {
     async fn run(&self) -> Result<Deployed, Failure> {
-        let stack = self.at_rest().await?;
+        let stack = self.wait_until_stable().await?;
         let change = self.change(stack.as_ref());
         self.stacks.create_change_set(&change).await?;
         if !self.is_needed(&change).await? {
@@ -185,7 +185,7 @@ impl Deploying<'_> {
             // Refused, or failed at once: the stack's own events say more than the call.
             Err(failure) => {
                 let stack = self.now().await?;
-                self.news(&mut seen).await?;
+                self.report_new_events(&mut seen).await?;
                 if seen.since.is_empty() || !is_failure(&stack.status) {
                     return Err(failure);
                 }
@@ -204,7 +204,7 @@ impl Deploying<'_> {
     }
 
     /// The stack once nothing goes on with it; none where it has to be made.
-    async fn at_rest(&self) -> Result<Option<Stack>, Failure> {
+    async fn wait_until_stable(&self) -> Result<Option<Stack>, Failure> {
         let mut told = false;
         loop {
             let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
@@ -221,7 +221,7 @@ impl Deploying<'_> {
                     wait(PAUSE).await;
                 }
                 "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                    return Err(self.never_made(&stack.status).await);
+                    return Err(self.creation_failed(&stack.status).await);
                 }
                 "UPDATE_ROLLBACK_FAILED" => {
                     return Err(self.stuck(
@@ -301,7 +301,7 @@ impl Deploying<'_> {
         loop {
             // First the status, then the events: none of those that led to it is missed.
             let stack = self.now().await?;
-            self.news(seen).await?;
+            self.report_new_events(seen).await?;
             if !stack.status.ends_with("_IN_PROGRESS") {
                 return Ok(stack);
             }
@@ -318,7 +318,7 @@ impl Deploying<'_> {
         }))
     }
 
-    async fn news(&self, seen: &mut Seen) -> Result<(), Failure> {
+    async fn report_new_events(&self, seen: &mut Seen) -> Result<(), Failure> {
         let events = self.stacks.events(&self.wanted.stack).await?;
         for event in events.into_iter().rev() {
             if seen.before.insert(event.clone().name()) {
@@ -360,7 +360,7 @@ impl Deploying<'_> {
         problem.into()
     }
 
-    async fn never_made(&self, status: &str) -> Failure {
+    async fn creation_failed(&self, status: &str) -> Failure {
         let events = self.stacks.events(&self.wanted.stack).await.unwrap_or_default();
         let oldest_first: Vec<Event> = events.into_iter().rev().collect();
         let what = match status {

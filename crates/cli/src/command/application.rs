@@ -8,12 +8,12 @@ use lifeboat_model::request::{
 };
 use lifeboat_model::{Application, ApplicationDocument, ApplicationName, ClusterName, Code, RequestToken};
 use lifeboat_plan::RestoreOptions;
-use lifeboat_store::ports::{Clock, Ids};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_store::ports::{Clock, Randomness};
+use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Map, Value};
 
-use super::wish::{WishArguments, unparsable};
-use crate::aws::office::{Office, together};
+use super::restore_options::{WishArguments, unparsable};
+use crate::aws::coordinator::{CoordinatorClient, combine};
 use crate::aws::session::AwsArguments;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -166,7 +166,7 @@ pub struct RestoreArguments {
     pub into: Option<ClusterName>,
     /// What is restored, and how.
     #[command(flatten)]
-    pub wish: WishArguments,
+    pub restore_options: WishArguments,
     /// The request.
     #[command(flatten)]
     pub request: RequestArguments,
@@ -227,8 +227,8 @@ async fn ask(command: &Command, context: &Context) -> Result<(AnswerDocument, Ex
         Command::Backup(arguments) => return backup(arguments, context).await,
         Command::Restore(arguments) => return restore(arguments, context).await,
     };
-    let office = Office::new(asks.aws.open().await?);
-    Ok((now(office.ask(&request).await?), Exit::Success))
+    let coordinator = CoordinatorClient::new(asks.aws.open().await?);
+    Ok((now(coordinator.ask(&request).await?), Exit::Success))
 }
 
 fn now(answer: Answer) -> AnswerDocument {
@@ -240,12 +240,12 @@ async fn backup(arguments: &BackupArguments, context: &Context) -> Result<(Answe
         application: arguments.of.name.clone(),
         token: Some(named(arguments.request.token.as_ref())),
     };
-    let office = Office::new(arguments.of.ask.aws.open().await?);
+    let coordinator = CoordinatorClient::new(arguments.of.ask.aws.open().await?);
     if !arguments.request.wait {
-        let accepted = office.accepted(&Request::Backup(request)).await?;
+        let accepted = coordinator.accepted(&Request::Backup(request)).await?;
         return Ok((now(Answer::Accepted(accepted)), Exit::Success));
     }
-    let (points, exit) = follow::backup(&office, request, context).await?;
+    let (points, exit) = follow::backup(&coordinator, request, context).await?;
     Ok((now(Answer::Points(points)), exit))
 }
 
@@ -255,16 +255,16 @@ async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Ans
         point: arguments.point.clone(),
         cluster: arguments.cluster.clone(),
         into: arguments.into.clone(),
-        options: options(&arguments.wish.options()?)?,
+        options: options(&arguments.restore_options.options()?)?,
         token: Some(named(arguments.request.token.as_ref())),
     };
-    let office = Office::new(arguments.of.ask.aws.open().await?);
-    let accepted = office.accepted(&Request::Restore(request)).await?;
+    let coordinator = CoordinatorClient::new(arguments.of.ask.aws.open().await?);
+    let accepted = coordinator.accepted(&Request::Restore(request)).await?;
     if !arguments.request.wait {
         return Ok((now(Answer::Accepted(accepted)), Exit::Success));
     }
-    let (status, exit) = follow::restore(&office, &accepted, context).await?;
-    let reports = follow::reports(&office, &status, context).await;
+    let (status, exit) = follow::restore(&coordinator, &accepted, context).await?;
+    let reports = follow::reports(&coordinator, &status, context).await;
     Ok((now(Answer::Status(status)).with_reports(reports), exit))
 }
 
@@ -274,14 +274,14 @@ fn named(given: Option<&RequestToken>) -> RequestToken {
         return token.clone();
     }
     let mut random = [0; 4];
-    SystemIds.random(&mut random);
+    SystemRandomness.random(&mut random);
     let second = SystemClock.now().strftime("%Y%m%dT%H%M%SZ");
     let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     RequestToken::parse(format!("{second}-{random}")).expect("digits, letters and '-' make a token")
 }
 
 /// The options that were given, alone: those that were not leave the rules of the application as they are.
-fn options(wish: &RestoreOptions) -> Result<Map<String, Value>, Failure> {
+fn options(restore_options: &RestoreOptions) -> Result<Map<String, Value>, Failure> {
     let fields = |options: &RestoreOptions| match serde_json::to_value(options) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => unreachable!("a struct with fields is an object"),
@@ -292,7 +292,7 @@ fn options(wish: &RestoreOptions) -> Result<Map<String, Value>, Failure> {
         )),
     };
     let defaults = fields(&RestoreOptions::default())?;
-    let mut given = fields(wish)?;
+    let mut given = fields(restore_options)?;
     given.retain(|name, value| defaults.get(name) != Some(value));
     Ok(given)
 }
@@ -318,7 +318,7 @@ pub(super) fn read_document(file: &Path) -> Result<(ApplicationDocument, Applica
     };
     match document.parse() {
         Ok(application) => Ok((document, application)),
-        Err(problems) => Err(together(problems)),
+        Err(problems) => Err(combine(problems)),
     }
 }
 
@@ -332,11 +332,11 @@ mod tests {
     #[test]
     fn only_options_that_were_given_are_laid_over_the_rules() {
         assert!(options(&RestoreOptions::default()).unwrap().is_empty());
-        let wish = RestoreOptions {
+        let restore_options = RestoreOptions {
             existing: ExistingPolicy::Update,
             ..RestoreOptions::default()
         };
-        let given = options(&wish).unwrap();
+        let given = options(&restore_options).unwrap();
         assert_eq!(Value::Object(given), serde_json::json!({"existing": "update"}));
     }
 

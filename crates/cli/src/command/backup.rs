@@ -11,9 +11,9 @@ use lifeboat_filesystem::{FolderStore, PemSigner, keys};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, MissingRecord, Predicate, Tool, TypeOutcome};
 use lifeboat_model::{ClusterName, Code, RecoveryPointId};
-use lifeboat_recovery_point::{PointWriter, Vault, layout, seal};
+use lifeboat_recovery_point::{PointRepository, PointWriter, layout, seal};
 use lifeboat_store::ports::{Clock, ObjectStore, Signer};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -184,14 +184,14 @@ async fn make(
     let folder = FolderStore::open(&arguments.store.store)?;
     let lock = folder.lock(application, &SystemClock).await?;
     let store: Arc<dyn ObjectStore> = Arc::new(folder);
-    let (api, _) = cluster::connect(&arguments.from, &SystemIds).await?;
+    let (api, _) = cluster::connect(&arguments.from, &SystemRandomness).await?;
     let name = arguments
         .cluster
         .clone()
         .unwrap_or_else(|| cluster::name(&arguments.from));
     watch.lap("connect");
-    let vault = Vault::new(Arc::clone(&store), application.clone());
-    let removed = vault.remove_rubbish(&lock).await?;
+    let vault = PointRepository::new(Arc::clone(&store), application.clone());
+    let removed = vault.prune_incomplete(&lock).await?;
     if !removed.points.is_empty() {
         context.progress.note(format!(
             "removed what {} left behind",
@@ -200,7 +200,7 @@ async fn make(
     }
     watch.lap("clean");
 
-    let made = Making {
+    let made = BackupRun {
         api: &api,
         arguments,
         store,
@@ -215,7 +215,7 @@ async fn make(
         Err(failure) => {
             // Otherwise a full disk would stay full, of what no command shows. The failure is what
             // matters: what cannot be removed now is removed by the next run.
-            drop(vault.remove_rubbish(&lock).await);
+            drop(vault.prune_incomplete(&lock).await);
             return Err(failure);
         }
     };
@@ -226,7 +226,7 @@ async fn make(
 }
 
 /// What a recovery point is made from.
-struct Making<'a> {
+struct BackupRun<'a> {
     api: &'a Api,
     arguments: &'a Arguments,
     store: Arc<dyn ObjectStore>,
@@ -235,11 +235,11 @@ struct Making<'a> {
     context: &'a Context,
 }
 
-impl Making<'_> {
+impl BackupRun<'_> {
     /// Writes the packs of a new point, then the manifest that makes it visible.
     async fn write(self, name: ClusterName, watch: &mut Stopwatch) -> Result<BackupDocument, Failure> {
         let application = &self.arguments.store.application;
-        let point = layout::new_point_id(&SystemClock, &SystemIds);
+        let point = layout::new_point_id(&SystemClock, &SystemRandomness);
         let created_at = SystemClock.now();
         let mut writer = PointWriter::create(
             Arc::clone(&self.store),
@@ -247,7 +247,7 @@ impl Making<'_> {
             &point,
             &name,
             self.recipient,
-            &SystemIds,
+            &SystemRandomness,
         )?;
         let captured = self.capture(&mut writer).await?;
         let written = writer.finish().await?;

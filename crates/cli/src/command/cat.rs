@@ -3,7 +3,7 @@
 use clap::Args;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_model::{ClusterName, Code, TypeName, TypeSelector};
-use lifeboat_recovery_point::{Index, Located};
+use lifeboat_recovery_point::{Index, ObjectLocation};
 use serde_json::Value;
 
 use super::open;
@@ -78,12 +78,12 @@ impl Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (selector, name) = arguments.wanted()?;
     let (type_name, raw) = context.block_on(async {
-        let unlocked = open::unlocked(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
-        let cluster = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
+        let readable = open::readable(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
+        let cluster = open::cluster(readable.point(), arguments.cluster.as_ref())?;
         let r#type = find_type(cluster, &selector)?;
-        let index = unlocked.index(&cluster.name).await?;
+        let index = readable.index(&cluster.name).await?;
         let located = find_object(&index, &r#type.name(), arguments.namespace.as_deref(), name)?;
-        let batch = unlocked.batch(&index, located.frame).await?;
+        let batch = readable.batch(&index, located.frame).await?;
         let raw = batch.object(located.position).ok_or_else(|| {
             Failure::new(
                 Code::Bug,
@@ -164,8 +164,8 @@ fn find_object<'a>(
     r#type: &TypeName,
     namespace: Option<&str>,
     name: &str,
-) -> Result<Located<'a>, Failure> {
-    let found: Vec<Located<'a>> = index
+) -> Result<ObjectLocation<'a>, Failure> {
+    let found: Vec<ObjectLocation<'a>> = index
         .iter()
         .filter(|located| *located.type_name == *r#type && located.entry.name == name)
         .filter(|located| namespace.is_none_or(|wanted| located.entry.namespace == wanted))

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use lifeboat_model::{ApplicationName, Code, EnvironmentId};
-use lifeboat_store::ports::{Clock, Ids};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_store::ports::{Clock, Randomness};
+use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::artifacts;
 use crate::aws::cloudformation::CloudFormation;
 use crate::aws::session::Session;
-use crate::aws::stack::{self, Deployed, Outcome, Stacks, Wanted};
+use crate::aws::stack::{self, Deployed, Outcome, StackSpec, Stacks};
 use crate::aws::template::Template;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -198,7 +198,7 @@ impl<'a> Deployer<'a> {
         parameters: BTreeMap<&'static str, String>,
         deployed: &mut Vec<DeployedStack>,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        let wanted = Wanted {
+        let wanted = StackSpec {
             stack: stack.to_owned(),
             template,
             parameters,
@@ -218,7 +218,7 @@ impl<'a> Deployer<'a> {
 /// A name that no other change set of the stack has.
 fn change_set() -> String {
     let mut random = [0; 3];
-    SystemIds.random(&mut random);
+    SystemRandomness.random(&mut random);
     let [a, b, c] = random;
     let second = SystemClock.now().strftime("%Y%m%d-%H%M%S");
     format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")

@@ -5,8 +5,8 @@ use lifeboat_capture::{CaptureOptions, capture};
 use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_model::{ClusterName, ObjectRef, TypeSelector};
 use lifeboat_plan::{Difference, FieldDifference};
-use lifeboat_recovery_point::UnlockedPoint;
-use lifeboat_system::SystemIds;
+use lifeboat_recovery_point::ReadablePoint;
+use lifeboat_system::SystemRandomness;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +180,7 @@ async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocumen
     let left = open::point(&arguments.point, &arguments.from)
         .await?
         .point
-        .unlock(&unwrapper)
+        .decrypt(&unwrapper)
         .await?;
     let record = open::cluster(left.point(), arguments.cluster.as_ref())?.clone();
     let mut scope = Scope {
@@ -199,17 +199,17 @@ async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocumen
     let mut engine = Engine::new(&left, &index, &record, scope);
     let right = match &arguments.other {
         Some(other) => {
-            let right: UnlockedPoint = open::point(other, &arguments.from)
+            let right: ReadablePoint = open::point(other, &arguments.from)
                 .await?
                 .point
-                .unlock(&unwrapper)
+                .decrypt(&unwrapper)
                 .await?;
             let right_record = open::cluster(right.point(), arguments.cluster.as_ref())?;
             engine.with_point(&right, right_record, &progress).await?;
             right.point().point().to_string()
         }
         None => {
-            let (api, _) = cluster::connect(&arguments.live, &SystemIds).await?;
+            let (api, _) = cluster::connect(&arguments.live, &SystemRandomness).await?;
             // What the point left out is not missing in it.
             let options = CaptureOptions {
                 filter: record.filters.clone(),

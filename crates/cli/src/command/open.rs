@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lifeboat_filesystem::{FolderStore, PemUnwrapper, keys};
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{ClusterName, Code};
-use lifeboat_recovery_point::{RecoveryPoint, UnlockedPoint, Vault};
+use lifeboat_recovery_point::{PointRepository, ReadablePoint, RecoveryPoint};
 
 use crate::arguments::{PointArguments, StoreArguments};
 use crate::failure::Failure;
@@ -23,9 +23,12 @@ pub struct Opened {
 ///
 /// # Errors
 /// Where the folder does not exist or may not be read.
-pub fn vault(arguments: &StoreArguments) -> Result<Vault, Failure> {
+pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
     let store = FolderStore::open(&arguments.store)?;
-    Ok(Vault::new(Arc::new(store), arguments.application.clone()))
+    Ok(PointRepository::new(
+        Arc::new(store),
+        arguments.application.clone(),
+    ))
 }
 
 /// Opens the recovery point that a user means by `wanted`.
@@ -46,14 +49,14 @@ pub async fn point(wanted: &str, arguments: &PointArguments) -> Result<Opened, F
 ///
 /// # Errors
 /// Where there is no such point, it is refused, or the key is not the one it was made for.
-pub async fn unlocked(
+pub async fn readable(
     wanted: &str,
     arguments: &PointArguments,
     recovery_key: &Path,
-) -> Result<UnlockedPoint, Failure> {
+) -> Result<ReadablePoint, Failure> {
     let unwrapper = PemUnwrapper::load(recovery_key)?;
     let opened = point(wanted, arguments).await?;
-    Ok(opened.point.unlock(&unwrapper).await?)
+    Ok(opened.point.decrypt(&unwrapper).await?)
 }
 
 /// The cluster of a point that a user means: the one that is named, or the only one.

@@ -6,12 +6,12 @@ use lifeboat_plan::{LintFinding, Plan, Severity};
 use lifeboat_restore::execute::{CachedFrames, PointFrames};
 use lifeboat_restore::preflight::preflight;
 use lifeboat_restore::recover::draft;
-use lifeboat_system::SystemIds;
+use lifeboat_system::SystemRandomness;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::open;
-use super::wish::WishArguments;
+use super::restore_options::WishArguments;
 use crate::arguments::{ClusterArguments, PointArguments, RecoveryKeyArguments};
 use crate::cluster;
 use crate::context::Context;
@@ -42,7 +42,7 @@ pub struct Arguments {
     pub target: TargetArguments,
 }
 
-/// A recovery point, a wish and a target: what `plan` and `restore` share.
+/// A recovery point, restore options and a target: what `plan` and `restore` share.
 #[derive(Debug, Args)]
 pub struct TargetArguments {
     /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
@@ -61,7 +61,7 @@ pub struct TargetArguments {
     pub target: ClusterArguments,
     /// What is asked of the restore.
     #[command(flatten)]
-    pub wish: WishArguments,
+    pub restore_options: WishArguments,
 }
 
 /// A plan and what its lint says.
@@ -136,28 +136,28 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 /// # Errors
 /// Where none can be made.
 pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Result<PlanDocument, Failure> {
-    let options = arguments.wish.options()?;
+    let options = arguments.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let unlocked = open::unlocked(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
+    let readable = open::readable(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
     watch.lap("open");
     // Not a byte is used before every file is the one that was signed.
-    unlocked
+    readable
         .point()
         .verify_digests(&PointProgress::new(&context.progress))
         .await?;
     watch.lap("verify");
-    let (api, _) = cluster::connect(&arguments.target, &SystemIds).await?;
+    let (api, _) = cluster::connect(&arguments.target, &SystemRandomness).await?;
     watch.lap("connect");
-    let record = open::cluster(unlocked.point(), arguments.cluster.as_ref())?;
+    let record = open::cluster(readable.point(), arguments.cluster.as_ref())?;
     let lines = RecoveryLines::new(&context.progress, &mut watch);
-    let drafted = draft(&unlocked, record, options, &lines).await?;
+    let drafted = draft(&readable, record, options, &lines).await?;
     let planned = drafted.plan(&api, None, &lines).await?;
     drop(lines);
     let findings = planned.plan.lint();
     let refusals = if has_error(&findings) {
         Vec::new()
     } else {
-        let frames = CachedFrames::new(PointFrames::new(&unlocked, &drafted.index));
+        let frames = CachedFrames::new(PointFrames::new(&readable, &drafted.index));
         preflight(&api, &planned.plan, &planned.facts, &frames).await?
     };
     watch.lap("preflight");

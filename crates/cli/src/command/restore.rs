@@ -10,7 +10,7 @@ use lifeboat_model::Code;
 use lifeboat_restore::Holder;
 use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_system::{SystemClock, SystemRandomness};
 
 use super::open;
 use super::plan::{self, TargetArguments};
@@ -23,7 +23,7 @@ use crate::output::print_failure;
 use crate::progress::adapters::{PointProgress, RecoveryLines};
 
 mod document;
-mod unproven;
+mod unverified;
 
 pub use document::{Readiness, RestoreDocument};
 
@@ -94,11 +94,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 
 async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocument, Failure> {
     let target = &arguments.target;
-    let options = target.wish.options()?;
+    let options = target.restore_options.options()?;
     let mut watch = Stopwatch::start();
     let unwrapper = PemUnwrapper::load(&target.key.recovery_key)?;
     let opened = open::point(&target.point, &target.from).await?.point;
-    let point = opened.unlock(&unwrapper).await?;
+    let point = opened.decrypt(&unwrapper).await?;
     let record = open::cluster(point.point(), target.cluster.as_ref())?.clone();
     watch.lap("open");
     // Not a byte is used before every file is the one that was signed.
@@ -106,7 +106,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
         .verify_digests(&PointProgress::new(&context.progress))
         .await?;
     watch.lap("verify");
-    let (api, _) = cluster::connect(&target.target, &SystemIds).await?;
+    let (api, _) = cluster::connect(&target.target, &SystemRandomness).await?;
     watch.lap("connect");
     let recovery = Recovery {
         point: &point,
@@ -139,7 +139,7 @@ fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: M
     } = recovered;
     let is_proven = proven.is_some();
     let (report, readiness) = match proven {
-        None => (unproven::report(&plan, &outcome), Vec::new()),
+        None => (unverified::report(&plan, &outcome), Vec::new()),
         Some(proven) => {
             let readiness = proven.readiness.into_iter();
             let readiness = readiness.map(|(object, (ready, wanted))| Readiness {

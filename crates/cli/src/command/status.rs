@@ -7,7 +7,7 @@ use lifeboat_store::ports::Clock;
 use lifeboat_system::SystemClock;
 
 use super::application::answer::{AnswerDocument, needs_attention};
-use crate::aws::office::Office;
+use crate::aws::coordinator::CoordinatorClient;
 use crate::aws::session::AwsArguments;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -45,7 +45,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     });
     let answer = context.block_on(async {
         // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
-        Box::pin(async { Office::new(arguments.aws.open().await?).ask(&request).await }).await
+        Box::pin(async {
+            CoordinatorClient::new(arguments.aws.open().await?)
+                .ask(&request)
+                .await
+        })
+        .await
     })?;
     let exit = match &answer {
         Answer::Status(status) if status.applications.iter().any(needs_attention) => Exit::Attention,

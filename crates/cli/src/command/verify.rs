@@ -121,9 +121,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
             }
             // Reading all contents compares the digest of every file on the way.
             Some(unwrapper) => {
-                let unlocked = opened.point.unlock(unwrapper).await?;
+                let readable = opened.point.decrypt(unwrapper).await?;
                 watch.lap("unlock");
-                let report = unlocked.verify_contents(&progress).await?;
+                let report = readable.verify_contents(&progress).await?;
                 watch.lap("contents");
                 Some(Contents {
                     objects: report.objects,

@@ -9,7 +9,7 @@ use lifeboat_model::TypeName;
 use lifeboat_plan::Wave;
 use lifeboat_recovery_point::Work;
 use lifeboat_restore::execute::RestoreProgress;
-use lifeboat_restore::recover::{Stage, Watch};
+use lifeboat_restore::recover::{RecoveryProgress, Stage};
 
 use super::{Event, Phase, Progress, Unit};
 use crate::measure::Stopwatch;
@@ -155,7 +155,7 @@ fn shown(stage: Stage) -> (Option<Phase>, &'static str) {
     }
 }
 
-impl Watch for RecoveryLines<'_> {
+impl RecoveryProgress for RecoveryLines<'_> {
     fn begin(&self, stage: Stage, objects: Option<u64>) {
         if let (Some(phase), _) = shown(stage) {
             self.progress.begin(phase, Unit::Objects, objects);

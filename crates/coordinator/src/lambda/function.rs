@@ -14,13 +14,13 @@ use lifeboat_aws::{AwsContext, S3Location, S3Store, SnsTopic};
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{AccountId, Arn, Code, EnvironmentId, Problem, Region};
-use lifeboat_store::ports::{BoxError, Clock, Ids, ObjectStore};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
+use lifeboat_system::{SystemClock, SystemRandomness};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use crate::lambda::coordinator::Coordinator;
 use crate::lambda::metrics::late_applications;
-use crate::lambda::office::Office;
 use crate::lambda::resource;
 
 /// How long one invocation copies into the vault. A copy that goes on longer is taken up by the next tick:
@@ -30,7 +30,7 @@ const COPYING: SignedDuration = VAULT_LEASE;
 
 /// A function that waits for invocations.
 pub struct Function {
-    office: Office,
+    coordinator: Coordinator,
     responder: Result<Responder, BoxError>,
 }
 
@@ -44,7 +44,8 @@ impl Function {
         let context = AwsContext::load()
             .await
             .map_err(|error| error.problem().to_string())?;
-        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Randomness>) =
+            (Arc::new(SystemClock), Arc::new(SystemRandomness));
         let own = |bucket: String| -> Arc<dyn ObjectStore> {
             let location = S3Location::bucket(bucket, environment.account.clone());
             Arc::new(S3Store::new(&context, location, Arc::clone(&ids)))
@@ -59,7 +60,7 @@ impl Function {
         };
         Ok(Self {
             responder: Responder::new(),
-            office: Office {
+            coordinator: Coordinator {
                 ports: Ports {
                     state: own(environment.state_bucket()),
                     vault: own(environment.vault_bucket()),
@@ -85,20 +86,23 @@ impl Function {
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, BoxError> {
         let (payload, context) = event.into_parts();
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
-        let until = deadline.min(self.office.ports.clock.now().saturating_add(COPYING)?);
+        let until = deadline.min(self.coordinator.ports.clock.now().saturating_add(COPYING)?);
         match read(payload) {
-            Event::Look => {
-                let round = (self.office.round(until).await).map_err(|error| error.problem().to_string())?;
-                let now = self.office.ports.clock.now();
+            Event::Tick => {
+                let round =
+                    (self.coordinator.round(until).await).map_err(|error| error.problem().to_string())?;
+                let now = self.coordinator.ports.clock.now();
                 // Not a log line: CloudWatch reads metrics from lines that are nothing else.
                 println!("{}", late_applications(round.late, round.applications, now));
                 Ok(
                     json!({"applications": round.applications, "late": round.late, "problems": round.problems}),
                 )
             }
-            Event::Request(request) => Ok(serde_json::to_value(self.office.answer(*request, until).await)?),
+            Event::Request(request) => Ok(serde_json::to_value(
+                self.coordinator.answer(*request, until).await,
+            )?),
             Event::Resource(request) => {
-                let answer = resource::answer(&self.office, &request, until).await;
+                let answer = resource::answer(&self.coordinator, &request, until).await;
                 let responder = self.responder.as_ref().map_err(ToString::to_string)?;
                 responder.put(&request.response_url, &answer).await?;
                 Ok(json!({"answered": answer.status}))
@@ -126,7 +130,7 @@ fn configuration(strings: &dyn Strings) -> Result<(EnvironmentId, Arn), Configur
 #[derive(Debug, PartialEq)]
 enum Event {
     /// The tick, or a notification: everything is looked at.
-    Look,
+    Tick,
     /// Somebody asks for something.
     Request(Box<Request>),
     /// A stack makes, changes or removes an application.
@@ -138,7 +142,7 @@ enum Event {
 fn read(payload: Value) -> Event {
     let notification = payload["source"] == "aws.s3" && payload["detail-type"] == "Object Created";
     if notification || payload.get("tick").is_some() {
-        return Event::Look;
+        return Event::Tick;
     }
     if payload.get("RequestType").is_some()
         && let Ok(request) = ResourceRequest::deserialize(&payload)
@@ -163,10 +167,10 @@ mod tests {
 
     #[test]
     fn requests_are_told_from_events() {
-        assert_eq!(read(json!({"tick": {}})), Event::Look);
+        assert_eq!(read(json!({"tick": {}})), Event::Tick);
         assert_eq!(
             read(json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {}})),
-            Event::Look
+            Event::Tick
         );
         let Event::Request(request) = read(json!({"restore": {"application": "shop"}})) else {
             panic!("a restore is a request");

@@ -5,20 +5,24 @@
 //! What is made so goes with its resource; its recovery points stay in the vault.
 
 use jiff::Timestamp;
-use lifeboat_aws::custom_resource::{NONE, RequestType, ResourceAnswer, ResourceRequest};
+use lifeboat_aws::custom_resource::{NO_RESOURCE_ID, RequestType, ResourceAnswer, ResourceRequest};
 use lifeboat_model::request::{Answer, ApplicationRequest, Request};
 use lifeboat_model::{ApplicationDocument, ApplicationName, Problem};
 
-use crate::lambda::Office;
+use crate::lambda::Coordinator;
 
 /// The type in templates.
 pub const TYPE: &str = "Custom::LifeboatApplication";
 
 /// Does what CloudFormation asks. Removing never fails: a stack can always be deleted.
-pub async fn answer(office: &Office, request: &ResourceRequest, until: Timestamp) -> ResourceAnswer {
+pub async fn answer(
+    coordinator: &Coordinator,
+    request: &ResourceRequest,
+    until: Timestamp,
+) -> ResourceAnswer {
     let outcome = match (request.resource_type.as_str(), request.request_type) {
-        (TYPE, RequestType::Create | RequestType::Update) => put(office, request, until).await,
-        (_, RequestType::Delete) => Ok(remove(office, request).await),
+        (TYPE, RequestType::Create | RequestType::Update) => put(coordinator, request, until).await,
+        (_, RequestType::Delete) => Ok(remove(coordinator, request).await),
         (other, _) => Err(format!("{other} is not {TYPE}, and nothing else is made here")),
     };
     if let Err(reason) = &outcome {
@@ -28,12 +32,16 @@ pub async fn answer(office: &Office, request: &ResourceRequest, until: Timestamp
 }
 
 fn former(request: &ResourceRequest) -> &str {
-    request.physical_resource_id.as_deref().unwrap_or(NONE)
+    request.physical_resource_id.as_deref().unwrap_or(NO_RESOURCE_ID)
 }
 
 /// The resource is named for its application, so that CloudFormation removes the former one where the document
 /// names another.
-async fn put(office: &Office, request: &ResourceRequest, until: Timestamp) -> Result<String, String> {
+async fn put(
+    coordinator: &Coordinator,
+    request: &ResourceRequest,
+    until: Timestamp,
+) -> Result<String, String> {
     let text = request.resource_properties.get("Document");
     let text = text
         .and_then(|text| text.as_str())
@@ -47,7 +55,7 @@ async fn put(office: &Office, request: &ResourceRequest, until: Timestamp) -> Re
         && let Ok(application) = ApplicationName::parse(&name)
     {
         let get = Request::Application(ApplicationRequest::Get { application });
-        if let Answer::Application(other) = office.answer(get, until).await
+        if let Answer::Application(other) = coordinator.answer(get, until).await
             && *other != document
         {
             return Err(format!(
@@ -56,18 +64,18 @@ async fn put(office: &Office, request: &ResourceRequest, until: Timestamp) -> Re
         }
     }
     let put = Request::Application(ApplicationRequest::Put(Box::new(document)));
-    match office.answer(put, until).await {
+    match coordinator.answer(put, until).await {
         Answer::Refused(problems) => Err(problems.iter().map(line).collect::<Vec<_>>().join(" / ")),
         _ => Ok(name),
     }
 }
 
 /// What stays because the state bucket fails is still listed, and can be removed by hand.
-async fn remove(office: &Office, request: &ResourceRequest) -> String {
+async fn remove(coordinator: &Coordinator, request: &ResourceRequest) -> String {
     let name = former(request);
     // A creation that failed has made nothing.
     if let (TYPE, Ok(application)) = (request.resource_type.as_str(), ApplicationName::parse(name))
-        && let Err(problem) = office.remove(&application).await
+        && let Err(problem) = coordinator.remove(&application).await
     {
         tracing::warn!(%application, code = %problem.code, problem = %problem.message, "the application stays");
     }

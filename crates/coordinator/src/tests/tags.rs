@@ -3,9 +3,9 @@
 use crate::tests::*;
 
 /// An application whose clusters are found by their tags.
-fn by_tag() -> Story {
-    let mut story = Story::new(r#"{"name":"orders"}"#);
-    let application = &mut story.world.application;
+fn by_tag() -> Scenario {
+    let mut story = Scenario::new(r#"{"name":"orders"}"#);
+    let application = &mut story.inventory.application;
     application.clusters.clear();
     application
         .cluster_tags
@@ -27,7 +27,7 @@ fn found(names: &[&str]) -> Outcome {
     })
 }
 
-impl Story {
+impl Scenario {
     /// The clusters that jobs of this kind are about now.
     fn clusters(&self, kind: &str) -> Vec<String> {
         let jobs = self.state.jobs().filter(|entry| entry.work.kind() == kind);
@@ -61,13 +61,13 @@ fn clusters_are_looked_for_by_tag_before_each_backup() {
     );
     for name in ["orders", "payments"] {
         let cluster = ClusterName::parse(name).unwrap();
-        let target = target_of(&story.world.application, &cluster).unwrap();
+        let target = target_of(&story.inventory.application, &cluster).unwrap();
         assert_eq!(target.as_str(), format!("{name}-dr"));
     }
     // One more is tagged before the next time of the schedule.
     let point = story.point();
     story.state.backup = None;
-    story.world.captures.remove(&point);
+    story.inventory.captures.remove(&point);
     story.decide("11:01:00");
     assert!(story.state.backup.is_none());
     story.search(found(&["orders", "payments", "stock"]), "11:01:10");

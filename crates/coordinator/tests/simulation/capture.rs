@@ -1,5 +1,5 @@
 //! Captures of the simulation: types one by one, each in packs of its own, over epochs and in parts, with the
-//! real documents, the real bins and the real merge.
+//! real documents, the real partition_types and the real merge.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use lifeboat_format::manifest::{
     TypeOutcome, TypeRecord, WrappedKeyRecord,
 };
 use lifeboat_format::{Sha256, WrapAlgorithm, WrappedKey};
-use lifeboat_jobs::split::{bins, merge};
+use lifeboat_jobs::split::{merge, partition_types};
 use lifeboat_jobs::{
-    CaptureDone, CaptureProgress, CapturedCluster, Claim, ClusterProgress, Counted, Done, ListingProgress,
-    Outcome, Progress, Sealed, TypeProgress, Types, Verdict, Work, claim,
+    CaptureCheckpoint, CaptureDone, CapturedCluster, Claim, ClusterCheckpoint, Done, ListingCheckpoint,
+    Outcome, Progress, ResultValidity, Sealed, TypeCheckpoint, TypeCounts, Types, Work, claim,
 };
 use lifeboat_model::{ClusterName, Filter, JobId, PackName, RecoveryPointId, TypeName};
-use lifeboat_recovery_point::layout::{Series, file_key, manifest_key};
+use lifeboat_recovery_point::layout::{WriterId, file_key, manifest_key};
 use lifeboat_recovery_point::{RecoveryPoint, seal};
 use lifeboat_store::ports::{ObjectStore, Signer as _, StoreError};
-use lifeboat_store::prefix::{CAPTURES, Prefixed};
+use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
 use crate::delegate::{Delegate, RECIPIENT, SIGNER};
 
@@ -59,11 +59,11 @@ impl Delegate {
             Some(_) => panic!("a capture goes on from a capture"),
             None => {
                 let counts = counts(self.big);
-                if *split && bins(&counts).len() > 1 {
+                if *split && partition_types(&counts).len() > 1 {
                     return Ok(Some(CaptureDone {
                         sealed: None,
                         clusters: Vec::new(),
-                        counted: Some(Counted {
+                        counted: Some(TypeCounts {
                             resource_version: "1000".to_owned(),
                             types: counts,
                         }),
@@ -72,7 +72,7 @@ impl Delegate {
                 self.begin(&target.name, types)
             }
         };
-        let series = Series {
+        let series = WriterId {
             part: *part,
             epoch: claim.epoch.get(),
         };
@@ -90,7 +90,7 @@ impl Delegate {
             open.listing.bytes += 7;
             open.listing.types.push(next.record);
             if !open.listing.open.is_empty() && self.shared.fault(8) {
-                let progress = Progress::Capture(Box::new(CaptureProgress {
+                let progress = Progress::Capture(Box::new(CaptureCheckpoint {
                     done: Vec::new(),
                     open: Some(open),
                 }));
@@ -126,7 +126,7 @@ impl Delegate {
         let mut captured = Vec::new();
         for part in parts {
             let view = claim::view(self.store.as_ref(), part).await?;
-            let Verdict::Counts(result) = view.verdict() else {
+            let ResultValidity::Counts(result) = view.verdict() else {
                 return Ok(None);
             };
             let Outcome::Done(Done::Capture(done)) = &result.outcome else {
@@ -142,7 +142,7 @@ impl Delegate {
         claim: &Claim,
         point: &RecoveryPointId,
         cluster: &ClusterName,
-        series: Series,
+        series: WriterId,
         number: u32,
     ) -> Result<Vec<PackRecord>, StoreError> {
         let captures = self.captures();
@@ -204,19 +204,19 @@ impl Delegate {
     }
 
     fn captures(&self) -> Arc<dyn ObjectStore> {
-        Arc::new(Prefixed::new(Arc::clone(&self.store), CAPTURES))
+        Arc::new(PrefixStore::new(Arc::clone(&self.store), CAPTURES))
     }
 
-    fn begin(&self, cluster: &ClusterName, types: &Types) -> ClusterProgress {
+    fn begin(&self, cluster: &ClusterName, types: &Types) -> ClusterCheckpoint {
         let taken = TYPES.iter().filter(|name| types.takes(&TypeName::from(**name)));
-        let open = taken.map(|name| TypeProgress {
+        let open = taken.map(|name| TypeCheckpoint {
             record: record(name),
             position: None,
         });
-        ClusterProgress {
+        ClusterCheckpoint {
             name: cluster.clone(),
             started_at: self.now(),
-            listing: ListingProgress {
+            listing: ListingCheckpoint {
                 server: server(),
                 resource_version: types.resource_version().map(str::to_owned),
                 types: Vec::new(),
@@ -231,7 +231,7 @@ impl Delegate {
         }
     }
 
-    fn whole(&self, open: ClusterProgress) -> CapturedCluster {
+    fn whole(&self, open: ClusterCheckpoint) -> CapturedCluster {
         CapturedCluster {
             record: ClusterRecord {
                 name: open.name,
@@ -260,7 +260,7 @@ fn server() -> ServerRecord {
     }
 }
 
-fn key(cluster: &ClusterName, series: Series) -> WrappedKeyRecord {
+fn key(cluster: &ClusterName, series: WriterId) -> WrappedKeyRecord {
     let wrapped = WrappedKey {
         algorithm: WrapAlgorithm::RsaOaepSha256,
         recipient: RECIPIENT.fingerprint().clone(),

@@ -7,14 +7,14 @@ use std::sync::{Arc, LazyLock, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_filesystem::PemSigner;
 use lifeboat_format::RecipientKey;
-use lifeboat_jobs::claim::{self, Offer, Permission, since};
+use lifeboat_jobs::claim::{self, Ownership, PendingJob, since};
 use lifeboat_jobs::{
     AccessFinding, AccessReport, Claim, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone, Work,
 };
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Problem};
 use lifeboat_store::ports::{ObjectStore, StoreError};
 
-use crate::chance::Shared;
+use crate::rng::Shared;
 
 pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -71,7 +71,8 @@ impl Delegate {
 
     async fn try_run(&self) -> Result<(), StoreError> {
         let store = self.store.as_ref();
-        let offers = claim::offers(store, &self.application, &self.environment, &since(self.now())).await?;
+        let offers =
+            claim::pending_jobs(store, &self.application, &self.environment, &since(self.now())).await?;
         assert!(
             offers.refused.is_empty(),
             "nobody writes documents that are none: {:?}",
@@ -90,7 +91,7 @@ impl Delegate {
         Ok(())
     }
 
-    async fn work(&self, offer: &Offer, claim: &Claim) -> Result<(), StoreError> {
+    async fn work(&self, offer: &PendingJob, claim: &Claim) -> Result<(), StoreError> {
         let store = self.store.as_ref();
         if let Some(outcome) = self.stop(claim).await? {
             return self.end(claim, outcome, Vec::new()).await;
@@ -171,10 +172,10 @@ impl Delegate {
         if self.blind {
             return Ok(None);
         }
-        match claim::permission(self.store.as_ref(), claim).await? {
-            Permission::Go => Ok(None),
-            Permission::Cancelled => Ok(Some(Outcome::Cancelled {})),
-            Permission::Fenced => {
+        match claim::check_ownership(self.store.as_ref(), claim).await? {
+            Ownership::Go => Ok(None),
+            Ownership::Cancelled => Ok(Some(Outcome::Cancelled {})),
+            Ownership::Fenced => {
                 self.shared.sleep(i64::from(u32::MAX)).await;
                 unreachable!("an invocation ends before that")
             }

@@ -6,16 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod capture;
-mod chance;
 mod delegate;
+mod fixture;
 mod model;
+mod rng;
 mod stores;
-mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use world::World;
+use fixture::Fixture;
 
 /// As many as `make test` has the time for.
 const SEEDS: u64 = 1000;
@@ -31,7 +31,7 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn nothing_is_lost_and_nothing_done_twice() {
     if let Some(seed) = setting("LIFEBOAT_SIMULATE_SEED") {
-        return World::new(seed).run();
+        return Fixture::new(seed).run();
     }
     let seeds = setting("LIFEBOAT_SIMULATE_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
@@ -41,7 +41,7 @@ fn nothing_is_lost_and_nothing_done_twice() {
             if seed >= seeds {
                 break;
             }
-            if catch_unwind(AssertUnwindSafe(|| World::new(seed).run())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| Fixture::new(seed).run())).is_err() {
                 next.store(seeds, Ordering::Relaxed);
                 panic!(
                     "seed {seed} fails; replay it with LIFEBOAT_SIMULATE_SEED={seed} cargo test -p lifeboat-jobs --test simulation"
@@ -61,17 +61,17 @@ fn nothing_is_lost_and_nothing_done_twice() {
 #[test]
 fn the_first_point_needs_two_ticks() {
     for seed in 0..20 {
-        assert_eq!(World::small(seed).ticks_to_first_point(), 2, "seed {seed}");
+        assert_eq!(Fixture::small(seed).ticks_to_first_point(), 2, "seed {seed}");
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let run = |seed| {
-        let mut world = World::new(seed);
-        world.run_chaos();
+        let mut fixture = Fixture::new(seed);
+        fixture.run_chaos();
         // Signatures differ each time, as they must; nothing that is decided depends on them.
-        world.keys()
+        fixture.keys()
     };
     assert!(
         run(5) == run(5),

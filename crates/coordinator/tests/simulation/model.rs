@@ -16,7 +16,7 @@ use lifeboat_store::ports::{ObjectStore, Signer as _};
 
 use crate::capture::TYPES;
 use crate::delegate::SIGNER;
-use crate::world::{World, shop, signer};
+use crate::fixture::{Fixture, shop, signer};
 
 /// What was seen of the state document.
 #[derive(Default)]
@@ -110,10 +110,10 @@ impl Model {
 }
 
 /// All is calm since a while: nothing may be left over.
-pub(crate) fn check_end(world: &mut World, started: usize) {
-    let state = world.now_state();
+pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
+    let state = fixture.now_state();
     assert_eq!(state.pins.signing_key.as_ref().unwrap().fingerprint, signer());
-    check_requests(world, &state);
+    check_requests(fixture, &state);
     let codes: Vec<Code> = state
         .issues
         .values()
@@ -127,21 +127,21 @@ pub(crate) fn check_end(world: &mut World, started: usize) {
     );
     assert!(state.notices.is_empty(), "somebody was told of all of them");
     let newest = state.points.values().map(|entry| entry.created_at).max().unwrap();
-    let age = world.shared.now().duration_since(newest);
-    let (limit, slots) = if world.is_coarse() { (14, 2) } else { (1, 3) };
+    let age = fixture.shared.now().duration_since(newest);
+    let (limit, slots) = if fixture.is_coarse() { (14, 2) } else { (1, 3) };
     assert!(
         age < SignedDuration::from_hours(limit),
         "the last point is {age:#} old"
     );
     // One that was missed, one that was asked for, and a retry may come on top.
-    let begun = world.model.started() - started;
+    let begun = fixture.model.started() - started;
     assert!(
         begun <= slots + 3,
         "{begun} backups in {slots} times of the schedule: they pile up"
     );
-    check_vault(world, &state);
+    check_vault(fixture, &state);
     let running = state.backup.as_ref().map(|run| run.point.to_string());
-    for key in world
+    for key in fixture
         .primary
         .contents()
         .keys()
@@ -154,8 +154,8 @@ pub(crate) fn check_end(world: &mut World, started: usize) {
     }
 }
 
-fn check_requests(world: &World, state: &State) {
-    for (request, answer) in world.answers.lock().unwrap().iter() {
+fn check_requests(fixture: &Fixture, state: &State) {
+    for (request, answer) in fixture.answers.lock().unwrap().iter() {
         if let (Request::Restore(_), Answer::Accepted(accepted)) = (request, answer) {
             let runs: Vec<_> = state
                 .restores
@@ -164,7 +164,7 @@ fn check_requests(world: &World, state: &State) {
                 .collect();
             assert_eq!(
                 runs.len(),
-                world.clusters.len(),
+                fixture.clusters.len(),
                 "{} was asked for once, however often it was said",
                 accepted.token
             );
@@ -177,9 +177,9 @@ fn check_requests(world: &World, state: &State) {
 }
 
 /// Every point in the vault is whole, was told of by a result that counts, and is in the catalogue.
-fn check_vault(world: &World, state: &State) {
-    let vault: Arc<dyn ObjectStore> = Arc::new(world.vault.clone());
-    let manifests: Vec<String> = world
+fn check_vault(fixture: &Fixture, state: &State) {
+    let vault: Arc<dyn ObjectStore> = Arc::new(fixture.vault.clone());
+    let manifests: Vec<String> = fixture
         .vault
         .contents()
         .into_keys()
@@ -204,10 +204,10 @@ fn check_vault(world: &World, state: &State) {
             opened.verify_digests(&Silent).await.unwrap();
             let job = |name: &str| JobId::new(&shop(), &format!("{point}-{name}")).unwrap();
             // Whoever sealed it: the only job of the point, or the one behind all others.
-            let view = claim::view(&world.primary, &job("seal")).await.unwrap();
+            let view = claim::view(&fixture.primary, &job("seal")).await.unwrap();
             let view = match view.result {
                 Some(_) => view,
-                None => claim::view(&world.primary, &job("capture-orders-00"))
+                None => claim::view(&fixture.primary, &job("capture-orders-00"))
                     .await
                     .unwrap(),
             };
@@ -225,17 +225,17 @@ fn check_vault(world: &World, state: &State) {
                 | Outcome::Done(Done::Seal(sealed)) => sealed,
                 _ => panic!("{point} is in the vault, and its capture failed"),
             };
-            check_contents(world, &opened);
+            check_contents(fixture, &opened);
             assert_eq!(sealed.manifest, opened.manifest_digest());
         });
     }
 }
 
 /// However many epochs and jobs took part: every type of every cluster stands in the point, once.
-fn check_contents(world: &World, opened: &RecoveryPoint) {
+fn check_contents(fixture: &Fixture, opened: &RecoveryPoint) {
     let clusters = &opened.statement().predicate.clusters;
     let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-    assert_eq!(names, world.clusters);
+    assert_eq!(names, fixture.clusters);
     for cluster in clusters {
         let types: Vec<&str> = cluster
             .types

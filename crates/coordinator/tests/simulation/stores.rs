@@ -9,7 +9,7 @@ use lifeboat_model::ObjectKey;
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
 
-use crate::chance::Shared;
+use crate::rng::Shared;
 
 /// How seldom a call is throttled, and how seldom its answer is lost.
 const SELDOM: u64 = 60;

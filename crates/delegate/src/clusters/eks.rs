@@ -9,7 +9,7 @@ use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksTokenSource};
 use lifeboat_jobs::{AccessFinding, ClusterTarget};
 use lifeboat_model::{Arn, ArnKind, ClusterName, Code, EnvironmentId, ErrorKind, Problem, Side};
-use lifeboat_store::ports::{Clock, Ids};
+use lifeboat_store::ports::{Clock, Randomness};
 
 use super::{Clusters, Unreachable};
 use crate::commands;
@@ -25,7 +25,7 @@ pub struct Eks {
     environment: EnvironmentId,
     role: Arn,
     clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    ids: Arc<dyn Randomness>,
     side: Side,
 }
 
@@ -38,7 +38,7 @@ impl Eks {
         role: Arn,
         side: Side,
         clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
+        ids: Arc<dyn Randomness>,
     ) -> Self {
         Self {
             context: context.clone(),

@@ -30,7 +30,7 @@ fn commands_name_everything_that_a_shell_needs() {
     let application = ApplicationName::parse("shop").unwrap();
     let user = "arn:aws:sts::111111111111:assumed-role/LifeboatPrimaryK8sDel/lifeboat-shop-primary";
     let widened = |side| {
-        widen(problem(), &cluster(), user, &application, side)
+        grant_access(problem(), &cluster(), user, &application, side)
             .command
             .unwrap()
     };
@@ -88,7 +88,7 @@ fn eksctl_is_given_flags_that_it_has() {
 fn a_name_with_a_quote_ends_no_word() {
     assert_eq!(quoted("it's"), r"'it'\''s'");
     let application = ApplicationName::parse("shop").unwrap();
-    let finding = widen(
+    let finding = grant_access(
         problem(),
         &cluster(),
         "a'; rm -rf /; '",

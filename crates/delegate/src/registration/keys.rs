@@ -5,25 +5,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_format::{DataKey, RecipientKey};
 use lifeboat_model::{Code, Problem};
-use lifeboat_store::ports::{Ids, KeyUnwrapper, Signer};
+use lifeboat_store::ports::{KeyUnwrapper, Randomness, Signer};
 
 use super::KeyCheck;
 
-/// Signs something and checks the signature.
-pub struct Signs(pub Arc<dyn Signer>);
+/// SigningKeyCheck something and checks the signature.
+pub struct SigningKeyCheck(pub Arc<dyn Signer>);
 
 /// Wraps a key and unwraps it.
-pub struct Unwraps {
+pub struct DecryptionKeyCheck {
     /// The private half.
     pub unwrapper: Arc<dyn KeyUnwrapper>,
     /// The public half.
     pub recipient: Box<RecipientKey>,
     /// Where the key that is wrapped comes from.
-    pub ids: Arc<dyn Ids>,
+    pub ids: Arc<dyn Randomness>,
 }
 
 #[async_trait]
-impl KeyCheck for Signs {
+impl KeyCheck for SigningKeyCheck {
     async fn check(&self) -> Result<String, Problem> {
         const MESSAGE: &[u8] = b"lifeboat registration";
         let signature = (self.0.sign(MESSAGE).await).map_err(|error| error.problem())?;
@@ -34,7 +34,7 @@ impl KeyCheck for Signs {
 }
 
 #[async_trait]
-impl KeyCheck for Unwraps {
+impl KeyCheck for DecryptionKeyCheck {
     async fn check(&self) -> Result<String, Problem> {
         let mut random = [0; 32];
         self.ids.random(&mut random);

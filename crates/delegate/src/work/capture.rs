@@ -8,26 +8,26 @@ use std::sync::Arc;
 
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::access::{self, Denied};
-use lifeboat_capture::{Brake, CaptureOptions, Captured, Ended, capture_part};
+use lifeboat_capture::{CancellationToken, CaptureOptions, Captured, Ended, capture_part};
 use lifeboat_capture::{CaptureError, count};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{MissingRecord, PackRecord, WrappedKeyRecord};
 use lifeboat_jobs::read::LARGE;
 use lifeboat_jobs::{
-    AccessReport, CaptureDone, CaptureProgress, CapturedCluster, ClusterProgress, ClusterTarget, Counted,
-    Done, ListingProgress, Outcome, Progress, Sealed, Types, Work, split,
+    AccessReport, CaptureCheckpoint, CaptureDone, CapturedCluster, ClusterCheckpoint, ClusterTarget, Done,
+    ListingCheckpoint, Outcome, Progress, Sealed, TypeCounts, Types, Work, split,
 };
 use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
-use lifeboat_recovery_point::layout::Series;
+use lifeboat_recovery_point::layout::WriterId;
 use lifeboat_recovery_point::writer::WrittenPacks;
 use lifeboat_recovery_point::{PointWriter, WriteError};
 use lifeboat_store::ports::{ObjectStore, Signer};
 
-use super::watch::Braked;
-use super::{Delegate, End, Epoch, failed, worth_a_retry};
+use super::watch::CancellingProgress;
+use super::{Delegate, End, Epoch, failed, is_retryable};
 
 /// What all clusters of a capture share.
-struct Order<'a> {
+struct CaptureContext<'a> {
     epoch: &'a Epoch<'a>,
     point: &'a RecoveryPointId,
     filter: &'a Filter,
@@ -38,12 +38,12 @@ struct Order<'a> {
 }
 
 /// How the capture of a cluster ended in this epoch.
-enum One {
+enum ClusterOutcome {
     Taken(Box<CapturedCluster>),
     /// The next epoch goes on.
-    Paused(Option<Box<ClusterProgress>>),
+    Paused(Option<Box<ClusterCheckpoint>>),
     /// It is too much for one job.
-    Counted(Counted),
+    Counted(TypeCounts),
     Failed(Vec<Problem>, bool, Box<AccessReport>),
 }
 
@@ -77,7 +77,7 @@ impl Delegate {
                 Err((problem, retry)) => return failed(problem, retry),
             }
         }
-        let order = Order {
+        let order = CaptureContext {
             epoch,
             point,
             filter,
@@ -90,20 +90,20 @@ impl Delegate {
         let mut reports = Vec::new();
         for (number, target) in clusters.iter().enumerate() {
             if let Some(whole) = progress.done.iter().find(|c| c.record.name == target.name) {
-                reports.push(self.narrow_report(target, &whole.record.missing).await);
+                reports.push(self.access_report(target, &whole.record.missing).await);
                 continue;
             }
             let open = progress.open.take_if(|open| open.name == target.name);
             match self.one(&order, target, open).await {
-                One::Taken(cluster) => {
-                    reports.push(self.narrow_report(target, &cluster.record.missing).await);
+                ClusterOutcome::Taken(cluster) => {
+                    reports.push(self.access_report(target, &cluster.record.missing).await);
                     progress.done.push(*cluster);
                 }
-                One::Paused(open) => {
+                ClusterOutcome::Paused(open) => {
                     progress.open = open.map(|open| *open);
                     return checkpoint(progress);
                 }
-                One::Counted(counted) => {
+                ClusterOutcome::Counted(counted) => {
                     let done = CaptureDone {
                         sealed: None,
                         clusters: Vec::new(),
@@ -113,7 +113,7 @@ impl Delegate {
                 }
                 // One cluster that cannot be captured is no recovery point of the application; all of them
                 // are looked at all the same, so that every issue is known at once.
-                One::Failed(problems, retry, report) => {
+                ClusterOutcome::Failed(problems, retry, report) => {
                     reports.push(*report);
                     let rest = self.remaining_access(&clusters[number + 1..]).await;
                     reports.extend(rest);
@@ -140,13 +140,18 @@ impl Delegate {
     }
 
     #[tracing::instrument(name = "cluster", skip_all, fields(cluster = %target.name))]
-    async fn one(&self, order: &Order<'_>, target: &ClusterTarget, open: Option<ClusterProgress>) -> One {
+    async fn one(
+        &self,
+        order: &CaptureContext<'_>,
+        target: &ClusterTarget,
+        open: Option<ClusterCheckpoint>,
+    ) -> ClusterOutcome {
         let api = match self.clusters.connect(target).await {
             Ok(api) => api,
             Err(unreachable) => {
                 let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
                 let report = self.report(target, Some(&unreachable));
-                return One::Failed(problems, unreachable.retry, Box::new(report));
+                return ClusterOutcome::Failed(problems, unreachable.retry, Box::new(report));
             }
         };
         let options = CaptureOptions {
@@ -156,12 +161,12 @@ impl Delegate {
             ..CaptureOptions::default()
         };
         let captured = match self.is_for_several(order, &api, &options, open.is_some()).await {
-            Ok(Some(counted)) => return One::Counted(counted),
+            Ok(Some(counted)) => return ClusterOutcome::Counted(counted),
             Ok(None) => self.go_on(order, target, &api, &options, open).await,
             Err(error) => Err(error.into()),
         };
         captured.unwrap_or_else(|broken| {
-            One::Failed(
+            ClusterOutcome::Failed(
                 vec![broken.problem],
                 broken.retry,
                 Box::new(self.report(target, None)),
@@ -172,29 +177,29 @@ impl Delegate {
     /// The counts, where the cluster is big enough for several jobs and the coordinator would make them.
     async fn is_for_several(
         &self,
-        order: &Order<'_>,
+        order: &CaptureContext<'_>,
         api: &Api,
         options: &CaptureOptions,
         begun: bool,
-    ) -> Result<Option<Counted>, CaptureError> {
+    ) -> Result<Option<TypeCounts>, CaptureError> {
         if !order.split || begun {
             return Ok(None);
         }
         let counted = count(api, options).await?;
-        Ok(counted.filter(|counted| split::bins(&counted.types).len() > 1))
+        Ok(counted.filter(|counted| split::partition_types(&counted.types).len() > 1))
     }
 
     /// Captures until the end of the cluster or of the invocation.
     async fn go_on(
         &self,
-        order: &Order<'_>,
+        order: &CaptureContext<'_>,
         target: &ClusterTarget,
         api: &Api,
         options: &CaptureOptions,
-        open: Option<ClusterProgress>,
-    ) -> Result<One, Broken> {
+        open: Option<ClusterCheckpoint>,
+    ) -> Result<ClusterOutcome, CaptureFailure> {
         let epoch = order.epoch.claim.epoch.get();
-        let series = Series {
+        let series = WriterId {
             part: order.part,
             epoch,
         };
@@ -222,18 +227,18 @@ impl Delegate {
             ),
             None => (Written::nothing(now), None),
         };
-        let brake = Brake::new();
-        let mut watch = Braked {
+        let cancellation = CancellationToken::new();
+        let mut watch = CancellingProgress {
             clock: self.clock.as_ref(),
             stop_at: order.epoch.deadline.stop_at(),
-            brake: &brake,
+            cancellation: &cancellation,
         };
-        let capture = capture_part(api, options, from, &brake, &mut writer, &mut watch);
-        let ended = match self.supervised(capture, order.epoch, &brake).await {
+        let capture = capture_part(api, options, from, &cancellation, &mut writer, &mut watch);
+        let ended = match self.supervised(capture, order.epoch, &cancellation).await {
             Ok(Ended::Stopped(None)) => {
                 // As on failure: what cannot be removed goes with the capture.
                 drop(writer.abort().await);
-                return Ok(One::Paused(None));
+                return Ok(ClusterOutcome::Paused(None));
             }
             Ok(ended) => ended,
             Err(error) => {
@@ -244,22 +249,29 @@ impl Delegate {
         };
         whole.add(writer.finish().await?);
         Ok(match ended {
-            Ended::Whole(captured) => One::Taken(Box::new(self.record(target, *captured, whole))),
+            Ended::Complete(captured) => {
+                ClusterOutcome::Taken(Box::new(self.record(target, *captured, whole)))
+            }
             Ended::Stopped(listing) => {
-                One::Paused(listing.map(|listing| Box::new(whole.paused(target, *listing))))
+                ClusterOutcome::Paused(listing.map(|listing| Box::new(whole.paused(target, *listing))))
             }
         })
     }
 
-    /// Runs a capture, and pulls its brake when the time is over or nobody waits for it any more. It then ends
+    /// Runs a capture, and cancels it when the time is over or nobody waits for it any more. It then ends
     /// by itself, soon.
-    async fn supervised<T>(&self, capture: impl Future<Output = T>, epoch: &Epoch<'_>, brake: &Brake) -> T {
+    async fn supervised<T>(
+        &self,
+        capture: impl Future<Output = T>,
+        epoch: &Epoch<'_>,
+        cancellation: &CancellationToken,
+    ) -> T {
         let mut capture = std::pin::pin!(capture);
         match self.while_wanted(epoch, capture.as_mut()).await {
             Ok(ended) => ended,
             Err(why) => {
                 tracing::info!(?why, "the capture stops here in this epoch");
-                brake.pull();
+                cancellation.cancel();
                 capture.await
             }
         }
@@ -295,7 +307,7 @@ impl Delegate {
 
     /// What a capture says of access: the types that may not be read. The point is made without them, and is
     /// Partial.
-    async fn narrow_report(&self, target: &ClusterTarget, missing: &[MissingRecord]) -> AccessReport {
+    async fn access_report(&self, target: &ClusterTarget, missing: &[MissingRecord]) -> AccessReport {
         let mut report = self.report(target, None);
         let forbidden = missing.iter().filter(|missing| missing.answer.starts_with("403"));
         let types: Vec<TypeName> = forbidden.filter_map(|missing| missing.r#type.clone()).collect();
@@ -308,7 +320,7 @@ impl Delegate {
         };
         report
             .findings
-            .extend(self.too_narrow(target, &Denied { types, user }));
+            .extend(self.insufficient_access(target, &Denied { types, user }));
         report
     }
 }
@@ -337,8 +349,8 @@ impl Written {
         }
     }
 
-    fn paused(self, target: &ClusterTarget, listing: ListingProgress) -> ClusterProgress {
-        ClusterProgress {
+    fn paused(self, target: &ClusterTarget, listing: ListingCheckpoint) -> ClusterCheckpoint {
+        ClusterCheckpoint {
             name: target.name.clone(),
             started_at: self.started_at,
             listing,
@@ -349,31 +361,31 @@ impl Written {
 }
 
 /// Why a cluster was not captured.
-struct Broken {
+struct CaptureFailure {
     problem: Problem,
     retry: bool,
 }
 
-impl From<CaptureError> for Broken {
+impl From<CaptureError> for CaptureFailure {
     fn from(error: CaptureError) -> Self {
         Self {
             problem: error.problem(),
-            retry: worth_a_retry(error.kind()),
+            retry: is_retryable(error.kind()),
         }
     }
 }
 
-impl From<WriteError> for Broken {
+impl From<WriteError> for CaptureFailure {
     fn from(error: WriteError) -> Self {
         Self {
             problem: error.problem(),
-            retry: worth_a_retry(error.kind()),
+            retry: is_retryable(error.kind()),
         }
     }
 }
 
 /// From where this epoch goes on.
-fn before(epoch: &Epoch<'_>) -> CaptureProgress {
+fn before(epoch: &Epoch<'_>) -> CaptureCheckpoint {
     match epoch
         .offer
         .checkpoint
@@ -381,12 +393,12 @@ fn before(epoch: &Epoch<'_>) -> CaptureProgress {
         .map(|checkpoint| &checkpoint.progress)
     {
         Some(Progress::Capture(progress)) => progress.as_ref().clone(),
-        _ => CaptureProgress::default(),
+        _ => CaptureCheckpoint::default(),
     }
 }
 
 /// Ends the epoch at a checkpoint, unless nobody could read it.
-fn checkpoint(progress: CaptureProgress) -> End {
+fn checkpoint(progress: CaptureCheckpoint) -> End {
     let progress = Progress::Capture(Box::new(progress));
     let bytes = serde_json::to_vec(&progress).map_or(usize::MAX, |bytes| bytes.len());
     // The rest of the document is some hundred bytes.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_apiserver::access::{Denied, unreadable, unwritable};
+use lifeboat_apiserver::access::{Denied, denied_reads, denied_writes};
 use lifeboat_jobs::{AccessFinding, AccessReport, ClusterTarget, Done, Outcome};
 use lifeboat_model::{Code, Problem, Side, TypeName};
 
-use super::{Delegate, End, SidePorts, failed, worth_a_retry};
+use super::{Delegate, End, SidePorts, failed, is_retryable};
 use crate::commands;
 
 /// How many types a sentence names; of more it says how many there are.
@@ -47,12 +47,12 @@ impl Delegate {
             Err(unreachable) => return Ok(self.report(target, Some(&unreachable))),
         };
         let denied = match self.side() {
-            Side::Primary => unreadable(&api).await,
-            Side::Recovery => unwritable(&api).await,
+            Side::Primary => denied_reads(&api).await,
+            Side::Recovery => denied_writes(&api).await,
         };
-        let denied = denied.map_err(|error| failed(error.problem(), worth_a_retry(error.kind())))?;
+        let denied = denied.map_err(|error| failed(error.problem(), is_retryable(error.kind())))?;
         let mut report = self.report(target, None);
-        report.findings.extend(self.too_narrow(target, &denied));
+        report.findings.extend(self.insufficient_access(target, &denied));
         Ok(report)
     }
 
@@ -66,7 +66,11 @@ impl Delegate {
 
     /// What may not be done with some types, in one finding for all of them. A recovery point is made without
     /// what cannot be read, and says so; a restore would leave objects out, which is worse.
-    pub(super) fn too_narrow(&self, target: &ClusterTarget, denied: &Denied) -> Option<AccessFinding> {
+    pub(super) fn insufficient_access(
+        &self,
+        target: &ClusterTarget,
+        denied: &Denied,
+    ) -> Option<AccessFinding> {
         if denied.types.is_empty() {
             return None;
         }
@@ -84,7 +88,7 @@ impl Delegate {
         let message = format!("{} may not {verb} {types} in {}", self.role, target.name);
         let problem = Problem::new(Code::AccessTooNarrow, message, guidance);
         let finding = match &denied.user {
-            Some(user) => commands::widen(problem, &target.arn, user, &self.application, side),
+            Some(user) => commands::grant_access(problem, &target.arn, user, &self.application, side),
             None => AccessFinding::new(problem),
         };
         Some(match side {

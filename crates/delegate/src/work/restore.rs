@@ -6,18 +6,18 @@ use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::claim::put_once;
 use lifeboat_jobs::keys::job_prefix;
 use lifeboat_jobs::{
-    AccessReport, Claim, Done, Outcome, Progress, RestoreDone, RestoreProgress as Restored, Work,
+    AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, Work,
 };
 use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
-use lifeboat_recovery_point::{Silent, UnlockedPoint, Vault};
+use lifeboat_recovery_point::{PointRepository, ReadablePoint, Silent};
 use lifeboat_restore::Holder;
 use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
-use super::watch::Counted;
-use super::{Delegate, End, Epoch, Stop, failed, worth_a_retry};
+use super::watch::ProgressCounter;
+use super::{Delegate, End, Epoch, Stop, failed, is_retryable};
 
 impl Delegate {
     pub(super) async fn restore(
@@ -41,11 +41,11 @@ impl Delegate {
             Ok(options) => options,
             Err(problem) => return failed(problem, false),
         };
-        let unlocked = match self.open(point, signer, unwrapper, vault).await {
-            Ok(unlocked) => unlocked,
+        let readable = match self.open(point, signer, unwrapper, vault).await {
+            Ok(readable) => readable,
             Err((problem, retry)) => return failed(problem, retry),
         };
-        let records = &unlocked.point().statement().predicate.clusters;
+        let records = &readable.point().statement().predicate.clusters;
         let Some(record) = records.iter().find(|record| record.name == *cluster) else {
             return failed(
                 Problem::new(
@@ -67,7 +67,7 @@ impl Delegate {
         };
         let access = vec![self.report(target, None)];
         let recovery = Recovery {
-            point: &unlocked,
+            point: &readable,
             record,
             options: &options,
             expected_plan: None,
@@ -81,7 +81,7 @@ impl Delegate {
             ended: ended(epoch),
             clock: Arc::clone(&self.clock),
         };
-        let counted = Counted::default();
+        let counted = ProgressCounter::default();
         let mut run = Box::pin(recovery.run(&api, &counted));
         match self.while_wanted(epoch, run.as_mut()).await {
             Ok(Ok(recovered)) => self.report_on(epoch, recovered, access).await,
@@ -102,7 +102,7 @@ impl Delegate {
         signer: &str,
         unwrapper: &dyn KeyUnwrapper,
         vault: &Arc<dyn ObjectStore>,
-    ) -> Result<UnlockedPoint, (Problem, bool)> {
+    ) -> Result<ReadablePoint, (Problem, bool)> {
         let key = VerifyingKey::from_pem(signer).map_err(|error| {
             let problem = Problem::new(
                 Code::JobDocumentRefused,
@@ -111,11 +111,11 @@ impl Delegate {
             );
             (problem.caused_by(&error), false)
         })?;
-        let vault = Vault::new(Arc::clone(vault), self.application.clone());
-        let opened = (vault.open(point, &key).await).map_err(|e| (e.problem(), worth_a_retry(e.kind())))?;
+        let vault = PointRepository::new(Arc::clone(vault), self.application.clone());
+        let opened = (vault.open(point, &key).await).map_err(|e| (e.problem(), is_retryable(e.kind())))?;
         let verified = opened.verify_digests(&Silent).await;
-        verified.map_err(|e| (e.problem(), worth_a_retry(e.kind())))?;
-        (opened.unlock(unwrapper).await).map_err(|e| (e.problem(), worth_a_retry(e.kind())))
+        verified.map_err(|e| (e.problem(), is_retryable(e.kind())))?;
+        (opened.decrypt(unwrapper).await).map_err(|e| (e.problem(), is_retryable(e.kind())))
     }
 
     /// Keeps the whole report beside the result, and says in the result what matters at three in the morning.
@@ -155,7 +155,7 @@ impl Delegate {
         let key = ObjectKey::parse(name).expect("a job id is made of clean path segments");
         let bytes = serde_json::to_vec(&report).expect("a report can always be written as JSON");
         if let Err(error) = put_once(self.scratch.as_ref(), &key, bytes.into()).await {
-            return failed(error.problem(), worth_a_retry(error.kind()));
+            return failed(error.problem(), is_retryable(error.kind()));
         }
         let done = RestoreDone {
             as_planned: report.came_true(),
@@ -189,7 +189,7 @@ fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
 }
 
 fn refused(error: &RecoverError, access: Vec<AccessReport>) -> End {
-    let retry = worth_a_retry(error.kind()) && error.kind() != ErrorKind::Invalid;
+    let retry = is_retryable(error.kind()) && error.kind() != ErrorKind::Invalid;
     let problems = vec![error.problem()];
     End::Result(Outcome::Failed { problems, retry }, access)
 }

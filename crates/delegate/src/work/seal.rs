@@ -5,13 +5,13 @@ use lifeboat_format::Sha256;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool, open_envelope};
 use lifeboat_format::verify::check_place;
 use lifeboat_jobs::split::merge;
-use lifeboat_jobs::{CaptureDone, CapturedCluster, Done, Outcome, Sealed, Verdict, Work, claim};
+use lifeboat_jobs::{CaptureDone, CapturedCluster, Done, Outcome, ResultValidity, Sealed, Work, claim};
 use lifeboat_model::{Code, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::layout::manifest_key;
 use lifeboat_recovery_point::{SealError, seal};
 use lifeboat_store::ports::{Signer, StoreError};
 
-use super::{Delegate, End, Epoch, failed, worth_a_retry};
+use super::{Delegate, End, Epoch, failed, is_retryable};
 
 impl Delegate {
     pub(super) async fn seal(&self, epoch: &Epoch<'_>, signer: &dyn Signer) -> End {
@@ -53,9 +53,9 @@ impl Delegate {
     /// What a capture job of this bucket has captured.
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
         let view = (claim::view(self.scratch.as_ref(), job).await)
-            .map_err(|error| (error.problem(), worth_a_retry(error.kind())))?;
+            .map_err(|error| (error.problem(), is_retryable(error.kind())))?;
         let captured = match view.verdict() {
-            Verdict::Counts(result) => match &result.outcome {
+            ResultValidity::Counts(result) => match &result.outcome {
                 Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),
                 _ => None,
             },
@@ -81,7 +81,7 @@ impl Delegate {
         let bytes = match store.get(&manifest_key(&self.application, point)).await {
             Ok((bytes, _)) => bytes,
             Err(StoreError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err((error.problem(), worth_a_retry(error.kind()))),
+            Err(error) => return Err((error.problem(), is_retryable(error.kind()))),
         };
         let statement = open_envelope(&bytes, signer.verifying_key())
             .map_err(|error| (unusable(error.code(), &error), false))?;
@@ -90,7 +90,7 @@ impl Delegate {
         Ok(Some(summary(&bytes, &statement.predicate)))
     }
 
-    /// Signs the point.
+    /// SigningKeyCheck the point.
     pub(super) async fn sign(
         &self,
         signer: &dyn Signer,
@@ -125,9 +125,9 @@ impl Delegate {
         let store = self.captures();
         let statement = seal(store.as_ref(), signer, predicate)
             .await
-            .map_err(|error: SealError| (error.problem(), worth_a_retry(error.kind())))?;
+            .map_err(|error: SealError| (error.problem(), is_retryable(error.kind())))?;
         let (manifest, _) = (store.get(&manifest_key(&self.application, point)).await)
-            .map_err(|error| (error.problem(), worth_a_retry(error.kind())))?;
+            .map_err(|error| (error.problem(), is_retryable(error.kind())))?;
         Ok(summary(&manifest, &statement.predicate))
     }
 }

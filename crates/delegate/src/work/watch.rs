@@ -4,20 +4,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use lifeboat_capture::{Brake, CaptureEvent, CaptureProgress};
+use lifeboat_capture::{CancellationToken, CaptureEvent, CaptureProgress};
 use lifeboat_plan::Wave;
 use lifeboat_restore::execute::RestoreProgress;
-use lifeboat_restore::recover::{Stage, Watch};
+use lifeboat_restore::recover::{RecoveryProgress, Stage};
 use lifeboat_store::ports::Clock;
 
 /// Counts objects.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(super) struct ProgressCounter {
     planned: AtomicU64,
     done: AtomicU64,
 }
 
-impl Counted {
+impl ProgressCounter {
     /// How many objects the plan has, and how many of them were done.
     pub(super) fn seen(&self) -> (u64, u64) {
         (
@@ -27,7 +27,7 @@ impl Counted {
     }
 }
 
-impl Watch for Counted {
+impl RecoveryProgress for ProgressCounter {
     fn begin(&self, stage: Stage, objects: Option<u64>) {
         if stage == Stage::Apply {
             self.planned.store(objects.unwrap_or_default(), Ordering::Relaxed);
@@ -42,7 +42,7 @@ impl Watch for Counted {
     }
 }
 
-impl RestoreProgress for Counted {
+impl RestoreProgress for ProgressCounter {
     fn pass(&self, pass: u32, objects: usize) {
         tracing::info!(pass, objects, "pass");
     }
@@ -60,16 +60,16 @@ impl RestoreProgress for Counted {
 
 /// Stops a capture when the clock says so. A timer alone would not do: it stands still while Lambda freezes
 /// the process, and the deadline does not.
-pub(super) struct Braked<'a> {
+pub(super) struct CancellingProgress<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) stop_at: Timestamp,
-    pub(super) brake: &'a Brake,
+    pub(super) cancellation: &'a CancellationToken,
 }
 
-impl CaptureProgress for Braked<'_> {
+impl CaptureProgress for CancellingProgress<'_> {
     fn event(&mut self, event: &CaptureEvent) {
         if matches!(event, CaptureEvent::Page { .. }) && self.clock.now() >= self.stop_at {
-            self.brake.pull();
+            self.cancellation.cancel();
         }
     }
 }

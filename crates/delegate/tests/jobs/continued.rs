@@ -11,8 +11,8 @@ use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
 use lifeboat_store::ports::{Clock as _, ObjectStore};
 
+use crate::fixture::{Fixture, PRIMARY, Stalling, Stepping, target};
 use crate::outcome;
-use crate::world::{PRIMARY, Stalling, Stepping, World, target};
 
 /// Types with several pages of seven, among them custom ones, and text that is not ASCII.
 fn objects() -> String {
@@ -82,10 +82,10 @@ fn point(number: u32) -> RecoveryPointId {
 }
 
 /// A capture of everything at a version, as the job of the point with this number.
-fn capture(world: &World, number: u32, version: &str) -> Assignment {
-    let mut job = world.capture(
+fn capture(fixture: &Fixture, number: u32, version: &str) -> Assignment {
+    let mut job = fixture.capture(
         &format!("{}-capture-orders-00", point(number)),
-        world.recipient.to_pem(),
+        fixture.recipient.to_pem(),
     );
     let Work::Capture { point: of, types, .. } = &mut job.work else {
         unreachable!("it is made so above");
@@ -99,8 +99,8 @@ fn capture(world: &World, number: u32, version: &str) -> Assignment {
 }
 
 /// A delegate whose every look at the clock takes so long, and that reads in small pages.
-fn delegate(world: &World, clock: &Arc<Stepping>) -> Delegate {
-    let mut delegate = world.primary();
+fn delegate(fixture: &Fixture, clock: &Arc<Stepping>) -> Delegate {
+    let mut delegate = fixture.primary();
     delegate.page_size = 7;
     delegate.clock = Arc::clone(clock) as _;
     delegate
@@ -113,12 +113,12 @@ async fn invoke(delegate: &Delegate, clock: &Stepping, name: &str) {
 }
 
 /// Works on a job, epoch by epoch, from `first` to its end. Answers the last epoch.
-async fn work_off(world: &World, job: &Assignment, step: SignedDuration, first: u32) -> u32 {
+async fn work_off(fixture: &Fixture, job: &Assignment, step: SignedDuration, first: u32) -> u32 {
     for epoch in first..40 {
-        world.assign(&world.primary_scratch, job, epoch).await;
+        fixture.assign(&fixture.primary_scratch, job, epoch).await;
         let clock = Stepping::new(step);
-        invoke(&delegate(world, &clock), &clock, &format!("invocation-{epoch}")).await;
-        let seen = view(world.primary_scratch.as_ref(), &job.job).await.unwrap();
+        invoke(&delegate(fixture, &clock), &clock, &format!("invocation-{epoch}")).await;
+        let seen = view(fixture.primary_scratch.as_ref(), &job.job).await.unwrap();
         assert!(seen.refused.is_empty(), "{:?}", seen.refused);
         if seen.result.is_some() {
             return epoch;
@@ -133,8 +133,8 @@ async fn work_off(world: &World, job: &Assignment, step: SignedDuration, first: 
 const FAST: SignedDuration = SignedDuration::from_millis(1);
 const SLOW: SignedDuration = SignedDuration::from_secs(45);
 
-async fn assert_sealed(world: &World, job: &JobId) {
-    let outcome = outcome(world.primary_scratch.as_ref(), job).await;
+async fn assert_sealed(fixture: &Fixture, job: &JobId) {
+    let outcome = outcome(fixture.primary_scratch.as_ref(), job).await;
     let Outcome::Done(Done::Capture(done)) = outcome else {
         panic!("{outcome:?}");
     };
@@ -143,33 +143,33 @@ async fn assert_sealed(world: &World, job: &JobId) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_capture_in_many_invocations_is_the_capture_in_one() {
-    let world = World::start();
-    fill(world.source());
-    let version = version(world.source());
+    let fixture = Fixture::start();
+    fill(fixture.source());
+    let version = version(fixture.source());
 
-    let one = capture(&world, 1, &version);
-    assert_eq!(work_off(&world, &one, FAST, 1).await, 1);
-    assert_sealed(&world, &one.job).await;
-    let in_one = world.contents(&point(1)).await;
+    let one = capture(&fixture, 1, &version);
+    assert_eq!(work_off(&fixture, &one, FAST, 1).await, 1);
+    assert_sealed(&fixture, &one.job).await;
+    let in_one = fixture.contents(&point(1)).await;
     assert_eq!(in_one.keys, 1);
 
-    let many = capture(&world, 2, &version);
-    let epochs = work_off(&world, &many, SLOW, 1).await;
+    let many = capture(&fixture, 2, &version);
+    let epochs = work_off(&fixture, &many, SLOW, 1).await;
     assert!(epochs >= 5, "{epochs} epochs");
-    assert_sealed(&world, &many.job).await;
-    let in_many = world.contents(&point(2)).await;
+    assert_sealed(&fixture, &many.job).await;
+    let in_many = fixture.contents(&point(2)).await;
     assert!(
         in_many.keys > 3,
         "each epoch that wrote has its own key: {}",
         in_many.keys
     );
-    let seen = view(world.primary_scratch.as_ref(), &many.job).await.unwrap();
+    let seen = view(fixture.primary_scratch.as_ref(), &many.job).await.unwrap();
     let in_the_middle = seen
         .checkpoints
         .values()
         .any(|checkpoint| match &checkpoint.progress {
             Progress::Capture(progress) => progress.open.as_ref().is_some_and(|open| {
-                let token = |t: &lifeboat_jobs::TypeProgress| t.position.as_ref()?.continue_token.clone();
+                let token = |t: &lifeboat_jobs::TypeCheckpoint| t.position.as_ref()?.continue_token.clone();
                 open.listing.open.iter().any(|t| token(t).is_some())
             }),
             _ => false,
@@ -177,26 +177,26 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
     assert!(in_the_middle, "some list was stopped between two of its pages");
 
     // An invocation dies in the middle, after it has written packs; the next goes on from the checkpoint.
-    let died = capture(&world, 3, &version);
+    let died = capture(&fixture, 3, &version);
     for epoch in 1..=2 {
-        world.assign(&world.primary_scratch, &died, epoch).await;
+        fixture.assign(&fixture.primary_scratch, &died, epoch).await;
         let clock = Stepping::new(SLOW);
-        invoke(&delegate(&world, &clock), &clock, "lives").await;
+        invoke(&delegate(&fixture, &clock), &clock, "lives").await;
     }
-    world.assign(&world.primary_scratch, &died, 3).await;
+    fixture.assign(&fixture.primary_scratch, &died, 3).await;
     let clock = Stepping::killing(SignedDuration::from_secs(5), 30);
-    let dying = delegate(&world, &clock);
+    let dying = delegate(&fixture, &clock);
     tokio::select! {
         biased;
         () = clock.killed.notified() => {}
         () = invoke(&dying, &clock, "dies") => panic!("it was to die"),
     }
-    let seen = view(world.primary_scratch.as_ref(), &died.job).await.unwrap();
+    let seen = view(fixture.primary_scratch.as_ref(), &died.job).await.unwrap();
     let third = Epoch::new(3).unwrap();
     assert!(seen.claims.contains_key(&third) && !seen.checkpoints.contains_key(&third));
-    work_off(&world, &died, SLOW, 4).await;
-    assert_sealed(&world, &died.job).await;
-    let after_death = world.contents(&point(3)).await;
+    work_off(&fixture, &died, SLOW, 4).await;
+    assert_sealed(&fixture, &died.job).await;
+    let after_death = fixture.contents(&point(3)).await;
 
     let in_one = in_one.without_packing();
     assert_eq!(in_many.without_packing(), in_one);
@@ -214,11 +214,11 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
     };
     assert_eq!((listed("gadgets.shop.example"), listed("secrets")), (23, 15));
 
-    parts_make_the_same_point(&world, &version, in_one).await;
+    parts_make_the_same_point(&fixture, &version, in_one).await;
 }
 
 /// Three jobs by type, two of them over several epochs, and one that seals.
-async fn parts_make_the_same_point(world: &World, version: &str, in_one: crate::world::Contents) {
+async fn parts_make_the_same_point(fixture: &Fixture, version: &str, in_one: crate::fixture::Contents) {
     let named = |names: &[&str]| names.iter().map(|name| TypeName::from(*name)).collect::<Vec<_>>();
     let (first, second) = (
         named(&["configmaps", "gadgets.shop.example"]),
@@ -234,7 +234,7 @@ async fn parts_make_the_same_point(world: &World, version: &str, in_one: crate::
     };
     let mut jobs = Vec::new();
     for (number, types) in (1..).zip([of(first), of(second), rest]) {
-        let mut job = capture(world, 4, version);
+        let mut job = capture(fixture, 4, version);
         job.job = JobId::parse(format!("shop/{}-capture-orders-{number:02}", point(4))).unwrap();
         let Work::Capture {
             types: own,
@@ -249,64 +249,64 @@ async fn parts_make_the_same_point(world: &World, version: &str, in_one: crate::
         jobs.push(job);
     }
     let epochs = [
-        work_off(world, &jobs[0], SignedDuration::from_secs(75), 1).await,
-        work_off(world, &jobs[1], FAST, 1).await,
-        work_off(world, &jobs[2], SLOW, 1).await,
+        work_off(fixture, &jobs[0], SignedDuration::from_secs(75), 1).await,
+        work_off(fixture, &jobs[1], FAST, 1).await,
+        work_off(fixture, &jobs[2], SLOW, 1).await,
     ];
     assert!(epochs[0] > 1 && epochs[1] == 1 && epochs[2] > 1, "{epochs:?}");
-    let seal = world.assignment(
+    let seal = fixture.assignment(
         &format!("{}-seal", point(4)),
         Work::Seal {
             point: point(4),
             parts: jobs.iter().map(|job| job.job.clone()).collect(),
         },
     );
-    work_off(world, &seal, FAST, 1).await;
-    let outcome = outcome(world.primary_scratch.as_ref(), &seal.job).await;
+    work_off(fixture, &seal, FAST, 1).await;
+    let outcome = outcome(fixture.primary_scratch.as_ref(), &seal.job).await;
     assert!(matches!(outcome, Outcome::Done(Done::Seal(_))), "{outcome:?}");
-    let in_parts = world.contents(&point(4)).await.without_packing();
+    let in_parts = fixture.contents(&point(4)).await.without_packing();
     assert_eq!(in_parts, in_one);
 }
 
 /// Both clusters of an application: their keys must not be taken for one another.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clusters_of_an_application_are_sealed_into_one_point() {
-    let world = World::start();
-    world
+    let fixture = Fixture::start();
+    fixture
         .source()
         .apply("{apiVersion: v1, kind: Namespace, metadata: {name: one}}")
         .unwrap();
-    world
+    fixture
         .target()
         .apply("{apiVersion: v1, kind: Namespace, metadata: {name: two}}")
         .unwrap();
     let mut jobs = Vec::new();
     for (name, cluster) in [("orders", "orders"), ("payments", "orders-dr")] {
-        let mut job = world.capture(
-            &format!("{}-capture-{name}-00", crate::world::point()),
-            world.recipient.to_pem(),
+        let mut job = fixture.capture(
+            &format!("{}-capture-{name}-00", crate::fixture::point()),
+            fixture.recipient.to_pem(),
         );
         let Work::Capture { clusters, seal, .. } = &mut job.work else {
             unreachable!("it is made so above");
         };
         (*clusters, *seal) = (vec![target(name, PRIMARY, cluster)], false);
-        world.assign(&world.primary_scratch, &job, 1).await;
+        fixture.assign(&fixture.primary_scratch, &job, 1).await;
         jobs.push(job.job);
     }
-    let seal = world.assignment(
-        &format!("{}-seal", crate::world::point()),
+    let seal = fixture.assignment(
+        &format!("{}-seal", crate::fixture::point()),
         Work::Seal {
-            point: crate::world::point(),
+            point: crate::fixture::point(),
             parts: jobs,
         },
     );
-    let deadline = || Deadline::new(crate::world::later());
-    world.primary().run("captures", deadline()).await.unwrap();
-    world.assign(&world.primary_scratch, &seal, 1).await;
-    world.primary().run("seals", deadline()).await.unwrap();
-    let outcome = outcome(world.primary_scratch.as_ref(), &seal.job).await;
+    let deadline = || Deadline::new(crate::fixture::later());
+    fixture.primary().run("captures", deadline()).await.unwrap();
+    fixture.assign(&fixture.primary_scratch, &seal, 1).await;
+    fixture.primary().run("seals", deadline()).await.unwrap();
+    let outcome = outcome(fixture.primary_scratch.as_ref(), &seal.job).await;
     assert!(matches!(outcome, Outcome::Done(Done::Seal(_))), "{outcome:?}");
-    let contents = world.contents(&crate::world::point()).await;
+    let contents = fixture.contents(&crate::fixture::point()).await;
     assert_eq!((contents.records.len(), contents.keys), (2, 2));
     for (cluster, namespace) in [("orders", "\"one\""), ("payments", "\"two\"")] {
         let namespaces = &contents.lines[&(cluster.to_owned(), "namespaces".to_owned())];
@@ -320,21 +320,21 @@ async fn two_clusters_of_an_application_are_sealed_into_one_point() {
 /// The first capture of a cluster is asked to count, and captures at once where one job is enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
-    let world = World::start();
-    let mut job = world.capture(
+    let fixture = Fixture::start();
+    let mut job = fixture.capture(
         "20261121T100000Z-aaaaaa-capture-orders-00",
-        world.recipient.to_pem(),
+        fixture.recipient.to_pem(),
     );
     let Work::Capture { split, .. } = &mut job.work else {
         unreachable!("it is made so above");
     };
     *split = true;
-    world.assign(&world.primary_scratch, &job, 1).await;
-    let deadline = Deadline::new(crate::world::later());
-    world.primary().run("invocation", deadline).await.unwrap();
-    assert_sealed(&world, &job.job).await;
+    fixture.assign(&fixture.primary_scratch, &job, 1).await;
+    let deadline = Deadline::new(crate::fixture::later());
+    fixture.primary().run("invocation", deadline).await.unwrap();
+    assert_sealed(&fixture, &job.job).await;
     let key = JobFile::Checkpoint(Epoch::FIRST).key(&job.job);
-    assert!(world.primary_scratch.get(&key).await.is_err());
+    assert!(fixture.primary_scratch.get(&key).await.is_err());
 }
 
 /// What a restore brought into the namespace, without what each cluster stamps on it.
@@ -356,31 +356,31 @@ fn restored(cluster: &Cluster) -> Vec<serde_json::Value> {
 }
 
 /// With a point of the source in the vault.
-async fn world_with_a_point() -> World {
-    let world = World::start();
-    fill(world.source());
-    let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
-    world.assign(&world.primary_scratch, &capture, 1).await;
-    let deadline = Deadline::new(crate::world::later());
-    world.primary().run("captures", deadline).await.unwrap();
-    world.move_to_vault().await;
-    world
+async fn fixture_with_a_point() -> Fixture {
+    let fixture = Fixture::start();
+    fill(fixture.source());
+    let capture = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
+    fixture.assign(&fixture.primary_scratch, &capture, 1).await;
+    let deadline = Deadline::new(crate::fixture::later());
+    fixture.primary().run("captures", deadline).await.unwrap();
+    fixture.move_to_vault().await;
+    fixture
 }
 
 /// A restore that stands still after so many writes, in each invocation, makes the cluster that one makes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     const WRITES: u64 = 38;
-    let world = world_with_a_point().await;
+    let fixture = fixture_with_a_point().await;
 
     let other = Cluster::start(lifeboat_local::ClusterOptions::named("other")).unwrap();
-    let many = world.restore("20261121T101000Z-bbbbbb-restore-many");
+    let many = fixture.restore("20261121T101000Z-bbbbbb-restore-many");
     let mut epochs = 0;
     let ended = loop {
         epochs += 1;
         assert!(epochs < 40, "it never ends");
-        world.assign(&world.recovery_scratch, &many, epochs).await;
-        let mut delegate = world.recovery();
+        fixture.assign(&fixture.recovery_scratch, &many, epochs).await;
+        let mut delegate = fixture.recovery();
         delegate.clusters = Arc::new(Stalling {
             kubeconfig: other.kubeconfig().to_path_buf(),
             writes: WRITES,
@@ -389,7 +389,7 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
         let deadline = delegate.clock.now() + SignedDuration::from_secs(45 + 4);
         let name = format!("invocation-{epochs}");
         delegate.run(&name, Deadline::new(deadline)).await.unwrap();
-        let seen = view(world.recovery_scratch.as_ref(), &many.job).await.unwrap();
+        let seen = view(fixture.recovery_scratch.as_ref(), &many.job).await.unwrap();
         if let Some(result) = seen.result {
             break result.outcome;
         }
@@ -400,16 +400,16 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     assert!(done.as_planned, "{:?}", done.problems);
     assert!(epochs >= 5, "{epochs} epochs");
 
-    let one = world.restore("20261121T101500Z-cccccc-restore-one");
-    world.assign(&world.recovery_scratch, &one, 1).await;
-    let deadline = Deadline::new(crate::world::later());
-    world.recovery().run("restores", deadline).await.unwrap();
-    let ended = outcome(world.recovery_scratch.as_ref(), &one.job).await;
+    let one = fixture.restore("20261121T101500Z-cccccc-restore-one");
+    fixture.assign(&fixture.recovery_scratch, &one, 1).await;
+    let deadline = Deadline::new(crate::fixture::later());
+    fixture.recovery().run("restores", deadline).await.unwrap();
+    let ended = outcome(fixture.recovery_scratch.as_ref(), &one.job).await;
     let Outcome::Done(Done::Restore(done)) = &ended else {
         panic!("{ended:?}");
     };
     assert!(done.as_planned, "{:?}", done.problems);
-    let (in_many, in_one) = (restored(&other), restored(world.target()));
+    let (in_many, in_one) = (restored(&other), restored(fixture.target()));
     assert!(in_one.len() > 70, "{} objects", in_one.len());
     assert_eq!(in_many, in_one);
 }
@@ -417,21 +417,21 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
 /// Somebody who cancels a restore that stands still does not wait for the end of its invocation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
-    let world = world_with_a_point().await;
+    let fixture = fixture_with_a_point().await;
 
-    let job = world.restore("20261121T101000Z-bbbbbb-restore");
-    world.assign(&world.recovery_scratch, &job, 1).await;
-    let mut delegate = world.recovery();
+    let job = fixture.restore("20261121T101000Z-bbbbbb-restore");
+    fixture.assign(&fixture.recovery_scratch, &job, 1).await;
+    let mut delegate = fixture.recovery();
     delegate.clusters = Arc::new(Stalling {
-        kubeconfig: world.target().kubeconfig().to_path_buf(),
+        kubeconfig: fixture.target().kubeconfig().to_path_buf(),
         writes: 5,
     });
-    let store = Arc::clone(&world.recovery_scratch);
+    let store = Arc::clone(&fixture.recovery_scratch);
     let cancels = tokio::spawn(cancel_once_claimed(store, job.job.clone()));
-    let deadline = Deadline::new(crate::world::later());
+    let deadline = Deadline::new(crate::fixture::later());
     delegate.run("restores", deadline).await.unwrap();
     cancels.await.unwrap();
-    let ended = outcome(world.recovery_scratch.as_ref(), &job.job).await;
+    let ended = outcome(fixture.recovery_scratch.as_ref(), &job.job).await;
     assert_eq!(ended, Outcome::Cancelled {});
 }
 
@@ -440,7 +440,7 @@ async fn cancel_once_claimed(store: Arc<dyn ObjectStore>, job: JobId) {
         lifeboat_apiserver::retry::wait(std::time::Duration::from_millis(50)).await;
     }
     let cancel =
-        serde_json::json!({"format": 1, "job": job, "at": crate::world::at(1), "reason": "asked for"});
+        serde_json::json!({"format": 1, "job": job, "at": crate::fixture::at(1), "reason": "asked for"});
     let key = JobFile::Cancel.key(&job);
     store.put_new(&key, cancel.to_string().into()).await.unwrap();
 }

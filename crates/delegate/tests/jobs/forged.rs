@@ -1,6 +1,6 @@
 //! Assignments that nobody should have written: refused, recorded, and the next job is done all the same.
 
-use lifeboat_delegate::{Deadline, Delegate, Tally};
+use lifeboat_delegate::{Deadline, Delegate, InvocationSummary};
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool};
 use lifeboat_jobs::{Assignment, Outcome, Work};
 use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, ObjectKey, Region};
@@ -8,35 +8,35 @@ use lifeboat_recovery_point::seal;
 use lifeboat_store::ports::ObjectStore;
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, at, later, point};
 use crate::outcome;
-use crate::world::{World, at, later, point};
 
 /// Puts a forgery and, behind it, a job that is none; one tick of the delegate.
 async fn tick(
-    world: &World,
+    fixture: &Fixture,
     store: &std::sync::Arc<dyn ObjectStore>,
     delegate: &Delegate,
     (key, bytes): (String, Vec<u8>),
-) -> Tally {
+) -> InvocationSummary {
     let key = ObjectKey::parse(key).unwrap();
     store.put_new(&key, bytes.into()).await.unwrap();
-    let good = good(world, delegate);
-    world.assign(store, &good, 1).await;
-    let tally = delegate.run("tick", Deadline::new(later())).await.unwrap();
+    let good = good(fixture, delegate);
+    fixture.assign(store, &good, 1).await;
+    let summary = delegate.run("tick", Deadline::new(later())).await.unwrap();
     let ended = outcome(store.as_ref(), &good.job).await;
     assert!(
         matches!(ended, Outcome::Done(_)),
         "the next job is done: {ended:?}"
     );
-    tally
+    summary
 }
 
-fn good(world: &World, delegate: &Delegate) -> Assignment {
+fn good(fixture: &Fixture, delegate: &Delegate) -> Assignment {
     let work = Work::Check {
         clusters: Vec::new(),
         cluster_tags: Default::default(),
     };
-    let mut good = world.assignment("20261121T100500Z-0000ff-check", work);
+    let mut good = fixture.assignment("20261121T100500Z-0000ff-check", work);
     good.environment = delegate.environment.clone();
     good
 }
@@ -54,7 +54,7 @@ fn json(assignment: &Assignment) -> Value {
 /// What is not even claimed.
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_that_are_not_what_they_should_be_are_not_claimed() {
-    let sample = World::without_clusters();
+    let sample = Fixture::without_clusters();
     let capture = sample.capture(FORGED, sample.recipient.to_pem());
     let mut of_another_application = capture.clone();
     of_another_application.application = ApplicationName::parse("other").unwrap();
@@ -98,22 +98,22 @@ async fn documents_that_are_not_what_they_should_be_are_not_claimed() {
         ("no JSON", b"\xff\xfe{}".to_vec()),
     ];
     for (what, bytes) in forgeries {
-        let world = World::without_clusters();
-        let tally = tick(
-            &world,
-            &world.primary_scratch,
-            &world.primary(),
+        let fixture = Fixture::without_clusters();
+        let summary = tick(
+            &fixture,
+            &fixture.primary_scratch,
+            &fixture.primary(),
             (place(&capture), bytes),
         )
         .await;
-        assert_eq!((tally.claimed, tally.refused), (1, 1), "{what}: {tally:?}");
-        let of_forged = world
+        assert_eq!((summary.claimed, summary.refused), (1, 1), "{what}: {summary:?}");
+        let of_forged = fixture
             .primary_scratch
             .list(&format!("jobs/{}/", capture.job), None, 10)
             .await
             .unwrap();
         assert_eq!(of_forged.len(), 1, "{what}: nothing but the forgery lies there");
-        let captured = world.primary_scratch.list("captures/", None, 1).await.unwrap();
+        let captured = fixture.primary_scratch.list("captures/", None, 1).await.unwrap();
         assert!(captured.is_empty(), "{what}: {captured:?}");
     }
 }
@@ -121,24 +121,24 @@ async fn documents_that_are_not_what_they_should_be_are_not_claimed() {
 /// Jobs of another application in the same bucket are not this delegate's, however they are addressed.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_another_application_are_left_alone() {
-    let world = World::without_clusters();
-    let capture = world.capture(FORGED, world.recipient.to_pem());
+    let fixture = Fixture::without_clusters();
+    let capture = fixture.capture(FORGED, fixture.recipient.to_pem());
     let key = format!("jobs/other/{FORGED}/assignment.json");
-    let tally = tick(
-        &world,
-        &world.primary_scratch,
-        &world.primary(),
+    let summary = tick(
+        &fixture,
+        &fixture.primary_scratch,
+        &fixture.primary(),
         (key, json(&capture).to_string().into()),
     )
     .await;
-    assert_eq!((tally.claimed, tally.refused), (1, 0), "{tally:?}");
+    assert_eq!((summary.claimed, summary.refused), (1, 0), "{summary:?}");
 }
 
-async fn refused(world: &World, forged: &Assignment) -> Code {
+async fn refused(fixture: &Fixture, forged: &Assignment) -> Code {
     let bytes = json(forged).to_string().into();
-    let (store, delegate) = (&world.recovery_scratch, world.recovery());
-    let tally = tick(world, store, &delegate, (place(forged), bytes)).await;
-    assert_eq!((tally.claimed, tally.ended), (2, 2), "{tally:?}");
+    let (store, delegate) = (&fixture.recovery_scratch, fixture.recovery());
+    let summary = tick(fixture, store, &delegate, (place(forged), bytes)).await;
+    assert_eq!((summary.claimed, summary.ended), (2, 2), "{summary:?}");
     let Outcome::Failed { problems, retry } = outcome(store.as_ref(), &forged.job).await else {
         panic!("it was done");
     };
@@ -150,8 +150,8 @@ async fn refused(world: &World, forged: &Assignment) -> Code {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_out_of_another_bucket_is_refused() {
     for field in ["bucket", "owner", "region", "prefix"] {
-        let world = World::without_clusters();
-        let mut restore = world.restore(FORGED);
+        let fixture = Fixture::without_clusters();
+        let mut restore = fixture.restore(FORGED);
         let Work::Restore { vault, .. } = &mut restore.work else {
             unreachable!("it is made so above");
         };
@@ -162,7 +162,7 @@ async fn a_restore_out_of_another_bucket_is_refused() {
             _ => vault.prefix = "mine/".to_owned(),
         }
         assert_eq!(
-            refused(&world, &restore).await,
+            refused(&fixture, &restore).await,
             Code::JobDocumentRefused,
             "{field}"
         );
@@ -172,10 +172,10 @@ async fn a_restore_out_of_another_bucket_is_refused() {
 /// A point in the vault that another key has signed, under an id that nobody has seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_point_that_another_key_has_signed_is_refused() {
-    let world = World::without_clusters();
+    let fixture = Fixture::without_clusters();
     let predicate = Predicate {
         format_version: FORMAT_VERSION,
-        application: world.application.clone(),
+        application: fixture.application.clone(),
         point: point(),
         created_at: at(0),
         tool: Tool {
@@ -186,22 +186,22 @@ async fn a_point_that_another_key_has_signed_is_refused() {
         keys: Vec::new(),
         clusters: vec![record()],
     };
-    seal(world.vault.as_ref(), &world.other_signer(), predicate)
+    seal(fixture.vault.as_ref(), &fixture.other_signer(), predicate)
         .await
         .unwrap();
-    let restore = world.restore(FORGED);
-    assert_eq!(refused(&world, &restore).await, Code::SignatureInvalid);
+    let restore = fixture.restore(FORGED);
+    assert_eq!(refused(&fixture, &restore).await, Code::SignatureInvalid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_pins_no_key_is_refused() {
-    let world = World::without_clusters();
-    let mut restore = world.restore(FORGED);
+    let fixture = Fixture::without_clusters();
+    let mut restore = fixture.restore(FORGED);
     let Work::Restore { signer, .. } = &mut restore.work else {
         unreachable!("it is made so above");
     };
     *signer = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n".to_owned();
-    assert_eq!(refused(&world, &restore).await, Code::JobDocumentRefused);
+    assert_eq!(refused(&fixture, &restore).await, Code::JobDocumentRefused);
 }
 
 fn record() -> lifeboat_format::manifest::ClusterRecord {

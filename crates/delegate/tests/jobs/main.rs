@@ -1,7 +1,7 @@
 //! A delegate of each side, with buckets in memory and real API servers: assignments in, results out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use lifeboat_delegate::{Deadline, Tally};
+use lifeboat_delegate::{Deadline, InvocationSummary};
 use lifeboat_jobs::claim::view;
 use lifeboat_jobs::{Done, JobFile, Outcome, Work};
 use lifeboat_model::{Code, Epoch, JobId};
@@ -10,10 +10,10 @@ use lifeboat_store::ports::ObjectStore;
 use serde_json::json;
 
 mod continued;
+mod fixture;
 mod forged;
-mod world;
 
-use world::{World, at, later, point};
+use fixture::{Fixture, at, later, point};
 
 const OBJECTS: &str = r#"
 apiVersion: v1
@@ -38,15 +38,15 @@ async fn outcome(store: &dyn ObjectStore, job: &JobId) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_goes_through_both_delegates_and_the_vault() {
-    let world = World::start();
-    world.source().apply(OBJECTS).unwrap();
-    let primary = world.primary();
-    let capture = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
-    world.assign(&world.primary_scratch, &capture, 1).await;
+    let fixture = Fixture::start();
+    fixture.source().apply(OBJECTS).unwrap();
+    let primary = fixture.primary();
+    let capture = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
+    fixture.assign(&fixture.primary_scratch, &capture, 1).await;
 
-    let tally = primary.run("invocation-1", Deadline::new(later())).await.unwrap();
-    assert_eq!((tally.claimed, tally.ended), (1, 1));
-    let Outcome::Done(Done::Capture(done)) = outcome(world.primary_scratch.as_ref(), &capture.job).await
+    let summary = primary.run("invocation-1", Deadline::new(later())).await.unwrap();
+    assert_eq!((summary.claimed, summary.ended), (1, 1));
+    let Outcome::Done(Done::Capture(done)) = outcome(fixture.primary_scratch.as_ref(), &capture.job).await
     else {
         panic!("the capture is not done");
     };
@@ -54,18 +54,18 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     assert!(sealed.objects > 50, "{} objects", sealed.objects);
     // The same event again, or the tick: nothing is left to do.
     let again = primary.run("invocation-2", Deadline::new(later())).await.unwrap();
-    assert_eq!(again, Tally::default());
+    assert_eq!(again, InvocationSummary::default());
 
-    world.move_to_vault().await;
-    let restore = world.restore("20261121T101000Z-bbbbbb-restore");
-    world.assign(&world.recovery_scratch, &restore, 1).await;
-    let tally = world
+    fixture.move_to_vault().await;
+    let restore = fixture.restore("20261121T101000Z-bbbbbb-restore");
+    fixture.assign(&fixture.recovery_scratch, &restore, 1).await;
+    let summary = fixture
         .recovery()
         .run("invocation-3", Deadline::new(later()))
         .await
         .unwrap();
-    assert_eq!((tally.claimed, tally.ended), (1, 1));
-    let Outcome::Done(Done::Restore(done)) = outcome(world.recovery_scratch.as_ref(), &restore.job).await
+    assert_eq!((summary.claimed, summary.ended), (1, 1));
+    let Outcome::Done(Done::Restore(done)) = outcome(fixture.recovery_scratch.as_ref(), &restore.job).await
     else {
         panic!("the restore is not done");
     };
@@ -79,10 +79,14 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
         "-o",
         "jsonpath={.data.greeting}",
     ];
-    assert_eq!(world.target().kubectl_output(&data).unwrap().trim(), "Grüße");
+    assert_eq!(fixture.target().kubectl_output(&data).unwrap().trim(), "Grüße");
 
     // What no delegate may ever write in the clear.
-    for store in [&world.primary_scratch, &world.recovery_scratch, &world.vault] {
+    for store in [
+        &fixture.primary_scratch,
+        &fixture.recovery_scratch,
+        &fixture.vault,
+    ] {
         for listed in store.list("", None, 1000).await.unwrap() {
             let (bytes, _) = store.get(&listed.key).await.unwrap();
             let needle = b"canary-7f3a9c".as_slice();
@@ -95,45 +99,47 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
 /// Nothing is encrypted to a key that an assignment brings along.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_assignment_cannot_redirect_the_backup_to_another_key() {
-    let world = World::without_clusters();
-    let other = world.other_recipient();
-    let job = world.capture("20261121T100000Z-aaaaaa-capture", other.to_pem());
-    world.assign(&world.primary_scratch, &job, 1).await;
-    world
+    let fixture = Fixture::without_clusters();
+    let other = fixture.other_recipient();
+    let job = fixture.capture("20261121T100000Z-aaaaaa-capture", other.to_pem());
+    fixture.assign(&fixture.primary_scratch, &job, 1).await;
+    fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
-    let Outcome::Failed { problems, retry } = outcome(world.primary_scratch.as_ref(), &job.job).await else {
+    let Outcome::Failed { problems, retry } = outcome(fixture.primary_scratch.as_ref(), &job.job).await
+    else {
         panic!("it was done");
     };
     assert_eq!((problems[0].code, retry), (Code::RecoveryKeyChanged, false));
-    let written = world.primary_scratch.list("captures/", None, 10).await.unwrap();
+    let written = fixture.primary_scratch.list("captures/", None, 10).await.unwrap();
     assert!(written.is_empty(), "{written:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_of_the_other_side_is_refused_and_recorded() {
-    let world = World::without_clusters();
-    let restore = world.restore("20261121T101000Z-bbbbbb-restore");
-    world.assign(&world.primary_scratch, &restore, 1).await;
+    let fixture = Fixture::without_clusters();
+    let restore = fixture.restore("20261121T101000Z-bbbbbb-restore");
+    fixture.assign(&fixture.primary_scratch, &restore, 1).await;
     // It names the recovery environment, so the primary's delegate does not even look at it.
-    let tally = world
+    let summary = fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
-    assert_eq!(tally.claimed, 0);
+    assert_eq!(summary.claimed, 0);
     let mut forged = restore;
-    forged.environment = world.primary().environment;
+    forged.environment = fixture.primary().environment;
     forged.job = JobId::parse("shop/20261121T102000Z-cccccc-restore").unwrap();
-    world.assign(&world.primary_scratch, &forged, 1).await;
-    world
+    fixture.assign(&fixture.primary_scratch, &forged, 1).await;
+    fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
-    let Outcome::Failed { problems, .. } = outcome(world.primary_scratch.as_ref(), &forged.job).await else {
+    let Outcome::Failed { problems, .. } = outcome(fixture.primary_scratch.as_ref(), &forged.job).await
+    else {
         panic!("it was done");
     };
     assert_eq!(problems[0].code, Code::JobDocumentRefused);
@@ -141,10 +147,10 @@ async fn work_of_the_other_side_is_refused_and_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_and_foreign_documents_stop_nothing_else() {
-    let world = World::without_clusters();
+    let fixture = Fixture::without_clusters();
     let put = async |key: &str, bytes: Vec<u8>| {
         let key = lifeboat_model::ObjectKey::parse(key).unwrap();
-        world.primary_scratch.put_new(&key, bytes.into()).await.unwrap();
+        fixture.primary_scratch.put_new(&key, bytes.into()).await.unwrap();
     };
     put(
         "jobs/shop/20261121T090000Z-0000aa-check/assignment.json",
@@ -156,41 +162,41 @@ async fn malformed_and_foreign_documents_stop_nothing_else() {
         vec![b' '; 3 << 20],
     )
     .await;
-    let good = world.assignment(
+    let good = fixture.assignment(
         "20261121T100000Z-aaaaaa-check",
         Work::Check {
             clusters: Vec::new(),
             cluster_tags: Default::default(),
         },
     );
-    world.assign(&world.primary_scratch, &good, 1).await;
-    let tally = world
+    fixture.assign(&fixture.primary_scratch, &good, 1).await;
+    let summary = fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
-    assert_eq!((tally.claimed, tally.ended, tally.refused), (1, 1, 2));
+    assert_eq!((summary.claimed, summary.ended, summary.refused), (1, 1, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_job_ends_before_it_begins() {
-    let world = World::without_clusters();
-    let job = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
-    world.assign(&world.primary_scratch, &job, 1).await;
+    let fixture = Fixture::without_clusters();
+    let job = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
+    fixture.assign(&fixture.primary_scratch, &job, 1).await;
     let cancel = json!({"format": 1, "job": job.job, "at": at(1), "reason": "asked for"});
     let key = JobFile::Cancel.key(&job.job);
-    world
+    fixture
         .primary_scratch
         .put_new(&key, cancel.to_string().into())
         .await
         .unwrap();
-    world
+    fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
     assert_eq!(
-        outcome(world.primary_scratch.as_ref(), &job.job).await,
+        outcome(fixture.primary_scratch.as_ref(), &job.job).await,
         Outcome::Cancelled {}
     );
 }
@@ -198,48 +204,48 @@ async fn a_cancelled_job_ends_before_it_begins() {
 /// A delegate that died after its claim left packs; the next epoch neither trips over them nor uses them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_epoch_left_is_in_nobodys_way() {
-    let world = World::start();
-    world.source().apply(OBJECTS).unwrap();
-    let job = world.capture("20261121T100000Z-aaaaaa-capture", world.recipient.to_pem());
-    world.assign(&world.primary_scratch, &job, 1).await;
+    let fixture = Fixture::start();
+    fixture.source().apply(OBJECTS).unwrap();
+    let job = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
+    fixture.assign(&fixture.primary_scratch, &job, 1).await;
     let claim = json!({"format": 1, "job": job.job, "epoch": 1, "invocation": "dead", "claimedAt": at(0), "deadline": at(1)});
     let key = JobFile::Claim(Epoch::FIRST).key(&job.job);
-    world
+    fixture
         .primary_scratch
         .put_new(&key, claim.to_string().into())
         .await
         .unwrap();
     let left = format!(
         "captures/{}orders/p-00-01-0000.pack",
-        point_prefix(&world.application, &point())
+        point_prefix(&fixture.application, &point())
     );
     let left = lifeboat_model::ObjectKey::parse(left).unwrap();
-    world
+    fixture
         .primary_scratch
         .put_new(&left, "half a pack".into())
         .await
         .unwrap();
 
-    let tally = world
+    let summary = fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
-    assert_eq!(tally.claimed, 0, "the first epoch is somebody else's");
-    world.assign(&world.primary_scratch, &job, 2).await;
-    let tally = world
+    assert_eq!(summary.claimed, 0, "the first epoch is somebody else's");
+    fixture.assign(&fixture.primary_scratch, &job, 2).await;
+    let summary = fixture
         .primary()
         .run("invocation", Deadline::new(later()))
         .await
         .unwrap();
-    assert_eq!((tally.claimed, tally.ended), (1, 1));
-    let Outcome::Done(Done::Capture(done)) = outcome(world.primary_scratch.as_ref(), &job.job).await else {
+    assert_eq!((summary.claimed, summary.ended), (1, 1));
+    let Outcome::Done(Done::Capture(done)) = outcome(fixture.primary_scratch.as_ref(), &job.job).await else {
         panic!("the capture is not done");
     };
     assert!(done.sealed.is_some());
-    let manifest = manifest_key(&world.application, &point());
+    let manifest = manifest_key(&fixture.application, &point());
     let manifest = lifeboat_model::ObjectKey::parse(format!("captures/{manifest}")).unwrap();
-    let (bytes, _) = world.primary_scratch.get(&manifest).await.unwrap();
+    let (bytes, _) = fixture.primary_scratch.get(&manifest).await.unwrap();
     let envelope: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert!(envelope["payload"].is_string());
 }

@@ -9,14 +9,14 @@ use lifeboat_model::{Code, ErrorKind, Problem};
 
 /// One half of a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
+pub enum KeyPart {
     /// May be known to everybody.
     Public,
     /// Must stay with its owner.
     Private,
 }
 
-impl fmt::Display for Half {
+impl fmt::Display for KeyPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Public => "public",
@@ -49,7 +49,7 @@ pub enum PemError {
         /// The file.
         path: PathBuf,
         /// The half that is needed.
-        wanted: Half,
+        wanted: KeyPart,
     },
     /// The key is of another sort or size.
     #[error("use the key file {}: it does not hold {expected}", path.display())]
@@ -101,7 +101,7 @@ impl PemError {
         match error {
             FormatKeyError::PrivateHalf { .. } => Self::WrongHalf {
                 path,
-                wanted: Half::Public,
+                wanted: KeyPart::Public,
             },
             FormatKeyError::WrongKind { expected } => Self::WrongKind { path, expected },
             _ => Self::NotPem { path },
@@ -154,7 +154,7 @@ impl PemError {
             Self::NotPem { .. } => "give a file that `lifeboat keys generate` or `openssl genpkey` made".to_owned(),
             Self::WrongHalf {
                 path,
-                wanted: Half::Public,
+                wanted: KeyPart::Public,
             } => format!(
                 "give the public half, made by `openssl pkey -in {} -pubout`; keep the private recovery key \
                  away from the machine that makes backups, which never needs it",

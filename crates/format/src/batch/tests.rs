@@ -82,7 +82,7 @@ fn line_breaks_between_tokens_become_spaces_and_in_strings_are_refused() {
     }
     assert!(matches!(
         builder.push(b"{}"),
-        Err(BatchError::NotAnObject(GlanceError::NoName))
+        Err(BatchError::NotAnObject(MetadataError::NoName))
     ));
 }
 

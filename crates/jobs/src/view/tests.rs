@@ -99,13 +99,13 @@ fn view(files: Vec<(ObjectKey, Bytes)>) -> JobView {
 /// The standing in a word.
 fn word(files: Vec<(ObjectKey, Bytes)>, now: Timestamp, seen: Option<Timestamp>) -> String {
     match view(files).standing(now, seen) {
-        Standing::Unassigned => "unassigned".to_owned(),
-        Standing::Unclaimed { epoch } => format!("unclaimed {}", epoch.get()),
-        Standing::Running(claim) => format!("running {}", claim.epoch.get()),
-        Standing::Due { epoch, checkpoint } => format!("due {} {checkpoint}", epoch.get()),
-        Standing::Exhausted => "exhausted".to_owned(),
-        Standing::Ended(result) => format!("ended {}", result.epoch.get()),
-        Standing::Lost => "lost".to_owned(),
+        JobStatus::Unassigned => "unassigned".to_owned(),
+        JobStatus::Unclaimed { epoch } => format!("unclaimed {}", epoch.get()),
+        JobStatus::Running(claim) => format!("running {}", claim.epoch.get()),
+        JobStatus::Due { epoch, checkpoint } => format!("due {} {checkpoint}", epoch.get()),
+        JobStatus::Exhausted => "exhausted".to_owned(),
+        JobStatus::Ended(result) => format!("ended {}", result.epoch.get()),
+        JobStatus::Lost => "lost".to_owned(),
     }
 }
 
@@ -168,11 +168,11 @@ fn results_of_others_are_refused_and_recorded() {
         claim(1),
         result_of(1, "333333333333-eu-west-1"),
     ]);
-    assert_eq!(foreign.verdict(), Verdict::Spoilt);
+    assert_eq!(foreign.verdict(), ResultValidity::Invalid);
     insta::assert_snapshot!(foreign.refused[0].problem.to_string());
     let unclaimed = view(vec![assignment(1), result(1)]);
-    assert_eq!(unclaimed.verdict(), Verdict::Spoilt);
-    assert_eq!(unclaimed.standing(time(2), None), Standing::Lost);
+    assert_eq!(unclaimed.verdict(), ResultValidity::Invalid);
+    assert_eq!(unclaimed.standing(time(2), None), JobStatus::Lost);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn documents_that_cannot_be_believed_have_no_effect() {
         let view = view(vec![assignment(1), (key.clone(), bytes.to_owned().into())]);
         assert_eq!(
             view.standing(time(2), None),
-            Standing::Unclaimed { epoch: epoch(1) }
+            JobStatus::Unclaimed { epoch: epoch(1) }
         );
         assert_eq!(view.refused.len(), 1, "{bytes}");
         let problem = &view.refused[0].problem;

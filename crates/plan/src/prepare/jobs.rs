@@ -8,7 +8,7 @@ use crate::rule::RuleId;
 
 /// How a finished Job is brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ending {
+pub(crate) struct JobCompletion {
     /// The captured `spec.suspend`.
     pub(crate) suspend: bool,
     /// Whether the Job's time to live will have its controller remove it.
@@ -23,7 +23,7 @@ const GENERATED_LABELS: [&str; 4] = [
     "batch.kubernetes.io/job-name",
 ];
 
-pub(super) fn job(editor: &mut Editor<'_>, status: Option<&Value>) -> Option<Ending> {
+pub(super) fn job(editor: &mut Editor<'_>, status: Option<&Value>) -> Option<JobCompletion> {
     if editor.body.pointer("/spec/manualSelector") != Some(&Value::Bool(true)) {
         editor.remove("/spec/selector", RuleId::JobSelector);
         for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
@@ -49,5 +49,5 @@ pub(super) fn job(editor: &mut Editor<'_>, status: Option<&Value>) -> Option<End
         .body
         .pointer("/spec/ttlSecondsAfterFinished")
         .is_some_and(|ttl| !ttl.is_null());
-    Some(Ending { suspend, expires })
+    Some(JobCompletion { suspend, expires })
 }

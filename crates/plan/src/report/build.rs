@@ -6,7 +6,7 @@ use lifeboat_model::ObjectRef;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use super::{Absent, Changed, ChangedBy, Report, Restored, Summary, Unplanned, Verdict};
+use super::{Changed, ChangedBy, NotRestoredGroup, Report, Restored, Summary, Unplanned, Verdict};
 use crate::compare::{Difference, FieldDifference, compare};
 use crate::{Action, Bodies, Plan, PlannedObject};
 
@@ -107,7 +107,7 @@ impl<'a> ReportBuilder<'a> {
                 }
             } else {
                 let why = self.failures.get(&index).cloned();
-                not_restored.push(Absent {
+                not_restored.push(NotRestoredGroup {
                     object: object.source.clone(),
                     planned: true,
                     rule: None,
@@ -116,7 +116,7 @@ impl<'a> ReportBuilder<'a> {
             }
         }
         let failed = count(not_restored.len());
-        not_restored.extend(plan.not_restored.iter().map(|entry| Absent {
+        not_restored.extend(plan.not_restored.iter().map(|entry| NotRestoredGroup {
             object: entry.object.clone(),
             planned: false,
             rule: Some(entry.rule),

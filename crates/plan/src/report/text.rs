@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Absent, Changed, ChangedBy, Report, Verdict};
+use super::{Changed, ChangedBy, NotRestoredGroup, Report, Verdict};
 use crate::table::{count, examples, line, shown};
 
 /// How many single lines of one group are shown.
@@ -71,11 +71,11 @@ impl Report {
     }
 
     fn failed_text(&self, out: &mut String) {
-        let failed: Vec<&Absent> = self.not_restored.iter().filter(|entry| entry.planned).collect();
+        let failed: Vec<&NotRestoredGroup> = self.not_restored.iter().filter(|entry| entry.planned).collect();
         if !failed.is_empty() {
             line!(out);
             line!(out, "planned and not there ({})", failed.len());
-            let mut by_why: BTreeMap<&str, Vec<&Absent>> = BTreeMap::new();
+            let mut by_why: BTreeMap<&str, Vec<&NotRestoredGroup>> = BTreeMap::new();
             for entry in failed {
                 by_why
                     .entry(entry.why.as_deref().unwrap_or(""))
@@ -148,7 +148,7 @@ impl Report {
     }
 
     fn left_out_text(&self, out: &mut String) {
-        let mut by_rule: BTreeMap<_, Vec<&Absent>> = BTreeMap::new();
+        let mut by_rule: BTreeMap<_, Vec<&NotRestoredGroup>> = BTreeMap::new();
         for entry in &self.not_restored {
             if let Some(rule) = entry.rule {
                 by_rule.entry(rule).or_default().push(entry);

@@ -6,11 +6,11 @@ use lifeboat_model::ObjectRef;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use super::Work;
-use crate::draft::skeleton::Extra;
+use super::Resolver;
+use crate::builder::summary::Extra;
 use crate::rule::RuleId;
 
-pub(super) fn secrets(work: &mut Work<'_>, sorted: &[usize]) {
+pub(super) fn secrets(work: &mut Resolver<'_>, sorted: &[usize]) {
     let accounts: Vec<usize> = sorted
         .iter()
         .copied()

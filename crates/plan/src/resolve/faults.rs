@@ -3,11 +3,11 @@
 
 use lifeboat_model::{Code, Problem};
 
-use super::Work;
-use crate::draft::Draft;
+use super::Resolver;
+use crate::builder::PlanBuilder;
 
 /// Every fault of the options, given what the point holds.
-pub(super) fn of_options(draft: &Draft) -> Vec<Problem> {
+pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut unknown = |what: &str, given: &str, command: &str| {
         problems.push(Problem::new(
@@ -45,10 +45,10 @@ pub(super) fn of_options(draft: &Draft) -> Vec<Problem> {
         }
     }
     for pattern in &settings.selection.names {
-        let fits = |name: &str| lifeboat_translate::glob::fits(pattern, name);
-        let held = draft.items.iter().any(|item| fits(&item.name))
-            || draft.skipped.iter().any(|skipped| fits(&skipped.name))
-            || draft.unselected.iter().any(|(_, _, name)| fits(name));
+        let matches = |name: &str| lifeboat_translate::glob::matches(pattern, name);
+        let held = draft.items.iter().any(|item| matches(&item.name))
+            || draft.skipped.iter().any(|skipped| matches(&skipped.name))
+            || draft.unselected.iter().any(|(_, _, name)| matches(name));
         if !held {
             unknown("object of the name", pattern, &show);
         }
@@ -109,7 +109,7 @@ fn is_namespace_name(text: &str) -> bool {
 }
 
 /// Several objects of the source have one name in the target.
-pub(super) fn collision(work: &Work<'_>, group: &[usize]) -> Problem {
+pub(super) fn collision(work: &Resolver<'_>, group: &[usize]) -> Problem {
     let sources: Vec<String> = group
         .iter()
         .map(|index| {

@@ -6,10 +6,10 @@ use lifeboat_model::{Code, ObjectRef};
 use lifeboat_translate::{glob, pointer};
 use serde_json::Value;
 
-use super::{Work, addresses_of};
-use crate::draft::skeleton::{Extra, webhooks};
+use super::{Resolver, addresses_of};
+use crate::builder::summary::{Extra, webhooks};
 use crate::lint::{LintFinding, Severity};
-use crate::planned::{Action, MissingDependency, Need};
+use crate::planned::{Action, Dependency, MissingDependency};
 use crate::rule::RuleId;
 
 /// Types whose objects have a controller act outside the cluster: group and plural, with wildcards.
@@ -25,7 +25,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("infra.contrib.fluxcd.io", "terraforms"),
 ];
 
-pub(super) fn add(work: &mut Work<'_>, sorted: &[usize], missing: &[MissingDependency]) {
+pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingDependency]) {
     let mut found = Vec::new();
     unused_patches(work, &mut found);
     for dependency in missing {
@@ -58,7 +58,7 @@ fn warning(
     }
 }
 
-fn unused_patches(work: &Work<'_>, found: &mut Vec<LintFinding>) {
+fn unused_patches(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     let patches = &work.draft.settings.patches;
     for (index, (patch, uses)) in patches.iter().zip(&work.draft.patch_uses).enumerate() {
         if *uses == 0 {
@@ -86,12 +86,12 @@ fn of_missing(dependency: &MissingDependency) -> LintFinding {
         more => format!(" and {more} more"),
     };
     let effect = match need {
-        Need::Exists => "cannot exist",
-        Need::Works => "will not work",
-        Need::Perhaps => "may not work",
+        Dependency::Exists => "cannot exist",
+        Dependency::Required => "will not work",
+        Dependency::Optional => "may not work",
     };
     LintFinding {
-        severity: if *need == Need::Exists {
+        severity: if *need == Dependency::Exists {
             Severity::Error
         } else {
             Severity::Warning
@@ -110,7 +110,7 @@ fn of_missing(dependency: &MissingDependency) -> LintFinding {
     }
 }
 
-fn unserved(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+fn unserved(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let mut seen = BTreeSet::new();
     for &index in sorted {
         let Some((rule @ (RuleId::TypeNotServed | RuleId::VersionNotServed), detail)) = &work.fates[index]
@@ -133,7 +133,7 @@ fn unserved(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     }
 }
 
-fn too_deep(work: &Work<'_>, found: &mut Vec<LintFinding>) {
+fn too_deep(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     for skipped in &work.draft.skipped {
         if skipped.rule == RuleId::NestedTooDeep {
             let source = work
@@ -150,11 +150,11 @@ fn too_deep(work: &Work<'_>, found: &mut Vec<LintFinding>) {
     }
 }
 
-fn outside(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+fn outside(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     for &index in sorted.iter().filter(|index| writes(work, **index)) {
         let r#type = &work.draft.source_type(work.item(index).r#type).resource;
         let acts = OUTSIDE.iter().any(|(group, resource)| {
-            glob::fits(group, &r#type.group) && glob::fits(resource, &r#type.resource)
+            glob::matches(group, &r#type.group) && glob::matches(resource, &r#type.resource)
         });
         let balancer = addresses_of(work.item(index)).is_some_and(|addresses| addresses.load_balancer);
         if acts || balancer {
@@ -178,12 +178,12 @@ fn outside(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
 }
 
 /// Whether the executor writes the item.
-fn writes(work: &Work<'_>, index: usize) -> bool {
+fn writes(work: &Resolver<'_>, index: usize) -> bool {
     work.is_planned(index) && work.actions[index] != Action::Keep
 }
 
 /// A webhook that is in the target already and refuses while nothing answers for it.
-fn webhooks_in_target(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+fn webhooks_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let groups: BTreeSet<(&str, &str)> = sorted
         .iter()
         .filter(|index| writes(work, **index))
@@ -235,7 +235,7 @@ fn matches_rules(webhook: &Value, group: &str, resource: &str) -> bool {
 }
 
 /// A fail-closed webhook of the plan whose backend is not part of the plan nor of the target.
-fn webhooks_in_plan(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+fn webhooks_in_plan(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let planned: BTreeSet<&ObjectRef> = sorted
         .iter()
         .filter(|index| work.is_planned(**index))
@@ -263,7 +263,7 @@ fn webhooks_in_plan(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFindi
     }
 }
 
-fn quotas_in_target(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+fn quotas_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let namespaces: BTreeSet<&str> = sorted
         .iter()
         .filter(|index| writes(work, **index))
@@ -293,7 +293,7 @@ fn quotas_in_target(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFindi
 
 /// What goes with an object that is made anew. A StatefulSet may own its claims, whose data goes with
 /// them; what a custom resource stands for, only its operator knows; its finalizers run when it is deleted.
-fn recreated(work: &Work<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let mut seen = BTreeSet::new();
     for &index in sorted {
         if !work.is_planned(index) || work.actions[index] != Action::Recreate {

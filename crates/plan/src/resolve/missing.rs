@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_model::ObjectRef;
 
-use super::{SYSTEM_NAMESPACES, Work};
-use crate::draft::crds;
-use crate::planned::{MissingDependency, Need};
+use super::{Resolver, SYSTEM_NAMESPACES};
+use crate::builder::crds;
+use crate::planned::{Dependency, MissingDependency};
 use crate::rule::RuleId;
 
 struct Finder<'a> {
     planned: BTreeSet<&'a ObjectRef>,
     /// What the selection left out, as it is called in the target.
     left_out: BTreeSet<ObjectRef>,
-    missing: BTreeMap<(ObjectRef, Need), MissingDependency>,
+    missing: BTreeMap<(ObjectRef, Dependency), MissingDependency>,
 }
 
 impl Finder<'_> {
-    fn add(&mut self, needed: ObjectRef, need: Need, example: &ObjectRef) {
+    fn add(&mut self, needed: ObjectRef, need: Dependency, example: &ObjectRef) {
         let in_point = self.left_out.contains(&needed);
         let entry = self
             .missing
@@ -36,7 +36,7 @@ impl Finder<'_> {
     }
 }
 
-pub(super) fn find(work: &Work<'_>) -> Vec<MissingDependency> {
+pub(super) fn find(work: &Resolver<'_>) -> Vec<MissingDependency> {
     let planned = (0..work.fates.len()).filter(|index| work.is_planned(*index));
     let mut finder = Finder {
         planned: planned.map(|index| &work.targets[index]).collect(),
@@ -54,7 +54,7 @@ pub(super) fn find(work: &Work<'_>) -> Vec<MissingDependency> {
                 .get(&(r#type.group.clone(), r#type.resource.clone()))
             {
                 let definition = ObjectRef::new(crds::TYPE.into(), None, &crd.name);
-                finder.add(definition, Need::Exists, target);
+                finder.add(definition, Dependency::Exists, target);
             }
             continue;
         }
@@ -64,7 +64,7 @@ pub(super) fn find(work: &Work<'_>) -> Vec<MissingDependency> {
         if let Some(namespace) = target.namespace.as_deref() {
             let object = ObjectRef::new("namespaces".into(), None, namespace);
             if !SYSTEM_NAMESPACES.contains(&namespace) && !is_there(work, &finder, &object) {
-                finder.add(object, Need::Exists, target);
+                finder.add(object, Dependency::Exists, target);
             }
         }
         for needed in &work.item(index).needs {
@@ -78,13 +78,13 @@ pub(super) fn find(work: &Work<'_>) -> Vec<MissingDependency> {
     finder.missing.into_values().collect()
 }
 
-fn is_there(work: &Work<'_>, finder: &Finder<'_>, object: &ObjectRef) -> bool {
+fn is_there(work: &Resolver<'_>, finder: &Finder<'_>, object: &ObjectRef) -> bool {
     finder.planned.contains(object) || work.facts.existing.contains_key(object)
 }
 
 /// What the point holds and the plan does not bring, as it would be called in the target. What a rule
 /// leaves to the target's own controllers is not left out.
-fn left_out(work: &Work<'_>) -> BTreeSet<ObjectRef> {
+fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
     let draft = work.draft;
     let wanted: BTreeSet<ObjectRef> = (0..work.fates.len())
         .filter(|index| work.is_planned(*index))

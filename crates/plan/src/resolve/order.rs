@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use lifeboat_model::{Code, ObjectRef};
 
-use super::Work;
-use crate::draft::crds;
+use super::Resolver;
+use crate::builder::crds;
 use crate::lint::{LintFinding, Severity};
 use crate::rule::RuleId;
 use crate::wave::Wave;
@@ -20,7 +20,7 @@ enum Visit {
 /// Gives every planned item its place. An owner comes before what it owns, also where that moves the
 /// owned object into a later wave; a type's definition and a namespace come before what is in them, also
 /// where their own owners moved them.
-pub(super) fn arrange(work: &mut Work<'_>, sorted: &[usize]) {
+pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
     let count = work.fates.len();
     let by_target: HashMap<ObjectRef, usize> = sorted
         .iter()
@@ -46,12 +46,12 @@ pub(super) fn arrange(work: &mut Work<'_>, sorted: &[usize]) {
 }
 
 /// Whether others wait for it without owning: namespaces and definitions.
-fn may_be_before_others(work: &Work<'_>, index: usize) -> bool {
+fn may_be_before_others(work: &Resolver<'_>, index: usize) -> bool {
     work.is_type(index, "", "namespaces") || work.is_type(index, crds::GROUP, crds::RESOURCE)
 }
 
 /// What must be there before an item because of its type and namespace.
-fn context(work: &Work<'_>, index: usize, by_target: &HashMap<ObjectRef, usize>) -> Vec<usize> {
+fn context(work: &Resolver<'_>, index: usize, by_target: &HashMap<ObjectRef, usize>) -> Vec<usize> {
     let r#type = &work.draft.source_type(work.item(index).r#type).resource;
     let namespace = work.targets[index]
         .namespace
@@ -71,7 +71,7 @@ fn context(work: &Work<'_>, index: usize, by_target: &HashMap<ObjectRef, usize>)
 
 /// Depth-first without recursion: chains of owners may be long.
 fn place(
-    work: &mut Work<'_>,
+    work: &mut Resolver<'_>,
     start: usize,
     by_target: &HashMap<ObjectRef, usize>,
     owners: &HashMap<ObjectRef, usize>,
@@ -112,7 +112,7 @@ fn place(
 }
 
 fn finish(
-    work: &mut Work<'_>,
+    work: &mut Resolver<'_>,
     index: usize,
     by_target: &HashMap<ObjectRef, usize>,
     owners: &HashMap<ObjectRef, usize>,
@@ -149,7 +149,7 @@ fn finish(
 }
 
 /// Gives up the reference that closes a circle.
-fn break_cycle(work: &mut Work<'_>, index: usize, position: usize) {
+fn break_cycle(work: &mut Resolver<'_>, index: usize, position: usize) {
     let owner = work.owners[index].remove(position);
     let shown = format!("{} {}", owner.kind, owner.owner.name);
     work.change(

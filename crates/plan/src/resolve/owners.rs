@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Work;
-use crate::draft::skeleton::OwnerReference;
+use super::Resolver;
+use crate::builder::summary::OwnerReference;
 use crate::planned::PlannedOwner;
 use crate::rule::RuleId;
 
@@ -23,7 +23,7 @@ fn comes_back_anew(rule: RuleId) -> bool {
     )
 }
 
-pub(super) fn resolve(work: &mut Work<'_>, sorted: &[usize]) {
+pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
     let draft = work.draft;
     let mut known: HashMap<&str, Where> = HashMap::new();
     let wanted: BTreeSet<&str> = draft
@@ -63,7 +63,7 @@ pub(super) fn resolve(work: &mut Work<'_>, sorted: &[usize]) {
 }
 
 /// Skips what belongs only to objects that come back anew, and what belongs to those, and so on.
-fn skip_dependants(work: &mut Work<'_>, sorted: &[usize], known: &HashMap<&str, Where>) {
+fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&str, Where>) {
     let draft = work.draft;
     loop {
         let mut more = false;
@@ -93,7 +93,7 @@ fn skip_dependants(work: &mut Work<'_>, sorted: &[usize], known: &HashMap<&str, 
     }
 }
 
-fn link(work: &mut Work<'_>, index: usize, known: &HashMap<&str, Where>) {
+fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&str, Where>) {
     let draft = work.draft;
     for owner in &draft.items[index].owners {
         let shown = format!("{} {}", owner.kind, owner.name);
@@ -104,7 +104,7 @@ fn link(work: &mut Work<'_>, index: usize, known: &HashMap<&str, Where>) {
         }
         match known.get(&*owner.uid) {
             Some(Where::Item(place)) if work.is_planned(*place) => {
-                if fits(work, index, *place, owner) {
+                if matches(work, index, *place, owner) {
                     adopt(work, index, *place, owner);
                 } else {
                     drop_owner(work, index, RuleId::OwnerElsewhere, shown);
@@ -115,13 +115,13 @@ fn link(work: &mut Work<'_>, index: usize, known: &HashMap<&str, Where>) {
     }
 }
 
-fn drop_owner(work: &mut Work<'_>, index: usize, rule: RuleId, owner: String) {
+fn drop_owner(work: &mut Resolver<'_>, index: usize, rule: RuleId, owner: String) {
     work.change(index, "/metadata/ownerReferences", rule, Some(owner), None);
 }
 
 /// Whether the reference says about its owner what is true: the garbage collector deletes objects whose
 /// owner it cannot find where the reference points (`garbagecollector.go`, attemptToDeleteItem).
-fn fits(work: &Work<'_>, index: usize, place: usize, owner: &OwnerReference) -> bool {
+fn matches(work: &Resolver<'_>, index: usize, place: usize, owner: &OwnerReference) -> bool {
     let item = work.item(place);
     let r#type = &work.draft.source_type(item.r#type).resource;
     let reachable = match &work.targets[place].namespace {
@@ -136,7 +136,7 @@ fn fits(work: &Work<'_>, index: usize, place: usize, owner: &OwnerReference) -> 
         && item.name == owner.name
 }
 
-fn adopt(work: &mut Work<'_>, index: usize, place: usize, owner: &OwnerReference) {
+fn adopt(work: &mut Resolver<'_>, index: usize, place: usize, owner: &OwnerReference) {
     let type_index = usize::try_from(work.item(place).r#type).expect("a u32 fits");
     let captured = &work.draft.types[type_index].resource;
     // The reference's own version stays, unless the target lacks the version in which the owner was captured.

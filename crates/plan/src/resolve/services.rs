@@ -8,21 +8,21 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{Work, addresses_of};
+use super::{Resolver, addresses_of};
 use crate::address::{Range, place_after};
-use crate::draft::skeleton::Addresses;
+use crate::builder::summary::Addresses;
 use crate::options::PortRange;
 use crate::planned::Action;
 use crate::rule::RuleId;
 
-struct Pool {
+struct AddressAllocator {
     ranges: Vec<Range>,
     ports: PortRange,
     taken_ips: BTreeSet<IpAddr>,
     taken_ports: BTreeSet<u16>,
 }
 
-pub(super) fn addresses(work: &mut Work<'_>, sorted: &[usize]) {
+pub(super) fn addresses(work: &mut Resolver<'_>, sorted: &[usize]) {
     let services: Vec<usize> = sorted
         .iter()
         .copied()
@@ -51,13 +51,13 @@ pub(super) fn addresses(work: &mut Work<'_>, sorted: &[usize]) {
 }
 
 /// What the target's Services hold, but for those that the plan replaces or that this run made.
-fn pool(work: &Work<'_>, services: &[usize]) -> Pool {
+fn pool(work: &Resolver<'_>, services: &[usize]) -> AddressAllocator {
     let replaced: BTreeSet<_> = services
         .iter()
         .filter(|index| work.actions[**index] != Action::Update)
         .map(|index| &work.targets[*index])
         .collect();
-    let mut pool = Pool {
+    let mut pool = AddressAllocator {
         ranges: work
             .facts
             .service_ranges
@@ -88,7 +88,7 @@ fn pool(work: &Work<'_>, services: &[usize]) -> Pool {
 }
 
 /// What a Service that is updated holds itself.
-fn own_allocation(work: &Work<'_>, index: usize) -> (Vec<String>, Vec<u16>) {
+fn own_allocation(work: &Resolver<'_>, index: usize) -> (Vec<String>, Vec<u16>) {
     if work.actions[index] != Action::Update {
         return Default::default();
     }
@@ -102,10 +102,10 @@ fn own_allocation(work: &Work<'_>, index: usize) -> (Vec<String>, Vec<u16>) {
 
 /// Whether the Service asks for fixed addresses, or for none.
 fn cluster_ips(
-    work: &mut Work<'_>,
+    work: &mut Resolver<'_>,
     index: usize,
     addresses: &Addresses,
-    pool: &mut Pool,
+    pool: &mut AddressAllocator,
     own: &[String],
 ) -> bool {
     if addresses.cluster_ips.is_empty() {
@@ -142,7 +142,7 @@ fn cluster_ips(
 }
 
 /// The same places in the target's ranges.
-fn moved(work: &Work<'_>, pool: &Pool, ips: &[IpAddr]) -> Option<Vec<IpAddr>> {
+fn moved(work: &Resolver<'_>, pool: &AddressAllocator, ips: &[IpAddr]) -> Option<Vec<IpAddr>> {
     ips.iter()
         .map(|ip| {
             let first = work
@@ -157,17 +157,17 @@ fn moved(work: &Work<'_>, pool: &Pool, ips: &[IpAddr]) -> Option<Vec<IpAddr>> {
         .collect()
 }
 
-fn set(work: &mut Work<'_>, index: usize, addresses: &Addresses, ips: &[IpAddr]) {
+fn set(work: &mut Resolver<'_>, index: usize, addresses: &Addresses, ips: &[IpAddr]) {
     let texts: Vec<String> = ips.iter().map(ToString::to_string).collect();
     change(work, index, addresses, RuleId::ClusterIpMoved, &texts);
 }
 
-fn release(work: &mut Work<'_>, index: usize, addresses: &Addresses) {
+fn release(work: &mut Resolver<'_>, index: usize, addresses: &Addresses) {
     change(work, index, addresses, RuleId::ClusterIpReleased, &[]);
 }
 
 /// Both fields go together: `clusterIP` is the first of `clusterIPs` (Kubernetes API reference, ServiceSpec).
-fn change(work: &mut Work<'_>, index: usize, addresses: &Addresses, rule: RuleId, to: &[String]) {
+fn change(work: &mut Resolver<'_>, index: usize, addresses: &Addresses, rule: RuleId, to: &[String]) {
     let from = &addresses.cluster_ips;
     let all = (!to.is_empty()).then(|| Value::from(to));
     work.edit(index, "/spec/clusterIP", to.first().cloned().map(Value::from));
@@ -184,7 +184,7 @@ fn change(work: &mut Work<'_>, index: usize, addresses: &Addresses, rule: RuleId
 }
 
 /// A family that the target does not offer would have the Service refused.
-fn families(work: &mut Work<'_>, index: usize, addresses: &Addresses, pool: &Pool) {
+fn families(work: &mut Resolver<'_>, index: usize, addresses: &Addresses, pool: &AddressAllocator) {
     if pool.ranges.is_empty() {
         return;
     }
@@ -219,10 +219,10 @@ fn families(work: &mut Work<'_>, index: usize, addresses: &Addresses, pool: &Poo
 }
 
 fn node_ports(
-    work: &mut Work<'_>,
+    work: &mut Resolver<'_>,
     index: usize,
     addresses: &Addresses,
-    pool: &mut Pool,
+    pool: &mut AddressAllocator,
     own: &[u16],
 ) -> bool {
     let mut all_kept = true;

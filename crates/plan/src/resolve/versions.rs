@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use lifeboat_model::ResourceType;
 
-use super::Work;
+use super::Resolver;
 use crate::Action;
-use crate::draft::crds;
+use crate::builder::crds;
 use crate::rule::RuleId;
 use crate::source::SourceType;
 use crate::target::ServedType;
@@ -35,7 +35,7 @@ impl Version {
     }
 }
 
-pub(super) fn negotiate(work: &Work<'_>) -> Vec<Version> {
+pub(super) fn negotiate(work: &Resolver<'_>) -> Vec<Version> {
     let in_use: BTreeSet<u32> = work.draft.items.iter().map(|item| item.r#type).collect();
     (0_u32..)
         .zip(&work.draft.types)
@@ -50,7 +50,7 @@ pub(super) fn negotiate(work: &Work<'_>) -> Vec<Version> {
 }
 
 /// Whether the plan brings the definition of a type, and whether it replaces the target's.
-fn planned_definition(work: &Work<'_>, name: &str) -> Option<Action> {
+fn planned_definition(work: &Resolver<'_>, name: &str) -> Option<Action> {
     (0..work.draft.items.len())
         .find(|index| {
             &*work.item(*index).name == name
@@ -60,7 +60,7 @@ fn planned_definition(work: &Work<'_>, name: &str) -> Option<Action> {
         .map(|index| work.actions[index])
 }
 
-fn of_type(work: &Work<'_>, r#type: &SourceType) -> Version {
+fn of_type(work: &Resolver<'_>, r#type: &SourceType) -> Version {
     let captured = &r#type.resource;
     let served = work
         .facts
@@ -131,7 +131,7 @@ fn other_version(r#type: &SourceType, served: &ServedType, converts_by_name: boo
     }
 }
 
-pub(super) fn skip_unserved(work: &mut Work<'_>) {
+pub(super) fn skip_unserved(work: &mut Resolver<'_>) {
     for index in 0..work.fates.len() {
         let r#type = usize::try_from(work.item(index).r#type).expect("a u32 fits");
         if work.is_planned(index)

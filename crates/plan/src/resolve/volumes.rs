@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Work;
-use crate::draft::skeleton::Extra;
+use super::Resolver;
+use crate::builder::summary::Extra;
 use crate::prepare::Bound;
 use crate::rule::RuleId;
 
@@ -16,7 +16,7 @@ use crate::rule::RuleId;
 /// Where the point holds the claim of a Released volume after all, because the two were captured at
 /// different moments, the volume is one as any other. A volume that was Bound is taken at its word
 /// unless the point shows its claim on the way out: the claims may not have been captured at all.
-pub(super) fn bindings(work: &mut Work<'_>) {
+pub(super) fn bindings(work: &mut Resolver<'_>) {
     let volumes: Vec<(usize, Bound)> = (0..work.fates.len())
         .filter(|index| work.is_planned(*index))
         .filter_map(|index| match work.item(index).extra.as_deref() {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::RuleId;
-use crate::testing::{World, left_out};
+use crate::testing::{Fixture, left_out};
 
 fn object(api_version: &str, kind: &str, namespace: &str, name: &str, rest: Value) -> Value {
     let mut object = json!({"apiVersion": api_version, "kind": kind,
@@ -279,7 +279,7 @@ fn cases() -> Vec<(RuleId, &'static str, Value)> {
 #[test]
 fn each_rule_leaves_out_its_object_and_says_why() {
     for (rule, name, object) in cases() {
-        let plan = World::new([object]).plan();
+        let plan = Fixture::new([object]).plan();
         assert_eq!(left_out(&plan, name).rule, rule, "{name}");
         assert_eq!(plan.rules[&rule].objects, 1, "{name}");
         assert_eq!(plan.rules[&rule].reason, rule.reason());
@@ -344,14 +344,14 @@ fn near_misses_are_restored() {
         ),
         object("scheduling.k8s.io/v1", "PriorityClass", "", "mine", json!({})),
     ] {
-        let plan = World::new([object.clone()]).plan();
+        let plan = Fixture::new([object.clone()]).plan();
         assert_eq!(plan.not_restored, [], "{object}");
     }
 }
 
 #[test]
 fn everything_in_a_terminating_namespace_stays_behind() {
-    let plan = World::new([
+    let plan = Fixture::new([
         object(
             "v1",
             "Namespace",

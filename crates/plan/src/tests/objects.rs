@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::owners::{crd, order};
-use crate::testing::{World, find, left_out, rules};
+use crate::testing::{Fixture, find, left_out, rules};
 use crate::{Operation, Ownership, RuleId, StatusPlan, Step, Wave};
 
 fn named(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
@@ -24,7 +24,7 @@ fn json_patch_merge(into: &mut Value, from: Value) {
 
 #[test]
 fn volume_and_claim_find_each_other_by_name() {
-    let world = World::new([
+    let fixture = Fixture::new([
         json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv1", "uid": "uid-pv1",
             "annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/provisioned-by": "ebs"}},
             "spec": {"claimRef": {"namespace": "shop", "name": "data", "uid": "uid-data", "resourceVersion": "5"}},
@@ -38,7 +38,7 @@ fn volume_and_claim_find_each_other_by_name() {
             "volume.kubernetes.io/selected-node": "n1"}}, "spec": {"volumeName": "pv1"}}),
         ),
     ]);
-    let plan = world.plan();
+    let plan = fixture.plan();
     let (volume, claim) = (
         find(&plan, "persistentvolumes pv1"),
         find(&plan, "persistentvolumeclaims shop/data"),
@@ -51,7 +51,7 @@ fn volume_and_claim_find_each_other_by_name() {
         )
     );
     assert!((volume.wave, volume.depth) < (claim.wave, claim.depth));
-    let volume = world.bodies(&plan, "persistentvolumes pv1").create;
+    let volume = fixture.bodies(&plan, "persistentvolumes pv1").create;
     assert_eq!(
         volume["spec"]["claimRef"],
         json!({"namespace": "shop", "name": "data"})
@@ -60,7 +60,7 @@ fn volume_and_claim_find_each_other_by_name() {
         volume["metadata"]["annotations"],
         json!({"pv.kubernetes.io/provisioned-by": "ebs"})
     );
-    let claim = world.bodies(&plan, "persistentvolumeclaims shop/data").create;
+    let claim = fixture.bodies(&plan, "persistentvolumeclaims shop/data").create;
     assert!(
         claim["metadata"].get("annotations").is_none(),
         "nothing is left of them"
@@ -81,7 +81,7 @@ fn released(name: &str, phase: &str, policy: &str) -> Value {
 fn a_volume_whose_claim_is_gone_is_not_offered_to_the_next_claim() {
     let mut next = named("v1", "PersistentVolumeClaim", "old", json!({}));
     next["metadata"]["uid"] = json!("uid-next");
-    let world = World::new([
+    let fixture = Fixture::new([
         released("kept", "Released", "Retain"),
         released("stuck", "Failed", "Retain"),
         released("deleted", "Released", "Delete"),
@@ -89,9 +89,9 @@ fn a_volume_whose_claim_is_gone_is_not_offered_to_the_next_claim() {
         next,
     ])
     .with(json!({"namespaceMap": {"shop": "shop-dr"}}));
-    let plan = world.plan();
+    let plan = fixture.plan();
     for name in ["kept", "stuck"] {
-        let volume = world.bodies(&plan, &format!("persistentvolumes {name}")).create;
+        let volume = fixture.bodies(&plan, &format!("persistentvolumes {name}")).create;
         assert_eq!(
             volume["spec"]["claimRef"],
             json!({"namespace": "shop-dr", "name": "old", "uid": "uid-old", "resourceVersion": "5"})
@@ -111,13 +111,13 @@ fn a_released_volume_whose_claim_is_in_the_point_is_bound_again() {
         let mut volume = released("pv", "Released", "Delete");
         volume["metadata"]["labels"] = json!({"chosen": "yes"});
         let claim = named("v1", "PersistentVolumeClaim", "old", json!({}));
-        let world = World::new([volume, claim]).with(json!({"selection": {"filter": filter}}));
-        let plan = world.plan();
+        let fixture = Fixture::new([volume, claim]).with(json!({"selection": {"filter": filter}}));
+        let plan = fixture.plan();
         assert_eq!(
             rules(find(&plan, "persistentvolumes pv")),
             [RuleId::VolumeBinding]
         );
-        let volume = world.bodies(&plan, "persistentvolumes pv").create;
+        let volume = fixture.bodies(&plan, "persistentvolumes pv").create;
         assert_eq!(
             (&volume["spec"]["claimRef"], volume["metadata"].get("annotations")),
             (&json!({"namespace": "shop", "name": "old"}), None)
@@ -129,7 +129,7 @@ fn a_released_volume_whose_claim_is_in_the_point_is_bound_again() {
 fn a_claim_that_was_being_deleted_does_not_make_its_volume_deletable() {
     let mut claim = named("v1", "PersistentVolumeClaim", "old", json!({}));
     claim["metadata"]["deletionTimestamp"] = json!("2026-11-21T11:00:00Z");
-    let plan = World::new([released("pv", "Released", "Delete"), claim]).plan();
+    let plan = Fixture::new([released("pv", "Released", "Delete"), claim]).plan();
     assert_eq!(
         left_out(&plan, "persistentvolumes pv").rule,
         RuleId::ReleasedVolume
@@ -141,13 +141,13 @@ fn a_bound_volume_whose_claim_was_being_deleted_stays_reserved_for_it() {
     let mut claim = named("v1", "PersistentVolumeClaim", "old", json!({}));
     claim["metadata"]["deletionTimestamp"] = json!("2026-11-21T11:00:00Z");
     let kept = released("kept", "Bound", "Retain");
-    let plan = World::new([
+    let plan = Fixture::new([
         kept.clone(),
         released("deleted", "Bound", "Delete"),
         claim.clone(),
     ]);
-    let (world, plan) = (&plan, plan.plan());
-    let volume = world.bodies(&plan, "persistentvolumes kept").create;
+    let (fixture, plan) = (&plan, plan.plan());
+    let volume = fixture.bodies(&plan, "persistentvolumes kept").create;
     assert_eq!(volume["spec"]["claimRef"]["uid"], "uid-old");
     let left = left_out(&plan, "persistentvolumes deleted");
     assert_eq!(left.rule, RuleId::ReleasedVolume);
@@ -156,20 +156,20 @@ fn a_bound_volume_whose_claim_was_being_deleted_stays_reserved_for_it() {
     claim["metadata"]["deletionTimestamp"] = json!(null);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata":
         {"name": "shop", "uid": "u", "deletionTimestamp": "2026-11-21T11:00:00Z"}});
-    let world = World::new([kept, claim, namespace]);
-    let volume = world.bodies(&world.plan(), "persistentvolumes kept").create;
+    let fixture = Fixture::new([kept, claim, namespace]);
+    let volume = fixture.bodies(&fixture.plan(), "persistentvolumes kept").create;
     assert_eq!(volume["spec"]["claimRef"]["uid"], "uid-old");
 }
 
 #[test]
 fn a_patch_may_keep_or_offer_a_released_volume() {
-    let world = World::new([released("a", "Released", "Delete"), released("b", "Released", "Delete")])
+    let fixture = Fixture::new([released("a", "Released", "Delete"), released("b", "Released", "Delete")])
         .with(json!({"patches": [
             {"when": {"types": ["persistentvolumes"], "names": ["a"]}, "merge": {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}},
             {"when": {"types": ["persistentvolumes"], "names": ["b"]}, "merge": {"spec": {"claimRef": null}}}]}));
-    let plan = world.plan();
+    let plan = fixture.plan();
     let claim = |name: &str| {
-        let body = world.bodies(&plan, &format!("persistentvolumes {name}")).create;
+        let body = fixture.bodies(&plan, &format!("persistentvolumes {name}")).create;
         body.pointer("/spec/claimRef/uid").cloned()
     };
     assert_eq!((claim("a"), claim("b")), (Some(json!("uid-old")), None));
@@ -186,8 +186,8 @@ fn a_finished_job_is_created_suspended_and_gets_its_status() {
             {"batch.kubernetes.io/controller-uid": "u", "controller-uid": "u", "job-name": "migrate", "app": "x"}}}},
         "status": {"conditions": [{"type": "Complete", "status": "True"}], "succeeded": 1}}),
     );
-    let world = World::new([job]);
-    let plan = world.plan();
+    let fixture = Fixture::new([job]);
+    let plan = fixture.plan();
     let job = find(&plan, "jobs.batch shop/migrate");
     assert_eq!(
         (rules(job), &job.after),
@@ -196,7 +196,7 @@ fn a_finished_job_is_created_suspended_and_gets_its_status() {
             &vec![Step::FinishJob]
         )
     );
-    let bodies = world.bodies(&plan, "jobs.batch shop/migrate");
+    let bodies = fixture.bodies(&plan, "jobs.batch shop/migrate");
     assert_eq!(
         bodies.create["spec"],
         json!({"suspend": true, "template": {"metadata": {"labels": {"app": "x"}}}})
@@ -210,15 +210,15 @@ fn a_finished_job_is_created_suspended_and_gets_its_status() {
 #[test]
 fn a_job_with_its_own_selector_keeps_it_and_a_running_one_runs_again() {
     let spec = json!({"spec": {"manualSelector": true, "selector": {"matchLabels": {"a": "b"}}}, "status": {"active": 1}});
-    let world = World::new([named("batch/v1", "Job", "own", spec)]);
-    let plan = world.plan();
+    let fixture = Fixture::new([named("batch/v1", "Job", "own", spec)]);
+    let plan = fixture.plan();
     let job = find(&plan, "jobs.batch shop/own");
     assert_eq!(
         (rules(job), job.status, job.after.len()),
         (vec![], StatusPlan::Drop, 0)
     );
     assert!(
-        world.bodies(&plan, "jobs.batch shop/own").create["spec"]
+        fixture.bodies(&plan, "jobs.batch shop/own").create["spec"]
             .get("selector")
             .is_some()
     );
@@ -226,7 +226,7 @@ fn a_job_with_its_own_selector_keeps_it_and_a_running_one_runs_again() {
 
 #[test]
 fn a_bare_pod_loses_what_the_old_cluster_gave_it() {
-    let world = World::new([named(
+    let fixture = Fixture::new([named(
         "v1",
         "Pod",
         "tool",
@@ -237,7 +237,7 @@ fn a_bare_pod_loses_what_the_old_cluster_gave_it() {
             {"name": "b", "volumeMounts": [{"name": "data"}, {"name": "kube-api-access-x7k2p"}]}],
         "ephemeralContainers": [{"name": "debug"}]}, "status": {"phase": "Running"}}),
     )]);
-    let plan = world.plan();
+    let plan = fixture.plan();
     assert_eq!(
         rules(find(&plan, "pods shop/tool")),
         [
@@ -248,7 +248,7 @@ fn a_bare_pod_loses_what_the_old_cluster_gave_it() {
         ]
     );
     assert_eq!(
-        world.bodies(&plan, "pods shop/tool").create["spec"],
+        fixture.bodies(&plan, "pods shop/tool").create["spec"],
         json!({"volumes": [{"name": "data", "emptyDir": {}}],
             "containers": [{"name": "a"}, {"name": "b", "volumeMounts": [{"name": "data"}]}]})
     );
@@ -256,7 +256,7 @@ fn a_bare_pod_loses_what_the_old_cluster_gave_it() {
 
 #[test]
 fn token_secrets_lose_the_token_and_accounts_name_only_what_is_restored() {
-    let world = World::new([
+    let fixture = Fixture::new([
         named(
             "v1",
             "Secret",
@@ -272,8 +272,8 @@ fn token_secrets_lose_the_token_and_accounts_name_only_what_is_restored() {
             json!({"secrets": [{"name": "robot-token"}, {"name": "gone"}]}),
         ),
     ]);
-    let plan = world.plan();
-    let secret = world.bodies(&plan, "secrets shop/robot-token").create;
+    let plan = fixture.plan();
+    let secret = fixture.bodies(&plan, "secrets shop/robot-token").create;
     assert_eq!(secret["data"], json!({"extra": "eA=="}));
     assert_eq!(
         secret["metadata"]["annotations"],
@@ -283,7 +283,7 @@ fn token_secrets_lose_the_token_and_accounts_name_only_what_is_restored() {
     assert!(account.wave < find(&plan, "secrets shop/robot-token").wave);
     assert_eq!(rules(account), [RuleId::AccountSecret]);
     assert_eq!(
-        world.bodies(&plan, "serviceaccounts shop/robot").create["secrets"],
+        fixture.bodies(&plan, "serviceaccounts shop/robot").create["secrets"],
         json!([{"name": "robot-token"}])
     );
     assert!(
@@ -295,7 +295,7 @@ fn token_secrets_lose_the_token_and_accounts_name_only_what_is_restored() {
 
 #[test]
 fn the_status_of_a_custom_resource_is_dropped_kept_or_restored_as_its_definition_and_the_options_say() {
-    let with = World::new([crd(), order("o")]);
+    let with = Fixture::new([crd(), order("o")]);
     let plan = with.plan();
     assert_eq!(
         find(&plan, "orders.shop.example.com shop/o").status,
@@ -310,7 +310,7 @@ fn the_status_of_a_custom_resource_is_dropped_kept_or_restored_as_its_definition
 
     let mut plain = crd();
     plain["spec"]["versions"][0]["subresources"] = json!({});
-    let without = World::new([plain, order("o")]);
+    let without = Fixture::new([plain, order("o")]);
     let plan = without.plan();
     assert_eq!(
         find(&plan, "orders.shop.example.com shop/o").status,
@@ -322,7 +322,7 @@ fn the_status_of_a_custom_resource_is_dropped_kept_or_restored_as_its_definition
     );
 
     let asked =
-        World::new([crd(), order("o")]).with(json!({"rules": {"restoreStatus": [{"types": ["orders"]}]}}));
+        Fixture::new([crd(), order("o")]).with(json!({"rules": {"restoreStatus": [{"types": ["orders"]}]}}));
     let plan = asked.plan();
     assert_eq!(
         find(&plan, "orders.shop.example.com shop/o").after,
@@ -358,7 +358,7 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
     };
     let mut by_webhook = crd();
     by_webhook["spec"]["conversion"] = json!({"strategy": "Webhook"});
-    let world = World::new([
+    let fixture = Fixture::new([
         by_webhook,
         object(
             "ConfigMap",
@@ -377,7 +377,7 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
         object("ConfigMap", "none", vec![]),
         object("Order", "converted", vec![entry("a", None), entry("b", None)]),
     ]);
-    let plan = world.plan();
+    let plan = fixture.plan();
     let one = find(&plan, "configmaps shop/one");
     assert_eq!(
         one.ownership,
@@ -388,7 +388,7 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
     );
     assert!(
         one.after.is_empty()
-            && world
+            && fixture
                 .bodies(&plan, "configmaps shop/one")
                 .managed_fields
                 .is_none()
@@ -401,7 +401,7 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
             &vec![Step::SetManagedFields]
         )
     );
-    let kept = world.bodies(&plan, "configmaps shop/two").managed_fields;
+    let kept = fixture.bodies(&plan, "configmaps shop/two").managed_fields;
     assert_eq!(kept, Some(json!([entry("helm", None), entry("edit", None)])));
     assert_eq!(find(&plan, "configmaps shop/none").ownership, Ownership::None);
     assert_eq!(
@@ -413,8 +413,8 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
 #[test]
 fn odd_numbers_and_unknown_fields_reach_the_body_unchanged() {
     let raw = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"odd","namespace":"default","uid":"u","generation":3},"n":[1.0,1e400,123456789012345678901234567890,-0],"ü":null}"#;
-    let world = World::new([serde_json::from_str::<Value>(raw).unwrap_or_default()]);
-    let plan = world.plan();
+    let fixture = Fixture::new([serde_json::from_str::<Value>(raw).unwrap_or_default()]);
+    let plan = fixture.plan();
     let body = crate::body(
         &plan,
         find(&plan, "configmaps default/odd"),
@@ -430,8 +430,8 @@ fn odd_numbers_and_unknown_fields_reach_the_body_unchanged() {
 
 #[test]
 fn other_bytes_than_those_of_the_plan_are_refused() {
-    let world = World::new([named("v1", "ConfigMap", "c", json!({"data": {"a": "b"}}))]);
-    let plan = world.plan();
+    let fixture = Fixture::new([named("v1", "ConfigMap", "c", json!({"data": {"a": "b"}}))]);
+    let plan = fixture.plan();
     let object = find(&plan, "configmaps shop/c");
     for (raw, expected) in [
         (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}, "data": {"a": "c"}}).to_string(), "are not those"),

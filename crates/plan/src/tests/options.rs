@@ -1,7 +1,7 @@
 use lifeboat_model::{Code, ObjectRef};
 use serde_json::{Value, json};
 
-use crate::testing::{World, find, left_out, redactor, rules};
+use crate::testing::{Fixture, find, left_out, redactor, rules};
 use crate::{PlanError, RuleId, Severity};
 
 fn object(kind: &str, namespace: &str, name: &str) -> Value {
@@ -25,8 +25,8 @@ fn codes(result: Result<crate::Plan, PlanError>) -> Vec<(Code, String)> {
         .unwrap_or_default()
 }
 
-fn targets(world: &World) -> Vec<String> {
-    world
+fn targets(fixture: &Fixture) -> Vec<String> {
+    fixture
         .plan()
         .objects
         .iter()
@@ -37,7 +37,7 @@ fn targets(world: &World) -> Vec<String> {
 #[test]
 fn a_selection_takes_by_namespace_type_label_and_name() {
     let all = || {
-        World::new([
+        Fixture::new([
             object("ConfigMap", "shop", "a"),
             object("Secret", "shop", "b"),
             object("ConfigMap", "other", "a"),
@@ -70,10 +70,10 @@ fn a_selection_takes_by_namespace_type_label_and_name() {
             vec!["storageclasses.storage.k8s.io fast"],
         ),
     ] {
-        let world = all().with(json!({"selection": filter.clone()}));
-        assert_eq!(targets(&world), expected, "{filter}");
+        let fixture = all().with(json!({"selection": filter.clone()}));
+        assert_eq!(targets(&fixture), expected, "{filter}");
         assert_eq!(
-            usize::try_from(world.plan().unselected).ok(),
+            usize::try_from(fixture.plan().unselected).ok(),
             Some(6 - expected.len()),
             "{filter}"
         );
@@ -82,10 +82,10 @@ fn a_selection_takes_by_namespace_type_label_and_name() {
 
 #[test]
 fn selectors_that_name_nothing_are_faults_all_at_once() {
-    let world = World::new([object("ConfigMap", "shop", "a")]).with(json!({
+    let fixture = Fixture::new([object("ConfigMap", "shop", "a")]).with(json!({
         "selection": {"filter": {"namespaces": ["shpo"], "excludeNamespaces": ["shoop"], "types": ["deploymints"]}, "names": ["zz*"]},
         "namespaceMap": {"typo": "x", "shop": "Not_A_Name"}}));
-    let found = codes(world.try_plan());
+    let found = codes(fixture.try_plan());
     let unknown = found
         .iter()
         .filter(|(code, _)| *code == Code::UnknownSelector)
@@ -110,8 +110,9 @@ fn dependencies_that_the_selection_leaves_out_are_named() {
         object("ConfigMap", "shop", "settings"),
         object("ConfigMap", "shop", "maybe"),
     ];
-    let mut world = World::new(objects).with(json!({"selection": {"filter": {"types": ["deployments"]}}}));
-    let plan = world.plan();
+    let mut fixture =
+        Fixture::new(objects).with(json!({"selection": {"filter": {"types": ["deployments"]}}}));
+    let plan = fixture.plan();
     let missing: Vec<String> = plan.missing.iter().map(|m| m.needed.to_string()).collect();
     assert_eq!(
         missing,
@@ -129,7 +130,7 @@ fn dependencies_that_the_selection_leaves_out_are_named() {
     assert_eq!(errors.len(), 1);
     assert!(errors[0].message.contains("namespaces shop") && errors[0].code == Code::MissingDependency);
 
-    let wanted = world.draft().wanted();
+    let wanted = fixture.draft().wanted();
     let wants = |name: &str| wanted.iter().any(|w| w.targets.iter().any(|(_, n)| n == name));
     assert!(wants("shop") && wants("robot") && wants("settings") && !wants("maybe"));
     let exists = crate::Existing {
@@ -138,7 +139,7 @@ fn dependencies_that_the_selection_leaves_out_are_named() {
         created_by_this_run: false,
         body: Value::Null,
     };
-    world.facts.existing = missing
+    fixture.facts.existing = missing
         .iter()
         .filter_map(|text| {
             let (kind, name) = text.split_once(' ')?;
@@ -146,14 +147,14 @@ fn dependencies_that_the_selection_leaves_out_are_named() {
             Some((ObjectRef::new(kind.into(), namespace, name), exists.clone()))
         })
         .collect();
-    assert_eq!(world.plan().missing, []);
+    assert_eq!(fixture.plan().missing, []);
 }
 
 #[test]
 fn a_definition_that_the_selection_leaves_out_is_an_error() {
-    let world = World::new([super::owners::crd(), super::owners::order("o")])
+    let fixture = Fixture::new([super::owners::crd(), super::owners::order("o")])
         .with(json!({"selection": {"filter": {"excludeTypes": ["customresourcedefinitions"]}}}));
-    let plan = world.plan();
+    let plan = fixture.plan();
     assert_eq!(
         left_out(&plan, "orders.shop.example.com shop/o").rule,
         RuleId::TypeNotServed
@@ -167,17 +168,17 @@ fn a_definition_that_the_selection_leaves_out_is_an_error() {
 
 #[test]
 fn a_namespace_gets_its_new_name_everywhere() {
-    let world =
-        World::new([object("ConfigMap", "shop", "a")]).with(json!({"namespaceMap": {"shop": "shop-dr"}}));
-    let plan = world.plan();
-    assert_eq!(targets(&world), ["namespaces shop-dr", "configmaps shop-dr/a"]);
+    let fixture =
+        Fixture::new([object("ConfigMap", "shop", "a")]).with(json!({"namespaceMap": {"shop": "shop-dr"}}));
+    let plan = fixture.plan();
+    assert_eq!(targets(&fixture), ["namespaces shop-dr", "configmaps shop-dr/a"]);
     let namespace = find(&plan, "namespaces shop-dr");
     assert_eq!(
         rules(namespace),
         [RuleId::MapNamespace, RuleId::NamespaceNameLabel]
     );
     assert_eq!(namespace.source.to_string(), "namespaces shop");
-    let body = world.bodies(&plan, "namespaces shop-dr").create;
+    let body = fixture.bodies(&plan, "namespaces shop-dr").create;
     assert_eq!(
         body["metadata"],
         json!({"name": "shop-dr", "labels": {"kubernetes.io/metadata.name": "shop-dr"}})
@@ -188,7 +189,7 @@ fn a_namespace_gets_its_new_name_everywhere() {
 fn namespaces_merge_unless_two_objects_would_become_one() {
     let account = |namespace: &str| object("ServiceAccount", namespace, "default");
     let map = json!({"namespaceMap": {"b": "a"}});
-    let merged = World::new([
+    let merged = Fixture::new([
         object("ConfigMap", "a", "x"),
         object("ConfigMap", "b", "y"),
         account("a"),
@@ -202,7 +203,7 @@ fn namespaces_merge_unless_two_objects_would_become_one() {
         RuleId::DefaultAccountMerged
     );
 
-    let collision = World::new([object("ConfigMap", "a", "x"), object("ConfigMap", "b", "x")]).with(map);
+    let collision = Fixture::new([object("ConfigMap", "a", "x"), object("ConfigMap", "b", "x")]).with(map);
     let found = codes(collision.try_plan());
     assert_eq!(
         found,
@@ -217,7 +218,7 @@ fn namespaces_merge_unless_two_objects_would_become_one() {
 fn free_text_with_the_old_name_is_noted() {
     let mut config = object("ConfigMap", "shop", "a");
     config["data"] = json!({"url": "http://cart.shop.svc:80"});
-    let plan = World::new([config])
+    let plan = Fixture::new([config])
         .with(json!({"namespaceMap": {"shop": "dr"}}))
         .plan();
     assert_eq!(plan.notes.len(), 1);
@@ -228,10 +229,10 @@ fn free_text_with_the_old_name_is_noted() {
 fn patches_change_what_they_select_and_show_both_values() {
     let mut deployment = object("Deployment", "shop", "cart");
     deployment["spec"] = json!({"replicas": 3});
-    let world = World::new([deployment]).with(json!({"patches": [
+    let fixture = Fixture::new([deployment]).with(json!({"patches": [
         {"name": "small", "when": {"types": ["deployments"]}, "merge": {"spec": {"replicas": 1}}},
         {"when": {"names": ["nothing"]}, "merge": {"a": 1}}]}));
-    let plan = world.plan();
+    let plan = fixture.plan();
     let change = &find(&plan, "deployments.apps shop/cart").changes[0];
     assert_eq!(
         (
@@ -243,7 +244,7 @@ fn patches_change_what_they_select_and_show_both_values() {
         (RuleId::Patch, Some(0), Some("3"), Some("1"))
     );
     assert_eq!(
-        world.bodies(&plan, "deployments.apps shop/cart").create["spec"]["replicas"],
+        fixture.bodies(&plan, "deployments.apps shop/cart").create["spec"]["replicas"],
         1
     );
     let unused: Vec<_> = plan
@@ -274,8 +275,9 @@ fn a_patch_that_does_not_apply_or_changes_the_identity_is_refused_with_object_an
     ] {
         let mut patch = patch;
         patch["when"] = json!({"types": ["configmaps"]});
-        let world = World::new([object("ConfigMap", "shop", "a")]).with(json!({"patches": [patch.clone()]}));
-        let found = codes(world.try_plan());
+        let fixture =
+            Fixture::new([object("ConfigMap", "shop", "a")]).with(json!({"patches": [patch.clone()]}));
+        let found = codes(fixture.try_plan());
         assert_eq!(found.len(), 1, "{patch}");
         assert!(
             found[0].0 == Code::PatchFailed
@@ -291,11 +293,11 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
     let mut secret = object("Secret", "shop", "s");
     secret["data"] = json!({"password": "canary-data", "gone": "canary-gone"});
     secret["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": "canary-annotation shop.svc \"namespace\":\"shop\""});
-    let world = World::new([secret]).with(json!({"namespaceMap": {"shop": "dr"}, "patches": [
+    let fixture = Fixture::new([secret]).with(json!({"namespaceMap": {"shop": "dr"}, "patches": [
         {"when": {"types": ["secrets"]}, "merge": {"data": {"password": "canary-patch", "gone": null, "new": "canary-new"}}},
         {"when": {"types": ["secrets"]}, "jsonPatch": [{"op": "test", "path": "/data/password", "value": "canary-patch"}]}]}));
-    let plan = world.plan();
-    let bodies = world.bodies(&plan, "secrets dr/s");
+    let plan = fixture.plan();
+    let bodies = fixture.bodies(&plan, "secrets dr/s");
     assert_eq!(bodies.create["data"]["password"], "canary-patch");
     let mut live = bodies.create.clone();
     live["data"]["password"] = json!("canary-live");
@@ -323,14 +325,14 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
         serde_json::to_string(&report).unwrap_or_default(),
         report.text(),
         report,
-        world.draft(),
+        fixture.draft(),
     );
     assert!(everything.contains("hmac-sha256:") && !everything.contains("canary"));
 
-    let failing = World {
+    let failing = Fixture {
         options: crate::testing::options(json!({"patches": [{"when": {"types": ["secrets"]},
         "jsonPatch": [{"op": "test", "path": "/data/password", "value": "canary-other"}]}]})),
-        ..world
+        ..fixture
     };
     let error = failing.try_plan().err();
     assert!(error.is_some() && !format!("{error:?}").contains("canary"));
@@ -339,7 +341,7 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
 #[test]
 fn bytes_that_are_no_object_are_refused_without_showing_them() {
     let types = crate::testing::types();
-    let mut draft = crate::Draft::new(crate::RestoreOptions::default(), &types, "p", "c", redactor());
+    let mut draft = crate::PlanBuilder::new(crate::RestoreOptions::default(), &types, "p", "c", redactor());
     let locator = crate::Locator {
         frame: 3,
         position: 7,
@@ -353,7 +355,7 @@ fn bytes_that_are_no_object_are_refused_without_showing_them() {
             continue;
         };
         let error = draft
-            .observe(r#type, locator, raw.as_bytes())
+            .add(r#type, locator, raw.as_bytes())
             .err()
             .map(|e| e.to_string())
             .unwrap_or_default();
@@ -364,7 +366,7 @@ fn bytes_that_are_no_object_are_refused_without_showing_them() {
     }
     let mut unknown = types[0].clone();
     unknown.resource.version = "v9".to_owned();
-    assert!(draft.observe(&unknown, locator, b"{}").is_err());
+    assert!(draft.add(&unknown, locator, b"{}").is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::testing::{World, find, left_out, rules};
+use crate::testing::{Fixture, find, left_out, rules};
 use crate::{RuleId, Wave};
 
 fn config(name: &str, owners: Value) -> Value {
@@ -32,12 +32,12 @@ pub(super) fn order(name: &str) -> Value {
 
 #[test]
 fn a_child_of_a_custom_resource_follows_its_owner_with_the_new_uid() {
-    let world = World::new([
+    let fixture = Fixture::new([
         crd(),
         order("o1"),
         config("child", json!([reference("Order", "o1")])),
     ]);
-    let plan = world.plan();
+    let plan = fixture.plan();
     let child = find(&plan, "configmaps shop/child");
     let owner = find(&plan, "orders.shop.example.com shop/o1");
     assert_eq!(
@@ -46,7 +46,7 @@ fn a_child_of_a_custom_resource_follows_its_owner_with_the_new_uid() {
         "it moved into its owner's wave"
     );
     assert!((child.wave, child.depth) > (owner.wave, owner.depth));
-    let bodies = world.bodies(&plan, "configmaps shop/child");
+    let bodies = fixture.bodies(&plan, "configmaps shop/child");
     assert_eq!(
         bodies.create["metadata"]["ownerReferences"],
         json!([{"apiVersion": "shop.example.com/v1", "kind": "Order", "name": "o1", "uid": "new-uid-o1",
@@ -55,7 +55,7 @@ fn a_child_of_a_custom_resource_follows_its_owner_with_the_new_uid() {
     let unknown = crate::body(
         &plan,
         child,
-        &serde_json::to_vec(&world.objects[2]).expect("JSON"),
+        &serde_json::to_vec(&fixture.objects[2]).expect("JSON"),
         &|_| None,
     );
     assert_eq!(
@@ -66,13 +66,13 @@ fn a_child_of_a_custom_resource_follows_its_owner_with_the_new_uid() {
 
 #[test]
 fn references_to_owners_that_are_not_restored_are_dropped_and_listed() {
-    let world = World::new([config("child", json!([reference("Deployment", "gone")]))]);
-    let plan = world.plan();
+    let fixture = Fixture::new([config("child", json!([reference("Deployment", "gone")]))]);
+    let plan = fixture.plan();
     let child = find(&plan, "configmaps shop/child");
     assert_eq!(rules(child), [RuleId::OwnerNotRestored]);
     assert_eq!(child.changes[0].from.as_deref(), Some("Deployment gone"));
     assert!(
-        world.bodies(&plan, "configmaps shop/child").create["metadata"]
+        fixture.bodies(&plan, "configmaps shop/child").create["metadata"]
             .get("ownerReferences")
             .is_none()
     );
@@ -82,7 +82,7 @@ fn references_to_owners_that_are_not_restored_are_dropped_and_listed() {
 fn what_belongs_to_an_object_that_is_made_anew_stays_behind_transitively() {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop",
         "uid": "uid-p", "ownerReferences": [reference("ReplicaSet", "r")]}});
-    let plan = World::new([
+    let plan = Fixture::new([
         pod,
         config("of-pod", json!([reference("Pod", "p")])),
         config("of-that", json!([reference("ConfigMap", "of-pod")])),
@@ -102,7 +102,7 @@ fn what_belongs_to_an_object_that_is_made_anew_stays_behind_transitively() {
 fn an_owner_in_another_namespace_or_of_another_kind_is_dropped() {
     let mut elsewhere = config("owner", json!([]));
     elsewhere["metadata"]["namespace"] = json!("other");
-    let plan = World::new([
+    let plan = Fixture::new([
         elsewhere,
         config("child", json!([reference("ConfigMap", "owner")])),
     ])
@@ -114,7 +114,7 @@ fn an_owner_in_another_namespace_or_of_another_kind_is_dropped() {
 
     let mut wrong = reference("ConfigMap", "owner");
     wrong["kind"] = json!("Secret");
-    let plan = World::new([config("owner", json!([])), config("child", json!([wrong]))]).plan();
+    let plan = Fixture::new([config("owner", json!([])), config("child", json!([wrong]))]).plan();
     assert_eq!(
         rules(find(&plan, "configmaps shop/child")),
         [RuleId::OwnerElsewhere]
@@ -123,7 +123,7 @@ fn an_owner_in_another_namespace_or_of_another_kind_is_dropped() {
 
 #[test]
 fn a_circle_of_owners_is_opened_and_reported() {
-    let plan = World::new([
+    let plan = Fixture::new([
         config("a", json!([reference("ConfigMap", "b")])),
         config("b", json!([reference("ConfigMap", "c")])),
         config("c", json!([reference("ConfigMap", "a")])),
@@ -147,7 +147,7 @@ fn a_definition_that_follows_its_owner_still_comes_before_its_objects() {
     let template = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata":
         {"name": "template", "uid": "uid-template", "namespace": "shop"}});
     // A cluster-scoped object cannot be owned from a namespace, so the reference is dropped ...
-    let plan = World::new([definition.clone(), template.clone(), order("o1")]).plan();
+    let plan = Fixture::new([definition.clone(), template.clone(), order("o1")]).plan();
     assert_eq!(
         rules(find(
             &plan,
@@ -159,7 +159,7 @@ fn a_definition_that_follows_its_owner_still_comes_before_its_objects() {
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "template", "uid": "uid-template"}});
     definition["metadata"]["ownerReferences"][0]["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
     definition["metadata"]["ownerReferences"][0]["kind"] = json!("ClusterRole");
-    let plan = World::new([definition, role, order("o1")]).plan();
+    let plan = Fixture::new([definition, role, order("o1")]).plan();
     let definition = find(
         &plan,
         "customresourcedefinitions.apiextensions.k8s.io orders.shop.example.com",
@@ -174,7 +174,7 @@ fn a_stateful_sets_claim_is_left_to_its_controller_to_adopt() {
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data-db-0", "namespace": "shop",
         "uid": "uid-claim", "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "uid-db"}]}});
     let db = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop", "uid": "uid-db"}});
-    let plan = World::new([claim, db]).plan();
+    let plan = Fixture::new([claim, db]).plan();
     let claim = find(&plan, "persistentvolumeclaims shop/data-db-0");
     assert_eq!(
         (rules(claim), claim.wave),

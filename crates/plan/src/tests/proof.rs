@@ -1,25 +1,25 @@
 use serde_json::{Value, json};
 
-use crate::testing::World;
+use crate::testing::Fixture;
 use crate::{Plan, Proof, Report, Verdict};
 
-fn world() -> World {
+fn fixture() -> Fixture {
     let object = |name: &str| {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"),
             "managedFields": [{"manager": "helm", "operation": "Update", "fieldsV1": {"f:spec": {}}}]}, "spec": {"replicas": 3, "paused": true}})
     };
-    let mut world = World::new([object("a"), object("b")]);
-    world.objects.retain(|o| o["kind"] != "Namespace");
-    world
+    let mut fixture = Fixture::new([object("a"), object("b")]);
+    fixture.objects.retain(|o| o["kind"] != "Namespace");
+    fixture
 }
 
 /// Proves both objects; `live` changes what is read back of `a`.
 fn report(live: impl Fn(&mut Value), answered: Option<fn(&mut Value)>) -> (Plan, Report) {
-    let world = world();
-    let plan = world.plan();
+    let fixture = fixture();
+    let plan = fixture.plan();
     let mut builder = Report::begin(&plan);
     for (index, object) in plan.objects.iter().enumerate() {
-        let bodies = world.bodies(&plan, &object.target.to_string());
+        let bodies = fixture.bodies(&plan, &object.target.to_string());
         let (mut now, mut answer) = (bodies.create.clone(), bodies.create.clone());
         if object.target.name == "a" {
             live(&mut now);
@@ -118,12 +118,12 @@ fn a_report_reads_the_verdict_first() {
 
 #[test]
 fn a_finished_job_is_compared_with_its_end_state() {
-    let world = World::new([
+    let fixture = Fixture::new([
         json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "default", "uid": "u"},
         "spec": {}, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}),
     ]);
-    let plan = world.plan();
-    let bodies = world.bodies(&plan, "jobs.batch default/j");
+    let plan = fixture.plan();
+    let bodies = fixture.bodies(&plan, "jobs.batch default/j");
     let index = plan
         .objects
         .iter()

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::testing::World;
+use crate::testing::Fixture;
 
 /// Objects with owners among each other, some circular, some left out by rules.
 fn objects() -> impl Strategy<Value = Vec<Value>> {
@@ -42,8 +42,8 @@ proptest! {
     fn the_order_of_observation_does_not_show(
         (objects, shuffled) in objects().prop_flat_map(|objects| (Just(objects.clone()), Just(objects).prop_shuffle()))
     ) {
-        let one = World::new(objects).plan();
-        let two = World::new(shuffled).plan();
+        let one = Fixture::new(objects).plan();
+        let two = Fixture::new(shuffled).plan();
         prop_assert_eq!(serde_json::to_string_pretty(&one).ok(), serde_json::to_string_pretty(&two).ok());
         prop_assert_eq!(one.hash(), two.hash());
         prop_assert_eq!(one.lint(), two.lint());
@@ -52,12 +52,12 @@ proptest! {
 
     #[test]
     fn every_object_is_planned_once_or_left_out_once(objects in objects()) {
-        let world = World::new(objects);
-        let plan = world.plan();
+        let fixture = Fixture::new(objects);
+        let plan = fixture.plan();
         let mut seen: Vec<String> = plan.objects.iter().map(|o| o.source.to_string())
             .chain(plan.not_restored.iter().map(|n| n.object.to_string())).collect();
         seen.sort();
-        let mut all: Vec<String> = world.objects.iter().map(|o| {
+        let mut all: Vec<String> = fixture.objects.iter().map(|o| {
             let t = crate::testing::type_of(o).resource.name();
             lifeboat_model::ObjectRef::new(t, o["metadata"]["namespace"].as_str(), o["metadata"]["name"].as_str().unwrap_or_default()).to_string()
         }).collect();
@@ -67,10 +67,10 @@ proptest! {
 
     #[test]
     fn every_planned_body_can_be_made_and_is_what_it_is_compared_with(objects in objects()) {
-        let world = World::new(objects);
-        let plan = world.plan();
+        let fixture = Fixture::new(objects);
+        let plan = fixture.plan();
         for object in &plan.objects {
-            let bodies = world.bodies(&plan, &object.target.to_string());
+            let bodies = fixture.bodies(&plan, &object.target.to_string());
             prop_assert_eq!(crate::compare(&bodies.create, &bodies.create, plan.redactor()), []);
             prop_assert_eq!(bodies.create.pointer("/metadata/uid"), None);
         }

@@ -1,7 +1,7 @@
 use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
-use crate::testing::{World, find, options, rules};
+use crate::testing::{Fixture, find, options, rules};
 use crate::{PortRange, RuleId, ServiceAllocation};
 
 fn service(namespace: &str, name: &str, ips: &[&str]) -> Value {
@@ -20,66 +20,66 @@ fn holds(name: &str, ips: &[&str], ports: &[u16]) -> ServiceAllocation {
 
 #[test]
 fn an_address_that_is_free_in_the_range_is_kept() {
-    let world = World::new([service("shop", "cart", &["10.96.3.7"])]);
-    let plan = world.plan();
+    let fixture = Fixture::new([service("shop", "cart", &["10.96.3.7"])]);
+    let plan = fixture.plan();
     assert_eq!(rules(find(&plan, "services shop/cart")), []);
     assert_eq!(plan.rules[&RuleId::ClusterIpKept].objects, 1);
     assert_eq!(
-        world.bodies(&plan, "services shop/cart").create["spec"]["clusterIPs"],
+        fixture.bodies(&plan, "services shop/cart").create["spec"]["clusterIPs"],
         json!(["10.96.3.7"])
     );
 }
 
 #[test]
 fn an_address_outside_the_range_or_taken_is_released_and_its_service_comes_later() {
-    let mut world = World::new([
+    let mut fixture = Fixture::new([
         service("shop", "outside", &["172.20.0.7"]),
         service("shop", "taken", &["10.96.0.7"]),
         service("shop", "free", &["10.96.0.8"]),
         service("shop", "headless", &["None"]),
     ]);
-    world.facts.allocations = vec![holds("x", &["10.96.0.7"], &[])];
-    let plan = world.plan();
+    fixture.facts.allocations = vec![holds("x", &["10.96.0.7"], &[])];
+    let plan = fixture.plan();
     for name in ["outside", "taken"] {
         let target = format!("services shop/{name}");
         let object = find(&plan, &target);
         assert_eq!(rules(object), [RuleId::ClusterIpReleased], "{name}");
         assert!(object.depth > find(&plan, "services shop/free").depth, "{name}");
-        let spec = world.bodies(&plan, &target).create["spec"].clone();
+        let spec = fixture.bodies(&plan, &target).create["spec"].clone();
         assert!(
             spec.get("clusterIP").is_none() && spec.get("clusterIPs").is_none(),
             "{name}"
         );
     }
     assert_eq!(
-        world.bodies(&plan, "services shop/headless").create["spec"]["clusterIP"],
+        fixture.bodies(&plan, "services shop/headless").create["spec"]["clusterIP"],
         "None"
     );
 }
 
 #[test]
 fn without_knowledge_of_the_range_addresses_are_released() {
-    let mut world = World::new([service("shop", "cart", &["10.96.3.7"])]);
-    world.facts.service_ranges = Vec::new();
+    let mut fixture = Fixture::new([service("shop", "cart", &["10.96.3.7"])]);
+    fixture.facts.service_ranges = Vec::new();
     assert_eq!(
-        rules(find(&world.plan(), "services shop/cart")),
+        rules(find(&fixture.plan(), "services shop/cart")),
         [RuleId::ClusterIpReleased]
     );
 }
 
 #[test]
 fn the_dns_service_keeps_its_place_in_another_range() {
-    let mut world = World::new([
+    let mut fixture = Fixture::new([
         service("default", "kubernetes", &["10.96.0.1"]),
         service("kube-system", "kube-dns", &["10.96.0.10"]),
         service("shop", "cart", &["10.96.0.11"]),
     ]);
-    world.facts.service_ranges = vec!["172.20.0.0/16".to_owned()];
-    world.facts.allocations = vec![holds("kubernetes", &["172.20.0.1"], &[])];
-    let plan = world.plan();
+    fixture.facts.service_ranges = vec!["172.20.0.0/16".to_owned()];
+    fixture.facts.allocations = vec![holds("kubernetes", &["172.20.0.1"], &[])];
+    let plan = fixture.plan();
     let dns = find(&plan, "services kube-system/kube-dns");
     assert_eq!(rules(dns), [RuleId::ClusterIpMoved]);
-    let spec = world.bodies(&plan, "services kube-system/kube-dns").create["spec"].clone();
+    let spec = fixture.bodies(&plan, "services kube-system/kube-dns").create["spec"].clone();
     assert_eq!(
         (&spec["clusterIP"], &spec["clusterIPs"]),
         (&json!("172.20.0.10"), &json!(["172.20.0.10"]))
@@ -95,18 +95,18 @@ fn families_that_the_target_lacks_are_released_with_the_addresses() {
     let mut dual = service("shop", "dual", &["10.96.0.9", "fd00::9"]);
     dual["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
     dual["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
-    let mut world = World::new([dual]);
-    let plan = world.plan();
+    let mut fixture = Fixture::new([dual]);
+    let plan = fixture.plan();
     assert_eq!(
         rules(find(&plan, "services shop/dual")),
         [RuleId::ClusterIpReleased, RuleId::IpFamilyReleased]
     );
-    let spec = world.bodies(&plan, "services shop/dual").create["spec"].clone();
+    let spec = fixture.bodies(&plan, "services shop/dual").create["spec"].clone();
     assert_eq!(spec["ipFamilyPolicy"], "PreferDualStack");
     assert!(spec.get("ipFamilies").is_none());
 
-    world.facts.service_ranges.push("fd00::/108".to_owned());
-    let plan = world.plan();
+    fixture.facts.service_ranges.push("fd00::/108".to_owned());
+    let plan = fixture.plan();
     assert_eq!(rules(find(&plan, "services shop/dual")), []);
 }
 
@@ -118,9 +118,9 @@ fn node_ports_are_kept_when_free_and_released_one_by_one() {
         {"port": 53, "protocol": "TCP", "nodePort": 30053}, {"port": 53, "protocol": "UDP", "nodePort": 30053},
         {"port": 80, "nodePort": 30080}, {"port": 81, "nodePort": 20000}]);
     object["spec"]["healthCheckNodePort"] = json!(31000);
-    let mut world = World::new([object]);
-    world.facts.allocations = vec![holds("x", &[], &[30080, 31000])];
-    let plan = world.plan();
+    let mut fixture = Fixture::new([object]);
+    fixture.facts.allocations = vec![holds("x", &[], &[30080, 31000])];
+    let plan = fixture.plan();
     let released: Vec<&str> = find(&plan, "services shop/np")
         .changes
         .iter()
@@ -134,7 +134,7 @@ fn node_ports_are_kept_when_free_and_released_one_by_one() {
             "/spec/ports/3/nodePort"
         ]
     );
-    let spec = world.bodies(&plan, "services shop/np").create["spec"].clone();
+    let spec = fixture.bodies(&plan, "services shop/np").create["spec"].clone();
     assert_eq!(
         spec["ports"],
         json!([
@@ -149,7 +149,7 @@ fn endpoints_follow_from_a_selector_and_stay_without_one() {
     let mut selecting = service("shop", "selecting", &["10.96.0.9"]);
     selecting["spec"]["selector"] = json!({"app": "x"});
     let endpoints = |name: &str| json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-e-{name}")}});
-    let plan = World::new([
+    let plan = Fixture::new([
         endpoints("selecting"),
         endpoints("manual"),
         selecting,
@@ -168,9 +168,9 @@ fn the_range_of_node_ports_is_the_one_that_the_user_says() {
     let mut object = service("shop", "np", &["10.96.0.9"]);
     object["spec"]["type"] = json!("NodePort");
     object["spec"]["ports"] = json!([{"port": 80, "nodePort": 20080}, {"port": 81, "nodePort": 30081}]);
-    let mut world = World::new([object]);
-    world.options = options(json!({"nodePortRange": "20000-22767"}));
-    let plan = world.plan();
+    let mut fixture = Fixture::new([object]);
+    fixture.options = options(json!({"nodePortRange": "20000-22767"}));
+    let plan = fixture.plan();
     let changes = &find(&plan, "services shop/np").changes;
     let released: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
     assert_eq!(released, ["/spec/ports/1/nodePort"]);

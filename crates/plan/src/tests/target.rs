@@ -2,15 +2,15 @@ use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
 use super::owners::{crd, order};
-use crate::testing::{World, find, left_out, redactor, rules};
+use crate::testing::{Fixture, find, left_out, redactor, rules};
 use crate::{Action, Existing, RuleId, ServedType, VersionServed};
 
 fn config(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")}})
 }
 
-fn exists(world: &mut World, r#type: &str, namespace: Option<&str>, name: &str, by_this_run: bool) {
-    world.facts.existing.insert(
+fn exists(fixture: &mut Fixture, r#type: &str, namespace: Option<&str>, name: &str, by_this_run: bool) {
+    fixture.facts.existing.insert(
         ObjectRef::new(r#type.into(), namespace, name),
         Existing {
             uid: format!("live-{name}"),
@@ -21,8 +21,8 @@ fn exists(world: &mut World, r#type: &str, namespace: Option<&str>, name: &str, 
     );
 }
 
-fn checks(world: &World) -> Vec<String> {
-    world
+fn checks(fixture: &Fixture) -> Vec<String> {
+    fixture
         .plan()
         .lint()
         .into_iter()
@@ -30,12 +30,12 @@ fn checks(world: &World) -> Vec<String> {
         .collect()
 }
 
-fn serve(world: &mut World, group: &str, resource: &str, kind: &str, version: &str) {
-    world
+fn serve(fixture: &mut Fixture, group: &str, resource: &str, kind: &str, version: &str) {
+    fixture
         .facts
         .types
         .retain(|t| !(t.group == group && t.resource == resource));
-    world.facts.types.push(ServedType {
+    fixture.facts.types.push(ServedType {
         group: group.into(),
         resource: resource.into(),
         versions: vec![VersionServed {
@@ -54,9 +54,9 @@ fn what_exists_is_kept_updated_or_made_anew() {
         ("update", Action::Update, RuleId::ExistingUpdated),
         ("recreate", Action::Recreate, RuleId::ExistingRecreated),
     ] {
-        let mut world = World::new([config("c"), config("new")]).with(json!({"existing": policy}));
-        exists(&mut world, "configmaps", Some("shop"), "c", false);
-        let plan = world.plan();
+        let mut fixture = Fixture::new([config("c"), config("new")]).with(json!({"existing": policy}));
+        exists(&mut fixture, "configmaps", Some("shop"), "c", false);
+        let plan = fixture.plan();
         assert_eq!(find(&plan, "configmaps shop/c").action, action);
         assert_eq!(find(&plan, "configmaps shop/new").action, Action::Create);
         assert_eq!(plan.rules[&rule].objects, 1);
@@ -68,19 +68,25 @@ fn what_holds_other_objects_or_data_is_updated_and_never_made_anew() {
     let volume =
         json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv", "uid": "pv"}});
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop", "uid": "pvc"}});
-    let mut world = World::new([config("c"), volume, claim, crd()]).with(json!({"existing": "recreate"}));
-    exists(&mut world, "configmaps", Some("shop"), "c", false);
-    exists(&mut world, "namespaces", None, "shop", false);
-    exists(&mut world, "persistentvolumes", None, "pv", false);
-    exists(&mut world, "persistentvolumeclaims", Some("shop"), "data", false);
+    let mut fixture = Fixture::new([config("c"), volume, claim, crd()]).with(json!({"existing": "recreate"}));
+    exists(&mut fixture, "configmaps", Some("shop"), "c", false);
+    exists(&mut fixture, "namespaces", None, "shop", false);
+    exists(&mut fixture, "persistentvolumes", None, "pv", false);
     exists(
-        &mut world,
+        &mut fixture,
+        "persistentvolumeclaims",
+        Some("shop"),
+        "data",
+        false,
+    );
+    exists(
+        &mut fixture,
         "customresourcedefinitions.apiextensions.k8s.io",
         None,
         "orders.shop.example.com",
         false,
     );
-    let plan = world.plan();
+    let plan = fixture.plan();
     assert_eq!(find(&plan, "configmaps shop/c").action, Action::Recreate);
     for safe in [
         "namespaces shop",
@@ -103,20 +109,20 @@ fn what_holds_other_objects_or_data_is_updated_and_never_made_anew() {
 #[test]
 fn what_goes_with_an_object_that_is_made_anew_is_told_before() {
     let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop", "uid": "u"}});
-    let mut world = World::new([set, crd(), order("o")]).with(json!({"existing": "recreate"}));
-    serve(&mut world, "shop.example.com", "orders", "Order", "v1");
-    exists(&mut world, "orders.shop.example.com", Some("shop"), "o", false);
-    exists(&mut world, "statefulsets.apps", Some("shop"), "db", false);
-    assert_eq!(checks(&world), ["recreate-custom-resource"]);
+    let mut fixture = Fixture::new([set, crd(), order("o")]).with(json!({"existing": "recreate"}));
+    serve(&mut fixture, "shop.example.com", "orders", "Order", "v1");
+    exists(&mut fixture, "orders.shop.example.com", Some("shop"), "o", false);
+    exists(&mut fixture, "statefulsets.apps", Some("shop"), "db", false);
+    assert_eq!(checks(&fixture), ["recreate-custom-resource"]);
     let name = ObjectRef::new("statefulsets.apps".into(), Some("shop"), "db");
-    if let Some(known) = world.facts.existing.get_mut(&name) {
+    if let Some(known) = fixture.facts.existing.get_mut(&name) {
         known.body = json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}});
     }
     assert_eq!(
-        checks(&world),
+        checks(&fixture),
         ["recreate-deletes-claims", "recreate-custom-resource"]
     );
-    assert_eq!(world.plan().lint()[0].severity, crate::Severity::Error);
+    assert_eq!(fixture.plan().lint()[0].severity, crate::Severity::Error);
 }
 
 #[test]
@@ -127,7 +133,7 @@ fn a_replaced_volume_keeps_the_partner_that_the_target_gave_it() {
         "metadata": {"name": "pv", "uid": "u", "resourceVersion": "9",
             "annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "other": "x"}},
         "spec": {"claimRef": {"namespace": "shop", "name": "data", "uid": "c", "resourceVersion": "8"}}});
-    let sent = crate::onto(&planned, &live);
+    let sent = crate::merge_into_live(&planned, &live);
     assert_eq!(sent["spec"], live["spec"]);
     assert_eq!(
         sent["metadata"],
@@ -136,7 +142,7 @@ fn a_replaced_volume_keeps_the_partner_that_the_target_gave_it() {
     );
     // The partner of another claim is not taken over.
     live["spec"]["claimRef"]["name"] = json!("other");
-    assert_eq!(crate::onto(&planned, &live)["spec"], planned["spec"]);
+    assert_eq!(crate::merge_into_live(&planned, &live)["spec"], planned["spec"]);
     let claim = |spec: serde_json::Value| {
         json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "u",
             "annotations": {"pv.kubernetes.io/bind-completed": "yes"}}, "spec": spec})
@@ -144,26 +150,26 @@ fn a_replaced_volume_keeps_the_partner_that_the_target_gave_it() {
     let live = claim(json!({"volumeName": "pv"}));
     let planned = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
         "spec": {"volumeName": "pv"}});
-    let sent = crate::onto(&planned, &live);
+    let sent = crate::merge_into_live(&planned, &live);
     assert_eq!(sent["metadata"], live["metadata"]);
 }
 
 #[test]
 fn what_the_targets_own_controllers_make_is_brought_to_the_planned_state() {
-    let mut world = World::new([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata":
+    let mut fixture = Fixture::new([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata":
         {"name": "default", "namespace": "kube-system", "uid": "u"}})]);
     for present in [false, true] {
         if present {
             exists(
-                &mut world,
+                &mut fixture,
                 "serviceaccounts",
                 Some("kube-system"),
                 "default",
                 false,
             );
-            exists(&mut world, "namespaces", None, "kube-system", false);
+            exists(&mut fixture, "namespaces", None, "kube-system", false);
         }
-        let plan = world.plan();
+        let plan = fixture.plan();
         assert_eq!(
             find(&plan, "serviceaccounts kube-system/default").action,
             Action::CreateOrUpdate
@@ -180,56 +186,56 @@ fn planning_again_after_a_crash_gives_the_same_hash() {
     for policy in ["keep", "update", "recreate"] {
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "shop", "uid": "uid-s"},
             "spec": {"clusterIPs": ["10.96.0.9"], "clusterIP": "10.96.0.9"}});
-        let mut world = World::new([config("a"), config("b"), service, crd(), order("o")])
+        let mut fixture = Fixture::new([config("a"), config("b"), service, crd(), order("o")])
             .with(json!({"existing": policy}));
-        exists(&mut world, "configmaps", Some("shop"), "b", false);
-        let first = world.plan().hash();
-        exists(&mut world, "configmaps", Some("shop"), "a", true);
-        exists(&mut world, "services", Some("shop"), "s", true);
-        exists(&mut world, "namespaces", None, "shop", true);
+        exists(&mut fixture, "configmaps", Some("shop"), "b", false);
+        let first = fixture.plan().hash();
+        exists(&mut fixture, "configmaps", Some("shop"), "a", true);
+        exists(&mut fixture, "services", Some("shop"), "s", true);
+        exists(&mut fixture, "namespaces", None, "shop", true);
         exists(
-            &mut world,
+            &mut fixture,
             "customresourcedefinitions.apiextensions.k8s.io",
             None,
             "orders.shop.example.com",
             true,
         );
-        serve(&mut world, "shop.example.com", "orders", "Order", "v1");
-        world.facts.allocations = vec![crate::ServiceAllocation {
+        serve(&mut fixture, "shop.example.com", "orders", "Order", "v1");
+        fixture.facts.allocations = vec![crate::ServiceAllocation {
             service: ObjectRef::new("services".into(), Some("shop"), "s"),
             cluster_ips: vec!["10.96.0.9".into()],
             node_ports: Vec::new(),
         }];
         if policy == "recreate" {
-            exists(&mut world, "configmaps", Some("shop"), "b", true);
+            exists(&mut fixture, "configmaps", Some("shop"), "b", true);
         }
-        assert_eq!(world.plan().hash(), first, "{policy}");
+        assert_eq!(fixture.plan().hash(), first, "{policy}");
     }
 }
 
 #[test]
 fn versions_are_negotiated_before_anything_is_written() {
     // A definition of the plan brings the type.
-    let mut world = World::new([crd(), order("o")]);
-    assert!(!find(&world.plan(), "orders.shop.example.com shop/o").preflight);
+    let mut fixture = Fixture::new([crd(), order("o")]);
+    assert!(!find(&fixture.plan(), "orders.shop.example.com shop/o").preflight);
     // The target keeps its own definition, with another version and no conversion.
     exists(
-        &mut world,
+        &mut fixture,
         "customresourcedefinitions.apiextensions.k8s.io",
         None,
         "orders.shop.example.com",
         false,
     );
-    serve(&mut world, "shop.example.com", "orders", "Order", "v2");
+    serve(&mut fixture, "shop.example.com", "orders", "Order", "v2");
     assert_eq!(
-        left_out(&world.plan(), "orders.shop.example.com shop/o").rule,
+        left_out(&fixture.plan(), "orders.shop.example.com shop/o").rule,
         RuleId::VersionNotServed
     );
-    assert!(checks(&world).contains(&"not-restorable".to_owned()));
+    assert!(checks(&fixture).contains(&"not-restorable".to_owned()));
     // The type is not known at all.
-    let world = World::new([order("o")]);
+    let fixture = Fixture::new([order("o")]);
     assert_eq!(
-        left_out(&world.plan(), "orders.shop.example.com shop/o").rule,
+        left_out(&fixture.plan(), "orders.shop.example.com shop/o").rule,
         RuleId::TypeNotServed
     );
 }
@@ -244,14 +250,14 @@ fn a_common_version_is_taken_with_a_dry_run_for_built_in_types() {
     }
     let cron = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c", "namespace": "default", "uid": "u"}});
     let raw = serde_json::to_vec(&cron).unwrap_or_default();
-    let mut world = World::new([]);
-    serve(&mut world, "batch", "cronjobs", "CronJob", "v1beta1");
-    let mut draft = crate::Draft::new(Default::default(), &types, "p", "c", redactor());
+    let mut fixture = Fixture::new([]);
+    serve(&mut fixture, "batch", "cronjobs", "CronJob", "v1beta1");
+    let mut draft = crate::PlanBuilder::new(Default::default(), &types, "p", "c", redactor());
     let Some(cron_type) = types.iter().find(|t| t.resource.resource == "cronjobs") else {
         return;
     };
-    assert!(draft.observe(cron_type, Default::default(), &raw).is_ok());
-    let Ok(plan) = draft.plan(&world.facts) else {
+    assert!(draft.add(cron_type, Default::default(), &raw).is_ok());
+    let Ok(plan) = draft.plan(&fixture.facts) else {
         panic!("no plan")
     };
     let object = find(&plan, "cronjobs.batch default/c");
@@ -266,50 +272,50 @@ fn a_common_version_is_taken_with_a_dry_run_for_built_in_types() {
 
 #[test]
 fn a_type_that_the_target_does_not_let_create_is_not_restored() {
-    let mut world = World::new([config("c")]);
-    for served in &mut world.facts.types {
+    let mut fixture = Fixture::new([config("c")]);
+    for served in &mut fixture.facts.types {
         if served.resource == "configmaps" {
             served.versions[0].verbs = vec!["get".into(), "list".into()];
         }
     }
     assert_eq!(
-        left_out(&world.plan(), "configmaps shop/c").rule,
+        left_out(&fixture.plan(), "configmaps shop/c").rule,
         RuleId::ReadOnlyType
     );
 }
 
 #[test]
 fn what_the_target_holds_against_the_restore_is_found() {
-    let mut world = World::new([config("c")]);
-    assert_eq!(checks(&world), Vec::<String>::new());
+    let mut fixture = Fixture::new([config("c")]);
+    assert_eq!(checks(&fixture), Vec::<String>::new());
     let webhook = |policy: &str, resource: &str| {
         json!({"kind": "ValidatingWebhookConfiguration", "metadata": {"name": "guard"}, "webhooks": [{"name": "g", "failurePolicy": policy,
             "rules": [{"apiGroups": [""], "apiVersions": ["*"], "operations": ["CREATE"], "resources": [resource]}]}]})
     };
-    world.facts.webhooks = vec![webhook("Ignore", "configmaps"), webhook("Fail", "secrets")];
-    assert_eq!(checks(&world), Vec::<String>::new());
-    world.facts.webhooks = vec![webhook("Fail", "configmaps")];
-    world.facts.quotas = vec![
+    fixture.facts.webhooks = vec![webhook("Ignore", "configmaps"), webhook("Fail", "secrets")];
+    assert_eq!(checks(&fixture), Vec::<String>::new());
+    fixture.facts.webhooks = vec![webhook("Fail", "configmaps")];
+    fixture.facts.quotas = vec![
         json!({"metadata": {"name": "q", "namespace": "shop"}}),
         json!({"metadata": {"name": "q", "namespace": "other"}}),
     ];
-    assert_eq!(checks(&world), ["quota-in-target", "webhook-in-target"]);
+    assert_eq!(checks(&fixture), ["quota-in-target", "webhook-in-target"]);
 }
 
 #[test]
 fn what_acts_outside_the_cluster_is_warned_about() {
-    let mut world = World::new([
+    let mut fixture = Fixture::new([
         json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": "t", "namespace": "shop", "uid": "u"}}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "lb", "namespace": "shop", "uid": "v"}, "spec": {"type": "LoadBalancer"}}),
     ]);
     serve(
-        &mut world,
+        &mut fixture,
         "elbv2.k8s.aws",
         "targetgroupbindings",
         "TargetGroupBinding",
         "v1beta1",
     );
-    assert_eq!(checks(&world), ["acts-outside", "acts-outside"]);
+    assert_eq!(checks(&fixture), ["acts-outside", "acts-outside"]);
 }
 
 #[test]
@@ -319,17 +325,17 @@ fn a_webhook_without_its_backend_is_warned_about() {
             "clientConfig": {"service": {"namespace": "shop", "name": "hook"}}}]});
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook", "namespace": "shop", "uid": "s"}});
     assert_eq!(
-        checks(&World::new([webhook.clone()])),
+        checks(&Fixture::new([webhook.clone()])),
         ["webhook-without-backend"]
     );
-    assert_eq!(checks(&World::new([webhook, service])), Vec::<String>::new());
+    assert_eq!(checks(&Fixture::new([webhook, service])), Vec::<String>::new());
 }
 
 #[test]
 fn an_object_nested_too_deep_is_listed_and_stops_nothing() {
-    let world = World::new([config("c")]);
+    let fixture = Fixture::new([config("c")]);
     for (levels, fits) in [(126, true), (127, false), (9_990, false)] {
-        let mut draft = world.draft();
+        let mut draft = fixture.draft();
         let raw = format!(
             r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"deep","namespace":"shop","uid":"u"}},"x":{}{}}}"#,
             "[".repeat(levels),
@@ -340,12 +346,8 @@ fn an_object_nested_too_deep_is_listed_and_stops_nothing() {
             frame: 1,
             position: 0,
         };
-        assert_eq!(
-            draft.observe(&r#type, locator, raw.as_bytes()),
-            Ok(()),
-            "{levels}"
-        );
-        let plan = draft.plan(&world.facts).map_err(|error| error.problems);
+        assert_eq!(draft.add(&r#type, locator, raw.as_bytes()), Ok(()), "{levels}");
+        let plan = draft.plan(&fixture.facts).map_err(|error| error.problems);
         let Ok(plan) = plan else { panic!("{plan:?}") };
         find(&plan, "configmaps shop/c");
         if fits {
@@ -364,20 +366,20 @@ fn an_updated_object_gets_its_former_owners_back() {
     applied["data"] = json!({"a": "1"});
     applied["metadata"]["managedFields"] = json!([{"manager": "flux", "operation": "Apply",
         "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}]);
-    let mut world = World::new([applied]).with(json!({"existing": "update"}));
-    let single = |world: &World| {
-        let plan = world.plan();
+    let mut fixture = Fixture::new([applied]).with(json!({"existing": "update"}));
+    let single = |fixture: &Fixture| {
+        let plan = fixture.plan();
         let ownership = &find(&plan, "configmaps shop/c").ownership;
         matches!(ownership, crate::Ownership::Single { .. })
     };
-    assert!(single(&world), "a new object needs one request");
-    exists(&mut world, "configmaps", Some("shop"), "c", false);
-    assert!(!single(&world));
-    let plan = world.plan();
+    assert!(single(&fixture), "a new object needs one request");
+    exists(&mut fixture, "configmaps", Some("shop"), "c", false);
+    assert!(!single(&fixture));
+    let plan = fixture.plan();
     assert_eq!(
         find(&plan, "configmaps shop/c").after,
         [crate::Step::SetManagedFields]
     );
-    let entries = world.bodies(&plan, "configmaps shop/c").managed_fields;
+    let entries = fixture.bodies(&plan, "configmaps shop/c").managed_fields;
     assert_eq!(entries.unwrap_or_default()[0]["operation"], "Apply");
 }

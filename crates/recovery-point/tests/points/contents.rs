@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt;
 use lifeboat_model::{Code, ObjectRef, TypeName};
-use lifeboat_recovery_point::{PointError, Progress, RecoveryPoint, Silent, UnlockedPoint, Work, seal};
+use lifeboat_recovery_point::{PointError, Progress, ReadablePoint, RecoveryPoint, Silent, Work, seal};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::ObjectStore;
 
@@ -20,15 +20,15 @@ async fn two_clusters(store: &Arc<dyn ObjectStore>) -> RecoveryPoint {
     vault(store).open(&point(NEWER), &verifying()).await.unwrap()
 }
 
-async fn unlocked() -> UnlockedPoint {
+async fn readable() -> ReadablePoint {
     let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
-    two_clusters(&store).await.unlock(&unwrapper()).await.unwrap()
+    two_clusters(&store).await.decrypt(&unwrapper()).await.unwrap()
 }
 
 #[test]
 fn every_object_comes_back_as_it_was() {
     wait(async {
-        let point = unlocked().await;
+        let point = readable().await;
         for name in ["eu", "us"] {
             let index = point.index(&cluster(name)).await.unwrap();
             assert_eq!(index.objects(), 2 * OBJECTS as u64);
@@ -64,7 +64,7 @@ fn every_object_comes_back_as_it_was() {
 #[test]
 fn one_object_is_found_and_read_alone() {
     wait(async {
-        let point = unlocked().await;
+        let point = readable().await;
         let index = point.index(&cluster("eu")).await.unwrap();
         let secrets = TypeName::from("secrets");
         let wanted = ObjectRef::new(secrets.clone(), Some("shop"), "secret-7");
@@ -95,7 +95,7 @@ fn one_object_is_found_and_read_alone() {
 #[test]
 fn an_unknown_cluster_is_told_from_those_that_there_are() {
     wait(async {
-        let error = unlocked().await.index(&cluster("asia")).await.unwrap_err();
+        let error = readable().await.index(&cluster("asia")).await.unwrap_err();
         assert_eq!(error.code(), Code::UnknownSelector);
         assert!(error.to_string().ends_with("which holds eu, us"), "{error}");
     });
@@ -128,7 +128,7 @@ impl Progress for Noted {
 #[test]
 fn progress_tells_every_byte_once() {
     wait(async {
-        let point = unlocked().await;
+        let point = readable().await;
         let digests = Noted::default();
         point.point().verify_digests(&digests).await.unwrap();
         let contents = Noted::default();
@@ -170,7 +170,7 @@ fn another_recovery_key_does_not_unlock() {
     }
 
     wait(async {
-        let error = unlocked().await.point().unlock(&Other).await.unwrap_err();
+        let error = readable().await.point().decrypt(&Other).await.unwrap_err();
         assert!(matches!(error, PointError::Key { .. }), "{error:?}");
         assert_eq!(error.code(), Code::WrongKey);
         let problem = error.problem().to_string();
@@ -185,7 +185,7 @@ fn the_work_may_move_between_threads() {
         work
     }
     wait(async {
-        let point = unlocked().await;
+        let point = readable().await;
         let name = cluster("eu");
         let index = sendable(point.index(&name)).await.unwrap();
         sendable(point.batch(&index, 0)).await.unwrap();

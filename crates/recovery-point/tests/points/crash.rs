@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::sample::*;
 
 /// A kind of store that can be copied, watched and locked.
-trait World {
+trait Fixture {
     fn store(&self) -> Arc<dyn ObjectStore>;
     fn failing(&self, fault: Fault) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>);
     fn lock(&self) -> Box<dyn RunLock>;
@@ -31,12 +31,12 @@ fn failing<S: ObjectStore + 'static>(
 ) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>) {
     let store = Arc::new(FailingStore::new(inner, fault));
     let watched = Arc::clone(&store);
-    (store, Box::new(move || watched.died()))
+    (store, Box::new(move || watched.is_crashed()))
 }
 
 struct Memory(MemoryStore);
 
-impl World for Memory {
+impl Fixture for Memory {
     fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::new(self.0.clone())
     }
@@ -71,7 +71,7 @@ impl Folder {
     }
 }
 
-impl World for Folder {
+impl Fixture for Folder {
     fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::new(self.open())
     }
@@ -136,15 +136,15 @@ fn names_of(point: &str) -> Vec<String> {
         .collect()
 }
 
-fn killed_at_every_call<W: World>(empty: &W) {
+fn killed_at_every_call<W: Fixture>(empty: &W) {
     run(backup(&empty.store(), OLDER)).unwrap();
     let before = empty.files();
     for moment in Moment::ALL {
         let mut call = 0;
         loop {
             let at = format!("{moment:?} call {call}");
-            let world = empty.copy();
-            let (store, died) = world.failing(Fault::at(call, moment));
+            let fixture = empty.copy();
+            let (store, died) = fixture.failing(Fault::at(call, moment));
             let result = run(backup(&store, NEWER));
             drop(store);
             if !died() {
@@ -155,16 +155,16 @@ fn killed_at_every_call<W: World>(empty: &W) {
                 break;
             }
             result.unwrap_err();
-            check_after_death(&world, &before, &at);
+            check_after_death(&fixture, &before, &at);
             call += 1;
         }
     }
 }
 
-fn check_after_death<W: World>(world: &W, before: &BTreeMap<String, Vec<u8>>, at: &str) {
-    let store = world.store();
+fn check_after_death<W: Fixture>(fixture: &W, before: &BTreeMap<String, Vec<u8>>, at: &str) {
+    let store = fixture.store();
     // The former point is what it was, and nothing half is visible.
-    let files = world.files();
+    let files = fixture.files();
     for (name, bytes) in before {
         assert!(files.get(name) == Some(bytes), "{at}: {name} changed");
     }
@@ -184,8 +184,8 @@ fn check_after_death<W: World>(world: &W, before: &BTreeMap<String, Vec<u8>>, at
     }
 
     // The next run cleans up and leaves exactly the files of whole points.
-    let lock = world.lock();
-    run(vault(&store).remove_rubbish(lock.as_ref())).unwrap();
+    let lock = fixture.lock();
+    run(vault(&store).prune_incomplete(lock.as_ref())).unwrap();
     run(backup(&store, NEXT)).unwrap();
     run(assert_whole(&store, NEXT));
     let mut expected = names_of(OLDER);
@@ -193,9 +193,9 @@ fn check_after_death<W: World>(world: &W, before: &BTreeMap<String, Vec<u8>>, at
         expected.extend(names_of(NEWER));
     }
     expected.extend(names_of(NEXT));
-    let left: Vec<String> = world.files().into_keys().collect();
+    let left: Vec<String> = fixture.files().into_keys().collect();
     assert_eq!(left, expected, "{at}");
-    let again = run(vault(&store).remove_rubbish(lock.as_ref())).unwrap();
+    let again = run(vault(&store).prune_incomplete(lock.as_ref())).unwrap();
     assert_eq!(again, Removed::default(), "{at}");
 }
 
@@ -211,21 +211,21 @@ fn a_backup_killed_at_any_call_harms_nothing_in_a_folder() {
 
 #[test]
 fn a_clean_up_killed_at_any_call_is_finished_by_the_next() {
-    let world = Memory(MemoryStore::new());
-    run(backup(&world.store(), OLDER)).unwrap();
-    let clean = world.files();
-    run(capture(&world.store(), NEWER, "eu")).unwrap();
+    let fixture = Memory(MemoryStore::new());
+    run(backup(&fixture.store(), OLDER)).unwrap();
+    let clean = fixture.files();
+    run(capture(&fixture.store(), NEWER, "eu")).unwrap();
     for moment in Moment::ALL {
         for call in 0.. {
-            let copy = world.copy();
+            let copy = fixture.copy();
             let (store, died) = copy.failing(Fault::at(call, moment));
-            let result = run(vault(&store).remove_rubbish(copy.lock().as_ref()));
+            let result = run(vault(&store).prune_incomplete(copy.lock().as_ref()));
             if !died() {
                 assert_eq!((result.unwrap().files, call), (4, 4));
                 break;
             }
             result.unwrap_err();
-            run(vault(&copy.store()).remove_rubbish(copy.lock().as_ref())).unwrap();
+            run(vault(&copy.store()).prune_incomplete(copy.lock().as_ref())).unwrap();
             assert!(copy.files() == clean, "{moment:?} call {call}");
         }
     }

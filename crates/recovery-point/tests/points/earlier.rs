@@ -23,8 +23,8 @@ async fn unchanged(store: &Arc<dyn ObjectStore>) {
 async fn read(store: &Arc<dyn ObjectStore>) -> Result<u64, PointError> {
     let opened = vault(store).open(&point(NEWER), &verifying()).await?;
     opened.verify_digests(&Silent).await?;
-    let unlocked = opened.unlock(&unwrapper()).await?;
-    Ok(unlocked.verify_contents(&Silent).await?.objects)
+    let readable = opened.decrypt(&unwrapper()).await?;
+    Ok(readable.verify_contents(&Silent).await?.objects)
 }
 
 #[test]

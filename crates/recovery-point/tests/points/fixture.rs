@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use lifeboat_filesystem::FolderStore;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION};
-use lifeboat_recovery_point::{Silent, UnlockedPoint, seal};
+use lifeboat_recovery_point::{ReadablePoint, Silent, seal};
 use lifeboat_store::ports::ObjectStore;
 
 use crate::sample::*;
@@ -54,8 +54,8 @@ fn a_point_of_version_2_still_opens_verifies_and_decrypts() {
 fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
     let entries = |version| {
         run(async {
-            let unlocked = unlocked(version).await;
-            let index = unlocked.index(&cluster("eu")).await.unwrap();
+            let readable = readable(version).await;
+            let index = readable.index(&cluster("eu")).await.unwrap();
             index
                 .iter()
                 .map(|located| located.entry.clone())
@@ -67,11 +67,11 @@ fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
     assert_eq!(first, entries(2));
 }
 
-async fn unlocked(version: u32) -> UnlockedPoint {
+async fn readable(version: u32) -> ReadablePoint {
     let store = FolderStore::open(fixture_of(version).join("store")).unwrap();
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     let opened = vault(&store).open(&point(NEWER), &verifying()).await.unwrap();
-    opened.unlock(&unwrapper()).await.unwrap()
+    opened.decrypt(&unwrapper()).await.unwrap()
 }
 
 fn opens_verifies_and_decrypts(version: u32) {
@@ -85,12 +85,12 @@ fn opens_verifies_and_decrypts(version: u32) {
         assert_eq!(predicate.format_version, version);
         assert_eq!(predicate.completeness, Completeness::Complete);
         opened.verify_digests(&Silent).await.unwrap();
-        let unlocked = opened.unlock(&unwrapper()).await.unwrap();
-        let report = unlocked.verify_contents(&Silent).await.unwrap();
+        let readable = opened.decrypt(&unwrapper()).await.unwrap();
+        let report = readable.verify_contents(&Silent).await.unwrap();
         assert_eq!((report.packs, report.frames, report.objects), (4, 8, 40));
         for name in ["eu", "us"] {
-            let index = unlocked.index(&cluster(name)).await.unwrap();
-            let batches: Vec<_> = unlocked
+            let index = readable.index(&cluster(name)).await.unwrap();
+            let batches: Vec<_> = readable
                 .objects(&index, index.numbers())
                 .try_collect()
                 .await

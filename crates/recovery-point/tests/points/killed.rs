@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lifeboat_filesystem::FolderStore;
 use lifeboat_recovery_point::layout::new_point_id;
-use lifeboat_store::ports::{Ids, ObjectStore};
-use lifeboat_system::{SystemClock, SystemIds};
+use lifeboat_store::ports::{ObjectStore, Randomness};
+use lifeboat_system::{SystemClock, SystemRandomness};
 use tempfile::TempDir;
 
 use crate::sample::*;
@@ -33,10 +33,10 @@ fn back_up_until_killed() {
     let (folder, store) = open(Path::new("."));
     run(async {
         let lock = folder.lock(&shop(), &SystemClock).await.unwrap();
-        vault(&store).remove_rubbish(&lock).await.unwrap();
+        vault(&store).prune_incomplete(&lock).await.unwrap();
         println!("\nbegins");
         loop {
-            let id = new_point_id(&SystemClock, &SystemIds);
+            let id = new_point_id(&SystemClock, &SystemRandomness);
             backup(&store, id.as_str()).await.unwrap();
         }
     });
@@ -65,7 +65,7 @@ fn a_backup_killed_at_random_moments_harms_nothing() {
             "round {round}: the child works"
         );
         let mut random = [0];
-        SystemIds.random(&mut random);
+        SystemRandomness.random(&mut random);
         std::thread::sleep(Duration::from_millis(u64::from(random[0] / 4)));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -85,7 +85,7 @@ fn a_backup_killed_at_random_moments_harms_nothing() {
     let (folder, store) = open(folder.path());
     run(async {
         let lock = folder.lock(&shop(), &SystemClock).await.unwrap();
-        vault(&store).remove_rubbish(&lock).await.unwrap();
+        vault(&store).prune_incomplete(&lock).await.unwrap();
         let files = store.list("", None, 100_000).await.unwrap();
         assert_eq!(files.len(), 5 * whole.len());
         for id in &whole {

@@ -12,8 +12,8 @@ use lifeboat_format::manifest::{
 };
 use lifeboat_format::{Batch, BatchBuilder, Compressor, RecipientKey, Statement, VerifyingKey};
 use lifeboat_model::{ApplicationName, ClusterName, Code, Filter, RecoveryPointId};
-use lifeboat_recovery_point::{PointWriter, SealError, Vault, WriteError, WrittenPacks, seal};
-use lifeboat_store::ports::{Ids, ObjectStore};
+use lifeboat_recovery_point::{PointRepository, PointWriter, SealError, WriteError, WrittenPacks, seal};
+use lifeboat_store::ports::{ObjectStore, Randomness};
 
 pub(crate) const OLDER: &str = "20261121T100000Z-aaaaaa";
 pub(crate) const NEWER: &str = "20261121T110000Z-bbbbbb";
@@ -68,7 +68,7 @@ pub(crate) fn verifying() -> VerifyingKey {
 #[derive(Default)]
 pub(crate) struct Counting(AtomicU8);
 
-impl Ids for Counting {
+impl Randomness for Counting {
     fn random(&self, bytes: &mut [u8]) {
         for byte in bytes {
             *byte = self.0.fetch_add(1, Ordering::Relaxed);
@@ -76,8 +76,8 @@ impl Ids for Counting {
     }
 }
 
-pub(crate) fn vault(store: &Arc<dyn ObjectStore>) -> Vault {
-    Vault::new(Arc::clone(store), shop())
+pub(crate) fn vault(store: &Arc<dyn ObjectStore>) -> PointRepository {
+    PointRepository::new(Arc::clone(store), shop())
 }
 
 pub(crate) fn object(kind: &str, number: usize, point: &str) -> String {
@@ -245,8 +245,8 @@ pub(crate) async fn assert_whole(store: &Arc<dyn ObjectStore>, point_id: &str) {
         .verify_digests(&lifeboat_recovery_point::Silent)
         .await
         .unwrap();
-    let unlocked = opened.unlock(&unwrapper()).await.unwrap();
-    let report = unlocked
+    let readable = opened.decrypt(&unwrapper()).await.unwrap();
+    let report = readable
         .verify_contents(&lifeboat_recovery_point::Silent)
         .await
         .unwrap();

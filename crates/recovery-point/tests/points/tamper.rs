@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_model::{Code, ErrorKind, ObjectKey};
-use lifeboat_recovery_point::{PointError, Silent, UnlockedPoint};
+use lifeboat_recovery_point::{PointError, ReadablePoint, Silent};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ObjectStore, Signer};
 
@@ -25,9 +25,9 @@ fn key(point: &str, file: &str) -> ObjectKey {
 struct Scene {
     memory: MemoryStore,
     store: Arc<dyn ObjectStore>,
-    /// The newer point, opened and unlocked before the attack: what a reader holds that has checked
+    /// The newer point, opened and decrypted before the attack: what a reader holds that has checked
     /// the manifest, and reads files that change under it.
-    held: UnlockedPoint,
+    held: ReadablePoint,
 }
 
 impl Scene {
@@ -38,7 +38,7 @@ impl Scene {
             backup(&store, OLDER).await.unwrap();
             backup(&store, NEWER).await.unwrap();
             let opened = vault(&store).open(&point(NEWER), &verifying()).await.unwrap();
-            opened.unlock(&unwrapper()).await.unwrap()
+            opened.decrypt(&unwrapper()).await.unwrap()
         });
         Self { memory, store, held }
     }
@@ -236,7 +236,7 @@ fn a_point_of_another_application_is_refused() {
         let copy = ObjectKey::parse(format!("zoo/points/{NEWER}/{file}")).unwrap();
         scene.memory.overwrite(&copy, scene.bytes(NEWER, file));
     }
-    let vault = lifeboat_recovery_point::Vault::new(Arc::clone(&scene.store), zoo);
+    let vault = lifeboat_recovery_point::PointRepository::new(Arc::clone(&scene.store), zoo);
     let error = wait(vault.open(&point(NEWER), &verifying())).unwrap_err();
     assert_eq!(error.code(), Code::PointSwapped);
 }

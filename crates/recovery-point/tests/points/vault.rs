@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lifeboat_format::manifest::{Completeness, MissingRecord};
 use lifeboat_model::{ApplicationName, Code, ObjectKey};
-use lifeboat_recovery_point::{Latest, PointState, SealError, Vault, seal};
+use lifeboat_recovery_point::{Latest, PointRepository, PointState, SealError, seal};
 use lifeboat_store::memory::{MemoryLock, MemoryStore};
 use lifeboat_store::ports::ObjectStore;
 
@@ -33,7 +33,7 @@ fn points_are_listed_oldest_first_with_what_was_signed() {
     wait(async {
         let vault = vault(&store);
         assert!(vault.points(&verifying()).await.unwrap().is_empty());
-        assert_eq!(vault.latest(Latest::Any, &verifying()).await.unwrap(), None);
+        assert_eq!(vault.latest(Latest::Newest, &verifying()).await.unwrap(), None);
         partial(&store, NEWER).await;
         backup(&store, OLDER).await.unwrap();
         capture(&store, NEXT, "eu").await.unwrap();
@@ -83,7 +83,7 @@ fn the_latest_point_is_the_newest_or_the_newest_complete() {
             let error = vault.resolve(wanted, &trusted).await.unwrap_err();
             assert_eq!(error.code(), Code::PointNotFound, "{wanted}");
         }
-        let nowhere = Vault::new(Arc::clone(&store), ApplicationName::parse("zoo").unwrap());
+        let nowhere = PointRepository::new(Arc::clone(&store), ApplicationName::parse("zoo").unwrap());
         let error = nowhere.resolve("latest", &trusted).await.unwrap_err();
         assert_eq!(error.code(), Code::PointNotFound);
     });
@@ -105,7 +105,7 @@ fn a_point_that_cannot_be_believed_is_listed_and_never_passed_over() {
             panic!("{points:?}")
         };
         assert_eq!(problem.code, Code::ManifestMalformed);
-        for latest in [Latest::Any, Latest::Complete] {
+        for latest in [Latest::Newest, Latest::Complete] {
             let id = vault.latest(latest, &verifying()).await.unwrap().unwrap();
             assert_eq!(id.as_str(), NEWER);
         }
@@ -132,10 +132,10 @@ fn only_unfinished_points_are_rubbish() {
         let before = memory.contents();
         capture(&store, NEWER, "eu").await.unwrap();
         let zoo = MemoryLock::new(ApplicationName::parse("zoo").unwrap());
-        let error = vault(&store).remove_rubbish(&zoo).await.unwrap_err();
+        let error = vault(&store).prune_incomplete(&zoo).await.unwrap_err();
         assert_eq!(error.code(), Code::Bug);
         let removed = vault(&store)
-            .remove_rubbish(&MemoryLock::new(shop()))
+            .prune_incomplete(&MemoryLock::new(shop()))
             .await
             .unwrap();
         assert_eq!((removed.points, removed.files), (vec![point(NEWER)], 4));

@@ -1,10 +1,11 @@
 //! One attempt at one object.
 
 use http::Method;
-use lifeboat_format::glance::glance;
+use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{ErrorKind, ObjectRef};
 use lifeboat_plan::{
-    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body, onto,
+    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body,
+    merge_into_live,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_apiserver::retry::wait;
 
 /// How far one object is, across passes.
-pub(super) struct Slot {
+pub(super) struct ObjectState {
     /// The uid in the target, once the object is there as ours.
     pub(super) made: Option<String>,
     /// How many of the steps that follow are done.
@@ -29,7 +30,7 @@ pub(super) struct Slot {
     pub(super) failure: Option<Failure>,
 }
 
-impl Default for Slot {
+impl Default for ObjectState {
     fn default() -> Self {
         Self {
             made: None,
@@ -41,7 +42,7 @@ impl Default for Slot {
     }
 }
 
-impl Slot {
+impl ObjectState {
     /// Whether the same attempt may succeed later without anybody doing anything. A 403 may: quotas
     /// and admission answer it while a controller is still at work.
     pub(super) fn may_heal(&self) -> bool {
@@ -56,7 +57,11 @@ impl Slot {
 const RACES: u32 = 5;
 
 /// Attempts an object: what is done already is not done again.
-pub(super) async fn attempt(shared: &Shared<'_>, at: usize, mut slot: Slot) -> Result<Slot, RestoreError> {
+pub(super) async fn attempt(
+    shared: &Shared<'_>,
+    at: usize,
+    mut slot: ObjectState,
+) -> Result<ObjectState, RestoreError> {
     if shared.lease.is_lost() {
         return Err(RestoreError::LeaseLost);
     }
@@ -86,7 +91,11 @@ async fn failure(
 }
 
 /// Attempts the step that follows the last wave.
-pub(super) async fn last_step(shared: &Shared<'_>, at: usize, mut slot: Slot) -> Result<Slot, RestoreError> {
+pub(super) async fn last_step(
+    shared: &Shared<'_>,
+    at: usize,
+    mut slot: ObjectState,
+) -> Result<ObjectState, RestoreError> {
     if slot
         .failure
         .as_ref()
@@ -105,7 +114,7 @@ pub(super) async fn last_step(shared: &Shared<'_>, at: usize, mut slot: Slot) ->
     Ok(slot)
 }
 
-async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut Slot) -> Result<(), Stop> {
+async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectState) -> Result<(), Stop> {
     let known = shared.facts.existing.get(&object.target);
     if object.action == Action::Keep {
         if let Some(known) = known {
@@ -118,7 +127,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut Slot) -> R
         && object.action == Action::Create
         && let Some(known) = known
         && known.created_by_this_run
-        && is_ours(object, &known.body)
+        && created_by_this_run(object, &known.body)
     {
         // The interrupted run made it. What may be missing are the steps that follow.
         shared.note_uid(&object.source_uid, &known.uid);
@@ -210,7 +219,7 @@ async fn create(
                 .lease
                 .run()
                 .made(text(&live, "/metadata/creationTimestamp"));
-            if made_now && is_ours(object, &live) && object.action != Action::CreateOrUpdate {
+            if made_now && created_by_this_run(object, &live) && object.action != Action::CreateOrUpdate {
                 return Ok(Made::Ours(uid));
             }
             return match existing {
@@ -263,7 +272,7 @@ fn owner(object: &PlannedObject) -> (&str, bool) {
 /// Whether a live object that is young enough was made by this plan and not by somebody else at the
 /// same time: its creator's name is among the owners of its fields. An object without owners (a
 /// cluster's admission may drop them) is given the benefit of the doubt.
-fn is_ours(object: &PlannedObject, live: &Value) -> bool {
+fn created_by_this_run(object: &PlannedObject, live: &Value) -> bool {
     let (manager, _) = owner(object);
     match live.pointer("/metadata/managedFields").and_then(Value::as_array) {
         Some(entries) if !entries.is_empty() => {
@@ -293,7 +302,7 @@ async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) ->
                 Err(error) => return Err(stop(error)),
             }
         };
-        let wanted = onto(&bodies.create, &live);
+        let wanted = merge_into_live(&bodies.create, &live);
         match wire::send(shared.api, Method::PUT, &put, JSON, &wanted).await {
             Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {}
@@ -313,7 +322,7 @@ async fn recreate(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) 
             .run()
             .made(text(&live, "/metadata/creationTimestamp"));
         let uid = text(&live, "/metadata/uid");
-        if made_now && is_ours(object, &live) {
+        if made_now && created_by_this_run(object, &live) {
             return Ok(Made::Ours(uid.to_owned()));
         }
         delete(shared, object, uid).await?;
@@ -358,7 +367,7 @@ pub(super) fn object_path(object: &PlannedObject) -> String {
 
 fn uid_of(answer: &Answer) -> String {
     // An aggregated API may answer with something that has no uid; nobody can own by it then.
-    glance(&answer.body)
+    peek_metadata(&answer.body)
         .map(|seen| seen.uid.into_owned())
         .unwrap_or_default()
 }

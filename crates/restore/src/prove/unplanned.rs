@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lifeboat_model::{ObjectRef, ResourceType};
-use lifeboat_plan::{Draft, Locator, Redactor, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_plan::{Locator, PlanBuilder, Redactor, RestoreOptions, SourceType, TargetFacts};
 use serde_json::Value;
 
 use super::ProveError;
@@ -126,7 +126,7 @@ pub(super) fn explain(
             });
         }
     }
-    let mut draft = Draft::new(RestoreOptions::default(), &types, "", "", redactor.clone());
+    let mut draft = PlanBuilder::new(RestoreOptions::default(), &types, "", "", redactor.clone());
     for (at, unplanned) in found.iter().enumerate() {
         let Some(known) = types.iter().find(|known| known.resource == unplanned.resource) else {
             continue;
@@ -137,7 +137,7 @@ pub(super) fn explain(
             position: u32::try_from(at).unwrap_or(u32::MAX),
         };
         // What cannot be understood stays in the list, where somebody looks at it.
-        let _ = draft.observe(known, locator, &raw);
+        let _ = draft.add(known, locator, &raw);
     }
     let facts = TargetFacts {
         types: facts.types.clone(),

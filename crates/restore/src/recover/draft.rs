@@ -3,24 +3,24 @@
 use futures::StreamExt as _;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_model::ResourceType;
-use lifeboat_plan::{Draft, Locator, PlanError, Redactor, RestoreOptions, SourceType};
-use lifeboat_recovery_point::{Index, UnlockedPoint};
+use lifeboat_plan::{Locator, PlanBuilder, PlanError, Redactor, RestoreOptions, SourceType};
+use lifeboat_recovery_point::{Index, ReadablePoint};
 
-use super::{Planned, RecoverError, Stage, Watch};
+use super::{Planned, RecoverError, RecoveryProgress, Stage};
 use crate::execute::RunRecord;
 use crate::survey::survey;
 use lifeboat_apiserver::api::Api;
 
 /// The objects of a cluster of a recovery point, read and about to be planned.
-pub struct Drafted {
+pub struct LoadedPoint {
     /// Where its objects lie.
     pub index: Index,
-    draft: Draft,
+    draft: PlanBuilder,
 }
 
 /// What makes the digests that stand for values of this point.
 #[must_use]
-pub fn redactor(point: &UnlockedPoint) -> Redactor {
+pub fn redactor(point: &ReadablePoint) -> Redactor {
     Redactor::new(&point.redaction_key())
 }
 
@@ -29,14 +29,14 @@ pub fn redactor(point: &UnlockedPoint) -> Redactor {
 /// # Errors
 /// Where the point cannot be read.
 pub async fn draft(
-    point: &UnlockedPoint,
+    point: &ReadablePoint,
     cluster: &ClusterRecord,
     options: RestoreOptions,
-    watch: &dyn Watch,
-) -> Result<Drafted, RecoverError> {
+    watch: &dyn RecoveryProgress,
+) -> Result<LoadedPoint, RecoverError> {
     let index = point.index(&cluster.name).await?;
     let types: Vec<SourceType> = cluster.types.iter().filter(is_stored).map(source_type).collect();
-    let mut draft = Draft::new(
+    let mut draft = PlanBuilder::new(
         options,
         &types,
         point.point().point().as_str(),
@@ -65,7 +65,7 @@ pub async fn draft(
             frames.push((number, r#type));
         } else {
             for entry in &indexed.entries {
-                draft.mention(r#type, namespace(&entry.namespace), &entry.name);
+                draft.add_unselected(r#type, namespace(&entry.namespace), &entry.name);
             }
             watch.advance(Stage::Read, indexed.entries.len() as u64);
         }
@@ -82,21 +82,19 @@ pub async fn draft(
                         frame: batch.number(),
                         position,
                     };
-                    draft
-                        .observe(r#type, locator, raw)
-                        .map_err(RecoverError::Object)?;
+                    draft.add(r#type, locator, raw).map_err(RecoverError::Object)?;
                 } else {
-                    draft.mention(r#type, namespace(&entry.namespace), &entry.name);
+                    draft.add_unselected(r#type, namespace(&entry.namespace), &entry.name);
                 }
             }
             watch.advance(Stage::Read, batch.len() as u64);
         }
     }
     watch.end(Stage::Read);
-    Ok(Drafted { index, draft })
+    Ok(LoadedPoint { index, draft })
 }
 
-impl Drafted {
+impl LoadedPoint {
     /// Looks at the target and makes the plan. `run` is the restore that holds the target's lease.
     ///
     /// # Errors
@@ -105,7 +103,7 @@ impl Drafted {
         &self,
         api: &Api,
         run: Option<&RunRecord>,
-        watch: &dyn Watch,
+        watch: &dyn RecoveryProgress,
     ) -> Result<Planned, RecoverError> {
         watch.begin(Stage::Survey, None);
         let discovery = api.discover().await?;

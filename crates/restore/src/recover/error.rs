@@ -8,7 +8,7 @@ use crate::prove::ProveError;
 use crate::survey::SurveyError;
 use lifeboat_apiserver::discovery::DiscoveryError;
 
-use super::together;
+use super::combine;
 
 /// A recovery that did not come to its end. Reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ impl RecoverError {
                 format!("the plan is {found}, not the expected {expected}"),
                 "the point, the options or the target have changed: read `lifeboat plan` again",
             ),
-            Self::NoPlan { problems } | Self::Refused { problems } => together(problems),
+            Self::NoPlan { problems } | Self::Refused { problems } => combine(problems),
             Self::Restore(error) => error.problem(),
             Self::Prove(error) => error.problem(),
         }

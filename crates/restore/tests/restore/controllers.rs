@@ -3,13 +3,13 @@
 use lifeboat_plan::RestoreOptions;
 use serde_json::{Value, json};
 
-use crate::support::{Captured, apply, connect, items, live, name, restored, until, world};
+use crate::support::{Captured, apply, connect, fixture, items, live, name, restored, until};
 
 #[tokio::test]
 async fn a_deployment_comes_back_without_doubling_its_pods() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -27,19 +27,19 @@ spec:
 ",
     );
     until(
-        &world.source,
+        &fixture.source,
         "/api/v1/namespaces/children/pods",
         "two pods",
         |pods| items(pods).len() == 2,
     )
     .await;
-    let captured = Captured::from(&world.source, |_, namespace, name| {
+    let captured = Captured::from(&fixture.source, |_, namespace, name| {
         namespace == "children" || name == "children"
     })
     .await;
     restored(&captured, &RestoreOptions::default()).await;
     let path = "/apis/apps/v1/namespaces/children/deployments/web";
-    until(&world.target, path, "ready", |web| {
+    until(&fixture.target, path, "ready", |web| {
         web["status"]["readyReplicas"] == 2
     })
     .await;
@@ -51,7 +51,7 @@ spec:
 
 #[tokio::test]
 async fn children_of_a_custom_resource_follow_its_new_uid() {
-    let world = world();
+    let fixture = fixture();
     let definition = |group: &str| {
         format!(
             "
@@ -70,13 +70,13 @@ spec:
 "
         )
     };
-    apply(&world.source, &definition("harbour.example"));
-    world
+    apply(&fixture.source, &definition("harbour.example"));
+    fixture
         .source
         .kubectl_output(&["wait", "--for=condition=Established", "crd/boats.harbour.example"])
         .expect("the definition is established");
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -89,11 +89,11 @@ spec: {big: 12345678901234567890, odd: 1.0e3}
 ",
     );
     let boat = "/apis/harbour.example/v1/namespaces/harbour/boats/ark";
-    let source = connect(&world.source).await;
+    let source = connect(&fixture.source).await;
     let ark: Value = source.get_json(boat).await.expect("the boat exists");
     let uid = ark["metadata"]["uid"].as_str().expect("it has a uid");
     apply(
-        &world.source,
+        &fixture.source,
         &format!(
             "
 apiVersion: v1
@@ -107,7 +107,7 @@ data: {{a: b}}
 "
         ),
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "harbour" && kind != "serviceaccounts" && name != "kube-root-ca.crt")
             || name == "harbour"
             || name == "boats.harbour.example"
@@ -134,9 +134,9 @@ data: {{a: b}}
 
 #[tokio::test]
 async fn a_finished_job_stays_finished_and_runs_nothing() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -152,12 +152,12 @@ spec:
     );
     // No node plays its Pod in the source: we say ourselves that it is over.
     let path = "/apis/batch/v1/namespaces/jobs/jobs/once";
-    until(&world.source, path, "started", |job| {
+    until(&fixture.source, path, "started", |job| {
         job["status"]["startTime"].is_string()
     })
     .await;
     let pods = "/api/v1/namespaces/jobs/pods";
-    let pods = until(&world.source, pods, "made", |pods| items(pods).len() == 1).await;
+    let pods = until(&fixture.source, pods, "made", |pods| items(pods).len() == 1).await;
     let pod = name(&items(&pods)[0]);
     let done = r#"{"status":{"phase":"Succeeded"}}"#;
     let patch = [
@@ -171,16 +171,19 @@ spec:
         "-p",
         done,
     ];
-    world.source.kubectl_output(&patch).expect("the Pod can be ended");
-    let finished = until(&world.source, path, "complete", |job| {
+    fixture
+        .source
+        .kubectl_output(&patch)
+        .expect("the Pod can be ended");
+    let finished = until(&fixture.source, path, "complete", |job| {
         job["status"]["succeeded"] == 1
     })
     .await;
-    until(&world.source, path, "complete", |job| {
+    until(&fixture.source, path, "complete", |job| {
         job["status"]["completionTime"].is_string()
     })
     .await;
-    let captured = Captured::from(&world.source, |_, namespace, name| {
+    let captured = Captured::from(&fixture.source, |_, namespace, name| {
         namespace == "jobs" || name == "jobs"
     })
     .await;
@@ -198,9 +201,9 @@ spec:
 
 #[tokio::test]
 async fn a_volume_and_its_claim_are_bound_to_each_other_again() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -225,16 +228,16 @@ spec:
 ",
     );
     let claim = "/api/v1/namespaces/volumes/persistentvolumeclaims/disk";
-    until(&world.source, claim, "bound", |claim| {
+    until(&fixture.source, claim, "bound", |claim| {
         claim["status"]["phase"] == "Bound"
     })
     .await;
-    let captured = Captured::from(&world.source, |_, namespace, name| {
+    let captured = Captured::from(&fixture.source, |_, namespace, name| {
         namespace == "volumes" || name == "volumes" || name == "volumes-disk"
     })
     .await;
     restored(&captured, &RestoreOptions::default()).await;
-    let claim = until(&world.target, claim, "bound", |claim| {
+    let claim = until(&fixture.target, claim, "bound", |claim| {
         claim["status"]["phase"] == "Bound"
     })
     .await;
@@ -245,9 +248,9 @@ spec:
 
 #[tokio::test]
 async fn accounts_get_what_they_had_and_tokens_of_the_target() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -255,12 +258,12 @@ metadata: {name: accounts}
 ",
     );
     let account = "/api/v1/namespaces/accounts/serviceaccounts/default";
-    until(&world.source, account, "there", |account| {
+    until(&fixture.source, account, "there", |account| {
         account["kind"] == "ServiceAccount"
     })
     .await;
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: ServiceAccount
@@ -280,11 +283,11 @@ type: kubernetes.io/service-account-token
 ",
     );
     let secret = "/api/v1/namespaces/accounts/secrets/token";
-    let old = until(&world.source, secret, "filled", |secret| {
+    let old = until(&fixture.source, secret, "filled", |secret| {
         secret["data"]["token"].is_string()
     })
     .await;
-    let captured = Captured::from(&world.source, |_, namespace, name| {
+    let captured = Captured::from(&fixture.source, |_, namespace, name| {
         namespace == "accounts" || name == "accounts"
     })
     .await;
@@ -295,7 +298,7 @@ type: kubernetes.io/service-account-token
         account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
         "arn:aws:iam::111122223333:role/x"
     );
-    let new = until(&world.target, secret, "filled", |secret| {
+    let new = until(&fixture.target, secret, "filled", |secret| {
         secret["data"]["token"].is_string()
     })
     .await;
@@ -304,7 +307,7 @@ type: kubernetes.io/service-account-token
 
 #[tokio::test]
 async fn a_stateful_set_finds_its_claims_and_they_find_their_volumes() {
-    let world = world();
+    let fixture = fixture();
     let volume = |at: usize| {
         format!(
             "
@@ -343,14 +346,14 @@ spec:
       storageClassName: stateful
       resources: {requests: {storage: 1Gi}}
 ";
-    apply(&world.source, &format!("{}{}{set}", volume(0), volume(1)));
+    apply(&fixture.source, &format!("{}{}{set}", volume(0), volume(1)));
     let claims = "/api/v1/namespaces/stateful/persistentvolumeclaims";
     let bound = |list: &Value| {
         let claims = items(list);
         claims.len() == 2 && claims.iter().all(|claim| claim["status"]["phase"] == "Bound")
     };
-    let before = until(&world.source, claims, "two bound claims", bound).await;
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let before = until(&fixture.source, claims, "two bound claims", bound).await;
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         // Left to the target's own controllers: the claims must be there before them.
         (namespace == "stateful" && kind != "events")
             || name == "stateful"
@@ -358,7 +361,7 @@ spec:
     })
     .await;
     restored(&captured, &RestoreOptions::default()).await;
-    let after = until(&world.target, claims, "two bound claims", bound).await;
+    let after = until(&fixture.target, claims, "two bound claims", bound).await;
     let pairs = |list: &Value| -> Vec<(String, Value)> {
         let claims = items(list);
         let mut pairs: Vec<_> = claims
@@ -379,7 +382,7 @@ spec:
         assert_eq!(volume["spec"]["claimRef"]["uid"], claim["metadata"]["uid"]);
     }
     let path = "/apis/apps/v1/namespaces/stateful/statefulsets/db";
-    until(&world.target, path, "ready", |set| {
+    until(&fixture.target, path, "ready", |set| {
         set["status"]["readyReplicas"] == 2
     })
     .await;

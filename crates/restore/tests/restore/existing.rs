@@ -3,10 +3,10 @@
 use lifeboat_plan::{ExistingPolicy, RestoreOptions};
 use serde_json::json;
 
-use crate::support::{Captured, Restored, apply, live, restored, world};
+use crate::support::{Captured, Restored, apply, fixture, live, restored};
 
 async fn with_policy(policy: ExistingPolicy, namespace: &str) -> Restored {
-    let world = world();
+    let fixture = fixture();
     let manifest = |value: &str, extra: &str| {
         format!(
             "
@@ -21,9 +21,9 @@ data: {{value: {value}{extra}}}
 "
         )
     };
-    apply(&world.source, &manifest("captured", ""));
-    apply(&world.target, &manifest("live", ", local: only"));
-    let captured = Captured::from(&world.source, |kind, of, name| {
+    apply(&fixture.source, &manifest("captured", ""));
+    apply(&fixture.target, &manifest("live", ", local: only"));
+    let captured = Captured::from(&fixture.source, |kind, of, name| {
         (of == namespace && kind == "configmaps" && name == "settings") || name == namespace
     })
     .await;
@@ -56,9 +56,9 @@ async fn update_brings_it_to_the_captured_state_and_keeps_its_identity() {
 
 #[tokio::test]
 async fn recreate_makes_it_anew() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.target,
+        &fixture.target,
         "{apiVersion: v1, kind: Namespace, metadata: {name: existing-new}}",
     );
     let path = "/api/v1/namespaces/existing-new/configmaps/settings";
@@ -78,10 +78,10 @@ data: {{value: {value}}}
 "
             )
         };
-        apply(&world.source, &manifest("captured"));
-        apply(&world.target, &manifest("live"));
+        apply(&fixture.source, &manifest("captured"));
+        apply(&fixture.target, &manifest("live"));
         // Only the immutable object: a namespace that is made anew would take all else with it.
-        Captured::from(&world.source, |kind, of, name| {
+        Captured::from(&fixture.source, |kind, of, name| {
             of == "existing-new" && kind == "configmaps" && name == "settings"
         })
         .await

@@ -13,7 +13,7 @@ use lifeboat_restore::Holder;
 use serde_json::Value;
 use tower::BoxError;
 
-use crate::support::{Captured, apply, connect, items, live, run, turn, world};
+use crate::support::{Captured, apply, connect, fixture, items, live, run, turn};
 
 /// Passes requests on, but for some.
 #[derive(Clone)]
@@ -59,20 +59,20 @@ impl tower::Service<Request<Body>> for Flaky {
 
 #[tokio::test]
 async fn throttling_errors_and_lost_answers_neither_lose_nor_double_anything() {
-    let world = world();
+    let fixture = fixture();
     let mut manifests = String::from("{apiVersion: v1, kind: Namespace, metadata: {name: faults}}");
     for number in 0..40 {
         manifests += &format!(
             "\n---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{number}, namespace: faults}}, data: {{number: '{number}'}}}}"
         );
     }
-    apply(&world.source, &manifests);
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    apply(&fixture.source, &manifests);
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "faults" && kind == "configmaps" && name != "kube-root-ca.crt") || name == "faults"
     })
     .await;
     let _turn = turn().await;
-    let api = connect(&world.target).await;
+    let api = connect(&fixture.target).await;
     let flaky = Flaky {
         client: api.client().clone(),
         count: Arc::default(),

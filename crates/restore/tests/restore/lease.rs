@@ -9,7 +9,7 @@ use lifeboat_restore::execute::{Holder, LeaseError, LeaseRequest};
 use lifeboat_restore::lease::Lease;
 use serde_json::Value;
 
-use crate::support::{RealClock, connect, turn, world};
+use crate::support::{RealClock, connect, fixture, turn};
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/lifeboat-restore";
 
@@ -40,7 +40,7 @@ fn elsewhere() -> Holder {
 #[tokio::test]
 async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
     let _turn = turn().await;
-    let api = connect(&world().target).await;
+    let api = connect(&fixture().target).await;
     let first = acquire(&api, Holder::this_process(), "a")
         .await
         .expect("nobody holds it");
@@ -84,7 +84,7 @@ async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
 #[tokio::test]
 async fn another_restore_than_the_interrupted_one_begins_anew() {
     let _turn = turn().await;
-    let api = connect(&world().target).await;
+    let api = connect(&fixture().target).await;
     drop(acquire(&api, dead(), "one").await.expect("nobody holds it"));
     let before: Value = api.get_json(PATH).await.expect("it stays");
     let next = acquire(&api, Holder::this_process(), "two")
@@ -99,7 +99,7 @@ async fn another_restore_than_the_interrupted_one_begins_anew() {
 #[tokio::test]
 async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
     let _turn = turn().await;
-    let api = connect(&world().target).await;
+    let api = connect(&fixture().target).await;
     let silent = acquire(&api, elsewhere(), "a").await.expect("nobody holds it");
     drop(silent);
     let patch = r#"{"spec":{"leaseDurationSeconds":2}}"#;
@@ -113,7 +113,7 @@ async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
         "-p",
         patch,
     ];
-    world()
+    fixture()
         .target
         .kubectl_output(&shorter)
         .expect("the lease can be changed");
@@ -138,7 +138,7 @@ async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
 #[tokio::test]
 async fn whoever_lost_the_lease_knows_it() {
     let _turn = turn().await;
-    let api = connect(&world().target).await;
+    let api = connect(&fixture().target).await;
     let lease = acquire(&api, Holder::this_process(), "a")
         .await
         .expect("nobody holds it");
@@ -153,7 +153,7 @@ async fn whoever_lost_the_lease_knows_it() {
         "-p",
         patch,
     ];
-    world()
+    fixture()
         .target
         .kubectl_output(&steal)
         .expect("the lease can be stolen");
@@ -164,7 +164,7 @@ async fn whoever_lost_the_lease_knows_it() {
         lifeboat_apiserver::retry::wait(Duration::from_millis(100)).await;
     }
     assert!(lease.is_lost());
-    world()
+    fixture()
         .target
         .kubectl_output(&["-n", "kube-system", "delete", "lease", "lifeboat-restore"])
         .expect("the lease can be deleted");

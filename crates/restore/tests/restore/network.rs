@@ -3,13 +3,13 @@
 use lifeboat_plan::RestoreOptions;
 use serde_json::json;
 
-use crate::support::{Captured, apply, live, restored, world};
+use crate::support::{Captured, apply, fixture, live, restored};
 
 #[tokio::test]
 async fn addresses_are_kept_where_the_range_allows_and_ports_where_they_are_free() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -51,7 +51,7 @@ spec:
 ",
     );
     apply(
-        &world.target,
+        &fixture.target,
         "
 apiVersion: v1
 kind: Namespace
@@ -65,7 +65,7 @@ spec:
   ports: [{port: 80, nodePort: 30778}]
 ",
     );
-    let mut captured = Captured::from(&world.source, |kind, namespace, name| {
+    let mut captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "network" && ["services", "endpoints"].contains(&kind)) || name == "network"
     })
     .await;
@@ -92,9 +92,9 @@ spec:
 
 #[tokio::test]
 async fn the_dns_service_keeps_its_place_in_the_range_of_the_target() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Service
@@ -105,7 +105,7 @@ spec:
   ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
 ",
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         // The server's own Service tells the range of the source.
         kind == "services"
             && (namespace, name) != ("network", name)
@@ -119,9 +119,9 @@ spec:
 
 #[tokio::test]
 async fn a_node_port_outside_the_range_of_the_target_is_released() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -135,7 +135,7 @@ spec:
   ports: [{name: high, port: 80, nodePort: 32700}, {name: low, port: 81, nodePort: 30781}]
 ",
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "ports" && kind == "services") || name == "ports"
     })
     .await;

@@ -6,13 +6,13 @@ use lifeboat_restore::preflight::preflight;
 use lifeboat_restore::survey::survey;
 use serde_json::json;
 
-use crate::support::{Captured, apply, attempted, connect, live, restored, world};
+use crate::support::{Captured, apply, attempted, connect, fixture, live, restored};
 
 #[tokio::test]
 async fn a_webhook_that_refuses_everything_comes_last_and_stops_nothing() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -37,7 +37,7 @@ webhooks:
   clientConfig: {service: {name: nobody, namespace: guarded, path: /}}
 ",
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "guarded" && kind == "configmaps" && name == "inside")
             || name == "guarded"
             || name == "guard.example"
@@ -53,9 +53,9 @@ webhooks:
 
 #[tokio::test]
 async fn what_a_webhook_of_the_target_refuses_is_reported_in_its_words() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.target,
+        &fixture.target,
         "
 apiVersion: v1
 kind: Namespace
@@ -76,7 +76,7 @@ webhooks:
 ",
     );
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -94,12 +94,12 @@ stringData: {password: canary-in-a-secret}
 ",
     );
     // A Service account without rules of its own would do; the lint may warn of the webhook.
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         namespace == "refused" && ["configmaps", "secrets"].contains(&kind) && name == "inside"
     })
     .await;
     let done = attempted(&captured, &RestoreOptions::default()).await;
-    world
+    fixture
         .target
         .kubectl_output(&["delete", "validatingwebhookconfiguration", "refuser.example"])
         .expect("the webhook can be deleted");
@@ -122,8 +122,8 @@ stringData: {password: canary-in-a-secret}
 
 #[tokio::test]
 async fn a_type_that_the_target_lacks_is_listed_before_anything_is_written() {
-    let world = world();
-    let mut captured = Captured::from(&world.source, |kind, _, name| {
+    let fixture = fixture();
+    let mut captured = Captured::from(&fixture.source, |kind, _, name| {
         kind == "namespaces" && name == "default"
     })
     .await;
@@ -153,9 +153,9 @@ async fn a_type_that_the_target_lacks_is_listed_before_anything_is_written() {
 
 #[tokio::test]
 async fn a_missing_permission_is_named_before_anything_is_written() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.target,
+        &fixture.target,
         "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -170,7 +170,7 @@ subjects: [{kind: User, name: half, apiGroup: rbac.authorization.k8s.io}]
 ",
     );
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -181,18 +181,18 @@ metadata: {name: permit}
 {apiVersion: v1, kind: Secret, metadata: {name: b, namespace: permit}}
 ",
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         namespace == "permit" && ["configmaps", "secrets"].contains(&kind) && name.len() == 1
     })
     .await;
-    let admin = connect(&world.target).await;
+    let admin = connect(&fixture.target).await;
     let discovery = admin.discover().await.expect("discovery works");
     let draft = captured.draft(&RestoreOptions::default());
     let facts = survey(&admin, &discovery, &draft.wanted(), None)
         .await
         .expect("a survey");
     let plan = draft.plan(&facts).expect("a plan");
-    let file = world.target.kubeconfig_for("half", None).expect("a kubeconfig");
+    let file = fixture.target.kubeconfig_for("half", None).expect("a kubeconfig");
     let half = Api::connect(&ConnectOptions::new(KubeconfigSource::File(file), None)).await;
     let (half, _) = half.expect("the cluster answers");
     let problems = preflight(&half, &plan, &facts, &captured.source())

@@ -4,7 +4,7 @@ use lifeboat_local::Webhook;
 use lifeboat_plan::RestoreOptions;
 use serde_json::{Value, json};
 
-use crate::support::{Captured, apply, live, restored, world};
+use crate::support::{Captured, apply, fixture, live, restored};
 
 fn managers(object: &Value) -> Vec<(String, String)> {
     let entries = object["metadata"]["managedFields"]
@@ -20,7 +20,7 @@ fn managers(object: &Value) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_field_applied_before_is_removed_by_its_applier_after_the_restore() {
-    let world = world();
+    let fixture = fixture();
     let manifest = "
 apiVersion: v1
 kind: Namespace
@@ -31,8 +31,8 @@ kind: ConfigMap
 metadata: {name: applied, namespace: own-apply}
 data: {keep: 'yes', remove: soon, odd: plain}
 ";
-    apply(&world.source, manifest);
-    let mut captured = Captured::from(&world.source, |kind, namespace, name| {
+    apply(&fixture.source, manifest);
+    let mut captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "own-apply" && kind == "configmaps" && name == "applied") || name == "own-apply"
     })
     .await;
@@ -55,15 +55,15 @@ data: {keep: 'yes', remove: soon, odd: plain}
         [("kubectl".to_owned(), "Apply".to_owned())],
         "nobody but the former owner owns it"
     );
-    apply(&world.target, &manifest.replace(", remove: soon", ""));
+    apply(&fixture.target, &manifest.replace(", remove: soon", ""));
     assert_eq!(live(path).await["data"], json!({"keep": "yes", "odd": "plain"}));
 }
 
 #[tokio::test]
 async fn each_of_several_owners_keeps_its_own_fields() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -87,11 +87,11 @@ data: {applied: one}
         patch,
     ];
     let manager = ["--field-manager=editor"];
-    world
+    fixture
         .source
         .kubectl_output(&[&arguments[..], &manager[..]].concat())
         .expect("the patch applies");
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "own-several" && kind == "configmaps" && name == "shared") || name == "own-several"
     })
     .await;
@@ -113,7 +113,7 @@ data: {applied: one}
     );
     // The applier takes its field away; the editor's stays.
     apply(
-        &world.target,
+        &fixture.target,
         "
 apiVersion: v1
 kind: ConfigMap
@@ -157,10 +157,10 @@ spec:
 
 #[tokio::test]
 async fn an_owner_in_a_version_that_a_webhook_converts_still_owns_its_fields() {
-    let world = world();
+    let fixture = fixture();
     let webhook = Webhook::start(0).expect("a port is free");
-    apply(&world.source, &rafts(&webhook));
-    world
+    apply(&fixture.source, &rafts(&webhook));
+    fixture
         .source
         .kubectl_output(&["wait", "--for=condition=Established", "crd/rafts.own.example"])
         .expect("the definition is established");
@@ -174,8 +174,8 @@ kind: Raft
 metadata: {name: log, namespace: own-converted}
 spec: {timbers: 7, sail: red}
 ";
-    apply(&world.source, raft);
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    apply(&fixture.source, raft);
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "own-converted" && kind.starts_with("rafts"))
             || ["own-converted", "rafts.own.example"].contains(&name)
     })
@@ -194,6 +194,6 @@ spec: {timbers: 7, sail: red}
         "own.example/v2"
     );
     // Its owner, which speaks v2, takes a field away.
-    apply(&world.target, &raft.replace("timbers: 7, ", ""));
+    apply(&fixture.target, &raft.replace("timbers: 7, ", ""));
     assert_eq!(live(path).await["spec"], json!({"sail": "red"}));
 }

@@ -3,7 +3,7 @@
 use lifeboat_plan::RestoreOptions;
 use serde_json::{Value, json};
 
-use crate::support::{Captured, apply, live, restored, world};
+use crate::support::{Captured, apply, fixture, live, restored};
 
 fn options(value: Value) -> RestoreOptions {
     serde_json::from_value(value).expect("the options are well formed")
@@ -11,9 +11,9 @@ fn options(value: Value) -> RestoreOptions {
 
 #[tokio::test]
 async fn a_namespace_gets_another_name_wherever_structure_names_it() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -76,7 +76,7 @@ spec:
   service: {namespace: map-old, name: server}
 ",
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         let cluster_wide = [
             "map-old",
             "map-binding",
@@ -118,16 +118,16 @@ spec:
         ("apiservice", "v1.map-served.example"),
         ("validatingwebhookconfiguration", "map-hook"),
     ] {
-        let deleted = world.target.kubectl_output(&["delete", kind, name]);
+        let deleted = fixture.target.kubectl_output(&["delete", kind, name]);
         assert!(deleted.is_ok(), "{deleted:?}");
     }
 }
 
 #[tokio::test]
 async fn patches_change_exactly_what_their_conditions_select() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: v1
 kind: Namespace
@@ -149,7 +149,7 @@ metadata: {name: elsewhere, namespace: patched, labels: {tier: web}}
 data: {region: us-east-1, drop: me}
 ",
     );
-    let captured = Captured::from(&world.source, |kind, namespace, name| {
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "patched" && kind == "configmaps" && name != "kube-root-ca.crt") || name == "patched"
     })
     .await;
@@ -183,9 +183,9 @@ data: {region: us-east-1, drop: me}
 
 #[tokio::test]
 async fn the_status_is_restored_where_a_rule_asks_for_it_and_only_there() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.source,
+        &fixture.source,
         "
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -206,7 +206,7 @@ kind: Namespace
 metadata: {name: status}
 ",
     );
-    let mut captured = Captured::from(&world.source, |_, _, name| {
+    let mut captured = Captured::from(&fixture.source, |_, _, name| {
         name == "boats.status.example" || name == "status"
     })
     .await;

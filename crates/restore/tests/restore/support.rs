@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use lifeboat_apiserver::{Api, ConnectOptions, Discovery, KubeconfigSource};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_plan::report::Report;
-use lifeboat_plan::{Draft, Locator, Plan, Redactor, RestoreOptions, SourceType, TargetFacts};
+use lifeboat_plan::{Locator, Plan, PlanBuilder, Redactor, RestoreOptions, SourceType, TargetFacts};
 use lifeboat_restore::execute::restore;
 use lifeboat_restore::execute::{
     Holder, LeaseRequest, MemorySource, RestoreOutcome, RestoreSettings, Unwatched,
@@ -20,16 +20,16 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// The clusters; they end with the process.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     /// Where objects come from: nothing moves in it by itself.
     pub(crate) source: Cluster,
     /// Where they go: with controllers, a scheduler, and a node.
     pub(crate) target: Cluster,
 }
 
-pub(crate) fn world() -> &'static World {
+pub(crate) fn fixture() -> &'static Fixture {
     // One failure is enough: the other tests must not try to start clusters once more.
-    static WORLD: OnceLock<Option<World>> = OnceLock::new();
+    static WORLD: OnceLock<Option<Fixture>> = OnceLock::new();
     let start = || {
         let mut source = ClusterOptions::named("source");
         source.service_cidr = Some("10.96.0.0/16".into());
@@ -41,7 +41,7 @@ pub(crate) fn world() -> &'static World {
         let mut clusters = started.inspect_err(|error| eprintln!("{error}")).ok()?;
         let target = clusters.pop()?;
         let source = clusters.pop()?;
-        Some(World { source, target })
+        Some(Fixture { source, target })
     };
     WORLD.get_or_init(start).as_ref().expect("the clusters started")
 }
@@ -138,8 +138,8 @@ impl Captured {
         MemorySource::new(self.objects.iter().map(|(_, raw)| raw.clone()))
     }
 
-    pub(crate) fn draft(&self, options: &RestoreOptions) -> Draft {
-        let mut draft = Draft::new(
+    pub(crate) fn draft(&self, options: &RestoreOptions) -> PlanBuilder {
+        let mut draft = PlanBuilder::new(
             options.clone(),
             &self.types,
             "20261121T100000Z-000000",
@@ -152,7 +152,7 @@ impl Captured {
                 position: u32::try_from(position).expect("tests are small"),
             };
             draft
-                .observe(&self.types[*at], locator, raw)
+                .add(&self.types[*at], locator, raw)
                 .expect("captured objects can be read");
         }
         draft
@@ -231,7 +231,7 @@ pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> R
 /// Restores into the shared target, whatever comes of it.
 pub(crate) async fn attempted(captured: &Captured, options: &RestoreOptions) -> Restored {
     let _turn = turn().await;
-    let api = connect(&world().target).await;
+    let api = connect(&fixture().target).await;
     run(&api, captured, options, Holder::this_process())
         .await
         .unwrap_or_else(|error| panic!("{error:?}"))
@@ -247,7 +247,7 @@ pub(crate) fn name(object: &Value) -> String {
 
 /// An object of the target by its path.
 pub(crate) async fn live(path: &str) -> Value {
-    let api = connect(&world().target).await;
+    let api = connect(&fixture().target).await;
     api.get_json(path)
         .await
         .unwrap_or_else(|error| panic!("{path}: {error}"))

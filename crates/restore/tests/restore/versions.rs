@@ -4,7 +4,7 @@ use lifeboat_plan::{RestoreOptions, RuleId, SourceType};
 use lifeboat_restore::Holder;
 use serde_json::{Value, json};
 
-use crate::support::{Captured, apply, connect, live, restored, run, turn, world};
+use crate::support::{Captured, apply, connect, fixture, live, restored, run, turn};
 
 fn source_type(group: &str, version: &str, resource: &str, kind: &str, served: &[&str]) -> SourceType {
     SourceType {
@@ -47,9 +47,9 @@ fn budget(namespace: &str, spec: &Value) -> Captured {
 
 #[tokio::test]
 async fn a_built_in_type_goes_into_a_common_version_that_accepts_every_field() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.target,
+        &fixture.target,
         "{apiVersion: v1, kind: Namespace, metadata: {name: version-common}}",
     );
     let spec = json!({"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}});
@@ -62,14 +62,14 @@ async fn a_built_in_type_goes_into_a_common_version_that_accepts_every_field() {
 
 #[tokio::test]
 async fn a_field_that_the_common_version_would_lose_is_named_before_anything_is_written() {
-    let world = world();
+    let fixture = fixture();
     apply(
-        &world.target,
+        &fixture.target,
         "{apiVersion: v1, kind: Namespace, metadata: {name: version-lossy}}",
     );
     let spec = json!({"minAvailable": 1, "ofOld": true, "selector": {"matchLabels": {"app": "a"}}});
     let captured = budget("version-lossy", &spec);
-    let api = connect(&world.target).await;
+    let api = connect(&fixture.target).await;
     {
         let _turn = turn().await;
         let refused = run(
@@ -149,8 +149,8 @@ fn raft(name: &str, conversion: &Value) -> Captured {
 
 #[tokio::test]
 async fn a_custom_resource_changes_its_version_by_name_where_no_webhook_converts_it() {
-    let world = world();
-    apply(&world.target, &definition("byname", "{strategy: None}"));
+    let fixture = fixture();
+    apply(&fixture.target, &definition("byname", "{strategy: None}"));
     let captured = raft("byname", &json!({"strategy": "None"}));
     restored(&captured, &RestoreOptions::default()).await;
     let raft = live("/apis/byname.example/v2/namespaces/version-byname/rafts/log").await;
@@ -159,8 +159,8 @@ async fn a_custom_resource_changes_its_version_by_name_where_no_webhook_converts
 
 #[tokio::test]
 async fn a_custom_resource_that_only_a_webhook_could_convert_is_listed_and_not_written() {
-    let world = world();
-    apply(&world.target, &definition("byhook", "{strategy: None}"));
+    let fixture = fixture();
+    apply(&fixture.target, &definition("byhook", "{strategy: None}"));
     let webhook = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
         "clientConfig": {"url": "https://127.0.0.1:1/convert"}}});
     let done = restored(&raft("byhook", &webhook), &RestoreOptions::default()).await;

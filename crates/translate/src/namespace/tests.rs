@@ -196,8 +196,8 @@ fn service_names_in_text_are_reported_and_not_rewritten() {
     mapped.apply("", "configmaps", &mut object);
     assert_eq!(object["data"]["url"], "http://cart.shop.svc.cluster.local");
     assert_eq!(
-        mapped.leftovers(&object, 10),
+        mapped.residual_references(&object, 10),
         ["/data/url", "/spec/targetNamespace"]
     );
-    assert_eq!(mapped.leftovers(&object, 1).len(), 1);
+    assert_eq!(mapped.residual_references(&object, 1).len(), 1);
 }

@@ -1,15 +1,15 @@
 //! The tables of places.
 
-use super::{Holds, Place};
-use Holds::{Namespace, NamespaceSelector, NamespacedName, Principal};
+use super::{FieldPath, IdentifierKind};
+use IdentifierKind::{Namespace, NamespaceSelector, NamespacedName, Principal};
 
 const fn place(
     group: &'static str,
     resources: &'static [&'static str],
     path: &'static str,
-    holds: Holds,
-) -> Place {
-    Place {
+    holds: IdentifierKind,
+) -> FieldPath {
+    FieldPath {
         group,
         resources,
         path,
@@ -31,7 +31,7 @@ const FLOW: &str = "flowcontrol.apiserver.k8s.io";
 const ANY: &[&str] = &["*"];
 
 /// Every place outside Pod specifications.
-pub const PLACES: &[Place] = &[
+pub const PLACES: &[FieldPath] = &[
     place("*", ANY, "/metadata/namespace", Namespace),
     place("", &["namespaces"], "/metadata/name", Namespace),
     place(
@@ -312,7 +312,7 @@ pub const POD_SPECS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Every place inside a Pod specification.
-pub const POD_PLACES: &[(&str, Holds)] = &[
+pub const POD_PLACES: &[(&str, IdentifierKind)] = &[
     (
         "/affinity/*/requiredDuringSchedulingIgnoredDuringExecution/*/namespaces/*",
         Namespace,

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::gateway::Gateway;
-use command::{Command, Handed};
+use command::{Command, Delivered};
 use instance::Instance;
 
 const CONTAINER_CLI: &str = include_str!("functions/container-cli.sh");
@@ -72,7 +72,7 @@ impl Functions {
 
     async fn answer(&self, mut stream: TcpStream) -> Result<(), std::io::Error> {
         let (reader, mut writer) = stream.split();
-        let handed = Handed::read(&mut BufReader::new(reader.take(LONGEST_COMMAND))).await?;
+        let handed = Delivered::read(&mut BufReader::new(reader.take(LONGEST_COMMAND))).await?;
         let (status, output) = match self.run(handed).await {
             Ok(output) => (0, output),
             Err(error) => (1, format!("{error}\n")),
@@ -80,7 +80,7 @@ impl Functions {
         writer.write_all(format!("{status}\n{output}").as_bytes()).await
     }
 
-    async fn run(&self, handed: Handed) -> Result<String, std::io::Error> {
+    async fn run(&self, handed: Delivered) -> Result<String, std::io::Error> {
         match Command::parse(&handed) {
             Command::Create { environment, alias } => {
                 let id = {
@@ -121,7 +121,7 @@ impl Functions {
             Command::Remove { id } => {
                 let removed = self.lock().remove(&id);
                 if let Some(instance) = removed {
-                    self.bury(&instance).await;
+                    self.terminate(&instance).await;
                 }
                 Ok(format!("{id}\n"))
             }
@@ -131,7 +131,7 @@ impl Functions {
         }
     }
 
-    async fn bury(&self, instance: &Arc<Instance>) {
+    async fn terminate(&self, instance: &Arc<Instance>) {
         instance.end().await;
         let log = FunctionLog {
             function: instance.function().to_owned(),

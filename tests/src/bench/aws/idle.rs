@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::report::Report;
 use super::{Invocation, reports, reports_since};
-use crate::aws::Story;
+use crate::aws::Scenario;
 
 /// Ticks that are played; the schedules of the stacks play some more meanwhile.
 const TICKS: usize = 5;
@@ -95,7 +95,7 @@ impl Tick {
 ///
 /// # Errors
 /// If a function fails.
-pub(super) fn measure(report: &mut Report, story: &Story<'_>) -> Result<()> {
+pub(super) fn measure(report: &mut Report, story: &Scenario<'_>) -> Result<()> {
     let play = || -> Result<()> {
         for (function, account, _) in FUNCTIONS {
             let region = if *account == "111111111111" {

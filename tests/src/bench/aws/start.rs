@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::super::report::{Report, median};
 use super::{START, packages};
-use crate::aws::Story;
-use crate::stage::pause;
+use crate::aws::Scenario;
+use crate::environment::pause;
 
 /// What a Python delegate cannot do without, at versions that were current in November 2026.
 const PACKAGES: &[&str] = &["boto3==1.44.5", "kubernetes==37.0.1"];
@@ -37,7 +37,7 @@ const WARM: usize = 2;
 /// If one of them does not start.
 pub(super) fn measure(
     report: &mut Report,
-    story: &Story<'_>,
+    story: &Scenario<'_>,
     profile: &str,
     repetitions: usize,
 ) -> Result<()> {

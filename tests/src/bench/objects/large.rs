@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
-use super::noise::Noise;
+use super::rng::Rng;
 use super::text::{APPLICATIONS, Sentences, configuration, word};
 use super::{NAMESPACES, Sample, namespace};
 
@@ -34,7 +34,7 @@ pub fn large(count: usize) -> impl Iterator<Item = Sample> {
 
 /// The ConfigMap that a controller keeps in each namespace, with the same certificate.
 pub(super) fn root_certificates() -> impl Iterator<Item = Sample> {
-    let body = Noise::new(0x0ca).secret(810);
+    let body = Rng::new(0x0ca).secret(810);
     let lines: Vec<&str> = (0..body.len())
         .step_by(64)
         .map(|at| &body[at..body.len().min(at + 64)])
@@ -58,8 +58,8 @@ pub(super) fn root_certificates() -> impl Iterator<Item = Sample> {
 /// A definition of 20 to 300 kB, most of them small. Those of kube-prometheus have 69 to 809 kB as YAML,
 /// which is about twice as long as JSON.
 fn definition(number: usize, sentences: &Sentences) -> Sample {
-    let mut noise = Noise::new(0xdef0 + number as u64);
-    let mut left = noise.pick(&[
+    let mut rng = Rng::new(0xdef0 + number as u64);
+    let mut left = rng.pick(&[
         20_000,
         25_000,
         30_000,
@@ -71,8 +71,8 @@ fn definition(number: usize, sentences: &Sentences) -> Sample {
     ]);
     let mut properties = Map::new();
     while left > 0 {
-        let name = format!("{}{}", word(&mut noise), properties.len());
-        properties.insert(name, field(&mut noise, sentences, 4, &mut left));
+        let name = format!("{}{}", word(&mut rng), properties.len());
+        properties.insert(name, field(&mut rng, sentences, 4, &mut left));
     }
     let group = format!("group{}.platform.example.com", number % 8);
     let plural = format!("kinds{number}");
@@ -86,28 +86,28 @@ fn definition(number: usize, sentences: &Sentences) -> Sample {
                 "group": group, "scope": "Namespaced",
                 "names": {"plural": plural, "singular": format!("kind{number}"), "kind": format!("Kind{number}"), "listKind": format!("Kind{number}List")},
                 "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {"type": "object", "description": sentences.some(&mut noise), "properties": {
-                        "spec": {"type": "object", "description": sentences.some(&mut noise), "properties": properties}}}}}]
+                    "schema": {"openAPIV3Schema": {"type": "object", "description": sentences.some(&mut rng), "properties": {
+                        "spec": {"type": "object", "description": sentences.some(&mut rng), "properties": properties}}}}}]
             }
         }),
     )
 }
 
 /// The schema of a field with its description; takes what it writes from `left`.
-fn field(noise: &mut Noise, sentences: &Sentences, depth: usize, left: &mut i64) -> Value {
-    let description = sentences.some(noise);
+fn field(rng: &mut Rng, sentences: &Sentences, depth: usize, left: &mut i64) -> Value {
+    let description = sentences.some(rng);
     *left -= i64::try_from(description.len()).expect("a description is short") + 50;
-    match noise.below(if depth == 0 { 5 } else { 9 }) {
+    match rng.below(if depth == 0 { 5 } else { 9 }) {
         0..=2 => json!({"description": description, "type": "string"}),
         3 => json!({"description": description, "type": "integer", "format": "int32"}),
         4 => json!({"description": description, "type": "boolean"}),
         5 => {
-            json!({"description": description, "type": "array", "items": field(noise, sentences, depth - 1, left)})
+            json!({"description": description, "type": "array", "items": field(rng, sentences, depth - 1, left)})
         }
         _ => {
             let mut properties = Map::new();
-            for _ in 0..2 + noise.below(6) {
-                properties.insert(word(noise).to_owned(), field(noise, sentences, depth - 1, left));
+            for _ in 0..2 + rng.below(6) {
+                properties.insert(word(rng).to_owned(), field(rng, sentences, depth - 1, left));
             }
             json!({"description": description, "type": "object", "properties": properties})
         }
@@ -116,34 +116,29 @@ fn field(noise: &mut Noise, sentences: &Sentences, depth: usize, left: &mut i64)
 
 /// A Grafana dashboard of 40 to 90 kB, as a sidecar loads it from a ConfigMap.
 fn dashboard(number: usize) -> Sample {
-    let mut noise = Noise::new(0xda50 + number as u64);
+    let mut rng = Rng::new(0xda50 + number as u64);
     // Indentation and escaped quotes add a quarter.
-    let bytes = 32_000 + noise.below(38_000);
+    let bytes = 32_000 + rng.below(38_000);
     let (mut panels, mut written) = (Vec::new(), 0);
     while written < bytes {
         let id = panels.len();
-        let metric = format!(
-            "{}_{}_{}_total",
-            word(&mut noise),
-            word(&mut noise),
-            word(&mut noise)
-        );
-        let targets: Vec<Value> = (0..1 + noise.below(3)).map(|target| {
-            let label = word(&mut noise);
+        let metric = format!("{}_{}_{}_total", word(&mut rng), word(&mut rng), word(&mut rng));
+        let targets: Vec<Value> = (0..1 + rng.below(3)).map(|target| {
+            let label = word(&mut rng);
             json!({"datasource": {"type": "prometheus", "uid": "${datasource}"}, "refId": format!("{target}"), "legendFormat": format!("{{{{{label}}}}}"),
-                "expr": format!("sum by ({label}) (rate({metric}{{cluster=\"$cluster\", namespace=\"$namespace\", job=~\"{}\"}}[$__rate_interval])) / {}", word(&mut noise), 1 + noise.below(1000))})
+                "expr": format!("sum by ({label}) (rate({metric}{{cluster=\"$cluster\", namespace=\"$namespace\", job=~\"{}\"}}[$__rate_interval])) / {}", word(&mut rng), 1 + rng.below(1000))})
         }).collect();
         let panel = json!({
-            "id": id, "type": noise.pick(&["timeseries", "stat", "table", "gauge"]), "title": format!("{} {} by {}", word(&mut noise), word(&mut noise), word(&mut noise)),
-            "gridPos": {"h": 7, "w": noise.pick(&[6, 8, 12, 24]), "x": 0, "y": 7 * id}, "datasource": {"type": "prometheus", "uid": "${datasource}"},
-            "fieldConfig": {"defaults": {"color": {"mode": "palette-classic"}, "custom": {"axisBorderShow": false, "axisCenteredZero": false, "axisColorMode": "text", "axisLabel": "", "axisPlacement": "auto", "barAlignment": 0, "drawStyle": "line", "fillOpacity": noise.pick(&[0, 10, 100]), "gradientMode": "none", "lineInterpolation": "linear", "lineWidth": 1, "pointSize": 5, "scaleDistribution": {"type": "linear"}, "showPoints": "never", "spanNulls": false, "stacking": {"group": "A", "mode": "none"}, "thresholdsStyle": {"mode": "off"}}, "mappings": [], "thresholds": {"mode": "absolute", "steps": [{"color": "green"}, {"color": "red", "value": noise.below(100)}]}, "unit": noise.pick(&["short", "percentunit", "bytes", "s"])}, "overrides": []},
+            "id": id, "type": rng.pick(&["timeseries", "stat", "table", "gauge"]), "title": format!("{} {} by {}", word(&mut rng), word(&mut rng), word(&mut rng)),
+            "gridPos": {"h": 7, "w": rng.pick(&[6, 8, 12, 24]), "x": 0, "y": 7 * id}, "datasource": {"type": "prometheus", "uid": "${datasource}"},
+            "fieldConfig": {"defaults": {"color": {"mode": "palette-classic"}, "custom": {"axisBorderShow": false, "axisCenteredZero": false, "axisColorMode": "text", "axisLabel": "", "axisPlacement": "auto", "barAlignment": 0, "drawStyle": "line", "fillOpacity": rng.pick(&[0, 10, 100]), "gradientMode": "none", "lineInterpolation": "linear", "lineWidth": 1, "pointSize": 5, "scaleDistribution": {"type": "linear"}, "showPoints": "never", "spanNulls": false, "stacking": {"group": "A", "mode": "none"}, "thresholdsStyle": {"mode": "off"}}, "mappings": [], "thresholds": {"mode": "absolute", "steps": [{"color": "green"}, {"color": "red", "value": rng.below(100)}]}, "unit": rng.pick(&["short", "percentunit", "bytes", "s"])}, "overrides": []},
             "options": {"legend": {"calcs": [], "displayMode": "table", "placement": "right", "showLegend": true}, "tooltip": {"mode": "multi", "sort": "none"}},
             "targets": targets
         });
         written += serde_json::to_string_pretty(&panel).map_or(0, |text| text.len());
         panels.push(panel);
     }
-    let dashboard = json!({"title": format!("Dashboard {number}"), "uid": noise.hex(32), "schemaVersion": 39, "panels": panels, "refresh": "10s",
+    let dashboard = json!({"title": format!("Dashboard {number}"), "uid": rng.hex(32), "schemaVersion": 39, "panels": panels, "refresh": "10s",
         "time": {"from": "now-1h", "to": "now"}, "templating": {"list": []}});
     Sample::new(
         format!("/api/v1/namespaces/{}/configmaps", namespace(0)),
@@ -158,8 +153,8 @@ fn dashboard(number: usize) -> Sample {
 /// Ten revisions of a release differ in a few values, and nothing of that shows behind the gzip.
 fn release(number: usize) -> Sample {
     let (release, revision) = (number / 10, 1 + number % 10);
-    let mut chart = Noise::new(0x4e17 + release as u64);
-    let mut own = Noise::new(0x4e17_0000 + number as u64);
+    let mut chart = Rng::new(0x4e17 + release as u64);
+    let mut own = Rng::new(0x4e17_0000 + number as u64);
     // Compressed, this text has about a fifth of its size, and base64 adds a third twice over.
     let mut left = chart.pick(&[12_000_usize, 20_000, 35_000, 60_000, 100_000]);
     let name = format!("app-{:06}", release * 20);

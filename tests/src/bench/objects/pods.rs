@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::noise::Noise;
+use super::rng::Rng;
 use super::text;
 
 /// What the containers of an application run with, for one of its instances.
-pub(super) fn template(application: usize, instance: &str, own: &mut Noise) -> Value {
+pub(super) fn template(application: usize, instance: &str, own: &mut Rng) -> Value {
     let environment: Vec<Value> = text::environment(application, instance, own)
         .into_iter()
         .map(|(name, value)| json!({"name": name, "value": value}))
@@ -47,9 +47,9 @@ fn address(number: usize) -> String {
 }
 
 /// What the kubelet of node `node` writes into the status of a running Pod with this `spec`, as fields
-/// and order stand in the Kubernetes API reference (PodStatus). Ids of containers, times and addresses
+/// and order stand in the Kubernetes API reference (PodStatus). Randomness of containers, times and addresses
 /// belong to one Pod; the image's digest belongs to the image.
-pub(super) fn status(spec: &Value, node: usize, own: &mut Noise) -> Value {
+pub(super) fn status(spec: &Value, node: usize, own: &mut Rng) -> Value {
     let container = &spec["containers"][0];
     let image = container["image"].as_str().unwrap_or_default();
     let seed = image
@@ -74,7 +74,7 @@ pub(super) fn status(spec: &Value, node: usize, own: &mut Noise) -> Value {
         ],
         "containerStatuses": [{
             "name": "app", "image": image, "ready": true, "started": true, "restartCount": own.below(10) / 8,
-            "imageID": format!("{repository}@sha256:{}", Noise::new(seed).hex(64)),
+            "imageID": format!("{repository}@sha256:{}", Rng::new(seed).hex(64)),
             "containerID": format!("containerd://{}", own.hex(64)),
             "state": {"running": {"startedAt": ready}}, "lastState": {},
             "allocatedResources": container["resources"]["requests"], "resources": container["resources"],

@@ -1,6 +1,6 @@
 //! Configuration and documentation: text that one author wrote and many objects carry.
 
-use super::noise::Noise;
+use super::rng::Rng;
 
 /// How many applications there are; a cluster runs each of them several times, for its tenants, stages
 /// and regions.
@@ -76,8 +76,8 @@ const WORDS: [&str; 64] = [
 /// The configuration of an application, about `bytes` long. Its lines are the chart's, the same in all
 /// instances; about one in eight is the instance's own: a host name, a number, a line that somebody
 /// added. How much instances differ is an assumption, and the one that matters most for the size.
-pub(super) fn configuration(application: usize, bytes: usize, instance: &str, own: &mut Noise) -> String {
-    let mut chart = Noise::new(0xc0ff_ee00 + application as u64);
+pub(super) fn configuration(application: usize, bytes: usize, instance: &str, own: &mut Rng) -> String {
+    let mut chart = Rng::new(0xc0ff_ee00 + application as u64);
     let mut text = String::with_capacity(bytes + 80);
     while text.len() < bytes {
         if chart.below(12) == 0 {
@@ -104,12 +104,12 @@ pub(super) fn configuration(application: usize, bytes: usize, instance: &str, ow
 }
 
 /// The name of a setting: `orders.cache.max`.
-fn key(chart: &mut Noise) -> String {
+fn key(chart: &mut Rng) -> String {
     let parts: Vec<&str> = (0..2 + chart.below(3)).map(|_| chart.pick(&WORDS)).collect();
     parts.join(".")
 }
 
-fn value(chart: &mut Noise) -> String {
+fn value(chart: &mut Rng) -> String {
     match chart.below(6) {
         0 => "true".to_owned(),
         1 => chart.below(10_000).to_string(),
@@ -125,8 +125,8 @@ fn value(chart: &mut Noise) -> String {
 
 /// The environment of an application's container as names and values: names and most values are the
 /// chart's.
-pub(super) fn environment(application: usize, instance: &str, own: &mut Noise) -> Vec<(String, String)> {
-    let mut chart = Noise::new(0xe4f1_0000 + application as u64);
+pub(super) fn environment(application: usize, instance: &str, own: &mut Rng) -> Vec<(String, String)> {
+    let mut chart = Rng::new(0xe4f1_0000 + application as u64);
     (0..6 + chart.below(10))
         .map(|_| {
             let name = key(&mut chart).to_uppercase().replace('.', "_");
@@ -198,17 +198,17 @@ impl Sentences {
             "is copied verbatim into the status of the",
             "can be selected with a relabelling rule of the",
         ];
-        let mut noise = Noise::new(0x5e47);
+        let mut rng = Rng::new(0x5e47);
         Self(
             (0..600)
                 .map(|_| {
                     format!(
                         "{} {} {} {} {}.",
-                        noise.pick(&BEGIN),
-                        noise.pick(&MIDDLE),
-                        noise.pick(&END),
-                        noise.pick(&WORDS),
-                        noise.pick(&WORDS)
+                        rng.pick(&BEGIN),
+                        rng.pick(&MIDDLE),
+                        rng.pick(&END),
+                        rng.pick(&WORDS),
+                        rng.pick(&WORDS)
                     )
                 })
                 .collect(),
@@ -216,15 +216,15 @@ impl Sentences {
     }
 
     /// One to four sentences.
-    pub(super) fn some(&self, noise: &mut Noise) -> String {
-        let some: Vec<&str> = (0..1 + noise.below(4))
-            .map(|_| self.0[noise.below(self.0.len())].as_str())
+    pub(super) fn some(&self, rng: &mut Rng) -> String {
+        let some: Vec<&str> = (0..1 + rng.below(4))
+            .map(|_| self.0[rng.below(self.0.len())].as_str())
             .collect();
         some.join(" ")
     }
 }
 
 /// A name for a field or a metric.
-pub(super) fn word(noise: &mut Noise) -> &'static str {
-    noise.pick(&WORDS)
+pub(super) fn word(rng: &mut Rng) -> &'static str {
+    rng.pick(&WORDS)
 }

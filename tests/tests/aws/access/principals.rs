@@ -4,14 +4,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::environment::Environment;
 
 const OTHERS: [&str; 2] = ["333333333333", "444444444444"];
 const STRANGER: &str = "555555555555";
 const VAULT: &str = "lifeboat-vault-222222222222-eu-central-1";
 
 /// The delegates of three accounts read, their other roles do not, nor does a fourth account.
-pub(super) fn three_accounts_read_one_vault(stage: &Stage) {
+pub(super) fn three_accounts_read_one_vault(stage: &Environment) {
     let shell = &stage.recovery.shell;
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation/control.yaml");
     // No event comes in the minutes of this test, so that nobody runs the code.

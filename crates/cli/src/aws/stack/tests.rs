@@ -69,7 +69,7 @@ impl Script {
     }
 
     async fn deploy(&self) -> Result<Deployed, Failure> {
-        let wanted = Wanted {
+        let wanted = StackSpec {
             stack: "lifeboat-application-shop".to_owned(),
             template: APPLICATION,
             parameters: BTreeMap::from([("Application", "shop".to_owned())]),
@@ -273,7 +273,7 @@ async fn a_stack_that_never_came_about_is_explained() {
     let script = Script::new(vec![stack("ROLLBACK_COMPLETE")], vec![failing_events()]);
     let failure = script.deploy().await.unwrap_err();
     assert_eq!(failure.problem().code, Code::StackStuck);
-    insta::assert_snapshot!("never_made", failure.to_string());
+    insta::assert_snapshot!("creation_failed", failure.to_string());
     assert!(script.changes.lock().unwrap().is_empty());
     let script = Script::new(vec![stack("UPDATE_ROLLBACK_FAILED")], vec![Vec::new()]);
     let text = script.deploy().await.unwrap_err().to_string();

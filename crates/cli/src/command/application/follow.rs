@@ -13,10 +13,10 @@ use lifeboat_model::request::{
 use lifeboat_model::{Code, EnvironmentId, ObjectKey, RecoveryPointId};
 use lifeboat_plan::report::Report;
 use lifeboat_store::ports::ObjectStore;
-use lifeboat_system::SystemIds;
+use lifeboat_system::SystemRandomness;
 
 use super::answer::restore_line;
-use crate::aws::office::Office;
+use crate::aws::coordinator::CoordinatorClient;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,16 +27,16 @@ const PAUSE: Duration = Duration::from_secs(3);
 
 /// Asks for a backup and waits for its point.
 pub(super) async fn backup(
-    office: &Office,
+    coordinator: &CoordinatorClient,
     request: BackupRequest,
     context: &Context,
 ) -> Result<(PointsAnswer, Exit), Failure> {
     let application = request.application.clone();
     // What is there, or under way, was begun before it was asked for.
-    let mut before: BTreeSet<RecoveryPointId> = ids(&office.points(&application).await?);
-    let status = office.status(&application).await?;
+    let mut before: BTreeSet<RecoveryPointId> = ids(&coordinator.points(&application).await?);
+    let status = coordinator.status(&application).await?;
     let had_failed = has_failed(&status);
-    let accepted = office.accepted(&Request::Backup(request)).await?;
+    let accepted = coordinator.accepted(&Request::Backup(request)).await?;
     tell_accepted(context, &accepted);
     match status.backup {
         Some(run) if !accepted.repeated => {
@@ -49,8 +49,8 @@ pub(super) async fn backup(
     }
     let (mut told, mut has_begun) = (String::new(), false);
     loop {
-        let status = office.status(&application).await?;
-        let mut points = office.points(&application).await?;
+        let status = coordinator.status(&application).await?;
+        let mut points = coordinator.points(&application).await?;
         points.points.retain(|point| !before.contains(&point.point));
         // Newest first.
         if let Some(point) = points.points.first().cloned() {
@@ -115,14 +115,14 @@ fn backup_line(status: &ApplicationStatus) -> String {
 
 /// Waits for the restores of a request.
 pub(super) async fn restore(
-    office: &Office,
+    coordinator: &CoordinatorClient,
     accepted: &Accepted,
     context: &Context,
 ) -> Result<(StatusAnswer, Exit), Failure> {
     tell_accepted(context, accepted);
     let mut told = Vec::new();
     loop {
-        let mut status = office.status(&accepted.application).await?;
+        let mut status = coordinator.status(&accepted.application).await?;
         status.restores.retain(|restore| restore.token == accepted.token);
         if status.restores.is_empty() {
             return Err(Failure::new(
@@ -150,7 +150,11 @@ pub(super) async fn restore(
 
 /// The reports of restores that have ended. One that cannot be read, for example because the scratch bucket belongs to
 /// another account than the credentials, is a note: the answer says where it lies.
-pub(super) async fn reports(office: &Office, status: &StatusAnswer, context: &Context) -> Vec<Report> {
+pub(super) async fn reports(
+    coordinator: &CoordinatorClient,
+    status: &StatusAnswer,
+    context: &Context,
+) -> Vec<Report> {
     let mut reports = Vec::new();
     for application in &status.applications {
         let places = application
@@ -158,7 +162,7 @@ pub(super) async fn reports(office: &Office, status: &StatusAnswer, context: &Co
             .iter()
             .filter_map(|restore| restore.report.as_ref());
         for place in places {
-            match report(office, &application.recovery, place).await {
+            match report(coordinator, &application.recovery, place).await {
                 Ok(report) => reports.push(report),
                 Err(failure) => context.progress.note(failure.to_string()),
             }
@@ -167,14 +171,18 @@ pub(super) async fn reports(office: &Office, status: &StatusAnswer, context: &Co
     reports
 }
 
-async fn report(office: &Office, environment: &EnvironmentId, place: &str) -> Result<Report, Failure> {
+async fn report(
+    coordinator: &CoordinatorClient,
+    environment: &EnvironmentId,
+    place: &str,
+) -> Result<Report, Failure> {
     let doing = || format!("failed to read the report {place}");
     let bucket = environment.scratch_bucket();
     let key = place.strip_prefix(&format!("s3://{bucket}/")).unwrap_or_default();
     let key = ObjectKey::parse(key).map_err(|error| Failure::of(Code::CoordinatorFailed, doing(), &error))?;
     let location = S3Location::bucket(bucket, environment.account.clone());
-    let session = office.session().in_region(&environment.region);
-    let store = S3Store::new(session.context(), location, Arc::new(SystemIds));
+    let session = coordinator.session().in_region(&environment.region);
+    let store = S3Store::new(session.context(), location, Arc::new(SystemRandomness));
     let (bytes, _) = (store.get(&key).await).map_err(|error| Failure::from(error.problem()))?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::of(Code::CoordinatorFailed, doing(), &error))
 }

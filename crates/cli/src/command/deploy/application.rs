@@ -9,7 +9,7 @@ use lifeboat_model::{AccountId, Application, Code, EnvironmentId, Region, Side};
 
 use super::{DeployDocument, DeployedStack, Deployer, output, quoted};
 use crate::aws::artifacts::{PackageArguments, Zip};
-use crate::aws::office::Office;
+use crate::aws::coordinator::CoordinatorClient;
 use crate::aws::session::Session;
 use crate::aws::stack::Stack;
 use crate::aws::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
@@ -52,12 +52,12 @@ pub struct Arguments {
         value_name = "SIDE",
         help_heading = "Stacks"
     )]
-    pub side: Option<OneSide>,
+    pub side: Option<SideSelection>,
 }
 
 /// A side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OneSide {
+pub enum SideSelection {
     /// Where the application runs.
     Primary,
     /// Where it is recovered; the document is put from there.
@@ -68,11 +68,11 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     let (document, application) = read_document(&arguments.file)?;
     let zip = arguments.package.read("lifeboat-delegate")?;
     let primary = match arguments.side {
-        Some(OneSide::Recovery) => None,
+        Some(SideSelection::Recovery) => None,
         _ => Some(open(arguments.primary_profile.as_deref(), &application.primary).await?),
     };
     let recovery = match arguments.side {
-        Some(OneSide::Primary) => None,
+        Some(SideSelection::Primary) => None,
         _ => Some(open(arguments.recovery_profile.as_deref(), &application.recovery).await?),
     };
     // Both are looked at before one is changed.
@@ -92,7 +92,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     let mut deployed = Vec::new();
     for (side, session) in sides {
         if let Some(session) = session {
-            let deploying = Deploying {
+            let deploying = Deployment {
                 deployer: Deployer::new(session, context),
                 application: &application,
                 arguments,
@@ -116,9 +116,9 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         );
         return Ok(DeployDocument::new(deployed, next));
     }
-    let office = Office::new(recovery.in_region(&control.region));
+    let coordinator = CoordinatorClient::new(recovery.in_region(&control.region));
     let request = Request::Application(ApplicationRequest::Put(Box::new(document)));
-    let answer = office.ask(&request).await?;
+    let answer = coordinator.ask(&request).await?;
     debug_assert!(
         matches!(answer, Answer::Application(_)),
         "a document is answered by it"
@@ -126,7 +126,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     let next = format!(
         "lifeboat status {} {}",
         application.name,
-        office.session().options()
+        coordinator.session().options()
     );
     Ok(DeployDocument {
         application: Some(application.name),
@@ -189,13 +189,13 @@ fn control_of(access: &Stack) -> Result<EnvironmentId, Failure> {
     })
 }
 
-struct Deploying<'a> {
+struct Deployment<'a> {
     deployer: Deployer<'a>,
     application: &'a Application,
     arguments: &'a Arguments,
 }
 
-impl Deploying<'_> {
+impl Deployment<'_> {
     async fn deploy(&self, side: Side, zip: &Zip, deployed: &mut Vec<DeployedStack>) -> Result<(), Failure> {
         let name = &self.application.name;
         let (bucket, keys) = self.deployer.upload(&[zip]).await?;

@@ -9,7 +9,7 @@ use lifeboat_format::{Batch, Decompressor, IndexEntry, LineDigest};
 use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
 use lifeboat_plan::{FieldDifference, Redactor, compare};
 use lifeboat_recovery_point::writer::WriteError;
-use lifeboat_recovery_point::{Index, Progress, UnlockedPoint};
+use lifeboat_recovery_point::{Index, Progress, ReadablePoint};
 use lifeboat_restore::execute::{CachedFrames, ObjectSource, PointFrames, SourceError};
 use lifeboat_restore::recover;
 use serde_json::Value;
@@ -63,7 +63,7 @@ pub(super) struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     pub(super) fn new(
-        point: &'a UnlockedPoint,
+        point: &'a ReadablePoint,
         index: &'a Index,
         record: &ClusterRecord,
         scope: Scope,
@@ -178,7 +178,7 @@ impl<'a> Engine<'a> {
     /// Compares with another recovery point.
     pub(super) async fn with_point(
         &mut self,
-        point: &UnlockedPoint,
+        point: &ReadablePoint,
         record: &ClusterRecord,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {

@@ -83,7 +83,7 @@ impl RestoreDocument {
 /// What stands in the JSON beside the fields of the report.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Beside<'a> {
+struct ReportSections<'a> {
     /// Always `lifeboat.dev/restore/v1`.
     format: &'static str,
     /// The address of the target's API server.
@@ -108,8 +108,8 @@ struct Beside<'a> {
 const NOT_PROVEN: &str = "notProven";
 
 impl RestoreDocument {
-    fn beside(&self) -> Beside<'_> {
-        Beside {
+    fn beside(&self) -> ReportSections<'_> {
+        ReportSections {
             format: Self::FORMAT,
             target: &self.target,
             proven: self.proven,
@@ -148,7 +148,7 @@ impl JsonSchema for RestoreDocument {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = Report::json_schema(generator);
-        let mut beside = Beside::json_schema(generator);
+        let mut beside = ReportSections::json_schema(generator);
         for list in ["properties", "required"] {
             match (schema.get_mut(list), beside.remove(list)) {
                 (Some(Value::Object(into)), Some(Value::Object(more))) => into.extend(more),

@@ -61,7 +61,7 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
             "run the command if the endpoint may be public (who may enter is still the cluster's decision), or take the cluster out of the application",
         );
         let finding = AccessFinding::new(problem).with_command(commands::open(&address.arn));
-        return Err(Unreachable::mend(finding));
+        return Err(Unreachable::unavailable(finding));
     }
     (address.endpoint.as_ref()).ok_or_else(|| {
         not_yet(
@@ -89,7 +89,7 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
                 format!("{name} does not know the role {}", asked.role),
                 guidance,
             );
-            Unreachable::mend(commands::let_in(
+            Unreachable::unavailable(commands::grant_entry(
                 problem,
                 address,
                 asked.cluster,
@@ -107,7 +107,7 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
                 "run the command: a function has no address of its own that could be added; who may enter is still the cluster's decision",
             )
             .caused_by(error);
-            Unreachable::mend(AccessFinding::new(problem).with_command(commands::open(asked.cluster)))
+            Unreachable::unavailable(AccessFinding::new(problem).with_command(commands::open(asked.cluster)))
         }
         _ => Unreachable {
             findings: vec![AccessFinding::new(problem)],
@@ -118,7 +118,7 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
 
 /// One thing that somebody has to mend, without a command that does it.
 pub(super) fn missing(code: Code, message: String, guidance: &str) -> Unreachable {
-    Unreachable::mend(AccessFinding::new(Problem::new(code, message, guidance)))
+    Unreachable::unavailable(AccessFinding::new(Problem::new(code, message, guidance)))
 }
 
 /// A cluster that may do by itself soon.

@@ -3,7 +3,7 @@ use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_format::VerifyingKey;
 use lifeboat_format::keys::WrappedKey;
 use lifeboat_store::ports::KeyError;
-use lifeboat_system::SystemIds;
+use lifeboat_system::SystemRandomness;
 
 use super::*;
 
@@ -62,24 +62,27 @@ async fn a_key_that_cannot_be_used_does_not_register() {
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
     let (one, other) = (keys::generate(&one).unwrap(), keys::generate(&other).unwrap());
     let signer = |files: &keys::KeyFiles| PemSigner::load(&files.signing_key).unwrap();
-    let good = Signs(Arc::new(signer(&one))).check().await.unwrap();
+    let good = SigningKeyCheck(Arc::new(signer(&one))).check().await.unwrap();
     assert_eq!(good, signer(&one).verifying_key().to_pem());
     let swapped = Swapped {
         shown: signer(&one),
         used: signer(&other),
     };
-    let problem = Signs(Arc::new(swapped)).check().await.unwrap_err();
+    let problem = SigningKeyCheck(Arc::new(swapped)).check().await.unwrap_err();
     assert_eq!(problem.code, Code::WrongKeyKind);
-    let problem = Signs(Arc::new(Disabled(signer(&one)))).check().await.unwrap_err();
+    let problem = SigningKeyCheck(Arc::new(Disabled(signer(&one))))
+        .check()
+        .await
+        .unwrap_err();
     assert!(
         problem.causes.join(" ").contains("DisabledException"),
         "{problem}"
     );
 
-    let unwraps = |unwrapper: Arc<dyn KeyUnwrapper>| Unwraps {
+    let unwraps = |unwrapper: Arc<dyn KeyUnwrapper>| DecryptionKeyCheck {
         unwrapper,
         recipient: Box::new(keys::load_recipient(&one.recovery_public).unwrap()),
-        ids: Arc::new(SystemIds),
+        ids: Arc::new(SystemRandomness),
     };
     let own = || PemUnwrapper::load(&one.recovery_key).unwrap();
     let public = unwraps(Arc::new(own())).check().await.unwrap();

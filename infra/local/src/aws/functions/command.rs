@@ -7,13 +7,13 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 /// What `container-cli.sh` hands over.
 #[derive(Default)]
-pub(super) struct Handed {
+pub(super) struct Delivered {
     pub(super) arguments: Vec<String>,
     /// Credentials, which come by environment and not by command line.
     pub(super) environment: BTreeMap<String, String>,
 }
 
-impl Handed {
+impl Delivered {
     /// Reads texts that end with a zero byte: how many arguments, the arguments, and
     /// three credentials.
     pub(super) async fn read(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Self, std::io::Error> {
@@ -74,7 +74,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) fn parse(handed: &Handed) -> Self {
+    pub(super) fn parse(handed: &Delivered) -> Self {
         let mut arguments = handed.arguments.iter().map(String::as_str);
         let last = || handed.arguments.last().cloned().unwrap_or_default();
         match arguments.next() {
@@ -109,7 +109,7 @@ impl Command {
     }
 }
 
-fn create(handed: &Handed) -> Command {
+fn create(handed: &Delivered) -> Command {
     let mut environment = BTreeMap::new();
     let mut alias = "host.docker.internal".to_owned();
     let mut arguments = handed.arguments.iter().skip(1);
@@ -154,8 +154,8 @@ fn create(handed: &Handed) -> Command {
 mod tests {
     use super::*;
 
-    fn handed(arguments: &[&str]) -> Handed {
-        Handed {
+    fn handed(arguments: &[&str]) -> Delivered {
+        Delivered {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: BTreeMap::from([("AWS_SECRET_ACCESS_KEY".to_owned(), "s".to_owned())]),
         }
@@ -229,10 +229,10 @@ mod tests {
     #[tokio::test]
     async fn texts_with_any_letters_come_through() {
         let bytes = b"2\0create\0A=one\ntwo\0key\0\0token\0";
-        let handed = Handed::read(&mut &bytes[..]).await.unwrap();
+        let handed = Delivered::read(&mut &bytes[..]).await.unwrap();
         assert_eq!(handed.arguments, ["create", "A=one\ntwo"]);
         assert_eq!(handed.environment["AWS_SESSION_TOKEN"], "token");
         assert!(!handed.environment.contains_key("AWS_SECRET_ACCESS_KEY"));
-        assert!(Handed::read(&mut &bytes[..9]).await.is_err());
+        assert!(Delivered::read(&mut &bytes[..9]).await.is_err());
     }
 }

@@ -23,7 +23,7 @@ use super::memory::{self, Memory};
 use super::runtime_api::{Event, RuntimeApi};
 use crate::aws::arn;
 use crate::aws::credentials::{Credentials, now};
-use crate::aws::gateway::custom_resource::Passed;
+use crate::aws::gateway::custom_resource::EventRouting;
 use crate::aws::gateway::wire::{Body, answer, element};
 use crate::aws::gateway::{Gateway, sts};
 use crate::aws::supervise::Supervised;
@@ -194,9 +194,9 @@ impl Instance {
         let own_address = format!("http://{}", self.gateway.address());
         let passed = self.gateway.custom_resources.pass(&body, &own_address);
         let (resource, body) = match passed {
-            Passed::AsItIs => (None, body),
-            Passed::Completed { id, event } => (Some(id), event.into()),
-            Passed::Kept => return Bytes::from_static(b"null"),
+            EventRouting::AsItIs => (None, body),
+            EventRouting::Completed { id, event } => (Some(id), event.into()),
+            EventRouting::Kept => return Bytes::from_static(b"null"),
         };
         self.say(&format!(
             "START RequestId: {id} Version: {}",

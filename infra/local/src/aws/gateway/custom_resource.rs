@@ -42,7 +42,7 @@ pub(crate) struct CustomResources {
 
 /// What becomes of an event on its way to a function.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Passed {
+pub(crate) enum EventRouting {
     /// It is no event of CloudFormation.
     AsItIs,
     /// The function gets this one. Its answer is found by the id.
@@ -58,9 +58,9 @@ impl CustomResources {
     }
 
     /// Completes an event of CloudFormation.
-    pub(crate) fn pass(&self, event: &[u8], gateway: &str) -> Passed {
+    pub(crate) fn pass(&self, event: &[u8], gateway: &str) -> EventRouting {
         let Some(mut event) = custom_event(event) else {
-            return Passed::AsItIs;
+            return EventRouting::AsItIs;
         };
         let (place, stack) = (place(&event), event["StackId"].as_str().unwrap_or_default());
         let region = stack.split(':').nth(3).unwrap_or_default();
@@ -72,7 +72,7 @@ impl CustomResources {
         let is_ending = lock(&self.ending).contains(&stack);
         // fakecloud leaves the properties out; a test that asks in its place does not.
         if event["RequestType"] == "Delete" && event["ResourceProperties"].is_null() && !is_ending {
-            return Passed::Kept;
+            return EventRouting::Kept;
         }
         let id = event["RequestId"].as_str().unwrap_or_default().to_owned();
         event["ResponseURL"] = format!("{gateway}{PATH}{id}").into();
@@ -94,7 +94,7 @@ impl CustomResources {
         // The same event again is the same request.
         asked.retain(|(known, _)| *known != id);
         asked.push((id.clone(), CustomResourceAnswer { event, answer: None }));
-        Passed::Completed { id, event: bytes }
+        EventRouting::Completed { id, event: bytes }
     }
 
     /// Takes what a function put to its URL; false for a URL that nobody gave out.
@@ -180,7 +180,7 @@ mod tests {
     /// What the function gets.
     fn passed(resources: &CustomResources, kind: &str, id: &str) -> Value {
         match resources.pass(&event(kind, id), "http://g") {
-            Passed::Completed { id: given, event } => {
+            EventRouting::Completed { id: given, event } => {
                 assert_eq!(given, id);
                 serde_json::from_slice(&event).unwrap()
             }
@@ -206,7 +206,7 @@ mod tests {
         assert!(resources.failure("2").unwrap().contains("\"no\""));
         assert!(!resources.take("3", b"{}"));
         let other = resources.pass(br#"{"detail":{}}"#, "http://g");
-        assert_eq!(other, Passed::AsItIs);
+        assert_eq!(other, EventRouting::AsItIs);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         let mut delete: Value = serde_json::from_slice(&event("Delete", "2")).unwrap();
         delete["ResourceProperties"] = Value::Null;
         let delete = delete.to_string().into_bytes();
-        assert_eq!(resources.pass(&delete, "http://g"), Passed::Kept);
+        assert_eq!(resources.pass(&delete, "http://g"), EventRouting::Kept);
         let updated = passed(&resources, "Create", "3");
         assert_eq!(updated["RequestType"], "Update");
         assert_eq!(updated["PhysicalResourceId"], "mine");
@@ -227,8 +227,8 @@ mod tests {
             "eu-west-1",
             "arn:aws:cloudformation:eu-west-1:111111111111:stack/s/1",
         );
-        assert_ne!(resources.pass(&delete, "http://g"), Passed::Kept);
+        assert_ne!(resources.pass(&delete, "http://g"), EventRouting::Kept);
         passed(&resources, "Create", "4");
-        assert_eq!(resources.pass(&delete, "http://g"), Passed::Kept);
+        assert_eq!(resources.pass(&delete, "http://g"), EventRouting::Kept);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn handle(
     let mut document = answer.json();
     match operation.name {
         "CreateCluster" => {
-            let cluster = birth(gateway, scope, &account, Some(caller), &request, &document);
+            let cluster = create(gateway, scope, &account, Some(caller), &request, &document);
             access::admit_creator(gateway, &cluster).await?;
             complete(&mut document["cluster"], &cluster);
         }
@@ -61,7 +61,7 @@ pub(crate) async fn handle(
             // CloudFormation creates clusters inside of fakecloud: seen first here.
             let cluster = match known {
                 Some(cluster) => cluster,
-                None => birth(gateway, scope, &account, None, &Value::Null, &document),
+                None => create(gateway, scope, &account, None, &Value::Null, &document),
             };
             complete(&mut document["cluster"], &cluster);
         }
@@ -92,7 +92,7 @@ pub(crate) async fn handle(
 }
 
 /// Starts the control plane of a cluster that fakecloud has recorded.
-fn birth(
+fn create(
     gateway: &Gateway,
     scope: &Scope,
     account: &str,

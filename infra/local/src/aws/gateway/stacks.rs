@@ -23,11 +23,11 @@ const WITHIN: Duration = Duration::from_secs(300);
 /// What stacks were told to be, by Region and name.
 #[derive(Default)]
 pub(crate) struct Stacks {
-    told: Mutex<BTreeMap<(String, String), Told>>,
+    told: Mutex<BTreeMap<(String, String), StackRecord>>,
 }
 
 #[derive(Clone)]
-struct Told {
+struct StackRecord {
     at: Instant,
     /// The custom resources by their names in the template.
     custom: Vec<String>,
@@ -67,7 +67,7 @@ impl Stacks {
         let mut given = former.map(|former| former.parameters.clone()).unwrap_or_default();
         given.extend(given_parameters(form));
         let template = Template::parse(&text);
-        let stack = Told {
+        let stack = StackRecord {
             at: Instant::now(),
             custom: template.custom_resources(),
             memory: template.memory(&given, region),
@@ -189,7 +189,7 @@ impl Stacks {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), Told>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), StackRecord>> {
         self.told.lock().expect("no holder of this lock panics")
     }
 }

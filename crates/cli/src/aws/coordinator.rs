@@ -1,0 +1,210 @@
+//! Requests to the coordinator, by a synchronous call of its function.
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use lifeboat_aws::AwsError;
+use lifeboat_model::request::{
+    Accepted, Answer, ApplicationStatus, PointsAnswer, PointsRequest, Request, StatusRequest,
+};
+use lifeboat_model::{ApplicationName, Code, ErrorKind, Problem};
+use serde_json::Value;
+
+use super::failure;
+use super::session::Session;
+use crate::failure::Failure;
+
+/// The name of the function, in the stack control.
+pub const COORDINATOR: &str = "lifeboat-coordinator";
+
+/// Answers that are longer are cut in an error. What a function says when it fails is a line.
+const QUOTED: usize = 500;
+
+/// Somebody who may call the coordinator.
+#[derive(Debug, Clone)]
+pub struct CoordinatorClient {
+    client: Client,
+    session: Session,
+}
+
+impl CoordinatorClient {
+    /// The coordinator of the session's account and Region.
+    #[must_use]
+    pub fn new(session: Session) -> Self {
+        Self {
+            client: Client::new(&session.for_functions()),
+            session,
+        }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Asks. What the coordinator refuses is a failure.
+    ///
+    /// # Errors
+    /// LB-1008 where there is no coordinator, LB-1009 where it fails, its own problems where it refuses.
+    pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        let payload =
+            serde_json::to_vec(request).expect("requests have string keys and no other cause to fail");
+        let sent = (self.client.invoke())
+            .function_name(COORDINATOR)
+            .payload(Blob::new(payload))
+            .send()
+            .await;
+        let answer = sent
+            .map_err(|e| AwsError::new("lambda:InvokeFunction", COORDINATOR, e))
+            .map_err(|error| self.invoke_failed(&error))?;
+        let body = answer.payload().map(Blob::as_ref).unwrap_or_default();
+        if answer.function_error().is_some() {
+            return Err(failed(body));
+        }
+        let answer: Answer = serde_json::from_slice(body).map_err(|error| {
+            Failure::of(
+                Code::CoordinatorFailed,
+                "failed to read the answer of the coordinator",
+                &error,
+            )
+            .remedy("deploy the version of this program with `lifeboat deploy recovery`, or use the program of its version")
+        })?;
+        match answer {
+            Answer::Refused(problems) => Err(combine(problems)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Asks for something that is begun by it.
+    ///
+    /// # Errors
+    /// Those of [`CoordinatorClient::ask`].
+    pub async fn accepted(&self, request: &Request) -> Result<Accepted, Failure> {
+        match self.ask(request).await? {
+            Answer::Accepted(accepted) => Ok(accepted),
+            other => Err(unexpected_answer(&other)),
+        }
+    }
+
+    /// How an application stands.
+    ///
+    /// # Errors
+    /// Those of [`CoordinatorClient::ask`].
+    pub async fn status(&self, application: &ApplicationName) -> Result<ApplicationStatus, Failure> {
+        let request = Request::Status(StatusRequest {
+            application: Some(application.clone()),
+        });
+        match self.ask(&request).await? {
+            Answer::Status(mut answer) if answer.applications.len() == 1 => Ok(answer.applications.remove(0)),
+            other => Err(unexpected_answer(&other)),
+        }
+    }
+
+    /// The recovery points of an application.
+    ///
+    /// # Errors
+    /// Those of [`CoordinatorClient::ask`].
+    pub async fn points(&self, application: &ApplicationName) -> Result<PointsAnswer, Failure> {
+        let request = Request::Points(PointsRequest {
+            application: application.clone(),
+        });
+        match self.ask(&request).await? {
+            Answer::Points(points) => Ok(points),
+            other => Err(unexpected_answer(&other)),
+        }
+    }
+
+    /// A call that did not reach the coordinator.
+    fn invoke_failed(&self, error: &AwsError) -> Failure {
+        let doing = format!("ask the coordinator in {}", self.session.environment());
+        if error.code() == Some("ResourceNotFoundException") {
+            return Failure::of(Code::NoCoordinator, format!("failed to {doing}"), error);
+        }
+        let failed = failure(&doing, error);
+        if error.kind() == ErrorKind::Retry {
+            return failed.remedy(
+                "run the same command again in a while; with the same --token nothing is started twice",
+            );
+        }
+        failed
+    }
+}
+
+/// What a function says that failed: `{"errorType": …, "errorMessage": …}`.
+fn failed(body: &[u8]) -> Failure {
+    let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let said = match said["errorMessage"].as_str() {
+        Some(message) => message.to_owned(),
+        None => String::from_utf8_lossy(body).into_owned(),
+    };
+    let mut problem = Problem::new(
+        Code::CoordinatorFailed,
+        "the coordinator failed on the request",
+        crate::guidance::guidance(Code::CoordinatorFailed).remedy,
+    );
+    problem.causes.push(said.chars().take(QUOTED).collect());
+    problem.into()
+}
+
+/// Everything that was wrong with a request or a document, as one failure.
+#[must_use]
+pub fn combine(problems: Vec<Problem>) -> Failure {
+    let mut problems = problems.into_iter();
+    let Some(mut first) = problems.next() else {
+        return Failure::new(
+            Code::RequestRefused,
+            "the coordinator refused the request without a reason",
+        );
+    };
+    for other in problems {
+        first.causes.push(format!(
+            "also {}: {}; {}",
+            other.code, other.message, other.guidance
+        ));
+    }
+    first.into()
+}
+
+fn unexpected_answer(answer: &Answer) -> Failure {
+    let kind = match answer {
+        Answer::Accepted(_) => "an acceptance",
+        Answer::Status(_) => "a status",
+        Answer::Points(_) => "recovery points",
+        Answer::Application(_) => "an application",
+        Answer::Applications(_) => "applications",
+        Answer::Refused(_) => "a refusal",
+    };
+    Failure::new(
+        Code::CoordinatorFailed,
+        format!("the coordinator answered with {kind}, which was not asked for"),
+    )
+    .remedy("deploy the version of this program with `lifeboat deploy recovery`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_fails_is_quoted() {
+        let told = failed(br#"{"errorType":"E","errorMessage":"the state bucket is gone"}"#);
+        assert_eq!(told.problem().causes, ["the state bucket is gone"]);
+        let told = failed(b"Task timed out after 900.00 seconds");
+        assert_eq!(told.problem().causes, ["Task timed out after 900.00 seconds"]);
+    }
+
+    #[test]
+    fn everything_that_is_refused_is_told() {
+        let problem = |code, message: &str| Problem::new(code, message, "mend it");
+        let told = combine(vec![
+            problem(Code::ApplicationInvalid, "name is wrong"),
+            problem(Code::ApplicationInvalid, "schedule is wrong"),
+        ]);
+        assert_eq!(told.problem().code, Code::ApplicationInvalid);
+        let text = told.to_string();
+        assert!(
+            text.contains("name is wrong") && text.contains("schedule is wrong"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! The report of a restore that was not proven: what the API server's answers tell, and no more.
+
+use lifeboat_plan::report::{
+    Changed, ChangedBy, NotRestoredGroup, REPORT_FORMAT_VERSION, Report, Restored, Summary, Verdict,
+};
+use lifeboat_plan::{Action, Plan, PlannedObject, RuleId};
+use lifeboat_restore::execute::RestoreOutcome;
+use lifeboat_restore::outcome::ObjectResult;
+
+/// A report without a proof. Its verdict is that of a plan that did not come true, because nobody has
+/// looked; whoever prints it says so in another word.
+pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
+    let mut restored = Vec::new();
+    let mut changed = Vec::new();
+    let mut not_restored = Vec::new();
+    let mut kept = 0;
+    for (object, result) in plan.objects.iter().zip(&outcome.results) {
+        match result {
+            ObjectResult::Failed(failure) => not_restored.push(NotRestoredGroup {
+                object: object.source.clone(),
+                planned: true,
+                rule: None,
+                why: Some(failure.to_string()),
+            }),
+            ObjectResult::Restored | ObjectResult::Kept | ObjectResult::KeptUnplanned => {
+                if *result != ObjectResult::Restored {
+                    kept += 1;
+                }
+                restored.push(Restored {
+                    object: object.target.clone(),
+                    source: (object.source != object.target).then(|| object.source.clone()),
+                    wave: object.wave,
+                    action: object.action,
+                });
+                if object.action != Action::Keep {
+                    changed.extend(changes(object));
+                }
+            }
+        }
+    }
+    let failed = not_restored.len() as u64;
+    not_restored.extend(plan.not_restored.iter().map(|left| NotRestoredGroup {
+        object: left.object.clone(),
+        planned: false,
+        rule: Some(left.rule),
+        why: left.detail.clone(),
+    }));
+    let summary = Summary {
+        planned: plan.objects.len() as u64,
+        restored: restored.len() as u64,
+        kept,
+        changed_by_plan: changed.len() as u64,
+        left_out: plan.not_restored.len() as u64,
+        failed,
+        ..Summary::default()
+    };
+    restored.sort();
+    changed.sort();
+    not_restored.sort();
+    Report {
+        format_version: REPORT_FORMAT_VERSION,
+        verdict: Verdict::DidNotComeTrue,
+        point: plan.point.clone(),
+        cluster: plan.cluster.clone(),
+        plan: plan.hash(),
+        summary,
+        restored,
+        changed,
+        not_restored,
+        unplanned: Vec::new(),
+        rules: plan.rules.clone(),
+    }
+}
+
+fn changes(object: &PlannedObject) -> impl Iterator<Item = Changed> + '_ {
+    object.changes.iter().map(|change| {
+        let by_patch = change.rule == RuleId::Patch;
+        Changed {
+            object: object.target.clone(),
+            path: change.path.clone(),
+            by: if by_patch {
+                ChangedBy::Patch
+            } else {
+                ChangedBy::Rule
+            },
+            rule: Some(change.rule),
+            who: change.patch.map(|number| format!("patch {number}")),
+            difference: None,
+            from: change.from.clone(),
+            to: change.to.clone(),
+        }
+    })
+}

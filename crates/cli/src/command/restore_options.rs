@@ -1,0 +1,243 @@
+//! What a user asks of a restore: the options that `plan` and `restore` share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use lifeboat_model::{Code, Problem, TypeSelector};
+use lifeboat_plan::{ExistingPolicy, PortRange, RestoreOptions, RuleSet, Selection, StatusRule};
+use lifeboat_translate::PatchRule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::FilterArguments;
+use crate::failure::Failure;
+use crate::guidance::guidance;
+
+/// Options of a restore.
+#[derive(Debug, Clone, Args)]
+pub struct WishArguments {
+    /// Which objects.
+    #[command(flatten)]
+    pub filter: FilterArguments,
+    /// Only objects of this name; * and ? are wildcards; may be repeated
+    #[arg(long = "name", value_name = "GLOB", help_heading = "Selection")]
+    pub names: Vec<String>,
+    /// What happens to objects that exist: keep, update, or recreate (delete and make anew)
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "POLICY",
+        help_heading = "Changes"
+    )]
+    pub existing: Existing,
+    /// Restore namespace A under the name B, wherever it is named; may be repeated
+    #[arg(long = "map-namespace", value_name = "A=B", value_parser = pair, help_heading = "Changes")]
+    pub map_namespace: Vec<(String, String)>,
+    /// Patches as YAML or JSON (`lifeboat schema patches`); may be repeated
+    #[arg(long = "patches", value_name = "FILE", help_heading = "Changes")]
+    pub patches: Vec<PathBuf>,
+    /// The target's range of node ports where it is not 30000-32767
+    #[arg(
+        long,
+        default_value_t,
+        hide_default_value = true,
+        value_name = "FIRST-LAST",
+        help_heading = "Changes"
+    )]
+    pub node_port_range: PortRange,
+    /// Restore the captured status of this type; may be repeated
+    #[arg(long = "restore-status", value_name = "TYPE", help_heading = "Changes")]
+    pub restore_status: Vec<String>,
+}
+
+/// What happens to objects that exist already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Existing {
+    /// They stay; differences are reported.
+    #[default]
+    Keep,
+    /// They are changed to what the recovery point holds.
+    Update,
+    /// They are deleted and made anew.
+    Recreate,
+}
+
+/// A file of patches.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PatchDocument {
+    /// Always `lifeboat.dev/patches/v1`.
+    pub format: String,
+    /// The patches, applied in this order.
+    pub patches: Vec<PatchRule>,
+}
+
+impl PatchDocument {
+    /// The name and version of this document.
+    pub const FORMAT: &str = "lifeboat.dev/patches/v1";
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() && !to.contains('=') => {
+            Ok((from.to_owned(), to.to_owned()))
+        }
+        _ => Err("not of the form A=B".to_owned()),
+    }
+}
+
+impl WishArguments {
+    /// The restore options that these options describe, with the files they name.
+    ///
+    /// # Errors
+    /// LB-0010 where a namespace is mapped twice, LB-0011 for a file that cannot be read.
+    pub fn options(&self) -> Result<RestoreOptions, Failure> {
+        let mut namespace_map = BTreeMap::new();
+        for (from, to) in &self.map_namespace {
+            if let Some(other) = namespace_map.insert(from.clone(), to.clone()) {
+                return Err(Failure::new(
+                    Code::Usage,
+                    format!("namespace {from} is mapped twice, to {other} and to {to}"),
+                ));
+            }
+        }
+        let mut patches = Vec::new();
+        for file in &self.patches {
+            patches.extend(read_patches(file)?);
+        }
+        let types = |names: &[String]| names.iter().cloned().map(TypeSelector).collect();
+        let status = StatusRule {
+            types: types(&self.restore_status),
+            namespaces: Vec::new(),
+            names: Vec::new(),
+        };
+        Ok(RestoreOptions {
+            selection: Selection {
+                filter: self.filter.filter(),
+                names: self.names.clone(),
+            },
+            namespace_map,
+            patches,
+            node_port_range: self.node_port_range,
+            existing: match self.existing {
+                Existing::Keep => ExistingPolicy::Keep,
+                Existing::Update => ExistingPolicy::Update,
+                Existing::Recreate => ExistingPolicy::Recreate,
+            },
+            rules: RuleSet {
+                restore_status: if self.restore_status.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![status]
+                },
+            },
+        })
+    }
+}
+
+fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
+    let named = format!("failed to read the patches {}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::of(Code::InvalidDocument, named.as_str(), &error)
+            .remedy("check the path and its permissions")
+    })?;
+    // JSON is YAML too, but numbers keep their text only in a JSON reader.
+    let document: PatchDocument = if text.trim_start().starts_with('{') {
+        serde_json::from_str(&text)
+            .map_err(|error| Failure::of(Code::InvalidDocument, named.as_str(), &error))?
+    } else {
+        serde_yaml_ng::from_str(&text).map_err(|error| unparsable(&named, &error))?
+    };
+    if document.format != PatchDocument::FORMAT {
+        return Err(Failure::new(
+            Code::InvalidDocument,
+            format!(
+                "{named}: its format is {:?}, not {}",
+                document.format,
+                PatchDocument::FORMAT
+            ),
+        ));
+    }
+    Ok(document.patches)
+}
+
+/// A document that its parser refuses. Parsers quote the text that they stumble over, which in a patch
+/// may be the value of a Secret; names of fields, between backticks, stay.
+pub(super) fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure {
+    let text = error.to_string();
+    let shown = match (text.find('"'), text.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}[not shown]{}", &text[..from], &text[to + 1..]),
+        _ => text,
+    };
+    let mut problem = Problem::new(
+        Code::InvalidDocument,
+        named,
+        guidance(Code::InvalidDocument).remedy,
+    );
+    problem.causes.push(shown);
+    problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<PatchRule>, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("patches");
+        std::fs::write(&file, text).unwrap();
+        read_patches(&file)
+    }
+
+    #[test]
+    fn patches_are_read_as_yaml_and_as_json_alike() {
+        let yaml = read(
+            "format: lifeboat.dev/patches/v1\npatches:\n- name: one replica\n  when: {types: [deploy]}\n  merge: {spec: {replicas: 1}}\n",
+        )
+        .unwrap();
+        let json = read(
+            r#"{"format": "lifeboat.dev/patches/v1", "patches": [{"name": "one replica", "when": {"types": ["deploy"]}, "merge": {"spec": {"replicas": 1}}}]}"#,
+        )
+        .unwrap();
+        assert_eq!(yaml, json);
+        assert_eq!(yaml.len(), 1);
+    }
+
+    #[test]
+    fn a_typing_error_in_a_patch_is_an_error() {
+        for wrong in [
+            "format: lifeboat.dev/patches/v2\npatches: []\n",
+            "format: lifeboat.dev/patches/v1\npatches:\n- whenn: {}\n",
+            "[]",
+            "",
+        ] {
+            assert_eq!(
+                read(wrong).unwrap_err().problem().code,
+                Code::InvalidDocument,
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_in_the_wrong_place_is_not_quoted() {
+        let error =
+            read("format: lifeboat.dev/patches/v1\npatches:\n- merge: {}\n  when: canary\n").unwrap_err();
+        assert!(
+            !error.to_string().contains("canary") && error.to_string().contains("line"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn namespace_pairs_have_two_sides() {
+        assert_eq!(pair("a=b").unwrap(), ("a".to_owned(), "b".to_owned()));
+        for wrong in ["a", "=b", "a=", "a=b=c"] {
+            assert!(pair(wrong).is_err(), "{wrong}");
+        }
+    }
+}

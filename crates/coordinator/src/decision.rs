@@ -1,0 +1,115 @@
+//! A decision in the making.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use lifeboat_model::{Issue, JobId, Problem, RecoveryPointId};
+
+use super::state::State;
+use super::{Action, Decision, Inventory};
+use lifeboat_recovery_point::layout::point_id_after;
+use lifeboat_store::ports::{Clock, Randomness};
+
+/// A decision in the making: every part reads the world and changes the state.
+pub(super) struct DecisionBuilder<'w> {
+    pub(super) inventory: &'w Inventory,
+    pub(super) state: State,
+    pub(super) now: Timestamp,
+    pub(super) actions: Vec<Action>,
+    pub(super) answers: Vec<lifeboat_model::request::Answer>,
+    /// The issues that are so now.
+    pub(super) found: Vec<Issue>,
+    /// The clusters, by ARN, whose access this decision has taken over.
+    pub(super) reported: BTreeSet<String>,
+    /// How many names were drawn.
+    drawn: u64,
+}
+
+struct Values {
+    now: Timestamp,
+    random: [u8; 3],
+}
+
+impl Clock for Values {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl Randomness for Values {
+    fn random(&self, bytes: &mut [u8]) {
+        for (byte, random) in bytes.iter_mut().zip(self.random) {
+            *byte = random;
+        }
+    }
+}
+
+impl<'w> DecisionBuilder<'w> {
+    pub(super) fn new(inventory: &'w Inventory, state: State, now: Timestamp) -> Self {
+        Self {
+            inventory,
+            state,
+            now,
+            actions: Vec::new(),
+            answers: Vec::new(),
+            found: Vec::new(),
+            reported: BTreeSet::new(),
+            drawn: 0,
+        }
+    }
+
+    /// Three random bytes that this decision has not had yet (splitmix64 over the world's randomness).
+    pub(super) fn random_suffix(&mut self) -> [u8; 3] {
+        self.drawn += 1;
+        let mut z = self
+            .inventory
+            .random
+            .wrapping_add(self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let [a, b, c, ..] = (z ^ (z >> 31)).to_be_bytes();
+        [a, b, c]
+    }
+
+    /// An id behind every point that is known.
+    pub(super) fn new_point(&mut self) -> RecoveryPointId {
+        let values = Values {
+            now: self.now,
+            random: self.random_suffix(),
+        };
+        let newest = [
+            self.state.points.keys().next_back(),
+            self.inventory.vault.keys().next_back(),
+            self.inventory.captures.iter().next_back(),
+        ];
+        point_id_after(newest.into_iter().flatten().max(), &values, &values)
+    }
+
+    /// A job with this name in the application.
+    pub(super) fn job(&self, name: &str) -> JobId {
+        JobId::new(&self.state.application, name).expect("names are made of point ids and names of clusters")
+    }
+
+    /// A name that begins with the second, so that jobs sort by time.
+    pub(super) fn job_now(&mut self, kind: &str) -> JobId {
+        let [a, b, c] = self.random_suffix();
+        let second = self.now.strftime("%Y%m%dT%H%M%SZ");
+        self.job(&format!("{second}-{a:02x}{b:02x}{c:02x}-{kind}"))
+    }
+
+    pub(super) fn raise(&mut self, about: &str, problem: &Problem) {
+        let issue = Issue::new(&self.state.application, about, problem, self.now);
+        self.found.push(issue);
+    }
+
+    pub(super) fn finish(mut self, before: &State) -> Decision {
+        if self.state != *before {
+            self.state.revision = before.revision + 1;
+        }
+        Decision {
+            state: self.state,
+            actions: self.actions,
+            answers: self.answers,
+        }
+    }
+}

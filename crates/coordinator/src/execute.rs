@@ -1,0 +1,312 @@
+//! Doing what was decided. Every action may be done twice, by two processes at once, and again after a
+//! lost answer.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use lifeboat_format::manifest::PackRecord;
+use lifeboat_format::verify::VerifyError;
+use lifeboat_format::{Hasher, Sha256, VerifyingKey};
+use lifeboat_model::{ApplicationName, Code, ErrorKind, JobId, ObjectKey, Problem, RecoveryPointId};
+
+use super::tick::Ports;
+use super::{Action, ActionOutcome};
+use lifeboat_jobs::JobFile;
+use lifeboat_jobs::claim::{Written, put_once};
+use lifeboat_jobs::read::Document;
+use lifeboat_recovery_point::layout::{file_key, manifest_key, point_prefix};
+use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
+use lifeboat_recovery_point::progress::Silent;
+use lifeboat_store::listing::delete_all;
+use lifeboat_store::ports::{ObjectStore, StoreError};
+use lifeboat_store::prefix::{CAPTURES, PrefixStore};
+
+/// How much of a file of the vault is read at once.
+const PIECE: u64 = 1 << 20;
+
+/// How many files are copied at the same time: a pack has eight MiB at most, and each is held about twice.
+const FILES_AT_ONCE: usize = 4;
+
+/// Does an action; answers what the buckets will not show. Long copies stop at `until` and go on later.
+///
+/// # Errors
+/// Where a store fails; the next tick decides the same again.
+pub async fn execute(
+    ports: &Ports,
+    application: &ApplicationName,
+    action: &Action,
+    until: Timestamp,
+) -> Result<Option<ActionOutcome>, StoreError> {
+    match action {
+        Action::PutAssignment(assignment) => {
+            let store = ports.scratch(&assignment.environment);
+            let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
+            put(store.as_ref(), &assignment.job, &key, assignment.to_bytes()).await
+        }
+        Action::PutCancel { environment, cancel } => {
+            let store = ports.scratch(environment);
+            let key = JobFile::Cancel.key(&cancel.job);
+            put(store.as_ref(), &cancel.job, &key, cancel.to_bytes()).await
+        }
+        Action::VaultPoint {
+            environment,
+            point,
+            manifest,
+            signer,
+        } => {
+            let captures: Arc<dyn ObjectStore> =
+                Arc::new(PrefixStore::new(ports.scratch(environment), CAPTURES));
+            let copy = Copy {
+                ports,
+                application,
+                point,
+                captures,
+                until,
+            };
+            Ok(copy.outcome(*manifest, signer).await)
+        }
+        Action::VerifyVault { point, signer } => verify(ports, application, point, signer).await,
+        Action::DeleteCapture { environment, point } => {
+            let captures = PrefixStore::new(ports.scratch(environment), CAPTURES);
+            remove(&captures, application, point).await.map(|()| None)
+        }
+        Action::ExpirePoint { point } => remove(ports.vault.as_ref(), application, point)
+            .await
+            .map(|()| None),
+        Action::Notify(notice) => Ok(ports
+            .notifier
+            .notify(notice)
+            .await
+            .then(|| ActionOutcome::Notified(notice.clone()))),
+    }
+}
+
+async fn put(
+    store: &dyn ObjectStore,
+    job: &JobId,
+    key: &ObjectKey,
+    bytes: Vec<u8>,
+) -> Result<Option<ActionOutcome>, StoreError> {
+    let written = put_once(store, key, bytes.into()).await?;
+    Ok((written == Written::Other).then(|| ActionOutcome::Forged { job: job.clone() }))
+}
+
+/// Removes a point: the manifest first, so that what is left of it is never taken for a point.
+async fn remove(
+    store: &dyn ObjectStore,
+    application: &ApplicationName,
+    point: &RecoveryPointId,
+) -> Result<(), StoreError> {
+    store.delete(&manifest_key(application, point)).await?;
+    delete_all(store, &point_prefix(application, point))
+        .await
+        .map(drop)
+}
+
+async fn verify(
+    ports: &Ports,
+    application: &ApplicationName,
+    point: &RecoveryPointId,
+    signer: &str,
+) -> Result<Option<ActionOutcome>, StoreError> {
+    let checked = async {
+        let key = pinned(signer)?;
+        let opened = RecoveryPoint::open(Arc::clone(&ports.vault), application, point, &key).await?;
+        opened.verify_digests(&Silent).await?;
+        Ok::<(), CopyError>(())
+    };
+    let damaged = match checked.await {
+        Ok(()) => None,
+        Err(CopyError::Point(PointError::Store { source })) => return Err(source),
+        Err(error) => Some(error.problem()),
+    };
+    Ok(Some(ActionOutcome::Verified {
+        point: point.clone(),
+        damaged,
+    }))
+}
+
+fn pinned(pem: &str) -> Result<VerifyingKey, CopyError> {
+    VerifyingKey::from_pem(pem).map_err(|_| CopyError::Pin)
+}
+
+/// Why a point does not come into the vault.
+#[derive(Debug, thiserror::Error)]
+enum CopyError {
+    #[error(transparent)]
+    Point(#[from] PointError),
+    #[error("read the pinned signing key")]
+    Pin,
+    #[error("take the recovery point {point}: its manifest is not the one that the delegate has told of")]
+    OtherManifest { point: RecoveryPointId },
+    #[error("write the recovery point {point} into the vault")]
+    Write {
+        point: RecoveryPointId,
+        #[source]
+        source: StoreError,
+    },
+}
+
+impl CopyError {
+    fn retry(&self) -> bool {
+        match self {
+            Self::Point(PointError::Store { .. }) => true,
+            Self::Write { source, .. } => source.kind() != ErrorKind::Denied,
+            // What lies in the capture is not what was sealed, and stays so.
+            Self::Point(_) | Self::Pin | Self::OtherManifest { .. } => false,
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Point(error) => error.problem(),
+            Self::Write { source, .. } => source.problem(),
+            Self::Pin | Self::OtherManifest { .. } => Problem::new(
+                Code::VaultingFailed,
+                format!("failed to {self}"),
+                "find out who writes into the scratch bucket; the next backup makes another point",
+            ),
+        }
+    }
+}
+
+/// A copy from the captures of a scratch bucket into the vault.
+struct Copy<'a> {
+    ports: &'a Ports,
+    application: &'a ApplicationName,
+    point: &'a RecoveryPointId,
+    captures: Arc<dyn ObjectStore>,
+    until: Timestamp,
+}
+
+impl Copy<'_> {
+    async fn outcome(&self, manifest: Sha256, signer: &str) -> Option<ActionOutcome> {
+        let point = self.point.clone();
+        match self.run(manifest, signer).await {
+            Ok(true) => None,
+            Ok(false) => Some(ActionOutcome::VaultUnfinished { point }),
+            Err(error) => Some(ActionOutcome::VaultFailed {
+                point,
+                problem: error.problem(),
+                retry: error.retry(),
+            }),
+        }
+    }
+
+    /// Copies every file, each digest checked before it becomes visible, the manifest last. Answers
+    /// whether it came to its end.
+    async fn run(&self, manifest: Sha256, signer: &str) -> Result<bool, CopyError> {
+        let key = pinned(signer)?;
+        let opened =
+            RecoveryPoint::open(Arc::clone(&self.captures), self.application, self.point, &key).await?;
+        if opened.manifest_digest() != manifest {
+            return Err(CopyError::OtherManifest {
+                point: self.point.clone(),
+            });
+        }
+        let packs: Vec<&PackRecord> = opened.files().filter(|pack| pack.point.is_none()).collect();
+        let copies = stream::iter(packs).map(|pack| self.file_in_time(&opened, pack));
+        let are_done: Vec<bool> = copies.buffer_unordered(FILES_AT_ONCE).try_collect().await?;
+        if are_done.contains(&false) {
+            return Ok(false);
+        }
+        let name = manifest_key(self.application, self.point);
+        let (bytes, _) = self
+            .captures
+            .get(&name)
+            .await
+            .map_err(|source| PointError::Store { source })?;
+        if Sha256::of(&bytes) != manifest {
+            return Err(CopyError::OtherManifest {
+                point: self.point.clone(),
+            });
+        }
+        let written = put_once(self.ports.vault.as_ref(), &name, bytes).await;
+        match written.map_err(|source| self.write_error(source))? {
+            Written::New | Written::Same => Ok(true),
+            Written::Other => Err(CopyError::OtherManifest {
+                point: self.point.clone(),
+            }),
+        }
+    }
+
+    /// Copies a file unless it is too late to begin; answers whether it is there.
+    async fn file_in_time(&self, opened: &RecoveryPoint, pack: &PackRecord) -> Result<bool, CopyError> {
+        if self.ports.clock.now() >= self.until {
+            return Ok(false);
+        }
+        self.file(opened, pack).await.map(|()| true)
+    }
+
+    async fn file(&self, opened: &RecoveryPoint, pack: &PackRecord) -> Result<(), CopyError> {
+        let vault = self.ports.vault.as_ref();
+        let name = file_key(self.application, self.point, &pack.name);
+        if self.is_there(&name, pack).await? {
+            return Ok(());
+        }
+        let mut upload = vault
+            .upload(&name)
+            .await
+            .map_err(|source| self.write_error(source))?;
+        let mut hasher = Hasher::default();
+        let mut pieces = std::pin::pin!(opened.pieces(pack));
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            hasher.update(&piece);
+            upload
+                .write(piece)
+                .await
+                .map_err(|source| self.write_error(source))?;
+        }
+        let found = hasher.finish();
+        if found != pack.sha256 {
+            // Best effort: what is given up never becomes visible.
+            let _ = upload.abort().await;
+            let source = VerifyError::Digest {
+                name: pack.name.clone(),
+                expected: pack.sha256,
+                found,
+            };
+            return Err(opened.file_error(pack, source).into());
+        }
+        match upload.finish().await {
+            Ok(_) => Ok(()),
+            // Another coordinator was faster, or the answer to our own first try was lost.
+            Err(StoreError::Exists { .. }) => self.is_there(&name, pack).await.map(drop),
+            Err(source) => Err(self.write_error(source)),
+        }
+    }
+
+    /// Whether the vault has the file already, whole. One that is not what was signed is removed.
+    async fn is_there(&self, name: &ObjectKey, pack: &PackRecord) -> Result<bool, CopyError> {
+        let vault = self.ports.vault.as_ref();
+        let mut hasher = Hasher::default();
+        let mut start = 0;
+        while start < pack.bytes {
+            let end = pack.bytes.min(start + PIECE);
+            match vault.get_range(name, start..end).await {
+                Ok(piece) => hasher.update(&piece),
+                Err(StoreError::NotFound { .. }) => return Ok(false),
+                Err(StoreError::OutOfRange { .. }) => break,
+                Err(source) => return Err(self.write_error(source)),
+            }
+            start = end;
+        }
+        if start == pack.bytes && hasher.finish() == pack.sha256 {
+            return Ok(true);
+        }
+        vault
+            .delete(name)
+            .await
+            .map_err(|source| self.write_error(source))?;
+        Ok(false)
+    }
+
+    fn write_error(&self, source: StoreError) -> CopyError {
+        CopyError::Write {
+            point: self.point.clone(),
+            source,
+        }
+    }
+}

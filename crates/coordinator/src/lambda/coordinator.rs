@@ -1,0 +1,275 @@
+//! Every application of the state bucket: one tick each, and what users ask.
+
+use crate::state::Notice;
+use crate::tick::{Ports, TickError, tick};
+use crate::{Action, document_key};
+use jiff::Timestamp;
+use lifeboat_jobs::claim::{Written, put_once};
+use lifeboat_jobs::read::parse;
+use lifeboat_model::request::{
+    Answer, ApplicationRequest, ApplicationStatus, Request, StatusAnswer, StatusRequest,
+};
+use lifeboat_model::{ApplicationDocument, ApplicationName, Code, ErrorKind, Problem};
+use lifeboat_store::ports::StoreError;
+
+/// The largest document of an application.
+const LARGEST: usize = 256 << 10;
+
+/// Where the documents of applications lie in the state bucket.
+const APPLICATIONS: &str = "applications/";
+
+/// How often a document is written again that others change at the same moment.
+const RACES: usize = 5;
+
+/// The coordinator with everything that it reaches the world through.
+pub struct Coordinator {
+    /// Buckets, keys, time.
+    pub ports: Ports,
+}
+
+/// What one look at everything brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TickSummary {
+    /// The applications that were gone on with.
+    pub applications: usize,
+    /// Those whose last good recovery point is older than their schedule allows, or that have none yet.
+    pub late: usize,
+    /// What went wrong with single applications.
+    pub problems: Vec<Problem>,
+}
+
+impl Coordinator {
+    /// The names of all applications.
+    ///
+    /// # Errors
+    /// Where the state bucket cannot be read.
+    pub async fn applications(&self) -> Result<Vec<ApplicationName>, StoreError> {
+        let (mut names, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self
+                .ports
+                .state
+                .list(APPLICATIONS, after.as_deref(), 1_000)
+                .await?;
+            let last = page.len() < 1_000;
+            for listed in page {
+                let name = listed.key.as_str().strip_prefix(APPLICATIONS);
+                let name = name.and_then(|name| name.strip_suffix(".json"));
+                names.extend(name.and_then(|name| ApplicationName::parse(name).ok()));
+                after = Some(listed.key.to_string());
+            }
+            if last {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Goes on with every application. What goes wrong with one stops no other.
+    ///
+    /// # Errors
+    /// Where the state bucket cannot be read.
+    pub async fn round(&self, until: Timestamp) -> Result<TickSummary, StoreError> {
+        let mut round = TickSummary::default();
+        for name in self.applications().await? {
+            round.applications += 1;
+            let overdue = |status: &ApplicationStatus| {
+                status.last_good.is_none()
+                    || status
+                        .issues
+                        .iter()
+                        .any(|issue| issue.code == Code::BackupOverdue)
+            };
+            match self
+                .tick_application(&name, &[Request::Status(StatusRequest::default())], until)
+                .await
+            {
+                Ok(Some(Answer::Status(answer))) if !answer.applications.iter().any(overdue) => {}
+                Ok(_) => round.late += 1,
+                Err(error) => {
+                    tracing::error!(application = %name, code = %error.code, problem = %error.message, "not gone on with");
+                    round.problems.push(error);
+                    round.late += 1;
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    /// Goes on with one application; answers the one request.
+    async fn tick_application(
+        &self,
+        name: &ApplicationName,
+        requests: &[Request],
+        until: Timestamp,
+    ) -> Result<Option<Answer>, Problem> {
+        let report = tick(&self.ports, name, requests, until)
+            .await
+            .map_err(|error| problem(&error))?;
+        for action in &report.actions {
+            match action {
+                Action::Notify(notice) => {
+                    let Notice { opened, issue, .. } = notice.as_ref();
+                    tracing::warn!(application = %name, issue = %issue.id, code = %issue.code, problem = %issue.message, opened, "an issue has changed");
+                }
+                _ => {
+                    tracing::info!(application = %name, action = action_name(action), job = job(action), "done")
+                }
+            }
+        }
+        if report.failures > 0 {
+            tracing::warn!(application = %name, failures = report.failures, "some actions failed; the next tick does them");
+        }
+        Ok(report.answers.into_iter().next())
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: Request, until: Timestamp) -> Answer {
+        match self.try_answer(request, until).await {
+            Ok(answer) => answer,
+            Err(problem) => Answer::Refused(vec![problem]),
+        }
+    }
+
+    async fn try_answer(&self, request: Request, until: Timestamp) -> Result<Answer, Problem> {
+        match request {
+            Request::Application(ApplicationRequest::List {}) => Ok(Answer::Applications(
+                self.applications().await.map_err(|e| e.problem())?,
+            )),
+            Request::Application(ApplicationRequest::Get { application }) => {
+                Ok(Answer::Application(Box::new(self.document(&application).await?)))
+            }
+            Request::Application(ApplicationRequest::Put(document)) => self.put(*document, until).await,
+            Request::Status(StatusRequest { application: None }) => {
+                let mut applications = Vec::new();
+                for name in self.applications().await.map_err(|e| e.problem())? {
+                    let request = Request::Status(StatusRequest::default());
+                    if let Answer::Status(answer) = self.ask(&name, request, until).await? {
+                        applications.extend(answer.applications);
+                    }
+                }
+                Ok(Answer::Status(StatusAnswer { applications }))
+            }
+            request => match request.application() {
+                Some(name) => self.ask(&name, request, until).await,
+                None => Err(unknown("the request names no application")),
+            },
+        }
+    }
+
+    async fn ask(
+        &self,
+        name: &ApplicationName,
+        request: Request,
+        until: Timestamp,
+    ) -> Result<Answer, Problem> {
+        // Known before anything is made for it: a request must not bring a state to life.
+        self.document(name).await?;
+        self.tick_application(name, &[request], until)
+            .await?
+            .ok_or_else(|| Problem::new(Code::Bug, "a request was not answered", "report this as a bug"))
+    }
+
+    /// Forgets an application's document: nothing is made or checked for it any more. Its recovery points stay in
+    /// the vault, and its state stays too, so that putting the document again goes on where it ended.
+    ///
+    /// # Errors
+    /// Where the state bucket cannot be written. An application that is not there is removed already.
+    pub async fn remove(&self, name: &ApplicationName) -> Result<(), Problem> {
+        let removed = self.ports.state.delete(&document_key(name)).await;
+        removed.map_err(|error| error.problem())?;
+        tracing::warn!(application = %name, "the application was removed");
+        Ok(())
+    }
+
+    async fn document(&self, name: &ApplicationName) -> Result<ApplicationDocument, Problem> {
+        let key = document_key(name);
+        match self.ports.state.get(&key).await {
+            Ok((bytes, _)) => parse(&key, &bytes, LARGEST).map_err(|error| error.problem()),
+            Err(StoreError::NotFound { .. }) => Err(unknown(format!("there is no application {name}"))),
+            Err(error) => Err(error.problem()),
+        }
+    }
+
+    /// Puts a document in place of the former one, if it can be used; then access is checked at once.
+    async fn put(&self, document: ApplicationDocument, until: Timestamp) -> Result<Answer, Problem> {
+        let application = match document.parse() {
+            Ok(application) => application,
+            Err(problems) => return Ok(Answer::Refused(problems)),
+        };
+        let key = document_key(&application.name);
+        let bytes =
+            serde_json::to_vec(&document).expect("documents have string keys and no other cause to fail");
+        let mut races = 0;
+        loop {
+            let written = match self.ports.state.get(&key).await {
+                Ok((former, _)) if former == bytes => break,
+                Ok((_, tag)) => {
+                    (self.ports.state.replace(&key, &tag, bytes.clone().into()).await).map(|_| ())
+                }
+                Err(StoreError::NotFound { .. }) => {
+                    match put_once(self.ports.state.as_ref(), &key, bytes.clone().into()).await {
+                        Ok(Written::Other) => Err(StoreError::Changed { key: key.to_string() }),
+                        Ok(Written::New | Written::Same) => Ok(()),
+                        Err(error) => Err(error),
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            races += 1;
+            match written {
+                Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::Conflict && races < RACES => {}
+                Err(error) => return Err(error.problem()),
+            }
+        }
+        // What goes wrong from here on is an issue of the application, not of its document.
+        if let Err(problem) = self.tick_application(&application.name, &[], until).await {
+            tracing::warn!(application = %application.name, code = %problem.code, problem = %problem.message, "not gone on with");
+        }
+        Ok(Answer::Application(Box::new(document)))
+    }
+}
+
+fn unknown(message: impl Into<String>) -> Problem {
+    Problem::new(
+        Code::RequestRefused,
+        message,
+        r#"{"application": {"list": {}}} asks which applications there are"#,
+    )
+}
+
+fn problem(error: &TickError) -> Problem {
+    match error {
+        TickError::Store { source, .. } => source.problem(),
+        TickError::Invalid { problems, .. } => problems
+            .first()
+            .cloned()
+            .unwrap_or_else(|| unknown(error.to_string())),
+        TickError::Busy { .. } => Problem::new(
+            Code::RequestRefused,
+            format!("failed to {error}"),
+            "ask again; the same token starts nothing twice",
+        ),
+    }
+}
+
+fn action_name(action: &Action) -> &'static str {
+    match action {
+        Action::PutAssignment(_) => "assign",
+        Action::PutCancel { .. } => "cancel",
+        Action::VaultPoint { .. } => "vault",
+        Action::VerifyVault { .. } => "verify",
+        Action::DeleteCapture { .. } => "clean up",
+        Action::ExpirePoint { .. } => "expire",
+        Action::Notify(_) => "notify",
+    }
+}
+
+/// The job that an action is about, where it is about one.
+fn job(action: &Action) -> Option<&str> {
+    match action {
+        Action::PutAssignment(assignment) => Some(assignment.job.as_str()),
+        Action::PutCancel { cancel, .. } => Some(cancel.job.as_str()),
+        _ => None,
+    }
+}

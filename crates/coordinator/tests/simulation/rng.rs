@@ -1,0 +1,120 @@
+//! Randomness that can be replayed, and time that passes only when everybody waits.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::task::Poll;
+
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_store::ports::{Clock, Randomness};
+
+/// What all parties of a simulation share.
+pub(crate) struct Shared {
+    random: AtomicU64,
+    /// Seconds since 1970.
+    now: AtomicI64,
+    /// Whether stores fail and processes die.
+    pub(crate) chaos: AtomicBool,
+    /// Set by whoever waits for time to pass.
+    asleep: AtomicBool,
+}
+
+/// 2026-11-21T10:00:00Z, a full hour.
+pub(crate) const START: i64 = 1_795_255_200;
+
+impl Shared {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            random: AtomicU64::new(seed),
+            now: AtomicI64::new(START),
+            chaos: AtomicBool::new(true),
+            asleep: AtomicBool::new(false),
+        }
+    }
+
+    /// splitmix64.
+    pub(crate) fn draw(&self) -> u64 {
+        let step = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut z = self.random.fetch_add(step, Ordering::Relaxed).wrapping_add(step);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&self, limit: u64) -> u64 {
+        self.draw() % limit.max(1)
+    }
+
+    /// Whether something that happens once in so many times happens now.
+    pub(crate) fn once_in(&self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    /// The same, but never while all is calm.
+    pub(crate) fn fault(&self, times: u64) -> bool {
+        self.chaos.load(Ordering::Relaxed) && self.once_in(times)
+    }
+
+    pub(crate) fn seconds(&self) -> i64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.seconds()).unwrap()
+    }
+
+    /// Whether the process that was just polled waits for time to pass.
+    pub(crate) fn take_asleep(&self) -> bool {
+        self.asleep.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn advance_to(&self, seconds: i64) {
+        self.now.fetch_max(seconds, Ordering::Relaxed);
+    }
+
+    /// Lets others run.
+    pub(crate) async fn step(&self) {
+        let mut yielded = false;
+        poll_fn(move |context| match std::mem::replace(&mut yielded, true) {
+            true => Poll::Ready(()),
+            false => {
+                // A call among several that are waited for together is asked again only after this.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Waits until simulated time has come so far.
+    pub(crate) async fn sleep(&self, seconds: i64) {
+        let until = self.seconds() + seconds;
+        poll_fn(|_| match self.seconds() >= until {
+            true => Poll::Ready(()),
+            false => {
+                self.asleep.store(true, Ordering::Relaxed);
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+/// A party's clock, which is wrong by some seconds.
+pub(crate) struct Skewed {
+    pub(crate) shared: std::sync::Arc<Shared>,
+    pub(crate) by: i64,
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        self.shared.now() + SignedDuration::from_secs(self.by)
+    }
+}
+
+impl Randomness for Skewed {
+    fn random(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = self.shared.draw() as u8;
+        }
+    }
+}

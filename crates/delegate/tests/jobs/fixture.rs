@@ -1,0 +1,376 @@
+//! Two environments without AWS: buckets in memory, keys in files, clusters by kubeconfig.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_apiserver::testing::StallingTransport;
+use lifeboat_apiserver::{Api, ConnectOptions, KubeconfigSource};
+use lifeboat_delegate::work::SidePorts;
+use lifeboat_delegate::{Clusters, Delegate, Unreachable};
+use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
+use lifeboat_format::RecipientKey;
+use lifeboat_format::manifest::ClusterRecord;
+use lifeboat_jobs::{AccessFinding, Assignment, ClusterTarget, FORMAT, JobFile, Types, VaultPlace, Work};
+use lifeboat_local::{Cluster, ClusterOptions};
+use lifeboat_model::{
+    AccountId, ApplicationName, Arn, ClusterName, Code, EnvironmentId, Epoch, Filter, JobId, Problem,
+    RecoveryPointId, Region,
+};
+use lifeboat_recovery_point::{RecoveryPoint, Silent};
+use lifeboat_store::memory::MemoryStore;
+use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_store::prefix::{CAPTURES, PrefixStore};
+use lifeboat_system::{SystemClock, SystemRandomness};
+
+pub(crate) const PRIMARY: &str = "111111111111-eu-west-1";
+const RECOVERY: &str = "222222222222-eu-central-1";
+
+pub(crate) fn point() -> RecoveryPointId {
+    RecoveryPointId::parse("20261121T100000Z-aaaaaa").unwrap()
+}
+
+/// Some minutes after ten on the day of these tests.
+pub(crate) fn at(minute: i64) -> Timestamp {
+    let ten: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    ten + SignedDuration::from_mins(minute)
+}
+
+/// The deadline of an invocation that begins now.
+pub(crate) fn later() -> Timestamp {
+    Today.now() + SignedDuration::from_mins(15)
+}
+
+/// The jobs of these tests are of one day, and a delegate looks at those of the last two.
+struct Today;
+
+impl Clock for Today {
+    fn now(&self) -> Timestamp {
+        let real = SystemClock.now();
+        let since_midnight = real.as_second().rem_euclid(3_600);
+        at(30) + SignedDuration::from_secs(since_midnight)
+    }
+}
+
+pub(crate) struct Fixture {
+    pub(crate) application: ApplicationName,
+    pub(crate) primary_scratch: Arc<dyn ObjectStore>,
+    pub(crate) recovery_scratch: Arc<dyn ObjectStore>,
+    pub(crate) vault: Arc<dyn ObjectStore>,
+    pub(crate) recipient: RecipientKey,
+    keys: keys::KeyFiles,
+    folder: tempfile::TempDir,
+    clusters: Option<(Cluster, Cluster)>,
+}
+
+impl Fixture {
+    /// With a cluster on each side.
+    pub(crate) fn start() -> Self {
+        let started = Cluster::start_all(vec![
+            ClusterOptions::named("orders"),
+            ClusterOptions::named("orders-dr"),
+        ]);
+        let mut clusters = started.unwrap();
+        let target = clusters.pop().unwrap();
+        Self::with(Some((clusters.pop().unwrap(), target)))
+    }
+
+    /// For jobs that never come as far as a cluster.
+    pub(crate) fn without_clusters() -> Self {
+        Self::with(None)
+    }
+
+    fn with(clusters: Option<(Cluster, Cluster)>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys::generate(&folder.path().join("keys")).unwrap();
+        Self {
+            application: ApplicationName::parse("shop").unwrap(),
+            primary_scratch: Arc::new(MemoryStore::new()),
+            recovery_scratch: Arc::new(MemoryStore::new()),
+            vault: Arc::new(MemoryStore::new()),
+            recipient: keys::load_recipient(&keys.recovery_public).unwrap(),
+            keys,
+            folder,
+            clusters,
+        }
+    }
+
+    pub(crate) fn source(&self) -> &Cluster {
+        &self.clusters.as_ref().unwrap().0
+    }
+
+    pub(crate) fn target(&self) -> &Cluster {
+        &self.clusters.as_ref().unwrap().1
+    }
+
+    /// A key that nobody pinned, as a signer.
+    pub(crate) fn other_signer(&self) -> PemSigner {
+        let keys = keys::generate(&self.folder.path().join("foreign")).unwrap();
+        PemSigner::load(&keys.signing_key).unwrap()
+    }
+
+    /// A key that the primary was not deployed with.
+    pub(crate) fn other_recipient(&self) -> RecipientKey {
+        let keys = keys::generate(&self.folder.path().join("other")).unwrap();
+        keys::load_recipient(&keys.recovery_public).unwrap()
+    }
+
+    pub(crate) fn primary(&self) -> Delegate {
+        let side = SidePorts::Primary {
+            signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
+            recipient: Box::new(keys::load_recipient(&self.keys.recovery_public).unwrap()),
+        };
+        self.delegate(PRIMARY, "Primary", side, Arc::clone(&self.primary_scratch))
+    }
+
+    pub(crate) fn recovery(&self) -> Delegate {
+        let side = SidePorts::Recovery {
+            unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),
+            vault: Arc::clone(&self.vault),
+            place: place(),
+        };
+        self.delegate(RECOVERY, "Recovery", side, Arc::clone(&self.recovery_scratch))
+    }
+
+    fn delegate(
+        &self,
+        environment: &str,
+        side: &str,
+        ports: SidePorts,
+        scratch: Arc<dyn ObjectStore>,
+    ) -> Delegate {
+        let environment = EnvironmentId::parse(environment).unwrap();
+        let role = format!(
+            "arn:aws:iam::{}:role/Lifeboat{side}K8sDel-{environment}",
+            environment.account
+        );
+        let names = self.clusters.iter().flat_map(|(source, target)| [source, target]);
+        Delegate {
+            application: self.application.clone(),
+            function: Arn::function(&environment, "lifeboat-shop").unwrap(),
+            role: Arn::parse(role).unwrap(),
+            environment,
+            version: "0.1.0".to_owned(),
+            scratch,
+            clusters: Arc::new(ByKubeconfig(
+                names
+                    .map(|c| (c.name().to_owned(), c.kubeconfig().to_path_buf()))
+                    .collect(),
+            )),
+            side: ports,
+            clock: Arc::new(Today),
+            ids: Arc::new(SystemRandomness),
+            page_size: lifeboat_capture::PAGE_SIZE,
+        }
+    }
+
+    pub(crate) fn assignment(&self, name: &str, work: Work) -> Assignment {
+        let environment = match work {
+            Work::Restore { .. } => RECOVERY,
+            _ => PRIMARY,
+        };
+        Assignment {
+            format: FORMAT,
+            job: JobId::parse(format!("shop/{name}")).unwrap(),
+            application: self.application.clone(),
+            epoch: Epoch::FIRST,
+            issued_at: at(0),
+            environment: EnvironmentId::parse(environment).unwrap(),
+            work,
+        }
+    }
+
+    pub(crate) fn capture(&self, name: &str, recipient: String) -> Assignment {
+        let work = Work::Capture {
+            point: point(),
+            clusters: vec![target("orders", PRIMARY, "orders")],
+            filter: Filter::default(),
+            types: Types::All,
+            recipient,
+            seal: true,
+            part: 0,
+            split: false,
+        };
+        self.assignment(name, work)
+    }
+
+    pub(crate) fn restore(&self, name: &str) -> Assignment {
+        let work = Work::Restore {
+            point: point(),
+            vault: place(),
+            cluster: ClusterName::parse("orders").unwrap(),
+            target: target("orders", RECOVERY, "orders-dr"),
+            signer: keys::load_verifying(&self.keys.signing_public).unwrap().to_pem(),
+            options: serde_json::Map::new(),
+        };
+        self.assignment(name, work)
+    }
+
+    /// As the coordinator writes it.
+    pub(crate) async fn assign(&self, store: &Arc<dyn ObjectStore>, assignment: &Assignment, epoch: u32) {
+        let mut assignment = assignment.clone();
+        for _ in 1..epoch {
+            assignment.epoch = assignment.epoch.next();
+        }
+        let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
+        store
+            .put_new(&key, serde_json::to_vec(&assignment).unwrap().into())
+            .await
+            .unwrap();
+    }
+
+    /// Everything that a sealed point in the captures holds, in the order of the server's lists.
+    pub(crate) async fn contents(&self, point: &RecoveryPointId) -> Contents {
+        let captures: Arc<dyn ObjectStore> =
+            Arc::new(PrefixStore::new(Arc::clone(&self.primary_scratch), CAPTURES));
+        let signer = keys::load_verifying(&self.keys.signing_public).unwrap();
+        let opened = RecoveryPoint::open(captures, &self.application, point, &signer)
+            .await
+            .unwrap();
+        opened.verify_digests(&Silent).await.unwrap();
+        let unwrapper = PemUnwrapper::load(&self.keys.recovery_key).unwrap();
+        let readable = opened.decrypt(&unwrapper).await.unwrap();
+        readable.verify_contents(&Silent).await.unwrap();
+        let mut contents = Contents {
+            records: opened.statement().predicate.clusters.clone(),
+            keys: opened.statement().predicate.keys.len(),
+            lines: BTreeMap::new(),
+        };
+        for record in &contents.records {
+            let index = readable.index(&record.name).await.unwrap();
+            for number in index.numbers() {
+                let batch = readable.batch(&index, number).await.unwrap();
+                let name = (record.name.to_string(), batch.type_name().to_string());
+                let lines = contents.lines.entry(name).or_default();
+                lines.extend(
+                    batch
+                        .iter()
+                        .map(|(_, _, line)| String::from_utf8(line.to_vec()).unwrap()),
+                );
+            }
+        }
+        contents
+    }
+
+    /// As the coordinator does it, without its checks.
+    pub(crate) async fn move_to_vault(&self) {
+        let captures = PrefixStore::new(Arc::clone(&self.primary_scratch), CAPTURES);
+        for listed in captures.list("", None, 1000).await.unwrap() {
+            let (bytes, _) = captures.get(&listed.key).await.unwrap();
+            self.vault.put_new(&listed.key, bytes).await.unwrap();
+        }
+    }
+}
+
+fn place() -> VaultPlace {
+    VaultPlace {
+        bucket: "vault".to_owned(),
+        owner: AccountId::parse("222222222222").unwrap(),
+        region: Region::parse("eu-central-1").unwrap(),
+        prefix: String::new(),
+    }
+}
+
+/// What a point holds.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Contents {
+    pub(crate) records: Vec<ClusterRecord>,
+    pub(crate) keys: usize,
+    /// The lines of objects by cluster and type.
+    pub(crate) lines: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Contents {
+    /// Without what differs between any two captures: packs, keys and times.
+    pub(crate) fn without_packing(mut self) -> Self {
+        for record in &mut self.records {
+            record.packs.clear();
+            (record.started_at, record.finished_at) = (at(0), at(0));
+        }
+        self.keys = 0;
+        // The server computes these at each request, in an order of its own.
+        self.lines
+            .retain(|(_, type_name), _| type_name != "componentstatuses");
+        self
+    }
+}
+
+/// A clock that runs only when somebody looks at it, and counts how often.
+pub(crate) struct Stepping {
+    step: SignedDuration,
+    looks: AtomicI64,
+    /// The look at which the process of whoever looks is killed.
+    kill_at: i64,
+    pub(crate) killed: tokio::sync::Notify,
+}
+
+impl Stepping {
+    pub(crate) fn new(step: SignedDuration) -> Arc<Self> {
+        Self::killing(step, i64::MAX)
+    }
+
+    pub(crate) fn killing(step: SignedDuration, kill_at: i64) -> Arc<Self> {
+        Arc::new(Self {
+            step,
+            looks: AtomicI64::new(0),
+            kill_at,
+            killed: tokio::sync::Notify::new(),
+        })
+    }
+}
+
+impl Clock for Stepping {
+    fn now(&self) -> Timestamp {
+        let looks = self.looks.fetch_add(1, Ordering::SeqCst);
+        if looks >= self.kill_at {
+            self.killed.notify_one();
+        }
+        let passed = i32::try_from(looks).unwrap();
+        at(30) + self.step * passed
+    }
+}
+
+pub(crate) fn target(name: &str, environment: &str, cluster: &str) -> ClusterTarget {
+    ClusterTarget {
+        name: ClusterName::parse(name).unwrap(),
+        arn: Arn::cluster(&EnvironmentId::parse(environment).unwrap(), cluster).unwrap(),
+    }
+}
+
+/// One cluster, whatever its name is, whose server stands still after so many writes.
+pub(crate) struct Stalling {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) writes: u64,
+}
+
+#[async_trait]
+impl Clusters for Stalling {
+    async fn connect(&self, _: &ClusterTarget) -> Result<Api, Unreachable> {
+        let options = ConnectOptions::new(KubeconfigSource::File(self.kubeconfig.clone()), None);
+        let (api, _) = Api::connect(&options).await.unwrap();
+        Ok(StallingTransport::around(&api, self.writes))
+    }
+}
+
+/// Clusters whose kubeconfigs are at hand.
+struct ByKubeconfig(BTreeMap<String, PathBuf>);
+
+#[async_trait]
+impl Clusters for ByKubeconfig {
+    async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable> {
+        let name = target.arn.resource().rsplit('/').next().unwrap_or_default();
+        let missing = |problem| Unreachable::unavailable(AccessFinding::new(problem));
+        let file = self
+            .0
+            .get(name)
+            .ok_or_else(|| missing(Problem::new(Code::ClusterNotFound, "there is none", "")))?;
+        let options = ConnectOptions::new(KubeconfigSource::File(file.clone()), None);
+        let connected = Api::connect(&options).await;
+        connected
+            .map(|(api, _)| api)
+            .map_err(|error| missing(error.problem()))
+    }
+}

@@ -1,0 +1,233 @@
+//! Recording one shown object.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use lifeboat_translate::pointer;
+
+use super::summary::{Extra, ObjectSummary, OwnerReference, Skipped};
+use super::{PlanBuilder, needs};
+use crate::planned::StatusPlan;
+use crate::{Locator, RuleId, SourceType, ownership, prepare, skip};
+
+/// The little that is needed of an object whose whole type is not restored.
+#[derive(Deserialize)]
+pub(super) struct MetadataOnly {
+    metadata: SlimMetadata,
+}
+
+#[derive(Deserialize)]
+struct SlimMetadata {
+    name: String,
+    namespace: Option<String>,
+    uid: Option<String>,
+    labels: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(rename = "deletionTimestamp")]
+    deletion: Option<IgnoredAny>,
+}
+
+/// The depth to which serde_json reads (its recursion limit is 128, the innermost value included).
+pub(super) const DEEPEST: usize = 127;
+
+/// How deep lists and maps are nested in a JSON text.
+pub(super) fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+impl PlanBuilder {
+    pub(super) fn record_slim(&mut self, r#type: &SourceType, index: u32, rule: RuleId, slim: MetadataOnly) {
+        let SlimMetadata {
+            name,
+            namespace,
+            uid,
+            labels,
+            deletion,
+        } = slim.metadata;
+        let taken = self.takes(
+            r#type,
+            namespace.as_deref(),
+            &name,
+            Some(&labels.unwrap_or_default()),
+        );
+        let namespace = self.intern(namespace.as_deref());
+        if !taken {
+            self.leave_out((index, namespace, name.into()), uid.as_deref());
+            return;
+        }
+        let rule = if deletion.is_some() {
+            RuleId::Terminating
+        } else {
+            rule
+        };
+        self.skipped.push(Skipped {
+            r#type: index,
+            namespace,
+            name: name.into(),
+            uid: uid.unwrap_or_default().into(),
+            rule,
+            detail: None,
+        });
+    }
+
+    fn leave_out(&mut self, known: super::Known, uid: Option<&str>) {
+        self.unselected.insert(known);
+        if let Some(uid) = uid {
+            self.unselected_uids.insert(uid.into());
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        r#type: &SourceType,
+        index: u32,
+        locator: Locator,
+        name: &str,
+        object: Value,
+    ) {
+        let namespace_text = pointer::text(&object, "/metadata/namespace").map(str::to_owned);
+        let namespace = self.intern(namespace_text.as_deref());
+        let uid: Box<str> = pointer::text(&object, "/metadata/uid").unwrap_or_default().into();
+        let labels = prepare::labels(&object);
+        let skip = skip::object(r#type, namespace.as_deref(), name, &labels, &object);
+        self.learn(
+            r#type,
+            namespace.as_deref(),
+            name,
+            &object,
+            skip.as_ref().map(|(rule, _)| *rule),
+        );
+        if !self.takes(r#type, namespace.as_deref(), name, Some(&labels)) {
+            self.leave_out((index, namespace, name.into()), Some(&uid));
+            return;
+        }
+        if let Some((rule, detail)) = skip {
+            let detail = detail.map(String::into_boxed_str);
+            let name = name.into();
+            self.skipped.push(Skipped {
+                r#type: index,
+                namespace,
+                name,
+                uid,
+                rule,
+                detail,
+            });
+            return;
+        }
+        let prepared = match prepare::prepare(&self.settings, r#type, object) {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                self.note_patch_use(&[fault.patch]);
+                let source = self.source_ref(index, namespace.as_deref(), name);
+                self.patch_faults.push((source, fault));
+                return;
+            }
+        };
+        self.note_patch_use(&prepared.patches);
+        if prepared.ending.is_some_and(|ending| ending.expires) {
+            let (rule, detail) = (RuleId::FinishedJobExpires, None);
+            self.skipped.push(Skipped {
+                r#type: index,
+                namespace,
+                name: name.into(),
+                uid,
+                rule,
+                detail,
+            });
+            return;
+        }
+        let leftovers = self.settings.namespaces.residual_references(&prepared.body, 5);
+        let drops_status_owner =
+            !prepared.wants_status && prepared.managed_fields.iter().any(ownership::is_of_status);
+        let entries = ownership::entries(prepared.managed_fields, prepared.wants_status);
+        self.items.push(ObjectSummary {
+            r#type: index,
+            locator,
+            namespace,
+            name: name.into(),
+            uid,
+            digest: self.settings.redactor.bytes(&prepared.body),
+            ownership: ownership::decide(&entries, &prepared.body),
+            drops_status_owner,
+            status: match (
+                &prepared.status,
+                prepared.wants_status || prepared.ending.is_some(),
+            ) {
+                (None, _) => None,
+                (Some(_), true) => Some(StatusPlan::Restore),
+                (Some(_), false) => Some(StatusPlan::Drop),
+            },
+            finished: prepared.ending.is_some(),
+            owners: prepared.owners.iter().filter_map(OwnerReference::read).collect(),
+            needs: needs::of(&r#type.resource, &prepared.body),
+            extra: Extra::of(&r#type.resource, &prepared.body, prepared.status.as_ref()).map(Box::new),
+            changes: prepared.changes.into_boxed_slice(),
+            leftovers: leftovers.into_boxed_slice(),
+        });
+    }
+
+    fn note_patch_use(&mut self, patches: &[u32]) {
+        for index in patches {
+            if let Some(uses) = usize::try_from(*index)
+                .ok()
+                .and_then(|i| self.patch_uses.get_mut(i))
+            {
+                *uses += 1;
+            }
+        }
+    }
+
+    /// What other objects' plans need to know about this one, selected or not.
+    fn learn(
+        &mut self,
+        r#type: &SourceType,
+        namespace: Option<&str>,
+        name: &str,
+        object: &Value,
+        skip: Option<RuleId>,
+    ) {
+        match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
+            (super::crds::GROUP, super::crds::RESOURCE) => {
+                if let Some(facts) = super::crds::CrdFacts::read(name, object) {
+                    self.crds
+                        .insert((facts.group.clone(), facts.resource.clone()), facts);
+                }
+            }
+            ("", "namespaces") => {
+                let interned = self.intern(Some(name));
+                if let (Some(RuleId::Terminating), Some(namespace)) = (skip, interned) {
+                    self.terminating.insert(namespace);
+                }
+            }
+            ("", "services") => {
+                if namespace == Some("default") && name == "kubernetes" {
+                    self.first_addresses = pointer::list(object, "/spec/clusterIPs")
+                        .filter_map(|ip| ip.as_str()?.parse().ok())
+                        .collect();
+                }
+                let selects = object
+                    .pointer("/spec/selector")
+                    .and_then(Value::as_object)
+                    .is_some_and(|selector| !selector.is_empty());
+                if let (true, Some(namespace)) = (selects, self.intern(namespace)) {
+                    self.selecting.insert((namespace, name.into()));
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the draft keeps of an object: enough to plan it, and small, because there may be 300,000.
+
+use std::sync::Arc;
+
+use lifeboat_model::ResourceType;
+use lifeboat_translate::pointer;
+use serde_json::Value;
+
+use super::needs::Needed;
+use crate::planned::{Ownership, PlannedChange, StatusPlan};
+use crate::prepare::Bound;
+use crate::{Locator, RuleId};
+
+/// An object that may be planned.
+#[derive(Debug)]
+pub(crate) struct ObjectSummary {
+    pub(crate) r#type: u32,
+    pub(crate) locator: Locator,
+    pub(crate) namespace: Option<Arc<str>>,
+    pub(crate) name: Box<str>,
+    pub(crate) uid: Box<str>,
+    pub(crate) digest: [u8; 32],
+    pub(crate) ownership: Ownership,
+    pub(crate) drops_status_owner: bool,
+    /// None where there was no status.
+    pub(crate) status: Option<StatusPlan>,
+    /// Whether it is a finished Job.
+    pub(crate) finished: bool,
+    pub(crate) owners: Box<[OwnerReference]>,
+    pub(crate) needs: Box<[Needed]>,
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) changes: Box<[PlannedChange]>,
+    pub(crate) leftovers: Box<[String]>,
+}
+
+/// An object that is not restored.
+#[derive(Debug)]
+pub(crate) struct Skipped {
+    pub(crate) r#type: u32,
+    pub(crate) namespace: Option<Arc<str>>,
+    pub(crate) name: Box<str>,
+    pub(crate) uid: Box<str>,
+    pub(crate) rule: RuleId,
+    pub(crate) detail: Option<Box<str>>,
+}
+
+/// A captured owner reference.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnerReference {
+    pub(crate) api_version: Box<str>,
+    pub(crate) kind: Box<str>,
+    pub(crate) name: Box<str>,
+    pub(crate) uid: Box<str>,
+    pub(crate) controller: Option<bool>,
+    pub(crate) block_owner_deletion: Option<bool>,
+}
+
+impl OwnerReference {
+    pub(crate) fn read(reference: &Value) -> Option<Self> {
+        let text = |name: &str| reference.get(name).and_then(Value::as_str).map(Into::into);
+        let flag = |name: &str| reference.get(name).and_then(Value::as_bool);
+        Some(Self {
+            api_version: text("apiVersion")?,
+            kind: text("kind")?,
+            name: text("name")?,
+            uid: text("uid")?,
+            controller: flag("controller"),
+            block_owner_deletion: flag("blockOwnerDeletion"),
+        })
+    }
+
+    pub(crate) fn group(&self) -> &str {
+        self.api_version.rsplit_once('/').map_or("", |(group, _)| group)
+    }
+}
+
+/// What only some types need.
+#[derive(Debug)]
+pub(crate) enum Extra {
+    /// A Service.
+    Service(Addresses),
+    /// The `secrets` of a ServiceAccount.
+    AccountSecrets(Vec<Value>),
+    /// A webhook configuration, for the lint.
+    Webhooks(Vec<Webhook>),
+    /// A volume that is or was tied to a claim.
+    Bound(Bound),
+}
+
+/// What a Service holds of the cluster's ranges.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Addresses {
+    pub(crate) cluster_ips: Vec<String>,
+    pub(crate) families: Vec<String>,
+    pub(crate) policy: String,
+    /// Path and number of each node port.
+    pub(crate) node_ports: Vec<(String, u16)>,
+    pub(crate) is_dns: bool,
+    pub(crate) load_balancer: bool,
+}
+
+/// A webhook of a planned configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Webhook {
+    pub(crate) name: String,
+    pub(crate) fails_closed: bool,
+    pub(crate) backend: Option<(String, String)>,
+}
+
+impl Extra {
+    pub(crate) fn of(r#type: &ResourceType, body: &Value, status: Option<&Value>) -> Option<Self> {
+        match (r#type.group.as_str(), r#type.resource.as_str()) {
+            ("", "services") => Some(Self::Service(Addresses::read(body))),
+            ("", "persistentvolumes") => Bound::read(body, status).map(Self::Bound),
+            ("", "serviceaccounts") => {
+                let secrets: Vec<Value> = pointer::list(body, "/secrets").cloned().collect();
+                (!secrets.is_empty()).then_some(Self::AccountSecrets(secrets))
+            }
+            (
+                "admissionregistration.k8s.io",
+                "validatingwebhookconfigurations" | "mutatingwebhookconfigurations",
+            ) => Some(Self::Webhooks(webhooks(body))),
+            _ => None,
+        }
+    }
+}
+
+/// The webhooks of a configuration.
+pub(crate) fn webhooks(configuration: &Value) -> Vec<Webhook> {
+    pointer::list(configuration, "/webhooks")
+        .map(|webhook| {
+            let text = |path| pointer::text(webhook, path).map(str::to_owned);
+            Webhook {
+                name: text("/name").unwrap_or_default(),
+                fails_closed: pointer::text(webhook, "/failurePolicy") != Some("Ignore"),
+                backend: text("/clientConfig/service/namespace").zip(text("/clientConfig/service/name")),
+            }
+        })
+        .collect()
+}
+
+impl Addresses {
+    fn read(body: &Value) -> Self {
+        let texts = |path: &str| -> Vec<String> {
+            pointer::list(body, path)
+                .filter_map(|v| v.as_str().map(str::to_owned))
+                .collect()
+        };
+        let port = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|p| u16::try_from(p).ok())
+                .filter(|p| *p != 0)
+        };
+        let mut node_ports: Vec<(String, u16)> = pointer::list(body, "/spec/ports")
+            .enumerate()
+            .filter_map(|(index, p)| {
+                Some((format!("/spec/ports/{index}/nodePort"), port(p.get("nodePort")?)?))
+            })
+            .collect();
+        if let Some(health) = body.pointer("/spec/healthCheckNodePort").and_then(port) {
+            node_ports.push(("/spec/healthCheckNodePort".to_owned(), health));
+        }
+        let mut cluster_ips = texts("/spec/clusterIPs");
+        if cluster_ips.is_empty() {
+            cluster_ips.extend(pointer::text(body, "/spec/clusterIP").map(str::to_owned));
+        }
+        cluster_ips.retain(|ip| !ip.is_empty() && ip != "None");
+        let word = |path| pointer::text(body, path).unwrap_or_default();
+        Self {
+            cluster_ips,
+            families: texts("/spec/ipFamilies"),
+            policy: word("/spec/ipFamilyPolicy").to_owned(),
+            node_ports,
+            is_dns: word("/metadata/namespace") == "kube-system"
+                && (word("/metadata/name") == "kube-dns" || word("/metadata/labels/k8s-app") == "kube-dns"),
+            load_balancer: word("/spec/type") == "LoadBalancer",
+        }
+    }
+}

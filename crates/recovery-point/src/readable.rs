@@ -1,0 +1,264 @@
+//! A recovery point whose data keys are at hand: the index, frames by ranged reads, whole streams of
+//! objects, and the check of all contents.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt};
+use lifeboat_format::manifest::{PackRecord, PackRecordKind};
+use lifeboat_format::{
+    DataKey, Frame, FrameOpener, FrameRef, PackError, PackReader, PackSummary, read_index,
+};
+use lifeboat_model::ClusterName;
+use zeroize::Zeroizing;
+
+use crate::point::{PointError, RecoveryPoint};
+use crate::progress::{Progress, Work};
+use lifeboat_store::ports::KeyUnwrapper;
+
+mod contents;
+mod index;
+
+pub use contents::ContentsReport;
+pub use index::{Index, IndexedFrame, ObjectBatch, ObjectLocation};
+
+/// How many frames are read ahead of the one that is used.
+const FRAMES_AHEAD: usize = 3;
+
+/// A recovery point that can be read.
+pub struct ReadablePoint {
+    point: RecoveryPoint,
+    keys: BTreeMap<String, DataKey>,
+}
+
+impl std::fmt::Debug for ReadablePoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ReadablePoint({:?}, [redacted])", self.point)
+    }
+}
+
+/// What reading a pack can meet: the pack's own errors, and those of whoever takes its frames.
+enum Failure {
+    Pack(PackError),
+    Point(PointError),
+}
+
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        Self::Pack(error)
+    }
+}
+
+impl ReadablePoint {
+    pub(crate) async fn decrypt(
+        point: RecoveryPoint,
+        unwrapper: &dyn KeyUnwrapper,
+    ) -> Result<Self, PointError> {
+        let mut keys = BTreeMap::new();
+        for record in &point.statement().predicate.keys {
+            let key = unwrapper
+                .unwrap_key(&record.key())
+                .await
+                .map_err(|source| PointError::Key {
+                    point: point.point().clone(),
+                    source,
+                })?;
+            keys.insert(record.id.clone(), key);
+        }
+        Ok(Self { point, keys })
+    }
+
+    /// The point, locked.
+    #[must_use]
+    pub fn point(&self) -> &RecoveryPoint {
+        &self.point
+    }
+
+    /// The key of the digests that stand for this point's values ([`DataKey::redaction_key`] of the
+    /// point's first data key). A point without a data key has no objects, so nothing is hidden by the
+    /// fixed key that stands for it.
+    #[must_use]
+    pub fn redaction_key(&self) -> Zeroizing<[u8; 32]> {
+        match self.keys.first_key_value() {
+            Some((_, key)) => key.redaction_key(),
+            None => Zeroizing::new([0; 32]),
+        }
+    }
+
+    /// Reads the whole index of a cluster into memory: some 200 bytes for each object.
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the reason.
+    pub async fn index(&self, cluster: &ClusterName) -> Result<Index, PointError> {
+        self.index_with(cluster, &crate::progress::Silent).await
+    }
+
+    /// As [`ReadablePoint::index`], watched.
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the reason.
+    pub async fn index_with(
+        &self,
+        cluster: &ClusterName,
+        progress: &dyn Progress,
+    ) -> Result<Index, PointError> {
+        let record = self.point.cluster(cluster)?;
+        let packs = || record.packs.iter().filter(|p| p.kind == PackRecordKind::Index);
+        progress.begin(Work::ReadIndex, packs().map(|p| p.bytes).sum());
+        let mut frames = Vec::new();
+        for pack in packs() {
+            self.read_pack(pack, progress, &mut |frame| {
+                for group in read_index(frame.plaintext, &pack.name) {
+                    let (frame, entries) = group.map_err(|source| PointError::Index {
+                        point: self.point.pack_owner(pack).clone(),
+                        name: pack.name.clone(),
+                        source,
+                    })?;
+                    frames.push(IndexedFrame { frame, entries });
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        progress.end(Work::ReadIndex);
+        Ok(Index::new(frames))
+    }
+
+    /// Reads one frame with one ranged read and decrypts it: lines of JSON, each an object.
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the reason.
+    pub async fn read_frame(&self, frame: &FrameRef) -> Result<Bytes, PointError> {
+        let pack = self.pack(frame)?;
+        let location = frame.location;
+        let end = location.offset.saturating_add(u64::from(location.length));
+        let bytes = self.point.read(pack, location.offset..end).await?;
+        let fail = |source| self.pack_error(pack, source);
+        let opener = FrameOpener::new(
+            pack.kind.into(),
+            self.key(pack)?,
+            self.point.pack_owner(pack),
+            &pack.name,
+        )
+        .map_err(fail)?;
+        let plaintext = opener.open(location, &bytes).map_err(fail)?;
+        Ok(plaintext.into())
+    }
+
+    /// Reads one frame of an index, and checks each object in it against the index.
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the reason.
+    pub async fn batch<'a>(&self, index: &'a Index, number: u32) -> Result<ObjectBatch<'a>, PointError> {
+        let indexed = index.frame(number).ok_or_else(|| PointError::Contents {
+            point: self.point.point().clone(),
+            name: "the index".to_owned(),
+            what: format!("there is no frame {number}"),
+        })?;
+        let plaintext = self.read_frame(&indexed.frame).await?;
+        ObjectBatch::check(number, indexed, plaintext)
+            .map_err(|what| self.contents_error(&indexed.frame, what))
+    }
+
+    /// Streams the objects of these frames (numbers of the index), in the given order, each checked
+    /// against the index. A few frames are held in memory.
+    pub fn objects<'a, N>(
+        &'a self,
+        index: &'a Index,
+        numbers: N,
+    ) -> impl Stream<Item = Result<ObjectBatch<'a>, PointError>> + 'a
+    where
+        N: IntoIterator<Item = u32>,
+        N::IntoIter: 'a,
+    {
+        stream::iter(numbers)
+            .map(move |number| self.batch(index, number))
+            .buffered(FRAMES_AHEAD)
+    }
+
+    /// Decrypts everything and checks every object against the index, the index against the packs, and
+    /// the counts against the manifest.
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the first thing that does not fit.
+    pub async fn verify_contents(&self, progress: &dyn Progress) -> Result<ContentsReport, PointError> {
+        contents::verify(self, progress).await
+    }
+
+    /// Reads a whole pack in order, handing on each frame once it was authenticated, and checks at the
+    /// end that the file was whole and the one that was signed.
+    async fn read_pack(
+        &self,
+        pack: &PackRecord,
+        progress: &dyn Progress,
+        on_frame: &mut (dyn FnMut(Frame<'_>) -> Result<(), PointError> + Send),
+    ) -> Result<(), PointError> {
+        progress.file(pack.name.as_str());
+        let fail = |source| self.pack_error(pack, source);
+        let mut reader = PackReader::new(
+            pack.kind.into(),
+            self.key(pack)?,
+            self.point.pack_owner(pack),
+            &pack.name,
+        )
+        .map_err(fail)?;
+        let mut pieces = std::pin::pin!(self.point.pieces(pack));
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            let pushed = reader.push(&piece, |frame| on_frame(frame).map_err(Failure::Point));
+            match pushed {
+                Ok(()) => {}
+                Err(Failure::Pack(source)) => return Err(fail(source)),
+                Err(Failure::Point(error)) => return Err(error),
+            }
+            progress.advance(piece.len() as u64);
+        }
+        let PackSummary { sha256, frames, .. } = reader.finish().map_err(fail)?;
+        self.point.check_digest(pack, sha256)?;
+        if frames != pack.frames {
+            return Err(PointError::Contents {
+                point: self.point.pack_owner(pack).clone(),
+                name: pack.name.to_string(),
+                what: format!("it has {frames} frames; the manifest says {}", pack.frames),
+            });
+        }
+        Ok(())
+    }
+
+    /// The record of the pack that holds a frame.
+    fn pack(&self, frame: &FrameRef) -> Result<&PackRecord, PointError> {
+        self.point
+            .files()
+            .find(|pack| pack.name == frame.pack && pack.kind == PackRecordKind::Objects)
+            .ok_or_else(|| {
+                self.contents_error(
+                    frame,
+                    "the index names a pack that the manifest does not".to_owned(),
+                )
+            })
+    }
+
+    fn key(&self, pack: &PackRecord) -> Result<&DataKey, PointError> {
+        self.keys.get(&pack.key).ok_or_else(|| PointError::Contents {
+            point: self.point.point().clone(),
+            name: pack.name.to_string(),
+            what: format!("its key {} is not in the manifest", pack.key),
+        })
+    }
+
+    fn pack_error(&self, pack: &PackRecord, source: PackError) -> PointError {
+        PointError::Pack {
+            point: self.point.pack_owner(pack).clone(),
+            name: pack.name.clone(),
+            source,
+        }
+    }
+
+    fn contents_error(&self, frame: &FrameRef, what: String) -> PointError {
+        PointError::Contents {
+            point: self.point.point().clone(),
+            name: frame.pack.to_string(),
+            what: format!("frame {}: {what}", frame.location.frame),
+        }
+    }
+}

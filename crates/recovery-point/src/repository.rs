@@ -1,0 +1,307 @@
+//! The recovery points of an application: listed, found, opened, and rubbish removed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lifeboat_format::manifest::Completeness;
+use lifeboat_format::{Sha256, Statement, VerifyingKey};
+use lifeboat_model::{ApplicationName, ClusterName, Problem, RecoveryPointId};
+use serde::Serialize;
+
+use crate::layout::{self, manifest_key, point_prefix, points_prefix};
+use crate::point::{PointError, RecoveryPoint, read_manifest};
+use lifeboat_store::listing::delete_all;
+use lifeboat_store::ports::{Clock, ObjectStore, Randomness, RunLock, StoreError};
+
+/// The recovery points of one application in a store. Clones share the store.
+#[derive(Clone)]
+pub struct PointRepository {
+    store: Arc<dyn ObjectStore>,
+    application: ApplicationName,
+}
+
+/// Which of several points is meant by "the latest".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latest {
+    /// The newest, whatever it holds.
+    Newest,
+    /// The newest that is Complete.
+    Complete,
+}
+
+/// A point in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PointSummary {
+    /// Its id, the name of its folder.
+    pub point: RecoveryPointId,
+    /// What its manifest says, or why it cannot be believed.
+    pub state: PointState,
+}
+
+/// Whether a point's manifest can be believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum PointState {
+    /// The signature fits the pinned key, and this is what was signed. The files were not looked at.
+    Signed {
+        /// When the point was made.
+        created_at: Timestamp,
+        /// Whether everything that was asked for is in it.
+        completeness: Completeness,
+        /// The size of all its files, those of earlier points included.
+        bytes: u64,
+        /// The digest of the manifest.
+        manifest: Sha256,
+        /// What it holds.
+        clusters: Vec<ClusterSummary>,
+    },
+    /// The manifest is there and cannot be believed.
+    Refused {
+        /// Why, and what to do.
+        problem: Problem,
+    },
+}
+
+/// A cluster of a point in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterSummary {
+    /// Its name.
+    pub name: ClusterName,
+    /// How many objects.
+    pub objects: u64,
+    /// The size of their lines.
+    pub bytes: u64,
+    /// How many types or groups are missing.
+    pub missing: u64,
+}
+
+/// What a clean-up removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// The unfinished points.
+    pub points: Vec<RecoveryPointId>,
+    /// How many files they held.
+    pub files: u64,
+}
+
+impl PointRepository {
+    /// The vault of an application. Nothing is read or made.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>, application: ApplicationName) -> Self {
+        Self { store, application }
+    }
+
+    /// The application.
+    #[must_use]
+    pub fn application(&self) -> &ApplicationName {
+        &self.application
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The ids of all points, oldest first: every folder that has a manifest, believable or not.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn ids(&self) -> Result<Vec<RecoveryPointId>, PointError> {
+        let mut ids = Vec::new();
+        for id in self.folders().await? {
+            if self.has_manifest(&id).await? {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The id for a point that begins now. It sorts behind every point and every remains of one that
+    /// are there, also when the clock went back: otherwise the newest point would not be the latest.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn next_id(
+        &self,
+        clock: &dyn Clock,
+        ids: &dyn Randomness,
+    ) -> Result<RecoveryPointId, PointError> {
+        let newest = self.folders().await?.pop();
+        Ok(layout::point_id_after(newest.as_ref(), clock, ids))
+    }
+
+    /// All points, oldest first. One whose manifest cannot be believed is listed with the reason.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn points(&self, key: &VerifyingKey) -> Result<Vec<PointSummary>, PointError> {
+        let mut points = Vec::new();
+        for point in self.folders().await? {
+            let state = match self.statement(&point, key).await {
+                Ok((statement, manifest)) => signed(&statement, manifest),
+                Err(PointError::NotFound { .. }) => continue,
+                Err(PointError::Store { source }) => return Err(PointError::Store { source }),
+                Err(error) => PointState::Refused {
+                    problem: error.problem(),
+                },
+            };
+            points.push(PointSummary { point, state });
+        }
+        Ok(points)
+    }
+
+    /// The id of the latest point; none where there is no such point.
+    ///
+    /// A newer point that cannot be believed is not passed over in silence: its id is the answer, and
+    /// opening it tells why it is refused.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn latest(
+        &self,
+        which: Latest,
+        key: &VerifyingKey,
+    ) -> Result<Option<RecoveryPointId>, PointError> {
+        for point in self.folders().await?.into_iter().rev() {
+            match which {
+                Latest::Newest => {
+                    if self.has_manifest(&point).await? {
+                        return Ok(Some(point));
+                    }
+                }
+                Latest::Complete => match self.statement(&point, key).await {
+                    Ok((statement, _)) if statement.predicate.completeness == Completeness::Partial => {}
+                    Err(PointError::NotFound { .. }) => {}
+                    Err(PointError::Store { source }) => return Err(PointError::Store { source }),
+                    Ok(_) | Err(_) => return Ok(Some(point)),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds the point that a user means: `latest`, `latest-complete`, an id, or the beginning of one.
+    ///
+    /// # Errors
+    /// [`PointError::NotFound`], [`PointError::Ambiguous`].
+    pub async fn resolve(&self, wanted: &str, key: &VerifyingKey) -> Result<RecoveryPointId, PointError> {
+        let not_found = || PointError::NotFound {
+            application: self.application.clone(),
+            wanted: wanted.to_owned(),
+        };
+        let latest = match wanted {
+            "latest" => Some(Latest::Newest),
+            "latest-complete" => Some(Latest::Complete),
+            _ => None,
+        };
+        if let Some(which) = latest {
+            return self.latest(which, key).await?.ok_or_else(not_found);
+        }
+        let mut candidates = self.ids().await?;
+        candidates.retain(|id| !wanted.is_empty() && id.as_str().starts_with(wanted));
+        match candidates.len() {
+            0 => Err(not_found()),
+            1 => Ok(candidates.remove(0)),
+            _ => Err(PointError::Ambiguous {
+                application: self.application.clone(),
+                wanted: wanted.to_owned(),
+                candidates,
+            }),
+        }
+    }
+
+    /// Opens a point; see [`RecoveryPoint::open`].
+    ///
+    /// # Errors
+    /// [`PointError`] names the file and the reason.
+    pub async fn open(
+        &self,
+        point: &RecoveryPointId,
+        key: &VerifyingKey,
+    ) -> Result<RecoveryPoint, PointError> {
+        RecoveryPoint::open(Arc::clone(&self.store), &self.application, point, key).await
+    }
+
+    /// Removes what crashed runs left: folders of points without a manifest. The lock proves that none
+    /// of them is being written.
+    ///
+    /// # Errors
+    /// [`PointError::OtherLock`], or where the store fails.
+    pub async fn prune_incomplete(&self, lock: &dyn RunLock) -> Result<Removed, PointError> {
+        if *lock.application() != self.application {
+            return Err(PointError::OtherLock {
+                application: self.application.clone(),
+                held: lock.application().clone(),
+            });
+        }
+        let mut removed = Removed::default();
+        for point in self.folders().await? {
+            if !self.has_manifest(&point).await? {
+                removed.files += delete_all(self.store.as_ref(), &point_prefix(&self.application, &point))
+                    .await
+                    .map_err(|source| PointError::Store { source })?;
+                removed.points.push(point);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Every folder that is named as a point, oldest first. Others were not made by Lifeboat and are
+    /// left alone.
+    async fn folders(&self) -> Result<Vec<RecoveryPointId>, PointError> {
+        let folders = self
+            .store
+            .list_folders(&points_prefix(&self.application))
+            .await
+            .map_err(|source| PointError::Store { source })?;
+        Ok(folders
+            .into_iter()
+            .filter_map(|name| RecoveryPointId::parse(name).ok())
+            .collect())
+    }
+
+    async fn has_manifest(&self, point: &RecoveryPointId) -> Result<bool, PointError> {
+        match self.store.head(&manifest_key(&self.application, point)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(source) => Err(PointError::Store { source }),
+        }
+    }
+
+    /// Reads and verifies the manifest alone.
+    async fn statement(
+        &self,
+        point: &RecoveryPointId,
+        key: &VerifyingKey,
+    ) -> Result<(Statement, Sha256), PointError> {
+        read_manifest(self.store.as_ref(), &self.application, point, key).await
+    }
+}
+
+fn signed(statement: &Statement, manifest: Sha256) -> PointState {
+    let predicate = &statement.predicate;
+    PointState::Signed {
+        created_at: predicate.created_at,
+        completeness: predicate.completeness,
+        bytes: predicate
+            .clusters
+            .iter()
+            .flat_map(|c| &c.packs)
+            .map(|p| p.bytes)
+            .sum(),
+        manifest,
+        clusters: predicate
+            .clusters
+            .iter()
+            .map(|cluster| ClusterSummary {
+                name: cluster.name.clone(),
+                objects: cluster.objects,
+                bytes: cluster.bytes,
+                missing: cluster.missing.len() as u64,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,501 @@
+//! EKS clusters, the roles of delegates, and an administrator with a shell. Coordinator and delegates run here, with
+//! buckets in memory: what they know of clusters they know from EKS, STS and the API servers.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_aws::AwsContext;
+use lifeboat_coordinator::state::Notice;
+use lifeboat_coordinator::tick::{Notifier, Ports};
+use lifeboat_coordinator::{State, document_key, state_key, tick};
+use lifeboat_delegate::clusters::Eks;
+use lifeboat_delegate::work::SidePorts;
+use lifeboat_delegate::{Deadline, Delegate};
+use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
+use lifeboat_jobs::VaultPlace;
+use lifeboat_local::{Cluster, Credentials, LocalAws, LocalAwsOptions, ensure_aws_client};
+use lifeboat_model::environment::{
+    DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, delegate_key, environment_key,
+};
+use lifeboat_model::request::Request;
+use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Issue, Side};
+use lifeboat_store::memory::MemoryStore;
+use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_system::{SystemClock, SystemRandomness};
+use serde_json::{Value, json};
+
+pub(super) const PRIMARY: &str = "111111111111-eu-west-1";
+pub(super) const RECOVERY: &str = "222222222222-eu-central-1";
+
+/// A control plane starts in seconds; several that share a machine with a compiler need longer.
+const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
+
+/// How long an API server may remember who somebody was.
+const REMEMBERED: Duration = Duration::from_millis(1200);
+
+/// A clock that goes on when it is told to.
+struct Hands(Mutex<Timestamp>);
+
+/// Noon of today: the minutes of a test would else come past midnight where it is begun late, and a daily backup with
+/// them.
+fn noon() -> Timestamp {
+    let day = SignedDuration::from_hours(24).as_secs();
+    let seconds = SystemClock.now().as_second() / day * day + day / 2;
+    Timestamp::from_second(seconds).unwrap()
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// Issues are looked up in the state.
+struct Silence;
+
+#[async_trait]
+impl Notifier for Silence {
+    async fn notify(&self, _: &Notice) -> bool {
+        true
+    }
+}
+
+/// The administrator of an account, with a shell.
+pub(super) struct Shell {
+    credentials: Credentials,
+    endpoint: String,
+    region: String,
+    home: PathBuf,
+    path: String,
+}
+
+impl Shell {
+    /// Runs what somebody pastes; gives what it printed.
+    pub(super) fn run(&self, line: &str) -> String {
+        let output = self.command(line).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}\n{told}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same for what must fail; gives what it said.
+    pub(super) fn fails(&self, line: &str) -> String {
+        let output = self.command(line).output().unwrap();
+        assert!(!output.status.success(), "{line} did not fail");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Whether a line does what it says.
+    pub(super) fn succeeds(&self, line: &str) -> bool {
+        self.command(line).output().unwrap().status.success()
+    }
+
+    pub(super) fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.run(line)).unwrap()
+    }
+
+    /// The same shell with the keys of a session of a role.
+    pub(super) fn assume(&self, role: &str, session: &str) -> Self {
+        let assumed = self.json(&format!(
+            "aws sts assume-role --role-arn {role} --role-session-name {session}"
+        ));
+        let text = |name: &str| assumed["Credentials"][name].as_str().unwrap().to_owned();
+        Self {
+            credentials: Credentials {
+                access_key_id: text("AccessKeyId"),
+                secret_access_key: text("SecretAccessKey"),
+                session_token: Some(text("SessionToken")),
+            },
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            home: self.home.clone(),
+            path: self.path.clone(),
+        }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", line])
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", &self.home)
+            .env("KUBERC", "off")
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_DEFAULT_REGION", &self.region)
+            .env("AWS_DEFAULT_OUTPUT", "json")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .envs(self.credentials.variables())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A role that this account's administrators may assume, without permissions.
+    pub(super) fn role(&self, account: &str, name: &str) -> String {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}, "Action": "sts:AssumeRole",
+        }]});
+        let created = self.json(&format!(
+            "aws iam create-role --role-name {name} --assume-role-policy-document '{trust}'"
+        ));
+        created["Role"]["Arn"].as_str().unwrap().to_owned()
+    }
+}
+
+/// One side of the application: its environment, its administrator and its buckets.
+pub(super) struct Here {
+    pub(super) environment: EnvironmentId,
+    pub(super) shell: Shell,
+    pub(super) role: Arn,
+    scratch: Arc<dyn ObjectStore>,
+    context: AwsContext,
+    side: Side,
+}
+
+/// Everything.
+pub(super) struct Environment {
+    pub(super) primary: Here,
+    pub(super) recovery: Here,
+    pub(super) vault: Arc<dyn ObjectStore>,
+    state: Arc<dyn ObjectStore>,
+    clock: Arc<Hands>,
+    keys: keys::KeyFiles,
+    runtime: tokio::runtime::Runtime,
+    pub(super) aws: LocalAws,
+    _folder: tempfile::TempDir,
+}
+
+impl Environment {
+    /// Two accounts with the roles of delegates, which may do nothing yet, and no cluster.
+    pub(super) fn set() -> Self {
+        let aws = LocalAws::start(&LocalAwsOptions {
+            controllers: false,
+            ..LocalAwsOptions::default()
+        })
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys::generate(&folder.path().join("keys")).unwrap();
+        let here = |environment: &str, side| Here::set(&aws, &folder, environment, side);
+        let stage = Self {
+            primary: here(PRIMARY, Side::Primary),
+            recovery: here(RECOVERY, Side::Recovery),
+            vault: Arc::new(MemoryStore::new()),
+            state: Arc::new(MemoryStore::new()),
+            clock: Arc::new(Hands(Mutex::new(noon()))),
+            keys,
+            runtime: tokio::runtime::Runtime::new().unwrap(),
+            aws,
+            _folder: folder,
+        };
+        stage.provide_kubectl();
+        stage
+    }
+
+    /// kubectl by its name, as a user has it.
+    fn provide_kubectl(&self) {
+        let program = lifeboat_local::ensure_programs().unwrap();
+        for here in [&self.primary, &self.recovery] {
+            let file = here.shell.home.join("kubectl");
+            let text = format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", program.display());
+            std::fs::write(&file, text).unwrap();
+            let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&file, executable).unwrap();
+        }
+    }
+
+    fn here(&self, side: Side) -> &Here {
+        match side {
+            Side::Primary => &self.primary,
+            Side::Recovery => &self.recovery,
+        }
+    }
+
+    /// Begins a cluster of which its creator is the administrator.
+    pub(super) fn create(&self, side: Side, name: &str, mode: &str, tags: &str) {
+        let here = self.here(side);
+        here.shell.run(&format!(
+            "aws eks create-cluster --name {name} --role-arn arn:aws:iam::{}:role/eks {tags} \
+             --resources-vpc-config subnetIds=subnet-1,subnet-2 \
+             --access-config authenticationMode={mode},bootstrapClusterCreatorAdminPermissions=true",
+            here.environment.account
+        ));
+    }
+
+    /// Waits for a cluster; gives its control plane.
+    pub(super) fn active(&self, side: Side, name: &str) -> Arc<Cluster> {
+        let (here, began) = (self.here(side), Instant::now());
+        loop {
+            let described = here
+                .shell
+                .json(&format!("aws eks describe-cluster --name {name}"));
+            match described["cluster"]["status"].as_str().unwrap() {
+                "ACTIVE" => break,
+                "CREATING" => assert!(began.elapsed() < CLUSTERS_WITHIN, "{described}"),
+                _ => panic!("{described}"),
+            }
+        }
+        self.aws.cluster(here.environment.account.as_str(), name).unwrap()
+    }
+
+    /// Makes an application known, and its delegates.
+    pub(super) fn put(&self, document: &Value, sides: &[Side]) -> ApplicationName {
+        let application = ApplicationName::parse(document["name"].as_str().unwrap()).unwrap();
+        let now = self.clock.now();
+        self.runtime.block_on(async {
+            let bytes = document.to_string();
+            self.state
+                .put_new(&document_key(&application), bytes.into())
+                .await
+                .unwrap();
+            for side in sides {
+                let here = self.here(*side);
+                let delegate = DelegateRegistration {
+                    format: FORMAT,
+                    application: application.clone(),
+                    environment: here.environment.clone(),
+                    side: *side,
+                    function: here.function(&application),
+                    role: here.role.clone(),
+                    version: "0".to_owned(),
+                    registered_at: now,
+                };
+                let bytes = serde_json::to_vec(&delegate).unwrap();
+                here.scratch
+                    .put_new(&delegate_key(&application), bytes.into())
+                    .await
+                    .unwrap();
+            }
+            for side in [Side::Primary, Side::Recovery] {
+                let here = self.here(side);
+                let (signing, recovery) = match side {
+                    Side::Primary => (Some(self.keys.signing_public.as_path()), None),
+                    Side::Recovery => (None, Some(self.keys.recovery_public.as_path())),
+                };
+                let registered = |path: &std::path::Path| RegisteredKey {
+                    arn: Arn::parse(format!(
+                        "arn:aws:kms:{}:{}:key/1",
+                        here.environment.region, here.environment.account
+                    ))
+                    .unwrap(),
+                    public_key: std::fs::read_to_string(path).unwrap(),
+                };
+                let environment = EnvironmentRegistration {
+                    format: FORMAT,
+                    environment: here.environment.clone(),
+                    signing_key: signing.map(registered),
+                    recovery_key: recovery.map(registered),
+                    version: "0".to_owned(),
+                    registered_at: now,
+                };
+                let bytes = serde_json::to_vec(&environment).unwrap();
+                // The second application finds it there.
+                drop(here.scratch.put_new(&environment_key(), bytes.into()).await);
+            }
+        });
+        application
+    }
+
+    /// Goes on by some minutes, in which coordinator and delegates do what they have to do.
+    pub(super) fn pass(&self, minutes: i64, application: &ApplicationName) -> State {
+        std::thread::sleep(REMEMBERED);
+        {
+            let mut now = self.clock.0.lock().unwrap();
+            *now += SignedDuration::from_mins(minutes);
+        }
+        for _ in 0..3 {
+            self.coordinate(application, &[]);
+            for side in [Side::Primary, Side::Recovery] {
+                self.delegate(application, side);
+            }
+        }
+        self.coordinate(application, &[]);
+        self.state(application)
+    }
+
+    /// Puts a document in the place of the former one.
+    pub(super) fn put_again(&self, application: &ApplicationName, document: &Value) {
+        self.runtime.block_on(async {
+            let key = document_key(application);
+            let (_, tag) = self.state.get(&key).await.unwrap();
+            self.state
+                .replace(&key, &tag, document.to_string().into())
+                .await
+                .unwrap();
+        });
+    }
+
+    /// The administrator of one more account.
+    pub(super) fn elsewhere(&self, account: &str) -> Shell {
+        let like = &self.recovery.shell;
+        Shell {
+            credentials: self.aws.create_account(account).unwrap(),
+            endpoint: like.endpoint.clone(),
+            region: like.region.clone(),
+            home: like.home.clone(),
+            path: like.path.clone(),
+        }
+    }
+
+    /// Asks for something.
+    pub(super) fn ask(&self, application: &ApplicationName, request: Value) {
+        let request: Request = serde_json::from_value(request).unwrap();
+        self.coordinate(application, &[request]);
+    }
+
+    fn coordinate(&self, application: &ApplicationName, requests: &[Request]) {
+        let buckets =
+            [&self.primary, &self.recovery].map(|here| (here.environment.clone(), Arc::clone(&here.scratch)));
+        let ports = Ports {
+            state: Arc::clone(&self.state),
+            vault: Arc::clone(&self.vault),
+            scratch: Box::new(move |environment: &EnvironmentId| -> Arc<dyn ObjectStore> {
+                let found = buckets.iter().find(|(known, _)| known == environment);
+                Arc::clone(&found.unwrap().1)
+            }),
+            vault_place: self.vault_place(),
+            clock: Arc::clone(&self.clock) as _,
+            ids: Arc::new(SystemRandomness),
+            notifier: Arc::new(Silence),
+        };
+        let until = self.clock.now() + SignedDuration::from_mins(10);
+        let report = self
+            .runtime
+            .block_on(tick(&ports, application, requests, until))
+            .unwrap();
+        assert_eq!(report.failures, 0, "{report:?}");
+    }
+
+    fn vault_place(&self) -> VaultPlace {
+        let recovery = &self.recovery.environment;
+        VaultPlace {
+            bucket: recovery.vault_bucket(),
+            owner: recovery.account.clone(),
+            region: recovery.region.clone(),
+            prefix: String::new(),
+        }
+    }
+
+    fn delegate(&self, application: &ApplicationName, side: Side) {
+        let here = self.here(side);
+        let ports = match side {
+            Side::Primary => SidePorts::Primary {
+                signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
+                recipient: Box::new(keys::load_recipient(&self.keys.recovery_public).unwrap()),
+            },
+            Side::Recovery => SidePorts::Recovery {
+                unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),
+                vault: Arc::clone(&self.vault),
+                place: self.vault_place(),
+            },
+        };
+        // Tokens are of today, whatever the time of the coordinator is.
+        let clusters = Eks::new(
+            &here.context,
+            here.environment.clone(),
+            here.role.clone(),
+            side,
+            Arc::new(SystemClock),
+            Arc::new(SystemRandomness),
+        );
+        let delegate = Delegate {
+            application: application.clone(),
+            environment: here.environment.clone(),
+            function: here.function(application),
+            role: here.role.clone(),
+            version: "0".to_owned(),
+            scratch: Arc::clone(&here.scratch),
+            clusters: Arc::new(clusters),
+            side: ports,
+            clock: Arc::clone(&self.clock) as _,
+            ids: Arc::new(SystemRandomness),
+            page_size: lifeboat_capture::PAGE_SIZE,
+        };
+        let deadline = Deadline::new(self.clock.now() + SignedDuration::from_mins(15));
+        self.runtime
+            .block_on(delegate.run("invocation", deadline))
+            .unwrap();
+    }
+
+    fn state(&self, application: &ApplicationName) -> State {
+        let (bytes, _) = self
+            .runtime
+            .block_on(self.state.get(&state_key(application)))
+            .unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// What lies in the vault under a key.
+    pub(super) fn in_vault(&self, key: &lifeboat_model::ObjectKey) -> Vec<u8> {
+        self.runtime.block_on(self.vault.get(key)).unwrap().0.to_vec()
+    }
+
+    /// The shell of whoever administrates the cluster that an issue is about.
+    pub(super) fn shell(&self, issue: &Issue) -> &Shell {
+        match issue.id.as_str().contains(PRIMARY) {
+            true => &self.primary.shell,
+            false => &self.recovery.shell,
+        }
+    }
+}
+
+impl Here {
+    fn set(aws: &LocalAws, folder: &tempfile::TempDir, environment: &str, side: Side) -> Self {
+        let environment = EnvironmentId::parse(environment).unwrap();
+        let home = folder.path().join(environment.to_string());
+        std::fs::create_dir_all(&home).unwrap();
+        let client = ensure_aws_client().unwrap();
+        let shell = Shell {
+            credentials: aws.create_account(environment.account.as_str()).unwrap(),
+            endpoint: aws.endpoint(),
+            region: environment.region.to_string(),
+            path: format!(
+                "{}:{}:/usr/bin:/bin",
+                home.display(),
+                client.parent().unwrap().display()
+            ),
+            home,
+        };
+        let name = match side {
+            Side::Primary => format!("LifeboatPrimaryK8sDel-{environment}"),
+            Side::Recovery => format!("LifeboatRecoveryK8sDel-{environment}"),
+        };
+        let role = shell.role(environment.account.as_str(), &name);
+        let session = shell.assume(&role, "lifeboat-shop").credentials;
+        let session = aws_credential_types::Credentials::new(
+            session.access_key_id,
+            session.secret_access_key,
+            session.session_token,
+            None,
+            "test",
+        );
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(AwsRegion::new(environment.region.to_string()))
+            .endpoint_url(aws.endpoint())
+            .credentials_provider(SharedCredentialsProvider::new(session))
+            .build();
+        Self {
+            shell,
+            role: Arn::parse(role).unwrap(),
+            scratch: Arc::new(MemoryStore::new()),
+            context: AwsContext::from_config(config).unwrap(),
+            environment,
+            side,
+        }
+    }
+
+    fn function(&self, application: &ApplicationName) -> Arn {
+        Arn::function(
+            &self.environment,
+            &format!("lifeboat-{application}-{}", self.side),
+        )
+        .unwrap()
+    }
+}
