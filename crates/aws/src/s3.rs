@@ -34,11 +34,14 @@ use crate::{AwsContext, AwsError};
 
 mod error;
 mod listing;
+mod requests;
 mod retry;
 mod upload;
 mod write;
 
 use error::{Asked, no_tag};
+pub(crate) use requests::RequestCounter;
+pub use requests::S3Requests;
 use upload::S3Upload;
 use write::{Condition, Nonce};
 
@@ -109,6 +112,7 @@ impl S3Store {
     pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Ids>) -> Self {
         let config = aws_sdk_s3::config::Builder::from(context.sdk_config())
             .retry_classifier(retry::ConflictsPass)
+            .interceptor(context.s3_requests().clone())
             .build();
         Self {
             inner: Arc::new(Inner {

@@ -18,7 +18,7 @@ use lifeboat_model::{AccountId, Arn, Code, EnvironmentId, Problem, Region};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use crate::metrics::late_applications;
+use crate::metrics;
 use crate::office::Office;
 use crate::resource;
 
@@ -29,6 +29,7 @@ const COPYING: SignedDuration = VAULT_LEASE;
 
 /// A function that waits for invocations.
 pub struct Function {
+    context: AwsContext,
     office: Office,
     responder: Result<Responder, BoxError>,
 }
@@ -74,6 +75,7 @@ impl Function {
                     notifier: Arc::new(SnsNotifier::new(&context, topic)),
                 },
             },
+            context,
         })
     }
 
@@ -90,9 +92,11 @@ impl Function {
                 let round = (self.office.round(until).await).map_err(|error| error.problem().to_string())?;
                 let now = self.office.ports.clock.now();
                 // Not a log line: CloudWatch reads metrics from lines that are nothing else.
-                println!("{}", late_applications(round.late, round.applications, now));
+                for line in metrics::of_tick(&round, self.context.take_s3_requests(), now) {
+                    println!("{line}");
+                }
                 Ok(
-                    json!({"applications": round.applications, "late": round.late, "problems": round.problems}),
+                    json!({"applications": round.applications, "overdue": round.late, "problems": round.problems}),
                 )
             }
             Event::Request(request) => Ok(serde_json::to_value(self.office.answer(*request, until).await)?),

@@ -34,6 +34,8 @@ pub struct Round {
     pub applications: usize,
     /// Those whose last good recovery point is older than their schedule allows, or that have none yet.
     pub late: usize,
+    /// How each application stands whose state could be read.
+    pub statuses: Vec<ApplicationStatus>,
     /// What went wrong with single applications.
     pub problems: Vec<Problem>,
 }
@@ -83,7 +85,10 @@ impl Office {
                 .step(&name, &[Request::Status(StatusRequest::default())], until)
                 .await
             {
-                Ok(Some(Answer::Status(answer))) if !answer.applications.iter().any(overdue) => {}
+                Ok(Some(Answer::Status(answer))) => {
+                    round.late += usize::from(answer.applications.iter().any(overdue));
+                    round.statuses.extend(answer.applications);
+                }
                 Ok(_) => round.late += 1,
                 Err(error) => {
                     tracing::error!(application = %name, code = %error.code, problem = %error.message, "not gone on with");

@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
+use crate::metrics::invocation_ended;
 use crate::registration::{Answer, KeyCheck, Registrar, Registration, ScratchBucket, Signs, Unwraps};
 use crate::work::{Deadline, Delegate, SidePorts};
 
@@ -32,6 +33,7 @@ pub struct Function {
 }
 
 struct Ports {
+    context: AwsContext,
     delegate: Delegate,
     registrar: Registrar,
 }
@@ -68,6 +70,15 @@ impl Function {
                     .delegate
                     .run(&context.request_id, Deadline::new(deadline))
                     .await;
+                // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+                println!(
+                    "{}",
+                    invocation_ended(
+                        &ports.delegate.application,
+                        ports.context.take_s3_requests(),
+                        SystemClock.now()
+                    )
+                );
                 Ok(json!(tally.map_err(|error| error.problem().to_string())?))
             }
             Event::Registration(request) => {
@@ -180,6 +191,7 @@ impl Ports {
                 ids,
                 page_size: lifeboat_kubernetes::capture::PAGE_SIZE,
             },
+            context,
         })
     }
 }

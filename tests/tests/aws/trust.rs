@@ -49,30 +49,18 @@ const UNUSED: &[(&str, &str, &str)] = &[
     ),
     // Without these a key could never be disabled, described, tagged or deleted by anybody, the root user included
     // (AWS KMS Developer Guide, "Default key policy"). CloudFormation asks some of them, inside AWS.
-    (
-        "EnableIamPolicies",
-        "kms:CancelKeyDeletion",
-        "administration",
-    ),
+    ("EnableIamPolicies", "kms:CancelKeyDeletion", "administration"),
     ("EnableIamPolicies", "kms:CreateAlias", "CloudFormation"),
     ("EnableIamPolicies", "kms:DeleteAlias", "CloudFormation"),
     ("EnableIamPolicies", "kms:DisableKey", "administration"),
     ("EnableIamPolicies", "kms:EnableKey", "administration"),
     ("EnableIamPolicies", "kms:ListResourceTags", "CloudFormation"),
     ("EnableIamPolicies", "kms:PutKeyPolicy", "CloudFormation"),
-    (
-        "EnableIamPolicies",
-        "kms:ScheduleKeyDeletion",
-        "administration",
-    ),
+    ("EnableIamPolicies", "kms:ScheduleKeyDeletion", "administration"),
     ("EnableIamPolicies", "kms:TagResource", "CloudFormation"),
     ("EnableIamPolicies", "kms:UntagResource", "CloudFormation"),
     ("EnableIamPolicies", "kms:UpdateAlias", "CloudFormation"),
-    (
-        "EnableIamPolicies",
-        "kms:UpdateKeyDescription",
-        "CloudFormation",
-    ),
+    ("EnableIamPolicies", "kms:UpdateKeyDescription", "CloudFormation"),
 ];
 
 /// Goes on where the tour ends until nothing is left but what must outlive the stacks, and holds all of it to what it
