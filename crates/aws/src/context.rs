@@ -9,6 +9,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
 use lifeboat_model::{Code, ErrorKind, InvalidIdentifier, Problem, Region};
 
+use crate::s3::{RequestCounter, S3Requests};
+
 /// Attempts per call. The SDK pauses up to 1, 2, 4 and 8 seconds between five, which outlasts the
 /// seconds for which S3 answers `503 SlowDown` while it splits a busy prefix
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>), and is short
@@ -63,11 +65,12 @@ impl ContextError {
     }
 }
 
-/// Who we are on AWS and where. Clones are cheap and share credentials and connections.
+/// Who we are on AWS and where. Clones are cheap and share credentials, connections and the count of requests.
 #[derive(Debug, Clone)]
 pub struct AwsContext {
     config: SdkConfig,
     region: Region,
+    s3_requests: RequestCounter,
 }
 
 impl AwsContext {
@@ -104,7 +107,11 @@ impl AwsContext {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts)
             .build();
-        Ok(Self { config, region })
+        Ok(Self {
+            config,
+            region,
+            s3_requests: RequestCounter::default(),
+        })
     }
 
     /// The same identity in another Region.
@@ -116,7 +123,19 @@ impl AwsContext {
                 .region(aws_config::Region::new(region.to_string()))
                 .build(),
             region: region.clone(),
+            s3_requests: self.s3_requests.clone(),
         }
+    }
+
+    /// The requests that the stores of this context, its clones and its siblings in other Regions have sent to S3
+    /// since the last call.
+    #[must_use]
+    pub fn take_s3_requests(&self) -> S3Requests {
+        self.s3_requests.take()
+    }
+
+    pub(crate) fn s3_requests(&self) -> &RequestCounter {
+        &self.s3_requests
     }
 
     /// The Region.

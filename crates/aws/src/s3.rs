@@ -36,11 +36,14 @@ use crate::{AwsContext, AwsError};
 
 mod error;
 mod listing;
+mod requests;
 mod retry;
 mod upload;
 mod write;
 
 use error::{RequestContext, no_tag};
+pub(crate) use requests::RequestCounter;
+pub use requests::S3Requests;
 use upload::S3Upload;
 use write::{Condition, Nonce};
 
@@ -111,6 +114,7 @@ impl S3Store {
     pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Randomness>) -> Self {
         let config = aws_sdk_s3::config::Builder::from(context.sdk_config())
             .retry_classifier(retry::RetryWriteConflicts)
+            .interceptor(context.s3_requests().clone())
             .build();
         Self {
             inner: Arc::new(Inner {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::request::RestoreState;
-use lifeboat_model::{Code, Issue, IssueId, Problem, RecoveryPointId};
+use lifeboat_model::{Code, Issue, IssueId, Problem, RecoveryPointId, Schedule};
 
 use super::catalogue::damaged_point_problem;
 use super::decision::DecisionBuilder;
@@ -17,6 +17,13 @@ const OVERDUE_GRACE: SignedDuration = SignedDuration::from_mins(15);
 
 /// How many notices wait for a topic that does not answer; older ones are dropped, the issues stay.
 const NOTICES: usize = 100;
+
+/// When a recovery point is overdue after one that was made at `since`: when two times of the schedule have passed, and
+/// [`OVERDUE_GRACE`].
+pub(super) fn overdue_at(schedule: &Schedule, since: Timestamp) -> Option<Timestamp> {
+    let first = schedule.next_after(since)?;
+    schedule.next_after(first)?.checked_add(OVERDUE_GRACE).ok()
+}
 
 impl DecisionBuilder<'_> {
     pub(super) fn find_issues(&mut self) {
@@ -117,10 +124,7 @@ impl DecisionBuilder<'_> {
         let good = last_good(&facts);
         let since = good.map_or(self.state.created_at, |good| good.created_at);
         let schedule = &self.inventory.application.schedule;
-        let second = schedule
-            .next_after(since)
-            .and_then(|first| schedule.next_after(first))?;
-        let missed = self.now.duration_since(second) > OVERDUE_GRACE;
+        let missed = self.now > overdue_at(schedule, since)?;
         let what = match good {
             Some(good) => format!("the last good recovery point is {}", good.point),
             None => "there is no good recovery point".to_owned(),

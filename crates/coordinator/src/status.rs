@@ -7,6 +7,7 @@ use lifeboat_model::request::{
 };
 use lifeboat_model::{Application, ClusterName, RecoveryPointId};
 
+use super::issues::overdue_at;
 use super::sources;
 use super::state::{BackupRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
@@ -44,6 +45,10 @@ pub fn status(application: &Application, state: &State, now: Timestamp) -> Appli
             .map(|pin| pin.fingerprint.to_string()),
         last_good: good.map(|good| point_status(&good.point, &state.points[&good.point])),
         age_seconds: good.map(|good| now.duration_since(good.created_at).as_secs()),
+        overdue_at: overdue_at(
+            &application.schedule,
+            good.map_or(state.created_at, |good| good.created_at),
+        ),
         next_backup: next_backup(application, state, now),
         backup: state.backup.as_ref().map(backup_status),
         restores: state.restores.iter().rev().map(restore_status).collect(),
@@ -86,6 +91,7 @@ fn point_status(point: &RecoveryPointId, entry: &PointEntry) -> PointStatus {
         complete: entry.completeness == Completeness::Complete,
         objects: entry.objects,
         bytes: entry.bytes,
+        vaulted_at: entry.vaulted_at,
         verified_at: entry.verified_at,
         damaged: entry.damaged.clone(),
         kept_by: entry.kept_by.iter().map(ToString::to_string).collect(),

@@ -146,7 +146,7 @@ async fn requests_about_nothing_are_refused_and_leave_nothing() {
 async fn what_is_missing_becomes_an_issue_that_somebody_hears_of() {
     let fixture = fixture();
     fixture.ask(put(&shop())).await;
-    let round = fixture.coordinator.round(later()).await.unwrap();
+    let round = fixture.coordinator.tick(later()).await.unwrap();
     assert_eq!((round.applications, round.late), (1, 1));
     let Answer::Status(status) = fixture.ask(json!({"status": {}})).await else {
         panic!("the status is answered");
@@ -170,7 +170,7 @@ async fn one_broken_application_stops_no_other() {
     fixture.ask(put(&shop())).await;
     let key = ObjectKey::parse("applications/broken.json").unwrap();
     fixture.state.put_new(&key, "{".into()).await.unwrap();
-    let round = fixture.coordinator.round(later()).await.unwrap();
+    let round = fixture.coordinator.tick(later()).await.unwrap();
     assert_eq!((round.applications, round.problems.len()), (2, 1));
     let states = fixture.state.list("state/", None, 10).await.unwrap();
     assert_eq!(states.len(), 1, "the other one was gone on with");

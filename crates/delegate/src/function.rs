@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
+use crate::metrics::invocation_ended;
 use crate::registration::{
     Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, Registrar, ScratchBucket, SigningKeyCheck,
 };
@@ -34,6 +35,7 @@ pub struct Function {
 }
 
 struct Ports {
+    context: AwsContext,
     delegate: Delegate,
     registrar: Registrar,
 }
@@ -70,6 +72,15 @@ impl Function {
                     .delegate
                     .run(&context.request_id, Deadline::new(deadline))
                     .await;
+                // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+                println!(
+                    "{}",
+                    invocation_ended(
+                        &ports.delegate.application,
+                        ports.context.take_s3_requests(),
+                        SystemClock.now()
+                    )
+                );
                 Ok(json!(summary.map_err(|error| error.problem().to_string())?))
             }
             Event::CustomResourceRequest(request) => {
@@ -183,6 +194,7 @@ impl Ports {
                 ids,
                 page_size: lifeboat_capture::PAGE_SIZE,
             },
+            context,
         })
     }
 }

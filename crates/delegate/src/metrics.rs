@@ -1,17 +1,33 @@
-//! Figures for CloudWatch in the embedded metric format: lines of JSON on standard output that the log group turns
-//! into metrics, without a call to any API and without a permission
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+//! The metrics of a delegate, see [`lifeboat_aws::metrics`].
 
 use jiff::Timestamp;
+use lifeboat_aws::S3Requests;
+use lifeboat_aws::metrics::{Metric, line};
 use lifeboat_jobs::{Claim, Done, Outcome};
 use lifeboat_model::ApplicationName;
 use serde_json::{Value, json};
 
-/// The namespace, that of the coordinator's figures.
-pub const NAMESPACE: &str = "Lifeboat";
+/// How long the last epoch of a job took.
+const JOB_DURATION: Metric = Metric::of_application("JobDuration", "Seconds");
+/// 1 for a job that failed, 0 for another one.
+const FAILED_JOBS: Metric = Metric::of_application("FailedJobs", "Count");
+/// The objects that a job captured, sealed or restored.
+const JOB_OBJECTS: Metric = Metric::of_application("JobObjects", "Count");
+/// See [`S3Requests::reads`].
+const S3_READ_REQUESTS: Metric = Metric::of_application("DelegateS3ReadRequests", "Count");
+/// See [`S3Requests::writes`].
+const S3_WRITE_REQUESTS: Metric = Metric::of_application("DelegateS3WriteRequests", "Count");
 
-/// The line that a job of `work` leaves behind at its end. One dimension, the application, because each further
-/// one is a metric of its own that costs as much again; the function's log group tells the side.
+/// Every metric of a delegate.
+pub const METRICS: &[Metric] = &[
+    JOB_DURATION,
+    FAILED_JOBS,
+    JOB_OBJECTS,
+    S3_READ_REQUESTS,
+    S3_WRITE_REQUESTS,
+];
+
+/// The line that a job of `work` leaves behind at its end.
 #[must_use]
 pub fn job_ended(
     application: &ApplicationName,
@@ -27,53 +43,63 @@ pub fn job_ended(
         Outcome::Done(Done::Restore(restore)) => Some(restore.restored),
         _ => None,
     };
-    let mut metrics = vec![
-        json!({"Name": "JobSeconds", "Unit": "Seconds"}),
-        json!({"Name": "JobsFailed", "Unit": "Count"}),
+    let took = now.duration_since(claim.claimed_at).as_secs_f64().max(0.0);
+    let mut values = vec![(JOB_DURATION, Value::from(took)), (FAILED_JOBS, failed.into())];
+    values.extend(objects.map(|objects| (JOB_OBJECTS, objects.into())));
+    let mut line = line(now, Some(application.as_str()), &values);
+    // Not dimensions: they are found in the log, and would make a metric for each job.
+    line.insert("work".to_owned(), work.into());
+    line.insert("job".to_owned(), json!(claim.job));
+    line.insert("epoch".to_owned(), json!(claim.epoch));
+    Value::Object(line)
+}
+
+/// The line that an invocation leaves behind at its end.
+#[must_use]
+pub fn invocation_ended(application: &ApplicationName, requests: S3Requests, now: Timestamp) -> Value {
+    let values = [
+        (S3_READ_REQUESTS, requests.reads.into()),
+        (S3_WRITE_REQUESTS, requests.writes.into()),
     ];
-    let mut line = json!({
-        "Application": application,
-        // Not dimensions: they are found in the log, and would make a metric for each job.
-        "work": work,
-        "job": claim.job,
-        "epoch": claim.epoch,
-        "JobSeconds": now.duration_since(claim.claimed_at).as_secs_f64().max(0.0),
-        "JobsFailed": failed,
-    });
-    if let Some(objects) = objects {
-        metrics.push(json!({"Name": "Objects", "Unit": "Count"}));
-        line["Objects"] = json!(objects);
-    }
-    line["_aws"] = json!({
-        "Timestamp": now.as_millisecond(),
-        "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE,
-            "Dimensions": [["Application"]],
-            "Metrics": metrics,
-        }],
-    });
-    line
+    Value::Object(line(now, Some(application.as_str()), &values))
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use lifeboat_jobs::{CaptureDone, FORMAT};
+    use lifeboat_format::Sha256;
+    use lifeboat_format::manifest::Completeness;
+    use lifeboat_jobs::{CaptureDone, FORMAT, Sealed};
     use lifeboat_model::{Epoch, JobId};
 
     use super::*;
 
-    #[test]
-    fn each_metric_that_is_declared_has_its_value() {
-        let application = ApplicationName::parse("shop").unwrap();
-        let claim = Claim {
+    fn shop() -> ApplicationName {
+        ApplicationName::parse("shop").unwrap()
+    }
+
+    fn claim() -> Claim {
+        Claim {
             format: FORMAT,
-            job: JobId::new(&application, "20261121T112233Z-7f3a9c-capture-orders-00").unwrap(),
+            job: JobId::new(&shop(), "20261121T112233Z-7f3a9c-capture-orders-00").unwrap(),
             epoch: Epoch::FIRST,
             invocation: "i".to_owned(),
             claimed_at: Timestamp::UNIX_EPOCH,
             deadline: Timestamp::MAX,
-        };
+        }
+    }
+
+    fn sealed() -> Outcome {
+        Outcome::Done(Done::Seal(Sealed {
+            manifest: Sha256::of(b""),
+            completeness: Completeness::Complete,
+            objects: 12,
+            bytes: 3400,
+        }))
+    }
+
+    #[test]
+    fn a_job_leaves_its_duration_its_objects_and_whether_it_failed() {
         let captured = Outcome::Done(Done::Capture(CaptureDone {
             sealed: None,
             clusters: Vec::new(),
@@ -83,19 +109,44 @@ mod tests {
             problems: Vec::new(),
             retry: true,
         };
-        for (outcome, failures) in [(captured, 0), (failed, 1), (Outcome::Cancelled {}, 0)] {
+        for (outcome, failures, objects) in [
+            (captured, 0, Value::Null),
+            (failed, 1, Value::Null),
+            (Outcome::Cancelled {}, 0, Value::Null),
+            (sealed(), 0, json!(12)),
+        ] {
             let later = Timestamp::from_second(90).unwrap();
-            let line = job_ended(&application, "capture", &claim, &outcome, later);
-            let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            for metric in directive["Metrics"].as_array().unwrap() {
-                let name = metric["Name"].as_str().unwrap();
-                assert!(line[name].is_number(), "{name}");
-            }
-            for dimension in directive["Dimensions"][0].as_array().unwrap() {
-                assert!(line[dimension.as_str().unwrap()].is_string());
-            }
-            assert_eq!(line["JobsFailed"], failures);
-            assert_eq!(line["JobSeconds"], 90.0);
+            let line = job_ended(&shop(), "capture", &claim(), &outcome, later);
+            assert_eq!(line["Application"], "shop");
+            assert_eq!(line["work"], "capture");
+            assert_eq!(line["FailedJobs"], failures);
+            assert_eq!(line["JobDuration"], 90.0);
+            assert_eq!(line["JobObjects"], objects);
         }
+    }
+
+    /// The dashboard is checked against the table.
+    #[test]
+    fn the_table_is_what_is_emitted() {
+        let requests = S3Requests { reads: 3, writes: 4 };
+        let lines = [
+            job_ended(&shop(), "seal", &claim(), &sealed(), Timestamp::UNIX_EPOCH),
+            invocation_ended(&shop(), requests, Timestamp::UNIX_EPOCH),
+        ];
+        assert_eq!(lines[1]["DelegateS3ReadRequests"], 3);
+        assert_eq!(lines[1]["DelegateS3WriteRequests"], 4);
+        let emitted: Vec<&str> = lines
+            .iter()
+            .flat_map(|line| {
+                line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+                    .as_array()
+                    .unwrap()
+            })
+            .map(|metric| metric["Name"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            emitted,
+            METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>()
+        );
     }
 }

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +177,14 @@ impl RecoveryPointId {
             random[0], random[1], random[2]
         ))
     }
+
+    /// The second in which the recovery point was started, as its id says; none where the digits of the id are no time.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Timestamp> {
+        let (second, _) = self.0.split_once('-')?;
+        let time = DateTime::strptime("%Y%m%dT%H%M%SZ", second).ok()?;
+        time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
+    }
 }
 
 impl ObjectKey {
@@ -197,6 +208,9 @@ mod tests {
         let newer = RecoveryPointId::new("20261121T112234Z", [0, 0, 0]).unwrap();
         assert!(older < newer);
         assert_eq!(older.as_str(), "20261121T112233Z-ffffff");
+        assert_eq!(older.started_at(), "2026-11-21T11:22:33Z".parse().ok());
+        let no_time = RecoveryPointId::parse("20261399T112233Z-ffffff").unwrap();
+        assert_eq!(no_time.started_at(), None);
         for wrong in [
             "",
             "latest",

@@ -207,6 +207,10 @@ pub struct ApplicationStatus {
     /// Its age in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<i64>,
+    /// When a newer recovery point is overdue by the schedule; never where the schedule has no further times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub overdue_at: Option<Timestamp>,
     /// When the next one begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -316,6 +320,9 @@ pub struct PointStatus {
     pub objects: u64,
     /// The size of its files.
     pub bytes: u64,
+    /// When it was stored in the vault, by the clock of the coordinator.
+    #[schemars(with = "String")]
+    pub vaulted_at: Timestamp,
     /// When its signature and every digest were last checked in the vault.
     #[schemars(with = "String")]
     pub verified_at: Timestamp,

@@ -6,8 +6,6 @@
 //! <application>/points/<point>/<cluster>/i-0000.pack the index of p-0000.pack
 //! ```
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::{ApplicationName, ClusterName, ObjectKey, PackName, RecoveryPointId};
 
@@ -95,18 +93,12 @@ pub fn point_id_after(
 ) -> RecoveryPointId {
     let mut random = [0; 3];
     ids.random(&mut random);
-    let not_before = newest.and_then(second_after);
+    let not_before = newest
+        .and_then(RecoveryPointId::started_at)
+        .and_then(|second| second.checked_add(SignedDuration::from_secs(1)).ok());
     let second = clock.now().max(not_before.unwrap_or(Timestamp::MIN));
     RecoveryPointId::new(&second.strftime(SECOND).to_string(), random)
         .expect("the time is rendered in the form that an id has")
-}
-
-/// The second after that of an id; none where its digits are no time.
-fn second_after(id: &RecoveryPointId) -> Option<Timestamp> {
-    let (second, _) = id.as_str().split_once('-')?;
-    let time = DateTime::strptime(SECOND, second).ok()?;
-    let time = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    time.checked_add(SignedDuration::from_secs(1)).ok()
 }
 
 #[cfg(test)]

@@ -115,15 +115,18 @@ pub(crate) fn are_structured(logs: &[FunctionLog]) -> Result<()> {
     }
     coordinator.tell("done", &["application", "action", "job"])?;
     coordinator.tell("an issue has changed", &["application", "issue", "code"])?;
-    coordinator.measure("LateApplications")?;
+    coordinator.measure("OverdueApplications")?;
+    coordinator.measure("RecoveryPointAge")?;
+    coordinator.measure("CoordinatorS3ReadRequests")?;
     primary.tell("claimed", &["application", "job", "epoch", "work"])?;
     primary.tell("captured", &["application", "job", "epoch", "cluster", "objects"])?;
     recovery.tell("claimed", &["application", "job", "epoch", "work"])?;
     for lines in [&primary, &recovery] {
         lines.tell("done", &["application", "job", "epoch"])?;
-        lines.measure("JobSeconds")?;
+        lines.measure("JobDuration")?;
+        lines.measure("DelegateS3ReadRequests")?;
     }
-    primary.measure("Objects")?;
+    primary.measure("JobObjects")?;
     Ok(())
 }
 

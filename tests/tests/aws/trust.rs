@@ -28,51 +28,39 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "the Lambda service writes the logs with the role of the function; here they are files",
     ),
     (
-        "AlarmsPublish",
+        "PublishAlarms",
         "sns:Publish",
         "CloudWatch publishes its alarms with it; no alarm is evaluated here",
     ),
     (
-        "GiveUploadsUp",
+        "AbortMultipartUpload",
         "s3:AbortMultipartUpload",
         "only a pack of more than 8 MiB that cannot be finished is given up; the tests of the crate aws do it",
     ),
     (
-        "LookForClusters",
+        "ListClusters",
         "eks:ListClusters",
         "only an application that names its clusters by tag looks for them; the tests of access do it",
     ),
     (
-        "KeepTheVault",
+        "WriteVault",
         "s3:AbortMultipartUpload",
         "only a pack of more than 8 MiB that cannot be finished is given up; the tests of the crate aws do it",
     ),
     // Without these a key could never be disabled, described, tagged or deleted by anybody, the root user included
     // (AWS KMS Developer Guide, "Default key policy"). CloudFormation asks some of them, inside AWS.
-    (
-        "TheAccountDecidesByIAM",
-        "kms:CancelKeyDeletion",
-        "administration",
-    ),
-    ("TheAccountDecidesByIAM", "kms:CreateAlias", "CloudFormation"),
-    ("TheAccountDecidesByIAM", "kms:DeleteAlias", "CloudFormation"),
-    ("TheAccountDecidesByIAM", "kms:DisableKey", "administration"),
-    ("TheAccountDecidesByIAM", "kms:EnableKey", "administration"),
-    ("TheAccountDecidesByIAM", "kms:ListResourceTags", "CloudFormation"),
-    ("TheAccountDecidesByIAM", "kms:PutKeyPolicy", "CloudFormation"),
-    (
-        "TheAccountDecidesByIAM",
-        "kms:ScheduleKeyDeletion",
-        "administration",
-    ),
-    ("TheAccountDecidesByIAM", "kms:TagResource", "CloudFormation"),
-    ("TheAccountDecidesByIAM", "kms:UntagResource", "CloudFormation"),
-    ("TheAccountDecidesByIAM", "kms:UpdateAlias", "CloudFormation"),
-    (
-        "TheAccountDecidesByIAM",
-        "kms:UpdateKeyDescription",
-        "CloudFormation",
-    ),
+    ("EnableIamPolicies", "kms:CancelKeyDeletion", "administration"),
+    ("EnableIamPolicies", "kms:CreateAlias", "CloudFormation"),
+    ("EnableIamPolicies", "kms:DeleteAlias", "CloudFormation"),
+    ("EnableIamPolicies", "kms:DisableKey", "administration"),
+    ("EnableIamPolicies", "kms:EnableKey", "administration"),
+    ("EnableIamPolicies", "kms:ListResourceTags", "CloudFormation"),
+    ("EnableIamPolicies", "kms:PutKeyPolicy", "CloudFormation"),
+    ("EnableIamPolicies", "kms:ScheduleKeyDeletion", "administration"),
+    ("EnableIamPolicies", "kms:TagResource", "CloudFormation"),
+    ("EnableIamPolicies", "kms:UntagResource", "CloudFormation"),
+    ("EnableIamPolicies", "kms:UpdateAlias", "CloudFormation"),
+    ("EnableIamPolicies", "kms:UpdateKeyDescription", "CloudFormation"),
 ];
 
 /// Goes on where the tour ends until nothing is left but what must outlive the stacks, and holds all of it to what it

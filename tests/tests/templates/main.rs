@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+mod dashboard;
 mod rules;
 mod template;
 

@@ -74,6 +74,8 @@ fn grants_to_everybody(template: &Template) -> Vec<String> {
 
 /// Types that CloudFormation gives no tags.
 const WITHOUT_TAGS: &[&str] = &[
+    // Some Regions give it tags, and the others refuse them (the schemas of the type for eu-central-1 and for us-east-1).
+    "AWS::CloudWatch::Dashboard",
     "AWS::KMS::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",

@@ -246,7 +246,7 @@ impl Uploading<'_> {
         json!({
             "Version": "2012-10-17",
             "Statement": [{
-                "Sid": "OnlyEncryptedConnections",
+                "Sid": "DenyInsecureTransport",
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"],

@@ -148,7 +148,7 @@ fn shop(issues: Value) -> Value {
 
 fn point(id: &str) -> Value {
     json!({"point": id, "createdAt": "2026-11-21T11:48:00Z", "complete": true, "objects": 5, "bytes": 7,
-        "verifiedAt": "2026-11-21T11:49:00Z", "keptBy": ["latest good"]})
+        "vaultedAt": "2026-11-21T11:49:00Z", "verifiedAt": "2026-11-21T11:49:00Z", "keptBy": ["latest good"]})
 }
 
 fn status(issues: Value) -> Value {

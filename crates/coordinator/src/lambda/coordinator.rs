@@ -34,6 +34,8 @@ pub struct TickSummary {
     pub applications: usize,
     /// Those whose last good recovery point is older than their schedule allows, or that have none yet.
     pub late: usize,
+    /// How each application stands whose state could be read.
+    pub statuses: Vec<ApplicationStatus>,
     /// What went wrong with single applications.
     pub problems: Vec<Problem>,
 }
@@ -68,10 +70,10 @@ impl Coordinator {
     ///
     /// # Errors
     /// Where the state bucket cannot be read.
-    pub async fn round(&self, until: Timestamp) -> Result<TickSummary, StoreError> {
-        let mut round = TickSummary::default();
+    pub async fn tick(&self, until: Timestamp) -> Result<TickSummary, StoreError> {
+        let mut summary = TickSummary::default();
         for name in self.applications().await? {
-            round.applications += 1;
+            summary.applications += 1;
             let overdue = |status: &ApplicationStatus| {
                 status.last_good.is_none()
                     || status
@@ -83,16 +85,19 @@ impl Coordinator {
                 .tick_application(&name, &[Request::Status(StatusRequest::default())], until)
                 .await
             {
-                Ok(Some(Answer::Status(answer))) if !answer.applications.iter().any(overdue) => {}
-                Ok(_) => round.late += 1,
+                Ok(Some(Answer::Status(answer))) => {
+                    summary.late += usize::from(answer.applications.iter().any(overdue));
+                    summary.statuses.extend(answer.applications);
+                }
+                Ok(_) => summary.late += 1,
                 Err(error) => {
                     tracing::error!(application = %name, code = %error.code, problem = %error.message, "not gone on with");
-                    round.problems.push(error);
-                    round.late += 1;
+                    summary.problems.push(error);
+                    summary.late += 1;
                 }
             }
         }
-        Ok(round)
+        Ok(summary)
     }
 
     /// Goes on with one application; answers the one request.

@@ -20,8 +20,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::lambda::coordinator::Coordinator;
-use crate::lambda::metrics::late_applications;
-use crate::lambda::resource;
+use crate::lambda::{metrics, resource};
 
 /// How long one invocation copies into the vault. A copy that goes on longer is taken up by the next tick:
 /// whoever copies holds the point for [`VAULT_LEASE`] and no longer, so that a coordinator that died in the
@@ -30,6 +29,7 @@ const COPYING: SignedDuration = VAULT_LEASE;
 
 /// A function that waits for invocations.
 pub struct Function {
+    context: AwsContext,
     coordinator: Coordinator,
     responder: Result<Responder, BoxError>,
 }
@@ -76,6 +76,7 @@ impl Function {
                     notifier: Arc::new(SnsNotifier(SnsTopic::new(&context, topic))),
                 },
             },
+            context,
         })
     }
 
@@ -89,13 +90,15 @@ impl Function {
         let until = deadline.min(self.coordinator.ports.clock.now().saturating_add(COPYING)?);
         match read(payload) {
             Event::Tick => {
-                let round =
-                    (self.coordinator.round(until).await).map_err(|error| error.problem().to_string())?;
+                let summary =
+                    (self.coordinator.tick(until).await).map_err(|error| error.problem().to_string())?;
                 let now = self.coordinator.ports.clock.now();
                 // Not a log line: CloudWatch reads metrics from lines that are nothing else.
-                println!("{}", late_applications(round.late, round.applications, now));
+                for line in metrics::of_tick(&summary, self.context.take_s3_requests(), now) {
+                    println!("{line}");
+                }
                 Ok(
-                    json!({"applications": round.applications, "late": round.late, "problems": round.problems}),
+                    json!({"applications": summary.applications, "overdue": summary.late, "problems": summary.problems}),
                 )
             }
             Event::Request(request) => Ok(serde_json::to_value(

@@ -1,41 +1,156 @@
-//! Figures for CloudWatch in the embedded metric format: a line of JSON on standard output that the log
-//! group turns into metrics, without a call to any API
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+//! The metrics of the coordinator, see [`lifeboat_aws::metrics`].
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use lifeboat_aws::S3Requests;
+use lifeboat_aws::metrics::{Metric, line};
+use lifeboat_model::request::ApplicationStatus;
+use serde_json::Value;
 
-/// The namespace; the alarm of the stack `control` looks for it.
-pub const NAMESPACE: &str = "Lifeboat";
+use crate::lambda::coordinator::TickSummary;
 
-/// The line that says how many applications have no recovery point as recent as their schedule demands.
+/// The applications that there are.
+const APPLICATIONS: Metric = Metric::total("Applications", "Count");
+/// Those without a recovery point as recent as their schedule demands; the alarm of the stack `control` watches it.
+const OVERDUE_APPLICATIONS: Metric = Metric::total("OverdueApplications", "Count");
+/// See [`S3Requests::reads`].
+const S3_READ_REQUESTS: Metric = Metric::total("CoordinatorS3ReadRequests", "Count");
+/// See [`S3Requests::writes`].
+const S3_WRITE_REQUESTS: Metric = Metric::total("CoordinatorS3WriteRequests", "Count");
+
+/// The age of the newest good recovery point.
+const RECOVERY_POINT_AGE: Metric = Metric::of_application("RecoveryPointAge", "Seconds");
+/// That age in percent of the age at which a newer one is overdue by the schedule.
+const RECOVERY_POINT_AGE_PERCENT: Metric = Metric::of_application("RecoveryPointAgePercent", "Percent");
+/// The objects in the newest good recovery point.
+const RECOVERY_POINT_OBJECTS: Metric = Metric::of_application("RecoveryPointObjects", "Count");
+/// The size of its files.
+const RECOVERY_POINT_BYTES: Metric = Metric::of_application("RecoveryPointBytes", "Bytes");
+/// The time from its start until it was in the vault.
+const BACKUP_DURATION: Metric = Metric::of_application("BackupDuration", "Seconds");
+/// The open issues.
+const OPEN_ISSUES: Metric = Metric::of_application("OpenIssues", "Count");
+
+/// Every metric of the coordinator.
+pub const METRICS: &[Metric] = &[
+    APPLICATIONS,
+    OVERDUE_APPLICATIONS,
+    S3_READ_REQUESTS,
+    S3_WRITE_REQUESTS,
+    RECOVERY_POINT_AGE,
+    RECOVERY_POINT_AGE_PERCENT,
+    RECOVERY_POINT_OBJECTS,
+    RECOVERY_POINT_BYTES,
+    BACKUP_DURATION,
+    OPEN_ISSUES,
+];
+
+/// The lines of one tick: one for all applications together, and one for each whose state could be read.
 #[must_use]
-pub fn late_applications(count: usize, applications: usize, now: Timestamp) -> Value {
-    json!({
-        "_aws": {
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [[]],
-                "Metrics": [{"Name": "LateApplications", "Unit": "Count"}, {"Name": "Applications", "Unit": "Count"}],
-            }],
-        },
-        "LateApplications": count,
-        "Applications": applications,
-    })
+pub fn of_tick(summary: &TickSummary, requests: S3Requests, now: Timestamp) -> Vec<Value> {
+    let totals = [
+        (APPLICATIONS, summary.applications.into()),
+        (OVERDUE_APPLICATIONS, summary.late.into()),
+        (S3_READ_REQUESTS, requests.reads.into()),
+        (S3_WRITE_REQUESTS, requests.writes.into()),
+    ];
+    let mut lines = vec![Value::Object(line(now, None, &totals))];
+    lines.extend(summary.statuses.iter().map(|status| of_application(status, now)));
+    lines
+}
+
+fn of_application(status: &ApplicationStatus, now: Timestamp) -> Value {
+    let mut values = vec![(OPEN_ISSUES, Value::from(status.issues.len()))];
+    if let Some(good) = &status.last_good {
+        let age = now.duration_since(good.created_at).as_secs_f64().max(0.0);
+        values.extend([
+            (RECOVERY_POINT_AGE, age.into()),
+            (RECOVERY_POINT_OBJECTS, good.objects.into()),
+            (RECOVERY_POINT_BYTES, good.bytes.into()),
+        ]);
+        let allowed = (status.overdue_at).map(|at| at.duration_since(good.created_at).as_secs_f64());
+        if let Some(allowed) = allowed.filter(|allowed| *allowed > 0.0) {
+            values.push((RECOVERY_POINT_AGE_PERCENT, (100.0 * age / allowed).into()));
+        }
+        if let Some(started) = good.point.started_at() {
+            let took = good.vaulted_at.duration_since(started).as_secs_f64().max(0.0);
+            values.push((BACKUP_DURATION, took.into()));
+        }
+    }
+    Value::Object(line(now, Some(status.application.as_str()), &values))
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use serde_json::json;
+
     use super::*;
 
+    fn summary() -> TickSummary {
+        let status = |application: &str| {
+            json!({
+                "application": application, "primary": "111111111111-eu-west-1",
+                "recovery": "222222222222-eu-central-1", "clusters": [], "schedule": "every 1h",
+                "restores": [], "issues": [],
+            })
+        };
+        let mut shop = status("shop");
+        shop["overdueAt"] = json!("2026-11-21T13:15:00Z");
+        shop["lastGood"] = json!({"point": "20261121T110000Z-7f3a9c", "createdAt": "2026-11-21T11:00:15Z",
+            "complete": true, "objects": 12, "bytes": 3400, "vaultedAt": "2026-11-21T11:01:30Z",
+            "verifiedAt": "2026-11-21T11:01:30Z", "keptBy": []});
+        TickSummary {
+            applications: 2,
+            late: 1,
+            statuses: vec![
+                serde_json::from_value(shop).unwrap(),
+                serde_json::from_value(status("new")).unwrap(),
+            ],
+            problems: Vec::new(),
+        }
+    }
+
     #[test]
-    fn each_metric_that_is_declared_has_its_value() {
-        let line = late_applications(1, 3, Timestamp::UNIX_EPOCH);
-        let declared = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array();
-        for metric in declared.into_iter().flatten() {
-            let name = metric["Name"].as_str().unwrap_or_default();
-            assert!(line[name].is_u64(), "{name}");
+    fn a_tick_emits_totals_and_figures_per_application() {
+        let now = "2026-11-21T12:00:15Z".parse().unwrap();
+        let lines = of_tick(&summary(), S3Requests { reads: 3, writes: 4 }, now);
+        let [totals, shop, new] = lines.as_slice() else {
+            panic!("one line of totals and one for each application: {lines:?}");
+        };
+        assert_eq!(totals["Applications"], 2);
+        assert_eq!(totals["OverdueApplications"], 1);
+        assert_eq!(totals["CoordinatorS3ReadRequests"], 3);
+        assert_eq!(totals["CoordinatorS3WriteRequests"], 4);
+        assert_eq!(shop["Application"], "shop");
+        assert_eq!(shop["RecoveryPointAge"], 3600.0);
+        // An hour of the 8,085 seconds from 11:00:15 to 13:15:00.
+        assert_eq!(shop["RecoveryPointAgePercent"], 100.0 * 3600.0 / 8085.0);
+        assert_eq!(shop["RecoveryPointObjects"], 12);
+        assert_eq!(shop["RecoveryPointBytes"], 3400);
+        assert_eq!(shop["BackupDuration"], 90.0);
+        assert_eq!(shop["OpenIssues"], 0);
+        assert_eq!(new["OpenIssues"], 0);
+        assert!(new["RecoveryPointAge"].is_null(), "{new}");
+    }
+
+    /// The dashboard and the alarms are checked against the table.
+    #[test]
+    fn the_table_is_what_is_emitted() {
+        let lines = of_tick(&summary(), S3Requests::default(), Timestamp::UNIX_EPOCH);
+        let emitted: Vec<&str> = lines
+            .iter()
+            .flat_map(|line| {
+                line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+                    .as_array()
+                    .unwrap()
+            })
+            .map(|metric| metric["Name"].as_str().unwrap())
+            .collect();
+        for metric in METRICS {
+            assert!(emitted.contains(&metric.name), "{} is never emitted", metric.name);
+        }
+        for name in emitted {
+            assert!(METRICS.iter().any(|metric| metric.name == name), "{name}");
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn three_accounts_read_one_vault(stage: &Environment) {
     let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
     let mut statements = policy["Statement"].as_array().unwrap().iter();
     let reads = statements
-        .find(|statement| statement["Sid"] == "RecoveryDelegatesRead")
+        .find(|statement| statement["Sid"] == "RecoveryDelegateReadVault")
         .unwrap();
     assert_eq!(
         reads["Principal"]["AWS"].as_array().map(Vec::len),

@@ -13,7 +13,7 @@ fn shown(answer: serde_json::Value) -> String {
 
 fn point(id: &str) -> serde_json::Value {
     json!({"point": id, "createdAt": "2026-11-21T11:48:00Z", "complete": true, "objects": 1234, "bytes": 5_300_000,
-        "verifiedAt": "2026-11-21T11:49:00Z", "keptBy": ["latest good", "hourly 2026-11-21T11"]})
+        "vaultedAt": "2026-11-21T11:49:00Z", "verifiedAt": "2026-11-21T11:49:00Z", "keptBy": ["latest good", "hourly 2026-11-21T11"]})
 }
 
 fn shop() -> serde_json::Value {
