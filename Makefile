@@ -4,25 +4,30 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Built tools that outlive target/: the local control planes, cargo-deny, cargo-machete.
+# Built tools that outlive target/: the local control planes, cargo-deny, cargo-machete, cargo-nextest.
 export LIFEBOAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
 TOOLS := $(LIFEBOAT_CACHE)/tools/bin
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
+CARGO_NEXTEST_VERSION := 0.9.151
 CFN_LINT_VERSION := 1.51.0
 CFN_LINT := $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/cfn-lint
 
 ## make demo              two real clusters, a backup, a restore, the proof (KEEP=1 leaves them up)
-.PHONY: demo
-demo: control-plane
-	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
-	@target/release/lifeboat-demo $(if $(KEEP),--keep)
+# Unoptimised: it is built in a third of the minutes, and waits for API servers most of the time.
+.PHONY: demo demo-programs
+demo:
+	@$(MAKE) --no-print-directory -j2 control-plane demo-programs
+	@target/debug/lifeboat-demo $(if $(KEEP),--keep)
+
+demo-programs:
+	cargo build -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-demo
 
 ## make demo-aws          a local AWS: the stacks, an issue and its command, a recovery point, a restore
 .PHONY: demo-aws
 demo-aws: control-plane local-aws
-	@cargo build --release --quiet -p lifeboat-cli --bin lifeboat -p lifeboat-tests --bin lifeboat-demo-aws
+	cargo build --release -p lifeboat-cli --bin lifeboat -p lifeboat-tests --bin lifeboat-demo-aws
 	@target/release/lifeboat-demo-aws
 
 ## make package           both functions as zips for Lambda, x86_64 and arm64, with their sizes
@@ -30,24 +35,52 @@ demo-aws: control-plane local-aws
 package:
 	@infra/package
 
-## make test              every test, those against real API servers and of the packaged functions included
+## make test              every test, those against real API servers and of the packaged functions included (15 to 20 min)
 .PHONY: test
-test: control-plane local-aws
+test: tools
+	@infra/suite $(TOOLS)/cargo-nextest
+
+## make quick             every test that needs no control plane and no local AWS (3 min)
+# Without the one the other does not start either: a test that needs them fails here.
+.PHONY: quick
+quick: $(TOOLS)/cargo-nextest
+	LIFEBOAT_CONTROL_PLANE=none $(TOOLS)/cargo-nextest nextest run --workspace --profile quick
+
+## make test-crate        the tests of one crate (CRATE=plan): they begin within 30 s of a change in it
+.PHONY: test-crate
+test-crate:
+	@test -n "$(CRATE)" || { echo "usage: make test-crate CRATE=plan" >&2; exit 2; }
+	cargo test -p lifeboat-$(CRATE)
+
+## make tour              the demonstration on the local AWS with unoptimised functions (4 min)
+.PHONY: tour
+# A test among the targets: with it, dependencies have the features that tests choose, and are those of `make test`.
+tour: control-plane local-aws
+	cargo build --workspace --bins --test templates
+	@target/debug/lifeboat-demo-aws --profile built
+
+## make test-package      what `make test` asks of the functions, asked of those that `make package` makes (15 min)
+.PHONY: test-package
+test-package: tools
 	@infra/package release host
 	cargo build --workspace --all-targets
-	cargo test --workspace
+	LIFEBOAT_FUNCTIONS=release $(TOOLS)/cargo-nextest nextest run --workspace -E 'test(the_tour_on_aws)'
+
+# Everything that is built once for the tests.
+.PHONY: tools
+tools: control-plane local-aws $(TOOLS)/cargo-nextest
 
 ## make prove BUNDLE=...  install manifests (file or folder), back up, restore elsewhere, compare
 .PHONY: prove
 prove: control-plane
 	@test -n "$(BUNDLE)" || { echo "usage: make prove BUNDLE=file-or-folder" >&2; exit 2; }
-	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
+	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-prove
 	@target/release/lifeboat-prove --report target/prove/report.json "$(BUNDLE)"
 
 ## make bench             the ratios of the README (SIZE=objects of the captures, BENCH=aws or another part alone)
 .PHONY: bench
 bench: control-plane local-aws
-	@cargo build --release --quiet -p lifeboat-cli -p lifeboat-tests --bins
+	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-bench
 	@target/release/lifeboat-bench --report target/bench/report.json \
 		$(if $(SIZE),--size $(SIZE) --aws-size $(SIZE)) $(if $(BENCH),--only $(BENCH))
 
@@ -62,8 +95,9 @@ simulate:
 	LIFEBOAT_SIMULATE_SEEDS=$(or $(SEEDS),100000) cargo test --release -p lifeboat-coordinator --test simulation -- --nocapture
 
 ## make check             format, clippy, licences and bans, unused dependencies, documentation, templates
-.PHONY: check
-check: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete $(CFN_LINT)
+.PHONY: check check-tools
+check-tools: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete $(CFN_LINT)
+check: check-tools
 	$(CFN_LINT) cloudformation/*.yaml
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -97,6 +131,10 @@ $(TOOLS)/cargo-deny:
 $(TOOLS)/cargo-machete:
 	$(TOOL_PROFILE) cargo install cargo-machete --locked \
 		--version $(CARGO_MACHETE_VERSION) --root $(LIFEBOAT_CACHE)/tools
+
+$(TOOLS)/cargo-nextest:
+	$(TOOL_PROFILE) cargo install cargo-nextest --locked --no-default-features \
+		--version $(CARGO_NEXTEST_VERSION) --root $(LIFEBOAT_CACHE)/tools
 
 .PHONY: help
 help:

@@ -73,22 +73,23 @@ metadata: { name: v1beta1.dead.example }
 spec: { group: dead.example, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, insecureSkipTLSVerify: true, service: { name: none, namespace: shop } }
 "#;
 
-/// The cluster that all tests here share; it ends with the process.
+/// The cluster that all tests here share: a pool's, or this process's own.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        let cluster = Cluster::start(ClusterOptions::named("captured")).unwrap();
-        cluster.apply(GADGETS).unwrap();
-        let established = [
-            "wait",
-            "--for=condition=Established",
-            "crd/gadgets.shop.example",
-            "--timeout=30s",
-        ];
-        cluster.kubectl_output(&established).unwrap();
-        cluster.apply(OBJECTS).unwrap();
-        cluster.apply(DEAD).unwrap();
-        cluster
+        let prepare = |cluster: &Cluster| {
+            cluster.apply(GADGETS).unwrap();
+            let established = [
+                "wait",
+                "--for=condition=Established",
+                "crd/gadgets.shop.example",
+                "--timeout=30s",
+            ];
+            cluster.kubectl_output(&established).unwrap();
+            cluster.apply(OBJECTS).unwrap();
+            cluster.apply(DEAD).unwrap();
+        };
+        Cluster::shared(ClusterOptions::named("captured"), prepare).unwrap()
     })
 }
 

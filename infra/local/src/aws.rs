@@ -264,7 +264,7 @@ impl LocalAws {
     /// The process ids of fakecloud, its supervisor and the sweeper.
     #[must_use]
     pub fn process_ids(&self) -> Vec<u32> {
-        let mut ids = vec![self.folder.sweeper_id()];
+        let mut ids = Vec::from_iter(self.folder.sweeper_id());
         if let Some(fakecloud) = &self.fakecloud {
             ids.extend(fakecloud.process_ids());
         }

@@ -19,6 +19,25 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn create(name: &str) -> Result<Self, rcgen::Error> {
+        let params = Self::params(name);
+        let key = KeyPair::generate()?;
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        })
+    }
+
+    /// The authority that another process has created by this name.
+    pub(crate) fn load(name: &str, pem: String, key_pem: &str) -> Result<Self, rcgen::Error> {
+        let key = KeyPair::from_pem(key_pem)?;
+        Ok(Self {
+            issuer: Issuer::new(Self::params(name), key),
+            pem,
+        })
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -28,12 +47,7 @@ impl Authority {
             KeyUsagePurpose::CrlSign,
             KeyUsagePurpose::DigitalSignature,
         ];
-        let key = KeyPair::generate()?;
-        let pem = params.self_signed(&key)?.pem();
-        Ok(Self {
-            issuer: Issuer::new(params, key),
-            pem,
-        })
+        params
     }
 
     pub(crate) fn pem(&self) -> &str {

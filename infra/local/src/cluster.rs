@@ -3,9 +3,11 @@
 mod flags;
 pub(crate) mod folder;
 mod kubeconfig;
+pub(crate) mod pool;
 mod start;
 
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -90,6 +92,15 @@ pub enum StartError {
         #[source]
         source: rcgen::Error,
     },
+    /// A pool that was named in the environment did not give a cluster.
+    #[error("the pool did not give cluster {cluster}")]
+    Pool {
+        /// The cluster.
+        cluster: String,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
     /// The range of Service addresses is not one.
     #[error("{range} is not an IPv4 range of Service addresses such as 10.96.0.0/16")]
     ServiceRange {
@@ -165,6 +176,8 @@ pub struct Cluster {
     server: String,
     kubeconfig: PathBuf,
     client: Client,
+    /// Open as long as this process uses a cluster of a pool.
+    lease: Option<UnixStream>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -173,6 +186,7 @@ impl std::fmt::Debug for Cluster {
             .debug_struct("Cluster")
             .field("name", &self.options.name)
             .field("server", &self.server)
+            .field("shared", &self.lease.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -185,6 +199,17 @@ impl Cluster {
     /// If a part does not start; nothing is left behind then.
     pub fn start(options: ClusterOptions) -> Result<Self, StartError> {
         start::start(options)
+    }
+
+    /// A cluster that tests share, also tests of other processes: whoever asks a pool for the same
+    /// options gets the same cluster. `prepare` runs once for each cluster, before anybody else
+    /// gets it. Without a pool (see [`with_pool`](crate::with_pool)) the cluster belongs to this
+    /// process alone.
+    ///
+    /// # Errors
+    /// If a part does not start, or the pool is gone.
+    pub fn shared(options: ClusterOptions, prepare: impl FnOnce(&Self)) -> Result<Self, StartError> {
+        pool::lease(options, prepare)
     }
 
     /// Starts several clusters side by side.
@@ -253,7 +278,7 @@ impl Cluster {
     #[must_use]
     pub fn process_ids(&self) -> Vec<u32> {
         let mut ids: Vec<u32> = self.servers.iter().map(Process::id).collect();
-        ids.push(self.folder.sweeper_id());
+        ids.extend(self.folder.sweeper_id());
         ids
     }
 

@@ -21,6 +21,7 @@ mod process;
 mod programs;
 mod sample;
 mod settle;
+mod skip;
 mod throttle;
 mod webhook;
 
@@ -29,9 +30,11 @@ pub use aws::{
     LocalAws, LocalAwsError, LocalAwsOptions, UpstreamError, ensure_aws_client, ensure_fakecloud,
 };
 pub use bundle::{BundleError, BundleOutcome, install_bundle};
+pub use cluster::pool::with_pool;
 pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};
 pub use programs::{ProgramsError, ensure_programs};
 pub use sample::{CANARY, Sample, SampleError};
 pub use settle::{Quiet, QuietError, wait_until_quiet};
+pub use skip::skip;
 pub use throttle::Throttled;
 pub use webhook::{Webhook, WebhookError};

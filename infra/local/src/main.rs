@@ -1,13 +1,15 @@
 //! `lifeboat-local`: control planes, the sample application, its webhooks and a local AWS by hand.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use lifeboat_local::{
     Cluster, ClusterOptions, LocalAws, LocalAwsOptions, Sample, Webhook, ensure_aws_client, ensure_programs,
-    install_bundle, wait_until_quiet,
+    install_bundle, wait_until_quiet, with_pool,
 };
 
 #[derive(Parser)]
@@ -50,6 +52,12 @@ enum Action {
         /// Leave the controllers out of clusters of EKS
         #[arg(long)]
         bare: bool,
+    },
+    /// Run a command whose tests share clusters; the clusters end with it
+    Pool {
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true)]
+        command: Vec<OsString>,
     },
     /// Answer admission reviews until Ctrl-C or the end of standard input
     Webhook {
@@ -116,6 +124,12 @@ fn main() -> Result<()> {
             }
             println!("# ready");
             wait_for_end()?;
+        }
+        Action::Pool { command } => {
+            let (program, arguments) = command.split_first().context("no command was given")?;
+            let status = with_pool(Command::new(program).args(arguments))
+                .with_context(|| format!("run {}", program.display()))?;
+            std::process::exit(status.code().unwrap_or(1));
         }
         Action::Webhook { port } => {
             let webhook = Webhook::start(port)?;

@@ -18,6 +18,8 @@ struct Arguments {
 enum Profile {
     /// With optimisation.
     Release,
+    /// With optimisation, compiled faster.
+    Test,
     /// Without.
     Dev,
     /// Not at all: what an earlier build without optimisation has left is used.
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let profile = match arguments.profile {
         Profile::Release => "release",
+        Profile::Test => "test",
         Profile::Dev => "dev",
         Profile::Built => "built",
     };

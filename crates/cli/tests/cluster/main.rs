@@ -54,13 +54,6 @@ fn cluster(name: &str) -> Cluster {
     Cluster::start(ClusterOptions::named(name)).unwrap()
 }
 
-/// Says so past the capturing of output by the test harness: a test that did nothing must not look
-/// like one that passed.
-#[expect(clippy::explicit_write, reason = "eprintln is captured while a test passes")]
-fn skipped(what: &str, why: &str) {
-    writeln!(std::io::stderr(), "skipped: {what}: {why}").unwrap();
-}
-
 #[test]
 fn from_a_backup_to_a_second_restore() {
     let source = cluster("cli-source");

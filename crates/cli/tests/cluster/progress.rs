@@ -6,10 +6,11 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use lifeboat_local::skip;
 use serde_json::Value;
 
 use crate::operator::Operator;
-use crate::{APPLICATION, cluster, skipped};
+use crate::{APPLICATION, cluster};
 
 /// What a bar is drawn with, by indicatif's own choice.
 const BAR: char = '█';
@@ -44,7 +45,7 @@ fn bars_are_drawn_on_a_terminal_and_lines_elsewhere() {
     }
 
     if Command::new("script").arg("--version").output().is_err() {
-        skipped(
+        skip(
             "bars on a terminal",
             "there is no `script` (util-linux) to make one",
         );

@@ -9,10 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lifeboat_local::Cluster;
+use lifeboat_local::{Cluster, skip};
 
 use crate::operator::Operator;
-use crate::{APPLICATION, cluster, skipped};
+use crate::{APPLICATION, cluster};
 
 /// `nobody` of every Unix: a user whom the permissions of files bind.
 const NOBODY: u32 = 65534;
@@ -236,7 +236,7 @@ impl Drop for TinyDisk {
 fn full_disks(cluster: &Cluster) {
     let operator = Operator::new();
     let Some(disk) = TinyDisk::mount(&operator.path().join("points"), 256) else {
-        skipped("backups onto a full disk", "mounting is not allowed here");
+        skip("backups onto a full disk", "mounting is not allowed here");
         return;
     };
     let run = |line: &str| Ended::of(operator.lifeboat(line), line);

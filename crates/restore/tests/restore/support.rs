@@ -19,7 +19,7 @@ use lifeboat_store::ports::Clock;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The clusters; they end with the process.
+/// The clusters: a pool's, or this process's own.
 pub(crate) struct Fixture {
     /// Where objects come from: nothing moves in it by itself.
     pub(crate) source: Cluster,
@@ -37,16 +37,23 @@ pub(crate) fn fixture() -> &'static Fixture {
         let mut target = ClusterOptions::named("target").with_nodes(1);
         target.service_cidr = Some("10.97.0.0/16".into());
         target.api_server_args = vec!["--service-node-port-range=30000-31999".into()];
-        let started = Cluster::start_all(vec![source, target]);
-        let mut clusters = started.inspect_err(|error| eprintln!("{error}")).ok()?;
-        let target = clusters.pop()?;
-        let source = clusters.pop()?;
-        Some(Fixture { source, target })
+        let shared = |options| {
+            let shared = Cluster::shared(options, |_| ());
+            shared.inspect_err(|error| eprintln!("{error}")).ok()
+        };
+        let (source, target) = std::thread::scope(|scope| {
+            let target = scope.spawn(|| shared(target));
+            (shared(source), target.join().ok().flatten())
+        });
+        Some(Fixture {
+            source: source?,
+            target: target?,
+        })
     };
     WORLD.get_or_init(start).as_ref().expect("the clusters started")
 }
 
-/// One restore at a time: the lease of the target allows no more.
+/// One restore at a time: the lease of the target allows no more. Between processes nextest's group keeps this.
 pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await

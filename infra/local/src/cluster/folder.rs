@@ -9,7 +9,8 @@ use std::os::unix::process::CommandExt;
 /// process ends without having come to that.
 pub(crate) struct Folder {
     path: PathBuf,
-    sweeper: Child,
+    /// None where another process removes it.
+    sweeper: Option<Child>,
 }
 
 impl Folder {
@@ -29,27 +30,35 @@ impl Folder {
             .spawn()?;
         Ok(Self {
             path: folder.keep(),
-            sweeper,
+            sweeper: Some(sweeper),
         })
+    }
+
+    /// The folder of a cluster of another process.
+    pub(crate) fn of_another_process(path: PathBuf) -> Self {
+        Self { path, sweeper: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn sweeper_id(&self) -> u32 {
-        self.sweeper.id()
+    pub(crate) fn sweeper_id(&self) -> Option<u32> {
+        self.sweeper.as_ref().map(Child::id)
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        let Some(sweeper) = &mut self.sweeper else {
+            return;
+        };
         if std::fs::remove_dir_all(&self.path).is_ok() {
             // Nothing is left to sweep, and its patience would only cost time.
-            let _ = self.sweeper.kill();
+            let _ = sweeper.kill();
         } else {
-            drop(self.sweeper.stdin.take());
+            drop(sweeper.stdin.take());
         }
-        let _ = self.sweeper.wait();
+        let _ = sweeper.wait();
     }
 }

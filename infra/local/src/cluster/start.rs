@@ -1,6 +1,7 @@
 //! Starting a cluster, step by step.
 
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,6 +21,10 @@ const ATTEMPTS: u32 = 3;
 /// Three seconds are usual; a machine that compiles at the same time needs far longer.
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(40);
+/// The name of the certificate authority of a cluster.
+const AUTHORITY: &str = "lifeboat-local";
+/// The kubeconfig of the administrator in the folder of a cluster.
+const ADMIN: &str = "admin.kubeconfig";
 /// After this long, waiting says so, and again each time.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
@@ -66,11 +71,11 @@ fn try_start(programs: &Path, options: ClusterOptions) -> Result<Cluster, StartE
         &flags::etcd(folder.path(), ports),
     )?;
 
-    let authority = Authority::create("lifeboat-local").map_err(with_certificates)?;
+    let authority = Authority::create(AUTHORITY).map_err(with_certificates)?;
     let token = random_token().map_err(in_folder)?;
     write_pki(folder.path(), &authority, first, &token, &options)?;
     let server = format!("https://127.0.0.1:{}", ports.api_server);
-    let kubeconfig = folder.path().join("admin.kubeconfig");
+    let kubeconfig = folder.path().join(ADMIN);
     let text = render(
         &options.name,
         &options.name,
@@ -92,6 +97,7 @@ fn try_start(programs: &Path, options: ClusterOptions) -> Result<Cluster, StartE
         server,
         kubeconfig,
         client,
+        lease: None,
     };
     wait(&mut cluster, flags::ETCD, flags::ETCD, || {
         TcpStream::connect((Ipv4Addr::LOCALHOST, ports.etcd))
@@ -106,6 +112,43 @@ fn try_start(programs: &Path, options: ClusterOptions) -> Result<Cluster, StartE
         start_nodes(&mut cluster)?;
     }
     Ok(cluster)
+}
+
+/// A cluster that another process has started in this folder.
+pub(super) fn attach(
+    options: ClusterOptions,
+    folder: PathBuf,
+    server: String,
+    token: String,
+    lease: UnixStream,
+) -> Result<Cluster, StartError> {
+    let programs = ensure_programs()?;
+    let attach = || -> Result<_, std::io::Error> {
+        let pki = |name: &str| std::fs::read_to_string(folder.join("pki").join(name));
+        let authority =
+            Authority::load(AUTHORITY, pki("ca.crt")?, &pki("ca.key")?).map_err(std::io::Error::other)?;
+        let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = port.ok_or_else(|| std::io::Error::other(format!("{server} names no port")))?;
+        let client = Client::new(port, authority.pem(), &token)?;
+        Ok((authority, client))
+    };
+    let (authority, client) = attach().map_err(|source| StartError::Pool {
+        cluster: options.name.clone(),
+        source,
+    })?;
+    Ok(Cluster {
+        servers: Vec::new(),
+        kubeconfig: folder.join(ADMIN),
+        folder: Folder::of_another_process(folder),
+        programs,
+        options,
+        api_server_arguments: Vec::new(),
+        authority,
+        token,
+        server,
+        client,
+        lease: Some(lease),
+    })
 }
 
 fn spawn(
