@@ -22,7 +22,8 @@ demo:
 	@target/debug/lifeboat-demo $(if $(KEEP),--keep)
 
 demo-programs:
-	cargo build -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-demo
+	env -u MAKEFLAGS -u CARGO_MAKEFLAGS \
+		cargo build -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-demo
 
 ## make demo-aws          a local AWS: the stacks, an issue and its command, a recovery point, a restore
 .PHONY: demo-aws
@@ -120,8 +121,9 @@ control-plane:
 local-aws:
 	@infra/local/build-aws
 
-# The checkers are built once, without optimisation: they run for seconds and would compile for minutes.
-TOOL_PROFILE := CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+# The tools are built once, without optimisation: they run for seconds and would compile for minutes. Cargo knows how
+# many cores there are; from `make -j2` it would take that it may use two.
+TOOL_PROFILE := env -u MAKEFLAGS -u CARGO_MAKEFLAGS CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
 	CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
 $(TOOLS)/cargo-deny:
