@@ -11,7 +11,7 @@ use lifeboat_model::ErrorKind;
 
 /// A call to AWS that failed, after the retries of the SDK.
 ///
-/// IdentifierKind what the service said: its code, its message and the id of the request, which AWS support
+/// Holds what the service said: its code, its message and the id of the request, which AWS support
 /// asks for. None of them holds credentials or content.
 #[derive(Debug)]
 pub struct AwsError {

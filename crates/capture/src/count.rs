@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
-use lifeboat_jobs::TypeCounts;
+use lifeboat_recovery_point::cursor::TypeCounts;
 use serde::Deserialize;
 
 use super::{CONCURRENCY, CaptureError, CaptureOptions, prepare};

@@ -1,8 +1,8 @@
 //! What one lister is given to do, and what it hands back.
 
 use lifeboat_format::manifest::TypeOutcome;
-use lifeboat_jobs::Position;
 use lifeboat_model::ResourceType;
+use lifeboat_recovery_point::cursor::Position;
 
 use super::dependencies::ExternalReferences;
 use super::outcome::TypeFailure;

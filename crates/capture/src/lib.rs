@@ -6,11 +6,12 @@
 //! it, and the rest goes on.
 //!
 //! A capture can be stopped by a [`CancellationToken`] and gone on with by another process ([`capture_part`]). The parts
-//! together hold what one run would have held: `lifeboat_jobs::checkpoint` says what exactly is equal.
+//! together hold what one run would have held: `lifeboat_recovery_point::cursor` says what exactly is equal.
 //!
 //! Memory: each list under way holds one batch (about a mebibyte) and one piece of an answer, and a
 //! few packed batches wait for the sink. Nothing grows with the number of objects.
 
+pub mod backup;
 mod count;
 mod dependencies;
 mod error;
@@ -31,8 +32,8 @@ use lifeboat_format::Batch;
 use lifeboat_format::manifest::{
     ClusterRecord, Completeness, MissingRecord, PackRecord, ServerRecord, TypeRecord,
 };
-use lifeboat_jobs::{ListingCheckpoint, Types};
 use lifeboat_model::{ClusterName, Filter, TypeSelector};
+use lifeboat_recovery_point::cursor::{ListingCheckpoint, Types};
 use lifeboat_recovery_point::writer::{PointWriter, WriteError};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -192,16 +193,22 @@ pub async fn capture(
 ) -> Result<Captured, CaptureError> {
     let cancellation = CancellationToken::new();
     let run = capture_part(api, options, None, &cancellation, sink, progress);
-    let ended = match options.deadline {
-        None => run.await?,
-        // tokio's clock is the monotonic one.
-        Some(allowed) => tokio::time::timeout(allowed, run)
-            .await
-            .unwrap_or(Err(CaptureError::Deadline { allowed }))?,
-    };
-    match ended {
+    match within(options.deadline, run).await? {
         Ended::Complete(captured) => Ok(*captured),
         Ended::Stopped(_) => unreachable!("nobody else holds this token"),
+    }
+}
+
+/// Ends `run` with [`CaptureError::Deadline`] once `deadline` has passed on the monotonic clock.
+async fn within<T>(
+    deadline: Option<Duration>,
+    run: impl Future<Output = Result<T, CaptureError>>,
+) -> Result<T, CaptureError> {
+    match deadline {
+        None => run.await,
+        Some(allowed) => tokio::time::timeout(allowed, run)
+            .await
+            .unwrap_or(Err(CaptureError::Deadline { allowed })),
     }
 }
 

@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, peek_metadata};
-use lifeboat_jobs::Position;
 use lifeboat_model::{ErrorKind, Filter, TypeName};
+use lifeboat_recovery_point::cursor::Position;
 use tokio::sync::mpsc::Sender;
 
 use super::dependencies::ExternalReferences;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use lifeboat_format::manifest::{MissingRecord, ServerRecord, TypeOutcome, TypeRecord};
-use lifeboat_jobs::{ListingCheckpoint, Position, TypeCheckpoint, Types};
 use lifeboat_model::{Filter, ResourceType, TypeName};
+use lifeboat_recovery_point::cursor::{ListingCheckpoint, Position, TypeCheckpoint, Types};
 
 use super::job::{Begun, Done, ListJob, Task};
 use super::select::{self, Choice};

@@ -3,7 +3,7 @@
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::TypeName;
 
-/// One thing that happened. IdentifierKind names and numbers and no object.
+/// One thing that happened. Holds names and numbers and no object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaptureEvent {
     /// Discovery is done.
@@ -48,6 +48,8 @@ pub enum CaptureEvent {
         /// What became of it.
         outcome: TypeOutcome,
     },
+    /// All clusters are captured, and the recovery point is being sealed.
+    Sealing,
 }
 
 /// Watches a capture. Called from the task that called [`super::capture`]; must return quickly.

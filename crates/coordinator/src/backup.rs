@@ -8,7 +8,8 @@ use super::follow::Step;
 use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
 use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView, sources};
 use lifeboat_jobs::split::{may_be_big, partition_types};
-use lifeboat_jobs::{Done, Outcome, Sealed, TypeCounts, Types, Work};
+use lifeboat_jobs::{Done, Outcome, Sealed, Work};
+use lifeboat_recovery_point::cursor::{TypeCounts, Types};
 
 /// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
 /// objective, long enough for a throttled API server to recover.

@@ -14,8 +14,9 @@ use crate::*;
 use lifeboat_jobs::document::{Checkpoint, Claim};
 use lifeboat_jobs::{
     AccessFinding, AccessReport, CaptureDone, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone,
-    Sealed, TypeCounts, Work,
+    Sealed, Work,
 };
+use lifeboat_recovery_point::cursor::TypeCounts;
 
 mod tags;
 

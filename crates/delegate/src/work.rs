@@ -60,7 +60,7 @@ pub struct Delegate {
 pub enum SidePorts {
     /// Backs up.
     Primary {
-        /// SigningKeyCheck recovery points.
+        /// Signs recovery points.
         signer: Arc<dyn Signer>,
         /// What they are encrypted to. Deployed with the function; no assignment changes it.
         recipient: Box<RecipientKey>,
@@ -69,7 +69,7 @@ pub enum SidePorts {
     Recovery {
         /// Decrypts data keys.
         unwrapper: Arc<dyn KeyUnwrapper>,
-        /// IdentifierKind recovery points.
+        /// Holds recovery points.
         vault: Arc<dyn ObjectStore>,
         /// Where that is. Deployed with the function; no assignment leads elsewhere.
         place: VaultPlace,

@@ -91,7 +91,7 @@ impl LockError {
     }
 }
 
-/// IdentifierKind an application until dropped.
+/// Holds an application until dropped.
 #[derive(Debug)]
 pub struct FolderLock {
     application: ApplicationName,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lifeboat_model::{
     AccountId, ApplicationName, Arn, ClusterName, EnvironmentId, Epoch, Filter, JobId, RecoveryPointId,
-    Region, TypeName,
+    Region,
 };
+use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -107,33 +108,6 @@ pub struct ClusterTarget {
     pub arn: Arn,
 }
 
-/// Which types a capture takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
-pub enum Types {
-    /// All.
-    All,
-    /// Some; other jobs take the others at the same version.
-    Only {
-        /// The types.
-        types: Vec<TypeName>,
-        /// The version that every type is listed at.
-        resource_version: String,
-    },
-    /// All but some, which other jobs take at the same version. This job also records everything that is
-    /// not listed at all.
-    Except {
-        /// The types of the other jobs.
-        types: Vec<TypeName>,
-        /// The version that every type is listed at.
-        resource_version: String,
-    },
-}
-
 /// Where recovery points of an application lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -199,29 +173,6 @@ pub struct Cancel {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
-}
-
-impl Types {
-    /// Whether the type is one of them.
-    #[must_use]
-    pub fn takes(&self, name: &TypeName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only { types, .. } => types.contains(name),
-            Self::Except { types, .. } => !types.contains(name),
-        }
-    }
-
-    /// The version that is given for all of them.
-    #[must_use]
-    pub fn resource_version(&self) -> Option<&str> {
-        match self {
-            Self::All => None,
-            Self::Only { resource_version, .. } | Self::Except { resource_version, .. } => {
-                Some(resource_version)
-            }
-        }
-    }
 }
 
 impl Work {

@@ -29,17 +29,11 @@ pub mod result;
 pub mod split;
 pub mod view;
 
-pub use checkpoint::{
-    CaptureCheckpoint, ClusterCheckpoint, ListingCheckpoint, Position, Progress, RestoreCheckpoint,
-    TypeCheckpoint,
-};
-pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, Types, VaultPlace, Work};
+pub use checkpoint::{CaptureCheckpoint, Progress, RestoreCheckpoint};
+pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, VaultPlace, Work};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
-pub use result::{
-    AccessFinding, AccessReport, CaptureDone, CapturedCluster, Done, JobResult, Outcome, RestoreDone, Sealed,
-    TypeCounts,
-};
+pub use result::{AccessFinding, AccessReport, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
 
 use jiff::SignedDuration;

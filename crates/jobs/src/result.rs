@@ -1,11 +1,10 @@
 //! How a job ended.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
-use lifeboat_format::manifest::{ClusterRecord, Completeness, WrappedKeyRecord};
-use lifeboat_model::{Alternative, Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem, TypeName};
+use lifeboat_format::manifest::Completeness;
+use lifeboat_model::{Alternative, Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem};
+use lifeboat_recovery_point::cursor::{CapturedCluster, TypeCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,26 +85,6 @@ pub struct CaptureDone {
     /// How much there is to capture, where that is too much for one job: nothing was captured then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<TypeCounts>,
-}
-
-/// How much a cluster holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TypeCounts {
-    /// The version that all parts are listed at.
-    pub resource_version: String,
-    /// How many objects each type has; types without objects are left out.
-    pub types: BTreeMap<TypeName, u64>,
-}
-
-/// A cluster for the manifest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CapturedCluster {
-    /// Its record.
-    pub record: ClusterRecord,
-    /// The keys of its packs.
-    pub keys: Vec<WrappedKeyRecord>,
 }
 
 /// A point that lies sealed in the captures of a scratch bucket.

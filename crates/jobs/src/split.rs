@@ -18,8 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_model::TypeName;
-
-use super::result::CapturedCluster;
+use lifeboat_recovery_point::cursor::CapturedCluster;
 
 /// How many objects make a part worth its own job: enough that counting, starting it and sealing in one more job cost
 /// less than it brings, and few enough that a part ends well within the five minutes for which an API server keeps a

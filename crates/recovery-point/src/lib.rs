@@ -1,5 +1,6 @@
 //! Recovery points in a store: written, sealed, found, verified and decrypted.
 //!
+//! - [`cursor`]: the state of a capture that is not finished.
 //! - [`layout`]: the keys of a recovery point.
 //! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
 //! - [`repository`]: finds, opens and cleans up; [`point`]: verifies; [`readable`]: decrypts.
@@ -11,6 +12,7 @@
 //! and last; nothing of a point is believed before the pinned key has verified its manifest; no
 //! secret is part of an error.
 
+pub mod cursor;
 pub mod layout;
 pub mod point;
 pub mod progress;
@@ -23,5 +25,5 @@ pub use point::{PointError, RecoveryPoint};
 pub use progress::{Progress, Silent, Work};
 pub use readable::{ContentsReport, Index, IndexedFrame, ObjectBatch, ObjectLocation, ReadablePoint};
 pub use repository::{Latest, PointRepository, PointState, PointSummary, Removed};
-pub use seal::{SealError, seal};
+pub use seal::{NewPoint, SealError, SealedPoint, seal};
 pub use writer::{PointWriter, WriteError, WrittenPacks};

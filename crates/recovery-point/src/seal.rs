@@ -1,11 +1,15 @@
 //! The moment that makes a recovery point: one signed manifest, written once, last.
 
+use jiff::Timestamp;
+use lifeboat_format::Sha256;
 use lifeboat_format::manifest::{
-    Envelope, ManifestError, Predicate, Statement, check_structure, open_envelope, pae, payload,
+    Completeness, Envelope, FORMAT_VERSION, ManifestError, Predicate, Statement, Tool, check_structure,
+    open_envelope, pae, payload,
 };
 use lifeboat_format::verify::{VerifyError, check_place};
-use lifeboat_model::{Code, ErrorKind, PackName, Problem, RecoveryPointId};
+use lifeboat_model::{ApplicationName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
 
+use crate::cursor::CapturedCluster;
 use crate::layout::{manifest_key, point_prefix};
 use lifeboat_store::listing::sizes;
 use lifeboat_store::ports::{KeyError, ObjectStore, Signer, StoreError};
@@ -123,6 +127,77 @@ impl SealError {
     }
 }
 
+/// A recovery point that is to be sealed.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPoint<'a> {
+    /// The application.
+    pub application: &'a ApplicationName,
+    /// The recovery point.
+    pub point: &'a RecoveryPointId,
+    /// When the backup began.
+    pub created_at: Timestamp,
+    /// The version of the program that makes it.
+    pub version: &'a str,
+}
+
+impl NewPoint<'_> {
+    /// The predicate over these clusters, which are put into the order of their names. It is Partial where anything
+    /// of a cluster is missing.
+    #[must_use]
+    pub fn predicate(&self, mut captured: Vec<CapturedCluster>) -> Predicate {
+        captured.sort_by(|one, other| one.record.name.cmp(&other.record.name));
+        let (mut keys, mut clusters) = (Vec::new(), Vec::new());
+        for cluster in captured {
+            keys.extend(cluster.keys);
+            clusters.push(cluster.record);
+        }
+        let complete = clusters.iter().all(|cluster| cluster.missing.is_empty());
+        Predicate {
+            format_version: FORMAT_VERSION,
+            application: self.application.clone(),
+            point: self.point.clone(),
+            created_at: self.created_at,
+            tool: Tool {
+                name: "lifeboat".to_owned(),
+                version: self.version.to_owned(),
+            },
+            completeness: if complete {
+                Completeness::Complete
+            } else {
+                Completeness::Partial
+            },
+            keys,
+            clusters,
+        }
+    }
+}
+
+/// A recovery point that was sealed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SealedPoint {
+    /// What was signed.
+    pub statement: Statement,
+    /// The SHA-256 of `manifest.json`.
+    pub manifest: Sha256,
+}
+
+impl SealedPoint {
+    /// The size of its packs in bytes.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        let clusters = &self.statement.predicate.clusters;
+        let packs = clusters.iter().flat_map(|cluster| &cluster.packs);
+        packs.map(|pack| pack.bytes).sum()
+    }
+
+    /// How many objects it holds.
+    #[must_use]
+    pub fn objects(&self) -> u64 {
+        let clusters = &self.statement.predicate.clusters;
+        clusters.iter().map(|cluster| cluster.objects).sum()
+    }
+}
+
 /// Seals a point whose packs are in the store: checks that they are there, builds the statement, signs
 /// it, writes the manifest, reads it back and checks it as a reader would.
 ///
@@ -132,7 +207,7 @@ pub async fn seal(
     store: &dyn ObjectStore,
     signer: &dyn Signer,
     predicate: Predicate,
-) -> Result<Statement, SealError> {
+) -> Result<SealedPoint, SealError> {
     let (application, point) = (predicate.application.clone(), predicate.point.clone());
     let statement = Statement::new(predicate);
     check_structure(&statement).map_err(|what| SealError::Structure {
@@ -167,6 +242,7 @@ pub async fn seal(
         source,
     };
     open_envelope(&envelope, signer.verifying_key()).map_err(|e| read_back(e.into()))?;
+    let manifest = Sha256::of(&envelope);
 
     let key = manifest_key(&application, &point);
     store.put_new(&key, envelope.into()).await.map_err(store_error)?;
@@ -176,5 +252,5 @@ pub async fn seal(
     if stored != statement {
         return Err(read_back(ReadBackError::Differs));
     }
-    Ok(stored)
+    Ok(SealedPoint { statement, manifest })
 }

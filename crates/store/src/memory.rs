@@ -207,7 +207,7 @@ pub struct MemoryLock {
 }
 
 impl MemoryLock {
-    /// IdentifierKind `application`.
+    /// Holds `application`.
     #[must_use]
     pub fn new(application: ApplicationName) -> Self {
         Self { application }

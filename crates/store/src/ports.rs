@@ -146,7 +146,7 @@ pub trait Upload: Send {
     async fn abort(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// IdentifierKind the private half of a recovery key and unwraps data keys with it.
+/// Holds the private half of a recovery key and unwraps data keys with it.
 #[async_trait]
 pub trait KeyUnwrapper: Send + Sync {
     /// Which recovery key this is.
@@ -159,7 +159,7 @@ pub trait KeyUnwrapper: Send + Sync {
     async fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<DataKey, KeyError>;
 }
 
-/// IdentifierKind a private signing key: ECDSA over P-256 with SHA-256, signatures in ASN.1 DER.
+/// Holds a private signing key: ECDSA over P-256 with SHA-256, signatures in ASN.1 DER.
 #[async_trait]
 pub trait Signer: Send + Sync {
     /// The public half, so that a signature can be checked where it was made.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::SignedDuration;
-use lifeboat_apiserver::Api;
-use lifeboat_capture::{CaptureOptions, Captured, capture};
+use lifeboat_capture::CaptureOptions;
+use lifeboat_capture::backup::{BackedUp, Backup, SourceCluster};
 use lifeboat_filesystem::{FolderStore, PemSigner, keys};
 use lifeboat_format::RecipientKey;
-use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, MissingRecord, Predicate, Tool, TypeOutcome};
+use lifeboat_format::manifest::{Completeness, MissingRecord, TypeOutcome};
 use lifeboat_model::{ClusterName, Code, RecoveryPointId};
-use lifeboat_recovery_point::{PointRepository, PointWriter, layout, seal};
-use lifeboat_store::ports::{Clock, ObjectStore, Signer};
+use lifeboat_recovery_point::PointRepository;
+use lifeboat_store::ports::{ObjectStore, Signer};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
 use crate::output::{Document, human, print_failure};
-use crate::progress::adapters::CaptureLines;
-use crate::progress::{Phase, Unit};
+use crate::progress::adapters::BackupLines;
 
 const AFTER: &str = "Example:
   lifeboat backup --store points --context shop-eu \\
@@ -119,6 +118,32 @@ pub struct BackupDocument {
     pub measured: Measured,
 }
 
+impl BackupDocument {
+    fn new(made: BackedUp) -> Self {
+        let stored_bytes = made.sealed.stored_bytes();
+        let predicate = made.sealed.statement.predicate;
+        let clusters = predicate.clusters.into_iter();
+        let cluster = clusters.last().expect("the backup was of one cluster");
+        let listed = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Listed { .. });
+        Self {
+            format: "lifeboat.dev/backup/v1".to_owned(),
+            application: predicate.application.to_string(),
+            point: predicate.point,
+            completeness: predicate.completeness,
+            resource_version: cluster.resource_version,
+            objects: cluster.objects,
+            types: cluster.types.iter().filter(|t| listed(&t.outcome)).count() as u64,
+            bytes: cluster.bytes,
+            stored_bytes,
+            missing: cluster.missing,
+            notes: made.notes,
+            removed: Vec::new(),
+            measured: Measured::default(),
+            cluster: cluster.name,
+        }
+    }
+}
+
 impl Document for BackupDocument {
     fn table(&self) -> String {
         let mut text = format!(
@@ -200,113 +225,44 @@ async fn make(
     }
     watch.lap("clean");
 
-    let made = BackupRun {
-        api: &api,
-        arguments,
+    let options = CaptureOptions {
+        filter: arguments.filter.filter(),
+        page_size: arguments.page_size,
+        concurrency: usize::from(arguments.concurrency),
+        deadline: Some(arguments.deadline),
+        ..CaptureOptions::default()
+    };
+    let backup = Backup {
         store,
+        application,
+        clusters: vec![SourceCluster {
+            name,
+            api: &api,
+            options,
+        }],
         recipient,
         signer,
-        context,
-    }
-    .write(name, &mut watch)
-    .await;
-    let mut document = match made {
-        Ok(document) => document,
-        Err(failure) => {
+        version: env!("CARGO_PKG_VERSION"),
+        clock: &SystemClock,
+        randomness: &SystemRandomness,
+    };
+    let made = backup
+        .run(&mut BackupLines::new(&context.progress, &mut watch))
+        .await;
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => {
             // Otherwise a full disk would stay full, of what no command shows. The failure is what
             // matters: what cannot be removed now is removed by the next run.
             drop(vault.prune_incomplete(&lock).await);
-            return Err(failure);
+            return Err(error.into());
         }
     };
     drop(lock);
+    let mut document = BackupDocument::new(made);
     document.removed = removed.points;
     document.measured = watch.finish();
     Ok(document)
-}
-
-/// What a recovery point is made from.
-struct BackupRun<'a> {
-    api: &'a Api,
-    arguments: &'a Arguments,
-    store: Arc<dyn ObjectStore>,
-    recipient: &'a RecipientKey,
-    signer: &'a dyn Signer,
-    context: &'a Context,
-}
-
-impl BackupRun<'_> {
-    /// Writes the packs of a new point, then the manifest that makes it visible.
-    async fn write(self, name: ClusterName, watch: &mut Stopwatch) -> Result<BackupDocument, Failure> {
-        let application = &self.arguments.store.application;
-        let point = layout::new_point_id(&SystemClock, &SystemRandomness);
-        let created_at = SystemClock.now();
-        let mut writer = PointWriter::create(
-            Arc::clone(&self.store),
-            application,
-            &point,
-            &name,
-            self.recipient,
-            &SystemRandomness,
-        )?;
-        let captured = self.capture(&mut writer).await?;
-        let written = writer.finish().await?;
-        let finished_at = SystemClock.now();
-        watch.lap("capture");
-
-        let listed = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Listed { .. });
-        let document = BackupDocument {
-            format: "lifeboat.dev/backup/v1".to_owned(),
-            application: application.to_string(),
-            point: point.clone(),
-            cluster: name.clone(),
-            completeness: captured.completeness(),
-            resource_version: captured.resource_version.clone(),
-            objects: captured.objects,
-            types: captured
-                .types
-                .iter()
-                .filter(|record| listed(&record.outcome))
-                .count() as u64,
-            bytes: captured.bytes,
-            stored_bytes: written.packs.iter().map(|pack| pack.bytes).sum(),
-            missing: captured.missing.clone(),
-            notes: captured.notes.clone(),
-            removed: Vec::new(),
-            measured: Measured::default(),
-        };
-        let progress = &self.context.progress;
-        progress.begin(Phase::Seal, Unit::Objects, None);
-        let predicate = Predicate {
-            format_version: FORMAT_VERSION,
-            application: application.clone(),
-            point,
-            created_at,
-            tool: Tool {
-                name: "lifeboat".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
-            completeness: document.completeness,
-            keys: vec![written.key],
-            clusters: vec![captured.into_record(name, created_at, finished_at, written.packs)],
-        };
-        seal(self.store.as_ref(), self.signer, predicate).await?;
-        progress.end(Phase::Seal);
-        watch.lap("seal");
-        Ok(document)
-    }
-
-    async fn capture(&self, writer: &mut PointWriter) -> Result<Captured, Failure> {
-        let options = CaptureOptions {
-            filter: self.arguments.filter.filter(),
-            page_size: self.arguments.page_size,
-            concurrency: usize::from(self.arguments.concurrency),
-            deadline: Some(self.arguments.deadline),
-            ..CaptureOptions::default()
-        };
-        let mut progress = CaptureLines::new(&self.context.progress);
-        Ok(capture(self.api, &options, writer, &mut progress).await?)
-    }
 }
 
 /// Makes the last folder of the store's path. Its parents are not made: a path that is wrong further up

@@ -4,6 +4,7 @@
 use lifeboat_apiserver::{ApiError, ConnectError, DiscoveryError};
 use lifeboat_aws::KmsError;
 use lifeboat_capture::CaptureError;
+use lifeboat_capture::backup::BackupError;
 use lifeboat_filesystem::{LockError, PemError};
 use lifeboat_recovery_point::{PointError, SealError, WriteError};
 use lifeboat_restore::execute::LeaseError;
@@ -27,6 +28,7 @@ macro_rules! from_problem {
 
 from_problem!(
     ApiError,
+    BackupError,
     CaptureError,
     ConnectError,
     DiscoveryError,

@@ -98,7 +98,7 @@ impl CaptureProgress for CaptureLines {
                 }
                 self.progress.begin(Phase::Capture, Unit::Objects, None);
             }
-            CaptureEvent::Pinned { .. } | CaptureEvent::TypeStarted { .. } => {}
+            CaptureEvent::Pinned { .. } | CaptureEvent::TypeStarted { .. } | CaptureEvent::Sealing => {}
             CaptureEvent::Page { r#type, objects, .. } => {
                 let before = self.types.insert(r#type.clone(), *objects).unwrap_or_default();
                 self.progress
@@ -122,6 +122,46 @@ impl CaptureProgress for CaptureLines {
 impl Drop for CaptureLines {
     fn drop(&mut self) {
         self.progress.end(Phase::Capture);
+    }
+}
+
+/// A backup: its capture, then its seal, each measured as a lap.
+pub struct BackupLines<'a> {
+    capture: Option<CaptureLines>,
+    progress: Progress,
+    watch: &'a mut Stopwatch,
+}
+
+impl<'a> BackupLines<'a> {
+    /// Hands on to `progress`, and takes the laps `capture` and `seal` of `watch`.
+    #[must_use]
+    pub fn new(progress: &Progress, watch: &'a mut Stopwatch) -> Self {
+        Self {
+            capture: Some(CaptureLines::new(progress)),
+            progress: progress.clone(),
+            watch,
+        }
+    }
+}
+
+impl CaptureProgress for BackupLines<'_> {
+    fn event(&mut self, event: &CaptureEvent) {
+        if let CaptureEvent::Sealing = event {
+            self.capture = None;
+            self.watch.lap("capture");
+            self.progress.begin(Phase::Seal, Unit::Objects, None);
+        } else if let Some(capture) = &mut self.capture {
+            capture.event(event);
+        }
+    }
+}
+
+impl Drop for BackupLines<'_> {
+    fn drop(&mut self) {
+        if self.capture.is_none() {
+            self.progress.end(Phase::Seal);
+            self.watch.lap("seal");
+        }
     }
 }
 

@@ -11,10 +11,12 @@ use lifeboat_format::manifest::{
 use lifeboat_format::{Sha256, WrapAlgorithm, WrappedKey};
 use lifeboat_jobs::split::{merge, partition_types};
 use lifeboat_jobs::{
-    CaptureCheckpoint, CaptureDone, CapturedCluster, Claim, ClusterCheckpoint, Done, ListingCheckpoint,
-    Outcome, Progress, ResultValidity, Sealed, TypeCheckpoint, TypeCounts, Types, Work, claim,
+    CaptureCheckpoint, CaptureDone, Claim, Done, Outcome, Progress, ResultValidity, Sealed, Work, claim,
 };
 use lifeboat_model::{ClusterName, Filter, JobId, PackName, RecoveryPointId, TypeName};
+use lifeboat_recovery_point::cursor::{
+    CapturedCluster, ClusterCheckpoint, ListingCheckpoint, TypeCheckpoint, TypeCounts, Types,
+};
 use lifeboat_recovery_point::layout::{WriterId, file_key, manifest_key};
 use lifeboat_recovery_point::{RecoveryPoint, seal};
 use lifeboat_store::ports::{ObjectStore, Signer as _, StoreError};

@@ -9,7 +9,7 @@ use lifeboat_store::ports::{KeyUnwrapper, Randomness, Signer};
 
 use super::KeyCheck;
 
-/// SigningKeyCheck something and checks the signature.
+/// Signs something and checks the signature.
 pub struct SigningKeyCheck(pub Arc<dyn Signer>);
 
 /// Wraps a key and unwraps it.

@@ -75,7 +75,7 @@ fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>
 fn request(kind: &str, existing: Option<&str>) -> CustomResourceRequest {
     serde_json::from_value(json!({
         "RequestType": kind, "ResponseURL": "https://signed.example/?secret=canary", "StackId": "stack",
-        "RequestId": "request", "LogicalResourceId": "CustomResourceRequest", "PhysicalResourceId": existing,
+        "RequestId": "request", "LogicalResourceId": "Registration", "PhysicalResourceId": existing,
         "ResourceType": "Custom::LifeboatRegistration",
         "ResourceProperties": {"ServiceToken": "arn", "Application": "shop", "Side": "primary", "Code": "delegate-1.zip"}
     }))

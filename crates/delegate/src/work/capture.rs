@@ -2,29 +2,30 @@
 //!
 //! A capture that comes near the end of its invocation stops, closes its packs, and writes a checkpoint from
 //! which the next epoch goes on. What is equal to a capture in one piece, and what is not, stands in
-//! `lifeboat_jobs::checkpoint`.
+//! `lifeboat_recovery_point::cursor`.
 
 use std::sync::Arc;
 
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::access::{self, Denied};
-use lifeboat_capture::{CancellationToken, CaptureOptions, Captured, Ended, capture_part};
-use lifeboat_capture::{CaptureError, count};
+use lifeboat_capture::backup::{ClusterCapture, ClusterEnd};
+use lifeboat_capture::{CancellationToken, CaptureError, CaptureOptions, count};
 use lifeboat_format::RecipientKey;
-use lifeboat_format::manifest::{MissingRecord, PackRecord, WrappedKeyRecord};
+use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::read::LARGE;
 use lifeboat_jobs::{
-    AccessReport, CaptureCheckpoint, CaptureDone, CapturedCluster, ClusterCheckpoint, ClusterTarget, Done,
-    ListingCheckpoint, Outcome, Progress, Sealed, TypeCounts, Types, Work, split,
+    AccessReport, CaptureCheckpoint, CaptureDone, ClusterTarget, Done, Outcome, Progress, Sealed, Work, split,
 };
 use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
+use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, TypeCounts, Types};
 use lifeboat_recovery_point::layout::WriterId;
-use lifeboat_recovery_point::writer::WrittenPacks;
-use lifeboat_recovery_point::{PointWriter, WriteError};
 use lifeboat_store::ports::{ObjectStore, Signer};
 
 use super::watch::CancellingProgress;
 use super::{Delegate, End, Epoch, failed, is_retryable};
+
+/// The status with which an API server refuses a permission.
+const FORBIDDEN: u16 = 403;
 
 /// What all clusters of a capture share.
 struct CaptureContext<'a> {
@@ -90,13 +91,13 @@ impl Delegate {
         let mut reports = Vec::new();
         for (number, target) in clusters.iter().enumerate() {
             if let Some(whole) = progress.done.iter().find(|c| c.record.name == target.name) {
-                reports.push(self.access_report(target, &whole.record.missing).await);
+                reports.push(self.access_report(target, &whole.record).await);
                 continue;
             }
             let open = progress.open.take_if(|open| open.name == target.name);
             match self.one(&order, target, open).await {
                 ClusterOutcome::Taken(cluster) => {
-                    reports.push(self.access_report(target, &cluster.record.missing).await);
+                    reports.push(self.access_report(target, &cluster.record).await);
                     progress.done.push(*cluster);
                 }
                 ClusterOutcome::Paused(open) => {
@@ -199,33 +200,21 @@ impl Delegate {
         open: Option<ClusterCheckpoint>,
     ) -> Result<ClusterOutcome, CaptureFailure> {
         let epoch = order.epoch.claim.epoch.get();
-        let series = WriterId {
-            part: order.part,
-            epoch,
-        };
         let store: Arc<dyn ObjectStore> = self.captures();
-        let mut writer = PointWriter::create(
+        let capture = ClusterCapture {
+            api,
+            options,
             store,
-            &self.application,
-            order.point,
-            &target.name,
-            order.recipient,
-            self.ids.as_ref(),
-        )?
-        // The name must differ from those of all clusters, parts and epochs of the point.
-        .with_key_id(format!("k-{}-{series}", target.name))
-        .with_series(series);
-        let now = self.clock.now();
-        let (mut whole, from) = match open {
-            Some(open) => (
-                Written {
-                    packs: open.packs,
-                    keys: open.keys,
-                    started_at: open.started_at,
-                },
-                Some(open.listing),
-            ),
-            None => (Written::nothing(now), None),
+            application: &self.application,
+            point: order.point,
+            cluster: &target.name,
+            recipient: order.recipient,
+            writer: Some(WriterId {
+                part: order.part,
+                epoch,
+            }),
+            clock: self.clock.as_ref(),
+            randomness: self.ids.as_ref(),
         };
         let cancellation = CancellationToken::new();
         let mut watch = CancellingProgress {
@@ -233,28 +222,18 @@ impl Delegate {
             stop_at: order.epoch.deadline.stop_at(),
             cancellation: &cancellation,
         };
-        let capture = capture_part(api, options, from, &cancellation, &mut writer, &mut watch);
-        let ended = match self.supervised(capture, order.epoch, &cancellation).await {
-            Ok(Ended::Stopped(None)) => {
-                // As on failure: what cannot be removed goes with the capture.
-                drop(writer.abort().await);
-                return Ok(ClusterOutcome::Paused(None));
+        let run = capture.run(open, &cancellation, &mut watch);
+        Ok(match self.supervised(run, order.epoch, &cancellation).await? {
+            ClusterEnd::Complete { cluster, .. } => {
+                tracing::info!(
+                    objects = cluster.record.objects,
+                    bytes = cluster.record.bytes,
+                    missing = cluster.record.missing.len(),
+                    "captured"
+                );
+                ClusterOutcome::Taken(cluster)
             }
-            Ok(ended) => ended,
-            Err(error) => {
-                // The failure is what matters; what cannot be removed expires with the bucket's rule.
-                drop(writer.abort().await);
-                return Err(error.into());
-            }
-        };
-        whole.add(writer.finish().await?);
-        Ok(match ended {
-            Ended::Complete(captured) => {
-                ClusterOutcome::Taken(Box::new(self.record(target, *captured, whole)))
-            }
-            Ended::Stopped(listing) => {
-                ClusterOutcome::Paused(listing.map(|listing| Box::new(whole.paused(target, *listing))))
-            }
+            ClusterEnd::Stopped(checkpoint) => ClusterOutcome::Paused(checkpoint),
         })
     }
 
@@ -277,24 +256,6 @@ impl Delegate {
         }
     }
 
-    fn record(&self, target: &ClusterTarget, captured: Captured, whole: Written) -> CapturedCluster {
-        tracing::info!(
-            objects = captured.objects,
-            bytes = captured.bytes,
-            missing = captured.missing.len(),
-            "captured"
-        );
-        CapturedCluster {
-            record: captured.into_record(
-                target.name.clone(),
-                whole.started_at,
-                self.clock.now(),
-                whole.packs,
-            ),
-            keys: whole.keys,
-        }
-    }
-
     /// What the other clusters would have said, where one has failed already.
     async fn remaining_access(&self, targets: &[ClusterTarget]) -> Vec<AccessReport> {
         let mut reports = Vec::new();
@@ -307,10 +268,11 @@ impl Delegate {
 
     /// What a capture says of access: the types that may not be read. The point is made without them, and is
     /// Partial.
-    async fn access_report(&self, target: &ClusterTarget, missing: &[MissingRecord]) -> AccessReport {
+    async fn access_report(&self, target: &ClusterTarget, record: &ClusterRecord) -> AccessReport {
         let mut report = self.report(target, None);
-        let forbidden = missing.iter().filter(|missing| missing.answer.starts_with("403"));
-        let types: Vec<TypeName> = forbidden.filter_map(|missing| missing.r#type.clone()).collect();
+        let forbidden = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Failed { status: Some(status), .. } if *status == FORBIDDEN);
+        let types = record.types.iter().filter(|r#type| forbidden(&r#type.outcome));
+        let types: Vec<TypeName> = types.map(TypeRecord::name).collect();
         if types.is_empty() {
             return report;
         }
@@ -325,41 +287,6 @@ impl Delegate {
     }
 }
 
-/// What is written of a cluster, by all epochs.
-struct Written {
-    packs: Vec<PackRecord>,
-    keys: Vec<WrappedKeyRecord>,
-    started_at: jiff::Timestamp,
-}
-
-impl Written {
-    fn nothing(started_at: jiff::Timestamp) -> Self {
-        Self {
-            packs: Vec::new(),
-            keys: Vec::new(),
-            started_at,
-        }
-    }
-
-    /// A key without packs is nobody's, and would cost each restore a call.
-    fn add(&mut self, written: WrittenPacks) {
-        if !written.packs.is_empty() {
-            self.packs.extend(written.packs);
-            self.keys.push(written.key);
-        }
-    }
-
-    fn paused(self, target: &ClusterTarget, listing: ListingCheckpoint) -> ClusterCheckpoint {
-        ClusterCheckpoint {
-            name: target.name.clone(),
-            started_at: self.started_at,
-            listing,
-            packs: self.packs,
-            keys: self.keys,
-        }
-    }
-}
-
 /// Why a cluster was not captured.
 struct CaptureFailure {
     problem: Problem,
@@ -368,15 +295,6 @@ struct CaptureFailure {
 
 impl From<CaptureError> for CaptureFailure {
     fn from(error: CaptureError) -> Self {
-        Self {
-            problem: error.problem(),
-            retry: is_retryable(error.kind()),
-        }
-    }
-}
-
-impl From<WriteError> for CaptureFailure {
-    fn from(error: WriteError) -> Self {
         Self {
             problem: error.problem(),
             retry: is_retryable(error.kind()),

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
-use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool, open_envelope};
+use lifeboat_format::manifest::open_envelope;
 use lifeboat_format::verify::check_place;
 use lifeboat_jobs::split::merge;
-use lifeboat_jobs::{CaptureDone, CapturedCluster, Done, Outcome, ResultValidity, Sealed, Work, claim};
+use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, Sealed, Work, claim};
 use lifeboat_model::{Code, JobId, Problem, RecoveryPointId};
+use lifeboat_recovery_point::cursor::CapturedCluster;
 use lifeboat_recovery_point::layout::manifest_key;
-use lifeboat_recovery_point::{SealError, seal};
+use lifeboat_recovery_point::{NewPoint, SealError, SealedPoint, seal};
 use lifeboat_store::ports::{Signer, StoreError};
 
 use super::{Delegate, End, Epoch, failed, is_retryable};
@@ -87,10 +88,11 @@ impl Delegate {
             .map_err(|error| (unusable(error.code(), &error), false))?;
         check_place(&statement, &self.application, point)
             .map_err(|error| (unusable(error.code(), &error), false))?;
-        Ok(Some(summary(&bytes, &statement.predicate)))
+        let manifest = Sha256::of(&bytes);
+        Ok(Some(summary(&SealedPoint { statement, manifest })))
     }
 
-    /// SigningKeyCheck the point.
+    /// Signs the point.
     pub(super) async fn sign(
         &self,
         signer: &dyn Signer,
@@ -98,47 +100,25 @@ impl Delegate {
         created_at: Timestamp,
         captured: Vec<CapturedCluster>,
     ) -> Result<Sealed, (Problem, bool)> {
-        let (mut keys, mut clusters) = (Vec::new(), Vec::new());
-        for cluster in captured {
-            keys.extend(cluster.keys);
-            clusters.push(cluster.record);
-        }
-        clusters.sort_by(|one, other| one.name.cmp(&other.name));
-        let partial = clusters.iter().any(|cluster| !cluster.missing.is_empty());
-        let completeness = match partial {
-            true => Completeness::Partial,
-            false => Completeness::Complete,
-        };
-        let predicate = Predicate {
-            format_version: FORMAT_VERSION,
-            application: self.application.clone(),
-            point: point.clone(),
+        let new = NewPoint {
+            application: &self.application,
+            point,
             created_at,
-            tool: Tool {
-                name: "lifeboat".to_owned(),
-                version: self.version.clone(),
-            },
-            completeness,
-            keys,
-            clusters,
+            version: &self.version,
         };
-        let store = self.captures();
-        let statement = seal(store.as_ref(), signer, predicate)
+        let sealed = seal(self.captures().as_ref(), signer, new.predicate(captured))
             .await
             .map_err(|error: SealError| (error.problem(), is_retryable(error.kind())))?;
-        let (manifest, _) = (store.get(&manifest_key(&self.application, point)).await)
-            .map_err(|error| (error.problem(), is_retryable(error.kind())))?;
-        Ok(summary(&manifest, &statement.predicate))
+        Ok(summary(&sealed))
     }
 }
 
-fn summary(manifest: &[u8], predicate: &Predicate) -> Sealed {
-    let packs = predicate.clusters.iter().flat_map(|cluster| &cluster.packs);
+fn summary(sealed: &SealedPoint) -> Sealed {
     Sealed {
-        manifest: Sha256::of(manifest),
-        completeness: predicate.completeness,
-        objects: predicate.clusters.iter().map(|cluster| cluster.objects).sum(),
-        bytes: packs.map(|pack| pack.bytes).sum(),
+        manifest: sealed.manifest,
+        completeness: sealed.statement.predicate.completeness,
+        objects: sealed.objects(),
+        bytes: sealed.stored_bytes(),
     }
 }
 

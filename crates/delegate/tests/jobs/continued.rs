@@ -6,9 +6,10 @@ use jiff::SignedDuration;
 use lifeboat_delegate::{Deadline, Delegate};
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_jobs::claim::view;
-use lifeboat_jobs::{Assignment, Done, JobFile, Outcome, Progress, Types, Work};
+use lifeboat_jobs::{Assignment, Done, JobFile, Outcome, Progress, Work};
 use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
+use lifeboat_recovery_point::cursor::Types;
 use lifeboat_store::ports::{Clock as _, ObjectStore};
 
 use crate::fixture::{Fixture, PRIMARY, Stalling, Stepping, target};
@@ -169,7 +170,9 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
         .values()
         .any(|checkpoint| match &checkpoint.progress {
             Progress::Capture(progress) => progress.open.as_ref().is_some_and(|open| {
-                let token = |t: &lifeboat_jobs::TypeCheckpoint| t.position.as_ref()?.continue_token.clone();
+                let token = |t: &lifeboat_recovery_point::cursor::TypeCheckpoint| {
+                    t.position.as_ref()?.continue_token.clone()
+                };
                 open.listing.open.iter().any(|t| token(t).is_some())
             }),
             _ => false,

@@ -14,12 +14,13 @@ use lifeboat_delegate::{Clusters, Delegate, Unreachable};
 use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_jobs::{AccessFinding, Assignment, ClusterTarget, FORMAT, JobFile, Types, VaultPlace, Work};
+use lifeboat_jobs::{AccessFinding, Assignment, ClusterTarget, FORMAT, JobFile, VaultPlace, Work};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
     AccountId, ApplicationName, Arn, ClusterName, Code, EnvironmentId, Epoch, Filter, JobId, Problem,
     RecoveryPointId, Region,
 };
+use lifeboat_recovery_point::cursor::Types;
 use lifeboat_recovery_point::{RecoveryPoint, Silent};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{Clock, ObjectStore};

@@ -235,6 +235,7 @@ pub(crate) async fn backup(store: &Arc<dyn ObjectStore>, point_id: &str) -> Resu
     let packs = capture(store, point_id, "eu").await.map_err(BackupError::Write)?;
     seal(store.as_ref(), &signer(), predicate(point_id, &[("eu", &packs)]))
         .await
+        .map(|sealed| sealed.statement)
         .map_err(BackupError::Seal)
 }
 

@@ -5,7 +5,7 @@ use lifeboat_model::{Code, ErrorKind, Problem};
 
 use super::BoxError;
 
-/// The use of a key that failed. Reads well after "failed to". IdentifierKind no key and no plaintext.
+/// The use of a key that failed. Reads well after "failed to". Holds no key and no plaintext.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The data key was wrapped for another recovery key.

@@ -16,7 +16,7 @@ pub trait TokenSource: Send + Sync {
     async fn token(&self) -> Result<Redacted<String>, TokenError>;
 }
 
-/// Why there is no token. Reads well after "failed to". IdentifierKind no credential.
+/// Why there is no token. Reads well after "failed to". Holds no credential.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// Whoever gives the credentials that tokens are made from does not answer.
