@@ -22,7 +22,7 @@ mod tags;
 
 fn key(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/point-v1/keys")
+        .join("../recovery-point/tests/fixtures/point-v1/keys")
         .join(name);
     std::fs::read_to_string(path).unwrap()
 }

@@ -18,7 +18,7 @@ use crate::rng::Shared;
 
 pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/point-v1/keys")
+        .join("../recovery-point/tests/fixtures/point-v1/keys")
         .join(name)
 }
 
