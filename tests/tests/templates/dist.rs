@@ -43,7 +43,7 @@ fn unpack(archive: &[u8], folder: &Path) -> PathBuf {
     let mut names = Vec::new();
     for entry in tar::Archive::new(unpacked.as_slice()).entries().unwrap() {
         let header = entry.unwrap().header().clone();
-        names.push(header.path().unwrap().into_owned());
+        names.push(header.path().unwrap().to_str().unwrap().to_owned());
         assert_eq!(
             (header.uid().unwrap(), header.gid().unwrap()),
             (0, 0),
@@ -52,7 +52,7 @@ fn unpack(archive: &[u8], folder: &Path) -> PathBuf {
     }
     assert!(names.is_sorted(), "{names:?}");
     tar::Archive::new(unpacked.as_slice()).unpack(folder).unwrap();
-    let top = names[0].components().next().unwrap();
+    let top = names[0].split('/').next().unwrap();
     folder.join(top)
 }
 
