@@ -36,6 +36,11 @@ demo-aws: control-plane local-aws
 package:
 	@infra/package
 
+## make dist              the archives that are published: programs, functions, templates (PLATFORMS="linux-x86_64 …")
+.PHONY: dist
+dist:
+	@infra/dist $(PLATFORMS)
+
 ## make test              every test, those against real API servers and of the packaged functions included (15 to 20 min)
 .PHONY: test
 test: tools
@@ -78,7 +83,7 @@ prove: control-plane
 	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-prove
 	@target/release/lifeboat-prove --report target/prove/report.json "$(BUNDLE)"
 
-## make bench             the ratios of the README (SIZE=objects of the captures, BENCH=aws or another part alone)
+## make bench             the ratios of tests/BENCHMARKS.md (SIZE=objects of the captures, BENCH=aws or another part alone)
 .PHONY: bench
 bench: control-plane local-aws
 	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-bench

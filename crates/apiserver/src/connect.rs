@@ -143,7 +143,9 @@ impl ConnectError {
     pub fn problem(&self) -> Problem {
         let guidance = match self {
             Self::Api(error) => return error.problem(),
-            Self::NoKubeconfig { .. } => "name one with --kubeconfig or KUBECONFIG",
+            Self::NoKubeconfig { .. } => {
+                "name one with --kubeconfig or KUBECONFIG; on EKS `aws eks update-kubeconfig --name CLUSTER` writes one"
+            }
             Self::UnreadableKubeconfig { .. } => "check the file with `kubectl config view`",
             Self::UnknownContext { .. } | Self::NoContext { .. } => {
                 "list the contexts with `kubectl config get-contexts` and name one with --context"

@@ -11,6 +11,7 @@ use lifeboat_model::{ApplicationName, Code, Filter, LabelSelector, TypeSelector}
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::output::OutputFormat;
+use crate::version;
 
 const ABOUT: &str = "Keeps Kubernetes clusters recoverable";
 
@@ -60,7 +61,8 @@ Every error has a code: `lifeboat explain LB-0103` says what it means and what t
 #[derive(Debug, Parser)]
 #[command(
     name = "lifeboat",
-    version,
+    version = version::SHORT,
+    long_version = version::long(),
     about = ABOUT,
     long_about = LONG_ABOUT,
     after_help = "`lifeboat help COMMAND` ends with an example and the exit codes.",
@@ -310,12 +312,15 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
         definition = definition.bin_name("kubectl lifeboat");
     }
     let parsed = definition
-        .try_get_matches_from_mut(arguments)
+        .try_get_matches_from_mut(&arguments)
         .and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(arguments) => Ok(Parsed::Command(Box::new(arguments))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Parsed::Text(error.render().to_string()))
+        }
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
+            Err(missing(&error, example(&definition, &arguments).as_deref()))
         }
         Err(error) => Err(usage(&error)),
     }
@@ -377,6 +382,44 @@ fn usage(error: &clap::Error) -> Failure {
     };
     let remedy = tip.map_or_else(|| usage.clone(), |tip| format!("{tip}; {usage}"));
     Failure::new(Code::Usage, message.join(" ")).remedy(remedy)
+}
+
+/// A command without what it needs: the example of its help shows all of it, where a usage line has only names.
+fn missing(error: &clap::Error, example: Option<&str>) -> Failure {
+    let failure = usage(error);
+    let Some(example) = example else { return failure };
+    let makes_keys = "`lifeboat keys generate --out keys` makes the keys";
+    let wants_keys = failure.problem().message.contains("-key <") && !example.contains("deploy");
+    let keys = if wants_keys {
+        format!("; {makes_keys}")
+    } else {
+        String::new()
+    };
+    failure.remedy(format!(
+        "for example `{example}`{keys}; --help explains each option"
+    ))
+}
+
+/// The first example of the help of the command that these arguments name, as one line.
+fn example(definition: &clap::Command, arguments: &[OsString]) -> Option<String> {
+    let named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let command = named.fold(definition, |command, word| {
+        command.find_subcommand(word).unwrap_or(command)
+    });
+    let help = command.get_after_long_help()?.to_string();
+    let mut example = String::new();
+    for line in help.lines().skip_while(|line| !line.starts_with("  lifeboat ")) {
+        let (part, continues) = match line.strip_suffix('\\') {
+            Some(part) => (part, true),
+            None => (line, false),
+        };
+        example.push_str(part.trim());
+        if !continues {
+            return Some(example);
+        }
+        example.push(' ');
+    }
+    None
 }
 
 #[cfg(test)]

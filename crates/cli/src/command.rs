@@ -16,6 +16,7 @@ pub mod deploy;
 pub mod diff;
 pub mod explain;
 pub mod keys;
+pub mod man;
 pub mod open;
 pub mod plan;
 pub mod points;
@@ -58,6 +59,9 @@ pub enum Command {
     Status(status::Arguments),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(man::Arguments),
     /// Say what a code means and what to do
     Explain(explain::Arguments),
     /// Print the JSON schema of a document
@@ -83,6 +87,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Application(command) => application::run(&command, context),
         Command::Status(arguments) => status::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Schema(arguments) => schema::run(&arguments),
     }

@@ -35,6 +35,7 @@ mod logging;
 pub mod measure;
 mod memory;
 mod panic;
+mod version;
 
 /// Runs one command line; the first argument is the program's name.
 #[must_use]

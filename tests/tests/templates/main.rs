@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 mod dashboard;
+mod dist;
 mod rules;
 mod template;
 

@@ -1,6 +1,6 @@
 //! The code of the functions in a bucket of their account and Region, where Lambda takes it from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -11,13 +11,15 @@ use aws_sdk_s3::types::{
 use clap::{Args, ValueEnum};
 use lifeboat_aws::AwsError;
 use lifeboat_format::Sha256;
-use lifeboat_model::{Code, EnvironmentId, ErrorKind};
+use lifeboat_model::{EnvironmentId, ErrorKind};
 use serde_json::json;
 
 use super::failure;
 use super::session::Session;
 use crate::failure::Failure;
 use crate::output::human;
+
+mod package;
 
 /// Buckets of this Region are made without naming it
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
@@ -27,7 +29,7 @@ const WITHOUT_CONSTRAINT: &str = "us-east-1";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Functions")]
 pub struct PackageArguments {
-    /// The folder of the zips that `make package` makes; else target/package/release/ARCHITECTURE
+    /// The folder of the zips; else functions/ARCHITECTURE beside this program, else target/package/release/ARCHITECTURE
     #[arg(long, value_name = "DIR")]
     pub package: Option<PathBuf>,
     /// The processor that the functions run on: arm64 or x86_64
@@ -61,6 +63,13 @@ impl Architecture {
             Self::X86 => "x86_64",
         }
     }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Arm64 => Self::X86,
+            Self::X86 => Self::Arm64,
+        }
+    }
 }
 
 /// A zip that was read.
@@ -70,31 +79,29 @@ pub struct Zip {
     bytes: Vec<u8>,
 }
 
+impl Zip {
+    /// Its digest is in its name: another zip is another key, so that CloudFormation sees that there is a new one,
+    /// and a rollback finds the former.
+    fn new(program: &str, architecture: Architecture, bytes: Vec<u8>) -> Self {
+        let digest = Sha256::of(&bytes);
+        Self {
+            key: format!("{program}/{}/{digest}.zip", architecture.name()),
+            bytes,
+        }
+    }
+}
+
 impl PackageArguments {
     /// Reads the zip of a program, such as `lifeboat-delegate`.
     ///
     /// # Errors
-    /// LB-1007 where it is not there.
+    /// LB-1007 where it is not there, or holds another version than that of this program.
     pub fn read(&self, program: &str) -> Result<Zip, Failure> {
-        let folder = match &self.package {
-            Some(folder) => folder.clone(),
-            None => Path::new("target/package/release").join(self.architecture.name()),
-        };
-        let file = folder.join(format!("{program}.zip"));
-        let bytes = std::fs::read(&file).map_err(|error| {
-            Failure::of(
-                Code::NotPackaged,
-                format!("failed to read the zip {}", file.display()),
-                &error,
-            )
-        })?;
-        // Its digest is in its name: another zip is another key, so that CloudFormation sees that there is a
-        // new one, and a rollback finds the former.
-        let digest = Sha256::of(&bytes);
-        Ok(Zip {
-            key: format!("{program}/{}/{digest}.zip", self.architecture.name()),
-            bytes,
-        })
+        // A link in the PATH leads to the folder of the archive.
+        let executable = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+        let installed = executable.as_deref().and_then(|path| path.parent());
+        let bytes = package::read(self, program, installed)?;
+        Ok(Zip::new(program, self.architecture, bytes))
     }
 }
 
@@ -288,26 +295,13 @@ impl Uploading<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]
     fn a_zip_is_named_by_what_it_holds() {
-        let folder = tempfile::tempdir().unwrap();
-        let arguments = PackageArguments {
-            package: Some(folder.path().to_owned()),
-            architecture: Architecture::X86,
-        };
-        let missing = arguments.read("lifeboat-delegate").unwrap_err();
-        assert_eq!(missing.problem().code, Code::NotPackaged);
-        std::fs::write(folder.path().join("lifeboat-delegate.zip"), b"one").unwrap();
-        let one = arguments.read("lifeboat-delegate").unwrap();
-        assert!(
-            one.key.starts_with("lifeboat-delegate/x86_64/7692c3ad"),
-            "{}",
-            one.key
-        );
-        std::fs::write(folder.path().join("lifeboat-delegate.zip"), b"two").unwrap();
-        assert_ne!(one.key, arguments.read("lifeboat-delegate").unwrap().key);
+        let zip = |bytes: &[u8]| Zip::new("lifeboat-delegate", Architecture::X86, bytes.to_vec());
+        let one = zip(b"one").key;
+        assert!(one.starts_with("lifeboat-delegate/x86_64/7692c3ad"), "{one}");
+        assert_ne!(one, zip(b"two").key);
     }
 }

@@ -307,8 +307,13 @@ pub(super) fn read_document(file: &Path) -> Result<(ApplicationDocument, Applica
         unparsable(&named, error).remedy("compare the file with `lifeboat schema application`")
     };
     let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::of(Code::InvalidDocument, named.as_str(), &error)
-            .remedy("check the path and its permissions")
+        let failure = Failure::of(Code::InvalidDocument, named.as_str(), &error);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => failure.remedy(
+                "check the path; `lifeboat deploy primary` prints a document to begin with, `lifeboat schema application` describes it",
+            ),
+            _ => failure.remedy("check the permissions of the file"),
+        }
     })?;
     // JSON is YAML too, but numbers keep their text only in a JSON reader.
     let document: ApplicationDocument = if text.trim_start().starts_with('{') {

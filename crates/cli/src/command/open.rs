@@ -24,7 +24,17 @@ pub struct Opened {
 /// # Errors
 /// Where the folder does not exist or may not be read.
 pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
-    let store = FolderStore::open(&arguments.store)?;
+    let store = FolderStore::open(&arguments.store).map_err(|error| {
+        let failure = Failure::from(error);
+        match failure.problem().code {
+            // Whoever reads does not make a store; the first backup does.
+            Code::StoreNotFound => failure.remedy(format!(
+                "check --store; `lifeboat backup --store {}` makes the folder with the first recovery point",
+                arguments.store.display()
+            )),
+            _ => failure,
+        }
+    })?;
     Ok(PointRepository::new(
         Arc::new(store),
         arguments.application.clone(),

@@ -37,9 +37,9 @@ pub(super) fn aws(code: Code) -> Guidance {
             "run the command that the problem names, then the same command again",
         ),
         Code::NotPackaged => of(
-            "the zips of the functions are missing",
+            "the zips of the functions are missing or of another version",
             "The functions are uploaded from this machine. Nothing was changed.",
-            "run `make package`, or name the folder of the zips with --package",
+            "use the program of an archive beside its folder functions; in a checkout run `make package`; or name the folder of the zips with --package",
         ),
         Code::NoCoordinator => of(
             "there is no coordinator in this account and Region",

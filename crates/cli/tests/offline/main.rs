@@ -5,6 +5,8 @@
 use std::fs;
 
 mod aws;
+mod first_errors;
+mod krew;
 mod readme;
 mod run;
 #[path = "../cluster/schema.rs"]

@@ -1,14 +1,17 @@
-//! The repository's README and the examples of the help, read as a user reads them: every command line
-//! and option that they show exists.
+//! The repository's README, its reference page and the examples of the help, read as a user reads them: every command
+//! line, option, link, target of make and test that they name exists.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use lifeboat_cli::arguments::{self, Parsed};
 
 const README: &str = include_str!("../../../../README.md");
+const REFERENCE: &str = include_str!("../../docs/reference.md");
 
 /// The command lines of the program in the README's console blocks, continued lines joined.
 fn command_lines(text: &str) -> Vec<String> {
@@ -72,7 +75,7 @@ fn every_command_line_of_the_readme_can_be_run_as_it_stands() {
     assert!(lines.len() >= 4, "the README shows how to begin: {lines:?}");
     for line in lines {
         match arguments::parse(words(&line)) {
-            Ok(Parsed::Command(_)) => {}
+            Ok(Parsed::Command(_) | Parsed::Text(_)) => {}
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -119,7 +122,7 @@ fn every_command_option_and_variable_of_the_readme_exists() {
     let definition = arguments::definition();
     let mut options = BTreeSet::new();
     let mut variables = BTreeSet::new();
-    let mut commands = BTreeSet::new();
+    let mut commands = BTreeSet::from(["help".to_owned()]);
     let mut unread = vec![&definition];
     while let Some(command) = unread.pop() {
         commands.insert(command.get_name().to_owned());
@@ -130,7 +133,7 @@ fn every_command_option_and_variable_of_the_readme_exists() {
         }
     }
     let mut seen = 0;
-    for span in spans(README) {
+    for span in spans(README).into_iter().chain(spans(REFERENCE)) {
         let mut parts = span.split_whitespace();
         if parts.next() == Some("lifeboat")
             && let Some(command) = parts.next()
@@ -152,7 +155,7 @@ fn every_command_option_and_variable_of_the_readme_exists() {
 }
 
 #[test]
-fn the_exit_codes_of_the_readme_are_those_of_the_help() {
+fn the_exit_codes_of_the_reference_are_those_of_the_help() {
     let numbers = |text: &str| -> BTreeSet<u8> {
         text.lines()
             .filter_map(|line| {
@@ -164,7 +167,7 @@ fn the_exit_codes_of_the_readme_are_those_of_the_help() {
             })
             .collect()
     };
-    let table = README.split("## Exit codes").nth(1).unwrap();
+    let table = REFERENCE.split("## Exit codes").nth(1).unwrap();
     let table = table.split("\n## ").next().unwrap();
     let Ok(Parsed::Text(help)) = arguments::parse(words("lifeboat --help")) else {
         panic!("there is no help");
@@ -173,4 +176,161 @@ fn the_exit_codes_of_the_readme_are_those_of_the_help() {
     let list = list.split("\n\n").next().unwrap();
     assert!(numbers(list).contains(&130), "{list}");
     assert_eq!(numbers(table), numbers(list));
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// The names of all tests: functions below an attribute that makes them one.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut folders: Vec<PathBuf> = ["crates", "infra", "tests"]
+        .map(|folder| root().join(folder))
+        .into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(path).unwrap();
+                let mut is_test = false;
+                for line in text.lines().map(str::trim) {
+                    if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                        is_test = true;
+                    } else if let Some(rest) = line.trim_start_matches("async ").strip_prefix("fn ")
+                        && std::mem::take(&mut is_test)
+                    {
+                        names.extend(rest.split('(').next().map(str::to_owned));
+                    }
+                }
+            }
+        }
+    }
+    names
+}
+
+/// The spans that look like the name of a test: words joined by underscores.
+fn named_tests(text: &str) -> Vec<String> {
+    let is_name = |span: &String| {
+        span.contains('_')
+            && span
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    spans(text).into_iter().filter(is_name).collect()
+}
+
+#[test]
+fn every_guarantee_names_tests_that_exist() {
+    let tests = tests();
+    assert!(tests.contains("every_guarantee_names_tests_that_exist") && !tests.contains("named_tests"));
+    let section = README.split("## Guarantees").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .collect();
+    assert!(rows.len() >= 12, "{} guarantees", rows.len());
+    for row in rows {
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let named = named_tests(last);
+        assert!(!named.is_empty(), "no test holds: {row}");
+        for name in named {
+            assert!(tests.contains(&name), "there is no test {name}: {row}");
+        }
+    }
+}
+
+#[test]
+fn ten_decisions_are_recorded_and_held_by_tests_that_exist() {
+    let tests = tests();
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let file = entry.unwrap().path().join("README.md");
+        let Ok(text) = fs::read_to_string(&file) else {
+            continue;
+        };
+        for record in text.split("\n## ").skip(1) {
+            let number = record.split('.').next().unwrap().parse::<u32>().unwrap();
+            for part in ["**Question.**", "**Decision.**", "**Held by**"] {
+                assert!(
+                    record.contains(part),
+                    "{}: decision {number} lacks {part}",
+                    file.display()
+                );
+            }
+            let held = named_tests(record.split("**Held by**").nth(1).unwrap());
+            assert!(!held.is_empty(), "no test holds decision {number}");
+            for name in held {
+                assert!(
+                    tests.contains(&name),
+                    "decision {number}: there is no test {name}"
+                );
+            }
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=10).collect::<Vec<u32>>());
+}
+
+/// How the address of a heading is made on the pages that render it.
+fn anchor(heading: &str) -> String {
+    let plain = heading.to_lowercase();
+    let kept = plain
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut seen = 0;
+    for (folder, text) in [("", README), ("crates/cli/docs", REFERENCE)] {
+        for link in text
+            .split("](")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap())
+        {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) = link
+                .split_once('#')
+                .map_or((link, None), |(file, at)| (file, Some(at)));
+            let path = root().join(folder).join(file);
+            assert!(path.exists(), "{link}");
+            if let Some(heading) = heading {
+                let page = fs::read_to_string(&path).unwrap();
+                let headings = page.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#').trim()));
+                assert!(anchors.any(|anchor| anchor == heading), "{link}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "the README links to where things are");
+}
+
+#[test]
+fn every_target_of_make_in_the_readme_exists() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let lines = README.lines().filter_map(|line| line.strip_prefix("$ "));
+    let lines: Vec<String> = lines.map(str::to_owned).chain(spans(README)).collect();
+    let targets: BTreeSet<&str> = (lines.iter())
+        .filter_map(|line| line.strip_prefix("make ")?.split_whitespace().next())
+        .collect();
+    for target in &targets {
+        assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+    }
+    assert!(
+        targets.is_superset(&["demo", "test", "dist", "package"].into()),
+        "{targets:?}"
+    );
 }

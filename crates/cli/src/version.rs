@@ -1,0 +1,35 @@
+//! What `lifeboat --version` prints: the version, the commit, and the formats that the program reads and writes.
+
+use std::sync::LazyLock;
+
+use lifeboat_format::manifest::FORMAT_VERSION;
+use lifeboat_format::pack::PACK_VERSION;
+use lifeboat_plan::planned::PLAN_FORMAT_VERSION;
+use lifeboat_plan::report::REPORT_FORMAT_VERSION;
+
+/// The version of the program, which is that of the functions it deploys.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What `-V` prints after the name.
+pub(crate) const SHORT: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LIFEBOAT_COMMIT"), ")");
+
+static LONG: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{VERSION}
+commit: {commit}
+recovery points: writes format {FORMAT_VERSION}, reads formats 1 to {FORMAT_VERSION}
+packs: writes and reads format {PACK_VERSION}
+plans: writes format {PLAN_FORMAT_VERSION}
+reports: writes format {REPORT_FORMAT_VERSION}
+application documents: reads format {application}
+job documents: writes and reads format {jobs}",
+        commit = env!("LIFEBOAT_COMMIT"),
+        application = lifeboat_model::application::FORMAT,
+        jobs = lifeboat_jobs::FORMAT,
+    )
+});
+
+/// What `--version` prints after the name.
+pub(crate) fn long() -> &'static str {
+    &LONG
+}
