@@ -4,9 +4,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use lifeboat_model::{ApplicationName, Code, Filter, LabelSelector, TypeSelector};
+use lifeboat_model::{ApplicationName, Filter, LabelSelector, TypeSelector};
 
 use crate::command::Command;
 use crate::failure::Failure;
@@ -319,10 +319,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Parsed::Text(error.render().to_string()))
         }
-        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
-            Err(missing(&error, example(&definition, &arguments).as_deref()))
-        }
-        Err(error) => Err(usage(&error)),
+        Err(error) => Err(usage::failure(&error, &definition, &arguments)),
     }
 }
 
@@ -355,72 +352,7 @@ pub fn output_format(arguments: &[OsString]) -> OutputFormat {
     format
 }
 
-/// clap's error as one of ours: its first paragraph is what was wrong, its tips are what to do.
-fn usage(error: &clap::Error) -> Failure {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(Code::Usage, "a command is missing")
-            .remedy("`lifeboat --help` lists the commands");
-    }
-    let text = error.render().to_string();
-    let mut paragraphs = text.split("\n\n");
-    let first = paragraphs.next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
-    let message: Vec<&str> = message.lines().map(str::trim).collect();
-    let tip = paragraphs
-        .flat_map(str::lines)
-        .find_map(|line| line.trim().strip_prefix("tip: "));
-    let usage = match error.get(ContextKind::Usage) {
-        Some(usage) => {
-            let usage = usage.to_string();
-            let usage = usage.trim().trim_start_matches("Usage:").trim();
-            format!(
-                "usage: {}; --help explains each option",
-                usage.lines().next().unwrap_or(usage)
-            )
-        }
-        None => "--help explains each option".to_owned(),
-    };
-    let remedy = tip.map_or_else(|| usage.clone(), |tip| format!("{tip}; {usage}"));
-    Failure::new(Code::Usage, message.join(" ")).remedy(remedy)
-}
-
-/// A command without what it needs: the example of its help shows all of it, where a usage line has only names.
-fn missing(error: &clap::Error, example: Option<&str>) -> Failure {
-    let failure = usage(error);
-    let Some(example) = example else { return failure };
-    let makes_keys = "`lifeboat keys generate --out keys` makes the keys";
-    let wants_keys = failure.problem().message.contains("-key <") && !example.contains("deploy");
-    let keys = if wants_keys {
-        format!("; {makes_keys}")
-    } else {
-        String::new()
-    };
-    failure.remedy(format!(
-        "for example `{example}`{keys}; --help explains each option"
-    ))
-}
-
-/// The first example of the help of the command that these arguments name, as one line.
-fn example(definition: &clap::Command, arguments: &[OsString]) -> Option<String> {
-    let named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
-    let command = named.fold(definition, |command, word| {
-        command.find_subcommand(word).unwrap_or(command)
-    });
-    let help = command.get_after_long_help()?.to_string();
-    let mut example = String::new();
-    for line in help.lines().skip_while(|line| !line.starts_with("  lifeboat ")) {
-        let (part, continues) = match line.strip_suffix('\\') {
-            Some(part) => (part, true),
-            None => (line, false),
-        };
-        example.push_str(part.trim());
-        if !continues {
-            return Some(example);
-        }
-        example.push(' ');
-    }
-    None
-}
+mod usage;
 
 #[cfg(test)]
 mod tests;

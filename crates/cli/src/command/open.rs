@@ -48,7 +48,15 @@ pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
 pub async fn point(wanted: &str, arguments: &PointArguments) -> Result<Opened, Failure> {
     let key = keys::load_verifying(&arguments.verify_key)?;
     let vault = vault(&arguments.store)?;
-    let id = vault.resolve(wanted, &key).await?;
+    let id = vault.resolve(wanted, &key).await.map_err(|error| {
+        let failure = Failure::from(error);
+        match failure.problem().code {
+            Code::PointNotFound if wanted == "latest" => failure.remedy(
+                "make one with `lifeboat backup`; if there should be one, check --store and --application with `lifeboat points`",
+            ),
+            _ => failure,
+        }
+    })?;
     Ok(Opened {
         point: vault.open(&id, &key).await?,
         signed_by: key.fingerprint().to_string(),

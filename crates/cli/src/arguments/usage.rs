@@ -1,0 +1,92 @@
+//! What is said about a command line that cannot be understood.
+
+use std::ffi::OsString;
+
+use clap::Command;
+use clap::error::{ContextKind, ErrorKind};
+use lifeboat_model::Code;
+
+use crate::failure::Failure;
+
+/// clap's error about these arguments as one of ours.
+pub(super) fn failure(error: &clap::Error, definition: &Command, arguments: &[OsString]) -> Failure {
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument => missing(error, example(definition, arguments).as_deref()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let words = match command(definition, arguments).get_name() {
+                "lifeboat" => "lifeboat".to_owned(),
+                group => format!("lifeboat {group}"),
+            };
+            Failure::new(Code::Usage, "a command is missing")
+                .remedy(format!("`{words} --help` lists the commands"))
+        }
+        _ => usage(error),
+    }
+}
+
+/// Its first paragraph is what was wrong, its tips are what to do.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let message: Vec<&str> = message.lines().map(str::trim).collect();
+    let tip = paragraphs
+        .flat_map(str::lines)
+        .find_map(|line| line.trim().strip_prefix("tip: "));
+    let usage = match error.get(ContextKind::Usage) {
+        Some(usage) => {
+            let usage = usage.to_string();
+            let usage = usage.trim().trim_start_matches("Usage:").trim();
+            format!(
+                "usage: {}; --help explains each option",
+                usage.lines().next().unwrap_or(usage)
+            )
+        }
+        None => "--help explains each option".to_owned(),
+    };
+    let remedy = tip.map_or_else(|| usage.clone(), |tip| format!("{tip}; {usage}"));
+    Failure::new(Code::Usage, message.join(" ")).remedy(remedy)
+}
+
+/// A command without what it needs: the example of its help shows all of it, where a usage line has only names.
+fn missing(error: &clap::Error, example: Option<&str>) -> Failure {
+    let failure = usage(error);
+    let Some(example) = example else { return failure };
+    let makes_keys = "`lifeboat keys generate --out keys` makes the keys";
+    let wants_keys = failure.problem().message.contains("-key <") && !example.starts_with("lifeboat deploy");
+    let keys = if wants_keys {
+        format!("; {makes_keys}")
+    } else {
+        String::new()
+    };
+    failure.remedy(format!(
+        "for example `{example}`{keys}; --help explains each option"
+    ))
+}
+
+/// The command that these arguments name.
+fn command<'a>(definition: &'a Command, arguments: &[OsString]) -> &'a Command {
+    let named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    named.fold(definition, |command, word| {
+        command.find_subcommand(word).unwrap_or(command)
+    })
+}
+
+/// The first example of the help of the command that these arguments name, as one line.
+fn example(definition: &Command, arguments: &[OsString]) -> Option<String> {
+    let help = command(definition, arguments).get_after_long_help()?.to_string();
+    let mut example = String::new();
+    for line in help.lines().skip_while(|line| !line.starts_with("  lifeboat ")) {
+        let (part, continues) = match line.strip_suffix('\\') {
+            Some(part) => (part, true),
+            None => (line, false),
+        };
+        example.push_str(part.trim());
+        if !continues {
+            return Some(example);
+        }
+        example.push(' ');
+    }
+    None
+}
