@@ -155,7 +155,7 @@ pub struct FailedGroup {
     /// What the server answered.
     pub answer: String,
     /// What would mend it, as a command.
-    pub mend: String,
+    pub remediation: String,
 }
 
 impl FailedGroup {
@@ -173,7 +173,7 @@ impl FailedGroup {
             group: group.to_owned(),
             version: version.to_owned(),
             answer,
-            mend: format!(
+            remediation: format!(
                 "see `kubectl get apiservice {version}.{group} -o yaml`; bring its backend up, or delete the APIService if it is not needed"
             ),
         }

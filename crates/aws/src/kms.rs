@@ -73,7 +73,7 @@ impl KmsError {
     pub fn code(&self) -> Code {
         match self {
             Self::PublicKey { .. } => Code::KeyUnreadable,
-            Self::WrongKind { .. } | Self::Malformed { .. } => Code::WrongKeyKind,
+            Self::WrongKind { .. } | Self::Malformed { .. } => Code::UnsupportedKeyType,
         }
     }
 

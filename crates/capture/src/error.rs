@@ -64,7 +64,7 @@ impl CaptureError {
             Self::UnknownNamespace { .. } => Code::UnknownFilter,
             Self::Api(error) => error.code(),
             Self::Write(error) => error.code(),
-            Self::Deadline { .. } => Code::CaptureDeadline,
+            Self::Deadline { .. } => Code::CaptureDeadlineExceeded,
             Self::OtherCluster => Code::JobLost,
             Self::Panicked => Code::Bug,
         }

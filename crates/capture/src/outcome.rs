@@ -11,13 +11,13 @@ pub(super) struct TypeFailure {
     pub(super) status: Option<u16>,
     reason: String,
     message: String,
-    mend: Mend,
+    remediation: Remediation,
 }
 
-/// What would mend a failure. Who needs a permission is only known once the server was asked who we
+/// What would fix a failure. Who needs a permission is only known once the server was asked who we
 /// are, so the command is written at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Mend {
+enum Remediation {
     Grant {
         resource: String,
         namespace: Option<String>,
@@ -38,7 +38,7 @@ impl TypeFailure {
             status,
             reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
             message,
-            mend: mend(resource, namespace, status),
+            remediation: remediation(resource, namespace, status),
         }
     }
 
@@ -48,7 +48,7 @@ impl TypeFailure {
             status: None,
             reason: String::new(),
             message: why.to_owned(),
-            mend: mend(resource, namespace, None),
+            remediation: remediation(resource, namespace, None),
         }
     }
 
@@ -59,7 +59,7 @@ impl TypeFailure {
             status: self.status,
             reason: self.reason.clone(),
             message: self.message.clone(),
-            mend: self.mend.command(user),
+            remediation: self.remediation.command(user),
         }
     }
 
@@ -71,7 +71,7 @@ impl TypeFailure {
             group: None,
             verb: "list".into(),
             answer: format!("{}{}", status.unwrap_or_default(), self.message),
-            mend: self.mend.command(user),
+            remediation: self.remediation.command(user),
         }
     }
 }
@@ -87,29 +87,29 @@ fn with_causes(error: &PageError) -> String {
     text
 }
 
-fn mend(resource: &ResourceType, namespace: Option<&str>, status: Option<u16>) -> Mend {
+fn remediation(resource: &ResourceType, namespace: Option<&str>, status: Option<u16>) -> Remediation {
     let path = resource.path_in(namespace);
     match status {
-        Some(403) => Mend::Grant {
+        Some(403) => Remediation::Grant {
             resource: resource.name().to_string(),
             namespace: namespace.map(str::to_owned),
         },
-        Some(404) => Mend::Text("run the backup again: the type disappeared while it was read".into()),
-        Some(405) => Mend::Text(format!(
+        Some(404) => Remediation::Text("run the backup again: the type disappeared while it was read".into()),
+        Some(405) => Remediation::Text(format!(
             "leave the type out with `--exclude-type {}`: the server offers a list of it and refuses to give one",
             resource.name()
         )),
-        Some(503) if !resource.group.is_empty() => Mend::Text(format!(
+        Some(503) if !resource.group.is_empty() => Remediation::Text(format!(
             "see `kubectl get apiservice {}.{} -o yaml`, bring its backend up, and run the backup again",
             resource.version, resource.group
         )),
-        _ => Mend::Text(format!(
+        _ => Remediation::Text(format!(
             "run the backup again; if it fails again, see what `kubectl get --raw '{path}?limit=1'` says"
         )),
     }
 }
 
-impl Mend {
+impl Remediation {
     fn command(&self, user: Option<&str>) -> String {
         match self {
             Self::Text(text) => text.clone(),

@@ -382,7 +382,7 @@ fn type_is_gone(name: &TypeName) -> MissingRecord {
         group: None,
         verb: "list".into(),
         answer: "the type disappeared before it was read".into(),
-        mend: "run the backup again".into(),
+        remediation: "run the backup again".into(),
     }
 }
 
@@ -392,7 +392,7 @@ fn group_record(failed: &FailedGroup) -> MissingRecord {
         group: Some(format!("{}/{}", failed.group, failed.version)),
         verb: "discover".into(),
         answer: failed.answer.clone(),
-        mend: failed.mend.clone(),
+        remediation: failed.remediation.clone(),
     }
 }
 

@@ -431,9 +431,9 @@ async fn a_refused_type_is_named_with_the_command_that_mends_it() {
         missing.answer
     );
     assert!(
-        missing.mend.contains("--resource=carts") && missing.mend.ends_with("--user=jane"),
+        missing.remediation.contains("--resource=carts") && missing.remediation.ends_with("--user=jane"),
         "{}",
-        missing.mend
+        missing.remediation
     );
     let TypeOutcome::Failed { status, reason, .. } = outcome(&captured, "carts") else {
         panic!()
@@ -532,7 +532,7 @@ async fn a_stale_group_makes_the_point_partial_by_name() {
     assert_eq!(captured.missing[0].verb, "discover");
     assert!(
         captured.missing[0]
-            .mend
+            .remediation
             .contains("kubectl get apiservice v1beta1.metrics.k8s.io")
     );
 }
@@ -723,7 +723,7 @@ async fn a_capture_ends_at_its_deadline() {
     assert_eq!(
         (error.code(), error.kind()),
         (
-            lifeboat_model::Code::CaptureDeadline,
+            lifeboat_model::Code::CaptureDeadlineExceeded,
             lifeboat_model::ErrorKind::Deadline
         )
     );

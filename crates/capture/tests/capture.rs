@@ -364,7 +364,7 @@ async fn a_less_privileged_user_gets_what_is_allowed_and_the_commands_for_the_re
         captured.notes
     );
 
-    for command in secrets.mend.split(" && ") {
+    for command in secrets.remediation.split(" && ") {
         let words: Vec<&str> = command.split(' ').collect();
         assert_eq!(words[0], "kubectl");
         cluster().kubectl_output(&words[1..]).unwrap();

@@ -16,7 +16,7 @@ pub enum Exit {
     /// The recovery point was written but is Partial.
     Partial = 3,
     /// The restore ended, but the plan did not come true in full.
-    NotAsPlanned = 4,
+    DiffersFromPlan = 4,
     /// The recovery point was refused: corrupt, not signed by the pinned key, or of a newer format.
     PointRefused = 5,
     /// The cluster cannot be used: not reached, not trusted, not permitted.
@@ -60,8 +60,8 @@ impl Exit {
             | Code::NotKubernetes
             | Code::Forbidden
             | Code::IncompleteDiscovery
-            | Code::CaptureDeadline
-            | Code::BrokenList => Self::ClusterUnusable,
+            | Code::CaptureDeadlineExceeded
+            | Code::InvalidList => Self::ClusterUnusable,
             Code::PartialPoint => Self::Partial,
             Code::StoreBusy | Code::TargetBusy => Self::Busy,
             Code::StoreNotFound
@@ -70,43 +70,43 @@ impl Exit {
             | Code::StoreConflict
             | Code::StoreFailed => Self::Storage,
             Code::KeyUnreadable
-            | Code::WrongKeyHalf
-            | Code::WrongKeyKind
-            | Code::WrongKey
+            | Code::PublicPrivateKeyMismatch
+            | Code::UnsupportedKeyType
+            | Code::RecoveryKeyMismatch
             | Code::KeyExists => Self::Keys,
             Code::SignatureInvalid
             | Code::DigestMismatch
             | Code::PackCorrupt
             | Code::NewerFormat
             | Code::ManifestMalformed
-            | Code::PointSwapped
+            | Code::PointIdentityMismatch
             | Code::PackMissing => Self::PointRefused,
             Code::PatchFailed
             | Code::TypeNotServed
             | Code::PlanRefused
             | Code::MissingDependency
             | Code::NameCollision => Self::PlanRefused,
-            Code::RestoreIncomplete | Code::ProofFailed | Code::RestoreFailed => Self::NotAsPlanned,
-            Code::ClusterNotVisible
+            Code::RestoreIncomplete | Code::ProofFailed | Code::RestoreFailed => Self::DiffersFromPlan,
+            Code::DescribeClusterDenied
             | Code::ClusterNotFound
             | Code::ClusterNotActive
-            | Code::EndpointClosed
+            | Code::EndpointRestricted
             | Code::NoAccessEntry
-            | Code::AccessTooNarrow
+            | Code::InsufficientAccess
             | Code::UnsupportedCluster
             | Code::UnsupportedVersion
             | Code::EndpointPrivate
-            | Code::ConnectedCluster
+            | Code::ExternalCluster
             | Code::NoTaggedCluster
             | Code::ClockSkewed
             | Code::NotRegistered
             | Code::BackupFailed
             | Code::BackupOverdue
             | Code::JobLost
-            | Code::DelegateSilent => Self::ClusterUnusable,
+            | Code::DelegateNotResponding => Self::ClusterUnusable,
             Code::SigningKeyChanged | Code::RecoveryKeyChanged => Self::Keys,
             Code::ApplicationInvalid | Code::RequestRefused => Self::Usage,
-            Code::VaultingFailed | Code::BucketUnsafe => Self::Storage,
+            Code::VaultingFailed | Code::BucketPolicyInvalid => Self::Storage,
             Code::VaultDamaged | Code::JobDocumentRefused => Self::PointRefused,
             Code::JobCancelled => Self::Interrupted,
             Code::NoCredentials
@@ -114,11 +114,11 @@ impl Exit {
             | Code::AwsDenied
             | Code::AwsFailed
             | Code::StackFailed
-            | Code::StackStuck
-            | Code::StackMissing
+            | Code::StackNotUpdatable
+            | Code::RequiredStackMissing
             | Code::NoCoordinator
             | Code::CoordinatorFailed => Self::Aws,
-            Code::NotPackaged => Self::Usage,
+            Code::PackagesMissing => Self::Usage,
         }
     }
 

@@ -114,12 +114,12 @@ fn backup(code: Code) -> Guidance {
             "A type or namespace that does not exist is taken for a typing error: an empty recovery point would help nobody.",
             "list the types with `kubectl api-resources` and the namespaces with `kubectl get namespaces`",
         ),
-        Code::CaptureDeadline => of(
+        Code::CaptureDeadlineExceeded => of(
             "the time for the backup has passed",
             "The capture did not end before its deadline. No recovery point was written; the former ones are as they were.",
             "allow more time with --deadline, or take less with -n or --exclude-type",
         ),
-        Code::BrokenList => of(
+        Code::InvalidList => of(
             "a list ended early or is not a list",
             "What the API server sent is not a complete list, again and again. No recovery point was written from it.",
             "check the path to the API server for a proxy that cuts or rewrites answers, then run the backup again",
@@ -164,17 +164,17 @@ fn point(code: Code) -> Guidance {
             "The file is missing, not readable, or not PEM.",
             "check the path; `lifeboat keys generate --out DIR` makes a set of keys",
         ),
-        Code::WrongKeyHalf => of(
+        Code::PublicPrivateKeyMismatch => of(
             "the other half of the key is needed",
             "A backup takes the public half of the recovery key and the private signing key; reading takes the private recovery key and the public signing key.",
             "name the other file of the pair: recovery.pub.pem or signing.key.pem for a backup, recovery.key.pem or signing.pub.pem for reading",
         ),
-        Code::WrongKeyKind => of(
+        Code::UnsupportedKeyType => of(
             "the key is of the wrong sort",
             "The recovery key is RSA with 4096 bits, the signing key is ECDSA on P-256.",
             "name the right file, or make a set with `lifeboat keys generate --out DIR`",
         ),
-        Code::WrongKey => of(
+        Code::RecoveryKeyMismatch => of(
             "the recovery point was made for another key",
             "`lifeboat show POINT` names the recipients that can open it, by fingerprint.",
             "name the private recovery key whose fingerprint is listed there",
@@ -214,7 +214,7 @@ fn point(code: Code) -> Guidance {
             "The signature holds, so that it was not changed after signing: the program that wrote it was at fault.",
             "take another point, and report this with the version of the program that made the point",
         ),
-        Code::PointSwapped => of(
+        Code::PointIdentityMismatch => of(
             "the recovery point stands under another name",
             "The manifest was signed for another point, application or cluster than the one it is found under.",
             "somebody has copied or renamed a point: put it back, or take another one from `lifeboat points`",

@@ -129,7 +129,7 @@ impl DecisionBuilder<'_> {
             return;
         }
         let problem = Problem::new(
-            Code::DelegateSilent,
+            Code::DelegateNotResponding,
             format!(
                 "no delegate in {} has taken the job {} yet",
                 entry.environment, entry.job

@@ -39,7 +39,7 @@ impl DecisionBuilder<'_> {
             End::Open => {}
             End::Cancelled => self.end_restore(run, RestoreState::Cancelled, Vec::new(), None),
             End::Done(Done::Restore(done)) => {
-                let state = match done.as_planned {
+                let state = match done.matches_plan {
                     true => RestoreState::Done,
                     false => RestoreState::Incomplete,
                 };

@@ -562,7 +562,7 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
     story.inventory.requests = vec![Scenario::restore("t-1")];
     story.decide("10:10:10");
     let done = RestoreDone {
-        as_planned: true,
+        matches_plan: true,
         problems: Vec::new(),
         restored: 7,
         not_restored: 0,

@@ -72,9 +72,9 @@ impl KeyError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable | Self::Fingerprint { .. } => Code::KeyUnreadable,
-            Self::PrivateHalf { .. } => Code::WrongKeyHalf,
-            Self::WrongKind { .. } => Code::WrongKeyKind,
-            Self::DataKeyLength { .. } => Code::WrongKey,
+            Self::PrivateHalf { .. } => Code::PublicPrivateKeyMismatch,
+            Self::WrongKind { .. } => Code::UnsupportedKeyType,
+            Self::DataKeyLength { .. } => Code::RecoveryKeyMismatch,
             Self::Signature => Code::SignatureInvalid,
             Self::Wrap => Code::Bug,
         }

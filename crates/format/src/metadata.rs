@@ -66,7 +66,7 @@ impl MetadataError {
     /// The code that a user sees.
     #[must_use]
     pub fn code(&self) -> Code {
-        Code::BrokenList
+        Code::InvalidList
     }
 }
 

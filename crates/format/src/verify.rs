@@ -10,7 +10,7 @@ use crate::manifest::Statement;
 pub enum VerifyError {
     /// The manifest was signed for another point or application.
     #[error("the manifest stands in {place} but was signed for {signed}")]
-    PointSwapped {
+    PointIdentityMismatch {
         /// Where it stands: application and point.
         place: String,
         /// What it was signed for.
@@ -63,7 +63,7 @@ impl VerifyError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::PointSwapped { .. } => Code::PointSwapped,
+            Self::PointIdentityMismatch { .. } => Code::PointIdentityMismatch,
             _ => Code::DigestMismatch,
         }
     }
@@ -73,7 +73,7 @@ impl VerifyError {
 /// id, for instance an old one in the place of the latest, is refused.
 ///
 /// # Errors
-/// [`VerifyError::PointSwapped`].
+/// [`VerifyError::PointIdentityMismatch`].
 pub fn check_place(
     statement: &Statement,
     application: &ApplicationName,
@@ -83,7 +83,7 @@ pub fn check_place(
     if signed.application == *application && signed.point == *point {
         return Ok(());
     }
-    Err(VerifyError::PointSwapped {
+    Err(VerifyError::PointIdentityMismatch {
         place: format!("{application}/{point}"),
         signed: format!("{}/{}", signed.application, signed.point),
     })

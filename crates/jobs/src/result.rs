@@ -127,7 +127,7 @@ pub struct Sealed {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreDone {
     /// Whether the plan came true in full and the proof held.
-    pub as_planned: bool,
+    pub matches_plan: bool,
     /// What did not, in the words of problems.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,

@@ -156,7 +156,7 @@ impl fmt::Display for Issue {
         if let Some(cluster) = &self.cluster {
             write!(f, "/{cluster}")?;
         }
-        write!(f, ": {}\n  to mend it: {}", self.message, self.guidance)?;
+        write!(f, ": {}\n  fix: {}", self.message, self.guidance)?;
         if let Some(command) = &self.command {
             write!(f, "\n  {command}")?;
         }

@@ -60,9 +60,9 @@ codes! {
     /// A filter names a type or namespace that does not exist.
     UnknownFilter = 203,
     /// The time allowed for the capture has passed.
-    CaptureDeadline = 204,
+    CaptureDeadlineExceeded = 204,
     /// A list ended early or its bytes are not a list.
-    BrokenList = 205,
+    InvalidList = 205,
 
     /// The store does not exist or is not a folder.
     StoreNotFound = 301,
@@ -80,11 +80,11 @@ codes! {
     /// A key file cannot be read.
     KeyUnreadable = 401,
     /// The other half of the key is needed.
-    WrongKeyHalf = 402,
+    PublicPrivateKeyMismatch = 402,
     /// The key is of the wrong sort or size.
-    WrongKeyKind = 403,
+    UnsupportedKeyType = 403,
     /// The key is not the one that the recovery point was made for.
-    WrongKey = 404,
+    RecoveryKeyMismatch = 404,
     /// A key file exists already and is not overwritten.
     KeyExists = 405,
 
@@ -101,7 +101,7 @@ codes! {
     /// The manifest is signed but not well formed.
     ManifestMalformed = 506,
     /// The point stands under another name than the one it was signed for.
-    PointSwapped = 507,
+    PointIdentityMismatch = 507,
     /// There is no such object in the point.
     ObjectNotFound = 508,
     /// A file of the point is missing.
@@ -128,17 +128,17 @@ codes! {
     ProofFailed = 703,
 
     /// The delegate's role may not describe the cluster.
-    ClusterNotVisible = 801,
+    DescribeClusterDenied = 801,
     /// There is no such cluster in the environment.
     ClusterNotFound = 802,
     /// The cluster exists but does not work now: it is being created, updated, deleted, or has failed.
     ClusterNotActive = 803,
     /// The cluster's public endpoint does not let the delegate in: it is limited to some addresses.
-    EndpointClosed = 804,
+    EndpointRestricted = 804,
     /// The cluster does not know the delegate's role.
     NoAccessEntry = 805,
     /// The cluster knows the delegate's role, but it may not read everything.
-    AccessTooNarrow = 806,
+    InsufficientAccess = 806,
     /// A cluster of a kind that Lifeboat cannot reach: a local cluster on an Outpost.
     UnsupportedCluster = 807,
     /// A cluster of a Kubernetes version that Lifeboat does not know.
@@ -152,13 +152,13 @@ codes! {
     /// The cluster has a private endpoint only.
     EndpointPrivate = 812,
     /// A cluster that runs elsewhere and is only shown in EKS (EKS Connector).
-    ConnectedCluster = 813,
+    ExternalCluster = 813,
     /// No cluster of the environment has the application's tags, or they may not be looked for.
     NoTaggedCluster = 814,
     /// A clock differs too much from that of AWS.
     ClockSkewed = 815,
     /// A bucket of an access stack is not as its stack made it: open to others, or owned by others.
-    BucketUnsafe = 816,
+    BucketPolicyInvalid = 816,
 
     /// The application's document cannot be used.
     ApplicationInvalid = 901,
@@ -177,7 +177,7 @@ codes! {
     /// A job used up its epochs, or its result was written by a delegate that had lost it.
     JobLost = 908,
     /// The delegate does not take its jobs.
-    DelegateSilent = 909,
+    DelegateNotResponding = 909,
     /// A job was cancelled.
     JobCancelled = 910,
     /// A request names something that there is not, or contradicts an earlier one.
@@ -194,15 +194,15 @@ codes! {
     /// A stack did not come about, or could not be changed.
     StackFailed = 1005,
     /// A stack is in a state in which it cannot be changed.
-    StackStuck = 1006,
+    StackNotUpdatable = 1006,
     /// The zips of the functions are missing.
-    NotPackaged = 1007,
+    PackagesMissing = 1007,
     /// There is no coordinator in this account and Region.
     NoCoordinator = 1008,
     /// The coordinator failed on a request, or answered what this program cannot read.
     CoordinatorFailed = 1009,
     /// A stack that is built upon has not been deployed.
-    StackMissing = 1010,
+    RequiredStackMissing = 1010,
 }
 
 impl fmt::Display for Code {
@@ -285,7 +285,7 @@ impl fmt::Display for Problem {
         for cause in &self.causes {
             write!(f, "\n  because: {cause}")?;
         }
-        write!(f, "\n  to mend it: {}", self.guidance)
+        write!(f, "\n  fix: {}", self.guidance)
     }
 }
 
@@ -319,7 +319,7 @@ mod tests {
         .caused_by(&cause);
         assert_eq!(
             problem.to_string(),
-            "LB-0103: the API server at https://127.0.0.1:1 does not answer\n  because: connection refused\n  to mend it: check the address with `kubectl cluster-info`"
+            "LB-0103: the API server at https://127.0.0.1:1 does not answer\n  because: connection refused\n  fix: check the address with `kubectl cluster-info`"
         );
     }
 }

@@ -53,9 +53,9 @@ pub struct Report {
 pub enum Verdict {
     /// Every planned object is there with every planned field; where the target changed one, it is said
     /// who did.
-    CameTrue,
+    MatchesPlan,
     /// Something that was planned is not so.
-    DidNotComeTrue,
+    DiffersFromPlan,
 }
 
 /// The lists in numbers.
@@ -178,8 +178,8 @@ impl Report {
 
     /// Whether the plan came true.
     #[must_use]
-    pub fn came_true(&self) -> bool {
-        self.verdict == Verdict::CameTrue
+    pub fn matches_plan(&self) -> bool {
+        self.verdict == Verdict::MatchesPlan
     }
 
     /// The JSON schema of the report.

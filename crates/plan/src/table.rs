@@ -206,7 +206,7 @@ impl Plan {
                 finding.check,
                 finding.message
             );
-            line!(out, "    to mend it: {}", finding.guidance);
+            line!(out, "    fix: {}", finding.guidance);
         }
         if !self.notes.is_empty() {
             line!(out);

@@ -103,7 +103,7 @@ fn run_other(stage: &Environment, issue: &Issue, what: &str) {
 
 fn nobody_may_see(stage: &Environment, shop: &ApplicationName) {
     let state = stage.pass(0, shop);
-    let unseen = open(&state, Code::ClusterNotVisible);
+    let unseen = open(&state, Code::DescribeClusterDenied);
     assert_eq!(
         clusters(&unseen),
         BTreeSet::from([BY_BOTH, BY_ENTRY, BY_MAP, TARGET].map(str::to_owned))
@@ -115,7 +115,7 @@ fn nobody_may_see(stage: &Environment, shop: &ApplicationName) {
 
 fn nobody_is_known(stage: &Environment, shop: &ApplicationName) {
     let state = stage.pass(6, shop);
-    assert_eq!(open(&state, Code::ClusterNotVisible), Vec::<&Issue>::new());
+    assert_eq!(open(&state, Code::DescribeClusterDenied), Vec::<&Issue>::new());
     let unknown = open(&state, Code::NoAccessEntry);
     assert_eq!(clusters(&unknown).len(), 4, "{unknown:?}");
     assert!(state.points.is_empty());
@@ -260,7 +260,7 @@ fn what_may_not_be_read_is_named(stage: &Environment, shop: &ApplicationName, cl
         };
         assert_eq!(missing, expected, "{}", cluster["name"]);
     }
-    let narrow = open(&state, Code::AccessTooNarrow);
+    let narrow = open(&state, Code::InsufficientAccess);
     assert_eq!(narrow.len(), 1, "{narrow:?}");
     assert!(
         narrow[0].message.contains("may not list secrets in by-map"),
@@ -289,7 +289,7 @@ fn what_may_not_be_written_is_named(stage: &Environment, shop: &ApplicationName)
     changed["retention"] = json!({"last": 7});
     stage.put_again(shop, &changed);
     let state = stage.pass(1, shop);
-    let narrow = open(&state, Code::AccessTooNarrow);
+    let narrow = open(&state, Code::InsufficientAccess);
     let issue = of(&narrow, TARGET);
     assert!(issue.message.contains("may not write "), "{issue}");
     assert_eq!(issue.severity.to_string(), "error");

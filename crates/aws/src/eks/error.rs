@@ -66,7 +66,7 @@ impl EksError {
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound { .. } => Code::ClusterNotFound,
-            Self::Denied { .. } => Code::ClusterNotVisible,
+            Self::Denied { .. } => Code::DescribeClusterDenied,
             Self::Failed { .. } => Code::ClusterUnreachable,
         }
     }

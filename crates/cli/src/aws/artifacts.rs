@@ -83,7 +83,7 @@ impl PackageArguments {
         let file = folder.join(format!("{program}.zip"));
         let bytes = std::fs::read(&file).map_err(|error| {
             Failure::of(
-                Code::NotPackaged,
+                Code::PackagesMissing,
                 format!("failed to read the zip {}", file.display()),
                 &error,
             )
@@ -299,7 +299,7 @@ mod tests {
             architecture: Architecture::X86,
         };
         let missing = arguments.read("lifeboat-delegate").unwrap_err();
-        assert_eq!(missing.problem().code, Code::NotPackaged);
+        assert_eq!(missing.problem().code, Code::PackagesMissing);
         std::fs::write(folder.path().join("lifeboat-delegate.zip"), b"one").unwrap();
         let one = arguments.read("lifeboat-delegate").unwrap();
         assert!(

@@ -375,7 +375,7 @@ impl Deployment<'_> {
 
     fn stuck(&self, what: &str, command: &str, causes: Vec<String>) -> Failure {
         let remedy = format!("run `{command}`, wait until that has ended, then run the same command again");
-        let mut problem = self.problem(Code::StackStuck, &format!("cannot be changed: {what}"), &remedy);
+        let mut problem = self.problem(Code::StackNotUpdatable, &format!("cannot be changed: {what}"), &remedy);
         problem.causes = causes;
         problem.into()
     }

@@ -180,8 +180,8 @@ pub(super) fn missing_text(missing: &lifeboat_format::manifest::MissingRecord) -
         ToString::to_string,
     );
     format!(
-        "    {what}: {} answered {}\n      to mend it: {}\n",
-        missing.verb, missing.answer, missing.mend
+        "    {what}: {} answered {}\n      fix: {}\n",
+        missing.verb, missing.answer, missing.remediation
     )
 }
 

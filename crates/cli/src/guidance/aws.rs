@@ -31,12 +31,12 @@ pub(super) fn aws(code: Code) -> Guidance {
             "CloudFormation has undone the change. Buckets and keys that it had made may still be there; they are taken over by the next try.",
             "mend what the resources say that failed first, then run the same command again",
         ),
-        Code::StackStuck => of(
+        Code::StackNotUpdatable => of(
             "a stack cannot be changed in its present state",
             "CloudFormation accepts no change of it until it is deleted, or its rollback is ended.",
             "run the command that the problem names, then the same command again",
         ),
-        Code::NotPackaged => of(
+        Code::PackagesMissing => of(
             "the zips of the functions are missing",
             "The functions are uploaded from this machine. Nothing was changed.",
             "run `make package`, or name the folder of the zips with --package",

@@ -6,7 +6,7 @@ use super::{Guidance, of};
 
 pub(super) fn access(code: Code) -> Guidance {
     match code {
-        Code::ClusterNotVisible => of(
+        Code::DescribeClusterDenied => of(
             "the delegate may not describe the cluster",
             "EKS refuses DescribeCluster to the role of the delegate, so that nothing is known of the cluster.",
             "update the access stack of the environment; its role grants eks:DescribeCluster",
@@ -21,7 +21,7 @@ pub(super) fn access(code: Code) -> Guidance {
             "EKS says that it is being created, updated or deleted, or has failed. The next check looks again.",
             "wait, or mend the cluster; `aws eks describe-cluster` shows its health",
         ),
-        Code::EndpointClosed => of(
+        Code::EndpointRestricted => of(
             "the endpoint of the cluster is closed to the delegate",
             "It is open to some addresses only. A function has no fixed address that could be added to them.",
             "run the command that the issue prints; who may enter is still the cluster's decision",
@@ -36,7 +36,7 @@ pub(super) fn access(code: Code) -> Guidance {
             "The cluster answers, but the role has neither an access entry nor an entry in aws-auth.",
             "run the command that the issue prints; it fits the authentication mode of the cluster",
         ),
-        Code::AccessTooNarrow => of(
+        Code::InsufficientAccess => of(
             "the role of the delegate may not do everything that is needed",
             "In the primary it may not read some types: recovery points are Partial and name them. In the recovery environment it may not write some: a restore would leave them out.",
             "run the command that the issue prints",
@@ -46,7 +46,7 @@ pub(super) fn access(code: Code) -> Guidance {
             "It is a local cluster on an Outpost, whose API server can be reached only from there.",
             "leave the cluster out of the application",
         ),
-        Code::ConnectedCluster => of(
+        Code::ExternalCluster => of(
             "the cluster runs elsewhere and is only shown in EKS",
             "EKS Connector shows clusters of other platforms; a delegate cannot enter them.",
             "leave the cluster out of the application; `lifeboat backup` with a kubeconfig works for it",
@@ -61,7 +61,7 @@ pub(super) fn access(code: Code) -> Guidance {
             "Tokens and deadlines would be wrong, so the delegate does not register.",
             "deploy the stack again; if it stays so, report it to AWS support with the function's name",
         ),
-        Code::BucketUnsafe => of(
+        Code::BucketPolicyInvalid => of(
             "a bucket is not as its stack made it",
             "It can be opened to others, or objects in it can belong to others.",
             "run the command that the reason prints, or deploy the access stack again",
@@ -131,7 +131,7 @@ pub(super) fn jobs(code: Code) -> Guidance {
             "It used up its invocations, or its result came from a delegate that had lost it already.",
             "look at the log of the delegate; the job is tried again by itself",
         ),
-        Code::DelegateSilent => of(
+        Code::DelegateNotResponding => of(
             "the delegate does not take its jobs",
             "A job lies in the scratch bucket, and no delegate has claimed it for several minutes.",
             "look at the function of the delegate: its schedule, its errors, its permission on the scratch bucket",

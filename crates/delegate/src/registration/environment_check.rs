@@ -65,7 +65,7 @@ fn judge(facts: &BucketFacts, environment: &EnvironmentId, now: Timestamp) -> Ve
     }
     if !facts.closed {
         problems.push(Problem::new(
-            Code::BucketUnsafe,
+            Code::BucketPolicyInvalid,
             format!("public access to the scratch bucket {bucket} is not blocked"),
             format!(
                 "run `aws s3api put-public-access-block --region {region} --bucket {bucket} --public-access-block-configuration \
@@ -75,7 +75,7 @@ fn judge(facts: &BucketFacts, environment: &EnvironmentId, now: Timestamp) -> Ve
     }
     if !facts.owns_objects {
         problems.push(Problem::new(
-            Code::BucketUnsafe,
+            Code::BucketPolicyInvalid,
             format!("objects in the scratch bucket {bucket} may belong to other accounts"),
             format!(
                 "run `aws s3api put-bucket-ownership-controls --region {region} --bucket {bucket} \
@@ -96,7 +96,7 @@ fn unseen(bucket: &str, error: &AwsError) -> Problem {
         _ => "deploy the stack again in a while".to_owned(),
     };
     let message = format!("failed to look at the scratch bucket {bucket}");
-    Problem::new(Code::BucketUnsafe, message, guidance).caused_by(error)
+    Problem::new(Code::BucketPolicyInvalid, message, guidance).caused_by(error)
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
             .iter()
             .zip(["put-public-access-block", "put-bucket-ownership-controls"])
         {
-            assert_eq!(problem.code, Code::BucketUnsafe);
+            assert_eq!(problem.code, Code::BucketPolicyInvalid);
             let wanted = format!(
                 "aws s3api {command} --region eu-west-1 --bucket lifeboat-scratch-111111111111-eu-west-1"
             );

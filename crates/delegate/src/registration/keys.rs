@@ -47,7 +47,7 @@ impl KeyCheck for DecryptionKeyCheck {
 
 fn wrong(what: &str) -> Problem {
     Problem::new(
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         format!("the key of the access stack does not work: {what}"),
         "deploy the access stack again",
     )

@@ -86,7 +86,7 @@ impl Delegate {
             ),
         };
         let message = format!("{} may not {verb} {types} in {}", self.role, target.name);
-        let problem = Problem::new(Code::AccessTooNarrow, message, guidance);
+        let problem = Problem::new(Code::InsufficientAccess, message, guidance);
         let finding = match &denied.user {
             Some(user) => commands::grant_access(problem, &target.arn, user, &self.application, side),
             None => AccessFinding::new(problem),

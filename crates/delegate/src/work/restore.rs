@@ -137,7 +137,7 @@ impl Delegate {
                 ),
                 "the report names each, and why; the same restore again continues",
             ));
-        } else if !report.came_true() {
+        } else if !report.matches_plan() {
             problems.push(Problem::new(
                 Code::ProofFailed,
                 format!(
@@ -158,7 +158,7 @@ impl Delegate {
             return failed(error.problem(), is_retryable(error.kind()));
         }
         let done = RestoreDone {
-            as_planned: report.came_true(),
+            matches_plan: report.matches_plan(),
             problems,
             restored: report.restored.len() as u64,
             not_restored: report.not_restored.len() as u64,

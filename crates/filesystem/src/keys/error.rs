@@ -128,8 +128,8 @@ impl PemError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } | Self::NotPem { .. } | Self::Encrypted { .. } => Code::KeyUnreadable,
-            Self::WrongHalf { .. } => Code::WrongKeyHalf,
-            Self::WrongKind { .. } | Self::Legacy { .. } => Code::WrongKeyKind,
+            Self::WrongHalf { .. } => Code::PublicPrivateKeyMismatch,
+            Self::WrongKind { .. } | Self::Legacy { .. } => Code::UnsupportedKeyType,
             Self::Exists { .. } => Code::KeyExists,
             Self::Unwritable { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::StoreDenied,

@@ -77,7 +77,7 @@ fn a_data_key_survives_wrapping_and_only_for_its_recipient() {
 
     let other = PemUnwrapper::load(&fixture("other-recovery.key.pem")).unwrap();
     let error = block_on(other.unwrap_key(&wrapped)).unwrap_err();
-    assert_eq!((error.code(), error.kind()), (Code::WrongKey, ErrorKind::Invalid));
+    assert_eq!((error.code(), error.kind()), (Code::RecoveryKeyMismatch, ErrorKind::Invalid));
     assert!(
         error.to_string().contains(recipient.fingerprint().as_str()),
         "{error}"
@@ -93,22 +93,22 @@ fn a_data_key_survives_wrapping_and_only_for_its_recipient() {
 fn the_wrong_half_is_recognised() {
     assert_code(
         load_recipient(&fixture("recovery.key.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         "never needs it",
     );
     assert_code(
         load_verifying(&fixture("signing.key.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         "-pubout",
     );
     assert_code(
         PemUnwrapper::load(&fixture("recovery.pub.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         ".key.pem",
     );
     assert_code(
         PemSigner::load(&fixture("signing.pub.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         ".key.pem",
     );
 }
@@ -118,42 +118,42 @@ fn keys_of_another_kind_are_recognised() {
     let swapped = "taken for each other";
     assert_code(
         load_recipient(&fixture("signing.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         load_verifying(&fixture("recovery.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         PemUnwrapper::load(&fixture("signing.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         PemSigner::load(&fixture("recovery.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         PemUnwrapper::load(&fixture("rsa-2048.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "4096",
     );
     assert_code(
         load_recipient(&fixture("rsa-2048.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "4096",
     );
     assert_code(
         PemSigner::load(&fixture("p-384.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "P-256",
     );
     assert_code(
         load_verifying(&fixture("p-384.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "P-256",
     );
 }
@@ -162,8 +162,8 @@ fn keys_of_another_kind_are_recognised() {
 fn older_forms_name_the_command_that_converts_them() {
     for name in ["legacy-rsa.key.pem", "legacy-ec.key.pem"] {
         let command = "openssl pkcs8 -topk8 -nocrypt -in";
-        assert_code(PemUnwrapper::load(&fixture(name)), Code::WrongKeyKind, command);
-        assert_code(PemSigner::load(&fixture(name)), Code::WrongKeyKind, command);
+        assert_code(PemUnwrapper::load(&fixture(name)), Code::UnsupportedKeyType, command);
+        assert_code(PemSigner::load(&fixture(name)), Code::UnsupportedKeyType, command);
     }
     assert_code(
         PemSigner::load(&fixture("password.key.pem")),
@@ -172,7 +172,7 @@ fn older_forms_name_the_command_that_converts_them() {
     );
     assert_code(
         load_recipient(&fixture("legacy-rsa.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "openssl rsa -RSAPublicKey_in",
     );
 }
@@ -227,7 +227,7 @@ fn files_that_are_no_keys_are_recognised() {
     );
     let garbage = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     fs::write(&path, garbage).unwrap();
-    assert_code(PemSigner::load(&path), Code::WrongKeyKind, "P-256");
+    assert_code(PemSigner::load(&path), Code::UnsupportedKeyType, "P-256");
 }
 
 #[test]

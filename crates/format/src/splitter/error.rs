@@ -87,7 +87,7 @@ impl SplitError {
     pub fn code(&self) -> Code {
         match self {
             Self::Poisoned => Code::Bug,
-            _ => Code::BrokenList,
+            _ => Code::InvalidList,
         }
     }
 }

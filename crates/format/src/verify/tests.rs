@@ -46,7 +46,7 @@ fn a_point_under_another_name_is_refused() {
 
     let later = RecoveryPointId::parse("20261122T000000Z-000000").unwrap();
     let error = check_place(&statement, &shop, &later).unwrap_err();
-    assert_eq!(error.code(), Code::PointSwapped);
+    assert_eq!(error.code(), Code::PointIdentityMismatch);
     assert_eq!(
         error.to_string(),
         "the manifest stands in shop/20261122T000000Z-000000 but was signed for shop/20261121T112233Z-7f3a9c"

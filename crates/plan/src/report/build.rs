@@ -142,13 +142,13 @@ impl<'a> ReportBuilder<'a> {
             failed,
             unplanned: count(self.unplanned.len()),
         };
-        let came_true = failed == 0 && summary.unexplained == 0;
+        let matches_plan = failed == 0 && summary.unexplained == 0;
         Report {
             format_version: super::REPORT_FORMAT_VERSION,
-            verdict: if came_true {
-                Verdict::CameTrue
+            verdict: if matches_plan {
+                Verdict::MatchesPlan
             } else {
-                Verdict::DidNotComeTrue
+                Verdict::DiffersFromPlan
             },
             point: plan.point.clone(),
             cluster: plan.cluster.clone(),

@@ -33,8 +33,8 @@ impl Report {
     fn verdict_text(&self, out: &mut String) {
         let s = &self.summary;
         let verdict = match self.verdict {
-            Verdict::CameTrue => "The plan came true.",
-            Verdict::DidNotComeTrue => "The plan did NOT come true.",
+            Verdict::MatchesPlan => "The plan came true.",
+            Verdict::DiffersFromPlan => "The plan did NOT come true.",
         };
         line!(out, "{verdict}");
         line!(

@@ -172,7 +172,7 @@ fn another_recovery_key_does_not_unlock() {
     wait(async {
         let error = readable().await.point().decrypt(&Other).await.unwrap_err();
         assert!(matches!(error, PointError::Key { .. }), "{error:?}");
-        assert_eq!(error.code(), Code::WrongKey);
+        assert_eq!(error.code(), Code::RecoveryKeyMismatch);
         let problem = error.problem().to_string();
         assert!(problem.contains(recipient().fingerprint().as_str()), "{problem}");
     });

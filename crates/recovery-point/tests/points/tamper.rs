@@ -222,7 +222,7 @@ fn an_old_point_in_the_place_of_the_latest_is_refused() {
     let error = scene.verify().unwrap_err();
     assert_eq!(
         (error.code(), error.kind()),
-        (Code::PointSwapped, ErrorKind::Corrupt)
+        (Code::PointIdentityMismatch, ErrorKind::Corrupt)
     );
     let problem = error.problem().to_string();
     assert!(problem.contains(OLDER) && problem.contains(NEWER), "{problem}");
@@ -238,7 +238,7 @@ fn a_point_of_another_application_is_refused() {
     }
     let vault = lifeboat_recovery_point::PointRepository::new(Arc::clone(&scene.store), zoo);
     let error = wait(vault.open(&point(NEWER), &verifying())).unwrap_err();
-    assert_eq!(error.code(), Code::PointSwapped);
+    assert_eq!(error.code(), Code::PointIdentityMismatch);
 }
 
 #[test]

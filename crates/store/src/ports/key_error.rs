@@ -77,9 +77,9 @@ impl KeyError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::WrongKey { .. } => Code::WrongKey,
+            Self::WrongKey { .. } => Code::RecoveryKeyMismatch,
             Self::Unwrap { .. } => Code::PackCorrupt,
-            Self::Wrap { .. } | Self::Sign { .. } => Code::WrongKeyKind,
+            Self::Wrap { .. } | Self::Sign { .. } => Code::UnsupportedKeyType,
             Self::Unavailable { .. } | Self::Denied { .. } => Code::KeyUnreadable,
         }
     }

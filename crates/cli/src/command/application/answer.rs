@@ -190,7 +190,7 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
             None => String::new(),
         };
         text.push_str(&format!(
-            "    {} {} since {}: {about}{}\n      to mend it: {}\n",
+            "    {} {} since {}: {about}{}\n      fix: {}\n",
             issue.severity,
             issue.code,
             human::age(issue.since, now),

@@ -191,7 +191,7 @@ fn exit_of(restores: &[RestoreStatus]) -> Exit {
     if restores.iter().all(|restore| restore.state == RestoreState::Done) {
         Exit::Success
     } else {
-        Exit::NotAsPlanned
+        Exit::DiffersFromPlan
     }
 }
 

@@ -165,7 +165,7 @@ async fn access(
         Side::Recovery => format!("run `lifeboat deploy recovery {}` first", session.options()),
     };
     Err(Failure::new(
-        Code::StackMissing,
+        Code::RequiredStackMissing,
         format!("the stack {stack} is not deployed in {}", session.environment()),
     )
     .remedy(remedy))

@@ -67,7 +67,7 @@ impl RestoreDocument {
                 format!("{objects} not in the target as planned; the report names each"),
             ));
         }
-        if self.proven && !self.report.came_true() {
+        if self.proven && !self.report.matches_plan() {
             return Some(Failure::new(
                 Code::ProofFailed,
                 format!(
@@ -219,7 +219,7 @@ impl Document for RestoreDocument {
                 .as_ref()
                 .map_or_else(String::new, |object| format!("{object}: "));
             text.push_str(&format!(
-                "\nwarning {}: {object}{}\n  to mend it: {}\n",
+                "\nwarning {}: {object}{}\n  fix: {}\n",
                 finding.code, finding.message, finding.guidance
             ));
         }

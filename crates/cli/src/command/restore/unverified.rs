@@ -59,7 +59,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
     not_restored.sort();
     Report {
         format_version: REPORT_FORMAT_VERSION,
-        verdict: Verdict::DidNotComeTrue,
+        verdict: Verdict::DiffersFromPlan,
         point: plan.point.clone(),
         cluster: plan.cluster.clone(),
         plan: plan.hash(),

@@ -35,7 +35,7 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
         }
         ClusterKind::Connected => {
             return Err(missing(
-                Code::ConnectedCluster,
+                Code::ExternalCluster,
                 format!("{name} runs elsewhere and is only shown in EKS (EKS Connector)"),
                 "take the cluster out of the application; `lifeboat backup` with a kubeconfig works for it",
             ));
@@ -99,7 +99,7 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
         }
         Code::ClusterUnreachable if is_limited(address) => {
             let problem = Problem::new(
-                Code::EndpointClosed,
+                Code::EndpointRestricted,
                 format!(
                     "the public endpoint of {name} lets in {} only",
                     address.public_cidrs.join(", ")
