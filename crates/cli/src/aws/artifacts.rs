@@ -27,10 +27,10 @@ const WITHOUT_CONSTRAINT: &str = "us-east-1";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Functions")]
 pub struct PackageArguments {
-    /// The folder of the zips that `make package` makes; else target/package/release/ARCHITECTURE
+    /// The folder of the packages from `make package`; defaults to target/package/release/ARCHITECTURE
     #[arg(long, value_name = "DIR")]
     pub package: Option<PathBuf>,
-    /// The processor that the functions run on: arm64 or x86_64
+    /// The architecture of the functions: arm64 or x86_64
     #[arg(
         long,
         value_enum,
@@ -84,7 +84,7 @@ impl PackageArguments {
         let bytes = std::fs::read(&file).map_err(|error| {
             Failure::of(
                 Code::PackagesMissing,
-                format!("failed to read the zip {}", file.display()),
+                format!("failed to read the package {}", file.display()),
                 &error,
             )
         })?;
@@ -125,7 +125,7 @@ pub async fn upload(
     let mut keys = Vec::new();
     for zip in zips {
         let done = if uploading.has(&zip.key).await? {
-            "is there already"
+            "already uploaded"
         } else {
             uploading.put(zip).await?;
             "uploaded"
@@ -267,7 +267,7 @@ impl Uploading<'_> {
         match asked.map_err(|e| AwsError::new("s3:GetObject", key, e)) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Gone => Ok(false),
-            Err(error) => Err(self.failure(&format!("look for {key} in"), &error)),
+            Err(error) => Err(self.failure(&format!("find {key} in"), &error)),
         }
     }
 

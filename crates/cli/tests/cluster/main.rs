@@ -263,7 +263,7 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
         "{lacks:?}"
     );
     let (_, text, _) = operator.run(&line);
-    assert!(text.contains("the recovery point is Partial; it lacks"), "{text}");
+    assert!(text.contains("the recovery point is Partial; missing:"), "{text}");
 }
 
 /// A plan says what a restore by the same user would be refused for, and the restore is.
