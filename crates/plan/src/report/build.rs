@@ -111,7 +111,7 @@ impl<'a> ReportBuilder<'a> {
                     object: object.source.clone(),
                     planned: true,
                     rule: None,
-                    why: Some(why.unwrap_or_else(|| "it was not found in the target".to_owned())),
+                    why: Some(why.unwrap_or_else(|| "the target does not contain it".to_owned())),
                 });
             }
         }

@@ -43,7 +43,10 @@ fn report(live: impl Fn(&mut Value), answered: Option<fn(&mut Value)>) -> (Plan,
 #[test]
 fn the_plan_came_true_only_if_every_object_was_proven() {
     let (plan, proven) = report(|_| {}, None);
-    assert_eq!((proven.verdict, proven.summary.restored), (Verdict::MatchesPlan, 2));
+    assert_eq!(
+        (proven.verdict, proven.summary.restored),
+        (Verdict::MatchesPlan, 2)
+    );
     let nothing = Report::begin(&plan).finish();
     assert_eq!(
         (nothing.verdict, nothing.summary.failed),
