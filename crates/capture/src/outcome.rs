@@ -1,11 +1,11 @@
-//! Why a type could not be read, and what would mend it.
+//! Why a type could not be read, and how to fix it.
 
 use lifeboat_format::manifest::{MissingRecord, TypeOutcome};
 use lifeboat_model::ResourceType;
 
 use lifeboat_apiserver::list::PageError;
 
-/// A type that could not be read to its end.
+/// A type that could not be read completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TypeFailure {
     pub(super) status: Option<u16>,
@@ -14,8 +14,8 @@ pub(super) struct TypeFailure {
     remediation: Remediation,
 }
 
-/// What would fix a failure. Who needs a permission is only known once the server was asked who we
-/// are, so the command is written at the end.
+/// How to fix a failure. The user that needs a permission is known only after a SelfSubjectReview, so the
+/// command is built at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Remediation {
     Grant {
@@ -26,7 +26,7 @@ enum Remediation {
 }
 
 impl TypeFailure {
-    /// The server, or the way to it, failed.
+    /// The server or the connection failed.
     pub(super) fn of_page(resource: &ResourceType, namespace: Option<&str>, error: &PageError) -> Self {
         let refusal = error.refusal();
         let status = error.status();
@@ -52,7 +52,7 @@ impl TypeFailure {
         }
     }
 
-    /// As the manifest tells it; `user` is who we are, where known.
+    /// For the manifest; `user` is our user name, if known.
     pub(super) fn outcome(&self, user: Option<&str>) -> TypeOutcome {
         TypeOutcome::Failed {
             verb: "list".into(),
@@ -63,7 +63,7 @@ impl TypeFailure {
         }
     }
 
-    /// As the list of what is missing tells it.
+    /// For the list of missing parts.
     pub(super) fn missing(&self, resource: &ResourceType, user: Option<&str>) -> MissingRecord {
         let status = self.status.map(|status| format!("{status} "));
         MissingRecord {
@@ -94,17 +94,17 @@ fn remediation(resource: &ResourceType, namespace: Option<&str>, status: Option<
             resource: resource.name().to_string(),
             namespace: namespace.map(str::to_owned),
         },
-        Some(404) => Remediation::Text("run the backup again: the type disappeared while it was read".into()),
+        Some(404) => Remediation::Text("run the backup again: the type was removed while it was read".into()),
         Some(405) => Remediation::Text(format!(
-            "leave the type out with `--exclude-type {}`: the server offers a list of it and refuses to give one",
+            "exclude the type with `--exclude-type {}`: the server advertises the list verb for it but does not allow it",
             resource.name()
         )),
         Some(503) if !resource.group.is_empty() => Remediation::Text(format!(
-            "see `kubectl get apiservice {}.{} -o yaml`, bring its backend up, and run the backup again",
+            "inspect `kubectl get apiservice {}.{} -o yaml`, start its backend, and run the backup again",
             resource.version, resource.group
         )),
         _ => Remediation::Text(format!(
-            "run the backup again; if it fails again, see what `kubectl get --raw '{path}?limit=1'` says"
+            "run the backup again; if it fails again, check the output of `kubectl get --raw '{path}?limit=1'`"
         )),
     }
 }
@@ -118,13 +118,13 @@ impl Remediation {
     }
 }
 
-/// The commands that let us list a type.
+/// The commands that grant permission to list a type.
 fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String {
     let name = format!("lifeboat-read-{}", resource.replace('.', "-"));
     let subject = match user.map(|user| (user, user.strip_prefix("system:serviceaccount:"))) {
         Some((_, Some(account))) => format!("--serviceaccount={account}"),
         Some((user, None)) => format!("--user={user}"),
-        None => "--user=<the user that `kubectl auth whoami` names>".into(),
+        None => "--user=<the user that `kubectl auth whoami` shows>".into(),
     };
     match namespace {
         None => format!(

@@ -214,7 +214,7 @@ impl Plan {
             self.storage = done.storage.clone();
             if done.failure.is_some() && !self.waiting.is_empty() {
                 self.notes.push(
-                    "the storage versions of custom resources are not known; they were listed at their preferred versions"
+                    "the storage versions of custom resources are unknown; they were listed at their preferred versions"
                         .into(),
                 );
             }
@@ -381,7 +381,7 @@ fn type_is_gone(name: &TypeName) -> MissingRecord {
         r#type: Some(name.clone()),
         group: None,
         verb: "list".into(),
-        answer: "the type disappeared before it was read".into(),
+        answer: "the type was removed before it was read".into(),
         remediation: "run the backup again".into(),
     }
 }

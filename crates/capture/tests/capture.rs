@@ -155,7 +155,7 @@ async fn every_object_is_captured_byte_for_byte_at_one_version() {
         // Computed at each request, so it has no version and nothing to compare with.
         if known.resource == "componentstatuses" {
             assert!(
-                matches!(&known.outcome, TypeOutcome::Listed { pinned: false, why: Some(why), .. } if why.contains("no version"))
+                matches!(&known.outcome, TypeOutcome::Listed { pinned: false, why: Some(why), .. } if why.contains("no resourceVersion"))
             );
             objects += kept.0["componentstatuses"].len() as u64;
             continue;

@@ -544,7 +544,7 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         vec![report(Vec::new())],
     );
     story.decide("10:06:20");
-    assert!(story.state.backup.is_some(), "what was mended is tried at once");
+    assert!(story.state.backup.is_some(), "what was fixed is tried at once");
     insta::assert_snapshot!(story.told);
 }
 

@@ -9,7 +9,7 @@ use crate::manifest::Statement;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The manifest was signed for another point or application.
-    #[error("the manifest stands in {place} but was signed for {signed}")]
+    #[error("the manifest is stored in {place} but was signed for {signed}")]
     PointIdentityMismatch {
         /// Where it stands: application and point.
         place: String,
@@ -23,7 +23,7 @@ pub enum VerifyError {
         name: PackName,
     },
     /// The file is another file of the same point.
-    #[error("the file {name} holds what was signed as {actually}")]
+    #[error("the file {name} contains the data that was signed as {actually}")]
     Swapped {
         /// The file.
         name: PackName,

@@ -56,10 +56,10 @@ fn judge(facts: &BucketFacts, environment: &EnvironmentId, now: Timestamp) -> Ve
             problems.push(Problem::new(
                 Code::ClockSkewed,
                 format!(
-                    "the clock of the function is {} seconds off that of S3",
+                    "the clock of the function differs from that of S3 by {} seconds",
                     off.as_secs()
                 ),
-                "deploy the stack again, so that the function runs elsewhere",
+                "deploy the stack again, so that the function runs on another host",
             ));
         }
     }
@@ -90,12 +90,12 @@ fn unseen(bucket: &str, error: &AwsError) -> Problem {
     let guidance = match error.kind() {
         ErrorKind::Gone => "deploy the access stack of this account and Region first".to_owned(),
         ErrorKind::Denied => format!(
-            "update the access stack of this account and Region: it allows {}; or the bucket belongs to another account",
+            "update the access stack of this account and Region, which allows {}, or check whether the bucket belongs to another account",
             error.action()
         ),
-        _ => "deploy the stack again in a while".to_owned(),
+        _ => "deploy the stack again in a few minutes".to_owned(),
     };
-    let message = format!("failed to look at the scratch bucket {bucket}");
+    let message = format!("failed to check the scratch bucket {bucket}");
     Problem::new(Code::BucketPolicyInvalid, message, guidance).caused_by(error)
 }
 

@@ -63,7 +63,7 @@ fn wrong_keys_are_told_apart() {
         assert_eq!(half.code(), Code::PublicPrivateKeyMismatch);
         assert_eq!(
             half.to_string(),
-            "this is a private key (PRIVATE KEY); the public half is needed here"
+            "this is a private key (PRIVATE KEY); a public key is required"
         );
     }
     for text in [

@@ -97,7 +97,7 @@ fn an_unknown_cluster_is_told_from_those_that_there_are() {
     wait(async {
         let error = readable().await.index(&cluster("asia")).await.unwrap_err();
         assert_eq!(error.code(), Code::UnknownSelector);
-        assert!(error.to_string().ends_with("which holds eu, us"), "{error}");
+        assert!(error.to_string().ends_with("which contains eu, us"), "{error}");
     });
 }
 

@@ -195,7 +195,7 @@ fn files_in_the_place_of_others_are_refused() {
         scene.put(PACKS[0], two);
         let problem = scene.verify().unwrap_err().problem().to_string();
         assert!(
-            problem.contains("holds what was signed as eu/p-0001.pack"),
+            problem.contains("contains the data that was signed as eu/p-0001.pack"),
             "{problem}"
         );
     }
