@@ -37,9 +37,7 @@ pub enum BodyError {
         object: String,
     },
     /// The bytes are not those that the plan was made from.
-    #[error(
-        "build the planned content of {object}: its captured bytes differ from those of the plan"
-    )]
+    #[error("build the planned content of {object}: its captured bytes differ from those of the plan")]
     OtherBytes {
         /// The object.
         object: String,

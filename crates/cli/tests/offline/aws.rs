@@ -252,7 +252,12 @@ fn a_coordinator_that_cannot_answer_is_told_apart() {
         ..Reply::of(&json!({"errorType": "E", "errorMessage": "the state bucket is gone"}))
     };
     for (reply, exit, code, says) in [
-        (Reply::of(&refused), 2, "LB-0911", "the application shop does not exist"),
+        (
+            Reply::of(&refused),
+            2,
+            "LB-0911",
+            "the application shop does not exist",
+        ),
         (failing, 12, "LB-1009", "the state bucket is gone"),
         (
             Reply::of(&json!({"riddle": 7})),

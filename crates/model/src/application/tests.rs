@@ -99,7 +99,11 @@ retention: { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0 }
 #[test]
 fn places_must_be_apart_and_in_reach() {
     for (account, region, says) in [
-        ("111111111111", "eu-west-1", "recovery: is the same as the primary"),
+        (
+            "111111111111",
+            "eu-west-1",
+            "recovery: is the same as the primary",
+        ),
         (
             "222222222222",
             "cn-north-1",
