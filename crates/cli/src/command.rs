@@ -17,7 +17,6 @@ pub mod diff;
 pub mod explain;
 pub mod keys;
 pub mod man;
-pub mod missing;
 pub mod open;
 pub mod plan;
 pub mod points;
@@ -31,39 +30,39 @@ pub mod verify;
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create the keys that encrypt and sign recovery points
+    /// Make the keys that recovery points are encrypted and signed with
     #[command(subcommand)]
     Keys(keys::Command),
     /// Capture a cluster and seal it into a recovery point
     Backup(Box<backup::Arguments>),
     /// List the recovery points
     Points(points::Arguments),
-    /// Show the contents of a recovery point
+    /// Show what a recovery point holds
     Show(show::Arguments),
-    /// Verify the signature and the integrity of a recovery point
+    /// Check that a recovery point is whole and the one that was signed
     Verify(verify::Arguments),
-    /// Print one object of a recovery point
+    /// Print one object out of a recovery point
     Cat(cat::Arguments),
     /// Compare two recovery points, or a point and a live cluster
     Diff(Box<diff::Arguments>),
     /// Show what a restore would do, without writing
     Plan(Box<plan::Arguments>),
-    /// Restore a recovery point into a cluster and verify the result
+    /// Restore a recovery point into a cluster and prove the outcome
     Restore(Box<restore::Arguments>),
     /// Deploy the stacks to AWS: recovery, primary, then each application
     #[command(subcommand)]
     Deploy(deploy::Command),
-    /// Manage applications on AWS: documents, backups, restores and recovery points
+    /// Applications on AWS: their documents, backups, restores and recovery points
     #[command(subcommand)]
     Application(application::Command),
-    /// Show the status of the applications on AWS
+    /// Show how the applications on AWS stand
     Status(status::Arguments),
-    /// Print the completion script for a shell
+    /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Write the manual pages
     #[command(hide = true)]
     Man(man::Arguments),
-    /// Explain an error code and its fix
+    /// Say what a code means and what to do
     Explain(explain::Arguments),
     /// Print the JSON schema of a document
     Schema(schema::Arguments),

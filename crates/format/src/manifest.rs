@@ -255,10 +255,8 @@ pub enum TypeOutcome {
         reason: String,
         /// The message that the server gave.
         message: String,
-        /// How to fix it.
-        // Format 2 signs the name `mend`; format 3 renames the field.
-        #[serde(rename = "mend")]
-        remediation: String,
+        /// What would mend it.
+        mend: String,
     },
     /// It was not asked for, or is never stored.
     Excluded {
@@ -287,10 +285,8 @@ pub struct MissingRecord {
     pub verb: String,
     /// What the server answered.
     pub answer: String,
-    /// How to fix it.
-    // Format 2 signs the name `mend`; format 3 renames the field.
-    #[serde(rename = "mend")]
-    pub remediation: String,
+    /// What would mend it.
+    pub mend: String,
 }
 
 /// What a pack holds, in the words of the manifest.

@@ -16,13 +16,13 @@ use crate::{
 pub enum Request {
     /// Restore a recovery point.
     Restore(RestoreRequest),
-    /// Start a backup.
+    /// Make a recovery point now.
     Backup(BackupRequest),
     /// How things stand.
     Status(StatusRequest),
     /// Which recovery points there are and why each is kept.
     Points(PointsRequest),
-    /// Cancel a backup or a restore.
+    /// End a backup or a restore early.
     Cancel(CancelRequest),
     /// Put, show or list application documents.
     Application(ApplicationRequest),
@@ -277,9 +277,9 @@ pub enum RestoreState {
     Waiting,
     /// A delegate works on it.
     Running,
-    /// The cluster matches the plan.
+    /// The plan came true, and the proof held.
     Done,
-    /// It ended, but the cluster does not match the plan; the report lists the differences.
+    /// It ended, but not everything came true; the report says what.
     Incomplete,
     /// It could not be done.
     Failed,

@@ -37,13 +37,15 @@ pub enum BodyError {
         object: String,
     },
     /// The bytes are not those that the plan was made from.
-    #[error("build the planned content of {object}: its captured bytes differ from those of the plan")]
+    #[error(
+        "make the planned body of {object}: its captured bytes are not those that the plan was made from"
+    )]
     OtherBytes {
         /// The object.
         object: String,
     },
     /// The owner's new uid is not known (yet).
-    #[error("build the planned content of {object}: its owner {owner} is not in the target")]
+    #[error("make the planned body of {object}: its owner {owner} is not in the target")]
     OwnerUnknown {
         /// The object.
         object: String,
@@ -51,7 +53,7 @@ pub enum BodyError {
         owner: String,
     },
     /// An edit of the plan does not fit the object.
-    #[error("build the planned content of {object}: the edit at {path} cannot be applied")]
+    #[error("make the planned body of {object}: the edit at {path} does not fit")]
     EditFailed {
         /// The object.
         object: String,

@@ -67,19 +67,19 @@ impl Default for LocalAwsOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum LocalAwsError {
     /// The programs of the control planes are missing and could not be built.
-    #[error("the control plane binaries are missing")]
+    #[error("the programs of the control planes are not there")]
     Programs(#[from] ProgramsError),
     /// fakecloud is missing and could not be built.
-    #[error("the fakecloud binary is missing")]
+    #[error("the program of the local AWS is not there")]
     AwsPrograms(#[from] AwsProgramsError),
     /// A file, a port or a thread could not be had.
-    #[error("failed to set up the local AWS")]
+    #[error("the local AWS could not be set up")]
     System(#[source] std::io::Error),
     /// fakecloud does not answer.
     #[error(transparent)]
     Fakecloud(#[from] FakecloudError),
     /// The gateway could not ask fakecloud.
-    #[error("failed to send a request to fakecloud")]
+    #[error("fakecloud could not be asked")]
     Upstream(#[from] UpstreamError),
 }
 

@@ -95,12 +95,12 @@ pub fn cluster<'a>(
             Err(Failure::new(
                 Code::Usage,
                 format!(
-                    "the recovery point has {} clusters: {}",
+                    "the recovery point holds {} clusters: {}",
                     names.len(),
                     names.join(", ")
                 ),
             )
-            .remedy("choose one with --cluster"))
+            .remedy("name one of them with --cluster"))
         }
     }
 }

@@ -142,7 +142,7 @@ impl Delegate {
                     .entry(claim.job.to_string())
                     .or_default() += 1;
                 Done::Restore(RestoreDone {
-                    matches_plan: true,
+                    as_planned: true,
                     problems: Vec::new(),
                     restored: 7,
                     not_restored: 0,

@@ -50,8 +50,8 @@ impl Delegate {
             return failed(
                 Problem::new(
                     Code::PointNotFound,
-                    format!("the recovery point {point} has no cluster {cluster}"),
-                    "use one of the clusters in the application document (`lifeboat application show`)",
+                    format!("the recovery point {point} holds no cluster {cluster}"),
+                    "ask for one of the clusters that `lifeboat points` names",
                 ),
                 false,
             );
@@ -76,7 +76,7 @@ impl Delegate {
                 ..RestoreSettings::default()
             },
             prove: true,
-            // After an epoch that died, the next one waits until the Lease expires.
+            // After an epoch that died, the next one waits until the Lease has run out, and then goes on.
             holder: holder(epoch.claim),
             ended: ended(epoch),
             clock: Arc::clone(&self.clock),
@@ -106,7 +106,7 @@ impl Delegate {
         let key = VerifyingKey::from_pem(signer).map_err(|error| {
             let problem = Problem::new(
                 Code::JobDocumentRefused,
-                "the assignment has no valid signing key",
+                "the assignment pins no signing key that could be read",
                 "report this as a bug of the coordinator",
             );
             (problem.caused_by(&error), false)
@@ -118,15 +118,11 @@ impl Delegate {
         (opened.decrypt(unwrapper).await).map_err(|e| (e.problem(), is_retryable(e.kind())))
     }
 
-    /// Writes the report beside the result; the result has its summary.
+    /// Keeps the whole report beside the result, and says in the result what matters at three in the morning.
     async fn report_on(&self, epoch: &Epoch<'_>, recovered: Recovered, access: Vec<AccessReport>) -> End {
         let Some(proven) = recovered.proven else {
             return failed(
-                Problem::new(
-                    Code::Bug,
-                    "the restored cluster was not compared with the plan",
-                    "report this as a bug",
-                ),
+                Problem::new(Code::Bug, "the restore was not proven", "report this as a bug"),
                 false,
             );
         };
@@ -136,19 +132,19 @@ impl Delegate {
             problems.push(Problem::new(
                 Code::RestoreIncomplete,
                 format!(
-                    "{} planned objects are missing in the target",
+                    "{} of the planned objects are not in the target as planned",
                     report.summary.failed
                 ),
-                "the report lists each with its reason; start the restore again to continue it",
+                "the report names each, and why; the same restore again continues",
             ));
-        } else if !report.matches_plan() {
+        } else if !report.came_true() {
             problems.push(Problem::new(
                 Code::ProofFailed,
                 format!(
-                    "the target has {} unexplained differences from the plan",
+                    "the target differs from the plan in {} places that nothing explains",
                     report.summary.unexplained
                 ),
-                "the report lists each",
+                "the report names each",
             ));
         }
         let name = format!(
@@ -162,7 +158,7 @@ impl Delegate {
             return failed(error.problem(), is_retryable(error.kind()));
         }
         let done = RestoreDone {
-            matches_plan: report.matches_plan(),
+            as_planned: report.came_true(),
             problems,
             restored: report.restored.len() as u64,
             not_restored: report.not_restored.len() as u64,
@@ -181,7 +177,7 @@ fn holder(claim: &Claim) -> Holder {
     }
 }
 
-/// The holder of the previous epoch, if it wrote its checkpoint, which it does after its last
+/// The holder of the epoch before this one, where that has come to its checkpoint: it wrote that after its last
 /// request to the target.
 fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
     let checkpoint = epoch.offer.checkpoint.as_ref()?;
@@ -203,7 +199,7 @@ fn read_options(options: &serde_json::Map<String, serde_json::Value>) -> Result<
         Problem::new(
             Code::InvalidDocument,
             "failed to read the options of the restore",
-            "`lifeboat schema options` describes the options",
+            "`lifeboat schema options` shows what options there are",
         )
         .caused_by(&error)
     })

@@ -38,13 +38,13 @@ pub enum PemError {
         source: io::Error,
     },
     /// The file holds no key in PEM.
-    #[error("read the key file {}: it contains no PEM key", path.display())]
+    #[error("read the key file {}: it holds no key in PEM", path.display())]
     NotPem {
         /// The file.
         path: PathBuf,
     },
     /// The file holds the other half.
-    #[error("use the key file {}: it does not contain the {wanted} key", path.display())]
+    #[error("use the key file {}: it does not hold the {wanted} half", path.display())]
     WrongHalf {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum PemError {
         wanted: KeyPart,
     },
     /// The key is of another sort or size.
-    #[error("use the key file {}: it does not contain {expected}", path.display())]
+    #[error("use the key file {}: it does not hold {expected}", path.display())]
     WrongKind {
         /// The file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum PemError {
         expected: &'static str,
     },
     /// The key is in an older PEM form.
-    #[error("use the key file {}: {label} is not supported", path.display())]
+    #[error("use the key file {}: {label} is an older form", path.display())]
     Legacy {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum PemError {
         path: PathBuf,
     },
     /// A file is in the way.
-    #[error("write the key file {}: it already exists", path.display())]
+    #[error("write the key file {}: it exists already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum PemError {
         source: io::Error,
     },
     /// The crypto library does not make a key.
-    #[error("generate a key")]
+    #[error("make a new key")]
     Generate,
 }
 
@@ -128,8 +128,8 @@ impl PemError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } | Self::NotPem { .. } | Self::Encrypted { .. } => Code::KeyUnreadable,
-            Self::WrongHalf { .. } => Code::PublicPrivateKeyMismatch,
-            Self::WrongKind { .. } | Self::Legacy { .. } => Code::UnsupportedKeyType,
+            Self::WrongHalf { .. } => Code::WrongKeyHalf,
+            Self::WrongKind { .. } | Self::Legacy { .. } => Code::WrongKeyKind,
             Self::Exists { .. } => Code::KeyExists,
             Self::Unwritable { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::StoreDenied,
@@ -148,23 +148,26 @@ impl PemError {
     pub fn guidance(&self) -> String {
         match self {
             Self::Unreadable { path, .. } => format!(
-                "check the path and its permissions with `ls -l {}`, or create keys with `lifeboat keys generate`",
+                "check the path and its permissions with `ls -l {}`, or make keys with `lifeboat keys generate`",
                 path.display()
             ),
-            Self::NotPem { .. } => "use a file created by `lifeboat keys generate` or `openssl genpkey`".to_owned(),
+            Self::NotPem { .. } => "give a file that `lifeboat keys generate` or `openssl genpkey` made".to_owned(),
             Self::WrongHalf {
                 path,
                 wanted: KeyPart::Public,
             } => format!(
-                "use the public key, as printed by `openssl pkey -in {} -pubout`; backups never need the private recovery key, so do not store it on this machine",
+                "give the public half, made by `openssl pkey -in {} -pubout`; keep the private recovery key \
+                 away from the machine that makes backups, which never needs it",
                 path.display()
             ),
             Self::WrongHalf { .. } => {
-                "use the private key, the file that ends with `.key.pem`"
+                "give the private half, the file that ends with `.key.pem`; it should be where restores are \
+                 made and nowhere else"
                     .to_owned()
             }
             Self::WrongKind { .. } => {
-                "recovery keys are RSA with 4096 bits, signing keys are ECDSA on P-256; check that the two files are not swapped, or create keys with `lifeboat keys generate`"
+                "recovery keys are RSA with 4096 bits and signing keys ECDSA on P-256; check that the two were \
+                 not taken for each other, or make keys with `lifeboat keys generate`"
                     .to_owned()
             }
             Self::Legacy { command, .. } => format!("convert it with `{command}`"),
@@ -173,11 +176,12 @@ impl PemError {
                 path.display()
             ),
             Self::Exists { .. } => {
-                "choose another folder; keys are never overwritten, because recovery points encrypted for them would be lost"
+                "name another folder; keys are never overwritten, because points made with them could not be \
+                 read any more"
                     .to_owned()
             }
             Self::Unwritable { path, .. } => {
-                format!("choose a writable folder instead of {}", path.display())
+                format!("name a folder that can be written instead of {}", path.display())
             }
             Self::Generate => "run the command again; if it fails again, report it".to_owned(),
         }

@@ -92,7 +92,7 @@ fn other_signers_and_changed_bytes_are_told_apart() {
     let hostile = text.replace(signer.key.fingerprint().as_str(), "\\u001b[2Jhello");
     let error = other.open(hostile.as_bytes()).unwrap_err();
     assert!(
-        error.to_string().contains("signed by an unknown key, not"),
+        error.to_string().contains("signed by an unnamed key, not"),
         "{error}"
     );
 
@@ -203,7 +203,7 @@ fn each_broken_rule_is_named() {
     let cases: [(Change, &str); 19] = [
         (
             |v| v["predicate"]["formatVersion"] = 0.into(),
-            "formatVersion 0 is unknown",
+            "formatVersion 0 does not exist",
         ),
         (|v| v["predicate"]["formatVersion"] = "1".into(), "invalid type"),
         (
@@ -213,19 +213,16 @@ fn each_broken_rule_is_named() {
         (|v| v["predicate"]["point"] = "latest".into(), "recovery point id"),
         (
             |v| v["predicate"]["completeness"] = "Complete".into(),
-            "its completeness is Complete",
+            "calls itself Complete",
         ),
-        (
-            |v| v["predicate"]["clusters"] = json!([]),
-            "it contains no cluster",
-        ),
+        (|v| v["predicate"]["clusters"] = json!([]), "it holds no cluster"),
         (
             |v| twice(&mut v["predicate"]["clusters"]),
-            "the cluster \"primary\" appears twice",
+            "the cluster \"primary\" stands twice",
         ),
         (
             |v| twice(&mut v["predicate"]["keys"]),
-            "the key \"k-0\" appears twice",
+            "the key \"k-0\" stands twice",
         ),
         (
             |v| v["predicate"]["keys"] = json!([]),
@@ -237,11 +234,11 @@ fn each_broken_rule_is_named() {
         ),
         (
             |v| twice(&mut v["subject"]),
-            "the subject \"primary/i-0000.pack\" appears twice",
+            "the subject \"primary/i-0000.pack\" stands twice",
         ),
         (
             |v| v["subject"][0]["digest"]["sha256"] = "0".repeat(64).into(),
-            "differs from that of the pack",
+            "has another digest than the pack",
         ),
         (
             |v| v["subject"][0]["digest"]["sha256"] = "xyz".into(),
@@ -260,11 +257,11 @@ fn each_broken_rule_is_named() {
                         .remove(0),
                 )
             },
-            "is not a pack",
+            "is no pack",
         ),
         (
             |v| twice(&mut v["predicate"]["clusters"][0]["packs"]),
-            "appears twice",
+            "stands twice",
         ),
         (
             |v| v["predicate"]["clusters"][0]["packs"][0]["name"] = "other/i.pack".into(),
@@ -276,7 +273,7 @@ fn each_broken_rule_is_named() {
         ),
         (
             |v| v["predicate"]["clusters"][0]["missing"][0]["group"] = "apps".into(),
-            "needs exactly one of type and group",
+            "not exactly one of type and group",
         ),
     ];
     for (change, expected) in cases {

@@ -29,7 +29,7 @@ fn stores() -> Vec<StoreError> {
         },
         StoreError::NoStore {
             store: "/backups".to_owned(),
-            problem: "the folder does not exist",
+            problem: "there is no such folder",
         },
         StoreError::Denied {
             operation: StoreOperation::List,

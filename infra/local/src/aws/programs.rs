@@ -10,7 +10,7 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/aws-client");
 #[derive(Debug, thiserror::Error)]
 pub enum AwsProgramsError {
     /// The script could not be started.
-    #[error("failed to run the script {script}")]
+    #[error("the script {script} could not be run")]
     Script {
         /// Which one.
         script: &'static str,
