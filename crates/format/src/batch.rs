@@ -103,7 +103,7 @@ impl BatchBuilder {
         self.push_glanced(raw, &found)
     }
 
-    /// Adds an item that was looked at before; `found` must come from [`metadata`] over the same bytes.
+    /// Adds an item that was looked at before; `found` must come from [`peek_metadata`] over the same bytes.
     ///
     /// # Errors
     /// As [`BatchBuilder::push`].

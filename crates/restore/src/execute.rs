@@ -3,7 +3,7 @@
 //!
 //! The executor makes no choices: what is written, in which order and in whose name stands in the plan.
 //! Everything it does may be done again. A restore that was interrupted at any request is continued by
-//! the same command: what the interrupted run made is recognised by its age (see [`lease`]) and
+//! the same command: what the interrupted run made is recognised by its age (see [`crate::lease`]) and
 //! completed, never made twice.
 
 use std::collections::{HashMap, HashSet};
