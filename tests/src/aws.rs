@@ -1,4 +1,4 @@
-//! A guided tour on AWS: two accounts, their stacks, an issue and the command that mends it, the first recovery
+//! A guided tour on AWS: two accounts, their stacks, an issue and the command that fixes it, the first recovery
 //! point by the schedule, a restore on demand.
 //!
 //! Everything is asked as a user asks it: by `lifeboat`, and where its answers name commands by those; a stack and
@@ -76,14 +76,14 @@ pub fn tell(profile: &str) -> Result<i32> {
 /// If a step fails, or what follows; the functions' last words are printed before.
 pub fn tell_and(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -> Result<()>) -> Result<i32> {
     println!(
-        "Lifeboat on AWS: two accounts, real functions, real API servers behind EKS. Local are only the clouds:\n\
-         S3, KMS, IAM, Lambda, CloudFormation and EventBridge are played on this machine."
+        "Lifeboat on a local AWS: two accounts, the real Lambda functions, and real API servers behind EKS.\n\
+         S3, KMS, IAM, Lambda, CloudFormation and EventBridge are emulated on this machine."
     );
     let mut told = Reporter::default();
-    told.step("package", "Both functions as zips");
+    told.step("package", "Build both functions");
     let package = package(profile)?;
     told.say(&package.told);
-    told.step("start", "Two AWS accounts");
+    told.step("start", "Create two AWS accounts");
     let aws = LocalAws::start(&LocalAwsOptions {
         controllers: false,
         access_cache: ACCESS_CACHE,
@@ -96,7 +96,7 @@ pub fn tell_and(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -
         last_words(&aws);
     }
     ended?;
-    told.step("end", "The end of both accounts");
+    told.step("end", "Delete both accounts");
     drop(story);
     drop(aws);
     let timings = told.end();
@@ -169,43 +169,40 @@ impl<'a> Scenario<'a> {
         ));
         self.deploy(told, package)?;
 
-        told.step("clusters", "Something to protect");
+        told.step("clusters", "Create the clusters and the application");
         let source = self.active(&self.primary, PRIMARY.0, SOURCE)?;
         source.apply(OBJECTS)?;
         let target = self.active(&self.recovery, RECOVERY.0, TARGET)?;
         told.say(&format!("an application runs in {SOURCE}; {TARGET} is empty"));
 
-        told.step("application", "The third command: the application on both sides");
+        told.step("application", "Deploy the application on both sides");
         self.third(told, package)?;
 
         told.step(
             "issues",
-            "What the access check finds, and the commands that mend it",
+            "Fix the issues of the access check with the commands they print",
         );
-        self.mend(told)?;
+        self.resolve_issues(told)?;
 
-        told.step("backup", "The first recovery point, by the schedule");
+        told.step("backup", "Wait for the first scheduled recovery point");
         let good = self.coordinator.last_good(told)?;
         told.say(&format!("{} is in the vault", text(&good["point"])));
         self.coordinator
             .show(told, "application points shop --profile recovery", 0)?;
 
-        told.step("restore", "A restore on demand");
+        told.step("restore", "Restore");
         let line = "application restore shop latest --wait --token tour --profile recovery";
         self.coordinator.show(told, line, 0)?;
-        told.say("the same request once more, without the program: nothing is started twice");
+        told.say("the same request with the AWS CLI: the same token does not start a second restore");
         let wish = json!({"restore": {"application": "shop", "point": "latest", "token": "tour"}});
         let accepted = self.coordinator.invoke(told, &wish)?;
         ensure!(accepted["accepted"]["repeated"] == true, "{accepted}");
         self.coordinator.show(told, "status shop --profile recovery", 0)?;
 
-        told.step("look", "The application in the other account");
+        told.step("look", "Check the application in the recovery account");
         told.command(&format!("kubectl {}", LOOK.join(" ")));
         let found = target.kubectl_output(LOOK)?;
-        ensure!(
-            found.lines().count() == WANTED,
-            "not everything is there: {found}"
-        );
+        ensure!(found.lines().count() == WANTED, "objects are missing: {found}");
         for name in found.lines() {
             told.say(name);
         }
@@ -216,15 +213,18 @@ impl<'a> Scenario<'a> {
             "--output=jsonpath={.data.tea}",
         ];
         let (before, after) = (source.kubectl_output(&value)?, target.kubectl_output(&value)?);
-        ensure!(before == "4.20" && before == after, "{before} is not {after}");
+        ensure!(
+            before == "4.20" && before == after,
+            "{before} differs from {after}"
+        );
         // The value of the Secret begins so. It went from one cluster to the other, and nowhere else.
         let logs = self.aws.function_logs();
         let told_by = logs.iter().find(|log| log.text.contains(CANARY));
         ensure!(
             told_by.is_none() && !logs.is_empty(),
-            "a function has written the value of a Secret into its log"
+            "a function wrote the value of a Secret to its log"
         );
-        told.say("no function has written the value of the Secret into its log");
+        told.say("no function wrote the value of the Secret to its log");
         Ok(())
     }
 
@@ -262,7 +262,7 @@ impl<'a> Scenario<'a> {
 
     /// The first two of the three commands from nothing to the first recovery point.
     fn deploy(&self, told: &mut Reporter, package: &Package) -> Result<()> {
-        told.step("recovery", "The first command: the recovery account");
+        told.step("recovery", "Deploy to the recovery account");
         let zips = zips(package);
         // The wrong account is noticed before anything is made.
         let line = format!(
@@ -271,17 +271,20 @@ impl<'a> Scenario<'a> {
         );
         let refused = self.coordinator.show(told, &line, 12)?;
         ensure!(refused.err.contains("LB-1002"), "{}", refused.err);
-        told.say("refused: the profile is of another account");
+        told.say("refused: the profile belongs to another account");
         let said = self
             .coordinator
             .show(told, &format!("deploy recovery --profile recovery {zips}"), 0)?;
 
-        told.step("primary", "The second command, as the first one prints it");
+        told.step(
+            "primary",
+            "Deploy to the primary account, with the command printed by the first one",
+        );
         let next = said
             .out
             .lines()
             .find_map(|line| line.trim().strip_prefix("lifeboat "));
-        let next = next.context("no command comes next")?;
+        let next = next.context("the output has no next command")?;
         let next = next
             .replace("PRIMARY_PROFILE", "primary")
             .replace("PRIMARY_REGION", PRIMARY.1);
@@ -294,7 +297,7 @@ impl<'a> Scenario<'a> {
         let in_pem: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         ensure!(
             in_pem == key,
-            "the file and the command of the stack give different keys"
+            "the file and the command of the stack have different keys"
         );
         Ok(())
     }
@@ -341,7 +344,7 @@ impl<'a> Scenario<'a> {
     }
 
     /// Waits for the issues of both clusters, runs their commands, and sees the issues close.
-    fn mend(&self, told: &Reporter) -> Result<()> {
+    fn resolve_issues(&self, told: &Reporter) -> Result<()> {
         let issues = self.coordinator.issues_with_commands(told, 2)?;
         for issue in &issues {
             let command = text(&issue["command"]);
@@ -355,7 +358,7 @@ impl<'a> Scenario<'a> {
             client.shell(command)?;
         }
         told.say(
-            "an application that changes is looked at once more; by itself that takes up to five minutes",
+            "store the application again to check access at once; otherwise the next check takes up to five minutes",
         );
         self.write("shop.yaml", "30m")?;
         self.coordinator

@@ -26,8 +26,8 @@ const LINES: usize = 24;
 pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
     let mut told = Reporter::default();
     println!(
-        "Lifeboat keeps a Kubernetes cluster recoverable. This is what that means, on two real\n\
-         control planes on this machine: nothing is simulated but the nodes."
+        "Backs up a Kubernetes cluster and restores it into another one, with two real control planes\n\
+         on this machine; only the nodes are simulated."
     );
     let (primary, recovery) = clusters(stage, &mut told)?;
     let sample = application(&primary, &mut told)?;
@@ -39,13 +39,13 @@ pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
     };
     told.command("lifeboat keys generate --out keys");
     told.say(
-        "The recovery key decrypts and stays with whoever recovers; the signing key signs and stays with\n\
-         the primary. A backup only ever sees the public half of the recovery key.",
+        "The recovery key decrypts and stays on the recovery side; the signing key signs and stays on the\n\
+         primary side. A backup uses only the public recovery key.",
     );
 
     told.step(
         "backup",
-        "A recovery point: every object, at one moment, encrypted and signed",
+        "Back up the primary cluster into an encrypted, signed recovery point",
     );
     let code = show.lifeboat(
         &told,
@@ -56,42 +56,41 @@ pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
 
     if code == 3 {
         told.say(
-            "Partial, because the application registers an API whose backend is not there: what could not be
-\
-             read is named, and the point is never called complete.",
+            "The point is Partial, because the application registers an API whose backend does not exist:\n\
+             a type that cannot be read is listed as missing.",
         );
     }
 
-    told.step("look", "What is in it");
+    told.step("look", "Show its contents");
     show.lifeboat(&told, &["points"], None, &[0])?;
     show.lifeboat(&told, &["show", "latest"], None, &[0, 3])?;
 
-    told.step("verify", "Is it whole? Signature, every digest, every object");
+    told.step("verify", "Verify the signature, every digest and every object");
     show.lifeboat(&told, &["verify", "latest"], None, &[0, 3])?;
 
-    told.step(
-        "plan",
-        "What would a restore do? The plan says it before anything is written",
-    );
+    told.step("plan", "Plan the restore, without writing objects");
     show.lifeboat(&told, &["plan", "latest"], Some(&recovery), &[0, 4])?;
 
-    told.step("restore", "The restore, and the proof that it came true");
-    // Whoever keeps the clusters wants to compare them.
+    told.step(
+        "restore",
+        "Restore into the recovery cluster and verify the result",
+    );
+    // With --keep both clusters stay up, to compare them.
     let primary = if keep {
-        told.say("From here on nothing of the primary cluster is used.");
+        told.say("The primary cluster is not used from here on.");
         Some(primary)
     } else {
         stage.end(&primary);
         drop(primary);
-        told.say("The primary cluster is gone: its processes are ended and its data is removed.");
+        told.say("The primary cluster is deleted: its processes are stopped and its data is removed.");
         None
     };
     let code = show.lifeboat(&told, &["restore", "latest"], Some(&recovery), &[0, 4])?;
 
-    told.step("after", "The application in its new cluster");
+    told.step("after", "Show the application in the recovery cluster");
     // Controllers need a moment to bring up what was restored.
     if let Err(error) = lifeboat_local::wait_until_quiet(&recovery, REST_WITHIN) {
-        told.say(&format!("the recovered cluster is still busy: {error}"));
+        told.say(&format!("the recovered cluster has not settled: {error}"));
     }
     show.kubectl(
         &told,
@@ -117,8 +116,8 @@ pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
 }
 
 fn clusters(stage: &Environment, told: &mut Reporter) -> Result<(Arc<Cluster>, Arc<Cluster>)> {
-    told.step("start", "Two fresh clusters");
-    told.say("etcd, API server, controllers, scheduler, and two nodes that kwok plays, for each");
+    told.step("start", "Start two clusters");
+    told.say("each with etcd, API server, controllers, scheduler, and two nodes simulated by kwok");
     let clusters = stage.clusters(vec![
         ClusterOptions::named("primary").with_nodes(NODES),
         ClusterOptions::named("recovery").with_nodes(NODES),
@@ -128,16 +127,18 @@ fn clusters(stage: &Environment, told: &mut Reporter) -> Result<(Arc<Cluster>, A
     }
     match clusters.as_slice() {
         [primary, recovery] => Ok((Arc::clone(primary), Arc::clone(recovery))),
-        _ => bail!("two clusters were asked for, {} came", clusters.len()),
+        _ => bail!("requested two clusters, got {}", clusters.len()),
     }
 }
 
 fn application(primary: &Cluster, told: &mut Reporter) -> Result<Sample> {
-    told.step("install", "An application in the primary cluster");
+    told.step("install", "Deploy an application to the primary cluster");
     let sample = Sample::install(primary)?;
     match lifeboat_local::wait_until_quiet(primary, REST_WITHIN) {
-        Ok(_) => told.say("it runs, and the cluster is quiet"),
-        Err(error) => told.say(&format!("it runs; the cluster is still busy: {error}")),
+        Ok(_) => told.say("the application runs, and the cluster has settled"),
+        Err(error) => told.say(&format!(
+            "the application runs; the cluster has not settled: {error}"
+        )),
     }
     Ok(sample)
 }
@@ -188,7 +189,7 @@ impl Show<'_> {
             .stage
             .show(command)?
             .code()
-            .context("it was ended by a signal")?;
+            .context("terminated by a signal")?;
         let text = std::fs::read_to_string(&path)?;
         let lines: Vec<&str> = text.lines().collect();
         let (head, tail) = if lines.len() > 2 * LINES {

@@ -136,7 +136,7 @@ impl Environment {
             Err(error) => Some(Err(error)),
         };
         if told.is_none() {
-            eprintln!("\ninterrupted: ending the clusters and removing what was written");
+            eprintln!("\ninterrupted: stopping the clusters and removing their data");
         }
         self.close();
         told.unwrap_or(Ok(INTERRUPTED))

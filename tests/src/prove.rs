@@ -44,13 +44,13 @@ pub struct Wish {
 /// nothing to judge.
 pub fn prove(stage: &Environment, wish: &Wish) -> Result<Verdict> {
     let mut told = Reporter::default();
-    told.step("start", "Two fresh clusters, each with controllers and two nodes");
+    told.step("start", "Start two clusters, each with controllers and two nodes");
     let clusters = stage.clusters(vec![
         ClusterOptions::named("source").with_nodes(NODES),
         ClusterOptions::named("target").with_nodes(NODES),
     ])?;
     let [source, target] = clusters.as_slice() else {
-        bail!("two clusters were asked for, {} came", clusters.len());
+        bail!("requested two clusters, got {}", clusters.len());
     };
     told.say(&format!(
         "source {}   target {}",
@@ -131,7 +131,7 @@ pub fn judge(
     told.step("restore", "Restore into the target");
     let restore = runner.json(&["restore", "latest"], Some(target), &[0, 4], told)?;
     if restore.code != 0 {
-        verdict.fail("lifeboat itself says that the plan did not come true (exit status 4)".into());
+        verdict.fail("lifeboat reports that the cluster does not match the plan (exit status 4)".into());
     }
 
     told.step("compare", "Compare both clusters, without Lifeboat's code");
@@ -189,7 +189,7 @@ pub fn settle(cluster: &Cluster, verdict: &mut Verdict, told: &Reporter) {
                 verdict.note(format!("{}: {line}", cluster.name()));
             }
         }
-        Err(error) => verdict.note(format!("{} did not come to rest: {error}", cluster.name())),
+        Err(error) => verdict.note(format!("{} did not settle: {error}", cluster.name())),
     }
 }
 
@@ -235,7 +235,7 @@ impl Runner<'_> {
             .stdout(std::fs::File::create(&answer)?);
         let start = Instant::now();
         let status = self.stage.show(command)?;
-        let code = status.code().context("lifeboat was ended by a signal")?;
+        let code = status.code().context("lifeboat was terminated by a signal")?;
         let text = std::fs::read_to_string(&answer)?;
         ensure!(
             codes.contains(&code),

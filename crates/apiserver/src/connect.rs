@@ -87,7 +87,7 @@ pub enum ConnectError {
         known: Vec<String>,
     },
     /// No context is named, neither by the user nor as the current one.
-    #[error("choose a context: the kubeconfig has no current one, but {}", names(.known))]
+    #[error("choose a context: the kubeconfig has no current-context, but {}", names(.known))]
     NoContext {
         /// Those that exist.
         known: Vec<String>,
@@ -148,7 +148,7 @@ impl ConnectError {
             }
             Self::UnreadableKubeconfig { .. } => "check the file with `kubectl config view`",
             Self::UnknownContext { .. } | Self::NoContext { .. } => {
-                "list the contexts with `kubectl config get-contexts` and name one with --context"
+                "list the contexts with `kubectl config get-contexts` and choose one with --context"
             }
             Self::BrokenContext { .. } => "check the context with `kubectl config view --minify`",
         };
@@ -228,7 +228,7 @@ async fn load(options: &ConnectOptions) -> Result<Config, ConnectError> {
     })?;
     config.proxy_url = None;
     if proxy.is_some() {
-        let why = "its cluster names a `proxy-url`, which Lifeboat does not support";
+        let why = "its cluster has a `proxy-url`, which Lifeboat does not support";
         return Err(ConnectError::BrokenContext { why: why.into() });
     }
     Ok(config)

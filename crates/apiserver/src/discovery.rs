@@ -154,8 +154,8 @@ pub struct FailedGroup {
     pub version: String,
     /// What the server answered.
     pub answer: String,
-    /// What would mend it, as a command.
-    pub mend: String,
+    /// How to fix it, if possible as a command.
+    pub remediation: String,
 }
 
 impl FailedGroup {
@@ -163,8 +163,7 @@ impl FailedGroup {
         Self::because(
             group,
             version,
-            "the API server marks its discovery as Stale: the aggregated API behind it does not answer"
-                .into(),
+            "discovery is Stale: the backend of the aggregated API does not respond".into(),
         )
     }
 
@@ -173,8 +172,8 @@ impl FailedGroup {
             group: group.to_owned(),
             version: version.to_owned(),
             answer,
-            mend: format!(
-                "see `kubectl get apiservice {version}.{group} -o yaml`; bring its backend up, or delete the APIService if it is not needed"
+            remediation: format!(
+                "inspect it with `kubectl get apiservice {version}.{group} -o yaml`; start its backend, or delete the APIService if it is not needed"
             ),
         }
     }
@@ -201,7 +200,7 @@ pub enum DiscoveryError {
     #[error(transparent)]
     Api(#[from] ApiError),
     /// The user names a type that the server does not know.
-    #[error("find a type called {selector:?} on the cluster")]
+    #[error("find a type named {selector:?} on the cluster")]
     UnknownType {
         /// What the user named.
         selector: String,

@@ -29,13 +29,13 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     /// No Region is configured.
-    #[error("find the AWS Region: neither AWS_REGION nor the profile names one")]
+    #[error("find the AWS Region: neither AWS_REGION nor the profile sets one")]
     NoRegion,
     /// What is configured is no Region.
     #[error("use the AWS Region")]
     WrongRegion(#[source] InvalidIdentifier),
     /// No credentials are configured at all.
-    #[error("find AWS credentials: nothing provides them")]
+    #[error("find AWS credentials: no provider returned any")]
     NoCredentials,
 }
 
@@ -51,11 +51,9 @@ impl ContextError {
     pub fn problem(&self) -> Problem {
         let guidance = match self {
             Self::NoRegion | Self::WrongRegion(_) => {
-                "set AWS_REGION, or choose a profile that has a Region with AWS_PROFILE"
+                "set AWS_REGION, or set AWS_PROFILE to a profile with a Region"
             }
-            Self::NoCredentials => {
-                "configure credentials with `aws configure`, or choose a profile with AWS_PROFILE"
-            }
+            Self::NoCredentials => "configure credentials with `aws configure`, or set AWS_PROFILE",
         };
         let problem = Problem::new(Code::Usage, format!("failed to {self}"), guidance);
         match std::error::Error::source(self) {

@@ -157,7 +157,7 @@ impl Responder {
             .method(Method::PUT)
             .uri(url.expose().as_str())
             .body(Full::new(Bytes::from(serde_json::to_vec(answer)?)))
-            .map_err(|_| "the response URL is no URL")?;
+            .map_err(|_| "the response URL is not a URL")?;
         let response = (self.client.request(put).await).map_err(|_| "CloudFormation cannot be reached")?;
         match response.status() {
             status if status.is_success() => Ok(()),

@@ -53,7 +53,7 @@ impl EksClusters {
         let answer = (self.client.describe_cluster().name(name).send().await)
             .map_err(|e| EksError::of(self.shown(name), AwsError::new("eks:DescribeCluster", name, e)))?;
         (answer.cluster.and_then(|cluster| ClusterAddress::read(&cluster))).ok_or_else(|| {
-            let what = "the answer holds no cluster with a name and an ARN";
+            let what = "the response contains no cluster with a name and an ARN";
             let error = AwsError::unexpected("eks:DescribeCluster", name, what);
             EksError::of(self.shown(name), error)
         })

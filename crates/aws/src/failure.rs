@@ -60,7 +60,7 @@ impl AwsError {
                 (code, message, kind)
             }
             SdkError::ResponseError(_) => (None, chain(&error), ErrorKind::Retry),
-            SdkError::TimeoutError(_) => (None, "no answer in time".to_owned(), ErrorKind::Retry),
+            SdkError::TimeoutError(_) => (None, "no response in time".to_owned(), ErrorKind::Retry),
             other => {
                 let kind = match credentials(other) {
                     Some(

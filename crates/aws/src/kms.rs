@@ -28,7 +28,7 @@ pub use unwrapper::KmsUnwrapper;
 #[derive(Debug, thiserror::Error)]
 pub enum KmsError {
     /// KMS does not give its public half.
-    #[error("read the public half of the KMS key {key}")]
+    #[error("read the public key of the KMS key {key}")]
     PublicKey {
         /// The key as it was named.
         key: String,
@@ -37,7 +37,7 @@ pub enum KmsError {
         source: AwsError,
     },
     /// It is a key of another kind.
-    #[error("use the KMS key {key}: it is {found}, and {wanted} is needed")]
+    #[error("use the KMS key {key}: it is {found}, but {wanted} is required")]
     WrongKind {
         /// The key as it was named.
         key: String,
@@ -47,7 +47,7 @@ pub enum KmsError {
         wanted: &'static str,
     },
     /// What KMS gave is no public key of its kind.
-    #[error("read the public half of the KMS key {key} as KMS gave it")]
+    #[error("parse the public key of the KMS key {key}")]
     Malformed {
         /// The key as it was named.
         key: String,
@@ -73,7 +73,7 @@ impl KmsError {
     pub fn code(&self) -> Code {
         match self {
             Self::PublicKey { .. } => Code::KeyUnreadable,
-            Self::WrongKind { .. } | Self::Malformed { .. } => Code::WrongKeyKind,
+            Self::WrongKind { .. } | Self::Malformed { .. } => Code::UnsupportedKeyType,
         }
     }
 
@@ -82,12 +82,12 @@ impl KmsError {
     pub fn problem(&self) -> Problem {
         let guidance = match self {
             Self::PublicKey { source, .. } => match source.kind() {
-                ErrorKind::Denied => "allow kms:GetPublicKey on the key to the role that is used",
-                ErrorKind::Gone => "name a key that exists in this account and Region, by its ARN",
-                _ => "run the command again in a while",
+                ErrorKind::Denied => "allow the role kms:GetPublicKey on the key",
+                ErrorKind::Gone => "use the ARN of a key that exists in this account and Region",
+                _ => "run the command again in a few minutes",
             },
             Self::WrongKind { .. } | Self::Malformed { .. } => {
-                "name the key that the access stack of this account made"
+                "use the key of the access stack of this account"
             }
         };
         let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
@@ -119,7 +119,11 @@ async fn public_half(
         });
     }
     let Some(der) = answer.public_key else {
-        let source = AwsError::unexpected("kms:GetPublicKey", key.as_str(), "the answer holds no public key");
+        let source = AwsError::unexpected(
+            "kms:GetPublicKey",
+            key.as_str(),
+            "the response contains no public key",
+        );
         let key = key.to_string();
         return Err(KmsError::PublicKey { key, source });
     };

@@ -242,7 +242,7 @@ async fn collect(mut body: ByteStream, asked: &RequestContext, most: u64) -> Res
         let piece =
             piece.map_err(|error| asked.failure(AwsError::interrupted(asked.action, &asked.url, &error)))?;
         if (bytes.len() + piece.len()) as u64 > most {
-            let what = format!("the object is larger than the {most} bytes that are read at once");
+            let what = format!("the object is larger than the limit of {most} bytes");
             return Err(asked.failure(AwsError::unexpected(asked.action, &asked.url, what)));
         }
         bytes.extend_from_slice(&piece);

@@ -27,13 +27,13 @@ pub enum CaptureError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The time is over.
-    #[error("read the whole cluster within {} seconds", allowed.as_secs_f32())]
+    #[error("read the cluster within {} seconds", allowed.as_secs_f32())]
     Deadline {
         /// How long the capture was allowed to take.
         allowed: Duration,
     },
     /// The cluster that is to be gone on with is another one than before.
-    #[error("go on with the capture: another cluster answers under the same name")]
+    #[error("continue the capture: another cluster responds under the same name")]
     OtherCluster,
     /// A lister panicked, which is a bug.
     #[error("keep a lister running")]
@@ -64,7 +64,7 @@ impl CaptureError {
             Self::UnknownNamespace { .. } => Code::UnknownFilter,
             Self::Api(error) => error.code(),
             Self::Write(error) => error.code(),
-            Self::Deadline { .. } => Code::CaptureDeadline,
+            Self::Deadline { .. } => Code::CaptureDeadlineExceeded,
             Self::OtherCluster => Code::JobLost,
             Self::Panicked => Code::Bug,
         }
@@ -78,9 +78,11 @@ impl CaptureError {
             Self::Api(error) => return error.problem(),
             Self::Write(error) => return error.problem(),
             Self::UnknownNamespace { .. } => "list the namespaces with `kubectl get namespaces`",
-            Self::Deadline { .. } => "allow more time, or capture less of the cluster with a filter",
+            Self::Deadline { .. } => "increase --deadline, or capture fewer objects with a filter",
             Self::OtherCluster => "run the backup again",
-            Self::Panicked => "report this with the output of the same command run with `-vv`",
+            Self::Panicked => {
+                "report this as a bug with the output of the same command run with `--log-level debug`"
+            }
         };
         Problem::new(self.code(), format!("failed to {self}"), guidance)
     }

@@ -2,7 +2,7 @@
 //!
 //! One resourceVersion is taken from the server and every type is listed at exactly that version, many
 //! at a time, in pages. Where a server or a type refuses, the type is listed at its newest version
-//! instead and the record says so. A type that cannot be read at all is named, with what would mend
+//! instead and the record says so. A type that cannot be read at all is named, with how to fix
 //! it, and the rest goes on.
 //!
 //! A capture can be stopped by a [`CancellationToken`] and gone on with by another process ([`capture_part`]). The parts

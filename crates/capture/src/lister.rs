@@ -159,7 +159,7 @@ struct Lister<'a> {
 impl<'a> Lister<'a> {
     fn new(context: &'a Context, job: &'a ListJob) -> Self {
         let type_name = job.resource.name();
-        let no_version = "the server named no version to read everything at";
+        let no_version = "the server returned no resourceVersion to list all types at";
         Self {
             context,
             job,
@@ -325,7 +325,7 @@ impl<'a> Lister<'a> {
                     why: error.to_string(),
                 };
                 context.send(Message::Event(event)).await?;
-                tracing::debug!(%error, attempt = backoff.attempts(), "a page broke");
+                tracing::debug!(%error, attempt = backoff.attempts(), "a page was truncated");
             }
             if backoff.pause(kind, retry_after).await {
                 continue;
@@ -354,7 +354,8 @@ impl<'a> Lister<'a> {
             return Ok(());
         }
         if !self.ordered {
-            let why = "the list broke off in the middle, and its order does not tell which objects were taken before";
+            let why =
+                "the list ended early, and it is not sorted, so the remaining objects cannot be identified";
             return Err(Stop::Failed(TypeFailure::own(
                 &self.job.resource,
                 collection.namespace.as_deref(),
@@ -365,7 +366,7 @@ impl<'a> Lister<'a> {
         Ok(())
     }
 
-    /// Goes on in another way after an error that repeating would not mend; says whether there is one.
+    /// Goes on in another way after an error that a retry would not fix; says whether there is one.
     fn fallback(
         &mut self,
         error: &PageError,
@@ -379,14 +380,14 @@ impl<'a> Lister<'a> {
         let pinned = self.context.pinned.as_deref().unwrap_or_default();
         let why = if gone && cursor.token.is_some() {
             format!(
-                "the list expired after {} objects (410); what follows is of a later version",
+                "the list expired after {} objects (410); the rest is from a later resourceVersion",
                 self.objects
             )
         } else if gone && cursor.at != ListVersion::Latest {
-            format!("version {pinned} is no longer there (410)")
+            format!("resourceVersion {pinned} has expired (410)")
         } else if cursor.token.is_none() && cursor.at != ListVersion::Latest && refuses_exact(error) {
             let status = error.status().unwrap_or_default();
-            format!("the server refuses to list at exactly version {pinned} ({status})")
+            format!("the server refuses to list at exactly resourceVersion {pinned} ({status})")
         } else {
             return Ok(false);
         };
@@ -399,7 +400,7 @@ impl<'a> Lister<'a> {
         if cursor.token.is_none() || self.skip_items > 0 {
             self.begin_anew(collection)?;
         }
-        tracing::debug!(why, "listing in another way");
+        tracing::debug!(why, "falling back to another list method");
         self.why_not_pinned.get_or_insert(why);
         Ok(true)
     }
@@ -418,7 +419,7 @@ impl<'a> Lister<'a> {
         if cursor.at == ListVersion::Latest || cursor.token.is_some() {
             return Ok(false);
         }
-        let why = format!("the server fails to list at exactly the pinned version ({status})");
+        let why = format!("the server fails to list at exactly the pinned resourceVersion ({status})");
         self.why_not_pinned.get_or_insert(why);
         cursor.at = ListVersion::Latest;
         cursor.repeatable = false;
@@ -430,9 +431,9 @@ impl<'a> Lister<'a> {
         if self.why_not_pinned.is_none() && meta.resource_version != self.context.pinned {
             self.why_not_pinned = Some(match &meta.resource_version {
                 Some(version) => {
-                    format!("the server listed version {version} although another was asked for")
+                    format!("the server listed at resourceVersion {version} instead of the requested one")
                 }
-                None => "the server names no version for this list".to_owned(),
+                None => "the server returned no resourceVersion for this list".to_owned(),
             });
         }
         self.version.clone_from(&meta.resource_version);
@@ -505,8 +506,10 @@ impl ItemSink for Lister<'_> {
         if self.seen <= self.skip_items {
             return Ok(());
         }
-        let found = peek_metadata(raw)
-            .map_err(|e| self.job.failed(&format!("an item of the list is no object: {e}")))?;
+        let found = peek_metadata(raw).map_err(|e| {
+            self.job
+                .failed(&format!("an item of the list is not an object: {e}"))
+        })?;
         let namespace = found.namespace.as_deref();
         self.key.clear();
         if let Some(namespace) = namespace {

@@ -1,23 +1,23 @@
-//! Why a type could not be read, and what would mend it.
+//! Why a type could not be read, and how to fix it.
 
 use lifeboat_format::manifest::{MissingRecord, TypeOutcome};
 use lifeboat_model::ResourceType;
 
 use lifeboat_apiserver::list::PageError;
 
-/// A type that could not be read to its end.
+/// A type that could not be read completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TypeFailure {
     pub(super) status: Option<u16>,
     reason: String,
     message: String,
-    mend: Mend,
+    remediation: Remediation,
 }
 
-/// What would mend a failure. Who needs a permission is only known once the server was asked who we
-/// are, so the command is written at the end.
+/// How to fix a failure. The user that needs a permission is known only after a SelfSubjectReview, so the
+/// command is built at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Mend {
+enum Remediation {
     Grant {
         resource: String,
         namespace: Option<String>,
@@ -26,7 +26,7 @@ enum Mend {
 }
 
 impl TypeFailure {
-    /// The server, or the way to it, failed.
+    /// The server or the connection failed.
     pub(super) fn of_page(resource: &ResourceType, namespace: Option<&str>, error: &PageError) -> Self {
         let refusal = error.refusal();
         let status = error.status();
@@ -38,7 +38,7 @@ impl TypeFailure {
             status,
             reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
             message,
-            mend: mend(resource, namespace, status),
+            remediation: remediation(resource, namespace, status),
         }
     }
 
@@ -48,22 +48,22 @@ impl TypeFailure {
             status: None,
             reason: String::new(),
             message: why.to_owned(),
-            mend: mend(resource, namespace, None),
+            remediation: remediation(resource, namespace, None),
         }
     }
 
-    /// As the manifest tells it; `user` is who we are, where known.
+    /// For the manifest; `user` is our user name, if known.
     pub(super) fn outcome(&self, user: Option<&str>) -> TypeOutcome {
         TypeOutcome::Failed {
             verb: "list".into(),
             status: self.status,
             reason: self.reason.clone(),
             message: self.message.clone(),
-            mend: self.mend.command(user),
+            remediation: self.remediation.command(user),
         }
     }
 
-    /// As the list of what is missing tells it.
+    /// For the list of missing parts.
     pub(super) fn missing(&self, resource: &ResourceType, user: Option<&str>) -> MissingRecord {
         let status = self.status.map(|status| format!("{status} "));
         MissingRecord {
@@ -71,7 +71,7 @@ impl TypeFailure {
             group: None,
             verb: "list".into(),
             answer: format!("{}{}", status.unwrap_or_default(), self.message),
-            mend: self.mend.command(user),
+            remediation: self.remediation.command(user),
         }
     }
 }
@@ -87,29 +87,29 @@ fn with_causes(error: &PageError) -> String {
     text
 }
 
-fn mend(resource: &ResourceType, namespace: Option<&str>, status: Option<u16>) -> Mend {
+fn remediation(resource: &ResourceType, namespace: Option<&str>, status: Option<u16>) -> Remediation {
     let path = resource.path_in(namespace);
     match status {
-        Some(403) => Mend::Grant {
+        Some(403) => Remediation::Grant {
             resource: resource.name().to_string(),
             namespace: namespace.map(str::to_owned),
         },
-        Some(404) => Mend::Text("run the backup again: the type disappeared while it was read".into()),
-        Some(405) => Mend::Text(format!(
-            "leave the type out with `--exclude-type {}`: the server offers a list of it and refuses to give one",
+        Some(404) => Remediation::Text("run the backup again: the type was removed while it was read".into()),
+        Some(405) => Remediation::Text(format!(
+            "exclude the type with `--exclude-type {}`: the server advertises the list verb for it but does not allow it",
             resource.name()
         )),
-        Some(503) if !resource.group.is_empty() => Mend::Text(format!(
-            "see `kubectl get apiservice {}.{} -o yaml`, bring its backend up, and run the backup again",
+        Some(503) if !resource.group.is_empty() => Remediation::Text(format!(
+            "inspect `kubectl get apiservice {}.{} -o yaml`, start its backend, and run the backup again",
             resource.version, resource.group
         )),
-        _ => Mend::Text(format!(
-            "run the backup again; if it fails again, see what `kubectl get --raw '{path}?limit=1'` says"
+        _ => Remediation::Text(format!(
+            "run the backup again; if it fails again, check the output of `kubectl get --raw '{path}?limit=1'`"
         )),
     }
 }
 
-impl Mend {
+impl Remediation {
     fn command(&self, user: Option<&str>) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -118,13 +118,13 @@ impl Mend {
     }
 }
 
-/// The commands that let us list a type.
+/// The commands that grant permission to list a type.
 fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String {
     let name = format!("lifeboat-read-{}", resource.replace('.', "-"));
     let subject = match user.map(|user| (user, user.strip_prefix("system:serviceaccount:"))) {
         Some((_, Some(account))) => format!("--serviceaccount={account}"),
         Some((user, None)) => format!("--user={user}"),
-        None => "--user=<the user that `kubectl auth whoami` names>".into(),
+        None => "--user=<the user that `kubectl auth whoami` shows>".into(),
     };
     match namespace {
         None => format!(

@@ -214,7 +214,7 @@ impl Plan {
             self.storage = done.storage.clone();
             if done.failure.is_some() && !self.waiting.is_empty() {
                 self.notes.push(
-                    "the storage versions of custom resources are not known; they were listed at their preferred versions"
+                    "the storage versions of custom resources are unknown; they were listed at their preferred versions"
                         .into(),
                 );
             }
@@ -381,8 +381,8 @@ fn type_is_gone(name: &TypeName) -> MissingRecord {
         r#type: Some(name.clone()),
         group: None,
         verb: "list".into(),
-        answer: "the type disappeared before it was read".into(),
-        mend: "run the backup again".into(),
+        answer: "the type was removed before it was read".into(),
+        remediation: "run the backup again".into(),
     }
 }
 
@@ -392,7 +392,7 @@ fn group_record(failed: &FailedGroup) -> MissingRecord {
         group: Some(format!("{}/{}", failed.group, failed.version)),
         verb: "discover".into(),
         answer: failed.answer.clone(),
-        mend: failed.mend.clone(),
+        remediation: failed.remediation.clone(),
     }
 }
 

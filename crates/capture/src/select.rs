@@ -30,11 +30,11 @@ pub(super) fn choose(known: &DiscoveredType, filter: &Filter) -> Choice {
         });
     }
     if !known.is_listable() {
-        return excluded("the server offers no list of it: it holds no objects");
+        return excluded("the server does not support the list verb for it");
     }
     let named = |list: &[lifeboat_model::TypeSelector]| list.iter().any(|s| known.is_named_by(s));
     if !filter.types.is_empty() && !named(&filter.types) {
-        return excluded("the filter names other types");
+        return excluded("the filter selects other types");
     }
     if named(&filter.exclude_types) {
         return excluded("the filter excludes the type");
@@ -42,7 +42,7 @@ pub(super) fn choose(known: &DiscoveredType, filter: &Filter) -> Choice {
     // A Namespace belongs to itself: who names a namespace wants it as well.
     let belongs = known.resource.namespaced || is_namespaces(&known.resource);
     if !belongs && !filter.takes_namespace(None) {
-        return excluded("the filter names namespaces, and the type has none");
+        return excluded("the filter selects namespaces, and the type is cluster-scoped");
     }
     Choice::List
 }

@@ -240,7 +240,7 @@ async fn an_expired_list_goes_on_with_the_servers_token() {
     .await;
     assert_eq!(
         why(&captured, "carts"),
-        "the list expired after 20 objects (410); what follows is of a later version"
+        "the list expired after 20 objects (410); the rest is from a later resourceVersion"
     );
 }
 
@@ -341,7 +341,7 @@ async fn a_break_in_the_first_unpinned_page_doubles_nothing() {
     .await;
     assert_eq!(
         why(&captured, "carts"),
-        "the server refuses to list at exactly version 1000 (400)"
+        "the server refuses to list at exactly resourceVersion 1000 (400)"
     );
 }
 
@@ -350,7 +350,7 @@ async fn a_version_that_is_gone_or_too_new_for_the_type_falls_back() {
     for (reply, expected) in [
         (
             Reply::failure(410, "Expired", "compacted"),
-            "version 1000 is no longer there (410)",
+            "resourceVersion 1000 has expired (410)",
         ),
         (
             Reply::json(
@@ -358,7 +358,7 @@ async fn a_version_that_is_gone_or_too_new_for_the_type_falls_back() {
                 &json!({"kind": "Status", "code": 504, "reason": "Timeout", "message": "Too large resource version",
                 "details": {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1}}),
             ),
-            "the server refuses to list at exactly version 1000 (504)",
+            "the server refuses to list at exactly resourceVersion 1000 (504)",
         ),
         (
             Reply::failure(
@@ -366,7 +366,7 @@ async fn a_version_that_is_gone_or_too_new_for_the_type_falls_back() {
                 "InternalError",
                 "etcdserver: mvcc: required revision is a future revision",
             ),
-            "the server fails to list at exactly the pinned version (500)",
+            "the server fails to list at exactly the pinned resourceVersion (500)",
         ),
     ] {
         let captured = every_cart_once(move |request, _, usual| {
@@ -391,7 +391,7 @@ async fn a_server_that_ignores_the_exact_version_is_found_out() {
     .await;
     assert_eq!(
         why(&captured, "carts"),
-        "the server listed version 2000 although another was asked for"
+        "the server listed at resourceVersion 2000 instead of the requested one"
     );
 }
 
@@ -431,9 +431,9 @@ async fn a_refused_type_is_named_with_the_command_that_mends_it() {
         missing.answer
     );
     assert!(
-        missing.mend.contains("--resource=carts") && missing.mend.ends_with("--user=jane"),
+        missing.remediation.contains("--resource=carts") && missing.remediation.ends_with("--user=jane"),
         "{}",
-        missing.mend
+        missing.remediation
     );
     let TypeOutcome::Failed { status, reason, .. } = outcome(&captured, "carts") else {
         panic!()
@@ -532,7 +532,7 @@ async fn a_stale_group_makes_the_point_partial_by_name() {
     assert_eq!(captured.missing[0].verb, "discover");
     assert!(
         captured.missing[0]
-            .mend
+            .remediation
             .contains("kubectl get apiservice v1beta1.metrics.k8s.io")
     );
 }
@@ -723,7 +723,7 @@ async fn a_capture_ends_at_its_deadline() {
     assert_eq!(
         (error.code(), error.kind()),
         (
-            lifeboat_model::Code::CaptureDeadline,
+            lifeboat_model::Code::CaptureDeadlineExceeded,
             lifeboat_model::ErrorKind::Deadline
         )
     );

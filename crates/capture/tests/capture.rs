@@ -155,7 +155,7 @@ async fn every_object_is_captured_byte_for_byte_at_one_version() {
         // Computed at each request, so it has no version and nothing to compare with.
         if known.resource == "componentstatuses" {
             assert!(
-                matches!(&known.outcome, TypeOutcome::Listed { pinned: false, why: Some(why), .. } if why.contains("no version"))
+                matches!(&known.outcome, TypeOutcome::Listed { pinned: false, why: Some(why), .. } if why.contains("no resourceVersion"))
             );
             objects += kept.0["componentstatuses"].len() as u64;
             continue;
@@ -364,7 +364,7 @@ async fn a_less_privileged_user_gets_what_is_allowed_and_the_commands_for_the_re
         captured.notes
     );
 
-    for command in secrets.mend.split(" && ") {
+    for command in secrets.remediation.split(" && ") {
         let words: Vec<&str> = command.split(' ').collect();
         assert_eq!(words[0], "kubectl");
         cluster().kubectl_output(&words[1..]).unwrap();

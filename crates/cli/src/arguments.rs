@@ -18,44 +18,44 @@ const ABOUT: &str = "Keeps Kubernetes clusters recoverable";
 const LONG_ABOUT: &str = "Keeps Kubernetes clusters recoverable.
 
 lifeboat captures every object of a cluster at one point in time, seals it into an encrypted and
-signed recovery point, and restores it into another cluster with a report of what came true.";
+signed recovery point, restores it into another cluster, and verifies the result.";
 
-const AFTER: &str = "From nothing to a proven restore:
+const AFTER: &str = "Back up a cluster and restore it into another one:
   lifeboat keys generate --out keys
   lifeboat backup --store points --context this-cluster \\
       --recovery-public-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
   lifeboat restore latest --store points --context other-cluster \\
       --recovery-key keys/recovery.key.pem --verify-key keys/signing.pub.pem
 
-On AWS, from nothing to the first recovery point:
+On AWS, up to the first recovery point:
   lifeboat deploy recovery --profile recovery --region eu-central-1
   lifeboat deploy primary --profile primary --region eu-west-1 \\
       --control 222222222222-eu-central-1 --recovery-public-key recovery.pub.pem
   lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
 
 Environment: LIFEBOAT_STORE, LIFEBOAT_APPLICATION, LIFEBOAT_RECOVERY_KEY,
-LIFEBOAT_RECOVERY_PUBLIC_KEY, LIFEBOAT_SIGNING_KEY, LIFEBOAT_VERIFY_KEY and LIFEBOAT_LOG stand
-for the options of that name; KUBECONFIG as in kubectl; AWS_PROFILE, AWS_REGION and the like as
-in every tool for AWS.
+LIFEBOAT_RECOVERY_PUBLIC_KEY, LIFEBOAT_SIGNING_KEY, LIFEBOAT_VERIFY_KEY and LIFEBOAT_LOG set
+the options of that name; KUBECONFIG works as in kubectl; AWS_PROFILE, AWS_REGION and others
+work as in the AWS CLI.
 
 Exit codes:
-    0  done
-    1  diff: there are differences
-    2  the command line or a document cannot be understood, or names what does not exist
+    0  success
+    1  diff: differences found
+    2  the command line or a document is not valid, or refers to something that does not exist
     3  backup: the recovery point is Partial
-    4  restore: the plan did not come true in full
-    5  the recovery point was refused: corrupt, not signed by the pinned key, or of a newer format
+    4  restore: the cluster does not match the plan
+    5  the recovery point is rejected: corrupt, not signed by the pinned key, or of a newer format
     6  the cluster cannot be used
-    7  another run works on the same application or target
+    7  another run holds the application or the target
     8  the store failed
     9  a key cannot be used
-   10  the plan was refused; nothing was written
-   11  status: a recovery point is missed, or an issue leaves something unprotected
-   12  AWS or the coordinator refused or failed, or a stack did not come about
-   70  a fault of Lifeboat itself
-  130  interrupted; the same command continues
+   10  the plan is rejected; no object was written
+   11  status: a recovery point is overdue, or an issue of severity error is open
+   12  AWS or the coordinator refused the request or failed, or a stack failed
+   70  a bug in Lifeboat
+  130  interrupted; run the same command again to continue
 
-Every error has a code: `lifeboat explain LB-0103` says what it means and what to do.";
+Every error has a code: `lifeboat explain LB-0103` prints its meaning and its fix.";
 
 /// A whole command line.
 #[derive(Debug, Parser)]
@@ -65,13 +65,13 @@ Every error has a code: `lifeboat explain LB-0103` says what it means and what t
     long_version = version::long(),
     about = ABOUT,
     long_about = LONG_ABOUT,
-    after_help = "`lifeboat help COMMAND` ends with an example and the exit codes.",
+    after_help = "`lifeboat help COMMAND` shows an example and the exit codes.",
     after_long_help = AFTER,
     max_term_width = 100,
     disable_help_subcommand = false
 )]
 pub struct Arguments {
-    /// Options of every command.
+    /// Global options.
     #[command(flatten)]
     pub global: Global,
     /// What to do.
@@ -79,11 +79,11 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// Options of every command.
+/// Global options.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// How the result is printed: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(
         short,
         long,
@@ -94,7 +94,7 @@ pub struct Global {
         value_name = "FORMAT"
     )]
     pub output: OutputFormat,
-    /// Log lines on standard error: off, error, warn, info, debug or trace
+    /// Log level on standard error: off, error, warn, info, debug or trace
     #[arg(
         long,
         global = true,
@@ -172,7 +172,7 @@ pub struct PointArguments {
     /// Where recovery points are.
     #[command(flatten)]
     pub store: StoreArguments,
-    /// The public half of the signing key (signing.pub.pem) that the point must be signed with
+    /// The public signing key (signing.pub.pem) that must have signed the point
     #[arg(
         long,
         env = "LIFEBOAT_VERIFY_KEY",
@@ -186,7 +186,7 @@ pub struct PointArguments {
 /// The private half of the recovery key: what every command that reads a recovery point decrypts with.
 #[derive(Debug, Clone, Args)]
 pub struct RecoveryKeyArguments {
-    /// The private half of the recovery key (recovery.key.pem), to decrypt with
+    /// The private recovery key (recovery.key.pem), to decrypt
     #[arg(
         long,
         env = "LIFEBOAT_RECOVERY_KEY",
@@ -201,7 +201,7 @@ pub struct RecoveryKeyArguments {
 /// key, so that what it wrote is closed to it, and the private half of the signing key.
 #[derive(Debug, Clone, Args)]
 pub struct SealingKeyArguments {
-    /// The public half of the recovery key (recovery.pub.pem), to encrypt with
+    /// The public recovery key (recovery.pub.pem), to encrypt
     #[arg(
         long = "recovery-public-key",
         // As it was named before it had a variable of its own.
@@ -212,7 +212,7 @@ pub struct SealingKeyArguments {
         help_heading = "Recovery points"
     )]
     pub recovery_public_key: PathBuf,
-    /// The private half of the signing key (signing.key.pem), to sign with
+    /// The private signing key (signing.key.pem), to sign
     #[arg(
         long,
         env = "LIFEBOAT_SIGNING_KEY",
@@ -227,10 +227,10 @@ pub struct SealingKeyArguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArguments {
-    /// The kubeconfig; else KUBECONFIG, else ~/.kube/config
+    /// The kubeconfig; defaults to KUBECONFIG, then ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig; else its current one
+    /// The context of the kubeconfig; defaults to its current-context
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
     /// The files of the environment, as kubectl reads them
@@ -248,13 +248,13 @@ pub struct FilterArguments {
     /// Only this namespace; may be repeated
     #[arg(short = 'n', long = "namespace", value_name = "NAME")]
     pub namespaces: Vec<String>,
-    /// Not this namespace; may be repeated
+    /// Exclude this namespace; may be repeated
     #[arg(long = "exclude-namespace", value_name = "NAME")]
     pub exclude_namespaces: Vec<String>,
     /// Only this type, named as in kubectl (deploy, deployments.apps); may be repeated
     #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<String>,
-    /// Not this type; may be repeated
+    /// Exclude this type; may be repeated
     #[arg(long = "exclude-type", value_name = "TYPE")]
     pub exclude_types: Vec<String>,
     /// Only objects with these labels, in the syntax of kubectl -l
@@ -266,7 +266,7 @@ pub struct FilterArguments {
         hide_default_value = true
     )]
     pub labels: LabelSelector,
-    /// Whether objects without a namespace are taken; by default only if no namespace is named
+    /// Include cluster-scoped objects; by default only if no namespace is selected
     #[arg(long, value_name = "BOOL")]
     pub cluster_scoped: Option<bool>,
 }

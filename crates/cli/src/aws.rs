@@ -37,7 +37,7 @@ pub fn failure(doing: &str, error: &AwsError) -> Failure {
     }
     if error.kind() == ErrorKind::Denied {
         return Failure::of(Code::AwsDenied, told, error).remedy(format!(
-            "allow {} to these credentials, or use others with --profile; the same command continues",
+            "allow these credentials {}, or use others with --profile, then run the same command again",
             error.action()
         ));
     }

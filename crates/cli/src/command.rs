@@ -17,6 +17,7 @@ pub mod diff;
 pub mod explain;
 pub mod keys;
 pub mod man;
+pub mod missing;
 pub mod open;
 pub mod plan;
 pub mod points;
@@ -30,39 +31,39 @@ pub mod verify;
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the keys that recovery points are encrypted and signed with
+    /// Create the keys that encrypt and sign recovery points
     #[command(subcommand)]
     Keys(keys::Command),
     /// Capture a cluster and seal it into a recovery point
     Backup(Box<backup::Arguments>),
     /// List the recovery points
     Points(points::Arguments),
-    /// Show what a recovery point holds
+    /// Show the contents of a recovery point
     Show(show::Arguments),
-    /// Check that a recovery point is whole and the one that was signed
+    /// Verify the signature and the integrity of a recovery point
     Verify(verify::Arguments),
-    /// Print one object out of a recovery point
+    /// Print one object of a recovery point
     Cat(cat::Arguments),
     /// Compare two recovery points, or a point and a live cluster
     Diff(Box<diff::Arguments>),
     /// Show what a restore would do, without writing
     Plan(Box<plan::Arguments>),
-    /// Restore a recovery point into a cluster and prove the outcome
+    /// Restore a recovery point into a cluster and verify the result
     Restore(Box<restore::Arguments>),
     /// Deploy the stacks to AWS: recovery, primary, then each application
     #[command(subcommand)]
     Deploy(deploy::Command),
-    /// Applications on AWS: their documents, backups, restores and recovery points
+    /// Manage applications on AWS: documents, backups, restores and recovery points
     #[command(subcommand)]
     Application(application::Command),
-    /// Show how the applications on AWS stand
+    /// Show the status of the applications on AWS
     Status(status::Arguments),
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     Completions(completions::Arguments),
     /// Write the manual pages
     #[command(hide = true)]
     Man(man::Arguments),
-    /// Say what a code means and what to do
+    /// Explain an error code and its fix
     Explain(explain::Arguments),
     /// Print the JSON schema of a document
     Schema(schema::Arguments),

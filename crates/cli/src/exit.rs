@@ -7,21 +7,21 @@ use lifeboat_model::Code;
 /// The documented exit codes. A number is never given a second meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exit {
-    /// What was asked for came true.
+    /// The command did what was asked.
     Success = 0,
     /// `diff` found a difference.
     Different = 1,
-    /// The command line, or a document it names, cannot be understood, or names what does not exist.
+    /// The command line, or a document it names, is not valid, or refers to something that does not exist.
     Usage = 2,
     /// The recovery point was written but is Partial.
     Partial = 3,
-    /// The restore ended, but the plan did not come true in full.
-    NotAsPlanned = 4,
+    /// The restore ended, but the cluster does not match the plan.
+    DiffersFromPlan = 4,
     /// The recovery point was refused: corrupt, not signed by the pinned key, or of a newer format.
     PointRefused = 5,
     /// The cluster cannot be used: not reached, not trusted, not permitted.
     ClusterUnusable = 6,
-    /// Another run works on the same application or target.
+    /// Another run holds the application or the target.
     Busy = 7,
     /// The store failed: missing, denied, full.
     Storage = 8,
@@ -29,11 +29,11 @@ pub enum Exit {
     Keys = 9,
     /// The plan was refused, before anything was written.
     PlanRefused = 10,
-    /// `status`: a recovery point is missed, or an issue is open that leaves something unprotected.
+    /// `status`: a recovery point is overdue, or an issue of severity error is open.
     Attention = 11,
-    /// AWS refused or failed, or a stack did not come about.
+    /// AWS or the coordinator refused the request or failed, or a stack failed.
     Aws = 12,
-    /// A fault of Lifeboat itself (`EX_SOFTWARE` of sysexits.h).
+    /// A bug in Lifeboat (`EX_SOFTWARE` of sysexits.h).
     Bug = 70,
     /// Interrupted by a signal (128 + SIGINT, as shells report it); the same command continues.
     Interrupted = 130,
@@ -60,8 +60,8 @@ impl Exit {
             | Code::NotKubernetes
             | Code::Forbidden
             | Code::IncompleteDiscovery
-            | Code::CaptureDeadline
-            | Code::BrokenList => Self::ClusterUnusable,
+            | Code::CaptureDeadlineExceeded
+            | Code::InvalidList => Self::ClusterUnusable,
             Code::PartialPoint => Self::Partial,
             Code::StoreBusy | Code::TargetBusy => Self::Busy,
             Code::StoreNotFound
@@ -70,43 +70,43 @@ impl Exit {
             | Code::StoreConflict
             | Code::StoreFailed => Self::Storage,
             Code::KeyUnreadable
-            | Code::WrongKeyHalf
-            | Code::WrongKeyKind
-            | Code::WrongKey
+            | Code::PublicPrivateKeyMismatch
+            | Code::UnsupportedKeyType
+            | Code::RecoveryKeyMismatch
             | Code::KeyExists => Self::Keys,
             Code::SignatureInvalid
             | Code::DigestMismatch
             | Code::PackCorrupt
             | Code::NewerFormat
             | Code::ManifestMalformed
-            | Code::PointSwapped
+            | Code::PointIdentityMismatch
             | Code::PackMissing => Self::PointRefused,
             Code::PatchFailed
             | Code::TypeNotServed
             | Code::PlanRefused
             | Code::MissingDependency
             | Code::NameCollision => Self::PlanRefused,
-            Code::RestoreIncomplete | Code::ProofFailed | Code::RestoreFailed => Self::NotAsPlanned,
-            Code::ClusterNotVisible
+            Code::RestoreIncomplete | Code::ProofFailed | Code::RestoreFailed => Self::DiffersFromPlan,
+            Code::DescribeClusterDenied
             | Code::ClusterNotFound
             | Code::ClusterNotActive
-            | Code::EndpointClosed
+            | Code::EndpointRestricted
             | Code::NoAccessEntry
-            | Code::AccessTooNarrow
+            | Code::InsufficientAccess
             | Code::UnsupportedCluster
             | Code::UnsupportedVersion
             | Code::EndpointPrivate
-            | Code::ConnectedCluster
+            | Code::ExternalCluster
             | Code::NoTaggedCluster
             | Code::ClockSkewed
             | Code::NotRegistered
             | Code::BackupFailed
             | Code::BackupOverdue
             | Code::JobLost
-            | Code::DelegateSilent => Self::ClusterUnusable,
+            | Code::DelegateNotResponding => Self::ClusterUnusable,
             Code::SigningKeyChanged | Code::RecoveryKeyChanged => Self::Keys,
             Code::ApplicationInvalid | Code::RequestRefused => Self::Usage,
-            Code::VaultingFailed | Code::BucketUnsafe => Self::Storage,
+            Code::VaultingFailed | Code::BucketPolicyInvalid => Self::Storage,
             Code::VaultDamaged | Code::JobDocumentRefused => Self::PointRefused,
             Code::JobCancelled => Self::Interrupted,
             Code::NoCredentials
@@ -114,11 +114,11 @@ impl Exit {
             | Code::AwsDenied
             | Code::AwsFailed
             | Code::StackFailed
-            | Code::StackStuck
-            | Code::StackMissing
+            | Code::StackNotUpdatable
+            | Code::RequiredStackMissing
             | Code::NoCoordinator
             | Code::CoordinatorFailed => Self::Aws,
-            Code::NotPackaged => Self::Usage,
+            Code::PackagesMissing => Self::Usage,
         }
     }
 

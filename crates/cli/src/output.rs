@@ -57,7 +57,7 @@ pub fn write_out(bytes: &[u8]) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(
                 Failure::of(Code::StoreFailed, "failed to write to standard output", &error)
-                    .remedy("check where the output is redirected to"),
+                    .remedy("check where the output is redirected"),
             )
         }
         _ => Ok(()),

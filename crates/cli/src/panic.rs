@@ -32,10 +32,7 @@ fn failure(info: &PanicHookInfo<'_>) -> Failure {
         || "an unknown place".to_owned(),
         |l| format!("{}:{}", file(l.file()), l.line()),
     );
-    Failure::new(
-        Code::Bug,
-        format!("a fault of Lifeboat itself at {place}: {what}"),
-    )
+    Failure::new(Code::Bug, format!("a bug in Lifeboat at {place}: {what}"))
 }
 
 /// The path from `crates/` on: where the program was built is of no use to its users.

@@ -49,9 +49,9 @@ impl Phase {
             Self::VerifyContents => "checking contents",
             Self::ReadIndex => "reading the index",
             Self::ReadObjects => "reading the point",
-            Self::Survey => "surveying the target",
+            Self::Survey => "reading the target",
             Self::Apply => "restoring",
-            Self::Proof => "proving",
+            Self::Proof => "verifying the target",
         }
     }
 }

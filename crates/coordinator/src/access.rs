@@ -23,7 +23,7 @@ impl DecisionBuilder<'_> {
         let wanted = self.inventory.application.signing_key.as_deref();
         if let Some(key) = signing.and_then(signing_pin) {
             let held = self.state.pins.signing_key.as_ref();
-            // Naming a fingerprint in the document is how somebody decides for another key.
+            // A fingerprint in the document is how a user approves another key.
             let decided = wanted == Some(key.fingerprint.as_str());
             if decided && held != Some(&key) || wanted.is_none() && held.is_none() {
                 self.state.pins.signing_key = Some(key);
@@ -56,8 +56,8 @@ impl DecisionBuilder<'_> {
                     side,
                     Problem::new(
                         Code::NotRegistered,
-                        format!("{what} has not registered in {environment}"),
-                        format!("deploy the stack `{stack}` there: `lifeboat deploy`"),
+                        format!("{what} is not registered in {environment}"),
+                        format!("deploy the stack `{stack}` there with `lifeboat deploy`"),
                     ),
                 ));
             };
@@ -154,7 +154,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Jobs that share a cluster each know only their own types, so what they found is put together.
+    /// Jobs that share a cluster each know only their own types, so their findings are merged.
     fn take_report(&mut self, report: AccessReport) {
         let arn = report.arn.to_string();
         let again = !self.reported.insert(arn.clone());
@@ -184,18 +184,18 @@ impl DecisionBuilder<'_> {
                         }
                         self.state.search = missing;
                     }
-                    let mended = before && !self.has_findings(run.side);
-                    if run.side == Side::Primary && mended && self.state.failed.is_some() {
+                    let fixed = before && !self.has_findings(run.side);
+                    if run.side == Side::Primary && fixed && self.state.failed.is_some() {
                         self.state.retry = Some(Retry {
                             at: self.now,
                             attempt: 1,
                         });
                     }
                 }
-                // The next check looks again; what keeps a delegate from answering is an issue of its own.
+                // The next check runs again; a delegate that does not respond has an issue of its own.
                 End::Done(_) | End::Failed(..) | End::Cancelled => {
                     self.state.checked_at.insert(run.side, self.now);
-                    // A search that fails does not keep the clusters that are known from being backed up.
+                    // Known clusters are backed up even if the search fails.
                     if self.is_search(&run) {
                         self.state.searched_at = Some(self.now);
                     }
@@ -225,7 +225,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Checks access when the application has changed, and every few minutes while something is missing.
-    /// A capture checks by itself.
+    /// A capture includes a check.
     pub(super) fn start_checks(&mut self) {
         let changed = self.state.checked_document != Some(self.inventory.document);
         if changed {
@@ -337,14 +337,14 @@ fn recovery_pin(pem: &str) -> Option<PinnedKey> {
 
 fn changed(code: Code, what: &str, pinned: Option<&PinnedKey>, found: Option<&PinnedKey>) -> Problem {
     let name =
-        |key: Option<&PinnedKey>| key.map_or("no usable key".to_owned(), |key| key.fingerprint.to_string());
+        |key: Option<&PinnedKey>| key.map_or("an unusable key".to_owned(), |key| key.fingerprint.to_string());
     Problem::new(
         code,
         format!(
-            "the registered {what} is {}, and {} is trusted",
+            "the registered {what} is {}, but {} is pinned",
             name(found),
             name(pinned)
         ),
-        "find out who changed it; if it was meant, name the new fingerprint in the application document",
+        "check who changed it; if the change was intended, set the new fingerprint in the application document",
     )
 }

@@ -153,7 +153,7 @@ impl DecisionBuilder<'_> {
                         "the recovery point {} could not be copied into the vault",
                         run.point
                     ),
-                    "look at the log of the coordinator",
+                    "check the log of the coordinator (`aws logs tail /aws/lambda/lifeboat-coordinator`)",
                 )
             });
             // Told at once, though another try follows: what lies in the captures may not be what was sealed.
@@ -345,8 +345,8 @@ fn first(problems: Vec<Problem>, entry: &JobEntry) -> Problem {
     problems.into_iter().next().unwrap_or_else(|| {
         Problem::new(
             Code::JobLost,
-            format!("the job {} failed without a reason", entry.job),
-            "look at the log of the delegate",
+            format!("the job {} failed without giving a reason", entry.job),
+            "check the log of the delegate",
         )
     })
 }
@@ -355,7 +355,7 @@ fn wrong_result(entry: &JobEntry) -> Problem {
     Problem::new(
         Code::JobDocumentRefused,
         format!(
-            "the result of the {} job {} is of another kind",
+            "the result of the {} job {} is of the wrong kind",
             entry.work.kind(),
             entry.job
         ),

@@ -84,8 +84,8 @@ impl DecisionBuilder<'_> {
             if gone && entry.damaged.is_none() {
                 entry.damaged = Some(Problem::new(
                     Code::PointNotFound,
-                    format!("the recovery point {point} is gone from the vault"),
-                    "find out who removed it; a former version of the bucket's objects may bring it back",
+                    format!("the recovery point {point} is missing from the vault"),
+                    "check who deleted it; restore the previous object versions of the bucket if they exist",
                 ));
             }
         }

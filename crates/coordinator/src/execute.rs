@@ -25,10 +25,11 @@ use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 /// How much of a file of the vault is read at once.
 const PIECE: u64 = 1 << 20;
 
-/// How many files are copied at the same time: a pack has eight MiB at most, and each is held about twice.
+/// How many files are copied at the same time. A pack has up to 64 MiB and is streamed; each copy holds a few
+/// pieces of 1 MiB and up to three upload parts of 8 MiB.
 const FILES_AT_ONCE: usize = 4;
 
-/// Does an action; answers what the buckets will not show. Long copies stop at `until` and go on later.
+/// Executes an action; returns what the buckets do not show. Long copies stop at `until` and continue later.
 ///
 /// # Errors
 /// Where a store fails; the next tick decides the same again.
@@ -131,14 +132,14 @@ fn pinned(pem: &str) -> Result<VerifyingKey, CopyError> {
     VerifyingKey::from_pem(pem).map_err(|_| CopyError::Pin)
 }
 
-/// Why a point does not come into the vault.
+/// Why a point is not copied into the vault.
 #[derive(Debug, thiserror::Error)]
 enum CopyError {
     #[error(transparent)]
     Point(#[from] PointError),
     #[error("read the pinned signing key")]
     Pin,
-    #[error("take the recovery point {point}: its manifest is not the one that the delegate has told of")]
+    #[error("copy the recovery point {point}: its manifest differs from the one that the delegate reported")]
     OtherManifest { point: RecoveryPointId },
     #[error("write the recovery point {point} into the vault")]
     Write {
@@ -153,7 +154,7 @@ impl CopyError {
         match self {
             Self::Point(PointError::Store { .. }) => true,
             Self::Write { source, .. } => source.kind() != ErrorKind::Denied,
-            // What lies in the capture is not what was sealed, and stays so.
+            // The capture differs from what was sealed; a retry cannot change that.
             Self::Point(_) | Self::Pin | Self::OtherManifest { .. } => false,
         }
     }
@@ -165,7 +166,7 @@ impl CopyError {
             Self::Pin | Self::OtherManifest { .. } => Problem::new(
                 Code::VaultingFailed,
                 format!("failed to {self}"),
-                "find out who writes into the scratch bucket; the next backup makes another point",
+                "check who can write to the scratch bucket; the next backup creates another recovery point",
             ),
         }
     }
@@ -194,8 +195,8 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies every file, each digest checked before it becomes visible, the manifest last. Answers
-    /// whether it came to its end.
+    /// Copies every file, each digest checked before it becomes visible, the manifest last. Returns
+    /// whether all are copied.
     async fn run(&self, manifest: Sha256, signer: &str) -> Result<bool, CopyError> {
         let key = pinned(signer)?;
         let opened =
@@ -231,7 +232,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies a file unless it is too late to begin; answers whether it is there.
+    /// Copies a file unless the time is up; returns whether the vault has it.
     async fn file_in_time(&self, opened: &RecoveryPoint, pack: &PackRecord) -> Result<bool, CopyError> {
         if self.ports.clock.now() >= self.until {
             return Ok(false);
@@ -261,7 +262,7 @@ impl Copy<'_> {
         }
         let found = hasher.finish();
         if found != pack.sha256 {
-            // Best effort: what is given up never becomes visible.
+            // Best effort: an aborted upload never becomes visible.
             let _ = upload.abort().await;
             let source = VerifyError::Digest {
                 name: pack.name.clone(),
@@ -272,13 +273,13 @@ impl Copy<'_> {
         }
         match upload.finish().await {
             Ok(_) => Ok(()),
-            // Another coordinator was faster, or the answer to our own first try was lost.
+            // Another coordinator copied it, or the response to the first attempt was lost.
             Err(StoreError::Exists { .. }) => self.is_there(&name, pack).await.map(drop),
             Err(source) => Err(self.write_error(source)),
         }
     }
 
-    /// Whether the vault has the file already, whole. One that is not what was signed is removed.
+    /// Whether the vault has the complete file. A file that differs from the signed digest is deleted.
     async fn is_there(&self, name: &ObjectKey, pack: &PackRecord) -> Result<bool, CopyError> {
         let vault = self.ports.vault.as_ref();
         let mut hasher = Hasher::default();

@@ -30,7 +30,10 @@ impl DecisionBuilder<'_> {
             job: entry.job.clone(),
         };
         if self.inventory.performed.contains(&forged) {
-            return Step::Lost(lost(entry, "something else lies where its documents belong"));
+            return Step::Lost(lost(
+                entry,
+                "an unexpected object exists at the key of one of its documents",
+            ));
         }
         let view = match self.inventory.jobs.get(&entry.job) {
             Some(view) => self.validated(entry, view),
@@ -44,8 +47,15 @@ impl DecisionBuilder<'_> {
                 Outcome::Cancelled {} => return Step::Cancelled,
                 _ => return Step::Ended(Box::new(result.clone())),
             },
-            JobStatus::Lost => return Step::Lost(lost(entry, "its result was not written by its owner")),
-            JobStatus::Exhausted => return Step::Lost(lost(entry, "it has used up its epochs")),
+            JobStatus::Lost => {
+                return Step::Lost(lost(
+                    entry,
+                    "its result was not written by the delegate that owned it",
+                ));
+            }
+            JobStatus::Exhausted => {
+                return Step::Lost(lost(entry, "it reached its maximum number of epochs"));
+            }
             JobStatus::Due { .. } if entry.cancelled.is_some() => return Step::Cancelled,
             JobStatus::Due { epoch, .. } => {
                 if epoch > entry.epoch() {
@@ -86,7 +96,7 @@ impl DecisionBuilder<'_> {
                 &Problem::new(
                     Code::JobDocumentRefused,
                     format!("an assignment of the job {} was not written by the coordinator", entry.job),
-                    "find out who else writes into the scratch bucket; the assignment has no effect on recovery points",
+                    "check who else can write to the scratch bucket; the assignment has no effect on recovery points",
                 ),
             );
         }
@@ -129,12 +139,12 @@ impl DecisionBuilder<'_> {
             return;
         }
         let problem = Problem::new(
-            Code::DelegateSilent,
+            Code::DelegateNotResponding,
             format!(
-                "no delegate in {} has taken the job {} yet",
+                "no delegate in {} has claimed the job {} yet",
                 entry.environment, entry.job
             ),
-            "look at the log and the schedule of the delegate's function in that environment",
+            "check the log and the schedule of the delegate's function in that environment",
         );
         self.raise(&entry.environment.to_string(), &problem);
     }
@@ -144,6 +154,6 @@ fn lost(entry: &JobEntry, why: &str) -> Problem {
     Problem::new(
         Code::JobLost,
         format!("the {} job {} was lost: {why}", entry.work.kind(), entry.job),
-        "look at the log of the delegate; the work is tried again by itself",
+        "check the log of the delegate; the work is retried automatically",
     )
 }

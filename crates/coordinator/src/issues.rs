@@ -1,4 +1,4 @@
-//! Issues: computed anew each time, so that they close themselves.
+//! Issues: computed again in each tick, so that they close when their cause is fixed.
 
 use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ impl DecisionBuilder<'_> {
             let problem = Problem::new(
                 Code::NoTaggedCluster,
                 format!("no EKS cluster of {about} has the tags {}", tags.join(", ")),
-                "give the clusters of the application these tags, or correct `clusterTags` in its document",
+                "tag the clusters of the application, or correct `clusterTags` in the application document",
             );
             found.push(Issue::new(&self.state.application, &about, &problem, self.now));
         }
@@ -132,8 +132,8 @@ impl DecisionBuilder<'_> {
         missed.then(|| {
             Problem::new(
                 Code::BackupOverdue,
-                format!("{what}, and the schedule ({schedule}) asks for a newer one"),
-                "mend the other issues of the application; `lifeboat backup` asks for a point at once",
+                format!("{what}, but the schedule ({schedule}) requires a newer one"),
+                "resolve the other issues of the application, then start a backup with `lifeboat application backup`",
             )
         })
     }
@@ -159,7 +159,7 @@ impl DecisionBuilder<'_> {
                     "the restore {} of {} into {} has failed",
                     run.token, run.point, run.target.arn
                 ),
-                "mend what the cause names, then ask for the restore again",
+                "resolve the cause, then start the restore again with `lifeboat application restore`",
             );
             problem
                 .causes
@@ -214,7 +214,7 @@ impl DecisionBuilder<'_> {
 fn failed_backup(cause: &Problem) -> Problem {
     let mut problem = Problem::new(
         Code::BackupFailed,
-        "the last recovery point could not be made",
+        "the last backup failed",
         cause.guidance.clone(),
     );
     problem.causes.push(format!("{}: {}", cause.code, cause.message));

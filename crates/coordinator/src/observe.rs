@@ -202,6 +202,6 @@ pub(super) fn invalid(what: impl std::fmt::Display) -> Problem {
     Problem::new(
         Code::ApplicationInvalid,
         what.to_string(),
-        "put the document again: `lifeboat application put`",
+        "run `lifeboat application put` again",
     )
 }

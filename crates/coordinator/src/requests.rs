@@ -107,14 +107,14 @@ impl DecisionBuilder<'_> {
             None => entry.clusters.clone(),
         };
         if request.cluster.is_none() && request.into.is_some() {
-            return Err("`into` needs `cluster`: say which cluster goes there".to_owned());
+            return Err("`into` requires `cluster`".to_owned());
         }
         let mut options = self.inventory.application.rules.clone();
         options.extend(request.options.clone());
         let mut runs = Vec::new();
         for cluster in clusters {
             if !entry.clusters.contains(&cluster) {
-                return Err(format!("the recovery point {point} holds no cluster {cluster}"));
+                return Err(format!("the recovery point {point} has no cluster {cluster}"));
             }
             let target = self.target(&cluster, request.into.as_ref())?;
             runs.push(RestoreRun {
@@ -133,7 +133,7 @@ impl DecisionBuilder<'_> {
             });
         }
         if self.state.restores.iter().filter(|run| run.end.is_none()).count() + runs.len() > QUEUE {
-            return Err(format!("{QUEUE} restores are waiting already"));
+            return Err(format!("{QUEUE} restores are already waiting"));
         }
         self.state.restores.append(&mut runs);
         Ok(point)
@@ -142,14 +142,14 @@ impl DecisionBuilder<'_> {
     fn target(&self, cluster: &ClusterName, into: Option<&ClusterName>) -> Result<ClusterTarget, String> {
         let application = &self.inventory.application;
         let name = into.cloned().or_else(|| target_of(application, cluster)).ok_or_else(|| {
-            format!("nothing says which cluster {cluster} is restored into: give `into`, or `restoreInto` in the application document")
+            format!("{cluster} has no target cluster: set `into`, or `restoreInto` in the application document")
         })?;
         let arn = Arn::cluster(&application.recovery, name.as_str()).map_err(|error| error.to_string())?;
         if sources(application, &self.state.found)
             .iter()
             .any(|source| source.arn == arn)
         {
-            return Err(format!("{arn} is a cluster of the primary"));
+            return Err(format!("{arn} is a cluster of the primary environment"));
         }
         Ok(ClusterTarget {
             name: cluster.clone(),
@@ -176,13 +176,12 @@ impl DecisionBuilder<'_> {
                     .filter(|(point, _)| !wanted.is_empty() && point.as_str().starts_with(wanted));
                 let first = candidates.next();
                 if candidates.next().is_some() {
-                    return Err(format!("{wanted:?} stands for more than one recovery point"));
+                    return Err(format!("{wanted:?} matches more than one recovery point"));
                 }
                 first
             }
         };
-        let (point, entry) =
-            latest.ok_or_else(|| format!("there is no recovery point {wanted:?} in the vault"))?;
+        let (point, entry) = latest.ok_or_else(|| format!("the vault has no recovery point {wanted:?}"))?;
         match &entry.damaged {
             Some(problem) => Err(format!(
                 "the recovery point {point} is damaged: {}",
@@ -203,7 +202,7 @@ impl DecisionBuilder<'_> {
                 }
                 match point {
                     Some(point) => Ok(Some(point)),
-                    None => Err(format!("there is no restore {token} that runs or waits")),
+                    None => Err(format!("no restore {token} is running or waiting")),
                 }
             }
             None => {
@@ -216,9 +215,9 @@ impl DecisionBuilder<'_> {
                         Ok(Some(run.point.clone()))
                     }
                     // What is sealed is whole: it costs less to keep it than to explain why not.
-                    Some(run) => Err(format!("the recovery point {} is sealed already", run.point)),
+                    Some(run) => Err(format!("the recovery point {} is already sealed", run.point)),
                     None if waiting => Ok(None),
-                    None => Err("no backup runs or waits".to_owned()),
+                    None => Err("no backup is running or waiting".to_owned()),
                 }
             }
         }
@@ -229,6 +228,6 @@ fn refused(why: String) -> Answer {
     Answer::Refused(vec![Problem::new(
         Code::RequestRefused,
         why,
-        "`lifeboat status` and `lifeboat application points` show what there is",
+        "`lifeboat status` and `lifeboat application points` list applications and recovery points",
     )])
 }

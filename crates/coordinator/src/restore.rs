@@ -39,7 +39,7 @@ impl DecisionBuilder<'_> {
             End::Open => {}
             End::Cancelled => self.end_restore(run, RestoreState::Cancelled, Vec::new(), None),
             End::Done(Done::Restore(done)) => {
-                let state = match done.as_planned {
+                let state = match done.matches_plan {
                     true => RestoreState::Done,
                     false => RestoreState::Incomplete,
                 };
@@ -48,7 +48,7 @@ impl DecisionBuilder<'_> {
             End::Done(_) => {
                 let problem = Problem::new(
                     Code::JobDocumentRefused,
-                    format!("the result of the restore {} is of another kind", run.token),
+                    format!("the result of the restore {} is of the wrong kind", run.token),
                     "deploy the same version of Lifeboat in all environments of the application",
                 );
                 self.end_restore(run, RestoreState::Failed, vec![problem], None);

@@ -272,7 +272,7 @@ pub struct RestoreEnd {
     pub at: Timestamp,
     /// The last job that worked on it, whose folder tells more; none where it never began.
     pub job: Option<JobId>,
-    /// Why it failed, or what did not come true.
+    /// Why it failed, or what does not match the plan.
     pub problems: Vec<Problem>,
     /// The key of the whole report in the scratch bucket.
     pub report: Option<String>,

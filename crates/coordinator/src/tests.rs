@@ -545,7 +545,7 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         vec![report(Vec::new())],
     );
     story.decide("10:06:20");
-    assert!(story.state.backup.is_some(), "what was mended is tried at once");
+    assert!(story.state.backup.is_some(), "what was fixed is tried at once");
     insta::assert_snapshot!(story.told);
 }
 
@@ -563,7 +563,7 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
     story.inventory.requests = vec![Scenario::restore("t-1")];
     story.decide("10:10:10");
     let done = RestoreDone {
-        as_planned: true,
+        matches_plan: true,
         problems: Vec::new(),
         restored: 7,
         not_restored: 0,

@@ -68,7 +68,7 @@ impl Ports {
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
     /// A store fails.
-    #[error("go on with the application {application}")]
+    #[error("update the application {application}")]
     Store {
         /// The application.
         application: ApplicationName,
@@ -85,7 +85,7 @@ pub enum TickError {
         problems: Vec<Problem>,
     },
     /// Other coordinators were always faster.
-    #[error("go on with the application {application}: others change its state all the time")]
+    #[error("update the application {application}: its state changed during every attempt")]
     Busy {
         /// The application.
         application: ApplicationName,

@@ -17,7 +17,7 @@ pub trait Clusters: Send + Sync {
     /// A connection to a cluster that has answered, as this delegate's role.
     ///
     /// # Errors
-    /// [`Unreachable`] with everything that is missing, each with what mends it.
+    /// [`Unreachable`] with everything that is missing, each with its fix.
     async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable>;
 
     /// Every cluster of the environment that has all of these tags, under its own name.
@@ -27,8 +27,8 @@ pub trait Clusters: Send + Sync {
     async fn tagged(&self, _tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {
         Err(Unreachable::unavailable(AccessFinding::new(Problem::new(
             Code::NoTaggedCluster,
-            "clusters cannot be looked for by their tags here",
-            "name the clusters in the application's document",
+            "finding clusters by tag is not supported here",
+            "list the clusters in the application document",
         ))))
     }
 }
@@ -38,12 +38,12 @@ pub trait Clusters: Send + Sync {
 pub struct Unreachable {
     /// What is missing; never empty.
     pub findings: Vec<AccessFinding>,
-    /// Whether another try may help without anybody mending anything.
+    /// Whether a retry can succeed without a change by the user.
     pub retry: bool,
 }
 
 impl Unreachable {
-    /// One thing that somebody has to mend.
+    /// A finding that a user has to fix.
     #[must_use]
     pub fn unavailable(finding: AccessFinding) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The commands that mend missing access, with real names filled in, ready to be pasted into a shell.
+//! The commands that grant missing access, with real names filled in, ready to be pasted into a shell.
 //!
 //! Each is one line, so that it survives being indented or wrapped by whatever shows it. Those that use
 //! kubectl begin with `aws eks update-kubeconfig`, so that they never act on another cluster.
@@ -81,7 +81,7 @@ pub(crate) fn grant_entry(
         .or("without eksctl", map_role(cluster, role, MASTERS));
     match side {
         Side::Primary => finding.or(
-            "to let it read everything, Secrets included, and nothing more",
+            "to allow only read access, Secrets included",
             format!(
                 "{} && {}",
                 map_role(cluster, role, READERS),
@@ -122,14 +122,14 @@ pub(crate) fn open(cluster: &Arn) -> String {
     )
 }
 
-/// Lets the role look at a cluster in EKS.
+/// Allows the role to describe a cluster in EKS.
 pub(crate) fn describe(role: &Arn, cluster: &Arn) -> String {
     // A policy of the same name would take the place of another cluster's.
     let policy = format!("lifeboat-describe-{}", named(cluster).name);
     allow(role, &policy, "eks:DescribeCluster", cluster.as_str())
 }
 
-/// Lets the role look for clusters. EKS knows no resource for that.
+/// Allows the role to list clusters; eks:ListClusters has no resource.
 pub(crate) fn list(role: &Arn) -> String {
     allow(role, "lifeboat-list-clusters", "eks:ListClusters", "*")
 }
@@ -182,7 +182,7 @@ fn map_role(cluster: &Arn, role: &Arn, group: &str) -> String {
     format!(
         "{} && roles=\"$(kubectl get configmap aws-auth --namespace kube-system --ignore-not-found \
          --output 'jsonpath={{.data.mapRoles}}')\" && case \"$roles\" in \
-         *'{role}'*) echo 'aws-auth names the role already' ;; \
+         *'{role}'*) echo 'aws-auth already has the role' ;; \
          ''|'- '*) printf '{item}' \"$roles\" | sed '/^$/d' \
          | kubectl create configmap aws-auth --namespace kube-system --from-file=mapRoles=/dev/stdin --dry-run=client --output yaml \
          | kubectl apply --server-side --force-conflicts --field-manager lifeboat --filename - ;; \

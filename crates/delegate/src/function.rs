@@ -88,7 +88,7 @@ impl Function {
                 Ok(json!({"registered": true}))
             }
             Event::Unknown => {
-                tracing::warn!("an event that nobody should send was refused");
+                tracing::warn!("an unexpected event was refused");
                 Ok(json!({"refused": true}))
             }
         }
@@ -219,7 +219,7 @@ fn vault(
     environment: Option<&EnvironmentId>,
     ids: &Arc<dyn Randomness>,
 ) -> Result<(Arc<dyn ObjectStore>, VaultPlace), String> {
-    let environment = environment.ok_or("the recovery side needs to know its vault")?;
+    let environment = environment.ok_or("the recovery side requires the vault")?;
     let place = VaultPlace {
         bucket: environment.vault_bucket(),
         owner: environment.account.clone(),

@@ -128,13 +128,13 @@ impl Registrar {
             "Delete" => {
                 // A registration that stays is only out of date; the coordinator sees that nobody answers.
                 if let Err(error) = self.remove(request).await {
-                    tracing::warn!(%error, "the registration stays");
+                    tracing::warn!(%error, "the registration is kept");
                 }
                 Ok(())
             }
             "Create" | "Update" => self.register(request, now).await,
             other => Err(format!(
-                "{other:?} is no request of CloudFormation that this function knows"
+                "{other:?} is not a supported CloudFormation request type"
             )),
         };
         let (status, reason) = match outcome {
@@ -168,7 +168,7 @@ impl Registrar {
                 .is_some_and(|asked| *asked != own.as_str())
             {
                 return Err(format!(
-                    "{name} of the resource is not that of the function, {own}"
+                    "{name} of the resource differs from that of the function, {own}"
                 ));
             }
         }

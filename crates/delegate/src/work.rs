@@ -208,7 +208,7 @@ impl Delegate {
             Ownership::Fenced => End::Fenced,
         };
         match end {
-            End::Fenced => tracing::warn!("another epoch has the job"),
+            End::Fenced => tracing::warn!("another epoch owns the job"),
             End::Checkpoint(progress) => {
                 claim::checkpoint(store, &claim, progress, self.clock.now()).await?;
                 summary.checkpointed += 1;
@@ -218,7 +218,7 @@ impl Delegate {
                 // Asked right before the write: what a fenced delegate writes has no effect, but would stand
                 // in the way of the job's end.
                 if claim::check_ownership(store, &claim).await? == Ownership::Fenced {
-                    tracing::warn!("another epoch has the job; this result is given up");
+                    tracing::warn!("another epoch owns the job; this result is discarded");
                     return Ok(true);
                 }
                 log(&outcome, &access);
@@ -264,10 +264,10 @@ impl Delegate {
                     Problem::new(
                         Code::JobDocumentRefused,
                         format!(
-                            "the assignment wants a point out of the bucket {:?} of {} in {}, and the vault of this delegate is {:?} of {} in {}",
+                            "the assignment refers to a recovery point in the bucket {:?} of {} in {}, but the vault of this delegate is {:?} of {} in {}",
                             asked.bucket, asked.owner, asked.region, place.bucket, place.owner, place.region
                         ),
-                        "if the vault was moved on purpose, deploy the stack `application` of the recovery side again",
+                        "if the vault moved, deploy the stack `application` of the recovery side again",
                     ),
                     false,
                 ),
@@ -282,8 +282,8 @@ impl Delegate {
             (work, _) => failed(
                 Problem::new(
                     Code::JobDocumentRefused,
-                    format!("{} is no work for this side of the application", work.kind()),
-                    "the coordinator should not have assigned it; report it",
+                    format!("{} is not a job for this side of the application", work.kind()),
+                    "report this as a bug of the coordinator",
                 ),
                 false,
             ),

@@ -46,8 +46,8 @@ pub enum LockError {
 
 fn describe(holder: Option<&Holder>) -> String {
     match holder {
-        Some(Holder { pid, since }) => format!("process {pid} holds it since {since}"),
-        None => "another process holds it".to_owned(),
+        Some(Holder { pid, since }) => format!("process {pid} has held the lock since {since}"),
+        None => "another process holds the lock".to_owned(),
     }
 }
 
@@ -77,10 +77,10 @@ impl LockError {
             Self::Busy { holder, .. } => {
                 let guidance = match holder {
                     Some(holder) => format!(
-                        "wait until process {} has ended, then run the command again",
+                        "wait until process {} ends, then run the command again",
                         holder.pid
                     ),
-                    None => "wait until the other run has ended, then run the command again".to_owned(),
+                    None => "wait until the other run ends, then run the command again".to_owned(),
                 };
                 Problem::new(self.code(), format!("failed to {self}"), guidance)
             }

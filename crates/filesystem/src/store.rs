@@ -60,7 +60,7 @@ impl FolderStore {
         let metadata = match fs::metadata(&root) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(no_store("there is no such folder"));
+                return Err(no_store("the folder does not exist"));
             }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(no_store("a part of the path is a file, not a folder"));
@@ -163,7 +163,7 @@ impl FolderStore {
                 Err(error) if lacks_links(&error) => {
                     return Err(StoreError::NoStore {
                         store: self.inner.root.display().to_string(),
-                        problem: "its file system has no hard links, which make files appear whole and once",
+                        problem: "its file system does not support hard links, which atomic writes need",
                     });
                 }
                 Err(error) => return Err(failure(operation, key, error)),

@@ -47,7 +47,7 @@ impl BatchError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::NotAnObject(_) | Self::NotJson { .. } => Code::BrokenList,
+            Self::NotAnObject(_) | Self::NotJson { .. } => Code::InvalidList,
             Self::Full => Code::Bug,
             Self::Compress(cause) => cause.code(),
         }

@@ -28,7 +28,7 @@ const ROOM_KEPT: usize = 2 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
     /// There is more than [`MAX_PLAINTEXT`] to pack, or a frame claims so.
-    #[error("{bytes} bytes are more than a frame may hold ({MAX_PLAINTEXT})")]
+    #[error("{bytes} bytes exceed the frame limit of {MAX_PLAINTEXT}")]
     TooLarge {
         /// The size that was given or claimed.
         bytes: u64,
@@ -40,7 +40,7 @@ pub enum CompressionError {
         message: String,
     },
     /// The bytes are no zstd frame that names its content size, or more than one.
-    #[error("the content is not one zstd frame with its size in the header")]
+    #[error("the content is not a single zstd frame with its size in the header")]
     NotOneFrame,
     /// The frame is damaged.
     #[error("the zstd frame is damaged")]

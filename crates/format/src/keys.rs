@@ -22,10 +22,10 @@ use crate::pem;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The text holds no PEM block, or the block no key.
-    #[error("the text is not a public key in PEM (BEGIN PUBLIC KEY)")]
+    #[error("not a public key in PEM (BEGIN PUBLIC KEY)")]
     Unreadable,
     /// A private key was given where its public half is needed.
-    #[error("this is a private key ({label}); the public half is needed here")]
+    #[error("this is a private key ({label}); a public key is required")]
     PrivateHalf {
         /// The PEM label that was found.
         label: String,
@@ -46,7 +46,7 @@ pub enum KeyError {
     #[error("the data key could not be wrapped")]
     Wrap,
     /// The signature does not fit the message and the key.
-    #[error("the signature does not fit")]
+    #[error("the signature does not match")]
     Signature,
     /// The text is not a fingerprint.
     #[error("{given:?} is not a fingerprint (sha256: and 64 hexadecimal digits)")]
@@ -72,9 +72,9 @@ impl KeyError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable | Self::Fingerprint { .. } => Code::KeyUnreadable,
-            Self::PrivateHalf { .. } => Code::WrongKeyHalf,
-            Self::WrongKind { .. } => Code::WrongKeyKind,
-            Self::DataKeyLength { .. } => Code::WrongKey,
+            Self::PrivateHalf { .. } => Code::PublicPrivateKeyMismatch,
+            Self::WrongKind { .. } => Code::UnsupportedKeyType,
+            Self::DataKeyLength { .. } => Code::RecoveryKeyMismatch,
             Self::Signature => Code::SignatureInvalid,
             Self::Wrap => Code::Bug,
         }

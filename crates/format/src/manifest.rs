@@ -255,8 +255,10 @@ pub enum TypeOutcome {
         reason: String,
         /// The message that the server gave.
         message: String,
-        /// What would mend it.
-        mend: String,
+        /// How to fix it.
+        // Format 2 signs the name `mend`; format 3 renames the field.
+        #[serde(rename = "mend")]
+        remediation: String,
     },
     /// It was not asked for, or is never stored.
     Excluded {
@@ -285,8 +287,10 @@ pub struct MissingRecord {
     pub verb: String,
     /// What the server answered.
     pub answer: String,
-    /// What would mend it.
-    pub mend: String,
+    /// How to fix it.
+    // Format 2 signs the name `mend`; format 3 renames the field.
+    #[serde(rename = "mend")]
+    pub remediation: String,
 }
 
 /// What a pack holds, in the words of the manifest.

@@ -52,7 +52,7 @@ pub enum MetadataError {
     #[error("the object has no metadata.name")]
     NoName,
     /// `metadata.labels` is not a map of strings.
-    #[error("the object's labels are not a map of strings")]
+    #[error("metadata.labels is not a map of strings")]
     Labels,
 }
 
@@ -66,7 +66,7 @@ impl MetadataError {
     /// The code that a user sees.
     #[must_use]
     pub fn code(&self) -> Code {
-        Code::BrokenList
+        Code::InvalidList
     }
 }
 

@@ -101,19 +101,19 @@ pub enum PackError {
     #[error("the file is not a pack")]
     NotAPack,
     /// The pack was written by a newer program.
-    #[error("the pack has version {found}; this program reads up to {PACK_VERSION}")]
+    #[error("the pack has version {found}; this version of lifeboat reads up to {PACK_VERSION}")]
     Newer {
         /// The version that was found.
         found: u8,
     },
     /// An index stands where objects are expected, or the other way round.
-    #[error("the pack does not hold {expected}")]
+    #[error("the pack does not contain {expected}")]
     WrongContent {
         /// What was expected.
         expected: PackKind,
     },
     /// The file ends inside a frame or before its last frame.
-    #[error("the pack is cut: it ends after {bytes} bytes, in or before frame {frame}")]
+    #[error("the pack is truncated: it ends after {bytes} bytes, in or before frame {frame}")]
     Truncated {
         /// Where the file ends.
         bytes: u64,
@@ -121,13 +121,13 @@ pub enum PackError {
         frame: u32,
     },
     /// There is something behind the last frame.
-    #[error("the pack goes on behind its last frame, at byte {offset}")]
+    #[error("the pack has trailing data after its last frame, at byte {offset}")]
     Trailing {
         /// Where it goes on.
         offset: u64,
     },
     /// The head of a frame names an impossible size.
-    #[error("frame {frame} at byte {offset} claims an impossible size of {length} bytes")]
+    #[error("frame {frame} at byte {offset} has an invalid size of {length} bytes")]
     FrameSize {
         /// The frame.
         frame: u32,
@@ -139,11 +139,11 @@ pub enum PackError {
     /// The first frame does not open: the pack belongs to another point, name or key, or it was
     /// changed. Which of these cannot be told from the bytes.
     #[error(
-        "the pack cannot be opened as this pack of this point with this key: it was changed, or is another's"
+        "the pack does not authenticate as this pack of this recovery point with this key: it was modified, or belongs to another point"
     )]
     Foreign,
     /// A frame does not open although the one before it did.
-    #[error("frame {frame} at byte {offset} was changed")]
+    #[error("frame {frame} at byte {offset} was modified")]
     Changed {
         /// The frame.
         frame: u32,
@@ -151,7 +151,7 @@ pub enum PackError {
         offset: u64,
     },
     /// A frame opens only at another place.
-    #[error("frame {found} stands in the place of frame {frame}")]
+    #[error("found frame {found} in place of frame {frame}")]
     Reordered {
         /// The place.
         frame: u32,
@@ -159,13 +159,13 @@ pub enum PackError {
         found: u32,
     },
     /// A frame's mark as the last one was set or taken away.
-    #[error("the end of the pack was moved to or from frame {frame}")]
+    #[error("the end marker of the pack was moved to or from frame {frame}")]
     EndMoved {
         /// The frame.
         frame: u32,
     },
     /// A frame opens but its content cannot be unpacked.
-    #[error("the content of frame {frame} cannot be unpacked")]
+    #[error("the content of frame {frame} cannot be decompressed")]
     Content {
         /// The frame.
         frame: u32,
@@ -177,10 +177,10 @@ pub enum PackError {
     #[error("the pack is full")]
     Full,
     /// The cryptographic library refused an operation that cannot fail.
-    #[error("the cryptographic library refused to work")]
+    #[error("the cryptographic library failed")]
     Crypto,
     /// The reader was used after an error.
-    #[error("the pack was read on after an error")]
+    #[error("the pack was read after an error")]
     Poisoned,
 }
 

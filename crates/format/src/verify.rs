@@ -9,8 +9,8 @@ use crate::manifest::Statement;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The manifest was signed for another point or application.
-    #[error("the manifest stands in {place} but was signed for {signed}")]
-    PointSwapped {
+    #[error("the manifest is stored in {place} but was signed for {signed}")]
+    PointIdentityMismatch {
         /// Where it stands: application and point.
         place: String,
         /// What it was signed for.
@@ -23,7 +23,7 @@ pub enum VerifyError {
         name: PackName,
     },
     /// The file is another file of the same point.
-    #[error("the file {name} holds what was signed as {actually}")]
+    #[error("the file {name} contains the data that was signed as {actually}")]
     Swapped {
         /// The file.
         name: PackName,
@@ -63,7 +63,7 @@ impl VerifyError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::PointSwapped { .. } => Code::PointSwapped,
+            Self::PointIdentityMismatch { .. } => Code::PointIdentityMismatch,
             _ => Code::DigestMismatch,
         }
     }
@@ -73,7 +73,7 @@ impl VerifyError {
 /// id, for instance an old one in the place of the latest, is refused.
 ///
 /// # Errors
-/// [`VerifyError::PointSwapped`].
+/// [`VerifyError::PointIdentityMismatch`].
 pub fn check_place(
     statement: &Statement,
     application: &ApplicationName,
@@ -83,7 +83,7 @@ pub fn check_place(
     if signed.application == *application && signed.point == *point {
         return Ok(());
     }
-    Err(VerifyError::PointSwapped {
+    Err(VerifyError::PointIdentityMismatch {
         place: format!("{application}/{point}"),
         signed: format!("{}/{}", signed.application, signed.point),
     })

@@ -1,6 +1,6 @@
 //! The delegate's half of the protocol: which jobs are open, who takes one, how it ends.
 //!
-//! Every function may be called again after an answer was lost: what is there already with the same bytes
+//! Every function may be called again after an answer was lost: what already exists with the same bytes
 //! counts as written.
 
 use bytes::Bytes;
@@ -284,10 +284,10 @@ fn without_contents(result: &JobResult, size: usize) -> JobResult {
     let problem = Problem::new(
         Code::JobDocumentRefused,
         format!(
-            "the result of {} has {size} bytes, and the coordinator reads {LARGE} at most",
+            "the result of {} has {size} bytes, more than the limit of {LARGE}",
             result.job
         ),
-        "back up fewer clusters or types in one application, and report this",
+        "back up fewer clusters or types per application, and report this as a bug",
     );
     JobResult {
         outcome: Outcome::Failed {

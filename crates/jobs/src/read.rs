@@ -21,7 +21,7 @@ pub const LARGE: usize = 2 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
     /// Larger than such a document may be.
-    #[error("read {key}: it has {bytes} bytes, more than {limit}")]
+    #[error("read {key}: its size of {bytes} bytes exceeds the limit of {limit}")]
     Oversized {
         /// The document.
         key: String,
@@ -31,7 +31,7 @@ pub enum DocumentError {
         limit: usize,
     },
     /// Of a newer version.
-    #[error("read {key}: it is of format {found}, and this program reads {FORMAT}")]
+    #[error("read {key}: format {found} is not supported; this version reads format {FORMAT}")]
     Newer {
         /// The document.
         key: String,
@@ -81,7 +81,7 @@ impl DocumentError {
             Self::Newer { .. } => {
                 "deploy the same version of Lifeboat in all environments of the application"
             }
-            _ => "find out who else writes into the scratch bucket; the document had no effect",
+            _ => "check who else can write to the scratch bucket; the document had no effect",
         };
         Problem::new(self.code(), format!("failed to {self}"), guidance)
     }
@@ -171,7 +171,7 @@ pub fn parse<T: DeserializeOwned>(key: &ObjectKey, bytes: &[u8], limit: usize) -
     if version.format < u64::from(FORMAT) {
         return Err(DocumentError::Malformed {
             key: key(),
-            what: format!("there is no format {}", version.format),
+            what: format!("format {} does not exist", version.format),
         });
     }
     serde_json::from_slice(bytes).map_err(malformed)
@@ -185,7 +185,7 @@ pub fn read<T: Document>(key: &ObjectKey, bytes: &[u8]) -> Result<T, DocumentErr
     let document: T = parse(key, bytes, T::LIMIT)?;
     let (job, file) = JobFile::of_key(key.as_str()).ok_or_else(|| DocumentError::Malformed {
         key: key.to_string(),
-        what: "this is no place of a document".to_owned(),
+        what: "not the key of a document".to_owned(),
     })?;
     match document.belongs(job.as_str(), file) {
         Ok(()) => Ok(document),

@@ -44,7 +44,7 @@ pub enum Outcome {
     Failed {
         /// Why.
         problems: Vec<Problem>,
-        /// Whether another try may help without anybody mending anything.
+        /// Whether a retry can succeed without a change by the user.
         retry: bool,
     },
     /// It was cancelled before it was done.
@@ -105,9 +105,9 @@ pub struct Sealed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreDone {
-    /// Whether the plan came true in full and the proof held.
-    pub as_planned: bool,
-    /// What did not, in the words of problems.
+    /// Whether the cluster matches the plan.
+    pub matches_plan: bool,
+    /// Why it does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
     /// How many objects were restored.
@@ -136,16 +136,16 @@ pub struct AccessReport {
     pub findings: Vec<AccessFinding>,
 }
 
-/// Something that the delegate needs and has not.
+/// Access that the delegate needs and lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessFinding {
     /// What is wrong, with a code of LB-08xx.
     pub problem: Problem,
-    /// The command that mends it.
+    /// The command that fixes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Other commands that mend it.
+    /// Other commands that fix it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
     /// Whether a recovery point can be made all the same, without what cannot be read.
@@ -153,7 +153,7 @@ pub struct AccessFinding {
 }
 
 impl AccessFinding {
-    /// Something that must be mended before anything can be done, without a command that does it.
+    /// A finding that blocks the work, without a command that fixes it.
     #[must_use]
     pub fn new(problem: Problem) -> Self {
         Self {
@@ -164,14 +164,14 @@ impl AccessFinding {
         }
     }
 
-    /// The same with the command that mends it.
+    /// The same with the command that fixes it.
     #[must_use]
     pub fn with_command(mut self, command: String) -> Self {
         self.command = Some(command);
         self
     }
 
-    /// The same with one more way to mend it.
+    /// The same with another command that fixes it.
     #[must_use]
     pub fn or(mut self, what: impl Into<String>, command: String) -> Self {
         let what = what.into();

@@ -72,13 +72,13 @@ pub fn partition_types(counts: &BTreeMap<TypeName, u64>) -> Vec<BTreeSet<TypeNam
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
     /// Two parts come from two clusters, as after a cluster was made anew under its old name.
-    #[error("put the parts of {cluster} together: they come from different clusters")]
+    #[error("merge the parts of {cluster}: they come from different clusters")]
     OtherCluster {
         /// The name of the cluster.
         cluster: String,
     },
     /// Two parts were listed at different versions.
-    #[error("put the parts of {cluster} together: they are of different versions")]
+    #[error("merge the parts of {cluster}: they have different resourceVersions")]
     OtherVersion {
         /// The name of the cluster.
         cluster: String,

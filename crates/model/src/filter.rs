@@ -73,7 +73,7 @@ pub struct LabelSelector {
 
 /// A label selector that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("label selector {given:?} cannot be read at {part:?}")]
+#[error("label selector {given:?} is not valid at {part:?}")]
 pub struct InvalidSelector {
     /// The whole selector.
     pub given: String,

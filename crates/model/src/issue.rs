@@ -1,4 +1,4 @@
-//! Issues: named problems that stay until they are mended, each with the command that mends it.
+//! Issues: named problems that stay open until they are fixed, each with the command that fixes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use crate::{ApplicationName, ClusterName, Code, InvalidIdentifier, Problem};
 
 identifier! {
     /// Names one issue of an application for as long as it is open: the code and what it is about,
-    /// `LB-0805:orders`. The same trouble has the same id each time it is found.
+    /// `LB-0805:orders`. The same problem has the same id each time it is found.
     IssueId,
     "issue id",
     "of the form LB-0805 or LB-0805:<what it is about>",
@@ -24,9 +24,9 @@ identifier! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// The application is less protected than its document says.
+    /// The application is not protected as its document requires.
     Error,
-    /// Something will go wrong, or has gone wrong without loss.
+    /// A failure that does not reduce the protection, or one that is about to happen.
     Warning,
 }
 
@@ -39,11 +39,11 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Another way to mend something, for those who cannot or will not take the first one.
+/// Another command that fixes an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alternative {
-    /// What is different about it, as it reads after "or,".
+    /// How it differs from the first one, as shown after "or,".
     pub what: String,
     /// The command, with real names filled in.
     pub command: String,
@@ -68,10 +68,10 @@ pub struct Issue {
     pub message: String,
     /// What to do.
     pub guidance: String,
-    /// The command that mends it, with real names filled in.
+    /// The command that fixes it, with real names filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Other commands that mend it.
+    /// Other commands that fix it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
     /// Since when it is open.
@@ -80,7 +80,7 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// The issue that a problem is, named by its code and what it is `about` (nothing, a cluster, a point).
+    /// The issue that a problem is, named by its code and what it is `about`: a cluster, a point, or empty.
     #[must_use]
     pub fn new(application: &ApplicationName, about: &str, problem: &Problem, since: Timestamp) -> Self {
         let mut message = problem.message.clone();
@@ -109,14 +109,14 @@ impl Issue {
         self
     }
 
-    /// The same issue with the command that mends it.
+    /// The same issue with the command that fixes it.
     #[must_use]
     pub fn with_command(mut self, command: Option<String>) -> Self {
         self.command = command;
         self
     }
 
-    /// The same issue with other commands that mend it.
+    /// The same issue with other commands that fix it.
     #[must_use]
     pub fn with_alternatives(mut self, alternatives: Vec<Alternative>) -> Self {
         self.alternatives = alternatives;
@@ -132,7 +132,7 @@ impl Issue {
 }
 
 impl IssueId {
-    /// The id of an issue with this code about this thing. Whatever cannot stand in an id is left out.
+    /// The id of an issue with this code about this thing. Characters that an id does not allow are dropped.
     #[must_use]
     pub fn of(code: Code, about: &str) -> Self {
         let about: String = about
@@ -156,7 +156,7 @@ impl fmt::Display for Issue {
         if let Some(cluster) = &self.cluster {
             write!(f, "/{cluster}")?;
         }
-        write!(f, ": {}\n  to mend it: {}", self.message, self.guidance)?;
+        write!(f, ": {}\n  fix: {}", self.message, self.guidance)?;
         if let Some(command) = &self.command {
             write!(f, "\n  {command}")?;
         }
@@ -173,10 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_issue_says_what_is_wrong_and_how_to_mend_it() {
+    fn issue_shows_problem_and_fix() {
         let problem = Problem::new(
             Code::NoAccessEntry,
-            "the cluster does not know the role of the delegate",
+            "the cluster has no access entry for the role of the delegate",
             "give it access",
         );
         let issue = Issue::new(

@@ -1,4 +1,4 @@
-//! What a user sees when something is wrong: a stable code, what was wrong, and what to do.
+//! Problems as users see them: a stable code, a message and the fix.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ macro_rules! codes {
 codes! {
     /// An assumption of Lifeboat's own code does not hold.
     Bug = 1,
-    /// A command line or request that cannot be understood.
+    /// A command line or request that is not valid.
     Usage = 10,
     /// A configuration or options document that cannot be read.
     InvalidDocument = 11,
@@ -44,11 +44,11 @@ codes! {
     UnknownContext = 102,
     /// No API server answers at the address.
     ClusterUnreachable = 103,
-    /// The API server does not know who is asking (401).
+    /// The API server does not accept the credentials (401).
     Unauthenticated = 104,
     /// The certificate of the API server is not trusted.
     UntrustedCertificate = 105,
-    /// What answered is not a Kubernetes API server, or answered nonsense.
+    /// The response is not that of a Kubernetes API server.
     NotKubernetes = 106,
     /// The API server refuses the request (403).
     Forbidden = 107,
@@ -60,9 +60,9 @@ codes! {
     /// A filter names a type or namespace that does not exist.
     UnknownFilter = 203,
     /// The time allowed for the capture has passed.
-    CaptureDeadline = 204,
-    /// A list ended early or its bytes are not a list.
-    BrokenList = 205,
+    CaptureDeadlineExceeded = 204,
+    /// A list is truncated or malformed.
+    InvalidList = 205,
 
     /// The store does not exist or is not a folder.
     StoreNotFound = 301,
@@ -70,7 +70,7 @@ codes! {
     StoreDenied = 302,
     /// The store is full.
     StoreFull = 303,
-    /// The key exists already; stores are write-once.
+    /// The key already exists; stores are write-once.
     StoreConflict = 304,
     /// Another run holds the application.
     StoreBusy = 305,
@@ -79,90 +79,90 @@ codes! {
 
     /// A key file cannot be read.
     KeyUnreadable = 401,
-    /// The other half of the key is needed.
-    WrongKeyHalf = 402,
-    /// The key is of the wrong sort or size.
-    WrongKeyKind = 403,
-    /// The key is not the one that the recovery point was made for.
-    WrongKey = 404,
-    /// A key file exists already and is not overwritten.
+    /// A public key was given instead of a private key, or the reverse.
+    PublicPrivateKeyMismatch = 402,
+    /// The key type or size is not supported.
+    UnsupportedKeyType = 403,
+    /// The recovery point is encrypted for another key.
+    RecoveryKeyMismatch = 404,
+    /// A key file already exists and is not overwritten.
     KeyExists = 405,
 
     /// There is no such recovery point.
     PointNotFound = 501,
-    /// The signature does not fit the manifest and the pinned key.
+    /// The signature does not match the manifest and the pinned key.
     SignatureInvalid = 502,
-    /// A file of the point is not the one that was signed.
+    /// The digest of a file of the point differs from the manifest.
     DigestMismatch = 503,
-    /// A file of the point is cut, reordered or cannot be decrypted.
+    /// A file of the point is truncated, reordered or cannot be decrypted.
     PackCorrupt = 504,
     /// The point was made by a newer format than this program reads.
     NewerFormat = 505,
-    /// The manifest is signed but not well formed.
+    /// The manifest is signed but malformed.
     ManifestMalformed = 506,
-    /// The point stands under another name than the one it was signed for.
-    PointSwapped = 507,
+    /// The point is stored under another name than the one it was signed for.
+    PointIdentityMismatch = 507,
     /// There is no such object in the point.
     ObjectNotFound = 508,
     /// A file of the point is missing.
     PackMissing = 509,
 
-    /// A selection names something that the point does not hold.
+    /// A selection refers to something that the point does not contain.
     UnknownSelector = 601,
     /// A patch cannot be applied to an object that it selects.
     PatchFailed = 602,
-    /// The target cannot hold a type or version.
+    /// The target does not serve a type or version.
     TypeNotServed = 603,
-    /// The plan was refused by its lint.
+    /// The plan was rejected by its lint.
     PlanRefused = 604,
-    /// A dependency is left out by the selection.
+    /// The selection excludes a dependency.
     MissingDependency = 605,
-    /// Two objects would become one.
+    /// Two objects would have the same name.
     NameCollision = 606,
 
-    /// Another restore works on the target.
+    /// Another restore holds the target.
     TargetBusy = 701,
-    /// Some objects were not restored although the plan says so.
+    /// Some planned objects were not restored.
     RestoreIncomplete = 702,
     /// The recovered cluster differs from the plan.
     ProofFailed = 703,
 
-    /// The delegate's role may not describe the cluster.
-    ClusterNotVisible = 801,
+    /// EKS denies `eks:DescribeCluster` to the delegate's role.
+    DescribeClusterDenied = 801,
     /// There is no such cluster in the environment.
     ClusterNotFound = 802,
-    /// The cluster exists but does not work now: it is being created, updated, deleted, or has failed.
+    /// The cluster is not active: it is being created, updated or deleted, or has failed.
     ClusterNotActive = 803,
-    /// The cluster's public endpoint does not let the delegate in: it is limited to some addresses.
-    EndpointClosed = 804,
-    /// The cluster does not know the delegate's role.
+    /// The public access CIDRs of the cluster do not allow the delegate.
+    EndpointRestricted = 804,
+    /// The cluster has no access entry for the delegate's role.
     NoAccessEntry = 805,
-    /// The cluster knows the delegate's role, but it may not read everything.
-    AccessTooNarrow = 806,
+    /// The delegate's role lacks permissions in the cluster.
+    InsufficientAccess = 806,
     /// A cluster of a kind that Lifeboat cannot reach: a local cluster on an Outpost.
     UnsupportedCluster = 807,
-    /// A cluster of a Kubernetes version that Lifeboat does not know.
+    /// A cluster of a Kubernetes version that Lifeboat does not support.
     UnsupportedVersion = 808,
-    /// An environment or a delegate has not registered.
+    /// An environment or a delegate is not registered.
     NotRegistered = 809,
-    /// The registered signing key is not the one that is pinned.
+    /// The registered signing key is not the pinned one.
     SigningKeyChanged = 810,
-    /// The registered recovery key is not the one that is pinned.
+    /// The registered recovery key is not the pinned one.
     RecoveryKeyChanged = 811,
     /// The cluster has a private endpoint only.
     EndpointPrivate = 812,
-    /// A cluster that runs elsewhere and is only shown in EKS (EKS Connector).
-    ConnectedCluster = 813,
-    /// No cluster of the environment has the application's tags, or they may not be looked for.
+    /// An external cluster, registered with EKS Connector.
+    ExternalCluster = 813,
+    /// No cluster of the environment has the application's tags, or listing clusters is denied.
     NoTaggedCluster = 814,
     /// A clock differs too much from that of AWS.
     ClockSkewed = 815,
-    /// A bucket of an access stack is not as its stack made it: open to others, or owned by others.
-    BucketUnsafe = 816,
+    /// A bucket of an access stack does not block public access, or its objects can belong to other accounts.
+    BucketPolicyInvalid = 816,
 
-    /// The application's document cannot be used.
+    /// The application's document is not valid.
     ApplicationInvalid = 901,
-    /// A recovery point could not be made, tries included.
+    /// A backup failed, retries included.
     BackupFailed = 902,
     /// The last good recovery point is older than the schedule allows.
     BackupOverdue = 903,
@@ -170,39 +170,39 @@ codes! {
     VaultingFailed = 904,
     /// A recovery point in the vault is damaged.
     VaultDamaged = 905,
-    /// A restore that was asked for has failed.
+    /// A requested restore failed.
     RestoreFailed = 906,
-    /// A document of a job was refused: malformed, oversized, newer, or from somebody else.
+    /// A document of a job was refused: malformed, too large, of a newer format, or not from the owner of the job.
     JobDocumentRefused = 907,
-    /// A job used up its epochs, or its result was written by a delegate that had lost it.
+    /// A job reached its maximum number of epochs, or its result was written by a delegate that no longer owned it.
     JobLost = 908,
-    /// The delegate does not take its jobs.
-    DelegateSilent = 909,
+    /// The delegate does not claim its jobs.
+    DelegateNotResponding = 909,
     /// A job was cancelled.
     JobCancelled = 910,
-    /// A request names something that there is not, or contradicts an earlier one.
+    /// A request refers to something that does not exist, or contradicts an earlier one.
     RequestRefused = 911,
 
     /// Credentials of AWS or a Region are missing, or are not valid.
     NoCredentials = 1001,
-    /// The credentials belong to another account than the one that was asked for.
+    /// The credentials belong to another account than the requested one.
     WrongAccount = 1002,
-    /// AWS refuses an action to these credentials.
+    /// these credentials are not allowed to perform an action.
     AwsDenied = 1003,
     /// A call to AWS failed in another way.
     AwsFailed = 1004,
-    /// A stack did not come about, or could not be changed.
+    /// A stack operation failed.
     StackFailed = 1005,
-    /// A stack is in a state in which it cannot be changed.
-    StackStuck = 1006,
-    /// The zips of the functions are missing.
-    NotPackaged = 1007,
+    /// A stack is in a state in which it cannot be updated.
+    StackNotUpdatable = 1006,
+    /// The packages of the functions are missing.
+    PackagesMissing = 1007,
     /// There is no coordinator in this account and Region.
     NoCoordinator = 1008,
-    /// The coordinator failed on a request, or answered what this program cannot read.
+    /// The coordinator failed on a request, or its response cannot be read.
     CoordinatorFailed = 1009,
-    /// A stack that is built upon has not been deployed.
-    StackMissing = 1010,
+    /// A required stack is not deployed.
+    RequiredStackMissing = 1010,
 }
 
 impl fmt::Display for Code {
@@ -223,7 +223,7 @@ impl<'de> Deserialize<'de> for Code {
         text.strip_prefix("LB-")
             .and_then(|number| number.parse().ok())
             .and_then(Self::from_number)
-            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a code")))
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a problem code")))
     }
 }
 
@@ -243,7 +243,7 @@ impl JsonSchema for Code {
 pub struct Problem {
     /// The stable code.
     pub code: Code,
-    /// What was wrong, in one sentence without the cause's words repeated.
+    /// What is wrong, in one sentence, without repeating the cause.
     pub message: String,
     /// The causes, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -285,7 +285,7 @@ impl fmt::Display for Problem {
         for cause in &self.causes {
             write!(f, "\n  because: {cause}")?;
         }
-        write!(f, "\n  to mend it: {}", self.guidance)
+        write!(f, "\n  fix: {}", self.guidance)
     }
 }
 
@@ -319,7 +319,7 @@ mod tests {
         .caused_by(&cause);
         assert_eq!(
             problem.to_string(),
-            "LB-0103: the API server at https://127.0.0.1:1 does not answer\n  because: connection refused\n  to mend it: check the address with `kubectl cluster-info`"
+            "LB-0103: the API server at https://127.0.0.1:1 does not answer\n  because: connection refused\n  fix: check the address with `kubectl cluster-info`"
         );
     }
 }

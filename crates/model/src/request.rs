@@ -16,13 +16,13 @@ use crate::{
 pub enum Request {
     /// Restore a recovery point.
     Restore(RestoreRequest),
-    /// Make a recovery point now.
+    /// Start a backup.
     Backup(BackupRequest),
     /// How things stand.
     Status(StatusRequest),
     /// Which recovery points there are and why each is kept.
     Points(PointsRequest),
-    /// End a backup or a restore early.
+    /// Cancel a backup or a restore.
     Cancel(CancelRequest),
     /// Put, show or list application documents.
     Application(ApplicationRequest),
@@ -277,9 +277,9 @@ pub enum RestoreState {
     Waiting,
     /// A delegate works on it.
     Running,
-    /// The plan came true, and the proof held.
+    /// The cluster matches the plan.
     Done,
-    /// It ended, but not everything came true; the report says what.
+    /// It ended, but the cluster does not match the plan; the report lists the differences.
     Incomplete,
     /// It could not be done.
     Failed,

@@ -31,7 +31,7 @@ pub enum InvalidSchedule {
         given: String,
     },
     /// Not a cron expression.
-    #[error("cron field {field} cannot be read: {part:?} is not {expected}")]
+    #[error("cron field {field} is not valid: {part:?} is not {expected}")]
     Cron {
         /// The field's name.
         field: &'static str,
@@ -47,7 +47,7 @@ pub enum InvalidSchedule {
         found: usize,
     },
     /// A date that no year has.
-    #[error("{given:?} never comes")]
+    #[error("{given:?} never matches a time")]
     Never {
         /// The text that was given.
         given: String,

@@ -37,15 +37,13 @@ pub enum BodyError {
         object: String,
     },
     /// The bytes are not those that the plan was made from.
-    #[error(
-        "make the planned body of {object}: its captured bytes are not those that the plan was made from"
-    )]
+    #[error("build the planned content of {object}: its captured bytes differ from those of the plan")]
     OtherBytes {
         /// The object.
         object: String,
     },
     /// The owner's new uid is not known (yet).
-    #[error("make the planned body of {object}: its owner {owner} is not in the target")]
+    #[error("build the planned content of {object}: its owner {owner} is not in the target")]
     OwnerUnknown {
         /// The object.
         object: String,
@@ -53,7 +51,7 @@ pub enum BodyError {
         owner: String,
     },
     /// An edit of the plan does not fit the object.
-    #[error("make the planned body of {object}: the edit at {path} does not fit")]
+    #[error("build the planned content of {object}: the edit at {path} cannot be applied")]
     EditFailed {
         /// The object.
         object: String,

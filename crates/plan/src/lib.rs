@@ -3,7 +3,7 @@
 //! A [`PlanBuilder`] is shown every object of a captured cluster and keeps a summary of each; with the
 //! [`TargetFacts`] of a survey it becomes a [`Plan`]: immutable, deterministic, hashable, printable. The
 //! plan is linted ([`Plan::lint`]), and [`body()`] makes from the captured bytes exactly what is sent. After
-//! the restore [`compare()`] finds where the target differs, and [`report`] says whether the plan came true.
+//! the restore [`compare()`] finds where the target differs, and [`report`] says whether the cluster matches the plan.
 //!
 //! This crate is pure: it must not depend on anything that does I/O, on clocks or on randomness, and
 //! Kubernetes objects are `serde_json::Value`s, never typed structs, so that unknown fields and odd

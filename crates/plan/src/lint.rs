@@ -1,4 +1,4 @@
-//! The last look at a finished plan: errors refuse it, warnings are shown.
+//! Checks a finished plan: errors reject it, warnings are shown.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,7 +33,7 @@ pub struct LintFinding {
 pub enum Severity {
     /// The plan must not be executed.
     Error,
-    /// A careful operator wants to know.
+    /// The plan can be executed; an operator should check it first.
     Warning,
 }
 
@@ -55,7 +55,7 @@ impl Plan {
                 findings.push(bug(
                     "duplicate-target",
                     object,
-                    format!("{} is planned twice.", object.target),
+                    format!("{} appears twice in the plan.", object.target),
                 ));
             }
         }
@@ -79,7 +79,7 @@ impl Plan {
             let own = (object.wave, object.depth);
             for owner in &object.owners {
                 if places.get(&owner.owner).is_none_or(|place| *place >= own) {
-                    let text = format!("{} does not come after its owner {}.", object.target, owner.owner);
+                    let text = format!("{} is ordered before its owner {}.", object.target, owner.owner);
                     findings.push(bug("owner-order", object, text));
                 }
             }
@@ -91,7 +91,7 @@ impl Plan {
                 findings.push(bug(
                     "namespace-order",
                     object,
-                    format!("{} does not come after its namespace.", object.target),
+                    format!("{} is ordered before its namespace.", object.target),
                 ));
             }
         }
@@ -102,7 +102,7 @@ impl Plan {
                 findings.push(bug(
                     "wave-order",
                     second,
-                    format!("{} stands after a later wave.", second.target),
+                    format!("{} is ordered after a later wave.", second.target),
                 ));
             }
         }
@@ -116,6 +116,6 @@ fn bug(check: &str, object: &crate::PlannedObject, message: String) -> LintFindi
         code: Code::Bug,
         object: Some(object.target.clone()),
         message,
-        guidance: "this is a fault of Lifeboat; please report it together with the plan".to_owned(),
+        guidance: "this is a bug in Lifeboat; report it together with the plan".to_owned(),
     }
 }

@@ -43,7 +43,7 @@ pub struct PortRange {
 
 /// Text that names no range of ports.
 #[derive(Debug, thiserror::Error)]
-#[error("not a range of ports such as 30000-32767")]
+#[error("expected a port range such as 30000-32767")]
 pub struct InvalidPortRange;
 
 impl PortRange {

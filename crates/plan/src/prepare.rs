@@ -230,8 +230,9 @@ fn apply_patch(
     {
         return Err(fault(PatchFailure {
             pointer: path.to_owned(),
-            reason: "a patch may not change which object it is; use the namespace map for namespaces"
-                .to_owned(),
+            reason:
+                "a patch cannot change type, namespace or name; use --map-namespace to rename a namespace"
+                    .to_owned(),
         }));
     }
     // What the plan writes itself would silently undo the patch.
@@ -245,7 +246,7 @@ fn apply_patch(
     if let Some(path) = own.into_iter().find(|path| body.pointer(path).is_some()) {
         return Err(fault(PatchFailure {
             pointer: path.to_owned(),
-            reason: "this field belongs to the server or to the plan and cannot be patched".to_owned(),
+            reason: "the API server or the plan sets this field; it cannot be patched".to_owned(),
         }));
     }
     diff::diff(&before, body, &mut |path, sides| {

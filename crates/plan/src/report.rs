@@ -1,7 +1,7 @@
-//! Whether the plan came true: three lists and a verdict that cannot lie.
+//! Whether the cluster matches the plan: three lists and a verdict.
 //!
-//! [`Report::begin`] assumes that nothing came true; each object must be proven by
-//! [`ReportBuilder::prove`] with what was read back from the target. What is not proven is not restored.
+//! [`Report::begin`] assumes that no object was restored; each object must be proven by
+//! [`ReportBuilder::prove`] with what was read back from the target. An object that is not proven counts as not restored.
 
 use lifeboat_model::{ObjectRef, Problem};
 use schemars::JsonSchema;
@@ -41,7 +41,7 @@ pub struct Report {
     pub changed: Vec<Changed>,
     /// Objects of the recovery point that are not in the target.
     pub not_restored: Vec<NotRestoredGroup>,
-    /// Objects in the target that nobody planned.
+    /// Objects in the target that are not in the plan.
     pub unplanned: Vec<Unplanned>,
     /// The reasons of every rule that is named.
     pub rules: std::collections::BTreeMap<RuleId, crate::RuleUse>,
@@ -51,11 +51,11 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// Every planned object is there with every planned field; where the target changed one, it is said
-    /// who did.
-    CameTrue,
-    /// Something that was planned is not so.
-    DidNotComeTrue,
+    /// Every planned object exists with every planned field, except for fields whose change by the target
+    /// is explained.
+    MatchesPlan,
+    /// A planned object is missing, or a field differs without explanation.
+    DiffersFromPlan,
 }
 
 /// The lists in numbers.
@@ -72,17 +72,17 @@ pub struct Summary {
     pub changed_by_plan: u64,
     /// Changes by the target's admission, defaults and controllers.
     pub changed_by_target: u64,
-    /// Differences from the plan that nothing explains.
+    /// Unexplained differences from the plan.
     pub unexplained: u64,
     /// Objects that the plan leaves out.
     pub left_out: u64,
-    /// Planned objects that are not there.
+    /// Planned objects that are missing.
     pub failed: u64,
-    /// Objects that nobody planned.
+    /// Objects in the target that are not in the plan.
     pub unplanned: u64,
 }
 
-/// An object that is there.
+/// An object that was restored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Restored {
@@ -138,17 +138,17 @@ pub enum ChangedBy {
     Admission,
     /// A controller of the target wrote it afterwards.
     Controller,
-    /// Nobody that could be found out. The plan did not come true.
+    /// Unknown. The cluster does not match the plan.
     Unexplained,
 }
 
-/// An object that is not there.
+/// An object that was not restored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotRestoredGroup {
     /// In the source.
     pub object: ObjectRef,
-    /// Whether it was planned: then the plan did not come true.
+    /// Whether it was planned: then the cluster does not match the plan.
     pub planned: bool,
     /// The rule that leaves it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,7 +158,7 @@ pub struct NotRestoredGroup {
     pub why: Option<String>,
 }
 
-/// An object in the target that nobody planned.
+/// An object in the target that is not in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Unplanned {
@@ -170,16 +170,16 @@ pub struct Unplanned {
 }
 
 impl Report {
-    /// A report on a plan of which nothing is proven yet.
+    /// A report on a plan without any proof yet.
     #[must_use]
     pub fn begin(plan: &crate::Plan) -> ReportBuilder<'_> {
         ReportBuilder::new(plan)
     }
 
-    /// Whether the plan came true.
+    /// Whether the cluster matches the plan.
     #[must_use]
-    pub fn came_true(&self) -> bool {
-        self.verdict == Verdict::CameTrue
+    pub fn matches_plan(&self) -> bool {
+        self.verdict == Verdict::MatchesPlan
     }
 
     /// The JSON schema of the report.
@@ -189,7 +189,7 @@ impl Report {
     }
 }
 
-/// Why a planned object is not there, as one line.
+/// Why a planned object is missing, as one line.
 #[must_use]
 pub fn why_of(problem: &Problem) -> String {
     format!("{}: {}", problem.code, problem.message)

@@ -378,7 +378,9 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
         for path in &item.leftovers {
             notes.insert(Note {
                 object: Some(target.clone()),
-                text: format!("The field {path} still speaks of a namespace that gets another name; it is free text and is not rewritten."),
+                text: format!(
+                    "The field {path} mentions a renamed namespace; it is free text and is not rewritten."
+                ),
             });
         }
         let (wave, depth) = work.places[index];

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! rules {
     ($($name:ident = $id:literal, $reason:literal;)*) => {
-        /// A rule of the planner. Randomness are stable: a plan or report of today can be read tomorrow.
+        /// A rule of the planner. Ids are stable: a later version reads plans and reports of an earlier one.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RuleId { $(#[doc = $reason] $name,)* }
 
@@ -33,79 +33,79 @@ macro_rules! rules {
 
 rules! {
     // What happens to every object.
-    ServerMetadata = "server-metadata", "The API server gives every new object its own uid, resourceVersion, generation and times.";
-    StatusDropped = "status-dropped", "The status describes the old cluster; the controllers of the target write their own.";
-    StatusRestored = "status-restored", "The options ask for the captured status.";
-    OwnershipKept = "ownership-kept", "Several managers own fields; the captured entries are written back so that each can still change and remove what is its own.";
-    StatusOwnershipDropped = "status-ownership-dropped", "The status is not restored, so nobody owns it yet.";
+    ServerMetadata = "server-metadata", "The API server sets uid, resourceVersion, generation and timestamps of every new object.";
+    StatusDropped = "status-dropped", "The status describes the source cluster; the controllers of the target write a new one.";
+    StatusRestored = "status-restored", "The options request the captured status.";
+    OwnershipKept = "ownership-kept", "Several managers own fields; their managedFields entries are restored so that each can still change and remove its fields.";
+    StatusOwnershipDropped = "status-ownership-dropped", "The status is not restored, so its field ownership is dropped.";
 
     // What is not restored.
     Node = "node", "A Node registers itself when its machine joins the cluster.";
-    Lease = "lease", "A Lease is held by a living process; its holder renews or takes it in the target.";
-    Event = "event", "An Event tells of something that happened in the old cluster.";
+    Lease = "lease", "A running process holds the Lease; its holder acquires it in the target.";
+    Event = "event", "The Event describes the source cluster.";
     CsiNode = "csi-node", "The kubelet writes the CSINode of its Node.";
-    VolumeAttachment = "volume-attachment", "Volumes are attached anew where Pods are scheduled.";
-    CertificateRequest = "certificate-request", "A certificate request is answered once; its requester asks again in the target.";
-    ObservedState = "observed-state", "The object is observed state that a component of the cluster writes about itself.";
-    AllocatedAddress = "allocated-address", "The API server records each Service address it hands out by itself.";
-    ServerOwned = "server-owned", "The API server makes and keeps this object by itself.";
-    BootstrapRbac = "bootstrap-rbac", "The API server makes its default roles and bindings and reconciles them at each start.";
-    BootstrapFlowControl = "bootstrap-flow-control", "The API server makes and updates its default flow control objects.";
-    AutomanagedApiService = "automanaged-api-service", "The API server registers the groups that it serves itself.";
-    SystemPriorityClass = "system-priority-class", "The API server makes the priority classes of the system.";
+    VolumeAttachment = "volume-attachment", "Volumes are attached again where Pods are scheduled.";
+    CertificateRequest = "certificate-request", "A certificate request is answered once; the requester creates a new one in the target.";
+    ObservedState = "observed-state", "A component of the cluster writes this object to report its own state.";
+    AllocatedAddress = "allocated-address", "The API server records each Service address that it allocates.";
+    ServerOwned = "server-owned", "The API server creates and maintains this object.";
+    BootstrapRbac = "bootstrap-rbac", "The API server creates its default roles and bindings and reconciles them at each start.";
+    BootstrapFlowControl = "bootstrap-flow-control", "The API server creates and updates its default flow control objects.";
+    AutomanagedApiService = "automanaged-api-service", "The API server registers the API groups that it serves.";
+    SystemPriorityClass = "system-priority-class", "The API server creates the system priority classes.";
     KubernetesService = "kubernetes-service", "The API server maintains its own Service and its endpoints.";
     RootCertificate = "root-certificate", "A controller publishes the target's own certificate authority in every namespace.";
     EndpointsOfSelector = "endpoints-of-selector", "A controller writes the endpoints of a Service that has a selector.";
     MirroredSlice = "mirrored-slice", "A controller mirrors Endpoints into this slice.";
-    ChildOfController = "child-of-controller", "A built-in controller makes this object from its owner; restoring it too would double it.";
-    DependantOfChild = "dependant-of-child", "It belongs to an object that its controller makes anew under another uid, and would be an orphan.";
-    MirrorPod = "mirror-pod", "The kubelet mirrors a static Pod of its own machine.";
+    ChildOfController = "child-of-controller", "A built-in controller creates this object from its owner; restoring it would duplicate it.";
+    DependantOfChild = "dependant-of-child", "A controller recreates its owner under another uid, so it would be an orphan.";
+    MirrorPod = "mirror-pod", "The kubelet mirrors a static Pod of its own node.";
     FinishedPod = "finished-pod", "The Pod has finished and would run again.";
-    FinishedJobExpires = "finished-job-expires", "The Job has finished and has a time to live, after which its controller removes it.";
-    ReleasedVolume = "released-volume", "The volume's claim is gone, and its reclaim policy would delete what it holds.";
+    FinishedJobExpires = "finished-job-expires", "The Job has finished, and its controller deletes it after ttlSecondsAfterFinished.";
+    ReleasedVolume = "released-volume", "The volume's claim is deleted, and the reclaim policy would delete the data.";
     Terminating = "terminating", "The object was being deleted when it was captured.";
     TerminatingNamespace = "terminating-namespace", "Its namespace was being deleted when it was captured.";
     ReadOnlyType = "read-only-type", "Objects of this type cannot be created through the API.";
-    NestedTooDeep = "nested-too-deep", "It is nested deeper than 127 levels, which a plan cannot take; `lifeboat cat` gives it out as it was captured.";
+    NestedTooDeep = "nested-too-deep", "The object is nested deeper than 127 levels, which a plan does not support; `lifeboat cat` prints it as captured.";
     TypeNotServed = "type-not-served", "The target does not serve this type, and no CustomResourceDefinition of the plan defines it.";
-    VersionNotServed = "version-not-served", "The target serves no version of this type into which the captured object goes without loss.";
-    NamespaceMerged = "namespace-merged", "Several namespaces become one; the Namespace object of another one is used.";
-    DefaultAccountMerged = "default-account-merged", "Several namespaces become one; the default ServiceAccount of another one is used.";
+    VersionNotServed = "version-not-served", "The target serves no version of this type that the captured object converts to without loss.";
+    NamespaceMerged = "namespace-merged", "Several namespaces are mapped to one name; the Namespace object of another one is used.";
+    DefaultAccountMerged = "default-account-merged", "Several namespaces are mapped to one name; the default ServiceAccount of another one is used.";
 
     // What is changed in the object itself.
-    MapNamespace = "map-namespace", "The options give the namespace another name.";
-    Patch = "patch", "A patch of the options changes it.";
+    MapNamespace = "map-namespace", "The options rename the namespace.";
+    Patch = "patch", "A patch of the options changes the field.";
     NamespaceNameLabel = "namespace-name-label", "The API server sets this label to the name of the namespace.";
-    OwnerRestored = "owner-restored", "The owner gets a new uid in the target, and the reference follows it.";
-    OwnerNotRestored = "owner-not-restored", "The owner is not restored; with a dangling reference the object would be deleted as garbage.";
-    OwnerElsewhere = "owner-elsewhere", "The owner is in another namespace or of another kind than the reference says; the object would be deleted as garbage.";
-    OwnerCycle = "owner-cycle", "The owners form a circle, which no order of creation can build.";
+    OwnerRestored = "owner-restored", "The owner has a new uid in the target, and the reference is updated.";
+    OwnerNotRestored = "owner-not-restored", "The owner is not restored; garbage collection would delete an object with a dangling reference.";
+    OwnerElsewhere = "owner-elsewhere", "The reference does not match the owner's namespace or kind; garbage collection would delete the object.";
+    OwnerCycle = "owner-cycle", "The owner references form a cycle, so the objects cannot be created in order.";
     OwnerOfClaim = "owner-of-claim", "The StatefulSet's controller adds itself to the claims that it owns.";
-    VolumeBinding = "volume-binding", "The volume is reserved for its claim by name; the controller binds the claim of the target, which has another uid.";
-    ClaimBinding = "claim-binding", "The controller binds the claim again to the volume it names; marked as bound already, it would count as lost.";
-    SelectedNode = "selected-node", "The node that was selected for the volume belongs to the old cluster.";
+    VolumeBinding = "volume-binding", "The volume stays reserved for its claim by name; the controller binds the claim of the target, which has another uid.";
+    ClaimBinding = "claim-binding", "The controller binds the claim again to the volume it names; with this annotation it would mark the claim as Lost.";
+    SelectedNode = "selected-node", "The node selected for the volume belongs to the source cluster.";
     ClusterIpKept = "cluster-ip-kept", "The address is free in the target's range.";
-    ClusterIpReleased = "cluster-ip-released", "The target cannot give this address; it allocates another.";
-    ClusterIpMoved = "cluster-ip-moved", "Nodes know the DNS Service by its place in the range, so it keeps its place in the target's range.";
-    IpFamilyReleased = "ip-family-released", "The target does not offer every IP family of the Service.";
-    NodePortReleased = "node-port-released", "The port is outside the target's range or taken; the target allocates another.";
-    TokenData = "token-data", "The target signs its own token for the account; the old one is worthless there.";
-    AccountSecret = "account-secret", "The Secret is not restored, so the account no longer names it.";
+    ClusterIpReleased = "cluster-ip-released", "The target cannot allocate this address; it allocates another one.";
+    ClusterIpMoved = "cluster-ip-moved", "The kubelet finds the DNS Service by its offset in the Service range, so it keeps that offset in the target's range.";
+    IpFamilyReleased = "ip-family-released", "The target does not support every IP family of the Service.";
+    NodePortReleased = "node-port-released", "The port is outside the target's range or in use; the target allocates another one.";
+    TokenData = "token-data", "The target issues its own token for the ServiceAccount; the captured one is not valid there.";
+    AccountSecret = "account-secret", "The Secret is not restored, so the reference of the ServiceAccount is removed.";
     JobSelector = "job-selector", "The Job's controller generates selector and labels from the new uid.";
-    JobFinished = "job-finished", "The Job has finished: it is created suspended and gets its captured status, so that nothing runs again.";
-    PodNode = "pod-node", "The scheduler of the target picks a node.";
-    PodPriority = "pod-priority", "Admission computes the priority from the class.";
-    PodToken = "pod-token", "Admission injects the volume with the account's token.";
+    JobFinished = "job-finished", "The Job has finished: it is created suspended with its captured status, so that it does not run again.";
+    PodNode = "pod-node", "The scheduler of the target selects a node.";
+    PodPriority = "pod-priority", "Admission sets the priority from the PriorityClass.";
+    PodToken = "pod-token", "Admission injects the volume with the ServiceAccount token.";
     PodEphemeralContainers = "pod-ephemeral-containers", "Ephemeral containers cannot be part of a new Pod.";
-    OtherVersion = "other-version", "The target does not serve the captured version; the object goes there in another version that both know.";
+    OtherVersion = "other-version", "The target does not serve the captured version; the object is written in another version that both clusters serve.";
 
     // What happens with what exists.
     ExistingKept = "existing-kept", "The object exists in the target and the options say to keep it.";
     ExistingUpdated = "existing-updated", "The object exists in the target and the options say to update it.";
-    ExistingRecreated = "existing-recreated", "The object exists in the target and the options say to make it anew.";
-    ExistingNotRecreated = "existing-not-recreated", "Deleting it would take with it what it holds or defines, so it is updated although the options say to make it anew.";
-    MadeByTarget = "made-by-target", "The target's own controllers make this object too; it is brought to the planned state.";
-    WithOwner = "with-owner", "The object follows its owner into a later wave.";
+    ExistingRecreated = "existing-recreated", "The object exists in the target and the options say to recreate it.";
+    ExistingNotRecreated = "existing-not-recreated", "Deleting the object would delete what it contains or defines, so it is updated although the options say to recreate it.";
+    MadeByTarget = "made-by-target", "The controllers of the target create this object too; it is updated to the planned state.";
+    WithOwner = "with-owner", "The object is restored in the later wave of its owner.";
 }
 
 impl fmt::Display for RuleId {

@@ -71,8 +71,8 @@ impl Plan {
         let mut parts = vec![format!("{} to create", count(create, "object"))];
         for (action, word) in [
             (Action::Update, "to update"),
-            (Action::Recreate, "to make anew"),
-            (Action::Keep, "kept as they are"),
+            (Action::Recreate, "to recreate"),
+            (Action::Keep, "to keep"),
         ] {
             let number = by(&[action]);
             if number > 0 {
@@ -138,7 +138,7 @@ impl Plan {
             return;
         }
         line!(out);
-        line!(out, "what changes on the way");
+        line!(out, "changes");
         for (rule, used) in quiet {
             line!(
                 out,
@@ -176,7 +176,7 @@ impl Plan {
             return;
         }
         line!(out);
-        line!(out, "what is not restored");
+        line!(out, "not restored");
         for (rule, entries) in by_rule {
             line!(out, "  {rule} ({})", count(entries.len(), "object"));
             line!(out, "    {}", rule.reason());
@@ -192,7 +192,7 @@ impl Plan {
         let findings = self.lint();
         if !findings.is_empty() {
             line!(out);
-            line!(out, "what to look at before");
+            line!(out, "findings");
         }
         for finding in findings {
             let word = match finding.severity {
@@ -206,7 +206,7 @@ impl Plan {
                 finding.check,
                 finding.message
             );
-            line!(out, "    to mend it: {}", finding.guidance);
+            line!(out, "    fix: {}", finding.guidance);
         }
         if !self.notes.is_empty() {
             line!(out);
@@ -237,7 +237,7 @@ fn action_word(action: Action) -> &'static str {
         Action::CreateOrUpdate => "create or update",
         Action::Keep => "keep",
         Action::Update => "update",
-        Action::Recreate => "make anew",
+        Action::Recreate => "recreate",
     }
 }
 
@@ -245,8 +245,8 @@ fn action_word(action: Action) -> &'static str {
 pub(crate) fn shown(from: Option<&str>, to: Option<&str>, path: &str) -> String {
     match (from, to) {
         (Some(from), Some(to)) => format!("{path}: {from} → {to}"),
-        (Some(from), None) => format!("{path}: {from} → nothing"),
-        (None, Some(to)) => format!("{path}: nothing → {to}"),
+        (Some(from), None) => format!("{path}: {from} → (none)"),
+        (None, Some(to)) => format!("{path}: (none) → {to}"),
         (None, None) => path.to_owned(),
     }
 }

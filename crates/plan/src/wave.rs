@@ -70,7 +70,7 @@ impl Wave {
             Self::Services => "services",
             Self::CustomResources => "custom resources",
             Self::Workloads => "workloads",
-            Self::Dependants => "what depends on services and workloads",
+            Self::Dependants => "dependents of services and workloads",
             Self::Quotas => "quotas",
             Self::AggregatedApis => "aggregated APIs",
             Self::Admission => "admission",

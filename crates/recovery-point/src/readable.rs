@@ -153,7 +153,7 @@ impl ReadablePoint {
         let indexed = index.frame(number).ok_or_else(|| PointError::Contents {
             point: self.point.point().clone(),
             name: "the index".to_owned(),
-            what: format!("there is no frame {number}"),
+            what: format!("frame {number} does not exist"),
         })?;
         let plaintext = self.read_frame(&indexed.frame).await?;
         ObjectBatch::check(number, indexed, plaintext)
@@ -219,7 +219,7 @@ impl ReadablePoint {
             return Err(PointError::Contents {
                 point: self.point.pack_owner(pack).clone(),
                 name: pack.name.to_string(),
-                what: format!("it has {frames} frames; the manifest says {}", pack.frames),
+                what: format!("it has {frames} frames; the manifest lists {}", pack.frames),
             });
         }
         Ok(())
@@ -233,7 +233,7 @@ impl ReadablePoint {
             .ok_or_else(|| {
                 self.contents_error(
                     frame,
-                    "the index names a pack that the manifest does not".to_owned(),
+                    "the index refers to a pack that is not in the manifest".to_owned(),
                 )
             })
     }

@@ -26,7 +26,7 @@ pub enum SealError {
         what: String,
     },
     /// A file that the manifest would name is not in the store.
-    #[error("seal the recovery point {point}: its file {name} is not in the store as it was written")]
+    #[error("seal the recovery point {point}: its file {name} differs from what was written")]
     FileMissing {
         /// The point.
         point: RecoveryPointId,
@@ -72,7 +72,7 @@ pub enum ReadBackError {
     #[error(transparent)]
     Place(#[from] VerifyError),
     /// It says something else.
-    #[error("the store gives back another manifest than was written")]
+    #[error("the manifest read back differs from the one written")]
     Differs,
 }
 
@@ -108,9 +108,9 @@ impl SealError {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let guidance = match self {
-            Self::Structure { .. } => "report this as a bug; no recovery point was made".to_owned(),
+            Self::Structure { .. } => "report this as a bug; no recovery point was created".to_owned(),
             Self::FileMissing { .. } => {
-                "find out what removes files from the store, then run the backup again".to_owned()
+                "check what deletes files from the store, then run the backup again".to_owned()
             }
             Self::Sign { source, .. } => source.guidance(),
             Self::Store { source, .. } => source.guidance().to_owned(),

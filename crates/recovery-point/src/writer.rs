@@ -59,10 +59,10 @@ pub enum WriteError {
     #[error("write the index of the cluster")]
     Index(#[source] IndexError),
     /// The compression library has no memory.
-    #[error("begin to compress the index of the cluster")]
+    #[error("start compressing the index of the cluster")]
     Compress(#[source] CompressionError),
     /// An earlier call failed or was given up half way, so that the packs are not whole.
-    #[error("go on writing packs after an earlier failure")]
+    #[error("continue writing packs after an earlier failure")]
     Broken,
 }
 
@@ -98,8 +98,8 @@ impl WriteError {
     pub fn problem(&self) -> Problem {
         let guidance = match self {
             Self::Store { source, .. } => source.guidance(),
-            Self::Wrap(_) => "check the public half of the recovery key",
-            _ => "run the backup again; if it fails again, report it",
+            Self::Wrap(_) => "check the public key of the recovery key",
+            _ => "run the backup again; if it fails again, report a bug",
         };
         let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
         match std::error::Error::source(self) {

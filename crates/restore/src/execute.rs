@@ -86,13 +86,13 @@ impl RestoreProgress for Unwatched {}
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The API server cannot be reached or does not know us (any more).
-    #[error("go on with the restore")]
+    #[error("continue the restore")]
     Api(#[from] ApiError),
     /// The recovery point cannot be read.
-    #[error("go on with the restore")]
+    #[error("continue the restore")]
     Source(#[from] SourceError),
     /// Another process has taken the target.
-    #[error("go on with the restore: another process has taken the target")]
+    #[error("continue the restore: another process holds the Lease of the target")]
     LeaseLost,
 }
 
@@ -110,7 +110,7 @@ impl RestoreError {
     /// The error as it is shown to a user.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let again = "run the same command again: it continues where this run ended";
+        let again = "run the same command again; it continues where this run stopped";
         match self {
             Self::Api(error) => {
                 let mut problem = error.problem();
@@ -120,12 +120,12 @@ impl RestoreError {
             Self::Source(error) => Problem::new(
                 Code::PackCorrupt,
                 format!("failed to {error}"),
-                format!("check the point with `lifeboat verify`; if it is whole, {again}"),
+                format!("check the point with `lifeboat verify`; if it is intact, {again}"),
             ),
             Self::LeaseLost => Problem::new(
                 Code::TargetBusy,
                 format!("failed to {self}"),
-                "let the other restore end; then run the same command again",
+                "wait until the other restore ends, then run the same command again",
             ),
         }
     }

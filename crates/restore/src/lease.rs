@@ -47,7 +47,7 @@ const RACES: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// A living process restores into the target.
-    #[error("take the target: {holder} restores into it since {since}")]
+    #[error("acquire the target: {holder} is restoring into it since {since}")]
     Busy {
         /// The holder as the Lease names it.
         holder: String,
@@ -55,16 +55,16 @@ pub enum LeaseError {
         since: String,
     },
     /// The Lease was lost to somebody else while we worked.
-    #[error("keep the target: the lease is now held by {holder:?}")]
+    #[error("renew the Lease of the target: it is now held by {holder:?}")]
     Lost {
         /// The holder as the Lease names it; empty where the Lease is gone.
         holder: String,
     },
     /// The API server refused.
-    #[error("take the target by its lease {LEASE_NAMESPACE}/{LEASE_NAME}")]
+    #[error("acquire the Lease {LEASE_NAMESPACE}/{LEASE_NAME} of the target")]
     Api(#[from] ApiError),
     /// The Lease is not one that we made.
-    #[error("read the lease {LEASE_NAMESPACE}/{LEASE_NAME}: {why}")]
+    #[error("read the Lease {LEASE_NAMESPACE}/{LEASE_NAME}: {why}")]
     Malformed {
         /// What is wrong with it.
         why: &'static str,
@@ -90,7 +90,7 @@ impl LeaseError {
                 Code::TargetBusy,
                 format!("failed to {self}"),
                 format!(
-                    "wait for the other restore to end, or end it; if you are sure that it is dead, run `kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`"
+                    "wait until the other restore ends, or stop it; if it no longer runs, run `kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`"
                 ),
             ),
             Self::Api(error) => error.problem(),
@@ -98,7 +98,7 @@ impl LeaseError {
                 Code::TargetBusy,
                 format!("failed to {self}"),
                 format!(
-                    "look at it with `kubectl -n {LEASE_NAMESPACE} get lease {LEASE_NAME} -o yaml` and delete it if no restore runs"
+                    "inspect it with `kubectl -n {LEASE_NAMESPACE} get lease {LEASE_NAME} -o yaml` and delete it if no restore is running"
                 ),
             ),
         }
@@ -154,7 +154,7 @@ impl Lease {
                 },
             };
             let record = RunRecord::read(&lease, resumed).ok_or(LeaseError::Malformed {
-                why: "its creationTimestamp is not in whole seconds of UTC",
+                why: "its creationTimestamp is not a UTC time in whole seconds",
             })?;
             let held = Arc::new(Held {
                 api: api.clone(),
@@ -173,7 +173,7 @@ impl Lease {
             });
         }
         Err(LeaseError::Busy {
-            holder: "somebody who takes and gives it back again and again".to_owned(),
+            holder: "a client that acquires and releases it repeatedly".to_owned(),
             since: "now".to_owned(),
         })
     }
@@ -256,7 +256,7 @@ async fn keep(held: Arc<Held>) {
     while !held.lost.load(Ordering::SeqCst) {
         wait(RENEW_EVERY).await;
         if let Err(error) = held.write().await {
-            tracing::warn!(%error, "the lease of the target was not renewed");
+            tracing::warn!(%error, "the Lease of the target was not renewed");
         }
     }
 }

@@ -95,14 +95,14 @@ pub enum FailedStep {
 impl fmt::Display for FailedStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Prepare => "its body could not be made",
+            Self::Prepare => "its content could not be built",
             Self::Create => "it could not be created",
-            Self::Update => "it could not be changed to the planned state",
-            Self::Delete => "it could not be deleted to be made anew",
+            Self::Update => "it could not be updated to the planned state",
+            Self::Delete => "it could not be deleted to be recreated",
             Self::Establish => "it was created, but its type is not served",
             Self::Status => "it was created, but its status could not be written",
-            Self::Finish => "it was created suspended, but could not be marked as finished",
-            Self::Ownership => "it was created, but the owners of its fields could not be written",
+            Self::Finish => "it was created suspended, but its finished status could not be written",
+            Self::Ownership => "it was created, but its field ownership could not be written",
         })
     }
 }
@@ -142,7 +142,7 @@ pub(super) fn answer(object: &ObjectRef, error: &ApiError) -> String {
     };
     match object.r#type.as_str() {
         "secrets" => format!(
-            "{} {} (the answer may quote the Secret and is not shown)",
+            "{} {} (the response may contain the Secret and is not shown)",
             refusal.status, refusal.reason
         ),
         _ => format!("{} {}: {message}", refusal.status, refusal.reason),

@@ -38,11 +38,8 @@ pub async fn preflight(
             Some(refusal) if refusal.status == 403 => Ok(Vec::new()),
             Some(refusal) => Ok(vec![Problem::new(
                 Code::ClusterUnreachable,
-                format!(
-                    "the API server of the target says that it is not ready: {}",
-                    refusal.status
-                ),
-                "see which part is not ready with `kubectl get --raw '/readyz?verbose'`",
+                format!("the API server of the target is not ready: {}", refusal.status),
+                "list the failing checks with `kubectl get --raw '/readyz?verbose'`",
             )]),
             None => Err(error.into()),
         };
@@ -135,10 +132,10 @@ fn denial(group: &str, resource: &str, subresource: &str, verb: &str, missing: &
     Problem::new(
         Code::Forbidden,
         format!(
-            "the plan needs the permission to {verb} {what} in {}",
+            "the plan requires permission to {verb} {what} in {}",
             some_of(missing)
         ),
-        format!("grant it, and check with `kubectl auth can-i {verb} {what} --all-namespaces`"),
+        format!("grant the permission; `kubectl auth can-i {verb} {what} --all-namespaces` must answer yes"),
     )
 }
 
@@ -246,10 +243,10 @@ fn refused(object: &PlannedObject, why: &str) -> Problem {
     Problem::new(
         Code::TypeNotServed,
         format!(
-            "{} does not go into the target as {}: {why}",
+            "the target does not accept {} as {}: {why}",
             object.source,
             object.resource.api_version()
         ),
-        "leave it out with `--exclude-type` or `--name`, change it by a patch, or upgrade the target",
+        "exclude it with `--exclude-type` or `--name`, patch it, or upgrade the target",
     )
 }

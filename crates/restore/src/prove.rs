@@ -1,4 +1,4 @@
-//! Reads the target back after a restore and says whether the plan came true.
+//! Reads the target back after a restore and says whether the cluster matches the plan.
 //!
 //! The proof trusts nothing that the restore said: every type of the plan is listed again, every planned
 //! object is compared with its planned body, and what nobody planned is named.
@@ -250,7 +250,7 @@ impl Proving<'_> {
         if self.outcome.results.get(at) == Some(&ObjectResult::KeptUnplanned) {
             report.fail(
                 at,
-                "somebody else made it after the plan was made, and it was kept",
+                "another client created it after the plan was made, and it was kept",
             );
         }
         // An owner that failed has no uid; the object that needs it failed too and is reported so.

@@ -222,8 +222,8 @@ pub(crate) fn combine(problems: &[Problem]) -> Problem {
     let Some((first, others)) = problems.split_first() else {
         return Problem::new(
             Code::Bug,
-            "a plan was refused without a reason",
-            "report this as a bug; nothing was written",
+            "a plan was rejected without a reason",
+            "report this as a bug; no object was written",
         );
     };
     let mut first = first.clone();

@@ -102,7 +102,7 @@ impl<F: FrameSource> ObjectSource for CachedFrames<F> {
             .await?;
         let missing = || SourceError {
             what: format!("object {position} of frame {frame}"),
-            cause: format!("the frame holds {} objects", read.objects.len()),
+            cause: format!("the frame contains {} objects", read.objects.len()),
             kind: ErrorKind::Corrupt,
         };
         let at = usize::try_from(position).map_err(|_| missing())?;
@@ -131,7 +131,7 @@ impl FrameSource for PointFrames<'_> {
         let what = || format!("frame {frame}");
         let indexed = self.index.frame(frame).ok_or_else(|| SourceError {
             what: what(),
-            cause: "the index names no such frame".to_owned(),
+            cause: "the index has no such frame".to_owned(),
             kind: ErrorKind::Corrupt,
         })?;
         // The frame is authenticated here; that each object is the one that was planned is checked by

@@ -29,7 +29,7 @@ const TYPES_AT_A_TIME: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
     /// The objects of a type could not be read.
-    #[error("read what exists at {path}")]
+    #[error("list the existing objects at {path}")]
     List {
         /// The path of the list.
         path: String,

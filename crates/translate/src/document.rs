@@ -81,7 +81,7 @@ impl PatchDocument {
                 let place = error.location().map_or_else(String::new, |at| {
                     format!(" (line {}, column {})", at.line(), at.column())
                 });
-                DocumentError::Unreadable(format!("this is neither YAML nor JSON{place}"))
+                DocumentError::Unreadable(format!("neither YAML nor JSON{place}"))
             })?,
         };
         let field = |name: &str| {
@@ -150,7 +150,7 @@ mod tests {
             ),
             (
                 "apiVersion: lifeboat.dev/v1\nkind: Patches\npatches: [{when: {names: [a]}}]",
-                "neither `jsonPatch`",
+                "needs `jsonPatch` or `merge`",
             ),
         ] {
             let message = PatchDocument::parse(text).unwrap_err().to_string();

@@ -193,9 +193,11 @@ impl PatchRule {
             json_patch::patch(object, &operations).map_err(|error| PatchFailure {
                 pointer: error.path.to_string(),
                 reason: match error.kind {
-                    json_patch::PatchErrorKind::TestFailed => "the value is not the one that `test` expects",
-                    json_patch::PatchErrorKind::InvalidFromPointer => "there is nothing at `from`",
-                    _ => "there is nothing at the path",
+                    json_patch::PatchErrorKind::TestFailed => {
+                        "the value differs from the one that `test` expects"
+                    }
+                    json_patch::PatchErrorKind::InvalidFromPointer => "the path in `from` does not exist",
+                    _ => "the path does not exist",
                 }
                 .to_owned(),
             })?;
@@ -219,13 +221,13 @@ impl PatchRule {
             reason: reason.to_owned(),
         };
         if self.json_patch.is_empty() && self.merge.is_none() {
-            faults.push(fault("", "the patch has neither `jsonPatch` nor `merge`"));
+            faults.push(fault("", "the patch needs `jsonPatch` or `merge`"));
         }
         if self.merge.as_ref().is_some_and(|merge| !merge.is_object()) {
             faults.push(fault("", "`merge` must be a map"));
         }
         for pointer in self.when.equals.keys().filter(|p| !pointer::is_pointer(p)) {
-            faults.push(fault(pointer, "this is not a JSON pointer (`/metadata/name`)"));
+            faults.push(fault(pointer, "not a JSON pointer such as `/metadata/name`"));
         }
         faults
     }
@@ -242,7 +244,7 @@ impl PatchOperation {
             reason: reason.to_owned(),
         };
         let pointer = |text: &str| {
-            PointerBuf::parse(text).map_err(|_| fail("this is not a JSON pointer (`/metadata/name`)"))
+            PointerBuf::parse(text).map_err(|_| fail("not a JSON pointer such as `/metadata/name`"))
         };
         let path = pointer(&self.path)?;
         let value = || {

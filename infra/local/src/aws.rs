@@ -67,19 +67,19 @@ impl Default for LocalAwsOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum LocalAwsError {
     /// The programs of the control planes are missing and could not be built.
-    #[error("the programs of the control planes are not there")]
+    #[error("the control plane binaries are missing")]
     Programs(#[from] ProgramsError),
     /// fakecloud is missing and could not be built.
-    #[error("the program of the local AWS is not there")]
+    #[error("the fakecloud binary is missing")]
     AwsPrograms(#[from] AwsProgramsError),
     /// A file, a port or a thread could not be had.
-    #[error("the local AWS could not be set up")]
+    #[error("failed to set up the local AWS")]
     System(#[source] std::io::Error),
     /// fakecloud does not answer.
     #[error(transparent)]
     Fakecloud(#[from] FakecloudError),
     /// The gateway could not ask fakecloud.
-    #[error("fakecloud could not be asked")]
+    #[error("failed to send a request to fakecloud")]
     Upstream(#[from] UpstreamError),
 }
 

@@ -17,13 +17,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// There is no such file or folder.
-    #[error("there is no file or folder {path}")]
+    #[error("{path} does not exist")]
     Missing {
         /// What was named.
         path: PathBuf,
     },
-    /// kubectl could not be run.
-    #[error("the manifests could not be applied")]
+    /// kubectl cannot be run.
+    #[error("failed to apply the manifests")]
     Kubectl(#[from] KubectlError),
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for BundleOutcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} applied in {} passes, {} refused",
+            "{} applied in {} passes, {} rejected",
             self.applied.len(),
             self.passes,
             self.refused.len()
@@ -60,7 +60,7 @@ impl fmt::Display for BundleOutcome {
 /// served before their objects, and files of other people come in any order.
 ///
 /// # Errors
-/// If there is nothing at the path or kubectl cannot be run. What the API server
+/// If the path does not exist or kubectl cannot be run. What the API server
 /// refuses is part of the outcome.
 pub fn install_bundle(cluster: &Cluster, path: &Path) -> Result<BundleOutcome, BundleError> {
     let kustomized = path.join("kustomization.yaml").is_file();

@@ -72,10 +72,10 @@ impl ClusterOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The programs are missing and could not be built.
-    #[error("the programs of the control plane are not there")]
+    #[error("the control plane binaries are missing")]
     Programs(#[from] ProgramsError),
     /// A file of the cluster could not be written.
-    #[error("the folder of cluster {cluster} could not be prepared")]
+    #[error("failed to prepare the folder of cluster {cluster}")]
     Folder {
         /// The cluster.
         cluster: String,
@@ -84,7 +84,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// A certificate could not be made.
-    #[error("the certificates of cluster {cluster} could not be made")]
+    #[error("failed to create the certificates of cluster {cluster}")]
     Certificates {
         /// The cluster.
         cluster: String,
@@ -93,7 +93,7 @@ pub enum StartError {
         source: rcgen::Error,
     },
     /// A pool that was named in the environment did not give a cluster.
-    #[error("the pool did not give cluster {cluster}")]
+    #[error("failed to get cluster {cluster} from the pool")]
     Pool {
         /// The cluster.
         cluster: String,
@@ -108,7 +108,7 @@ pub enum StartError {
         range: String,
     },
     /// A program could not be started at all.
-    #[error("{program} of cluster {cluster} could not be started")]
+    #[error("failed to start {program} of cluster {cluster}")]
     Spawn {
         /// The cluster.
         cluster: String,
@@ -119,7 +119,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// A server ended while it should have become ready.
-    #[error("{program} of cluster {cluster} ended while it started; the end of its log:\n{log}")]
+    #[error("{program} of cluster {cluster} exited during startup; the end of its log:\n{log}")]
     Ended {
         /// The cluster.
         cluster: String,
@@ -150,7 +150,7 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 pub enum KubectlError {
     /// It could not be run.
-    #[error("kubectl could not be run")]
+    #[error("failed to run kubectl")]
     Run(#[source] std::io::Error),
     /// It ended with an error.
     #[error("kubectl {arguments} failed: {message}")]

@@ -58,7 +58,7 @@ impl Client {
         self.send("GET", path, accept, &[])
     }
 
-    /// Creates an object in a collection; one that is there already is fine.
+    /// Creates an object in a collection; one that already exists is not an error.
     pub(crate) fn create(&self, collection: &str, object: &Value) -> Result<(), std::io::Error> {
         let answer = self.send(
             "POST",

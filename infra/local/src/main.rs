@@ -89,7 +89,7 @@ fn main() -> Result<()> {
             for cluster in &clusters {
                 println!("{} {}", cluster.name(), cluster.kubeconfig().display());
             }
-            let first = clusters.first().context("no cluster was asked for")?;
+            let first = clusters.first().context("no cluster requested")?;
             // The sample's webhooks answer as long as this value lives.
             let _sample = if sample {
                 Some(Sample::install(first)?)
@@ -126,7 +126,7 @@ fn main() -> Result<()> {
             wait_for_end()?;
         }
         Action::Pool { command } => {
-            let (program, arguments) = command.split_first().context("no command was given")?;
+            let (program, arguments) = command.split_first().context("no command given")?;
             let status = with_pool(Command::new(program).args(arguments))
                 .with_context(|| format!("run {}", program.display()))?;
             std::process::exit(status.code().unwrap_or(1));
@@ -150,7 +150,7 @@ fn wait_for_end() -> Result<()> {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => bail!("standard input broke: {error}"),
+            Err(error) => bail!("failed to read standard input: {error}"),
         }
     }
 }

@@ -12,16 +12,16 @@ const PROGRAM: &str = "lifeboat-control-plane";
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramsError {
     /// The override names something that is not a file.
-    #[error("{OVERRIDE} names {path}, which is not a file")]
+    #[error("{OVERRIDE} is set to {path}, which is not a file")]
     Override {
         /// What the variable names.
         path: PathBuf,
     },
     /// The build script could not be started.
-    #[error("the build script {SCRIPT} could not be run")]
+    #[error("failed to run the build script {SCRIPT}")]
     Script(#[source] std::io::Error),
     /// The build failed; its own output says why.
-    #[error("the control plane could not be built (see the output of {SCRIPT} above)")]
+    #[error("failed to build the control plane (see the output of {SCRIPT} above)")]
     Build,
 }
 

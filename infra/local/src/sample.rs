@@ -24,13 +24,13 @@ const SERVICE_RANGE: &str = "10.96.0.0/16";
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
     /// A manifest was refused.
-    #[error("a part of the sample application was refused")]
+    #[error("the API server rejected a part of the sample application")]
     Kubectl(#[from] KubectlError),
     /// The webhooks do not answer.
-    #[error("the webhooks of the sample application could not be started")]
+    #[error("failed to start the webhooks of the sample application")]
     Webhook(#[from] WebhookError),
     /// The state of the cluster could not be read.
-    #[error("the cluster could not be watched while the sample application settled")]
+    #[error("failed to watch the cluster while the sample application settled")]
     Quiet(#[from] QuietError),
     /// The controllers did not finish.
     #[error("the sample application did not settle: {0}")]
@@ -200,7 +200,7 @@ impl Sample {
                 .kubectl_with_input(&["create", "--dry-run=server", "--output=yaml", "-f", "-"], probe);
             match tried {
                 Err(KubectlError::Failed { message, .. })
-                    if message.contains("shop-gatekeeper") || message.contains("do not enter") =>
+                    if message.contains("shop-gatekeeper") || message.contains("are forbidden") =>
                 {
                     return Ok(());
                 }
@@ -208,7 +208,7 @@ impl Sample {
                 Ok(_) if began.elapsed() > QUIET_DEADLINE => {
                     return Err(SampleError::Kubectl(KubectlError::Failed {
                         arguments: "create --dry-run=server".into(),
-                        message: "the webhooks do not take effect".into(),
+                        message: "the webhooks have no effect".into(),
                     }));
                 }
                 Ok(_) => std::thread::sleep(Duration::from_millis(100)),

@@ -30,7 +30,7 @@ const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 #[derive(Debug, thiserror::Error)]
 pub enum QuietError {
     /// The API server did not answer for longer than the deadline.
-    #[error("the API server did not answer")]
+    #[error("the API server did not respond")]
     Request(#[from] std::io::Error),
 }
 
@@ -49,9 +49,9 @@ impl fmt::Display for Quiet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.waited.as_secs_f64();
         if self.reached {
-            write!(formatter, "quiet after {seconds:.1} s")?;
+            write!(formatter, "settled after {seconds:.1} s")?;
         } else {
-            write!(formatter, "not quiet after {seconds:.1} s")?;
+            write!(formatter, "not settled after {seconds:.1} s")?;
         }
         for note in &self.notes {
             write!(formatter, "; {note}")?;
@@ -124,7 +124,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, 
                 .cloned()
                 .unwrap_or_else(|| "objects still change".into());
             eprintln!(
-                "cluster {}: waiting until it is quiet ({} s): {what}",
+                "cluster {}: waiting until it settles ({} s): {what}",
                 cluster.name(),
                 waited.as_secs()
             );
@@ -259,7 +259,7 @@ fn unready(path: &str, object: &Value) -> Option<String> {
         }
         "jobs" => {
             let over = condition("Complete") || condition("Failed") || spec["suspend"] == true;
-            (!over).then(|| "is not over".to_owned())
+            (!over).then(|| "is not complete".to_owned())
         }
         "persistentvolumeclaims" => (status["phase"] != "Bound").then(|| "is not bound".to_owned()),
         "namespaces" => (status["phase"] == "Terminating").then(|| "is being deleted".to_owned()),

@@ -35,13 +35,13 @@ const LARGEST_BODY: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// The certificate could not be made.
-    #[error("the certificate of the webhook could not be made")]
+    #[error("failed to create the certificate of the webhook")]
     Certificate(#[source] rcgen::Error),
     /// TLS could not be set up.
-    #[error("TLS of the webhook could not be set up")]
+    #[error("failed to set up TLS for the webhook")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The port could not be opened.
-    #[error("the port of the webhook could not be opened")]
+    #[error("failed to open the port of the webhook")]
     Listen(#[source] std::io::Error),
 }
 
@@ -210,7 +210,7 @@ fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
                 response["allowed"] = false.into();
                 response["status"] = json!({
                     "code": 403,
-                    "message": format!("objects with the annotation {FORBIDDEN} do not enter this shop"),
+                    "message": format!("objects with the annotation {FORBIDDEN} are forbidden"),
                 });
             }
         }
@@ -221,7 +221,12 @@ fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
                 response["patch"] = STANDARD.encode(patch.to_string()).into();
             }
         }
-        _ => return ("404 Not Found", json!({ "message": "there is no such webhook" })),
+        _ => {
+            return (
+                "404 Not Found",
+                json!({ "message": "the webhook does not exist" }),
+            );
+        }
     }
     let answer = json!({
         "apiVersion": "admission.k8s.io/v1",

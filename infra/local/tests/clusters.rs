@@ -116,7 +116,7 @@ fn admission_decides(cluster: &Cluster) {
     );
     let forbidden = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x, namespace: shop, \
                      annotations: { shop.example.com/forbidden: \"true\" } }\n";
-    assert!(refusal(cluster, forbidden).contains("do not enter this shop"));
+    assert!(refusal(cluster, forbidden).contains("are forbidden"));
     let watched = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: fraud-rules, namespace: shop-payments, \
                    labels: { shop.example.com/fraud-check: required } }\ndata: { limit: \"1\" }\n";
     let dead = cluster

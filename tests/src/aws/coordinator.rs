@@ -37,7 +37,7 @@ pub(super) fn until<T>(within: Duration, mut ask: impl FnMut() -> Result<Option<
         }
         ensure!(
             began.elapsed() < within,
-            "it did not come true in {} seconds",
+            "the condition was not met within {} seconds",
             within.as_secs()
         );
         pause(PAUSE);
@@ -129,7 +129,7 @@ impl CoordinatorCommands {
         if self.still_since.get().elapsed() < QUIET {
             return Ok(());
         }
-        told.say("nothing happened for a while: the functions are invoked by hand");
+        told.say("no progress: invoking the functions directly");
         let tick = json!({"tick": {}});
         self.primary.invoke("lifeboat-shop-primary", &tick)?;
         self.recovery.invoke("lifeboat-shop-recovery", &tick)?;
@@ -138,7 +138,7 @@ impl CoordinatorCommands {
         Ok(())
     }
 
-    /// Waits for so many issues that a command mends.
+    /// Waits for this number of issues that have a command.
     ///
     /// # Errors
     /// If they do not come.
@@ -167,7 +167,7 @@ impl CoordinatorCommands {
             Ok((!issues.iter().any(is_open)).then_some(()))
         })?;
         for issue in issues {
-            told.say(&format!("{} has closed itself", text(&issue["id"])));
+            told.say(&format!("{} closed", text(&issue["id"])));
         }
         Ok(())
     }

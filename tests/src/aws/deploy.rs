@@ -57,7 +57,7 @@ pub(super) fn package(profile: &str) -> Result<Package> {
         .lines()
         .last()
         .and_then(|line| line.split_whitespace().last());
-    let zip = checkout().join(zip.context("nothing was packaged")?);
+    let zip = checkout().join(zip.context("no packages were built")?);
     let folder = zip.parent().context("a zip lies in a folder")?;
     Ok(Package {
         folder: folder.canonicalize()?,

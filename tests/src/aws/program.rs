@@ -81,7 +81,7 @@ impl Program {
             code: output
                 .status
                 .code()
-                .with_context(|| format!("lifeboat {line} was ended by a signal"))?,
+                .with_context(|| format!("lifeboat {line} was terminated by a signal"))?,
             out: text(output.stdout),
             err: text(output.stderr),
         })

@@ -58,13 +58,13 @@ pub struct Sizes {
 /// If a step fails.
 pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
     tell_and(&sizes.profile, |story, told| {
-        told.step("zips", "What the functions weigh");
+        told.step("zips", "Size of the functions");
         zips(report, &sizes.profile)?;
-        told.step("start", "A delegate starts, and a Python function");
+        told.step("start", "Cold start of the delegate and of a Python function");
         start::measure(report, story, &sizes.profile, sizes.repetitions)?;
-        told.step("idle", "An application with nothing to do");
+        told.step("idle", "Requests of an idle application");
         idle::measure(report, story)?;
-        told.step("large", "A backup of a large cluster");
+        told.step("large", "Backup of a large cluster");
         backup(report, story, sizes)
     })
     .map(|_| ())
@@ -105,7 +105,7 @@ fn zips(report: &mut Report, profile: &str) -> Result<()> {
             }
         }
     }
-    ensure!(found >= 2, "no zips are in {}", packages(profile).display());
+    ensure!(found >= 2, "no packages in {}", packages(profile).display());
     Ok(())
 }
 

@@ -69,7 +69,7 @@ impl Report {
         match std::fs::read(path) {
             Ok(bytes) => {
                 let earlier: Self = serde_json::from_slice(&bytes)
-                    .with_context(|| format!("{} is no report; remove it", path.display()))?;
+                    .with_context(|| format!("{} is not a report; delete it", path.display()))?;
                 self.figures.extend(earlier.figures);
                 Ok(())
             }

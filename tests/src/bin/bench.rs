@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
     for part in &arguments.only {
         ensure!(
             PARTS.contains(&part.as_str()),
-            "{part} is none of {}",
+            "{part} is not one of {}",
             PARTS.join(", ")
         );
     }

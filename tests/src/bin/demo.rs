@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match stage.run(move |stage| tell(stage, arguments.keep)) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
-            eprintln!("the demonstration failed: {error:#}");
+            eprintln!("the demo failed: {error:#}");
             ExitCode::from(1)
         }
     }

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     match stage.run(move |_| tell(profile)) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
-            eprintln!("the demonstration failed: {error:#}");
+            eprintln!("the demo failed: {error:#}");
             ExitCode::from(1)
         }
     }

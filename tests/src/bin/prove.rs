@@ -1,4 +1,4 @@
-//! `make prove BUNDLE=file-or-folder`: exit status 0 if everything came true, 1 if not, 2 for a command
+//! `make prove BUNDLE=file-or-folder`: exit status 0 if both clusters match, 1 if not, 2 for a command
 //! line that cannot be understood, 130 if interrupted.
 
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
-            eprintln!("the proof could not be made: {error:#}");
+            eprintln!("failed to compare the clusters: {error:#}");
             ExitCode::from(1)
         }
     }

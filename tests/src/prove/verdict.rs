@@ -34,7 +34,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether everything came true.
+    /// Whether both clusters match.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.failures.is_empty() && self.findings.is_empty()
@@ -88,7 +88,7 @@ impl Verdict {
             }
         }
         if self.passed() {
-            println!("\nPASS: the report is true, and the target lives as the source did");
+            println!("\nPASS: the report is correct, and the target matches the source");
             return;
         }
         println!("\nfindings: {}", self.findings.len() + self.failures.len());

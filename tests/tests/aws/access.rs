@@ -1,4 +1,4 @@
-//! What keeps a delegate out of a cluster is an issue, each command that an issue prints mends it when it is run as it
+//! What keeps a delegate out of a cluster is an issue, each command that an issue prints fixes it when it is run as it
 //! is printed, and the issue closes itself.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ const BY_MAP: &str = "by-map";
 const TARGET: &str = "target";
 
 #[test]
-fn every_printed_command_mends_what_its_issue_is_about() {
+fn printed_commands_resolve_their_issues() {
     let _alone = crate::alone();
     if !crate::has_client() {
         return;
@@ -103,7 +103,7 @@ fn run_other(stage: &Environment, issue: &Issue, what: &str) {
 
 fn nobody_may_see(stage: &Environment, shop: &ApplicationName) {
     let state = stage.pass(0, shop);
-    let unseen = open(&state, Code::ClusterNotVisible);
+    let unseen = open(&state, Code::DescribeClusterDenied);
     assert_eq!(
         clusters(&unseen),
         BTreeSet::from([BY_BOTH, BY_ENTRY, BY_MAP, TARGET].map(str::to_owned))
@@ -115,7 +115,7 @@ fn nobody_may_see(stage: &Environment, shop: &ApplicationName) {
 
 fn nobody_is_known(stage: &Environment, shop: &ApplicationName) {
     let state = stage.pass(6, shop);
-    assert_eq!(open(&state, Code::ClusterNotVisible), Vec::<&Issue>::new());
+    assert_eq!(open(&state, Code::DescribeClusterDenied), Vec::<&Issue>::new());
     let unknown = open(&state, Code::NoAccessEntry);
     assert_eq!(clusters(&unknown).len(), 4, "{unknown:?}");
     assert!(state.points.is_empty());
@@ -138,7 +138,7 @@ fn nobody_is_known(stage: &Environment, shop: &ApplicationName) {
 
     let state = stage.pass(6, shop);
     assert!(state.issues.is_empty(), "{:?}", state.issues);
-    // The backup that failed is tried again by itself, once everything is mended.
+    // The backup that failed is retried automatically once everything is fixed.
     let state = stage.pass(1, shop);
     let (_, entry) = state.points.last_key_value().unwrap();
     assert_eq!(format!("{:?}", entry.completeness), "Complete");
@@ -152,7 +152,7 @@ fn mapped_roles(stage: &Environment) -> String {
     ))
 }
 
-/// Takes everything back, and mends it in the other ways.
+/// Revokes all access, and grants it by the alternative commands.
 fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
     let (shell, role) = (&stage.primary.shell, &stage.primary.role);
     for name in [BY_ENTRY, BY_BOTH] {
@@ -174,7 +174,7 @@ fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
     );
     run_other(stage, of(&unknown, BY_ENTRY), "ClusterRole");
     run(stage, of(&unknown, BY_BOTH));
-    run_other(stage, of(&unknown, BY_MAP), "nothing more");
+    run_other(stage, of(&unknown, BY_MAP), "only read access");
     let mapped = mapped_roles(stage);
     assert!(
         mapped.contains("role/nodes") && mapped.contains(role.as_str()),
@@ -260,10 +260,12 @@ fn what_may_not_be_read_is_named(stage: &Environment, shop: &ApplicationName, cl
         };
         assert_eq!(missing, expected, "{}", cluster["name"]);
     }
-    let narrow = open(&state, Code::AccessTooNarrow);
+    let narrow = open(&state, Code::InsufficientAccess);
     assert_eq!(narrow.len(), 1, "{narrow:?}");
     assert!(
-        narrow[0].message.contains("may not list secrets in by-map"),
+        narrow[0]
+            .message
+            .contains("is not allowed to list secrets in by-map"),
         "{}",
         narrow[0]
     );
@@ -289,9 +291,9 @@ fn what_may_not_be_written_is_named(stage: &Environment, shop: &ApplicationName)
     changed["retention"] = json!({"last": 7});
     stage.put_again(shop, &changed);
     let state = stage.pass(1, shop);
-    let narrow = open(&state, Code::AccessTooNarrow);
+    let narrow = open(&state, Code::InsufficientAccess);
     let issue = of(&narrow, TARGET);
-    assert!(issue.message.contains("may not write "), "{issue}");
+    assert!(issue.message.contains("is not allowed to write "), "{issue}");
     assert_eq!(issue.severity.to_string(), "error");
     run(stage, issue);
     let state = stage.pass(6, shop);

@@ -102,7 +102,7 @@ impl<'a> TestAccounts<'a> {
             let answer = self.recovery.invoke(COORDINATOR, request)?;
             let refused = text(&answer["refused"][0]["message"]);
             tries += 1;
-            if tries == TRIES || !refused.contains("others change its state") {
+            if tries == TRIES || !refused.contains("its state changed during every attempt") {
                 ensure!(answer["refused"].is_null(), "{request} was refused: {answer}");
                 return Ok(answer);
             }
@@ -132,7 +132,7 @@ impl<'a> TestAccounts<'a> {
             if began.elapsed() >= WITHIN {
                 let points = self.ask(&json!({"points": {"application": "shop"}}))?;
                 let (seconds, status) = (WITHIN.as_secs(), self.status("shop")?);
-                bail!("{what}: it did not come true in {seconds} seconds; {status} {points}");
+                bail!("{what}: not met within {seconds} seconds; {status} {points}");
             }
             pause(PAUSE);
         }

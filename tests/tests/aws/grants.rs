@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// Names of operations that the local AWS writes into policies beside the actions of AWS that they belong to.
-const MENDED: &[&str] = &[
+const CORRECTED: &[&str] = &[
     "s3:ListObjects",
     "s3:ListObjectsV2",
     "s3:HeadBucket",
@@ -108,7 +108,7 @@ impl Grant {
                 continue;
             }
             for action in texts(&statement["Action"]) {
-                if MENDED.contains(&action.as_str()) {
+                if CORRECTED.contains(&action.as_str()) {
                     continue;
                 }
                 for resource in texts(&statement["Resource"]) {

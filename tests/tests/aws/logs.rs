@@ -114,7 +114,7 @@ pub(crate) fn are_structured(logs: &[FunctionLog]) -> Result<()> {
         lines.are_well_formed()?;
     }
     coordinator.tell("done", &["application", "action", "job"])?;
-    coordinator.tell("an issue has changed", &["application", "issue", "code"])?;
+    coordinator.tell("an issue changed", &["application", "issue", "code"])?;
     coordinator.measure("OverdueApplications")?;
     coordinator.measure("RecoveryPointAge")?;
     coordinator.measure("CoordinatorS3ReadRequests")?;

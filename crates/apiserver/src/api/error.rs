@@ -1,4 +1,4 @@
-//! Why a request has no answer, told apart by type and status.
+//! Why a request failed, by type and status.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub enum ApiError {
         #[source]
         cause: rustls::Error,
     },
-    /// The connection ended in the middle. Whether a write took effect is not known.
-    #[error("receive the whole answer to {path}")]
+    /// The connection was closed during the response. Whether a write took effect is unknown.
+    #[error("receive the complete response to {path}")]
     Interrupted {
         /// The path of the request.
         path: String,
@@ -43,9 +43,9 @@ pub enum ApiError {
     /// The server answered with a status other than 2xx.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// Somebody between us and the server compresses, which we did not ask for.
+    /// A proxy compresses the response, which was not requested.
     #[error(
-        "read {path}: something between here and the API server answers with content-encoding {encoding}"
+        "read {path}: the response has the unexpected content-encoding {encoding}; a proxy may have added it"
     )]
     Encoded {
         /// The path of the request.
@@ -54,15 +54,15 @@ pub enum ApiError {
         encoding: String,
     },
     /// The answer is not what a Kubernetes API server says.
-    #[error("read {path} as an answer of a Kubernetes API server: {why}")]
+    #[error("read {path} as a response of a Kubernetes API server: {why}")]
     NotKubernetes {
         /// The path of the request.
         path: String,
-        /// What the answer looks like; never its content.
+        /// The form of the response; never its content.
         why: String,
     },
     /// The answer is larger than anything that is read into memory.
-    #[error("read {path}: the answer is larger than {cap} bytes")]
+    #[error("read {path}: the response is larger than {cap} bytes")]
     TooLarge {
         /// The path of the request.
         path: String,
@@ -100,7 +100,7 @@ pub struct Refusal {
     pub reason: String,
     /// The message of the `Status` object; empty without one.
     pub message: String,
-    /// Whether the body was a `Status` object. What stands in front of an API server sends others.
+    /// Whether the body was a `Status` object. A proxy or load balancer sends other bodies.
     pub is_status: bool,
     /// How long the server asks to wait.
     pub retry_after: Option<Duration>,
@@ -305,8 +305,8 @@ impl ApiError {
             Code::Forbidden => {
                 "grant the missing permission, and check with `kubectl auth can-i --list`".into()
             }
-            Code::Bug => "report this with the output of the same command run with `-vv`".into(),
-            _ => "check that the `server` of the context is the address of a Kubernetes API server and not of a proxy or load balancer that answers by itself".into(),
+            Code::Bug => "report this as a bug with the output of the same command run with `--log-level debug`".into(),
+            _ => "check that the `server` of the context is the address of a Kubernetes API server, not of a proxy or load balancer".into(),
         }
     }
 
@@ -389,22 +389,22 @@ fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError +
 fn describe_auth(error: &kube::client::AuthError) -> String {
     use kube::client::AuthError;
     match error {
-        AuthError::AuthExecRun { out, .. } => format!("the credential plugin ended with {}", out.status),
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin exited with {}", out.status),
         AuthError::AuthExecStart(cause) => format!("the credential plugin cannot be started: {cause}"),
-        AuthError::AuthExecParse(_) => "the credential plugin's answer is not an ExecCredential".into(),
+        AuthError::AuthExecParse(_) => "the output of the credential plugin is not an ExecCredential".into(),
         AuthError::ReadTokenFile(cause, path) => {
             format!("the token file {} cannot be read: {cause}", path.display())
         }
         AuthError::InvalidBasicAuth(_) | AuthError::InvalidBearerToken(_) => {
-            "a user name, password or token holds characters that no header may hold".into()
+            "a user name, password or token contains characters that are not allowed in an HTTP header".into()
         }
         AuthError::AuthExec(_) | AuthError::AuthExecSerialize(_) | AuthError::ExecPluginFailed => {
-            "the credential plugin gave no credentials".into()
+            "the credential plugin returned no credentials".into()
         }
         AuthError::MissingCommand => "the credential plugin has no command".into(),
         AuthError::UnrefreshableTokenResponse | AuthError::MalformedTokenExpirationDate(_) => {
-            "the credential plugin's token has expired or its expiry cannot be read".into()
+            "the token of the credential plugin has expired, or its expirationTimestamp is not valid".into()
         }
-        _ => "the kubeconfig's way of signing in is not supported".into(),
+        _ => "the authentication method of the kubeconfig is not supported".into(),
     }
 }

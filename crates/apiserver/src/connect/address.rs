@@ -101,7 +101,7 @@ impl AddressError {
     pub fn problem(&self) -> Problem {
         match self {
             Self::Unusable { .. } => {
-                let guidance = "check what the cluster's description says about its endpoint";
+                let guidance = "check the endpoint in the description of the cluster";
                 Problem::new(self.code(), format!("failed to {self}"), guidance)
             }
             Self::Api(error) => error.problem(),
@@ -138,11 +138,13 @@ impl Api {
             (address.server.parse()).map_err(|e: http::uri::InvalidUri| unusable(e.to_string()))?;
         // A token over a connection that anybody can read is everybody's.
         if url.scheme_str() != Some("https") || url.host().is_none() {
-            return Err(unusable("it does not begin with https:// and a host".to_owned()));
+            return Err(unusable(
+                "it does not start with https:// and a host name".to_owned(),
+            ));
         }
         let authorities = certificates(&address.ca_pem);
         if authorities.is_empty() {
-            return Err(unusable("no certificate of its authority is known".to_owned()));
+            return Err(unusable("it has no certificate authority data".to_owned()));
         }
         let mut config = Config::new(url);
         config.root_cert = Some(authorities);

@@ -109,7 +109,7 @@ async fn each_thing_that_can_be_wrong_has_its_own_code() {
     assert!(
         error
             .to_string()
-            .contains("the credential plugin ended with exit status: 3"),
+            .contains("the credential plugin exited with exit status: 3"),
         "{error}"
     );
 

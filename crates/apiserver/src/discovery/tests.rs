@@ -135,7 +135,7 @@ async fn types_are_found_by_the_names_that_users_give() {
     assert_eq!(error.code(), Code::UnknownFilter);
     assert_eq!(
         error.to_string(),
-        "find a type called \"deploymentz\" on the cluster"
+        "find a type named \"deploymentz\" on the cluster"
     );
 }
 

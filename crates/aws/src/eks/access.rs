@@ -40,7 +40,7 @@ impl EksClusters {
     /// session of it.
     ///
     /// # Errors
-    /// [`EksError::NotFound`] where there is no such cluster; [`EksError::Denied`],
+    /// [`EksError::NotFound`] where the cluster does not exist; [`EksError::Denied`],
     /// [`EksError::Failed`].
     pub async fn access_entry(
         &self,

@@ -17,7 +17,7 @@ pub enum EksError {
         source: AwsError,
     },
     /// The role may not ask.
-    #[error("look at {cluster} in EKS: access is denied")]
+    #[error("describe {cluster} in EKS: access is denied")]
     Denied {
         /// The cluster and its Region.
         cluster: String,
@@ -26,7 +26,7 @@ pub enum EksError {
         source: AwsError,
     },
     /// Anything else; throttling and outages have the kind [`ErrorKind::Retry`].
-    #[error("look at {cluster} in EKS")]
+    #[error("describe {cluster} in EKS")]
     Failed {
         /// The cluster and its Region.
         cluster: String,
@@ -66,7 +66,7 @@ impl EksError {
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound { .. } => Code::ClusterNotFound,
-            Self::Denied { .. } => Code::ClusterNotVisible,
+            Self::Denied { .. } => Code::DescribeClusterDenied,
             Self::Failed { .. } => Code::ClusterUnreachable,
         }
     }
@@ -78,8 +78,8 @@ impl EksError {
             Self::NotFound { .. } => {
                 "check the name with `aws eks list-clusters` in that account and Region".to_owned()
             }
-            Self::Denied { source, .. } => format!("allow {} to the role that is used", source.action()),
-            Self::Failed { .. } => "run the command again in a while".to_owned(),
+            Self::Denied { source, .. } => format!("allow the role {}", source.action()),
+            Self::Failed { .. } => "run the command again in a few minutes".to_owned(),
         };
         Problem::new(self.code(), format!("failed to {self}"), guidance).caused_by(self.answer())
     }

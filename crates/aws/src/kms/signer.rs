@@ -78,7 +78,7 @@ impl Signer for KmsSigner {
                 _ => failure(self.fingerprint(), error),
             }
         })?;
-        let what = "the answer holds no signature";
+        let what = "the response contains no signature";
         (answer.signature.map(Blob::into_inner))
             .ok_or_else(|| wrong(AwsError::unexpected("kms:Sign", self.key.as_str(), what)))
     }

@@ -32,7 +32,7 @@ impl RequestContext {
         if error.code() == Some("NoSuchBucket") {
             return StoreError::NoStore {
                 store: format!("s3://{}", self.bucket),
-                problem: "there is no such bucket",
+                problem: "the bucket does not exist",
             };
         }
         match error.kind() {
@@ -59,6 +59,6 @@ impl RequestContext {
 
 /// S3 gives an entity tag with every object; an answer without one is not from S3.
 pub(super) fn no_tag(asked: &RequestContext) -> StoreError {
-    let what = "the answer holds no ETag";
+    let what = "the response contains no ETag";
     asked.failure(AwsError::unexpected(asked.action, &asked.url, what))
 }

@@ -96,7 +96,7 @@ fn next(answer: &ListObjectsV2Output, asked: &RequestContext) -> Result<Option<S
     match answer.next_continuation_token() {
         Some(token) => Ok(Some(token.to_owned())),
         None => {
-            let what = "a page of the listing says that there are more, and not how to get them";
+            let what = "a page of the listing is truncated but has no continuation token";
             let error = crate::AwsError::unexpected(asked.action, &asked.url, what);
             Err(asked.failure(error))
         }

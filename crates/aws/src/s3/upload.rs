@@ -71,7 +71,7 @@ impl S3Upload {
             .await
             .map_err(|e| asked.error(e))?;
         let id = answer.upload_id().map(str::to_owned).ok_or_else(|| {
-            let what = "the answer holds no upload id";
+            let what = "the response contains no upload id";
             asked.failure(AwsError::unexpected(asked.action, &asked.url, what))
         })?;
         Ok(Multipart {

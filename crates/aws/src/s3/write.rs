@@ -93,7 +93,7 @@ impl Inner {
         if !refused {
             return Err(StoreError::NoStore {
                 store: format!("s3://{}", self.location.bucket),
-                problem: "there is no such bucket",
+                problem: "the bucket does not exist",
             });
         }
         match self.written_by_nonce(key, nonce, condition.operation()).await? {
@@ -131,7 +131,7 @@ impl Inner {
         }
         tracing::info!(
             key = asked.url,
-            "found the object of a write whose answer was lost"
+            "found the object of a write whose response was lost"
         );
         Ok(Some(
             (answer.e_tag()).map(ETag::new).ok_or_else(|| no_tag(&asked))?,

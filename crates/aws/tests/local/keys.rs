@@ -52,14 +52,14 @@ fn a_signing_key_of_another_kind_is_named_with_what_it_is() {
     run(async {
         let signing = key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
         let error = KmsUnwrapper::open(&context(), &signing).await.unwrap_err();
-        assert_eq!(error.code(), Code::WrongKeyKind);
+        assert_eq!(error.code(), Code::UnsupportedKeyType);
         assert!(
             error.to_string().contains("ECC_NIST_P256 for SIGN_VERIFY"),
             "{error}"
         );
         let agreement = key(KeySpec::EccNistP256, KeyUsageType::KeyAgreement).await;
         let error = KmsSigner::open(&context(), &agreement).await.unwrap_err();
-        assert_eq!(error.code(), Code::WrongKeyKind);
+        assert_eq!(error.code(), Code::UnsupportedKeyType);
         let symmetric = key(KeySpec::SymmetricDefault, KeyUsageType::EncryptDecrypt).await;
         KmsSigner::open(&context(), &symmetric).await.unwrap_err();
         let nowhere = format!("{}0", signing.as_str());
@@ -75,7 +75,7 @@ fn a_data_key_is_unwrapped_by_the_key_that_it_was_wrapped_for_and_no_other() {
     run(async {
         let arn = key(KeySpec::Rsa4096, KeyUsageType::EncryptDecrypt).await;
         let error = KmsSigner::open(&context(), &arn).await.unwrap_err();
-        assert_eq!(error.code(), Code::WrongKeyKind);
+        assert_eq!(error.code(), Code::UnsupportedKeyType);
         let unwrapper = KmsUnwrapper::open(&context(), &arn).await.unwrap();
         let mut wrapped = unwrapper
             .recipient()
@@ -90,6 +90,6 @@ fn a_data_key_is_unwrapped_by_the_key_that_it_was_wrapped_for_and_no_other() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         wrapped.recipient = Fingerprint::of_spki(b"another");
         let error = unwrapper.unwrap_key(&wrapped).await.unwrap_err();
-        assert_eq!(error.code(), Code::WrongKey);
+        assert_eq!(error.code(), Code::RecoveryKeyMismatch);
     });
 }

@@ -176,7 +176,7 @@ where
     let retrying = |event: &CaptureEvent| matches!(event, CaptureEvent::Retrying { .. });
     let Ended::Stopped(Some(first)) = run_until(&api, &options(), None, (1, retrying), &mut kept).await
     else {
-        panic!("a page broke");
+        panic!("a page was truncated");
     };
     let taken = kept.names("carts").len();
     assert!(

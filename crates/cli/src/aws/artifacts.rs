@@ -32,7 +32,7 @@ pub struct PackageArguments {
     /// The folder of the zips; else functions/ARCHITECTURE beside this program, else target/package/release/ARCHITECTURE
     #[arg(long, value_name = "DIR")]
     pub package: Option<PathBuf>,
-    /// The processor that the functions run on: arm64 or x86_64
+    /// The architecture of the functions: arm64 or x86_64
     #[arg(
         long,
         value_enum,
@@ -132,7 +132,7 @@ pub async fn upload(
     let mut keys = Vec::new();
     for zip in zips {
         let done = if uploading.has(&zip.key).await? {
-            "is there already"
+            "already uploaded"
         } else {
             uploading.put(zip).await?;
             "uploaded"
@@ -274,7 +274,7 @@ impl Uploading<'_> {
         match asked.map_err(|e| AwsError::new("s3:GetObject", key, e)) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Gone => Ok(false),
-            Err(error) => Err(self.failure(&format!("look for {key} in"), &error)),
+            Err(error) => Err(self.failure(&format!("find {key} in"), &error)),
         }
     }
 

@@ -47,7 +47,7 @@ impl Stacks for CloudFormation {
             {
                 return Ok(None);
             }
-            Err(error) => return Err(failure(&format!("look at the stack {stack}"), &error)),
+            Err(error) => return Err(failure(&format!("describe the stack {stack}"), &error)),
         };
         Ok(answer.stacks().first().map(|stack| {
             let parameters = stack.parameters().iter();
@@ -94,7 +94,10 @@ impl Stacks for CloudFormation {
             .await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:CreateChangeSet", &change.stack, e);
-            failure(&format!("plan the stack {}", change.stack), &error)
+            failure(
+                &format!("create a change set for the stack {}", change.stack),
+                &error,
+            )
         })
     }
 
@@ -106,7 +109,7 @@ impl Stacks for CloudFormation {
             .await
             .map_err(|e| {
                 let error = AwsError::new("cloudformation:DescribeChangeSet", stack, e);
-                failure(&format!("look at the change set of the stack {stack}"), &error)
+                failure(&format!("describe the change set of the stack {stack}"), &error)
             })?;
         Ok(ChangeSet {
             status: answer.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
@@ -123,7 +126,7 @@ impl Stacks for CloudFormation {
             .await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:DeleteChangeSet", stack, e);
-            failure(&format!("remove the change set of the stack {stack}"), &error)
+            failure(&format!("delete the change set of the stack {stack}"), &error)
         })
     }
 

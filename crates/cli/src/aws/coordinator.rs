@@ -64,10 +64,10 @@ impl CoordinatorClient {
         let answer: Answer = serde_json::from_slice(body).map_err(|error| {
             Failure::of(
                 Code::CoordinatorFailed,
-                "failed to read the answer of the coordinator",
+                "failed to read the response of the coordinator",
                 &error,
             )
-            .remedy("deploy the version of this program with `lifeboat deploy recovery`, or use the program of its version")
+            .remedy("update the coordinator with `lifeboat deploy recovery`, or use the lifeboat version of the coordinator")
         })?;
         match answer {
             Answer::Refused(problems) => Err(combine(problems)),
@@ -116,14 +116,17 @@ impl CoordinatorClient {
 
     /// A call that did not reach the coordinator.
     fn invoke_failed(&self, error: &AwsError) -> Failure {
-        let doing = format!("ask the coordinator in {}", self.session.environment());
+        let doing = format!(
+            "send a request to the coordinator in {}",
+            self.session.environment()
+        );
         if error.code() == Some("ResourceNotFoundException") {
             return Failure::of(Code::NoCoordinator, format!("failed to {doing}"), error);
         }
         let failed = failure(&doing, error);
         if error.kind() == ErrorKind::Retry {
             return failed.remedy(
-                "run the same command again in a while; with the same --token nothing is started twice",
+                "run the same command again in a few minutes; with the same --token it starts only once",
             );
         }
         failed
@@ -153,7 +156,7 @@ pub fn combine(problems: Vec<Problem>) -> Failure {
     let Some(mut first) = problems.next() else {
         return Failure::new(
             Code::RequestRefused,
-            "the coordinator refused the request without a reason",
+            "the coordinator refused the request without giving a reason",
         );
     };
     for other in problems {
@@ -176,9 +179,9 @@ fn unexpected_answer(answer: &Answer) -> Failure {
     };
     Failure::new(
         Code::CoordinatorFailed,
-        format!("the coordinator answered with {kind}, which was not asked for"),
+        format!("the coordinator returned an unexpected response of kind {kind}"),
     )
-    .remedy("deploy the version of this program with `lifeboat deploy recovery`")
+    .remedy("update the coordinator with `lifeboat deploy recovery`")
 }
 
 #[cfg(test)]
@@ -195,7 +198,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_refused_is_told() {
-        let problem = |code, message: &str| Problem::new(code, message, "mend it");
+        let problem = |code, message: &str| Problem::new(code, message, "fix it");
         let told = combine(vec![
             problem(Code::ApplicationInvalid, "name is wrong"),
             problem(Code::ApplicationInvalid, "schedule is wrong"),

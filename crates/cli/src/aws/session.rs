@@ -34,13 +34,13 @@ const CALLS: u32 = 3;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct AwsArguments {
-    /// The profile of ~/.aws/config; else AWS_PROFILE, keys of the environment, or the default profile
+    /// The profile of ~/.aws/config; defaults to AWS_PROFILE, keys of the environment, or the default profile
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// The Region; else AWS_REGION, else that of the profile
+    /// The Region; defaults to AWS_REGION, then to that of the profile
     #[arg(long, value_name = "REGION")]
     pub region: Option<Region>,
-    /// The account that the credentials must belong to; else any
+    /// The account that the credentials must belong to; defaults to any
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
 }
@@ -89,7 +89,7 @@ impl Session {
             Failure::from(problem)
         })?;
         let sts = aws_sdk_sts::Client::new(context.sdk_config());
-        let doing = "find out whose the AWS credentials are";
+        let doing = "identify the AWS credentials";
         let identity = (sts.get_caller_identity().send().await)
             .map_err(|error| failure(doing, &AwsError::new("sts:GetCallerIdentity", "STS", error)))?;
         let account = identity.account().unwrap_or_default();
@@ -117,7 +117,7 @@ impl Session {
         Err(Failure::new(
             Code::WrongAccount,
             format!(
-                "account {account} is meant, and the credentials belong to {} ({})",
+                "the credentials belong to account {} ({}), not to {account}",
                 self.environment.account, self.arn
             ),
         ))

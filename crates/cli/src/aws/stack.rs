@@ -1,7 +1,8 @@
 //! Deploys a stack by a change set and follows it to its end, over a port for CloudFormation.
 //!
 //! What `aws cloudformation deploy` does, and more: events as they happen, the reasons of the resources that
-//! failed first, former values of parameters that nobody names now, and words for a stack that is stuck. A
+//! failed first, former values of parameters that nobody names now, and the commands for a stack that cannot be
+//! updated. A
 //! command that is repeated waits for what an interrupted one has begun.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use super::template::Template;
 use crate::failure::Failure;
 use crate::guidance::guidance;
 
-/// Between two looks. A stack takes a minute; CloudFormation throttles who asks every second.
+/// The pause between two requests. A stack takes a minute; CloudFormation throttles a request per second.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How many resources that failed are named. What follows the first ones is their consequence.
@@ -119,7 +120,7 @@ pub struct StackSpec {
     pub change_set: String,
 }
 
-/// What became of a stack.
+/// The outcome of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
@@ -127,7 +128,7 @@ pub enum Outcome {
     Created,
     /// It was changed.
     Updated,
-    /// There was nothing to change.
+    /// There were no changes.
     Unchanged,
 }
 
@@ -144,7 +145,7 @@ impl std::fmt::Display for Outcome {
 /// A stack as it is in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
@@ -153,7 +154,7 @@ pub struct Deployed {
 /// Deploys a stack; `tell` gets a line for each thing that happens.
 ///
 /// # Errors
-/// LB-1005 where it does not come about, LB-1006 where it cannot be changed, or that of a call.
+/// LB-1005 if the operation fails, LB-1006 if the stack cannot be updated, or the code of a failed call.
 pub async fn deploy(
     stacks: &dyn Stacks,
     wanted: &StackSpec,
@@ -174,7 +175,7 @@ impl Deployment<'_> {
         let change = self.change(stack.as_ref());
         self.stacks.create_change_set(&change).await?;
         if !self.is_needed(&change).await? {
-            self.say("nothing to change");
+            self.say("no changes");
             return self.done(Outcome::Unchanged).await;
         }
         let mut seen = self.seen().await?;
@@ -203,7 +204,7 @@ impl Deployment<'_> {
         .await
     }
 
-    /// The stack once nothing goes on with it; none where it has to be made.
+    /// The stack once no operation is in progress; `None` if it does not exist.
     async fn wait_until_stable(&self) -> Result<Option<Stack>, Failure> {
         let mut told = false;
         loop {
@@ -215,7 +216,9 @@ impl Deployment<'_> {
                 "REVIEW_IN_PROGRESS" => return Ok(None),
                 status if status.ends_with("_IN_PROGRESS") => {
                     if !told {
-                        self.say(&format!("{status}: something else changes it; waiting for that"));
+                        self.say(&format!(
+                            "{status}: another operation is in progress; waiting for it to end"
+                        ));
                         told = true;
                     }
                     wait(PAUSE).await;
@@ -224,8 +227,8 @@ impl Deployment<'_> {
                     return Err(self.creation_failed(&stack.status).await);
                 }
                 "UPDATE_ROLLBACK_FAILED" => {
-                    return Err(self.stuck(
-                        "its last update could not be undone",
+                    return Err(self.not_updatable(
+                        "the rollback of its last update failed",
                         &format!("aws cloudformation continue-update-rollback {}", self.options()),
                         Vec::new(),
                     ));
@@ -279,7 +282,7 @@ impl Deployment<'_> {
         }
         let mut problem = self.problem(
             Code::StackFailed,
-            "could not be planned",
+            "could not be prepared for the change",
             guidance(Code::StackFailed).remedy,
         );
         problem
@@ -296,7 +299,7 @@ impl Deployment<'_> {
         })
     }
 
-    /// Follows the stack until nothing goes on with it, and gives it as it is then.
+    /// Follows the stack until no operation is in progress, and returns it.
     async fn end(&self, seen: &mut Seen) -> Result<Stack, Failure> {
         loop {
             // First the status, then the events: none of those that led to it is missed.
@@ -346,11 +349,11 @@ impl Deployment<'_> {
         };
         let remedy = if is_new {
             format!(
-                "mend what is named, run `aws cloudformation delete-stack {}`, then the same command again",
+                "resolve the failure above, run `aws cloudformation delete-stack {}`, then run the same command again",
                 self.options()
             )
         } else {
-            "mend what is named, then run the same command again; the stack is as it was before".to_owned()
+            "resolve the failure above, then run the same command again; the stack is unchanged".to_owned()
         };
         let mut problem = self.problem(Code::StackFailed, &what, &remedy);
         problem.causes = reasons(&seen.since);
@@ -364,18 +367,22 @@ impl Deployment<'_> {
         let events = self.stacks.events(&self.wanted.stack).await.unwrap_or_default();
         let oldest_first: Vec<Event> = events.into_iter().rev().collect();
         let what = match status {
-            "DELETE_FAILED" => "it could not be deleted in full",
+            "DELETE_FAILED" => "its deletion failed",
             _ => {
-                "it never came about, and can only be deleted; what it made and still keeps is taken over by the next try"
+                "its creation failed, so it can only be deleted; the next deployment reuses the resources that it retains"
             }
         };
         let command = format!("aws cloudformation delete-stack {}", self.options());
-        self.stuck(what, &command, reasons(&oldest_first))
+        self.not_updatable(what, &command, reasons(&oldest_first))
     }
 
-    fn stuck(&self, what: &str, command: &str, causes: Vec<String>) -> Failure {
-        let remedy = format!("run `{command}`, wait until that has ended, then run the same command again");
-        let mut problem = self.problem(Code::StackStuck, &format!("cannot be changed: {what}"), &remedy);
+    fn not_updatable(&self, what: &str, command: &str, causes: Vec<String>) -> Failure {
+        let remedy = format!("run `{command}`, wait until it completes, then run the same command again");
+        let mut problem = self.problem(
+            Code::StackNotUpdatable,
+            &format!("cannot be changed: {what}"),
+            &remedy,
+        );
         problem.causes = causes;
         problem.into()
     }
@@ -434,7 +441,7 @@ fn says_nothing_to_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-/// Why resources failed, those first that failed first. What was cancelled because of them says nothing.
+/// Why resources failed, in order. Resources cancelled because of them are skipped.
 fn reasons(oldest_first: &[Event]) -> Vec<String> {
     let failed = oldest_first.iter().filter(|event| {
         let of_stack = event.kind == "AWS::CloudFormation::Stack";

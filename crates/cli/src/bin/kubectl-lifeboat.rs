@@ -39,7 +39,7 @@ fn become_program(command: &mut Command) -> ExitCode {
 
 fn not_started(error: &std::io::Error) -> ExitCode {
     eprintln!(
-        "LB-0001: {CALLED_AS} cannot start lifeboat\n  because: {error}\n  to mend it: install lifeboat in the folder of {CALLED_AS} or in the PATH"
+        "LB-0001: {CALLED_AS} cannot start lifeboat\n  because: {error}\n  fix: install lifeboat in the folder of {CALLED_AS} or in the PATH"
     );
     ExitCode::from(70)
 }

@@ -27,10 +27,10 @@ use answer::AnswerDocument;
 const PUT: &str = "Example:
   lifeboat application put shop.yaml --profile recovery --region eu-central-1
 
-  Access to the clusters is checked at once, and what is missing becomes an issue that
-  `lifeboat status` shows with the command that mends it.
+  Checks access to the clusters at once. Missing access becomes an issue, which
+  `lifeboat status` shows with the command that fixes it.
 
-Exit codes: 0 put, 2 the document cannot be used, 12 AWS or the coordinator failed";
+Exit codes: 0 stored, 2 the document is not valid, 12 AWS or the coordinator failed";
 
 const SHOW: &str = "Example:
   lifeboat application show shop --profile recovery --region eu-central-1
@@ -45,18 +45,19 @@ Exit codes: 0 listed, 12 AWS or the coordinator failed";
 const BACKUP: &str = "Example:
   lifeboat application backup shop --wait --profile recovery --region eu-central-1
 
-Exit codes: 0 begun, or with --wait: the point is in the vault; 2 there is no such application,
-3 with --wait: the point is Partial, 6 with --wait: it could not be made, 12 AWS or the
-coordinator failed";
+Exit codes: 0 started, or with --wait: the point is in the vault; 2 there is no such
+application, 3 with --wait: the point is Partial, 6 with --wait: the backup failed, 12 AWS or
+the coordinator failed";
 
 const RESTORE: &str = "Example:
   lifeboat application restore shop latest --wait --profile recovery --region eu-central-1
 
-  Restores into the clusters that the application document names, or with --cluster and --into
-  into another one. Options are laid over the rules of the document.
+  Restores into the clusters of the application document, or with --cluster and --into
+  into another one. Options override those of the document.
 
-Exit codes: 0 begun, or with --wait: the plan came true; 2 there is no such application, point
-or cluster, 4 with --wait: it did not come true in full, 12 AWS or the coordinator failed";
+Exit codes: 0 started, or with --wait: the cluster matches the plan; 2 there is no such
+application, point or cluster, 4 with --wait: the cluster does not match the plan, 12 AWS or
+the coordinator failed";
 
 const POINTS: &str = "Example:
   lifeboat application points shop --profile recovery --region eu-central-1
@@ -66,14 +67,14 @@ Exit codes: 0 listed, 2 there is no such application, 12 AWS or the coordinator 
 const CANCEL: &str = "Example:
   lifeboat application cancel shop --restore 20261121T112233Z-7f3a9c --profile recovery
 
-  Without --restore the running backup is ended. What a restore has created stays.
+  Without --restore, cancels the running backup. Objects that a restore has created are kept.
 
-Exit codes: 0 it will end, 2 nothing of that name runs, 12 AWS or the coordinator failed";
+Exit codes: 0 cancelled, 2 no such backup or restore is running, 12 AWS or the coordinator failed";
 
 /// What can be done with applications.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Put the document of an application, in place of the former one
+    /// Create or replace the document of an application
     #[command(after_long_help = PUT)]
     Put(PutArguments),
     /// Show the document of an application
@@ -82,16 +83,16 @@ pub enum Command {
     /// List the applications
     #[command(after_long_help = LIST)]
     List(AskArguments),
-    /// Make a recovery point now
+    /// Start a backup
     #[command(after_long_help = BACKUP)]
     Backup(BackupArguments),
     /// Restore a recovery point
     #[command(after_long_help = RESTORE)]
     Restore(Box<RestoreArguments>),
-    /// List the recovery points in the vault, and why each is kept
+    /// List the recovery points in the vault, with the retention rule that keeps each
     #[command(after_long_help = POINTS)]
     Points(NameArguments),
-    /// End a backup or a restore early
+    /// Cancel a backup or a restore
     #[command(after_long_help = CANCEL)]
     Cancel(CancelArguments),
 }
@@ -130,10 +131,10 @@ pub struct PutArguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Request")]
 pub struct RequestArguments {
-    /// The name of the request: the same one again starts nothing twice; else a new one
+    /// Idempotency token of the request: the same token starts only once; defaults to a new one
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<RequestToken>,
-    /// Wait until it has ended, and tell how it goes
+    /// Wait until it ends, and show its progress
     #[arg(long)]
     pub wait: bool,
 }
@@ -155,7 +156,7 @@ pub struct RestoreArguments {
     /// The application.
     #[command(flatten)]
     pub of: NameArguments,
-    /// The recovery point: latest, latest-complete, an id or its beginning
+    /// The recovery point: latest, latest-complete, an id or the beginning of one
     #[arg(value_name = "POINT", default_value = "latest")]
     pub point: String,
     /// Only this cluster of the application
@@ -178,10 +179,10 @@ pub struct CancelArguments {
     /// The application.
     #[command(flatten)]
     pub of: NameArguments,
-    /// The restore, by the token of its request; else the running backup
+    /// The restore, by the token of its request; defaults to the running backup
     #[arg(long, value_name = "TOKEN", help_heading = "Request")]
     pub restore: Option<RequestToken>,
-    /// The name of this request: the same one again cancels nothing that came later
+    /// Idempotency token of the request: repeating it does not cancel a later run
     #[arg(long, value_name = "TOKEN", help_heading = "Request")]
     pub token: Option<RequestToken>,
 }

@@ -9,7 +9,7 @@ use lifeboat_capture::CaptureOptions;
 use lifeboat_capture::backup::{BackedUp, Backup, SourceCluster};
 use lifeboat_filesystem::{FolderStore, PemSigner, keys};
 use lifeboat_format::RecipientKey;
-use lifeboat_format::manifest::{Completeness, MissingRecord, TypeOutcome};
+use lifeboat_format::manifest::{Completeness, TypeOutcome};
 use lifeboat_model::{ClusterName, Code, RecoveryPointId};
 use lifeboat_recovery_point::PointRepository;
 use lifeboat_store::ports::{ObjectStore, Signer};
@@ -17,7 +17,8 @@ use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::show::{completeness, missing_text};
+use super::missing::MissingPart;
+use super::show::completeness;
 use crate::arguments::{ClusterArguments, FilterArguments, SealingKeyArguments, StoreArguments};
 use crate::cluster;
 use crate::context::Context;
@@ -31,19 +32,19 @@ const AFTER: &str = "Example:
   lifeboat backup --store points --context shop-eu \\
       --recovery-public-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
 
-  Only the public half of the recovery key is needed: this machine cannot read what it wrote.
-  Permission: get and list on everything. What may not be read makes the point Partial, by
-  name.
+  Needs only the public recovery key: this machine cannot read what it wrote.
+  Needs permission to get and list all types. A type that cannot be read makes the point
+  Partial and is listed in it.
 
-Exit codes: 0 Complete, 2 an unknown filter, 3 Partial (the point exists, and what is missing
-is listed), 6 the cluster cannot be used, 7 another backup of this application runs, 8 the
-store failed, 9 a key cannot be used, 130 interrupted (no point was made)";
+Exit codes: 0 Complete, 2 an unknown filter, 3 Partial (the point exists and lists what is
+missing), 6 the cluster cannot be used, 7 another backup of this application is running, 8 the
+store failed, 9 a key cannot be used, 130 interrupted (no point was created)";
 
 /// Options of `lifeboat backup`.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER)]
 pub struct Arguments {
-    /// Where the point goes. The folder is made if only its last part is missing.
+    /// Where the point is stored. The folder is created if only its last part is missing.
     #[command(flatten)]
     pub store: StoreArguments,
     /// What it is sealed with.
@@ -52,7 +53,7 @@ pub struct Arguments {
     /// The cluster.
     #[command(flatten)]
     pub from: ClusterArguments,
-    /// The cluster's name in the application; by default that of the kubeconfig
+    /// The cluster's name in the application; defaults to that of the kubeconfig
     #[arg(long, value_name = "NAME", help_heading = "Cluster")]
     pub cluster: Option<ClusterName>,
     /// What is taken.
@@ -61,10 +62,10 @@ pub struct Arguments {
     /// Objects per page of a list
     #[arg(long, value_name = "N", default_value_t = lifeboat_capture::PAGE_SIZE, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Speed")]
     pub page_size: u32,
-    /// Types that are listed at a time
+    /// Number of types to list in parallel
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Speed")]
     pub concurrency: u8,
-    /// How long the capture may take, such as 30m or 2h
+    /// Maximum duration of the capture, such as 30m or 2h
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration, help_heading = "Speed")]
     pub deadline: std::time::Duration,
 }
@@ -73,7 +74,7 @@ pub struct Arguments {
 const DEFAULT_CONCURRENCY: u8 = 6;
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "not a duration such as 90s, 30m or 2h".to_owned();
+    let wrong = || "expected a duration such as 90s, 30m or 2h".to_owned();
     let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
     let parsed = std::time::Duration::try_from(parsed).map_err(|_| wrong())?;
     if parsed.is_zero() {
@@ -108,8 +109,8 @@ pub struct BackupDocument {
     pub bytes: u64,
     /// The size of the point's packs in bytes.
     pub stored_bytes: u64,
-    /// What is missing, and what mends it.
-    pub missing: Vec<MissingRecord>,
+    /// What is missing, and how to fix it.
+    pub missing: Vec<MissingPart>,
     /// What a user should know beside that.
     pub notes: Vec<String>,
     /// Unfinished points of earlier runs that were removed.
@@ -135,7 +136,7 @@ impl BackupDocument {
             types: cluster.types.iter().filter(|t| listed(&t.outcome)).count() as u64,
             bytes: cluster.bytes,
             stored_bytes,
-            missing: cluster.missing,
+            missing: cluster.missing.iter().map(MissingPart::from).collect(),
             notes: made.notes,
             removed: Vec::new(),
             measured: Measured::default(),
@@ -167,7 +168,7 @@ impl Document for BackupDocument {
         if !self.missing.is_empty() {
             text.push_str("  missing:\n");
             for missing in &self.missing {
-                text.push_str(&missing_text(missing));
+                text.push_str(&missing.text());
             }
         }
         text
@@ -219,7 +220,7 @@ async fn make(
     let removed = vault.prune_incomplete(&lock).await?;
     if !removed.points.is_empty() {
         context.progress.note(format!(
-            "removed what {} left behind",
+            "removed the files of {}",
             human::counted(removed.points.len() as u64, "unfinished run", "unfinished runs")
         ));
     }
@@ -287,7 +288,7 @@ fn make_store(path: &Path) -> Result<(), Failure> {
             };
             Err(Failure::of(
                 code,
-                format!("failed to make the store {}", path.display()),
+                format!("failed to create the store {}", path.display()),
                 &error,
             ))
         }

@@ -19,8 +19,8 @@ const AFTER: &str = "Example:
   lifeboat cat latest deployment cart -n shop --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
-  YAML by default; -o json prints the bytes that the API server sent, with apiVersion and kind
-  added. The values of Secrets are masked in both unless --reveal is given.
+  Prints YAML; -o json prints the bytes that the API server sent, with apiVersion and kind
+  added. Values of Secrets are masked unless --reveal is given.
 
 Exit codes: 0 printed, 2 no such point or object, 5 refused, 8 the store failed, 9 a key
 cannot be used";
@@ -34,13 +34,13 @@ pub struct Arguments {
     /// The type as kubectl names it, or TYPE/NAME
     #[arg(value_name = "TYPE")]
     pub r#type: String,
-    /// The name, unless it stands behind the type
+    /// The name, unless given as TYPE/NAME
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// The namespace; not needed where only one namespace has an object of this name
+    /// The namespace; optional if only one namespace has an object of this name
     #[arg(short = 'n', long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// The cluster, where the point holds several
+    /// The cluster, if the point has several
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<ClusterName>,
     /// Print the values of Secrets
@@ -65,7 +65,7 @@ impl Arguments {
             Some((r#type, name)) if !r#type.is_empty() && !name.is_empty() => {
                 Ok((TypeSelector(r#type.to_owned()), name))
             }
-            _ => Err(Failure::new(Code::Usage, "one type and one name are needed")
+            _ => Err(Failure::new(Code::Usage, "expected one type and one name")
                 .remedy("write `deployment cart` or `deployment/cart`")),
         }
     }
@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
         let raw = batch.object(located.position).ok_or_else(|| {
             Failure::new(
                 Code::Bug,
-                "the index names an object that its frame does not hold",
+                "the index lists an object that its frame does not contain",
             )
         })?;
         Ok((r#type.name(), raw))
@@ -152,9 +152,9 @@ pub(super) fn find_type<'a>(
             let names: Vec<String> = several.iter().map(|record| record.name().to_string()).collect();
             Err(Failure::new(
                 Code::ObjectNotFound,
-                format!("{selector} may be {}", names.join(" or ")),
+                format!("{selector} is ambiguous: {}", names.join(" or ")),
             )
-            .remedy("write the type with its group"))
+            .remedy("use the type with its group"))
         }
     }
 }
@@ -188,7 +188,7 @@ fn find_object<'a>(
                 Code::ObjectNotFound,
                 format!("{} {name} is in the namespaces {}", r#type, namespaces.join(", ")),
             )
-            .remedy("name one of them with -n"))
+            .remedy("choose one with -n"))
         }
     }
 }

@@ -94,7 +94,7 @@ impl Document for DeployDocument {
         }
         if let Some(key) = &self.recovery_key {
             text.push_str(&format!(
-                "recovery key {}; its public half is in {}\n",
+                "recovery key {}; public key written to {}\n",
                 key.fingerprint, key.file
             ));
         }
@@ -103,7 +103,7 @@ impl Document for DeployDocument {
         }
         if let Some(name) = &self.application {
             text.push_str(&format!(
-                "the application {name} was put: its first backup begins by itself\n"
+                "the application {name} is stored; its first backup starts automatically\n"
             ));
         }
         text.push_str("\nnext");
@@ -186,7 +186,7 @@ impl<'a> Deployer<'a> {
         if is_left {
             self.context
                 .progress
-                .note(format!("{bucket}: is left of an earlier stack and is used again"));
+                .note(format!("{bucket}: exists from an earlier stack and is reused"));
         }
         Ok(!is_left)
     }
@@ -231,7 +231,7 @@ fn output<'a>(outputs: &'a BTreeMap<String, String>, stack: &str, name: &str) ->
             Code::StackFailed,
             format!("the stack {stack} has no output {name}"),
         )
-        .remedy("it was not made from the template of this program: deploy it again")
+        .remedy("it was not created from the template of this version; deploy it again")
     })
 }
 

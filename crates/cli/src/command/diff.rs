@@ -30,9 +30,9 @@ const AFTER: &str = "Examples:
   lifeboat diff latest --context shop-eu --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
-  Compared is what a restore would bring back: metadata that only the server writes and the
-  status are left out (--status compares it). Leases and Events always differ and are left out
-  (--volatile). Values of Secrets are never shown.
+  Compares what a restore would write: metadata that only the API server sets and the
+  status are ignored (--status compares it). Leases and Events always differ and are ignored
+  (--volatile compares them). Values of Secrets are never shown.
 
 Exit codes: 0 no difference, 1 differences, 2 no such point, 5 refused, 6 the cluster cannot
 be used, 8 the store failed, 9 a key cannot be used";
@@ -46,7 +46,7 @@ pub struct Arguments {
     /// The later recovery point; without it, the live cluster of the context
     #[arg(value_name = "POINT2", conflicts_with_all = ["kubeconfig", "context"])]
     pub other: Option<String>,
-    /// The cluster of the point, where it holds several
+    /// The cluster of the point, if it has several
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<ClusterName>,
     /// Where the points are.

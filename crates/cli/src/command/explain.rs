@@ -21,7 +21,7 @@ Exit codes: 0 explained, 2 no such code";
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER)]
 pub struct Arguments {
-    /// The code, such as LB-0103; without it, all of them
+    /// The code, such as LB-0103; lists all codes if omitted
     pub code: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Document for Explanations {
     fn table(&self) -> String {
         if let [only] = self.codes.as_slice() {
             return format!(
-                "{}: {}\n\n{}\n\nTo mend it: {}.\nExit code: {}\n",
+                "{}: {}\n\n{}\n\nFix: {}.\nExit code: {}\n",
                 only.code, only.title, only.meaning, only.remedy, only.exit_code
             );
         }
@@ -109,7 +109,7 @@ fn find(text: &str) -> Result<Code, Failure> {
         .copied()
         .find(|code| Some(code.number()) == number)
         .ok_or_else(|| {
-            Failure::new(Code::Usage, format!("there is no code {text:?}"))
+            Failure::new(Code::Usage, format!("the code {text:?} does not exist"))
                 .remedy("`lifeboat explain` lists all codes")
         })
 }

@@ -16,12 +16,12 @@ use crate::output::table::Table;
 const AFTER: &str = "Example:
   lifeboat keys generate --out keys
 
-  A backup gets keys/recovery.pub.pem and keys/signing.key.pem, a restore
-  keys/recovery.key.pem and keys/signing.pub.pem. Without recovery.key.pem nobody can open a
-  recovery point: keep a copy of it where neither the cluster nor the store can be lost with
-  it.
+  A backup uses keys/recovery.pub.pem and keys/signing.key.pem, a restore
+  keys/recovery.key.pem and keys/signing.pub.pem. Without recovery.key.pem a recovery point
+  cannot be decrypted: keep a copy where it cannot be lost together with the cluster or the
+  store.
 
-Exit codes: 0 made, 8 the folder cannot be written, 9 a key file exists already";
+Exit codes: 0 created, 8 the folder is not writable, 9 a key file already exists";
 
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
@@ -34,7 +34,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER)]
 pub struct Generate {
-    /// The folder for the files; made if it does not exist
+    /// The folder for the files; created if it does not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
@@ -105,7 +105,7 @@ fn document(made: &KeyFiles) -> KeysDocument {
             file(
                 &made.recovery_key,
                 "restore --recovery-key",
-                "decrypts; keep it safe, and off the cluster's side",
+                "decrypts; keep it safe, on the recovery side only",
             ),
             file(&made.signing_public, "restore --verify-key", "verifies"),
         ],

@@ -95,12 +95,12 @@ pub fn cluster<'a>(
             Err(Failure::new(
                 Code::Usage,
                 format!(
-                    "the recovery point holds {} clusters: {}",
+                    "the recovery point has {} clusters: {}",
                     names.len(),
                     names.join(", ")
                 ),
             )
-            .remedy("name one of them with --cluster"))
+            .remedy("choose one with --cluster"))
         }
     }
 }

@@ -26,11 +26,11 @@ const AFTER: &str = "Example:
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
   The same point, options and target give the same plan and hash; `lifeboat restore
-  --expect-plan` takes the hash and refuses any other plan. The target is asked for the
-  permissions that the restore needs; nothing is written.
+  --expect-plan` takes the hash and rejects any other plan. The command checks the
+  permissions that the restore needs, and writes no objects.
 
-Exit codes: 0 planned, 2 no such point or selection, 5 the point was refused, 6 the cluster
-cannot be used, 8 the store failed, 9 a key cannot be used, 10 a restore would refuse this
+Exit codes: 0 planned, 2 no such point or selection, 5 the point was rejected, 6 the cluster
+cannot be used, 8 the store failed, 9 a key cannot be used, 10 a restore would reject this
 plan";
 
 /// Options of `lifeboat plan`.
@@ -47,7 +47,7 @@ pub struct Arguments {
 pub struct TargetArguments {
     /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
     pub point: String,
-    /// The cluster of the point, where it holds several
+    /// The cluster of the point, if it has several
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<ClusterName>,
     /// Where the point is.
@@ -109,9 +109,9 @@ impl Document for PlanDocument {
             text.push_str(&format!("refused {refusal}\n"));
         }
         if has_error(&self.findings) {
-            text.push_str("a restore refuses this plan; mend the findings of severity error first\n");
+            text.push_str("a restore rejects this plan; resolve the findings of severity error first\n");
         } else if self.is_refused() {
-            text.push_str("a restore refuses this plan; mend what the target refuses first\n");
+            text.push_str("a restore rejects this plan; resolve what the target rejects first\n");
         }
         text
     }

@@ -23,7 +23,7 @@ use crate::output::{Document, human};
 const AFTER: &str = "Example:
   lifeboat points --store points --verify-key keys/signing.pub.pem
 
-  A point whose manifest cannot be believed is listed as REFUSED, with the reason.
+  A point whose manifest is not valid is listed as REFUSED, with the reason.
 
 Exit codes: 0 listed, 8 the store failed, 9 the key cannot be used";
 

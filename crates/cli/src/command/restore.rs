@@ -31,14 +31,14 @@ const AFTER: &str = "Example:
   lifeboat restore latest --context recovery --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
-  Every file is verified, the plan is made and linted, and permissions are checked before
-  anything is written. `lifeboat plan` or --dry-run shows the plan first. An interrupted
-  restore is continued by the same command. Only one restore at a time works on a target
+  Verifies every file, makes and lints the plan, and checks permissions before anything is
+  written. `lifeboat plan` or --dry-run shows the plan first. Run the same command again to
+  continue an interrupted restore. Only one restore at a time writes to a target
   (Lease kube-system/lifeboat-restore).
 
-Exit codes: 0 the plan came true, 2 no such point or selection, 4 it did not come true in
-full, 5 the point was refused, 6 the cluster cannot be used, 7 another restore works on the
-target, 8 the store failed, 9 a key cannot be used, 10 the plan was refused and nothing was
+Exit codes: 0 the cluster matches the plan, 2 no such point or selection, 4 it does not match
+the plan, 5 the point was rejected, 6 the cluster cannot be used, 7 another restore holds the
+target, 8 the store failed, 9 a key cannot be used, 10 the plan was rejected and no object was
 written, 130 interrupted";
 
 /// Options of `lifeboat restore`.
@@ -48,16 +48,16 @@ pub struct Arguments {
     /// What is restored, and where.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// Refuse any plan but the one with this hash
+    /// Reject any plan except the one with this hash
     #[arg(long, value_name = "HASH", help_heading = "Execution")]
     pub expect_plan: Option<String>,
-    /// Make and print the plan, write nothing
+    /// Print the plan without writing objects
     #[arg(long, help_heading = "Execution")]
     pub dry_run: bool,
-    /// Do not read the target back; the report then rests on the API server's answers alone
+    /// Do not read the target back; the report then uses only the API server's responses
     #[arg(long, help_heading = "Execution")]
     pub no_proof: bool,
-    /// Objects that are written at a time
+    /// Number of objects to write in parallel
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = clap::value_parser!(u8).range(1..=200), help_heading = "Execution")]
     pub concurrency: u8,
 }
@@ -68,7 +68,7 @@ const DEFAULT_CONCURRENCY: u8 = 32;
 /// Restores, and prints the report.
 ///
 /// # Errors
-/// Where nothing was restored, or the restore ended in the middle. A plan that did not come true is
+/// Where nothing was restored, or the restore ended in the middle. A difference from the plan is
 /// reported, and the exit code says so.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     if arguments.dry_run {
@@ -155,7 +155,11 @@ fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: M
         proven: is_proven,
         resumed,
         passes: outcome.passes,
-        missing: record.missing.clone(),
+        missing: record
+            .missing
+            .iter()
+            .map(super::missing::MissingPart::from)
+            .collect(),
         findings: plan.lint(),
         readiness,
         report,
@@ -179,9 +183,9 @@ fn expect(arguments: &Arguments, hash: &str) -> Result<(), Failure> {
     match &arguments.expect_plan {
         Some(expected) if expected != hash => Err(Failure::new(
             Code::PlanRefused,
-            format!("the plan is {hash}, not the expected {expected}"),
+            format!("the plan has the hash {hash}, not the expected {expected}"),
         )
-        .remedy("the point, the options or the target have changed: read `lifeboat plan` again")),
+        .remedy("the point, the options or the target changed: review `lifeboat plan` again")),
         _ => Ok(()),
     }
 }

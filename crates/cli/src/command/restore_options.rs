@@ -20,10 +20,10 @@ pub struct WishArguments {
     /// Which objects.
     #[command(flatten)]
     pub filter: FilterArguments,
-    /// Only objects of this name; * and ? are wildcards; may be repeated
+    /// Only objects with this name; * and ? are wildcards; may be repeated
     #[arg(long = "name", value_name = "GLOB", help_heading = "Selection")]
     pub names: Vec<String>,
-    /// What happens to objects that exist: keep, update, or recreate (delete and make anew)
+    /// What to do with existing objects: keep, update, or recreate (delete and create)
     #[arg(
         long,
         value_enum,
@@ -33,13 +33,13 @@ pub struct WishArguments {
         help_heading = "Changes"
     )]
     pub existing: Existing,
-    /// Restore namespace A under the name B, wherever it is named; may be repeated
+    /// Rename namespace A to B, in all references too; may be repeated
     #[arg(long = "map-namespace", value_name = "A=B", value_parser = pair, help_heading = "Changes")]
     pub map_namespace: Vec<(String, String)>,
     /// Patches as YAML or JSON (`lifeboat schema patches`); may be repeated
     #[arg(long = "patches", value_name = "FILE", help_heading = "Changes")]
     pub patches: Vec<PathBuf>,
-    /// The target's range of node ports where it is not 30000-32767
+    /// The target's node port range, if it is not 30000-32767
     #[arg(
         long,
         default_value_t,

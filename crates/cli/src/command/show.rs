@@ -10,6 +10,7 @@ use lifeboat_system::SystemClock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::missing::MissingPart;
 use super::open;
 use crate::arguments::PointArguments;
 use crate::context::Context;
@@ -21,9 +22,9 @@ use crate::output::{Document, human};
 const AFTER: &str = "Example:
   lifeboat show latest --store points --verify-key keys/signing.pub.pem
 
-  The signature is checked; the packs are not read. `lifeboat verify` reads them.
+  Checks the signature, but does not read the packs; `lifeboat verify` does.
 
-Exit codes: 0 shown, 2 no such point, 5 the signature or manifest was refused, 8 the store
+Exit codes: 0 shown, 2 no such point, 5 the signature or manifest was rejected, 8 the store
 failed, 9 the key cannot be used";
 
 /// Options of `lifeboat show`.
@@ -159,7 +160,7 @@ fn cluster_text(cluster: &ClusterRecord, all_types: bool) -> String {
     if !cluster.missing.is_empty() {
         text.push_str("\n  missing:\n");
         for missing in &cluster.missing {
-            text.push_str(&missing_text(missing));
+            text.push_str(&MissingPart::from(missing).text());
         }
     }
     for (sort, list) in &cluster.dependencies {
@@ -171,18 +172,6 @@ fn cluster_text(cluster: &ClusterRecord, all_types: bool) -> String {
         }
     }
     text
-}
-
-/// One missing part, and what mends it.
-pub(super) fn missing_text(missing: &lifeboat_format::manifest::MissingRecord) -> String {
-    let what = missing.r#type.as_ref().map_or_else(
-        || format!("API group {}", missing.group.as_deref().unwrap_or("?")),
-        ToString::to_string,
-    );
-    format!(
-        "    {what}: {} answered {}\n      to mend it: {}\n",
-        missing.verb, missing.answer, missing.mend
-    )
 }
 
 fn types_text(cluster: &ClusterRecord, all_types: bool) -> String {
@@ -210,13 +199,13 @@ fn row(record: &TypeRecord, all_types: bool) -> Option<[String; 5]> {
         TypeOutcome::Listed {
             objects, bytes, why, ..
         } => {
-            let note = why
-                .as_ref()
-                .map_or_else(String::new, |why| format!("not at the common version: {why}"));
+            let note = why.as_ref().map_or_else(String::new, |why| {
+                format!("not at the common resourceVersion: {why}")
+            });
             (human::count(*objects), human::bytes(*bytes), note)
         }
         TypeOutcome::Failed { status, reason, .. } => {
-            let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
             (
                 "-".to_owned(),
                 "-".to_owned(),
@@ -224,7 +213,7 @@ fn row(record: &TypeRecord, all_types: bool) -> Option<[String; 5]> {
             )
         }
         TypeOutcome::Excluded { .. } | TypeOutcome::SameAs { .. } if !all_types => return None,
-        TypeOutcome::Excluded { why } => ("-".to_owned(), "-".to_owned(), format!("left out: {why}")),
+        TypeOutcome::Excluded { why } => ("-".to_owned(), "-".to_owned(), format!("excluded: {why}")),
         TypeOutcome::SameAs { r#type } => (
             "-".to_owned(),
             "-".to_owned(),

@@ -16,18 +16,18 @@ use crate::failure::Failure;
 const AFTER: &str = "Example:
   lifeboat status --profile recovery --region eu-central-1
 
-  Environments, clusters, the last good recovery point and its age against the schedule, what
-  runs, and open issues with the command that mends each.
+  Shows environments, clusters, the age of the last good recovery point against the schedule,
+  running jobs, and open issues with the command that fixes each.
 
-Exit codes: 0 all is well, 2 there is no such application, 11 an application has no recovery
-point as recent as its schedule demands, or an issue leaves something unprotected (warnings do
+Exit codes: 0 all applications are protected, 2 there is no such application, 11 an application
+has no recovery point within its schedule, or an issue of severity error is open (warnings do
 not count), 12 AWS or the coordinator failed";
 
 /// Options of `lifeboat status`.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER)]
 pub struct Arguments {
-    /// One application; else all
+    /// One application; defaults to all
     #[arg(value_name = "APPLICATION")]
     pub application: Option<ApplicationName>,
     /// Of the control account.

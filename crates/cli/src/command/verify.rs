@@ -21,14 +21,13 @@ const AFTER: &str = "Examples:
   lifeboat verify latest --store points --verify-key keys/signing.pub.pem \\
       --recovery-key keys/recovery.key.pem
 
-  The first compares the digest of every file with the signed manifest and needs no private
-  key. The second decrypts everything and compares every object with the index and the
-  manifest.
+  The first command compares the digest of every file with the signed manifest and needs no
+  private key. The second one also decrypts everything and compares every object with the index
+  and the manifest.
 
-Exit codes: 0 whole, 2 no such point, 5 refused, 8 the store failed, 9 a key cannot be used";
+Exit codes: 0 intact, 2 no such point, 5 rejected, 8 the store failed, 9 a key cannot be used";
 
-const WITH_KEY: &str =
-    "The private half of the recovery key (recovery.key.pem): with it the contents are checked too";
+const WITH_KEY: &str = "The private recovery key (recovery.key.pem), to verify the contents too";
 
 /// Options of `lifeboat verify`.
 #[derive(Debug, Args)]
@@ -82,7 +81,7 @@ pub struct Contents {
 impl Document for VerifyDocument {
     fn table(&self) -> String {
         let mut text = format!(
-            "{} is whole ({})\n  signature  by {}\n  files      {} with the signed digest, {}\n",
+            "{} is intact ({})\n  signature  by {}\n  files      {} with the signed digest, {}\n",
             self.point,
             completeness(self.completeness),
             self.signed_by,
@@ -95,7 +94,7 @@ impl Document for VerifyDocument {
                 human::counted(contents.objects, "object", "objects"),
                 human::bytes(contents.bytes)
             )),
-            None => text.push_str("  contents   not decrypted; --recovery-key checks them too\n"),
+            None => text.push_str("  contents   not decrypted; use --recovery-key to check them\n"),
         }
         text
     }

@@ -7,36 +7,36 @@ use super::{Guidance, of};
 pub(super) fn aws(code: Code) -> Guidance {
     match code {
         Code::NoCredentials => of(
-            "credentials of AWS or a Region are missing or not valid",
-            "Lifeboat takes both as every AWS tool does: --profile and --region, then AWS_PROFILE and AWS_REGION. Nothing was changed.",
-            "log in (`aws sso login`, `aws configure`), or name a profile with --profile and a Region with --region",
+            "AWS credentials or Region are missing or not valid",
+            "Lifeboat resolves both as the AWS CLI does: --profile and --region, then AWS_PROFILE and AWS_REGION. No resource was changed.",
+            "sign in (`aws sso login`, `aws configure`), or set --profile and --region",
         ),
         Code::WrongAccount => of(
             "the credentials belong to another account",
-            "They were compared with the account that was asked for before anything was changed.",
-            "name a profile of the right account with --profile",
+            "The account is compared before any resource is changed.",
+            "choose a profile of the right account with --profile",
         ),
         Code::AwsDenied => of(
-            "AWS refuses an action to these credentials",
-            "What was done before stays; the same command continues.",
-            "allow the action that is named, or use other credentials with --profile",
+            "these credentials are not allowed to perform an action",
+            "Changes made before are kept; the same command continues.",
+            "allow the action, or use other credentials with --profile",
         ),
         Code::AwsFailed => of(
             "a call to AWS failed",
-            "It was tried several times where that could help. What was done before stays; the same command continues.",
-            "check the Region, the network and what AWS says, then run the same command again",
+            "Transient failures were retried. Changes made before are kept; the same command continues.",
+            "check the Region, the network and the message from AWS, then run the same command again",
         ),
         Code::StackFailed => of(
-            "a stack did not come about",
-            "CloudFormation has undone the change. Buckets and keys that it had made may still be there; they are taken over by the next try.",
-            "mend what the resources say that failed first, then run the same command again",
+            "a stack failed",
+            "CloudFormation rolled the change back. Buckets and keys that it created are retained; the next deployment reuses them.",
+            "resolve the failure of the resources listed first, then run the same command again",
         ),
-        Code::StackStuck => of(
-            "a stack cannot be changed in its present state",
-            "CloudFormation accepts no change of it until it is deleted, or its rollback is ended.",
-            "run the command that the problem names, then the same command again",
+        Code::StackNotUpdatable => of(
+            "a stack cannot be updated in its current state",
+            "CloudFormation accepts no update until the stack is deleted or its rollback is completed.",
+            "run the command in the message, then run the same command again",
         ),
-        Code::NotPackaged => of(
+        Code::PackagesMissing => of(
             "the zips of the functions are missing or of another version",
             "The functions are uploaded from this machine. Nothing was changed.",
             "use the program of an archive beside its folder functions; in a checkout run `make package`; or name the folder of the zips with --package",
@@ -44,17 +44,17 @@ pub(super) fn aws(code: Code) -> Guidance {
         Code::NoCoordinator => of(
             "there is no coordinator in this account and Region",
             "The coordinator is the function lifeboat-coordinator of the stack control, by default in the recovery account.",
-            "choose the control account and its Region with --profile and --region, or deploy it with `lifeboat deploy recovery`",
+            "set --profile and --region to the control account and its Region, or deploy the coordinator with `lifeboat deploy recovery`",
         ),
         Code::CoordinatorFailed => of(
             "the coordinator failed on a request",
-            "Whether anything was begun is not known; a request with the same --token starts nothing twice.",
-            "look at the log group /aws/lambda/lifeboat-coordinator; deploy the version of this program if the two differ",
+            "The request may have started; a request with the same --token starts only once.",
+            "check the log group /aws/lambda/lifeboat-coordinator; run `lifeboat deploy recovery` if its version differs from this program's",
         ),
         _ => of(
-            "a stack that is built upon has not been deployed",
-            "Nothing was changed.",
-            "run the command that the problem names first",
+            "a required stack is not deployed",
+            "No resource was changed.",
+            "run the command in the message first",
         ),
     }
 }

@@ -6,85 +6,85 @@ use super::{Guidance, of};
 
 pub(super) fn access(code: Code) -> Guidance {
     match code {
-        Code::ClusterNotVisible => of(
-            "the delegate may not describe the cluster",
-            "EKS refuses DescribeCluster to the role of the delegate, so that nothing is known of the cluster.",
+        Code::DescribeClusterDenied => of(
+            "the delegate is not allowed to describe the cluster",
+            "EKS denies eks:DescribeCluster to the role of the delegate, so the cluster cannot be checked.",
             "update the access stack of the environment; its role grants eks:DescribeCluster",
         ),
         Code::ClusterNotFound => of(
-            "there is no such cluster",
+            "the cluster does not exist",
             "The application names an EKS cluster that its environment does not have.",
-            "correct the name in the application document; `aws eks list-clusters` shows those that there are",
+            "correct the name in the application document; `aws eks list-clusters` lists the clusters",
         ),
         Code::ClusterNotActive => of(
-            "the cluster does not work now",
-            "EKS says that it is being created, updated or deleted, or has failed. The next check looks again.",
-            "wait, or mend the cluster; `aws eks describe-cluster` shows its health",
+            "the cluster is not active",
+            "EKS reports that it is being created, updated or deleted, or has failed. The next check runs automatically.",
+            "wait, or repair the cluster; `aws eks describe-cluster` shows its health",
         ),
-        Code::EndpointClosed => of(
-            "the endpoint of the cluster is closed to the delegate",
-            "It is open to some addresses only. A function has no fixed address that could be added to them.",
-            "run the command that the issue prints; who may enter is still the cluster's decision",
+        Code::EndpointRestricted => of(
+            "the public endpoint of the cluster does not allow the delegate",
+            "Its public access CIDRs are restricted. A Lambda function has no fixed address to add to them.",
+            "run the command in the issue; the cluster still authenticates every request",
         ),
         Code::EndpointPrivate => of(
             "the cluster has a private endpoint only",
-            "Its API server can be reached from its VPC alone, where the delegate does not run.",
-            "run the command that the issue prints to open the public endpoint, or leave the cluster out of the application",
+            "Its API server is reachable only from its VPC, where the delegate does not run.",
+            "run the command in the issue to open the public endpoint, or remove the cluster from the application",
         ),
         Code::NoAccessEntry => of(
-            "the cluster does not know the role of the delegate",
-            "The cluster answers, but the role has neither an access entry nor an entry in aws-auth.",
-            "run the command that the issue prints; it fits the authentication mode of the cluster",
+            "the cluster has no access entry for the role of the delegate",
+            "The cluster responds, but the role has neither an access entry nor an entry in aws-auth.",
+            "run the command in the issue; it matches the authentication mode of the cluster",
         ),
-        Code::AccessTooNarrow => of(
-            "the role of the delegate may not do everything that is needed",
-            "In the primary it may not read some types: recovery points are Partial and name them. In the recovery environment it may not write some: a restore would leave them out.",
-            "run the command that the issue prints",
+        Code::InsufficientAccess => of(
+            "the role of the delegate lacks permissions in the cluster",
+            "In the primary it cannot read some types: recovery points are Partial and list them. In the recovery environment it cannot write some types: a restore would skip them.",
+            "run the command in the issue",
         ),
         Code::UnsupportedCluster => of(
-            "the cluster is of a kind that cannot be reached",
-            "It is a local cluster on an Outpost, whose API server can be reached only from there.",
-            "leave the cluster out of the application",
+            "the kind of the cluster is not supported",
+            "It is a local cluster on an Outpost, whose API server is reachable only from the Outpost.",
+            "remove the cluster from the application",
         ),
-        Code::ConnectedCluster => of(
-            "the cluster runs elsewhere and is only shown in EKS",
-            "EKS Connector shows clusters of other platforms; a delegate cannot enter them.",
-            "leave the cluster out of the application; `lifeboat backup` with a kubeconfig works for it",
+        Code::ExternalCluster => of(
+            "the cluster is an external cluster",
+            "EKS Connector only displays external clusters; a delegate cannot connect to them.",
+            "remove the cluster from the application; back it up by `lifeboat backup` with a kubeconfig",
         ),
         Code::NoTaggedCluster => of(
             "no cluster has the tags of the application",
-            "The application names its clusters by tag, and none was found, or the delegate may not look for them.",
-            "tag the clusters as clusterTags of the application document says, or run the command that the issue prints",
+            "The application selects its clusters by tag, and none was found, or the delegate is not allowed to list clusters.",
+            "tag the clusters as clusterTags of the application document says, or run the command in the issue",
         ),
         Code::ClockSkewed => of(
             "a clock differs too much from that of AWS",
             "Tokens and deadlines would be wrong, so the delegate does not register.",
-            "deploy the stack again; if it stays so, report it to AWS support with the function's name",
+            "deploy the stack again; if the problem persists, report it to AWS Support with the name of the function",
         ),
-        Code::BucketUnsafe => of(
-            "a bucket is not as its stack made it",
-            "It can be opened to others, or objects in it can belong to others.",
-            "run the command that the reason prints, or deploy the access stack again",
+        Code::BucketPolicyInvalid => of(
+            "the configuration of a bucket is not safe",
+            "Public access is not blocked, or its objects can be owned by other accounts.",
+            "run the command in the message, or deploy the access stack again",
         ),
         Code::UnsupportedVersion => of(
-            "the Kubernetes version of the cluster is not known",
-            "It is older than those that Lifeboat can read as one point in time.",
-            "update the cluster",
+            "the Kubernetes version of the cluster is not supported",
+            "It is older than the versions that Lifeboat can read at one point in time.",
+            "upgrade the cluster",
         ),
         Code::NotRegistered => of(
-            "an environment or a delegate has not registered",
-            "The stacks of the application are not deployed there, or their deployment has not ended.",
-            "deploy what is missing: `lifeboat deploy recovery`, `lifeboat deploy primary`, then `lifeboat deploy application FILE`",
+            "an environment or a delegate is not registered",
+            "The stacks of the application are not deployed there, or their deployment is not complete.",
+            "deploy the missing stacks: `lifeboat deploy recovery`, `lifeboat deploy primary`, then `lifeboat deploy application FILE`",
         ),
         Code::SigningKeyChanged => of(
-            "the signing key is not the one that is pinned",
-            "Recovery points of another key are not believed, and none is made until somebody decides.",
-            "if the key was changed on purpose, write its fingerprint into primary.signingKey of the application document",
+            "the signing key is not the pinned one",
+            "Recovery points signed by another key are rejected, and no backup runs until this is resolved.",
+            "if the change was intended, set primary.signingKey of the application document to the new fingerprint",
         ),
         _ => of(
-            "the recovery key is not the one that is pinned",
-            "Recovery points are encrypted for the recovery key; none is made for another one by itself.",
-            "deploy recovery-access with the former key, or put the application again under a new name",
+            "the recovery key is not the pinned one",
+            "Recovery points are encrypted for the pinned recovery key, and no backup runs for another one.",
+            "deploy recovery-access with the previous key, or create the application again under a new name",
         ),
     }
 }
@@ -92,59 +92,59 @@ pub(super) fn access(code: Code) -> Guidance {
 pub(super) fn jobs(code: Code) -> Guidance {
     match code {
         Code::ApplicationInvalid => of(
-            "the document of the application cannot be used",
-            "Nothing is backed up for it until the document is corrected.",
-            "correct what the problems name, then run `lifeboat application put`",
+            "the application document is not valid",
+            "The application is not backed up until the document is corrected.",
+            "correct the fields in the message, then run `lifeboat application put`",
         ),
         Code::BackupFailed => of(
-            "a recovery point could not be made",
-            "It was tried several times. The next time of the schedule tries again.",
-            "mend what the cause names, then ask for a backup with `lifeboat application backup`; the issue closes itself with the next good point",
+            "a backup failed",
+            "It was retried several times. The next scheduled backup tries again.",
+            "resolve the cause, then start a backup with `lifeboat application backup`; the issue closes with the next good recovery point",
         ),
         Code::BackupOverdue => of(
             "the last good recovery point is older than the schedule allows",
-            "Two times of the schedule have passed without a good recovery point in the vault.",
-            "mend the other issues of the application; this one closes itself with the next good point",
+            "Two scheduled backups have passed without a good recovery point in the vault.",
+            "resolve the other issues of the application; this issue closes with the next good recovery point",
         ),
         Code::VaultingFailed => of(
             "a recovery point could not be copied into the vault",
-            "What the delegate sealed does not verify, or the vault refuses it. The point does not count.",
-            "mend what the cause names; the next backup is vaulted by itself",
+            "The point that the delegate sealed does not verify, or the vault refuses it. It does not count as a recovery point.",
+            "resolve the cause; the next backup is copied to the vault automatically",
         ),
         Code::VaultDamaged => of(
             "a recovery point in the vault is damaged",
-            "Its signature or a digest does not fit any more. It does not count as good, and other points are not touched.",
-            "restore the object from a former version of the bucket, or use another recovery point",
+            "Its signature or a digest no longer matches. It does not count as good; other points are not affected.",
+            "restore the previous object version in the bucket, or use another recovery point",
         ),
         Code::RestoreFailed => of(
             "a restore has failed",
-            "It ended without a report of a plan that came true.",
-            "mend what the cause names, then ask for the restore again: it continues where it stopped",
+            "It ended before the cluster matched the plan.",
+            "resolve the cause, then start the restore again; it continues where it stopped",
         ),
         Code::JobDocumentRefused => of(
             "a document of a job was refused",
-            "It is malformed, too large, of a newer format, or not from the delegate that has the job. It had no effect.",
-            "update the stacks to one version; if that does not help, find out who writes into the scratch bucket",
+            "It is malformed, too large, of a newer format, or not from the delegate that owns the job. It had no effect.",
+            "update all stacks to the same version; if that does not help, check who can write to the scratch bucket",
         ),
         Code::JobLost => of(
             "a job was lost",
-            "It used up its invocations, or its result came from a delegate that had lost it already.",
-            "look at the log of the delegate; the job is tried again by itself",
+            "It reached its maximum number of invocations, or its result came from a delegate that no longer owned it.",
+            "check the log of the delegate; the job is retried automatically",
         ),
-        Code::DelegateSilent => of(
-            "the delegate does not take its jobs",
-            "A job lies in the scratch bucket, and no delegate has claimed it for several minutes.",
-            "look at the function of the delegate: its schedule, its errors, its permission on the scratch bucket",
+        Code::DelegateNotResponding => of(
+            "the delegate does not respond",
+            "A job is in the scratch bucket, and no delegate has claimed it for several minutes.",
+            "check the function of the delegate: its schedule, its errors, its permissions on the scratch bucket",
         ),
         Code::JobCancelled => of(
             "the job was cancelled",
-            "Somebody asked for that. What a restore had created by then is still there.",
-            "ask again if that was not meant",
+            "It was cancelled on request. Objects that a restore had created are kept.",
+            "start it again if the cancellation was not intended",
         ),
         _ => of(
             "a request was refused",
-            "It names something that there is not, or has the token of another request. Nothing has changed.",
-            "correct the request; `lifeboat status` and `lifeboat application points` show what there is",
+            "It refers to something that does not exist, or has the token of another request. It had no effect.",
+            "correct the request; `lifeboat status` and `lifeboat application points` list applications and recovery points",
         ),
     }
 }

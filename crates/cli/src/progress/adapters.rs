@@ -107,7 +107,7 @@ impl CaptureProgress for CaptureLines {
                     .advance(Phase::Capture, objects.saturating_sub(before));
             }
             CaptureEvent::Retrying { r#type, why } => {
-                self.progress.note(format!("{type} is tried again: {why}"));
+                self.progress.note(format!("{type} is retried: {why}"));
             }
             CaptureEvent::TypeFinished { r#type, outcome } => {
                 if let TypeOutcome::Failed { reason, message, .. } = outcome {
@@ -224,7 +224,7 @@ impl RestoreProgress for RecoveryLines<'_> {
     fn pass(&self, pass: u32, objects: usize) {
         if pass > 1 {
             self.progress
-                .note(format!("{objects} objects are tried again (pass {pass})"));
+                .note(format!("{objects} objects are retried (pass {pass})"));
         }
     }
 

@@ -216,7 +216,7 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     );
 
     let report = operator.json(&format!("restore {point} {to} --expect-plan {hash}"), 0);
-    assert_eq!(report["verdict"], "cameTrue");
+    assert_eq!(report["verdict"], "matchesPlan");
     assert_eq!(report["summary"]["restored"], report["summary"]["planned"]);
     assert!(
         report["measured"]["seconds"]["proof"].is_number(),
@@ -263,7 +263,7 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
         "{lacks:?}"
     );
     let (_, text, _) = operator.run(&line);
-    assert!(text.contains("the recovery point is Partial; it lacks"), "{text}");
+    assert!(text.contains("the recovery point is Partial; missing:"), "{text}");
 }
 
 /// A plan says what a restore by the same user would be refused for, and the restore is.
@@ -285,7 +285,7 @@ fn forbidden(operator: &Operator, target: &Cluster, point: &str) {
     );
     let (code, text, _) = operator.run(&format!("plan {wish}"));
     assert!(
-        code == 10 && text.contains("refused LB-0107") && text.contains("to mend it: "),
+        code == 10 && text.contains("refused LB-0107") && text.contains("fix: "),
         "{text}"
     );
 }
@@ -329,6 +329,6 @@ fn interrupted(operator: &Operator, to: &str, point: &str) {
         "{seen}"
     );
     let report = operator.json(&line, 0);
-    assert_eq!(report["verdict"], "cameTrue");
+    assert_eq!(report["verdict"], "matchesPlan");
     assert_eq!(report["resumed"], true, "{report}");
 }

@@ -29,7 +29,10 @@ fn bars_are_drawn_on_a_terminal_and_lines_elsewhere() {
 
     for (line, phases) in [
         (&backup, ["discovering types", "capturing", "sealing"]),
-        (&restore, ["reading the point", "restoring", "proving"]),
+        (
+            &restore,
+            ["reading the point", "restoring", "verifying the target"],
+        ),
     ] {
         let output = operator.lifeboat(line).output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();

@@ -118,7 +118,7 @@ impl Ended {
         assert_eq!(out, "", "{line}");
         assert!(err.starts_with(code) && err.contains(remedy), "{line}: {err}");
         assert!(
-            err.matches("LB-").count() == 1 && err.contains("to mend it: "),
+            err.matches("LB-").count() == 1 && err.contains("fix: "),
             "{line}: {err}"
         );
     }
@@ -251,7 +251,7 @@ fn full_disks(cluster: &Cluster) {
     // From no room at all to almost enough: each page more lets the backup come further.
     for left in 0..needed {
         disk.leave(left);
-        run(&backup).refused("LB-0303", "to mend it: ");
+        run(&backup).refused("LB-0303", "fix: ");
         assert_eq!(run("points -o json").out, listed, "{left} pages left");
         disk.make_room();
         assert_eq!(contents(&disk.0), before, "{left} pages left");
@@ -283,7 +283,7 @@ fn files_that_may_not_grow(cluster: &Cluster) {
         .env_clear()
         .envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .current_dir(operator.path());
-    Ended::of(limited, &backup).refused("LB-0303", "to mend it: ");
+    Ended::of(limited, &backup).refused("LB-0303", "fix: ");
     assert_eq!(contents(&points), before);
     Ended::of(operator.lifeboat(&backup), &backup).succeeded();
 }

@@ -246,13 +246,18 @@ fn a_status_with_an_issue_can_be_read_off_the_exit_code() {
 #[test]
 fn a_coordinator_that_cannot_answer_is_told_apart() {
     let place = Place::new();
-    let refused = json!({"refused": [{"code": "LB-0911", "message": "there is no application shop", "guidance": "list"}]});
+    let refused = json!({"refused": [{"code": "LB-0911", "message": "the application shop does not exist", "guidance": "list"}]});
     let failing = Reply {
         function_error: true,
         ..Reply::of(&json!({"errorType": "E", "errorMessage": "the state bucket is gone"}))
     };
     for (reply, exit, code, says) in [
-        (Reply::of(&refused), 2, "LB-0911", "there is no application shop"),
+        (
+            Reply::of(&refused),
+            2,
+            "LB-0911",
+            "the application shop does not exist",
+        ),
         (failing, 12, "LB-1009", "the state bucket is gone"),
         (
             Reply::of(&json!({"riddle": 7})),

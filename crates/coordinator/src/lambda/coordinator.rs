@@ -91,7 +91,7 @@ impl Coordinator {
                 }
                 Ok(_) => summary.late += 1,
                 Err(error) => {
-                    tracing::error!(application = %name, code = %error.code, problem = %error.message, "not gone on with");
+                    tracing::error!(application = %name, code = %error.code, problem = %error.message, "tick failed");
                     summary.problems.push(error);
                     summary.late += 1;
                 }
@@ -114,7 +114,7 @@ impl Coordinator {
             match action {
                 Action::Notify(notice) => {
                     let Notice { opened, issue, .. } = notice.as_ref();
-                    tracing::warn!(application = %name, issue = %issue.id, code = %issue.code, problem = %issue.message, opened, "an issue has changed");
+                    tracing::warn!(application = %name, issue = %issue.id, code = %issue.code, problem = %issue.message, opened, "an issue changed");
                 }
                 _ => {
                     tracing::info!(application = %name, action = action_name(action), job = job(action), "done")
@@ -122,7 +122,7 @@ impl Coordinator {
             }
         }
         if report.failures > 0 {
-            tracing::warn!(application = %name, failures = report.failures, "some actions failed; the next tick does them");
+            tracing::warn!(application = %name, failures = report.failures, "some actions failed; the next tick retries them");
         }
         Ok(report.answers.into_iter().next())
     }
@@ -156,7 +156,7 @@ impl Coordinator {
             }
             request => match request.application() {
                 Some(name) => self.ask(&name, request, until).await,
-                None => Err(unknown("the request names no application")),
+                None => Err(unknown("the request has no application")),
             },
         }
     }
@@ -171,7 +171,7 @@ impl Coordinator {
         self.document(name).await?;
         self.tick_application(name, &[request], until)
             .await?
-            .ok_or_else(|| Problem::new(Code::Bug, "a request was not answered", "report this as a bug"))
+            .ok_or_else(|| Problem::new(Code::Bug, "a request failed", "report this as a bug"))
     }
 
     /// Forgets an application's document: nothing is made or checked for it any more. Its recovery points stay in
@@ -190,7 +190,9 @@ impl Coordinator {
         let key = document_key(name);
         match self.ports.state.get(&key).await {
             Ok((bytes, _)) => parse(&key, &bytes, LARGEST).map_err(|error| error.problem()),
-            Err(StoreError::NotFound { .. }) => Err(unknown(format!("there is no application {name}"))),
+            Err(StoreError::NotFound { .. }) => {
+                Err(unknown(format!("the application {name} does not exist")))
+            }
             Err(error) => Err(error.problem()),
         }
     }
@@ -229,7 +231,7 @@ impl Coordinator {
         }
         // What goes wrong from here on is an issue of the application, not of its document.
         if let Err(problem) = self.tick_application(&application.name, &[], until).await {
-            tracing::warn!(application = %application.name, code = %problem.code, problem = %problem.message, "not gone on with");
+            tracing::warn!(application = %application.name, code = %problem.code, problem = %problem.message, "tick failed");
         }
         Ok(Answer::Application(Box::new(document)))
     }
@@ -239,7 +241,7 @@ fn unknown(message: impl Into<String>) -> Problem {
     Problem::new(
         Code::RequestRefused,
         message,
-        r#"{"application": {"list": {}}} asks which applications there are"#,
+        r#"send {"application": {"list": {}}} to list the applications"#,
     )
 }
 
@@ -253,7 +255,7 @@ fn problem(error: &TickError) -> Problem {
         TickError::Busy { .. } => Problem::new(
             Code::RequestRefused,
             format!("failed to {error}"),
-            "ask again; the same token starts nothing twice",
+            "send the request again; with the same token it starts only once",
         ),
     }
 }

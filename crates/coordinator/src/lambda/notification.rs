@@ -15,7 +15,7 @@ impl Notifier for SnsNotifier {
     async fn notify(&self, notice: &Notice) -> bool {
         let sent = self.0.publish(&subject(notice), &message(notice)).await;
         if let Err(error) = &sent {
-            tracing::warn!(%error, "a notice was not sent; the next tick sends it");
+            tracing::warn!(%error, "a notification was not sent; the next tick retries it");
         }
         sent.is_ok()
     }

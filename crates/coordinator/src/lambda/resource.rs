@@ -23,7 +23,7 @@ pub async fn answer(
     let outcome = match (request.resource_type.as_str(), request.request_type) {
         (TYPE, RequestType::Create | RequestType::Update) => put(coordinator, request, until).await,
         (_, RequestType::Delete) => Ok(remove(coordinator, request).await),
-        (other, _) => Err(format!("{other} is not {TYPE}, and nothing else is made here")),
+        (other, _) => Err(format!("{other} is not supported; only {TYPE} is")),
     };
     if let Err(reason) = &outcome {
         tracing::error!(stack = %request.stack_id, resource = %request.logical_resource_id, %reason, "a custom resource failed");
@@ -45,7 +45,7 @@ async fn put(
     let text = request.resource_properties.get("Document");
     let text = text
         .and_then(|text| text.as_str())
-        .ok_or("the property Document must be a text: the application's document in YAML or JSON")?;
+        .ok_or("the property Document must be a string with the application document in YAML or JSON")?;
     let document: ApplicationDocument =
         serde_yaml_ng::from_str(text).map_err(|error| format!("the property Document: {error}"))?;
     let name = document.name.clone();
@@ -59,7 +59,7 @@ async fn put(
             && *other != document
         {
             return Err(format!(
-                "there is another application {name} already: choose another name, or let one owner put it"
+                "an application named {name} already exists: choose another name, or manage it in one place only"
             ));
         }
     }
@@ -77,7 +77,7 @@ async fn remove(coordinator: &Coordinator, request: &ResourceRequest) -> String 
     if let (TYPE, Ok(application)) = (request.resource_type.as_str(), ApplicationName::parse(name))
         && let Err(problem) = coordinator.remove(&application).await
     {
-        tracing::warn!(%application, code = %problem.code, problem = %problem.message, "the application stays");
+        tracing::warn!(%application, code = %problem.code, problem = %problem.message, "the application is kept");
     }
     name.to_owned()
 }

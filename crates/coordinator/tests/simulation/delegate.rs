@@ -142,7 +142,7 @@ impl Delegate {
                     .entry(claim.job.to_string())
                     .or_default() += 1;
                 Done::Restore(RestoreDone {
-                    as_planned: true,
+                    matches_plan: true,
                     problems: Vec::new(),
                     restored: 7,
                     not_restored: 0,

@@ -122,7 +122,7 @@ pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
         .collect();
     assert!(
         codes.is_empty(),
-        "issues close once they are mended: {:?}",
+        "issues close once they are fixed: {:?}",
         state.issues
     );
     assert!(state.notices.is_empty(), "somebody was told of all of them");

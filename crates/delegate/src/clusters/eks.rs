@@ -60,18 +60,18 @@ impl Eks {
         let Some(name) = named else {
             return Err(missing(
                 Code::ClusterNotFound,
-                format!("{:?} is no EKS cluster", target.arn.as_str()),
-                "name an EKS cluster in the application's document",
+                format!("{:?} is not an EKS cluster", target.arn.as_str()),
+                "use the ARN of an EKS cluster in the application document",
             ));
         };
         if target.arn.environment().as_ref() != Some(&self.environment) {
             return Err(missing(
                 Code::ClusterNotFound,
                 format!(
-                    "{} is not in {}, where this delegate works",
+                    "{} is not in {}, the environment of this delegate",
                     target.arn, self.environment
                 ),
-                "name a cluster of the environment that the application names",
+                "use a cluster of the environment in the application document",
             ));
         }
         self.clusters.describe(name.as_str()).await.map_err(|error| {

@@ -14,7 +14,11 @@ fn role() -> Arn {
 }
 
 fn problem() -> Problem {
-    Problem::new(Code::AccessTooNarrow, "something is missing", "run the command")
+    Problem::new(
+        Code::InsufficientAccess,
+        "something is missing",
+        "run the command",
+    )
 }
 
 /// The words after a flag, for each time that it stands in a command.

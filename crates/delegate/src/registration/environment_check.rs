@@ -56,16 +56,16 @@ fn judge(facts: &BucketFacts, environment: &EnvironmentId, now: Timestamp) -> Ve
             problems.push(Problem::new(
                 Code::ClockSkewed,
                 format!(
-                    "the clock of the function is {} seconds off that of S3",
+                    "the clock of the function differs from that of S3 by {} seconds",
                     off.as_secs()
                 ),
-                "deploy the stack again, so that the function runs elsewhere",
+                "deploy the stack again, so that the function runs on another host",
             ));
         }
     }
     if !facts.closed {
         problems.push(Problem::new(
-            Code::BucketUnsafe,
+            Code::BucketPolicyInvalid,
             format!("public access to the scratch bucket {bucket} is not blocked"),
             format!(
                 "run `aws s3api put-public-access-block --region {region} --bucket {bucket} --public-access-block-configuration \
@@ -75,7 +75,7 @@ fn judge(facts: &BucketFacts, environment: &EnvironmentId, now: Timestamp) -> Ve
     }
     if !facts.owns_objects {
         problems.push(Problem::new(
-            Code::BucketUnsafe,
+            Code::BucketPolicyInvalid,
             format!("objects in the scratch bucket {bucket} may belong to other accounts"),
             format!(
                 "run `aws s3api put-bucket-ownership-controls --region {region} --bucket {bucket} \
@@ -90,13 +90,13 @@ fn unseen(bucket: &str, error: &AwsError) -> Problem {
     let guidance = match error.kind() {
         ErrorKind::Gone => "deploy the access stack of this account and Region first".to_owned(),
         ErrorKind::Denied => format!(
-            "update the access stack of this account and Region: it allows {}; or the bucket belongs to another account",
+            "update the access stack of this account and Region, which allows {}, or check whether the bucket belongs to another account",
             error.action()
         ),
-        _ => "deploy the stack again in a while".to_owned(),
+        _ => "deploy the stack again in a few minutes".to_owned(),
     };
-    let message = format!("failed to look at the scratch bucket {bucket}");
-    Problem::new(Code::BucketUnsafe, message, guidance).caused_by(error)
+    let message = format!("failed to check the scratch bucket {bucket}");
+    Problem::new(Code::BucketPolicyInvalid, message, guidance).caused_by(error)
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
             .iter()
             .zip(["put-public-access-block", "put-bucket-ownership-controls"])
         {
-            assert_eq!(problem.code, Code::BucketUnsafe);
+            assert_eq!(problem.code, Code::BucketPolicyInvalid);
             let wanted = format!(
                 "aws s3api {command} --region eu-west-1 --bucket lifeboat-scratch-111111111111-eu-west-1"
             );

@@ -28,7 +28,8 @@ impl KeyCheck for SigningKeyCheck {
         const MESSAGE: &[u8] = b"lifeboat registration";
         let signature = (self.0.sign(MESSAGE).await).map_err(|error| error.problem())?;
         let key = self.0.verifying_key();
-        (key.verify(MESSAGE, &signature)).map_err(|_| wrong("its signature does not fit its public half"))?;
+        (key.verify(MESSAGE, &signature))
+            .map_err(|_| wrong("its signature does not match its public key"))?;
         Ok(key.to_pem())
     }
 }
@@ -39,7 +40,7 @@ impl KeyCheck for DecryptionKeyCheck {
         let mut random = [0; 32];
         self.ids.random(&mut random);
         let wrapped = (self.recipient.wrap(&DataKey::from_random(random)))
-            .map_err(|_| wrong("nothing can be encrypted to its public half"))?;
+            .map_err(|_| wrong("its public key cannot encrypt"))?;
         (self.unwrapper.unwrap_key(&wrapped).await).map_err(|error| error.problem())?;
         Ok(self.recipient.to_pem())
     }
@@ -47,7 +48,7 @@ impl KeyCheck for DecryptionKeyCheck {
 
 fn wrong(what: &str) -> Problem {
     Problem::new(
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         format!("the key of the access stack does not work: {what}"),
         "deploy the access stack again",
     )

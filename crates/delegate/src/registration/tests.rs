@@ -143,7 +143,7 @@ async fn what_is_wrong_is_told_and_nothing_is_registered() {
     let answer = other.answer(&request("Create", None), now()).await;
     assert_eq!(
         answer.reason,
-        "Side of the resource is not that of the function, recovery"
+        "Side of the resource differs from that of the function, recovery"
     );
 }
 
@@ -167,7 +167,7 @@ async fn everything_that_is_wrong_comes_to_the_console_at_once() {
         store.list("", None, 10).await.unwrap().is_empty(),
         "nothing is registered"
     );
-    // The same deployment with everything mended.
+    // The same deployment with everything fixed.
     registrar.bucket = Box::new(Sound);
     registrar.check = Box::new(Works);
     assert_eq!(

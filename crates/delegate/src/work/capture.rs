@@ -249,7 +249,7 @@ impl Delegate {
         match self.while_wanted(epoch, capture.as_mut()).await {
             Ok(ended) => ended,
             Err(why) => {
-                tracing::info!(?why, "the capture stops here in this epoch");
+                tracing::info!(?why, "the capture stops in this epoch");
                 cancellation.cancel();
                 capture.await
             }
@@ -325,9 +325,9 @@ fn checkpoint(progress: CaptureCheckpoint) -> End {
             Problem::new(
                 Code::BackupFailed,
                 format!(
-                    "the cluster has so many types that a checkpoint would have {bytes} bytes, more than {LARGE}"
+                    "the cluster has too many types: a checkpoint would have {bytes} bytes, more than the limit of {LARGE}"
                 ),
-                "leave types out with the filter of the application, or make it of several applications",
+                "exclude types with the filter of the application, or split it into several applications",
             ),
             false,
         );
@@ -352,10 +352,10 @@ fn same_recipient(asked: &str, own: &RecipientKey) -> Result<(), Problem> {
         _ => Err(Problem::new(
             Code::RecoveryKeyChanged,
             format!(
-                "the assignment wants the point encrypted to another key than {}, which this delegate was deployed with",
+                "the assignment asks for encryption to another key than {}, with which this delegate was deployed",
                 own.fingerprint()
             ),
-            "if the recovery key was changed on purpose, deploy primary-access with the new RecoveryPublicKey",
+            "if the recovery key was changed, deploy primary-access with the new RecoveryPublicKey",
         )),
     }
 }

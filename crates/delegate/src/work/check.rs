@@ -78,15 +78,18 @@ impl Delegate {
         let (verb, guidance) = match side {
             Side::Primary => (
                 "list",
-                "run the command to let it read everything, and nothing more, or leave the types out of the application",
+                "run the command to allow read access to everything, or exclude the types from the application",
             ),
             Side::Recovery => (
                 "write",
-                "run the command: a restore writes objects of every type, so no smaller right is enough",
+                "run the command; a restore writes objects of every type, so it needs cluster-admin",
             ),
         };
-        let message = format!("{} may not {verb} {types} in {}", self.role, target.name);
-        let problem = Problem::new(Code::AccessTooNarrow, message, guidance);
+        let message = format!(
+            "{} is not allowed to {verb} {types} in {}",
+            self.role, target.name
+        );
+        let problem = Problem::new(Code::InsufficientAccess, message, guidance);
         let finding = match &denied.user {
             Some(user) => commands::grant_access(problem, &target.arn, user, &self.application, side),
             None => AccessFinding::new(problem),

@@ -50,8 +50,8 @@ impl Delegate {
             return failed(
                 Problem::new(
                     Code::PointNotFound,
-                    format!("the recovery point {point} holds no cluster {cluster}"),
-                    "ask for one of the clusters that `lifeboat points` names",
+                    format!("the recovery point {point} has no cluster {cluster}"),
+                    "use one of the clusters in the application document (`lifeboat application show`)",
                 ),
                 false,
             );
@@ -76,7 +76,7 @@ impl Delegate {
                 ..RestoreSettings::default()
             },
             prove: true,
-            // After an epoch that died, the next one waits until the Lease has run out, and then goes on.
+            // After an epoch that died, the next one waits until the Lease expires.
             holder: holder(epoch.claim),
             ended: ended(epoch),
             clock: Arc::clone(&self.clock),
@@ -106,7 +106,7 @@ impl Delegate {
         let key = VerifyingKey::from_pem(signer).map_err(|error| {
             let problem = Problem::new(
                 Code::JobDocumentRefused,
-                "the assignment pins no signing key that could be read",
+                "the assignment has no valid signing key",
                 "report this as a bug of the coordinator",
             );
             (problem.caused_by(&error), false)
@@ -118,11 +118,15 @@ impl Delegate {
         (opened.decrypt(unwrapper).await).map_err(|e| (e.problem(), is_retryable(e.kind())))
     }
 
-    /// Keeps the whole report beside the result, and says in the result what matters at three in the morning.
+    /// Writes the report beside the result; the result has its summary.
     async fn report_on(&self, epoch: &Epoch<'_>, recovered: Recovered, access: Vec<AccessReport>) -> End {
         let Some(proven) = recovered.proven else {
             return failed(
-                Problem::new(Code::Bug, "the restore was not proven", "report this as a bug"),
+                Problem::new(
+                    Code::Bug,
+                    "the restored cluster was not compared with the plan",
+                    "report this as a bug",
+                ),
                 false,
             );
         };
@@ -132,19 +136,19 @@ impl Delegate {
             problems.push(Problem::new(
                 Code::RestoreIncomplete,
                 format!(
-                    "{} of the planned objects are not in the target as planned",
+                    "{} planned objects are missing in the target",
                     report.summary.failed
                 ),
-                "the report names each, and why; the same restore again continues",
+                "the report lists each with its reason; start the restore again to continue it",
             ));
-        } else if !report.came_true() {
+        } else if !report.matches_plan() {
             problems.push(Problem::new(
                 Code::ProofFailed,
                 format!(
-                    "the target differs from the plan in {} places that nothing explains",
+                    "the target has {} unexplained differences from the plan",
                     report.summary.unexplained
                 ),
-                "the report names each",
+                "the report lists each",
             ));
         }
         let name = format!(
@@ -158,7 +162,7 @@ impl Delegate {
             return failed(error.problem(), is_retryable(error.kind()));
         }
         let done = RestoreDone {
-            as_planned: report.came_true(),
+            matches_plan: report.matches_plan(),
             problems,
             restored: report.restored.len() as u64,
             not_restored: report.not_restored.len() as u64,
@@ -177,7 +181,7 @@ fn holder(claim: &Claim) -> Holder {
     }
 }
 
-/// The holder of the epoch before this one, where that has come to its checkpoint: it wrote that after its last
+/// The holder of the previous epoch, if it wrote its checkpoint, which it does after its last
 /// request to the target.
 fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
     let checkpoint = epoch.offer.checkpoint.as_ref()?;
@@ -199,7 +203,7 @@ fn read_options(options: &serde_json::Map<String, serde_json::Value>) -> Result<
         Problem::new(
             Code::InvalidDocument,
             "failed to read the options of the restore",
-            "`lifeboat schema options` shows what options there are",
+            "`lifeboat schema options` describes the options",
         )
         .caused_by(&error)
     })

@@ -37,7 +37,7 @@ impl Delegate {
                 let problem = Problem::new(
                     Code::BackupFailed,
                     format!("failed to {error}"),
-                    "the next backup begins anew",
+                    "the next backup starts from the beginning",
                 );
                 return failed(problem, true);
             }
@@ -65,8 +65,8 @@ impl Delegate {
         captured.ok_or_else(|| {
             let problem = Problem::new(
                 Code::JobDocumentRefused,
-                format!("{job} has captured nothing that could be sealed"),
-                "the next backup begins anew",
+                format!("{job} has no complete capture to seal"),
+                "the next backup starts from the beginning",
             );
             (problem, false)
         })
@@ -126,8 +126,8 @@ fn summary(sealed: &SealedPoint) -> Sealed {
 fn unusable(code: Code, error: &(dyn std::error::Error + 'static)) -> Problem {
     Problem::new(
         code,
-        "failed to take up a recovery point that an earlier epoch has sealed",
-        "find out who else writes into the scratch bucket; the next backup makes a new point",
+        "failed to continue with a recovery point that an earlier epoch sealed",
+        "check who else can write to the scratch bucket; the next backup creates a new recovery point",
     )
     .caused_by(error)
 }

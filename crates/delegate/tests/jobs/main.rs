@@ -69,7 +69,7 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     else {
         panic!("the restore is not done");
     };
-    assert!(done.as_planned, "{:?}", done.problems);
+    assert!(done.matches_plan, "{:?}", done.problems);
     let data = [
         "get",
         "configmap",

@@ -38,13 +38,13 @@ pub enum PemError {
         source: io::Error,
     },
     /// The file holds no key in PEM.
-    #[error("read the key file {}: it holds no key in PEM", path.display())]
+    #[error("read the key file {}: it contains no PEM key", path.display())]
     NotPem {
         /// The file.
         path: PathBuf,
     },
     /// The file holds the other half.
-    #[error("use the key file {}: it does not hold the {wanted} half", path.display())]
+    #[error("use the key file {}: it does not contain the {wanted} key", path.display())]
     WrongHalf {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum PemError {
         wanted: KeyPart,
     },
     /// The key is of another sort or size.
-    #[error("use the key file {}: it does not hold {expected}", path.display())]
+    #[error("use the key file {}: it does not contain {expected}", path.display())]
     WrongKind {
         /// The file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum PemError {
         expected: &'static str,
     },
     /// The key is in an older PEM form.
-    #[error("use the key file {}: {label} is an older form", path.display())]
+    #[error("use the key file {}: {label} is not supported", path.display())]
     Legacy {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum PemError {
         path: PathBuf,
     },
     /// A file is in the way.
-    #[error("write the key file {}: it exists already", path.display())]
+    #[error("write the key file {}: it already exists", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum PemError {
         source: io::Error,
     },
     /// The crypto library does not make a key.
-    #[error("make a new key")]
+    #[error("generate a key")]
     Generate,
 }
 
@@ -128,8 +128,8 @@ impl PemError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } | Self::NotPem { .. } | Self::Encrypted { .. } => Code::KeyUnreadable,
-            Self::WrongHalf { .. } => Code::WrongKeyHalf,
-            Self::WrongKind { .. } | Self::Legacy { .. } => Code::WrongKeyKind,
+            Self::WrongHalf { .. } => Code::PublicPrivateKeyMismatch,
+            Self::WrongKind { .. } | Self::Legacy { .. } => Code::UnsupportedKeyType,
             Self::Exists { .. } => Code::KeyExists,
             Self::Unwritable { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::StoreDenied,
@@ -148,26 +148,23 @@ impl PemError {
     pub fn guidance(&self) -> String {
         match self {
             Self::Unreadable { path, .. } => format!(
-                "check the path and its permissions with `ls -l {}`, or make keys with `lifeboat keys generate`",
+                "check the path and its permissions with `ls -l {}`, or create keys with `lifeboat keys generate`",
                 path.display()
             ),
-            Self::NotPem { .. } => "give a file that `lifeboat keys generate` or `openssl genpkey` made".to_owned(),
+            Self::NotPem { .. } => "use a file created by `lifeboat keys generate` or `openssl genpkey`".to_owned(),
             Self::WrongHalf {
                 path,
                 wanted: KeyPart::Public,
             } => format!(
-                "give the public half, made by `openssl pkey -in {} -pubout`; keep the private recovery key \
-                 away from the machine that makes backups, which never needs it",
+                "use the public key, as printed by `openssl pkey -in {} -pubout`; backups never need the private recovery key, so do not store it on this machine",
                 path.display()
             ),
             Self::WrongHalf { .. } => {
-                "give the private half, the file that ends with `.key.pem`; it should be where restores are \
-                 made and nowhere else"
+                "use the private key, the file that ends with `.key.pem`"
                     .to_owned()
             }
             Self::WrongKind { .. } => {
-                "recovery keys are RSA with 4096 bits and signing keys ECDSA on P-256; check that the two were \
-                 not taken for each other, or make keys with `lifeboat keys generate`"
+                "recovery keys are RSA with 4096 bits, signing keys are ECDSA on P-256; check that the two files are not swapped, or create keys with `lifeboat keys generate`"
                     .to_owned()
             }
             Self::Legacy { command, .. } => format!("convert it with `{command}`"),
@@ -176,12 +173,11 @@ impl PemError {
                 path.display()
             ),
             Self::Exists { .. } => {
-                "name another folder; keys are never overwritten, because points made with them could not be \
-                 read any more"
+                "choose another folder; keys are never overwritten, because recovery points encrypted for them would be lost"
                     .to_owned()
             }
             Self::Unwritable { path, .. } => {
-                format!("name a folder that can be written instead of {}", path.display())
+                format!("choose a writable folder instead of {}", path.display())
             }
             Self::Generate => "run the command again; if it fails again, report it".to_owned(),
         }

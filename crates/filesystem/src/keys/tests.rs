@@ -60,10 +60,10 @@ fn generated_keys_work_and_are_never_overwritten() {
 }
 
 #[test]
-fn one_file_in_the_way_and_no_key_is_written() {
+fn generate_writes_no_key_if_one_file_exists() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("signing.pub.pem"), "mine").unwrap();
-    assert_code(generate(folder.path()), Code::KeyExists, "name another folder");
+    assert_code(generate(folder.path()), Code::KeyExists, "choose another folder");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -77,7 +77,10 @@ fn a_data_key_survives_wrapping_and_only_for_its_recipient() {
 
     let other = PemUnwrapper::load(&fixture("other-recovery.key.pem")).unwrap();
     let error = block_on(other.unwrap_key(&wrapped)).unwrap_err();
-    assert_eq!((error.code(), error.kind()), (Code::WrongKey, ErrorKind::Invalid));
+    assert_eq!(
+        (error.code(), error.kind()),
+        (Code::RecoveryKeyMismatch, ErrorKind::Invalid)
+    );
     assert!(
         error.to_string().contains(recipient.fingerprint().as_str()),
         "{error}"
@@ -90,70 +93,70 @@ fn a_data_key_survives_wrapping_and_only_for_its_recipient() {
 }
 
 #[test]
-fn the_wrong_half_is_recognised() {
+fn public_and_private_keys_are_told_apart() {
     assert_code(
         load_recipient(&fixture("recovery.key.pem")),
-        Code::WrongKeyHalf,
-        "never needs it",
+        Code::PublicPrivateKeyMismatch,
+        "backups never need the private recovery key",
     );
     assert_code(
         load_verifying(&fixture("signing.key.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         "-pubout",
     );
     assert_code(
         PemUnwrapper::load(&fixture("recovery.pub.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         ".key.pem",
     );
     assert_code(
         PemSigner::load(&fixture("signing.pub.pem")),
-        Code::WrongKeyHalf,
+        Code::PublicPrivateKeyMismatch,
         ".key.pem",
     );
 }
 
 #[test]
 fn keys_of_another_kind_are_recognised() {
-    let swapped = "taken for each other";
+    let swapped = "not swapped";
     assert_code(
         load_recipient(&fixture("signing.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         load_verifying(&fixture("recovery.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         PemUnwrapper::load(&fixture("signing.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         PemSigner::load(&fixture("recovery.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         swapped,
     );
     assert_code(
         PemUnwrapper::load(&fixture("rsa-2048.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "4096",
     );
     assert_code(
         load_recipient(&fixture("rsa-2048.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "4096",
     );
     assert_code(
         PemSigner::load(&fixture("p-384.key.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "P-256",
     );
     assert_code(
         load_verifying(&fixture("p-384.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "P-256",
     );
 }
@@ -162,8 +165,12 @@ fn keys_of_another_kind_are_recognised() {
 fn older_forms_name_the_command_that_converts_them() {
     for name in ["legacy-rsa.key.pem", "legacy-ec.key.pem"] {
         let command = "openssl pkcs8 -topk8 -nocrypt -in";
-        assert_code(PemUnwrapper::load(&fixture(name)), Code::WrongKeyKind, command);
-        assert_code(PemSigner::load(&fixture(name)), Code::WrongKeyKind, command);
+        assert_code(
+            PemUnwrapper::load(&fixture(name)),
+            Code::UnsupportedKeyType,
+            command,
+        );
+        assert_code(PemSigner::load(&fixture(name)), Code::UnsupportedKeyType, command);
     }
     assert_code(
         PemSigner::load(&fixture("password.key.pem")),
@@ -172,7 +179,7 @@ fn older_forms_name_the_command_that_converts_them() {
     );
     assert_code(
         load_recipient(&fixture("legacy-rsa.pub.pem")),
-        Code::WrongKeyKind,
+        Code::UnsupportedKeyType,
         "openssl rsa -RSAPublicKey_in",
     );
 }
@@ -227,7 +234,7 @@ fn files_that_are_no_keys_are_recognised() {
     );
     let garbage = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     fs::write(&path, garbage).unwrap();
-    assert_code(PemSigner::load(&path), Code::WrongKeyKind, "P-256");
+    assert_code(PemSigner::load(&path), Code::UnsupportedKeyType, "P-256");
 }
 
 #[test]
@@ -247,17 +254,17 @@ fn keys_on_a_full_disk_are_four_files_or_none() {
     let Some(disk) = TinyDisk::mount("size=8k") else {
         return;
     };
-    assert_code(generate(disk.path()), Code::StoreFull, "name a folder");
+    assert_code(generate(disk.path()), Code::StoreFull, "choose a writable folder");
     assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn keys_are_not_made_where_a_file_is() {
+fn generate_refuses_a_path_that_is_a_file() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
     for path in [file.clone(), file.join("below")] {
-        assert_code(generate(&path), Code::StoreNotFound, "name a folder");
+        assert_code(generate(&path), Code::StoreNotFound, "choose a writable folder");
     }
     assert_eq!(fs::read(&file).unwrap(), b"mine");
 }

@@ -48,7 +48,7 @@ fn a_second_run_learns_who_holds_the_application() {
     let pid = std::process::id();
     assert_eq!(
         error.to_string(),
-        format!("lock application shop: process {pid} holds it since 2026-11-21T12:00:00Z")
+        format!("lock application shop: process {pid} has held the lock since 2026-11-21T12:00:00Z")
     );
     assert!(error.problem().guidance.contains(&pid.to_string()));
     let _other = lock(folder.path(), "zoo").unwrap();

@@ -70,7 +70,7 @@ fn a_store_is_not_made_unless_asked() {
     let error = FolderStore::open(&missing).unwrap_err();
     assert_eq!(error.code(), Code::StoreNotFound);
     assert!(
-        error.to_string().ends_with("missing: there is no such folder"),
+        error.to_string().ends_with("missing: the folder does not exist"),
         "{error}"
     );
     assert!(!missing.exists());

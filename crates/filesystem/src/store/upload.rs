@@ -94,7 +94,7 @@ impl FolderUpload {
 
     fn take(&mut self, operation: StoreOperation) -> Result<Writing, StoreError> {
         self.state.take().ok_or_else(|| {
-            let broken = io::Error::other("an earlier piece of the upload was not written");
+            let broken = io::Error::other("an earlier part of the upload was not written");
             failure(operation, &self.key, broken)
         })
     }

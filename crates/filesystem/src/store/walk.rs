@@ -89,7 +89,7 @@ fn check(root: &Path) -> Result<(), StoreError> {
         Ok(_) => Ok(()),
         Err(error) if is_absence(&error) => Err(StoreError::NoStore {
             store: root.display().to_string(),
-            problem: "the folder is gone",
+            problem: "the folder was deleted",
         }),
         Err(error) => Err(failure(StoreOperation::List, &root.display(), error)),
     }

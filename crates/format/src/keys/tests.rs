@@ -51,19 +51,19 @@ fn wrong_keys_are_told_apart() {
 
     let too_small = RecipientKey::from_pem(&public).unwrap_err();
     assert_eq!(too_small.to_string(), "the key is not an RSA key with 4096 bits");
-    assert_eq!(too_small.code(), Code::WrongKeyKind);
+    assert_eq!(too_small.code(), Code::UnsupportedKeyType);
     assert_eq!(
         VerifyingKey::from_pem(&public).unwrap_err().code(),
-        Code::WrongKeyKind
+        Code::UnsupportedKeyType
     );
     for half in [
         RecipientKey::from_pem(&private).unwrap_err(),
         VerifyingKey::from_pem(&private).unwrap_err(),
     ] {
-        assert_eq!(half.code(), Code::WrongKeyHalf);
+        assert_eq!(half.code(), Code::PublicPrivateKeyMismatch);
         assert_eq!(
             half.to_string(),
-            "this is a private key (PRIVATE KEY); the public half is needed here"
+            "this is a private key (PRIVATE KEY); a public key is required"
         );
     }
     for text in [
@@ -78,7 +78,7 @@ fn wrong_keys_are_told_apart() {
     let p384 = p384.public_key().as_der().unwrap();
     assert_eq!(
         VerifyingKey::from_der(p384.as_ref()).unwrap_err().code(),
-        Code::WrongKeyKind
+        Code::UnsupportedKeyType
     );
     assert!(VerifyingKey::from_point(&[4; 65]).is_err(), "not on the curve");
     assert_eq!(

@@ -14,31 +14,28 @@ use super::{
 pub fn check_structure(statement: &Statement) -> Result<(), String> {
     let predicate = &statement.predicate;
     if statement.r#type != STATEMENT_TYPE || statement.predicate_type != PREDICATE_TYPE {
-        return Err("it is not a statement about a recovery point".to_owned());
+        return Err("not a statement about a recovery point".to_owned());
     }
     if predicate.format_version == 0 || predicate.format_version > FORMAT_VERSION {
-        return Err(format!(
-            "formatVersion {} does not exist",
-            predicate.format_version
-        ));
+        return Err(format!("formatVersion {} is unknown", predicate.format_version));
     }
 
     let mut keys = BTreeSet::new();
     for key in &predicate.keys {
         if !keys.insert(key.id.as_str()) {
-            return Err(format!("the key {:?} stands twice", key.id));
+            return Err(format!("the key {:?} appears twice", key.id));
         }
     }
 
     let mut names = BTreeSet::new();
     for cluster in &predicate.clusters {
         if !names.insert(&cluster.name) {
-            return Err(format!("the cluster {:?} stands twice", cluster.name.as_str()));
+            return Err(format!("the cluster {:?} appears twice", cluster.name.as_str()));
         }
         check_cluster(cluster, &keys, predicate.point.as_str())?;
     }
     if names.is_empty() {
-        return Err("it holds no cluster".to_owned());
+        return Err("it contains no cluster".to_owned());
     }
 
     let missing = predicate.clusters.iter().any(|cluster| {
@@ -50,7 +47,7 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
     });
     if missing != (predicate.completeness == Completeness::Partial) {
         return Err(format!(
-            "it calls itself {:?}, which its clusters do not bear out",
+            "its completeness is {:?}, which does not match its clusters",
             predicate.completeness
         ));
     }
@@ -58,7 +55,7 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
     let mut subjects = BTreeMap::new();
     for subject in &statement.subject {
         if subjects.insert(&subject.name, subject.digest.sha256).is_some() {
-            return Err(format!("the subject {:?} stands twice", subject.name.as_str()));
+            return Err(format!("the subject {:?} appears twice", subject.name.as_str()));
         }
     }
     for pack in own_packs(predicate) {
@@ -66,7 +63,7 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
             Some(digest) if digest == pack.sha256 => {}
             Some(_) => {
                 return Err(format!(
-                    "the subject {:?} has another digest than the pack",
+                    "the digest of the subject {:?} differs from that of the pack",
                     pack.name.as_str()
                 ));
             }
@@ -74,7 +71,7 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
         }
     }
     match subjects.keys().next() {
-        Some(name) => Err(format!("the subject {:?} is no pack", name.as_str())),
+        Some(name) => Err(format!("the subject {:?} is not a pack", name.as_str())),
         None => Ok(()),
     }
 }
@@ -86,15 +83,15 @@ fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) ->
         let pack_name = pack.name.as_str();
         if pack_name.split_once('/').map(|(folder, _)| folder) != Some(name) {
             return Err(format!(
-                "the pack {pack_name:?} does not lie in the folder of its cluster {name:?}"
+                "the pack {pack_name:?} is not in the folder of its cluster {name:?}"
             ));
         }
         if !packs.insert(&pack.name) {
-            return Err(format!("the pack {pack_name:?} stands twice"));
+            return Err(format!("the pack {pack_name:?} appears twice"));
         }
         if !keys.contains(pack.key.as_str()) {
             return Err(format!(
-                "the key {:?} of the pack {pack_name:?} is not there",
+                "the key {:?} of the pack {pack_name:?} is missing",
                 pack.key
             ));
         }
@@ -104,7 +101,7 @@ fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) ->
             .is_some_and(|earlier| earlier.as_str() >= point)
         {
             return Err(format!(
-                "the pack {pack_name:?} is said to lie in a point that is not an earlier one"
+                "the pack {pack_name:?} refers to a recovery point that is not an earlier one"
             ));
         }
     }
@@ -112,7 +109,7 @@ fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) ->
     for record in &cluster.types {
         if !types.insert(record.name()) {
             return Err(format!(
-                "the type {:?} of the cluster {name:?} stands twice",
+                "the type {:?} of the cluster {name:?} appears twice",
                 record.name().as_str()
             ));
         }
@@ -120,7 +117,7 @@ fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) ->
     for missing in &cluster.missing {
         if missing.r#type.is_some() == missing.group.is_some() {
             return Err(format!(
-                "a missing part of the cluster {name:?} names not exactly one of type and group"
+                "a missing part of the cluster {name:?} needs exactly one of type and group"
             ));
         }
     }

@@ -70,7 +70,7 @@ pub enum ManifestError {
         what: String,
     },
     /// The envelope holds something that is no statement.
-    #[error("the manifest holds {found:?}, not an in-toto statement")]
+    #[error("the manifest contains {found:?}, not an in-toto statement")]
     PayloadType {
         /// The type that the envelope names.
         found: String,
@@ -83,20 +83,24 @@ pub enum ManifestError {
         /// Whom the signatures name.
         found: Vec<String>,
     },
-    /// It names the pinned key, but the signature does not fit: something was changed.
-    #[error("the signature of the manifest does not fit the pinned key {expected}: it was changed")]
+    /// It names the pinned key, but the signature does not match: something was changed.
+    #[error(
+        "the signature of the manifest does not match the pinned key {expected}: the manifest was modified"
+    )]
     BadSignature {
         /// The pinned key.
         expected: Fingerprint,
     },
     /// It is signed, but of a kind or version that this program does not know.
-    #[error("the recovery point has the format {found}; this program reads up to version {FORMAT_VERSION}")]
+    #[error(
+        "the recovery point has format {found}; this version of lifeboat reads up to version {FORMAT_VERSION}"
+    )]
     NewerFormat {
         /// What was found.
         found: String,
     },
     /// It is signed, but not what the format says.
-    #[error("the manifest is signed but not well formed: {what}")]
+    #[error("the manifest is signed but malformed: {what}")]
     Malformed {
         /// What is wrong with it.
         what: String,
@@ -224,7 +228,7 @@ fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> R
     let named: Vec<String> = signatures
         .map(|signature| match signature.keyid.parse::<Fingerprint>() {
             Ok(fingerprint) => fingerprint.into(),
-            Err(_) => "an unnamed key".to_owned(),
+            Err(_) => "an unknown key".to_owned(),
         })
         .collect();
     let expected = key.fingerprint().clone();

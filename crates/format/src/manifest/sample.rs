@@ -37,7 +37,7 @@ pub(crate) fn missing(name: &str) -> MissingRecord {
         group: None,
         verb: "list".into(),
         answer: "403 Forbidden".into(),
-        mend: "grant list".into(),
+        remediation: "grant list".into(),
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn predicate() -> Predicate {
                         status: Some(403),
                         reason: "Forbidden".into(),
                         message: "no".into(),
-                        mend: "grant list".into(),
+                        remediation: "grant list".into(),
                     },
                 ),
                 type_record(

@@ -92,7 +92,7 @@ fn other_signers_and_changed_bytes_are_told_apart() {
     let hostile = text.replace(signer.key.fingerprint().as_str(), "\\u001b[2Jhello");
     let error = other.open(hostile.as_bytes()).unwrap_err();
     assert!(
-        error.to_string().contains("signed by an unnamed key, not"),
+        error.to_string().contains("signed by an unknown key, not"),
         "{error}"
     );
 
@@ -203,7 +203,7 @@ fn each_broken_rule_is_named() {
     let cases: [(Change, &str); 19] = [
         (
             |v| v["predicate"]["formatVersion"] = 0.into(),
-            "formatVersion 0 does not exist",
+            "formatVersion 0 is unknown",
         ),
         (|v| v["predicate"]["formatVersion"] = "1".into(), "invalid type"),
         (
@@ -213,16 +213,19 @@ fn each_broken_rule_is_named() {
         (|v| v["predicate"]["point"] = "latest".into(), "recovery point id"),
         (
             |v| v["predicate"]["completeness"] = "Complete".into(),
-            "calls itself Complete",
+            "its completeness is Complete",
         ),
-        (|v| v["predicate"]["clusters"] = json!([]), "it holds no cluster"),
+        (
+            |v| v["predicate"]["clusters"] = json!([]),
+            "it contains no cluster",
+        ),
         (
             |v| twice(&mut v["predicate"]["clusters"]),
-            "the cluster \"primary\" stands twice",
+            "the cluster \"primary\" appears twice",
         ),
         (
             |v| twice(&mut v["predicate"]["keys"]),
-            "the key \"k-0\" stands twice",
+            "the key \"k-0\" appears twice",
         ),
         (
             |v| v["predicate"]["keys"] = json!([]),
@@ -234,11 +237,11 @@ fn each_broken_rule_is_named() {
         ),
         (
             |v| twice(&mut v["subject"]),
-            "the subject \"primary/i-0000.pack\" stands twice",
+            "the subject \"primary/i-0000.pack\" appears twice",
         ),
         (
             |v| v["subject"][0]["digest"]["sha256"] = "0".repeat(64).into(),
-            "has another digest than the pack",
+            "differs from that of the pack",
         ),
         (
             |v| v["subject"][0]["digest"]["sha256"] = "xyz".into(),
@@ -257,11 +260,11 @@ fn each_broken_rule_is_named() {
                         .remove(0),
                 )
             },
-            "is no pack",
+            "is not a pack",
         ),
         (
             |v| twice(&mut v["predicate"]["clusters"][0]["packs"]),
-            "stands twice",
+            "appears twice",
         ),
         (
             |v| v["predicate"]["clusters"][0]["packs"][0]["name"] = "other/i.pack".into(),
@@ -273,7 +276,7 @@ fn each_broken_rule_is_named() {
         ),
         (
             |v| v["predicate"]["clusters"][0]["missing"][0]["group"] = "apps".into(),
-            "not exactly one of type and group",
+            "needs exactly one of type and group",
         ),
     ];
     for (change, expected) in cases {

@@ -165,17 +165,17 @@ fn frames_open_at_their_own_place_only() {
     assert_eq!(
         with(&[frame(0), frame(2), last]),
         PackError::Reordered { frame: 1, found: 2 },
-        "a frame was left out"
+        "a frame is missing"
     );
     assert_eq!(
         with(&[frame(0), frame(0), frame(1), frame(2), last]),
         PackError::Reordered { frame: 1, found: 0 },
-        "a frame stands twice"
+        "a frame appears twice"
     );
     assert_eq!(
         with(&[frame(0), last]),
         PackError::Reordered { frame: 1, found: 3 },
-        "the end came forward"
+        "the end marker comes too early"
     );
     let mut marked = frame(1).to_vec();
     marked[3] |= 0x80;
@@ -212,7 +212,7 @@ fn a_pack_of_another_name_point_key_or_kind_is_refused() {
         assert_eq!(error.code(), Code::PackCorrupt);
     }
     let error = read_as(&[&file], PackKind::Index, &key(1), POINT, NAME).unwrap_err();
-    assert_eq!(error.to_string(), "the pack does not hold an index");
+    assert_eq!(error.to_string(), "the pack does not contain an index");
     // The kind in the header is authenticated: changing it does not help.
     let mut relabelled = file.clone();
     relabelled[7] = 2;

@@ -20,7 +20,7 @@ pub enum SplitError {
         expected: &'static str,
     },
     /// The server answered with a `Status` object in place of a list.
-    #[error("the server answered with a Status in place of a list: {code} {reason}: {message}")]
+    #[error("the server returned a Status instead of a list: {code} {reason}: {message}")]
     Status {
         /// The HTTP code that the Status names; 0 where it names none.
         code: u16,
@@ -58,7 +58,7 @@ pub enum SplitError {
         at: u64,
     },
     /// [`super::Splitter::push`] was called after it had failed.
-    #[error("the list was read on after an error")]
+    #[error("the list was read after an error")]
     Poisoned,
 }
 
@@ -87,7 +87,7 @@ impl SplitError {
     pub fn code(&self) -> Code {
         match self {
             Self::Poisoned => Code::Bug,
-            _ => Code::BrokenList,
+            _ => Code::InvalidList,
         }
     }
 }

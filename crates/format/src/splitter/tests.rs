@@ -88,7 +88,7 @@ fn a_status_is_an_error_that_follows_its_code() {
     assert_eq!(error.kind(), ErrorKind::Gone);
     assert_eq!(
         error.to_string(),
-        "the server answered with a Status in place of a list: 410 Expired: The provided continue parameter is too old"
+        "the server returned a Status instead of a list: 410 Expired: The provided continue parameter is too old"
     );
 }
 

@@ -17,7 +17,7 @@ fn a_file_is_itself_or_the_difference_is_named() {
     let swapped = check_file(&statement, &index, own, 1000).unwrap_err();
     assert_eq!(
         swapped.to_string(),
-        "the file primary/i-0000.pack holds what was signed as primary/p-0000.pack"
+        "the file primary/i-0000.pack contains the data that was signed as primary/p-0000.pack"
     );
     let other = Sha256::of(b"other");
     assert!(matches!(
@@ -46,10 +46,10 @@ fn a_point_under_another_name_is_refused() {
 
     let later = RecoveryPointId::parse("20261122T000000Z-000000").unwrap();
     let error = check_place(&statement, &shop, &later).unwrap_err();
-    assert_eq!(error.code(), Code::PointSwapped);
+    assert_eq!(error.code(), Code::PointIdentityMismatch);
     assert_eq!(
         error.to_string(),
-        "the manifest stands in shop/20261122T000000Z-000000 but was signed for shop/20261121T112233Z-7f3a9c"
+        "the manifest is stored in shop/20261122T000000Z-000000 but was signed for shop/20261121T112233Z-7f3a9c"
     );
     let other = ApplicationName::parse("bank").unwrap();
     assert!(check_place(&statement, &other, &point).is_err());

@@ -185,10 +185,13 @@ fn documents_that_cannot_be_believed_have_no_effect() {
         ("", "EOF"),
         ("{}", "missing field `format`"),
         ("[1]", "read"),
-        (&text.replace("\"format\":1", "\"format\":2"), "it is of format 2"),
+        (
+            &text.replace("\"format\":1", "\"format\":2"),
+            "format 2 is not supported",
+        ),
         (
             &text.replace("\"format\":1", "\"format\":0"),
-            "there is no format 0",
+            "format 0 does not exist",
         ),
         (
             &text.replace("\"epoch\":1", "\"epoch\":2"),

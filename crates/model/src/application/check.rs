@@ -41,7 +41,10 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
     if document.format != FORMAT {
         problems.add(
             "format",
-            format_args!("this program reads format {FORMAT}, not {}", document.format),
+            format_args!(
+                "format {} is not supported; this version of lifeboat reads format {FORMAT}",
+                document.format
+            ),
             format!("write `format: {FORMAT}`, or update lifeboat"),
         );
     }
@@ -66,7 +69,7 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
         problems.add(
             "primary.signingKey",
             format_args!("{key:?} is not sha256: and 64 hexadecimal digits"),
-            "take the fingerprint from the outputs of the primary-access stack, or leave it out",
+            "copy the fingerprint from the outputs of the primary-access stack, or remove the field",
         );
     }
     let clusters = clusters(&mut problems, document);
@@ -74,7 +77,7 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
         Some(_) if document.cluster_tags.is_empty() => {
             problems.add(
                 "restoreInto",
-                "it is for clusters that are found by tag, and there is no `clusterTags`",
+                "needs `clusterTags`; it applies to clusters found by tag",
                 "write `restoreInto` beside the name of each cluster",
             );
             None
@@ -89,8 +92,8 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
     {
         problems.add(
             "retention",
-            "it keeps nothing",
-            "keep at least one sort of points, or leave `retention` out",
+            "keeps no recovery points",
+            "set at least one of its fields above zero, or remove `retention`",
         );
     }
     match (name, primary, recovery, schedule) {
@@ -117,16 +120,19 @@ fn check_places(problems: &mut Problems, primary: &EnvironmentId, recovery: &Env
     if primary == recovery {
         problems.add(
             "recovery",
-            "it is the primary environment itself",
-            "name another account, or at least another Region: what fails takes both with it",
+            "is the same as the primary environment",
+            "use another account, or at least another Region, so that one failure does not affect both",
         );
     }
     let (here, there) = (primary.region.partition(), recovery.region.partition());
     if here != there {
         problems.add(
             "recovery.region",
-            format_args!("{} lies in {there}, the primary in {here}", recovery.region),
-            "name a Region of the same partition: buckets of one cannot be reached from the other",
+            format_args!(
+                "{} is in partition {there}, the primary is in {here}",
+                recovery.region
+            ),
+            "use a Region of the same partition; buckets of one partition cannot be accessed from another",
         );
     }
 }
@@ -135,14 +141,14 @@ fn clusters(problems: &mut Problems, document: &ApplicationDocument) -> Vec<Clus
     if document.clusters.is_empty() && document.cluster_tags.is_empty() {
         problems.add(
             "clusters",
-            "no cluster is named",
-            "name a cluster, or `clusterTags` to find them by",
+            "no cluster is specified",
+            "list at least one cluster, or set `clusterTags`",
         );
     }
     if !document.clusters.is_empty() && !document.cluster_tags.is_empty() {
         problems.add(
             "clusterTags",
-            "clusters are named both one by one and by tag",
+            "`clusters` and `clusterTags` are mutually exclusive",
             "keep either `clusters` or `clusterTags`",
         );
     }
@@ -157,8 +163,8 @@ fn clusters(problems: &mut Problems, document: &ApplicationDocument) -> Vec<Clus
             if !set.insert(name.clone()) {
                 problems.add(
                     &format!("{path}.{field}"),
-                    format_args!("{name} stands for two clusters of the application"),
-                    "name each cluster once",
+                    format_args!("{name} is used for two clusters of the application"),
+                    "list each cluster once",
                 );
             }
         };
@@ -204,8 +210,8 @@ fn schedule(problems: &mut Problems, given: Option<&ScheduleDocument>) -> Option
         Some(_) => {
             problems.add(
                 "schedule",
-                "it needs exactly one of `every` and `cron`",
-                "write for example `schedule: { every: 1h }`",
+                "needs exactly one of `every` and `cron`",
+                "for example: `schedule: { every: 1h }`",
             );
             None
         }

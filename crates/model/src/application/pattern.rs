@@ -24,7 +24,7 @@ impl TargetPattern {
         let invalid = || InvalidIdentifier {
             what: "pattern",
             given: text.to_owned(),
-            rule: "a cluster name that holds {cluster} once",
+            rule: "a cluster name that contains {cluster} once",
         };
         let (before, after) = text.split_once(PLACE).ok_or_else(invalid)?;
         let pattern = Self {

@@ -69,7 +69,7 @@ fn clusters_found_by_tag_have_a_rule_for_their_targets() {
         ),
         (
             "clusters: [{ name: a }]\nrestoreInto: \"{cluster}\"\n",
-            "restoreInto: it is for clusters",
+            "restoreInto: needs `clusterTags`",
         ),
     ] {
         let problems = by_tag(clusters).check();
@@ -99,11 +99,15 @@ retention: { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0 }
 #[test]
 fn places_must_be_apart_and_in_reach() {
     for (account, region, says) in [
-        ("111111111111", "eu-west-1", "recovery: it is the primary"),
+        (
+            "111111111111",
+            "eu-west-1",
+            "recovery: is the same as the primary",
+        ),
         (
             "222222222222",
             "cn-north-1",
-            "recovery.region: cn-north-1 lies in aws-cn",
+            "recovery.region: cn-north-1 is in partition aws-cn",
         ),
     ] {
         let mut document = document(WHOLE);

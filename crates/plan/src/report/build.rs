@@ -111,7 +111,7 @@ impl<'a> ReportBuilder<'a> {
                     object: object.source.clone(),
                     planned: true,
                     rule: None,
-                    why: Some(why.unwrap_or_else(|| "it was not found in the target".to_owned())),
+                    why: Some(why.unwrap_or_else(|| "the target does not contain it".to_owned())),
                 });
             }
         }
@@ -142,13 +142,13 @@ impl<'a> ReportBuilder<'a> {
             failed,
             unplanned: count(self.unplanned.len()),
         };
-        let came_true = failed == 0 && summary.unexplained == 0;
+        let matches_plan = failed == 0 && summary.unexplained == 0;
         Report {
             format_version: super::REPORT_FORMAT_VERSION,
-            verdict: if came_true {
-                Verdict::CameTrue
+            verdict: if matches_plan {
+                Verdict::MatchesPlan
             } else {
-                Verdict::DidNotComeTrue
+                Verdict::DiffersFromPlan
             },
             point: plan.point.clone(),
             cluster: plan.cluster.clone(),

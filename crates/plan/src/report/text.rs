@@ -1,4 +1,4 @@
-//! The report as text: the verdict first, for an engineer at three in the morning.
+//! The report as text, with the verdict first.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ impl Report {
         self.left_out_text(&mut out);
         if !self.unplanned.is_empty() {
             line!(out);
-            line!(out, "in the target and not planned ({})", self.unplanned.len());
+            line!(out, "unplanned objects in the target ({})", self.unplanned.len());
             line!(
                 out,
                 "  {}",
@@ -33,8 +33,8 @@ impl Report {
     fn verdict_text(&self, out: &mut String) {
         let s = &self.summary;
         let verdict = match self.verdict {
-            Verdict::CameTrue => "The plan came true.",
-            Verdict::DidNotComeTrue => "The plan did NOT come true.",
+            Verdict::MatchesPlan => "Cluster matches the plan.",
+            Verdict::DiffersFromPlan => "Cluster does NOT match the plan.",
         };
         line!(out, "{verdict}");
         line!(
@@ -44,19 +44,16 @@ impl Report {
             s.planned
         );
         let rows = [
-            (s.failed, "planned and not there"),
-            (s.unexplained, "differences that nothing explains"),
-            (s.kept, "existed and kept as they are"),
-            (
-                s.changed_by_plan,
-                "fields changed by rules and patches of the plan",
-            ),
+            (s.failed, "planned but missing"),
+            (s.unexplained, "unexplained differences"),
+            (s.kept, "existing objects kept"),
+            (s.changed_by_plan, "fields changed by rules and patches"),
             (
                 s.changed_by_target,
-                "fields set by the target's defaults, admission and controllers",
+                "fields set by defaults, admission and controllers of the target",
             ),
-            (s.left_out, "objects left out by rules"),
-            (s.unplanned, "objects in the target that nobody planned"),
+            (s.left_out, "objects excluded by rules"),
+            (s.unplanned, "unplanned objects in the target"),
         ];
         for (number, words) in rows.into_iter().filter(|(number, _)| *number > 0) {
             line!(out, "  {words}: {number}");
@@ -74,7 +71,7 @@ impl Report {
         let failed: Vec<&NotRestoredGroup> = self.not_restored.iter().filter(|entry| entry.planned).collect();
         if !failed.is_empty() {
             line!(out);
-            line!(out, "planned and not there ({})", failed.len());
+            line!(out, "planned but missing ({})", failed.len());
             let mut by_why: BTreeMap<&str, Vec<&NotRestoredGroup>> = BTreeMap::new();
             for entry in failed {
                 by_why
@@ -94,7 +91,7 @@ impl Report {
             .collect();
         if !unexplained.is_empty() {
             line!(out);
-            line!(out, "differences that nothing explains ({})", unexplained.len());
+            line!(out, "unexplained differences ({})", unexplained.len());
             // These decide the verdict, so every one is shown.
             for change in unexplained {
                 line!(out, "  {} {}", change.object, of_change(change));
@@ -113,7 +110,7 @@ impl Report {
                 (ChangedBy::Rule, Some(rule), _) => rule.as_str().to_owned(),
                 (ChangedBy::Patch, _, Some(title)) => title.clone(),
                 (ChangedBy::Controller, _, Some(manager)) => manager.clone(),
-                (ChangedBy::Existing, ..) => "kept objects differ from the recovery point".to_owned(),
+                (ChangedBy::Existing, ..) => "kept objects that differ from the recovery point".to_owned(),
                 (ChangedBy::Admission, ..) => "defaults, allocations and admission".to_owned(),
                 _ => String::new(),
             };

@@ -12,8 +12,8 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
     let mut unknown = |what: &str, given: &str, command: &str| {
         problems.push(Problem::new(
             Code::UnknownSelector,
-            format!("the recovery point holds no {what} {given:?}"),
-            format!("list what it holds with `{command}`"),
+            format!("the recovery point has no {what} {given:?}"),
+            format!("list its contents with `{command}`"),
         ));
     };
     let show = format!("lifeboat show {}", draft.point);
@@ -61,7 +61,7 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
         if !is_namespace_name(target) {
             problems.push(Problem::new(
                 Code::Usage,
-                format!("{target:?} cannot be the name of a namespace"),
+                format!("{target:?} is not a valid namespace name"),
                 "use 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit",
             ));
         }
@@ -71,7 +71,7 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
             problems.push(Problem::new(
                 Code::PatchFailed,
                 format!(
-                    "{} can never be applied: at {:?}: {}",
+                    "{} is not valid: at {:?}: {}",
                     patch.title(index),
                     fault.pointer,
                     fault.reason
@@ -93,7 +93,7 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
                 fault.failure.pointer, fault.failure.reason
             ),
             format!(
-                "narrow the patch's `when`, or look at the object with `lifeboat cat {} {object}`",
+                "narrow the `when` of the patch, or inspect the object with `lifeboat cat {} {object}`",
                 draft.point
             ),
         ));
@@ -125,6 +125,6 @@ pub(super) fn collision(work: &Resolver<'_>, group: &[usize]) -> Problem {
     Problem::new(
         Code::NameCollision,
         format!("{} would all become {target}", sources.join(" and ")),
-        "map the namespaces to different names, or leave one of the objects out of the selection",
+        "map the namespaces to different names, or exclude one of the objects",
     )
 }

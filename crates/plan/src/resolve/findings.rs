@@ -66,7 +66,7 @@ fn unused_patches(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
                 "patch-selects-nothing",
                 Code::UnknownSelector,
                 None,
-                format!("{} selects no object of the restore.", patch.title(index)),
+                format!("{} matches no object of the restore.", patch.title(index)),
                 "correct its `when`, or remove it",
             ));
         }
@@ -88,7 +88,7 @@ fn of_missing(dependency: &MissingDependency) -> LintFinding {
     let effect = match need {
         Dependency::Exists => "cannot exist",
         Dependency::Required => "will not work",
-        Dependency::Optional => "may not work",
+        Dependency::Optional => "might not work",
     };
     LintFinding {
         severity: if *need == Dependency::Exists {
@@ -100,10 +100,10 @@ fn of_missing(dependency: &MissingDependency) -> LintFinding {
         code: Code::MissingDependency,
         object: Some(example.clone()),
         message: format!(
-            "{example}{others} {effect} without {needed}, which is neither in the plan nor in the target."
+            "{example}{others} {effect} without {needed}, which is not in the plan and not in the target."
         ),
         guidance: if *in_point {
-            format!("widen the selection so that it takes {needed}, or create it in the target")
+            format!("select {needed} too, or create it in the target")
         } else {
             format!("create {needed} in the target")
         },
@@ -124,10 +124,10 @@ fn unserved(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>)
                 Code::TypeNotServed,
                 None,
                 format!(
-                    "No object of {name} can be restored: {}.",
+                    "No {name} can be restored: {}.",
                     detail.as_deref().unwrap_or(rule.as_str())
                 ),
-                "install what serves the type in the target first, or leave the type out of the selection",
+                "install the operator or CustomResourceDefinition of the type in the target first, or exclude it with --exclude-type",
             ));
         }
     }
@@ -144,7 +144,7 @@ fn too_deep(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
                 Code::PlanRefused,
                 Some(source.clone()),
                 format!("{source} is not restored: it is nested deeper than 127 levels."),
-                "take it out of the recovery point with `lifeboat cat`, and create it by hand",
+                "export it with `lifeboat cat`, and create it by hand",
             ));
         }
     }
@@ -159,19 +159,19 @@ fn outside(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) 
         let balancer = addresses_of(work.item(index)).is_some_and(|addresses| addresses.load_balancer);
         if acts || balancer {
             let what = if balancer {
-                "has a load balancer made"
+                "causes its controller to create a load balancer"
             } else {
-                "has its controller act"
+                "causes its controller to act"
             };
             found.push(warning(
                 "acts-outside",
                 Code::PlanRefused,
                 Some(work.targets[index].clone()),
                 format!(
-                    "{} {what} outside the cluster, also while the old cluster lives.",
+                    "{} {what} outside the cluster, even while the source cluster still runs.",
                     work.targets[index]
                 ),
-                "make sure that the old cluster is gone, or leave it out or patch it",
+                "make sure that the source cluster no longer runs, or exclude or patch the object",
             ));
         }
     }
@@ -182,7 +182,7 @@ fn writes(work: &Resolver<'_>, index: usize) -> bool {
     work.is_planned(index) && work.actions[index] != Action::Keep
 }
 
-/// A webhook that is in the target already and refuses while nothing answers for it.
+/// A webhook of the target that rejects requests while its backend does not answer.
 fn webhooks_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let groups: BTreeSet<(&str, &str)> = sorted
         .iter()
@@ -209,10 +209,10 @@ fn webhooks_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<Lin
                     Code::PlanRefused,
                     None,
                     format!(
-                        "The target's {kind} {name} ({}) is asked about {example} and refuses them while its backend does not answer.",
+                        "The {kind} {name} ({}) of the target matches {example} and rejects them while its backend does not answer.",
                         facts.name
                     ),
-                    "make sure that its backend is up, or set its failurePolicy to Ignore during the restore",
+                    "start its backend, or set its failurePolicy to Ignore during the restore",
                 ));
             }
         }
@@ -255,8 +255,8 @@ fn webhooks_in_plan(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
                     "webhook-without-backend",
                     Code::MissingDependency,
                     Some(work.targets[index].clone()),
-                    format!("The webhook {} fails closed and its backend {service} is neither in the plan nor in the target.", webhook.name),
-                    "after the restore it refuses what it is asked about until its backend is there",
+                    format!("The webhook {} has failurePolicy Fail, and its backend {service} is not in the plan and not in the target.", webhook.name),
+                    "create its backend in the target; until then the webhook rejects every request it matches",
                 ));
             }
         }
@@ -284,15 +284,15 @@ fn quotas_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
                 "quota-in-target",
                 Code::PlanRefused,
                 Some(object.clone()),
-                format!("{object} exists in the target and may refuse what is restored into its namespace."),
-                "compare its limits with what the recovery point holds",
+                format!("{object} exists in the target and may reject objects restored into its namespace."),
+                "compare its limits with the objects of the recovery point",
             ));
         }
     }
 }
 
-/// What goes with an object that is made anew. A StatefulSet may own its claims, whose data goes with
-/// them; what a custom resource stands for, only its operator knows; its finalizers run when it is deleted.
+/// What goes with an object that is recreated. A StatefulSet may own its claims, whose data goes with
+/// them; only its operator knows what a custom resource manages; its finalizers run when it is deleted.
 fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let mut seen = BTreeSet::new();
     for &index in sorted {
@@ -311,7 +311,7 @@ fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>
                     "recreate-deletes-claims",
                     Code::PlanRefused,
                     Some(target.clone()),
-                    format!("{target} is made anew, and says that its claims are deleted with it."),
+                    format!("{target} is recreated, and its retention policy deletes its claims when it is deleted."),
                     "use `--existing update`, or set `spec.persistentVolumeClaimRetentionPolicy.whenDeleted` to `Retain` in the target first",
                 )
             });
@@ -323,10 +323,10 @@ fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>
                 Code::PlanRefused,
                 Some(target.clone()),
                 format!(
-                    "Objects of {} are deleted before they are created anew; their operator may delete what they stand for, data included.",
+                    "Objects of {} are deleted before they are recreated; their operator may delete the resources they manage, data included.",
                     r#type.resource.name()
                 ),
-                "use `--existing update`, or make sure that their operator keeps what they stand for",
+                "use `--existing update`, or make sure that their operator keeps these resources",
             ));
         }
     }

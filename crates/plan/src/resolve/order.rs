@@ -169,6 +169,6 @@ fn break_cycle(work: &mut Resolver<'_>, index: usize, position: usize) {
             owner.owner
         ),
         object: Some(object),
-        guidance: "add the owner again after the restore if it is really meant so".to_owned(),
+        guidance: "add the owner reference after the restore if it is intended".to_owned(),
     });
 }

@@ -79,8 +79,8 @@ fn of_type(work: &Resolver<'_>, r#type: &SourceType) -> Version {
     }
     let Some(served) = served else {
         let detail = match crd {
-            Some(crd) => format!("its definition {} is not part of the plan", crd.name),
-            None => format!("no server of {} answers in the target", captured.name()),
+            Some(crd) => format!("its CustomResourceDefinition {} is not in the plan", crd.name),
+            None => format!("no API server of {} answers in the target", captured.name()),
         };
         return Version::No(RuleId::TypeNotServed, detail);
     };
@@ -92,7 +92,7 @@ fn of_type(work: &Resolver<'_>, r#type: &SourceType) -> Version {
             );
         }
         if same.namespaced != captured.namespaced {
-            let detail = "in the target its objects live in namespaces and in the source they do not, or the other way round";
+            let detail = "it is namespaced in one cluster and cluster-scoped in the other";
             return Version::No(RuleId::VersionNotServed, detail.to_owned());
         }
         return Version::Same(captured.clone());

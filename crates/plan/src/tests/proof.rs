@@ -43,11 +43,14 @@ fn report(live: impl Fn(&mut Value), answered: Option<fn(&mut Value)>) -> (Plan,
 #[test]
 fn the_plan_came_true_only_if_every_object_was_proven() {
     let (plan, proven) = report(|_| {}, None);
-    assert_eq!((proven.verdict, proven.summary.restored), (Verdict::CameTrue, 2));
+    assert_eq!(
+        (proven.verdict, proven.summary.restored),
+        (Verdict::MatchesPlan, 2)
+    );
     let nothing = Report::begin(&plan).finish();
     assert_eq!(
         (nothing.verdict, nothing.summary.failed),
-        (Verdict::DidNotComeTrue, 2)
+        (Verdict::DiffersFromPlan, 2)
     );
     let mut one_failed = Report::begin(&plan);
     one_failed.fail(0, "LB-0702: refused by a webhook");
@@ -63,7 +66,7 @@ fn additions_and_changes_by_admission_are_listed_and_do_not_fail() {
     let (_, report) = report(change, Some(change));
     assert_eq!(
         (report.verdict, report.summary.changed_by_target),
-        (Verdict::CameTrue, 2)
+        (Verdict::MatchesPlan, 2)
     );
 }
 
@@ -77,7 +80,7 @@ fn a_change_by_a_manager_that_owns_the_field_now_is_a_controllers() {
         },
         None,
     );
-    assert_eq!(report.verdict, Verdict::CameTrue);
+    assert_eq!(report.verdict, Verdict::MatchesPlan);
     assert_eq!(report.changed[0].who.as_deref(), Some("hpa"));
 }
 
@@ -86,7 +89,7 @@ fn a_planned_field_that_is_gone_or_changed_by_nobody_fails_the_proof() {
     let (_, changed) = report(|object| object["spec"]["replicas"] = json!(9), None);
     assert_eq!(
         (changed.verdict, changed.summary.unexplained),
-        (Verdict::DidNotComeTrue, 1)
+        (Verdict::DiffersFromPlan, 1)
     );
     fn lose(object: &mut Value) {
         if let Some(spec) = object["spec"].as_object_mut() {
@@ -96,7 +99,7 @@ fn a_planned_field_that_is_gone_or_changed_by_nobody_fails_the_proof() {
     let (_, lost) = report(lose, Some(lose));
     assert_eq!(
         lost.verdict,
-        Verdict::DidNotComeTrue,
+        Verdict::DiffersFromPlan,
         "also where the server dropped it at once"
     );
 }

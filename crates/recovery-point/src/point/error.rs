@@ -27,7 +27,7 @@ pub enum PointError {
         wanted: String,
     },
     /// The beginning of an id fits several points.
-    #[error("choose a recovery point of {application}: {wanted} fits {}", join(.candidates))]
+    #[error("choose a recovery point of {application}: {wanted} matches {}", join(.candidates))]
     Ambiguous {
         /// The application.
         application: ApplicationName,
@@ -37,7 +37,7 @@ pub enum PointError {
         candidates: Vec<RecoveryPointId>,
     },
     /// The lock that was shown is that of another application.
-    #[error("clean up after {application} under the lock of {held}")]
+    #[error("clean up {application} with the lock of {held}")]
     OtherLock {
         /// The application that was to be cleaned.
         application: ApplicationName,
@@ -71,7 +71,7 @@ pub enum PointError {
         name: PackName,
     },
     /// The keys of the point cannot be unwrapped.
-    #[error("unlock the recovery point {point}")]
+    #[error("decrypt the keys of the recovery point {point}")]
     Key {
         /// The point.
         point: RecoveryPointId,
@@ -112,7 +112,7 @@ pub enum PointError {
         what: String,
     },
     /// There is no such cluster in the point.
-    #[error("find the cluster {wanted} in the recovery point {point}, which holds {}", join(.there))]
+    #[error("find the cluster {wanted} in the recovery point {point}, which contains {}", join(.there))]
     NoCluster {
         /// The point.
         point: RecoveryPointId,
@@ -180,19 +180,18 @@ impl PointError {
             Self::Store { source } => source.guidance(),
             Self::Key { source, .. } => return source.guidance(),
             Self::NotFound { .. } => {
-                "list the points with `lifeboat points`; an id may be cut short as long as it is unique"
+                "list the points with `lifeboat points`; an id may be abbreviated if it is unique"
             }
-            Self::Ambiguous { .. } => "give more characters of the id",
+            Self::Ambiguous { .. } => "type more characters of the id",
             Self::OtherLock { .. } => "report this as a bug",
-            Self::NoCluster { .. } => "name one of the clusters that the point holds",
+            Self::NoCluster { .. } => "use one of the clusters of the recovery point",
             Self::NoObject { .. } => {
-                "check type, namespace and name; `lifeboat show` lists what the point holds"
+                "check type, namespace and name; `lifeboat show` lists the contents of the point"
             }
             Self::Manifest { .. } if self.code() == Code::NewerFormat => "use a newer lifeboat",
             Self::Pack { .. } if self.code() == Code::NewerFormat => "use a newer lifeboat",
             Self::Manifest { .. } if self.code() == Code::SignatureInvalid => {
-                "check that the signing key given is the one that made the point; if it is, somebody changed the \
-                 point: use another one, and find out who can write to the store"
+                "check that the given key is the signing key of the point; if it is, the point was modified: use another one, and check who can write to the store"
             }
             Self::Manifest { .. }
             | Self::File { .. }
@@ -200,8 +199,7 @@ impl PointError {
             | Self::Pack { .. }
             | Self::Index { .. }
             | Self::Contents { .. } => {
-                "do not use this recovery point: take another one (`lifeboat points`) or a copy of the store, and \
-                 find out who or what can change files in the store"
+                "do not use this recovery point: use another one (`lifeboat points`) or a copy of the store, and check who can modify the store"
             }
         };
         text.to_owned()

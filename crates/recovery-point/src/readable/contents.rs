@@ -78,7 +78,7 @@ async fn verify_cluster(
     for indexed in index.frames() {
         let FrameRef { pack, location, .. } = &indexed.frame;
         if expected.insert((pack, location.frame), indexed).is_some() {
-            return Err(point.contents_error(&indexed.frame, "it stands twice in the index".to_owned()));
+            return Err(point.contents_error(&indexed.frame, "it appears twice in the index".to_owned()));
         }
     }
     let mut counts: BTreeMap<TypeName, Count> = BTreeMap::new();
@@ -111,7 +111,7 @@ async fn verify_cluster(
     match expected.into_values().next() {
         Some(indexed) => Err(point.contents_error(
             &indexed.frame,
-            "it is in the index and not in the pack".to_owned(),
+            "it is in the index but not in the pack".to_owned(),
         )),
         None => Ok(counts),
     }
@@ -120,7 +120,7 @@ async fn verify_cluster(
 /// Compares a frame with what the index says of it, down to the name of each object.
 fn check_frame(indexed: &IndexedFrame, frame: Frame<'_>) -> Result<(), String> {
     if indexed.frame.location != frame.location {
-        return Err("it does not lie where the index says".to_owned());
+        return Err("it is not at the position that the index gives".to_owned());
     }
     let starts = check_lines(&indexed.entries, frame.plaintext)?;
     for (position, (start, entry)) in starts.into_iter().zip(&indexed.entries).enumerate() {
@@ -130,7 +130,7 @@ fn check_frame(indexed: &IndexedFrame, frame: Frame<'_>) -> Result<(), String> {
         let same =
             seen.namespace.as_deref().unwrap_or_default() == entry.namespace && seen.name == entry.name;
         if !same {
-            return Err(format!("object {position} is another one than the index says"));
+            return Err(format!("object {position} is not the one that the index lists"));
         }
     }
     Ok(())
@@ -150,13 +150,13 @@ fn check_counts(cluster: &ClusterRecord, counts: &BTreeMap<TypeName, Count>) -> 
         };
         if found != said {
             return Err(format!(
-                "it holds {} {name} with {} bytes; the manifest says {} with {}",
+                "it contains {} {name} with {} bytes; the manifest lists {} with {}",
                 found.objects, found.bytes, said.objects, said.bytes
             ));
         }
     }
     if let Some(name) = rest.keys().next() {
-        return Err(format!("it holds {name}, a type that the manifest does not name"));
+        return Err(format!("it contains {name}, a type that is not in the manifest"));
     }
     let total = counts.values().fold(Count::default(), |sum, count| Count {
         objects: sum.objects + count.objects,
@@ -166,7 +166,7 @@ fn check_counts(cluster: &ClusterRecord, counts: &BTreeMap<TypeName, Count>) -> 
         Ok(())
     } else {
         Err(format!(
-            "it holds {} objects with {} bytes; the manifest says {} with {}",
+            "it contains {} objects with {} bytes; the manifest lists {} with {}",
             total.objects, total.bytes, cluster.objects, cluster.bytes
         ))
     }

@@ -188,11 +188,9 @@ pub(super) fn check_lines(entries: &[IndexEntry], plaintext: &[u8]) -> Result<Ve
             .and_then(|length| at.checked_add(length))
             .filter(|end| plaintext.get(*end) == Some(&b'\n'))
             .map(|end| &plaintext[at..end])
-            .ok_or_else(|| format!("object {position} does not have the length that the index says"))?;
+            .ok_or_else(|| format!("the length of object {position} differs from the index"))?;
         if LineDigest::of(line) != entry.digest {
-            return Err(format!(
-                "object {position} does not have the digest that the index says"
-            ));
+            return Err(format!("the digest of object {position} differs from the index"));
         }
         starts.push(at);
         at += line.len() + 1;
@@ -201,7 +199,7 @@ pub(super) fn check_lines(entries: &[IndexEntry], plaintext: &[u8]) -> Result<Ve
         Ok(starts)
     } else {
         Err(format!(
-            "it holds more than the {} objects that the index says",
+            "it contains more than the {} objects of the index",
             entries.len()
         ))
     }

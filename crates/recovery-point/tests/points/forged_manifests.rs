@@ -78,27 +78,27 @@ fn counts_that_are_not_true_are_refused() {
     assert_lie(
         count(|objects, _| *objects += 1),
         Code::PackCorrupt,
-        "holds 10 configmaps",
+        "contains 10 configmaps",
     );
     assert_lie(
         count(|_, bytes| *bytes -= 1),
         Code::PackCorrupt,
-        "holds 10 configmaps",
+        "contains 10 configmaps",
     );
     let total = with_predicate(|predicate| predicate.clusters[0].objects += 1);
-    assert_lie(total, Code::PackCorrupt, "holds 20 objects");
+    assert_lie(total, Code::PackCorrupt, "contains 20 objects");
     let hidden = with_predicate(|predicate| drop(predicate.clusters[0].types.remove(0)));
     assert_lie(
         hidden,
         Code::PackCorrupt,
-        "holds configmaps, a type that the manifest does not name",
+        "contains configmaps, a type that is not in the manifest",
     );
     let excluded = with_predicate(|predicate| {
         predicate.clusters[0].types[0].outcome = TypeOutcome::Excluded {
             why: "asked".to_owned(),
         };
     });
-    assert_lie(excluded, Code::PackCorrupt, "holds 10 configmaps");
+    assert_lie(excluded, Code::PackCorrupt, "contains 10 configmaps");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn frames_that_the_manifest_does_not_count_are_refused() {
     assert_lie(
         more,
         Code::PackCorrupt,
-        "eu/p-0000.pack: it has 4 frames; the manifest says 5",
+        "eu/p-0000.pack: it has 4 frames; the manifest lists 5",
     );
 }
 
@@ -123,7 +123,7 @@ fn a_pack_or_index_left_out_of_the_manifest_is_missed() {
     assert_lie(
         objects,
         Code::PackCorrupt,
-        "eu/p-0000.pack: frame 0: it is in the index and not in the pack",
+        "eu/p-0000.pack: frame 0: it is in the index but not in the pack",
     );
 }
 
@@ -249,7 +249,7 @@ fn a_frame_that_only_the_index_names_is_refused() {
     assert_lie(
         forgery.read(),
         Code::PackCorrupt,
-        "eu/p-0000.pack: frame 3: it is in the index and not in the pack",
+        "eu/p-0000.pack: frame 3: it is in the index but not in the pack",
     );
 }
 
@@ -258,14 +258,14 @@ fn objects_that_are_not_those_of_the_index_are_refused() {
     let honest = batches(NEWER);
     type Lie = (&'static str, fn(&mut Batch));
     let cases: [Lie; 4] = [
-        ("object 2 does not have the digest", |batch| {
+        ("the digest of object 2 differs", |batch| {
             batch.entries[2].digest.0[0] ^= 1
         }),
-        ("object 2 does not have the length", |batch| {
+        ("the length of object 2 differs", |batch| {
             batch.entries[2].bytes += 1
         }),
-        ("object 2 is another one", |batch| batch.entries[2].name.push('x')),
-        ("it holds more than the 4 objects", |batch| {
+        ("object 2 is not the one", |batch| batch.entries[2].name.push('x')),
+        ("it contains more than the 4 objects", |batch| {
             drop(batch.entries.pop())
         }),
     ];

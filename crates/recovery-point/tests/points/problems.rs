@@ -29,7 +29,7 @@ fn stores() -> Vec<StoreError> {
         },
         StoreError::NoStore {
             store: "/backups".to_owned(),
-            problem: "there is no such folder",
+            problem: "the folder does not exist",
         },
         StoreError::Denied {
             operation: StoreOperation::List,

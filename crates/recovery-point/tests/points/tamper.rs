@@ -195,7 +195,7 @@ fn files_in_the_place_of_others_are_refused() {
         scene.put(PACKS[0], two);
         let problem = scene.verify().unwrap_err().problem().to_string();
         assert!(
-            problem.contains("holds what was signed as eu/p-0001.pack"),
+            problem.contains("contains the data that was signed as eu/p-0001.pack"),
             "{problem}"
         );
     }
@@ -222,7 +222,7 @@ fn an_old_point_in_the_place_of_the_latest_is_refused() {
     let error = scene.verify().unwrap_err();
     assert_eq!(
         (error.code(), error.kind()),
-        (Code::PointSwapped, ErrorKind::Corrupt)
+        (Code::PointIdentityMismatch, ErrorKind::Corrupt)
     );
     let problem = error.problem().to_string();
     assert!(problem.contains(OLDER) && problem.contains(NEWER), "{problem}");
@@ -238,7 +238,7 @@ fn a_point_of_another_application_is_refused() {
     }
     let vault = lifeboat_recovery_point::PointRepository::new(Arc::clone(&scene.store), zoo);
     let error = wait(vault.open(&point(NEWER), &verifying())).unwrap_err();
-    assert_eq!(error.code(), Code::PointSwapped);
+    assert_eq!(error.code(), Code::PointIdentityMismatch);
 }
 
 #[test]

@@ -22,7 +22,7 @@ async fn partial(store: &Arc<dyn ObjectStore>, id: &str) {
         group: Some("metrics.k8s.io/v1beta1".to_owned()),
         verb: "discover".to_owned(),
         answer: "503".to_owned(),
-        mend: "repair the API service".to_owned(),
+        remediation: "repair the API service".to_owned(),
     });
     seal(store.as_ref(), &signer(), predicate).await.unwrap();
 }

@@ -352,7 +352,7 @@ async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &str) -> Resul
             return Err(Stop::Failed(Failure::without_answer(
                 FailedStep::Delete,
                 ErrorKind::Deadline,
-                format!("it still exists, held by its finalizers {finalizers}"),
+                format!("it still exists, blocked by its finalizers {finalizers}"),
             )));
         }
         wait(pause).await;
@@ -376,7 +376,7 @@ fn contended(step: FailedStep) -> Stop {
     Stop::Failed(Failure::without_answer(
         step,
         ErrorKind::Conflict,
-        "somebody else changes it all the time".to_owned(),
+        "another client keeps changing it".to_owned(),
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What controllers have to do before the plan has come true.
+//! What controllers have to do before the cluster matches the plan.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

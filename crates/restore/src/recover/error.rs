@@ -17,7 +17,7 @@ pub enum RecoverError {
     #[error(transparent)]
     Point(#[from] PointError),
     /// The point holds what its manifest does not name.
-    #[error("plan the restore: the index holds {type_name}, which the manifest does not name")]
+    #[error("plan the restore: the index contains {type_name}, which is not in the manifest")]
     Unnamed {
         /// The type.
         type_name: String,
@@ -35,7 +35,7 @@ pub enum RecoverError {
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// The plan is not the expected one.
-    #[error("carry the plan out: it is {found}, not the expected {expected}")]
+    #[error("execute the plan: its hash is {found}, not the expected {expected}")]
     OtherPlan {
         /// The hash that was expected.
         expected: String,
@@ -49,7 +49,7 @@ pub enum RecoverError {
         problems: Vec<Problem>,
     },
     /// The plan may not be carried out. Nothing was written.
-    #[error("carry the plan out: it is refused")]
+    #[error("execute the plan: it is rejected")]
     Refused {
         /// Why: everything at once.
         problems: Vec<Problem>,
@@ -86,7 +86,7 @@ impl RecoverError {
             Self::Unnamed { .. } => Problem::new(
                 Code::ManifestMalformed,
                 format!("failed to {self}"),
-                "use another recovery point; this one was not sealed by lifeboat as it is",
+                "use another recovery point; lifeboat did not seal this one in its present form",
             ),
             Self::Object(error) => Problem::new(
                 Code::PackCorrupt,
@@ -99,8 +99,8 @@ impl RecoverError {
             Self::Lease(error) => error.problem(),
             Self::OtherPlan { expected, found } => Problem::new(
                 Code::PlanRefused,
-                format!("the plan is {found}, not the expected {expected}"),
-                "the point, the options or the target have changed: read `lifeboat plan` again",
+                format!("the plan has the hash {found}, not the expected {expected}"),
+                "the point, the options or the target changed: review `lifeboat plan` again",
             ),
             Self::NoPlan { problems } | Self::Refused { problems } => combine(problems),
             Self::Restore(error) => error.problem(),

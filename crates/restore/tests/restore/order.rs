@@ -115,7 +115,7 @@ stringData: {password: canary-in-a-secret}
             .any(|words| words.contains("refuser.refuser.example")),
         "{words:?}"
     );
-    assert!(!done.report.came_true());
+    assert!(!done.report.matches_plan());
     let everything = format!("{:?} {:?} {:?}", done.outcome, done.report, done.plan);
     assert!(!everything.contains("canary-in-a-secret"));
 }

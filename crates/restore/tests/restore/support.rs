@@ -216,7 +216,7 @@ pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> R
     let done = attempted(captured, options).await;
     assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
     assert!(
-        done.report.came_true(),
+        done.report.matches_plan(),
         "{}",
         serde_json::to_string_pretty(&done.report).unwrap_or_default()
     );

@@ -9,7 +9,7 @@ use super::BoxError;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The data key was wrapped for another recovery key.
-    #[error("unwrap the data key: it was wrapped for {wanted}, and the key at hand is {held}")]
+    #[error("unwrap the data key: it was wrapped for {wanted}, and the given key is {held}")]
     WrongKey {
         /// The recovery key that is needed.
         wanted: Fingerprint,
@@ -17,7 +17,7 @@ pub enum KeyError {
         held: Fingerprint,
     },
     /// The recovery key is the right one and yet the wrapped key does not open.
-    #[error("unwrap the data key: it was damaged, or not made by lifeboat")]
+    #[error("unwrap the data key: it is damaged, or was not written by lifeboat")]
     Unwrap {
         /// The recovery key at hand.
         held: Fingerprint,
@@ -41,7 +41,7 @@ pub enum KeyError {
         source: BoxError,
     },
     /// The service that holds the key does not answer.
-    #[error("reach the service that holds {key}")]
+    #[error("connect to the service of {key}")]
     Unavailable {
         /// The key.
         key: Fingerprint,
@@ -77,9 +77,9 @@ impl KeyError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::WrongKey { .. } => Code::WrongKey,
+            Self::WrongKey { .. } => Code::RecoveryKeyMismatch,
             Self::Unwrap { .. } => Code::PackCorrupt,
-            Self::Wrap { .. } | Self::Sign { .. } => Code::WrongKeyKind,
+            Self::Wrap { .. } | Self::Sign { .. } => Code::UnsupportedKeyType,
             Self::Unavailable { .. } | Self::Denied { .. } => Code::KeyUnreadable,
         }
     }
@@ -89,14 +89,14 @@ impl KeyError {
     pub fn guidance(&self) -> String {
         match self {
             Self::WrongKey { wanted, .. } => {
-                format!("give the private half of the recovery key {wanted}")
+                format!("use the private key of the recovery key {wanted}")
             }
             Self::Unwrap { .. } => "use another recovery point; this one cannot be decrypted".to_owned(),
             Self::Wrap { .. } | Self::Sign { .. } => {
-                "make new keys with `lifeboat keys generate` or mend what the cause names".to_owned()
+                "resolve the cause, or create new keys with `lifeboat keys generate`".to_owned()
             }
-            Self::Unavailable { .. } => "run the command again in a while".to_owned(),
-            Self::Denied { .. } => "grant the use of the key to whoever runs lifeboat".to_owned(),
+            Self::Unavailable { .. } => "run the command again in a few minutes".to_owned(),
+            Self::Denied { .. } => "grant the identity that runs lifeboat the use of the key".to_owned(),
         }
     }
 

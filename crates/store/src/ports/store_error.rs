@@ -44,7 +44,7 @@ impl fmt::Display for StoreOperation {
             Self::Delete => "delete",
             Self::Upload => "upload",
             Self::Finish => "finish the upload of",
-            Self::Abort => "give up the upload of",
+            Self::Abort => "abort the upload of",
         })
     }
 }
@@ -53,7 +53,7 @@ impl fmt::Display for StoreOperation {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The key exists already and keys are written once.
-    #[error("{operation} {key}: it exists already")]
+    #[error("{operation} {key}: it already exists")]
     Exists {
         /// What was tried.
         operation: StoreOperation,
@@ -61,13 +61,13 @@ pub enum StoreError {
         key: String,
     },
     /// The content is no longer the one that was read.
-    #[error("replace {key}: it was changed since it was read")]
+    #[error("replace {key}: it was modified since it was read")]
     Changed {
         /// The key.
         key: String,
     },
     /// There is no such key.
-    #[error("{operation} {key}: there is no such object")]
+    #[error("{operation} {key}: it does not exist")]
     NotFound {
         /// What was tried.
         operation: StoreOperation,
@@ -75,7 +75,7 @@ pub enum StoreError {
         key: String,
     },
     /// The object is shorter than the range that was asked for.
-    #[error("read bytes {start} to {end} of {key}: it has {size}")]
+    #[error("read bytes {start} to {end} of {key}: its size is {size} bytes")]
     OutOfRange {
         /// The key.
         key: String,
@@ -117,7 +117,7 @@ pub enum StoreError {
         source: BoxError,
     },
     /// Something passing: throttling, a dropped connection.
-    #[error("{operation} {key}: the store does not answer as it should")]
+    #[error("{operation} {key}: the store does not respond as expected")]
     Unavailable {
         /// What was tried.
         operation: StoreOperation,
@@ -175,16 +175,16 @@ impl StoreError {
     pub fn guidance(&self) -> &'static str {
         match self {
             Self::Exists { .. } | Self::Changed { .. } => {
-                "another run writes to the same store; let it end, then run the command again"
+                "another run writes to the same store; wait until it ends, then run the command again"
             }
             Self::NoStore { .. } => "check the path of the store, or create the folder first",
-            Self::Denied { .. } => "give the user who runs lifeboat read and write access to the store",
-            Self::Full { .. } => "free space in the store or name another one, then run the command again",
+            Self::Denied { .. } => "grant the user that runs lifeboat read and write access to the store",
+            Self::Full { .. } => "free space in the store or use another one, then run the command again",
             Self::NotFound { .. } | Self::OutOfRange { .. } => {
-                "the store lost or cut the object; restore it from a copy of the store, or use another recovery point"
+                "the object is missing or truncated; restore it from a copy of the store, or use another recovery point"
             }
-            Self::Unavailable { .. } => "run the command again in a while",
-            Self::Failed { .. } => "mend what the cause names, then run the command again",
+            Self::Unavailable { .. } => "run the command again in a few minutes",
+            Self::Failed { .. } => "resolve the cause, then run the command again",
         }
     }
 

@@ -29,7 +29,7 @@ pub enum TokenError {
         source: BoxError,
     },
     /// There are no credentials that a token could be made from.
-    #[error("make a token for {cluster}")]
+    #[error("create a token for {cluster}")]
     Denied {
         /// The cluster.
         cluster: String,
@@ -59,8 +59,8 @@ impl TokenError {
     #[must_use]
     pub fn guidance(&self) -> &'static str {
         match self {
-            Self::Unavailable { .. } => "run the command again in a while",
-            Self::Denied { .. } => "give credentials to whoever runs lifeboat",
+            Self::Unavailable { .. } => "run the command again in a few minutes",
+            Self::Denied { .. } => "provide credentials to the identity that runs lifeboat",
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) enum ReviewError {
     #[error("ARN is not mapped")]
     NotMapped,
     /// fakecloud or the cluster could not be asked.
-    #[error("the local AWS could not be asked")]
+    #[error("failed to send a request to the local AWS")]
     Upstream(#[from] UpstreamError),
 }
 
@@ -109,7 +109,7 @@ impl Authenticator {
         let request = Request::get(&token.path_and_query)
             .header(http::header::HOST, &token.host)
             .header(CLUSTER_HEADER, cluster)
-            // See the gateway's mend of STS: this is what was signed.
+            // See the gateway's correction of STS: this is what was signed.
             .header("x-amz-content-sha256", super::gateway::sts::OF_NOTHING)
             .body(())
             .map_err(UpstreamError::Request)?;

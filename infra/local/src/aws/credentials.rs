@@ -46,7 +46,7 @@ impl Credentials {
 
 /// Why a request could not be signed.
 #[derive(Debug, thiserror::Error)]
-#[error("the request could not be signed")]
+#[error("failed to sign the request")]
 pub(crate) struct SignError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// Signs a request in its headers, as every client of AWS does. The request must

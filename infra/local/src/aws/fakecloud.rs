@@ -17,7 +17,7 @@ const PORT_LINE: &str = "FAKECLOUD_PORT=";
 #[derive(Debug, thiserror::Error)]
 pub enum FakecloudError {
     /// It could not be started at all.
-    #[error("fakecloud could not be started")]
+    #[error("failed to start fakecloud")]
     Spawn(#[source] std::io::Error),
     /// It ended, or did not answer in time.
     #[error("fakecloud did not become ready; the end of its log:\n{log}")]

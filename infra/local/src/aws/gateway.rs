@@ -1,5 +1,5 @@
 //! The gateway: what every client of the local AWS talks to. It passes requests on
-//! to fakecloud and puts right what fakecloud does otherwise than AWS, each mend in
+//! to fakecloud and puts right what fakecloud does otherwise than AWS, each correction in
 //! a file of its own.
 
 pub(crate) mod audit;
@@ -132,7 +132,7 @@ impl Gateway {
             return Ok(json_error(
                 StatusCode::NOT_FOUND,
                 "NotFound",
-                "AWS has no such path",
+                "the path does not exist",
             ));
         }
         let Some(scope) = Scope::of(&parts) else {
@@ -181,7 +181,7 @@ impl Gateway {
                 return eks::handle(self, scope, caller, parts, body).await;
             }
         }
-        sts::mend(scope, &mut parts);
+        sts::correct(scope, &mut parts);
         let is_decrypt = parts
             .headers
             .get("x-amz-target")
@@ -197,15 +197,15 @@ impl Gateway {
         let mut answer = self.upstream.ask(parts, body.clone()).await?;
         if is_decrypt {
             let account = caller.map_or("", Identity::account);
-            answer = kms::mend(&self.upstream, account, &scope.region, &body, answer).await?;
+            answer = kms::correct(&self.upstream, account, &scope.region, &body, answer).await?;
         }
-        if let Some(mended) =
-            (self.stacks).mend(&scope.region, action, &answer.text(), &self.custom_resources)
+        if let Some(corrected) =
+            (self.stacks).correct(&scope.region, action, &answer.text(), &self.custom_resources)
         {
-            answer.body = mended.into();
+            answer.body = corrected.into();
         }
         if scope.service == "lambda" {
-            lambda::mend(&mut answer.parts.headers);
+            lambda::correct(&mut answer.parts.headers);
         }
         if action == "sts:GetCallerIdentity" {
             answer = sts::identify(&self.upstream, &scope.region, answer).await?;
@@ -230,7 +230,7 @@ impl Gateway {
         if let Some(bucket) = bucket_policy::foreign_bucket(caller, &parts) {
             bucket_policy::admit_sessions(&self.upstream, &scope.region, bucket).await?;
         }
-        if let Some(role) = s3_actions::role_to_mend(caller, &parts) {
+        if let Some(role) = s3_actions::role_to_correct(caller, &parts) {
             s3_actions::mend_role(&self.upstream, role).await?;
         }
         let asks_ownership = ownership::is_asked(&parts);
@@ -239,7 +239,7 @@ impl Gateway {
             .forward(parts, body.map_err(Into::into).boxed())
             .await?;
         if asks_ownership {
-            response = ownership::mend(response).await?;
+            response = ownership::correct(response).await?;
         }
         // The body of a HEAD's refusal does not come, so that the status must do.
         let decision = if response.status() == StatusCode::FORBIDDEN {
@@ -264,7 +264,7 @@ impl Gateway {
 
     /// The webhooks of the API servers: `/_lifeboat/eks/<account>/<cluster>/<token or access>`.
     async fn review(&self, path: &str, body: &[u8]) -> Response<Body> {
-        let nothing = || json_error(StatusCode::NOT_FOUND, "NotFound", "there is no such cluster");
+        let nothing = || json_error(StatusCode::NOT_FOUND, "NotFound", "the cluster does not exist");
         let segments: Vec<&str> = path.split('/').skip(2).collect();
         let ["eks", account, name, which] = segments.as_slice() else {
             return nothing();

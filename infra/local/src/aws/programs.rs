@@ -10,7 +10,7 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/aws-client");
 #[derive(Debug, thiserror::Error)]
 pub enum AwsProgramsError {
     /// The script could not be started.
-    #[error("the script {script} could not be run")]
+    #[error("failed to run the script {script}")]
     Script {
         /// Which one.
         script: &'static str,

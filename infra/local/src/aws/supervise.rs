@@ -109,7 +109,7 @@ mod tests {
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        panic!("nothing happened within five seconds");
+        panic!("timed out after five seconds");
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub(super) fn attach(
         let authority =
             Authority::load(AUTHORITY, pki("ca.crt")?, &pki("ca.key")?).map_err(std::io::Error::other)?;
         let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.ok_or_else(|| std::io::Error::other(format!("{server} names no port")))?;
+        let port = port.ok_or_else(|| std::io::Error::other(format!("{server} has no port")))?;
         let client = Client::new(port, authority.pem(), &token)?;
         Ok((authority, client))
     };

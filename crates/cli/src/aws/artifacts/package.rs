@@ -77,7 +77,7 @@ fn folders(arguments: &PackageArguments, installed: Option<&Path>) -> (Vec<PathB
 
 fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     let doing = format!("failed to read the zip {}", file.display());
-    Failure::of(Code::NotPackaged, doing, error)
+    Failure::of(Code::PackagesMissing, doing, error)
 }
 
 /// Refuses a zip of another program, version or architecture: templates and functions of two versions need not fit.
@@ -92,7 +92,7 @@ fn check(bytes: &[u8], file: &Path, program: &str, architecture: Architecture) -
         "the zip {} holds {found}; this program deploys {wanted}",
         file.display()
     );
-    Err(Failure::new(Code::NotPackaged, message).remedy(
+    Err(Failure::new(Code::PackagesMissing, message).remedy(
         "take program and zips from one archive; in a checkout run `make package` after each change of version; or name the folder of other zips with --package",
     ))
 }
@@ -197,7 +197,7 @@ mod tests {
         ] {
             put(folder.path(), &content);
             let refused = read(&arguments, "lifeboat-delegate", None).unwrap_err();
-            assert_eq!(refused.problem().code, Code::NotPackaged);
+            assert_eq!(refused.problem().code, Code::PackagesMissing);
             assert!(refused.problem().message.contains(says), "{refused}");
         }
     }

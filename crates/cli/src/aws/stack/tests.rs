@@ -272,7 +272,7 @@ async fn an_update_that_fails_leaves_the_former_stack() {
 async fn a_stack_that_never_came_about_is_explained() {
     let script = Script::new(vec![stack("ROLLBACK_COMPLETE")], vec![failing_events()]);
     let failure = script.deploy().await.unwrap_err();
-    assert_eq!(failure.problem().code, Code::StackStuck);
+    assert_eq!(failure.problem().code, Code::StackNotUpdatable);
     insta::assert_snapshot!("creation_failed", failure.to_string());
     assert!(script.changes.lock().unwrap().is_empty());
     let script = Script::new(vec![stack("UPDATE_ROLLBACK_FAILED")], vec![Vec::new()]);

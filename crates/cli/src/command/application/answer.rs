@@ -76,12 +76,12 @@ impl AnswerDocument {
 }
 
 fn no_applications() -> String {
-    "no applications; `lifeboat application put FILE` makes one\n".to_owned()
+    "no applications; create one with `lifeboat application put FILE`\n".to_owned()
 }
 
 fn accepted_text(accepted: &Accepted) -> String {
     let again = if accepted.repeated {
-        "accepted before, nothing was begun now"
+        "already accepted, not started again"
     } else {
         "accepted"
     };
@@ -90,13 +90,13 @@ fn accepted_text(accepted: &Accepted) -> String {
         None => String::new(),
     };
     format!(
-        "{again}: {}{point}\n`lifeboat status {}` tells how it goes\n",
+        "{again}: {}{point}\nfollow it with `lifeboat status {}`\n",
         accepted.token, accepted.application
     )
 }
 
-/// Whether somebody should look at an application: it has no recovery point as recent as it should, or an issue
-/// leaves something unprotected.
+/// Whether an application needs attention: it has no recovery point within its schedule, or an issue of severity
+/// error is open.
 #[must_use]
 pub fn needs_attention(status: &ApplicationStatus) -> bool {
     is_late(status)
@@ -150,7 +150,7 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
     if let Some(run) = &status.backup {
         let attempt = match run.attempt {
             1 => String::new(),
-            attempt => format!(", try {attempt}"),
+            attempt => format!(", attempt {attempt}"),
         };
         field(
             "backup",
@@ -190,7 +190,7 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
             None => String::new(),
         };
         text.push_str(&format!(
-            "    {} {} since {}: {about}{}\n      to mend it: {}\n",
+            "    {} {} since {}: {about}{}\n      fix: {}\n",
             issue.severity,
             issue.code,
             human::age(issue.since, now),
@@ -224,7 +224,7 @@ fn verdict(status: &ApplicationStatus) -> &'static str {
     if status.last_good.is_none() {
         "NOT PROTECTED YET"
     } else if is_late(status) {
-        "LATE"
+        "OVERDUE"
     } else if needs_attention(status) {
         "protected, with issues"
     } else {
@@ -239,7 +239,7 @@ fn last_good(status: &ApplicationStatus, now: Timestamp) -> String {
     let lateness = if is_late(status) {
         "older than the schedule allows"
     } else {
-        "as recent as the schedule demands"
+        "within the schedule"
     };
     format!(
         "{}, {} old, {lateness}; {}, {} in {}",
@@ -264,8 +264,8 @@ pub(super) fn restore_line(restore: &RestoreStatus) -> String {
     let state = match restore.state {
         RestoreState::Waiting => "is waiting",
         RestoreState::Running => "is running",
-        RestoreState::Done => "has come true",
-        RestoreState::Incomplete => "did NOT come true in full",
+        RestoreState::Done => "succeeded: the cluster matches the plan",
+        RestoreState::Incomplete => "ended: the cluster does NOT match the plan",
         RestoreState::Failed => "FAILED",
         RestoreState::Cancelled => "was cancelled",
     };

@@ -1,4 +1,4 @@
-//! Waits for what was asked for, and tells how it goes.
+//! Waits for a backup or a restore, and shows its progress.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -86,8 +86,8 @@ fn has_failed(status: &ApplicationStatus) -> bool {
     status.issues.iter().any(|issue| issue.code == Code::BackupFailed)
 }
 
-/// Why no point will come: the tries are used up, or nothing can begin before somebody mends something. The
-/// issue of an earlier failure says nothing of this backup, so that `is_ours` tells whether it counts.
+/// Why the backup will not complete: its attempts are exhausted, or it cannot start before a user resolves an
+/// issue. The issue of an earlier backup does not count, so `is_ours` says whether it belongs to this one.
 fn given_up(status: &ApplicationStatus, is_ours: bool) -> Option<Failure> {
     if status.backup.is_some() {
         return None;
@@ -107,9 +107,9 @@ fn given_up(status: &ApplicationStatus, is_ours: bool) -> Option<Failure> {
 
 fn backup_line(status: &ApplicationStatus) -> String {
     match &status.backup {
-        Some(run) if run.attempt > 1 => format!("{}: {}, try {}", run.point, run.phase, run.attempt),
+        Some(run) if run.attempt > 1 => format!("{}: {}, attempt {}", run.point, run.phase, run.attempt),
         Some(run) => format!("{}: {}", run.point, run.phase),
-        None => "waiting for the backup to begin".to_owned(),
+        None => "waiting for the backup to start".to_owned(),
     }
 }
 
@@ -127,12 +127,11 @@ pub(super) async fn restore(
         if status.restores.is_empty() {
             return Err(Failure::new(
                 Code::CoordinatorFailed,
-                format!(
-                    "the coordinator knows nothing of the restore {} any more",
-                    accepted.token
-                ),
+                format!("the coordinator no longer has the restore {}", accepted.token),
             )
-            .remedy("it may have ended long ago: look at the target, or ask again with another --token"));
+            .remedy(
+                "it may have ended earlier; check the target, or run the command again with another --token",
+            ));
         }
         let lines: Vec<String> = status.restores.iter().map(restore_line).collect();
         for line in lines.iter().filter(|line| !told.contains(*line)) {
@@ -149,7 +148,7 @@ pub(super) async fn restore(
 }
 
 /// The reports of restores that have ended. One that cannot be read, for example because the scratch bucket belongs to
-/// another account than the credentials, is a note: the answer says where it lies.
+/// another account than the credentials, is a note: the answer has its address.
 pub(super) async fn reports(
     coordinator: &CoordinatorClient,
     status: &StatusAnswer,
@@ -191,14 +190,14 @@ fn exit_of(restores: &[RestoreStatus]) -> Exit {
     if restores.iter().all(|restore| restore.state == RestoreState::Done) {
         Exit::Success
     } else {
-        Exit::NotAsPlanned
+        Exit::DiffersFromPlan
     }
 }
 
 fn tell_accepted(context: &Context, accepted: &Accepted) {
-    let again = if accepted.repeated { " before" } else { "" };
+    let again = if accepted.repeated { "already " } else { "" };
     context.progress.note(format!(
-        "accepted{again} as {}; it goes on if this is interrupted",
+        "{again}accepted as {}; it continues if this command is interrupted",
         accepted.token
     ));
 }

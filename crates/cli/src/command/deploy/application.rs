@@ -20,13 +20,13 @@ use crate::failure::Failure;
 const AFTER: &str = "Example:
   lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
 
-  Accounts and Regions are those of the document; the credentials are compared with them before
-  anything is changed. Deploys the stack lifeboat-application-NAME on each side, then puts the
-  document: the access check and the first backup begin by themselves, and `lifeboat status`
-  tells how far they are. Where nobody has credentials of both accounts, --side deploys one.
+  Accounts and Regions come from the document; the credentials are compared with them before
+  any change. Deploys the stack lifeboat-application-NAME on each side, then stores the
+  document: the access check and the first backup start automatically, and `lifeboat status`
+  shows their progress. Without credentials for both accounts, deploy each side with --side.
 
-Exit codes: 0 deployed, 2 the document cannot be used or the zips are missing, 12 AWS refused,
-or a stack did not come about";
+Exit codes: 0 deployed, 2 the document is not valid or the packages are missing, 12 AWS refused
+the request, or a stack failed";
 
 /// Options of `lifeboat deploy application`.
 #[derive(Debug, Args)]
@@ -165,7 +165,7 @@ async fn access(
         Side::Recovery => format!("run `lifeboat deploy recovery {}` first", session.options()),
     };
     Err(Failure::new(
-        Code::StackMissing,
+        Code::RequiredStackMissing,
         format!("the stack {stack} is not deployed in {}", session.environment()),
     )
     .remedy(remedy))

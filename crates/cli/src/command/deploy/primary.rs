@@ -21,12 +21,12 @@ const AFTER: &str = "Example:
       --control 222222222222-eu-central-1 \\
       --recovery-public-key recovery-222222222222-eu-central-1.pub.pem
 
-  `lifeboat deploy recovery` ends with this command, filled in. Deploys the stack
+  `lifeboat deploy recovery` prints this command, filled in. Deploys the stack
   lifeboat-primary-access, and prints the fingerprint of the signing key and an application
-  document to begin with.
+  document to start with.
 
-Exit codes: 0 deployed, 9 the key cannot be used, 12 AWS refused, or the stack did not come
-about";
+Exit codes: 0 deployed, 9 the key cannot be used, 12 AWS refused the request, or the stack
+failed";
 
 /// Options of `lifeboat deploy primary`.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub struct Arguments {
     /// Where the control stack is: ACCOUNT-REGION
     #[arg(long, value_name = "ENVIRONMENT", help_heading = "Stacks")]
     pub control: EnvironmentId,
-    /// The public half of the recovery key: a file, or one line of base64
+    /// The public recovery key: a file, or one line of base64
     #[arg(
         long,
         env = "LIFEBOAT_RECOVERY_PUBLIC_KEY",
@@ -97,19 +97,15 @@ fn read(given: &str) -> Result<RecipientKey, Failure> {
         std::fs::read_to_string(given).map_err(|error| {
             Failure::of(
                 Code::KeyUnreadable,
-                format!("failed to read the public half of the recovery key from {given}"),
+                format!("failed to read the public recovery key from {given}"),
                 &error,
             )
-            .remedy("name the file that `lifeboat deploy recovery` wrote, or give the key itself in base64")
+            .remedy("use the file that `lifeboat deploy recovery` wrote, or the key itself in base64")
         })?
     };
     recipient_key(&text).map_err(|error| {
-        Failure::of(
-            error.code(),
-            "failed to use the public half of the recovery key",
-            &error,
-        )
-        .remedy("name the file that `lifeboat deploy recovery` wrote, or give the key itself in base64")
+        Failure::of(error.code(), "failed to parse the public recovery key", &error)
+            .remedy("use the file that `lifeboat deploy recovery` wrote, or the key itself in base64")
     })
 }
 

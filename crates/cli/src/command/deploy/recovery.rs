@@ -18,11 +18,12 @@ use crate::failure::Failure;
 const AFTER: &str = "Example:
   lifeboat deploy recovery --profile recovery --region eu-central-1
 
-  Deploys the stacks lifeboat-control and lifeboat-recovery-access, and writes the public half
-  of the recovery key to a file, which `lifeboat deploy primary` takes. Repeating it updates
-  what is there; what was set by hand (parameters, subscriptions) stays.
+  Deploys the stacks lifeboat-control and lifeboat-recovery-access, and writes the public
+  recovery key to a file for `lifeboat deploy primary`. Run it again to update the stacks;
+  parameters and subscriptions that were set by hand are kept.
 
-Exit codes: 0 deployed, 2 the zips are missing, 12 AWS refused, or a stack did not come about";
+Exit codes: 0 deployed, 2 the packages are missing, 12 AWS refused the request, or a stack
+failed";
 
 /// Options of `lifeboat deploy recovery`.
 #[derive(Debug, Args)]
@@ -34,16 +35,16 @@ pub struct Arguments {
     /// What is deployed.
     #[command(flatten)]
     pub package: PackageArguments,
-    /// Where the control stack is, if it is not to be here: ACCOUNT-REGION
+    /// Where the control stack is, if not in this account and Region: ACCOUNT-REGION
     #[arg(long, value_name = "ENVIRONMENT", help_heading = "Stacks")]
     pub control: Option<EnvironmentId>,
-    /// A further account that recovers from this vault; may be repeated
+    /// Another account that recovers from this vault; may be repeated
     #[arg(long = "with-account", value_name = "ID", help_heading = "Stacks")]
     pub with_accounts: Vec<AccountId>,
-    /// Days for which nobody can delete a recovery point (S3 Object Lock); only for a new vault
+    /// Days for which recovery points cannot be deleted (S3 Object Lock); only for a new vault
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650), help_heading = "Stacks")]
     pub lock_days: Option<u16>,
-    /// Where the public half of the recovery key is written; else recovery-ACCOUNT-REGION.pub.pem
+    /// Where to write the public recovery key; defaults to recovery-ACCOUNT-REGION.pub.pem
     #[arg(long, value_name = "FILE", help_heading = "Stacks")]
     pub public_key_out: Option<PathBuf>,
 }
@@ -110,10 +111,10 @@ async fn control_stack(
         (Some(existing), Some(days)) if existing.parameters.get("LockDays") != Some(&days.to_string()) => {
             return Err(Failure::new(
                 Code::Usage,
-                format!("the vault of {here} exists, and the stack locks only a vault that it makes"),
+                format!("the vault of {here} already exists; --lock-days applies only to a new vault"),
             )
             .remedy(format!(
-                "leave --lock-days out; `aws s3api put-object-lock-configuration --bucket {}` locks an existing one",
+                "omit --lock-days, and lock the existing vault with `aws s3api put-object-lock-configuration --bucket {}`",
                 here.vault_bucket()
             )));
         }
@@ -151,13 +152,10 @@ fn write(key: &RecipientKey, file: &Path) -> Result<RecoveryKey, Failure> {
     std::fs::write(file, &text).map_err(|error| {
         Failure::of(
             Code::StoreFailed,
-            format!(
-                "failed to write the public half of the recovery key to {}",
-                file.display()
-            ),
+            format!("failed to write the public recovery key to {}", file.display()),
             &error,
         )
-        .remedy("name another file with --public-key-out and run the same command again")
+        .remedy("choose another file with --public-key-out, then run the same command again")
     })?;
     Ok(RecoveryKey {
         fingerprint: key.fingerprint().to_string(),

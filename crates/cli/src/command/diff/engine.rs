@@ -297,7 +297,7 @@ impl<'e, 'a> LiveSide<'e, 'a> {
             return Ok(());
         }
         let broken =
-            |error: &dyn std::error::Error| Failure::of(Code::Bug, "failed to unpack a batch", error);
+            |error: &dyn std::error::Error| Failure::of(Code::Bug, "failed to decompress a batch", error);
         let mut plaintext = Vec::new();
         Decompressor::new()
             .and_then(|mut decompressor| decompressor.decompress(&batch.compressed, &mut plaintext))

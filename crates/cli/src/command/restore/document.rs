@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use lifeboat_format::manifest::MissingRecord;
 use lifeboat_model::{Code, ObjectRef};
 use lifeboat_plan::LintFinding;
 use lifeboat_plan::report::Report;
@@ -10,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::command::show::missing_text;
+use crate::command::missing::MissingPart;
 use crate::failure::Failure;
 use crate::measure::Measured;
 use crate::output::{Document, human};
@@ -40,7 +39,7 @@ pub struct RestoreDocument {
     /// How often the plan was gone through; 1 when nothing had to be tried again.
     pub passes: u32,
     /// What the recovery point itself lacks, where it is Partial.
-    pub missing: Vec<MissingRecord>,
+    pub missing: Vec<MissingPart>,
     /// What the plan's lint warned of.
     pub findings: Vec<LintFinding>,
     /// How far the workloads were when they were read back. Nothing is required of them: images may
@@ -64,15 +63,19 @@ impl RestoreDocument {
             let objects = human::counted(summary.failed, "planned object is", "planned objects are");
             return Some(Failure::new(
                 Code::RestoreIncomplete,
-                format!("{objects} not in the target as planned; the report names each"),
+                format!("{objects} missing in the target; the report lists each"),
             ));
         }
-        if self.proven && !self.report.came_true() {
+        if self.proven && !self.report.matches_plan() {
             return Some(Failure::new(
                 Code::ProofFailed,
                 format!(
-                    "the target has {} from the plan that nothing explains; the report names each",
-                    human::counted(summary.unexplained, "difference", "differences")
+                    "the target has {} from the plan; the report lists each",
+                    human::counted(
+                        summary.unexplained,
+                        "unexplained difference",
+                        "unexplained differences"
+                    )
                 ),
             ));
         }
@@ -95,7 +98,7 @@ struct ReportSections<'a> {
     /// How often the plan was gone through; 1 when nothing had to be tried again.
     passes: u32,
     /// What the recovery point itself lacks, where it is Partial.
-    missing: &'a [MissingRecord],
+    missing: &'a [MissingPart],
     /// What the plan's lint warned of.
     findings: &'a [LintFinding],
     /// How far the workloads were when they were read back.
@@ -159,14 +162,14 @@ impl JsonSchema for RestoreDocument {
         if let Some(verdict) = schema.pointer_mut("/properties/verdict") {
             let proven = verdict.take();
             *verdict = json_schema!({
-                "description": "Whether the plan came true; `notProven` where the target was not read back.",
+                "description": "Whether the cluster matches the plan; `notProven` where the target was not read back.",
                 "anyOf": [proven, {"const": NOT_PROVEN}],
             })
             .to_value();
         }
         schema.insert(
             "description".to_owned(),
-            "The report of a restore: what came true, what was changed and what is not there.".into(),
+            "The report of a restore: what was restored, what was changed and what is missing.".into(),
         );
         schema
     }
@@ -188,7 +191,7 @@ impl Document for RestoreDocument {
             // The report's own words would claim a proof.
             let summary = &report.summary;
             text.push_str(&format!(
-                "NOT PROVEN (--no-proof): by the API server's answers {} of {} planned objects are in the target, {} failed\n",
+                "NOT PROVEN (--no-proof): according to the API server's responses {} of {} planned objects are in the target, {} failed\n",
                 human::count(summary.restored),
                 human::count(summary.planned),
                 human::count(summary.failed)
@@ -197,7 +200,7 @@ impl Document for RestoreDocument {
                 text.push_str(&format!(
                     "  {}: {}\n",
                     absent.object,
-                    absent.why.as_deref().unwrap_or("no answer")
+                    absent.why.as_deref().unwrap_or("no response")
                 ));
             }
         }
@@ -208,7 +211,7 @@ impl Document for RestoreDocument {
                 .filter(|each| each.ready >= each.wanted)
                 .count() as u64;
             text.push_str(&format!(
-                "\nworkloads: {} of {} had all their replicas ready when they were read back\n",
+                "\nworkloads: {} of {} had all replicas ready when they were read back\n",
                 human::count(whole),
                 human::count(self.readiness.len() as u64)
             ));
@@ -219,14 +222,14 @@ impl Document for RestoreDocument {
                 .as_ref()
                 .map_or_else(String::new, |object| format!("{object}: "));
             text.push_str(&format!(
-                "\nwarning {}: {object}{}\n  to mend it: {}\n",
+                "\nwarning {}: {object}{}\n  fix: {}\n",
                 finding.code, finding.message, finding.guidance
             ));
         }
         if !self.missing.is_empty() {
-            text.push_str("\nthe recovery point is Partial; it lacks\n");
+            text.push_str("\nthe recovery point is Partial; missing:\n");
             for missing in &self.missing {
-                text.push_str(&missing_text(missing));
+                text.push_str(&missing.text());
             }
         }
         let phases: Vec<String> = ["verify", "read", "survey", "plan", "apply", "proof", "total"]

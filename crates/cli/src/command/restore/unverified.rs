@@ -7,8 +7,8 @@ use lifeboat_plan::{Action, Plan, PlannedObject, RuleId};
 use lifeboat_restore::execute::RestoreOutcome;
 use lifeboat_restore::outcome::ObjectResult;
 
-/// A report without a proof. Its verdict is that of a plan that did not come true, because nobody has
-/// looked; whoever prints it says so in another word.
+/// A report without a proof. Its verdict is that the cluster does not match the plan, because the target
+/// was not read back; documents show it as `notProven`.
 pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
     let mut restored = Vec::new();
     let mut changed = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
     not_restored.sort();
     Report {
         format_version: REPORT_FORMAT_VERSION,
-        verdict: Verdict::DidNotComeTrue,
+        verdict: Verdict::DiffersFromPlan,
         point: plan.point.clone(),
         cluster: plan.cluster.clone(),
         plan: plan.hash(),

@@ -29,36 +29,38 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
         ClusterKind::Outpost => {
             return Err(missing(
                 Code::UnsupportedCluster,
-                format!("{name} is a local cluster on an Outpost, which can be reached only from there"),
-                "take the cluster out of the application, or move it into the Region",
+                format!(
+                    "{name} is a local cluster on an Outpost, whose API server is reachable only from the Outpost"
+                ),
+                "remove the cluster from the application, or move it to the Region",
             ));
         }
         ClusterKind::Connected => {
             return Err(missing(
-                Code::ConnectedCluster,
-                format!("{name} runs elsewhere and is only shown in EKS (EKS Connector)"),
-                "take the cluster out of the application; `lifeboat backup` with a kubeconfig works for it",
+                Code::ExternalCluster,
+                format!("{name} is an external cluster registered with EKS Connector"),
+                "remove the cluster from the application, and back it up by `lifeboat backup` with a kubeconfig",
             ));
         }
     }
     if let Some(version) = address.version.as_deref().filter(|version| is_too_old(version)) {
         return Err(missing(
             Code::UnsupportedVersion,
-            format!("{name} runs Kubernetes {version}, and 1.{OLDEST_MINOR} is the oldest that is supported"),
-            "update the cluster: `aws eks update-cluster-version`, one minor version at a time",
+            format!("{name} runs Kubernetes {version}; the oldest supported version is 1.{OLDEST_MINOR}"),
+            "upgrade the cluster with `aws eks update-cluster-version`, one minor version at a time",
         ));
     }
     if !address.status.is_up() {
         return Err(not_yet(
             format!("{name} is {:?}", address.status),
-            "wait until EKS says ACTIVE; if it stays so, look at the cluster's health in the EKS console",
+            "wait until the cluster is ACTIVE; if it does not change, check the cluster's health in the EKS console",
         ));
     }
     if !address.endpoint_public {
         let problem = Problem::new(
             Code::EndpointPrivate,
             format!("{name} has no public endpoint, and the delegate does not run in its VPC"),
-            "run the command if the endpoint may be public (who may enter is still the cluster's decision), or take the cluster out of the application",
+            "run the command to open the public endpoint (the cluster still authenticates every request), or remove the cluster from the application",
         );
         let finding = AccessFinding::new(problem).with_command(commands::open(&address.arn));
         return Err(Unreachable::unavailable(finding));
@@ -66,27 +68,27 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
     (address.endpoint.as_ref()).ok_or_else(|| {
         not_yet(
             format!("{name} has no endpoint yet"),
-            "wait until EKS has made it",
+            "wait until EKS has created it",
         )
     })
 }
 
-/// What a refused connection means, with the command that mends it.
+/// What a refused connection means, with the command that fixes it.
 pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &AddressError) -> Unreachable {
     let problem = error.problem();
     let name = &address.name;
     match problem.code {
-        // EKS says ACTIVE before an access entry takes effect, so it may also pass by itself.
+        // EKS reports ACTIVE before an access entry takes effect, so a retry may succeed.
         Code::Unauthenticated => {
             let guidance = match asked.side {
                 Side::Primary => "run the command; it takes effect within a minute",
                 Side::Recovery => {
-                    "run the command; a restore writes objects of every type, so no smaller right is enough"
+                    "run the command; a restore writes objects of every type, so it needs cluster-admin"
                 }
             };
             let problem = Problem::new(
                 Code::NoAccessEntry,
-                format!("{name} does not know the role {}", asked.role),
+                format!("{name} has no access entry for the role {}", asked.role),
                 guidance,
             );
             Unreachable::unavailable(commands::grant_entry(
@@ -99,12 +101,12 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
         }
         Code::ClusterUnreachable if is_limited(address) => {
             let problem = Problem::new(
-                Code::EndpointClosed,
+                Code::EndpointRestricted,
                 format!(
-                    "the public endpoint of {name} lets in {} only",
+                    "the public endpoint of {name} allows only {}",
                     address.public_cidrs.join(", ")
                 ),
-                "run the command: a function has no address of its own that could be added; who may enter is still the cluster's decision",
+                "run the command to allow all addresses (a Lambda function has no fixed address, and the cluster still authenticates every request)",
             )
             .caused_by(error);
             Unreachable::unavailable(AccessFinding::new(problem).with_command(commands::open(asked.cluster)))
@@ -116,12 +118,12 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
     }
 }
 
-/// One thing that somebody has to mend, without a command that does it.
+/// A finding without a command that fixes it.
 pub(super) fn missing(code: Code, message: String, guidance: &str) -> Unreachable {
     Unreachable::unavailable(AccessFinding::new(Problem::new(code, message, guidance)))
 }
 
-/// A cluster that may do by itself soon.
+/// A cluster that may become usable without a change by the user.
 fn not_yet(message: String, guidance: &str) -> Unreachable {
     Unreachable {
         findings: vec![AccessFinding::new(Problem::new(
@@ -141,7 +143,7 @@ fn is_too_old(version: &str) -> bool {
     minor.is_some_and(|minor| minor < OLDEST_MINOR)
 }
 
-/// Whether only some addresses may reach the public endpoint. EKS lets everybody in where nothing is said.
+/// Whether the public access CIDRs are restricted. Without CIDRs EKS allows all addresses.
 fn is_limited(address: &ClusterAddress) -> bool {
     let cidrs = &address.public_cidrs;
     !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr == "0.0.0.0/0" || cidr == "::/0")

@@ -69,7 +69,7 @@ async fn a_key_that_cannot_be_used_does_not_register() {
         used: signer(&other),
     };
     let problem = SigningKeyCheck(Arc::new(swapped)).check().await.unwrap_err();
-    assert_eq!(problem.code, Code::WrongKeyKind);
+    assert_eq!(problem.code, Code::UnsupportedKeyType);
     let problem = SigningKeyCheck(Arc::new(Disabled(signer(&one))))
         .check()
         .await

@@ -123,7 +123,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
         return next(shared).await;
     }
     let Ok(body) = body.collect().await.map(|body| body.to_bytes()) else {
-        return refusal(StatusCode::BAD_REQUEST, "the body did not come");
+        return refusal(StatusCode::BAD_REQUEST, "failed to read the body");
     };
     match segments.as_slice() {
         ["init", "error"] => {
@@ -145,14 +145,14 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
                 refusal(StatusCode::BAD_REQUEST, "Invalid request ID")
             }
         }
-        _ => refusal(StatusCode::NOT_FOUND, "there is no such path"),
+        _ => refusal(StatusCode::NOT_FOUND, "the path does not exist"),
     }
 }
 
 async fn next(shared: &Shared) -> Response<Body> {
     let _ = shared.ready.send(true);
     let Some(event) = shared.events.lock().await.recv().await else {
-        return refusal(StatusCode::GONE, "no event will come");
+        return refusal(StatusCode::GONE, "the host is shutting down");
     };
     let mut response = Response::new(full(event.body));
     let trace = "Root=1-00000000-000000000000000000000000;Sampled=0";

@@ -1,4 +1,4 @@
-//! Mends: what a bucket's policy asks about a request is answered as AWS answers it.
+//! Corrections: what a bucket's policy asks about a request is answered as AWS answers it.
 //!
 //! - Clients reach AWS by TLS, and this machine by plain HTTP: fakecloud is told that TLS
 //!   ended here, so that a policy that refuses `aws:SecureTransport` `false` lets them in.

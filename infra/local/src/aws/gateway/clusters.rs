@@ -105,7 +105,7 @@ impl Clusters {
         self.lock().get(&(account.to_owned(), name.to_owned())).cloned()
     }
 
-    /// Starts a control plane in the background. One that is there already stays.
+    /// Starts a control plane in the background. One that is already running is kept.
     pub(crate) fn start(&self, birth: Birth) -> Arc<LocalCluster> {
         let key = (birth.account.clone(), birth.name.clone());
         let cluster = {

@@ -1,10 +1,10 @@
-//! Mend: custom resources answer by their `ResponseURL`.
+//! Correction: custom resources answer by their `ResponseURL`.
 //!
 //! fakecloud invokes the function of a custom resource and looks at nothing that
 //! comes back: its event has no URL, its numbers are no texts, and what the function
 //! calls the resource is forgotten. The function host completes such events, and
 //! an answer of FAILED becomes an error of the function. What a stack makes of an answer
-//! is the mend of [`super::stacks`]; tests read the answers from
+//! is the correction of [`super::stacks`]; tests read the answers from
 //! [`crate::LocalAws::custom_resources`].
 //!
 //! Where a property changes, fakecloud asks to delete the resource and to create another

@@ -1,4 +1,4 @@
-//! Mend: EKS clusters are real.
+//! Correction: EKS clusters are real.
 //!
 //! fakecloud keeps what EKS was told; behind its records stand no API servers, it
 //! does not know creators, and it keeps clusters without their Region. What it

@@ -1,4 +1,4 @@
-//! Mend: KMS decrypts what was encrypted to an RSA key outside of KMS.
+//! Correction: KMS decrypts what was encrypted to an RSA key outside of KMS.
 //!
 //! fakecloud opens only ciphertexts that carry its own envelope with the key's id.
 //! Lifeboat encrypts with the public key alone, as AWS allows. So the caller's own
@@ -33,7 +33,7 @@ fn wrap(key_id: &str, algorithm: &str, ciphertext: &str) -> String {
 }
 
 /// A better answer to a Decrypt that fakecloud refused for its ciphertext.
-pub(crate) async fn mend(
+pub(crate) async fn correct(
     upstream: &Upstream,
     caller_account: &str,
     region: &str,

@@ -1,4 +1,4 @@
-//! Mend: every object of a bucket belongs to the bucket's owner.
+//! Correction: every object of a bucket belongs to the bucket's owner.
 //!
 //! S3 makes each new bucket so since April 2023 (S3 User Guide, "Controlling ownership of
 //! objects"). fakecloud says of a bucket for which CloudFormation asks for it, or nobody
@@ -22,7 +22,7 @@ pub(crate) fn is_asked(parts: &Parts) -> bool {
 }
 
 /// Answers with what AWS sets where fakecloud knows of nothing.
-pub(crate) async fn mend(response: Response<Body>) -> Result<Response<Body>, UpstreamError> {
+pub(crate) async fn correct(response: Response<Body>) -> Result<Response<Body>, UpstreamError> {
     if response.status() != StatusCode::NOT_FOUND {
         return Ok(response);
     }
@@ -42,8 +42,8 @@ mod tests {
 
     use super::*;
 
-    async fn mended(status: StatusCode, body: &str) -> (StatusCode, String) {
-        let response = mend(answer(status, "application/xml", body.to_owned()))
+    async fn corrected(status: StatusCode, body: &str) -> (StatusCode, String) {
+        let response = correct(answer(status, "application/xml", body.to_owned()))
             .await
             .unwrap();
         let status = response.status();
@@ -54,7 +54,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_nobody_has_set_is_as_aws_sets_it() {
         let unset = "<Error><Code>OwnershipControlsNotFoundError</Code></Error>";
-        let (status, body) = mended(StatusCode::NOT_FOUND, unset).await;
+        let (status, body) = corrected(StatusCode::NOT_FOUND, unset).await;
         assert!(status == StatusCode::OK && body.contains("BucketOwnerEnforced"));
         for (status, body) in [
             (StatusCode::NOT_FOUND, "<Error><Code>NoSuchBucket</Code></Error>"),
@@ -63,7 +63,7 @@ mod tests {
                 "<OwnershipControls>ObjectWriter</OwnershipControls>",
             ),
         ] {
-            assert_eq!(mended(status, body).await, (status, body.to_owned()));
+            assert_eq!(corrected(status, body).await, (status, body.to_owned()));
         }
     }
 

@@ -1,10 +1,10 @@
-//! Mend: the actions of S3 have their names.
+//! Correction: the actions of S3 have their names.
 //!
 //! In AWS a list is `s3:ListBucket`, a HEAD is `s3:GetObject`, the parts of an upload are
 //! `s3:PutObject` (Service Authorization Reference, "Actions, resources, and condition keys
 //! for Amazon S3"). fakecloud asks IAM for the name of the operation instead, which no
 //! policy of AWS names. So the policies that decide get these names beside AWS's: a role's
-//! own when a session of it asks for such an operation, a bucket's with its other mends.
+//! own when a session of it asks for such an operation, a bucket's with its other corrections.
 
 use http::Method;
 use http::request::Parts;
@@ -40,7 +40,7 @@ const NAMES: &[(&str, &[&str])] = &[
 
 /// The account and name of the role whose policies need the other names for this request:
 /// nothing where the caller is no session, or the operation is named as the action is.
-pub(crate) fn role_to_mend(caller: Option<&Identity>, parts: &Parts) -> Option<(String, String)> {
+pub(crate) fn role_to_correct(caller: Option<&Identity>, parts: &Parts) -> Option<(String, String)> {
     let path = parts.uri.path().trim_start_matches('/');
     let query = parts.uri.query().unwrap_or_default();
     let is_list = parts.method == Method::GET && path.split_once('/').is_none_or(|(_, key)| key.is_empty());
@@ -146,8 +146,8 @@ mod tests {
             let request = Request::builder().method(method).uri(uri).body(()).unwrap();
             let (parts, ()) = request.into_parts();
             let expected = is_other.then(|| ("222222222222".to_owned(), "R".to_owned()));
-            assert_eq!(role_to_mend(Some(&session), &parts), expected, "{uri}");
-            assert_eq!(role_to_mend(Some(&user), &parts), None, "{uri}");
+            assert_eq!(role_to_correct(Some(&session), &parts), expected, "{uri}");
+            assert_eq!(role_to_correct(Some(&user), &parts), None, "{uri}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Mend: a stack waits for its custom resources and fails with them, and functions get
+//! Correction: a stack waits for its custom resources and fails with them, and functions get
 //! the memory that their template asks for.
 //!
 //! fakecloud says CREATE_COMPLETE before a custom resource was asked, and whatever it
@@ -86,7 +86,7 @@ impl Stacks {
     }
 
     /// Puts right what an answer says about stacks.
-    pub(crate) fn mend(
+    pub(crate) fn correct(
         &self,
         region: &str,
         action: &str,
@@ -94,7 +94,7 @@ impl Stacks {
         resources: &CustomResources,
     ) -> Option<String> {
         let answers = resources.answers();
-        let mended = match action {
+        let corrected = match action {
             "cloudformation:DescribeStacks" | "cloudformation:ListStacks" => {
                 members(xml, "<StackName>", |member| self.stack(region, member, &answers))
             }
@@ -103,7 +103,7 @@ impl Stacks {
             }
             _ => return None,
         };
-        (mended != xml).then_some(mended)
+        (corrected != xml).then_some(corrected)
     }
 
     /// One stack of an answer.
@@ -230,12 +230,12 @@ fn given_parameters(form: &str) -> BTreeMap<String, String> {
 /// An answer with those of its members changed that begin with this element.
 fn members(xml: &str, first: &str, mut change: impl FnMut(&str) -> Option<String>) -> String {
     let mut parts = xml.split(first);
-    let mut mended = parts.next().unwrap_or_default().to_owned();
+    let mut corrected = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let member = format!("{first}{part}");
-        mended.push_str(&change(&member).unwrap_or(member));
+        corrected.push_str(&change(&member).unwrap_or(member));
     }
-    mended
+    corrected
 }
 
 fn escaped(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Mends: STS accepts a presigned GetCallerIdentity, and tells everybody who they are.
+//! Corrections: STS accepts a presigned GetCallerIdentity, and tells everybody who they are.
 //!
 //! A presigned one is signed over the hash of an empty body. fakecloud takes it for
 //! a request to S3, which leaves its body unsigned, unless a header says what was signed.
@@ -19,7 +19,7 @@ use crate::aws::arn::{self, Arn};
 pub(crate) const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Adds the header where it is missing.
-pub(crate) fn mend(scope: &Scope, parts: &mut Parts) {
+pub(crate) fn correct(scope: &Scope, parts: &mut Parts) {
     let presigned = parameter(parts.uri.query().unwrap_or_default(), "X-Amz-Signature").is_some();
     if scope.service == "sts" && presigned {
         parts
@@ -126,7 +126,7 @@ mod tests {
                 region: "eu-west-1".into(),
                 service: service.into(),
             };
-            mend(&scope, &mut parts);
+            correct(&scope, &mut parts);
             assert_eq!(
                 parts.headers.contains_key("x-amz-content-sha256"),
                 expected,

@@ -18,20 +18,20 @@ use crate::aws::credentials::{Credentials, SignError, sign_request};
 /// The user by which the gateway itself asks, one in each account.
 const OWN_USER: &str = "lifeboat-local-gateway";
 
-/// Why fakecloud could not be asked.
+/// Why a request to fakecloud failed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The connection failed.
-    #[error("fakecloud did not answer")]
+    #[error("fakecloud did not respond")]
     Send(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The request could not be made.
-    #[error("the request to fakecloud could not be made")]
+    #[error("failed to build the request to fakecloud")]
     Request(#[source] http::Error),
     /// The request could not be signed.
-    #[error("the request to fakecloud could not be signed")]
+    #[error("failed to sign the request to fakecloud")]
     Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The answer was an error.
-    #[error("fakecloud answered {status}: {body}")]
+    #[error("fakecloud returned {status}: {body}")]
     Refused {
         /// The status.
         status: StatusCode,

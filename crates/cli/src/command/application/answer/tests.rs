@@ -41,7 +41,7 @@ fn a_status_tells_at_a_glance() {
     ]);
     busy["issues"] = json!([
         {"id": "LB-0903", "code": "LB-0903", "severity": "error", "application": "shop",
-            "message": "the last good recovery point is too old", "guidance": "mend the others",
+            "message": "the last good recovery point is too old", "guidance": "resolve the others",
             "since": "2026-11-21T09:00:00Z"},
         {"id": "LB-0805:orders", "code": "LB-0805", "severity": "error", "application": "shop", "cluster": "orders",
             "message": "the cluster does not know the role", "guidance": "give it access",

@@ -113,7 +113,7 @@ pub(super) async fn admit_creator(gateway: &Gateway, cluster: &LocalCluster) -> 
                 body.to_string(),
             )
             .await?;
-        // An entry that is there already is what was wanted, and it keeps its policies.
+        // An existing entry is what was wanted, and it keeps its policies.
         if answer.parts.status == StatusCode::CONFLICT {
             return Ok(());
         }

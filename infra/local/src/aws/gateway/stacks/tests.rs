@@ -49,7 +49,7 @@ const STACK: &str = "<Stacks><member><StackName>s</StackName><StackId>stack/s/1<
     <StackId>stack/other/1</StackId><StackStatus>CREATE_COMPLETE</StackStatus></member></Stacks>";
 
 fn describe(stacks: &Stacks, resources: &CustomResources) -> Option<String> {
-    stacks.mend(REGION, "cloudformation:DescribeStacks", STACK, resources)
+    stacks.correct(REGION, "cloudformation:DescribeStacks", STACK, resources)
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_stack_fails_with_its_custom_resource_and_says_why() {
         event("AWS::Lambda::Function", "F"),
     ]
     .concat();
-    let told = stacks.mend(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
+    let told = stacks.correct(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
     let told = told.unwrap_or_default();
     assert!(told.contains("<ResourceStatus>ROLLBACK_COMPLETE<"), "{told}");
     assert!(
