@@ -4,11 +4,12 @@ use lifeboat_format::{RecipientKey, VerifyingKey};
 use lifeboat_model::environment::RegisteredKey;
 use lifeboat_model::{Code, Problem, Side};
 
+use super::CHECK_AGAIN;
 use super::backup::End;
+use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::state::{CheckRun, JobEntry, PinnedKey, Retry};
-use super::{CHECK_AGAIN, sources, targets};
-use lifeboat_jobs::{AccessReport, Done, Work};
+use lifeboat_jobs::{AccessReport, CheckWork, Done, Work};
 
 impl DecisionBuilder<'_> {
     /// Trusts each key at its first sight, where the document names none.
@@ -145,7 +146,7 @@ impl DecisionBuilder<'_> {
 
     /// Takes over what a delegate found about the clusters that its job was for, and no others.
     pub(super) fn take_access(&mut self, side: Side, work: &Work, reports: Vec<AccessReport>) {
-        let by_tag = matches!(work, Work::Check { cluster_tags, .. } if !cluster_tags.is_empty());
+        let by_tag = matches!(work, Work::Check(CheckWork { cluster_tags, .. }) if !cluster_tags.is_empty());
         for report in reports {
             if by_tag || work.clusters().iter().any(|cluster| cluster.arn == report.arn) {
                 self.take_report(report);
@@ -211,7 +212,8 @@ impl DecisionBuilder<'_> {
     /// Whether a check looks for the clusters of the application as it is now.
     fn is_search(&self, run: &CheckRun) -> bool {
         let wanted = &self.inventory.application.cluster_tags;
-        let asked = matches!(&run.job.work, Work::Check { cluster_tags, .. } if cluster_tags == wanted);
+        let asked =
+            matches!(&run.job.work, Work::Check(CheckWork { cluster_tags, .. }) if cluster_tags == wanted);
         run.side == Side::Primary && self.is_by_tag() && asked
     }
 
@@ -278,10 +280,10 @@ impl DecisionBuilder<'_> {
         if clusters.is_empty() && cluster_tags.is_empty() {
             return;
         }
-        let work = Work::Check {
+        let work = Work::Check(CheckWork {
             clusters,
             cluster_tags,
-        };
+        });
         let job = self.job_now(&format!("check-{side}"));
         let mut entry = JobEntry::new(job, environment, work, self.now);
         self.follow(&mut entry);

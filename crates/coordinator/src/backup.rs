@@ -3,12 +3,13 @@
 use jiff::SignedDuration;
 use lifeboat_model::{Code, Problem, Side};
 
+use super::clusters::sources;
 use super::decision::DecisionBuilder;
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
-use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView, sources};
+use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
 use lifeboat_jobs::split::{may_be_big, partition_types};
-use lifeboat_jobs::{Done, Outcome, Sealed, Work};
+use lifeboat_jobs::{CaptureWork, Done, Outcome, SealWork, Sealed, Work};
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
 
 /// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
@@ -108,10 +109,10 @@ impl DecisionBuilder<'_> {
         let mut entry = match run.seal.take() {
             Some(entry) => entry,
             None => {
-                let work = Work::Seal {
+                let work = Work::Seal(SealWork {
                     point: run.point.clone(),
                     parts: run.captures.iter().map(|entry| entry.job.clone()).collect(),
-                };
+                });
                 let job = self.job(&format!("{}-seal", run.point));
                 JobEntry::new(job, run.environment.clone(), work, self.now)
             }
@@ -219,7 +220,7 @@ impl DecisionBuilder<'_> {
             .into_iter()
             .map(|cluster| {
                 let job = self.job(&format!("{point}-capture-{}-00", cluster.name));
-                let work = Work::Capture {
+                let work = Work::Capture(CaptureWork {
                     point: point.clone(),
                     clusters: vec![cluster],
                     filter: self.inventory.application.filter.clone(),
@@ -228,7 +229,7 @@ impl DecisionBuilder<'_> {
                     seal,
                     part: 0,
                     split: may_be_big(last),
-                };
+                });
                 JobEntry::new(job, environment.clone(), work, self.now)
             })
             .collect();
@@ -294,14 +295,14 @@ pub(super) enum End {
 /// The names and the work of the jobs that capture a cluster in parts; none where its delegate was not asked to
 /// count, or counted what is one part. The same counts give the same parts.
 fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
-    let Work::Capture {
+    let Work::Capture(CaptureWork {
         point,
         clusters,
         filter,
         recipient,
         split: true,
         ..
-    } = work
+    }) = work
     else {
         return None;
     };
@@ -326,7 +327,7 @@ fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
         resource_version: resource_version.clone(),
     });
     let works = (1..).zip(types).map(|(part, types)| {
-        let work = Work::Capture {
+        let work = Work::Capture(CaptureWork {
             point: point.clone(),
             clusters: clusters.clone(),
             filter: filter.clone(),
@@ -335,7 +336,7 @@ fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
             seal: false,
             part,
             split: false,
-        };
+        });
         (format!("capture-{}-{part:02}", cluster.name), work)
     });
     Some(works.collect())

@@ -1,14 +1,47 @@
-//! A decision in the making.
+//! The decision: a pure function from the state and the inventory to the next state, the actions and the answers.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use lifeboat_model::request::Answer;
 use lifeboat_model::{Issue, JobId, Problem, RecoveryPointId};
 
+use super::action::Action;
+use super::inventory::Inventory;
 use super::state::State;
-use super::{Action, Decision, Inventory};
 use lifeboat_recovery_point::layout::point_id_after;
 use lifeboat_store::ports::{Clock, Randomness};
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What is remembered; the same as before where nothing changed.
+    pub state: State,
+    /// What is to be done once that is written.
+    pub actions: Vec<Action>,
+    /// The answers to the requests, in their order.
+    pub answers: Vec<Answer>,
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision {
+    let mut builder = DecisionBuilder::new(inventory, state.clone(), now);
+    builder.pin_keys();
+    builder.take_performed();
+    builder.sync_catalogue();
+    builder.answer_requests();
+    builder.advance_checks();
+    builder.advance_backup();
+    builder.advance_restores();
+    builder.start_backup();
+    builder.start_checks();
+    builder.start_restores();
+    builder.apply_retention();
+    builder.clean_up();
+    builder.find_issues();
+    builder.finish(state)
+}
 
 /// A decision in the making: every part reads the world and changes the state.
 pub(super) struct DecisionBuilder<'w> {
@@ -16,7 +49,7 @@ pub(super) struct DecisionBuilder<'w> {
     pub(super) state: State,
     pub(super) now: Timestamp,
     pub(super) actions: Vec<Action>,
-    pub(super) answers: Vec<lifeboat_model::request::Answer>,
+    pub(super) answers: Vec<Answer>,
     /// The issues that are so now.
     pub(super) found: Vec<Issue>,
     /// The clusters, by ARN, whose access this decision has taken over.

@@ -7,9 +7,9 @@ use lifeboat_model::request::RestoreState;
 use lifeboat_model::{Code, Issue, IssueId, Problem, RecoveryPointId, Schedule};
 
 use super::catalogue::damaged_point_problem;
+use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::state::Notice;
-use super::{sources, targets};
 use crate::retention::last_good;
 
 /// How long a point may take behind its time of the schedule before it counts as missed.

@@ -6,9 +6,10 @@ use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{Accepted, Answer, BackupRequest, CancelRequest, Request, RestoreRequest};
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
+use super::clusters::{sources, target_of};
 use super::decision::DecisionBuilder;
 use super::state::{RequestRecord, RestoreRun};
-use super::{sources, status, target_of};
+use super::status;
 use lifeboat_jobs::ClusterTarget;
 
 /// How long a token is remembered. Nobody repeats a request after a week.

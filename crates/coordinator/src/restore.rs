@@ -8,7 +8,7 @@ use super::TRIES;
 use super::backup::{End, later};
 use super::decision::DecisionBuilder;
 use super::state::{JobEntry, RestoreEnd, RestoreRun};
-use lifeboat_jobs::{Done, Work};
+use lifeboat_jobs::{Done, RestoreWork, Work};
 
 /// How long after a failure the next try begins. Somebody waits for a restore.
 const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
@@ -98,14 +98,14 @@ impl DecisionBuilder<'_> {
             if !waits || busy {
                 continue;
             }
-            let work = Work::Restore {
+            let work = Work::Restore(RestoreWork {
                 point: run.point.clone(),
                 vault: self.inventory.vault_place.clone(),
                 cluster: run.cluster.clone(),
                 target: run.target.clone(),
                 signer: pin.public_key.clone(),
                 options: run.options.clone(),
-            };
+            });
             let job = self.job_now(&format!("restore-{}", run.cluster));
             let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
             self.follow(&mut entry);

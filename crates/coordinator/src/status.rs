@@ -7,8 +7,8 @@ use lifeboat_model::request::{
 };
 use lifeboat_model::{Application, ClusterName, RecoveryPointId};
 
+use super::clusters::sources;
 use super::issues::overdue_at;
-use super::sources;
 use super::state::{BackupRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
 

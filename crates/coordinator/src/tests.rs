@@ -13,8 +13,8 @@ use lifeboat_model::{Arn, Code, Epoch, RequestToken, Side, TypeName};
 use crate::*;
 use lifeboat_jobs::document::{Checkpoint, Claim};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, CaptureDone, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone,
-    Sealed, Work,
+    AccessFinding, AccessReport, CaptureDone, CaptureWork, Done, FORMAT, JobResult, Outcome, Progress,
+    RestoreDone, Sealed, Work,
 };
 use lifeboat_recovery_point::cursor::TypeCounts;
 
@@ -318,7 +318,7 @@ fn failed(retry: bool) -> Outcome {
 fn line(action: &Action) -> String {
     match action {
         Action::PutAssignment(assignment) => {
-            let seal = matches!(assignment.work, Work::Capture { seal: true, .. });
+            let seal = matches!(assignment.work, Work::Capture(CaptureWork { seal: true, .. }));
             let (job, epoch) = (assignment.job.name(), assignment.epoch.get());
             format!("assign {job} epoch {epoch}{}", if seal { " (seals)" } else { "" })
         }
@@ -401,13 +401,13 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
         .map(|entry| (entry.job.clone(), entry.work.clone()))
         .collect();
     for (job, work) in &parts {
-        let Work::Capture {
+        let Work::Capture(CaptureWork {
             types,
             part,
             split,
             seal,
             ..
-        } = work
+        }) = work
         else {
             panic!("{work:?}");
         };
@@ -435,7 +435,7 @@ fn counts_that_make_no_sense_fail_the_backup() {
         story.decide("10:00:30");
         let counting = story.job("capture");
         let run = story.state.backup.as_mut().unwrap();
-        let Work::Capture { split, .. } = &mut run.captures[0].work else {
+        let Work::Capture(CaptureWork { split, .. }) = &mut run.captures[0].work else {
             unreachable!("a backup begins with captures");
         };
         *split = asked;

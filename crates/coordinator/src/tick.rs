@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use futures::try_join;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
-use lifeboat_model::request::{Answer, Request};
+use lifeboat_model::request::{Answer, ApplicationStatus, Request};
 use lifeboat_model::{Application, ApplicationDocument, ApplicationName, EnvironmentId, Problem};
 
 use super::observe::{TickInput, invalid};
 use super::state::{Notice, State};
+use super::status::status;
 use super::{Action, ActionOutcome, decide, document_key, execute, observe, state_key};
 use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::read::parse;
@@ -97,12 +98,14 @@ pub enum TickError {
 pub struct TickReport {
     /// The answers to the requests, in their order.
     pub answers: Vec<Answer>,
+    /// How the application stands; none where nothing was decided.
+    pub status: Option<ApplicationStatus>,
     /// The actions that were done.
     pub actions: Vec<Action>,
     /// How many actions failed; the next tick does them.
     pub failures: usize,
     /// Whether another coordinator decided at the same time, so that this one dropped its decision.
-    pub lost: bool,
+    pub conflict: bool,
 }
 
 /// Goes on with an application. Long copies stop at `until`, before the invocation ends.
@@ -120,8 +123,8 @@ pub async fn tick(
         source,
     };
     let mut report = TickReport::default();
-    let (mut waiting, mut performed, mut swaps) = (requests.to_vec(), Vec::new(), 0);
-    for _ in 0..ROUNDS + MAX_CAS_RETRIES {
+    let (mut waiting, mut performed, mut swaps, mut rounds) = (requests.to_vec(), Vec::new(), 0, 0);
+    while rounds < ROUNDS {
         let now = ports.clock.now();
         let ((application, document), (before, etag)) =
             try_join!(application(ports, name), load(ports, name, now))?;
@@ -138,7 +141,7 @@ pub async fn tick(
             match swap(ports, name, &decision.state, etag.as_ref()).await {
                 Ok(true) => {}
                 Ok(false) if waiting.is_empty() => {
-                    report.lost = true;
+                    report.conflict = true;
                     return Ok(report);
                 }
                 Ok(false) => {
@@ -153,6 +156,8 @@ pub async fn tick(
                 Err(error) => return Err(failed(error)),
             }
         }
+        rounds += 1;
+        report.status = Some(status(&application, &decision.state, now));
         if !waiting.is_empty() {
             report.answers = decision.answers;
             waiting.clear();

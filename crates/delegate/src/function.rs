@@ -9,6 +9,7 @@ use lifeboat_aws::custom_resource::Responder;
 use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
 use lifeboat_format::RecipientKey;
 use lifeboat_jobs::VaultPlace;
+use lifeboat_jobs::worker::Deadline;
 use lifeboat_model::{Arn, EnvironmentId, Problem, Side};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
@@ -22,7 +23,7 @@ use crate::metrics::invocation_ended;
 use crate::registration::{
     Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, Registrar, ScratchBucket, SigningKeyCheck,
 };
-use crate::work::{Deadline, Delegate, SidePorts};
+use crate::work::{Delegate, SidePorts};
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

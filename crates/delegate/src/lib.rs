@@ -30,4 +30,4 @@ pub mod work;
 pub use clusters::{Clusters, Unreachable};
 pub use configuration::Configuration;
 pub use event::Event;
-pub use work::{Deadline, Delegate, InvocationSummary};
+pub use work::Delegate;

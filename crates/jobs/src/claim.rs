@@ -124,43 +124,32 @@ pub async fn pending_jobs(
     since: &str,
 ) -> Result<PendingJobs, StoreError> {
     let prefix = jobs_prefix(application);
+    let listed = listing::after(store, &prefix, Some(&format!("{prefix}{since}"))).await?;
     let mut jobs: Vec<(JobId, Vec<(ObjectKey, u64)>)> = Vec::new();
-    let mut after = format!("{prefix}{since}");
-    loop {
-        let page = store.list(&prefix, Some(&after), PAGE).await?;
-        let last = page.len() < PAGE;
-        for listed in page {
-            after = listed.key.to_string();
-            let Some((job, _)) = JobFile::of_key(listed.key.as_str()) else {
-                continue;
-            };
-            match jobs.last_mut() {
-                Some((held, keys)) if *held == job => keys.push((listed.key, listed.size)),
-                _ => jobs.push((job, vec![(listed.key, listed.size)])),
-            }
-        }
-        if last {
-            break;
+    for listed in listed {
+        let Some((job, _)) = JobFile::of_key(listed.key.as_str()) else {
+            continue;
+        };
+        match jobs.last_mut() {
+            Some((held, keys)) if *held == job => keys.push((listed.key, listed.size)),
+            _ => jobs.push((job, vec![(listed.key, listed.size)])),
         }
     }
-    let mut offers = PendingJobs::default();
+    let mut pending = PendingJobs::default();
     for (job, keys) in jobs {
         // Nothing is read of a job whose end is in the listing: most are.
         if keys.iter().any(|(key, _)| *key == JobFile::Result.key(&job)) {
             continue;
         }
         let mut view = view_of(store, job, keys).await?;
-        offers.refused.append(&mut view.refused);
-        offers.refused.extend(foreign(&view, environment));
-        if let Some(offer) = offer(&view, environment) {
-            offers.open.push(offer);
+        pending.refused.append(&mut view.refused);
+        pending.refused.extend(foreign(&view, environment));
+        if let Some(job) = pending_job(&view, environment) {
+            pending.open.push(job);
         }
     }
-    Ok(offers)
+    Ok(pending)
 }
-
-/// What S3 gives in one answer.
-const PAGE: usize = 1000;
 
 /// An assignment that was meant for a bucket of another environment.
 fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
@@ -177,7 +166,7 @@ fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
     })
 }
 
-fn offer(view: &JobView, environment: &EnvironmentId) -> Option<PendingJob> {
+fn pending_job(view: &JobView, environment: &EnvironmentId) -> Option<PendingJob> {
     let assignment = view.assignment()?;
     let open = view.verdict() == ResultValidity::Open && !view.claims.contains_key(&assignment.epoch);
     (open && assignment.environment == *environment).then(|| PendingJob {
@@ -186,18 +175,18 @@ fn offer(view: &JobView, environment: &EnvironmentId) -> Option<PendingJob> {
     })
 }
 
-/// Claims an offer for an invocation; none where another invocation has it.
+/// Claims a job for an invocation; none where another invocation has it.
 ///
 /// # Errors
 /// Where the store fails.
 pub async fn claim(
     store: &dyn ObjectStore,
-    offer: &PendingJob,
+    pending: &PendingJob,
     invocation: &str,
     now: Timestamp,
     deadline: Timestamp,
 ) -> Result<Option<Claim>, StoreError> {
-    let Assignment { job, epoch, .. } = &offer.assignment;
+    let Assignment { job, epoch, .. } = &pending.assignment;
     let claim = Claim {
         format: FORMAT,
         job: job.clone(),
@@ -306,12 +295,6 @@ pub fn since(now: Timestamp) -> String {
     let two_days = jiff::SignedDuration::from_hours(48);
     let then = now.saturating_sub(two_days).unwrap_or(Timestamp::MIN);
     then.strftime("%Y%m%dT%H%M%SZ").to_string()
-}
-
-/// The epoch that a claim is for, in words of a log line.
-#[must_use]
-pub fn label(job: &JobId, epoch: Epoch) -> String {
-    format!("{job} epoch {}", epoch.get())
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! [`view::JobView`] holds what a bucket says about a job, and decides who owns it, whether its result
-//! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol.
+//! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol, [`worker`] the loop
+//! that follows it.
 //! [`split`] makes several capture jobs of one for a big cluster.
 //! A capture lies in the folder `captures/` of a scratch bucket, laid out as a vault.
 //!
@@ -28,13 +29,16 @@ pub mod read;
 pub mod result;
 pub mod split;
 pub mod view;
+pub mod work;
+pub mod worker;
 
 pub use checkpoint::{CaptureCheckpoint, Progress, RestoreCheckpoint};
-pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, VaultPlace, Work};
+pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, VaultPlace};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
 pub use result::{AccessFinding, AccessReport, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
+pub use work::{CaptureWork, CheckWork, RestoreWork, SealWork, Work};
 
 use jiff::SignedDuration;
 

@@ -24,9 +24,9 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether the same call may be repeated as it was.
+    /// Whether another try may succeed without anybody's doing.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        self == Self::Retry
+        matches!(self, Self::Retry | Self::Conflict | Self::Deadline)
     }
 }

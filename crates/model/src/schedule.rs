@@ -165,18 +165,6 @@ fn seconds(text: &str) -> Option<i64> {
     (last != i64::MAX).then_some(total)
 }
 
-/// How long a duration in a document is.
-///
-/// # Errors
-/// [`InvalidSchedule::Duration`].
-pub fn parse_duration(text: &str) -> Result<SignedDuration, InvalidSchedule> {
-    seconds(text)
-        .map(SignedDuration::from_secs)
-        .ok_or_else(|| InvalidSchedule::Duration {
-            given: text.to_owned(),
-        })
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -128,14 +128,6 @@ pub struct Selection {
     pub names: Vec<String>,
 }
 
-impl Selection {
-    /// Whether everything is taken.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
-        self.filter.is_empty() && self.names.is_empty()
-    }
-}
-
 /// What happens to an object that the target holds already (and that this run did not create).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -188,9 +188,3 @@ impl Report {
         schemars::schema_for!(Self)
     }
 }
-
-/// Why a planned object is missing, as one line.
-#[must_use]
-pub fn why_of(problem: &Problem) -> String {
-    format!("{}: {}", problem.code, problem.message)
-}

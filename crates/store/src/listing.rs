@@ -6,16 +6,31 @@ use lifeboat_model::ObjectKey;
 
 use crate::ports::{Listed, ObjectStore, StoreError};
 
-/// What S3 gives in one answer (`ListObjectsV2`, `MaxKeys`).
-const PAGE: usize = 1000;
+/// The most keys that S3 gives in one answer (Amazon S3 API Reference, `ListObjectsV2`, `max-keys`).
+pub const MAX_KEYS: usize = 1000;
 
 /// Every key below a prefix.
+///
+/// # Errors
+/// Where the store fails.
 pub async fn all(store: &dyn ObjectStore, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+    after(store, prefix, None).await
+}
+
+/// Every key below a prefix that sorts after `start`.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn after(
+    store: &dyn ObjectStore,
+    prefix: &str,
+    start: Option<&str>,
+) -> Result<Vec<Listed>, StoreError> {
     let mut listed: Vec<Listed> = Vec::new();
     loop {
-        let after = listed.last().map(|last| last.key.as_str());
-        let page = store.list(prefix, after, PAGE).await?;
-        let last = page.len() < PAGE;
+        let after = listed.last().map(|last| last.key.as_str()).or(start);
+        let page = store.list(prefix, after, MAX_KEYS).await?;
+        let last = page.len() < MAX_KEYS;
         listed.extend(page);
         if last {
             return Ok(listed);

@@ -7,13 +7,11 @@
 //! text holds an identifier of the source, the leftover scan says so.
 
 pub mod diff;
-pub mod document;
 pub mod glob;
 pub mod namespace;
 pub mod patch;
 pub mod place;
 pub mod pointer;
 
-pub use document::{DocumentError, PatchDocument};
 pub use namespace::NamespaceMap;
 pub use patch::{Condition, PatchFailure, PatchRule, Subject};

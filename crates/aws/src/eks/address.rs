@@ -120,12 +120,6 @@ impl AuthenticationMode {
     pub fn has_access_entries(self) -> bool {
         matches!(self, Self::Api | Self::ApiAndConfigMap)
     }
-
-    /// Whether `aws-auth` has an effect.
-    #[must_use]
-    pub fn has_config_map(self) -> bool {
-        matches!(self, Self::ConfigMap | Self::ApiAndConfigMap)
-    }
 }
 
 impl ClusterAddress {

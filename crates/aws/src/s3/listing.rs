@@ -7,13 +7,11 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::types::EncodingType;
 use lifeboat_model::ObjectKey;
+use lifeboat_store::listing::MAX_KEYS;
 use lifeboat_store::ports::{Listed, StoreError, StoreOperation};
 
 use super::Inner;
 use super::error::RequestContext;
-
-/// The most keys that S3 gives in one answer.
-const PAGE: usize = 1000;
 
 impl Inner {
     fn list_request(&self, prefix: &str) -> ListObjectsV2FluentBuilder {
@@ -34,7 +32,7 @@ impl Inner {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         while found.len() < limit {
-            let size = i32::try_from((limit - found.len()).min(PAGE)).expect("a page is small");
+            let size = i32::try_from((limit - found.len()).min(MAX_KEYS)).expect("a page is small");
             let request = self.list_request(prefix).max_keys(size);
             let request = match (&token, after) {
                 (Some(token), _) => request.continuation_token(token),

@@ -70,13 +70,6 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// The first digits of a fingerprint, enough to tell keys apart by eye.
-#[must_use]
-pub fn short_fingerprint(fingerprint: &str) -> String {
-    let shown: String = fingerprint.chars().take("sha256:".len() + 12).collect();
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Every application of the state bucket: one tick each, and what users ask.
 
 use crate::state::Notice;
-use crate::tick::{Ports, TickError, tick};
+use crate::tick::{Ports, TickError, TickReport, tick};
 use crate::{Action, document_key};
 use jiff::Timestamp;
 use lifeboat_jobs::claim::{Written, put_once};
@@ -10,6 +10,7 @@ use lifeboat_model::request::{
     Answer, ApplicationRequest, ApplicationStatus, Request, StatusAnswer, StatusRequest,
 };
 use lifeboat_model::{ApplicationDocument, ApplicationName, Code, ErrorKind, Problem};
+use lifeboat_store::listing;
 use lifeboat_store::ports::StoreError;
 
 /// The largest document of an application.
@@ -33,7 +34,7 @@ pub struct TickSummary {
     /// The applications that were gone on with.
     pub applications: usize,
     /// Those whose last good recovery point is older than their schedule allows, or that have none yet.
-    pub late: usize,
+    pub overdue: usize,
     /// How each application stands whose state could be read.
     pub statuses: Vec<ApplicationStatus>,
     /// What went wrong with single applications.
@@ -46,24 +47,12 @@ impl Coordinator {
     /// # Errors
     /// Where the state bucket cannot be read.
     pub async fn applications(&self) -> Result<Vec<ApplicationName>, StoreError> {
-        let (mut names, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let page = self
-                .ports
-                .state
-                .list(APPLICATIONS, after.as_deref(), 1_000)
-                .await?;
-            let last = page.len() < 1_000;
-            for listed in page {
-                let name = listed.key.as_str().strip_prefix(APPLICATIONS);
-                let name = name.and_then(|name| name.strip_suffix(".json"));
-                names.extend(name.and_then(|name| ApplicationName::parse(name).ok()));
-                after = Some(listed.key.to_string());
-            }
-            if last {
-                return Ok(names);
-            }
-        }
+        let listed = listing::all(self.ports.state.as_ref(), APPLICATIONS).await?;
+        let names = listed.iter().filter_map(|listed| {
+            let name = listed.key.as_str().strip_prefix(APPLICATIONS)?;
+            ApplicationName::parse(name.strip_suffix(".json")?).ok()
+        });
+        Ok(names.collect())
     }
 
     /// Goes on with every application. What goes wrong with one stops no other.
@@ -81,32 +70,32 @@ impl Coordinator {
                         .iter()
                         .any(|issue| issue.code == Code::BackupOverdue)
             };
-            match self
-                .tick_application(&name, &[Request::Status(StatusRequest::default())], until)
-                .await
-            {
-                Ok(Some(Answer::Status(answer))) => {
-                    summary.late += usize::from(answer.applications.iter().any(overdue));
-                    summary.statuses.extend(answer.applications);
+            match self.tick_application(&name, &[], until).await {
+                // Another coordinator decides at the same time, and counts the application.
+                Ok(TickReport { status: None, .. }) => {}
+                Ok(TickReport {
+                    status: Some(status), ..
+                }) => {
+                    summary.overdue += usize::from(overdue(&status));
+                    summary.statuses.push(status);
                 }
-                Ok(_) => summary.late += 1,
                 Err(error) => {
                     tracing::error!(application = %name, code = %error.code, problem = %error.message, "tick failed");
                     summary.problems.push(error);
-                    summary.late += 1;
+                    summary.overdue += 1;
                 }
             }
         }
         Ok(summary)
     }
 
-    /// Goes on with one application; answers the one request.
+    /// One tick of an application.
     async fn tick_application(
         &self,
         name: &ApplicationName,
         requests: &[Request],
         until: Timestamp,
-    ) -> Result<Option<Answer>, Problem> {
+    ) -> Result<TickReport, Problem> {
         let report = tick(&self.ports, name, requests, until)
             .await
             .map_err(|error| problem(&error))?;
@@ -121,10 +110,13 @@ impl Coordinator {
                 }
             }
         }
+        if report.conflict {
+            tracing::info!(application = %name, "another coordinator decided at the same time");
+        }
         if report.failures > 0 {
             tracing::warn!(application = %name, failures = report.failures, "some actions failed; the next tick retries them");
         }
-        Ok(report.answers.into_iter().next())
+        Ok(report)
     }
 
     /// Answers a request.
@@ -169,8 +161,8 @@ impl Coordinator {
     ) -> Result<Answer, Problem> {
         // Known before anything is made for it: a request must not bring a state to life.
         self.document(name).await?;
-        self.tick_application(name, &[request], until)
-            .await?
+        let report = self.tick_application(name, &[request], until).await?;
+        (report.answers.into_iter().next())
             .ok_or_else(|| Problem::new(Code::Bug, "a request failed", "report this as a bug"))
     }
 

@@ -98,7 +98,7 @@ impl Function {
                     println!("{line}");
                 }
                 Ok(
-                    json!({"applications": summary.applications, "overdue": summary.late, "problems": summary.problems}),
+                    json!({"applications": summary.applications, "overdue": summary.overdue, "problems": summary.problems}),
                 )
             }
             Event::Request(request) => Ok(serde_json::to_value(

@@ -49,7 +49,7 @@ pub const METRICS: &[Metric] = &[
 pub fn of_tick(summary: &TickSummary, requests: S3Requests, now: Timestamp) -> Vec<Value> {
     let totals = [
         (APPLICATIONS, summary.applications.into()),
-        (OVERDUE_APPLICATIONS, summary.late.into()),
+        (OVERDUE_APPLICATIONS, summary.overdue.into()),
         (S3_READ_REQUESTS, requests.reads.into()),
         (S3_WRITE_REQUESTS, requests.writes.into()),
     ];
@@ -101,7 +101,7 @@ mod tests {
             "verifiedAt": "2026-11-21T11:01:30Z", "keptBy": []});
         TickSummary {
             applications: 2,
-            late: 1,
+            overdue: 1,
             statuses: vec![
                 serde_json::from_value(shop).unwrap(),
                 serde_json::from_value(status("new")).unwrap(),

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use lifeboat_format::manifest::{
     ClusterRecord, Completeness, FORMAT_VERSION, PackRecord, PackRecordKind, Predicate, ServerRecord, Tool,
     TypeOutcome, TypeRecord, WrappedKeyRecord,
 };
 use lifeboat_format::{Sha256, WrapAlgorithm, WrappedKey};
 use lifeboat_jobs::split::{merge, partition_types};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
-    CaptureCheckpoint, CaptureDone, Claim, Done, Outcome, Progress, ResultValidity, Sealed, Work, claim,
+    CaptureCheckpoint, CaptureDone, CaptureWork, Claim, Done, Outcome, Progress, ResultValidity, SealWork,
+    Sealed, claim,
 };
 use lifeboat_model::{ClusterName, Filter, JobId, PackName, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{
@@ -22,7 +25,7 @@ use lifeboat_recovery_point::{RecoveryPoint, seal};
 use lifeboat_store::ports::{ObjectStore, Signer as _, StoreError};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
-use crate::delegate::{Delegate, RECIPIENT, SIGNER};
+use crate::delegate::{Delegate, RECIPIENT, SIGNER, stopped, store_failed};
 
 /// The types of every cluster of a simulation.
 pub(crate) const TYPES: [&str; 4] = ["configmaps", "events", "pods", "secrets"];
@@ -33,36 +36,34 @@ pub(crate) fn counts(big: bool) -> BTreeMap<TypeName, u64> {
     TYPES.iter().map(|name| (TypeName::from(*name), each)).collect()
 }
 
-impl Delegate {
-    /// What came of a capture; none where it ended at a checkpoint or was told to stop.
-    pub(crate) async fn capture(
-        &self,
-        claim: &Claim,
-        work: &Work,
-        before: Option<&Progress>,
-    ) -> Result<Option<CaptureDone>, StoreError> {
-        let Work::Capture {
-            point,
-            clusters,
-            types,
-            seal,
-            part,
-            split,
-            ..
-        } = work
-        else {
-            unreachable!("only captures come here");
+#[async_trait]
+impl Handler<CaptureWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
+        let reports = match self.connect(&work.clusters).await {
+            Ok(reports) => reports,
+            Err(end) => return end,
         };
-        let [target] = clusters.as_slice() else {
+        match self.capture(epoch, work).await {
+            Ok(EpochEnd::Result(outcome, _)) => EpochEnd::Result(outcome, reports),
+            Ok(end) => end,
+            Err(error) => store_failed(&error),
+        }
+    }
+}
+
+impl Delegate {
+    /// Captures a cluster type by type, until the end, the checkpoint of this epoch, or a reason to stop.
+    async fn capture(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> Result<EpochEnd, StoreError> {
+        let [target] = work.clusters.as_slice() else {
             panic!("the coordinator makes a job for each cluster");
         };
-        let mut open = match before {
+        let mut open = match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
             Some(Progress::Capture(progress)) => progress.open.clone().unwrap(),
-            Some(_) => panic!("a capture goes on from a capture"),
-            None => {
+            Some(Progress::Restore(_)) => panic!("a capture continues from a capture"),
+            Some(Progress::Nothing {}) | None => {
                 let counts = counts(self.big);
-                if *split && partition_types(&counts).len() > 1 {
-                    return Ok(Some(CaptureDone {
+                if work.split && partition_types(&counts).len() > 1 {
+                    return Ok(done(CaptureDone {
                         sealed: None,
                         clusters: Vec::new(),
                         counted: Some(TypeCounts {
@@ -71,62 +72,56 @@ impl Delegate {
                         }),
                     }));
                 }
-                self.begin(&target.name, types)
+                self.begin(&target.name, &work.types)
             }
         };
-        let series = WriterId {
-            part: *part,
-            epoch: claim.epoch.get(),
+        let writer = WriterId {
+            part: work.part,
+            epoch: epoch.claim.epoch.get(),
         };
         for number in 0.. {
-            self.shared.sleep(self.shared.below(60) as i64).await;
-            let Some(next) = open.listing.open.pop() else {
+            if open.listing.open.is_empty() {
                 break;
-            };
-            let packs = self.packs(claim, point, &target.name, series, number).await?;
+            }
+            match self.work(epoch, 60).await {
+                Ok(()) => {}
+                Err(Stop::Time) => return Ok(checkpoint(open)),
+                Err(why) => return Ok(stopped(why)),
+            }
+            let next = open.listing.open.pop().unwrap();
+            let packs = self
+                .packs(epoch.claim, &work.point, &target.name, writer, number)
+                .await?;
             open.packs.extend(packs);
             if number == 0 {
-                open.keys.push(key(&target.name, series));
+                open.keys.push(key(&target.name, writer));
             }
             open.listing.objects += 7;
             open.listing.bytes += 7;
             open.listing.types.push(next.record);
             if !open.listing.open.is_empty() && self.shared.fault(8) {
-                let progress = Progress::Capture(Box::new(CaptureCheckpoint {
-                    done: Vec::new(),
-                    open: Some(open),
-                }));
-                claim::checkpoint(self.store.as_ref(), claim, progress, self.now()).await?;
-                return Ok(None);
+                return Ok(checkpoint(open));
             }
         }
-        if self.stop(claim).await?.is_some() {
-            return Ok(None);
-        }
         let captured = self.whole(open);
-        if !*seal {
-            return Ok(Some(CaptureDone {
-                sealed: None,
-                clusters: vec![captured],
-                counted: None,
-            }));
-        }
-        let sealed = self.sign(point, vec![captured]).await?;
-        Ok(sealed.map(|sealed| CaptureDone {
-            sealed: Some(sealed),
-            clusters: Vec::new(),
+        let (sealed, clusters) = match work.seal {
+            false => (None, vec![captured]),
+            true => match self.sign(&work.point, vec![captured]).await? {
+                Some(sealed) => (Some(sealed), Vec::new()),
+                None => return Ok(EpochEnd::Checkpoint(Progress::Nothing {})),
+            },
+        };
+        Ok(done(CaptureDone {
+            sealed,
+            clusters,
             counted: None,
         }))
     }
 
     /// What came of a seal; none where a part has no result that counts.
-    pub(crate) async fn seal(
-        &self,
-        point: &RecoveryPointId,
-        parts: &[JobId],
-    ) -> Result<Option<Sealed>, StoreError> {
+    pub(crate) async fn seal(&self, work: &SealWork) -> Result<Option<Sealed>, StoreError> {
         let mut captured = Vec::new();
-        for part in parts {
+        for part in &work.parts {
             let view = claim::view(self.store.as_ref(), part).await?;
             let ResultValidity::Counts(result) = view.verdict() else {
                 return Ok(None);
@@ -136,7 +131,7 @@ impl Delegate {
             };
             captured.extend(done.clusters.clone());
         }
-        self.sign(point, merge(captured).unwrap()).await
+        self.sign(&work.point, merge(captured).unwrap()).await
     }
 
     async fn packs(
@@ -144,7 +139,7 @@ impl Delegate {
         claim: &Claim,
         point: &RecoveryPointId,
         cluster: &ClusterName,
-        series: WriterId,
+        writer: WriterId,
         number: u32,
     ) -> Result<Vec<PackRecord>, StoreError> {
         let captures = self.captures();
@@ -152,14 +147,14 @@ impl Delegate {
         bytes.extend_from_slice(claim.job.as_str().as_bytes());
         let mut packs = Vec::new();
         for (sort, kind) in [('p', PackRecordKind::Objects), ('i', PackRecordKind::Index)] {
-            let name = PackName::parse(format!("{cluster}/{sort}-{series}-{number:04}.pack")).unwrap();
+            let name = PackName::parse(format!("{cluster}/{sort}-{writer}-{number:04}.pack")).unwrap();
             captures
                 .put_new(&file_key(&self.application, point, &name), bytes.clone().into())
                 .await?;
             packs.push(PackRecord {
                 name,
                 kind,
-                key: key(cluster, series).id,
+                key: key(cluster, writer).id,
                 sha256: Sha256::of(&bytes),
                 bytes: bytes.len() as u64,
                 frames: 1,
@@ -254,6 +249,17 @@ impl Delegate {
     }
 }
 
+fn done(done: CaptureDone) -> EpochEnd {
+    EpochEnd::Result(Outcome::Done(Done::Capture(done)), Vec::new())
+}
+
+fn checkpoint(open: ClusterCheckpoint) -> EpochEnd {
+    EpochEnd::Checkpoint(Progress::Capture(Box::new(CaptureCheckpoint {
+        done: Vec::new(),
+        open: Some(open),
+    })))
+}
+
 fn server() -> ServerRecord {
     ServerRecord {
         kube_system_uid: None,
@@ -262,13 +268,13 @@ fn server() -> ServerRecord {
     }
 }
 
-fn key(cluster: &ClusterName, series: WriterId) -> WrappedKeyRecord {
+fn key(cluster: &ClusterName, writer: WriterId) -> WrappedKeyRecord {
     let wrapped = WrappedKey {
         algorithm: WrapAlgorithm::RsaOaepSha256,
         recipient: RECIPIENT.fingerprint().clone(),
         ciphertext: vec![7; 512],
     };
-    WrappedKeyRecord::new(format!("k-{cluster}-{series}"), wrapped)
+    WrappedKeyRecord::new(format!("k-{cluster}-{writer}"), wrapped)
 }
 
 fn record(name: &str) -> TypeRecord {

@@ -1,20 +1,24 @@
-//! A delegate of the simulation: the real protocol, and work that is only as much as the protocol sees.
+//! A delegate of the simulation: the loop that is deployed, with handlers that do only as much as the protocol sees.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_filesystem::PemSigner;
 use lifeboat_format::RecipientKey;
-use lifeboat_jobs::claim::{self, Ownership, PendingJob, since};
+use lifeboat_jobs::claim::{Ownership, check_ownership};
+use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, Claim, Done, FORMAT, JobResult, Outcome, Progress, RestoreDone, Work,
+    AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome, Progress, RestoreDone, RestoreWork,
+    SealWork,
 };
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Problem};
-use lifeboat_store::ports::{ObjectStore, StoreError};
+use lifeboat_store::ports::{Clock, ObjectStore, StoreError};
 
-use crate::rng::Shared;
+use crate::rng::{Shared, Skewed};
 
 pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,11 +48,9 @@ pub(crate) struct Delegate {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) application: ApplicationName,
     pub(crate) environment: EnvironmentId,
-    pub(crate) skew: i64,
-    /// Whether it hangs until about its deadline.
+    pub(crate) clock: Skewed,
+    /// Whether each job hangs until about the deadline.
     pub(crate) stuck: bool,
-    /// Whether it never asks if it still has its job.
-    pub(crate) blind: bool,
     pub(crate) invocation: String,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     /// Whether the clusters are so big that several jobs capture each.
@@ -60,131 +62,57 @@ pub(crate) const LIMIT: i64 = 900;
 
 impl Delegate {
     pub(crate) fn now(&self) -> Timestamp {
-        self.shared.now() + SignedDuration::from_secs(self.skew)
+        self.clock.now()
     }
 
-    /// One invocation: takes open jobs, the oldest first, until none is left or its time is over. Errors of
-    /// stores end it, as a crash does.
+    /// One invocation. A store that fails ends it early.
     pub(crate) async fn run(self) {
-        let _ = self.try_run().await;
+        let delegate = Arn::function(&self.environment, "lifeboat-shop").unwrap();
+        let worker = Worker {
+            application: &self.application,
+            environment: &self.environment,
+            delegate: &delegate,
+            store: self.store.as_ref(),
+            clock: &self.clock,
+            handlers: &self,
+        };
+        let deadline = Deadline::new(self.now() + SignedDuration::from_secs(LIMIT));
+        if let Ok(summary) = worker.run(&self.invocation, deadline).await {
+            assert_eq!(summary.refused, 0, "no party writes malformed documents");
+        }
     }
 
-    async fn try_run(&self) -> Result<(), StoreError> {
-        let store = self.store.as_ref();
-        let offers =
-            claim::pending_jobs(store, &self.application, &self.environment, &since(self.now())).await?;
-        assert!(
-            offers.refused.is_empty(),
-            "nobody writes documents that are none: {:?}",
-            offers.refused
-        );
-        let deadline = self.now() + SignedDuration::from_secs(LIMIT);
-        for offer in offers.open {
-            let claimed = claim::claim(store, &offer, &self.invocation, self.now(), deadline).await?;
-            if let Some(claim) = claimed {
-                self.work(&offer, &claim).await?;
-            }
-            if self.now() + SignedDuration::from_secs(LIMIT / 2) > deadline {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn work(&self, offer: &PendingJob, claim: &Claim) -> Result<(), StoreError> {
-        let store = self.store.as_ref();
-        if let Some(outcome) = self.stop(claim).await? {
-            return self.end(claim, outcome, Vec::new()).await;
-        }
+    /// What all kinds of work begin with: the access to the clusters, or why they cannot be reached.
+    pub(crate) async fn connect(&self, clusters: &[ClusterTarget]) -> Result<Vec<AccessReport>, EpochEnd> {
         if self.stuck {
             self.shared.sleep(700 + self.shared.below(600) as i64).await;
         }
-        let access = self.access(&offer.assignment.work);
-        let closed = !access.is_empty() && access.iter().any(|report| !report.findings.is_empty());
+        let access = self.access(clusters);
+        let closed = access.iter().any(|report| !report.findings.is_empty());
         if closed || self.shared.fault(12) {
             let problem = Problem::new(
                 Code::ClusterUnreachable,
                 "the API server does not answer",
-                "look at it",
+                "check the network",
             );
-            let outcome = match offer.assignment.work {
-                Work::Check { .. } => Outcome::Done(Done::Check {
-                    found: Vec::new(),
-                    missing: Vec::new(),
-                }),
-                _ => Outcome::Failed {
-                    problems: vec![problem],
-                    retry: !closed,
-                },
-            };
-            return self.end(claim, outcome, access).await;
+            let problems = vec![problem];
+            let retry = !closed;
+            return Err(EpochEnd::Result(Outcome::Failed { problems, retry }, access));
         }
-        let done = match &offer.assignment.work {
-            Work::Check { .. } => Done::Check {
-                found: Vec::new(),
-                missing: Vec::new(),
-            },
-            Work::Restore { .. } => {
-                self.shared.sleep(self.shared.below(400) as i64).await;
-                if self.shared.fault(4) {
-                    return claim::checkpoint(store, claim, Progress::Nothing {}, self.now())
-                        .await
-                        .map(drop);
-                }
-                if let Some(outcome) = self.stop(claim).await? {
-                    return self.end(claim, outcome, access).await;
-                }
-                *self
-                    .ledger
-                    .lock()
-                    .unwrap()
-                    .restored
-                    .entry(claim.job.to_string())
-                    .or_default() += 1;
-                Done::Restore(RestoreDone {
-                    matches_plan: true,
-                    problems: Vec::new(),
-                    restored: 7,
-                    not_restored: 0,
-                    report: None,
-                })
-            }
-            work @ Work::Capture { .. } => {
-                let before = offer.checkpoint.as_ref().map(|checkpoint| &checkpoint.progress);
-                match self.capture(claim, work, before).await? {
-                    Some(done) => Done::Capture(done),
-                    None => return Ok(()),
-                }
-            }
-            Work::Seal { point, parts } => match self.seal(point, parts).await? {
-                Some(sealed) => Done::Seal(sealed),
-                None => return Ok(()),
-            },
-        };
-        if let Some(outcome) = self.stop(claim).await? {
-            return self.end(claim, outcome, access).await;
-        }
-        self.end(claim, Outcome::Done(done), access).await
+        Ok(access)
     }
 
-    /// Whether to stop. A fenced delegate stops without a word, but a zombie does not look.
-    pub(crate) async fn stop(&self, claim: &Claim) -> Result<Option<Outcome>, StoreError> {
-        if self.blind {
-            return Ok(None);
-        }
-        match claim::check_ownership(self.store.as_ref(), claim).await? {
-            Ownership::Go => Ok(None),
-            Ownership::Cancelled => Ok(Some(Outcome::Cancelled {})),
-            Ownership::Fenced => {
-                self.shared.sleep(i64::from(u32::MAX)).await;
-                unreachable!("an invocation ends before that")
-            }
-        }
+    /// Takes up to so many seconds, unless there is a reason to stop earlier.
+    pub(crate) async fn work(&self, epoch: &Epoch<'_>, seconds: u64) -> Result<(), Stop> {
+        let time = self.shared.below(seconds) as i64;
+        let work = pin!(self.shared.sleep(time));
+        let sleep = |interval: std::time::Duration| self.shared.sleep(interval.as_secs() as i64);
+        epoch.while_owned(work, sleep).await
     }
 
-    fn access(&self, work: &Work) -> Vec<AccessReport> {
+    fn access(&self, clusters: &[ClusterTarget]) -> Vec<AccessReport> {
         let closed = self.ledger.lock().unwrap().closed;
-        let report = |target: &lifeboat_jobs::ClusterTarget| AccessReport {
+        let report = |target: &ClusterTarget| AccessReport {
             cluster: target.name.clone(),
             arn: target.arn.clone(),
             role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
@@ -193,36 +121,94 @@ impl Delegate {
                 true => {
                     let problem = Problem::new(
                         Code::NoAccessEntry,
-                        "the cluster does not know the role",
-                        "let it in",
+                        "the cluster has no access entry for the role",
+                        "create it",
                     );
                     vec![AccessFinding::new(problem).with_command("aws eks create-access-entry".to_owned())]
                 }
                 false => Vec::new(),
             },
         };
-        match work {
-            Work::Restore { .. } => Vec::new(),
-            work => work.clusters().iter().map(report).collect(),
-        }
+        clusters.iter().map(report).collect()
     }
+}
 
-    async fn end(
-        &self,
-        claim: &Claim,
-        outcome: Outcome,
-        access: Vec<AccessReport>,
-    ) -> Result<(), StoreError> {
-        let result = JobResult {
-            format: FORMAT,
-            job: claim.job.clone(),
-            epoch: claim.epoch,
-            at: self.now(),
-            outcome,
-            access,
-            environment: self.environment.clone(),
-            delegate: Arn::function(&self.environment, "lifeboat-shop").unwrap(),
+/// How an epoch ends that has nothing to hand on.
+pub(crate) fn stopped(why: Stop) -> EpochEnd {
+    match why {
+        Stop::Time => EpochEnd::Checkpoint(Progress::Nothing {}),
+        Stop::Fenced => EpochEnd::Fenced,
+        Stop::Cancelled => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+    }
+}
+
+/// How an epoch ends whose store failed.
+pub(crate) fn store_failed(error: &StoreError) -> EpochEnd {
+    EpochEnd::failed(error.problem(), true)
+}
+
+impl Handlers for Delegate {}
+
+#[async_trait]
+impl Handler<CheckWork> for Delegate {
+    async fn handle(&self, _: &Epoch<'_>, work: &CheckWork) -> EpochEnd {
+        let access = match self.connect(&work.clusters).await {
+            Ok(access) | Err(EpochEnd::Result(_, access)) => access,
+            Err(end) => return end,
         };
-        claim::finish(self.store.as_ref(), &result).await.map(drop)
+        let done = Done::Check {
+            found: Vec::new(),
+            missing: Vec::new(),
+        };
+        EpochEnd::Result(Outcome::Done(done), access)
+    }
+}
+
+#[async_trait]
+impl Handler<RestoreWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, _: &RestoreWork) -> EpochEnd {
+        if let Err(end) = self.connect(&[]).await {
+            return end;
+        }
+        if let Err(why) = self.work(epoch, 400).await {
+            return stopped(why);
+        }
+        if self.shared.fault(4) {
+            return EpochEnd::Checkpoint(Progress::Nothing {});
+        }
+        match check_ownership(self.store.as_ref(), epoch.claim).await {
+            Ok(Ownership::Go) => {}
+            Ok(Ownership::Cancelled) => return stopped(Stop::Cancelled),
+            Ok(Ownership::Fenced) => return EpochEnd::Fenced,
+            Err(error) => return store_failed(&error),
+        }
+        let job = epoch.claim.job.to_string();
+        *self.ledger.lock().unwrap().restored.entry(job).or_default() += 1;
+        let done = RestoreDone {
+            matches_plan: true,
+            problems: Vec::new(),
+            restored: 7,
+            not_restored: 0,
+            report: None,
+        };
+        EpochEnd::Result(Outcome::Done(Done::Restore(done)), Vec::new())
+    }
+}
+
+#[async_trait]
+impl Handler<SealWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &SealWork) -> EpochEnd {
+        if let Err(end) = self.connect(&[]).await {
+            return end;
+        }
+        if let Err(why) = self.work(epoch, 60).await {
+            return stopped(why);
+        }
+        match self.seal(work).await {
+            Ok(Some(sealed)) => EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
+            // A part has no result that counts, or the manifest is not there: the next epoch tries again.
+            Ok(None) => EpochEnd::Checkpoint(Progress::Nothing {}),
+            Err(error) => store_failed(&error),
+        }
     }
 }

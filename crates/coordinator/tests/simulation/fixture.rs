@@ -25,7 +25,7 @@ use lifeboat_store::ports::{ObjectStore, Signer as _};
 use crate::delegate::{Delegate, LIMIT, Ledger, RECIPIENT, SIGNER};
 use crate::model::Model;
 use crate::rng::{START, Shared, Skewed};
-use crate::stores::Bucket;
+use crate::stores::{Bucket, StaleListings};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -195,6 +195,7 @@ impl Fixture {
         let clock = Arc::new(Skewed {
             shared: Arc::clone(&self.shared),
             by: skew,
+            stopped: None,
         });
         let (primary, recovery) = (self.bucket(&self.primary), self.bucket(&self.recovery));
         let here = environment(Side::Primary);
@@ -252,17 +253,26 @@ impl Fixture {
         } else {
             0
         };
-        // A few outlive their deadline, as one with a stopped clock would, and half of these never look up.
+        // A few have a clock that stands still, so that they outlive their deadline, and half of these see a
+        // job's folder as it was when they claimed the job.
         let zombie = self.shared.fault(8);
         let ends = self.shared.seconds() + LIMIT + if zombie { 1500 } else { 0 };
+        let bucket = self.bucket(self.store(side));
+        let store = match zombie && self.shared.once_in(2) {
+            true => Arc::new(StaleListings::new(bucket)),
+            false => bucket,
+        };
         let delegate = Delegate {
             shared: Arc::clone(&self.shared),
-            store: self.bucket(self.store(side)),
+            store,
             application: shop(),
             environment: environment(side),
-            skew,
+            clock: Skewed {
+                by: skew,
+                stopped: zombie.then(|| self.shared.now()),
+                shared: Arc::clone(&self.shared),
+            },
             stuck: zombie || self.shared.fault(10),
-            blind: zombie && self.shared.once_in(2),
             invocation: format!("i-{}", self.invocations),
             ledger: Arc::clone(&self.ledger),
             big: self.big,

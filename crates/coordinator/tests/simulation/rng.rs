@@ -103,11 +103,13 @@ impl Shared {
 pub(crate) struct Skewed {
     pub(crate) shared: std::sync::Arc<Shared>,
     pub(crate) by: i64,
+    /// Since when it stands still.
+    pub(crate) stopped: Option<Timestamp>,
 }
 
 impl Clock for Skewed {
     fn now(&self) -> Timestamp {
-        self.shared.now() + SignedDuration::from_secs(self.by)
+        self.stopped.unwrap_or_else(|| self.shared.now()) + SignedDuration::from_secs(self.by)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Buckets that throttle, and lose answers after the effect.
+//! Buckets that throttle, lose answers after the effect, or show an old list.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -133,5 +134,71 @@ impl Upload for Sending {
 
     async fn abort(self: Box<Self>) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// Lists the folder of a job as it was the first time. S3 does not, but a process that sleeps between a list and a
+/// write acts on the same.
+pub(crate) struct StaleListings {
+    inner: Arc<dyn ObjectStore>,
+    seen: Mutex<BTreeMap<(String, Option<String>), Vec<Listed>>>,
+}
+
+impl StaleListings {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner,
+            seen: Mutex::default(),
+        }
+    }
+}
+
+/// How many slashes the prefix of a job's folder has: `jobs/<application>/<job>/`.
+const SLASHES_OF_A_JOB: usize = 3;
+
+#[async_trait]
+impl ObjectStore for StaleListings {
+    async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
+        self.inner.put_new(key, bytes).await
+    }
+
+    async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
+        self.inner.replace(key, expected, bytes).await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.inner.get_range(key, range).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        self.inner.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let place = (prefix.to_owned(), after.map(str::to_owned));
+        if let Some(seen) = self.seen.lock().unwrap().get(&place) {
+            return Ok(seen.clone());
+        }
+        let listed = self.inner.list(prefix, after, limit).await?;
+        if prefix.matches('/').count() == SLASHES_OF_A_JOB {
+            self.seen.lock().unwrap().insert(place, listed.clone());
+        }
+        Ok(listed)
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.inner.list_folders(prefix).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        self.inner.upload(key).await
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::access::{self, Denied};
 use lifeboat_capture::backup::{ClusterCapture, ClusterEnd};
@@ -13,8 +14,10 @@ use lifeboat_capture::{CancellationToken, CaptureError, CaptureOptions, count};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::read::LARGE;
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{
-    AccessReport, CaptureCheckpoint, CaptureDone, ClusterTarget, Done, Outcome, Progress, Sealed, Work, split,
+    AccessReport, CaptureCheckpoint, CaptureDone, CaptureWork, ClusterTarget, Done, Outcome, Progress,
+    Sealed, split,
 };
 use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, TypeCounts, Types};
@@ -22,7 +25,7 @@ use lifeboat_recovery_point::layout::WriterId;
 use lifeboat_store::ports::{ObjectStore, Signer};
 
 use super::watch::CancellingProgress;
-use super::{Delegate, End, Epoch, failed, is_retryable};
+use super::{Delegate, SidePorts};
 
 /// The status with which an API server refuses a permission.
 const FORBIDDEN: u16 = 403;
@@ -48,14 +51,27 @@ enum ClusterOutcome {
     Failed(Vec<Problem>, bool, Box<AccessReport>),
 }
 
+#[async_trait]
+impl Handler<CaptureWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
+        match &self.side {
+            SidePorts::Primary { signer, recipient } => {
+                self.capture(epoch, work, signer.as_ref(), recipient).await
+            }
+            SidePorts::Recovery { .. } => Self::wrong_side("capture"),
+        }
+    }
+}
+
 impl Delegate {
-    pub(super) async fn capture(
+    async fn capture(
         &self,
         epoch: &Epoch<'_>,
+        work: &CaptureWork,
         signer: &dyn Signer,
         recipient: &RecipientKey,
-    ) -> End {
-        let Work::Capture {
+    ) -> EpochEnd {
+        let CaptureWork {
             point,
             clusters,
             filter,
@@ -64,18 +80,15 @@ impl Delegate {
             seal,
             part,
             split,
-        } = &epoch.offer.assignment.work
-        else {
-            unreachable!("only captures come here");
-        };
+        } = work;
         if let Err(problem) = same_recipient(asked, recipient) {
-            return failed(problem, false);
+            return EpochEnd::failed(problem, false);
         }
         if *seal {
             match self.sealed(signer, point).await {
                 Ok(None) => {}
-                Ok(Some(sealed)) => return End::Result(done(Some(sealed), Vec::new()), Vec::new()),
-                Err((problem, retry)) => return failed(problem, retry),
+                Ok(Some(sealed)) => return EpochEnd::Result(done(Some(sealed), Vec::new()), Vec::new()),
+                Err((problem, retry)) => return EpochEnd::failed(problem, retry),
             }
         }
         let order = CaptureContext {
@@ -110,7 +123,7 @@ impl Delegate {
                         clusters: Vec::new(),
                         counted: Some(counted),
                     };
-                    return End::Result(Outcome::Done(Done::Capture(done)), reports);
+                    return EpochEnd::Result(Outcome::Done(Done::Capture(done)), reports);
                 }
                 // One cluster that cannot be captured is no recovery point of the application; all of them
                 // are looked at all the same, so that every issue is known at once.
@@ -118,19 +131,19 @@ impl Delegate {
                     reports.push(*report);
                     let rest = self.remaining_access(&clusters[number + 1..]).await;
                     reports.extend(rest);
-                    return End::Result(Outcome::Failed { problems, retry }, reports);
+                    return EpochEnd::Result(Outcome::Failed { problems, retry }, reports);
                 }
             }
         }
         if !*seal {
-            return End::Result(done(None, progress.done), reports);
+            return EpochEnd::Result(done(None, progress.done), reports);
         }
         match self
-            .sign(signer, point, epoch.offer.assignment.issued_at, progress.done)
+            .sign(signer, point, epoch.assignment.issued_at, progress.done)
             .await
         {
-            Ok(sealed) => End::Result(done(Some(sealed), Vec::new()), reports),
-            Err((problem, retry)) => End::Result(
+            Ok(sealed) => EpochEnd::Result(done(Some(sealed), Vec::new()), reports),
+            Err((problem, retry)) => EpochEnd::Result(
                 Outcome::Failed {
                     problems: vec![problem],
                     retry,
@@ -246,7 +259,7 @@ impl Delegate {
         cancellation: &CancellationToken,
     ) -> T {
         let mut capture = std::pin::pin!(capture);
-        match self.while_wanted(epoch, capture.as_mut()).await {
+        match epoch.while_owned(capture.as_mut(), tokio::time::sleep).await {
             Ok(ended) => ended,
             Err(why) => {
                 tracing::info!(?why, "the capture stops in this epoch");
@@ -297,31 +310,26 @@ impl From<CaptureError> for CaptureFailure {
     fn from(error: CaptureError) -> Self {
         Self {
             problem: error.problem(),
-            retry: is_retryable(error.kind()),
+            retry: error.kind().is_retryable(),
         }
     }
 }
 
 /// From where this epoch goes on.
 fn before(epoch: &Epoch<'_>) -> CaptureCheckpoint {
-    match epoch
-        .offer
-        .checkpoint
-        .as_ref()
-        .map(|checkpoint| &checkpoint.progress)
-    {
+    match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
         Some(Progress::Capture(progress)) => progress.as_ref().clone(),
         _ => CaptureCheckpoint::default(),
     }
 }
 
 /// Ends the epoch at a checkpoint, unless nobody could read it.
-fn checkpoint(progress: CaptureCheckpoint) -> End {
+fn checkpoint(progress: CaptureCheckpoint) -> EpochEnd {
     let progress = Progress::Capture(Box::new(progress));
     let bytes = serde_json::to_vec(&progress).map_or(usize::MAX, |bytes| bytes.len());
     // The rest of the document is some hundred bytes.
     if bytes + 4096 > LARGE {
-        return failed(
+        return EpochEnd::failed(
             Problem::new(
                 Code::BackupFailed,
                 format!(
@@ -332,7 +340,7 @@ fn checkpoint(progress: CaptureCheckpoint) -> End {
             false,
         );
     }
-    End::Checkpoint(progress)
+    EpochEnd::Checkpoint(progress)
 }
 
 fn done(sealed: Option<Sealed>, clusters: Vec<CapturedCluster>) -> Outcome {

@@ -1,26 +1,37 @@
 //! Access checks: can the role see each cluster, reach it, enter it, and do everything in it that is needed?
 
-use std::collections::BTreeMap;
-
+use async_trait::async_trait;
 use lifeboat_apiserver::access::{Denied, denied_reads, denied_writes};
-use lifeboat_jobs::{AccessFinding, AccessReport, ClusterTarget, Done, Outcome};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
+use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome};
 use lifeboat_model::{Code, Problem, Side, TypeName};
 
-use super::{Delegate, End, SidePorts, failed, is_retryable};
+use super::{Delegate, SidePorts};
 use crate::commands;
 
 /// How many types a sentence names; of more it says how many there are.
 const NAMED: usize = 8;
 
+#[async_trait]
+impl Handler<CheckWork> for Delegate {
+    async fn handle(&self, _: &Epoch<'_>, work: &CheckWork) -> EpochEnd {
+        self.check(work).await
+    }
+}
+
 impl Delegate {
-    pub(super) async fn check(&self, targets: &[ClusterTarget], tags: &BTreeMap<String, String>) -> End {
+    async fn check(&self, work: &CheckWork) -> EpochEnd {
+        let CheckWork {
+            clusters: targets,
+            cluster_tags: tags,
+        } = work;
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         if !tags.is_empty() {
             match self.clusters.tagged(tags).await {
                 Ok(clusters) => found = clusters,
                 Err(unreachable) if unreachable.retry => {
                     let problems = unreachable.findings.into_iter().map(|f| f.problem).collect();
-                    return End::Result(
+                    return EpochEnd::Result(
                         Outcome::Failed {
                             problems,
                             retry: true,
@@ -38,10 +49,10 @@ impl Delegate {
                 Err(end) => return end,
             }
         }
-        End::Result(Outcome::Done(Done::Check { found, missing }), reports)
+        EpochEnd::Result(Outcome::Done(Done::Check { found, missing }), reports)
     }
 
-    async fn access(&self, target: &ClusterTarget) -> Result<AccessReport, End> {
+    async fn access(&self, target: &ClusterTarget) -> Result<AccessReport, EpochEnd> {
         let api = match self.clusters.connect(target).await {
             Ok(api) => api,
             Err(unreachable) => return Ok(self.report(target, Some(&unreachable))),
@@ -50,7 +61,8 @@ impl Delegate {
             Side::Primary => denied_reads(&api).await,
             Side::Recovery => denied_writes(&api).await,
         };
-        let denied = denied.map_err(|error| failed(error.problem(), is_retryable(error.kind())))?;
+        let denied =
+            denied.map_err(|error| EpochEnd::failed(error.problem(), error.kind().is_retryable()))?;
         let mut report = self.report(target, None);
         report.findings.extend(self.insufficient_access(target, &denied));
         Ok(report)

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::claim::put_once;
 use lifeboat_jobs::keys::job_prefix;
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
-    AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, Work,
+    AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
+    VaultPlace,
 };
 use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
@@ -17,37 +20,53 @@ use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
 use super::watch::ProgressCounter;
-use super::{Delegate, End, Epoch, Stop, failed, is_retryable};
+use super::{Delegate, SidePorts};
+
+#[async_trait]
+impl Handler<RestoreWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &RestoreWork) -> EpochEnd {
+        let SidePorts::Recovery {
+            unwrapper,
+            vault,
+            place,
+        } = &self.side
+        else {
+            return Self::wrong_side("restore");
+        };
+        match other_vault(&work.vault, place) {
+            Some(problem) => EpochEnd::failed(problem, false),
+            None => self.restore(epoch, work, unwrapper.as_ref(), vault).await,
+        }
+    }
+}
 
 impl Delegate {
-    pub(super) async fn restore(
+    async fn restore(
         &self,
         epoch: &Epoch<'_>,
+        work: &RestoreWork,
         unwrapper: &dyn KeyUnwrapper,
         vault: &Arc<dyn ObjectStore>,
-    ) -> End {
-        let Work::Restore {
+    ) -> EpochEnd {
+        let RestoreWork {
             point,
             cluster,
             target,
             signer,
             options,
             ..
-        } = &epoch.offer.assignment.work
-        else {
-            unreachable!("only restores come here");
-        };
+        } = work;
         let options = match read_options(options) {
             Ok(options) => options,
-            Err(problem) => return failed(problem, false),
+            Err(problem) => return EpochEnd::failed(problem, false),
         };
         let readable = match self.open(point, signer, unwrapper, vault).await {
             Ok(readable) => readable,
-            Err((problem, retry)) => return failed(problem, retry),
+            Err((problem, retry)) => return EpochEnd::failed(problem, retry),
         };
         let records = &readable.point().statement().predicate.clusters;
         let Some(record) = records.iter().find(|record| record.name == *cluster) else {
-            return failed(
+            return EpochEnd::failed(
                 Problem::new(
                     Code::PointNotFound,
                     format!("the recovery point {point} has no cluster {cluster}"),
@@ -62,7 +81,7 @@ impl Delegate {
                 let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
                 let report = self.report(target, Some(&unreachable));
                 let retry = unreachable.retry;
-                return End::Result(Outcome::Failed { problems, retry }, vec![report]);
+                return EpochEnd::Result(Outcome::Failed { problems, retry }, vec![report]);
             }
         };
         let access = vec![self.report(target, None)];
@@ -83,15 +102,15 @@ impl Delegate {
         };
         let counted = ProgressCounter::default();
         let mut run = Box::pin(recovery.run(&api, &counted));
-        match self.while_wanted(epoch, run.as_mut()).await {
+        match epoch.while_owned(run.as_mut(), tokio::time::sleep).await {
             Ok(Ok(recovered)) => self.report_on(epoch, recovered, access).await,
             Ok(Err(error)) => refused(&error, access),
             Err(Stop::Time) => {
                 let (planned, done) = counted.seen();
-                End::Checkpoint(Progress::Restore(Restored { planned, done }))
+                EpochEnd::Checkpoint(Progress::Restore(Restored { planned, done }))
             }
-            Err(Stop::Fenced) => End::Fenced,
-            Err(Stop::Cancelled) => End::Result(Outcome::Cancelled {}, access),
+            Err(Stop::Fenced) => EpochEnd::Fenced,
+            Err(Stop::Cancelled) => EpochEnd::Result(Outcome::Cancelled {}, access),
         }
     }
 
@@ -112,16 +131,21 @@ impl Delegate {
             (problem.caused_by(&error), false)
         })?;
         let vault = PointRepository::new(Arc::clone(vault), self.application.clone());
-        let opened = (vault.open(point, &key).await).map_err(|e| (e.problem(), is_retryable(e.kind())))?;
+        let opened = (vault.open(point, &key).await).map_err(|e| (e.problem(), e.kind().is_retryable()))?;
         let verified = opened.verify_digests(&Silent).await;
-        verified.map_err(|e| (e.problem(), is_retryable(e.kind())))?;
-        (opened.decrypt(unwrapper).await).map_err(|e| (e.problem(), is_retryable(e.kind())))
+        verified.map_err(|e| (e.problem(), e.kind().is_retryable()))?;
+        (opened.decrypt(unwrapper).await).map_err(|e| (e.problem(), e.kind().is_retryable()))
     }
 
     /// Writes the report beside the result; the result has its summary.
-    async fn report_on(&self, epoch: &Epoch<'_>, recovered: Recovered, access: Vec<AccessReport>) -> End {
+    async fn report_on(
+        &self,
+        epoch: &Epoch<'_>,
+        recovered: Recovered,
+        access: Vec<AccessReport>,
+    ) -> EpochEnd {
         let Some(proven) = recovered.proven else {
-            return failed(
+            return EpochEnd::failed(
                 Problem::new(
                     Code::Bug,
                     "the restored cluster was not compared with the plan",
@@ -159,7 +183,7 @@ impl Delegate {
         let key = ObjectKey::parse(name).expect("a job id is made of clean path segments");
         let bytes = serde_json::to_vec(&report).expect("a report can always be written as JSON");
         if let Err(error) = put_once(self.scratch.as_ref(), &key, bytes.into()).await {
-            return failed(error.problem(), is_retryable(error.kind()));
+            return EpochEnd::failed(error.problem(), error.kind().is_retryable());
         }
         let done = RestoreDone {
             matches_plan: report.matches_plan(),
@@ -168,8 +192,22 @@ impl Delegate {
             not_restored: report.not_restored.len() as u64,
             report: Some(key.to_string()),
         };
-        End::Result(Outcome::Done(Done::Restore(done)), access)
+        EpochEnd::Result(Outcome::Done(Done::Restore(done)), access)
     }
+}
+
+/// The problem of an assignment that refers to another vault than the delegate was deployed with.
+fn other_vault(asked: &VaultPlace, own: &VaultPlace) -> Option<Problem> {
+    (asked != own).then(|| {
+        Problem::new(
+            Code::JobDocumentRefused,
+            format!(
+                "the assignment refers to a recovery point in the bucket {:?} of {} in {}, but the vault of this delegate is {:?} of {} in {}",
+                asked.bucket, asked.owner, asked.region, own.bucket, own.owner, own.region
+            ),
+            "if the vault moved, deploy the stack `application` of the recovery side again",
+        )
+    })
 }
 
 /// Who holds the target in an epoch.
@@ -184,7 +222,7 @@ fn holder(claim: &Claim) -> Holder {
 /// The holder of the previous epoch, if it wrote its checkpoint, which it does after its last
 /// request to the target.
 fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
-    let checkpoint = epoch.offer.checkpoint.as_ref()?;
+    let checkpoint = epoch.checkpoint?;
     let before = checkpoint.epoch.next() == epoch.claim.epoch;
     before.then(|| Holder {
         pid: checkpoint.epoch.get(),
@@ -192,8 +230,8 @@ fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
     })
 }
 
-fn refused(error: &RecoverError, access: Vec<AccessReport>) -> End {
-    let retry = is_retryable(error.kind()) && error.kind() != ErrorKind::Invalid;
+fn refused(error: &RecoverError, access: Vec<AccessReport>) -> EpochEnd {
+    let retry = error.kind().is_retryable() && error.kind() != ErrorKind::Invalid;
     let problems = vec![error.problem()];
     End::Result(Outcome::Failed { problems, retry }, access)
 }

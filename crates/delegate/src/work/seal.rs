@@ -1,34 +1,44 @@
 //! The seal: one signature over everything that the jobs of a point have captured.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::open_envelope;
 use lifeboat_format::verify::check_place;
 use lifeboat_jobs::split::merge;
-use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, Sealed, Work, claim};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
+use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, SealWork, Sealed, claim};
 use lifeboat_model::{Code, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::CapturedCluster;
 use lifeboat_recovery_point::layout::manifest_key;
 use lifeboat_recovery_point::{NewPoint, SealError, SealedPoint, seal};
 use lifeboat_store::ports::{Signer, StoreError};
 
-use super::{Delegate, End, Epoch, failed, is_retryable};
+use super::{Delegate, SidePorts};
+
+#[async_trait]
+impl Handler<SealWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &SealWork) -> EpochEnd {
+        match &self.side {
+            SidePorts::Primary { signer, .. } => self.seal(epoch, work, signer.as_ref()).await,
+            SidePorts::Recovery { .. } => Self::wrong_side("seal"),
+        }
+    }
+}
 
 impl Delegate {
-    pub(super) async fn seal(&self, epoch: &Epoch<'_>, signer: &dyn Signer) -> End {
-        let Work::Seal { point, parts } = &epoch.offer.assignment.work else {
-            unreachable!("only seal jobs come here");
-        };
+    async fn seal(&self, epoch: &Epoch<'_>, work: &SealWork, signer: &dyn Signer) -> EpochEnd {
+        let SealWork { point, parts } = work;
         match self.sealed(signer, point).await {
             Ok(None) => {}
-            Ok(Some(sealed)) => return End::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
-            Err((problem, retry)) => return failed(problem, retry),
+            Ok(Some(sealed)) => return EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
+            Err((problem, retry)) => return EpochEnd::failed(problem, retry),
         }
         let mut clusters = Vec::new();
         for part in parts {
             match self.part(part).await {
                 Ok(captured) => clusters.extend(captured),
-                Err((problem, retry)) => return failed(problem, retry),
+                Err((problem, retry)) => return EpochEnd::failed(problem, retry),
             }
         }
         let clusters = match merge(clusters) {
@@ -39,22 +49,22 @@ impl Delegate {
                     format!("failed to {error}"),
                     "the next backup starts from the beginning",
                 );
-                return failed(problem, true);
+                return EpochEnd::failed(problem, true);
             }
         };
         match self
-            .sign(signer, point, epoch.offer.assignment.issued_at, clusters)
+            .sign(signer, point, epoch.assignment.issued_at, clusters)
             .await
         {
-            Ok(sealed) => End::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
-            Err((problem, retry)) => failed(problem, retry),
+            Ok(sealed) => EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
+            Err((problem, retry)) => EpochEnd::failed(problem, retry),
         }
     }
 
     /// What a capture job of this bucket has captured.
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
         let view = (claim::view(self.scratch.as_ref(), job).await)
-            .map_err(|error| (error.problem(), is_retryable(error.kind())))?;
+            .map_err(|error| (error.problem(), error.kind().is_retryable()))?;
         let captured = match view.verdict() {
             ResultValidity::Counts(result) => match &result.outcome {
                 Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),
@@ -82,7 +92,7 @@ impl Delegate {
         let bytes = match store.get(&manifest_key(&self.application, point)).await {
             Ok((bytes, _)) => bytes,
             Err(StoreError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err((error.problem(), is_retryable(error.kind()))),
+            Err(error) => return Err((error.problem(), error.kind().is_retryable())),
         };
         let statement = open_envelope(&bytes, signer.verifying_key())
             .map_err(|error| (unusable(error.code(), &error), false))?;
@@ -108,7 +118,7 @@ impl Delegate {
         };
         let sealed = seal(self.captures().as_ref(), signer, new.predicate(captured))
             .await
-            .map_err(|error: SealError| (error.problem(), is_retryable(error.kind())))?;
+            .map_err(|error: SealError| (error.problem(), error.kind().is_retryable()))?;
         Ok(summary(&sealed))
     }
 }

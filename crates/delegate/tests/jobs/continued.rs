@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use lifeboat_delegate::{Deadline, Delegate};
+use lifeboat_delegate::Delegate;
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_jobs::claim::view;
-use lifeboat_jobs::{Assignment, Done, JobFile, Outcome, Progress, Work};
+use lifeboat_jobs::worker::Deadline;
+use lifeboat_jobs::{Assignment, CaptureWork, Done, JobFile, Outcome, Progress, SealWork, Work};
 use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::Types;
@@ -88,7 +89,7 @@ fn capture(fixture: &Fixture, number: u32, version: &str) -> Assignment {
         &format!("{}-capture-orders-00", point(number)),
         fixture.recipient.to_pem(),
     );
-    let Work::Capture { point: of, types, .. } = &mut job.work else {
+    let Work::Capture(CaptureWork { point: of, types, .. }) = &mut job.work else {
         unreachable!("it is made so above");
     };
     *of = point(number);
@@ -239,12 +240,12 @@ async fn parts_make_the_same_point(fixture: &Fixture, version: &str, in_one: cra
     for (number, types) in (1..).zip([of(first), of(second), rest]) {
         let mut job = capture(fixture, 4, version);
         job.job = JobId::parse(format!("shop/{}-capture-orders-{number:02}", point(4))).unwrap();
-        let Work::Capture {
+        let Work::Capture(CaptureWork {
             types: own,
             seal,
             part,
             ..
-        } = &mut job.work
+        }) = &mut job.work
         else {
             unreachable!("it is made so above");
         };
@@ -259,10 +260,10 @@ async fn parts_make_the_same_point(fixture: &Fixture, version: &str, in_one: cra
     assert!(epochs[0] > 1 && epochs[1] == 1 && epochs[2] > 1, "{epochs:?}");
     let seal = fixture.assignment(
         &format!("{}-seal", point(4)),
-        Work::Seal {
+        Work::Seal(SealWork {
             point: point(4),
             parts: jobs.iter().map(|job| job.job.clone()).collect(),
-        },
+        }),
     );
     work_off(fixture, &seal, FAST, 1).await;
     let outcome = outcome(fixture.primary_scratch.as_ref(), &seal.job).await;
@@ -289,7 +290,7 @@ async fn two_clusters_of_an_application_are_sealed_into_one_point() {
             &format!("{}-capture-{name}-00", crate::fixture::point()),
             fixture.recipient.to_pem(),
         );
-        let Work::Capture { clusters, seal, .. } = &mut job.work else {
+        let Work::Capture(CaptureWork { clusters, seal, .. }) = &mut job.work else {
             unreachable!("it is made so above");
         };
         (*clusters, *seal) = (vec![target(name, PRIMARY, cluster)], false);
@@ -298,10 +299,10 @@ async fn two_clusters_of_an_application_are_sealed_into_one_point() {
     }
     let seal = fixture.assignment(
         &format!("{}-seal", crate::fixture::point()),
-        Work::Seal {
+        Work::Seal(SealWork {
             point: crate::fixture::point(),
             parts: jobs,
-        },
+        }),
     );
     let deadline = || Deadline::new(crate::fixture::later());
     fixture.primary().run("captures", deadline()).await.unwrap();
@@ -328,7 +329,7 @@ async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
         "20261121T100000Z-aaaaaa-capture-orders-00",
         fixture.recipient.to_pem(),
     );
-    let Work::Capture { split, .. } = &mut job.work else {
+    let Work::Capture(CaptureWork { split, .. }) = &mut job.work else {
         unreachable!("it is made so above");
     };
     *split = true;

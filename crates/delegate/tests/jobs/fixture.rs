@@ -14,7 +14,9 @@ use lifeboat_delegate::{Clusters, Delegate, Unreachable};
 use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_jobs::{AccessFinding, Assignment, ClusterTarget, FORMAT, JobFile, VaultPlace, Work};
+use lifeboat_jobs::{
+    AccessFinding, Assignment, CaptureWork, ClusterTarget, FORMAT, JobFile, RestoreWork, VaultPlace, Work,
+};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
     AccountId, ApplicationName, Arn, ClusterName, Code, EnvironmentId, Epoch, Filter, JobId, Problem,
@@ -170,7 +172,7 @@ impl Fixture {
 
     pub(crate) fn assignment(&self, name: &str, work: Work) -> Assignment {
         let environment = match work {
-            Work::Restore { .. } => RECOVERY,
+            Work::Restore(_) => RECOVERY,
             _ => PRIMARY,
         };
         Assignment {
@@ -185,7 +187,7 @@ impl Fixture {
     }
 
     pub(crate) fn capture(&self, name: &str, recipient: String) -> Assignment {
-        let work = Work::Capture {
+        let work = Work::Capture(CaptureWork {
             point: point(),
             clusters: vec![target("orders", PRIMARY, "orders")],
             filter: Filter::default(),
@@ -194,19 +196,19 @@ impl Fixture {
             seal: true,
             part: 0,
             split: false,
-        };
+        });
         self.assignment(name, work)
     }
 
     pub(crate) fn restore(&self, name: &str) -> Assignment {
-        let work = Work::Restore {
+        let work = Work::Restore(RestoreWork {
             point: point(),
             vault: place(),
             cluster: ClusterName::parse("orders").unwrap(),
             target: target("orders", RECOVERY, "orders-dr"),
             signer: keys::load_verifying(&self.keys.signing_public).unwrap().to_pem(),
             options: serde_json::Map::new(),
-        };
+        });
         self.assignment(name, work)
     }
 

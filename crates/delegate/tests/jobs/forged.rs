@@ -1,8 +1,9 @@
 //! Assignments that nobody should have written: refused, recorded, and the next job is done all the same.
 
-use lifeboat_delegate::{Deadline, Delegate, InvocationSummary};
+use lifeboat_delegate::Delegate;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool};
-use lifeboat_jobs::{Assignment, Outcome, Work};
+use lifeboat_jobs::worker::{Deadline, InvocationSummary};
+use lifeboat_jobs::{Assignment, CheckWork, Outcome, RestoreWork, Work};
 use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, ObjectKey, Region};
 use lifeboat_recovery_point::seal;
 use lifeboat_store::ports::ObjectStore;
@@ -32,10 +33,10 @@ async fn tick(
 }
 
 fn good(fixture: &Fixture, delegate: &Delegate) -> Assignment {
-    let work = Work::Check {
+    let work = Work::Check(CheckWork {
         clusters: Vec::new(),
         cluster_tags: Default::default(),
-    };
+    });
     let mut good = fixture.assignment("20261121T100500Z-0000ff-check", work);
     good.environment = delegate.environment.clone();
     good
@@ -152,7 +153,7 @@ async fn a_restore_out_of_another_bucket_is_refused() {
     for field in ["bucket", "owner", "region", "prefix"] {
         let fixture = Fixture::without_clusters();
         let mut restore = fixture.restore(FORGED);
-        let Work::Restore { vault, .. } = &mut restore.work else {
+        let Work::Restore(RestoreWork { vault, .. }) = &mut restore.work else {
             unreachable!("it is made so above");
         };
         match field {
@@ -197,7 +198,7 @@ async fn a_point_that_another_key_has_signed_is_refused() {
 async fn a_restore_that_pins_no_key_is_refused() {
     let fixture = Fixture::without_clusters();
     let mut restore = fixture.restore(FORGED);
-    let Work::Restore { signer, .. } = &mut restore.work else {
+    let Work::Restore(RestoreWork { signer, .. }) = &mut restore.work else {
         unreachable!("it is made so above");
     };
     *signer = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n".to_owned();

@@ -1,9 +1,9 @@
 //! A delegate of each side, with buckets in memory and real API servers: assignments in, results out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use lifeboat_delegate::{Deadline, InvocationSummary};
 use lifeboat_jobs::claim::view;
-use lifeboat_jobs::{Done, JobFile, Outcome, Work};
+use lifeboat_jobs::worker::{Deadline, InvocationSummary};
+use lifeboat_jobs::{CheckWork, Done, JobFile, Outcome, Work};
 use lifeboat_model::{Code, Epoch, JobId};
 use lifeboat_recovery_point::layout::{manifest_key, point_prefix};
 use lifeboat_store::ports::ObjectStore;
@@ -164,10 +164,10 @@ async fn malformed_and_foreign_documents_stop_nothing_else() {
     .await;
     let good = fixture.assignment(
         "20261121T100000Z-aaaaaa-check",
-        Work::Check {
+        Work::Check(CheckWork {
             clusters: Vec::new(),
             cluster_tags: Default::default(),
-        },
+        }),
     );
     fixture.assign(&fixture.primary_scratch, &good, 1).await;
     let summary = fixture

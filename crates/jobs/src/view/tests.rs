@@ -3,7 +3,7 @@ use lifeboat_model::{Arn, Code, EnvironmentId};
 
 use crate::read::{Document, LARGE, SMALL};
 use crate::view::*;
-use crate::{Done, FORMAT, Outcome, Progress, Work};
+use crate::{CheckWork, Done, FORMAT, Outcome, Progress, Work};
 
 const JOB: &str = "shop/20261121T112233Z-7f3a9c-check";
 
@@ -31,10 +31,10 @@ fn assignment(number: u32) -> (ObjectKey, Bytes) {
         epoch: epoch(number),
         issued_at: time(0),
         environment: environment(),
-        work: Work::Check {
+        work: Work::Check(CheckWork {
             clusters: Vec::new(),
             cluster_tags: BTreeMap::new(),
-        },
+        }),
     };
     (
         JobFile::Assignment(epoch(number)).key(&job()),

@@ -1,0 +1,44 @@
+//! The clusters of an application on each side.
+
+use lifeboat_jobs::ClusterTarget;
+use lifeboat_model::{Application, Arn, ClusterName};
+
+/// The clusters of the application in the primary environment.
+pub(crate) fn sources(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
+    let named = application.clusters.iter().filter_map(|spec| {
+        let arn = Arn::cluster(&application.primary, spec.cluster.as_str()).ok()?;
+        Some(ClusterTarget {
+            name: spec.name.clone(),
+            arn,
+        })
+    });
+    if application.cluster_tags.is_empty() {
+        named.collect()
+    } else {
+        found.to_vec()
+    }
+}
+
+/// The clusters of the application that restores write into.
+pub(crate) fn targets(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
+    sources(application, found)
+        .into_iter()
+        .filter_map(|source| {
+            let name = target_of(application, &source.name)?;
+            Some(ClusterTarget {
+                arn: Arn::cluster(&application.recovery, name.as_str()).ok()?,
+                name: source.name,
+            })
+        })
+        .collect()
+}
+
+/// What the application says that a cluster of it is restored into. A cluster that was found by tag once, and is
+/// not any more, is still in recovery points.
+pub(crate) fn target_of(application: &Application, cluster: &ClusterName) -> Option<ClusterName> {
+    if let Some(pattern) = &application.restore_into {
+        return pattern.target(cluster);
+    }
+    let mut named = application.clusters.iter();
+    named.find(|spec| spec.name == *cluster)?.restore_into.clone()
+}

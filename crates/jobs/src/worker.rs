@@ -1,0 +1,307 @@
+//! The delegate's loop: claims pending jobs, oldest first, gives each to the handler of its kind, and ends its
+//! epoch with a result or a checkpoint.
+//!
+//! The functions and the simulation of the coordinator's tests run this loop, so that what the simulation finds
+//! holds for what is deployed.
+
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Problem};
+use lifeboat_store::ports::{Clock, ObjectStore, StoreError};
+
+use super::FORMAT;
+use super::checkpoint::Progress;
+use super::claim::{self, Ownership, PendingJob};
+use super::document::{Assignment, Checkpoint, Claim};
+use super::result::{AccessReport, JobResult, Outcome};
+use super::work::{CaptureWork, CheckWork, RestoreWork, SealWork, Work};
+
+/// What is kept back of an invocation for its last writes: a checkpoint takes a few requests to S3, each of
+/// which may be tried again.
+const MARGIN: SignedDuration = SignedDuration::from_secs(45);
+
+/// How often a handler asks whether it still owns its job. Who cancels a restore waits for that, and a request to S3
+/// in ten seconds costs next to nothing.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A delegate's end of a scratch bucket.
+pub struct Worker<'a, H> {
+    /// The application whose jobs are taken.
+    pub application: &'a ApplicationName,
+    /// The environment that they must be assigned to.
+    pub environment: &'a EnvironmentId,
+    /// The function, named in each result.
+    pub delegate: &'a Arn,
+    /// The scratch bucket.
+    pub store: &'a dyn ObjectStore,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// What does the work.
+    pub handlers: &'a H,
+}
+
+/// Does one kind of work, for one epoch.
+#[async_trait]
+pub trait Handler<W: Sync> {
+    /// Works until the end of the job, of the epoch's time, or of its ownership. What goes wrong is a result.
+    async fn handle(&self, epoch: &Epoch<'_>, work: &W) -> EpochEnd;
+}
+
+/// A handler for each kind of work.
+pub trait Handlers:
+    Handler<CaptureWork> + Handler<SealWork> + Handler<RestoreWork> + Handler<CheckWork> + Sync
+{
+    /// A job is about to end with this outcome.
+    fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
+        let _ = (work, claim, outcome);
+    }
+}
+
+/// One epoch of one job: what a handler needs to know besides its payload.
+pub struct Epoch<'a> {
+    /// The newest assignment of the job.
+    pub assignment: &'a Assignment,
+    /// The claim of this epoch.
+    pub claim: &'a Claim,
+    /// How far earlier epochs came.
+    pub checkpoint: Option<&'a Checkpoint>,
+    /// When the invocation ends.
+    pub deadline: Deadline,
+    store: &'a dyn ObjectStore,
+    clock: &'a dyn Clock,
+}
+
+/// How an epoch ends.
+#[derive(Debug)]
+pub enum EpochEnd {
+    /// With a result, and what was seen of the delegate's access.
+    Result(Outcome, Vec<AccessReport>),
+    /// With a checkpoint, because the invocation ends.
+    Checkpoint(Progress),
+    /// With nothing: another epoch has the job.
+    Fenced,
+}
+
+/// Why work stops before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The invocation ends.
+    Time,
+    /// Another epoch has the job.
+    Fenced,
+    /// The coordinator has cancelled the job.
+    Cancelled,
+}
+
+/// When an invocation ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Timestamp);
+
+/// What an invocation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvocationSummary {
+    /// Jobs that were claimed.
+    pub claimed: u32,
+    /// Jobs that ended, well or not.
+    pub ended: u32,
+    /// Jobs whose next epoch continues.
+    pub checkpointed: u32,
+    /// Documents in the bucket that had no effect.
+    pub refused: u32,
+}
+
+impl Deadline {
+    /// Lambda ends the invocation then.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self(at)
+    }
+
+    /// Until when work may go on, so that there is time to write down how far it came.
+    #[must_use]
+    pub fn stop_at(self) -> Timestamp {
+        self.0.saturating_sub(MARGIN).unwrap_or(self.0)
+    }
+
+    /// How long work may go on.
+    #[must_use]
+    pub fn remaining(self, now: Timestamp) -> Duration {
+        let left = self.stop_at().duration_since(now);
+        Duration::try_from(left).unwrap_or_default()
+    }
+}
+
+impl EpochEnd {
+    /// The job failed with this problem. `retry` says whether a new job may succeed without anybody's doing.
+    #[must_use]
+    pub fn failed(problem: Problem, retry: bool) -> Self {
+        let problems = vec![problem];
+        Self::Result(Outcome::Failed { problems, retry }, Vec::new())
+    }
+}
+
+impl Epoch<'_> {
+    /// Drives work to its end, or until there is a reason to stop. `sleep` waits: the time of a process, or of a
+    /// simulation.
+    ///
+    /// # Errors
+    /// The reason to stop.
+    pub async fn while_owned<W: Future, S: Future>(
+        &self,
+        mut work: Pin<&mut W>,
+        sleep: impl Fn(Duration) -> S + Send,
+    ) -> Result<W::Output, Stop> {
+        loop {
+            let left = self.deadline.remaining(self.clock.now());
+            let timer = pin!(sleep(left.min(POLL_INTERVAL)));
+            if let Either::Left((ended, _)) = select(work.as_mut(), timer).await {
+                return Ok(ended);
+            }
+            if left <= POLL_INTERVAL {
+                return Err(Stop::Time);
+            }
+            // A store that does not answer is no reason to stop.
+            match claim::check_ownership(self.store, self.claim).await {
+                Ok(Ownership::Fenced) => return Err(Stop::Fenced),
+                Ok(Ownership::Cancelled) => return Err(Stop::Cancelled),
+                Ok(Ownership::Go) | Err(_) => {}
+            }
+        }
+    }
+}
+
+impl<H: Handlers> Worker<'_, H> {
+    /// Works until no job is pending, or until the invocation nears its end.
+    ///
+    /// # Errors
+    /// Where the scratch bucket cannot be used. What goes wrong with a job is its result.
+    pub async fn run(&self, invocation: &str, deadline: Deadline) -> Result<InvocationSummary, StoreError> {
+        let mut summary = InvocationSummary::default();
+        loop {
+            let now = self.clock.now();
+            if now >= deadline.stop_at() {
+                return Ok(summary);
+            }
+            let since = claim::since(now);
+            let pending = claim::pending_jobs(self.store, self.application, self.environment, &since).await?;
+            summary.refused = u32::try_from(pending.refused.len()).unwrap_or(u32::MAX);
+            for refused in &pending.refused {
+                tracing::warn!(key = %refused.key, code = %refused.problem.code, problem = %refused.problem.message, "a document was refused");
+            }
+            let mut progressed = false;
+            for job in &pending.open {
+                if self.clock.now() >= deadline.stop_at() {
+                    return Ok(summary);
+                }
+                progressed |= self.take(job, invocation, deadline, &mut summary).await?;
+            }
+            // What was assigned in the meantime is done at once; what others have claimed is theirs.
+            if !progressed {
+                return Ok(summary);
+            }
+        }
+    }
+
+    /// Takes one job if nobody else has it. Says whether it was taken.
+    #[tracing::instrument(name = "job", skip_all, fields(application = %self.application, job = %job.assignment.job, epoch = job.assignment.epoch.get()))]
+    async fn take(
+        &self,
+        job: &PendingJob,
+        invocation: &str,
+        deadline: Deadline,
+        summary: &mut InvocationSummary,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let Some(claim) = claim::claim(self.store, job, invocation, now, deadline.0).await? else {
+            return Ok(false);
+        };
+        summary.claimed += 1;
+        tracing::info!(work = job.assignment.work.kind(), "claimed");
+        let epoch = Epoch {
+            assignment: &job.assignment,
+            claim: &claim,
+            checkpoint: job.checkpoint.as_ref(),
+            deadline,
+            store: self.store,
+            clock: self.clock,
+        };
+        let end = match claim::check_ownership(self.store, &claim).await? {
+            Ownership::Go => self.handle(&epoch).await,
+            Ownership::Cancelled => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+            Ownership::Fenced => EpochEnd::Fenced,
+        };
+        match end {
+            EpochEnd::Fenced => tracing::warn!("another epoch owns the job"),
+            EpochEnd::Checkpoint(progress) => {
+                claim::checkpoint(self.store, &claim, progress, self.clock.now()).await?;
+                summary.checkpointed += 1;
+                tracing::info!("checkpointed");
+            }
+            EpochEnd::Result(outcome, access) => {
+                // Asked right before the write: what a fenced delegate writes has no effect, but would stand
+                // in the way of the job's end.
+                if claim::check_ownership(self.store, &claim).await? == Ownership::Fenced {
+                    tracing::warn!("another epoch owns the job; this result is discarded");
+                    return Ok(true);
+                }
+                self.finish(&job.assignment.work, &claim, outcome, access).await?;
+                summary.ended += 1;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn handle(&self, epoch: &Epoch<'_>) -> EpochEnd {
+        match &epoch.assignment.work {
+            Work::Capture(work) => self.handlers.handle(epoch, work).await,
+            Work::Seal(work) => self.handlers.handle(epoch, work).await,
+            Work::Restore(work) => self.handlers.handle(epoch, work).await,
+            Work::Check(work) => self.handlers.handle(epoch, work).await,
+        }
+    }
+
+    async fn finish(
+        &self,
+        work: &Work,
+        claim: &Claim,
+        outcome: Outcome,
+        access: Vec<AccessReport>,
+    ) -> Result<(), StoreError> {
+        log(&outcome, &access);
+        self.handlers.job_ended(work, claim, &outcome);
+        let result = JobResult {
+            format: FORMAT,
+            job: claim.job.clone(),
+            epoch: claim.epoch,
+            at: self.clock.now(),
+            outcome,
+            access,
+            environment: self.environment.clone(),
+            delegate: self.delegate.clone(),
+        };
+        claim::finish(self.store, &result).await.map(drop)
+    }
+}
+
+fn log(outcome: &Outcome, access: &[AccessReport]) {
+    for report in access {
+        for finding in &report.findings {
+            tracing::warn!(cluster = %report.cluster, code = %finding.problem.code, problem = %finding.problem.message, "access is missing");
+        }
+    }
+    match outcome {
+        Outcome::Done(_) => tracing::info!("done"),
+        Outcome::Cancelled {} => tracing::info!("cancelled"),
+        Outcome::Failed { problems, retry } => {
+            for problem in problems {
+                let causes = problem.causes.join(": ");
+                tracing::error!(code = %problem.code, problem = %problem.message, %causes, retry, "failed");
+            }
+        }
+    }
+}
