@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 
-use crate::retry::{Jitter, RetryPolicy};
+use lifeboat_system::retry::{Jitter, RetryPolicy};
 
 pub use answer::{Answer, ByteStream};
 pub use error::{ApiError, Refusal};
@@ -149,7 +149,10 @@ impl Api {
                     answer.attempts = backoff.attempts();
                     return Ok(answer);
                 }
-                Err(error) if error.may_repeat(request.method()) => backoff.pause_after(error).await?,
+                Err(error) if error.may_repeat(request.method()) => {
+                    let retry_after = error.retry_after();
+                    backoff.pause_after(error, retry_after).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -174,7 +177,10 @@ impl Api {
         loop {
             match self.open(&request).await {
                 Ok(response) => return Ok(ByteStream::new(path, response)),
-                Err(error) => backoff.pause_after(error).await?,
+                Err(error) => {
+                    let retry_after = error.retry_after();
+                    backoff.pause_after(error, retry_after).await?;
+                }
             }
         }
     }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use kube::Config;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 
 use crate::api::{Api, ApiError};
 use crate::discovery::ServerVersion;
-use crate::retry::{Jitter, RetryPolicy};
+use lifeboat_system::retry::{Jitter, RetryPolicy};
 
 pub use address::{Address, AddressError, AddressOptions};
 
@@ -116,19 +116,15 @@ fn names(known: &[String]) -> String {
     }
 }
 
-impl ConnectError {
-    /// What to do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for ConnectError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Api(error) => error.kind(),
             _ => ErrorKind::Invalid,
         }
     }
 
-    /// The stable code under which a user sees the error.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::NoKubeconfig { .. } | Self::UnreadableKubeconfig { .. } | Self::BrokenContext { .. } => {
                 Code::KubeconfigUnreadable
@@ -138,9 +134,7 @@ impl ConnectError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         let guidance = match self {
             Self::Api(error) => return error.problem(),
             Self::NoKubeconfig { .. } => {

@@ -11,7 +11,7 @@ mod shared;
 
 use std::collections::BTreeMap;
 
-use lifeboat_model::{Code, ErrorKind, Problem, ResourceType, TypeName, TypeSelector};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem, ResourceType, TypeName, TypeSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, ApiError};
@@ -207,28 +207,22 @@ pub enum DiscoveryError {
     },
 }
 
-impl DiscoveryError {
-    /// What to do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for DiscoveryError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Api(error) => error.kind(),
             Self::UnknownType { .. } => ErrorKind::Invalid,
         }
     }
 
-    /// The stable code under which a user sees the error.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Api(error) => error.code(),
             Self::UnknownType { .. } => Code::UnknownFilter,
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         match self {
             Self::Api(error) => error.problem(),
             Self::UnknownType { .. } => Problem::new(

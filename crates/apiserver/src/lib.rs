@@ -19,11 +19,9 @@ pub mod api;
 pub mod connect;
 pub mod discovery;
 pub mod list;
-pub mod retry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
 pub use connect::{Address, AddressError, AddressOptions, ConnectError, ConnectOptions, KubeconfigSource};
 pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};
-pub use retry::{Backoff, Jitter, RetryPolicy};

@@ -1,10 +1,10 @@
 //! One page of a LIST: its path, and its answer as a stream of raw items.
 
 use lifeboat_format::{ListMeta, SplitError, Splitter};
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{Diagnostic as _, ErrorKind};
 
 use crate::api::{Api, ApiError, Refusal};
-use crate::retry::RetryPolicy;
+use lifeboat_system::retry::RetryPolicy;
 
 /// At which version a list is read
 /// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>).

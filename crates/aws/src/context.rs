@@ -7,8 +7,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::service_config::ServiceConfigKey;
-use lifeboat_model::{Code, ErrorKind, InvalidIdentifier, Problem, Region};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, InvalidIdentifier, Problem, Region};
 
+use crate::failure::AwsError;
 use crate::s3::{RequestCounter, S3Requests};
 
 /// Attempts per call. The SDK pauses up to 1, 2, 4 and 8 seconds between five, which outlasts the
@@ -24,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// One attempt, body included. A part of 8 MiB at 200 KiB/s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// One attempt of a call that may take minutes: the upload of a zip over a slow line.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Why there is no context.
 #[derive(Debug, thiserror::Error)]
@@ -39,27 +42,23 @@ pub enum ContextError {
     NoCredentials,
 }
 
-impl ContextError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for ContextError {
+    fn kind(&self) -> ErrorKind {
         ErrorKind::Invalid
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let guidance = match self {
+    fn code(&self) -> Code {
+        Code::Usage
+    }
+
+    fn guidance(&self) -> String {
+        match self {
             Self::NoRegion | Self::WrongRegion(_) => {
                 "set AWS_REGION, or set AWS_PROFILE to a profile with a Region"
             }
             Self::NoCredentials => "configure credentials with `aws configure`, or set AWS_PROFILE",
-        };
-        let problem = Problem::new(Code::Usage, format!("failed to {self}"), guidance);
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
         }
+        .to_owned()
     }
 }
 
@@ -69,6 +68,22 @@ pub struct AwsContext {
     config: SdkConfig,
     region: Region,
     s3_requests: RequestCounter,
+    #[cfg(feature = "user")]
+    source: Option<crate::session::CredentialSource>,
+}
+
+/// A configuration with our retries and timeouts.
+fn limited(config: SdkConfig, read: Duration, attempt: Duration, attempts: u32) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(read)
+        .operation_attempt_timeout(attempt)
+        .build();
+    (config.into_builder())
+        // Standard, not adaptive: the latter slows every caller of a process for one busy prefix.
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts))
+        .timeout_config(timeouts)
+        .build()
 }
 
 impl AwsContext {
@@ -95,21 +110,52 @@ impl AwsContext {
         if config.credentials_provider().is_none() {
             return Err(ContextError::NoCredentials);
         }
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .build();
-        let config = (config.into_builder())
-            // Standard, not adaptive: the latter slows every caller of a process for one busy prefix.
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(timeouts)
-            .build();
         Ok(Self {
-            config,
+            config: limited(config, READ_TIMEOUT, ATTEMPT_TIMEOUT, ATTEMPTS),
             region,
             s3_requests: RequestCounter::default(),
+            #[cfg(feature = "user")]
+            source: None,
         })
+    }
+
+    /// The same, with what is known of where its credentials come from.
+    #[cfg(feature = "user")]
+    pub(crate) fn with_source(mut self, source: crate::session::CredentialSource) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// For CloudFormation, and for uploads of code: answers take seconds, a zip over a slow line minutes.
+    #[must_use]
+    pub fn patient(&self) -> SdkConfig {
+        self.with_limits(PATIENCE, ATTEMPTS)
+    }
+
+    /// The configuration with another limit for each attempt, and another number of attempts.
+    pub(crate) fn with_limits(&self, patience: Duration, attempts: u32) -> SdkConfig {
+        limited(self.config.clone(), patience, patience, attempts)
+    }
+
+    /// A call that failed, as a user reads it. `doing` reads well after "failed to".
+    #[must_use]
+    pub fn problem(&self, doing: &str, error: &AwsError) -> Problem {
+        if error.is_about_credentials() {
+            #[cfg(feature = "user")]
+            if let Some(source) = &self.source {
+                let message = format!("failed to {doing} with {source}");
+                return Problem::new(Code::NoCredentials, message, source.remedy()).caused_by(error);
+            }
+            return Problem::of(Code::NoCredentials, format!("failed to {doing}")).caused_by(error);
+        }
+        if error.kind() == ErrorKind::Denied {
+            let guidance = format!(
+                "allow these credentials {}, or use others with --profile, then run the same command again",
+                error.action()
+            );
+            return Problem::new(Code::AwsDenied, format!("failed to {doing}"), guidance).caused_by(error);
+        }
+        Problem::of(Code::AwsFailed, format!("failed to {doing}")).caused_by(error)
     }
 
     /// The same identity in another Region.
@@ -122,6 +168,8 @@ impl AwsContext {
                 .build(),
             region: region.clone(),
             s3_requests: self.s3_requests.clone(),
+            #[cfg(feature = "user")]
+            source: self.source.clone(),
         }
     }
 

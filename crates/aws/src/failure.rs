@@ -22,7 +22,21 @@ pub struct AwsError {
     message: String,
     request_id: Option<String>,
     kind: ErrorKind,
+    /// Whether no request was sent because there were no credentials to sign it with.
+    unsigned: bool,
 }
+
+/// Codes by which services say that the credentials themselves are no good, whatever is asked.
+const BAD_CREDENTIALS: &[&str] = &[
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+];
 
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,6 +95,7 @@ impl AwsError {
             message,
             request_id,
             kind,
+            unsigned: credentials(&error).is_some(),
         }
     }
 
@@ -94,6 +109,7 @@ impl AwsError {
             message: what.into(),
             request_id: None,
             kind: ErrorKind::Invalid,
+            unsigned: false,
         }
     }
 
@@ -109,6 +125,12 @@ impl AwsError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Whether the credentials are missing, expired or wrong, so that no other request would do better.
+    #[must_use]
+    pub fn is_about_credentials(&self) -> bool {
+        self.unsigned || self.code().is_some_and(|code| BAD_CREDENTIALS.contains(&code))
     }
 
     /// The code that the service gave, such as `AccessDenied`.

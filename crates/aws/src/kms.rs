@@ -11,7 +11,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use lifeboat_format::keys as format_keys;
-use lifeboat_model::{Arn, Code, ErrorKind, Problem};
+use lifeboat_model::{Arn, Code, Diagnostic, ErrorKind};
 use lifeboat_store::ports::KeyError;
 
 use crate::AwsError;
@@ -57,10 +57,8 @@ pub enum KmsError {
     },
 }
 
-impl KmsError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for KmsError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::PublicKey { source, .. } => source.kind(),
             Self::WrongKind { .. } => ErrorKind::Invalid,
@@ -68,19 +66,15 @@ impl KmsError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::PublicKey { .. } => Code::KeyUnreadable,
             Self::WrongKind { .. } | Self::Malformed { .. } => Code::UnsupportedKeyType,
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let guidance = match self {
+    fn guidance(&self) -> String {
+        match self {
             Self::PublicKey { source, .. } => match source.kind() {
                 ErrorKind::Denied => "allow the role kms:GetPublicKey on the key",
                 ErrorKind::Gone => "use the ARN of a key that exists in this account and Region",
@@ -89,12 +83,8 @@ impl KmsError {
             Self::WrongKind { .. } | Self::Malformed { .. } => {
                 "use the key of the access stack of this account"
             }
-        };
-        let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
         }
+        .to_owned()
     }
 }
 

@@ -6,20 +6,26 @@
 //!
 //! Invariants:
 //! - One TLS and crypto provider, aws-lc-rs: every `aws-*` dependency is without default features.
-//! - The environment is read by `aws-config` alone, in [`AwsContext::load`]; with `AWS_ENDPOINT_URL`
+//! - The environment is read by `aws-config` alone, in [`AwsContext::load`] and `session`; with `AWS_ENDPOINT_URL`
 //!   everything here works against the local AWS of `infra/local`.
 //! - Every call to S3 names the account that must own the bucket: names of buckets are global, and one
 //!   that somebody else took must never receive a recovery point.
+//! - Who calls AWS as a user is behind the feature `user`: [`session`] resolves credentials as the AWS CLI does, and
+//!   [`coordinator`] sends requests to the coordinator's function. No function has this feature.
 //! - Errors carry what AWS answered and never a credential, a token or a key.
 
 mod bucket;
 mod context;
+#[cfg(feature = "user")]
+pub mod coordinator;
 pub mod custom_resource;
 pub mod eks;
 mod failure;
 pub mod kms;
 pub mod metrics;
 pub mod s3;
+#[cfg(feature = "user")]
+pub mod session;
 mod sns;
 pub mod token;
 pub mod variables;

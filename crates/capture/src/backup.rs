@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lifeboat_apiserver::Api;
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{PackRecord, WrappedKeyRecord};
-use lifeboat_model::{ApplicationName, ClusterName, Code, ErrorKind, Problem, RecoveryPointId};
+use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic, ErrorKind, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, ListingCheckpoint};
 use lifeboat_recovery_point::layout::WriterId;
 use lifeboat_recovery_point::seal::{NewPoint, SealedPoint, seal};
@@ -276,10 +276,8 @@ pub enum BackupError {
     Seal(#[from] SealError),
 }
 
-impl BackupError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for BackupError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Capture(error) => error.kind(),
             Self::Store(error) => error.kind(),
@@ -287,9 +285,7 @@ impl BackupError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Capture(error) => error.code(),
             Self::Store(error) => error.code(),
@@ -297,9 +293,7 @@ impl BackupError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         match self {
             Self::Capture(error) => error.problem(),
             Self::Store(error) => error.problem(),

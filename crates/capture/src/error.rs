@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 use lifeboat_recovery_point::writer::WriteError;
 
 use lifeboat_apiserver::api::ApiError;
@@ -40,10 +40,8 @@ pub enum CaptureError {
     Panicked,
 }
 
-impl CaptureError {
-    /// What to do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for CaptureError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Discovery(error) => error.kind(),
             Self::UnknownNamespace { .. } => ErrorKind::Invalid,
@@ -56,9 +54,7 @@ impl CaptureError {
         }
     }
 
-    /// The stable code under which a user sees the error.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Discovery(error) => error.code(),
             Self::UnknownNamespace { .. } => Code::UnknownFilter,
@@ -70,9 +66,7 @@ impl CaptureError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         let guidance = match self {
             Self::Discovery(error) => return error.problem(),
             Self::Api(error) => return error.problem(),

@@ -41,7 +41,7 @@ use tokio::task::JoinSet;
 
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_apiserver::discovery::{Discovery, FailedGroup, ServerVersion, kube_system_uid};
-use lifeboat_apiserver::retry::RetryPolicy;
+use lifeboat_system::retry::RetryPolicy;
 
 use job::Done;
 use lister::{Context, Message};

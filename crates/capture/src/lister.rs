@@ -23,7 +23,7 @@ use super::progress::CaptureEvent;
 use super::storage::StorageVersions;
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_apiserver::list::{ItemSink, ListVersion, Page, PageError, ReadError};
-use lifeboat_apiserver::retry::RetryPolicy;
+use lifeboat_system::retry::RetryPolicy;
 use tokio_util::sync::CancellationToken;
 
 /// How often one list may go on in another way (unpinned, with a new token, from the beginning)

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use lifeboat_format::Decompressor;
 use lifeboat_format::manifest::TypeOutcome;
-use lifeboat_model::{LabelSelector, TypeName};
+use lifeboat_model::{Diagnostic as _, LabelSelector, TypeName};
 use serde_json::{Value, json};
 
 use crate::*;

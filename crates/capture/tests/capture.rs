@@ -17,7 +17,7 @@ use lifeboat_capture::{
 use lifeboat_format::manifest::{Completeness, TypeOutcome};
 use lifeboat_format::{Batch, Decompressor};
 use lifeboat_local::{Cluster, ClusterOptions};
-use lifeboat_model::{Code, Filter, TypeName, TypeSelector};
+use lifeboat_model::{Code, Diagnostic as _, Filter, TypeName, TypeSelector};
 use lifeboat_recovery_point::writer::WriteError;
 use serde::Deserialize;
 use serde_json::value::RawValue;

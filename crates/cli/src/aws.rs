@@ -1,45 +1,61 @@
-//! What the commands ask of AWS themselves, beyond what the adapters of the functions do: who they are
-//! ([`session`]), code in a bucket ([`artifacts`]), stacks ([`stack`]), requests to the coordinator ([`coordinator`]).
+//! Who asks AWS: the options of the commands, and the question for the code of an MFA device.
 
-use lifeboat_aws::AwsError;
-use lifeboat_model::{Code, ErrorKind};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use clap::Args;
+use lifeboat_aws::session::Session;
+use lifeboat_model::{AccountId, Region};
 
 use crate::failure::Failure;
 
-pub mod artifacts;
-pub mod cloudformation;
-pub mod coordinator;
-pub mod session;
-pub mod stack;
-pub mod template;
+/// Who asks AWS, and where: as the AWS CLI takes it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct AwsArguments {
+    /// The profile of ~/.aws/config; defaults to AWS_PROFILE, keys of the environment, or the default profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The Region; defaults to AWS_REGION, then to that of the profile
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
+    /// The account that the credentials must belong to; defaults to any
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+}
 
-/// Codes by which services say that the credentials themselves are no good, whatever is asked.
-const BAD_CREDENTIALS: &[&str] = &[
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "AuthFailure",
-];
+impl AwsArguments {
+    /// Finds credentials and asks whose they are.
+    ///
+    /// # Errors
+    /// LB-1001 where there are none, LB-1002 where they belong to another account.
+    pub async fn open(&self) -> Result<Session, Failure> {
+        let session = open(self.profile.as_deref(), self.region.as_ref()).await?;
+        if let Some(account) = &self.account {
+            session.require(account)?;
+        }
+        Ok(session)
+    }
+}
 
-/// A call that failed, as a user reads it. `doing` reads well after "failed to".
-#[must_use]
-pub fn failure(doing: &str, error: &AwsError) -> Failure {
-    let named = error.code().is_some_and(|code| BAD_CREDENTIALS.contains(&code));
-    // Refused without an answer: the SDK found nothing to sign with.
-    let unsigned = error.kind() == ErrorKind::Denied && error.status().is_none();
-    let told = format!("failed to {doing}");
-    if named || unsigned {
-        return Failure::of(Code::NoCredentials, told, error);
+/// Finds the credentials of a profile, or those of the environment.
+///
+/// # Errors
+/// LB-1001 where there are none.
+pub async fn open(profile: Option<&str>, region: Option<&Region>) -> Result<Session, Failure> {
+    Ok(Session::open(profile, region, Arc::new(ask_mfa_code)).await?)
+}
+
+/// Asks for the code of an MFA device on the terminal, where there is one.
+fn ask_mfa_code(serial: &str) -> Option<String> {
+    let (mut terminal, input) = (std::io::stderr(), std::io::stdin());
+    if !terminal.is_terminal() || !input.is_terminal() {
+        return None;
     }
-    if error.kind() == ErrorKind::Denied {
-        return Failure::of(Code::AwsDenied, told, error).remedy(format!(
-            "allow these credentials {}, or use others with --profile, then run the same command again",
-            error.action()
-        ));
-    }
-    Failure::of(Code::AwsFailed, told, error)
+    write!(terminal, "Enter MFA code for {serial}: ").ok()?;
+    terminal.flush().ok()?;
+    let mut line = String::new();
+    input.read_line(&mut line).ok()?;
+    let code = line.trim();
+    (!code.is_empty()).then(|| code.to_owned())
 }

@@ -2,10 +2,10 @@
 //! but its document.
 
 use clap::Subcommand;
+use lifeboat_model::Exit;
 
 use crate::arguments::Arguments;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 
 pub mod application;

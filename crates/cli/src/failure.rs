@@ -3,12 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use lifeboat_model::{Code, Problem};
+use lifeboat_model::{Code, Exit, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::exit::Exit;
-use crate::guidance::guidance;
 
 mod causes;
 
@@ -23,16 +20,16 @@ impl Failure {
     /// A failure with the guidance that belongs to its code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            problem: Problem::new(code, message, guidance(code).remedy),
-            exit: Exit::of(code),
+            problem: Problem::new(code, message, code.explanation().remedy),
+            exit: code.exit(),
         }
     }
 
     /// A failure of an operation, with the error's own code and its chain of causes.
     pub fn of(code: Code, operation: impl Into<String>, error: &dyn Error) -> Self {
         Self {
-            problem: Problem::new(code, operation, guidance(code).remedy).caused_by(error),
-            exit: Exit::of(code),
+            problem: Problem::new(code, operation, code.explanation().remedy).caused_by(error),
+            exit: code.exit(),
         }
     }
 
@@ -82,7 +79,7 @@ impl fmt::Display for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let exit = Exit::of(problem.code);
+        let exit = problem.code.exit();
         Self { problem, exit }
     }
 }

@@ -7,7 +7,7 @@
 //! - [`arguments`]: the command line; [`command`]: one file per command.
 //! - [`aws`]: credentials, stacks, and requests to the coordinator.
 //! - [`output`]: documents as tables, JSON and YAML, on standard output and nowhere else.
-//! - [`failure`], [`guidance`], [`exit`]: what is wrong, what to do, and the exit code.
+//! - [`failure`]: what is wrong, what to do, and the exit code.
 //! - [`progress`]: typed events, rendered as bars or as lines on standard error.
 //!
 //! Invariants: standard output holds one document or nothing; every error has a code and says what
@@ -15,18 +15,17 @@
 
 use std::ffi::OsString;
 
+use lifeboat_model::Exit;
+
 use crate::arguments::Parsed;
 use crate::context::Context;
-use crate::exit::Exit;
 
 pub mod arguments;
 pub mod aws;
 pub mod cluster;
 pub mod command;
 pub mod context;
-pub mod exit;
 pub mod failure;
-pub mod guidance;
 pub mod output;
 pub mod progress;
 

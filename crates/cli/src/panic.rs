@@ -2,9 +2,8 @@
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
-use lifeboat_model::Code;
+use lifeboat_model::{Code, Exit};
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, OutputFormat};
 

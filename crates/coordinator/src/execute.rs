@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use lifeboat_format::manifest::PackRecord;
 use lifeboat_format::verify::VerifyError;
 use lifeboat_format::{Hasher, Sha256, VerifyingKey};
-use lifeboat_model::{ApplicationName, Code, ErrorKind, JobId, ObjectKey, Problem, RecoveryPointId};
+use lifeboat_model::{
+    ApplicationName, Code, Diagnostic as _, ErrorKind, JobId, ObjectKey, Problem, RecoveryPointId,
+};
 
 use super::tick::Ports;
 use super::{Action, ActionOutcome};

@@ -10,8 +10,8 @@ use lifeboat_format::{Sha256, VerifyingKey};
 use lifeboat_model::environment::{delegate_key, environment_key};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
-    Application, ApplicationName, Code, DelegateRegistration, EnvironmentId, EnvironmentRegistration,
-    ObjectKey, Problem, RecoveryPointId,
+    Application, ApplicationName, Code, DelegateRegistration, Diagnostic as _, EnvironmentId,
+    EnvironmentRegistration, ObjectKey, Problem, RecoveryPointId,
 };
 use serde::de::DeserializeOwned;
 

@@ -2,20 +2,26 @@
 //! The main stories as decisions, one line for each action. What happens under faults is simulated in
 //! `tests/simulation`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use lifeboat_format::{RecipientKey, VerifyingKey};
-use lifeboat_model::environment::RegisteredKey;
-use lifeboat_model::request::{BackupRequest, CancelRequest, RestoreRequest, RestoreState};
-use lifeboat_model::{Arn, Code, Epoch, RequestToken, Side, TypeName};
-
-use crate::*;
+use jiff::Timestamp;
+use lifeboat_format::manifest::Completeness;
+use lifeboat_format::{RecipientKey, Sha256, VerifyingKey};
 use lifeboat_jobs::document::{Checkpoint, Claim};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, CaptureDone, CaptureWork, Done, FORMAT, JobResult, Outcome, Progress,
-    RestoreDone, Sealed, Work,
+    AccessFinding, AccessReport, CaptureDone, CaptureWork, ClusterTarget, Done, FORMAT, JobResult, JobView,
+    Outcome, Progress, RestoreDone, Sealed, VaultPlace, Work,
 };
+use lifeboat_model::environment::RegisteredKey;
+use lifeboat_model::request::{BackupRequest, CancelRequest, Request, RestoreRequest, RestoreState};
+use lifeboat_model::{
+    Application, Arn, ClusterName, Code, DelegateRegistration, EnvironmentId, EnvironmentRegistration, Epoch,
+    JobId, Problem, RecoveryPointId, RequestToken, Side, TypeName,
+};
+
+use crate::*;
 use lifeboat_recovery_point::cursor::TypeCounts;
 
 mod tags;

@@ -8,7 +8,9 @@ use futures::try_join;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_model::request::{Answer, ApplicationStatus, Request};
-use lifeboat_model::{Application, ApplicationDocument, ApplicationName, EnvironmentId, Problem};
+use lifeboat_model::{
+    Application, ApplicationDocument, ApplicationName, Diagnostic as _, EnvironmentId, Problem,
+};
 
 use super::observe::{TickInput, invalid};
 use super::state::{Notice, State};

@@ -147,7 +147,7 @@ async fn what_is_missing_becomes_an_issue_that_somebody_hears_of() {
     let fixture = fixture();
     fixture.ask(put(&shop())).await;
     let round = fixture.coordinator.tick(later()).await.unwrap();
-    assert_eq!((round.applications, round.late), (1, 1));
+    assert_eq!((round.applications, round.overdue), (1, 1));
     let Answer::Status(status) = fixture.ask(json!({"status": {}})).await else {
         panic!("the status is answered");
     };

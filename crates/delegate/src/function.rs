@@ -10,7 +10,7 @@ use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
 use lifeboat_format::RecipientKey;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::worker::Deadline;
-use lifeboat_model::{Arn, EnvironmentId, Problem, Side};
+use lifeboat_model::{Arn, Diagnostic as _, EnvironmentId, Problem, Side};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};

@@ -12,7 +12,9 @@ use lifeboat_aws::custom_resource::{redacted, shortened};
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, Side, delegate_key, environment_key,
 };
-use lifeboat_model::{ApplicationName, Arn, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted};
+use lifeboat_model::{
+    ApplicationName, Arn, Diagnostic as _, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted,
+};
 use lifeboat_store::ports::{ObjectStore, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

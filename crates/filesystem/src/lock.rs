@@ -4,7 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
 
-use lifeboat_model::{ApplicationName, Code, ErrorKind, Problem};
+use lifeboat_model::{ApplicationName, Code, Diagnostic, ErrorKind, Problem};
 use lifeboat_store::ports::{Clock, RunLock, StoreError, StoreOperation};
 use serde::{Deserialize, Serialize};
 
@@ -51,28 +51,22 @@ fn describe(holder: Option<&Holder>) -> String {
     }
 }
 
-impl LockError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for LockError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Busy { .. } => ErrorKind::Conflict,
             Self::Store { source, .. } => source.kind(),
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Busy { .. } => Code::StoreBusy,
             Self::Store { source, .. } => source.code(),
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         match self {
             Self::Busy { holder, .. } => {
                 let guidance = match holder {

@@ -1,6 +1,6 @@
 //! Objects of one type on their way into a frame.
 
-use lifeboat_model::{Code, ErrorKind, TypeName};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, TypeName};
 
 use crate::compress::{CompressionError, Compressor, MAX_PLAINTEXT};
 use crate::digest::LineDigest;
@@ -31,10 +31,8 @@ pub enum BatchError {
     Compress(#[source] CompressionError),
 }
 
-impl BatchError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for BatchError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::NotAnObject(cause) => cause.kind(),
             Self::NotJson { .. } => ErrorKind::Invalid,
@@ -43,9 +41,7 @@ impl BatchError {
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::NotAnObject(_) | Self::NotJson { .. } => Code::InvalidList,
             Self::Full => Code::Bug,

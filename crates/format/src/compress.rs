@@ -1,6 +1,6 @@
 //! zstd frames (RFC 8878), with limits that a reader can rely on.
 
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use zstd::bulk;
 use zstd::zstd_safe;
 
@@ -47,10 +47,8 @@ pub enum CompressionError {
     Damaged,
 }
 
-impl CompressionError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for CompressionError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::Compress { .. } => ErrorKind::Bug,
@@ -58,9 +56,7 @@ impl CompressionError {
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Compress { .. } => Code::Bug,
             _ => Code::PackCorrupt,

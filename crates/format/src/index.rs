@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use lifeboat_model::{Code, ErrorKind, PackName, TypeName};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, PackName, TypeName};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
@@ -60,19 +60,15 @@ pub enum IndexError {
     Compress(#[source] CompressionError),
 }
 
-impl IndexError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for IndexError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Line { .. } => ErrorKind::Corrupt,
             Self::Compress(cause) => cause.kind(),
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Line { .. } => Code::PackCorrupt,
             Self::Compress(cause) => cause.code(),

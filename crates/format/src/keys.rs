@@ -10,7 +10,7 @@ use std::str::FromStr;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -56,10 +56,8 @@ pub enum KeyError {
     },
 }
 
-impl KeyError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for KeyError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Wrap => ErrorKind::Bug,
             Self::Signature => ErrorKind::Corrupt,
@@ -67,9 +65,7 @@ impl KeyError {
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Unreadable | Self::Fingerprint { .. } => Code::KeyUnreadable,
             Self::PrivateHalf { .. } => Code::PublicPrivateKeyMismatch,

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use memchr::memmem::Finder;
 
 use crate::scan::{Scan, Step, is_space, string_end};
@@ -56,16 +56,12 @@ pub enum MetadataError {
     Labels,
 }
 
-impl MetadataError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for MetadataError {
+    fn kind(&self) -> ErrorKind {
         ErrorKind::Invalid
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         Code::InvalidList
     }
 }

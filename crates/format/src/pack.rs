@@ -12,7 +12,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use lifeboat_model::{Code, ErrorKind, PackName, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 use zeroize::Zeroizing;
 
 use crate::compress::{CompressionError, MAX_PLAINTEXT};
@@ -184,10 +184,8 @@ pub enum PackError {
     Poisoned,
 }
 
-impl PackError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for PackError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Newer { .. } => ErrorKind::Invalid,
             Self::Full | Self::Crypto | Self::Poisoned => ErrorKind::Bug,
@@ -195,9 +193,7 @@ impl PackError {
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Newer { .. } => Code::NewerFormat,
             Self::Full | Self::Crypto | Self::Poisoned => Code::Bug,

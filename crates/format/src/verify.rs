@@ -1,6 +1,6 @@
 //! Comparing the files of a point with its signed statement. None of this needs a private key.
 
-use lifeboat_model::{ApplicationName, Code, ErrorKind, PackName, RecoveryPointId};
+use lifeboat_model::{ApplicationName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 
 use crate::digest::Sha256;
 use crate::manifest::Statement;
@@ -52,16 +52,12 @@ pub enum VerifyError {
     },
 }
 
-impl VerifyError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for VerifyError {
+    fn kind(&self) -> ErrorKind {
         ErrorKind::Corrupt
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::PointIdentityMismatch { .. } => Code::PointIdentityMismatch,
             _ => Code::DigestMismatch,

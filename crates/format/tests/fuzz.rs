@@ -13,7 +13,7 @@ use lifeboat_format::{
     Compressor, DataKey, Decompressor, FrameLocation, ListMeta, PackError, PackKind, PackReader, PackWriter,
     SplitError, Splitter, VerifyingKey, open_envelope, peek_metadata, read_index,
 };
-use lifeboat_model::{ErrorKind, PackName, RecoveryPointId};
+use lifeboat_model::{Diagnostic as _, ErrorKind, PackName, RecoveryPointId};
 
 /// Rounds for each cheap target without the variable: some seconds in a debug build.
 const DEFAULT_ITERATIONS: u64 = 20_000;

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use lifeboat_model::{ApplicationName, Code, EnvironmentId, Epoch, JobId, ObjectKey, Problem};
+use lifeboat_model::{ApplicationName, Code, Diagnostic as _, EnvironmentId, JobId, ObjectKey, Problem};
 
 use super::FORMAT;
 use super::checkpoint::Progress;
@@ -303,6 +303,7 @@ mod tests {
     use super::*;
     use crate::document::ClusterTarget;
     use crate::result::Done;
+    use lifeboat_model::Epoch;
     use lifeboat_store::memory::MemoryStore;
 
     /// A result that found so many clusters.

@@ -1,7 +1,7 @@
 //! Reading documents that others wrote: limits first, then the version, then the content, then whether it
 //! stands where it belongs.
 
-use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectKey, Problem};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -58,25 +58,19 @@ pub enum DocumentError {
     },
 }
 
-impl DocumentError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for DocumentError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Newer { .. } => ErrorKind::Invalid,
             Self::Oversized { .. } | Self::Malformed { .. } | Self::Foreign { .. } => ErrorKind::Corrupt,
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         Code::JobDocumentRefused
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         let guidance = match self {
             Self::Newer { .. } => {
                 "deploy the same version of Lifeboat in all environments of the application"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use lifeboat_model::{Epoch, JobId, ObjectKey, Problem};
+use lifeboat_model::{Diagnostic as _, Epoch, JobId, ObjectKey, Problem};
 
 use super::document::{Assignment, Cancel, Checkpoint, Claim};
 use super::keys::JobFile;

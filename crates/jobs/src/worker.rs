@@ -45,15 +45,15 @@ pub struct Worker<'a, H> {
 }
 
 /// Does one kind of work, for one epoch.
-#[async_trait]
-pub trait Handler<W: Sync> {
+#[async_trait(?Send)]
+pub trait Handler<W> {
     /// Works until the end of the job, of the epoch's time, or of its ownership. What goes wrong is a result.
     async fn handle(&self, epoch: &Epoch<'_>, work: &W) -> EpochEnd;
 }
 
 /// A handler for each kind of work.
 pub trait Handlers:
-    Handler<CaptureWork> + Handler<SealWork> + Handler<RestoreWork> + Handler<CheckWork> + Sync
+    Handler<CaptureWork> + Handler<SealWork> + Handler<RestoreWork> + Handler<CheckWork>
 {
     /// A job is about to end with this outcome.
     fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
@@ -154,7 +154,7 @@ impl Epoch<'_> {
     pub async fn while_owned<W: Future, S: Future>(
         &self,
         mut work: Pin<&mut W>,
-        sleep: impl Fn(Duration) -> S + Send,
+        sleep: impl Fn(Duration) -> S,
     ) -> Result<W::Output, Stop> {
         loop {
             let left = self.deadline.remaining(self.clock.now());

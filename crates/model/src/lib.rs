@@ -30,7 +30,7 @@ pub use identifier::aws::{AccountId, Arn, ArnKind, EnvironmentId, Partition, Reg
 pub use identifier::job::{Epoch, JobId, RequestToken};
 pub use identifier::{ApplicationName, ClusterName, InvalidIdentifier, ObjectKey, PackName, RecoveryPointId};
 pub use issue::{Alternative, Issue, IssueId, Severity};
-pub use problem::{Code, Problem};
+pub use problem::{Code, Diagnostic, Exit, Explanation, Problem};
 pub use resource::{ObjectRef, ResourceType, TypeName};
 pub use schedule::{Cron, Schedule};
 pub use secret::Redacted;

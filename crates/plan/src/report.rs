@@ -3,7 +3,7 @@
 //! [`Report::begin`] assumes that no object was restored; each object must be proven by
 //! [`ReportBuilder::prove`] with what was read back from the target. An object that is not proven counts as not restored.
 
-use lifeboat_model::{ObjectRef, Problem};
+use lifeboat_model::ObjectRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_format::{Sha256, Statement, VerifyingKey};
-use lifeboat_model::{ApplicationName, ClusterName, Problem, RecoveryPointId};
+use lifeboat_model::{ApplicationName, ClusterName, Diagnostic as _, Problem, RecoveryPointId};
 use serde::Serialize;
 
 use crate::layout::{self, manifest_key, point_prefix, points_prefix};

@@ -7,7 +7,7 @@ use lifeboat_format::manifest::{
     open_envelope, pae, payload,
 };
 use lifeboat_format::verify::{VerifyError, check_place};
-use lifeboat_model::{ApplicationName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
+use lifeboat_model::{ApplicationName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 
 use crate::cursor::CapturedCluster;
 use crate::layout::{manifest_key, point_prefix};
@@ -76,10 +76,8 @@ pub enum ReadBackError {
     Differs,
 }
 
-impl SealError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for SealError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Structure { .. } => ErrorKind::Bug,
             Self::FileMissing { .. } | Self::ReadBack { .. } => ErrorKind::Corrupt,
@@ -88,9 +86,7 @@ impl SealError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Structure { .. } => Code::Bug,
             Self::FileMissing { .. } => Code::PackMissing,
@@ -104,25 +100,18 @@ impl SealError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let guidance = match self {
+    fn guidance(&self) -> String {
+        match self {
             Self::Structure { .. } => "report this as a bug; no recovery point was created".to_owned(),
             Self::FileMissing { .. } => {
                 "check what deletes files from the store, then run the backup again".to_owned()
             }
             Self::Sign { source, .. } => source.guidance(),
-            Self::Store { source, .. } => source.guidance().to_owned(),
+            Self::Store { source, .. } => source.guidance(),
             Self::ReadBack { .. } => {
                 "do not rely on this recovery point: check the disk or bucket behind the store, then run the backup again"
                     .to_owned()
             }
-        };
-        let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
         }
     }
 }

@@ -15,7 +15,7 @@ use lifeboat_format::{
     Batch, CompressionError, Compressor, DataKey, IndexBuilder, IndexError, KeyError, PackError, PackKind,
     PackWriter, RecipientKey,
 };
-use lifeboat_model::{ApplicationName, ClusterName, Code, ErrorKind, PackName, Problem, RecoveryPointId};
+use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 use zeroize::Zeroizing;
 
 use crate::layout::{WriterId, file_key, pack_names};
@@ -66,10 +66,8 @@ pub enum WriteError {
     Broken,
 }
 
-impl WriteError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for WriteError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Wrap(source) => source.kind(),
             Self::Store { source, .. } => source.kind(),
@@ -80,9 +78,7 @@ impl WriteError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Wrap(source) => source.code(),
             Self::Store { source, .. } => source.code(),
@@ -93,19 +89,13 @@ impl WriteError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let guidance = match self {
-            Self::Store { source, .. } => source.guidance(),
+    fn guidance(&self) -> String {
+        match self {
+            Self::Store { source, .. } => return source.guidance(),
             Self::Wrap(_) => "check the public key of the recovery key",
             _ => "run the backup again; if it fails again, report a bug",
-        };
-        let problem = Problem::new(self.code(), format!("failed to {self}"), guidance);
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
         }
+        .to_owned()
     }
 }
 

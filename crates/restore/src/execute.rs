@@ -11,11 +11,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 use lifeboat_plan::{Action, ExistingPolicy, Plan, Step, TargetFacts, Wave};
 
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::retry::wait;
+use lifeboat_system::sleep;
 
 mod attempt;
 mod steps;
@@ -96,10 +96,8 @@ pub enum RestoreError {
     LeaseLost,
 }
 
-impl RestoreError {
-    /// The prescriptive kind.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for RestoreError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Api(error) => error.kind(),
             Self::Source(error) => error.kind(),
@@ -107,9 +105,11 @@ impl RestoreError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn code(&self) -> Code {
+        self.problem().code
+    }
+
+    fn problem(&self) -> Problem {
         let again = "run the same command again; it continues where this run stopped";
         match self {
             Self::Api(error) => {
@@ -246,7 +246,7 @@ impl<'a> Run<'a> {
                 // Requests that were refused for what they say are refused again.
                 let may_heal = failed.iter().any(|&at| self.slots[at].may_heal());
                 match idle.next().filter(|_| may_heal) {
-                    Some(pause) => wait(*pause).await,
+                    Some(pause) => sleep(*pause).await,
                     None => break,
                 }
             }

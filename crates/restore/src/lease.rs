@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use lifeboat_store::ports::Clock;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::holder::Holder;
 use super::wire::{self, JSON, MERGE_PATCH, text};
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::retry::wait;
+use lifeboat_system::sleep;
 
 mod record;
 
@@ -71,10 +71,8 @@ pub enum LeaseError {
     },
 }
 
-impl LeaseError {
-    /// The prescriptive kind.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for LeaseError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Busy { .. } | Self::Lost { .. } => ErrorKind::Conflict,
             Self::Malformed { .. } => ErrorKind::Invalid,
@@ -82,25 +80,22 @@ impl LeaseError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn code(&self) -> Code {
         match self {
-            Self::Busy { .. } | Self::Lost { .. } => Problem::new(
-                Code::TargetBusy,
-                format!("failed to {self}"),
-                format!(
-                    "wait until the other restore ends, or stop it; if it no longer runs, run `kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`"
-                ),
+            Self::Busy { .. } | Self::Lost { .. } | Self::Malformed { .. } => Code::TargetBusy,
+            Self::Api(error) => error.code(),
+        }
+    }
+
+    fn guidance(&self) -> String {
+        match self {
+            Self::Busy { .. } | Self::Lost { .. } => format!(
+                "wait until the other restore ends, or stop it; if it no longer runs, run `kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`"
             ),
-            Self::Api(error) => error.problem(),
-            Self::Malformed { .. } => Problem::new(
-                Code::TargetBusy,
-                format!("failed to {self}"),
-                format!(
-                    "inspect it with `kubectl -n {LEASE_NAMESPACE} get lease {LEASE_NAME} -o yaml` and delete it if no restore is running"
-                ),
+            Self::Malformed { .. } => format!(
+                "inspect it with `kubectl -n {LEASE_NAMESPACE} get lease {LEASE_NAME} -o yaml` and delete it if no restore is running"
             ),
+            Self::Api(error) => error.guidance(),
         }
     }
 }
@@ -195,7 +190,7 @@ impl Lease {
     /// not be told from one made by it. Usually the second has passed while the plan was made.
     pub async fn wait_for_clock_tick(&self) {
         if !self.record.resumed {
-            wait((self.taken + Duration::from_secs(1)).saturating_duration_since(Instant::now())).await;
+            sleep((self.taken + Duration::from_secs(1)).saturating_duration_since(Instant::now())).await;
         }
     }
 
@@ -254,7 +249,7 @@ impl Held {
 /// Renews until the Lease is lost or the task is ended.
 async fn keep(held: Arc<Held>) {
     while !held.lost.load(Ordering::SeqCst) {
-        wait(RENEW_EVERY).await;
+        sleep(RENEW_EVERY).await;
         if let Err(error) = held.write().await {
             tracing::warn!(%error, "the Lease of the target was not renewed");
         }
@@ -353,7 +348,7 @@ async fn stays_silent(api: &Api, found: &Value) -> Result<bool, LeaseError> {
     let until = Instant::now() + Duration::from_secs(promised.unwrap_or(DURATION_SECONDS.into()).min(120));
     let version = text(found, "/metadata/resourceVersion");
     while Instant::now() < until {
-        wait(LOOK_EVERY).await;
+        sleep(LOOK_EVERY).await;
         match wire::read(api, PATH).await? {
             Some(again) if text(&again, "/metadata/resourceVersion") != version => return Ok(false),
             Some(_) => {}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use lifeboat_model::{ErrorKind, ObjectRef};
+use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
 
 use lifeboat_apiserver::api::ApiError;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use http::Method;
-use lifeboat_model::{Code, ErrorKind, Problem, ResourceType};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind, Problem, ResourceType};
 use lifeboat_plan::{Action, Operation, Ownership, Plan, PlannedObject, Step, TargetFacts, body};
 use serde_json::json;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::metadata::peek_metadata;
-use lifeboat_model::{Code, ErrorKind, ObjectRef, Problem, ResourceType};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
 use serde_json::Value;
@@ -62,10 +62,8 @@ pub enum ProveError {
     Source(#[from] SourceError),
 }
 
-impl ProveError {
-    /// The prescriptive kind.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for ProveError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::List { cause, .. } => cause.kind(),
             Self::Api(error) => error.kind(),
@@ -73,9 +71,11 @@ impl ProveError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn code(&self) -> Code {
+        self.problem().code
+    }
+
+    fn problem(&self) -> Problem {
         match self {
             Self::List { cause, .. } => cause.problem(),
             Self::Api(error) => error.problem(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{Diagnostic as _, ErrorKind};
 use lifeboat_recovery_point::{Index, ReadablePoint};
 use tokio::sync::OnceCell;
 

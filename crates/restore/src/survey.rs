@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::metadata::peek_metadata;
-use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
 use lifeboat_plan::{Existing, ServedType, TargetFacts, VersionServed, WantedType};
 use serde_json::Value;
 
@@ -42,19 +42,19 @@ pub enum SurveyError {
     Api(#[from] ApiError),
 }
 
-impl SurveyError {
-    /// The prescriptive kind.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for SurveyError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::List { cause, .. } => cause.kind(),
             Self::Api(error) => error.kind(),
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn code(&self) -> Code {
+        self.problem().code
+    }
+
+    fn problem(&self) -> Problem {
         match self {
             Self::List { cause, .. } => cause.problem(),
             Self::Api(error) => error.problem(),

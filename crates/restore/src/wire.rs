@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{Diagnostic as _, ErrorKind};
 use serde_json::{Value, json};
 
 use lifeboat_apiserver::api::{Answer, Api, ApiError};
@@ -91,7 +91,10 @@ pub(crate) async fn send_again(
     loop {
         match send(api, method.clone(), path, content_type, value).await {
             Ok(answer) => return Ok(answer),
-            Err(error) => backoff.pause_after(error).await?,
+            Err(error) => {
+                let retry_after = error.retry_after();
+                backoff.pause_after(error, retry_after).await?;
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
-use lifeboat_model::{Code, ErrorKind, ObjectKey};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey};
 
 use crate::ports::{ETag, ObjectStore, StoreError};
 

@@ -1,6 +1,10 @@
-//! The system's clock and random numbers: the one place where they are read.
+//! The system's clock, random numbers and timer: the one place where they are read, and where anything waits.
+
+use std::time::Duration;
 
 use lifeboat_store::ports::{Clock, Randomness};
+
+pub mod retry;
 
 /// The clock of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +28,12 @@ impl Randomness for SystemRandomness {
     fn random(&self, bytes: &mut [u8]) {
         aws_lc_rs::rand::fill(bytes).expect("the operating system gives randomness after it has started");
     }
+}
+
+/// Pauses for `duration`. Everything that waits, waits here.
+pub async fn sleep(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of waiting")]
+    tokio::time::sleep(duration).await;
 }
 
 #[cfg(test)]

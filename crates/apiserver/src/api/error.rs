@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use lifeboat_store::ports::TokenError;
 use serde::Deserialize;
 
@@ -206,6 +206,55 @@ impl Refusal {
     }
 }
 
+impl Diagnostic for ApiError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unreachable { .. } | Self::Interrupted { .. } => ErrorKind::Retry,
+            Self::UntrustedCertificate { .. } | Self::Credentials { .. } => ErrorKind::Denied,
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
+            Self::Request { .. } => ErrorKind::Bug,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Unreachable { .. } | Self::Interrupted { .. } => Code::ClusterUnreachable,
+            Self::UntrustedCertificate { .. } => Code::UntrustedCertificate,
+            Self::Credentials { .. } => Code::Unauthenticated,
+            Self::Refused(refusal) => match refusal.status {
+                401 => Code::Unauthenticated,
+                403 => Code::Forbidden,
+                408 | 429 | 500.. => Code::ClusterUnreachable,
+                _ => Code::NotKubernetes,
+            },
+            Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => Code::NotKubernetes,
+            Self::Request { .. } => Code::Bug,
+        }
+    }
+
+    fn guidance(&self) -> String {
+        match self.code() {
+            Code::ClusterUnreachable => {
+                "check the address and the network with `kubectl cluster-info`, then run the same command again"
+                    .into()
+            }
+            Code::UntrustedCertificate => {
+                "check `certificate-authority-data` of the cluster in the kubeconfig; it must be the CA that signed the API server's certificate"
+                    .into()
+            }
+            Code::Unauthenticated => {
+                "renew the credentials of the context, and check them with `kubectl auth whoami`".into()
+            }
+            Code::Forbidden => {
+                "grant the missing permission, and check with `kubectl auth can-i --list`".into()
+            }
+            Code::Bug => "report this as a bug with the output of the same command run with `--log-level debug`".into(),
+            _ => "check that the `server` of the context is the address of a Kubernetes API server, not of a proxy or load balancer".into(),
+        }
+    }
+}
+
 impl ApiError {
     pub(super) fn interrupted(path: &str, cause: impl Into<BoxError>) -> Self {
         Self::Interrupted {
@@ -254,69 +303,6 @@ impl ApiError {
             Self::Unreachable { server, cause }
         } else {
             Self::interrupted(path, cause)
-        }
-    }
-
-    /// What to do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Unreachable { .. } | Self::Interrupted { .. } => ErrorKind::Retry,
-            Self::UntrustedCertificate { .. } | Self::Credentials { .. } => ErrorKind::Denied,
-            Self::Refused(refusal) => refusal.kind(),
-            Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => ErrorKind::Invalid,
-            Self::Request { .. } => ErrorKind::Bug,
-        }
-    }
-
-    /// The stable code under which a user sees the error.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Unreachable { .. } | Self::Interrupted { .. } => Code::ClusterUnreachable,
-            Self::UntrustedCertificate { .. } => Code::UntrustedCertificate,
-            Self::Credentials { .. } => Code::Unauthenticated,
-            Self::Refused(refusal) => match refusal.status {
-                401 => Code::Unauthenticated,
-                403 => Code::Forbidden,
-                408 | 429 | 500.. => Code::ClusterUnreachable,
-                _ => Code::NotKubernetes,
-            },
-            Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => Code::NotKubernetes,
-            Self::Request { .. } => Code::Bug,
-        }
-    }
-
-    /// What a user can do about the error.
-    #[must_use]
-    pub fn guidance(&self) -> String {
-        match self.code() {
-            Code::ClusterUnreachable => {
-                "check the address and the network with `kubectl cluster-info`, then run the same command again"
-                    .into()
-            }
-            Code::UntrustedCertificate => {
-                "check `certificate-authority-data` of the cluster in the kubeconfig; it must be the CA that signed the API server's certificate"
-                    .into()
-            }
-            Code::Unauthenticated => {
-                "renew the credentials of the context, and check them with `kubectl auth whoami`".into()
-            }
-            Code::Forbidden => {
-                "grant the missing permission, and check with `kubectl auth can-i --list`".into()
-            }
-            Code::Bug => "report this as a bug with the output of the same command run with `--log-level debug`".into(),
-            _ => "check that the `server` of the context is the address of a Kubernetes API server, not of a proxy or load balancer".into(),
-        }
-    }
-
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
-        match self.source() {
-            Some(source) => problem.caused_by(source),
-            None => problem,
         }
     }
 

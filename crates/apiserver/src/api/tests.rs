@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use std::time::Duration;
 
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::api::*;
@@ -148,7 +148,7 @@ async fn nobody_at_the_address_is_unreachable() {
     let api = server.api().with_retry(quick());
     drop(server);
     // The port is free again a moment after the server's task is gone.
-    crate::retry::wait(Duration::from_millis(50)).await;
+    lifeboat_system::sleep(Duration::from_millis(50)).await;
     let error = api.get("/version", "application/json").await.unwrap_err();
     assert!(matches!(error, ApiError::Unreachable { .. }), "{error:?}");
     assert_eq!(error.code(), Code::ClusterUnreachable);

@@ -11,14 +11,14 @@ use http::{HeaderValue, Request, Response, Uri, header};
 use kube::Config;
 use kube::client::Body;
 use lifeboat_format::pem;
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 use lifeboat_store::ports::TokenSource;
 use tower::{BoxError, Service};
 
 use super::{ConnectError, ConnectOptions, KubeconfigSource};
 use crate::api::{Api, ApiError};
 use crate::discovery::ServerVersion;
-use crate::retry::{Jitter, RetryPolicy};
+use lifeboat_system::retry::{Jitter, RetryPolicy};
 
 /// Where an API server is, and how it knows who asks.
 #[derive(Clone)]
@@ -77,28 +77,22 @@ pub enum AddressError {
     Api(#[from] ApiError),
 }
 
-impl AddressError {
-    /// What to do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for AddressError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Unusable { .. } => ErrorKind::Invalid,
             Self::Api(error) => error.kind(),
         }
     }
 
-    /// The stable code under which a user sees the error.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Unusable { .. } => Code::ClusterUnreachable,
             Self::Api(error) => error.code(),
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         match self {
             Self::Unusable { .. } => {
                 let guidance = "check the endpoint in the description of the cluster";

@@ -9,7 +9,11 @@ where
     F: Fn(&Recorded, usize) -> Reply + Send + Sync + 'static,
 {
     let server = FakeServer::start(handler).await.unwrap();
-    server.api().with_retry(crate::RetryPolicy::ONCE).discover().await
+    server
+        .api()
+        .with_retry(lifeboat_system::retry::RetryPolicy::ONCE)
+        .discover()
+        .await
 }
 
 fn names(discovery: &Discovery) -> Vec<String> {

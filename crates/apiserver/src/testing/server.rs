@@ -194,7 +194,7 @@ async fn serve(connection: TcpStream, handler: &Handler, log: &Mutex<Vec<Recorde
         };
         let reply = handler(&request, earlier);
         if !reply.delay.is_zero() {
-            crate::retry::wait(reply.delay).await;
+            lifeboat_system::sleep(reply.delay).await;
         }
         let mut head = format!(
             "HTTP/1.1 {} Scripted\r\ncontent-length: {}\r\n",

@@ -11,7 +11,7 @@ use kube::client::Body;
 use tower::BoxError;
 
 use crate::api::Api;
-use crate::retry::RetryPolicy;
+use lifeboat_system::retry::RetryPolicy;
 
 /// Whether the fatal request reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! How a question to EKS can fail.
 
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 
 use crate::AwsError;
 
@@ -36,6 +36,31 @@ pub enum EksError {
     },
 }
 
+impl Diagnostic for EksError {
+    fn kind(&self) -> ErrorKind {
+        self.answer().kind()
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::NotFound { .. } => Code::ClusterNotFound,
+            Self::Denied { .. } => Code::DescribeClusterDenied,
+            Self::Failed { .. } => Code::ClusterUnreachable,
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        let guidance = match self {
+            Self::NotFound { .. } => {
+                "check the name with `aws eks list-clusters` in that account and Region".to_owned()
+            }
+            Self::Denied { source, .. } => format!("allow the role {}", source.action()),
+            Self::Failed { .. } => "run the command again in a few minutes".to_owned(),
+        };
+        Problem::new(self.code(), format!("failed to {self}"), guidance).caused_by(self.answer())
+    }
+}
+
 impl EksError {
     pub(super) fn of(cluster: String, source: AwsError) -> Self {
         match source.kind() {
@@ -53,34 +78,5 @@ impl EksError {
                 source
             }
         }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        self.answer().kind()
-    }
-
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::NotFound { .. } => Code::ClusterNotFound,
-            Self::Denied { .. } => Code::DescribeClusterDenied,
-            Self::Failed { .. } => Code::ClusterUnreachable,
-        }
-    }
-
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let guidance = match self {
-            Self::NotFound { .. } => {
-                "check the name with `aws eks list-clusters` in that account and Region".to_owned()
-            }
-            Self::Denied { source, .. } => format!("allow the role {}", source.action()),
-            Self::Failed { .. } => "run the command again in a few minutes".to_owned(),
-        };
-        Problem::new(self.code(), format!("failed to {self}"), guidance).caused_by(self.answer())
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
-use lifeboat_model::ObjectKey;
+use lifeboat_model::{Diagnostic as _, ObjectKey};
 use lifeboat_store::ports::{ETag, StoreError, StoreOperation, Upload};
 use tokio::task::JoinSet;
 

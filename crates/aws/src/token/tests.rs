@@ -1,4 +1,5 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use lifeboat_model::Diagnostic as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use aws_config::SdkConfig;

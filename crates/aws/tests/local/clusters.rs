@@ -8,7 +8,7 @@ use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::eks::{AccessScope, AuthenticationMode, ClusterKind, ClusterStatus};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksError, EksTokenSource};
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 use lifeboat_system::SystemClock;
 
 use crate::fixture::{ACCOUNT, context, context_of, run};

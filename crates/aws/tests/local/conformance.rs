@@ -1,7 +1,7 @@
 //! The store is what every store is, and a store of S3 besides.
 
 use bytes::Bytes;
-use lifeboat_model::{Code, ErrorKind, ObjectKey};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey};
 use lifeboat_store::conformance;
 use lifeboat_store::ports::{ETag, ObjectStore, StoreError};
 

@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use lifeboat_aws::{KmsSigner, KmsUnwrapper};
 use lifeboat_format::keys::{DataKey, Fingerprint};
-use lifeboat_model::{Arn, Code, ErrorKind};
+use lifeboat_model::{Arn, Code, Diagnostic as _, ErrorKind};
 use lifeboat_store::ports::{KeyUnwrapper as _, Signer as _};
 
 use crate::fixture::{context, run};

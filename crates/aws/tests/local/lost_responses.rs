@@ -1,7 +1,7 @@
 //! Answers that are lost on their way: the write took effect, the SDK repeats it, S3 refuses it.
 
 use bytes::Bytes;
-use lifeboat_model::{ErrorKind, ObjectKey};
+use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectKey};
 use lifeboat_store::ports::{ETag, ObjectStore};
 
 use crate::fault_proxy::FaultProxy;

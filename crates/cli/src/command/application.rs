@@ -6,18 +6,19 @@ use clap::{Args, Subcommand};
 use lifeboat_model::request::{
     Answer, ApplicationRequest, BackupRequest, CancelRequest, PointsRequest, Request, RestoreRequest,
 };
-use lifeboat_model::{Application, ApplicationDocument, ApplicationName, ClusterName, Code, RequestToken};
+use lifeboat_model::{
+    Application, ApplicationDocument, ApplicationName, ClusterName, Code, Exit, RequestToken,
+};
 use lifeboat_plan::RestoreOptions;
 use lifeboat_store::ports::{Clock, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Map, Value};
 
 use super::restore_options::{WishArguments, unparsable};
-use crate::aws::coordinator::{CoordinatorClient, combine};
-use crate::aws::session::AwsArguments;
+use crate::aws::AwsArguments;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
+use lifeboat_aws::coordinator::{CoordinatorClient, combine};
 
 pub mod answer;
 mod follow;
@@ -324,7 +325,7 @@ pub(super) fn read_document(file: &Path) -> Result<(ApplicationDocument, Applica
     };
     match document.parse() {
         Ok(application) => Ok((document, application)),
-        Err(problems) => Err(combine(problems)),
+        Err(problems) => Err(combine(problems).into()),
     }
 }
 

@@ -2,14 +2,13 @@
 
 use clap::Args;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
-use lifeboat_model::{ClusterName, Code, TypeName, TypeSelector};
+use lifeboat_model::{ClusterName, Code, Exit, TypeName, TypeSelector};
 use lifeboat_recovery_point::{Index, ObjectLocation};
 use serde_json::Value;
 
 use super::open;
 use crate::arguments::{PointArguments, RecoveryKeyArguments};
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{OutputFormat, write_out, yaml};
 

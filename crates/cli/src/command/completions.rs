@@ -2,9 +2,9 @@
 
 use clap::Args;
 use clap_complete::Shell;
+use lifeboat_model::Exit;
 
 use crate::arguments::definition;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::write_out;
 

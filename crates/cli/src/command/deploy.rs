@@ -6,23 +6,22 @@
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
-use lifeboat_model::{ApplicationName, Code, EnvironmentId};
+use lifeboat_model::{ApplicationName, Code, EnvironmentId, Exit};
 use lifeboat_store::ports::{Clock, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::artifacts;
-use crate::aws::cloudformation::CloudFormation;
-use crate::aws::session::Session;
-use crate::aws::stack::{self, Deployed, Outcome, StackSpec, Stacks};
-use crate::aws::template::Template;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Document;
+use crate::output::{Document, human};
+use lifeboat_aws::session::Session;
+use lifeboat_deploy::artifacts::{self, Upload};
+use lifeboat_deploy::template::Template;
+use lifeboat_deploy::{CloudFormation, Deployed, Outcome, Stack, StackSpec, Stacks};
 
 pub mod application;
+pub mod package;
 pub mod primary;
 pub mod recovery;
 
@@ -163,26 +162,26 @@ impl<'a> Deployer<'a> {
     fn new(session: &'a Session, context: &'a Context) -> Self {
         Self {
             session,
-            stacks: CloudFormation::new(session),
+            stacks: CloudFormation::new(session.context(), session.environment()),
             context,
         }
     }
 
     /// Uploads zips; gives their bucket and keys.
     async fn upload(&self, zips: &[&artifacts::Zip]) -> Result<(String, Vec<String>), Failure> {
-        let tell = |line: &str| self.context.progress.note(line);
-        artifacts::upload(self.session, zips, &tell).await
+        let tell = |upload: &Upload<'_>| self.context.progress.note(line(upload));
+        Ok(artifacts::upload(self.session.context(), self.session.environment(), zips, &tell).await?)
     }
 
     /// The stack as it is; none where there is none, or it has not been made.
-    async fn existing(&self, stack: &str) -> Result<Option<stack::Stack>, Failure> {
+    async fn existing(&self, stack: &str) -> Result<Option<Stack>, Failure> {
         let found = self.stacks.describe(stack).await?;
         Ok(found.filter(|stack| stack.status != "REVIEW_IN_PROGRESS"))
     }
 
     /// Whether a new stack has to make a bucket: not where one is left of an earlier stack.
     async fn makes(&self, bucket: &str) -> Result<bool, Failure> {
-        let is_left = artifacts::exists(self.session, bucket).await?;
+        let is_left = artifacts::exists(self.session.context(), self.session.environment(), bucket).await?;
         if is_left {
             self.context
                 .progress
@@ -205,13 +204,28 @@ impl<'a> Deployer<'a> {
             change_set: change_set(),
         };
         let tell = |line: &str| self.context.progress.note(line);
-        let Deployed { outcome, outputs } = stack::deploy(&self.stacks, &wanted, &tell).await?;
+        let Deployed { outcome, outputs } = lifeboat_deploy::deploy(&self.stacks, &wanted, &tell).await?;
         deployed.push(DeployedStack {
             environment: self.session.environment().clone(),
             stack: stack.to_owned(),
             outcome,
         });
         Ok(outputs)
+    }
+}
+
+fn line(upload: &Upload<'_>) -> String {
+    match upload {
+        Upload::BucketCreated { bucket } => format!("{bucket}: created"),
+        Upload::Zip {
+            bucket,
+            key,
+            bytes,
+            is_new,
+        } => {
+            let done = if *is_new { "uploaded" } else { "already uploaded" };
+            format!("{bucket}: {key} ({}) {done}", human::bytes(*bytes))
+        }
     }
 }
 

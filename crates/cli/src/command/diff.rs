@@ -3,7 +3,7 @@
 use clap::Args;
 use lifeboat_capture::{CaptureOptions, capture};
 use lifeboat_filesystem::PemUnwrapper;
-use lifeboat_model::{ClusterName, ObjectRef, TypeSelector};
+use lifeboat_model::{ClusterName, Exit, ObjectRef, TypeSelector};
 use lifeboat_plan::{Difference, FieldDifference};
 use lifeboat_recovery_point::ReadablePoint;
 use lifeboat_system::SystemRandomness;
@@ -15,7 +15,6 @@ use super::open;
 use crate::arguments::{ClusterArguments, PointArguments, RecoveryKeyArguments};
 use crate::cluster;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Document, human};
 use crate::progress::adapters::{CaptureLines, PointProgress};

@@ -1,14 +1,12 @@
 //! `lifeboat explain`: what a code means.
 
 use clap::Args;
-use lifeboat_model::Code;
+use lifeboat_model::{Code, Exit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::guidance::guidance;
 use crate::output::Document;
 use crate::output::table::Table;
 
@@ -83,13 +81,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let codes = codes
         .into_iter()
         .map(|code| {
-            let known = guidance(code);
+            let known = code.explanation();
             Explanation {
                 code,
                 title: known.title.to_owned(),
                 meaning: known.meaning.to_owned(),
                 remedy: known.remedy.to_owned(),
-                exit_code: Exit::of(code).number(),
+                exit_code: code.exit().number(),
             }
         })
         .collect();

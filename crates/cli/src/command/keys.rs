@@ -1,5 +1,6 @@
 //! `lifeboat keys`: the keys of recovery points.
 
+use lifeboat_model::Exit;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -8,7 +9,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Document;
 use crate::output::table::Table;

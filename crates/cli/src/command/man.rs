@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lifeboat_model::Code;
+use lifeboat_model::{Code, Exit};
 
 use crate::arguments::definition;
-use crate::exit::Exit;
 use crate::failure::Failure;
 
 const AFTER: &str = "Example:

@@ -1,7 +1,7 @@
 //! `lifeboat plan`: what a restore would do, without writing.
 
 use clap::Args;
-use lifeboat_model::{ClusterName, Problem};
+use lifeboat_model::{ClusterName, Exit, Problem};
 use lifeboat_plan::{LintFinding, Plan, Severity};
 use lifeboat_restore::execute::{CachedFrames, PointFrames};
 use lifeboat_restore::preflight::preflight;
@@ -15,7 +15,6 @@ use super::restore_options::WishArguments;
 use crate::arguments::{ClusterArguments, PointArguments, RecoveryKeyArguments};
 use crate::cluster;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
 use crate::output::Document;

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::FilterArguments;
 use crate::failure::Failure;
-use crate::guidance::guidance;
 
 /// Options of a restore.
 #[derive(Debug, Clone, Args)]
@@ -175,7 +174,7 @@ pub(super) fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure 
     let mut problem = Problem::new(
         Code::InvalidDocument,
         named,
-        guidance(Code::InvalidDocument).remedy,
+        Code::InvalidDocument.explanation().remedy,
     );
     problem.causes.push(shown);
     problem.into()

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use lifeboat_format::Statement;
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{ApplicationDocument, Code};
+use lifeboat_model::{ApplicationDocument, Code, Exit};
 use lifeboat_plan::RestoreOptions;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -19,7 +19,6 @@ use super::restore::RestoreDocument;
 use super::restore_options::PatchDocument;
 use super::show::ShowDocument;
 use super::verify::VerifyDocument;
-use crate::exit::Exit;
 use crate::failure::{Failure, ProblemDocument};
 use crate::output::write_out;
 

@@ -1,5 +1,6 @@
 //! `lifeboat show`: what a recovery point holds. Needs no private key.
 
+use lifeboat_model::Exit;
 use std::collections::BTreeSet;
 
 use clap::Args;
@@ -14,7 +15,6 @@ use super::missing::MissingPart;
 use super::open;
 use crate::arguments::PointArguments;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::table::Table;
 use crate::output::{Document, human};

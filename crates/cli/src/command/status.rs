@@ -1,17 +1,16 @@
 //! `lifeboat status`: how the applications stand.
 
 use clap::Args;
-use lifeboat_model::ApplicationName;
 use lifeboat_model::request::{Answer, Request, StatusRequest};
+use lifeboat_model::{ApplicationName, Exit};
 use lifeboat_store::ports::Clock;
 use lifeboat_system::SystemClock;
 
 use super::application::answer::{AnswerDocument, needs_attention};
-use crate::aws::coordinator::CoordinatorClient;
-use crate::aws::session::AwsArguments;
+use crate::aws::AwsArguments;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
+use lifeboat_aws::coordinator::CoordinatorClient;
 
 const AFTER: &str = "Example:
   lifeboat status --profile recovery --region eu-central-1
@@ -46,9 +45,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let answer = context.block_on(async {
         // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
         Box::pin(async {
-            CoordinatorClient::new(arguments.aws.open().await?)
-                .ask(&request)
-                .await
+            let coordinator = CoordinatorClient::new(arguments.aws.open().await?);
+            Ok::<_, Failure>(coordinator.ask(&request).await?)
         })
         .await
     })?;

@@ -3,6 +3,7 @@
 use clap::Args;
 use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_format::manifest::Completeness;
+use lifeboat_model::Exit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,6 @@ use super::open;
 use super::show::completeness;
 use crate::arguments::{PointArguments, RecoveryKeyArguments};
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::measure::{Measured, Stopwatch};
 use crate::output::{Document, human};

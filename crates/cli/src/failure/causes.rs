@@ -6,6 +6,7 @@ use lifeboat_aws::KmsError;
 use lifeboat_capture::CaptureError;
 use lifeboat_capture::backup::BackupError;
 use lifeboat_filesystem::{LockError, PemError};
+use lifeboat_model::Diagnostic as _;
 use lifeboat_recovery_point::{PointError, SealError, WriteError};
 use lifeboat_restore::execute::LeaseError;
 use lifeboat_restore::execute::RestoreError;

@@ -9,7 +9,7 @@ use lifeboat_jobs::read::parse;
 use lifeboat_model::request::{
     Answer, ApplicationRequest, ApplicationStatus, Request, StatusAnswer, StatusRequest,
 };
-use lifeboat_model::{ApplicationDocument, ApplicationName, Code, ErrorKind, Problem};
+use lifeboat_model::{ApplicationDocument, ApplicationName, Code, Diagnostic as _, ErrorKind, Problem};
 use lifeboat_store::listing;
 use lifeboat_store::ports::StoreError;
 

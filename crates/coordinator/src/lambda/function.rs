@@ -13,7 +13,7 @@ use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
 use lifeboat_aws::{AwsContext, S3Location, S3Store, SnsTopic};
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{AccountId, Arn, Code, EnvironmentId, Problem, Region};
+use lifeboat_model::{AccountId, Arn, Code, Diagnostic as _, EnvironmentId, Problem, Region};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde::Deserialize as _;

@@ -1,5 +1,6 @@
 //! Clusters that are found by their tags.
 
+use crate::clusters::target_of;
 use crate::tests::*;
 
 /// An application whose clusters are found by their tags.

@@ -16,7 +16,7 @@ use lifeboat_jobs::{
     CaptureCheckpoint, CaptureDone, CaptureWork, Claim, Done, Outcome, Progress, ResultValidity, SealWork,
     Sealed, claim,
 };
-use lifeboat_model::{ClusterName, Filter, JobId, PackName, RecoveryPointId, TypeName};
+use lifeboat_model::{ClusterName, Filter, PackName, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{
     CapturedCluster, ClusterCheckpoint, ListingCheckpoint, TypeCheckpoint, TypeCounts, Types,
 };
@@ -36,7 +36,7 @@ pub(crate) fn counts(big: bool) -> BTreeMap<TypeName, u64> {
     TYPES.iter().map(|name| (TypeName::from(*name), each)).collect()
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<CaptureWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
         let reports = match self.connect(&work.clusters).await {

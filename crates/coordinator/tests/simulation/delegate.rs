@@ -15,7 +15,7 @@ use lifeboat_jobs::{
     AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome, Progress, RestoreDone, RestoreWork,
     SealWork,
 };
-use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Problem};
+use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, ObjectStore, StoreError};
 
 use crate::rng::{Shared, Skewed};
@@ -149,7 +149,7 @@ pub(crate) fn store_failed(error: &StoreError) -> EpochEnd {
 
 impl Handlers for Delegate {}
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<CheckWork> for Delegate {
     async fn handle(&self, _: &Epoch<'_>, work: &CheckWork) -> EpochEnd {
         let access = match self.connect(&work.clusters).await {
@@ -164,7 +164,7 @@ impl Handler<CheckWork> for Delegate {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<RestoreWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, _: &RestoreWork) -> EpochEnd {
         if let Err(end) = self.connect(&[]).await {
@@ -195,7 +195,7 @@ impl Handler<RestoreWork> for Delegate {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<SealWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &SealWork) -> EpochEnd {
         if let Err(end) = self.connect(&[]).await {

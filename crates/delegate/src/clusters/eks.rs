@@ -8,7 +8,9 @@ use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksTokenSource};
 use lifeboat_jobs::{AccessFinding, ClusterTarget};
-use lifeboat_model::{Arn, ArnKind, ClusterName, Code, EnvironmentId, ErrorKind, Problem, Side};
+use lifeboat_model::{
+    Arn, ArnKind, ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem, Side,
+};
 use lifeboat_store::ports::{Clock, Randomness};
 
 use super::{Clusters, Unreachable};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_format::{DataKey, RecipientKey};
-use lifeboat_model::{Code, Problem};
+use lifeboat_model::{Code, Diagnostic as _, Problem};
 use lifeboat_store::ports::{KeyUnwrapper, Randomness, Signer};
 
 use super::KeyCheck;

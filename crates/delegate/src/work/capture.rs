@@ -19,7 +19,7 @@ use lifeboat_jobs::{
     AccessReport, CaptureCheckpoint, CaptureDone, CaptureWork, ClusterTarget, Done, Outcome, Progress,
     Sealed, split,
 };
-use lifeboat_model::{Code, Filter, Problem, RecoveryPointId, TypeName};
+use lifeboat_model::{Code, Diagnostic as _, Filter, Problem, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, TypeCounts, Types};
 use lifeboat_recovery_point::layout::WriterId;
 use lifeboat_store::ports::{ObjectStore, Signer};
@@ -51,7 +51,7 @@ enum ClusterOutcome {
     Failed(Vec<Problem>, bool, Box<AccessReport>),
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<CaptureWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
         match &self.side {
@@ -259,7 +259,7 @@ impl Delegate {
         cancellation: &CancellationToken,
     ) -> T {
         let mut capture = std::pin::pin!(capture);
-        match epoch.while_owned(capture.as_mut(), tokio::time::sleep).await {
+        match epoch.while_owned(capture.as_mut(), lifeboat_system::sleep).await {
             Ok(ended) => ended,
             Err(why) => {
                 tracing::info!(?why, "the capture stops in this epoch");

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lifeboat_apiserver::access::{Denied, denied_reads, denied_writes};
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome};
-use lifeboat_model::{Code, Problem, Side, TypeName};
+use lifeboat_model::{Code, Diagnostic as _, Problem, Side, TypeName};
 
 use super::{Delegate, SidePorts};
 use crate::commands;
@@ -12,7 +12,7 @@ use crate::commands;
 /// How many types a sentence names; of more it says how many there are.
 const NAMED: usize = 8;
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<CheckWork> for Delegate {
     async fn handle(&self, _: &Epoch<'_>, work: &CheckWork) -> EpochEnd {
         self.check(work).await

@@ -11,7 +11,7 @@ use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
     VaultPlace,
 };
-use lifeboat_model::{Code, ErrorKind, ObjectKey, Problem, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
 use lifeboat_recovery_point::{PointRepository, ReadablePoint, Silent};
 use lifeboat_restore::Holder;
@@ -22,7 +22,7 @@ use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 use super::watch::ProgressCounter;
 use super::{Delegate, SidePorts};
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<RestoreWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &RestoreWork) -> EpochEnd {
         let SidePorts::Recovery {
@@ -102,7 +102,7 @@ impl Delegate {
         };
         let counted = ProgressCounter::default();
         let mut run = Box::pin(recovery.run(&api, &counted));
-        match epoch.while_owned(run.as_mut(), tokio::time::sleep).await {
+        match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
             Ok(Ok(recovered)) => self.report_on(epoch, recovered, access).await,
             Ok(Err(error)) => refused(&error, access),
             Err(Stop::Time) => {
@@ -233,7 +233,7 @@ fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
 fn refused(error: &RecoverError, access: Vec<AccessReport>) -> EpochEnd {
     let retry = error.kind().is_retryable() && error.kind() != ErrorKind::Invalid;
     let problems = vec![error.problem()];
-    End::Result(Outcome::Failed { problems, retry }, access)
+    EpochEnd::Result(Outcome::Failed { problems, retry }, access)
 }
 
 fn read_options(options: &serde_json::Map<String, serde_json::Value>) -> Result<RestoreOptions, Problem> {

@@ -8,7 +8,7 @@ use lifeboat_format::verify::check_place;
 use lifeboat_jobs::split::merge;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, SealWork, Sealed, claim};
-use lifeboat_model::{Code, JobId, Problem, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic as _, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::CapturedCluster;
 use lifeboat_recovery_point::layout::manifest_key;
 use lifeboat_recovery_point::{NewPoint, SealError, SealedPoint, seal};
@@ -16,7 +16,7 @@ use lifeboat_store::ports::{Signer, StoreError};
 
 use super::{Delegate, SidePorts};
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Handler<SealWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &SealWork) -> EpochEnd {
         match &self.side {

@@ -441,7 +441,7 @@ async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
 
 async fn cancel_once_claimed(store: Arc<dyn ObjectStore>, job: JobId) {
     while view(store.as_ref(), &job).await.unwrap().claims.is_empty() {
-        lifeboat_apiserver::retry::wait(std::time::Duration::from_millis(50)).await;
+        lifeboat_system::sleep(std::time::Duration::from_millis(50)).await;
     }
     let cancel =
         serde_json::json!({"format": 1, "job": job, "at": crate::fixture::at(1), "reason": "asked for"});

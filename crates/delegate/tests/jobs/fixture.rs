@@ -19,8 +19,8 @@ use lifeboat_jobs::{
 };
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
-    AccountId, ApplicationName, Arn, ClusterName, Code, EnvironmentId, Epoch, Filter, JobId, Problem,
-    RecoveryPointId, Region,
+    AccountId, ApplicationName, Arn, ClusterName, Code, Diagnostic as _, EnvironmentId, Epoch, Filter, JobId,
+    Problem, RecoveryPointId, Region,
 };
 use lifeboat_recovery_point::cursor::Types;
 use lifeboat_recovery_point::{RecoveryPoint, Silent};

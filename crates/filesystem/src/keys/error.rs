@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lifeboat_format::keys::KeyError as FormatKeyError;
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 /// One half of a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,22 +95,8 @@ pub enum PemError {
     Generate,
 }
 
-impl PemError {
-    pub(super) fn from_public(path: &Path, error: FormatKeyError) -> Self {
-        let path = path.to_owned();
-        match error {
-            FormatKeyError::PrivateHalf { .. } => Self::WrongHalf {
-                path,
-                wanted: KeyPart::Public,
-            },
-            FormatKeyError::WrongKind { expected } => Self::WrongKind { path, expected },
-            _ => Self::NotPem { path },
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for PemError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Unreadable { source, .. } | Self::Unwritable { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::Gone,
@@ -123,9 +109,7 @@ impl PemError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Unreadable { .. } | Self::NotPem { .. } | Self::Encrypted { .. } => Code::KeyUnreadable,
             Self::WrongHalf { .. } => Code::PublicPrivateKeyMismatch,
@@ -143,9 +127,7 @@ impl PemError {
         }
     }
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn guidance(&self) -> String {
+    fn guidance(&self) -> String {
         match self {
             Self::Unreadable { path, .. } => format!(
                 "check the path and its permissions with `ls -l {}`, or create keys with `lifeboat keys generate`",
@@ -182,14 +164,18 @@ impl PemError {
             Self::Generate => "run the command again; if it fails again, report it".to_owned(),
         }
     }
+}
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
+impl PemError {
+    pub(super) fn from_public(path: &Path, error: FormatKeyError) -> Self {
+        let path = path.to_owned();
+        match error {
+            FormatKeyError::PrivateHalf { .. } => Self::WrongHalf {
+                path,
+                wanted: KeyPart::Public,
+            },
+            FormatKeyError::WrongKind { expected } => Self::WrongKind { path, expected },
+            _ => Self::NotPem { path },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use futures::executor::block_on;
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 use tempfile::TempDir;
 
 use crate::keys::*;

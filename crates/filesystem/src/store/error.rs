@@ -47,6 +47,7 @@ mod tests {
     use lifeboat_model::{Code, ErrorKind};
 
     use super::*;
+    use lifeboat_model::Diagnostic as _;
 
     #[test]
     fn errors_of_the_file_system_get_the_code_that_helps() {

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use lifeboat_model::Code;
+use lifeboat_model::{Code, Diagnostic as _};
 use lifeboat_store::conformance;
 use tempfile::TempDir;
 

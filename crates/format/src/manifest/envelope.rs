@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT_VERSION, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, check_structure};
@@ -107,10 +107,8 @@ pub enum ManifestError {
     },
 }
 
-impl ManifestError {
-    /// What a caller should do.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for ManifestError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::NotAnEnvelope { .. } | Self::BadSignature { .. } => ErrorKind::Corrupt,
             Self::OtherSigner { .. } => ErrorKind::Denied,
@@ -120,9 +118,7 @@ impl ManifestError {
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::OtherSigner { .. } | Self::BadSignature { .. } => Code::SignatureInvalid,
             Self::NewerFormat { .. } => Code::NewerFormat,

@@ -4,7 +4,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Why bytes are not a list.
 
-use lifeboat_model::{Code, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 /// Input that is not one complete list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,10 +62,8 @@ pub enum SplitError {
     Poisoned,
 }
 
-impl SplitError {
-    /// What a caller should do. A broken answer is worth another request; a Status follows its code.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for SplitError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Truncated { .. } | Self::Unexpected { .. } => ErrorKind::Retry,
             Self::Status { code, .. } => match code {
@@ -82,9 +80,7 @@ impl SplitError {
         }
     }
 
-    /// The code that a user sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Poisoned => Code::Bug,
             _ => Code::InvalidList,

@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{Diagnostic as _, ErrorKind};
 use proptest::prelude::*;
 
 use super::*;

@@ -3,7 +3,7 @@
 use lifeboat_format::verify::VerifyError;
 use lifeboat_format::{IndexError, ManifestError, PackError};
 use lifeboat_model::{
-    ApplicationName, ClusterName, Code, ErrorKind, ObjectRef, PackName, Problem, RecoveryPointId,
+    ApplicationName, ClusterName, Code, Diagnostic, ErrorKind, ObjectRef, PackName, RecoveryPointId,
 };
 
 use lifeboat_store::ports::{KeyError, StoreError};
@@ -136,10 +136,8 @@ fn join<T: ToString>(items: &[T]) -> String {
     texts.join(", ")
 }
 
-impl PointError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for PointError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Store { source } => source.kind(),
             Self::NotFound { .. } | Self::NoCluster { .. } | Self::NoObject { .. } => ErrorKind::Gone,
@@ -154,9 +152,7 @@ impl PointError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Store { source } => source.code(),
             Self::NotFound { .. } | Self::Ambiguous { .. } => Code::PointNotFound,
@@ -173,11 +169,9 @@ impl PointError {
         }
     }
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn guidance(&self) -> String {
+    fn guidance(&self) -> String {
         let text = match self {
-            Self::Store { source } => source.guidance(),
+            Self::Store { source } => return source.guidance(),
             Self::Key { source, .. } => return source.guidance(),
             Self::NotFound { .. } => {
                 "list the points with `lifeboat points`; an id may be abbreviated if it is unique"
@@ -203,15 +197,5 @@ impl PointError {
             }
         };
         text.to_owned()
-    }
-
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
-        }
     }
 }

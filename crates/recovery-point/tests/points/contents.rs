@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt;
-use lifeboat_model::{Code, ObjectRef, TypeName};
+use lifeboat_model::{Code, Diagnostic as _, ObjectRef, TypeName};
 use lifeboat_recovery_point::{PointError, Progress, ReadablePoint, RecoveryPoint, Silent, Work, seal};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::ObjectStore;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_model::{Code, ObjectKey};
+use lifeboat_model::{Code, Diagnostic as _, ObjectKey};
 use lifeboat_recovery_point::{PointError, Silent, seal};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::ObjectStore;

@@ -8,7 +8,7 @@ use lifeboat_format::manifest::{
     Envelope, FORMAT_VERSION, PackRecord, Predicate, Statement, TypeOutcome, pae, payload,
 };
 use lifeboat_format::{Batch, Compressor, DataKey, IndexBuilder, PackKind, PackWriter, Sha256, WrappedKey};
-use lifeboat_model::{Code, ObjectKey, PackName};
+use lifeboat_model::{Code, Diagnostic as _, ObjectKey, PackName};
 use lifeboat_recovery_point::{PointError, Silent, WrittenPacks};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ObjectStore, Signer};

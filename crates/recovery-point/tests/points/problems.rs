@@ -2,7 +2,7 @@
 
 use lifeboat_format::verify::VerifyError;
 use lifeboat_format::{ManifestError, PackError};
-use lifeboat_model::{ObjectRef, PackName, Problem};
+use lifeboat_model::{Diagnostic as _, ObjectRef, PackName, Problem};
 use lifeboat_recovery_point::{PointError, SealError, WriteError};
 use lifeboat_store::ports::{KeyError, StoreError, StoreOperation};
 

@@ -11,7 +11,7 @@ use lifeboat_format::manifest::{
     ClusterRecord, Completeness, FORMAT_VERSION, Predicate, ServerRecord, Tool, TypeOutcome, TypeRecord,
 };
 use lifeboat_format::{Batch, BatchBuilder, Compressor, RecipientKey, Statement, VerifyingKey};
-use lifeboat_model::{ApplicationName, ClusterName, Code, Filter, RecoveryPointId};
+use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic as _, Filter, RecoveryPointId};
 use lifeboat_recovery_point::{PointRepository, PointWriter, SealError, WriteError, WrittenPacks, seal};
 use lifeboat_store::ports::{ObjectStore, Randomness};
 

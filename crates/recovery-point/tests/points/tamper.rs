@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_model::{Code, ErrorKind, ObjectKey};
+use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey};
 use lifeboat_recovery_point::{PointError, ReadablePoint, Silent};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ObjectStore, Signer};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::manifest::{Completeness, MissingRecord};
-use lifeboat_model::{ApplicationName, Code, ObjectKey};
+use lifeboat_model::{ApplicationName, Code, Diagnostic as _, ObjectKey};
 use lifeboat_recovery_point::{Latest, PointRepository, PointState, SealError, seal};
 use lifeboat_store::memory::{MemoryLock, MemoryStore};
 use lifeboat_store::ports::ObjectStore;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lifeboat_format::manifest::PackRecordKind;
-use lifeboat_model::{Code, ObjectKey};
+use lifeboat_model::{Code, Diagnostic as _, ObjectKey};
 use lifeboat_recovery_point::{PointWriter, WriteError};
 use lifeboat_store::failing::{FailingStore, Fault, Moment};
 use lifeboat_store::memory::MemoryStore;

@@ -2,7 +2,7 @@
 
 use http::Method;
 use lifeboat_format::metadata::peek_metadata;
-use lifeboat_model::{ErrorKind, ObjectRef};
+use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
 use lifeboat_plan::{
     Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body,
     merge_into_live,
@@ -14,7 +14,7 @@ use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
 use crate::wire::{self, APPLY_PATCH, JSON, MANAGER, query_value, text};
 use lifeboat_apiserver::api::{Answer, ApiError};
-use lifeboat_apiserver::retry::wait;
+use lifeboat_system::sleep;
 
 /// How far one object is, across passes.
 pub(super) struct ObjectState {
@@ -355,7 +355,7 @@ async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &str) -> Resul
                 format!("it still exists, blocked by its finalizers {finalizers}"),
             )));
         }
-        wait(pause).await;
+        sleep(pause).await;
         pause = (pause * 2).min(std::time::Duration::from_secs(1));
     }
 }

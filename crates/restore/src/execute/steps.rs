@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{Diagnostic as _, ErrorKind};
 use lifeboat_plan::{Bodies, PlannedObject, Step};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::attempt::{object_path, stop};
 use super::{Shared, Stop};
 use crate::outcome::{FailedStep, Failure};
 use crate::wire::{self, MANAGER, MERGE_PATCH, text};
-use lifeboat_apiserver::retry::wait;
+use lifeboat_system::sleep;
 
 /// Pauses between looks at a CustomResourceDefinition: most are served within some 50 ms.
 const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(250)];
@@ -113,7 +113,7 @@ async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &V
             if Instant::now() >= until {
                 return Err(not_established(shared, object).await);
             }
-            wait(pause).await;
+            sleep(pause).await;
             pause = (pause * 2).min(LOOKS[1]);
         }
     }

@@ -15,7 +15,7 @@ use crate::survey::listing::{collect, pin};
 use crate::survey::parse;
 use crate::wire::text;
 use lifeboat_apiserver::api::Api;
-use lifeboat_apiserver::retry::wait;
+use lifeboat_system::sleep;
 
 /// How often claims and volumes are looked at while they are waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -59,7 +59,7 @@ pub(super) async fn settle(
         if waiting.is_empty() || Instant::now() >= until {
             break;
         }
-        wait(LOOK_EVERY).await;
+        sleep(LOOK_EVERY).await;
     }
     Ok(waiting)
 }

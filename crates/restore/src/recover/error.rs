@@ -1,6 +1,6 @@
 //! How a recovery can fail.
 
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 use lifeboat_recovery_point::PointError;
 
 use crate::execute::{LeaseError, RestoreError};
@@ -62,10 +62,8 @@ pub enum RecoverError {
     Prove(#[from] ProveError),
 }
 
-impl RecoverError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for RecoverError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Point(error) => error.kind(),
             Self::Unnamed { .. } | Self::Object(_) => ErrorKind::Corrupt,
@@ -78,9 +76,11 @@ impl RecoverError {
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn code(&self) -> Code {
+        self.problem().code
+    }
+
+    fn problem(&self) -> Problem {
         match self {
             Self::Point(error) => error.problem(),
             Self::Unnamed { .. } => Problem::new(

@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 use lifeboat_format::splitter::{SplitError, Splitter};
-use lifeboat_model::{ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 use serde::Deserialize;
 
 use crate::wire::query_value;
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::retry::wait;
+use lifeboat_system::sleep;
 
 /// Objects per page: half the requests of kubectl, which asks for 500, and a page stays at a few MiB.
 const PAGE: usize = 1_000;
@@ -33,19 +33,19 @@ pub enum ListError {
     },
 }
 
-impl ListError {
-    /// The prescriptive kind.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for ListError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Api(error) => error.kind(),
             Self::Broken { cause, .. } => cause.kind(),
         }
     }
 
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
+    fn code(&self) -> Code {
+        self.problem().code
+    }
+
+    fn problem(&self) -> Problem {
         match self {
             Self::Api(error) => error.problem(),
             Self::Broken { cause, .. } => Problem::new(
@@ -56,7 +56,9 @@ impl ListError {
             .caused_by(cause),
         }
     }
+}
 
+impl ListError {
     fn begins_anew(&self) -> bool {
         match self {
             Self::Broken { .. } | Self::Api(ApiError::Interrupted { .. }) => true,
@@ -116,7 +118,7 @@ pub(crate) async fn collect<T: Default>(
             Err(error) if error.begins_anew() && attempt < ATTEMPTS => {
                 attempt += 1;
                 tracing::debug!(path, %error, "reading the list from its beginning");
-                wait(PAUSE).await;
+                sleep(PAUSE).await;
             }
             Err(error) => return Err(error),
         }

@@ -192,7 +192,7 @@ spec:
     assert_eq!(job["status"]["startTime"], finished["status"]["startTime"]);
     assert!(job["status"]["completionTime"].is_string());
     assert_ne!(job["spec"]["suspend"], json!(true));
-    lifeboat_apiserver::retry::wait(std::time::Duration::from_secs(1)).await;
+    lifeboat_system::sleep(std::time::Duration::from_secs(1)).await;
     assert!(
         items(&live("/api/v1/namespaces/jobs/pods").await).is_empty(),
         "nothing ran"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_apiserver::Api;
-use lifeboat_model::Code;
+use lifeboat_model::{Code, Diagnostic as _};
 use lifeboat_restore::execute::{Holder, LeaseError, LeaseRequest};
 use lifeboat_restore::lease::Lease;
 use serde_json::Value;
@@ -161,7 +161,7 @@ async fn whoever_lost_the_lease_knows_it() {
         if lease.is_lost() {
             break;
         }
-        lifeboat_apiserver::retry::wait(Duration::from_millis(100)).await;
+        lifeboat_system::sleep(Duration::from_millis(100)).await;
     }
     assert!(lease.is_lost());
     fixture()

@@ -274,7 +274,7 @@ pub(crate) async fn until(
         {
             return object;
         }
-        lifeboat_apiserver::retry::wait(std::time::Duration::from_millis(100)).await;
+        lifeboat_system::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("{path} never became {what}");
 }

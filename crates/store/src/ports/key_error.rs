@@ -1,7 +1,7 @@
 //! How the use of a key can fail.
 
 use lifeboat_format::keys::Fingerprint;
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 use super::BoxError;
 
@@ -60,10 +60,8 @@ pub enum KeyError {
     },
 }
 
-impl KeyError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for KeyError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::WrongKey { .. } => ErrorKind::Invalid,
             Self::Unwrap { .. } => ErrorKind::Corrupt,
@@ -73,9 +71,7 @@ impl KeyError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::WrongKey { .. } => Code::RecoveryKeyMismatch,
             Self::Unwrap { .. } => Code::PackCorrupt,
@@ -84,9 +80,7 @@ impl KeyError {
         }
     }
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn guidance(&self) -> String {
+    fn guidance(&self) -> String {
         match self {
             Self::WrongKey { wanted, .. } => {
                 format!("use the private key of the recovery key {wanted}")
@@ -97,16 +91,6 @@ impl KeyError {
             }
             Self::Unavailable { .. } => "run the command again in a few minutes".to_owned(),
             Self::Denied { .. } => "grant the identity that runs lifeboat the use of the key".to_owned(),
-        }
-    }
-
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lifeboat_model::{Code, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 /// The cause of a failure in an adapter.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -140,10 +140,8 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for StoreError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Exists { .. } | Self::Changed { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } | Self::NoStore { .. } => ErrorKind::Gone,
@@ -155,9 +153,7 @@ impl StoreError {
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Exists { .. } | Self::Changed { .. } => Code::StoreConflict,
             Self::NoStore { .. } => Code::StoreNotFound,
@@ -170,9 +166,7 @@ impl StoreError {
         }
     }
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn guidance(&self) -> &'static str {
+    fn guidance(&self) -> String {
         match self {
             Self::Exists { .. } | Self::Changed { .. } => {
                 "another run writes to the same store; wait until it ends, then run the command again"
@@ -186,15 +180,6 @@ impl StoreError {
             Self::Unavailable { .. } => "run the command again in a few minutes",
             Self::Failed { .. } => "resolve the cause, then run the command again",
         }
-    }
-
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
-        }
+        .to_owned()
     }
 }

@@ -1,7 +1,7 @@
 //! Tokens with which an API server knows who asks.
 
 use async_trait::async_trait;
-use lifeboat_model::{Code, ErrorKind, Problem, Redacted};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Redacted};
 
 use super::BoxError;
 
@@ -39,38 +39,23 @@ pub enum TokenError {
     },
 }
 
-impl TokenError {
-    /// What to do about it.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for TokenError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Unavailable { .. } => ErrorKind::Retry,
             Self::Denied { .. } => ErrorKind::Denied,
         }
     }
 
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> Code {
+    fn code(&self) -> Code {
         Code::Unauthenticated
     }
 
-    /// What the user can do about it.
-    #[must_use]
-    pub fn guidance(&self) -> &'static str {
+    fn guidance(&self) -> String {
         match self {
             Self::Unavailable { .. } => "run the command again in a few minutes",
             Self::Denied { .. } => "provide credentials to the identity that runs lifeboat",
         }
-    }
-
-    /// The error as it is shown to a user.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), format!("failed to {self}"), self.guidance());
-        match std::error::Error::source(self) {
-            Some(source) => problem.caused_by(source),
-            None => problem,
-        }
+        .to_owned()
     }
 }

@@ -14,11 +14,12 @@ use lifeboat_aws::AwsContext;
 use lifeboat_coordinator::state::Notice;
 use lifeboat_coordinator::tick::{Notifier, Ports};
 use lifeboat_coordinator::{State, document_key, state_key, tick};
+use lifeboat_delegate::Delegate;
 use lifeboat_delegate::clusters::Eks;
 use lifeboat_delegate::work::SidePorts;
-use lifeboat_delegate::{Deadline, Delegate};
 use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_jobs::VaultPlace;
+use lifeboat_jobs::worker::Deadline;
 use lifeboat_local::{Cluster, Credentials, LocalAws, LocalAwsOptions, ensure_aws_client};
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, delegate_key, environment_key,

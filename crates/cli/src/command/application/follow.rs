@@ -4,22 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lifeboat_apiserver::retry::wait;
 use lifeboat_aws::{S3Location, S3Store};
 use lifeboat_model::request::{
     Accepted, ApplicationStatus, BackupRequest, PointsAnswer, Request, RestoreState, RestoreStatus,
     StatusAnswer,
 };
-use lifeboat_model::{Code, EnvironmentId, ObjectKey, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic as _, EnvironmentId, Exit, ObjectKey, RecoveryPointId};
 use lifeboat_plan::report::Report;
 use lifeboat_store::ports::ObjectStore;
 use lifeboat_system::SystemRandomness;
+use lifeboat_system::sleep;
 
 use super::answer::restore_line;
-use crate::aws::coordinator::CoordinatorClient;
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
+use lifeboat_aws::coordinator::CoordinatorClient;
 
 /// Between two questions. Each is a look of the coordinator at the application, which costs a dozen requests
 /// to S3; a backup takes a minute.
@@ -74,7 +73,7 @@ pub(super) async fn backup(
             context.progress.note(&line);
             told = line;
         }
-        wait(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }
 
@@ -143,7 +142,7 @@ pub(super) async fn restore(
             let applications = vec![status];
             return Ok((StatusAnswer { applications }, exit));
         }
-        wait(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }
 

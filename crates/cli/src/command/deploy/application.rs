@@ -7,15 +7,16 @@ use clap::{Args, ValueEnum};
 use lifeboat_model::request::{Answer, ApplicationRequest, Request};
 use lifeboat_model::{AccountId, Application, Code, EnvironmentId, Region, Side};
 
+use super::package::PackageArguments;
 use super::{DeployDocument, DeployedStack, Deployer, output, quoted};
-use crate::aws::artifacts::{PackageArguments, Zip};
-use crate::aws::coordinator::CoordinatorClient;
-use crate::aws::session::Session;
-use crate::aws::stack::Stack;
-use crate::aws::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
 use crate::command::application::read_document;
 use crate::context::Context;
 use crate::failure::Failure;
+use lifeboat_aws::coordinator::CoordinatorClient;
+use lifeboat_aws::session::Session;
+use lifeboat_deploy::Stack;
+use lifeboat_deploy::artifacts::Zip;
+use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
 
 const AFTER: &str = "Example:
   lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
@@ -136,7 +137,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
 
 /// Credentials that must belong to the account of an environment.
 async fn open(profile: Option<&str>, environment: &EnvironmentId) -> Result<Session, Failure> {
-    let session = Session::open(profile, Some(&environment.region)).await?;
+    let session = crate::aws::open(profile, Some(&environment.region)).await?;
     session.require(&environment.account)?;
     Ok(session)
 }

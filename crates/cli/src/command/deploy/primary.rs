@@ -6,15 +6,15 @@ use clap::Args;
 use lifeboat_aws::KmsSigner;
 use lifeboat_aws::kms::recipient_key;
 use lifeboat_format::RecipientKey;
-use lifeboat_model::{Arn, Code, EnvironmentId};
+use lifeboat_model::{Arn, Code, Diagnostic as _, EnvironmentId};
 use lifeboat_store::ports::Signer;
 
 use super::recovery::one_line;
 use super::{DeployDocument, Deployer, output};
-use crate::aws::session::AwsArguments;
-use crate::aws::template::PRIMARY_ACCESS;
+use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
+use lifeboat_deploy::template::PRIMARY_ACCESS;
 
 const AFTER: &str = "Example:
   lifeboat deploy primary --profile primary --region eu-west-1 \\
@@ -170,7 +170,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(given).unwrap_err().exit(),
-                crate::exit::Exit::Keys,
+                lifeboat_model::Exit::Keys,
                 "{given}"
             );
         }

@@ -8,12 +8,12 @@ use lifeboat_aws::KmsUnwrapper;
 use lifeboat_format::{RecipientKey, pem};
 use lifeboat_model::{AccountId, Arn, Code, EnvironmentId};
 
+use super::package::PackageArguments;
 use super::{DeployDocument, DeployedStack, Deployer, RecoveryKey, output, quoted};
-use crate::aws::artifacts::PackageArguments;
-use crate::aws::session::AwsArguments;
-use crate::aws::template::{CONTROL, RECOVERY_ACCESS};
+use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
+use lifeboat_deploy::template::{CONTROL, RECOVERY_ACCESS};
 
 const AFTER: &str = "Example:
   lifeboat deploy recovery --profile recovery --region eu-central-1

@@ -4,7 +4,7 @@ use lifeboat_apiserver::connect::AddressError;
 use lifeboat_aws::ClusterAddress;
 use lifeboat_aws::eks::{ClusterKind, Endpoint};
 use lifeboat_jobs::AccessFinding;
-use lifeboat_model::{Arn, Code, ErrorKind, Problem, Side};
+use lifeboat_model::{Arn, Code, Diagnostic as _, ErrorKind, Problem, Side};
 
 use crate::clusters::Unreachable;
 use crate::commands;

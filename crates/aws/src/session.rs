@@ -1,63 +1,26 @@
-//! Who somebody is on AWS and where, asked before anything is changed.
+//! A user of the command line on AWS: who they are and where, asked before anything is changed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use clap::Args;
-use lifeboat_aws::{AwsContext, AwsError};
-use lifeboat_model::{AccountId, Code, EnvironmentId, Region};
+use lifeboat_model::{AccountId, Code, Diagnostic as _, EnvironmentId, Problem, Region};
 
-use super::failure;
-use crate::failure::Failure;
-use crate::guidance::guidance;
+use crate::{AwsContext, AwsError};
 
-/// A call to CloudFormation or S3: its answer takes seconds, but the upload of a zip over a slow line minutes.
-const PATIENCE: Duration = Duration::from_secs(300);
+mod credentials;
+
+pub use credentials::{AskMfaCode, CredentialSource};
+
+use credentials::Profiles;
 
 /// A synchronous call of a function lasts as long as the function, which is 15 minutes at most
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>).
 const LONGEST_FUNCTION: Duration = Duration::from_secs(15 * 60 + 30);
 
-/// Another continent is well under a second away; five let lost packets be sent again.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// How often a call is tried where that can help.
-const ATTEMPTS: u32 = 5;
-
 /// How often a function is called: throttles pass within seconds. Whatever is begun by a request is begun once,
 /// because each request has a name.
 const CALLS: u32 = 3;
-
-/// Who asks AWS, and where: as the AWS CLI takes it.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "AWS")]
-pub struct AwsArguments {
-    /// The profile of ~/.aws/config; defaults to AWS_PROFILE, keys of the environment, or the default profile
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// The Region; defaults to AWS_REGION, then to that of the profile
-    #[arg(long, value_name = "REGION")]
-    pub region: Option<Region>,
-    /// The account that the credentials must belong to; defaults to any
-    #[arg(long, value_name = "ID")]
-    pub account: Option<AccountId>,
-}
-
-impl AwsArguments {
-    /// Finds credentials and asks whose they are.
-    ///
-    /// # Errors
-    /// LB-1001 where there are none, LB-1002 where they belong to another account.
-    pub async fn open(&self) -> Result<Session, Failure> {
-        let session = Session::open(self.profile.as_deref(), self.region.as_ref()).await?;
-        if let Some(account) = &self.account {
-            session.require(account)?;
-        }
-        Ok(session)
-    }
-}
 
 /// Somebody in an account and a Region.
 #[derive(Debug, Clone)]
@@ -69,11 +32,21 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds credentials and a Region, and asks STS whose they are.
+    /// Finds credentials and a Region as the AWS CLI does, and asks STS whose they are. `ask` is asked for the code of
+    /// an MFA device where the profile has one.
     ///
     /// # Errors
     /// LB-1001 where something is missing or not valid, LB-1004 where STS does not answer.
-    pub async fn open(profile: Option<&str>, region: Option<&Region>) -> Result<Self, Failure> {
+    pub async fn open(
+        profile: Option<&str>,
+        region: Option<&Region>,
+        ask: Arc<AskMfaCode>,
+    ) -> Result<Self, Problem> {
+        let doing = "identify the AWS credentials";
+        let profiles = Profiles::load(profile).await.map_err(|error| {
+            Problem::of(Code::NoCredentials, "failed to read the AWS configuration files")
+                .caused_by(error.as_ref())
+        })?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);
@@ -81,20 +54,24 @@ impl Session {
         if let Some(region) = region {
             loader = loader.region(aws_config::Region::new(region.to_string()));
         }
-        let context = AwsContext::from_config(loader.load().await).map_err(|error| {
+        let mut config = loader.load().await;
+        if let Some(provider) = profiles.provider(&config, &ask) {
+            config = config.into_builder().credentials_provider(provider).build();
+        }
+        let context = AwsContext::from_config(config).map_err(|error| {
             let mut problem = error.problem();
             problem.code = Code::NoCredentials;
             // The adapter knows nothing of options.
-            problem.guidance = guidance(Code::NoCredentials).remedy.to_owned();
-            Failure::from(problem)
+            problem.guidance = Code::NoCredentials.explanation().remedy.to_owned();
+            problem
         })?;
+        let context = context.with_source(profiles.source());
         let sts = aws_sdk_sts::Client::new(context.sdk_config());
-        let doing = "identify the AWS credentials";
         let identity = (sts.get_caller_identity().send().await)
-            .map_err(|error| failure(doing, &AwsError::new("sts:GetCallerIdentity", "STS", error)))?;
+            .map_err(|error| context.problem(doing, &AwsError::new("sts:GetCallerIdentity", "STS", error)))?;
         let account = identity.account().unwrap_or_default();
         let account = AccountId::parse(account)
-            .map_err(|error| Failure::of(Code::AwsFailed, format!("failed to {doing}"), &error))?;
+            .map_err(|error| Problem::of(Code::AwsFailed, format!("failed to {doing}")).caused_by(&error))?;
         Ok(Self {
             environment: EnvironmentId {
                 account,
@@ -110,11 +87,11 @@ impl Session {
     ///
     /// # Errors
     /// LB-1002 where they do not.
-    pub fn require(&self, account: &AccountId) -> Result<(), Failure> {
+    pub fn require(&self, account: &AccountId) -> Result<(), Problem> {
         if self.environment.account == *account {
             return Ok(());
         }
-        Err(Failure::new(
+        Err(Problem::of(
             Code::WrongAccount,
             format!(
                 "the credentials belong to account {} ({}), not to {account}",
@@ -142,7 +119,7 @@ impl Session {
         }
     }
 
-    /// For the adapters of KMS and EKS.
+    /// For the adapters.
     #[must_use]
     pub fn context(&self) -> &AwsContext {
         &self.context
@@ -163,27 +140,9 @@ impl Session {
         }
     }
 
-    /// For CloudFormation and S3.
-    #[must_use]
-    pub fn patient(&self) -> SdkConfig {
-        self.with(PATIENCE, ATTEMPTS)
-    }
-
     /// For a synchronous call of a function.
     #[must_use]
-    pub fn for_functions(&self) -> SdkConfig {
-        self.with(LONGEST_FUNCTION, CALLS)
-    }
-
-    fn with(&self, patience: Duration, attempts: u32) -> SdkConfig {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .read_timeout(patience)
-            .operation_attempt_timeout(patience)
-            .build();
-        (self.context.sdk_config().clone().into_builder())
-            .retry_config(RetryConfig::standard().with_max_attempts(attempts))
-            .timeout_config(timeouts)
-            .build()
+    pub(crate) fn for_functions(&self) -> SdkConfig {
+        self.context.with_limits(LONGEST_FUNCTION, CALLS)
     }
 }

@@ -3,9 +3,10 @@
 use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
+use lifeboat_deploy::artifacts::Zip;
 use lifeboat_model::Code;
 
-use super::{Architecture, PackageArguments};
 use crate::failure::Failure;
 use crate::version::VERSION;
 
@@ -22,12 +23,69 @@ const ENTRY: &str = "lifeboat-version";
 /// (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, 4.3.7).
 const HEADER: usize = 30;
 
+/// Which zips are deployed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Functions")]
+pub struct PackageArguments {
+    /// The folder of the zips; else functions/ARCHITECTURE beside this program, else target/package/release/ARCHITECTURE
+    #[arg(long, value_name = "DIR")]
+    pub package: Option<PathBuf>,
+    /// The architecture of the functions: arm64 or x86_64
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "ARCHITECTURE"
+    )]
+    pub architecture: Architecture,
+}
+
+/// A processor, in the words of Lambda.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Architecture {
+    /// Graviton, a fifth cheaper than the other.
+    #[default]
+    Arm64,
+    /// Intel and AMD.
+    #[value(name = "x86_64")]
+    X86,
+}
+
+impl Architecture {
+    /// As templates and the folders of `make package` name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86 => "x86_64",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Arm64 => Self::X86,
+            Self::X86 => Self::Arm64,
+        }
+    }
+}
+
+impl PackageArguments {
+    /// Reads the zip of a program, such as `lifeboat-delegate`.
+    ///
+    /// # Errors
+    /// LB-1007 where it is not there, or holds another version than that of this program.
+    pub fn read(&self, program: &str) -> Result<Zip, Failure> {
+        // A link in the PATH leads to the folder of the archive.
+        let executable = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+        let installed = executable.as_deref().and_then(|path| path.parent());
+        let bytes = read(self, program, installed)?;
+        Ok(Zip::new(program, self.architecture.name(), bytes))
+    }
+}
+
 /// Reads the zip of `program` for the program of this version that stands in the folder `installed`.
-pub(super) fn read(
-    arguments: &PackageArguments,
-    program: &str,
-    installed: Option<&Path>,
-) -> Result<Vec<u8>, Failure> {
+fn read(arguments: &PackageArguments, program: &str, installed: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let (folders, searched) = folders(arguments, installed);
     let mut first = None;
     for folder in folders {

@@ -16,25 +16,25 @@ pub struct Template {
 /// Once in the control account.
 pub const CONTROL: Template = Template {
     name: "control",
-    body: include_str!("../../../../cloudformation/control.yaml"),
+    body: include_str!("../../../cloudformation/control.yaml"),
 };
 
 /// Once per recovery account and Region.
 pub const RECOVERY_ACCESS: Template = Template {
     name: "recovery-access",
-    body: include_str!("../../../../cloudformation/recovery-access.yaml"),
+    body: include_str!("../../../cloudformation/recovery-access.yaml"),
 };
 
 /// Once per primary account and Region.
 pub const PRIMARY_ACCESS: Template = Template {
     name: "primary-access",
-    body: include_str!("../../../../cloudformation/primary-access.yaml"),
+    body: include_str!("../../../cloudformation/primary-access.yaml"),
 };
 
 /// Once per application and side.
 pub const APPLICATION: Template = Template {
     name: "application",
-    body: include_str!("../../../../cloudformation/application.yaml"),
+    body: include_str!("../../../cloudformation/application.yaml"),
 };
 
 impl Template {

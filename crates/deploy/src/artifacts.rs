@@ -1,76 +1,19 @@
 //! The code of the functions in a bucket of their account and Region, where Lambda takes it from.
 
-use std::path::PathBuf;
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     PublicAccessBlockConfiguration, VersioningConfiguration,
 };
-use clap::{Args, ValueEnum};
-use lifeboat_aws::AwsError;
+use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_format::Sha256;
-use lifeboat_model::{EnvironmentId, ErrorKind};
+use lifeboat_model::{EnvironmentId, ErrorKind, Problem};
 use serde_json::json;
-
-use super::failure;
-use super::session::Session;
-use crate::failure::Failure;
-use crate::output::human;
-
-mod package;
 
 /// Buckets of this Region are made without naming it
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
 const WITHOUT_CONSTRAINT: &str = "us-east-1";
-
-/// Which zips are deployed.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Functions")]
-pub struct PackageArguments {
-    /// The folder of the zips; else functions/ARCHITECTURE beside this program, else target/package/release/ARCHITECTURE
-    #[arg(long, value_name = "DIR")]
-    pub package: Option<PathBuf>,
-    /// The architecture of the functions: arm64 or x86_64
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        value_name = "ARCHITECTURE"
-    )]
-    pub architecture: Architecture,
-}
-
-/// A processor, in the words of Lambda.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Architecture {
-    /// Graviton, a fifth cheaper than the other.
-    #[default]
-    Arm64,
-    /// Intel and AMD.
-    #[value(name = "x86_64")]
-    X86,
-}
-
-impl Architecture {
-    /// As templates and the folders of `make package` name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Arm64 => "arm64",
-            Self::X86 => "x86_64",
-        }
-    }
-
-    fn other(self) -> Self {
-        match self {
-            Self::Arm64 => Self::X86,
-            Self::X86 => Self::Arm64,
-        }
-    }
-}
 
 /// A zip that was read.
 #[derive(Debug, Clone)]
@@ -81,27 +24,14 @@ pub struct Zip {
 
 impl Zip {
     /// Its digest is in its name: another zip is another key, so that CloudFormation sees that there is a new one,
-    /// and a rollback finds the former.
-    fn new(program: &str, architecture: Architecture, bytes: Vec<u8>) -> Self {
+    /// and a rollback finds the former. `architecture` is that of the functions, in the words of Lambda.
+    #[must_use]
+    pub fn new(program: &str, architecture: &str, bytes: Vec<u8>) -> Self {
         let digest = Sha256::of(&bytes);
         Self {
-            key: format!("{program}/{}/{digest}.zip", architecture.name()),
+            key: format!("{program}/{architecture}/{digest}.zip"),
             bytes,
         }
-    }
-}
-
-impl PackageArguments {
-    /// Reads the zip of a program, such as `lifeboat-delegate`.
-    ///
-    /// # Errors
-    /// LB-1007 where it is not there, or holds another version than that of this program.
-    pub fn read(&self, program: &str) -> Result<Zip, Failure> {
-        // A link in the PATH leads to the folder of the archive.
-        let executable = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
-        let installed = executable.as_deref().and_then(|path| path.parent());
-        let bytes = package::read(self, program, installed)?;
-        Ok(Zip::new(program, self.architecture, bytes))
     }
 }
 
@@ -111,34 +41,61 @@ pub fn bucket(environment: &EnvironmentId) -> String {
     format!("lifeboat-artifacts-{environment}")
 }
 
+/// Something that an upload has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload<'a> {
+    /// The bucket was missing.
+    BucketCreated {
+        /// Its name.
+        bucket: &'a str,
+    },
+    /// A zip is in the bucket.
+    Zip {
+        /// The bucket.
+        bucket: &'a str,
+        /// Its key.
+        key: &'a str,
+        /// Its size.
+        bytes: u64,
+        /// Whether it was not there before.
+        is_new: bool,
+    },
+}
+
 /// Uploads what is not there yet; the bucket is made if need be. Gives the bucket and the keys.
 ///
 /// # Errors
 /// What S3 refuses.
 pub async fn upload(
-    session: &Session,
+    context: &AwsContext,
+    environment: &EnvironmentId,
     zips: &[&Zip],
-    tell: &(dyn Fn(&str) + Send + Sync),
-) -> Result<(String, Vec<String>), Failure> {
+    tell: &(dyn Fn(&Upload<'_>) + Send + Sync),
+) -> Result<(String, Vec<String>), Problem> {
     let uploading = Uploading {
-        client: Client::new(&session.patient()),
-        environment: session.environment(),
-        bucket: bucket(session.environment()),
+        client: Client::new(&context.patient()),
+        context,
+        environment,
+        bucket: bucket(environment),
     };
     if uploading.make().await? {
-        tell(&format!("{}: created", uploading.bucket));
+        tell(&Upload::BucketCreated {
+            bucket: &uploading.bucket,
+        });
     }
     uploading.protect().await?;
     let mut keys = Vec::new();
     for zip in zips {
-        let done = if uploading.has(&zip.key).await? {
-            "already uploaded"
-        } else {
+        let is_new = !uploading.has(&zip.key).await?;
+        if is_new {
             uploading.put(zip).await?;
-            "uploaded"
-        };
-        let size = human::bytes(zip.bytes.len() as u64);
-        tell(&format!("{}: {} ({size}) {done}", uploading.bucket, zip.key));
+        }
+        tell(&Upload::Zip {
+            bucket: &uploading.bucket,
+            key: &zip.key,
+            bytes: zip.bytes.len() as u64,
+            is_new,
+        });
         keys.push(zip.key.clone());
     }
     Ok((uploading.bucket, keys))
@@ -148,10 +105,15 @@ pub async fn upload(
 ///
 /// # Errors
 /// Where somebody else has it, or S3 does not say.
-pub async fn exists(session: &Session, bucket: &str) -> Result<bool, Failure> {
+pub async fn exists(
+    context: &AwsContext,
+    environment: &EnvironmentId,
+    bucket: &str,
+) -> Result<bool, Problem> {
     let uploading = Uploading {
-        client: Client::new(&session.patient()),
-        environment: session.environment(),
+        client: Client::new(&context.patient()),
+        context,
+        environment,
         bucket: bucket.to_owned(),
     };
     uploading.exists().await
@@ -159,6 +121,7 @@ pub async fn exists(session: &Session, bucket: &str) -> Result<bool, Failure> {
 
 struct Uploading<'a> {
     client: Client,
+    context: &'a AwsContext,
     environment: &'a EnvironmentId,
     bucket: String,
 }
@@ -168,11 +131,11 @@ impl Uploading<'_> {
         self.environment.account.as_str()
     }
 
-    fn failure(&self, doing: &str, error: &AwsError) -> Failure {
-        failure(&format!("{doing} the bucket {}", self.bucket), error)
+    fn failure(&self, doing: &str, error: &AwsError) -> Problem {
+        (self.context).problem(&format!("{doing} the bucket {}", self.bucket), error)
     }
 
-    async fn exists(&self) -> Result<bool, Failure> {
+    async fn exists(&self) -> Result<bool, Problem> {
         let asked = (self.client.head_bucket())
             .bucket(&self.bucket)
             .expected_bucket_owner(self.owner())
@@ -186,7 +149,7 @@ impl Uploading<'_> {
     }
 
     /// Makes the bucket; says whether it was missing.
-    async fn make(&self) -> Result<bool, Failure> {
+    async fn make(&self) -> Result<bool, Problem> {
         if self.exists().await? {
             return Ok(false);
         }
@@ -211,7 +174,7 @@ impl Uploading<'_> {
 
     /// Private, versioned, encrypted connections alone. Said every time: a run may have died after it had made
     /// the bucket.
-    async fn protect(&self) -> Result<(), Failure> {
+    async fn protect(&self) -> Result<(), Problem> {
         let private = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
             .block_public_policy(true)
@@ -264,7 +227,7 @@ impl Uploading<'_> {
         .to_string()
     }
 
-    async fn has(&self, key: &str) -> Result<bool, Failure> {
+    async fn has(&self, key: &str) -> Result<bool, Problem> {
         let asked = (self.client.head_object())
             .bucket(&self.bucket)
             .key(key)
@@ -278,7 +241,7 @@ impl Uploading<'_> {
         }
     }
 
-    async fn put(&self, zip: &Zip) -> Result<(), Failure> {
+    async fn put(&self, zip: &Zip) -> Result<(), Problem> {
         let sent = (self.client.put_object())
             .bucket(&self.bucket)
             .key(&zip.key)
@@ -299,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_zip_is_named_by_what_it_holds() {
-        let zip = |bytes: &[u8]| Zip::new("lifeboat-delegate", Architecture::X86, bytes.to_vec());
+        let zip = |bytes: &[u8]| Zip::new("lifeboat-delegate", "x86_64", bytes.to_vec());
         let one = zip(b"one").key;
         assert!(one.starts_with("lifeboat-delegate/x86_64/7692c3ad"), "{one}");
         assert_ne!(one, zip(b"two").key);

@@ -1,4 +1,4 @@
-//! The only home of waiting: how long to pause before a call is repeated, and when to give up.
+//! Retries: how long to pause before a call is repeated, and when to give up.
 //!
 //! Policy reads the prescriptive [`ErrorKind`] of an error and the server's own `Retry-After`, never a
 //! message. Time is tokio's monotonic [`Instant`], so a wall clock that jumps changes nothing.
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{Diagnostic, ErrorKind};
 use tokio::time::Instant;
 
-use crate::api::ApiError;
+use crate::sleep;
 
 /// When a call is repeated and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,9 +132,13 @@ impl Backoff {
     ///
     /// # Errors
     /// The same `error`, where the call must not be made again.
-    pub async fn pause_after(&mut self, error: ApiError) -> Result<(), ApiError> {
+    pub async fn pause_after<E: Diagnostic>(
+        &mut self,
+        error: E,
+        retry_after: Option<Duration>,
+    ) -> Result<(), E> {
         tracing::debug!(attempt = self.made, %error, "an attempt failed");
-        if self.pause(error.kind(), error.retry_after()).await {
+        if self.pause(error.kind(), retry_after).await {
             Ok(())
         } else {
             Err(error)
@@ -147,15 +151,9 @@ impl Backoff {
             return false;
         };
         self.made += 1;
-        wait(pause).await;
+        sleep(pause).await;
         true
     }
-}
-
-/// Pauses for `duration`. Everything that waits, waits here.
-pub async fn wait(duration: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "this is the one home of waiting")]
-    tokio::time::sleep(duration).await;
 }
 
 #[cfg(test)]

@@ -4,28 +4,27 @@ use async_trait::async_trait;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter};
 use jiff::Timestamp;
-use lifeboat_aws::AwsError;
-use lifeboat_model::EnvironmentId;
+use lifeboat_aws::{AwsContext, AwsError};
+use lifeboat_model::{EnvironmentId, Problem};
 
-use super::failure;
-use super::session::Session;
-use super::stack::{Change, ChangeSet, Event, Stack, Stacks};
-use crate::failure::Failure;
+use crate::stack::{Change, ChangeSet, Event, Stack, Stacks};
 
 /// CloudFormation in an account and a Region.
 #[derive(Debug, Clone)]
 pub struct CloudFormation {
     client: Client,
+    context: AwsContext,
     environment: EnvironmentId,
 }
 
 impl CloudFormation {
-    /// As somebody.
+    /// CloudFormation in the Region of `context`, which is that of `environment`.
     #[must_use]
-    pub fn new(session: &Session) -> Self {
+    pub fn new(context: &AwsContext, environment: &EnvironmentId) -> Self {
         Self {
-            client: Client::new(&session.patient()),
-            environment: session.environment().clone(),
+            client: Client::new(&context.patient()),
+            context: context.clone(),
+            environment: environment.clone(),
         }
     }
 }
@@ -36,7 +35,7 @@ impl Stacks for CloudFormation {
         &self.environment
     }
 
-    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Failure> {
+    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem> {
         let answer = self.client.describe_stacks().stack_name(stack).send().await;
         let answer = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", stack, e)) {
             Ok(answer) => answer,
@@ -47,7 +46,11 @@ impl Stacks for CloudFormation {
             {
                 return Ok(None);
             }
-            Err(error) => return Err(failure(&format!("describe the stack {stack}"), &error)),
+            Err(error) => {
+                return Err(self
+                    .context
+                    .problem(&format!("describe the stack {stack}"), &error));
+            }
         };
         Ok(answer.stacks().first().map(|stack| {
             let parameters = stack.parameters().iter();
@@ -68,7 +71,7 @@ impl Stacks for CloudFormation {
         }))
     }
 
-    async fn create_change_set(&self, change: &Change) -> Result<(), Failure> {
+    async fn create_change_set(&self, change: &Change) -> Result<(), Problem> {
         let parameters = change.parameters.iter().map(|(name, value)| {
             let parameter = Parameter::builder().parameter_key(name);
             match value {
@@ -94,14 +97,14 @@ impl Stacks for CloudFormation {
             .await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:CreateChangeSet", &change.stack, e);
-            failure(
+            self.context.problem(
                 &format!("create a change set for the stack {}", change.stack),
                 &error,
             )
         })
     }
 
-    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Failure> {
+    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Problem> {
         let answer = (self.client.describe_change_set())
             .stack_name(stack)
             .change_set_name(name)
@@ -109,7 +112,8 @@ impl Stacks for CloudFormation {
             .await
             .map_err(|e| {
                 let error = AwsError::new("cloudformation:DescribeChangeSet", stack, e);
-                failure(&format!("describe the change set of the stack {stack}"), &error)
+                self.context
+                    .problem(&format!("describe the change set of the stack {stack}"), &error)
             })?;
         Ok(ChangeSet {
             status: answer.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
@@ -118,7 +122,7 @@ impl Stacks for CloudFormation {
         })
     }
 
-    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Failure> {
+    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Problem> {
         let sent = (self.client.delete_change_set())
             .stack_name(stack)
             .change_set_name(name)
@@ -126,11 +130,12 @@ impl Stacks for CloudFormation {
             .await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:DeleteChangeSet", stack, e);
-            failure(&format!("delete the change set of the stack {stack}"), &error)
+            self.context
+                .problem(&format!("delete the change set of the stack {stack}"), &error)
         })
     }
 
-    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Failure> {
+    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Problem> {
         let sent = (self.client.execute_change_set())
             .stack_name(stack)
             .change_set_name(name)
@@ -138,15 +143,16 @@ impl Stacks for CloudFormation {
             .await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:ExecuteChangeSet", stack, e);
-            failure(&format!("deploy the stack {stack}"), &error)
+            self.context.problem(&format!("deploy the stack {stack}"), &error)
         })
     }
 
-    async fn events(&self, stack: &str) -> Result<Vec<Event>, Failure> {
+    async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem> {
         // One page holds a hundred events, more than happen between two looks.
         let answer = (self.client.describe_stack_events().stack_name(stack).send().await).map_err(|e| {
             let error = AwsError::new("cloudformation:DescribeStackEvents", stack, e);
-            failure(&format!("read the events of the stack {stack}"), &error)
+            self.context
+                .problem(&format!("read the events of the stack {stack}"), &error)
         })?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let events = answer.stack_events().iter();

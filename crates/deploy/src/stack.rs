@@ -2,22 +2,19 @@
 //!
 //! What `aws cloudformation deploy` does, and more: events as they happen, the reasons of the resources that
 //! failed first, former values of parameters that nobody names now, and the commands for a stack that cannot be
-//! updated. A
-//! command that is repeated waits for what an interrupted one has begun.
+//! updated. A command that is repeated waits for what an interrupted one has begun.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lifeboat_apiserver::retry::wait;
 use lifeboat_model::{Code, EnvironmentId, Problem};
+use lifeboat_system::sleep;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::template::Template;
-use crate::failure::Failure;
-use crate::guidance::guidance;
+use crate::template::Template;
 
 /// The pause between two requests. A stack takes a minute; CloudFormation throttles a request per second.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -31,17 +28,17 @@ pub trait Stacks: Send + Sync {
     /// Where the stacks are.
     fn environment(&self) -> &EnvironmentId;
     /// A stack; none where there is none of that name.
-    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Failure>;
+    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem>;
     /// Begins to make a change set.
-    async fn create_change_set(&self, change: &Change) -> Result<(), Failure>;
+    async fn create_change_set(&self, change: &Change) -> Result<(), Problem>;
     /// How far a change set is.
-    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Failure>;
+    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Problem>;
     /// Removes a change set that is not executed.
-    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Failure>;
+    async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Problem>;
     /// Begins to execute a change set.
-    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Failure>;
+    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Problem>;
     /// The latest events, newest first.
-    async fn events(&self, stack: &str) -> Result<Vec<Event>, Failure>;
+    async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem>;
 }
 
 /// A stack.
@@ -159,7 +156,7 @@ pub async fn deploy(
     stacks: &dyn Stacks,
     wanted: &StackSpec,
     tell: &(dyn Fn(&str) + Send + Sync),
-) -> Result<Deployed, Failure> {
+) -> Result<Deployed, Problem> {
     Deployment { stacks, wanted, tell }.run().await
 }
 
@@ -170,7 +167,7 @@ struct Deployment<'a> {
 }
 
 impl Deployment<'_> {
-    async fn run(&self) -> Result<Deployed, Failure> {
+    async fn run(&self) -> Result<Deployed, Problem> {
         let stack = self.wait_until_stable().await?;
         let change = self.change(stack.as_ref());
         self.stacks.create_change_set(&change).await?;
@@ -184,11 +181,11 @@ impl Deployment<'_> {
         let stack = match executed {
             Ok(()) => self.end(&mut seen).await?,
             // Refused, or failed at once: the stack's own events say more than the call.
-            Err(failure) => {
+            Err(problem) => {
                 let stack = self.now().await?;
                 self.report_new_events(&mut seen).await?;
                 if seen.since.is_empty() || !is_failure(&stack.status) {
-                    return Err(failure);
+                    return Err(problem);
                 }
                 stack
             }
@@ -205,7 +202,7 @@ impl Deployment<'_> {
     }
 
     /// The stack once no operation is in progress; `None` if it does not exist.
-    async fn wait_until_stable(&self) -> Result<Option<Stack>, Failure> {
+    async fn wait_until_stable(&self) -> Result<Option<Stack>, Problem> {
         let mut told = false;
         loop {
             let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
@@ -221,7 +218,7 @@ impl Deployment<'_> {
                         ));
                         told = true;
                     }
-                    wait(PAUSE).await;
+                    sleep(PAUSE).await;
                 }
                 "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
                     return Err(self.creation_failed(&stack.status).await);
@@ -260,7 +257,7 @@ impl Deployment<'_> {
     }
 
     /// Waits for a change set; says whether there is anything to execute.
-    async fn is_needed(&self, change: &Change) -> Result<bool, Failure> {
+    async fn is_needed(&self, change: &Change) -> Result<bool, Problem> {
         let set = loop {
             let set = self
                 .stacks
@@ -269,7 +266,7 @@ impl Deployment<'_> {
             if !matches!(set.status.as_str(), "CREATE_PENDING" | "CREATE_IN_PROGRESS") {
                 break set;
             }
-            wait(PAUSE).await;
+            sleep(PAUSE).await;
         };
         let is_made = set.status == "CREATE_COMPLETE";
         if is_made && (change.is_new || set.changes > 0) {
@@ -283,15 +280,15 @@ impl Deployment<'_> {
         let mut problem = self.problem(
             Code::StackFailed,
             "could not be prepared for the change",
-            guidance(Code::StackFailed).remedy,
+            Code::StackFailed.explanation().remedy,
         );
         problem
             .causes
             .push(format!("the change set is {}: {}", set.status, set.reason));
-        Err(problem.into())
+        Err(problem)
     }
 
-    async fn seen(&self) -> Result<Seen, Failure> {
+    async fn seen(&self) -> Result<Seen, Problem> {
         let events = self.stacks.events(&self.wanted.stack).await?;
         Ok(Seen {
             before: events.into_iter().map(Event::name).collect(),
@@ -300,7 +297,7 @@ impl Deployment<'_> {
     }
 
     /// Follows the stack until no operation is in progress, and returns it.
-    async fn end(&self, seen: &mut Seen) -> Result<Stack, Failure> {
+    async fn end(&self, seen: &mut Seen) -> Result<Stack, Problem> {
         loop {
             // First the status, then the events: none of those that led to it is missed.
             let stack = self.now().await?;
@@ -308,11 +305,11 @@ impl Deployment<'_> {
             if !stack.status.ends_with("_IN_PROGRESS") {
                 return Ok(stack);
             }
-            wait(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
 
-    async fn now(&self) -> Result<Stack, Failure> {
+    async fn now(&self) -> Result<Stack, Problem> {
         let stack = self.stacks.describe(&self.wanted.stack).await?;
         // One that was deleted meanwhile has failed as well.
         Ok(stack.unwrap_or_else(|| Stack {
@@ -321,7 +318,7 @@ impl Deployment<'_> {
         }))
     }
 
-    async fn report_new_events(&self, seen: &mut Seen) -> Result<(), Failure> {
+    async fn report_new_events(&self, seen: &mut Seen) -> Result<(), Problem> {
         let events = self.stacks.events(&self.wanted.stack).await?;
         for event in events.into_iter().rev() {
             if seen.before.insert(event.clone().name()) {
@@ -332,7 +329,7 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    async fn done(&self, outcome: Outcome) -> Result<Deployed, Failure> {
+    async fn done(&self, outcome: Outcome) -> Result<Deployed, Problem> {
         let stack = self.stacks.describe(&self.wanted.stack).await?;
         Ok(Deployed {
             outcome,
@@ -340,7 +337,7 @@ impl Deployment<'_> {
         })
     }
 
-    fn failed(&self, stack: &Stack, seen: &Seen, is_new: bool) -> Failure {
+    fn failed(&self, stack: &Stack, seen: &Seen, is_new: bool) -> Problem {
         let status = &stack.status;
         let what = if is_new {
             format!("was not created: it is {status}")
@@ -360,10 +357,10 @@ impl Deployment<'_> {
         if problem.causes.is_empty() && !stack.reason.is_empty() {
             problem.causes.push(stack.reason.clone());
         }
-        problem.into()
+        problem
     }
 
-    async fn creation_failed(&self, status: &str) -> Failure {
+    async fn creation_failed(&self, status: &str) -> Problem {
         let events = self.stacks.events(&self.wanted.stack).await.unwrap_or_default();
         let oldest_first: Vec<Event> = events.into_iter().rev().collect();
         let what = match status {
@@ -376,7 +373,7 @@ impl Deployment<'_> {
         self.not_updatable(what, &command, reasons(&oldest_first))
     }
 
-    fn not_updatable(&self, what: &str, command: &str, causes: Vec<String>) -> Failure {
+    fn not_updatable(&self, what: &str, command: &str, causes: Vec<String>) -> Problem {
         let remedy = format!("run `{command}`, wait until it completes, then run the same command again");
         let mut problem = self.problem(
             Code::StackNotUpdatable,
@@ -384,7 +381,7 @@ impl Deployment<'_> {
             &remedy,
         );
         problem.causes = causes;
-        problem.into()
+        problem
     }
 
     fn options(&self) -> String {

@@ -2,16 +2,14 @@
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
-use lifeboat_aws::AwsError;
 use lifeboat_model::request::{
     Accepted, Answer, ApplicationStatus, PointsAnswer, PointsRequest, Request, StatusRequest,
 };
 use lifeboat_model::{ApplicationName, Code, ErrorKind, Problem};
 use serde_json::Value;
 
-use super::failure;
-use super::session::Session;
-use crate::failure::Failure;
+use crate::AwsError;
+use crate::session::Session;
 
 /// The name of the function, in the stack control.
 pub const COORDINATOR: &str = "lifeboat-coordinator";
@@ -46,7 +44,7 @@ impl CoordinatorClient {
     ///
     /// # Errors
     /// LB-1008 where there is no coordinator, LB-1009 where it fails, its own problems where it refuses.
-    pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+    pub async fn ask(&self, request: &Request) -> Result<Answer, Problem> {
         let payload =
             serde_json::to_vec(request).expect("requests have string keys and no other cause to fail");
         let sent = (self.client.invoke())
@@ -62,12 +60,12 @@ impl CoordinatorClient {
             return Err(failed(body));
         }
         let answer: Answer = serde_json::from_slice(body).map_err(|error| {
-            Failure::of(
+            Problem::new(
                 Code::CoordinatorFailed,
                 "failed to read the response of the coordinator",
-                &error,
+                "update the coordinator with `lifeboat deploy recovery`, or use the lifeboat version of the coordinator",
             )
-            .remedy("update the coordinator with `lifeboat deploy recovery`, or use the lifeboat version of the coordinator")
+            .caused_by(&error)
         })?;
         match answer {
             Answer::Refused(problems) => Err(combine(problems)),
@@ -79,7 +77,7 @@ impl CoordinatorClient {
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
-    pub async fn accepted(&self, request: &Request) -> Result<Accepted, Failure> {
+    pub async fn accepted(&self, request: &Request) -> Result<Accepted, Problem> {
         match self.ask(request).await? {
             Answer::Accepted(accepted) => Ok(accepted),
             other => Err(unexpected_answer(&other)),
@@ -90,7 +88,7 @@ impl CoordinatorClient {
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
-    pub async fn status(&self, application: &ApplicationName) -> Result<ApplicationStatus, Failure> {
+    pub async fn status(&self, application: &ApplicationName) -> Result<ApplicationStatus, Problem> {
         let request = Request::Status(StatusRequest {
             application: Some(application.clone()),
         });
@@ -104,7 +102,7 @@ impl CoordinatorClient {
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
-    pub async fn points(&self, application: &ApplicationName) -> Result<PointsAnswer, Failure> {
+    pub async fn points(&self, application: &ApplicationName) -> Result<PointsAnswer, Problem> {
         let request = Request::Points(PointsRequest {
             application: application.clone(),
         });
@@ -115,46 +113,42 @@ impl CoordinatorClient {
     }
 
     /// A call that did not reach the coordinator.
-    fn invoke_failed(&self, error: &AwsError) -> Failure {
+    fn invoke_failed(&self, error: &AwsError) -> Problem {
         let doing = format!(
             "send a request to the coordinator in {}",
             self.session.environment()
         );
         if error.code() == Some("ResourceNotFoundException") {
-            return Failure::of(Code::NoCoordinator, format!("failed to {doing}"), error);
+            return Problem::of(Code::NoCoordinator, format!("failed to {doing}")).caused_by(error);
         }
-        let failed = failure(&doing, error);
-        if error.kind() == ErrorKind::Retry {
-            return failed.remedy(
-                "run the same command again in a few minutes; with the same --token it starts only once",
-            );
+        let mut problem = self.session.context().problem(&doing, error);
+        if error.kind() == ErrorKind::Retry && !error.is_about_credentials() {
+            problem.guidance =
+                "run the same command again in a few minutes; with the same --token it starts only once"
+                    .to_owned();
         }
-        failed
+        problem
     }
 }
 
 /// What a function says that failed: `{"errorType": …, "errorMessage": …}`.
-fn failed(body: &[u8]) -> Failure {
+fn failed(body: &[u8]) -> Problem {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let said = match said["errorMessage"].as_str() {
         Some(message) => message.to_owned(),
         None => String::from_utf8_lossy(body).into_owned(),
     };
-    let mut problem = Problem::new(
-        Code::CoordinatorFailed,
-        "the coordinator failed on the request",
-        crate::guidance::guidance(Code::CoordinatorFailed).remedy,
-    );
+    let mut problem = Problem::of(Code::CoordinatorFailed, "the coordinator failed on the request");
     problem.causes.push(said.chars().take(QUOTED).collect());
-    problem.into()
+    problem
 }
 
 /// Everything that was wrong with a request or a document, as one failure.
 #[must_use]
-pub fn combine(problems: Vec<Problem>) -> Failure {
+pub fn combine(problems: Vec<Problem>) -> Problem {
     let mut problems = problems.into_iter();
     let Some(mut first) = problems.next() else {
-        return Failure::new(
+        return Problem::of(
             Code::RequestRefused,
             "the coordinator refused the request without giving a reason",
         );
@@ -165,10 +159,10 @@ pub fn combine(problems: Vec<Problem>) -> Failure {
             other.code, other.message, other.guidance
         ));
     }
-    first.into()
+    first
 }
 
-fn unexpected_answer(answer: &Answer) -> Failure {
+fn unexpected_answer(answer: &Answer) -> Problem {
     let kind = match answer {
         Answer::Accepted(_) => "an acceptance",
         Answer::Status(_) => "a status",
@@ -177,11 +171,11 @@ fn unexpected_answer(answer: &Answer) -> Failure {
         Answer::Applications(_) => "applications",
         Answer::Refused(_) => "a refusal",
     };
-    Failure::new(
+    Problem::new(
         Code::CoordinatorFailed,
         format!("the coordinator returned an unexpected response of kind {kind}"),
+        "update the coordinator with `lifeboat deploy recovery`",
     )
-    .remedy("update the coordinator with `lifeboat deploy recovery`")
 }
 
 #[cfg(test)]
@@ -191,9 +185,9 @@ mod tests {
     #[test]
     fn a_function_that_fails_is_quoted() {
         let told = failed(br#"{"errorType":"E","errorMessage":"the state bucket is gone"}"#);
-        assert_eq!(told.problem().causes, ["the state bucket is gone"]);
+        assert_eq!(told.causes, ["the state bucket is gone"]);
         let told = failed(b"Task timed out after 900.00 seconds");
-        assert_eq!(told.problem().causes, ["Task timed out after 900.00 seconds"]);
+        assert_eq!(told.causes, ["Task timed out after 900.00 seconds"]);
     }
 
     #[test]
@@ -203,7 +197,7 @@ mod tests {
             problem(Code::ApplicationInvalid, "name is wrong"),
             problem(Code::ApplicationInvalid, "schedule is wrong"),
         ]);
-        assert_eq!(told.problem().code, Code::ApplicationInvalid);
+        assert_eq!(told.code, Code::ApplicationInvalid);
         let text = told.to_string();
         assert!(
             text.contains("name is wrong") && text.contains("schedule is wrong"),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
-use crate::aws::template::APPLICATION;
+use crate::template::APPLICATION;
 
 /// Answers in turn; the last one is given again and again.
 struct Turns<T>(Mutex<VecDeque<T>>);
@@ -68,7 +68,7 @@ impl Script {
         self.calls.lock().unwrap().contains(&call)
     }
 
-    async fn deploy(&self) -> Result<Deployed, Failure> {
+    async fn deploy(&self) -> Result<Deployed, Problem> {
         let wanted = StackSpec {
             stack: "lifeboat-application-shop".to_owned(),
             template: APPLICATION,
@@ -86,34 +86,34 @@ impl Stacks for Script {
         &self.environment
     }
 
-    async fn describe(&self, _: &str) -> Result<Option<Stack>, Failure> {
+    async fn describe(&self, _: &str) -> Result<Option<Stack>, Problem> {
         Ok(self.stacks.next())
     }
 
-    async fn create_change_set(&self, change: &Change) -> Result<(), Failure> {
+    async fn create_change_set(&self, change: &Change) -> Result<(), Problem> {
         self.changes.lock().unwrap().push(change.clone());
         Ok(())
     }
 
-    async fn describe_change_set(&self, _: &str, _: &str) -> Result<ChangeSet, Failure> {
+    async fn describe_change_set(&self, _: &str, _: &str) -> Result<ChangeSet, Problem> {
         Ok(self.change_sets.next())
     }
 
-    async fn delete_change_set(&self, _: &str, _: &str) -> Result<(), Failure> {
+    async fn delete_change_set(&self, _: &str, _: &str) -> Result<(), Problem> {
         self.called("delete");
         Ok(())
     }
 
-    async fn execute_change_set(&self, _: &str, _: &str) -> Result<(), Failure> {
+    async fn execute_change_set(&self, _: &str, _: &str) -> Result<(), Problem> {
         self.called("execute");
         if self.executes {
             Ok(())
         } else {
-            Err(Failure::new(Code::AwsDenied, "failed to deploy the stack"))
+            Err(Problem::of(Code::AwsDenied, "failed to deploy the stack"))
         }
     }
 
-    async fn events(&self, _: &str) -> Result<Vec<Event>, Failure> {
+    async fn events(&self, _: &str) -> Result<Vec<Event>, Problem> {
         Ok(self.events.next())
     }
 }
@@ -224,7 +224,7 @@ async fn a_change_that_cannot_be_planned_says_why() {
         changes: 0,
     }]);
     let failure = script.deploy().await.unwrap_err();
-    assert_eq!(failure.problem().code, Code::StackFailed);
+    assert_eq!(failure.code, Code::StackFailed);
     assert!(failure.to_string().contains("[Colour]"), "{failure}");
     assert!(!script.has_called("execute"));
 }
@@ -272,7 +272,7 @@ async fn an_update_that_fails_leaves_the_former_stack() {
 async fn a_stack_that_never_came_about_is_explained() {
     let script = Script::new(vec![stack("ROLLBACK_COMPLETE")], vec![failing_events()]);
     let failure = script.deploy().await.unwrap_err();
-    assert_eq!(failure.problem().code, Code::StackNotUpdatable);
+    assert_eq!(failure.code, Code::StackNotUpdatable);
     insta::assert_snapshot!("creation_failed", failure.to_string());
     assert!(script.changes.lock().unwrap().is_empty());
     let script = Script::new(vec![stack("UPDATE_ROLLBACK_FAILED")], vec![Vec::new()]);
@@ -314,7 +314,7 @@ async fn a_call_that_is_refused_is_no_failure_of_the_stack() {
     // The former update had failed; that says nothing of this one.
     let mut script = Script::new(vec![stack("UPDATE_ROLLBACK_COMPLETE")], vec![Vec::new()]);
     script.executes = false;
-    assert_eq!(script.deploy().await.unwrap_err().problem().code, Code::AwsDenied);
+    assert_eq!(script.deploy().await.unwrap_err().code, Code::AwsDenied);
     // One that fails while it is called has events that say more than the call.
     let mut script = Script::new(
         vec![None, stack("ROLLBACK_COMPLETE")],
@@ -322,7 +322,7 @@ async fn a_call_that_is_refused_is_no_failure_of_the_stack() {
     );
     script.executes = false;
     let failure = script.deploy().await.unwrap_err();
-    assert_eq!(failure.problem().code, Code::StackFailed);
+    assert_eq!(failure.code, Code::StackFailed);
     assert!(failure.to_string().contains("taken already"), "{failure}");
 }
 

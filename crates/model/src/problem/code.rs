@@ -1,0 +1,674 @@
+//! Every problem that Lifeboat reports: its stable code, its exit code, what it means and what to do. This table is
+//! the only place; `lifeboat explain LB-0123` prints it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Exit;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal exits $exit:ident {
+        title: $title:literal,
+        meaning: $meaning:literal,
+        remedy: $remedy:literal,
+    })*) => {
+        /// A stable code, printed as `LB-0123`. A number is never given a second meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in order of number.
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// The number behind `LB-`.
+            #[must_use]
+            pub fn number(self) -> u16 {
+                match self { $(Code::$name => $number,)* }
+            }
+
+            /// The exit code of a command that ends with the problem.
+            #[must_use]
+            pub fn exit(self) -> Exit {
+                match self { $(Code::$name => Exit::$exit,)* }
+            }
+
+            /// What the code means and what to do about it.
+            #[must_use]
+            pub fn explanation(self) -> Explanation {
+                match self { $(Code::$name => Explanation {
+                    title: $title,
+                    meaning: $meaning,
+                    remedy: $remedy,
+                },)* }
+            }
+
+            fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Code::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+/// The explanation of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explanation {
+    /// The code's meaning in a few words.
+    pub title: &'static str,
+    /// What has happened, and what has not, in full sentences.
+    pub meaning: &'static str,
+    /// What to do, if possible as a command. An error without more specific guidance uses it.
+    pub remedy: &'static str,
+}
+
+codes! {
+    /// An assumption of Lifeboat's own code does not hold.
+    Bug = 1 exits Bug {
+        title: "a bug in Lifeboat",
+        meaning: "An assumption of Lifeboat's own code does not hold. Existing recovery points are not affected: they are write-once.",
+        remedy: "run the command again with --log-level debug and report its output, which contains no secret values",
+    }
+
+    /// A command line or request that is not valid.
+    Usage = 10 exits Usage {
+        title: "the command line is not valid",
+        meaning: "No data was read or written.",
+        remedy: "run the command with --help, which shows an example",
+    }
+
+    /// A configuration or options document that cannot be read.
+    InvalidDocument = 11 exits Usage {
+        title: "a document cannot be read",
+        meaning: "A file given on the command line is not what the option expects. No data was read or written.",
+        remedy: "compare the file with `lifeboat schema patches`; unknown fields are errors",
+    }
+
+    /// The command was interrupted; the same command continues.
+    Interrupted = 12 exits Interrupted {
+        title: "the command was interrupted",
+        meaning: "An interrupted backup creates no recovery point and does not change existing ones; an interrupted restore keeps the objects it has created.",
+        remedy: "run the same command again; it continues and ends in the same state",
+    }
+
+    /// The kubeconfig cannot be read.
+    KubeconfigUnreadable = 101 exits ClusterUnusable {
+        title: "the kubeconfig cannot be read",
+        meaning: "Lifeboat reads the kubeconfig as kubectl does: --kubeconfig, then KUBECONFIG, then ~/.kube/config.",
+        remedy: "check the file with `kubectl config view`, or use another one with --kubeconfig",
+    }
+
+    /// The kubeconfig has no such context.
+    UnknownContext = 102 exits ClusterUnusable {
+        title: "the kubeconfig has no such context",
+        meaning: "No data was read or written.",
+        remedy: "list the contexts with `kubectl config get-contexts` and choose one with --context",
+    }
+
+    /// No API server answers at the address.
+    ClusterUnreachable = 103 exits ClusterUnusable {
+        title: "the API server does not answer",
+        meaning: "Connecting to the address of the kubeconfig timed out or was refused.",
+        remedy: "check the address and the network with `kubectl cluster-info` on the same machine with the same context",
+    }
+
+    /// The API server does not accept the credentials (401).
+    Unauthenticated = 104 exits ClusterUnusable {
+        title: "the API server does not accept the credentials",
+        meaning: "It answered 401: the token or client certificate of the context is missing, expired, or meant for another cluster.",
+        remedy: "sign in again; `kubectl auth whoami` with the same context must print your user",
+    }
+
+    /// The certificate of the API server is not trusted.
+    UntrustedCertificate = 105 exits ClusterUnusable {
+        title: "the API server's certificate is not trusted",
+        meaning: "The certificate authority of the kubeconfig did not sign the certificate. No credentials were sent.",
+        remedy: "update the cluster's entry in the kubeconfig (on EKS: `aws eks update-kubeconfig --name NAME`)",
+    }
+
+    /// The response is not that of a Kubernetes API server.
+    NotKubernetes = 106 exits ClusterUnusable {
+        title: "the address does not answer as a Kubernetes API server",
+        meaning: "The response is not that of an API server; it often comes from a proxy, a login page or a load balancer.",
+        remedy: "check the `server` of the context with `kubectl config view --minify`",
+    }
+
+    /// The API server refuses the request (403).
+    Forbidden = 107 exits ClusterUnusable {
+        title: "the API server refuses the request",
+        meaning: "It answered 403: the identity is known but lacks a permission.",
+        remedy: "grant the permission, and check with `kubectl auth can-i --list`; a backup needs get and list on all types, a restore write access to what it restores",
+    }
+
+    /// Some types could not be read: the recovery point is Partial.
+    PartialPoint = 201 exits Partial {
+        title: "the recovery point is Partial",
+        meaning: "Some types could not be read. The recovery point exists and contains everything else; its manifest lists what is missing and why.",
+        remedy: "fix what `lifeboat show latest` lists under missing, then run the backup again",
+    }
+
+    /// Discovery of the cluster's types is incomplete.
+    IncompleteDiscovery = 202 exits ClusterUnusable {
+        title: "discovery of the cluster's types is incomplete",
+        meaning: "The API server did not return all types it serves, so a backup could miss types without notice.",
+        remedy: "find the unavailable API with `kubectl get apiservices`, repair or delete it, and run the command again",
+    }
+
+    /// A filter names a type or namespace that does not exist.
+    UnknownFilter = 203 exits Usage {
+        title: "a filter selects a type or namespace that does not exist",
+        meaning: "An unknown type or namespace is treated as a typing error, because the recovery point would be empty.",
+        remedy: "list the types with `kubectl api-resources` and the namespaces with `kubectl get namespaces`",
+    }
+
+    /// The time allowed for the capture has passed.
+    CaptureDeadlineExceeded = 204 exits ClusterUnusable {
+        title: "the deadline of the backup has passed",
+        meaning: "The capture did not end before its deadline. No recovery point was written; existing ones are unchanged.",
+        remedy: "increase --deadline, or capture less with -n or --exclude-type",
+    }
+
+    /// A list is truncated or malformed.
+    InvalidList = 205 exits ClusterUnusable {
+        title: "a list ended early or is not a list",
+        meaning: "The API server repeatedly sent an incomplete list. No recovery point was written from it.",
+        remedy: "check for a proxy that truncates or rewrites responses of the API server, then run the backup again",
+    }
+
+    /// The store does not exist or is not a folder.
+    StoreNotFound = 301 exits Storage {
+        title: "the store does not exist",
+        meaning: "The path of --store does not exist or is not a folder.",
+        remedy: "check the path; `lifeboat backup` creates the last folder of the path, but not its parents",
+    }
+
+    /// The store refuses access.
+    StoreDenied = 302 exits Storage {
+        title: "the store refuses access",
+        meaning: "The user that runs the command cannot read or write the folder.",
+        remedy: "grant this user access to the folder; a backup writes, all other commands only read",
+    }
+
+    /// The store is full.
+    StoreFull = 303 exits Storage {
+        title: "the store is full",
+        meaning: "The unfinished recovery point is not visible; existing ones are unchanged.",
+        remedy: "free space and run the backup again; it first deletes the files of the failed run",
+    }
+
+    /// The key already exists; stores are write-once.
+    StoreConflict = 304 exits Storage {
+        title: "a file of the store already exists",
+        meaning: "Stores are write-once: files are never overwritten.",
+        remedy: "run the command again; if it fails again, check whether two programs write the same application",
+    }
+
+    /// Another run holds the application.
+    StoreBusy = 305 exits Busy {
+        title: "another run holds this application",
+        meaning: "Only one backup of an application runs at a time, because each deletes incomplete files of earlier runs.",
+        remedy: "wait until the other run ends; the lock of a process that has died is released automatically",
+    }
+
+    /// The store failed in another way.
+    StoreFailed = 306 exits Storage {
+        title: "the store failed",
+        meaning: "Reading or writing a file failed, not because of permissions or space.",
+        remedy: "check the disk or network share of the folder, then run the command again",
+    }
+
+    /// A key file cannot be read.
+    KeyUnreadable = 401 exits Keys {
+        title: "a key file cannot be read",
+        meaning: "The file is missing, not readable, or not PEM.",
+        remedy: "check the path; `lifeboat keys generate --out DIR` creates a set of keys",
+    }
+
+    /// A public key was given instead of a private key, or the reverse.
+    PublicPrivateKeyMismatch = 402 exits Keys {
+        title: "a public key was given instead of a private key, or the reverse",
+        meaning: "A backup needs the public recovery key and the private signing key; reading needs the private recovery key and the public signing key.",
+        remedy: "use the other file of the pair: recovery.pub.pem and signing.key.pem for a backup, recovery.key.pem and signing.pub.pem for reading",
+    }
+
+    /// The key type or size is not supported.
+    UnsupportedKeyType = 403 exits Keys {
+        title: "the key type is not supported",
+        meaning: "The recovery key is RSA with 4096 bits, the signing key is ECDSA on P-256.",
+        remedy: "use the right file, or create a set with `lifeboat keys generate --out DIR`",
+    }
+
+    /// The recovery point is encrypted for another key.
+    RecoveryKeyMismatch = 404 exits Keys {
+        title: "the recovery point is encrypted for another key",
+        meaning: "`lifeboat show POINT` lists the fingerprints of the keys that can decrypt it.",
+        remedy: "use the private recovery key with one of these fingerprints",
+    }
+
+    /// A key file already exists and is not overwritten.
+    KeyExists = 405 exits Keys {
+        title: "a key file already exists",
+        meaning: "Keys are never overwritten, because recovery points encrypted for a lost key cannot be decrypted.",
+        remedy: "choose an empty folder with --out",
+    }
+
+    /// There is no such recovery point.
+    PointNotFound = 501 exits Usage {
+        title: "the recovery point does not exist",
+        meaning: "A point is selected by `latest`, `latest-complete`, its id, or a unique beginning of its id.",
+        remedy: "list the points with `lifeboat points`; check --store and --application",
+    }
+
+    /// The signature does not match the manifest and the pinned key.
+    SignatureInvalid = 502 exits PointRefused {
+        title: "the signature does not match the pinned key",
+        meaning: "The manifest was modified, or signed by another key. No data of the point was used.",
+        remedy: "check that --verify-key is the public signing key of the primary; if it is, do not use this point: use an earlier one",
+    }
+
+    /// The digest of a file of the point differs from the manifest.
+    DigestMismatch = 503 exits PointRefused {
+        title: "the digest of a file of the recovery point does not match",
+        meaning: "Its SHA-256 differs from the signed manifest. No data of the file was used.",
+        remedy: "do not use this point; choose another one from `lifeboat points` and check it with `lifeboat verify`",
+    }
+
+    /// A file of the point is truncated, reordered or cannot be decrypted.
+    PackCorrupt = 504 exits PointRefused {
+        title: "a file of the recovery point cannot be decrypted",
+        meaning: "It is truncated, reordered or modified. No data of the corrupt part was used.",
+        remedy: "do not use this point; choose another one from `lifeboat points` and check it with `lifeboat verify`",
+    }
+
+    /// The point was made by a newer format than this program reads.
+    NewerFormat = 505 exits PointRefused {
+        title: "the recovery point was created by a newer version of Lifeboat",
+        meaning: "This version of Lifeboat does not support the format of the point.",
+        remedy: "use the version of Lifeboat that created the point, or a later one",
+    }
+
+    /// The manifest is signed but malformed.
+    ManifestMalformed = 506 exits PointRefused {
+        title: "the manifest is signed but malformed",
+        meaning: "The signature is valid, so the manifest was not modified after signing: the program that wrote it has a bug.",
+        remedy: "use another point, and report this as a bug with the version of Lifeboat that created the point",
+    }
+
+    /// The point is stored under another name than the one it was signed for.
+    PointIdentityMismatch = 507 exits PointRefused {
+        title: "the recovery point is stored under another name",
+        meaning: "The manifest was signed for another point, application or cluster than the one it is stored under.",
+        remedy: "the point was copied or renamed; move it back, or use another one from `lifeboat points`",
+    }
+
+    /// There is no such object in the point.
+    ObjectNotFound = 508 exits Usage {
+        title: "the recovery point does not contain the object",
+        meaning: "The type, namespace or name is not in the point's index.",
+        remedy: "`lifeboat show POINT` lists the types; namespaced objects need -n",
+    }
+
+    /// A file of the point is missing.
+    PackMissing = 509 exits PointRefused {
+        title: "a file of the recovery point is missing",
+        meaning: "The manifest lists a file that the store does not contain.",
+        remedy: "restore the file from a copy of the store, or use another point from `lifeboat points`",
+    }
+
+    /// A selection refers to something that the point does not contain.
+    UnknownSelector = 601 exits Usage {
+        title: "the selection matches nothing in the recovery point",
+        meaning: "An unknown type, namespace or name is treated as a typing error. No object was written.",
+        remedy: "`lifeboat show POINT` lists the types and namespaces of the point",
+    }
+
+    /// A patch cannot be applied to an object that it selects.
+    PatchFailed = 602 exits PlanRefused {
+        title: "a patch cannot be applied",
+        meaning: "A patch selects an object that it cannot be applied to. No object was written.",
+        remedy: "narrow its `when` or correct its path; `lifeboat plan` applies patches without writing objects",
+    }
+
+    /// The target does not serve a type or version.
+    TypeNotServed = 603 exits PlanRefused {
+        title: "the target does not serve a type",
+        meaning: "The target serves neither the captured version of the type nor another common version. No object of the type was written.",
+        remedy: "install the operator or CustomResourceDefinition of the type in the target, or exclude it with --exclude-type",
+    }
+
+    /// The plan was rejected by its lint.
+    PlanRefused = 604 exits PlanRefused {
+        title: "the plan was rejected",
+        meaning: "The plan has findings of severity error, or its hash is not the expected one. No object was written.",
+        remedy: "run `lifeboat plan` with the same options; each finding has a fix",
+    }
+
+    /// The selection excludes a dependency.
+    MissingDependency = 605 exits PlanRefused {
+        title: "the selection excludes a dependency",
+        meaning: "A selected object requires another one that is not selected and not in the target. No object was written.",
+        remedy: "select the dependency too, or create it in the target first",
+    }
+
+    /// Two objects would have the same name.
+    NameCollision = 606 exits PlanRefused {
+        title: "two objects would have the same name",
+        meaning: "After renaming, two objects of the point have the same type, namespace and name. No object was written.",
+        remedy: "change --map-namespace so that no two namespaces get the same name, or exclude one of the objects",
+    }
+
+    /// Another restore holds the target.
+    TargetBusy = 701 exits Busy {
+        title: "another restore holds the target",
+        meaning: "It holds the Lease lifeboat-restore in kube-system. Only one restore at a time writes to a cluster.",
+        remedy: "wait until it ends; the Lease of a restore that has died expires within seconds",
+    }
+
+    /// Some planned objects were not restored.
+    RestoreIncomplete = 702 exits DiffersFromPlan {
+        title: "some planned objects were not restored",
+        meaning: "The report lists each of them with the API server's response.",
+        remedy: "resolve what the report lists, then run the same command again to continue",
+    }
+
+    /// The recovered cluster differs from the plan.
+    ProofFailed = 703 exits DiffersFromPlan {
+        title: "the recovered cluster does not match the plan",
+        meaning: "All objects were written, but the objects read back differ from the plan; the report lists the differences.",
+        remedy: "check the differences in the report; controllers or admission webhooks of the target may have changed the objects",
+    }
+
+    /// EKS denies `eks:DescribeCluster` to the delegate's role.
+    DescribeClusterDenied = 801 exits ClusterUnusable {
+        title: "the delegate is not allowed to describe the cluster",
+        meaning: "EKS denies eks:DescribeCluster to the role of the delegate, so the cluster cannot be checked.",
+        remedy: "update the access stack of the environment; its role grants eks:DescribeCluster",
+    }
+
+    /// There is no such cluster in the environment.
+    ClusterNotFound = 802 exits ClusterUnusable {
+        title: "the cluster does not exist",
+        meaning: "The application names an EKS cluster that its environment does not have.",
+        remedy: "correct the name in the application document; `aws eks list-clusters` lists the clusters",
+    }
+
+    /// The cluster is not active: it is being created, updated or deleted, or has failed.
+    ClusterNotActive = 803 exits ClusterUnusable {
+        title: "the cluster is not active",
+        meaning: "EKS reports that it is being created, updated or deleted, or has failed. The next check runs automatically.",
+        remedy: "wait, or repair the cluster; `aws eks describe-cluster` shows its health",
+    }
+
+    /// The public access CIDRs of the cluster do not allow the delegate.
+    EndpointRestricted = 804 exits ClusterUnusable {
+        title: "the public endpoint of the cluster does not allow the delegate",
+        meaning: "Its public access CIDRs are restricted. A Lambda function has no fixed address to add to them.",
+        remedy: "run the command in the issue; the cluster still authenticates every request",
+    }
+
+    /// The cluster has no access entry for the delegate's role.
+    NoAccessEntry = 805 exits ClusterUnusable {
+        title: "the cluster has no access entry for the role of the delegate",
+        meaning: "The cluster responds, but the role has neither an access entry nor an entry in aws-auth.",
+        remedy: "run the command in the issue; it matches the authentication mode of the cluster",
+    }
+
+    /// The delegate's role lacks permissions in the cluster.
+    InsufficientAccess = 806 exits ClusterUnusable {
+        title: "the role of the delegate lacks permissions in the cluster",
+        meaning: "In the primary it cannot read some types: recovery points are Partial and list them. In the recovery environment it cannot write some types: a restore would skip them.",
+        remedy: "run the command in the issue",
+    }
+
+    /// A cluster of a kind that Lifeboat cannot reach: a local cluster on an Outpost.
+    UnsupportedCluster = 807 exits ClusterUnusable {
+        title: "the kind of the cluster is not supported",
+        meaning: "It is a local cluster on an Outpost, whose API server is reachable only from the Outpost.",
+        remedy: "remove the cluster from the application",
+    }
+
+    /// A cluster of a Kubernetes version that Lifeboat does not support.
+    UnsupportedVersion = 808 exits ClusterUnusable {
+        title: "the Kubernetes version of the cluster is not supported",
+        meaning: "It is older than the versions that Lifeboat can read at one point in time.",
+        remedy: "upgrade the cluster",
+    }
+
+    /// An environment or a delegate is not registered.
+    NotRegistered = 809 exits ClusterUnusable {
+        title: "an environment or a delegate is not registered",
+        meaning: "The stacks of the application are not deployed there, or their deployment is not complete.",
+        remedy: "deploy the missing stacks: `lifeboat deploy recovery`, `lifeboat deploy primary`, then `lifeboat deploy application FILE`",
+    }
+
+    /// The registered signing key is not the pinned one.
+    SigningKeyChanged = 810 exits Keys {
+        title: "the signing key is not the pinned one",
+        meaning: "Recovery points signed by another key are rejected, and no backup runs until this is resolved.",
+        remedy: "if the change was intended, set primary.signingKey of the application document to the new fingerprint",
+    }
+
+    /// The registered recovery key is not the pinned one.
+    RecoveryKeyChanged = 811 exits Keys {
+        title: "the recovery key is not the pinned one",
+        meaning: "Recovery points are encrypted for the pinned recovery key, and no backup runs for another one.",
+        remedy: "deploy recovery-access with the previous key, or create the application again under a new name",
+    }
+
+    /// The cluster has a private endpoint only.
+    EndpointPrivate = 812 exits ClusterUnusable {
+        title: "the cluster has a private endpoint only",
+        meaning: "Its API server is reachable only from its VPC, where the delegate does not run.",
+        remedy: "run the command in the issue to open the public endpoint, or remove the cluster from the application",
+    }
+
+    /// An external cluster, registered with EKS Connector.
+    ExternalCluster = 813 exits ClusterUnusable {
+        title: "the cluster is an external cluster",
+        meaning: "EKS Connector only displays external clusters; a delegate cannot connect to them.",
+        remedy: "remove the cluster from the application; back it up by `lifeboat backup` with a kubeconfig",
+    }
+
+    /// No cluster of the environment has the application's tags, or listing clusters is denied.
+    NoTaggedCluster = 814 exits ClusterUnusable {
+        title: "no cluster has the tags of the application",
+        meaning: "The application selects its clusters by tag, and none was found, or the delegate is not allowed to list clusters.",
+        remedy: "tag the clusters as clusterTags of the application document says, or run the command in the issue",
+    }
+
+    /// A clock differs too much from that of AWS.
+    ClockSkewed = 815 exits ClusterUnusable {
+        title: "a clock differs too much from that of AWS",
+        meaning: "Tokens and deadlines would be wrong, so the delegate does not register.",
+        remedy: "deploy the stack again; if the problem persists, report it to AWS Support with the name of the function",
+    }
+
+    /// A bucket of an access stack does not block public access, or its objects can belong to other accounts.
+    BucketPolicyInvalid = 816 exits Storage {
+        title: "the configuration of a bucket is not safe",
+        meaning: "Public access is not blocked, or its objects can be owned by other accounts.",
+        remedy: "run the command in the message, or deploy the access stack again",
+    }
+
+    /// The application's document is not valid.
+    ApplicationInvalid = 901 exits Usage {
+        title: "the application document is not valid",
+        meaning: "The application is not backed up until the document is corrected.",
+        remedy: "correct the fields in the message, then run `lifeboat application put`",
+    }
+
+    /// A backup failed, retries included.
+    BackupFailed = 902 exits ClusterUnusable {
+        title: "a backup failed",
+        meaning: "It was retried several times. The next scheduled backup tries again.",
+        remedy: "resolve the cause, then start a backup with `lifeboat application backup`; the issue closes with the next good recovery point",
+    }
+
+    /// The last good recovery point is older than the schedule allows.
+    BackupOverdue = 903 exits ClusterUnusable {
+        title: "the last good recovery point is older than the schedule allows",
+        meaning: "Two scheduled backups have passed without a good recovery point in the vault.",
+        remedy: "resolve the other issues of the application; this issue closes with the next good recovery point",
+    }
+
+    /// A recovery point could not be copied into the vault.
+    VaultingFailed = 904 exits Storage {
+        title: "a recovery point could not be copied into the vault",
+        meaning: "The point that the delegate sealed does not verify, or the vault refuses it. It does not count as a recovery point.",
+        remedy: "resolve the cause; the next backup is copied to the vault automatically",
+    }
+
+    /// A recovery point in the vault is damaged.
+    VaultDamaged = 905 exits PointRefused {
+        title: "a recovery point in the vault is damaged",
+        meaning: "Its signature or a digest no longer matches. It does not count as good; other points are not affected.",
+        remedy: "restore the previous object version in the bucket, or use another recovery point",
+    }
+
+    /// A requested restore failed.
+    RestoreFailed = 906 exits DiffersFromPlan {
+        title: "a restore has failed",
+        meaning: "It ended before the cluster matched the plan.",
+        remedy: "resolve the cause, then start the restore again; it continues where it stopped",
+    }
+
+    /// A document of a job was refused: malformed, too large, of a newer format, or not from the owner of the job.
+    JobDocumentRefused = 907 exits PointRefused {
+        title: "a document of a job was refused",
+        meaning: "It is malformed, too large, of a newer format, or not from the delegate that owns the job. It had no effect.",
+        remedy: "update all stacks to the same version; if that does not help, check who can write to the scratch bucket",
+    }
+
+    /// A job reached its maximum number of epochs, or its result was written by a delegate that no longer owned it.
+    JobLost = 908 exits ClusterUnusable {
+        title: "a job was lost",
+        meaning: "It reached its maximum number of invocations, or its result came from a delegate that no longer owned it.",
+        remedy: "check the log of the delegate; the job is retried automatically",
+    }
+
+    /// The delegate does not claim its jobs.
+    DelegateNotResponding = 909 exits ClusterUnusable {
+        title: "the delegate does not respond",
+        meaning: "A job is in the scratch bucket, and no delegate has claimed it for several minutes.",
+        remedy: "check the function of the delegate: its schedule, its errors, its permissions on the scratch bucket",
+    }
+
+    /// A job was cancelled.
+    JobCancelled = 910 exits Interrupted {
+        title: "the job was cancelled",
+        meaning: "It was cancelled on request. Objects that a restore had created are kept.",
+        remedy: "start it again if the cancellation was not intended",
+    }
+
+    /// A request refers to something that does not exist, or contradicts an earlier one.
+    RequestRefused = 911 exits Usage {
+        title: "a request was refused",
+        meaning: "It refers to something that does not exist, or has the token of another request. It had no effect.",
+        remedy: "correct the request; `lifeboat status` and `lifeboat application points` list applications and recovery points",
+    }
+
+    /// Credentials of AWS or a Region are missing, or are not valid.
+    NoCredentials = 1001 exits Aws {
+        title: "AWS credentials or Region are missing or not valid",
+        meaning: "Lifeboat resolves both as the AWS CLI does: --profile and --region, then AWS_PROFILE and AWS_REGION. No resource was changed.",
+        remedy: "sign in (`aws sso login`, `aws configure`), or set --profile and --region",
+    }
+
+    /// The credentials belong to another account than the requested one.
+    WrongAccount = 1002 exits Aws {
+        title: "the credentials belong to another account",
+        meaning: "The account is compared before any resource is changed.",
+        remedy: "choose a profile of the right account with --profile",
+    }
+
+    /// These credentials are not allowed to perform an action.
+    AwsDenied = 1003 exits Aws {
+        title: "these credentials are not allowed to perform an action",
+        meaning: "Changes made before are kept; the same command continues.",
+        remedy: "allow the action, or use other credentials with --profile",
+    }
+
+    /// A call to AWS failed in another way.
+    AwsFailed = 1004 exits Aws {
+        title: "a call to AWS failed",
+        meaning: "Transient failures were retried. Changes made before are kept; the same command continues.",
+        remedy: "check the Region, the network and the message from AWS, then run the same command again",
+    }
+
+    /// A stack operation failed.
+    StackFailed = 1005 exits Aws {
+        title: "a stack failed",
+        meaning: "CloudFormation rolled the change back. Buckets and keys that it created are retained; the next deployment reuses them.",
+        remedy: "resolve the failure of the resources listed first, then run the same command again",
+    }
+
+    /// A stack is in a state in which it cannot be updated.
+    StackNotUpdatable = 1006 exits Aws {
+        title: "a stack cannot be updated in its current state",
+        meaning: "CloudFormation accepts no update until the stack is deleted or its rollback is completed.",
+        remedy: "run the command in the message, then run the same command again",
+    }
+
+    /// The packages of the functions are missing.
+    PackagesMissing = 1007 exits Usage {
+        title: "the zips of the functions are missing or of another version",
+        meaning: "The functions are uploaded from this machine. Nothing was changed.",
+        remedy: "use the program of an archive beside its folder functions; in a checkout run `make package`; or name the folder of the zips with --package",
+    }
+
+    /// There is no coordinator in this account and Region.
+    NoCoordinator = 1008 exits Aws {
+        title: "there is no coordinator in this account and Region",
+        meaning: "The coordinator is the function lifeboat-coordinator of the stack control, by default in the recovery account.",
+        remedy: "set --profile and --region to the control account and its Region, or deploy the coordinator with `lifeboat deploy recovery`",
+    }
+
+    /// The coordinator failed on a request, or its response cannot be read.
+    CoordinatorFailed = 1009 exits Aws {
+        title: "the coordinator failed on a request",
+        meaning: "The request may have started; a request with the same --token starts only once.",
+        remedy: "check the log group /aws/lambda/lifeboat-coordinator; run `lifeboat deploy recovery` if its version differs from this program's",
+    }
+
+    /// A required stack is not deployed.
+    RequiredStackMissing = 1010 exits Aws {
+        title: "a required stack is not deployed",
+        meaning: "No resource was changed.",
+        remedy: "run the command in the message first",
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LB-{:04}", self.number())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.strip_prefix("LB-")
+            .and_then(|number| number.parse().ok())
+            .and_then(Self::from_number)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a problem code")))
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^LB-[0-9]{4}$" })
+    }
+}
+
+#[cfg(test)]
+mod tests;
