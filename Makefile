@@ -110,6 +110,11 @@ check: check-tools
 	cargo fetch --locked --quiet
 	$(TOOLS)/cargo-deny --offline --all-features check bans licenses sources
 	$(TOOLS)/cargo-machete .
+	@for function in delegate coordinator; do \
+		! cargo tree --offline --package lifeboat-$$function --edges normal --prefix none \
+			| grep -E '^aws-sdk-(sso|ssooidc|lambda|cloudformation) ' \
+			|| { echo "lifeboat-$$function depends on what only the command line needs" >&2; exit 1; }; \
+	done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 $(CFN_LINT):

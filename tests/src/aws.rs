@@ -66,45 +66,45 @@ const LOG_LINES: usize = 30;
 ///
 /// # Errors
 /// If a step fails; the functions' last words are printed before.
-pub fn tell(profile: &str) -> Result<i32> {
-    tell_and(profile, |_, _| Ok(()))
+pub fn run(profile: &str) -> Result<i32> {
+    run_with(profile, |_, _| Ok(()))
 }
 
 /// Tells the story and goes on with what stands at its end.
 ///
 /// # Errors
 /// If a step fails, or what follows; the functions' last words are printed before.
-pub fn tell_and(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -> Result<()>) -> Result<i32> {
+pub fn run_with(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -> Result<()>) -> Result<i32> {
     println!(
         "Lifeboat on a local AWS: two accounts, the real Lambda functions, and real API servers behind EKS.\n\
          S3, KMS, IAM, Lambda, CloudFormation and EventBridge are emulated on this machine."
     );
-    let mut told = Reporter::default();
-    told.step("package", "Build both functions");
+    let mut reporter = Reporter::default();
+    reporter.step("package", "Build both functions");
     let package = package(profile)?;
-    told.say(&package.told);
-    told.step("start", "Create two AWS accounts");
+    reporter.say(&package.reporter);
+    reporter.step("start", "Create two AWS accounts");
     let aws = LocalAws::start(&LocalAwsOptions {
         controllers: false,
         access_cache: ACCESS_CACHE,
     })?;
-    let story = Scenario::begin(&aws)?;
-    let ended = story
-        .tell(&mut told, &package)
-        .and_then(|()| more(&story, &mut told));
+    let scenario = Scenario::begin(&aws)?;
+    let ended = scenario
+        .play(&mut reporter, &package)
+        .and_then(|()| more(&scenario, &mut reporter));
     if ended.is_err() {
         last_words(&aws);
     }
     ended?;
-    told.step("end", "Delete both accounts");
-    drop(story);
+    reporter.step("end", "Delete both accounts");
+    drop(scenario);
     drop(aws);
-    let timings = told.end();
+    let timings = reporter.end();
     println!();
     for (name, seconds) in timings {
         println!("{name:>10} {seconds:6.1} s");
     }
-    println!("\nDone in {:.0} seconds.", told.seconds());
+    println!("\nDone in {:.0} seconds.", reporter.seconds());
     Ok(0)
 }
 
@@ -158,53 +158,53 @@ impl<'a> Scenario<'a> {
         })
     }
 
-    fn tell(&self, told: &mut Reporter, package: &Package) -> Result<()> {
+    fn play(&self, reporter: &mut Reporter, package: &Package) -> Result<()> {
         for ((account, region), side) in [(PRIMARY, "primary"), (RECOVERY, "recovery and control")] {
-            told.say(&format!("{account} in {region}: {side}"));
+            reporter.say(&format!("{account} in {region}: {side}"));
         }
         self.create(&self.primary, PRIMARY.0, SOURCE)?;
         self.create(&self.recovery, RECOVERY.0, TARGET)?;
-        told.say(&format!(
+        reporter.say(&format!(
             "the EKS clusters {SOURCE} and {TARGET} are being created"
         ));
-        self.deploy(told, package)?;
+        self.deploy(reporter, package)?;
 
-        told.step("clusters", "Create the clusters and the application");
+        reporter.step("clusters", "Create the clusters and the application");
         let source = self.active(&self.primary, PRIMARY.0, SOURCE)?;
         source.apply(OBJECTS)?;
         let target = self.active(&self.recovery, RECOVERY.0, TARGET)?;
-        told.say(&format!("an application runs in {SOURCE}; {TARGET} is empty"));
+        reporter.say(&format!("an application runs in {SOURCE}; {TARGET} is empty"));
 
-        told.step("application", "Deploy the application on both sides");
-        self.third(told, package)?;
+        reporter.step("application", "Deploy the application on both sides");
+        self.third(reporter, package)?;
 
-        told.step(
+        reporter.step(
             "issues",
             "Fix the issues of the access check with the commands they print",
         );
-        self.resolve_issues(told)?;
+        self.resolve_issues(reporter)?;
 
-        told.step("backup", "Wait for the first scheduled recovery point");
-        let good = self.coordinator.last_good(told)?;
-        told.say(&format!("{} is in the vault", text(&good["point"])));
+        reporter.step("backup", "Wait for the first scheduled recovery point");
+        let good = self.coordinator.last_good(reporter)?;
+        reporter.say(&format!("{} is in the vault", text(&good["point"])));
         self.coordinator
-            .show(told, "application points shop --profile recovery", 0)?;
+            .show(reporter, "application points shop --profile recovery", 0)?;
 
-        told.step("restore", "Restore");
+        reporter.step("restore", "Restore");
         let line = "application restore shop latest --wait --token tour --profile recovery";
-        self.coordinator.show(told, line, 0)?;
-        told.say("the same request with the AWS CLI: the same token does not start a second restore");
-        let wish = json!({"restore": {"application": "shop", "point": "latest", "token": "tour"}});
-        let accepted = self.coordinator.invoke(told, &wish)?;
+        self.coordinator.show(reporter, line, 0)?;
+        reporter.say("the same request with the AWS CLI: the same token does not start a second restore");
+        let request = json!({"restore": {"application": "shop", "point": "latest", "token": "tour"}});
+        let accepted = self.coordinator.invoke(reporter, &request)?;
         ensure!(accepted["accepted"]["repeated"] == true, "{accepted}");
-        self.coordinator.show(told, "status shop --profile recovery", 0)?;
+        self.coordinator.show(reporter, "status shop --profile recovery", 0)?;
 
-        told.step("look", "Check the application in the recovery account");
-        told.command(&format!("kubectl {}", LOOK.join(" ")));
+        reporter.step("look", "Check the application in the recovery account");
+        reporter.command(&format!("kubectl {}", LOOK.join(" ")));
         let found = target.kubectl_output(LOOK)?;
         ensure!(found.lines().count() == WANTED, "objects are missing: {found}");
         for name in found.lines() {
-            told.say(name);
+            reporter.say(name);
         }
         let value = [
             "get",
@@ -224,7 +224,7 @@ impl<'a> Scenario<'a> {
             told_by.is_none() && !logs.is_empty(),
             "a function wrote the value of a Secret to its log"
         );
-        told.say("no function wrote the value of the Secret to its log");
+        reporter.say("no function wrote the value of the Secret to its log");
         Ok(())
     }
 
@@ -261,22 +261,22 @@ impl<'a> Scenario<'a> {
     }
 
     /// The first two of the three commands from nothing to the first recovery point.
-    fn deploy(&self, told: &mut Reporter, package: &Package) -> Result<()> {
-        told.step("recovery", "Deploy to the recovery account");
+    fn deploy(&self, reporter: &mut Reporter, package: &Package) -> Result<()> {
+        reporter.step("recovery", "Deploy to the recovery account");
         let zips = zips(package);
         // The wrong account is noticed before anything is made.
         let line = format!(
             "deploy recovery --profile primary --account {} {zips}",
             RECOVERY.0
         );
-        let refused = self.coordinator.show(told, &line, 12)?;
+        let refused = self.coordinator.show(reporter, &line, 12)?;
         ensure!(refused.err.contains("LB-1002"), "{}", refused.err);
-        told.say("refused: the profile belongs to another account");
+        reporter.say("refused: the profile belongs to another account");
         let said = self
             .coordinator
-            .show(told, &format!("deploy recovery --profile recovery {zips}"), 0)?;
+            .show(reporter, &format!("deploy recovery --profile recovery {zips}"), 0)?;
 
-        told.step(
+        reporter.step(
             "primary",
             "Deploy to the primary account, with the command printed by the first one",
         );
@@ -288,7 +288,7 @@ impl<'a> Scenario<'a> {
         let next = next
             .replace("PRIMARY_PROFILE", "primary")
             .replace("PRIMARY_REGION", PRIMARY.1);
-        self.coordinator.show(told, &next, 0)?;
+        self.coordinator.show(reporter, &next, 0)?;
         let key = self.public_key()?;
         let file = self
             .folder
@@ -303,20 +303,20 @@ impl<'a> Scenario<'a> {
     }
 
     /// The delegates and the document; then one stack once more, by the client of AWS alone.
-    fn third(&self, told: &Reporter, package: &Package) -> Result<()> {
+    fn third(&self, reporter: &Reporter, package: &Package) -> Result<()> {
         self.write("shop.yaml", "1h")?;
         let line = format!(
             "deploy application shop.yaml --primary-profile primary --recovery-profile recovery {}",
             zips(package)
         );
-        self.coordinator.show(told, &line, 0)?;
+        self.coordinator.show(reporter, &line, 0)?;
         // Its other parameters are those that the program has given.
         let stack = "lifeboat-application-shop";
-        told.command(&format!(
+        reporter.command(&format!(
             "aws cloudformation deploy --stack-name {stack} --parameter-overrides LogDays=30"
         ));
         deploy(&self.primary, stack, "application", &["LogDays=30".to_owned()])?;
-        told.say("the logs of the delegate are kept for 30 days");
+        reporter.say("the logs of the delegate are kept for 30 days");
         Ok(())
     }
 
@@ -344,12 +344,12 @@ impl<'a> Scenario<'a> {
     }
 
     /// Waits for the issues of both clusters, runs their commands, and sees the issues close.
-    fn resolve_issues(&self, told: &Reporter) -> Result<()> {
-        let issues = self.coordinator.issues_with_commands(told, 2)?;
+    fn resolve_issues(&self, reporter: &Reporter) -> Result<()> {
+        let issues = self.coordinator.issues_with_commands(reporter, 2)?;
         for issue in &issues {
             let command = text(&issue["command"]);
-            told.say(&format!("{} {}", text(&issue["code"]), text(&issue["message"])));
-            told.command(command);
+            reporter.say(&format!("{} {}", text(&issue["code"]), text(&issue["message"])));
+            reporter.command(command);
             let client = if command.contains(SOURCE) {
                 &self.primary
             } else {
@@ -357,13 +357,13 @@ impl<'a> Scenario<'a> {
             };
             client.shell(command)?;
         }
-        told.say(
+        reporter.say(
             "store the application again to check access at once; otherwise the next check takes up to five minutes",
         );
         self.write("shop.yaml", "30m")?;
         self.coordinator
-            .show(told, "application put shop.yaml --profile recovery", 0)?;
-        self.coordinator.closed(told, &issues)
+            .show(reporter, "application put shop.yaml --profile recovery", 0)?;
+        self.coordinator.closed(reporter, &issues)
     }
 }
 

@@ -23,77 +23,77 @@ const LINES: usize = 24;
 ///
 /// # Errors
 /// If a step fails.
-pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
-    let mut told = Reporter::default();
+pub fn run(stage: &Environment, keep: bool) -> Result<i32> {
+    let mut reporter = Reporter::default();
     println!(
         "Backs up a Kubernetes cluster and restores it into another one, with two real control planes\n\
          on this machine; only the nodes are simulated."
     );
-    let (primary, recovery) = clusters(stage, &mut told)?;
-    let sample = application(&primary, &mut told)?;
+    let (primary, recovery) = clusters(stage, &mut reporter)?;
+    let sample = application(&primary, &mut reporter)?;
     let workspace = Workspace::create()?;
     stage.remove_at_end(workspace.path().to_owned());
     let show = Show {
         stage,
         workspace: &workspace,
     };
-    told.command("lifeboat keys generate --out keys");
-    told.say(
+    reporter.command("lifeboat keys generate --out keys");
+    reporter.say(
         "The recovery key decrypts and stays on the recovery side; the signing key signs and stays on the\n\
          primary side. A backup uses only the public recovery key.",
     );
 
-    told.step(
+    reporter.step(
         "backup",
         "Back up the primary cluster into an encrypted, signed recovery point",
     );
     let code = show.lifeboat(
-        &told,
+        &reporter,
         &["backup", "--cluster", "primary"],
         Some(&primary),
         &[0, 3],
     )?;
 
     if code == 3 {
-        told.say(
+        reporter.say(
             "The point is Partial, because the application registers an API whose backend does not exist:\n\
              a type that cannot be read is listed as missing.",
         );
     }
 
-    told.step("look", "Show its contents");
-    show.lifeboat(&told, &["points"], None, &[0])?;
-    show.lifeboat(&told, &["show", "latest"], None, &[0, 3])?;
+    reporter.step("look", "Show its contents");
+    show.lifeboat(&reporter, &["points"], None, &[0])?;
+    show.lifeboat(&reporter, &["show", "latest"], None, &[0, 3])?;
 
-    told.step("verify", "Verify the signature, every digest and every object");
-    show.lifeboat(&told, &["verify", "latest"], None, &[0, 3])?;
+    reporter.step("verify", "Verify the signature, every digest and every object");
+    show.lifeboat(&reporter, &["verify", "latest"], None, &[0, 3])?;
 
-    told.step("plan", "Plan the restore, without writing objects");
-    show.lifeboat(&told, &["plan", "latest"], Some(&recovery), &[0, 4])?;
+    reporter.step("plan", "Plan the restore, without writing objects");
+    show.lifeboat(&reporter, &["plan", "latest"], Some(&recovery), &[0, 4])?;
 
-    told.step(
+    reporter.step(
         "restore",
         "Restore into the recovery cluster and verify the result",
     );
     // With --keep both clusters stay up, to compare them.
     let primary = if keep {
-        told.say("The primary cluster is not used from here on.");
+        reporter.say("The primary cluster is not used from here on.");
         Some(primary)
     } else {
         stage.end(&primary);
         drop(primary);
-        told.say("The primary cluster is deleted: its processes are stopped and its data is removed.");
+        reporter.say("The primary cluster is deleted: its processes are stopped and its data is removed.");
         None
     };
-    let code = show.lifeboat(&told, &["restore", "latest"], Some(&recovery), &[0, 4])?;
+    let code = show.lifeboat(&reporter, &["restore", "latest"], Some(&recovery), &[0, 4])?;
 
-    told.step("after", "Show the application in the recovery cluster");
+    reporter.step("after", "Show the application in the recovery cluster");
     // Controllers need a moment to bring up what was restored.
     if let Err(error) = lifeboat_local::wait_until_quiet(&recovery, REST_WITHIN) {
-        told.say(&format!("the recovered cluster has not settled: {error}"));
+        reporter.say(&format!("the recovered cluster has not settled: {error}"));
     }
     show.kubectl(
-        &told,
+        &reporter,
         &recovery,
         &[
             "get",
@@ -102,12 +102,12 @@ pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
         ],
     )?;
     show.kubectl(
-        &told,
+        &reporter,
         &recovery,
         &["get", "persistentvolumeclaims,services", "--all-namespaces"],
     )?;
-    told.end();
-    println!("\nDone in {:.0} seconds.", told.seconds());
+    reporter.end();
+    println!("\nDone in {:.0} seconds.", reporter.seconds());
     if let Some(primary) = primary {
         wait(&primary, &recovery, &workspace);
     }
@@ -115,15 +115,15 @@ pub fn tell(stage: &Environment, keep: bool) -> Result<i32> {
     Ok(code)
 }
 
-fn clusters(stage: &Environment, told: &mut Reporter) -> Result<(Arc<Cluster>, Arc<Cluster>)> {
-    told.step("start", "Start two clusters");
-    told.say("each with etcd, API server, controllers, scheduler, and two nodes simulated by kwok");
+fn clusters(stage: &Environment, reporter: &mut Reporter) -> Result<(Arc<Cluster>, Arc<Cluster>)> {
+    reporter.step("start", "Start two clusters");
+    reporter.say("each with etcd, API server, controllers, scheduler, and two nodes simulated by kwok");
     let clusters = stage.clusters(vec![
         ClusterOptions::named("primary").with_nodes(NODES),
         ClusterOptions::named("recovery").with_nodes(NODES),
     ])?;
     for cluster in &clusters {
-        told.say(&format!("{:<9} {}", cluster.name(), cluster.server()));
+        reporter.say(&format!("{:<9} {}", cluster.name(), cluster.server()));
     }
     match clusters.as_slice() {
         [primary, recovery] => Ok((Arc::clone(primary), Arc::clone(recovery))),
@@ -131,12 +131,12 @@ fn clusters(stage: &Environment, told: &mut Reporter) -> Result<(Arc<Cluster>, A
     }
 }
 
-fn application(primary: &Cluster, told: &mut Reporter) -> Result<Sample> {
-    told.step("install", "Deploy an application to the primary cluster");
+fn application(primary: &Cluster, reporter: &mut Reporter) -> Result<Sample> {
+    reporter.step("install", "Deploy an application to the primary cluster");
     let sample = Sample::install(primary)?;
     match lifeboat_local::wait_until_quiet(primary, REST_WITHIN) {
-        Ok(_) => told.say("the application runs, and the cluster has settled"),
-        Err(error) => told.say(&format!(
+        Ok(_) => reporter.say("the application runs, and the cluster has settled"),
+        Err(error) => reporter.say(&format!(
             "the application runs; the cluster has not settled: {error}"
         )),
     }
@@ -152,7 +152,7 @@ struct Show<'a> {
 impl Show<'_> {
     fn lifeboat(
         &self,
-        told: &Reporter,
+        reporter: &Reporter,
         arguments: &[&str],
         cluster: Option<&Cluster>,
         codes: &[i32],
@@ -164,14 +164,14 @@ impl Show<'_> {
             all.extend(["--kubeconfig", kubeconfig]);
             line.push_str(&format!(" --context {}", cluster.context()));
         }
-        told.command(&line);
+        reporter.command(&line);
         let code = self.run(self.workspace.lifeboat(&all))?;
         ensure!(codes.contains(&code), "`{line}` ended with {code}");
         Ok(code)
     }
 
-    fn kubectl(&self, told: &Reporter, cluster: &Cluster, arguments: &[&str]) -> Result<()> {
-        told.command(&format!(
+    fn kubectl(&self, reporter: &Reporter, cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+        reporter.command(&format!(
             "kubectl --context {} {}",
             cluster.context(),
             arguments.join(" ")

@@ -110,36 +110,36 @@ impl Environment {
     ///
     /// # Errors
     /// If signals cannot be listened to.
-    pub fn run(&self, story: impl FnOnce(&Self) -> Result<i32> + Send + 'static) -> Result<i32> {
+    pub fn run(&self, scenario: impl FnOnce(&Self) -> Result<i32> + Send + 'static) -> Result<i32> {
         use tokio::signal::unix::{SignalKind, signal};
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let told = runtime.block_on(async {
+        let reporter = runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
             let mut hang_up = signal(SignalKind::hangup())?;
             let stage = self.clone();
-            let (done, told) = tokio::sync::oneshot::channel();
+            let (done, reporter) = tokio::sync::oneshot::channel();
             std::thread::spawn(move || {
-                let _ = done.send(story(&stage));
+                let _ = done.send(scenario(&stage));
             });
             anyhow::Ok(tokio::select! {
-                told = told => Some(told.context("the story panicked")?),
+                reporter = reporter => Some(reporter.context("the story panicked")?),
                 _ = interrupt.recv() => None,
                 _ = terminate.recv() => None,
                 _ = hang_up.recv() => None,
             })
         });
-        let told = match told {
-            Ok(told) => told,
+        let reporter = match reporter {
+            Ok(reporter) => reporter,
             Err(error) => Some(Err(error)),
         };
-        if told.is_none() {
+        if reporter.is_none() {
             eprintln!("\ninterrupted: stopping the clusters and removing their data");
         }
         self.close();
-        told.unwrap_or(Ok(INTERRUPTED))
+        reporter.unwrap_or(Ok(INTERRUPTED))
     }
 }
 

@@ -30,7 +30,7 @@ const NODES: u32 = 2;
 const REST_WITHIN: Duration = Duration::from_secs(90);
 
 /// What is proven.
-pub struct Wish {
+pub struct ProveOptions {
     /// A file or a folder of manifests.
     pub bundle: PathBuf,
     /// Where the verdict goes as JSON.
@@ -42,9 +42,9 @@ pub struct Wish {
 /// # Errors
 /// If a cluster does not start, the bundle cannot be read, or `lifeboat` fails in a way that leaves
 /// nothing to judge.
-pub fn prove(stage: &Environment, wish: &Wish) -> Result<Verdict> {
-    let mut told = Reporter::default();
-    told.step("start", "Start two clusters, each with controllers and two nodes");
+pub fn prove(stage: &Environment, options: &ProveOptions) -> Result<Verdict> {
+    let mut reporter = Reporter::default();
+    reporter.step("start", "Start two clusters, each with controllers and two nodes");
     let clusters = stage.clusters(vec![
         ClusterOptions::named("source").with_nodes(NODES),
         ClusterOptions::named("target").with_nodes(NODES),
@@ -52,23 +52,23 @@ pub fn prove(stage: &Environment, wish: &Wish) -> Result<Verdict> {
     let [source, target] = clusters.as_slice() else {
         bail!("requested two clusters, got {}", clusters.len());
     };
-    told.say(&format!(
+    reporter.say(&format!(
         "source {}   target {}",
         source.server(),
         target.server()
     ));
 
-    told.step("install", &format!("Install {}", wish.bundle.display()));
+    reporter.step("install", &format!("Install {}", options.bundle.display()));
     let mut verdict = Verdict::default();
-    install(source, &wish.bundle, &mut verdict, &told)?;
-    settle(source, &mut verdict, &told);
-    settle(target, &mut verdict, &told);
+    install(source, &options.bundle, &mut verdict, &reporter)?;
+    settle(source, &mut verdict, &reporter);
+    settle(target, &mut verdict, &reporter);
     let workspace = Workspace::create()?;
     stage.remove_at_end(workspace.path().to_owned());
     let sides = Sides { source, target };
-    judge(stage, &workspace, &sides, &mut verdict, &mut told)?;
-    verdict.timings = told.end().into_iter().collect();
-    verdict.write(&wish.report)?;
+    judge(stage, &workspace, &sides, &mut verdict, &mut reporter)?;
+    verdict.timings = reporter.end().into_iter().collect();
+    verdict.write(&options.report)?;
     verdict.print();
     Ok(verdict)
 }
@@ -90,7 +90,7 @@ pub fn judge(
     workspace: &Workspace,
     sides: &Sides<'_>,
     verdict: &mut Verdict,
-    told: &mut Reporter,
+    reporter: &mut Reporter,
 ) -> Result<()> {
     let Sides { source, target } = *sides;
     let runtime = tokio::runtime::Runtime::new()?;
@@ -104,9 +104,9 @@ pub fn judge(
     verdict.versions = versions(&runtime, &from)?;
     let runner = Runner { stage, workspace };
 
-    told.step("backup", "Back up the source");
+    reporter.step("backup", "Back up the source");
     let earlier = take(&from)?;
-    let backup = runner.json(&["backup", "--cluster", "source"], Some(source), &[0, 3], told)?;
+    let backup = runner.json(&["backup", "--cluster", "source"], Some(source), &[0, 3], reporter)?;
     let snapshot = take(&from)?;
     let moving = settle::moving(&earlier, &snapshot);
     for key in moving.iter().filter(|key| !passing_type(&key.type_name)) {
@@ -114,28 +114,28 @@ pub fn judge(
             "{key} of the source moved by itself during the backup; its content is not compared"
         ));
     }
-    told.say(&format!("{} objects in the source", snapshot.objects.len()));
+    reporter.say(&format!("{} objects in the source", snapshot.objects.len()));
     if backup.code == 3 {
-        let shown = runner.json(&["show", "latest"], None, &[0, 3], told)?;
+        let shown = runner.json(&["show", "latest"], None, &[0, 3], reporter)?;
         partial::judge(&shown.document, &snapshot, verdict);
     }
 
-    told.step("verify", "Verify it, with the private key");
-    runner.json(&["verify", "latest"], None, &[0, 3], told)?;
+    reporter.step("verify", "Verify it, with the private key");
+    runner.json(&["verify", "latest"], None, &[0, 3], reporter)?;
 
-    told.step("plan", "Plan the restore");
-    let plan = runner.json(&["plan", "latest"], Some(target), &[0, 4, 10], told)?;
+    reporter.step("plan", "Plan the restore");
+    let plan = runner.json(&["plan", "latest"], Some(target), &[0, 4, 10], reporter)?;
     verdict.lint(&plan.document);
     let before = take(&to)?;
 
-    told.step("restore", "Restore into the target");
-    let restore = runner.json(&["restore", "latest"], Some(target), &[0, 4], told)?;
+    reporter.step("restore", "Restore into the target");
+    let restore = runner.json(&["restore", "latest"], Some(target), &[0, 4], reporter)?;
     if restore.code != 0 {
         verdict.fail("lifeboat reports that the cluster does not match the plan (exit status 4)".into());
     }
 
-    told.step("compare", "Compare both clusters, without Lifeboat's code");
-    settle(target, verdict, told);
+    reporter.step("compare", "Compare both clusters, without Lifeboat's code");
+    settle(target, verdict, reporter);
     let after = take(&to)?;
     let report = match restore.document.get("report") {
         Some(report) => report,
@@ -154,9 +154,9 @@ pub fn judge(
     Ok(())
 }
 
-fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Reporter) -> Result<()> {
+fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, reporter: &Reporter) -> Result<()> {
     let outcome = lifeboat_local::install_bundle(cluster, bundle)?;
-    told.say(&format!(
+    reporter.say(&format!(
         "{} objects applied in {} passes",
         outcome.applied.len(),
         outcome.passes
@@ -169,18 +169,18 @@ fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, told: &Repor
     );
     for refused in &outcome.refused {
         let line = format!("not applied: {refused}");
-        told.say(&line);
+        reporter.say(&line);
         verdict.note(line);
     }
     Ok(())
 }
 
 /// Waits until nothing moves any more, or notes that something still does.
-pub fn settle(cluster: &Cluster, verdict: &mut Verdict, told: &Reporter) {
+pub fn settle(cluster: &Cluster, verdict: &mut Verdict, reporter: &Reporter) {
     match lifeboat_local::wait_until_quiet(cluster, REST_WITHIN) {
         Ok(quiet) => {
             let state = if quiet.reached { "is quiet" } else { "still moves" };
-            told.say(&format!(
+            reporter.say(&format!(
                 "{} {state} after {:.1} s",
                 cluster.name(),
                 quiet.waited.as_secs_f64()
@@ -219,14 +219,14 @@ impl Runner<'_> {
         arguments: &[&str],
         cluster: Option<&Cluster>,
         codes: &[i32],
-        told: &Reporter,
+        reporter: &Reporter,
     ) -> Result<Ran> {
         let kubeconfig = cluster.map(|cluster| cluster.kubeconfig().to_string_lossy().into_owned());
         let mut all = arguments.to_vec();
         if let Some(kubeconfig) = &kubeconfig {
             all.extend(["--kubeconfig", kubeconfig]);
         }
-        told.command(&format!("lifeboat {}", arguments.join(" ")));
+        reporter.command(&format!("lifeboat {}", arguments.join(" ")));
         all.extend(["--output", "json"]);
         let answer = self.workspace.path().join("answer.json");
         let mut command = self.workspace.lifeboat(&all);
@@ -242,7 +242,7 @@ impl Runner<'_> {
             "lifeboat {} ended with {code}\n{text}",
             arguments.join(" ")
         );
-        told.say(&format!(
+        reporter.say(&format!(
             "exit status {code} after {:.1} s",
             start.elapsed().as_secs_f64()
         ));

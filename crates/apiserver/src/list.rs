@@ -1,7 +1,8 @@
 //! One page of a LIST: its path, and its answer as a stream of raw items.
 
 use lifeboat_format::{ListMeta, SplitError, Splitter};
-use lifeboat_model::{Diagnostic as _, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use crate::api::{Api, ApiError, Refusal};
 use lifeboat_system::retry::RetryPolicy;
@@ -57,17 +58,13 @@ impl Page<'_> {
     }
 }
 
+/// What RFC 3986 calls `unreserved`.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Percent-encodes what a value in a query may not hold (RFC 3986, `unreserved`).
-fn escape_query(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+#[must_use]
+pub fn escape_query(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &UNRESERVED)
 }
 
 /// Why a page could not be read to its end.
@@ -87,16 +84,30 @@ pub enum PageError {
     },
 }
 
-impl PageError {
-    /// What to do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+impl Diagnostic for PageError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Api(error) => error.kind(),
             Self::Split { cause, .. } => cause.kind(),
         }
     }
 
+    fn code(&self) -> Code {
+        match self {
+            Self::Api(error) => error.code(),
+            Self::Split { cause, .. } => cause.code(),
+        }
+    }
+
+    fn guidance(&self) -> String {
+        match self {
+            Self::Api(error) => error.guidance(),
+            Self::Split { .. } => "run the same command again; if it fails again, check for a proxy that truncates responses of the API server".to_owned(),
+        }
+    }
+}
+
+impl PageError {
     /// The status with which the server refused, also in the middle of an answer.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -125,7 +136,7 @@ impl PageError {
 pub enum ReadError<E> {
     /// The page.
     Page(PageError),
-    /// The taker.
+    /// The sink.
     ItemSink(E),
 }
 
@@ -157,7 +168,7 @@ pub trait ItemSink: Send {
 }
 
 impl Api {
-    /// Reads one page and gives its items to `taker` while they arrive. Only the opening of the answer
+    /// Reads one page and gives its items to `sink` while they arrive. Only the opening of the answer
     /// is repeated by `policy`; after a break in the middle the caller knows which items it has.
     ///
     /// # Errors
@@ -166,7 +177,7 @@ impl Api {
         &self,
         page: &Page<'_>,
         policy: RetryPolicy,
-        taker: &mut T,
+        sink: &mut T,
     ) -> Result<ListMeta, ReadError<T::Error>> {
         let failed = |error: PageError| ReadError::Page(error);
         let mut stream =
@@ -181,9 +192,9 @@ impl Api {
         };
         while let Some(piece) = stream.next().await.map_err(|e| failed(e.into()))? {
             splitter
-                .push(&piece, |raw| taker.take(raw).map_err(ReadError::ItemSink))
+                .push(&piece, |raw| sink.take(raw).map_err(ReadError::ItemSink))
                 .map_err(named)?;
-            taker.flush().await.map_err(ReadError::ItemSink)?;
+            sink.flush().await.map_err(ReadError::ItemSink)?;
         }
         splitter.finish().map_err(|cause| named(cause.into()))
     }

@@ -184,21 +184,21 @@ mod tests {
 
     #[test]
     fn a_function_that_fails_is_quoted() {
-        let told = failed(br#"{"errorType":"E","errorMessage":"the state bucket is gone"}"#);
-        assert_eq!(told.causes, ["the state bucket is gone"]);
-        let told = failed(b"Task timed out after 900.00 seconds");
-        assert_eq!(told.causes, ["Task timed out after 900.00 seconds"]);
+        let failure = super::failed(br#"{"errorType":"E","errorMessage":"the state bucket is gone"}"#);
+        assert_eq!(failure.causes, ["the state bucket is gone"]);
+        let failure = super::failed(b"Task timed out after 900.00 seconds");
+        assert_eq!(failure.causes, ["Task timed out after 900.00 seconds"]);
     }
 
     #[test]
     fn everything_that_is_refused_is_told() {
         let problem = |code, message: &str| Problem::new(code, message, "fix it");
-        let told = combine(vec![
+        let combined = combine(vec![
             problem(Code::ApplicationInvalid, "name is wrong"),
             problem(Code::ApplicationInvalid, "schedule is wrong"),
         ]);
-        assert_eq!(told.code, Code::ApplicationInvalid);
-        let text = told.to_string();
+        assert_eq!(combined.code, Code::ApplicationInvalid);
+        let text = combined.to_string();
         assert!(
             text.contains("name is wrong") && text.contains("schedule is wrong"),
             "{text}"

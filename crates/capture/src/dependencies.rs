@@ -91,19 +91,19 @@ mod tests {
     #[test]
     fn images_are_found_in_specs_and_nowhere_else() {
         let raw = br#"{"metadata":{"annotations":{"last":"{\"image\":\"from/annotation\"}"},"managedFields":[{"f:image":{}}]},"spec":{"containers":[{"image":"a/b:1"},{"image":"a/b:1"},{"image":""}],"volumes":[{"image":{"reference":"x"}}]}}"#;
-        let mut sighting = ExternalReferences::of(&TypeName::new("apps", "deployments"));
-        sighting.look(raw);
+        let mut references = ExternalReferences::of(&TypeName::new("apps", "deployments"));
+        references.look(raw);
         let mut all = BTreeMap::new();
-        sighting.add_to(&mut all);
+        references.add_to(&mut all);
         assert_eq!(all["images"], BTreeSet::from(["a/b:1".to_owned()]));
     }
 
     #[test]
     fn roles_are_found_in_accounts() {
-        let mut sighting = ExternalReferences::of(&TypeName::new("", "serviceaccounts"));
-        sighting.look(br#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/r"}}}"#);
+        let mut references = ExternalReferences::of(&TypeName::new("", "serviceaccounts"));
+        references.look(br#"{"metadata":{"annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/r"}}}"#);
         let mut all = BTreeMap::new();
-        sighting.add_to(&mut all);
+        references.add_to(&mut all);
         assert_eq!(
             all["roleArns"],
             BTreeSet::from(["arn:aws:iam::111122223333:role/r".to_owned()])

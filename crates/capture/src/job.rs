@@ -63,7 +63,7 @@ pub(super) struct Done {
     pub(super) why_not_pinned: Option<String>,
     pub(super) objects: u64,
     pub(super) bytes: u64,
-    pub(super) sighting: ExternalReferences,
+    pub(super) references: ExternalReferences,
     pub(super) storage: StorageVersions,
 }
 

@@ -119,7 +119,7 @@ pub(super) async fn list(context: Context, task: Task) -> Result<Done, ApiError>
         why_not_pinned: lister.why_not_pinned,
         objects: lister.objects,
         bytes: lister.bytes,
-        sighting: lister.sighting,
+        references: lister.references,
         storage: lister.storage,
         resource: job.resource,
     })
@@ -152,7 +152,7 @@ struct Lister<'a> {
     why_not_pinned: Option<String>,
     objects: u64,
     bytes: u64,
-    sighting: ExternalReferences,
+    references: ExternalReferences,
     storage: StorageVersions,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Lister<'a> {
             why_not_pinned: context.pinned.is_none().then(|| no_version.to_owned()),
             objects: 0,
             bytes: 0,
-            sighting: ExternalReferences::of(&type_name),
+            references: ExternalReferences::of(&type_name),
             storage: StorageVersions::default(),
             type_name,
         }
@@ -540,7 +540,7 @@ impl ItemSink for Lister<'_> {
         if !self.job.store {
             return Ok(());
         }
-        self.sighting.look(raw);
+        self.references.look(raw);
         self.builder
             .push_glanced(raw, &found)
             .map_err(|e| self.job.failed(&e.to_string()))?;

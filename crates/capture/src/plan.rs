@@ -252,7 +252,7 @@ impl Plan {
             if let Some(failure) = &done.failure {
                 all.missing.push(failure.missing(&done.resource, user));
             }
-            done.sighting.add_to(&mut dependencies);
+            done.references.add_to(&mut dependencies);
             match done.rest {
                 Some(position) => all.open.push(TypeCheckpoint {
                     record,

@@ -7,7 +7,8 @@ use super::clusters::sources;
 use super::decision::DecisionBuilder;
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
-use super::{Action, SignedPoint, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
+use super::{Action, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
+use lifeboat_recovery_point::SignedSummary;
 use lifeboat_jobs::split::{may_be_big, partition_types};
 use lifeboat_jobs::{CaptureWork, Done, Outcome, SealWork, Sealed, Work};
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
@@ -365,13 +366,13 @@ fn wrong_result(entry: &JobEntry) -> Problem {
 }
 
 /// The entry of a point that came into the vault now.
-pub(super) fn point_entry(signed: &SignedPoint, now: jiff::Timestamp) -> PointEntry {
+pub(super) fn point_entry(signed: &SignedSummary, now: jiff::Timestamp) -> PointEntry {
     PointEntry {
         created_at: signed.created_at,
         completeness: signed.completeness,
         objects: signed.objects,
         bytes: signed.bytes,
-        clusters: signed.clusters.clone(),
+        clusters: signed.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
         vaulted_at: now,
         verified_at: now,
         damaged: None,

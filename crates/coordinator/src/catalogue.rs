@@ -116,13 +116,7 @@ impl DecisionBuilder<'_> {
         self.state
             .points
             .iter()
-            .map(|(point, entry)| PointFacts {
-                point: point.clone(),
-                created_at: entry.created_at,
-                completeness: entry.completeness,
-                damaged: entry.damaged.is_some(),
-                in_use: in_use(point),
-            })
+            .map(|(point, entry)| PointFacts::of(point, entry, in_use(point)))
             .collect()
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use lifeboat_format::Sha256;
-use lifeboat_format::manifest::Completeness;
 use lifeboat_jobs::{JobView, Refused, VaultPlace};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
-    Application, ClusterName, DelegateRegistration, EnvironmentRegistration, JobId, Problem, RecoveryPointId,
+    Application, DelegateRegistration, EnvironmentRegistration, JobId, Problem, RecoveryPointId,
 };
+
+use lifeboat_recovery_point::SignedSummary;
 
 use super::action::ActionOutcome;
 
@@ -59,24 +59,7 @@ pub enum VaultView {
     /// It has no manifest (yet).
     Unfinished,
     /// Its manifest is signed with the pinned key, and its files are there.
-    Signed(Box<SignedPoint>),
+    Signed(Box<SignedSummary>),
     /// It cannot be believed.
     Refused(Problem),
-}
-
-/// What a signed manifest says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedPoint {
-    /// When the point was made.
-    pub created_at: Timestamp,
-    /// Whether everything that was asked for is in it.
-    pub completeness: Completeness,
-    /// How many objects it holds.
-    pub objects: u64,
-    /// The size of its files.
-    pub bytes: u64,
-    /// Its clusters.
-    pub clusters: Vec<ClusterName>,
-    /// The digest of its `manifest.json`.
-    pub manifest: Sha256,
 }

@@ -36,7 +36,7 @@ pub mod tick;
 pub use action::{Action, ActionOutcome};
 pub use decision::{Decision, decide};
 pub use execute::execute;
-pub use inventory::{Inventory, Registered, SignedPoint, VaultView};
+pub use inventory::{Inventory, Registered, VaultView};
 pub use observe::observe;
 pub use state::State;
 pub use tick::{TickError, TickReport, tick};

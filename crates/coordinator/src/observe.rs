@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use futures::try_join;
-use lifeboat_format::manifest::Statement;
 use lifeboat_format::{Sha256, VerifyingKey};
 use lifeboat_model::environment::{delegate_key, environment_key};
 use lifeboat_model::request::Request;
@@ -17,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::state::State;
 use super::tick::Ports;
-use super::{ActionOutcome, Inventory, Registered, SignedPoint, VaultView};
+use super::{ActionOutcome, Inventory, Registered, VaultView};
 use lifeboat_jobs::Refused;
 use lifeboat_jobs::claim::view;
 use lifeboat_jobs::read::{DocumentError, SMALL, parse};
@@ -170,30 +169,10 @@ async fn unknown(
     key: &VerifyingKey,
 ) -> Result<VaultView, StoreError> {
     match RecoveryPoint::open(Arc::clone(vault), application, point, key).await {
-        Ok(opened) => Ok(VaultView::Signed(Box::new(signed(
-            opened.statement(),
-            opened.manifest_digest(),
-        )))),
+        Ok(opened) => Ok(VaultView::Signed(Box::new(opened.summary()))),
         Err(PointError::NotFound { .. }) => Ok(VaultView::Unfinished),
         Err(PointError::Store { source }) => Err(source),
         Err(error) => Ok(VaultView::Refused(error.problem())),
-    }
-}
-
-fn signed(statement: &Statement, manifest: Sha256) -> SignedPoint {
-    let predicate = &statement.predicate;
-    let packs = predicate.clusters.iter().flat_map(|cluster| &cluster.packs);
-    SignedPoint {
-        created_at: predicate.created_at,
-        completeness: predicate.completeness,
-        objects: predicate.clusters.iter().map(|cluster| cluster.objects).sum(),
-        bytes: packs.map(|pack| pack.bytes).sum(),
-        clusters: predicate
-            .clusters
-            .iter()
-            .map(|cluster| cluster.name.clone())
-            .collect(),
-        manifest,
     }
 }
 

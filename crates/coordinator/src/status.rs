@@ -18,13 +18,7 @@ pub fn status(application: &Application, state: &State, now: Timestamp) -> Appli
     let facts: Vec<PointFacts> = state
         .points
         .iter()
-        .map(|(point, entry)| PointFacts {
-            point: point.clone(),
-            created_at: entry.created_at,
-            completeness: entry.completeness,
-            damaged: entry.damaged.is_some(),
-            in_use: false,
-        })
+        .map(|(point, entry)| PointFacts::of(point, entry, false))
         .collect();
     let good = last_good(&facts);
     let mut issues: Vec<_> = state.issues.values().cloned().collect();

@@ -23,6 +23,7 @@ use lifeboat_model::{
 
 use crate::*;
 use lifeboat_recovery_point::cursor::TypeCounts;
+use lifeboat_recovery_point::{ClusterSummary, SignedSummary};
 
 mod tags;
 
@@ -41,7 +42,7 @@ fn time(text: &str) -> Timestamp {
 struct Scenario {
     inventory: Inventory,
     state: State,
-    told: String,
+    log: String,
 }
 
 impl Scenario {
@@ -74,7 +75,7 @@ impl Scenario {
         Self {
             state: State::new(inventory.application.name.clone(), time("10:00:00")),
             inventory,
-            told: String::new(),
+            log: String::new(),
         }
     }
 
@@ -87,9 +88,9 @@ impl Scenario {
             decide(&self.inventory, &self.state, time(now)),
             "the same twice"
         );
-        writeln!(self.told, "{now} revision {}", decision.state.revision).unwrap();
+        writeln!(self.log, "{now} revision {}", decision.state.revision).unwrap();
         for action in &decision.actions {
-            writeln!(self.told, "  {}", line(action)).unwrap();
+            writeln!(self.log, "  {}", line(action)).unwrap();
             match action {
                 Action::PutAssignment(assignment) => {
                     let view = self.view(&assignment.job);
@@ -112,7 +113,7 @@ impl Scenario {
             .collect();
         self.inventory.requests.clear();
         for answer in &decision.answers {
-            writeln!(self.told, "  answers {}", serde_json::to_string(answer).unwrap()).unwrap();
+            writeln!(self.log, "  answers {}", serde_json::to_string(answer).unwrap()).unwrap();
         }
         self.state = decision.state.clone();
         let (bytes, again) = (serde_json::to_vec(&self.state).unwrap(), decision.state.clone());
@@ -187,7 +188,7 @@ impl Scenario {
     /// The point of the backup that runs comes into the vault.
     fn vault(&mut self, now: &str) {
         let point = self.point();
-        let signed = SignedPoint {
+        let signed = SignedSummary {
             created_at: time(now),
             completeness: Completeness::Complete,
             objects: 7,
@@ -197,7 +198,12 @@ impl Scenario {
                 .application
                 .clusters
                 .iter()
-                .map(|spec| spec.name.clone())
+                .map(|spec| ClusterSummary {
+                    name: spec.name.clone(),
+                    objects: 7,
+                    bytes: 7,
+                    missing: 0,
+                })
                 .collect(),
             manifest: Sha256::of(b"manifest"),
         };
@@ -228,13 +234,13 @@ impl Scenario {
 
     /// A first point in the vault, the recovery side checked.
     fn with_point() -> Self {
-        let mut story = Self::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
-        story.decide("10:00:30");
-        let (capture, check) = (story.job("capture"), story.job("check"));
-        story.claim(&capture, 1, "10:00:40");
-        story.end(&capture, 1, sealed(), Vec::new());
-        story.claim(&check, 1, "10:00:40");
-        story.end(
+        let mut scenario = Self::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
+        scenario.decide("10:00:30");
+        let (capture, check) = (scenario.job("capture"), scenario.job("check"));
+        scenario.claim(&capture, 1, "10:00:40");
+        scenario.end(&capture, 1, sealed(), Vec::new());
+        scenario.claim(&check, 1, "10:00:40");
+        scenario.end(
             &check,
             1,
             Outcome::Done(Done::Check {
@@ -243,13 +249,13 @@ impl Scenario {
             }),
             Vec::new(),
         );
-        story.decide("10:01:30");
-        story.vault("10:01:00");
-        story.decide("10:01:31");
-        story.known();
-        story.decide("10:01:32");
-        story.told.clear();
-        story
+        scenario.decide("10:01:30");
+        scenario.vault("10:01:00");
+        scenario.decide("10:01:31");
+        scenario.known();
+        scenario.decide("10:01:32");
+        scenario.log.clear();
+        scenario
     }
 
     fn restore(token: &str) -> Request {
@@ -342,26 +348,26 @@ fn line(action: &Action) -> String {
 
 #[test]
 fn the_first_point() {
-    let mut story = Scenario::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
-    story.decide("10:00:30");
-    let capture = story.job("capture");
-    story.claim(&capture, 1, "10:00:40");
-    story.end(&capture, 1, sealed(), Vec::new());
-    story.decide("10:01:30");
-    story.vault("10:01:00");
-    story.decide("10:01:31");
-    story.known();
-    story.decide("10:01:32");
-    let quiet = story.decide("10:02:30");
+    let mut scenario = Scenario::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
+    scenario.decide("10:00:30");
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "10:00:40");
+    scenario.end(&capture, 1, sealed(), Vec::new());
+    scenario.decide("10:01:30");
+    scenario.vault("10:01:00");
+    scenario.decide("10:01:31");
+    scenario.known();
+    scenario.decide("10:01:32");
+    let quiet = scenario.decide("10:02:30");
     assert!(quiet.actions.is_empty(), "nothing is left to do");
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
-    let mut story = Scenario::new(r#"{"name":"orders"},{"name":"payments"}"#);
-    story.decide("10:00:30");
-    let jobs: Vec<JobId> = story.state.jobs().map(|entry| entry.job.clone()).collect();
+    let mut scenario = Scenario::new(r#"{"name":"orders"},{"name":"payments"}"#);
+    scenario.decide("10:00:30");
+    let jobs: Vec<JobId> = scenario.state.jobs().map(|entry| entry.job.clone()).collect();
     let done = || {
         Outcome::Done(Done::Capture(CaptureDone {
             sealed: None,
@@ -370,20 +376,20 @@ fn two_clusters_are_captured_by_two_jobs_and_sealed_by_a_third() {
         }))
     };
     for (at, job) in jobs.iter().enumerate() {
-        story.claim(job, 1, "10:00:40");
-        story.end(job, 1, done(), Vec::new());
-        story.decide(&format!("10:0{}:30", at + 1));
+        scenario.claim(job, 1, "10:00:40");
+        scenario.end(job, 1, done(), Vec::new());
+        scenario.decide(&format!("10:0{}:30", at + 1));
     }
-    story.seal("10:03:40");
-    story.decide("10:04:30");
-    insta::assert_snapshot!(story.told);
+    scenario.seal("10:03:40");
+    scenario.decide("10:04:30");
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
-    story.decide("10:00:30");
-    let counting = story.job("capture");
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let counting = scenario.job("capture");
     let counts = [
         ("events", 280_000),
         ("pods", 160_000),
@@ -398,11 +404,11 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
             types: counts.map(|(name, count)| (TypeName::from(name), count)).into(),
         }),
     }));
-    story.claim(&counting, 1, "10:00:40");
-    story.end(&counting, 1, counted, Vec::new());
-    story.decide("10:00:45");
-    story.decide("10:01:30");
-    let parts: Vec<(JobId, Work)> = (story.state.jobs())
+    scenario.claim(&counting, 1, "10:00:40");
+    scenario.end(&counting, 1, counted, Vec::new());
+    scenario.decide("10:00:45");
+    scenario.decide("10:01:30");
+    let parts: Vec<(JobId, Work)> = (scenario.state.jobs())
         .filter(|entry| entry.job != counting)
         .map(|entry| (entry.job.clone(), entry.work.clone()))
         .collect();
@@ -418,35 +424,35 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
             panic!("{work:?}");
         };
         assert!(!split && !seal);
-        writeln!(story.told, "  part {part}: {types:?}").unwrap();
+        writeln!(scenario.log, "  part {part}: {types:?}").unwrap();
         let done = Outcome::Done(Done::Capture(CaptureDone {
             sealed: None,
             clusters: Vec::new(),
             counted: None,
         }));
-        story.claim(job, 1, "10:01:40");
-        story.end(job, 1, done, Vec::new());
+        scenario.claim(job, 1, "10:01:40");
+        scenario.end(job, 1, done, Vec::new());
     }
-    story.decide("10:02:30");
-    story.seal("10:02:40");
-    story.decide("10:03:30");
-    insta::assert_snapshot!(story.told);
+    scenario.decide("10:02:30");
+    scenario.seal("10:02:40");
+    scenario.decide("10:03:30");
+    insta::assert_snapshot!(scenario.log);
 }
 
 /// A delegate that counts without being asked, or counts what is no reason for parts.
 #[test]
 fn counts_that_make_no_sense_fail_the_backup() {
     for (asked, each) in [(false, 240_000), (true, 60)] {
-        let mut story = Scenario::new(r#"{"name":"orders"}"#);
-        story.decide("10:00:30");
-        let counting = story.job("capture");
-        let run = story.state.backup.as_mut().unwrap();
+        let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+        scenario.decide("10:00:30");
+        let counting = scenario.job("capture");
+        let run = scenario.state.backup.as_mut().unwrap();
         let Work::Capture(CaptureWork { split, .. }) = &mut run.captures[0].work else {
             unreachable!("a backup begins with captures");
         };
         *split = asked;
         let assignment = run.captures[0].assignment(Epoch::FIRST).unwrap();
-        story.view(&counting).assignments.insert(Epoch::FIRST, assignment);
+        scenario.view(&counting).assignments.insert(Epoch::FIRST, assignment);
         let counted = TypeCounts {
             resource_version: "1000".to_owned(),
             types: ["events", "pods"].map(|name| (TypeName::from(name), each)).into(),
@@ -456,11 +462,11 @@ fn counts_that_make_no_sense_fail_the_backup() {
             clusters: Vec::new(),
             counted: Some(counted),
         }));
-        story.claim(&counting, 1, "10:00:40");
-        story.end(&counting, 1, outcome, Vec::new());
-        story.decide("10:00:45");
+        scenario.claim(&counting, 1, "10:00:40");
+        scenario.end(&counting, 1, outcome, Vec::new());
+        scenario.decide("10:00:45");
         assert!(
-            story.state.backup.is_none() && story.state.retry.is_some(),
+            scenario.state.backup.is_none() && scenario.state.retry.is_some(),
             "asked: {asked}"
         );
     }
@@ -468,53 +474,53 @@ fn counts_that_make_no_sense_fail_the_backup() {
 
 #[test]
 fn epochs_follow_checkpoints_at_once_and_silence_after_the_deadline() {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
-    story.decide("10:00:30");
-    let capture = story.job("capture");
-    story.claim(&capture, 1, "10:00:40");
-    story.decide("10:01:30");
-    story.checkpoint(&capture, 1, "10:15:00");
-    story.decide("10:15:01");
-    story.claim(&capture, 2, "10:15:10");
-    story.decide("10:31:00");
-    story.decide("10:31:11");
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "10:00:40");
+    scenario.decide("10:01:30");
+    scenario.checkpoint(&capture, 1, "10:15:00");
+    scenario.decide("10:15:01");
+    scenario.claim(&capture, 2, "10:15:10");
+    scenario.decide("10:31:00");
+    scenario.decide("10:31:11");
     // The second epoch comes back from the dead after the third was claimed.
-    story.claim(&capture, 3, "10:31:20");
-    story.end(&capture, 2, sealed(), Vec::new());
-    story.decide("10:32:00");
-    assert!(story.state.retry.is_some() && story.state.backup.is_none());
-    story.decide("10:34:01");
-    insta::assert_snapshot!(story.told);
+    scenario.claim(&capture, 3, "10:31:20");
+    scenario.end(&capture, 2, sealed(), Vec::new());
+    scenario.decide("10:32:00");
+    assert!(scenario.state.retry.is_some() && scenario.state.backup.is_none());
+    scenario.decide("10:34:01");
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn a_backup_that_fails_is_tried_again_and_then_an_issue_until_one_succeeds() {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
     for now in ["10:00:30", "10:03:00", "10:07:30"] {
-        story.decide(now);
-        let capture = story.job("capture");
-        story.claim(&capture, 1, now);
-        story.end(&capture, 1, failed(true), Vec::new());
-        story.decide(now);
+        scenario.decide(now);
+        let capture = scenario.job("capture");
+        scenario.claim(&capture, 1, now);
+        scenario.end(&capture, 1, failed(true), Vec::new());
+        scenario.decide(now);
     }
-    story.decide("10:30:00");
-    assert!(story.state.issues.keys().any(|id| id.as_str() == "LB-0902"));
-    story.decide("11:00:00");
-    let capture = story.job("capture");
-    story.claim(&capture, 1, "11:00:10");
-    story.end(&capture, 1, sealed(), Vec::new());
-    story.decide("11:01:00");
-    story.vault("11:00:30");
-    story.decide("11:01:01");
-    assert!(!story.state.issues.keys().any(|id| id.as_str() == "LB-0902"));
-    insta::assert_snapshot!(story.told);
+    scenario.decide("10:30:00");
+    assert!(scenario.state.issues.keys().any(|id| id.as_str() == "LB-0902"));
+    scenario.decide("11:00:00");
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "11:00:10");
+    scenario.end(&capture, 1, sealed(), Vec::new());
+    scenario.decide("11:01:00");
+    scenario.vault("11:00:30");
+    scenario.decide("11:01:01");
+    assert!(!scenario.state.issues.keys().any(|id| id.as_str() == "LB-0902"));
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_starts_a_backup() {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
-    story.decide("10:00:30");
-    let capture = story.job("capture");
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let capture = scenario.job("capture");
     let report = |findings| AccessReport {
         cluster: ClusterName::parse("orders").unwrap(),
         arn: Arn::parse("arn:aws:eks:eu-west-1:111111111111:cluster/orders").unwrap(),
@@ -528,20 +534,20 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         "let it in",
     ))
     .with_command("aws eks create-access-entry".to_owned());
-    story.claim(&capture, 1, "10:00:40");
-    story.end(&capture, 1, failed(false), vec![report(vec![finding])]);
-    story.decide("10:01:00");
-    let issue = story
+    scenario.claim(&capture, 1, "10:00:40");
+    scenario.end(&capture, 1, failed(false), vec![report(vec![finding])]);
+    scenario.decide("10:01:00");
+    let issue = scenario
         .state
         .issues
         .values()
         .find(|issue| issue.code == Code::NoAccessEntry)
         .unwrap();
     assert_eq!(issue.command.as_deref(), Some("aws eks create-access-entry"));
-    story.decide("10:06:00");
-    let check = story.job("check");
-    story.claim(&check, 1, "10:06:10");
-    story.end(
+    scenario.decide("10:06:00");
+    let check = scenario.job("check");
+    scenario.claim(&check, 1, "10:06:10");
+    scenario.end(
         &check,
         1,
         Outcome::Done(Done::Check {
@@ -550,24 +556,24 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         }),
         vec![report(Vec::new())],
     );
-    story.decide("10:06:20");
-    assert!(story.state.backup.is_some(), "what was fixed is tried at once");
-    insta::assert_snapshot!(story.told);
+    scenario.decide("10:06:20");
+    assert!(scenario.state.backup.is_some(), "what was fixed is tried at once");
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn restores_wait_for_each_other_and_a_token_starts_one() {
-    let mut story = Scenario::with_point();
-    story.inventory.requests = vec![
+    let mut scenario = Scenario::with_point();
+    scenario.inventory.requests = vec![
         Scenario::restore("t-1"),
         Scenario::restore("t-1"),
         Scenario::restore("t-2"),
     ];
-    story.decide("10:10:00");
-    let first = story.job("restore");
-    story.claim(&first, 1, "10:10:05");
-    story.inventory.requests = vec![Scenario::restore("t-1")];
-    story.decide("10:10:10");
+    scenario.decide("10:10:00");
+    let first = scenario.job("restore");
+    scenario.claim(&first, 1, "10:10:05");
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:10:10");
     let done = RestoreDone {
         matches_plan: true,
         problems: Vec::new(),
@@ -575,29 +581,29 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
         not_restored: 0,
         report: None,
     };
-    story.end(&first, 1, Outcome::Done(Done::Restore(done)), Vec::new());
-    story.decide("10:12:00");
-    story.inventory.requests = vec![Request::Cancel(CancelRequest {
+    scenario.end(&first, 1, Outcome::Done(Done::Restore(done)), Vec::new());
+    scenario.decide("10:12:00");
+    scenario.inventory.requests = vec![Request::Cancel(CancelRequest {
         application: ApplicationName::parse("shop").unwrap(),
         restore: Some(RequestToken::parse("t-2").unwrap()),
         token: None,
     })];
-    story.decide("10:13:00");
-    story.decide("10:14:00");
-    story.decide("10:16:00");
-    let ends: Vec<RestoreState> = story
+    scenario.decide("10:13:00");
+    scenario.decide("10:14:00");
+    scenario.decide("10:16:00");
+    let ends: Vec<RestoreState> = scenario
         .state
         .restores
         .iter()
         .map(|run| run.end.as_ref().unwrap().state)
         .collect();
     assert_eq!(ends, [RestoreState::Done, RestoreState::Cancelled]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn requests_that_make_no_sense_are_refused_and_change_nothing() {
-    let mut story = Scenario::with_point();
+    let mut scenario = Scenario::with_point();
     let Request::Restore(good) = Scenario::restore("t-1") else {
         unreachable!("it is made so above")
     };
@@ -606,7 +612,7 @@ fn requests_that_make_no_sense_are_refused_and_change_nothing() {
         into: Some(ClusterName::parse(into).unwrap()),
         ..good.clone()
     };
-    story.inventory.requests = vec![
+    scenario.inventory.requests = vec![
         Request::Restore(RestoreRequest {
             point: "2025".to_owned(),
             ..good.clone()
@@ -621,37 +627,37 @@ fn requests_that_make_no_sense_are_refused_and_change_nothing() {
             token: None,
         }),
     ];
-    let before = story.state.clone();
-    story.decide("10:10:00");
-    assert_eq!(story.state, before);
-    story.inventory.requests = vec![Request::Restore(into("elsewhere")), Scenario::restore("t-1")];
-    story.decide("10:10:10");
-    insta::assert_snapshot!(story.told);
+    let before = scenario.state.clone();
+    scenario.decide("10:10:00");
+    assert_eq!(scenario.state, before);
+    scenario.inventory.requests = vec![Request::Restore(into("elsewhere")), Scenario::restore("t-1")];
+    scenario.decide("10:10:10");
+    insta::assert_snapshot!(scenario.log);
 }
 
 #[test]
 fn a_schedule_does_not_pile_up() {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
-    story.decide("10:00:30");
-    let point = story.point();
-    let capture = story.job("capture");
-    story.claim(&capture, 1, "10:00:40");
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let point = scenario.point();
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "10:00:40");
     for now in ["11:00:00", "12:00:00", "13:00:00"] {
-        story.inventory.requests = vec![Request::Backup(BackupRequest {
+        scenario.inventory.requests = vec![Request::Backup(BackupRequest {
             application: ApplicationName::parse("shop").unwrap(),
             token: None,
         })];
-        story.decide(now);
-        assert_eq!(story.point(), point, "one backup at a time");
+        scenario.decide(now);
+        assert_eq!(scenario.point(), point, "one backup at a time");
     }
-    let epoch = story.state.backup.as_ref().unwrap().captures[0].epoch().get();
-    story.claim(&capture, epoch, "13:00:10");
-    story.end(&capture, epoch, sealed(), Vec::new());
-    story.decide("13:10:00");
-    story.vault("13:09:00");
-    story.decide("13:10:01");
+    let epoch = scenario.state.backup.as_ref().unwrap().captures[0].epoch().get();
+    scenario.claim(&capture, epoch, "13:00:10");
+    scenario.end(&capture, epoch, sealed(), Vec::new());
+    scenario.decide("13:10:00");
+    scenario.vault("13:09:00");
+    scenario.decide("13:10:01");
     assert_ne!(
-        story.point(),
+        scenario.point(),
         point,
         "what was missed counts as one, and begins at once"
     );
@@ -659,7 +665,7 @@ fn a_schedule_does_not_pile_up() {
 
 #[test]
 fn another_signing_key_stops_backups_until_somebody_decides() {
-    let mut story = Scenario::with_point();
+    let mut scenario = Scenario::with_point();
     // The base point of P-256 (SEC 2, section 2.4.2) is as good a public key as any.
     let point = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
                  4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
@@ -668,25 +674,25 @@ fn another_signing_key_stops_backups_until_somebody_decides() {
         .map(|at| u8::from_str_radix(&point[at..at + 2], 16).unwrap())
         .collect();
     let other = VerifyingKey::from_point(&bytes).unwrap();
-    let environment = story.inventory.primary.environment.as_mut().unwrap();
+    let environment = scenario.inventory.primary.environment.as_mut().unwrap();
     environment.signing_key.as_mut().unwrap().public_key = other.to_pem();
-    story.decide("11:00:30");
-    assert!(story.state.backup.is_none());
+    scenario.decide("11:00:30");
+    assert!(scenario.state.backup.is_none());
     assert_eq!(
-        story.state.issues.values().next().unwrap().code,
+        scenario.state.issues.values().next().unwrap().code,
         Code::SigningKeyChanged
     );
-    story.inventory.application.signing_key = Some(other.fingerprint().to_string());
-    story.decide("11:01:30");
-    assert!(story.state.backup.is_some() && story.state.issues.is_empty());
-    assert!(RecipientKey::from_pem(&story.state.pins.recovery_key.unwrap().public_key).is_ok());
+    scenario.inventory.application.signing_key = Some(other.fingerprint().to_string());
+    scenario.decide("11:01:30");
+    assert!(scenario.state.backup.is_some() && scenario.state.issues.is_empty());
+    assert!(RecipientKey::from_pem(&scenario.state.pins.recovery_key.unwrap().public_key).is_ok());
 }
 
 #[test]
 fn what_is_not_deployed_is_an_issue_for_each_part() {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
-    story.inventory.primary = Registered::default();
-    story.inventory.recovery = Registered::default();
-    story.decide("10:00:30");
-    insta::assert_snapshot!(story.told);
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.inventory.primary = Registered::default();
+    scenario.inventory.recovery = Registered::default();
+    scenario.decide("10:00:30");
+    insta::assert_snapshot!(scenario.log);
 }

@@ -182,8 +182,8 @@ impl Registrar {
         let mut problems = environment_check;
         let public_key = key.map_err(|problem| problems.push(problem)).unwrap_or_default();
         if !problems.is_empty() {
-            let told: Vec<String> = problems.iter().map(text).collect();
-            return Err(told.join(" / "));
+            let messages: Vec<String> = problems.iter().map(text).collect();
+            return Err(messages.join(" / "));
         }
         let key = RegisteredKey {
             arn: self.key.clone(),

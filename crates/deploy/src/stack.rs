@@ -203,7 +203,7 @@ impl Deployment<'_> {
 
     /// The stack once no operation is in progress; `None` if it does not exist.
     async fn wait_until_stable(&self) -> Result<Option<Stack>, Problem> {
-        let mut told = false;
+        let mut announced = false;
         loop {
             let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
                 return Ok(None);
@@ -212,11 +212,11 @@ impl Deployment<'_> {
                 // What a change set leaves behind that was never executed.
                 "REVIEW_IN_PROGRESS" => return Ok(None),
                 status if status.ends_with("_IN_PROGRESS") => {
-                    if !told {
+                    if !announced {
                         self.say(&format!(
                             "{status}: another operation is in progress; waiting for it to end"
                         ));
-                        told = true;
+                        announced = true;
                     }
                     sleep(PAUSE).await;
                 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +112,7 @@ impl ResourceType {
     /// called `system:controller:x` or hold `%` and `/`-free text only, which Kubernetes checks.
     #[must_use]
     pub fn object_path(&self, namespace: Option<&str>, name: &str) -> String {
-        format!("{}/{}", self.path_in(namespace), escape_segment(name))
+        format!("{}/{}", self.path_in(namespace), utf8_percent_encode(name, &SEGMENT))
     }
 
     fn root(&self) -> String {
@@ -123,18 +124,25 @@ impl ResourceType {
     }
 }
 
-/// Percent-encodes what a path segment may not hold (RFC 3986, `pchar`).
-fn escape_segment(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
+/// What a path segment may hold besides letters and digits (RFC 3986, `pchar`).
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
 
 /// One object, named without a version: `deployments.apps shop/cart`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

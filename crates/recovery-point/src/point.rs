@@ -16,6 +16,7 @@ use lifeboat_model::{ApplicationName, ClusterName, RecoveryPointId};
 use crate::layout::{file_key, manifest_key, point_prefix};
 use crate::progress::{Progress, Work};
 use crate::readable::ReadablePoint;
+use crate::summary::SignedSummary;
 use lifeboat_store::listing::sizes;
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore, StoreError};
 
@@ -114,6 +115,12 @@ impl RecoveryPoint {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files().map(|pack| pack.bytes).sum()
+    }
+
+    /// The point in short.
+    #[must_use]
+    pub fn summary(&self) -> SignedSummary {
+        SignedSummary::of(&self.statement, self.manifest)
     }
 
     /// Reads every file once and compares its digest with the signed one. Needs no private key.

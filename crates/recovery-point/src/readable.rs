@@ -2,6 +2,7 @@
 //! objects, and the check of all contents.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
@@ -29,6 +30,18 @@ const FRAMES_AHEAD: usize = 3;
 pub struct ReadablePoint {
     point: RecoveryPoint,
     keys: BTreeMap<String, DataKey>,
+}
+
+/// A recovery point that can be read, and of which every file is the one that was signed. A restore takes no other.
+#[derive(Debug)]
+pub struct VerifiedPoint(ReadablePoint);
+
+impl Deref for VerifiedPoint {
+    type Target = ReadablePoint;
+
+    fn deref(&self) -> &ReadablePoint {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for ReadablePoint {
@@ -68,7 +81,16 @@ impl ReadablePoint {
         Ok(Self { point, keys })
     }
 
-    /// The point, locked.
+    /// Reads every file once and compares its digest with the signed one.
+    ///
+    /// # Errors
+    /// [`PointError`] names the first file that is not the one that was signed.
+    pub async fn verify(self, progress: &dyn Progress) -> Result<VerifiedPoint, PointError> {
+        self.point.verify_digests(progress).await?;
+        Ok(VerifiedPoint(self))
+    }
+
+    /// The point without its keys.
     #[must_use]
     pub fn point(&self) -> &RecoveryPoint {
         &self.point

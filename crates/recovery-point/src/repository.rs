@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_format::{Sha256, Statement, VerifyingKey};
-use lifeboat_model::{ApplicationName, ClusterName, Diagnostic as _, Problem, RecoveryPointId};
+use lifeboat_model::{ApplicationName, Diagnostic as _, Problem, RecoveryPointId};
 use serde::Serialize;
 
 use crate::layout::{self, manifest_key, point_prefix, points_prefix};
 use crate::point::{PointError, RecoveryPoint, read_manifest};
+use crate::summary::SignedSummary;
 use lifeboat_store::listing::delete_all;
 use lifeboat_store::ports::{Clock, ObjectStore, Randomness, RunLock, StoreError};
 
@@ -18,15 +18,6 @@ use lifeboat_store::ports::{Clock, ObjectStore, Randomness, RunLock, StoreError}
 pub struct PointRepository {
     store: Arc<dyn ObjectStore>,
     application: ApplicationName,
-}
-
-/// Which of several points is meant by "the latest".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Latest {
-    /// The newest, whatever it holds.
-    Newest,
-    /// The newest that is Complete.
-    Complete,
 }
 
 /// A point in a list.
@@ -43,19 +34,8 @@ pub struct PointSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum PointState {
-    /// The signature fits the pinned key, and this is what was signed. The files were not looked at.
-    Signed {
-        /// When the point was made.
-        created_at: Timestamp,
-        /// Whether everything that was asked for is in it.
-        completeness: Completeness,
-        /// The size of all its files, those of earlier points included.
-        bytes: u64,
-        /// The digest of the manifest.
-        manifest: Sha256,
-        /// What it holds.
-        clusters: Vec<ClusterSummary>,
-    },
+    /// The signature fits the pinned key, and this is what was signed.
+    Signed(SignedSummary),
     /// The manifest is there and cannot be believed.
     Refused {
         /// Why, and what to do.
@@ -63,18 +43,14 @@ pub enum PointState {
     },
 }
 
-/// A cluster of a point in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClusterSummary {
-    /// Its name.
-    pub name: ClusterName,
-    /// How many objects.
-    pub objects: u64,
-    /// The size of their lines.
-    pub bytes: u64,
-    /// How many types or groups are missing.
-    pub missing: u64,
+/// The point that a user means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its id.
+    pub point: RecoveryPointId,
+    /// Newer points that `latest` passed over because their manifest cannot be believed, newest first, with the
+    /// reason. Whoever restores must be told.
+    pub passed_over: Vec<(RecoveryPointId, Problem)>,
 }
 
 /// What a clean-up removed.
@@ -87,7 +63,7 @@ pub struct Removed {
 }
 
 impl PointRepository {
-    /// The vault of an application. Nothing is read or made.
+    /// The points of an application in a store. Nothing is read or made.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, application: ApplicationName) -> Self {
         Self { store, application }
@@ -141,7 +117,7 @@ impl PointRepository {
         let mut points = Vec::new();
         for point in self.folders().await? {
             let state = match self.statement(&point, key).await {
-                Ok((statement, manifest)) => signed(&statement, manifest),
+                Ok((statement, manifest)) => PointState::Signed(SignedSummary::of(&statement, manifest)),
                 Err(PointError::NotFound { .. }) => continue,
                 Err(PointError::Store { source }) => return Err(PointError::Store { source }),
                 Err(error) => PointState::Refused {
@@ -153,64 +129,56 @@ impl PointRepository {
         Ok(points)
     }
 
-    /// The id of the latest point; none where there is no such point.
-    ///
-    /// A newer point that cannot be believed is not passed over in silence: its id is the answer, and
-    /// opening it tells why it is refused.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub async fn latest(
-        &self,
-        which: Latest,
-        key: &VerifyingKey,
-    ) -> Result<Option<RecoveryPointId>, PointError> {
-        for point in self.folders().await?.into_iter().rev() {
-            match which {
-                Latest::Newest => {
-                    if self.has_manifest(&point).await? {
-                        return Ok(Some(point));
-                    }
-                }
-                Latest::Complete => match self.statement(&point, key).await {
-                    Ok((statement, _)) if statement.predicate.completeness == Completeness::Partial => {}
-                    Err(PointError::NotFound { .. }) => {}
-                    Err(PointError::Store { source }) => return Err(PointError::Store { source }),
-                    Ok(_) | Err(_) => return Ok(Some(point)),
-                },
-            }
-        }
-        Ok(None)
-    }
-
     /// Finds the point that a user means: `latest`, `latest-complete`, an id, or the beginning of one.
+    ///
+    /// `latest` is the newest point whose manifest is signed with the pinned key, as it is for the coordinator. Where
+    /// there is none, it is the newest one, and opening it tells why it is refused.
     ///
     /// # Errors
     /// [`PointError::NotFound`], [`PointError::Ambiguous`].
-    pub async fn resolve(&self, wanted: &str, key: &VerifyingKey) -> Result<RecoveryPointId, PointError> {
+    pub async fn resolve(&self, wanted: &str, key: &VerifyingKey) -> Result<Resolved, PointError> {
         let not_found = || PointError::NotFound {
             application: self.application.clone(),
             wanted: wanted.to_owned(),
         };
-        let latest = match wanted {
-            "latest" => Some(Latest::Newest),
-            "latest-complete" => Some(Latest::Complete),
-            _ => None,
-        };
-        if let Some(which) = latest {
-            return self.latest(which, key).await?.ok_or_else(not_found);
+        match wanted {
+            "latest" => return self.latest(false, key).await?.ok_or_else(not_found),
+            "latest-complete" => return self.latest(true, key).await?.ok_or_else(not_found),
+            _ => {}
         }
         let mut candidates = self.ids().await?;
         candidates.retain(|id| !wanted.is_empty() && id.as_str().starts_with(wanted));
         match candidates.len() {
             0 => Err(not_found()),
-            1 => Ok(candidates.remove(0)),
+            1 => Ok(Resolved {
+                point: candidates.remove(0),
+                passed_over: Vec::new(),
+            }),
             _ => Err(PointError::Ambiguous {
                 application: self.application.clone(),
                 wanted: wanted.to_owned(),
                 candidates,
             }),
         }
+    }
+
+    async fn latest(&self, complete: bool, key: &VerifyingKey) -> Result<Option<Resolved>, PointError> {
+        let mut passed_over = Vec::new();
+        for point in self.folders().await?.into_iter().rev() {
+            match self.statement(&point, key).await {
+                Ok((statement, _))
+                    if complete && statement.predicate.completeness == Completeness::Partial => {}
+                Ok(_) => return Ok(Some(Resolved { point, passed_over })),
+                Err(PointError::NotFound { .. }) => {}
+                Err(PointError::Store { source }) => return Err(PointError::Store { source }),
+                Err(error) => passed_over.push((point, error.problem())),
+            }
+        }
+        let newest = passed_over.first().map(|(point, _)| point.clone());
+        Ok(newest.map(|point| Resolved {
+            point,
+            passed_over: Vec::new(),
+        }))
     }
 
     /// Opens a point; see [`RecoveryPoint::open`].
@@ -278,30 +246,5 @@ impl PointRepository {
         key: &VerifyingKey,
     ) -> Result<(Statement, Sha256), PointError> {
         read_manifest(self.store.as_ref(), &self.application, point, key).await
-    }
-}
-
-fn signed(statement: &Statement, manifest: Sha256) -> PointState {
-    let predicate = &statement.predicate;
-    PointState::Signed {
-        created_at: predicate.created_at,
-        completeness: predicate.completeness,
-        bytes: predicate
-            .clusters
-            .iter()
-            .flat_map(|c| &c.packs)
-            .map(|p| p.bytes)
-            .sum(),
-        manifest,
-        clusters: predicate
-            .clusters
-            .iter()
-            .map(|cluster| ClusterSummary {
-                name: cluster.name.clone(),
-                objects: cluster.objects,
-                bytes: cluster.bytes,
-                missing: cluster.missing.len() as u64,
-            })
-            .collect(),
     }
 }

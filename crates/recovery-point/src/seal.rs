@@ -11,6 +11,7 @@ use lifeboat_model::{ApplicationName, Code, Diagnostic, ErrorKind, PackName, Rec
 
 use crate::cursor::CapturedCluster;
 use crate::layout::{manifest_key, point_prefix};
+use crate::summary::SignedSummary;
 use lifeboat_store::listing::sizes;
 use lifeboat_store::ports::{KeyError, ObjectStore, Signer, StoreError};
 
@@ -171,19 +172,10 @@ pub struct SealedPoint {
 }
 
 impl SealedPoint {
-    /// The size of its packs in bytes.
+    /// The point in short.
     #[must_use]
-    pub fn stored_bytes(&self) -> u64 {
-        let clusters = &self.statement.predicate.clusters;
-        let packs = clusters.iter().flat_map(|cluster| &cluster.packs);
-        packs.map(|pack| pack.bytes).sum()
-    }
-
-    /// How many objects it holds.
-    #[must_use]
-    pub fn objects(&self) -> u64 {
-        let clusters = &self.statement.predicate.clusters;
-        clusters.iter().map(|cluster| cluster.objects).sum()
+    pub fn summary(&self) -> SignedSummary {
+        SignedSummary::of(&self.statement, self.manifest)
     }
 }
 

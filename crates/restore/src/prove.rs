@@ -16,10 +16,11 @@ use serde_json::Value;
 
 use crate::execute::{ObjectSource, RestoreOutcome, RunRecord, SourceError};
 use crate::outcome::ObjectResult;
-use crate::survey::listing::{ListError, collect, pin};
+use crate::survey::listing::{collect, pin};
 use crate::survey::parse;
 use crate::wire::text;
 use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::list::PageError;
 
 pub mod owners;
 mod settle;
@@ -52,7 +53,7 @@ pub enum ProveError {
         path: String,
         /// What happened.
         #[source]
-        cause: ListError,
+        cause: PageError,
     },
     /// Another request failed.
     #[error(transparent)]
@@ -240,7 +241,7 @@ impl Proving<'_> {
         match read {
             Ok(read) => Ok(read),
             // Its definition was not restored, so that nothing of it can be there.
-            Err(ListError::Api(error)) if error.status() == Some(404) => Ok(Read::default()),
+            Err(PageError::Api(error)) if error.status() == Some(404) => Ok(Read::default()),
             Err(cause) => Err(ProveError::List { path, cause }),
         }
     }

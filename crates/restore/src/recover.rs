@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Problem};
 use lifeboat_plan::{LintFinding, Plan, RestoreOptions, Severity, TargetFacts};
-use lifeboat_recovery_point::ReadablePoint;
+use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_store::ports::Clock;
 
 use crate::execute::{
@@ -55,8 +55,8 @@ pub trait RecoveryProgress: RestoreProgress {
 
 /// What is recovered, and how.
 pub struct Recovery<'a> {
-    /// The point, verified.
-    pub point: &'a ReadablePoint,
+    /// The point.
+    pub point: &'a VerifiedPoint,
     /// The cluster of the point.
     pub record: &'a ClusterRecord,
     /// What the user asks for.

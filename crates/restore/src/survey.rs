@@ -15,12 +15,13 @@ use serde_json::Value;
 use crate::execute::RunRecord;
 use crate::wire::text;
 use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::list::PageError;
 use lifeboat_apiserver::discovery::Discovery;
 
 pub mod listing;
 mod services;
 
-use listing::{ListError, collect, pin};
+use listing::{collect, pin};
 
 /// How many types are read at a time. Most are small, and reading one is mostly waiting.
 const TYPES_AT_A_TIME: usize = 8;
@@ -35,7 +36,7 @@ pub enum SurveyError {
         path: String,
         /// What happened.
         #[source]
-        cause: ListError,
+        cause: PageError,
     },
     /// Another request failed.
     #[error(transparent)]

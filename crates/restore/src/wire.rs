@@ -132,19 +132,6 @@ pub(crate) async fn delete(
     }
 }
 
-/// Text as a value in a query string (RFC 3986: unreserved characters stay).
-pub(crate) fn query_value(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 /// The text at a JSON pointer, or the empty text.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()

@@ -49,7 +49,7 @@ impl Fault {
 }
 
 #[derive(Debug, Default)]
-struct Fate {
+struct FaultPlan {
     fault: Option<Fault>,
     calls: AtomicU64,
     dead: AtomicBool,
@@ -60,7 +60,7 @@ struct Fate {
 #[error("the process was killed here by a test")]
 struct Killed;
 
-impl Fate {
+impl FaultPlan {
     fn alive(&self, operation: StoreOperation, key: &str) -> Result<(), StoreError> {
         if self.dead.load(Ordering::SeqCst) {
             return Err(killed(operation, key));
@@ -93,19 +93,19 @@ fn killed(operation: StoreOperation, key: &str) -> StoreError {
 /// A store that dies at a chosen call.
 pub struct FailingStore<S> {
     inner: S,
-    fate: Arc<Fate>,
+    faults: Arc<FaultPlan>,
 }
 
 impl<S: ObjectStore> FailingStore<S> {
     /// Dies at `fault`.
     pub fn new(inner: S, fault: Fault) -> Self {
-        let fate = Fate {
+        let faults = FaultPlan {
             fault: Some(fault),
-            ..Fate::default()
+            ..FaultPlan::default()
         };
         Self {
             inner,
-            fate: Arc::new(fate),
+            faults: Arc::new(faults),
         }
     }
 
@@ -113,18 +113,18 @@ impl<S: ObjectStore> FailingStore<S> {
     pub fn counting(inner: S) -> Self {
         Self {
             inner,
-            fate: Arc::default(),
+            faults: Arc::default(),
         }
     }
 
     /// How many calls with an effect were made, the fatal one included.
     pub fn calls(&self) -> u64 {
-        self.fate.calls.load(Ordering::SeqCst)
+        self.faults.calls.load(Ordering::SeqCst)
     }
 
     /// Whether the fault has struck.
     pub fn is_crashed(&self) -> bool {
-        self.fate.dead.load(Ordering::SeqCst)
+        self.faults.dead.load(Ordering::SeqCst)
     }
 
     /// Leaves half of `bytes` behind as an upload that nobody will finish.
@@ -140,7 +140,7 @@ impl<S: ObjectStore> FailingStore<S> {
 #[async_trait]
 impl<S: ObjectStore> ObjectStore for FailingStore<S> {
     async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
-        match self.fate.effect(StoreOperation::Create, key.as_str())? {
+        match self.faults.effect(StoreOperation::Create, key.as_str())? {
             None => return self.inner.put_new(key, bytes).await,
             Some(Moment::Before) => {}
             Some(Moment::After) => drop(self.inner.put_new(key, bytes).await?),
@@ -150,7 +150,7 @@ impl<S: ObjectStore> ObjectStore for FailingStore<S> {
     }
 
     async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
-        match self.fate.effect(StoreOperation::Replace, key.as_str())? {
+        match self.faults.effect(StoreOperation::Replace, key.as_str())? {
             None => return self.inner.replace(key, expected, bytes).await,
             Some(Moment::Before) => {}
             Some(Moment::After) => drop(self.inner.replace(key, expected, bytes).await?),
@@ -160,32 +160,32 @@ impl<S: ObjectStore> ObjectStore for FailingStore<S> {
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
-        self.fate.alive(StoreOperation::Read, key.as_str())?;
+        self.faults.alive(StoreOperation::Read, key.as_str())?;
         self.inner.get(key).await
     }
 
     async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
-        self.fate.alive(StoreOperation::Read, key.as_str())?;
+        self.faults.alive(StoreOperation::Read, key.as_str())?;
         self.inner.get_range(key, range).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
-        self.fate.alive(StoreOperation::Inspect, key.as_str())?;
+        self.faults.alive(StoreOperation::Inspect, key.as_str())?;
         self.inner.head(key).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        self.fate.alive(StoreOperation::List, prefix)?;
+        self.faults.alive(StoreOperation::List, prefix)?;
         self.inner.list(prefix, after, limit).await
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.fate.alive(StoreOperation::List, prefix)?;
+        self.faults.alive(StoreOperation::List, prefix)?;
         self.inner.list_folders(prefix).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        match self.fate.effect(StoreOperation::Delete, key.as_str())? {
+        match self.faults.effect(StoreOperation::Delete, key.as_str())? {
             None => return self.inner.delete(key).await,
             Some(Moment::Before | Moment::Torn) => {}
             Some(Moment::After) => self.inner.delete(key).await?,
@@ -194,7 +194,7 @@ impl<S: ObjectStore> ObjectStore for FailingStore<S> {
     }
 
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
-        let moment = self.fate.effect(StoreOperation::Upload, key.as_str())?;
+        let moment = self.faults.effect(StoreOperation::Upload, key.as_str())?;
         if moment == Some(Moment::After) {
             mem::forget(self.inner.upload(key).await?);
         }
@@ -204,7 +204,7 @@ impl<S: ObjectStore> ObjectStore for FailingStore<S> {
         Ok(Box::new(FailingUpload {
             inner: Some(self.inner.upload(key).await?),
             key: key.to_string(),
-            fate: Arc::clone(&self.fate),
+            faults: Arc::clone(&self.faults),
         }))
     }
 }
@@ -213,7 +213,7 @@ struct FailingUpload {
     /// Present until the upload ends.
     inner: Option<Box<dyn Upload>>,
     key: String,
-    fate: Arc<Fate>,
+    faults: Arc<FaultPlan>,
 }
 
 impl FailingUpload {
@@ -225,7 +225,7 @@ impl FailingUpload {
 impl Drop for FailingUpload {
     fn drop(&mut self) {
         // A dead process tidies nothing up.
-        if self.fate.dead.load(Ordering::SeqCst) {
+        if self.faults.dead.load(Ordering::SeqCst) {
             mem::forget(self.inner.take());
         }
     }
@@ -234,7 +234,7 @@ impl Drop for FailingUpload {
 #[async_trait]
 impl Upload for FailingUpload {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        let moment = self.fate.effect(StoreOperation::Upload, &self.key)?;
+        let moment = self.faults.effect(StoreOperation::Upload, &self.key)?;
         let inner = self.inner.as_mut().expect("an upload ends once, by value");
         match moment {
             None => return inner.write(bytes).await,
@@ -246,7 +246,7 @@ impl Upload for FailingUpload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<ETag, StoreError> {
-        let moment = self.fate.effect(StoreOperation::Finish, &self.key)?;
+        let moment = self.faults.effect(StoreOperation::Finish, &self.key)?;
         match moment {
             None => return self.take().finish().await,
             Some(Moment::Before | Moment::Torn) => {}
@@ -256,7 +256,7 @@ impl Upload for FailingUpload {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<(), StoreError> {
-        let moment = self.fate.effect(StoreOperation::Abort, &self.key)?;
+        let moment = self.faults.effect(StoreOperation::Abort, &self.key)?;
         match moment {
             None => return self.take().abort().await,
             Some(Moment::Before | Moment::Torn) => {}

@@ -89,7 +89,7 @@ fn compare(
     living: &std::collections::BTreeSet<&str>,
     findings: &mut Vec<Finding>,
 ) {
-    let told = |place: &Place| restored.changes.iter().any(|change| change.place.touches(place));
+    let reported = |place: &Place| restored.changes.iter().any(|change| change.place.touches(place));
     let planned = |place: &Place| {
         restored
             .changes
@@ -102,10 +102,10 @@ fn compare(
         let explained = if difference.in_source && !of_the_cluster(&difference.place) {
             planned(&difference.place)
         } else {
-            told(&difference.place)
+            reported(&difference.place)
         };
         if !explained {
-            let said = if told(&difference.place) {
+            let said = if reported(&difference.place) {
                 ", and the report ascribes it to the target"
             } else {
                 ", and the report does not say so"
@@ -116,11 +116,11 @@ fn compare(
     let ownership = Place::parse("/metadata/managedFields");
     for difference in differing_owners(source, target) {
         // An owner of a field that the report calls changed has changed with it.
-        if !difference.gained && !told(&place_of(&difference.field)) && !told(&ownership) {
+        if !difference.gained && !reported(&place_of(&difference.field)) && !reported(&ownership) {
             findings.push(Finding::new(Fault::FieldOwner, key, difference.to_string()));
         }
     }
-    references(key, source, target, &told, evidence, living, findings);
+    references(key, source, target, &reported, evidence, living, findings);
 }
 
 /// Fields that say something about the cluster they are in: a Deployment's revision is counted from the
@@ -140,7 +140,7 @@ fn references(
     key: &Key,
     source: &Value,
     target: &Value,
-    told: &dyn Fn(&Place) -> bool,
+    reported: &dyn Fn(&Place) -> bool,
     evidence: &Evidence<'_>,
     living: &std::collections::BTreeSet<&str>,
     findings: &mut Vec<Finding>,
@@ -158,7 +158,7 @@ fn references(
             ));
         }
     }
-    if told(&Place::parse("/metadata/ownerReferences")) {
+    if reported(&Place::parse("/metadata/ownerReferences")) {
         return;
     }
     for owner in owners(source) {

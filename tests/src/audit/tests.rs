@@ -100,8 +100,8 @@ fn an_object_that_is_not_there_or_says_something_else_is_found() {
     );
     let other = snapshot(&[("configmaps", "shop", "a", config("2"))]);
     assert_eq!(faults(&source, &other, &claims), [Fault::Content]);
-    let mut told = claims;
-    told.restored
+    let mut reported = claims;
+    reported.restored
         .get_mut(&key)
         .expect("it was put in")
         .changes
@@ -109,11 +109,11 @@ fn an_object_that_is_not_there_or_says_something_else_is_found() {
             place: Place::parse("/data/key"),
             planned: true,
         });
-    assert!(faults(&source, &other, &told).is_empty());
+    assert!(faults(&source, &other, &reported).is_empty());
     // That the target changed by itself what the source held is no explanation.
-    let changes = &mut told.restored.get_mut(&key).expect("it was put in").changes;
+    let changes = &mut reported.restored.get_mut(&key).expect("it was put in").changes;
     changes[0].planned = false;
-    assert_eq!(faults(&source, &other, &told), [Fault::Content]);
+    assert_eq!(faults(&source, &other, &reported), [Fault::Content]);
 }
 
 #[test]

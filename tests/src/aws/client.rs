@@ -97,10 +97,10 @@ impl Client {
             &payload,
             path,
         ];
-        let told = self.json(&arguments)?;
+        let reporter = self.json(&arguments)?;
         let body = std::fs::read_to_string(&answer).context("read the answer of a function")?;
         ensure!(
-            told["FunctionError"].is_null(),
+            reporter["FunctionError"].is_null(),
             "{function} failed on {payload}: {body}"
         );
         serde_json::from_str(&body).with_context(|| format!("{function} answered {body}"))

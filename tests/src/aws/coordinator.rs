@@ -68,8 +68,8 @@ impl CoordinatorCommands {
     ///
     /// # Errors
     /// If it does not end with this exit code.
-    pub(super) fn show(&self, told: &Reporter, line: &str, code: i32) -> Result<Output> {
-        told.command(&format!("lifeboat {line}"));
+    pub(super) fn show(&self, reporter: &Reporter, line: &str, code: i32) -> Result<Output> {
+        reporter.command(&format!("lifeboat {line}"));
         let said = self.program.run(line)?;
         ensure!(
             said.code == code,
@@ -79,7 +79,7 @@ impl CoordinatorCommands {
             said.err
         );
         for line in said.out.lines() {
-            told.say(&format!("    {line}"));
+            reporter.say(&format!("    {line}"));
         }
         Ok(said)
     }
@@ -88,8 +88,8 @@ impl CoordinatorCommands {
     ///
     /// # Errors
     /// If it is refused.
-    pub(super) fn invoke(&self, told: &Reporter, request: &Value) -> Result<Value> {
-        told.command(&format!(
+    pub(super) fn invoke(&self, reporter: &Reporter, request: &Value) -> Result<Value> {
+        reporter.command(&format!(
             "aws lambda invoke --function-name {COORDINATOR} --payload '{request}'"
         ));
         let answer = self.recovery.invoke(COORDINATOR, request)?;
@@ -100,7 +100,7 @@ impl CoordinatorCommands {
     }
 
     /// Waits until the status of the application says what is looked for.
-    fn wait<T>(&self, told: &Reporter, mut find: impl FnMut(&Value) -> Result<Option<T>>) -> Result<T> {
+    fn wait<T>(&self, reporter: &Reporter, mut find: impl FnMut(&Value) -> Result<Option<T>>) -> Result<T> {
         self.still_since.set(Instant::now());
         let mut before = Value::Null;
         let mut last = Value::Null;
@@ -113,23 +113,23 @@ impl CoordinatorCommands {
             }
             let now = progress(&status);
             if now != before {
-                told.say(&format!("  {now}"));
+                reporter.say(&format!("  {now}"));
                 before = now;
                 self.still_since.set(Instant::now());
             }
             last = status;
-            self.nudge(told)?;
+            self.nudge(reporter)?;
             Ok(None)
         });
         found.map_err(|error| error.context(format!("the status is {last}")))
     }
 
     /// Plays the tick of every function where nothing moves: on AWS the schedules do.
-    fn nudge(&self, told: &Reporter) -> Result<()> {
+    fn nudge(&self, reporter: &Reporter) -> Result<()> {
         if self.still_since.get().elapsed() < QUIET {
             return Ok(());
         }
-        told.say("no progress: invoking the functions directly");
+        reporter.say("no progress: invoking the functions directly");
         let tick = json!({"tick": {}});
         self.primary.invoke("lifeboat-shop-primary", &tick)?;
         self.recovery.invoke("lifeboat-shop-recovery", &tick)?;
@@ -142,8 +142,8 @@ impl CoordinatorCommands {
     ///
     /// # Errors
     /// If they do not come.
-    pub(super) fn issues_with_commands(&self, told: &Reporter, count: usize) -> Result<Vec<Value>> {
-        self.wait(told, |status| {
+    pub(super) fn issues_with_commands(&self, reporter: &Reporter, count: usize) -> Result<Vec<Value>> {
+        self.wait(reporter, |status| {
             let found: Vec<Value> = list(&status["issues"])
                 .iter()
                 .filter(|issue| issue["command"].is_string())
@@ -157,8 +157,8 @@ impl CoordinatorCommands {
     ///
     /// # Errors
     /// If one stays.
-    pub(super) fn closed(&self, told: &Reporter, issues: &[Value]) -> Result<()> {
-        self.wait(told, |status| {
+    pub(super) fn closed(&self, reporter: &Reporter, issues: &[Value]) -> Result<()> {
+        self.wait(reporter, |status| {
             let is_open = |issue: &Value| {
                 list(&status["issues"])
                     .iter()
@@ -167,7 +167,7 @@ impl CoordinatorCommands {
             Ok((!issues.iter().any(is_open)).then_some(()))
         })?;
         for issue in issues {
-            told.say(&format!("{} closed", text(&issue["id"])));
+            reporter.say(&format!("{} closed", text(&issue["id"])));
         }
         Ok(())
     }
@@ -176,8 +176,8 @@ impl CoordinatorCommands {
     ///
     /// # Errors
     /// If there is none in time.
-    pub(super) fn last_good(&self, told: &Reporter) -> Result<Value> {
-        self.wait(told, |status| {
+    pub(super) fn last_good(&self, reporter: &Reporter) -> Result<Value> {
+        self.wait(reporter, |status| {
             let good = &status["lastGood"];
             Ok((!good.is_null()).then(|| good.clone()))
         })

@@ -28,7 +28,7 @@ pub(super) struct Package {
     /// The folder of the zips.
     pub(super) folder: PathBuf,
     /// What the script printed: each zip with its size.
-    pub(super) told: String,
+    pub(super) reporter: String,
 }
 
 /// Packages both functions for this machine: `release` and `dev` compile them, `built` takes what a build has left.
@@ -52,8 +52,8 @@ pub(super) fn package(profile: &str) -> Result<Package> {
         "{} {profile} failed, see above",
         script.display()
     );
-    let told = String::from_utf8(output.stdout)?;
-    let zip = told
+    let reporter = String::from_utf8(output.stdout)?;
+    let zip = reporter
         .lines()
         .last()
         .and_then(|line| line.split_whitespace().last());
@@ -61,7 +61,7 @@ pub(super) fn package(profile: &str) -> Result<Package> {
     let folder = zip.parent().context("a zip lies in a folder")?;
     Ok(Package {
         folder: folder.canonicalize()?,
-        told: told.trim_end().to_owned(),
+        reporter: reporter.trim_end().to_owned(),
     })
 }
 

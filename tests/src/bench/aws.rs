@@ -19,7 +19,7 @@ use super::floor::Bare;
 use super::objects::{cluster, large};
 use super::report::{Report, median};
 use super::scenario::fill;
-use crate::aws::{PRIMARY, RECOVERY, SOURCE, Scenario, tell_and};
+use crate::aws::{PRIMARY, RECOVERY, SOURCE, Scenario, run_with};
 use crate::environment::pause;
 use crate::workspace::Workspace;
 
@@ -57,15 +57,15 @@ pub struct Sizes {
 /// # Errors
 /// If a step fails.
 pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
-    tell_and(&sizes.profile, |story, told| {
-        told.step("zips", "Size of the functions");
+    run_with(&sizes.profile, |scenario, reporter| {
+        reporter.step("zips", "Size of the functions");
         zips(report, &sizes.profile)?;
-        told.step("start", "Cold start of the delegate and of a Python function");
-        start::measure(report, story, &sizes.profile, sizes.repetitions)?;
-        told.step("idle", "Requests of an idle application");
-        idle::measure(report, story)?;
-        told.step("large", "Backup of a large cluster");
-        backup(report, story, sizes)
+        reporter.step("start", "Cold start of the delegate and of a Python function");
+        start::measure(report, scenario, &sizes.profile, sizes.repetitions)?;
+        reporter.step("idle", "Requests of an idle application");
+        idle::measure(report, scenario)?;
+        reporter.step("large", "Backup of a large cluster");
+        backup(report, scenario, sizes)
     })
     .map(|_| ())
 }
@@ -110,8 +110,8 @@ fn zips(report: &mut Report, profile: &str) -> Result<()> {
 }
 
 /// Fills the cluster of the primary account, and backs it up by the command line and through AWS in turns.
-fn backup(report: &mut Report, story: &Scenario<'_>, sizes: &Sizes) -> Result<()> {
-    let source = story.aws.cluster(PRIMARY.0, SOURCE).context("a control plane")?;
+fn backup(report: &mut Report, scenario: &Scenario<'_>, sizes: &Sizes) -> Result<()> {
+    let source = scenario.aws.cluster(PRIMARY.0, SOURCE).context("a control plane")?;
     let bare = Handle::current().block_on(filled(&source, sizes.objects))?;
     let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();
     let workspace = Workspace::create()?;
@@ -123,10 +123,10 @@ fn backup(report: &mut Report, story: &Scenario<'_>, sizes: &Sizes) -> Result<()
             &["backup", "--kubeconfig", &kubeconfig, "--cluster", "orders"],
             &[0],
         )?;
-        let before = reports(story.aws, "lifeboat-shop-primary");
+        let before = reports(scenario.aws, "lifeboat-shop-primary");
         Handle::current().block_on(bare.collect_garbage())?;
-        let seconds = through_aws(story.aws, repetition)?;
-        peak = reports_since(story.aws, "lifeboat-shop-primary", &before)
+        let seconds = through_aws(scenario.aws, repetition)?;
+        peak = reports_since(scenario.aws, "lifeboat-shop-primary", &before)
             .iter()
             .fold(peak, |peak, report| peak.max(report.peak_mib));
         println!(

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use lifeboat_tests::demo::tell;
+use lifeboat_tests::demo;
 use lifeboat_tests::environment::Environment;
 
 /// Two real clusters, a backup, a restore, and the proof.
@@ -17,7 +17,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let stage = Environment::default();
-    match stage.run(move |stage| tell(stage, arguments.keep)) {
+    match stage.run(move |stage| demo::run(stage, arguments.keep)) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
             eprintln!("the demo failed: {error:#}");

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use lifeboat_tests::aws::tell;
+use lifeboat_tests::aws;
 use lifeboat_tests::environment::Environment;
 
 /// Two accounts, the stacks, an issue and its command, a recovery point, a restore.
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Profile::Built => "built",
     };
     let stage = Environment::default();
-    match stage.run(move |_| tell(profile)) {
+    match stage.run(move |_| aws::run(profile)) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {
             eprintln!("the demo failed: {error:#}");

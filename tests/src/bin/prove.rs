@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lifeboat_tests::environment::Environment;
-use lifeboat_tests::prove::{Wish, prove};
+use lifeboat_tests::prove::{ProveOptions, prove};
 
 /// Installs manifests in a fresh cluster, backs it up, restores into another one, and compares the two
 /// without any of Lifeboat's own code.
@@ -25,12 +25,12 @@ fn main() -> ExitCode {
         eprintln!("{} does not exist", arguments.bundle.display());
         return ExitCode::from(2);
     }
-    let wish = Wish {
+    let options = ProveOptions {
         bundle: arguments.bundle,
         report: arguments.report,
     };
     let stage = Environment::default();
-    let outcome = stage.run(move |stage| Ok(if prove(stage, &wish)?.passed() { 0 } else { 1 }));
+    let outcome = stage.run(move |stage| Ok(if prove(stage, &options)?.passed() { 0 } else { 1 }));
     match outcome {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
         Err(error) => {

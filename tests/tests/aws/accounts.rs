@@ -38,13 +38,13 @@ pub(crate) struct TestAccounts<'a> {
 }
 
 impl<'a> TestAccounts<'a> {
-    pub(crate) fn of(story: &'a Scenario<'a>) -> Result<Self> {
-        let folder = story.aws.dir().join("trust");
+    pub(crate) fn of(scenario: &'a Scenario<'a>) -> Result<Self> {
+        let folder = scenario.aws.dir().join("trust");
         std::fs::create_dir_all(&folder)?;
         Ok(Self {
-            aws: story.aws,
-            primary: &story.primary,
-            recovery: &story.recovery,
+            aws: scenario.aws,
+            primary: &scenario.primary,
+            recovery: &scenario.recovery,
             folder,
         })
     }

@@ -32,19 +32,19 @@ pub(crate) struct Forgeries {
 }
 
 /// Makes every attempt.
-pub(crate) fn attempt(field: &TestAccounts<'_>, told: &Reporter) -> Result<Forgeries> {
+pub(crate) fn attempt(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<Forgeries> {
     for application in [OTHER_ACCOUNT, NONSENSE, OTHER_KEY] {
         register(field, application)?;
         field.ask(&json!({"application": {"put": document(application)}}))?;
     }
     result_from_another_account(field).context("a result from another account")?;
-    told.say("a result from another account was put beside an assignment");
+    reporter.say("a result from another account was put beside an assignment");
     documents_that_are_none(field).context("documents that are none")?;
-    told.say("a claim that is no document and a checkpoint of four MiB were put beside an assignment");
+    reporter.say("a claim that is no document and a checkpoint of four MiB were put beside an assignment");
     let forgeries = point_of_another_key(field).context("a point of another key")?;
-    told.say("a recovery point that another key signed was put into the captures and into the vault");
+    reporter.say("a recovery point that another key signed was put into the captures and into the vault");
     events_that_nobody_should_send(field).context("events that nobody should send")?;
-    told.say("every function was sent events that nobody should send");
+    reporter.say("every function was sent events that nobody should send");
     Ok(forgeries)
 }
 

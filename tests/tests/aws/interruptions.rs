@@ -14,7 +14,7 @@ const SHORT: &str = "47";
 const LONG: &str = "900";
 
 /// Backs up a cluster whose API server has next to no processor, with invocations too short for it, and cancels.
-pub(crate) fn of_a_backup(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
+pub(crate) fn of_a_backup(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     let source = (field.aws.cluster("111111111111", "orders-prod")).context("the source of the backup")?;
     timeout(field.primary, "lifeboat-shop-primary", SHORT)?;
     let throttled = source.throttle_api_server().context("an API server")?;
@@ -23,7 +23,7 @@ pub(crate) fn of_a_backup(field: &TestAccounts<'_>, told: &Reporter) -> Result<(
         ensure!(is_backing_up(field)?, "the backup has ended already");
         Ok(())
     })?;
-    told.say(&format!("the first invocation came as far as {checkpoint}"));
+    reporter.say(&format!("the first invocation came as far as {checkpoint}"));
     timeout(field.primary, "lifeboat-shop-primary", LONG)?;
     let claim = long_claim(field, field.primary, PRIMARY_SCRATCH, &checkpoint)?;
     field.ask(&json!({"cancel": {"application": "shop"}}))?;
@@ -32,7 +32,7 @@ pub(crate) fn of_a_backup(field: &TestAccounts<'_>, told: &Reporter) -> Result<(
         field.tick()?;
         Ok((!is_backing_up(field)?).then_some(()))
     })?;
-    told.say(&format!("then it was cancelled, in {claim}"));
+    reporter.say(&format!("then it was cancelled, in {claim}"));
     Ok(())
 }
 
@@ -78,7 +78,7 @@ fn first_checkpoint(
 
 /// Restores into a cluster that seems to be in other hands, with invocations too short to wait for their end, sees that
 /// the next one goes on, and cancels.
-pub(crate) fn of_a_restore(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
+pub(crate) fn of_a_restore(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     let target = (field.aws.cluster("222222222222", "orders-dr")).context("the target of the restore")?;
     target.apply(FOREIGN)?;
     timeout(field.recovery, "lifeboat-shop-recovery", SHORT)?;
@@ -91,7 +91,7 @@ pub(crate) fn of_a_restore(field: &TestAccounts<'_>, told: &Reporter) -> Result<
         );
         Ok(())
     })?;
-    told.say(&format!("the first invocation came as far as {checkpoint}"));
+    reporter.say(&format!("the first invocation came as far as {checkpoint}"));
     timeout(field.recovery, "lifeboat-shop-recovery", LONG)?;
     let claim = long_claim(field, field.recovery, RECOVERY_SCRATCH, &checkpoint)?;
     field.ask(&json!({"cancel": {"application": "shop", "restore": "too-long"}}))?;
@@ -102,7 +102,7 @@ pub(crate) fn of_a_restore(field: &TestAccounts<'_>, told: &Reporter) -> Result<
     })?;
     ensure!(state == "cancelled", "the restore is {state}");
     target.kubectl_output(&["-n", "kube-system", "delete", "lease", "lifeboat-restore"])?;
-    told.say(&format!("then it was cancelled, in {claim}"));
+    reporter.say(&format!("then it was cancelled, in {claim}"));
     Ok(())
 }
 

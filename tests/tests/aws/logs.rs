@@ -74,7 +74,7 @@ impl Lines {
     }
 
     /// At least one line has the message and all of these fields, its own or of a span around it.
-    pub(crate) fn tell(&self, message: &str, fields: &[&str]) -> Result<()> {
+    pub(crate) fn assert_logged(&self, message: &str, fields: &[&str]) -> Result<()> {
         let has = |line: &&Value| {
             line["message"] == message
                 && fields.iter().all(|name| {
@@ -113,16 +113,16 @@ pub(crate) fn are_structured(logs: &[FunctionLog]) -> Result<()> {
     for lines in [&coordinator, &primary, &recovery] {
         lines.are_well_formed()?;
     }
-    coordinator.tell("done", &["application", "action", "job"])?;
-    coordinator.tell("an issue changed", &["application", "issue", "code"])?;
+    coordinator.assert_logged("done", &["application", "action", "job"])?;
+    coordinator.assert_logged("an issue changed", &["application", "issue", "code"])?;
     coordinator.measure("OverdueApplications")?;
     coordinator.measure("RecoveryPointAge")?;
     coordinator.measure("CoordinatorS3ReadRequests")?;
-    primary.tell("claimed", &["application", "job", "epoch", "work"])?;
-    primary.tell("captured", &["application", "job", "epoch", "cluster", "objects"])?;
-    recovery.tell("claimed", &["application", "job", "epoch", "work"])?;
+    primary.assert_logged("claimed", &["application", "job", "epoch", "work"])?;
+    primary.assert_logged("captured", &["application", "job", "epoch", "cluster", "objects"])?;
+    recovery.assert_logged("claimed", &["application", "job", "epoch", "work"])?;
     for lines in [&primary, &recovery] {
-        lines.tell("done", &["application", "job", "epoch"])?;
+        lines.assert_logged("done", &["application", "job", "epoch"])?;
         lines.measure("JobDuration")?;
         lines.measure("DelegateS3ReadRequests")?;
     }
@@ -155,9 +155,9 @@ mod tests {
         let one = r#"{"timestamp":"t","level":"INFO","target":"x","message":"m","objects":1,"spans":[{"job":"j"}]}"#;
         let lines = lines(one).unwrap();
         assert!(lines.are_well_formed().is_ok());
-        assert!(lines.tell("m", &["objects", "job"]).is_ok());
-        assert!(lines.tell("m", &["epoch"]).is_err());
-        assert!(lines.tell("n", &[]).is_err());
+        assert!(lines.assert_logged("m", &["objects", "job"]).is_ok());
+        assert!(lines.assert_logged("m", &["epoch"]).is_err());
+        assert!(lines.assert_logged("n", &[]).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lifeboat_local::skip;
-use lifeboat_tests::aws::tell_and;
+use lifeboat_tests::aws::run_with;
 
 mod access;
 mod accounts;
@@ -51,5 +51,5 @@ fn the_tour_on_aws_comes_to_its_end_and_nothing_was_trusted_with_too_much() {
     }
     #[expect(clippy::disallowed_methods, reason = "a test has no argument parser")]
     let functions = std::env::var(FUNCTIONS).unwrap_or_else(|_| "test".to_owned());
-    assert_eq!(tell_and(&functions, trust::go_on).unwrap(), 0);
+    assert_eq!(run_with(&functions, trust::go_on).unwrap(), 0);
 }

@@ -65,12 +65,12 @@ const UNUSED: &[(&str, &str, &str)] = &[
 
 /// Goes on where the tour ends until nothing is left but what must outlive the stacks, and holds all of it to what it
 /// was trusted with.
-pub(crate) fn go_on(story: &Scenario<'_>, told: &mut Reporter) -> Result<()> {
-    let field = TestAccounts::of(story)?;
-    let mut said = use_everything(&field, told)?;
+pub(crate) fn go_on(scenario: &Scenario<'_>, reporter: &mut Reporter) -> Result<()> {
+    let field = TestAccounts::of(scenario)?;
+    let mut said = use_everything(&field, reporter)?;
 
-    told.step("update", "New code by an update of the stacks");
-    update(&field, told)?;
+    reporter.step("update", "New code by an update of the stacks");
+    update(&field, reporter)?;
     for request in [
         json!({"status": {}}),
         json!({"points": {"application": "shop"}}),
@@ -86,21 +86,21 @@ pub(crate) fn go_on(story: &Scenario<'_>, told: &mut Reporter) -> Result<()> {
     let grants = policies::grants(&field)?;
     let while_deployed = field.aws.audit().len();
 
-    told.step("delete", "The end of the stacks");
+    reporter.step("delete", "The end of the stacks");
     for who in [field.primary, field.recovery] {
-        said.extend(delete(&field, who, told)?);
+        said.extend(delete(&field, who, reporter)?);
     }
     stays(&field)?;
-    told.say("keys, buckets and recovery points have outlived their stacks");
+    reporter.say("keys, buckets and recovery points have outlived their stacks");
 
-    told.step("trust", "What was trusted, and what was told");
+    reporter.step("trust", "What was trusted, and what was told");
     // A run takes minutes: it tells everything that it finds.
     let found: Vec<String> = [
         nothing_refused(&field, while_deployed),
-        needed_and_enough(&field, &grants, told),
+        needed_and_enough(&field, &grants, reporter),
         logs::are_structured(&field.aws.function_logs()),
         secrets::are_kept(&field, &secrets, &said).map(|objects| {
-            told.say(&format!(
+            reporter.say(&format!(
                 "no secret in any log, answer, event or notice, nor in the clear in {objects} objects of the buckets"
             ));
         }),
@@ -114,28 +114,28 @@ pub(crate) fn go_on(story: &Scenario<'_>, told: &mut Reporter) -> Result<()> {
 }
 
 /// Does what the tour leaves out. Gives what was told on the way, with where.
-fn use_everything(field: &TestAccounts<'_>, told: &mut Reporter) -> Result<Vec<(String, String)>> {
-    told.step("forge", "Forgeries of somebody who can write into the buckets");
+fn use_everything(field: &TestAccounts<'_>, reporter: &mut Reporter) -> Result<Vec<(String, String)>> {
+    reporter.step("forge", "Forgeries of somebody who can write into the buckets");
     let queue = listen(field)?;
-    let forgeries = forgeries::attempt(field, told)?;
+    let forgeries = forgeries::attempt(field, reporter)?;
 
-    told.step("retain", "A second recovery point, and the end of the first");
-    retain(field, told)?;
+    reporter.step("retain", "A second recovery point, and the end of the first");
+    retain(field, reporter)?;
 
-    told.step("verify", "A week later, the vault is checked again");
+    reporter.step("verify", "A week later, the vault is checked again");
     verify_again(field)?;
-    told.say("the point in the vault was verified again");
+    reporter.say("the point in the vault was verified again");
 
-    told.step(
+    reporter.step(
         "cancel",
         "A backup and a restore that outlast their invocations, and are cancelled",
     );
-    interruptions::of_a_backup(field, told)?;
-    interruptions::of_a_restore(field, told)?;
+    interruptions::of_a_backup(field, reporter)?;
+    interruptions::of_a_restore(field, reporter)?;
 
-    told.step("refuse", "What came of the forgeries");
+    reporter.step("refuse", "What came of the forgeries");
     let notices = settle(field, &queue, &forgeries)?;
-    told.say(&format!(
+    reporter.say(&format!(
         "nothing; {} notices tell of them and of the rest",
         notices.len()
     ));
@@ -224,7 +224,7 @@ fn points(field: &TestAccounts<'_>) -> Result<Vec<String>> {
 }
 
 /// Keeps one point only, and makes another.
-fn retain(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
+fn retain(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     let before = points(field)?;
     ensure!(!before.is_empty(), "the tour has left no recovery point");
     // A point younger than a day is never deleted.
@@ -245,7 +245,7 @@ fn retain(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
         }
         Ok(left.is_empty().then_some(()))
     })?;
-    told.say(&format!(
+    reporter.say(&format!(
         "{} is kept, {} is gone from the vault",
         after[0], before[0]
     ));
@@ -308,7 +308,7 @@ fn parameter<'a>(parameters: &'a Value, name: &str) -> &'a str {
 }
 
 /// Deploys the delegates again from another key, so that each registers itself once more.
-fn update(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
+fn update(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     for who in [field.primary, field.recovery] {
         let stacks = stacks(who)?;
         let (stack, parameters) = stacks
@@ -320,12 +320,12 @@ fn update(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
             parameter(parameters, "DelegateKey"),
         );
         let next = "next/delegate.zip";
-        told.say(&format!("{stack}: {bucket}/{key} becomes {next}"));
+        reporter.say(&format!("{stack}: {bucket}/{key} becomes {next}"));
         let (from, to) = (format!("s3://{bucket}/{key}"), format!("s3://{bucket}/{next}"));
         who.text(&["s3", "cp", "--only-show-errors", &from, &to])?;
         change(field, who, stack, parameters, next)?;
         complete(field, who, stack, "UPDATE_COMPLETE")?;
-        told.say(&format!("{stack} has new code from {bucket}"));
+        reporter.say(&format!("{stack} has new code from {bucket}"));
     }
     field.until("wait for both delegates to register again", || {
         let asked = field.aws.custom_resources();
@@ -357,7 +357,7 @@ fn update(field: &TestAccounts<'_>, told: &Reporter) -> Result<()> {
         cart["application"]["schedule"]["every"] == "6h",
         "the stack has put {cart}"
     );
-    told.say("a stack has made an application by Custom::LifeboatApplication");
+    reporter.say("a stack has made an application by Custom::LifeboatApplication");
     Ok(())
 }
 
@@ -449,7 +449,7 @@ Resources:
 ";
 
 /// Deletes every stack of an account, those that import from others first, and gives their events.
-fn delete(field: &TestAccounts<'_>, who: &Client, told: &Reporter) -> Result<Vec<(String, String)>> {
+fn delete(field: &TestAccounts<'_>, who: &Client, reporter: &Reporter) -> Result<Vec<(String, String)>> {
     let mut events = Vec::new();
     let mut names: Vec<String> = stacks(who)?.into_iter().map(|(name, _)| name).collect();
     // An export that is imported cannot be deleted: the application's stack goes first.
@@ -461,10 +461,10 @@ fn delete(field: &TestAccounts<'_>, who: &Client, told: &Reporter) -> Result<Vec
             let left = stacks(who)?;
             Ok((!left.iter().any(|(left, _)| left == name)).then_some(()))
         })?;
-        if let Ok(told) = who.text(&["cloudformation", "describe-stack-events", "--stack-name", name]) {
-            events.push((format!("an event of {name}"), told));
+        if let Ok(reporter) = who.text(&["cloudformation", "describe-stack-events", "--stack-name", name]) {
+            events.push((format!("an event of {name}"), reporter));
         }
-        told.say(&format!("{name} is deleted"));
+        reporter.say(&format!("{name} is deleted"));
     }
     let deleted = field.aws.custom_resources();
     ensure!(
@@ -535,7 +535,7 @@ fn nothing_refused(field: &TestAccounts<'_>, while_deployed: usize) -> Result<()
 }
 
 /// Holds what IAM was asked against what the policies grant.
-fn needed_and_enough(field: &TestAccounts<'_>, grants: &[Grant], told: &Reporter) -> Result<()> {
+fn needed_and_enough(field: &TestAccounts<'_>, grants: &[Grant], reporter: &Reporter) -> Result<()> {
     let audit = field.aws.audit();
     let calls: BTreeSet<Call> = audit
         .iter()
@@ -570,7 +570,7 @@ fn needed_and_enough(field: &TestAccounts<'_>, grants: &[Grant], told: &Reporter
         superfluous.is_empty() && needless.is_empty(),
         "nothing used what is granted: {superfluous:#?}; used or gone, so that no reason is needed: {needless:#?}"
     );
-    told.say(&format!(
+    reporter.say(&format!(
         "{} calls of {} kinds; {} grants used, {} that only AWS itself uses, none too many, none too few",
         audit.len(),
         calls.len(),

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use lifeboat_tests::environment::Environment;
-use lifeboat_tests::prove::{Wish, prove};
+use lifeboat_tests::prove::{ProveOptions, prove};
 
 #[test]
 fn awkward_manifests_come_back() {
     let stage = Environment::default();
     let folder = tempfile::tempdir().unwrap();
-    let wish = Wish {
+    let options = ProveOptions {
         bundle: Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles"),
         report: folder.path().join("report.json"),
     };
-    let verdict = prove(&stage, &wish).unwrap();
+    let verdict = prove(&stage, &options).unwrap();
     stage.close();
     assert!(verdict.passed(), "the proof failed, see above");
 }

@@ -19,17 +19,17 @@ fn the_sample_application_comes_back_and_keeps_its_secrets() {
         ])
         .unwrap();
     let (source, target) = (&*clusters[0], &*clusters[1]);
-    let mut told = Reporter::default();
+    let mut reporter = Reporter::default();
     let mut verdict = Verdict::default();
     let sample = Sample::install(source).unwrap();
-    prove::settle(source, &mut verdict, &told);
+    prove::settle(source, &mut verdict, &reporter);
     let workspace = Workspace::create().unwrap();
     prove::judge(
         &stage,
         &workspace,
         &Sides { source, target },
         &mut verdict,
-        &mut told,
+        &mut reporter,
     )
     .unwrap();
     verdict.print();

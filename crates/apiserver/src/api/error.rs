@@ -243,6 +243,9 @@ impl Diagnostic for ApiError {
                 "check `certificate-authority-data` of the cluster in the kubeconfig; it must be the CA that signed the API server's certificate"
                     .into()
             }
+            Code::Unauthenticated if matches!(self, Self::Credentials { .. }) => {
+                "renew the credentials of the context (where its user runs `aws eks get-token`, with `aws sso login` or `aws login`), and check them with `kubectl auth whoami`".into()
+            }
             Code::Unauthenticated => {
                 "renew the credentials of the context, and check them with `kubectl auth whoami`".into()
             }
@@ -370,12 +373,23 @@ fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError +
     }
 }
 
-/// What is wrong with the credentials. The output of a credential plugin is left out: on a failure
-/// after it printed its answer, the output holds a token. So is the command, whose arguments and environment are the user's.
+/// How much of a line that a credential plugin prints is shown.
+const PLUGIN_STDERR: usize = 200;
+
+/// What is wrong with the credentials. The standard output of a credential plugin is left out: on a failure
+/// after it printed its answer, the output holds a token. So is the command, whose arguments and environment are the
+/// user's. Its standard error is where it says why; without `interactiveMode: Never` it goes to the terminal, and
+/// nothing of it is here.
 fn describe_auth(error: &kube::client::AuthError) -> String {
     use kube::client::AuthError;
     match error {
-        AuthError::AuthExecRun { out, .. } => format!("the credential plugin exited with {}", out.status),
+        AuthError::AuthExecRun { out, .. } => {
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            let why = stderr.lines().rev().find(|line| !line.trim().is_empty());
+            let why: String = why.map_or_else(String::new, |line| format!(": {}", line.trim()));
+            let why: String = why.chars().take(PLUGIN_STDERR).collect();
+            format!("the credential plugin exited with {}{why}", out.status)
+        }
         AuthError::AuthExecStart(cause) => format!("the credential plugin cannot be started: {cause}"),
         AuthError::AuthExecParse(_) => "the output of the credential plugin is not an ExecCredential".into(),
         AuthError::ReadTokenFile(cause, path) => {

@@ -102,20 +102,42 @@ async fn each_thing_that_can_be_wrong_has_its_own_code() {
     assert!(error.to_string().contains("`proxy-url`"), "{error}");
     let plugin = kubeconfig("one", "http://127.0.0.1:1").replace(
         "{token: hunter2}",
-        "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: ['-c', 'echo hunter2; exit 3']}}",
+        "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: ['-c', 'echo hunter2; echo the session has expired >&2; exit 3']}}",
     );
     let error = fails(&folder.file("plugin", &plugin), None).await;
     assert_eq!(error.code(), Code::Unauthenticated);
     assert!(
         error
             .to_string()
-            .contains("the credential plugin exited with exit status: 3"),
+            .contains("the credential plugin exited with exit status: 3: the session has expired"),
         "{error}"
     );
 
     let absent = KubeconfigSource::Merged(vec![folder.0.join("absent")]);
     let error = connect(absent, None).await.unwrap_err();
     assert_eq!(error.code(), Code::KubeconfigUnreadable);
+}
+
+/// As a kubeconfig that `aws eks update-kubeconfig` wrote, whose user runs `aws eks get-token`.
+#[tokio::test]
+async fn the_token_of_a_credential_plugin_is_sent() {
+    let cluster = FakeCluster::with([]);
+    let server = FakeServer::start(move |request, _| match request.headers.get("authorization") {
+        Some(token) if token == "Bearer k8s-aws-v1.token" => cluster.answer(request),
+        _ => Reply::failure(401, "Unauthorized", "Unauthorized"),
+    })
+    .await
+    .unwrap();
+    let credential = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","spec":{},"status":{"expirationTimestamp":"2126-01-01T00:00:00Z","token":"k8s-aws-v1.token"}}"#;
+    let folder = Folder::new("exec");
+    let printed = folder.file("credential.json", credential);
+    let user = format!(
+        "{{exec: {{apiVersion: client.authentication.k8s.io/v1beta1, interactiveMode: Never, command: cat, args: ['{}']}}}}",
+        printed.display()
+    );
+    let config = kubeconfig("one", &server.url()).replace("{token: hunter2}", &user);
+    let source = KubeconfigSource::File(folder.file("config", &config));
+    connect(source, None).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use lifeboat_model::ObjectKey;
 use lifeboat_store::listing::MAX_KEYS;
 use lifeboat_store::ports::{Listed, StoreError, StoreOperation};
 
+use percent_encoding::percent_decode_str;
+
 use super::Inner;
 use super::error::RequestContext;
 
@@ -112,27 +114,8 @@ fn decoded(answer: &ListObjectsV2Output, text: &str) -> String {
 
 /// Form encoding, as S3 uses it. What is not valid stays as it is: it is no key of ours then.
 fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let escaped = escaped.and_then(|digits| hex::decode(digits).ok());
-        match (first, escaped) {
-            (_, Some(byte)) => {
-                bytes.extend(byte);
-                rest = &tail[2..];
-            }
-            (b'+', None) => {
-                bytes.push(b' ');
-                rest = tail;
-            }
-            (other, None) => {
-                bytes.push(*other);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let spaces = text.replace('+', " ");
+    percent_decode_str(&spaces).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_types::os_shim_internal::{Env, Fs};
+use lifeboat_store::ports::BoxError;
 
 /// Asks the user for the code of an MFA device, given its serial number or ARN; none where nobody can be asked.
 pub type AskMfaCode = dyn Fn(&str) -> Option<String> + Send + Sync;

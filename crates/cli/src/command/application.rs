@@ -14,7 +14,7 @@ use lifeboat_store::ports::{Clock, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Map, Value};
 
-use super::restore_options::{WishArguments, unparsable};
+use super::restore_options::{RestoreOptionArguments, unparsable};
 use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -168,7 +168,7 @@ pub struct RestoreArguments {
     pub into: Option<ClusterName>,
     /// What is restored, and how.
     #[command(flatten)]
-    pub restore_options: WishArguments,
+    pub restore_options: RestoreOptionArguments,
     /// The request.
     #[command(flatten)]
     pub request: RequestArguments,

@@ -120,7 +120,7 @@ pub struct BackupDocument {
 
 impl BackupDocument {
     fn new(made: BackedUp) -> Self {
-        let stored_bytes = made.sealed.stored_bytes();
+        let stored_bytes = made.sealed.summary().bytes;
         let predicate = made.sealed.statement.predicate;
         let clusters = predicate.clusters.into_iter();
         let cluster = clusters.last().expect("the backup was of one cluster");

@@ -176,7 +176,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 
 async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocument, Failure> {
     let unwrapper = PemUnwrapper::load(&arguments.key.recovery_key)?;
-    let left = open::point(&arguments.point, &arguments.from)
+    let left = open::point(&arguments.point, &arguments.from, context)
         .await?
         .point
         .decrypt(&unwrapper)
@@ -198,7 +198,7 @@ async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocumen
     let mut engine = Engine::new(&left, &index, &record, scope);
     let right = match &arguments.other {
         Some(other) => {
-            let right: ReadablePoint = open::point(other, &arguments.from)
+            let right: ReadablePoint = open::point(other, &arguments.from, context)
                 .await?
                 .point
                 .decrypt(&unwrapper)

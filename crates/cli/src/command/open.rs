@@ -9,6 +9,7 @@ use lifeboat_model::{ClusterName, Code};
 use lifeboat_recovery_point::{PointRepository, ReadablePoint, RecoveryPoint};
 
 use crate::arguments::{PointArguments, StoreArguments};
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// A recovery point whose signature was verified.
@@ -45,10 +46,14 @@ pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
 ///
 /// # Errors
 /// Where there is no such point, or it is refused.
-pub async fn point(wanted: &str, arguments: &PointArguments) -> Result<Opened, Failure> {
+pub async fn point(
+    wanted: &str,
+    arguments: &PointArguments,
+    context: &Context,
+) -> Result<Opened, Failure> {
     let key = keys::load_verifying(&arguments.verify_key)?;
     let vault = vault(&arguments.store)?;
-    let id = vault.resolve(wanted, &key).await.map_err(|error| {
+    let resolved = vault.resolve(wanted, &key).await.map_err(|error| {
         let failure = Failure::from(error);
         match failure.problem().code {
             Code::PointNotFound if wanted == "latest" => failure.remedy(
@@ -57,8 +62,14 @@ pub async fn point(wanted: &str, arguments: &PointArguments) -> Result<Opened, F
             _ => failure,
         }
     })?;
+    for (point, problem) in &resolved.passed_over {
+        context.progress.note(format!(
+            "warning: {wanted} passes over the newer recovery point {point}: {}: {}",
+            problem.code, problem.message
+        ));
+    }
     Ok(Opened {
-        point: vault.open(&id, &key).await?,
+        point: vault.open(&resolved.point, &key).await?,
         signed_by: key.fingerprint().to_string(),
     })
 }
@@ -71,9 +82,10 @@ pub async fn readable(
     wanted: &str,
     arguments: &PointArguments,
     recovery_key: &Path,
+    context: &Context,
 ) -> Result<ReadablePoint, Failure> {
     let unwrapper = PemUnwrapper::load(recovery_key)?;
-    let opened = point(wanted, arguments).await?;
+    let opened = point(wanted, arguments, context).await?;
     Ok(opened.point.decrypt(&unwrapper).await?)
 }
 

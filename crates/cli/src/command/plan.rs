@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::open;
-use super::restore_options::WishArguments;
+use super::restore_options::RestoreOptionArguments;
 use crate::arguments::{ClusterArguments, PointArguments, RecoveryKeyArguments};
 use crate::cluster;
 use crate::context::Context;
@@ -60,7 +60,7 @@ pub struct TargetArguments {
     pub target: ClusterArguments,
     /// What is asked of the restore.
     #[command(flatten)]
-    pub restore_options: WishArguments,
+    pub restore_options: RestoreOptionArguments,
 }
 
 /// A plan and what its lint says.
@@ -137,13 +137,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Result<PlanDocument, Failure> {
     let options = arguments.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let readable = open::readable(&arguments.point, &arguments.from, &arguments.key.recovery_key).await?;
+    let readable = open::readable(&arguments.point, &arguments.from, &arguments.key.recovery_key, context).await?;
     watch.lap("open");
-    // Not a byte is used before every file is the one that was signed.
-    readable
-        .point()
-        .verify_digests(&PointProgress::new(&context.progress))
-        .await?;
+    let readable = readable.verify(&PointProgress::new(&context.progress)).await?;
     watch.lap("verify");
     let (api, _) = cluster::connect(&arguments.target, &SystemRandomness).await?;
     watch.lap("connect");

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use lifeboat_filesystem::keys;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::{Exit, Problem};
-use lifeboat_recovery_point::{PointState, PointSummary};
+use lifeboat_recovery_point::{PointState, PointSummary, SignedSummary};
 use lifeboat_store::ports::Clock;
 use lifeboat_system::SystemClock;
 use schemars::JsonSchema;
@@ -145,19 +145,20 @@ fn point(summary: PointSummary) -> Point {
             signed: None,
             refused: Some(problem),
         },
-        PointState::Signed {
+        PointState::Signed(SignedSummary {
             created_at,
             completeness,
+            objects,
             bytes,
             clusters,
             ..
-        } => Point {
+        }) => Point {
             point,
             signed: Some(Signed {
                 created_at,
                 completeness,
                 stored_bytes: bytes,
-                objects: clusters.iter().map(|cluster| cluster.objects).sum(),
+                objects,
                 missing: clusters.iter().map(|cluster| cluster.missing).sum(),
                 clusters: clusters
                     .into_iter()

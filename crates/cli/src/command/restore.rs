@@ -96,14 +96,11 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
     let options = target.restore_options.options()?;
     let mut watch = Stopwatch::start();
     let unwrapper = PemUnwrapper::load(&target.key.recovery_key)?;
-    let opened = open::point(&target.point, &target.from).await?.point;
+    let opened = open::point(&target.point, &target.from, context).await?.point;
     let point = opened.decrypt(&unwrapper).await?;
     let record = open::cluster(point.point(), target.cluster.as_ref())?.clone();
     watch.lap("open");
-    // Not a byte is used before every file is the one that was signed.
-    opened
-        .verify_digests(&PointProgress::new(&context.progress))
-        .await?;
+    let point = point.verify(&PointProgress::new(&context.progress)).await?;
     watch.lap("verify");
     let (api, _) = cluster::connect(&target.target, &SystemRandomness).await?;
     watch.lap("connect");

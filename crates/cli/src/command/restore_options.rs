@@ -15,7 +15,7 @@ use crate::failure::Failure;
 
 /// Options of a restore.
 #[derive(Debug, Clone, Args)]
-pub struct WishArguments {
+pub struct RestoreOptionArguments {
     /// Which objects.
     #[command(flatten)]
     pub filter: FilterArguments,
@@ -88,7 +88,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-impl WishArguments {
+impl RestoreOptionArguments {
     /// The restore options that these options describe, with the files they name.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ pub struct ShowDocument {
 /// Where there is no such point, or its manifest is refused.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (opened, signed_by) = context.block_on(async {
-        let opened = open::point(&arguments.point, &arguments.from).await?;
+        let opened = open::point(&arguments.point, &arguments.from, context).await?;
         Ok((opened.point.statement().predicate.clone(), opened.signed_by))
     })?;
     context.print(&ShowDocument {

@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let progress = PointProgress::new(&context.progress);
     let mut watch = Stopwatch::start();
     let document = context.block_on(async {
-        let opened = open::point(&arguments.point, &arguments.from).await?;
+        let opened = open::point(&arguments.point, &arguments.from, context).await?;
         watch.lap("open");
         let contents = match &unwrapper {
             None => {

@@ -270,11 +270,11 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
 fn forbidden(operator: &Operator, target: &Cluster, point: &str) {
     target.apply(READER).unwrap();
     let reader = target.kubeconfig_for("reader", None).unwrap();
-    let wish = format!(
+    let arguments = format!(
         "{point} --kubeconfig {} -n shop --map-namespace shop=mine",
         reader.display()
     );
-    let plan = operator.json(&format!("plan {wish}"), 10);
+    let plan = operator.json(&format!("plan {arguments}"), 10);
     let refusals = plan["refusals"].as_array().unwrap();
     assert!(
         refusals
@@ -283,7 +283,7 @@ fn forbidden(operator: &Operator, target: &Cluster, point: &str) {
                 && refusal["message"].as_str().unwrap().contains("create")),
         "{refusals:?}"
     );
-    let (code, text, _) = operator.run(&format!("plan {wish}"));
+    let (code, text, _) = operator.run(&format!("plan {arguments}"));
     assert!(
         code == 10 && text.contains("refused LB-0107") && text.contains("fix: "),
         "{text}"

@@ -287,7 +287,7 @@ fn a_coordinator_that_cannot_answer_is_told_apart() {
             Reply::error(403, "ExpiredTokenException", "expired"),
             12,
             "LB-1001",
-            "aws sso login",
+            "AWS_SESSION_TOKEN",
         ),
     ] {
         let aws = Aws::start(vec![reply]);

@@ -5,6 +5,7 @@
 use std::fs;
 
 mod aws;
+mod credentials;
 mod first_errors;
 mod krew;
 mod readme;

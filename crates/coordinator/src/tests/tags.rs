@@ -5,15 +5,15 @@ use crate::tests::*;
 
 /// An application whose clusters are found by their tags.
 fn by_tag() -> Scenario {
-    let mut story = Scenario::new(r#"{"name":"orders"}"#);
-    let application = &mut story.inventory.application;
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    let application = &mut scenario.inventory.application;
     application.clusters.clear();
     application
         .cluster_tags
         .insert("team".to_owned(), "shop".to_owned());
     application.restore_into =
         Some(lifeboat_model::application::TargetPattern::parse("{cluster}-dr").unwrap());
-    story
+    scenario
 }
 
 fn found(names: &[&str]) -> Outcome {
@@ -49,59 +49,59 @@ impl Scenario {
 
 #[test]
 fn clusters_are_looked_for_by_tag_before_each_backup() {
-    let mut story = by_tag();
-    story.decide("10:00:30");
-    assert!(story.state.backup.is_none(), "nobody knows yet what there is");
-    story.search(found(&["orders", "payments"]), "10:00:40");
-    story.decide("10:01:00");
-    assert_eq!(story.clusters("capture"), ["cluster/orders", "cluster/payments"]);
+    let mut scenario = by_tag();
+    scenario.decide("10:00:30");
+    assert!(scenario.state.backup.is_none(), "nobody knows yet what there is");
+    scenario.search(found(&["orders", "payments"]), "10:00:40");
+    scenario.decide("10:01:00");
+    assert_eq!(scenario.clusters("capture"), ["cluster/orders", "cluster/payments"]);
     assert_eq!(
-        story.clusters("check"),
+        scenario.clusters("check"),
         ["cluster/orders-dr", "cluster/payments-dr"],
         "what they are restored into is checked"
     );
     for name in ["orders", "payments"] {
         let cluster = ClusterName::parse(name).unwrap();
-        let target = target_of(&story.inventory.application, &cluster).unwrap();
+        let target = target_of(&scenario.inventory.application, &cluster).unwrap();
         assert_eq!(target.as_str(), format!("{name}-dr"));
     }
     // One more is tagged before the next time of the schedule.
-    let point = story.point();
-    story.state.backup = None;
-    story.inventory.captures.remove(&point);
-    story.decide("11:01:00");
-    assert!(story.state.backup.is_none());
-    story.search(found(&["orders", "payments", "stock"]), "11:01:10");
-    story.decide("11:01:20");
-    assert_eq!(story.clusters("capture").len(), 3);
+    let point = scenario.point();
+    scenario.state.backup = None;
+    scenario.inventory.captures.remove(&point);
+    scenario.decide("11:01:00");
+    assert!(scenario.state.backup.is_none());
+    scenario.search(found(&["orders", "payments", "stock"]), "11:01:10");
+    scenario.decide("11:01:20");
+    assert_eq!(scenario.clusters("capture").len(), 3);
 }
 
 #[test]
 fn a_search_that_is_denied_is_an_issue_and_loses_no_cluster() {
-    let mut story = by_tag();
-    story.decide("10:00:30");
-    story.search(found(&["orders"]), "10:00:40");
-    story.decide("10:01:00");
-    story.state.backup = None;
-    story.decide("11:01:00");
+    let mut scenario = by_tag();
+    scenario.decide("10:00:30");
+    scenario.search(found(&["orders"]), "10:00:40");
+    scenario.decide("10:01:00");
+    scenario.state.backup = None;
+    scenario.decide("11:01:00");
     let problem = Problem::new(Code::NoTaggedCluster, "failed to look for clusters", "allow it");
     let denied = Done::Check {
         found: Vec::new(),
         missing: vec![AccessFinding::new(problem).with_command("aws iam put-role-policy".to_owned())],
     };
-    story.search(Outcome::Done(denied), "11:01:10");
-    story.decide("11:01:20");
-    assert_eq!(story.clusters("capture"), ["cluster/orders"]);
-    let mut issues = story.state.issues.values();
+    scenario.search(Outcome::Done(denied), "11:01:10");
+    scenario.decide("11:01:20");
+    assert_eq!(scenario.clusters("capture"), ["cluster/orders"]);
+    let mut issues = scenario.state.issues.values();
     let issue = issues.find(|issue| issue.code == Code::NoTaggedCluster).unwrap();
     assert_eq!(issue.command.as_deref(), Some("aws iam put-role-policy"));
     // It is looked again by itself, and the issue closes.
-    story.state.backup = None;
-    story.decide("11:07:00");
-    story.search(found(&["orders"]), "11:07:10");
-    story.decide("11:07:20");
+    scenario.state.backup = None;
+    scenario.decide("11:07:00");
+    scenario.search(found(&["orders"]), "11:07:10");
+    scenario.decide("11:07:20");
     assert!(
-        story
+        scenario
             .state
             .issues
             .values()
@@ -111,12 +111,12 @@ fn a_search_that_is_denied_is_an_issue_and_loses_no_cluster() {
 
 #[test]
 fn tags_that_no_cluster_has_are_an_issue() {
-    let mut story = by_tag();
-    story.decide("10:00:30");
-    story.search(found(&[]), "10:00:40");
-    story.decide("10:01:00");
-    assert!(story.state.backup.is_none());
-    let mut issues = story.state.issues.values();
+    let mut scenario = by_tag();
+    scenario.decide("10:00:30");
+    scenario.search(found(&[]), "10:00:40");
+    scenario.decide("10:01:00");
+    assert!(scenario.state.backup.is_none());
+    let mut issues = scenario.state.issues.values();
     let issue = issues.find(|issue| issue.code == Code::NoTaggedCluster).unwrap();
     assert!(issue.message.contains("team=shop"), "{}", issue.message);
 }

@@ -82,13 +82,7 @@ impl Model {
         let facts: Vec<PointFacts> = state
             .points
             .iter()
-            .map(|(point, entry)| PointFacts {
-                point: point.clone(),
-                created_at: entry.created_at,
-                completeness: entry.completeness,
-                damaged: entry.damaged.is_some(),
-                in_use: false,
-            })
+            .map(|(point, entry)| PointFacts::of(point, entry, false))
             .collect();
         let good = last_good(&facts).map(|good| good.point.clone());
         assert!(

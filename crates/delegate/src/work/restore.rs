@@ -13,7 +13,7 @@ use lifeboat_jobs::{
 };
 use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
-use lifeboat_recovery_point::{PointRepository, ReadablePoint, Silent};
+use lifeboat_recovery_point::{PointError, PointRepository, Silent, VerifiedPoint};
 use lifeboat_restore::Holder;
 use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
@@ -121,7 +121,7 @@ impl Delegate {
         signer: &str,
         unwrapper: &dyn KeyUnwrapper,
         vault: &Arc<dyn ObjectStore>,
-    ) -> Result<ReadablePoint, (Problem, bool)> {
+    ) -> Result<VerifiedPoint, (Problem, bool)> {
         let key = VerifyingKey::from_pem(signer).map_err(|error| {
             let problem = Problem::new(
                 Code::JobDocumentRefused,
@@ -131,10 +131,10 @@ impl Delegate {
             (problem.caused_by(&error), false)
         })?;
         let vault = PointRepository::new(Arc::clone(vault), self.application.clone());
-        let opened = (vault.open(point, &key).await).map_err(|e| (e.problem(), e.kind().is_retryable()))?;
-        let verified = opened.verify_digests(&Silent).await;
-        verified.map_err(|e| (e.problem(), e.kind().is_retryable()))?;
-        (opened.decrypt(unwrapper).await).map_err(|e| (e.problem(), e.kind().is_retryable()))
+        let failed = |error: PointError| (error.problem(), error.kind().is_retryable());
+        let signed = vault.open(point, &key).await.map_err(failed)?;
+        let readable = signed.decrypt(unwrapper).await.map_err(failed)?;
+        readable.verify(&Silent).await.map_err(failed)
     }
 
     /// Writes the report beside the result; the result has its summary.

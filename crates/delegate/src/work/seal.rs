@@ -124,11 +124,12 @@ impl Delegate {
 }
 
 fn summary(sealed: &SealedPoint) -> Sealed {
+    let summary = sealed.summary();
     Sealed {
-        manifest: sealed.manifest,
-        completeness: sealed.statement.predicate.completeness,
-        objects: sealed.objects(),
-        bytes: sealed.stored_bytes(),
+        manifest: summary.manifest,
+        completeness: summary.completeness,
+        objects: summary.objects,
+        bytes: summary.bytes,
     }
 }
 

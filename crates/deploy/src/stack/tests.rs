@@ -32,7 +32,7 @@ struct Script {
     executes: bool,
     calls: Mutex<Vec<&'static str>>,
     changes: Mutex<Vec<Change>>,
-    told: Mutex<Vec<String>>,
+    lines: Mutex<Vec<String>>,
 }
 
 impl Script {
@@ -56,7 +56,7 @@ impl Script {
             executes: true,
             calls: Mutex::default(),
             changes: Mutex::default(),
-            told: Mutex::default(),
+            lines: Mutex::default(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Script {
             parameters: BTreeMap::from([("Application", "shop".to_owned())]),
             change_set: "lifeboat-1".to_owned(),
         };
-        let tell = |line: &str| self.told.lock().unwrap().push(line.to_owned());
+        let tell = |line: &str| self.lines.lock().unwrap().push(line.to_owned());
         deploy(self, &wanted, &tell).await
     }
 }
@@ -166,9 +166,9 @@ async fn a_new_stack_is_made_and_each_event_told_once_in_order() {
         change.parameters,
         BTreeMap::from([("Application".to_owned(), Some("shop".to_owned()))])
     );
-    let told = script.told.lock().unwrap().join("\n");
+    let lines = script.lines.lock().unwrap().join("\n");
     assert_eq!(
-        told,
+        lines,
         "lifeboat-application-shop: creating\n\
          lifeboat-application-shop: 12:00:03 CREATE_IN_PROGRESS AWS::S3::Bucket Bucket\n\
          lifeboat-application-shop: 12:00:03 CREATE_COMPLETE AWS::S3::Bucket Bucket"
@@ -291,11 +291,11 @@ async fn what_an_interrupted_command_has_begun_is_waited_for() {
         vec![Vec::new()],
     );
     assert_eq!(script.deploy().await.unwrap().outcome, Outcome::Updated);
-    let told = script.told.lock().unwrap();
+    let lines = script.lines.lock().unwrap();
     assert_eq!(
-        told.iter().filter(|line| line.contains("waiting")).count(),
+        lines.iter().filter(|line| line.contains("waiting")).count(),
         1,
-        "{told:?}"
+        "{lines:?}"
     );
 }
 

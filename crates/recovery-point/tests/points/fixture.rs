@@ -78,7 +78,7 @@ fn opens_verifies_and_decrypts(version: u32) {
     let store = FolderStore::open(fixture_of(version).join("store")).unwrap();
     let store: Arc<dyn ObjectStore> = Arc::new(store);
     run(async {
-        let latest = vault(&store).resolve("latest", &verifying()).await.unwrap();
+        let latest = vault(&store).resolve("latest", &verifying()).await.unwrap().point;
         assert_eq!(latest, point(NEWER));
         let opened = vault(&store).open(&latest, &verifying()).await.unwrap();
         let predicate = &opened.statement().predicate;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lifeboat_format::manifest::{Completeness, MissingRecord};
 use lifeboat_model::{ApplicationName, Code, Diagnostic as _, ObjectKey};
-use lifeboat_recovery_point::{Latest, PointRepository, PointState, SealError, seal};
+use lifeboat_recovery_point::{PointRepository, PointState, SealError, SignedSummary, seal};
 use lifeboat_store::memory::{MemoryLock, MemoryStore};
 use lifeboat_store::ports::ObjectStore;
 
@@ -33,25 +33,27 @@ fn points_are_listed_oldest_first_with_what_was_signed() {
     wait(async {
         let vault = vault(&store);
         assert!(vault.points(&verifying()).await.unwrap().is_empty());
-        assert_eq!(vault.latest(Latest::Newest, &verifying()).await.unwrap(), None);
+        let none = vault.resolve("latest", &verifying()).await.unwrap_err();
+        assert_eq!(none.code(), Code::PointNotFound);
         partial(&store, NEWER).await;
         backup(&store, OLDER).await.unwrap();
         capture(&store, NEXT, "eu").await.unwrap();
         let points = vault.points(&verifying()).await.unwrap();
         let ids: Vec<_> = points.iter().map(|p| p.point.as_str()).collect();
         assert_eq!(ids, [OLDER, NEWER], "an unfinished point is none");
-        let PointState::Signed {
+        let PointState::Signed(SignedSummary {
             completeness,
             clusters,
+            objects,
             ..
-        } = &points[1].state
+        }) = &points[1].state
         else {
             panic!("{points:?}")
         };
         assert_eq!(*completeness, Completeness::Partial);
         assert_eq!(
-            (clusters[0].objects, clusters[0].missing),
-            (2 * OBJECTS as u64, 1)
+            (*objects, clusters[0].objects, clusters[0].missing),
+            (2 * OBJECTS as u64, 2 * OBJECTS as u64, 1)
         );
     });
 }
@@ -71,7 +73,7 @@ fn the_latest_point_is_the_newest_or_the_newest_complete() {
             ("20261121T10", OLDER),
         ] {
             let resolved = vault.resolve(wanted, &trusted).await.unwrap();
-            assert_eq!(resolved.as_str(), found, "{wanted}");
+            assert_eq!((resolved.point.as_str(), resolved.passed_over), (found, Vec::new()), "{wanted}");
         }
         let error = vault.resolve("20261121", &trusted).await.unwrap_err();
         assert_eq!(error.code(), Code::PointNotFound);
@@ -90,7 +92,7 @@ fn the_latest_point_is_the_newest_or_the_newest_complete() {
 }
 
 #[test]
-fn a_point_that_cannot_be_believed_is_listed_and_never_passed_over() {
+fn a_point_that_cannot_be_believed_is_listed_and_not_passed_over_in_silence() {
     let memory = MemoryStore::new();
     let store: Arc<dyn ObjectStore> = Arc::new(memory.clone());
     wait(async {
@@ -105,10 +107,16 @@ fn a_point_that_cannot_be_believed_is_listed_and_never_passed_over() {
             panic!("{points:?}")
         };
         assert_eq!(problem.code, Code::ManifestMalformed);
-        for latest in [Latest::Newest, Latest::Complete] {
-            let id = vault.latest(latest, &verifying()).await.unwrap().unwrap();
-            assert_eq!(id.as_str(), NEWER);
+        for latest in ["latest", "latest-complete"] {
+            let resolved = vault.resolve(latest, &verifying()).await.unwrap();
+            assert_eq!(resolved.point.as_str(), OLDER);
+            let (passed_over, problem) = &resolved.passed_over[0];
+            assert_eq!((passed_over.as_str(), problem.code), (NEWER, Code::ManifestMalformed));
         }
+        // Where no point can be believed, opening the newest tells why.
+        let other = lifeboat_store::ports::Signer::verifying_key(&other_signer()).clone();
+        let resolved = vault.resolve("latest", &other).await.unwrap();
+        assert_eq!(resolved.point.as_str(), NEWER);
         vault.open(&point(NEWER), &verifying()).await.unwrap_err();
         let stranger = vault
             .points(lifeboat_store::ports::Signer::verifying_key(&other_signer()))

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
-use crate::wire::{self, APPLY_PATCH, JSON, MANAGER, query_value, text};
+use crate::wire::{self, APPLY_PATCH, JSON, MANAGER, text};
+use lifeboat_apiserver::list::escape_query;
 use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_system::sleep;
 
@@ -246,7 +247,7 @@ async fn ask_to_create(
     bodies: &Bodies,
 ) -> Result<Answer, ApiError> {
     let (manager, apply) = owner(object);
-    let manager = query_value(manager);
+    let manager = escape_query(manager);
     if apply {
         // Without force: a field that somebody else set meanwhile is a conflict, which is read again.
         let path = format!(
@@ -287,7 +288,7 @@ async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) ->
     let path = object_path(object);
     let put = format!(
         "{path}?fieldManager={}&fieldValidation=Ignore",
-        query_value(owner(object).0)
+        escape_query(owner(object).0)
     );
     for _ in 0..RACES {
         let Some(live) = wire::read(shared.api, &path).await.map_err(stop)? else {

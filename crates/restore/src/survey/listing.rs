@@ -1,85 +1,19 @@
 //! Reading all objects of a type, streamed, at one version where the server allows it.
 
-use http::StatusCode;
-use lifeboat_format::splitter::{SplitError, Splitter};
-use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
+use std::convert::Infallible;
+
+use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::list::{ItemSink, ListVersion, Page, PageError, ReadError};
+use lifeboat_model::{Diagnostic as _, ErrorKind};
+use lifeboat_system::sleep;
 use serde::Deserialize;
 
-use crate::wire::query_value;
-use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_system::sleep;
-
 /// Objects per page: half the requests of kubectl, which asks for 500, and a page stays at a few MiB.
-const PAGE: usize = 1_000;
+const PAGE: u32 = 1_000;
 /// How often a type is read from the beginning before its list counts as broken.
 const ATTEMPTS: u32 = 4;
 /// The pause before a list starts again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
-
-/// Why the objects of a type could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ListError {
-    /// The API server refused or the connection failed.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The answer is not a whole list.
-    #[error("read {path} as a list")]
-    Broken {
-        /// The path of the list.
-        path: String,
-        /// What is wrong with it.
-        #[source]
-        cause: SplitError,
-    },
-}
-
-impl Diagnostic for ListError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Api(error) => error.kind(),
-            Self::Broken { cause, .. } => cause.kind(),
-        }
-    }
-
-    fn code(&self) -> Code {
-        self.problem().code
-    }
-
-    fn problem(&self) -> Problem {
-        match self {
-            Self::Api(error) => error.problem(),
-            Self::Broken { cause, .. } => Problem::new(
-                cause.code(),
-                format!("failed to {self}"),
-                "run the same command again; if it fails again, check for a proxy that truncates responses of the API server",
-            )
-            .caused_by(cause),
-        }
-    }
-}
-
-impl ListError {
-    fn begins_anew(&self) -> bool {
-        match self {
-            Self::Broken { .. } | Self::Api(ApiError::Interrupted { .. }) => true,
-            Self::Api(error) => matches!(error.kind(), ErrorKind::Retry | ErrorKind::Gone),
-        }
-    }
-
-    /// Whether the server may answer without an exact version: aggregated APIs and types with a store
-    /// of their own do not know the version of another type, and old versions are compacted.
-    fn may_be_the_version(&self) -> bool {
-        matches!(self, Self::Api(error) if error.status().is_some_and(|status| {
-            matches!(
-                StatusCode::from_u16(status),
-                Ok(StatusCode::BAD_REQUEST
-                    | StatusCode::GONE
-                    | StatusCode::GATEWAY_TIMEOUT
-                    | StatusCode::INTERNAL_SERVER_ERROR)
-            )
-        }))
-    }
-}
 
 #[derive(Deserialize)]
 struct ListHead {
@@ -102,20 +36,24 @@ pub(crate) async fn pin(api: &Api) -> Result<String, ApiError> {
 /// Reads all objects below `path`, at exactly the version `at` where one is given and the server
 /// agrees. `on_item` gets the bytes of each object as the server sent them; what it collects begins
 /// again when the list does.
-pub(crate) async fn collect<T: Default>(
+pub(crate) async fn collect<T: Default + Send>(
     api: &Api,
     path: &str,
     at: Option<&str>,
-    mut on_item: impl FnMut(&mut T, &[u8]),
-) -> Result<T, ListError> {
-    let mut at = at.filter(|version| !version.is_empty());
+    mut on_item: impl FnMut(&mut T, &[u8]) + Send,
+) -> Result<T, PageError> {
+    let mut at = match at.filter(|version| !version.is_empty()) {
+        Some(version) => ListVersion::Exact(version.to_owned()),
+        None => ListVersion::Latest,
+    };
     let mut attempt = 1;
     loop {
         let mut collected = T::default();
-        match pages(api, path, at, &mut |item| on_item(&mut collected, item)).await {
+        let mut sink = Each(|item: &[u8]| on_item(&mut collected, item));
+        match pages(api, path, &at, &mut sink).await {
             Ok(()) => return Ok(collected),
-            Err(error) if at.is_some() && error.may_be_the_version() => at = None,
-            Err(error) if error.begins_anew() && attempt < ATTEMPTS => {
+            Err(error) if at != ListVersion::Latest && refuses_version(&error) => at = ListVersion::Latest,
+            Err(error) if begins_again(&error) && attempt < ATTEMPTS => {
                 attempt += 1;
                 tracing::debug!(path, %error, "reading the list from its beginning");
                 sleep(PAUSE).await;
@@ -125,38 +63,58 @@ pub(crate) async fn collect<T: Default>(
     }
 }
 
+struct Each<F>(F);
+
+impl<F: FnMut(&[u8]) + Send> ItemSink for Each<F> {
+    type Error = Infallible;
+
+    fn take(&mut self, raw: &[u8]) -> Result<(), Infallible> {
+        (self.0)(raw);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
 async fn pages(
     api: &Api,
     path: &str,
-    at: Option<&str>,
-    on_item: &mut dyn FnMut(&[u8]),
-) -> Result<(), ListError> {
-    let mut query = match at {
-        Some(version) => format!(
-            "limit={PAGE}&resourceVersion={}&resourceVersionMatch=Exact",
-            query_value(version)
-        ),
-        None => format!("limit={PAGE}"),
-    };
+    at: &ListVersion,
+    sink: &mut impl ItemSink<Error = Infallible>,
+) -> Result<(), PageError> {
+    let mut token: Option<String> = None;
     loop {
-        let broken = |cause| ListError::Broken {
-            path: path.to_owned(),
-            cause,
+        let page = Page {
+            path,
+            labels: "",
+            fields: "",
+            limit: PAGE,
+            at,
+            token: token.as_deref(),
         };
-        let mut stream = api.open_stream(&format!("{path}?{query}")).await?;
-        let mut splitter = Splitter::new();
-        while let Some(bytes) = stream.next().await? {
-            splitter
-                .push(&bytes, |item| {
-                    on_item(item);
-                    Ok::<_, SplitError>(())
-                })
-                .map_err(broken)?;
-        }
-        let meta = splitter.finish().map_err(broken)?;
-        match meta.continue_token.filter(|token| !token.is_empty()) {
-            Some(token) => query = format!("limit={PAGE}&continue={}", query_value(&token)),
-            None => return Ok(()),
+        let meta = match api.read_page(&page, api.retry_policy(), sink).await {
+            Ok(meta) => meta,
+            Err(ReadError::Page(error)) => return Err(error),
+            Err(ReadError::ItemSink(never)) => match never {},
+        };
+        token = meta.continue_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(());
         }
     }
+}
+
+fn begins_again(error: &PageError) -> bool {
+    match error {
+        PageError::Split { .. } | PageError::Api(ApiError::Interrupted { .. }) => true,
+        PageError::Api(error) => matches!(error.kind(), ErrorKind::Retry | ErrorKind::Gone),
+    }
+}
+
+/// Whether the server may answer without an exact version: aggregated APIs and types with a store
+/// of their own do not know the version of another type, and old versions are compacted.
+fn refuses_version(error: &PageError) -> bool {
+    matches!(error, PageError::Api(error) if matches!(error.status(), Some(400 | 410 | 500 | 504)))
 }

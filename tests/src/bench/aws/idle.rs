@@ -95,7 +95,7 @@ impl Tick {
 ///
 /// # Errors
 /// If a function fails.
-pub(super) fn measure(report: &mut Report, story: &Scenario<'_>) -> Result<()> {
+pub(super) fn measure(report: &mut Report, scenario: &Scenario<'_>) -> Result<()> {
     let play = || -> Result<()> {
         for (function, account, _) in FUNCTIONS {
             let region = if *account == "111111111111" {
@@ -103,7 +103,7 @@ pub(super) fn measure(report: &mut Report, story: &Scenario<'_>) -> Result<()> {
             } else {
                 "eu-central-1"
             };
-            story
+            scenario
                 .aws
                 .invoke(account, region, function, &json!({"tick": {}}))?;
         }
@@ -113,16 +113,16 @@ pub(super) fn measure(report: &mut Report, story: &Scenario<'_>) -> Result<()> {
     play()?;
     let before: Vec<_> = FUNCTIONS
         .iter()
-        .map(|(name, ..)| reports(story.aws, name))
+        .map(|(name, ..)| reports(scenario.aws, name))
         .collect();
-    story.aws.clear_audit();
+    scenario.aws.clear_audit();
     for _ in 0..TICKS {
         play()?;
     }
-    let audit = story.aws.audit();
+    let audit = scenario.aws.audit();
     let mut tick = Tick::default();
     for ((function, _, role), before) in FUNCTIONS.iter().zip(before) {
-        let invocations = reports_since(story.aws, function, &before);
+        let invocations = reports_since(scenario.aws, function, &before);
         ensure!(invocations.len() >= TICKS, "{function} was not invoked");
         let own = audit.iter().filter(|entry| entry.principal.contains(role));
         tick.add(own.map(|entry| entry.action.as_str()), &invocations);

@@ -37,13 +37,13 @@ const WARM: usize = 2;
 /// If one of them does not start.
 pub(super) fn measure(
     report: &mut Report,
-    story: &Scenario<'_>,
+    scenario: &Scenario<'_>,
     profile: &str,
     repetitions: usize,
 ) -> Result<()> {
-    let folder = story.aws.dir().join("bench");
+    let folder = scenario.aws.dir().join("bench");
     let bootstrap = unpack(profile, &folder)?;
-    let configuration = story.primary.json(&[
+    let configuration = scenario.primary.json(&[
         "lambda",
         "get-function-configuration",
         "--function-name",
@@ -51,7 +51,7 @@ pub(super) fn measure(
     ])?;
     let delegate = || -> Result<Command> {
         let mut command = Command::new(&bootstrap);
-        command.env_clear().envs(story.primary.variables());
+        command.env_clear().envs(scenario.primary.variables());
         let variables = configuration["Environment"]["Variables"]
             .as_object()
             .context("variables")?;

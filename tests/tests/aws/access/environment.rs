@@ -80,8 +80,8 @@ impl Shell {
     /// Runs what somebody pastes; gives what it printed.
     pub(super) fn run(&self, line: &str) -> String {
         let output = self.command(line).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}\n{told}");
+        let reporter = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}\n{reporter}");
         String::from_utf8(output.stdout).unwrap()
     }
 

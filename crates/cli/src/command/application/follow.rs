@@ -46,7 +46,7 @@ pub(super) async fn backup(
         None if accepted.repeated => before.clear(),
         None => {}
     }
-    let (mut told, mut has_begun) = (String::new(), false);
+    let (mut shown, mut has_begun) = (String::new(), false);
     loop {
         let status = coordinator.status(&application).await?;
         let mut points = coordinator.points(&application).await?;
@@ -69,9 +69,9 @@ pub(super) async fn backup(
             .as_ref()
             .is_some_and(|run| !before.contains(&run.point));
         let line = backup_line(&status);
-        if line != told {
+        if line != shown {
             context.progress.note(&line);
-            told = line;
+            shown = line;
         }
         sleep(PAUSE).await;
     }
@@ -119,7 +119,7 @@ pub(super) async fn restore(
     context: &Context,
 ) -> Result<(StatusAnswer, Exit), Failure> {
     tell_accepted(context, accepted);
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     loop {
         let mut status = coordinator.status(&accepted.application).await?;
         status.restores.retain(|restore| restore.token == accepted.token);
@@ -133,10 +133,10 @@ pub(super) async fn restore(
             ));
         }
         let lines: Vec<String> = status.restores.iter().map(restore_line).collect();
-        for line in lines.iter().filter(|line| !told.contains(*line)) {
+        for line in lines.iter().filter(|line| !shown.contains(*line)) {
             context.progress.note(line);
         }
-        told = lines;
+        shown = lines;
         if status.restores.iter().all(|restore| restore.state.is_over()) {
             let exit = exit_of(&status.restores);
             let applications = vec![status];

@@ -23,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(300);
 /// What stacks were told to be, by Region and name.
 #[derive(Default)]
 pub(crate) struct Stacks {
-    told: Mutex<BTreeMap<(String, String), StackRecord>>,
+    recorded: Mutex<BTreeMap<(String, String), StackRecord>>,
 }
 
 #[derive(Clone)]
@@ -57,9 +57,9 @@ impl Stacks {
             return;
         }
         let name = parameter(form, "StackName").unwrap_or_default();
-        let mut told = self.lock();
+        let mut recorded = self.lock();
         let key = (region.to_owned(), name);
-        let former = told.get(&key);
+        let former = recorded.get(&key);
         let text = parameter(form, "TemplateBody").or_else(|| former.map(|former| former.template.clone()));
         let Some(text) = text else {
             return;
@@ -74,14 +74,14 @@ impl Stacks {
             template: text,
             parameters: given,
         };
-        told.insert(key, stack);
+        recorded.insert(key, stack);
     }
 
     /// The memory that a function has by its template, in MiB. Functions of two accounts
     /// that have one name in one Region are not told apart.
     pub(crate) fn memory(&self, region: &str, function: &str) -> Option<u64> {
-        let told = self.lock();
-        let mut stacks = told.iter().filter(|((of, _), _)| of == region);
+        let recorded = self.lock();
+        let mut stacks = recorded.iter().filter(|((of, _), _)| of == region);
         stacks.find_map(|(_, stack)| stack.memory.get(function).copied())
     }
 
@@ -160,11 +160,11 @@ impl Stacks {
     fn standing(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Standing {
         let (id, name) = (element(member, "StackId"), element(member, "StackName"));
         let key = (region.to_owned(), name.unwrap_or_default().to_owned());
-        let Some(told) = self.lock().get(&key).cloned() else {
+        let Some(recorded) = self.lock().get(&key).cloned() else {
             return Standing::Done;
         };
         let mut failed = BTreeMap::new();
-        for resource in &told.custom {
+        for resource in &recorded.custom {
             // The last one that was asked stands last.
             let last = answers.iter().rfind(|asked| {
                 asked.event["StackId"].as_str() == id && asked.event["LogicalResourceId"] == resource.as_str()
@@ -176,7 +176,7 @@ impl Stacks {
                     let reason = answer["Reason"].as_str().unwrap_or_default();
                     failed.insert(resource.clone(), reason.to_owned());
                 }
-                None if told.at.elapsed() < WITHIN => return Standing::Waiting,
+                None if recorded.at.elapsed() < WITHIN => return Standing::Waiting,
                 None => {
                     let reason = "CloudFormation did not receive a response from your Custom Resource";
                     failed.insert(resource.clone(), reason.to_owned());
@@ -190,7 +190,7 @@ impl Stacks {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), StackRecord>> {
-        self.told.lock().expect("no holder of this lock panics")
+        self.recorded.lock().expect("no holder of this lock panics")
     }
 }
 

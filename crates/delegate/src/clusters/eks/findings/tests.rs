@@ -73,22 +73,22 @@ fn tell(all: &mut String, what: &str, unreachable: &Unreachable) {
 #[test]
 fn each_reason_has_a_code_and_says_what_to_do() {
     let mut all = String::new();
-    let mut told = |what: &str, change: &dyn Fn(&mut ClusterAddress)| {
+    let mut found = |what: &str, change: &dyn Fn(&mut ClusterAddress)| {
         let mut address = cluster();
         change(&mut address);
         tell(&mut all, what, &usable(&address).unwrap_err());
     };
-    told("on an Outpost", &|c| c.kind = ClusterKind::Outpost);
-    told("connected from elsewhere", &|c| c.kind = ClusterKind::Connected);
-    told("of an old version", &|c| c.version = Some("1.27".to_owned()));
-    told("private only", &|c| c.endpoint_public = false);
-    told("being created", &|c| c.status = ClusterStatus::Creating);
-    told("broken", &|c| c.status = ClusterStatus::Failed);
-    told("without an endpoint", &|c| c.endpoint = None);
+    found("on an Outpost", &|c| c.kind = ClusterKind::Outpost);
+    found("connected from elsewhere", &|c| c.kind = ClusterKind::Connected);
+    found("of an old version", &|c| c.version = Some("1.27".to_owned()));
+    found("private only", &|c| c.endpoint_public = false);
+    found("being created", &|c| c.status = ClusterStatus::Creating);
+    found("broken", &|c| c.status = ClusterStatus::Failed);
+    found("without an endpoint", &|c| c.endpoint = None);
     let role = Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-111111111111-eu-west-1");
     let role = role.unwrap();
     let arn = cluster().arn;
-    let mut told = |what: &str, side: Side, error: AddressError, change: &dyn Fn(&mut ClusterAddress)| {
+    let mut found = |what: &str, side: Side, error: AddressError, change: &dyn Fn(&mut ClusterAddress)| {
         let mut address = cluster();
         change(&mut address);
         let asked = Asked {
@@ -102,18 +102,18 @@ fn each_reason_has_a_code_and_says_what_to_do() {
         |c: &mut ClusterAddress| c.authentication = AuthenticationMode::ApiAndConfigMap,
         |c: &mut ClusterAddress| c.authentication = AuthenticationMode::ConfigMap,
     );
-    told("unknown, entries", Side::Primary, unknown(), &api);
-    told("unknown, entries, to be written", Side::Recovery, unknown(), &api);
-    told("unknown, aws-auth", Side::Primary, unknown(), &map);
-    told(
+    found("unknown, entries", Side::Primary, unknown(), &api);
+    found("unknown, entries, to be written", Side::Recovery, unknown(), &api);
+    found("unknown, aws-auth", Side::Primary, unknown(), &map);
+    found(
         "unknown, aws-auth, to be written",
         Side::Recovery,
         unknown(),
         &map,
     );
     let office = |c: &mut ClusterAddress| c.public_cidrs = vec!["192.0.2.0/24".to_owned()];
-    told("closed to most", Side::Primary, silent(), &office);
-    told("silent", Side::Primary, silent(), &|_| {});
+    found("closed to most", Side::Primary, silent(), &office);
+    found("silent", Side::Primary, silent(), &|_| {});
     insta::assert_snapshot!(all);
 }
 

@@ -18,7 +18,7 @@ Resources:
 
 const REGION: &str = "eu-west-1";
 
-fn told(action: &str, more: &[(&str, &str)]) -> String {
+fn recorded(action: &str, more: &[(&str, &str)]) -> String {
     let mut pairs = vec![("Action", action), ("StackName", "s")];
     pairs.extend_from_slice(more);
     form(&pairs)
@@ -31,7 +31,7 @@ fn stacks() -> Stacks {
         ("Parameters.member.1.ParameterKey", "Name"),
         ("Parameters.member.1.ParameterValue", "x"),
     ];
-    stacks.note(REGION, &told("CreateStack", &create));
+    stacks.note(REGION, &recorded("CreateStack", &create));
     stacks
 }
 
@@ -65,7 +65,7 @@ fn functions_have_the_memory_of_their_template() {
         ("Parameters.member.2.ParameterKey", "Memory"),
         ("Parameters.member.2.ParameterValue", "256"),
     ];
-    stacks.note(REGION, &told("UpdateStack", &update));
+    stacks.note(REGION, &recorded("UpdateStack", &update));
     assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(256));
     assert_eq!(stacks.memory(REGION, "g"), None);
 }
@@ -115,18 +115,18 @@ fn a_stack_fails_with_its_custom_resource_and_says_why() {
         event("AWS::Lambda::Function", "F"),
     ]
     .concat();
-    let told = stacks.correct(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
-    let told = told.unwrap_or_default();
-    assert!(told.contains("<ResourceStatus>ROLLBACK_COMPLETE<"), "{told}");
+    let recorded = stacks.correct(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
+    let recorded = recorded.unwrap_or_default();
+    assert!(recorded.contains("<ResourceStatus>ROLLBACK_COMPLETE<"), "{recorded}");
     assert!(
-        told.contains("<ResourceStatus>CREATE_FAILED</ResourceStatus><ResourceStatusReason>"),
-        "{told}"
+        recorded.contains("<ResourceStatus>CREATE_FAILED</ResourceStatus><ResourceStatusReason>"),
+        "{recorded}"
     );
     assert!(
-        told.contains("Message returned: the key is &lt;disabled&gt;<"),
-        "{told}"
+        recorded.contains("Message returned: the key is &lt;disabled&gt;<"),
+        "{recorded}"
     );
-    assert_eq!(told.matches("CREATE_COMPLETE").count(), 1, "{told}");
+    assert_eq!(recorded.matches("CREATE_COMPLETE").count(), 1, "{recorded}");
     // The same stack, asked again, with success.
     asked(&resources, "2", Some(r#"{"Status":"SUCCESS"}"#));
     assert_eq!(describe(&stacks, &resources), None);
