@@ -1,7 +1,6 @@
 //! Whether everything is there that a backup needs: registrations, keys, access to the clusters.
 
 use lifeboat_format::{RecipientKey, VerifyingKey};
-use lifeboat_model::environment::RegisteredKey;
 use lifeboat_model::{Code, Problem, Side};
 
 use super::CHECK_AGAIN;
@@ -14,13 +13,7 @@ use lifeboat_jobs::{AccessReport, CheckWork, Done, Work};
 impl DecisionBuilder<'_> {
     /// Trusts each key at its first sight, where the document names none.
     pub(super) fn pin_keys(&mut self) {
-        let signing = registered(
-            self.inventory
-                .primary
-                .environment
-                .as_ref()
-                .and_then(|e| e.signing_key.as_ref()),
-        );
+        let signing = self.inventory.primary.signing_key();
         let wanted = self.inventory.application.signing_key.as_deref();
         if let Some(key) = signing.and_then(signing_pin) {
             let held = self.state.pins.signing_key.as_ref();
@@ -30,13 +23,7 @@ impl DecisionBuilder<'_> {
                 self.state.pins.signing_key = Some(key);
             }
         }
-        let recovery = registered(
-            self.inventory
-                .recovery
-                .environment
-                .as_ref()
-                .and_then(|e| e.recovery_key.as_ref()),
-        );
+        let recovery = self.inventory.recovery.recovery_key();
         if self.state.pins.recovery_key.is_none() {
             self.state.pins.recovery_key = recovery.and_then(recovery_pin);
         }
@@ -62,13 +49,7 @@ impl DecisionBuilder<'_> {
                     ),
                 ));
             };
-        if self
-            .inventory
-            .primary
-            .environment
-            .as_ref()
-            .is_none_or(|e| e.signing_key.is_none())
-        {
+        if self.inventory.primary.signing_key().is_none() {
             missing(
                 "primary",
                 "the signing key",
@@ -84,13 +65,7 @@ impl DecisionBuilder<'_> {
                 "application",
             );
         }
-        if self
-            .inventory
-            .recovery
-            .environment
-            .as_ref()
-            .is_none_or(|e| e.recovery_key.is_none())
-        {
+        if self.inventory.recovery.recovery_key().is_none() {
             missing(
                 "recovery",
                 "the recovery key",
@@ -99,13 +74,7 @@ impl DecisionBuilder<'_> {
             );
         }
         let pins = &self.state.pins;
-        let signing = registered(
-            self.inventory
-                .primary
-                .environment
-                .as_ref()
-                .and_then(|e| e.signing_key.as_ref()),
-        );
+        let signing = self.inventory.primary.signing_key();
         if let Some(text) = signing {
             let key = signing_pin(text);
             if key.is_none() || key != pins.signing_key {
@@ -120,13 +89,7 @@ impl DecisionBuilder<'_> {
                 ));
             }
         }
-        let recovery = registered(
-            self.inventory
-                .recovery
-                .environment
-                .as_ref()
-                .and_then(|e| e.recovery_key.as_ref()),
-        );
+        let recovery = self.inventory.recovery.recovery_key();
         if let Some(text) = recovery {
             let key = recovery_pin(text);
             if key.is_none() || key != pins.recovery_key {
@@ -315,10 +278,6 @@ impl DecisionBuilder<'_> {
                 }
             })
     }
-}
-
-fn registered(key: Option<&RegisteredKey>) -> Option<&str> {
-    key.map(|key| key.public_key.as_str())
 }
 
 fn signing_pin(pem: &str) -> Option<PinnedKey> {

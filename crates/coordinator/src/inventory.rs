@@ -51,6 +51,22 @@ pub struct Registered {
     pub refused: Vec<Refused>,
 }
 
+impl Registered {
+    /// The public half of the signing key, PEM.
+    #[must_use]
+    pub fn signing_key(&self) -> Option<&str> {
+        let key = self.environment.as_ref()?.signing_key.as_ref()?;
+        Some(&key.public_key)
+    }
+
+    /// The public half of the recovery key, PEM.
+    #[must_use]
+    pub fn recovery_key(&self) -> Option<&str> {
+        let key = self.environment.as_ref()?.recovery_key.as_ref()?;
+        Some(&key.public_key)
+    }
+}
+
 /// A folder of a point in the vault.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VaultView {

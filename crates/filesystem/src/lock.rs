@@ -15,7 +15,7 @@ const LOCK_FILE: &str = ".lock";
 
 /// Who holds an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct LockHolder {
     /// The process.
     pub pid: u32,
     /// Since when.
@@ -31,7 +31,7 @@ pub enum LockError {
         /// The application.
         application: ApplicationName,
         /// Who holds it, where that could be read.
-        holder: Option<Holder>,
+        holder: Option<LockHolder>,
     },
     /// The store does not allow it.
     #[error("lock application {application}")]
@@ -44,9 +44,9 @@ pub enum LockError {
     },
 }
 
-fn describe(holder: Option<&Holder>) -> String {
+fn describe(holder: Option<&LockHolder>) -> String {
     match holder {
-        Some(Holder { pid, since }) => format!("process {pid} has held the lock since {since}"),
+        Some(LockHolder { pid, since }) => format!("process {pid} has held the lock since {since}"),
         None => "another process holds the lock".to_owned(),
     }
 }
@@ -116,7 +116,7 @@ impl FolderStore {
         application: &ApplicationName,
         clock: &dyn Clock,
     ) -> Result<FolderLock, LockError> {
-        let holder = Holder {
+        let holder = LockHolder {
             pid: std::process::id(),
             since: clock.now(),
         };
@@ -138,7 +138,7 @@ impl FolderStore {
         }
     }
 
-    fn lock_now(&self, application: ApplicationName, holder: &Holder) -> Result<FolderLock, LockError> {
+    fn lock_now(&self, application: ApplicationName, holder: &LockHolder) -> Result<FolderLock, LockError> {
         let folder = self.root().join(application.as_str());
         let path = folder.join(LOCK_FILE);
         let fail = |error: std::io::Error| LockError::Store {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 
 mod cron;
 
@@ -142,27 +142,12 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Reads a duration of days, hours, minutes and seconds, in this order, each at most once.
+/// The whole seconds of a duration in jiff's friendly format, such as `15m`, `1h30m` or `1d`. A day has 24 hours: the
+/// schedule is in UTC.
 fn seconds(text: &str) -> Option<i64> {
-    let (mut total, mut rest, mut last) = (0_i64, text, i64::MAX);
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: i64 = rest[..digits].parse().ok()?;
-        let unit = match rest.as_bytes().get(digits)? {
-            b'd' => 86_400,
-            b'h' => 3600,
-            b'm' => 60,
-            b's' => 1,
-            _ => return None,
-        };
-        if unit >= last {
-            return None;
-        }
-        last = unit;
-        total = total.checked_add(number.checked_mul(unit)?)?;
-        rest = &rest[digits + 1..];
-    }
-    (last != i64::MAX).then_some(total)
+    let span: Span = text.parse().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (duration.is_positive() && duration.subsec_nanos() == 0).then_some(duration.as_secs())
 }
 
 #[cfg(test)]
@@ -209,6 +194,8 @@ mod tests {
             ("90s", "every 1m30s"),
             ("1h30m", "every 1h30m"),
             ("60m", "every 1h"),
+            ("1.5h", "every 1h30m"),
+            ("1d", "every 1d"),
         ] {
             assert_eq!(Schedule::every(text).unwrap().to_string(), shown);
         }
@@ -220,7 +207,7 @@ mod tests {
             "1m1h",
             "1h1h",
             "-1h",
-            "1.5h",
+            "1.5s",
             "59s",
             "32d",
             "9999999999999999999s",

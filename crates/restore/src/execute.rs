@@ -24,7 +24,7 @@ use crate::lease::Lease;
 use crate::outcome::{Failure, ObjectResult};
 use attempt::ObjectState;
 
-pub use crate::holder::Holder;
+pub use crate::holder::LeaseHolder;
 pub use crate::lease::{LeaseError, LeaseRequest, RunRecord};
 pub use crate::outcome::RestoreOutcome;
 pub use crate::source::{CachedFrames, FrameSource, MemorySource, ObjectSource, PointFrames, SourceError};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A process that holds the lease of a target, written `host/pid/start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct LeaseHolder {
     /// The name of the host.
     pub host: String,
     /// The process number on that host.
@@ -14,13 +14,13 @@ pub struct Holder {
     pub start: u64,
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for LeaseHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.host, self.pid, self.start)
     }
 }
 
-impl FromStr for Holder {
+impl FromStr for LeaseHolder {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -33,7 +33,7 @@ impl FromStr for Holder {
     }
 }
 
-impl Holder {
+impl LeaseHolder {
     /// This process. Where the system does not tell when a process began (anything but Linux), the
     /// start is 0 and a dead holder is waited for instead of being recognised.
     #[must_use]
@@ -51,7 +51,7 @@ impl Holder {
     /// Whether `other` is known to have ended: it ran on this host, and no process of its number and
     /// start is there any more.
     #[must_use]
-    pub fn knows_ended(&self, other: &Holder) -> bool {
+    pub fn knows_ended(&self, other: &LeaseHolder) -> bool {
         // Hosts without a name of their own (containers with equal names) would see each other as
         // dead; the boot id in the start would help, but the lease's expiry covers them as well.
         self.host == other.host && self.start != 0 && started(other.pid) != Some(other.start)
@@ -73,25 +73,25 @@ mod tests {
 
     #[test]
     fn a_holder_survives_being_written() {
-        let holder = Holder {
+        let holder = LeaseHolder {
             host: "build/7".into(),
             pid: 42,
             start: 99,
         };
-        assert_eq!(holder.to_string().parse::<Holder>().unwrap(), holder);
-        assert!("somebody".parse::<Holder>().is_err());
+        assert_eq!(holder.to_string().parse::<LeaseHolder>().unwrap(), holder);
+        assert!("somebody".parse::<LeaseHolder>().is_err());
     }
 
     #[test]
     fn an_ended_process_of_this_host_is_known_and_a_living_or_foreign_one_is_not() {
-        let own = Holder::this_process();
+        let own = LeaseHolder::this_process();
         assert!(!own.knows_ended(&own));
-        let reused = Holder {
+        let reused = LeaseHolder {
             start: own.start + 1,
             ..own.clone()
         };
         assert!(own.knows_ended(&reused));
-        let elsewhere = Holder {
+        let elsewhere = LeaseHolder {
             host: "elsewhere".into(),
             ..reused
         };

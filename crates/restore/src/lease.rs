@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::holder::Holder;
+use super::holder::LeaseHolder;
 use super::wire::{self, JSON, MERGE_PATCH, text};
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
@@ -103,9 +103,9 @@ impl Diagnostic for LeaseError {
 /// Who asks for the target and what for.
 pub struct LeaseRequest {
     /// The process that asks.
-    pub holder: Holder,
+    pub holder: LeaseHolder,
     /// A holder that is known to have ended.
-    pub ended: Option<Holder>,
+    pub ended: Option<LeaseHolder>,
     /// A digest of everything that the plan follows from (point, cluster, options): an interrupted run
     /// is continued by the same inputs only.
     pub inputs: String,
@@ -123,7 +123,7 @@ pub struct Lease {
 
 struct Held {
     api: Api,
-    holder: Holder,
+    holder: LeaseHolder,
     clock: Arc<dyn Clock>,
     uid: String,
     /// The version that the next write of ours expects.
@@ -308,7 +308,7 @@ async fn take_over(
         holder: identity.clone(),
         since: text(&found, "/spec/acquireTime").to_owned(),
     };
-    match identity.parse::<Holder>() {
+    match identity.parse::<LeaseHolder>() {
         _ if identity.is_empty() => {}
         Ok(holder) if request.holder.knows_ended(&holder) || request.ended.as_ref() == Some(&holder) => {}
         Ok(holder) if holder.host == request.holder.host && request.holder.start != 0 => return Err(busy()),

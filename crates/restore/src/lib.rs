@@ -23,6 +23,6 @@ pub mod survey;
 mod wire;
 
 pub use execute::{RestoreError, RestoreProgress, RestoreSettings};
-pub use holder::Holder;
+pub use holder::LeaseHolder;
 pub use outcome::RestoreOutcome;
 pub use survey::SurveyError;

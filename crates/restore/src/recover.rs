@@ -12,7 +12,7 @@ use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_store::ports::Clock;
 
 use crate::execute::{
-    CachedFrames, Holder, LeaseRequest, PointFrames, RestoreOutcome, RestoreProgress, RestoreSettings,
+    CachedFrames, LeaseHolder, LeaseRequest, PointFrames, RestoreOutcome, RestoreProgress, RestoreSettings,
     restore,
 };
 use crate::lease::Lease;
@@ -68,9 +68,9 @@ pub struct Recovery<'a> {
     /// Whether the target is read back.
     pub prove: bool,
     /// Who holds the target meanwhile.
-    pub holder: Holder,
+    pub holder: LeaseHolder,
     /// A holder that is known to have ended, because it said so itself: its Lease is not waited for.
-    pub ended: Option<Holder>,
+    pub ended: Option<LeaseHolder>,
     /// The time, for the fields of the Lease that people read.
     pub clock: Arc<dyn Clock>,
 }

@@ -17,7 +17,7 @@ use lifeboat_apiserver::Api;
 use lifeboat_apiserver::testing::{FailAt, FailingTransport, Moment};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_plan::{ExistingPolicy, RestoreOptions, SourceType};
-use lifeboat_restore::Holder;
+use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::lease::LEASE_NAME;
 use serde_json::{Value, json};
 use tower::BoxError;
@@ -78,7 +78,7 @@ async fn prepare(api: &Api, n: u64, scenario: Scenario) {
         object["kind"] != "Job"
     });
     let options = RestoreOptions::default();
-    let made = run(api, &older, &options, Holder::this_process()).await;
+    let made = run(api, &older, &options, LeaseHolder::this_process()).await;
     let made = made.unwrap_or_else(|error| panic!("preparing round {n}: {error:?}"));
     assert!(made.outcome.is_complete(), "{:?}", made.outcome.results);
 }
@@ -300,11 +300,11 @@ fn unnumbered(value: &Value, n: u64) -> Value {
     serde_json::from_str(&text).expect("still JSON")
 }
 
-fn dead_holder() -> Holder {
-    Holder {
+fn dead_holder() -> LeaseHolder {
+    LeaseHolder {
         // Larger than any process number that Linux gives (`/proc/sys/kernel/pid_max` is at most 2^22).
         pid: 1 << 23,
-        ..Holder::this_process()
+        ..LeaseHolder::this_process()
     }
 }
 
@@ -426,7 +426,7 @@ async fn round(api: Api, n: u64, scenario: Scenario, at: FailAt, expected: Arc<E
     let (dying, _) = FailingTransport::around(&api, at);
     let died = run(&dying, &captured, &options, dead_holder()).await;
     assert!(died.is_err(), "{what}: it is part of the run");
-    let done = run(&api, &captured, &options, Holder::this_process()).await;
+    let done = run(&api, &captured, &options, LeaseHolder::this_process()).await;
     let done = done.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let ending = Ending::of(&api, n, scenario, &done).await;
     assert_eq!(ending.plan, expected.plan, "{what}");
@@ -487,7 +487,7 @@ spec:
             &counted,
             &captured(n, scenario),
             &scenario.options(),
-            Holder::this_process(),
+            LeaseHolder::this_process(),
         )
         .await
         .expect("a clean run");

@@ -7,7 +7,7 @@ use lifeboat_apiserver::Api;
 use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Diagnostic as _, Exit};
-use lifeboat_restore::Holder;
+use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_system::{SystemClock, SystemRandomness};
@@ -115,7 +115,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
             ..RestoreSettings::default()
         },
         prove: !arguments.no_proof,
-        holder: Holder::this_process(),
+        holder: LeaseHolder::this_process(),
         ended: None,
         clock: Arc::new(SystemClock),
     };

@@ -14,7 +14,7 @@ use lifeboat_jobs::{
 use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
 use lifeboat_recovery_point::{PointError, PointRepository, Silent, VerifiedPoint};
-use lifeboat_restore::Holder;
+use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
@@ -211,8 +211,8 @@ fn other_vault(asked: &VaultPlace, own: &VaultPlace) -> Option<Problem> {
 }
 
 /// Who holds the target in an epoch.
-fn holder(claim: &Claim) -> Holder {
-    Holder {
+fn holder(claim: &Claim) -> LeaseHolder {
+    LeaseHolder {
         host: claim.job.to_string(),
         pid: claim.epoch.get(),
         start: 0,
@@ -221,10 +221,10 @@ fn holder(claim: &Claim) -> Holder {
 
 /// The holder of the previous epoch, if it wrote its checkpoint, which it does after its last
 /// request to the target.
-fn ended(epoch: &Epoch<'_>) -> Option<Holder> {
+fn ended(epoch: &Epoch<'_>) -> Option<LeaseHolder> {
     let checkpoint = epoch.checkpoint?;
     let before = checkpoint.epoch.next() == epoch.claim.epoch;
-    before.then(|| Holder {
+    before.then(|| LeaseHolder {
         pid: checkpoint.epoch.get(),
         ..holder(epoch.claim)
     })

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use kube::client::Body;
 use lifeboat_apiserver::Api;
 use lifeboat_plan::RestoreOptions;
-use lifeboat_restore::Holder;
+use lifeboat_restore::LeaseHolder;
 use serde_json::Value;
 use tower::BoxError;
 
@@ -82,7 +82,7 @@ async fn throttling_errors_and_lost_answers_neither_lose_nor_double_anything() {
         &flaky,
         &captured,
         &RestoreOptions::default(),
-        Holder::this_process(),
+        LeaseHolder::this_process(),
     )
     .await
     .unwrap_or_else(|error| panic!("{error:?}"));

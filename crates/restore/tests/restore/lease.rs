@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat_apiserver::Api;
 use lifeboat_model::{Code, Diagnostic as _};
-use lifeboat_restore::execute::{Holder, LeaseError, LeaseRequest};
+use lifeboat_restore::execute::{LeaseHolder, LeaseError, LeaseRequest};
 use lifeboat_restore::lease::Lease;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::support::{RealClock, connect, fixture, turn};
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/lifeboat-restore";
 
-async fn acquire(api: &Api, holder: Holder, inputs: &str) -> Result<Lease, LeaseError> {
+async fn acquire(api: &Api, holder: LeaseHolder, inputs: &str) -> Result<Lease, LeaseError> {
     let request = LeaseRequest {
         holder,
         ended: None,
@@ -23,17 +23,17 @@ async fn acquire(api: &Api, holder: Holder, inputs: &str) -> Result<Lease, Lease
     Lease::acquire(api, request).await
 }
 
-fn dead() -> Holder {
-    Holder {
+fn dead() -> LeaseHolder {
+    LeaseHolder {
         pid: 1 << 23,
-        ..Holder::this_process()
+        ..LeaseHolder::this_process()
     }
 }
 
-fn elsewhere() -> Holder {
-    Holder {
+fn elsewhere() -> LeaseHolder {
+    LeaseHolder {
         host: "elsewhere".into(),
-        ..Holder::this_process()
+        ..LeaseHolder::this_process()
     }
 }
 
@@ -41,7 +41,7 @@ fn elsewhere() -> Holder {
 async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
     let _turn = turn().await;
     let api = connect(&fixture().target).await;
-    let first = acquire(&api, Holder::this_process(), "a")
+    let first = acquire(&api, LeaseHolder::this_process(), "a")
         .await
         .expect("nobody holds it");
     assert!(!first.run().resumed);
@@ -52,10 +52,10 @@ async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
         .split_whitespace()
         .nth(19)
         .and_then(|field| field.parse().ok());
-    let other = Holder {
+    let other = LeaseHolder {
         pid: 1,
         start: start.expect("a start is a number"),
-        ..Holder::this_process()
+        ..LeaseHolder::this_process()
     };
     let busy = acquire(&api, other, "a").await.err().expect("it is taken");
     assert!(matches!(busy, LeaseError::Busy { .. }), "{busy}");
@@ -68,7 +68,7 @@ async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
         // Dropped without release, as by a crash.
     };
     let began = Instant::now();
-    let next = acquire(&api, Holder::this_process(), "a")
+    let next = acquire(&api, LeaseHolder::this_process(), "a")
         .await
         .expect("the holder is dead");
     assert!(began.elapsed() < Duration::from_secs(5), "nobody is waited for");
@@ -87,7 +87,7 @@ async fn another_restore_than_the_interrupted_one_begins_anew() {
     let api = connect(&fixture().target).await;
     drop(acquire(&api, dead(), "one").await.expect("nobody holds it"));
     let before: Value = api.get_json(PATH).await.expect("it stays");
-    let next = acquire(&api, Holder::this_process(), "two")
+    let next = acquire(&api, LeaseHolder::this_process(), "two")
         .await
         .expect("the holder is dead");
     assert!(!next.run().resumed);
@@ -118,7 +118,7 @@ async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
         .kubectl_output(&shorter)
         .expect("the lease can be changed");
     let began = Instant::now();
-    let next = acquire(&api, Holder::this_process(), "a")
+    let next = acquire(&api, LeaseHolder::this_process(), "a")
         .await
         .expect("the holder is silent");
     assert!(began.elapsed() >= Duration::from_secs(2));
@@ -126,7 +126,7 @@ async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
 
     // This one renews, because it is held by a living task of ours.
     let living = acquire(&api, elsewhere(), "a").await.expect("nobody holds it");
-    let busy = acquire(&api, Holder::this_process(), "a")
+    let busy = acquire(&api, LeaseHolder::this_process(), "a")
         .await
         .err()
         .expect("it is renewed");
@@ -139,7 +139,7 @@ async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
 async fn whoever_lost_the_lease_knows_it() {
     let _turn = turn().await;
     let api = connect(&fixture().target).await;
-    let lease = acquire(&api, Holder::this_process(), "a")
+    let lease = acquire(&api, LeaseHolder::this_process(), "a")
         .await
         .expect("nobody holds it");
     let patch = r#"{"spec":{"holderIdentity":"thief/1/1"}}"#;

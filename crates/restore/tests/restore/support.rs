@@ -9,7 +9,7 @@ use lifeboat_plan::report::Report;
 use lifeboat_plan::{Locator, Plan, PlanBuilder, Redactor, RestoreOptions, SourceType, TargetFacts};
 use lifeboat_restore::execute::restore;
 use lifeboat_restore::execute::{
-    Holder, LeaseRequest, MemorySource, RestoreOutcome, RestoreSettings, Unwatched,
+    LeaseHolder, LeaseRequest, MemorySource, RestoreOutcome, RestoreSettings, Unwatched,
 };
 use lifeboat_restore::lease::Lease;
 use lifeboat_restore::preflight::preflight;
@@ -179,7 +179,7 @@ pub(crate) async fn run(
     api: &Api,
     captured: &Captured,
     options: &RestoreOptions,
-    holder: Holder,
+    holder: LeaseHolder,
 ) -> anyhow::Result<Restored> {
     let lease = LeaseRequest {
         holder,
@@ -239,7 +239,7 @@ pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> R
 pub(crate) async fn attempted(captured: &Captured, options: &RestoreOptions) -> Restored {
     let _turn = turn().await;
     let api = connect(&fixture().target).await;
-    run(&api, captured, options, Holder::this_process())
+    run(&api, captured, options, LeaseHolder::this_process())
         .await
         .unwrap_or_else(|error| panic!("{error:?}"))
 }

@@ -1,7 +1,7 @@
 //! Objects whose captured version the target does not serve.
 
 use lifeboat_plan::{RestoreOptions, RuleId, SourceType};
-use lifeboat_restore::Holder;
+use lifeboat_restore::LeaseHolder;
 use serde_json::{Value, json};
 
 use crate::support::{Captured, apply, connect, fixture, live, restored, run, turn};
@@ -76,7 +76,7 @@ async fn a_field_that_the_common_version_would_lose_is_named_before_anything_is_
             &api,
             &captured,
             &RestoreOptions::default(),
-            Holder::this_process(),
+            LeaseHolder::this_process(),
         )
         .await;
         let refused = refused
