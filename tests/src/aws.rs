@@ -197,7 +197,8 @@ impl<'a> Scenario<'a> {
         let request = json!({"restore": {"application": "shop", "point": "latest", "token": "tour"}});
         let accepted = self.coordinator.invoke(reporter, &request)?;
         ensure!(accepted["accepted"]["repeated"] == true, "{accepted}");
-        self.coordinator.show(reporter, "status shop --profile recovery", 0)?;
+        self.coordinator
+            .show(reporter, "status shop --profile recovery", 0)?;
 
         reporter.step("look", "Check the application in the recovery account");
         reporter.command(&format!("kubectl {}", LOOK.join(" ")));
@@ -272,9 +273,9 @@ impl<'a> Scenario<'a> {
         let refused = self.coordinator.show(reporter, &line, 12)?;
         ensure!(refused.err.contains("LB-1002"), "{}", refused.err);
         reporter.say("refused: the profile belongs to another account");
-        let said = self
-            .coordinator
-            .show(reporter, &format!("deploy recovery --profile recovery {zips}"), 0)?;
+        let said =
+            self.coordinator
+                .show(reporter, &format!("deploy recovery --profile recovery {zips}"), 0)?;
 
         reporter.step(
             "primary",

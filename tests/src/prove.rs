@@ -106,7 +106,12 @@ pub fn judge(
 
     reporter.step("backup", "Back up the source");
     let earlier = take(&from)?;
-    let backup = runner.json(&["backup", "--cluster", "source"], Some(source), &[0, 3], reporter)?;
+    let backup = runner.json(
+        &["backup", "--cluster", "source"],
+        Some(source),
+        &[0, 3],
+        reporter,
+    )?;
     let snapshot = take(&from)?;
     let moving = settle::moving(&earlier, &snapshot);
     for key in moving.iter().filter(|key| !passing_type(&key.type_name)) {

@@ -59,7 +59,11 @@ impl Page<'_> {
 }
 
 /// What RFC 3986 calls `unreserved`.
-const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Percent-encodes what a value in a query may not hold (RFC 3986, `unreserved`).
 #[must_use]

@@ -8,9 +8,9 @@ use super::decision::DecisionBuilder;
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
 use super::{Action, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
-use lifeboat_recovery_point::SignedSummary;
 use lifeboat_jobs::split::{may_be_big, partition_types};
 use lifeboat_jobs::{CaptureWork, Done, Outcome, SealWork, Sealed, Work};
+use lifeboat_recovery_point::SignedSummary;
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
 
 /// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
@@ -372,7 +372,11 @@ pub(super) fn point_entry(signed: &SignedSummary, now: jiff::Timestamp) -> Point
         completeness: signed.completeness,
         objects: signed.objects,
         bytes: signed.bytes,
-        clusters: signed.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        clusters: signed
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.clone())
+            .collect(),
         vaulted_at: now,
         verified_at: now,
         damaged: None,

@@ -116,7 +116,7 @@ impl DecisionBuilder<'_> {
         self.state
             .points
             .iter()
-            .map(|(point, entry)| PointFacts::of(point, entry, in_use(point)))
+            .map(|(point, entry)| entry.facts(point, in_use(point)))
             .collect()
     }
 

@@ -12,7 +12,7 @@ use lifeboat_model::{
     ApplicationName, Code, Diagnostic as _, ErrorKind, JobId, ObjectKey, Problem, RecoveryPointId,
 };
 
-use super::tick::Ports;
+use super::ports::Ports;
 use super::{Action, ActionOutcome};
 use lifeboat_jobs::JobFile;
 use lifeboat_jobs::claim::{Written, put_once};

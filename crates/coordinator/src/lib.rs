@@ -26,6 +26,7 @@ pub mod inventory;
 mod issues;
 pub mod lambda;
 pub mod observe;
+pub mod ports;
 mod requests;
 mod restore;
 pub mod retention;

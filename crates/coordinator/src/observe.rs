@@ -14,8 +14,8 @@ use lifeboat_model::{
 };
 use serde::de::DeserializeOwned;
 
+use super::ports::Ports;
 use super::state::State;
-use super::tick::Ports;
 use super::{ActionOutcome, Inventory, Registered, VaultView};
 use lifeboat_jobs::Refused;
 use lifeboat_jobs::claim::view;

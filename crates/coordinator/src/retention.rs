@@ -16,8 +16,6 @@ use lifeboat_model::{RecoveryPointId, Retention};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::state::PointEntry;
-
 /// No point that is younger is ever deleted, so that a wrong rule can be corrected within a day before it
 /// costs anything.
 pub const SAFETY: SignedDuration = SignedDuration::from_hours(24);
@@ -35,20 +33,6 @@ pub struct PointFacts {
     pub damaged: bool,
     /// Whether a restore needs it.
     pub in_use: bool,
-}
-
-impl PointFacts {
-    /// The facts of an entry of the catalogue.
-    #[must_use]
-    pub fn of(point: &RecoveryPointId, entry: &PointEntry, in_use: bool) -> Self {
-        Self {
-            point: point.clone(),
-            created_at: entry.created_at,
-            completeness: entry.completeness,
-            damaged: entry.damaged.is_some(),
-            in_use,
-        }
-    }
 }
 
 /// Why a point is kept.

@@ -13,7 +13,7 @@ use lifeboat_model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::retention::Reason;
+use crate::retention::{PointFacts, Reason};
 use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Sealed, Work};
 
 /// The state of an application.
@@ -303,6 +303,20 @@ pub struct PointEntry {
     pub damaged: Option<Problem>,
     /// Why it is kept.
     pub kept_by: BTreeSet<Reason>,
+}
+
+impl PointEntry {
+    /// What retention needs to know of the point with this entry.
+    #[must_use]
+    pub fn facts(&self, point: &RecoveryPointId, in_use: bool) -> PointFacts {
+        PointFacts {
+            point: point.clone(),
+            created_at: self.created_at,
+            completeness: self.completeness,
+            damaged: self.damaged.is_some(),
+            in_use,
+        }
+    }
 }
 
 /// Something that somebody should be told: an issue that was opened or closed.

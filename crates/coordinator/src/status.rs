@@ -18,7 +18,7 @@ pub fn status(application: &Application, state: &State, now: Timestamp) -> Appli
     let facts: Vec<PointFacts> = state
         .points
         .iter()
-        .map(|(point, entry)| PointFacts::of(point, entry, false))
+        .map(|(point, entry)| entry.facts(point, false))
         .collect();
     let good = last_good(&facts);
     let mut issues: Vec<_> = state.issues.values().cloned().collect();

@@ -452,7 +452,10 @@ fn counts_that_make_no_sense_fail_the_backup() {
         };
         *split = asked;
         let assignment = run.captures[0].assignment(Epoch::FIRST).unwrap();
-        scenario.view(&counting).assignments.insert(Epoch::FIRST, assignment);
+        scenario
+            .view(&counting)
+            .assignments
+            .insert(Epoch::FIRST, assignment);
         let counted = TypeCounts {
             resource_version: "1000".to_owned(),
             types: ["events", "pods"].map(|name| (TypeName::from(name), each)).into(),

@@ -1,9 +1,6 @@
 //! One invocation of the coordinator for one application: read, decide, swap, act, and once more while
 //! that brings something forward.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use futures::try_join;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
@@ -13,12 +10,12 @@ use lifeboat_model::{
 };
 
 use super::observe::{TickInput, invalid};
-use super::state::{Notice, State};
+use super::ports::Ports;
+use super::state::State;
 use super::status::status;
 use super::{Action, ActionOutcome, decide, document_key, execute, observe, state_key};
-use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::read::parse;
-use lifeboat_store::ports::{Clock, ETag, ObjectStore, Randomness, StoreError};
+use lifeboat_store::ports::{ETag, StoreError};
 
 /// How often one invocation decides at most. A finished capture takes three: copy, catalogue, clean up.
 const ROUNDS: usize = 4;
@@ -30,42 +27,6 @@ const MAX_CAS_RETRIES: usize = 15;
 
 /// The largest document of the state bucket: hundreds of points with their reasons, and the last requests.
 const LIMIT: usize = 16 << 20;
-
-/// Tells people of issues.
-#[async_trait]
-pub trait Notifier: Send + Sync {
-    /// Tells them; answers whether that succeeded. What did not is told again.
-    async fn notify(&self, notice: &Notice) -> bool;
-}
-
-/// The scratch bucket of an environment.
-pub type Scratch = dyn Fn(&EnvironmentId) -> Arc<dyn ObjectStore> + Send + Sync;
-
-/// Everything that the coordinator needs from outside.
-pub struct Ports {
-    /// The state bucket.
-    pub state: Arc<dyn ObjectStore>,
-    /// The vault bucket.
-    pub vault: Arc<dyn ObjectStore>,
-    /// The scratch bucket of each environment.
-    pub scratch: Box<Scratch>,
-    /// Where delegates find the vault.
-    pub vault_place: VaultPlace,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness for names.
-    pub ids: Arc<dyn Randomness>,
-    /// Where notices go.
-    pub notifier: Arc<dyn Notifier>,
-}
-
-impl Ports {
-    /// The scratch bucket of an environment.
-    #[must_use]
-    pub fn scratch(&self, environment: &EnvironmentId) -> Arc<dyn ObjectStore> {
-        (self.scratch)(environment)
-    }
-}
 
 /// A tick that could not be done. Nothing is lost: the next one does it.
 #[derive(Debug, thiserror::Error)]

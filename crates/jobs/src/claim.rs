@@ -301,8 +301,8 @@ pub fn since(now: Timestamp) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::document::ClusterTarget;
     use crate::result::Done;
+    use crate::work::ClusterTarget;
     use lifeboat_model::Epoch;
     use lifeboat_store::memory::MemoryStore;
 

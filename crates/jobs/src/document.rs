@@ -1,7 +1,7 @@
 //! The documents of a job but for its result.
 
 use jiff::Timestamp;
-use lifeboat_model::{AccountId, ApplicationName, Arn, ClusterName, EnvironmentId, Epoch, JobId, Region};
+use lifeboat_model::{ApplicationName, EnvironmentId, Epoch, JobId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,31 +27,6 @@ pub struct Assignment {
     pub environment: EnvironmentId,
     /// What is to be done.
     pub work: Work,
-}
-
-/// A cluster of an application as AWS names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClusterTarget {
-    /// Its name in the application.
-    pub name: ClusterName,
-    /// The EKS cluster.
-    pub arn: Arn,
-}
-
-/// Where recovery points of an application lie.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct VaultPlace {
-    /// The bucket.
-    pub bucket: String,
-    /// The account that must own it.
-    pub owner: AccountId,
-    /// Its Region.
-    pub region: Region,
-    /// What stands before every key; empty in a vault bucket.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub prefix: String,
 }
 
 /// The invocation that owns an epoch. Written by the delegate.

@@ -33,12 +33,12 @@ pub mod work;
 pub mod worker;
 
 pub use checkpoint::{CaptureCheckpoint, Progress, RestoreCheckpoint};
-pub use document::{Assignment, Cancel, Checkpoint, Claim, ClusterTarget, VaultPlace};
+pub use document::{Assignment, Cancel, Checkpoint, Claim};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
 pub use result::{AccessFinding, AccessReport, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
-pub use work::{CaptureWork, CheckWork, RestoreWork, SealWork, Work};
+pub use work::{CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work};
 
 use jiff::SignedDuration;
 

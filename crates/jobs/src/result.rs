@@ -8,7 +8,7 @@ use lifeboat_recovery_point::cursor::{CapturedCluster, TypeCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::ClusterTarget;
+use super::work::ClusterTarget;
 
 /// How a job ended. Written by the delegate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_model::{ClusterName, Filter, JobId, RecoveryPointId};
+use lifeboat_model::{AccountId, Arn, ClusterName, Filter, JobId, RecoveryPointId, Region};
 use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::document::{ClusterTarget, VaultPlace};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +85,31 @@ pub struct CheckWork {
     /// Clusters by tag: every EKS cluster of the environment that has all of these. Empty is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cluster_tags: BTreeMap<String, String>,
+}
+
+/// A cluster of an application as AWS names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterTarget {
+    /// Its name in the application.
+    pub name: ClusterName,
+    /// The EKS cluster.
+    pub arn: Arn,
+}
+
+/// Where recovery points of an application lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VaultPlace {
+    /// The bucket.
+    pub bucket: String,
+    /// The account that must own it.
+    pub owner: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// What stands before every key; empty in a vault bucket.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
 }
 
 impl Work {

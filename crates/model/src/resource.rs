@@ -112,7 +112,11 @@ impl ResourceType {
     /// called `system:controller:x` or hold `%` and `/`-free text only, which Kubernetes checks.
     #[must_use]
     pub fn object_path(&self, namespace: Option<&str>, name: &str) -> String {
-        format!("{}/{}", self.path_in(namespace), utf8_percent_encode(name, &SEGMENT))
+        format!(
+            "{}/{}",
+            self.path_in(namespace),
+            utf8_percent_encode(name, &SEGMENT)
+        )
     }
 
     fn root(&self) -> String {

@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::execute::RunRecord;
 use crate::wire::text;
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::list::PageError;
 use lifeboat_apiserver::discovery::Discovery;
+use lifeboat_apiserver::list::PageError;
 
 pub mod listing;
 mod services;

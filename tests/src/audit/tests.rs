@@ -101,7 +101,8 @@ fn an_object_that_is_not_there_or_says_something_else_is_found() {
     let other = snapshot(&[("configmaps", "shop", "a", config("2"))]);
     assert_eq!(faults(&source, &other, &claims), [Fault::Content]);
     let mut reported = claims;
-    reported.restored
+    reported
+        .restored
         .get_mut(&key)
         .expect("it was put in")
         .changes

@@ -111,7 +111,10 @@ fn zips(report: &mut Report, profile: &str) -> Result<()> {
 
 /// Fills the cluster of the primary account, and backs it up by the command line and through AWS in turns.
 fn backup(report: &mut Report, scenario: &Scenario<'_>, sizes: &Sizes) -> Result<()> {
-    let source = scenario.aws.cluster(PRIMARY.0, SOURCE).context("a control plane")?;
+    let source = scenario
+        .aws
+        .cluster(PRIMARY.0, SOURCE)
+        .context("a control plane")?;
     let bare = Handle::current().block_on(filled(&source, sizes.objects))?;
     let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();
     let workspace = Workspace::create()?;

@@ -258,5 +258,7 @@ where
 
 /// Decodes `%xx`; what is not of that form stays.
 fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }

@@ -77,7 +77,13 @@ impl Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (selector, name) = arguments.wanted()?;
     let (type_name, raw) = context.block_on(async {
-        let readable = open::readable(&arguments.point, &arguments.from, &arguments.key.recovery_key, context).await?;
+        let readable = open::readable(
+            &arguments.point,
+            &arguments.from,
+            &arguments.key.recovery_key,
+            context,
+        )
+        .await?;
         let cluster = open::cluster(readable.point(), arguments.cluster.as_ref())?;
         let r#type = find_type(cluster, &selector)?;
         let index = readable.index(&cluster.name).await?;

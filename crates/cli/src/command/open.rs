@@ -46,11 +46,7 @@ pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
 ///
 /// # Errors
 /// Where there is no such point, or it is refused.
-pub async fn point(
-    wanted: &str,
-    arguments: &PointArguments,
-    context: &Context,
-) -> Result<Opened, Failure> {
+pub async fn point(wanted: &str, arguments: &PointArguments, context: &Context) -> Result<Opened, Failure> {
     let key = keys::load_verifying(&arguments.verify_key)?;
     let vault = vault(&arguments.store)?;
     let resolved = vault.resolve(wanted, &key).await.map_err(|error| {

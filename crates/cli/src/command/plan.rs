@@ -137,7 +137,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Result<PlanDocument, Failure> {
     let options = arguments.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let readable = open::readable(&arguments.point, &arguments.from, &arguments.key.recovery_key, context).await?;
+    let readable = open::readable(
+        &arguments.point,
+        &arguments.from,
+        &arguments.key.recovery_key,
+        context,
+    )
+    .await?;
     watch.lap("open");
     let readable = readable.verify(&PointProgress::new(&context.progress)).await?;
     watch.lap("verify");

@@ -112,7 +112,9 @@ fn answer(request: &Recorded, _: usize) -> Reply {
 
 fn sts(request: &Recorded, authorization: &str) -> Reply {
     let body = String::from_utf8_lossy(&request.body);
-    let key = authorization.split_once("Credential=").map_or("", |(_, rest)| rest);
+    let key = authorization
+        .split_once("Credential=")
+        .map_or("", |(_, rest)| rest);
     let key = key.split('/').next().unwrap_or_default();
     if key == "AKIDEXPIRED" {
         let error = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
@@ -234,7 +236,11 @@ fn each_kind_of_credentials_of_the_aws_cli_is_used() {
         ("console", "AKIDLOGIN"),
     ] {
         assert_eq!(machine.key(Some(profile), &[]), key, "--profile {profile}");
-        assert_eq!(machine.key(None, &[("AWS_PROFILE", profile)]), key, "AWS_PROFILE={profile}");
+        assert_eq!(
+            machine.key(None, &[("AWS_PROFILE", profile)]),
+            key,
+            "AWS_PROFILE={profile}"
+        );
     }
     let region = ("AWS_REGION", "eu-central-1");
     let keys = [
@@ -243,7 +249,11 @@ fn each_kind_of_credentials_of_the_aws_cli_is_used() {
         region,
     ];
     assert_eq!(machine.key(None, &keys), "AKIDENV");
-    assert_eq!(machine.key(Some("sso"), &keys), "AKIDSSO", "--profile counts more than the environment");
+    assert_eq!(
+        machine.key(Some("sso"), &keys),
+        "AKIDSSO",
+        "--profile counts more than the environment"
+    );
     let container = format!("{}/container", machine.server.url());
     let container = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.as_str()), region];
     assert_eq!(machine.key(None, &container), "AKIDCONTAINER");
@@ -272,7 +282,11 @@ fn refused_credentials_name_their_profile_and_the_command() {
             "the profile role-of-sso (IAM Identity Center, sso-session corp of the profile sso)",
             "`aws sso login --profile sso`",
         ),
-        ("old", "the profile old (access keys)", "`aws configure --profile old`"),
+        (
+            "old",
+            "the profile old (access keys)",
+            "`aws configure --profile old`",
+        ),
         (
             "broken",
             "the profile broken (credential_process)",
@@ -283,7 +297,11 @@ fn refused_credentials_name_their_profile_and_the_command() {
             "the profile mfa (access keys of the profile keys, with MFA)",
             "arn:aws:iam::222222222222:mfa/me",
         ),
-        ("console", "the profile console (aws login)", "`aws login --profile console`"),
+        (
+            "console",
+            "the profile console (aws login)",
+            "`aws login --profile console`",
+        ),
         (
             "nobody",
             "the profile nobody (not configured)",
@@ -293,9 +311,15 @@ fn refused_credentials_name_their_profile_and_the_command() {
         // A profile that does not exist has no Region either.
         let shown = shown(&machine.run(Some(profile), &[("AWS_REGION", "eu-central-1")]));
         assert!(shown.contains("LB-1001"), "{profile}: {shown}");
-        assert!(shown.contains(source) && shown.contains(command), "{profile}: {shown}");
+        assert!(
+            shown.contains(source) && shown.contains(command),
+            "{profile}: {shown}"
+        );
     }
     let shown = shown(&machine.run(None, &[("AWS_REGION", "eu-central-1")]));
-    assert!(shown.contains("LB-1001") && shown.contains("aws sso login"), "{shown}");
+    assert!(
+        shown.contains("LB-1001") && shown.contains("aws sso login"),
+        "{shown}"
+    );
     machine.end();
 }

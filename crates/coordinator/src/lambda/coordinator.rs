@@ -1,7 +1,8 @@
 //! Every application of the state bucket: one tick each, and what users ask.
 
+use crate::ports::Ports;
 use crate::state::Notice;
-use crate::tick::{Ports, TickError, TickReport, tick};
+use crate::tick::{TickError, TickReport, tick};
 use crate::{Action, document_key};
 use jiff::Timestamp;
 use lifeboat_jobs::claim::{Written, put_once};

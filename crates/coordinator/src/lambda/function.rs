@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::VAULT_LEASE;
 use crate::lambda::notification::SnsNotifier;
-use crate::tick::Ports;
+use crate::ports::Ports;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 use lifeboat_aws::custom_resource::{ResourceRequest, Responder};

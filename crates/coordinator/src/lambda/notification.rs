@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use lifeboat_aws::SnsTopic;
 
+use crate::ports::Notifier;
 use crate::state::Notice;
-use crate::tick::Notifier;
 
 /// Publishes notices to an SNS topic.
 #[derive(Debug, Clone)]

@@ -54,7 +54,10 @@ fn clusters_are_looked_for_by_tag_before_each_backup() {
     assert!(scenario.state.backup.is_none(), "nobody knows yet what there is");
     scenario.search(found(&["orders", "payments"]), "10:00:40");
     scenario.decide("10:01:00");
-    assert_eq!(scenario.clusters("capture"), ["cluster/orders", "cluster/payments"]);
+    assert_eq!(
+        scenario.clusters("capture"),
+        ["cluster/orders", "cluster/payments"]
+    );
     assert_eq!(
         scenario.clusters("check"),
         ["cluster/orders-dr", "cluster/payments-dr"],

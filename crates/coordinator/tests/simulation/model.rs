@@ -82,7 +82,7 @@ impl Model {
         let facts: Vec<PointFacts> = state
             .points
             .iter()
-            .map(|(point, entry)| PointFacts::of(point, entry, false))
+            .map(|(point, entry)| entry.facts(point, false))
             .collect();
         let good = last_good(&facts).map(|good| good.point.clone());
         assert!(

@@ -73,7 +73,11 @@ fn the_latest_point_is_the_newest_or_the_newest_complete() {
             ("20261121T10", OLDER),
         ] {
             let resolved = vault.resolve(wanted, &trusted).await.unwrap();
-            assert_eq!((resolved.point.as_str(), resolved.passed_over), (found, Vec::new()), "{wanted}");
+            assert_eq!(
+                (resolved.point.as_str(), resolved.passed_over),
+                (found, Vec::new()),
+                "{wanted}"
+            );
         }
         let error = vault.resolve("20261121", &trusted).await.unwrap_err();
         assert_eq!(error.code(), Code::PointNotFound);
@@ -111,7 +115,10 @@ fn a_point_that_cannot_be_believed_is_listed_and_not_passed_over_in_silence() {
             let resolved = vault.resolve(latest, &verifying()).await.unwrap();
             assert_eq!(resolved.point.as_str(), OLDER);
             let (passed_over, problem) = &resolved.passed_over[0];
-            assert_eq!((passed_over.as_str(), problem.code), (NEWER, Code::ManifestMalformed));
+            assert_eq!(
+                (passed_over.as_str(), problem.code),
+                (NEWER, Code::ManifestMalformed)
+            );
         }
         // Where no point can be believed, opening the newest tells why.
         let other = lifeboat_store::ports::Signer::verifying_key(&other_signer()).clone();

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
 use crate::wire::{self, APPLY_PATCH, JSON, MANAGER, text};
-use lifeboat_apiserver::list::escape_query;
 use lifeboat_apiserver::api::{Answer, ApiError};
+use lifeboat_apiserver::list::escape_query;
 use lifeboat_system::sleep;
 
 /// How far one object is, across passes.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat_apiserver::Api;
 use lifeboat_model::{Code, Diagnostic as _};
-use lifeboat_restore::execute::{LeaseHolder, LeaseError, LeaseRequest};
+use lifeboat_restore::execute::{LeaseError, LeaseHolder, LeaseRequest};
 use lifeboat_restore::lease::Lease;
 use serde_json::Value;
 

@@ -30,18 +30,28 @@ async fn profiles(named: Option<&str>, environment: &[(&str, &str)]) -> Profiles
     let mut all = vec![("HOME", "/home/me"), ("AWS_CONFIG_FILE", "/config")];
     all.extend(environment);
     let files = Fs::from_slice(&[("/config", CONFIG)]);
-    Profiles::load_from(&files, Env::from_slice(&all), named).await.unwrap()
+    Profiles::load_from(&files, Env::from_slice(&all), named)
+        .await
+        .unwrap()
 }
 
 /// Gives each role a key that says whose request it was, and with which code of which device.
 fn sts(request: &lifeboat_apiserver::testing::Recorded, _: usize) -> Reply {
     let body = String::from_utf8_lossy(&request.body);
     let field = |name: &str| {
-        let found = body.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+        let found = body
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(&format!("{name}=")));
         found.unwrap_or("none").to_owned()
     };
     let authorization = request.headers.get("authorization").unwrap();
-    let key = authorization.split_once("Credential=").unwrap().1.split('/').next().unwrap();
+    let key = authorization
+        .split_once("Credential=")
+        .unwrap()
+        .1
+        .split('/')
+        .next()
+        .unwrap();
     let key = format!("{}-{}-{key}", field("TokenCode"), field("ExternalId"));
     Reply::bytes(
         200,
@@ -76,7 +86,10 @@ async fn a_role_with_mfa_is_assumed_with_the_code() {
         assert!(given.expiry().is_some());
     }
     let nobody: Arc<AskMfaCode> = Arc::new(|_: &str| None);
-    let provider = profiles(Some("admin"), &[]).await.provider(&sdk, &nobody).unwrap();
+    let provider = profiles(Some("admin"), &[])
+        .await
+        .provider(&sdk, &nobody)
+        .unwrap();
     let refused = provider.provide_credentials().await.unwrap_err();
     let cause = std::error::Error::source(&refused).unwrap().to_string();
     assert!(cause.contains("mfa/me") && cause.contains("terminal"), "{cause}");
@@ -84,7 +97,10 @@ async fn a_role_with_mfa_is_assumed_with_the_code() {
 
 #[tokio::test]
 async fn sources_are_named_as_a_user_knows_them() {
-    let keys = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "canary-secret")];
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKID"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-secret"),
+    ];
     let mut table = String::new();
     for (named, environment) in [
         (Some("admin"), &keys[..0]),

@@ -1,10 +1,10 @@
 //! Bodies, query strings and answers of the protocols that AWS speaks.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -36,7 +36,11 @@ pub(crate) fn decode(text: &str) -> String {
 }
 
 /// What RFC 3986 leaves alone.
-const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Percent encoding of everything that RFC 3986 does not leave alone.
 pub(crate) fn encode(text: &str) -> String {

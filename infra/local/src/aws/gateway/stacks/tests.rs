@@ -117,7 +117,10 @@ fn a_stack_fails_with_its_custom_resource_and_says_why() {
     .concat();
     let recorded = stacks.correct(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
     let recorded = recorded.unwrap_or_default();
-    assert!(recorded.contains("<ResourceStatus>ROLLBACK_COMPLETE<"), "{recorded}");
+    assert!(
+        recorded.contains("<ResourceStatus>ROLLBACK_COMPLETE<"),
+        "{recorded}"
+    );
     assert!(
         recorded.contains("<ResourceStatus>CREATE_FAILED</ResourceStatus><ResourceStatusReason>"),
         "{recorded}"
