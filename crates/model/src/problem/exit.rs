@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// The documented exit codes. A number is never reused for another meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exit {
-    /// The command did what was asked.
+    /// The command succeeded.
     Success = 0,
     /// `diff` found a difference.
     Different = 1,
