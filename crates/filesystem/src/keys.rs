@@ -1,11 +1,11 @@
 //! Keys in PEM files.
 //!
-//! Four files belong together. `recovery.pub.pem` encrypts and `signing.key.pem` signs: those two are
-//! what a backup needs. `recovery.key.pem` decrypts and `signing.pub.pem` verifies: those two are what
-//! a restore needs, and the first of them should not exist where backups are made.
+//! A set of keys has four files. A backup needs `recovery.pub.pem`, which encrypts, and `signing.key.pem`,
+//! which signs. A restore needs `recovery.key.pem`, which decrypts, and `signing.pub.pem`, which verifies;
+//! `recovery.key.pem` should not exist where backups are made.
 //!
-//! Public keys are SubjectPublicKeyInfo (`BEGIN PUBLIC KEY`), private keys PKCS#8 without a password
-//! (`BEGIN PRIVATE KEY`), as `openssl genpkey` and `openssl pkey -pubout` write them.
+//! Public keys are SubjectPublicKeyInfo (`BEGIN PUBLIC KEY`) and private keys are PKCS#8 without a password
+//! (`BEGIN PRIVATE KEY`), as written by `openssl pkey -pubout` and `openssl genpkey`.
 
 use std::fs;
 use std::path::Path;
@@ -26,13 +26,14 @@ mod generate;
 pub use error::{KeyPart, PemError};
 pub use generate::{KeyFiles, generate};
 
-/// Larger files are no keys; a wrong path must not fill the memory.
+/// The maximum size of a key file in bytes. Larger files are not keys; a wrong path must not exhaust the
+/// memory.
 const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
 
 /// Reads the public half of the recovery key.
 ///
 /// # Errors
-/// [`PemError::WrongHalf`] for the private half, which a backup should not hold.
+/// [`PemError::WrongHalf`] for the private half, which should not be present where backups are made.
 pub fn load_recipient(path: &Path) -> Result<RecipientKey, PemError> {
     let text = public_text(path)?;
     RecipientKey::from_pem(&text).map_err(|e| PemError::from_public(path, e))
@@ -41,13 +42,13 @@ pub fn load_recipient(path: &Path) -> Result<RecipientKey, PemError> {
 /// Reads the public half of a signing key.
 ///
 /// # Errors
-/// [`PemError`] says what is wrong with the file.
+/// [`PemError`], by what is wrong with the file.
 pub fn load_verifying(path: &Path) -> Result<VerifyingKey, PemError> {
     let text = public_text(path)?;
     VerifyingKey::from_pem(&text).map_err(|e| PemError::from_public(path, e))
 }
 
-/// The private half of a recovery key, from a file.
+/// The private half of a recovery key, read from a file.
 pub struct PemUnwrapper {
     key: OaepPrivateDecryptingKey,
     fingerprint: Fingerprint,
@@ -98,7 +99,7 @@ impl KeyUnwrapper for PemUnwrapper {
         let damaged = || KeyError::Unwrap {
             held: self.fingerprint.clone(),
         };
-        // The data key lies in this buffer in the clear.
+        // This buffer receives the data key in plaintext.
         let mut buffer = Zeroizing::new(vec![0; self.key.min_output_size()]);
         self.key
             .decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped.ciphertext, &mut buffer, None)
@@ -107,7 +108,7 @@ impl KeyUnwrapper for PemUnwrapper {
     }
 }
 
-/// A private signing key, from a file.
+/// A private signing key, read from a file.
 pub struct PemSigner {
     key: EcdsaKeyPair,
     verifying: VerifyingKey,
@@ -168,7 +169,8 @@ fn read(path: &Path) -> Result<String, PemError> {
     })
 }
 
-/// The label of the first block that is a key: `openssl ecparam -genkey` writes parameters before it.
+/// Returns the label and content of the first block that is a key: `openssl ecparam -genkey` writes
+/// parameters before it.
 fn key_block(text: &str) -> Option<(&str, Vec<u8>)> {
     let mut rest = text;
     loop {

@@ -1,15 +1,15 @@
-//! The adapter for the local machine: a store in a folder, the lock of an application, keys in PEM
-//! files.
+//! The adapter for the local machine: a store in a folder, the lock of an application, and keys in PEM files.
 //!
-//! - [`store`]: [`FolderStore`], the store port over a folder.
-//! - [`lock`]: [`FolderLock`], one run at a time per application, released by the kernel.
-//! - [`keys`]: key files made and read; the private halves behind the key ports.
+//! - [`store`]: [`FolderStore`], the store port for a folder.
+//! - [`lock`]: [`FolderLock`], which allows one run at a time for each application and is released by the
+//!   kernel.
+//! - [`keys`]: generates and reads key files; the private halves implement the key ports.
 //!
-//! Nothing here knows what a recovery point is beyond the names of its ports. It needs a Unix file
-//! system with hard links and `flock`, and a tokio runtime, on whose blocking threads it works.
+//! This crate does not know the contents of recovery points. It needs a Unix file system with hard links and
+//! `flock`, and a tokio runtime, whose blocking threads do the work.
 //!
-//! Invariants: a file of the store is visible complete or not at all, and durable once reported;
-//! files are readable by their owner alone.
+//! Invariants: a file of the store is either visible and complete or not visible, and durable when a call
+//! that wrote it returns. Files are readable only by their owner.
 
 pub mod keys;
 pub mod lock;

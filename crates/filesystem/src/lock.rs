@@ -1,5 +1,5 @@
-//! One run at a time per application: a lock file that the kernel releases when its process ends,
-//! however it ends.
+//! The lock of an application, which allows one run at a time: a lock file that the kernel releases when the
+//! process ends for any reason.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -10,35 +10,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::{self, FolderStore};
 
-/// The lock file, in the folder of the application. A name with a dot is no key and never listed.
+/// The lock file, in the folder of the application. Its name begins with a dot, so it is not a key and never
+/// listed.
 const LOCK_FILE: &str = ".lock";
 
-/// Who holds an application.
+/// The process that holds the lock of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockHolder {
-    /// The process.
+    /// The process id.
     pub pid: u32,
-    /// Since when.
+    /// When the lock was acquired.
     pub since: jiff::Timestamp,
 }
 
-/// An application that cannot be locked.
+/// The error for an application that cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another run holds it.
+    /// Another run holds the lock.
     #[error("lock application {application}: {}", describe(.holder.as_ref()))]
     Busy {
-        /// The application.
+        /// The name of the application.
         application: ApplicationName,
-        /// Who holds it, where that could be read.
+        /// The process that holds the lock, if it could be read.
         holder: Option<LockHolder>,
     },
-    /// The store does not allow it.
+    /// The store failed.
     #[error("lock application {application}")]
     Store {
-        /// The application.
+        /// The name of the application.
         application: ApplicationName,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
@@ -85,7 +86,7 @@ impl Diagnostic for LockError {
     }
 }
 
-/// Holds an application until dropped.
+/// The lock of an application, held until it is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
     application: ApplicationName,
@@ -100,17 +101,18 @@ impl RunLock for FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // The name of a holder that is gone would only mislead. The file itself stays: removing it
-        // could take it from under a process that has just opened it.
+        // The name of a process that has ended would mislead. The file itself stays: another process may have
+        // just opened it, and would then lock a removed file.
         let _ = self.file.set_len(0);
     }
 }
 
 impl FolderStore {
-    /// Locks an application for this process and removes what a killed process left unfinished in it.
+    /// Locks an application for this process and removes the unfinished files that a killed process left in
+    /// it.
     ///
     /// # Errors
-    /// [`LockError::Busy`] where another run holds it, in this process or another.
+    /// [`LockError::Busy`] if another run holds the lock, in this process or another.
     pub async fn lock(
         &self,
         application: &ApplicationName,
@@ -125,7 +127,7 @@ impl FolderStore {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down and did not begin the work.
+                // The runtime is shutting down and did not start the work.
                 Err(error) => Err(LockError::Store {
                     application: application.clone(),
                     source: StoreError::Unavailable {
@@ -145,7 +147,7 @@ impl FolderStore {
             application: application.clone(),
             source: store::failure(StoreOperation::Open, &path.display(), error),
         };
-        // The store itself is never made by a lock.
+        // A lock never creates the store itself.
         fs::metadata(self.root()).map_err(fail)?;
         store::create_folders(&folder).map_err(fail)?;
         let mut file = store::private_file()
@@ -159,7 +161,7 @@ impl FolderStore {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
-                // Who holds it is a courtesy; that somebody does is what matters.
+                // The holder is only for the message, so errors are ignored.
                 let _ = file.read_to_string(&mut text);
                 return Err(LockError::Busy {
                     application,

@@ -1,9 +1,9 @@
 //! A store in a folder: one file per key.
 //!
-//! A file is written under `.tmp` next to the keys of its first segment (one application), synced,
-//! and then linked to its name, which fails if the name is taken; so a key appears once and complete.
-//! What a killed process leaves in `.tmp` is removed when the application is locked the next time.
-//! Names that begin with a dot are no keys, so neither `.tmp` nor lock files are ever listed.
+//! A file is written under `.tmp` in the folder of the first segment of its key (one application), synced,
+//! and then hard-linked to its name, which fails if the name exists; so a key appears exactly once and
+//! complete. Files that a killed process left in `.tmp` are removed when the application is locked the next
+//! time. Names that begin with a dot are not keys, so neither `.tmp` nor lock files are ever listed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -26,11 +26,11 @@ mod walk;
 pub(crate) use error::failure;
 use upload::{FolderUpload, TempFile};
 
-/// The folder, relative to a first segment, that holds unfinished files.
+/// The folder of unfinished files, relative to the folder of a first segment.
 const TEMPORARY: &str = ".tmp";
-/// Held while a file is compared and replaced, or removed.
+/// The lock file that is held while a file is compared and replaced, or removed.
 const REPLACE_LOCK: &str = ".replace.lock";
-/// How often a folder that another process removes as empty is made again before we give up.
+/// The maximum number of attempts to create a folder that another process keeps removing because it is empty.
 const FOLDER_ATTEMPTS: u32 = 8;
 
 /// A store in a folder of the local file system. Clones share the folder.
@@ -49,8 +49,8 @@ impl FolderStore {
     /// Opens the store in an existing folder.
     ///
     /// # Errors
-    /// [`StoreError::NoStore`] where the path is missing or not a folder; [`StoreError::Denied`] where
-    /// it cannot be entered.
+    /// [`StoreError::NoStore`] if the path does not exist or is not a folder; [`StoreError::Denied`] if the
+    /// folder cannot be entered.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = path.into();
         let no_store = |problem| StoreError::NoStore {
@@ -79,10 +79,10 @@ impl FolderStore {
         })
     }
 
-    /// Opens the store and makes its folder first where there is none.
+    /// Opens the store, and creates its folder if necessary.
     ///
     /// # Errors
-    /// As [`FolderStore::open`], and where the folder cannot be made.
+    /// As [`FolderStore::open`], and if the folder cannot be created.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = path.into();
         match create_folders(&root) {
@@ -92,23 +92,23 @@ impl FolderStore {
             {
                 Err(failure(StoreOperation::Open, &root.display(), error))
             }
-            // What stands at the path is judged by open, which says what is wrong with it.
+            // `open` checks what exists at the path and reports what is wrong with it.
             _ => Self::open(root),
         }
     }
 
-    /// The folder.
+    /// Returns the folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.inner.root
     }
 
     fn path(&self, key: &ObjectKey) -> PathBuf {
-        // A parsed key has no empty, absolute or dotted segment, so the path stays inside the folder.
+        // A parsed key has no empty, absolute or dot-prefixed segment, so the path stays inside the folder.
         self.inner.root.join(key.as_str())
     }
 
-    /// Where unfinished files of this first segment lie.
+    /// Returns the folder of unfinished files for a first segment.
     pub(crate) fn temporary_folder(&self, segment: Option<&str>) -> PathBuf {
         let mut folder = self.inner.root.clone();
         folder.extend(segment);
@@ -116,7 +116,7 @@ impl FolderStore {
         folder
     }
 
-    /// A new unfinished file for `key`.
+    /// Creates a new unfinished file for `key`.
     fn temporary(&self, key: &ObjectKey) -> io::Result<TempFile> {
         let folder = self.temporary_folder(key.as_str().split_once('/').map(|(first, _)| first));
         let mut attempts = 0;
@@ -125,7 +125,7 @@ impl FolderStore {
             let path = folder.join(format!("{}-{number}", std::process::id()));
             match private_file().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok(TempFile::new(file, path)),
-                // Left by a dead process with the same id: take the next number.
+                // Left by an ended process with the same id: try the next number.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {
                     attempts += 1;
@@ -137,12 +137,12 @@ impl FolderStore {
         }
     }
 
-    /// A store that vanished is not silently made anew.
+    /// Fails if the folder of the store was removed, so that it is not silently created again.
     fn check_root(&self) -> io::Result<()> {
         fs::metadata(&self.inner.root).map(drop)
     }
 
-    /// Gives a complete, synced file its name, if the name is free.
+    /// Links a complete, synced file to its name, if the name does not exist.
     fn publish(&self, operation: StoreOperation, key: &ObjectKey, temp: &TempFile) -> Result<(), StoreError> {
         let path = self.path(key);
         let folder = path.parent().expect("a key lies below the root");
@@ -215,7 +215,7 @@ impl FolderStore {
         Ok(tag(digest::digest(&digest::SHA256, bytes)))
     }
 
-    /// Keeps every other process from replacing or removing; released when dropped.
+    /// Prevents other processes from replacing or removing files; released when dropped.
     fn exclusive(&self) -> io::Result<File> {
         let file = private_file()
             .write(true)
@@ -235,7 +235,7 @@ impl FolderStore {
             Err(error) if is_absence(&error) => return Ok(()),
             Err(error) => return Err(fail(error)),
         }
-        // Folders exist for their keys; one that is not empty refuses to go, which ends the ascent.
+        // Folders exist only for their keys. Removing a folder that is not empty fails, which ends the loop.
         for folder in path.ancestors().skip(1) {
             if folder == self.inner.root || fs::remove_dir(folder).is_err() {
                 break;
@@ -244,7 +244,7 @@ impl FolderStore {
         Ok(())
     }
 
-    /// Runs blocking work on a thread that may block.
+    /// Runs blocking work on one of the runtime's blocking threads.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
@@ -254,7 +254,7 @@ impl FolderStore {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down and did not begin the work.
+                // The runtime is shutting down and did not start the work.
                 Err(error) => Err(StoreError::Unavailable {
                     operation: StoreOperation::Open,
                     key: self.inner.root.display().to_string(),
@@ -351,20 +351,20 @@ impl ObjectStore for FolderStore {
     }
 }
 
-/// Options for files that only their owner may read.
+/// Returns the options for files that only their owner can read.
 pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
     options
 }
 
-/// Makes a folder, and those above it, for its owner alone.
+/// Creates a folder and its parents, accessible only to the owner.
 pub(crate) fn create_folders(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Makes the entries of `folder`, and of every folder above it up to the root, durable. Which of them
-/// are new is not known, as another process may have made them a moment ago.
+/// Syncs `folder` and every folder above it up to the root, so that their entries are durable. All are synced
+/// because another process may have just created some of them.
 fn sync_folders(root: &Path, folder: &Path) -> io::Result<()> {
     for folder in folder.ancestors() {
         File::open(folder)?.sync_all()?;
@@ -375,13 +375,13 @@ fn sync_folders(root: &Path, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a link was refused because the file system knows none: `EPERM` (1 on every Unix, told apart
-/// from `EACCES`, which speaks of permissions) or "not supported" (link(2)).
+/// Whether a link was refused because the file system does not support hard links: `EPERM` (1 on every Unix;
+/// unlike `EACCES`, it is not about permissions) or "not supported" (link(2)).
 fn lacks_links(error: &io::Error) -> bool {
     error.raw_os_error() == Some(1) || error.kind() == io::ErrorKind::Unsupported
 }
 
-/// Whether an error says that there is no file of that name.
+/// Whether an error means that no file of that name exists.
 fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -389,8 +389,8 @@ fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-/// The tag of a content is its SHA-256: equal content has an equal tag, which is all that a
-/// compare-and-swap needs, and no clock or inode number can deceive it.
+/// Returns the tag of a content, its SHA-256. Equal contents have equal tags, as a compare-and-swap requires,
+/// and the tag does not depend on clocks or inode numbers.
 fn tag(digest: digest::Digest) -> ETag {
     ETag::new(hex::encode(digest))
 }

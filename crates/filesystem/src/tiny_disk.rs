@@ -1,4 +1,4 @@
-//! A disk that is soon full, for tests.
+//! A file system that is soon full, for tests.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,8 @@ use tempfile::TempDir;
 pub(crate) struct TinyDisk(TempDir);
 
 impl TinyDisk {
-    /// Mounts one with these options of tmpfs; none where mounting is not allowed, which is said.
+    /// Mounts a tmpfs with these options. Returns `None` and reports a skipped test if mounting is not
+    /// allowed.
     pub(crate) fn mount(options: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let mounted = Command::new("mount")
@@ -45,8 +46,8 @@ impl Drop for TinyDisk {
     }
 }
 
-/// Fails a test that cannot run here, unless `LIFEBOAT_ALLOW_SKIPS` is 1: then it is said, and a line of the
-/// file that `LIFEBOAT_SKIPS` names counts it.
+/// Fails a test that cannot run here, unless `LIFEBOAT_ALLOW_SKIPS` is 1: then the skip is printed, and
+/// appended as a line to the file that `LIFEBOAT_SKIPS` names.
 #[expect(
     clippy::disallowed_methods,
     reason = "tests have no argument parser that could read what the environment allows"

@@ -1,5 +1,5 @@
-//! How fast each stage of a capture is, in MB/s of the server's bytes on one core, and how small the
-//! content becomes. `cargo bench -p lifeboat-format` prints it; nothing here passes or fails.
+//! Measures the throughput of each stage of a capture, in MB/s of list response bytes on one core, and the
+//! size of the output. `cargo bench -p lifeboat-format` prints the results; there are no assertions.
 #![expect(
     clippy::unwrap_used,
     reason = "a broken benchmark should stop where it breaks"
@@ -15,10 +15,11 @@ use lifeboat_format::{
 };
 use lifeboat_model::{PackName, RecoveryPointId, TypeName};
 
-/// Repeats each measurement and takes the best one, because other work only ever makes it slower.
+/// Repetitions of each measurement. The best one counts, because other work on the machine only slows it
+/// down.
 const ROUNDS: usize = 5;
 
-/// How long one measurement takes at least.
+/// The minimum duration of one measurement.
 const LONG_ENOUGH: Duration = Duration::from_millis(100);
 
 fn main() {
@@ -29,7 +30,7 @@ fn main() {
     }
 }
 
-/// Seconds that this thread has had a processor: what other processes take does not count.
+/// Returns the CPU time of this thread in seconds, so that the time of other processes does not count.
 fn processor_time() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds: f64 = text.split(' ').next()?.parse().ok()?;
@@ -40,7 +41,7 @@ fn stages(list: &[u8]) {
     let rate = |name: &str, bytes: usize, mut work: Box<dyn FnMut() + '_>| {
         let best = (0..ROUNDS)
             .map(|_| {
-                // The kernel's account moves in ticks of some milliseconds.
+                // The kernel updates the CPU time in ticks of a few milliseconds.
                 let (before, start) = (processor_time(), Instant::now());
                 let mut times = 0.0;
                 while start.elapsed() < LONG_ENOUGH {
@@ -56,7 +57,7 @@ fn stages(list: &[u8]) {
             .fold(f64::MAX, f64::min);
         println!("  {name:<28} {:>8.0} MB/s", bytes as f64 / best / 1e6);
     };
-    // 16 kB is what a TLS record brings at most.
+    // 16 kB is the maximum size of a TLS record.
     for chunk in [16 << 10, 256 << 10] {
         rate(
             &format!("split, chunks of {} kB", chunk >> 10),
@@ -203,7 +204,7 @@ fn stages(list: &[u8]) {
     );
 }
 
-/// All of what a capture does with the bytes of a list, on one core.
+/// Runs all stages of a capture over the bytes of a list, on one core.
 fn whole(list: &[u8]) -> (Vec<u8>, usize) {
     let mut splitter = Splitter::new();
     let mut builder = BatchBuilder::new("apps/v1", "Deployment", TypeName::from("deployments.apps"));
@@ -244,7 +245,7 @@ fn pack_writer() -> PackWriter {
     PackWriter::new(PackKind::Objects, &key, &point, &name).unwrap()
 }
 
-/// A cheap, repeatable source of text that does not compress.
+/// Returns reproducible pseudorandom text that does not compress.
 fn noise(seed: u64, length: usize) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..length)

@@ -1,6 +1,6 @@
-//! Writes the fixture of the current format version: `cargo run -p lifeboat-format --example fixture
-//! FOLDER`. A fixture that is in the repository is never written again: it shows that points of its
-//! version can still be read.
+//! Writes the fixture of the current format version: `cargo run -p lifeboat-format --example fixture FOLDER`.
+//! A fixture that is in the repository is never regenerated: it shows that recovery points of its version can
+//! still be read.
 #![expect(clippy::unwrap_used, reason = "a program for developers stops where it fails")]
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Objects of one type on their way into a frame.
+//! Batches: the objects of one type that go into one frame.
 
 use lifeboat_model::{Code, Diagnostic, ErrorKind, TypeName};
 
@@ -7,23 +7,24 @@ use crate::digest::LineDigest;
 use crate::index::IndexEntry;
 use crate::metadata::{MetadataError, ObjectMetadata, peek_metadata};
 
-/// How many raw bytes make a batch worth a frame. One MiB holds some hundred objects, enough for zstd
-/// to find what they have in common, and is what has to be read to get at a single one.
+/// The number of raw bytes at which a batch is written as a frame. 1 MiB contains several hundred objects,
+/// enough for zstd to find their common parts, and is also the amount that must be read to get a single
+/// object.
 pub const BATCH_TARGET: usize = 1 << 20;
 
-/// Why an object could not be added to a batch.
+/// The error for an object that cannot be added to a batch, or a batch that cannot be compressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// The bytes are not an object with a name.
     #[error("an item of the list is not a Kubernetes object")]
     NotAnObject(#[source] MetadataError),
-    /// A line break inside a string, or bytes that are not UTF-8: no JSON.
+    /// The bytes are not JSON: a line break inside a string, or not UTF-8.
     #[error("an item of the list is not JSON: {what}")]
     NotJson {
         /// What is wrong.
         what: &'static str,
     },
-    /// The batch would be larger than a frame may be.
+    /// The batch would exceed the maximum size of a frame.
     #[error("the batch is full")]
     Full,
     /// The batch could not be compressed.
@@ -50,24 +51,24 @@ impl Diagnostic for BatchError {
     }
 }
 
-/// A finished batch: what goes into one frame, and what the index says of it.
+/// A finished batch: the content of one frame, and its index entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// The type of all objects in it.
+    /// The type of all objects in the batch.
     pub type_name: TypeName,
-    /// One zstd frame.
+    /// The lines of the objects, compressed as one zstd frame.
     pub compressed: Vec<u8>,
-    /// One entry for each object, in order.
+    /// The index entries of the objects, in order.
     pub entries: Vec<IndexEntry>,
-    /// The size of all lines, line ends included.
+    /// The total size of the lines in bytes, line ends included.
     pub raw_bytes: u64,
 }
 
-/// Collects objects of one type as lines. Its buffers are used again for the next batch.
+/// Collects objects of one type as lines. The buffers are reused for the next batch.
 #[derive(Debug)]
 pub struct BatchBuilder {
     type_name: TypeName,
-    /// `"apiVersion":"apps/v1",` and `"kind":"Deployment",`, for items that lack them.
+    /// `"apiVersion":"apps/v1",` and `"kind":"Deployment",`, for items that do not contain them.
     api_version_member: Vec<u8>,
     kind_member: Vec<u8>,
     lines: Vec<u8>,
@@ -75,8 +76,8 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// A builder for objects of one type. `api_version` and `kind` are added to items that lack them,
-    /// as the items of built-in types do.
+    /// Creates a builder for objects of one type. `api_version` and `kind` are added to items that do not
+    /// contain them: items in lists of built-in types do not.
     #[must_use]
     pub fn new(api_version: &str, kind: &str, type_name: TypeName) -> Self {
         let member =
@@ -90,19 +91,17 @@ impl BatchBuilder {
         }
     }
 
-    /// Adds an item as the server sent it.
+    /// Adds an item as the API server sent it.
     ///
     /// # Errors
-    /// [`BatchError`]; the batch is as it was before.
+    /// [`BatchError`]; the batch is unchanged.
     pub fn push(&mut self, raw: &[u8]) -> Result<(), BatchError> {
         let found = peek_metadata(raw).map_err(BatchError::NotAnObject)?;
         self.push_glanced(raw, &found)
     }
 
-    /// Adds an item that was looked at before; `found` must come from [`peek_metadata`] over the same bytes.
-    ///
-    /// # Errors
-    /// As [`BatchBuilder::push`].
+    /// Adds an item whose metadata is already known. `found` must be the result of [`peek_metadata`] for the
+    /// same bytes.
     pub fn push_glanced(&mut self, raw: &[u8], found: &ObjectMetadata<'_>) -> Result<(), BatchError> {
         let added = self.api_version_member.len() + self.kind_member.len() + 1;
         if self.lines.len() + raw.len() + added > MAX_PLAINTEXT {
@@ -146,39 +145,39 @@ impl BatchBuilder {
         Ok(())
     }
 
-    /// The size of all lines so far.
+    /// Returns the total size of the lines in bytes.
     #[must_use]
     pub fn raw_len(&self) -> usize {
         self.lines.len()
     }
 
-    /// How many objects there are.
+    /// Returns the number of objects.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no object.
+    /// Whether the batch contains no objects.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Whether [`BATCH_TARGET`] is reached and the batch should be finished.
+    /// Whether [`BATCH_TARGET`] is reached, so the batch should be finished.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.lines.len() >= BATCH_TARGET
     }
 
-    /// Packs the batch and begins the next one.
+    /// Compresses the batch and begins the next one.
     ///
     /// # Errors
-    /// [`BatchError::Compress`] where zstd fails.
+    /// [`BatchError::Compress`] if zstd fails.
     pub fn finish(&mut self, compressor: &mut Compressor) -> Result<Batch, BatchError> {
         let compressed = compressor.compress(&self.lines).map_err(BatchError::Compress)?;
         let raw_bytes = self.lines.len() as u64;
         self.lines.clear();
-        // One huge object should not hold its memory for the rest of the capture.
+        // Release the memory of a very large object instead of keeping it until the end of the capture.
         self.lines.shrink_to(2 * BATCH_TARGET);
         Ok(Batch {
             type_name: self.type_name.clone(),
@@ -189,7 +188,7 @@ impl BatchBuilder {
     }
 }
 
-/// Replaces line breaks between tokens by spaces; false where one stands inside a string.
+/// Replaces line breaks between tokens with spaces. Returns false if a line break is inside a string.
 fn join_lines(line: &mut [u8]) -> bool {
     let (mut in_string, mut escaped) = (false, false);
     for byte in line {

@@ -1,45 +1,46 @@
-//! zstd frames (RFC 8878), with limits that a reader can rely on.
+//! zstd frames (RFC 8878), with a limit on their decompressed size.
 
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use zstd::bulk;
 use zstd::zstd_safe;
 
-/// What a frame of a pack may hold at most when it is unpacked. A writer stays far below; a reader
-/// refuses more, so that a small file cannot fill the memory.
+/// The maximum size of a frame's decompressed content, in bytes. Writers stay far below it. Readers refuse
+/// larger frames, so that a small file cannot exhaust the memory.
 pub const MAX_PLAINTEXT: usize = 64 << 20;
 
-/// zstd's level when writing. A capture waits for the API server, which gives some tens of megabytes a
-/// second, and a point is stored and copied for weeks. Of 20,000 objects of a mixed cluster (80 MB), one
-/// core made, relative to the gzip tar of the same objects in Velero's layout:
+/// The zstd compression level. A capture waits for the API server, which delivers some tens of megabytes per
+/// second, and a recovery point is stored and copied for weeks. Measured with 20,000 objects of a mixed
+/// cluster (80 MB) on one core; sizes are relative to the gzip tar of the same objects in Velero's layout:
 ///
 /// | level | 1 | 3 | 6 | 9 | 12 |
 /// |---|---|---|---|---|---|
 /// | size of the objects | 0.766 | 0.755 | 0.727 | 0.703 | 0.68 |
 /// | MB/s | | | 156 | 98 | 66 |
 ///
-/// Above 6 each further per cent costs a third of the speed. The level is no part of the format: a
-/// reader does not know it. (`cargo bench -p lifeboat-format` prints such a table.)
+/// Above 6, each further percent costs a third of the speed. The level is not part of the format: a reader
+/// does not need to know it. (`cargo bench -p lifeboat-format` prints such a table.)
 pub const LEVEL: i32 = 6;
 
-/// How much room a compressor keeps between frames: twice what a batch of the usual size needs.
+/// The buffer capacity that a compressor keeps between frames, in bytes: twice what a batch of the usual size
+/// needs.
 const ROOM_KEPT: usize = 2 << 20;
 
-/// Why bytes could not be packed or unpacked.
+/// The error for bytes that cannot be compressed or decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
-    /// There is more than [`MAX_PLAINTEXT`] to pack, or a frame claims so.
+    /// The content to compress is larger than [`MAX_PLAINTEXT`], or a frame claims to be.
     #[error("{bytes} bytes exceed the frame limit of {MAX_PLAINTEXT}")]
     TooLarge {
-        /// The size that was given or claimed.
+        /// The size in bytes that was given or claimed.
         bytes: u64,
     },
-    /// zstd refused to pack; it has no reason to.
+    /// zstd could not compress; not expected in practice.
     #[error("zstd could not compress: {message}")]
     Compress {
-        /// What zstd says.
+        /// The error message of zstd.
         message: String,
     },
-    /// The bytes are no zstd frame that names its content size, or more than one.
+    /// The bytes are not a single zstd frame that states its content size.
     #[error("the content is not a single zstd frame with its size in the header")]
     NotOneFrame,
     /// The frame is damaged.
@@ -64,12 +65,12 @@ impl Diagnostic for CompressionError {
     }
 }
 
-/// A compression context that is used for one frame after another: setting it up costs more than
-/// compressing a small batch.
+/// A compression context, reused for successive frames: creating one costs more than compressing a small
+/// batch.
 pub struct Compressor {
     context: bulk::Compressor<'static>,
-    /// Room for the worst case, used again: fresh memory of this size would be mapped and cleared by
-    /// the system for each frame.
+    /// The output buffer, large enough for the worst case. It is reused because the operating system would
+    /// have to map and clear fresh memory of this size for each frame.
     room: Vec<u8>,
 }
 
@@ -80,25 +81,25 @@ impl std::fmt::Debug for Compressor {
 }
 
 impl Compressor {
-    /// A compressor at [`LEVEL`].
+    /// Creates a compressor at [`LEVEL`].
     ///
     /// # Errors
-    /// [`CompressionError::Compress`] where zstd has no memory for its context.
+    /// [`CompressionError::Compress`] if zstd cannot allocate its context.
     pub fn new() -> Result<Self, CompressionError> {
         Self::with_level(LEVEL)
     }
 
-    /// A compressor at another level, for measuring.
+    /// Creates a compressor at another level, for measurements.
     ///
     /// # Errors
-    /// [`CompressionError::Compress`] where zstd does not know the level.
+    /// [`CompressionError::Compress`] if zstd does not support the level.
     pub fn with_level(level: i32) -> Result<Self, CompressionError> {
         let mut inner = bulk::Compressor::new(level).map_err(refused)?;
-        // A reader takes no frame that does not name its size.
+        // Readers refuse frames that do not state their content size.
         inner
             .set_parameter(zstd_safe::CParameter::ContentSizeFlag(true))
             .map_err(refused)?;
-        // The AEAD tag guards the content better than zstd's own checksum would.
+        // The AEAD tag already protects the content, better than zstd's checksum would.
         inner
             .set_parameter(zstd_safe::CParameter::ChecksumFlag(false))
             .map_err(refused)?;
@@ -108,7 +109,7 @@ impl Compressor {
         })
     }
 
-    /// Packs bytes into one frame.
+    /// Compresses bytes into one frame.
     ///
     /// # Errors
     /// [`CompressionError::TooLarge`] above [`MAX_PLAINTEXT`].
@@ -124,7 +125,7 @@ impl Compressor {
             .compress_to_buffer(plaintext, &mut self.room)
             .map_err(refused)?;
         let frame = self.room.clone();
-        // One huge object should not hold its memory for the rest of the capture.
+        // Release the memory of a very large object instead of keeping it until the end of the capture.
         self.room.shrink_to(ROOM_KEPT);
         Ok(frame)
     }
@@ -136,7 +137,7 @@ fn refused(error: std::io::Error) -> CompressionError {
     }
 }
 
-/// A decompression context that is used for one frame after another.
+/// A decompression context, reused for successive frames.
 pub struct Decompressor(bulk::Decompressor<'static>);
 
 impl std::fmt::Debug for Decompressor {
@@ -146,18 +147,19 @@ impl std::fmt::Debug for Decompressor {
 }
 
 impl Decompressor {
-    /// A new context.
+    /// Creates a decompressor.
     ///
     /// # Errors
-    /// [`CompressionError::Compress`] where zstd has no memory for it.
+    /// [`CompressionError::Compress`] if zstd cannot allocate its context.
     pub fn new() -> Result<Self, CompressionError> {
         bulk::Decompressor::new().map(Self).map_err(refused)
     }
 
-    /// Unpacks exactly one frame into `plaintext`, which is cleared first.
+    /// Decompresses exactly one frame into `plaintext`, which is cleared first.
     ///
     /// # Errors
-    /// [`CompressionError`] where the bytes are anything but one whole frame of a known, allowed size.
+    /// [`CompressionError`] unless the bytes are exactly one complete frame with a stated size within the
+    /// limit.
     pub fn decompress(&mut self, frame: &[u8], plaintext: &mut Vec<u8>) -> Result<(), CompressionError> {
         plaintext.clear();
         let size = match zstd_safe::get_frame_content_size(frame) {

@@ -1,4 +1,4 @@
-//! SHA-256 digests as values.
+//! SHA-256 digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 #[schemars(with = "String")]
 pub struct Sha256(pub [u8; 32]);
 
-/// Text that is not a digest.
+/// The error for text that is not a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 digest has 64 lower-case hexadecimal digits")]
 pub struct InvalidDigest;
 
 impl Sha256 {
-    /// The digest of `bytes`.
+    /// Returns the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_digest(&digest::digest(&SHA256, bytes))
@@ -71,14 +71,14 @@ impl From<Sha256> for String {
 
 /// The digest of an object's line in the index: the first 16 bytes of its SHA-256.
 ///
-/// Half a digest is enough: it tells apart what an authenticated frame holds, and two captures of one
-/// object; nobody but the writer of the point can choose it. The other half would be a fifth of the
-/// index, because digests do not compress.
+/// Half of the digest is sufficient: it identifies content within an authenticated frame and compares two
+/// captures of an object, and only the writer of the recovery point can choose it. The other half would take
+/// up a fifth of the index, because digests do not compress.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineDigest(pub [u8; 16]);
 
 impl LineDigest {
-    /// The digest of a line, given without its line end.
+    /// Returns the digest of a line, given without its line end.
     #[must_use]
     pub fn of(line: &[u8]) -> Self {
         Sha256::of(line).into()
@@ -99,7 +99,7 @@ impl fmt::Debug for LineDigest {
     }
 }
 
-/// A digest of bytes that arrive in pieces.
+/// A digest computed from bytes that arrive in chunks.
 #[derive(Clone)]
 pub struct Hasher(Context);
 
@@ -121,7 +121,7 @@ impl Hasher {
         self.0.update(bytes);
     }
 
-    /// The digest of all bytes.
+    /// Returns the digest of all bytes.
     #[must_use]
     pub fn finish(self) -> Sha256 {
         Sha256::from_digest(&self.0.finish())

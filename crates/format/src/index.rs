@@ -1,8 +1,8 @@
-//! The index: where each object of a cluster lies, who it is, and its digest.
+//! The index: the location, the identity and the digest of each object of a cluster.
 //!
-//! The content of an index frame is lines of JSON: for each frame of objects one head line that names
-//! the frame, then one line for each object in it, in order. Every byte of such a line is paid for once
-//! for each object of the cluster, so a line holds only what must be known without reading the object.
+//! The content of an index frame is lines of JSON: for each frame of objects, one head line that names the
+//! frame, then one line for each object in it, in order. The size of such a line counts once for each object
+//! of the cluster, so a line contains only what must be known without reading the object.
 
 use std::borrow::Cow;
 
@@ -16,41 +16,41 @@ use crate::compress::{CompressionError, Compressor};
 use crate::digest::{LineDigest, Sha256};
 use crate::pack::FrameLocation;
 
-/// How many bytes of lines make an index frame worth writing. Restoring one namespace reads the whole
-/// index, so frames need not be small; a quarter MiB keeps the memory of the writer low.
+/// The number of bytes of lines at which an index frame is written. Restoring one namespace reads the whole
+/// index, so frames need not be small; 256 KiB limits the memory of the writer.
 pub const INDEX_TARGET: usize = 256 << 10;
 
-/// What the index says of one object.
+/// The index entry of one object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IndexEntry {
-    /// The object's namespace; empty for types without.
+    /// The namespace of the object; empty for cluster-scoped types.
     pub namespace: String,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// The digest of its line, without the line end.
+    /// The digest of the object's line, without the line end.
     pub digest: LineDigest,
-    /// The size of its line, without the line end.
+    /// The size of the object's line in bytes, without the line end.
     pub bytes: u64,
 }
 
-/// A frame of objects, as the index names it.
+/// A frame of objects, as referenced by the index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FrameRef {
-    /// The pack that holds the frame.
+    /// The pack that contains the frame.
     pub pack: PackName,
-    /// Where the frame lies in it.
+    /// The location of the frame in the pack.
     pub location: FrameLocation,
-    /// The type of all objects in it.
+    /// The type of all objects in the frame.
     pub type_name: TypeName,
 }
 
-/// An index that cannot be read or written.
+/// The error for an index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// A line is not what the format says.
+    /// A line does not have the form that the format requires.
     #[error("line {line} of the index is not {expected}")]
     Line {
-        /// The line's number, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// What was expected.
         expected: &'static str,
@@ -78,7 +78,7 @@ impl Diagnostic for IndexError {
 
 #[derive(Serialize, Deserialize)]
 struct Head<'a> {
-    /// The file name of the pack: the index and the packs that it names lie in one folder.
+    /// The file name of the pack. The index and the packs that it names are in the same folder.
     #[serde(borrow)]
     pack: Cow<'a, str>,
     frame: u32,
@@ -88,20 +88,20 @@ struct Head<'a> {
     r#type: Cow<'a, str>,
 }
 
-/// Collects index lines until they are worth a frame.
+/// Collects index lines until there are enough for a frame.
 #[derive(Debug, Default)]
 pub struct IndexBuilder {
     lines: Vec<u8>,
 }
 
 impl IndexBuilder {
-    /// An empty builder.
+    /// Creates an empty builder.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the group of a batch that was written to `pack` at `location`.
+    /// Adds the entries of a batch that was written to `pack` at `location`.
     pub fn add(&mut self, pack: &PackName, location: FrameLocation, batch: &Batch) {
         let head = Head {
             pack: Cow::Borrowed(file_name(pack)),
@@ -123,22 +123,22 @@ impl IndexBuilder {
         self.lines.push(b'\n');
     }
 
-    /// Whether there is nothing to write.
+    /// Whether the builder contains no lines.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Whether [`INDEX_TARGET`] is reached and a frame should be written.
+    /// Whether [`INDEX_TARGET`] is reached, so a frame should be written.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.lines.len() >= INDEX_TARGET
     }
 
-    /// Packs the lines, for [`crate::PackWriter::append`], and begins the next frame.
+    /// Compresses the lines for [`crate::PackWriter::append`] and begins the next frame.
     ///
     /// # Errors
-    /// [`IndexError::Compress`] where zstd fails.
+    /// [`IndexError::Compress`] if zstd fails.
     pub fn finish(&mut self, compressor: &mut Compressor) -> Result<Vec<u8>, IndexError> {
         let compressed = compressor.compress(&self.lines).map_err(IndexError::Compress)?;
         self.lines.clear();
@@ -152,8 +152,8 @@ fn file_name(pack: &PackName) -> &str {
         .map_or(pack.as_str(), |(_, file)| file)
 }
 
-/// Reads the content of an index frame. `index_pack` is the name of the index pack that holds it:
-/// packs are named relative to its folder.
+/// Reads the content of an index frame. `index_pack` is the name of the index pack that contains the frame;
+/// the packs in the index are named relative to its folder.
 #[must_use]
 pub fn read_index<'a>(plaintext: &'a [u8], index_pack: &'a PackName) -> IndexReader<'a> {
     IndexReader {
@@ -167,7 +167,7 @@ pub fn read_index<'a>(plaintext: &'a [u8], index_pack: &'a PackName) -> IndexRea
     }
 }
 
-/// The groups of an index frame, one for each frame of objects.
+/// An iterator over the groups of an index frame, one for each frame of objects.
 #[derive(Debug)]
 pub struct IndexReader<'a> {
     rest: &'a [u8],
@@ -220,11 +220,11 @@ impl<'a> IndexReader<'a> {
     }
 }
 
-/// Reads a line of version 2, or one of version 1: an index pack of an earlier point that a newer one
-/// names is as it was written. The two differ in their number of elements.
+/// Parses a line of version 2 or of version 1: an index pack of an earlier recovery point, referenced by a
+/// newer one, is unchanged. The versions differ in their number of elements.
 fn read_entry(line: &[u8]) -> Option<IndexEntry> {
     type Current<'a> = (String, String, Cow<'a, str>, u64);
-    // The UID behind the others is not used: it stands in the object.
+    // The UID after the other elements is not used: the object contains it.
     type First<'a> = (String, String, Cow<'a, str>, u64, Cow<'a, str>);
     if let Ok((namespace, name, digest, bytes)) = serde_json::from_slice::<Current<'_>>(line) {
         return Some(IndexEntry {
@@ -243,7 +243,7 @@ fn read_entry(line: &[u8]) -> Option<IndexEntry> {
     })
 }
 
-/// Decodes a digest of exactly `N` bytes.
+/// Decodes a digest of exactly `N` bytes; `None` for any other length.
 fn read_digest<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut value = [0; N];
     let length = URL_SAFE_NO_PAD.decode_slice(text, &mut value).ok()?;

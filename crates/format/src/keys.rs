@@ -1,8 +1,8 @@
-//! Keys as the format sees them: the data key of a capture, the public half of the recovery key that
-//! wraps it, and the public half of the signing key that vouches for a point.
+//! The keys of the format: the data key of a capture, the public half of the recovery key that wraps it, and
+//! the public half of the signing key that signs a recovery point.
 //!
-//! The private halves never appear here. They live behind the ports of the `jobs` crate, as files or
-//! in a key service.
+//! Private keys never occur in this crate. They are behind the ports of the `jobs` crate, as files or in a
+//! key service.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,34 +18,34 @@ use zeroize::Zeroizing;
 use crate::digest::Sha256;
 use crate::pem;
 
-/// What is wrong with a key.
+/// The error for a key, a signature or a fingerprint that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The text holds no PEM block, or the block no key.
+    /// The text contains no PEM block, or the block contains no key.
     #[error("not a public key in PEM (BEGIN PUBLIC KEY)")]
     Unreadable,
-    /// A private key was given where its public half is needed.
+    /// A private key was given where a public key is required.
     #[error("this is a private key ({label}); a public key is required")]
     PrivateHalf {
         /// The PEM label that was found.
         label: String,
     },
-    /// The key is of another sort or size.
+    /// The key has an unsupported type or size.
     #[error("the key is not {expected}")]
     WrongKind {
-        /// What is needed.
+        /// What is required.
         expected: &'static str,
     },
-    /// A data key has another length.
+    /// The length of a data key is wrong.
     #[error("the data key has {found} bytes, not 32")]
     DataKeyLength {
-        /// The length that was found.
+        /// The length in bytes that was found.
         found: usize,
     },
     /// The cryptographic library refused an operation that cannot fail with a valid key.
     #[error("the data key could not be wrapped")]
     Wrap,
-    /// The signature does not fit the message and the key.
+    /// The signature does not match the message and the key.
     #[error("the signature does not match")]
     Signature,
     /// The text is not a fingerprint.
@@ -84,13 +84,13 @@ impl Diagnostic for KeyError {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The name of the key with this SubjectPublicKeyInfo.
+    /// Returns the fingerprint of the key with this SubjectPublicKeyInfo.
     #[must_use]
     pub fn of_spki(der: &[u8]) -> Self {
         Self(format!("sha256:{}", Sha256::of(der)))
     }
 
-    /// The name as text.
+    /// Returns the fingerprint as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -128,21 +128,21 @@ impl From<Fingerprint> for String {
     }
 }
 
-/// The key of one capture, from which the key of each pack is derived. It is wiped when dropped and
-/// no formatter shows it.
+/// The data key of one capture, from which the key of each pack is derived. It is zeroized when dropped and
+/// never formatted.
 pub struct DataKey(Zeroizing<[u8; 32]>);
 
 impl DataKey {
-    /// A key from 32 fresh random bytes.
+    /// Creates a key from 32 random bytes.
     #[must_use]
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// A key from what unwrapping gave.
+    /// Creates a key from the result of unwrapping.
     ///
     /// # Errors
-    /// [`KeyError::DataKeyLength`] unless there are 32 bytes.
+    /// [`KeyError::DataKeyLength`] unless there are exactly 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let key = bytes
             .try_into()
@@ -150,9 +150,8 @@ impl DataKey {
         Ok(Self::from_random(key))
     }
 
-    /// The key of the digests that stand for values in plans, differences and reports (HKDF, RFC 5869,
-    /// with the info `lifeboat redaction v1`): who holds the data key may check a guess of a value, and
-    /// nobody else.
+    /// Returns the key of the digests that replace values in plans, differences and reports (HKDF, RFC 5869,
+    /// with the info `lifeboat redaction v1`). Only holders of the data key can check a guess of a value.
     #[must_use]
     pub fn redaction_key(&self) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
@@ -164,7 +163,7 @@ impl DataKey {
         key
     }
 
-    /// The key itself; the one way to reach it, so that uses can be found by this name.
+    /// Returns the key. This is the only accessor, so every use can be found by this name.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
@@ -185,12 +184,12 @@ pub enum WrapAlgorithm {
     RsaOaepSha256,
 }
 
-/// A data key that only the holder of the recovery key can read.
+/// A data key that only the holder of the recovery key can unwrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedKey {
-    /// How it is wrapped.
+    /// How the data key is wrapped.
     pub algorithm: WrapAlgorithm,
-    /// The recovery key that unwraps it.
+    /// The fingerprint of the recovery key that unwraps it.
     pub recipient: Fingerprint,
     /// The RSA ciphertext, 512 bytes.
     pub ciphertext: Vec<u8>,
@@ -205,19 +204,20 @@ pub struct RecipientKey {
 }
 
 impl RecipientKey {
-    /// The size of the modulus. KMS offers 2048 to 4096; a recovery point may have to stay secret for
-    /// longer than 2048 bits are advised for (NIST SP 800-57 part 1, table 2).
+    /// The size of the modulus in bits. KMS offers 2048 to 4096; a recovery point may have to stay secret for
+    /// longer than 2048 bits are recommended for (NIST SP 800-57 part 1, table 2).
     pub const BITS: usize = 4096;
 
-    /// Reads the PEM text of a SubjectPublicKeyInfo.
+    /// Parses the PEM text of a SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// [`KeyError`] tells a private half and a key of another kind from text that is no key.
+    /// [`KeyError`], with separate variants for a private key, a key of another type, and text that is not a
+    /// key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_der(&public_block(text)?)
     }
 
-    /// Reads a DER SubjectPublicKeyInfo, as `kms:GetPublicKey` answers.
+    /// Parses a DER SubjectPublicKeyInfo, as returned by `kms:GetPublicKey`.
     ///
     /// # Errors
     /// [`KeyError::WrongKind`] unless it is an RSA key of [`RecipientKey::BITS`].
@@ -236,11 +236,11 @@ impl RecipientKey {
         })
     }
 
-    /// Wraps a data key. The result differs each time: OAEP draws its own randomness in the
-    /// cryptographic library.
+    /// Wraps a data key. The result differs each time because OAEP uses random bytes from the cryptographic
+    /// library.
     ///
     /// # Errors
-    /// [`KeyError::Wrap`] where the library refuses, which a key of the right size rules out.
+    /// [`KeyError::Wrap`] if the library refuses, which does not happen with a key of the right size.
     pub fn wrap(&self, data_key: &DataKey) -> Result<WrappedKey, KeyError> {
         let mut ciphertext = vec![0; self.key.ciphertext_size()];
         let length = self
@@ -256,13 +256,13 @@ impl RecipientKey {
         })
     }
 
-    /// The key's name.
+    /// Returns the fingerprint of the key.
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// The key as PEM text.
+    /// Returns the key as PEM text.
     #[must_use]
     pub fn to_pem(&self) -> String {
         pem::encode("PUBLIC KEY", &self.spki)
@@ -277,23 +277,24 @@ pub struct VerifyingKey {
     spki: Vec<u8>,
 }
 
-/// What stands before the uncompressed point in the SubjectPublicKeyInfo of a P-256 key (RFC 5480):
-/// id-ecPublicKey with the named curve secp256r1, and the bit string's head.
+/// The bytes before the uncompressed point in the SubjectPublicKeyInfo of a P-256 key (RFC 5480):
+/// id-ecPublicKey with the named curve secp256r1, and the head of the bit string.
 const P256_SPKI_HEAD: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
 impl VerifyingKey {
-    /// Reads the PEM text of a SubjectPublicKeyInfo.
+    /// Parses the PEM text of a SubjectPublicKeyInfo.
     ///
     /// # Errors
-    /// [`KeyError`] tells a private half and a key of another kind from text that is no key.
+    /// [`KeyError`], with separate variants for a private key, a key of another type, and text that is not a
+    /// key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_der(&public_block(text)?)
     }
 
-    /// Reads a DER SubjectPublicKeyInfo with an uncompressed point, as `kms:GetPublicKey` answers.
+    /// Parses a DER SubjectPublicKeyInfo with an uncompressed point, as returned by `kms:GetPublicKey`.
     ///
     /// # Errors
     /// [`KeyError::WrongKind`] unless it is a key on P-256.
@@ -312,31 +313,32 @@ impl VerifyingKey {
         })
     }
 
-    /// The key with this uncompressed point (65 bytes, as key pairs of cryptographic libraries give).
+    /// Returns the key with this uncompressed point (65 bytes, as returned by the key pairs of cryptographic
+    /// libraries).
     ///
     /// # Errors
-    /// [`KeyError::WrongKind`] unless the point lies on P-256.
+    /// [`KeyError::WrongKind`] unless the point is on P-256.
     pub fn from_point(point: &[u8]) -> Result<Self, KeyError> {
         Self::from_der(&[P256_SPKI_HEAD.as_slice(), point].concat())
     }
 
-    /// Checks a signature (ASN.1 DER) over a message.
+    /// Verifies a signature (ASN.1 DER) of a message.
     ///
     /// # Errors
-    /// [`KeyError::Signature`] where it does not fit.
+    /// [`KeyError::Signature`] if the signature does not match.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         self.key
             .verify_sig(message, signature)
             .map_err(|_| KeyError::Signature)
     }
 
-    /// The key's name.
+    /// Returns the fingerprint of the key.
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// The key as PEM text.
+    /// Returns the key as PEM text.
     #[must_use]
     pub fn to_pem(&self) -> String {
         pem::encode("PUBLIC KEY", &self.spki)

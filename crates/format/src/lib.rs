@@ -1,15 +1,15 @@
-//! The recovery point format: splitting lists into objects, batches, packs, the index, the manifest,
-//! and the checks that a reader makes. `FORMAT.md` beside this crate describes the bytes, so that
-//! someone else can write a reader.
+//! The recovery point format: splitting lists into objects, batches, packs, the index, the manifest, and the
+//! checks that a reader makes. `FORMAT.md` in this crate specifies the bytes, so that independent readers can
+//! be written.
 //!
-//! Everything here is sans-IO: bytes go in, bytes and values come out. This crate must not depend on
-//! an async runtime, a clock, the environment, a store or Kubernetes' types; objects are bytes to it.
+//! This crate is sans-IO: it consumes and produces bytes and values. It must not depend on an async runtime,
+//! a clock, the environment, a store or the types of Kubernetes; objects are bytes.
 //!
 //! Invariants:
-//! - No input makes it panic, and none makes it hold more memory than its limits say.
-//! - A frame's content is handed on only after it was authenticated for its place; a statement only
-//!   after its signature was checked.
-//! - The same content gives the same bytes, but for what encryption must vary.
+//! - No input causes a panic, or more memory use than the documented limits.
+//! - The content of a frame is returned only after it was authenticated for its position, and a statement
+//!   only after its signature was verified.
+//! - The same content produces the same bytes, except where encryption requires variation.
 
 pub mod batch;
 pub mod compress;

@@ -1,11 +1,11 @@
-//! The manifest: what a recovery point holds, signed.
+//! The manifest: the signed description of a recovery point.
 //!
-//! It is an in-toto statement (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>)
-//! in a DSSE envelope (<https://github.com/secure-systems-lab/dsse>), so that any DSSE verifier can
-//! check it. It holds no secret: names of types and counts, but no object.
+//! It is an in-toto statement (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>) in a
+//! DSSE envelope (<https://github.com/secure-systems-lab/dsse>), so any DSSE verifier can check it. It
+//! contains no secrets: names of types and counts, but no objects.
 //!
-//! Within [`FORMAT_VERSION`] a writer may add fields, which a reader passes over; it never changes the
-//! meaning of one. Anything else is a new version, which an older reader refuses.
+//! Within [`FORMAT_VERSION`], a writer may add fields, which readers ignore, and never changes the meaning of
+//! a field. Any other change requires a new version, which older readers refuse.
 
 pub mod check;
 pub mod envelope;
@@ -24,8 +24,8 @@ use crate::digest::Sha256;
 use crate::keys::{Fingerprint, WrapAlgorithm, WrappedKey};
 use crate::pack::{PackKind, PackSummary};
 
-/// The version of the format that this program writes, and the newest that it reads: it reads all
-/// earlier ones too. `FORMAT.md` says in what they differ.
+/// The version of the format that this program writes, and the newest that it reads. It also reads all
+/// earlier versions; `FORMAT.md` lists the differences.
 pub const FORMAT_VERSION: u32 = 2;
 /// The type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -123,7 +123,7 @@ pub struct WrappedKeyRecord {
 }
 
 impl WrappedKeyRecord {
-    /// Names a wrapped key.
+    /// Creates the record of a wrapped key with the given id.
     #[must_use]
     pub fn new(id: impl Into<String>, key: WrappedKey) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl WrappedKeyRecord {
         }
     }
 
-    /// The key, for unwrapping.
+    /// Returns the wrapped key.
     #[must_use]
     pub fn key(&self) -> WrappedKey {
         WrappedKey {
@@ -220,7 +220,7 @@ pub struct TypeRecord {
 }
 
 impl TypeRecord {
-    /// The type's name.
+    /// Returns the name of the type, without its version.
     #[must_use]
     pub fn name(&self) -> TypeName {
         TypeName::new(&self.group, &self.resource)
@@ -342,7 +342,7 @@ pub struct PackRecord {
 }
 
 impl PackRecord {
-    /// Describes a pack that was written for this point.
+    /// Creates the record of a pack that was written for this recovery point.
     #[must_use]
     pub fn new(name: PackName, kind: PackKind, key: impl Into<String>, summary: &PackSummary) -> Self {
         Self {
@@ -358,8 +358,8 @@ impl PackRecord {
 }
 
 impl Statement {
-    /// The statement about a point. Order that carries no meaning is made canonical, so that the same
-    /// content gives the same bytes, and the subjects are taken from the packs.
+    /// Creates the statement about a recovery point. Order without meaning is made canonical, so that the
+    /// same content produces the same bytes. The subjects are derived from the packs.
     #[must_use]
     pub fn new(mut predicate: Predicate) -> Self {
         predicate.keys.sort_by(|a, b| a.id.cmp(&b.id));
@@ -393,7 +393,7 @@ impl Statement {
     }
 }
 
-/// The packs that the point itself holds.
+/// Returns the packs that the recovery point itself contains.
 fn own_packs(predicate: &Predicate) -> impl Iterator<Item = &PackRecord> {
     predicate
         .clusters
@@ -402,7 +402,7 @@ fn own_packs(predicate: &Predicate) -> impl Iterator<Item = &PackRecord> {
         .filter(|pack| pack.point.is_none())
 }
 
-/// The JSON schema of the payload.
+/// Returns the JSON schema of the payload.
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Statement).to_value()

@@ -1,9 +1,8 @@
-//! A shallow look at one object: who it is, without parsing what it is.
+//! Reads the identity of an object without parsing the whole object.
 //!
-//! Only the top level and `metadata` are walked; other values are passed over by the scanner. Behind
-//! `metadata` usually nothing needs a look at all: the words `"kind"` and `"apiVersion"` do not occur
-//! there, which a plain search shows faster than any walk. Strings are borrowed unless they hold
-//! escapes.
+//! Only the top level and `metadata` are parsed; the scanner skips other values. Usually nothing after
+//! `metadata` has to be parsed: `"kind"` and `"apiVersion"` do not occur there, which a substring search
+//! detects faster than parsing. Strings are borrowed unless they contain escapes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,35 +16,35 @@ use crate::scan::{Scan, Step, is_space, string_end};
 static API_VERSION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"apiVersion\""));
 static KIND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"kind\""));
 
-/// What a shallow look at an object found.
+/// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectMetadata<'a> {
-    /// `metadata.namespace`; absent for types without namespaces.
+    /// `metadata.namespace`; absent for cluster-scoped types.
     pub namespace: Option<Cow<'a, str>>,
     /// `metadata.name`.
     pub name: Cow<'a, str>,
-    /// `metadata.uid`; empty where an aggregated API gives none.
+    /// `metadata.uid`; empty if an aggregated API does not set it.
     pub uid: Cow<'a, str>,
-    /// `metadata.resourceVersion`; empty where an aggregated API gives none.
+    /// `metadata.resourceVersion`; empty if an aggregated API does not set it.
     pub resource_version: Cow<'a, str>,
     /// Whether the object is being deleted (`metadata.deletionTimestamp`).
     pub deletion: bool,
-    /// Whether the object names its own `apiVersion`.
+    /// Whether the object contains its `apiVersion`.
     pub has_api_version: bool,
-    /// Whether the object names its own `kind`.
+    /// Whether the object contains its `kind`.
     pub has_kind: bool,
     labels: Option<&'a [u8]>,
 }
 
-/// Bytes that are not an object of the Kubernetes API.
+/// The error for bytes that are not an object of the Kubernetes API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
-    /// The bytes are not a JSON object, as far as the look goes.
+    /// The bytes are not a JSON object, as far as they were parsed.
     #[error("byte {at} of the object is not {expected}")]
     NotAnObject {
-        /// The offset in the object.
+        /// The offset in the object, in bytes.
         at: usize,
-        /// What would have been right.
+        /// What was expected.
         expected: &'static str,
     },
     /// The object has no `metadata.name`.
@@ -67,10 +66,11 @@ impl Diagnostic for MetadataError {
 }
 
 impl ObjectMetadata<'_> {
-    /// The object's labels. They are parsed only here, because most captures select by none.
+    /// Returns the labels of the object. They are parsed only here because most captures do not filter by
+    /// label.
     ///
     /// # Errors
-    /// [`MetadataError::Labels`] where they are not a map of strings.
+    /// [`MetadataError::Labels`] if they are not a map of strings.
     pub fn labels(&self) -> Result<BTreeMap<String, String>, MetadataError> {
         let Some(raw) = self.labels else {
             return Ok(BTreeMap::new());
@@ -81,11 +81,11 @@ impl ObjectMetadata<'_> {
     }
 }
 
-/// Looks at one whole object, as [`crate::Splitter`] hands it out. That its brackets are closed is the
-/// splitter's business and is not checked again in every case.
+/// Reads the metadata of one complete object, as returned by [`crate::Splitter`]. The splitter has already
+/// checked that brackets are closed; this is not always checked again.
 ///
 /// # Errors
-/// [`MetadataError`] where the bytes are not an object with a name.
+/// [`MetadataError`] if the bytes are not an object with a name.
 pub fn peek_metadata(raw: &[u8]) -> Result<ObjectMetadata<'_>, MetadataError> {
     let mut found = ObjectMetadata {
         namespace: None,
@@ -152,7 +152,7 @@ fn is_string(value: &[u8]) -> bool {
     value.first() == Some(&b'"')
 }
 
-/// The text of a string value; none for `null`.
+/// Returns the text of a string value; `None` for `null`.
 fn text(value: &[u8], at: usize) -> Result<Option<Cow<'_, str>>, MetadataError> {
     let wrong = MetadataError::NotAnObject {
         at,
@@ -173,7 +173,7 @@ fn text(value: &[u8], at: usize) -> Result<Option<Cow<'_, str>>, MetadataError> 
     Ok(Some(Cow::Borrowed(borrowed)))
 }
 
-/// Whether a walk over members goes on.
+/// Whether a walk over members continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
     Continue,
@@ -188,8 +188,8 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Walks the members of the object that begins here. `on_member` gets each key with its quotes,
-    /// and the cursor at the value, which it must read, and may stop the walk there.
+    /// Walks the members of the object that begins here. `on_member` receives each key with its quotes and
+    /// the cursor at the value. It must read the value, and may stop the walk.
     fn members(
         &mut self,
         mut on_member: impl FnMut(&'a [u8], &mut Self) -> Result<Walk, MetadataError>,

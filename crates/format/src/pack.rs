@@ -1,9 +1,9 @@
-//! Packs: files of encrypted frames. `FORMAT.md` has the layout byte by byte.
+//! Packs: files of encrypted frames. `FORMAT.md` specifies the layout.
 //!
 //! Frames follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, "Online
-//! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", 2015): the nonce holds the frame's
-//! number and whether it is the last one, and each pack has a key of its own, derived from the data
-//! key, the point and the pack's name. A frame opens at its own place only.
+//! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", 2015): the nonce contains the number of
+//! the frame and whether it is the last one. Each pack has its own key, derived from the data key, the
+//! recovery point and the name of the pack. A frame can be decrypted only at its own position.
 
 pub mod reader;
 pub mod writer;
@@ -22,23 +22,23 @@ use crate::keys::DataKey;
 /// The version of the pack format that this program writes, and the newest that it reads.
 pub const PACK_VERSION: u8 = 1;
 
-/// The size of a pack's header.
+/// The size of a pack's header in bytes.
 pub const HEADER_LEN: usize = 8;
 
-/// The size of the number before each frame.
+/// The size of the length field before each frame, in bytes.
 pub const FRAME_HEAD_LEN: usize = 4;
 
-/// The size of an AES-GCM tag.
+/// The size of an AES-GCM tag in bytes.
 pub const TAG_LEN: usize = 16;
 
-/// The largest ciphertext of a frame: the largest plaintext if zstd cannot shrink it
+/// The maximum size of a frame's ciphertext in bytes: the largest plaintext if zstd cannot shrink it
 /// (`ZSTD_compressBound`: 1/256 more), rounded up, and the tag.
 pub const MAX_CIPHERTEXT: usize = MAX_PLAINTEXT + (1 << 20) + TAG_LEN;
 
 const MAGIC: &[u8; 6] = b"LBPACK";
 const LAST: u32 = 1 << 31;
 
-/// What a pack holds.
+/// The content of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PackKind {
     /// Batches of objects.
@@ -55,7 +55,7 @@ impl PackKind {
         }
     }
 
-    /// The header of a pack of this kind.
+    /// Returns the header of a pack of this kind.
     #[must_use]
     pub fn header(self) -> [u8; HEADER_LEN] {
         let [a, b, c, d, e, f] = *MAGIC;
@@ -72,41 +72,41 @@ impl fmt::Display for PackKind {
     }
 }
 
-/// Where a frame lies in its pack.
+/// The location of a frame in its pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameLocation {
-    /// The frame's number, from 0.
+    /// The number of the frame, from 0.
     pub frame: u32,
-    /// The offset of the frame's head in the file.
+    /// The offset of the frame's length field in the file, in bytes.
     pub offset: u64,
-    /// The size of the frame, head and tag included.
+    /// The size of the frame in bytes, including the length field and the tag.
     pub length: u32,
 }
 
-/// A whole pack.
+/// The digest and size of a complete pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackSummary {
-    /// The digest of the file.
+    /// The SHA-256 digest of the file.
     pub sha256: Sha256,
-    /// The size of the file.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// How many frames it has, the last one included.
+    /// The number of frames, including the last one.
     pub frames: u32,
 }
 
-/// Why a pack cannot be written or read.
+/// The error for a pack that cannot be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
-    /// The file does not begin as a pack does.
+    /// The file does not begin with the header of a pack.
     #[error("the file is not a pack")]
     NotAPack,
-    /// The pack was written by a newer program.
+    /// The pack was written by a newer version of Lifeboat.
     #[error("the pack has version {found}; this version of lifeboat reads up to {PACK_VERSION}")]
     Newer {
-        /// The version that was found.
+        /// The pack version that was found.
         found: u8,
     },
-    /// An index stands where objects are expected, or the other way round.
+    /// The pack is an index where objects are expected, or the reverse.
     #[error("the pack does not contain {expected}")]
     WrongContent {
         /// What was expected.
@@ -115,65 +115,65 @@ pub enum PackError {
     /// The file ends inside a frame or before its last frame.
     #[error("the pack is truncated: it ends after {bytes} bytes, in or before frame {frame}")]
     Truncated {
-        /// Where the file ends.
+        /// The size of the file in bytes.
         bytes: u64,
-        /// The frame that is missing or cut.
+        /// The frame that is missing or incomplete.
         frame: u32,
     },
-    /// There is something behind the last frame.
+    /// There are bytes after the last frame.
     #[error("the pack has trailing data after its last frame, at byte {offset}")]
     Trailing {
-        /// Where it goes on.
+        /// The offset of these bytes.
         offset: u64,
     },
-    /// The head of a frame names an impossible size.
+    /// The length field of a frame contains an impossible size.
     #[error("frame {frame} at byte {offset} has an invalid size of {length} bytes")]
     FrameSize {
-        /// The frame.
+        /// The number of the frame.
         frame: u32,
-        /// Where it begins.
+        /// The offset of the frame.
         offset: u64,
-        /// What it claims.
+        /// The size in the length field.
         length: u64,
     },
-    /// The first frame does not open: the pack belongs to another point, name or key, or it was
-    /// changed. Which of these cannot be told from the bytes.
+    /// The first frame cannot be decrypted: the pack belongs to another recovery point, name or key, or it
+    /// was modified. These cases cannot be distinguished.
     #[error(
         "the pack does not authenticate as this pack of this recovery point with this key: it was modified, or belongs to another point"
     )]
     Foreign,
-    /// A frame does not open although the one before it did.
+    /// A frame cannot be decrypted although the one before it could.
     #[error("frame {frame} at byte {offset} was modified")]
     Changed {
-        /// The frame.
+        /// The number of the frame.
         frame: u32,
-        /// Where it begins.
+        /// The offset of the frame.
         offset: u64,
     },
-    /// A frame opens only at another place.
+    /// A frame can be decrypted only at another position.
     #[error("found frame {found} in place of frame {frame}")]
     Reordered {
-        /// The place.
+        /// The position at which the frame was found.
         frame: u32,
-        /// The frame that stands there.
+        /// The number of the frame that is at this position.
         found: u32,
     },
-    /// A frame's mark as the last one was set or taken away.
+    /// The last-frame mark of a frame was added or removed.
     #[error("the end marker of the pack was moved to or from frame {frame}")]
     EndMoved {
-        /// The frame.
+        /// The number of the frame.
         frame: u32,
     },
-    /// A frame opens but its content cannot be unpacked.
+    /// A frame was decrypted but its content cannot be decompressed.
     #[error("the content of frame {frame} cannot be decompressed")]
     Content {
-        /// The frame.
+        /// The number of the frame.
         frame: u32,
-        /// Why.
+        /// The cause.
         #[source]
         source: CompressionError,
     },
-    /// The pack has as many frames as the format can number, or a frame is too large.
+    /// The pack has the maximum number of frames, or a frame is too large.
     #[error("the pack is full")]
     Full,
     /// The cryptographic library refused an operation that cannot fail.
@@ -202,7 +202,7 @@ impl Diagnostic for PackError {
     }
 }
 
-/// The key of one pack.
+/// The AES-GCM key of one pack, with the header that is authenticated with each frame.
 pub(crate) struct PackKey {
     key: LessSafeKey,
     header: [u8; HEADER_LEN],

@@ -1,12 +1,12 @@
-//! PEM text (RFC 7468), as far as keys need it.
+//! PEM text (RFC 7468), to the extent that keys need it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The first PEM block of a text: its label, such as `PUBLIC KEY`, and its bytes.
+/// Returns the first PEM block of a text: its label, such as `PUBLIC KEY`, and its bytes.
 ///
-/// Text before and behind the block is passed over, as RFC 7468 (section 2) allows. None where there
-/// is no whole block.
+/// Text before and after the block is ignored, as RFC 7468 (section 2) allows. Returns `None` if there is no
+/// complete block.
 #[must_use]
 pub fn decode(text: &str) -> Option<(&str, Vec<u8>)> {
     let (_, rest) = text.split_once("-----BEGIN ")?;
@@ -17,7 +17,7 @@ pub fn decode(text: &str) -> Option<(&str, Vec<u8>)> {
     Some((label, bytes))
 }
 
-/// Bytes as a PEM block with lines of 64 characters.
+/// Encodes bytes as a PEM block with lines of 64 characters.
 #[must_use]
 pub fn encode(label: &str, bytes: &[u8]) -> String {
     let body = STANDARD.encode(bytes);

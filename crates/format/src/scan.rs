@@ -1,18 +1,18 @@
-//! The one loop that runs over every byte of a capture: it finds where a JSON value ends, without
-//! looking at what is inside.
+//! The scanner: finds the end of a JSON value without parsing its content. This is the only loop that
+//! processes every byte of a capture.
 //!
-//! Blocks of 64 bytes are turned into bit masks, one bit a byte (the method of simdjson, "Parsing
-//! Gigabytes of JSON per Second", Langdale and Lemire 2019), in plain integer arithmetic, because the
-//! house forbids unsafe code: string borders come from a prefix xor over the quotes, and only
-//! brackets outside of strings are counted.
+//! Blocks of 64 bytes are converted to bit masks, one bit for each byte (the method of simdjson, "Parsing
+//! Gigabytes of JSON per Second", Langdale and Lemire 2019), in plain integer arithmetic because this
+//! workspace forbids unsafe code. A prefix XOR over the quotes finds the strings, and only brackets outside
+//! of strings are counted.
 
 const BLOCK: usize = 64;
 
-/// How deep a value may be nested. The API server's own decoder stops at 10,000 (`encoding/json`,
-/// `maxNestingDepth`), so no object of a cluster is deeper.
+/// The maximum nesting depth of a value. The API server's own decoder stops at 10,000 (`encoding/json`,
+/// `maxNestingDepth`), so no object of a cluster is nested deeper.
 pub(crate) const MAX_DEPTH: u32 = 10_000;
 
-/// The place inside a value where the bytes so far have ended.
+/// The state of a scan at the end of the bytes read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Scan {
     depth: u32,
@@ -20,25 +20,25 @@ pub(crate) struct Scan {
     escaped: bool,
 }
 
-/// What a piece of input did to a [`Scan`].
+/// The result of processing a piece of input with a [`Scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The value ends before this offset.
     Ended(usize),
-    /// The value goes on behind the input.
+    /// The value continues after the input.
     More,
     /// The value is nested deeper than [`MAX_DEPTH`].
     TooDeep,
 }
 
 impl Scan {
-    /// A scan that starts at the opening bracket of an object or array.
+    /// Creates a scan that starts at the opening bracket of an object or array.
     pub(crate) fn container() -> Self {
         Self::default()
     }
 
-    /// Goes through `bytes` until the container that the scan began with is closed. The first byte
-    /// ever given must be its opening bracket.
+    /// Processes `bytes` until the container that the scan began with is closed. The first byte of the first
+    /// call must be the opening bracket.
     pub(crate) fn advance(&mut self, bytes: &[u8]) -> Step {
         let mut at = 0;
         let (blocks, tail) = bytes.as_chunks::<BLOCK>();
@@ -52,7 +52,7 @@ impl Scan {
         if tail.is_empty() {
             return Step::More;
         }
-        // Spaces mean nothing to the scan, inside of strings and outside.
+        // Spaces do not affect the scan, inside or outside of strings.
         let mut padded = [b' '; BLOCK];
         padded[..tail.len()].copy_from_slice(tail);
         match self.block(&padded, tail.len()) {
@@ -70,7 +70,7 @@ impl Scan {
         let mut close = masks.close & !inside;
 
         if self.depth > close.count_ones() {
-            // The value cannot end in this block: counting is enough.
+            // The value cannot end in this block, so counting is sufficient.
             self.depth = self.depth + open.count_ones() - close.count_ones();
             if self.depth > MAX_DEPTH {
                 return Step::TooDeep;
@@ -111,30 +111,30 @@ impl BlockMasks {
     fn of(block: &[u8; BLOCK]) -> Self {
         Self {
             quote: equal_bits(block, 0, b'"'),
-            // Most blocks hold none, and looking costs less than making the mask.
+            // Most blocks contain no backslash, and the check is cheaper than building the mask.
             backslash: if block.iter().fold(false, |any, byte| any | (*byte == b'\\')) {
                 equal_bits(block, 0, b'\\')
             } else {
                 0
             },
-            // '[' and '{', ']' and '}' differ in the bit 0x20 alone.
+            // '[' and '{', and ']' and '}', differ only in bit 0x20.
             open: equal_bits(block, 0x20, b'{'),
             close: equal_bits(block, 0x20, b'}'),
         }
     }
 }
 
-/// One bit for each byte that equals `byte` once the bits of `or` are set; bit 0 stands for the first.
+/// Returns one bit for each byte that equals `byte` after the bits of `or` are set; bit 0 is the first byte.
 #[inline]
 fn equal_bits(block: &[u8; BLOCK], or: u8, byte: u8) -> u64 {
-    // This loop becomes vector comparisons.
+    // The compiler vectorizes this loop.
     let mut flags = [0_u8; BLOCK];
     for (flag, found) in flags.iter_mut().zip(block) {
         *flag = u8::from((found | or) == byte);
     }
     let (words, _) = flags.as_chunks::<8>();
     words.iter().enumerate().fold(0, |bits, (index, word)| {
-        // The multiplication gathers the low bits of eight bytes in the top byte.
+        // The multiplication moves the low bits of eight bytes into the top byte.
         let gathered = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         bits | (gathered << (index * 8))
     })
@@ -145,7 +145,8 @@ struct Escaped {
     carry: bool,
 }
 
-/// Which bytes stand behind an unescaped backslash; `carry` is that of the byte behind the block.
+/// Returns the bits of the bytes that follow an unescaped backslash. `carry` is the bit of the first byte
+/// after the block.
 #[inline]
 fn escaped_bits(backslash: u64, carried: bool) -> Escaped {
     const EVEN: u64 = 0x5555_5555_5555_5555;
@@ -166,7 +167,7 @@ fn escaped_bits(backslash: u64, carried: bool) -> Escaped {
     }
 }
 
-/// Bit i of the result is the parity of the bits 0 to i.
+/// Returns the parity of bits 0 to i in bit i.
 #[inline]
 fn prefix_xor(mut bits: u64) -> u64 {
     bits ^= bits << 1;
@@ -178,9 +179,9 @@ fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-/// The offset behind the string whose opening quote is the first byte of `bytes`.
+/// Returns the offset after the string whose opening quote is the first byte of `bytes`.
 pub(crate) fn string_end(bytes: &[u8]) -> Option<usize> {
-    /// Most keys and values are shorter: for these a plain loop is over before a vector search has begun.
+    /// Most keys and values are shorter. For these, a plain loop is faster than starting a vector search.
     const SHORT: usize = 16;
     let mut at = 1;
     for byte in bytes.iter().skip(1).take(SHORT) {
@@ -210,11 +211,11 @@ mod tests {
 
     use super::*;
 
-    /// The same question answered one byte at a time.
+    /// A reference implementation that processes one byte at a time.
     fn plain(bytes: &[u8]) -> Option<usize> {
         let (mut depth, mut in_string, mut after_backslash) = (0_i64, false, false);
         for (at, byte) in bytes.iter().enumerate() {
-            // An escape counts outside of strings too, where it is no JSON, as it does in the masks.
+            // An escape outside of a string, which is not valid JSON, counts as it does in the masks.
             let escaped = std::mem::replace(&mut after_backslash, false);
             match byte {
                 b'\\' | b'"' if escaped => {}

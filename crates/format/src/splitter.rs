@@ -1,14 +1,12 @@
-//! Cuts the response of a LIST into its items while it arrives.
+//! Splits the response of a list request into items as it arrives.
 //!
-//! The splitter reads the outer object of a `…List` and hands each element of `items` on as the raw
-//! bytes that the server sent: borrowed from the input where the item lies in one chunk, and put
-//! together in one reused buffer where it crosses a border. It does no input or output of its own,
-//! and its memory is bounded by the largest item.
+//! The splitter parses the outer object of a `…List` and returns each element of `items` as the raw bytes
+//! that the API server sent: borrowed from the input if the item is within one chunk, or assembled in a
+//! reused buffer if it spans chunks. It does no I/O, and its memory is bounded by the largest item.
 //!
-//! What it promises: items are complete, brackets and strings of each are closed, and
-//! [`Splitter::finish`] succeeds only when one whole list was seen and nothing behind it. What it
-//! does not promise: that the inside of an item is JSON in every detail ([`crate::peek_metadata()`] looks at
-//! the parts that matter to a capture).
+//! Guarantees: items are complete, all their brackets and strings are closed, and [`Splitter::finish`]
+//! succeeds only after exactly one complete list. Not guaranteed: that the content of an item is valid JSON
+//! in every detail ([`crate::peek_metadata()`] checks the parts that a capture uses).
 
 mod error;
 
@@ -18,28 +16,28 @@ pub use error::SplitError;
 
 use crate::scan::{Scan, Step, is_space};
 
-/// The largest item that is taken. etcd refuses requests above 1.5 MiB by default and EKS does not
-/// raise that; 32 MiB leaves room for aggregated APIs that store elsewhere.
+/// The maximum size of an item in bytes. etcd refuses requests above 1.5 MiB by default and EKS does not
+/// raise that; 32 MiB leaves room for aggregated APIs that use other storage.
 pub const MAX_ITEM: usize = 32 << 20;
 
-/// The largest `metadata` or other field of a list beside its items. The longest known part, the
-/// `continue` token, has a few hundred bytes.
+/// The maximum size in bytes of `metadata` or another field of a list besides its items. The longest known
+/// one, the `continue` token, has a few hundred bytes.
 pub const MAX_FIELD: usize = 1 << 20;
 
-/// The fields of a list beside its items.
+/// The fields of a list besides its items.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListMeta {
     /// `apiVersion` of the list.
     pub api_version: String,
     /// `kind` of the list, such as `PodList`.
     pub kind: String,
-    /// The version at which the list was taken.
+    /// The resourceVersion of the list.
     pub resource_version: Option<String>,
-    /// What to ask for the next page with; absent on the last page.
+    /// The `continue` token of the next page; absent on the last page.
     pub continue_token: Option<String>,
-    /// `remainingItemCount`, an estimate by the server, absent on the last page.
+    /// `remainingItemCount`, an estimate by the API server; absent on the last page.
     pub remaining: Option<u64>,
-    /// How many items were handed on.
+    /// The number of items that were returned.
     pub items: u64,
 }
 
@@ -51,7 +49,7 @@ enum State {
     InKey,
     Colon,
     Value,
-    /// Inside a string value of a field that is kept or passed over.
+    /// Inside a string value of a field that is kept or skipped.
     InString,
     /// Inside a number, `true`, `false` or `null`.
     InScalar,
@@ -65,7 +63,7 @@ enum State {
     Failed,
 }
 
-/// The fields of a list that are read; all others are passed over.
+/// The fields of a list that are read; all others are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     ApiVersion,
@@ -93,7 +91,7 @@ impl Field {
     }
 }
 
-/// See the module's description.
+/// Splits one list response into items; see the module documentation.
 #[derive(Debug)]
 pub struct Splitter {
     state: State,
@@ -101,9 +99,9 @@ pub struct Splitter {
     seen: u8,
     scan: Scan,
     escaped: bool,
-    /// The beginning of a value that crosses a border between chunks.
+    /// The beginning of a value that spans chunks.
     carry: Vec<u8>,
-    /// Offset of the current value in the whole input.
+    /// The offset of the current value in the whole input.
     value_at: u64,
     consumed: u64,
     has_items: bool,
@@ -118,7 +116,7 @@ impl Default for Splitter {
 }
 
 impl Splitter {
-    /// A splitter for one response.
+    /// Creates a splitter for one response.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -136,17 +134,17 @@ impl Splitter {
         }
     }
 
-    /// How many items were handed on so far.
+    /// Returns the number of items so far.
     #[must_use]
     pub fn items(&self) -> u64 {
         self.meta.items
     }
 
-    /// Feeds the next bytes of the response. Each item that becomes complete is given to `on_item`.
+    /// Processes the next bytes of the response. `on_item` is called for each item that is complete.
     ///
     /// # Errors
-    /// [`SplitError`] where the bytes are not part of a list, and whatever `on_item` answers. After an
-    /// error the splitter is of no more use.
+    /// [`SplitError`] if the bytes are not part of a list, and any error of `on_item`. The splitter cannot be
+    /// used after an error.
     pub fn push<E, F>(&mut self, bytes: &[u8], mut on_item: F) -> Result<(), E>
     where
         E: From<SplitError>,
@@ -175,8 +173,8 @@ impl Splitter {
     /// Ends the response.
     ///
     /// # Errors
-    /// [`SplitError::Truncated`] where the list is not complete, [`SplitError::Status`] and
-    /// [`SplitError::NotAList`] where it is complete but no list.
+    /// [`SplitError::Truncated`] if the list is not complete; [`SplitError::Status`] and
+    /// [`SplitError::NotAList`] if the response is complete but not a list.
     pub fn finish(self) -> Result<ListMeta, SplitError> {
         match self.state {
             State::End => {}
@@ -205,7 +203,7 @@ impl Splitter {
         Ok(self.meta)
     }
 
-    /// One item, from its opening brace or from where the last chunk ended.
+    /// Reads one item, from its opening brace or from the end of the last chunk.
     fn item<E, F>(&mut self, rest: &[u8], on_item: &mut F) -> Result<usize, E>
     where
         E: From<SplitError>,
@@ -235,7 +233,7 @@ impl Splitter {
         Ok(used)
     }
 
-    /// Everything outside of items. Answers how many bytes were used, at least one.
+    /// Reads everything outside of items. Returns how many bytes were used, at least one.
     fn outer(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match self.state {
@@ -263,7 +261,7 @@ impl Splitter {
                 self.begin_value();
                 self.scan = Scan::container();
                 self.state = State::InItem;
-                // The brace itself is read by the item.
+                // The item reads the brace itself.
                 return Ok(0);
             }
             (State::AfterItem, b',') => State::Item,
@@ -310,7 +308,7 @@ impl Splitter {
     }
 
     fn string(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
-        // The opening quote is in `carry` already, so the end is looked for by hand here.
+        // The opening quote is already in `carry`, so `string_end` cannot be used here.
         let mut end = None;
         for (at, byte) in rest.iter().enumerate() {
             match byte {

@@ -1,53 +1,53 @@
-//! Comparing the files of a point with its signed statement. None of this needs a private key.
+//! Verification of the files of a recovery point against its signed statement. No private key is needed.
 
 use lifeboat_model::{ApplicationName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 
 use crate::digest::Sha256;
 use crate::manifest::Statement;
 
-/// A file or manifest that is not the one that was signed for its place.
+/// The error for a file or manifest that differs from what was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The manifest was signed for another point or application.
+    /// The manifest was signed for another recovery point or application.
     #[error("the manifest is stored in {place} but was signed for {signed}")]
     PointIdentityMismatch {
-        /// Where it stands: application and point.
+        /// The location that it was read from: application and recovery point.
         place: String,
-        /// What it was signed for.
+        /// The application and recovery point that it was signed for.
         signed: String,
     },
-    /// The statement does not name the file.
+    /// The statement does not contain the file.
     #[error("the file {name} is not part of the recovery point")]
     NotInManifest {
-        /// The file.
+        /// The name of the file.
         name: PackName,
     },
-    /// The file is another file of the same point.
+    /// The content of the file is that of another file of the same recovery point.
     #[error("the file {name} contains the data that was signed as {actually}")]
     Swapped {
-        /// The file.
+        /// The name of the file.
         name: PackName,
-        /// What it holds.
+        /// The file whose content it has.
         actually: PackName,
     },
-    /// The file has another size.
+    /// The size of the file differs.
     #[error("the file {name} has {found} bytes, not {expected}")]
     Size {
-        /// The file.
+        /// The name of the file.
         name: PackName,
-        /// The signed size.
+        /// The signed size in bytes.
         expected: u64,
-        /// The size that was found.
+        /// The actual size in bytes.
         found: u64,
     },
-    /// The file has another content.
+    /// The content of the file differs.
     #[error("the file {name} has the digest {found}, not {expected}")]
     Digest {
-        /// The file.
+        /// The name of the file.
         name: PackName,
         /// The signed digest.
         expected: Sha256,
-        /// The digest that was found.
+        /// The actual digest.
         found: Sha256,
     },
 }
@@ -65,8 +65,8 @@ impl Diagnostic for VerifyError {
     }
 }
 
-/// Checks that a statement stands where it was signed for: a whole point that was copied under another
-/// id, for instance an old one in the place of the latest, is refused.
+/// Checks that a statement was signed for the location that it was read from. A whole recovery point that was
+/// copied to another id is refused, for example an old one copied over the latest.
 ///
 /// # Errors
 /// [`VerifyError::PointIdentityMismatch`].
@@ -85,10 +85,10 @@ pub fn check_place(
     })
 }
 
-/// Checks a file of the point against the statement.
+/// Checks a file of the recovery point against the statement.
 ///
 /// # Errors
-/// [`VerifyError`] says how it differs.
+/// [`VerifyError`], by the difference that was found.
 pub fn check_file(
     statement: &Statement,
     name: &PackName,

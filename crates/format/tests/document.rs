@@ -1,5 +1,5 @@
-//! `FORMAT.md` is true: the fixture is decoded by its rules with cryptographic primitives alone, without
-//! the crate's own reader, and the numbers in its examples are those of the fixture.
+//! Checks `FORMAT.md`: the fixture is decoded by the rules in the document with cryptographic primitives
+//! only, without this crate's reader, and the numbers in its examples must be those of the fixture.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -23,13 +23,13 @@ fn fixture(name: &str) -> Vec<u8> {
     .unwrap()
 }
 
-/// Asserts that the page shows a value.
+/// Asserts that `FORMAT.md` contains a value.
 fn documented(value: &str) {
     let page = include_str!("../FORMAT.md");
     assert!(page.contains(value), "FORMAT.md does not show {value}");
 }
 
-/// RFC 5869 by hand: one block of output is all that is needed.
+/// HKDF (RFC 5869) without a library: one block of output is sufficient.
 fn pack_key(name: &str) -> Vec<u8> {
     let data_key: Vec<u8> = (0..32).collect();
     let length = |text: &str| (text.len() as u16).to_be_bytes();
@@ -187,7 +187,7 @@ fn the_manifest_can_be_checked_with_nothing_but_the_page() {
         let file = fixture(subject["name"].as_str().unwrap());
         assert_eq!(subject["digest"]["sha256"], hex::encode(digest(&SHA256, &file)));
     }
-    // Every field of the predicate and of a cluster is explained.
+    // Every field of the predicate and of a cluster must be documented.
     for object in [&statement["predicate"], &statement["predicate"]["clusters"][0]] {
         for field in object.as_object().unwrap().keys() {
             documented(field);

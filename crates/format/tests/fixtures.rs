@@ -1,4 +1,4 @@
-//! A point of every version of the format that was ever written can still be read.
+//! Recovery points of every released format version must still be readable.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn the_same_objects_have_the_same_entries_in_every_version() {
     assert_eq!(gives_its_objects_back(1), gives_its_objects_back(2));
 }
 
-/// Reads the fixture of a version. Its index entries are the answer.
+/// Reads the fixture of a version and returns its index entries.
 fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
     let folder = folder(&format!("v{version}"));
     let statement = open(&folder);
@@ -89,7 +89,7 @@ fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
     assert!(lines[0].contains(r#""text":"Grüße, \"Welt\"\n""#));
     assert!(lines[2].contains("123456789012345678901234567890") && lines[2].contains("1.10"));
 
-    // One object by one ranged read.
+    // Read one object with one ranged read.
     let (frame, _) = &index[1];
     let file = std::fs::read(folder.join(frame.pack.as_str())).unwrap();
     let begin = frame.location.offset as usize;

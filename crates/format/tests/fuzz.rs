@@ -1,6 +1,6 @@
-//! The byte parsers under mutated input. Each run replays the stored corpus, then changes its entries at
-//! random for `LIFEBOAT_FUZZ_ITERATIONS` rounds (`make fuzz` sets millions). A failing input is written
-//! to `target/fuzz/` with its seed; put it into `fuzz/corpus/<target>/` and it is tried for good.
+//! Fuzz tests of the byte parsers. Each run replays the stored corpus, then mutates its entries at random for
+//! `LIFEBOAT_FUZZ_ITERATIONS` rounds (`make fuzz` sets millions). A failing input is written to
+//! `target/fuzz/` with its seed; add it to `fuzz/corpus/<target>/` to replay it in every run.
 //!
 //! The mutator runs in this process, because cargo-fuzz needs a nightly compiler.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -15,10 +15,10 @@ use lifeboat_format::{
 };
 use lifeboat_model::{Diagnostic as _, ErrorKind, PackName, RecoveryPointId};
 
-/// Rounds for each cheap target without the variable: some seconds in a debug build.
+/// The number of rounds for each cheap target if the variable is not set: some seconds in a debug build.
 const DEFAULT_ITERATIONS: u64 = 20_000;
 
-/// A mutated entry does not grow beyond this: the parsers' own limits have tests of their own.
+/// The maximum size of a mutated entry in bytes. The size limits of the parsers have their own tests.
 const MAX_INPUT: usize = 16 << 10;
 
 fn iterations() -> u64 {
@@ -29,7 +29,7 @@ fn iterations() -> u64 {
     })
 }
 
-/// xorshift64*: repeatable from its seed, which is all that is asked of it.
+/// xorshift64*, a pseudorandom generator that is reproducible from its seed.
 struct Random(u64);
 
 impl Random {
@@ -45,7 +45,7 @@ impl Random {
     }
 }
 
-/// Words that the grammars care about.
+/// Tokens of the grammars.
 const WORDS: &[&[u8]] = &[
     b"\"",
     b"\\",
@@ -132,7 +132,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-/// `cost` is how much longer a round takes than one of the splitter: it has that many fewer.
+/// `cost` is how much longer a round takes than one of the splitter; the number of rounds is divided by it.
 fn fuzz(target: &str, cost: u64, try_input: impl Fn(&[u8])) {
     let corpus = corpus(target);
     let attempt = |input: &[u8], origin: &str| {
@@ -169,7 +169,8 @@ fn split(chunks: &[&[u8]]) -> Result<(ListMeta, Vec<Vec<u8>>), SplitError> {
     splitter.finish().map(|meta| (meta, items))
 }
 
-/// The splitter agrees with itself however the input is cut, and with serde_json on what it accepts.
+/// The splitter gives the same result for every split of the input, and agrees with serde_json on what it
+/// accepts.
 #[test]
 fn splitter() {
     fuzz("splitter", 1, |input| {
@@ -183,7 +184,8 @@ fn splitter() {
             _ => panic!("{whole:?} in one piece, {halves:?} in two"),
         }
         for item in whole.iter().flat_map(|(_, items)| items) {
-            // A full parse takes the last of doubled keys and decodes escaped ones; no server sends such.
+            // A full parse uses the last of duplicate keys and decodes escaped keys; API servers send
+            // neither.
             let plain = memchr::memmem::find_iter(item, b"\"metadata\"").count() == 1
                 && memchr::memmem::find(item, b"\\u").is_none();
             if plain
@@ -212,7 +214,7 @@ fn identity() -> (DataKey, RecoveryPointId, PackName) {
     )
 }
 
-/// A pack is read whole and as it was written, or refused; sealed garbage is refused too.
+/// A pack is read completely and as written, or refused. Encrypted invalid content is refused too.
 #[test]
 fn frames() {
     let known = corpus("frames");
@@ -252,7 +254,7 @@ fn frames() {
             assert!(written, "something else than a frame that was written opens");
         }
 
-        // The same bytes as authentic content: what a faulty writer could seal.
+        // Encrypts the same bytes as authentic content, as a faulty writer could.
         let mut sealed = Vec::new();
         let mut writer = PackWriter::new(PackKind::Objects, &key, &point, &name).unwrap();
         writer.append(input, &mut sealed).unwrap();
@@ -264,7 +266,7 @@ fn frames() {
     });
 }
 
-/// Index lines are read or refused, and what is read was there.
+/// Index lines are parsed or refused, and never more entries are returned than there are lines.
 #[test]
 fn index() {
     let name = PackName::parse("primary/i-0000.pack").unwrap();
@@ -283,7 +285,7 @@ fn index() {
     });
 }
 
-/// No envelope opens but the one that was signed.
+/// Only the envelope that was signed can be opened.
 #[test]
 fn manifest() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/v1");

@@ -1,7 +1,8 @@
-//! The application document: what a user says about an application, in YAML or JSON.
+//! The application document: the user's definition of an application, in YAML or JSON.
 //!
-//! [`ApplicationDocument`] is the document as it was written, with plain text in its fields, so that
-//! [`ApplicationDocument::parse`] can report every problem at once. [`Application`] is what it means.
+//! [`ApplicationDocument`] is the document as written, with plain text in its fields, so that
+//! [`ApplicationDocument::parse`] can report all problems at once. [`Application`] is the parsed and checked
+//! result.
 
 use std::collections::BTreeMap;
 
@@ -19,74 +20,75 @@ pub use pattern::TargetPattern;
 /// The version of the document that this program reads.
 pub const FORMAT: u32 = 1;
 
-/// An application as a user writes it.
+/// The application document as written by a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationDocument {
     /// Always 1.
     pub format: u32,
-    /// The application's name.
+    /// The name of the application.
     pub name: String,
-    /// Where the application runs.
+    /// The environment that the application runs in.
     pub primary: PrimaryDocument,
-    /// Where it is recovered.
+    /// The environment that the application is recovered in.
     pub recovery: EnvironmentDocument,
-    /// Its clusters by name.
+    /// The clusters of the application, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterDocument>,
-    /// Its clusters by tag: every EKS cluster of the primary environment that has all of these.
+    /// The clusters of the application, by tag: every EKS cluster of the primary environment that has all of
+    /// these tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cluster_tags: BTreeMap<String, String>,
-    /// The EKS clusters in the recovery environment that clusters found by tag are restored into: a name in
-    /// which `{cluster}` stands for that of the found cluster, such as `{cluster}-dr`. Unless given, a restore
-    /// has to name its target.
+    /// The name pattern of the EKS clusters in the recovery environment that clusters found by tag are
+    /// restored into. `{cluster}` is replaced by the name of the found cluster, as in `{cluster}-dr`. If it
+    /// is absent, each restore must name its target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_into: Option<String>,
-    /// When recovery points are made; every hour unless given.
+    /// When recovery points are made; every hour if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleDocument>,
     /// Which recovery points are kept.
     #[serde(default)]
     pub retention: Retention,
-    /// Which objects are backed up; everything unless given.
+    /// Which objects are backed up; all objects if absent.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
-    /// How it is restored, in the words of restore options (`lifeboat schema options`).
+    /// How the application is restored, as restore options (`lifeboat schema options`).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub rules: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The primary environment.
+/// The primary environment in the application document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrimaryDocument {
-    /// The account, 12 digits (in YAML within quotes).
+    /// The AWS account id, 12 digits (quoted in YAML).
     pub account: String,
-    /// The Region.
+    /// The AWS Region.
     pub region: String,
-    /// The fingerprint of the key that signs recovery points, `sha256:…`. Where it is left out, the first
-    /// key that registers is trusted from then on.
+    /// The fingerprint of the key that signs recovery points, `sha256:…`. If it is absent, the first key that
+    /// registers is pinned and trusted from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
 }
 
-/// An environment.
+/// An environment in the application document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvironmentDocument {
-    /// The account, 12 digits (in YAML within quotes).
+    /// The AWS account id, 12 digits (quoted in YAML).
     pub account: String,
-    /// The Region.
+    /// The AWS Region.
     pub region: String,
 }
 
-/// A cluster of an application.
+/// A cluster in the application document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterDocument {
-    /// Its name in the application.
+    /// The name of the cluster within the application.
     pub name: String,
-    /// The name of the EKS cluster in the primary environment; the same unless given.
+    /// The name of the EKS cluster in the primary environment; the same as `name` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// The EKS cluster in the recovery environment that a restore writes into.
@@ -94,38 +96,39 @@ pub struct ClusterDocument {
     pub restore_into: Option<String>,
 }
 
-/// When recovery points are made: exactly one of the two.
+/// When recovery points are made. Exactly one of the two fields is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScheduleDocument {
-    /// An interval: `15m`, `1h`, `1d`.
+    /// An interval, such as `15m`, `1h` or `1d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
-    /// Five fields, in UTC: `0 * * * *`.
+    /// A cron expression of five fields, in UTC, such as `0 * * * *`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cron: Option<String>,
 }
 
-/// Which recovery points are kept: of each period the newest good one, for so many periods. The last
-/// good point is kept whatever is said here.
+/// Which recovery points are kept: the newest good one of each period, for the given number of periods. The
+/// last good recovery point is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Retention {
-    /// So many of the newest points.
+    /// The number of newest recovery points to keep.
     pub last: u32,
-    /// One point for each of so many hours.
+    /// The number of hours for which one recovery point each is kept.
     pub hourly: u32,
-    /// One point for each of so many days.
+    /// The number of days for which one recovery point each is kept.
     pub daily: u32,
-    /// One point for each of so many weeks.
+    /// The number of weeks for which one recovery point each is kept.
     pub weekly: u32,
-    /// One point for each of so many months.
+    /// The number of months for which one recovery point each is kept.
     pub monthly: u32,
 }
 
 impl Default for Retention {
-    /// A day of every point, two days by the hour, two weeks by the day, two months by the week, a year by
-    /// the month: dense where mistakes are found soon, long enough for those that are found late.
+    /// Every recovery point for a day, then one per hour for two days, one per day for two weeks, one per
+    /// week for two months and one per month for a year. Recent recovery points are dense because most
+    /// mistakes are found soon; the monthly ones are for mistakes that are found late.
     fn default() -> Self {
         Self {
             last: 24,
@@ -137,54 +140,54 @@ impl Default for Retention {
     }
 }
 
-/// An application, checked.
+/// An application, parsed and checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Application {
-    /// Its name.
+    /// The name of the application.
     pub name: ApplicationName,
-    /// Where it runs.
+    /// The environment that the application runs in.
     pub primary: EnvironmentId,
-    /// Where it is recovered.
+    /// The environment that the application is recovered in.
     pub recovery: EnvironmentId,
-    /// The fingerprint of the signing key, where the user gave one.
+    /// The fingerprint of the signing key, if the document gives one.
     pub signing_key: Option<String>,
-    /// Its clusters, sorted by name.
+    /// The clusters that the document lists, sorted by name.
     pub clusters: Vec<ClusterSpec>,
     /// The tags by which further clusters are found.
     pub cluster_tags: BTreeMap<String, String>,
-    /// What those are restored into.
+    /// The name pattern of the clusters that clusters found by tag are restored into.
     pub restore_into: Option<TargetPattern>,
     /// When recovery points are made.
     pub schedule: Schedule,
-    /// Which are kept.
+    /// Which recovery points are kept.
     pub retention: Retention,
     /// Which objects are backed up.
     pub filter: Filter,
-    /// How it is restored: restore options, read by the planner.
+    /// How the application is restored: restore options, parsed by the planner.
     pub rules: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A cluster of an application, checked.
+/// A cluster of an application, parsed and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSpec {
-    /// Its name in the application.
+    /// The name of the cluster within the application.
     pub name: ClusterName,
     /// The EKS cluster in the primary environment.
     pub cluster: ClusterName,
-    /// The EKS cluster that a restore writes into.
+    /// The EKS cluster in the recovery environment that a restore writes into.
     pub restore_into: Option<ClusterName>,
 }
 
 impl ApplicationDocument {
-    /// What the document means.
+    /// Parses and checks the document.
     ///
     /// # Errors
-    /// Every problem at once, each naming its field.
+    /// All problems of the document, each with the path of its field.
     pub fn parse(&self) -> Result<Application, Vec<Problem>> {
         check::parse(self)
     }
 
-    /// Every problem of the document; none in one that can be used.
+    /// Returns all problems of the document; empty if it is valid.
     #[must_use]
     pub fn check(&self) -> Vec<Problem> {
         self.parse().err().unwrap_or_default()
@@ -199,7 +202,7 @@ fn environment(account: &str, region: &str) -> (Result<AccountId, String>, Resul
     )
 }
 
-/// The JSON schema of the document.
+/// Returns the JSON schema of the document.
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(ApplicationDocument).to_value()

@@ -1,7 +1,8 @@
-//! Registrations: what an environment and its delegates say of themselves in their scratch bucket.
+//! Registrations: the documents in which an environment and its delegates describe themselves, stored in the
+//! scratch bucket of the environment.
 //!
-//! Only delegates write them. A registration is a claim of the account that the bucket belongs to, and is
-//! trusted as far as that account: a signing key is followed only once it is pinned.
+//! Only delegates write them. A registration is trusted no further than the account that owns the bucket: a
+//! registered signing key is accepted only after it is pinned.
 
 use std::fmt;
 
@@ -11,19 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ApplicationName, Arn, EnvironmentId, InvalidIdentifier, ObjectKey};
 
-/// The version of both documents.
+/// The format version of both documents.
 pub const FORMAT: u32 = 1;
 
 /// The key of the environment's registration in its scratch bucket.
 pub const ENVIRONMENT_KEY: &str = "environment.json";
 
-/// A side of an application.
+/// One of the two sides of an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Side {
-    /// Where it runs.
+    /// The environment that the application runs in.
     Primary,
-    /// Where it is recovered.
+    /// The environment that the application is recovered in.
     Recovery,
 }
 
@@ -36,67 +37,67 @@ impl fmt::Display for Side {
     }
 }
 
-/// A key of an environment, by its public half.
+/// The public half of a KMS key of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegisteredKey {
-    /// The KMS key.
+    /// The ARN of the KMS key.
     pub arn: Arn,
-    /// The public half, PEM (SubjectPublicKeyInfo).
+    /// The public key as PEM (SubjectPublicKeyInfo).
     pub public_key: String,
 }
 
-/// `environment.json`: an environment in which an access stack was deployed.
+/// `environment.json`: the registration of an environment in which an access stack is deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvironmentRegistration {
     /// Always [`FORMAT`].
     pub format: u32,
-    /// The environment.
+    /// The environment that is registered.
     pub environment: EnvironmentId,
-    /// The key that signs recovery points, where `primary-access` is deployed.
+    /// The key that signs recovery points; present if `primary-access` is deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<RegisteredKey>,
-    /// The key that recovery points are encrypted for, where `recovery-access` is deployed.
+    /// The key that recovery points are encrypted for; present if `recovery-access` is deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_key: Option<RegisteredKey>,
-    /// The version of Lifeboat that registered.
+    /// The version of Lifeboat that wrote the registration.
     pub version: String,
-    /// When it registered, by its own clock.
+    /// When the registration was written, by the clock of the delegate.
     #[schemars(with = "String")]
     pub registered_at: Timestamp,
 }
 
-/// `delegates/<application>.json`: the delegate of an application in this environment.
+/// `delegates/<application>.json`: the registration of an application's delegate in this environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DelegateRegistration {
     /// Always [`FORMAT`].
     pub format: u32,
-    /// The application.
+    /// The application that the delegate works for.
     pub application: ApplicationName,
-    /// The environment.
+    /// The environment that the delegate runs in.
     pub environment: EnvironmentId,
-    /// Which side of the application it serves.
+    /// The side of the application that the delegate serves.
     pub side: Side,
-    /// The function.
+    /// The ARN of the delegate's Lambda function.
     pub function: Arn,
-    /// The role that the function runs with, which clusters must know.
+    /// The ARN of the function's role, for which clusters need an access entry.
     pub role: Arn,
-    /// The version of Lifeboat.
+    /// The version of Lifeboat that wrote the registration.
     pub version: String,
-    /// When it registered, by its own clock.
+    /// When the registration was written, by the clock of the delegate.
     #[schemars(with = "String")]
     pub registered_at: Timestamp,
 }
 
-/// The key of an environment's registration.
+/// Returns the key of an environment's registration.
 #[must_use]
 pub fn environment_key() -> ObjectKey {
     ObjectKey::parse(ENVIRONMENT_KEY).expect("the constant is a key")
 }
 
-/// The key of a delegate's registration.
+/// Returns the key of a delegate's registration.
 #[must_use]
 pub fn delegate_key(application: &ApplicationName) -> ObjectKey {
     let key: Result<ObjectKey, InvalidIdentifier> = ObjectKey::parse(format!("delegates/{application}.json"));

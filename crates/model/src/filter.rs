@@ -1,4 +1,4 @@
-//! Which objects a backup reads or a restore takes: by namespace, type and label.
+//! Filters by namespace, type and label: which objects a backup reads or a restore selects.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct TypeSelector(pub String);
 
 impl TypeSelector {
-    /// Whether the selector names this type. Comparison ignores case, as kubectl's does.
+    /// Whether the selector names this type. The comparison ignores case, as kubectl does.
     #[must_use]
     pub fn matches(&self, group: &str, resource: &str, singular: &str, kind: &str, short: &[String]) -> bool {
         let wanted = self.0.to_ascii_lowercase();
@@ -36,11 +36,11 @@ impl fmt::Display for TypeSelector {
     }
 }
 
-/// One requirement of a label selector.
+/// One requirement of a label selector; all requirements of a selector must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelRequirement {
-    /// The label's key.
+    /// The key of the label.
     pub key: String,
     /// How the value is compared.
     pub operator: LabelOperator,
@@ -55,11 +55,11 @@ pub struct LabelRequirement {
 pub enum LabelOperator {
     /// `key=value` or `key in (a,b)`.
     In,
-    /// `key!=value` or `key notin (a,b)`; also true where the label is absent.
+    /// `key!=value` or `key notin (a,b)`; also true if the object does not have the label.
     NotIn,
-    /// `key`.
+    /// `key`: the object has the label.
     Exists,
-    /// `!key`.
+    /// `!key`: the object does not have the label.
     DoesNotExist,
 }
 
@@ -71,18 +71,18 @@ pub struct LabelSelector {
     requirements: Vec<LabelRequirement>,
 }
 
-/// A label selector that cannot be read.
+/// The error for a label selector that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("label selector {given:?} is not valid at {part:?}")]
 pub struct InvalidSelector {
-    /// The whole selector.
+    /// The whole selector, as given.
     pub given: String,
-    /// The part that is not a requirement.
+    /// The part that is not a valid requirement.
     pub part: String,
 }
 
 impl LabelSelector {
-    /// Whether labels fulfil every requirement; an empty selector takes everything.
+    /// Whether `labels` satisfies every requirement. An empty selector matches every object.
     #[must_use]
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.requirements.iter().all(|requirement| {
@@ -96,7 +96,7 @@ impl LabelSelector {
         })
     }
 
-    /// Whether the selector takes everything.
+    /// Whether the selector has no requirements and so matches every object.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
@@ -240,13 +240,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether nothing is filtered.
+    /// Whether the filter has no restrictions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether an object in `namespace` (none for types without) is taken.
+    /// Whether objects in `namespace` pass the filter. `None` means objects of a cluster-scoped type.
     #[must_use]
     pub fn takes_namespace(&self, namespace: Option<&str>) -> bool {
         match namespace {
@@ -258,7 +258,7 @@ impl Filter {
         }
     }
 
-    /// Whether a type is taken.
+    /// Whether objects of this type pass the filter.
     #[must_use]
     pub fn takes_type(
         &self,

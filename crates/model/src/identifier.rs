@@ -1,5 +1,5 @@
-//! Identifiers. Each is made by `parse` (also by `FromStr` and serde), so that a value that exists is
-//! safe as a path segment, an object key and a word in a log line.
+//! Identifiers. Each is constructed by `parse` (also through `FromStr` and serde), so every value is safe as
+//! a path segment, an object key and a word in a log line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,15 +10,15 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Text that is not the identifier it was taken for.
+/// The error for text that is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {given:?} is not valid: {rule}")]
 pub struct InvalidIdentifier {
-    /// Which identifier was expected, as a user would name it.
+    /// The sort of identifier that was expected, in user-facing terms.
     pub what: &'static str,
     /// The text that was given.
     pub given: String,
-    /// The rule that the text breaks.
+    /// The rule that the text violates.
     pub rule: &'static str,
 }
 
@@ -34,7 +34,7 @@ macro_rules! identifier {
             /// Parses the identifier.
             ///
             /// # Errors
-            /// [`InvalidIdentifier`] names the rule that the text breaks.
+            /// [`InvalidIdentifier`] with the rule that the text violates.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidIdentifier> {
                 let given = text.into();
                 let check: fn(&str) -> bool = $check;
@@ -45,7 +45,7 @@ macro_rules! identifier {
                 }
             }
 
-            /// The identifier as text.
+            /// Returns the identifier as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -123,15 +123,15 @@ identifier!(
 );
 
 identifier!(
-    /// The key of an object in a store: segments of letters, digits, `.`, `-` and `_` separated by
-    /// `/`. No segment begins with a dot, so a key is safe as a path on a file system.
+    /// The key of an object in a store: segments of letters, digits, `.`, `-` and `_`, separated by `/`. No
+    /// segment begins with a dot, so a key is safe as a path on a file system.
     ObjectKey,
     "object key",
     "1 to 1024 characters: segments of letters, digits, '.', '-', '_' separated by '/', none beginning with '.'",
     |text| (1..=1024).contains(&text.len()) && is_clean_path(text)
 );
 
-/// A DNS label as in RFC 1123, which Kubernetes uses for names of namespaces.
+/// Whether `text` is a DNS label as defined in RFC 1123, the rule of Kubernetes for names of namespaces.
 fn is_dns_label(text: &str) -> bool {
     let bytes = text.as_bytes();
     (1..=63).contains(&bytes.len())
@@ -167,10 +167,10 @@ fn is_point_id(text: &str) -> bool {
 }
 
 impl RecoveryPointId {
-    /// Makes an id from a time rendered as `YYYYMMDDTHHMMSSZ` and three random bytes.
+    /// Creates an id from a time rendered as `YYYYMMDDTHHMMSSZ` and three random bytes.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] where `second` is not of that form.
+    /// [`InvalidIdentifier`] if `second` does not have that form.
     pub fn new(second: &str, random: [u8; 3]) -> Result<Self, InvalidIdentifier> {
         Self::parse(format!(
             "{second}-{:02x}{:02x}{:02x}",
@@ -178,7 +178,8 @@ impl RecoveryPointId {
         ))
     }
 
-    /// The second in which the recovery point was started, as its id says; none where the digits of the id are no time.
+    /// Returns the second in which the recovery point was started, from its id; `None` if the digits are not
+    /// a valid time.
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {
         let (second, _) = self.0.split_once('-')?;
@@ -188,10 +189,10 @@ impl RecoveryPointId {
 }
 
 impl ObjectKey {
-    /// This key with one more part behind a `/`.
+    /// Returns this key with `/` and `part` appended.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] where the result is not a key.
+    /// [`InvalidIdentifier`] if the result is not a valid key.
     pub fn join(&self, part: &str) -> Result<Self, InvalidIdentifier> {
         Self::parse(format!("{}/{part}", self.0))
     }

@@ -1,4 +1,5 @@
-//! Issues: named problems that stay open until they are fixed, each with the command that fixes it.
+//! Issues: problems of an application that stay open until they are fixed, each with the command that fixes
+//! it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::{ApplicationName, ClusterName, Code, InvalidIdentifier, Problem};
 
 identifier! {
-    /// Names one issue of an application for as long as it is open: the code and what it is about,
-    /// `LB-0805:orders`. The same problem has the same id each time it is found.
+    /// The id of an issue of an application while it is open: the code and its subject, such as
+    /// `LB-0805:orders`. The same problem always gets the same id.
     IssueId,
     "issue id",
     "of the form LB-0805 or LB-0805:<what it is about>",
@@ -20,13 +21,13 @@ identifier! {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
 }
 
-/// How bad an issue is.
+/// The severity of an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// The application is not protected as its document requires.
     Error,
-    /// A failure that does not reduce the protection, or one that is about to happen.
+    /// A failure that does not reduce the protection, or one that is about to occur.
     Warning,
 }
 
@@ -39,48 +40,49 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Another command that fixes an issue.
+/// An alternative command that fixes an issue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alternative {
-    /// How it differs from the first one, as shown after "or,".
+    /// How it differs from the first command. It is shown after "or,".
     pub what: String,
-    /// The command, with real names filled in.
+    /// The command, with the actual names filled in.
     pub command: String,
 }
 
-/// A problem that is open.
+/// An open problem of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Issue {
-    /// Its name while it is open.
+    /// The id, the same each time the problem is found.
     pub id: IssueId,
-    /// The stable code.
+    /// The stable code, such as `LB-0805`.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// The application.
+    /// The application that the issue belongs to.
     pub application: ApplicationName,
-    /// The cluster, where it is about one.
+    /// The cluster, if the issue is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
     /// What is wrong, in one sentence.
     pub message: String,
     /// What to do.
     pub guidance: String,
-    /// The command that fixes it, with real names filled in.
+    /// The command that fixes the issue, with the actual names filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Other commands that fix it.
+    /// Alternative commands that fix the issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
-    /// Since when it is open.
+    /// When the issue was opened.
     #[schemars(with = "String")]
     pub since: Timestamp,
 }
 
 impl Issue {
-    /// The issue that a problem is, named by its code and what it is `about`: a cluster, a point, or empty.
+    /// Creates the issue for a problem. Its id consists of the code and `about`: a cluster, a recovery point,
+    /// or empty.
     #[must_use]
     pub fn new(application: &ApplicationName, about: &str, problem: &Problem, since: Timestamp) -> Self {
         let mut message = problem.message.clone();
@@ -102,28 +104,28 @@ impl Issue {
         }
     }
 
-    /// The same issue, about this cluster.
+    /// Sets the cluster that the issue is about.
     #[must_use]
     pub fn about_cluster(mut self, cluster: &ClusterName) -> Self {
         self.cluster = Some(cluster.clone());
         self
     }
 
-    /// The same issue with the command that fixes it.
+    /// Sets the command that fixes the issue.
     #[must_use]
     pub fn with_command(mut self, command: Option<String>) -> Self {
         self.command = command;
         self
     }
 
-    /// The same issue with other commands that fix it.
+    /// Sets the alternative commands that fix the issue.
     #[must_use]
     pub fn with_alternatives(mut self, alternatives: Vec<Alternative>) -> Self {
         self.alternatives = alternatives;
         self
     }
 
-    /// The same issue as a warning.
+    /// Lowers the severity to a warning.
     #[must_use]
     pub fn as_warning(mut self) -> Self {
         self.severity = Severity::Warning;
@@ -132,7 +134,8 @@ impl Issue {
 }
 
 impl IssueId {
-    /// The id of an issue with this code about this thing. Characters that an id does not allow are dropped.
+    /// Returns the id of the issue with this code and subject. Characters that an id does not allow are
+    /// dropped.
     #[must_use]
     pub fn of(code: Code, about: &str) -> Self {
         let about: String = about
@@ -149,7 +152,7 @@ impl IssueId {
     }
 }
 
-/// As `lifeboat status` and notifications show it.
+/// The format of `lifeboat status` and of notifications.
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.severity, self.code, self.application)?;

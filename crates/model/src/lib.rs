@@ -1,13 +1,13 @@
-//! The words of Lifeboat as types: identifiers, resource types, object references, filters,
-//! error kinds, the problems a user can see, and the documents that users and parts of Lifeboat give
-//! each other: applications, registrations, requests, issues.
+//! The domain types of Lifeboat: identifiers, resource types, object references, filters, error kinds,
+//! user-visible problems, and the documents that users, the coordinator and the delegates exchange
+//! (applications, registrations, requests, issues).
 //!
-//! This crate holds no behaviour beyond parsing and rendering. It must not depend on anything but
-//! serde, schemars and thiserror, serde_json (for parts of documents that other crates read) and jiff
-//! (for times and the calendar of schedules), so that every other crate can speak its language.
+//! This crate only parses and renders. Its dependencies are limited to serde, schemars, thiserror, serde_json
+//! (for parts of documents that other crates parse) and jiff (times and the calendar of schedules), so that
+//! every other crate can depend on it.
 //!
-//! Invariants: an identifier that exists was parsed, so it is safe in a store key, a file name and a
-//! log line; a [`Problem`] that exists has a stable code, says what was wrong, and what to do.
+//! Invariants: a value of an identifier type has been parsed, so it is safe in a store key, a file name and a
+//! log line. A [`Problem`] always has a stable code, a message and guidance.
 
 pub mod application;
 pub mod environment;

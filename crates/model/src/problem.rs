@@ -1,4 +1,4 @@
-//! Problems as users see them: a stable code, a message and the fix.
+//! Problems as reported to users: a stable code, a message and guidance.
 
 use std::fmt;
 
@@ -13,29 +13,29 @@ pub use code::{Code, Explanation};
 pub use diagnostic::Diagnostic;
 pub use exit::Exit;
 
-/// One thing that is wrong, as it is shown to a user.
+/// A problem as it is reported to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Problem {
-    /// The stable code.
+    /// The stable code, such as `LB-0805`.
     pub code: Code,
-    /// What is wrong, in one sentence, without repeating the cause.
+    /// What is wrong, in one sentence, without repeating the causes.
     pub message: String,
     /// The causes, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// What to do, if possible as the exact command.
+    /// What to do, as an exact command if possible.
     pub guidance: String,
 }
 
 impl Problem {
-    /// A problem with the remedy of its code.
+    /// Creates a problem with the remedy of its code as guidance.
     #[must_use]
     pub fn of(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, message, code.explanation().remedy)
     }
 
-    /// A problem without causes.
+    /// Creates a problem without causes.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>, guidance: impl Into<String>) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Problem {
         }
     }
 
-    /// The same problem with the chain of `error` and its sources as causes.
+    /// Adds `error` and the chain of its sources as causes.
     #[must_use]
     pub fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
         let mut next = Some(error);

@@ -1,5 +1,5 @@
-//! What users ask of the coordinator and what it answers, the same for the CLI and for
-//! `aws lambda invoke`.
+//! The requests that the coordinator accepts and its answers, the same for the CLI and for `aws lambda
+//! invoke`.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -10,21 +10,21 @@ use crate::{
     RequestToken,
 };
 
-/// A request: `{"restore": {…}}`.
+/// A request to the coordinator, such as `{"restore": {…}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Request {
-    /// Restore a recovery point.
+    /// Restores a recovery point.
     Restore(RestoreRequest),
-    /// Start a backup.
+    /// Starts a backup.
     Backup(BackupRequest),
-    /// How things stand.
+    /// Returns the status of applications.
     Status(StatusRequest),
-    /// Which recovery points there are and why each is kept.
+    /// Lists recovery points and why each is kept.
     Points(PointsRequest),
-    /// Cancel a backup or a restore.
+    /// Cancels a backup or a restore.
     Cancel(CancelRequest),
-    /// Put, show or list application documents.
+    /// Writes, reads or lists application documents.
     Application(ApplicationRequest),
 }
 
@@ -32,22 +32,21 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreRequest {
-    /// The application.
+    /// The application to restore.
     pub application: ApplicationName,
-    /// `latest`, `latest-complete`, an id, or the beginning of one.
+    /// The recovery point: `latest`, `latest-complete`, an id, or a prefix of one.
     #[serde(default = "latest")]
     pub point: String,
-    /// The cluster of the application; all of them unless given.
+    /// The cluster of the application; all clusters if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
-    /// The EKS cluster that is written into, where `cluster` is given and another one than the
-    /// application names is meant.
+    /// The EKS cluster to write into, instead of the one that the application names. Requires `cluster`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<ClusterName>,
-    /// Restore options, laid over the application's rules field by field.
+    /// Restore options, merged over the application's rules field by field.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,
-    /// Names the request, so that repeating it starts nothing twice.
+    /// The idempotency token: a repeated request with the same token starts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<RequestToken>,
 }
@@ -60,53 +59,53 @@ fn latest() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupRequest {
-    /// The application.
+    /// The application to back up.
     pub application: ApplicationName,
-    /// Names the request, so that repeating it starts nothing twice.
+    /// The idempotency token: a repeated request with the same token starts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<RequestToken>,
 }
 
-/// How things stand.
+/// Returns the status of applications.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatusRequest {
-    /// One application; all unless given.
+    /// The application; all applications if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationName>,
 }
 
-/// The recovery points of an application.
+/// Lists the recovery points of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PointsRequest {
-    /// The application.
+    /// The application whose recovery points are listed.
     pub application: ApplicationName,
 }
 
-/// Ends a backup or a restore early.
+/// Cancels a backup or a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelRequest {
-    /// The application.
+    /// The application that the job belongs to.
     pub application: ApplicationName,
-    /// The restore's id, as its request was answered; the running backup unless given.
+    /// The id of the restore, from the answer to its request; the running backup if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RequestToken>,
-    /// Names the request, so that repeating it cancels nothing that came later.
+    /// The idempotency token: a repeated request with the same token does not cancel a later job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<RequestToken>,
 }
 
-/// What is asked of application documents.
+/// Operations on application documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ApplicationRequest {
-    /// Puts a document in place of the former one of that name.
+    /// Writes a document and replaces an earlier one with the same name.
     Put(Box<ApplicationDocument>),
-    /// Shows a document.
+    /// Returns a document.
     Get {
-        /// The application.
+        /// The application whose document is returned.
         application: ApplicationName,
     },
     /// Lists the names of all applications.
@@ -114,7 +113,7 @@ pub enum ApplicationRequest {
 }
 
 impl Request {
-    /// The application that the request is about; none where it is about all.
+    /// Returns the application that the request is about; `None` if it is about all applications.
     #[must_use]
     pub fn application(&self) -> Option<ApplicationName> {
         match self {
@@ -131,7 +130,7 @@ impl Request {
         }
     }
 
-    /// The token that names the request.
+    /// Returns the idempotency token of the request.
     #[must_use]
     pub fn token(&self) -> Option<&RequestToken> {
         match self {
@@ -143,40 +142,40 @@ impl Request {
     }
 }
 
-/// An answer: `{"accepted": {…}}`.
+/// An answer of the coordinator, such as `{"accepted": {…}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Answer {
-    /// It will be done; `status` tells how far it is.
+    /// The request is accepted; `status` reports the progress.
     Accepted(Accepted),
-    /// How things stand.
+    /// The status of applications.
     Status(StatusAnswer),
-    /// The recovery points.
+    /// The recovery points of an application.
     Points(PointsAnswer),
-    /// A document as it was put.
+    /// The document as it was written.
     Application(Box<ApplicationDocument>),
     /// The names of all applications.
     Applications(Vec<ApplicationName>),
-    /// It will not be done, and nothing has changed.
+    /// The request is refused and has no effect.
     Refused(Vec<Problem>),
 }
 
-/// What was accepted.
+/// An accepted request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Accepted {
-    /// The application.
+    /// The application that the request is about.
     pub application: ApplicationName,
-    /// The name of the request; a new one where none was given.
+    /// The token of the request; a new one if the request had none.
     pub token: RequestToken,
-    /// Whether the same request was accepted before, so that nothing was started now.
+    /// Whether a request with this token was already accepted, so nothing was started now.
     pub repeated: bool,
-    /// The recovery point that is made or restored, where it is known already.
+    /// The recovery point that is made or restored, if it is already known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<RecoveryPointId>,
 }
 
-/// How things stand.
+/// The status of applications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatusAnswer {
@@ -184,111 +183,111 @@ pub struct StatusAnswer {
     pub applications: Vec<ApplicationStatus>,
 }
 
-/// How one application stands.
+/// The status of one application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApplicationStatus {
-    /// The application.
+    /// The name of the application.
     pub application: ApplicationName,
-    /// Where it runs.
+    /// The environment that the application runs in.
     pub primary: EnvironmentId,
-    /// Where it is recovered.
+    /// The environment that the application is recovered in.
     pub recovery: EnvironmentId,
-    /// Its clusters.
+    /// The clusters of the application.
     pub clusters: Vec<ClusterName>,
-    /// When recovery points are made, for people: `every 1h`.
+    /// The schedule in readable form, such as `every 1h`.
     pub schedule: String,
-    /// The fingerprint of the signing key that is trusted.
+    /// The fingerprint of the pinned signing key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
     /// The last good recovery point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_good: Option<PointStatus>,
-    /// Its age in seconds.
+    /// The age of the last good recovery point in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<i64>,
-    /// When a newer recovery point is overdue by the schedule; never where the schedule has no further times.
+    /// When a newer recovery point is overdue by the schedule; absent if the schedule has no further times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub overdue_at: Option<Timestamp>,
-    /// When the next one begins.
+    /// When the next scheduled backup begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub next_backup: Option<Timestamp>,
-    /// The backup that runs.
+    /// The backup in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatus>,
-    /// Restores, newest first.
+    /// The restores, newest first.
     pub restores: Vec<RestoreStatus>,
-    /// Open issues, the worst first.
+    /// The open issues, most severe first.
     pub issues: Vec<Issue>,
 }
 
-/// A backup that runs.
+/// A backup in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupStatus {
-    /// The recovery point that it makes.
+    /// The recovery point that the backup makes.
     pub point: RecoveryPointId,
-    /// When it began.
+    /// When the backup began.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
-    /// How far it is: `capturing`, `sealing`, `vaulting`.
+    /// The phase: `capturing`, `sealing` or `vaulting`.
     pub phase: String,
-    /// The how manieth try it is, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
-/// A restore.
+/// The status of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreStatus {
-    /// The request's name.
+    /// The token of the request, which is the id of the restore.
     pub token: RequestToken,
-    /// The recovery point.
+    /// The recovery point that is restored.
     pub point: RecoveryPointId,
     /// The cluster of the application.
     pub cluster: ClusterName,
-    /// The EKS cluster that is written into.
+    /// The EKS cluster that the restore writes into.
     pub into: ClusterName,
-    /// When it was asked for.
+    /// When the restore was requested.
     #[schemars(with = "String")]
     pub requested_at: Timestamp,
-    /// How far it is.
+    /// The state of the restore.
     pub state: RestoreState,
-    /// When it ended.
+    /// When the restore ended; absent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub ended_at: Option<Timestamp>,
-    /// Why it failed.
+    /// Why the restore failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
-    /// Where the whole report lies, once it has come to its end: `s3://<bucket>/<key>`, in the scratch bucket of the
-    /// recovery environment.
+    /// The location of the full report after the restore has ended: `s3://<bucket>/<key>`, in the scratch
+    /// bucket of the recovery environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
 }
 
-/// How far a restore is.
+/// The state of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RestoreState {
-    /// Another one writes into the same cluster, or it is about to begin.
+    /// The restore is about to begin, or waits for another restore that writes into the same cluster.
     Waiting,
-    /// A delegate works on it.
+    /// A delegate is running the restore.
     Running,
     /// The cluster matches the plan.
     Done,
-    /// It ended, but the cluster does not match the plan; the report lists the differences.
+    /// The restore ended, but the cluster does not match the plan. The report lists the differences.
     Incomplete,
-    /// It could not be done.
+    /// The restore failed.
     Failed,
-    /// It was cancelled.
+    /// The restore was cancelled.
     Cancelled,
 }
 
 impl RestoreState {
-    /// Whether it has ended.
+    /// Whether the restore has ended.
     #[must_use]
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Waiting | Self::Running)
@@ -299,9 +298,9 @@ impl RestoreState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PointsAnswer {
-    /// The application.
+    /// The application that the recovery points belong to.
     pub application: ApplicationName,
-    /// The points.
+    /// The recovery points.
     pub points: Vec<PointStatus>,
 }
 
@@ -309,37 +308,37 @@ pub struct PointsAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PointStatus {
-    /// Its id.
+    /// The id of the recovery point.
     pub point: RecoveryPointId,
-    /// When it was made.
+    /// When the recovery point was made.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
-    /// Whether everything that was asked for is in it.
+    /// Whether the recovery point contains everything that was requested.
     pub complete: bool,
-    /// How many objects it holds.
+    /// The number of objects in the recovery point.
     pub objects: u64,
-    /// The size of its files.
+    /// The total size of its files in bytes.
     pub bytes: u64,
-    /// When it was stored in the vault, by the clock of the coordinator.
+    /// When the recovery point was stored in the vault, by the clock of the coordinator.
     #[schemars(with = "String")]
     pub vaulted_at: Timestamp,
-    /// When its signature and every digest were last checked in the vault.
+    /// When its signature and all digests were last verified in the vault.
     #[schemars(with = "String")]
     pub verified_at: Timestamp,
-    /// Why it cannot be used, where a check failed.
+    /// Why the recovery point cannot be used, if a check failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<Problem>,
-    /// Why it is kept: `latest good`, `daily 2026-11-20`.
+    /// The retention rules that keep it, such as `latest good` or `daily 2026-11-20`.
     pub kept_by: Vec<String>,
 }
 
-/// The JSON schema of requests.
+/// Returns the JSON schema of requests.
 #[must_use]
 pub fn request_schema() -> serde_json::Value {
     schemars::schema_for!(Request).to_value()
 }
 
-/// The JSON schema of answers.
+/// Returns the JSON schema of answers.
 #[must_use]
 pub fn answer_schema() -> serde_json::Value {
     schemars::schema_for!(Answer).to_value()

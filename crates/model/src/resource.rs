@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct TypeName(String);
 
 impl TypeName {
-    /// The name of `resource` (a plural) in `group` (empty for the core group).
+    /// Returns the name of `resource` (a plural) in `group` (empty for the core group).
     #[must_use]
     pub fn new(group: &str, resource: &str) -> Self {
         if group.is_empty() {
@@ -24,13 +24,13 @@ impl TypeName {
         }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The plural name of the resource.
+    /// Returns the plural name of the resource.
     #[must_use]
     pub fn resource(&self) -> &str {
         self.0
@@ -38,7 +38,7 @@ impl TypeName {
             .map_or(self.0.as_str(), |(resource, _)| resource)
     }
 
-    /// The API group; empty for the core group.
+    /// Returns the API group; empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {
         self.0.split_once('.').map_or("", |(_, group)| group)
@@ -57,7 +57,7 @@ impl fmt::Display for TypeName {
     }
 }
 
-/// A resource type at one version: enough to build the path of a request.
+/// A resource type at one version: everything that is needed to build a request path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceType {
@@ -69,12 +69,12 @@ pub struct ResourceType {
     pub resource: String,
     /// The kind of one object, such as `Deployment`.
     pub kind: String,
-    /// Whether objects of this type live in a namespace.
+    /// Whether the type is namespaced.
     pub namespaced: bool,
 }
 
 impl ResourceType {
-    /// The `apiVersion` of objects of this type: `apps/v1`, or `v1` for the core group.
+    /// Returns the `apiVersion` of objects of this type: `apps/v1`, or `v1` for the core group.
     #[must_use]
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
@@ -84,20 +84,20 @@ impl ResourceType {
         }
     }
 
-    /// The type without its version.
+    /// Returns the type without its version.
     #[must_use]
     pub fn name(&self) -> TypeName {
         TypeName::new(&self.group, &self.resource)
     }
 
-    /// The path that lists all objects of this type in the cluster, or creates one of a type without
-    /// namespaces.
+    /// Returns the path that lists all objects of this type in the cluster, or creates an object of a
+    /// cluster-scoped type.
     #[must_use]
     pub fn collection_path(&self) -> String {
         format!("{}/{}", self.root(), self.resource)
     }
 
-    /// The path of the collection in a namespace; the namespace is ignored for a type without.
+    /// Returns the path of the collection in a namespace. The namespace is ignored for a cluster-scoped type.
     #[must_use]
     pub fn path_in(&self, namespace: Option<&str>) -> String {
         match namespace {
@@ -108,8 +108,9 @@ impl ResourceType {
         }
     }
 
-    /// The path of one object. Names that need escaping in a URL are escaped: RBAC objects may be
-    /// called `system:controller:x` or hold `%` and `/`-free text only, which Kubernetes checks.
+    /// Returns the path of one object. Characters that need escaping in a URL are percent-encoded: names of
+    /// RBAC objects may contain `:` and `%`, as in `system:controller:x`. Kubernetes rejects names that
+    /// contain `/`.
     #[must_use]
     pub fn object_path(&self, namespace: Option<&str>, name: &str) -> String {
         format!(
@@ -128,7 +129,7 @@ impl ResourceType {
     }
 }
 
-/// What a path segment may hold besides letters and digits (RFC 3986, `pchar`).
+/// The characters besides letters and digits that are allowed in a path segment (RFC 3986, `pchar`).
 const SEGMENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -148,21 +149,21 @@ const SEGMENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b';')
     .remove(b'=');
 
-/// One object, named without a version: `deployments.apps shop/cart`.
+/// A reference to one object, without a version: `deployments.apps shop/cart`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectRef {
     /// The type of the object.
     pub r#type: TypeName,
-    /// Its namespace, absent for types without.
+    /// The namespace; absent for cluster-scoped types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
 }
 
 impl ObjectRef {
-    /// A reference; an empty namespace counts as none.
+    /// Creates a reference. An empty namespace counts as none.
     #[must_use]
     pub fn new(r#type: TypeName, namespace: Option<&str>, name: &str) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! When recovery points are made: every so often, or by a cron expression in UTC.
+//! Schedules of recovery points: an interval, or a cron expression in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,44 +9,44 @@ mod cron;
 
 pub use cron::Cron;
 
-/// The shortest interval: the coordinator looks once a minute.
+/// The shortest interval in seconds: the coordinator runs once a minute.
 pub const SHORTEST_SECONDS: i64 = 60;
 
-/// The longest interval. A recovery point that is older than a month is an archive.
+/// The longest interval in seconds (31 days). A recovery point that is older than a month is an archive.
 pub const LONGEST_SECONDS: i64 = 31 * 86_400;
 
-/// A schedule that cannot be read, or never comes.
+/// The error for a schedule that cannot be parsed, or that has no times.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSchedule {
-    /// Not a duration.
+    /// The text is not a duration.
     #[error("{given:?} is not a duration such as 15m, 1h, 1h30m or 1d")]
     Duration {
         /// The text that was given.
         given: String,
     },
-    /// A duration beyond what can be promised.
+    /// The duration is not between [`SHORTEST_SECONDS`] and [`LONGEST_SECONDS`].
     #[error("{given:?} is not between one minute and 31 days")]
     Range {
         /// The text that was given.
         given: String,
     },
-    /// Not a cron expression.
+    /// A field of a cron expression is not valid.
     #[error("cron field {field} is not valid: {part:?} is not {expected}")]
     Cron {
-        /// The field's name.
+        /// The name of the field.
         field: &'static str,
-        /// The part that is wrong.
+        /// The part that is not valid.
         part: String,
-        /// What would be right.
+        /// What is valid there.
         expected: String,
     },
-    /// A cron expression with more or fewer fields.
+    /// A cron expression does not have five fields.
     #[error("a cron expression has five fields (minute hour day month weekday); this has {found}")]
     Fields {
-        /// How many were found.
+        /// The number of fields that were found.
         found: usize,
     },
-    /// A date that no year has.
+    /// A cron expression matches no date of any year.
     #[error("{given:?} never matches a time")]
     Never {
         /// The text that was given.
@@ -57,8 +57,8 @@ pub enum InvalidSchedule {
 /// When recovery points are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
-    /// At every multiple of so many seconds since 1970, so that `1h` means the full hour and nobody has
-    /// to remember when the clock was started.
+    /// At every multiple of the interval since the Unix epoch, so that `1h` means every full hour,
+    /// independent of when the application was registered.
     Every {
         /// The interval in seconds, between [`SHORTEST_SECONDS`] and [`LONGEST_SECONDS`].
         seconds: i64,
@@ -68,13 +68,13 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Every hour: what most recovery objectives ask for, and cheap enough to be the default.
+    /// Every hour, which meets most recovery point objectives at a low cost.
     pub const DEFAULT: Self = Self::Every { seconds: 3600 };
 
-    /// Reads an interval: `15m`, `1h30m`, `1d`.
+    /// Parses an interval, such as `15m`, `1h30m` or `1d`.
     ///
     /// # Errors
-    /// [`InvalidSchedule`].
+    /// [`InvalidSchedule`] if the text is not a duration, or out of range.
     pub fn every(text: &str) -> Result<Self, InvalidSchedule> {
         let seconds = seconds(text).ok_or_else(|| InvalidSchedule::Duration {
             given: text.to_owned(),
@@ -87,13 +87,13 @@ impl Schedule {
         Ok(Self::Every { seconds })
     }
 
-    /// Reads a cron expression of five fields.
+    /// Parses a cron expression of five fields.
     ///
     /// # Errors
-    /// [`InvalidSchedule`].
+    /// [`InvalidSchedule`] if the expression is not valid, or matches no date.
     pub fn cron(text: &str) -> Result<Self, InvalidSchedule> {
         let cron = Cron::from_str(text)?;
-        // 1970 is as good as any year: expressions repeat after the 8 years that are searched.
+        // Any start works: expressions repeat within the 8 years that are searched.
         match cron.next_after(Timestamp::UNIX_EPOCH) {
             Some(_) => Ok(Self::Cron(cron)),
             None => Err(InvalidSchedule::Never {
@@ -102,13 +102,14 @@ impl Schedule {
         }
     }
 
-    /// The first time of the schedule that is later than `after`; none beyond the end of the calendar.
+    /// Returns the first time of the schedule after `after`; `None` beyond the end of the calendar.
     #[must_use]
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Every { seconds } => {
                 let slot = after.as_duration().as_secs().div_euclid(*seconds);
-                // Before 1970 a fraction rounds towards it; the slot is then one too late at most.
+                // Before 1970, `as_secs` truncates a fraction toward the epoch, so the slot is at most one
+                // too late.
                 let next = slot.checked_add(1)?.checked_mul(*seconds)?;
                 Timestamp::from_second(next).ok()
             }
@@ -116,7 +117,7 @@ impl Schedule {
         }
     }
 
-    /// Whether a time of the schedule has come since `since`. However many were missed, they count as one.
+    /// Whether the schedule has a time after `since` and not after `now`. Several missed times count as one.
     #[must_use]
     pub fn is_due(&self, since: Timestamp, now: Timestamp) -> bool {
         self.next_after(since).is_some_and(|next| next <= now)
@@ -142,8 +143,8 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The whole seconds of a duration in jiff's friendly format, such as `15m`, `1h30m` or `1d`. A day has 24 hours: the
-/// schedule is in UTC.
+/// Returns the whole seconds of a duration in jiff's friendly format, such as `15m`, `1h30m` or `1d`. A day
+/// has 24 hours because the schedule is in UTC.
 fn seconds(text: &str) -> Option<i64> {
     let span: Span = text.parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;

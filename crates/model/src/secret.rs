@@ -12,7 +12,7 @@ impl<T> Redacted<T> {
         Self(value)
     }
 
-    /// The value itself; the one way to reach it, so that uses can be found by this name.
+    /// Returns the value. This is the only accessor, so every use can be found by this name.
     pub fn expose(&self) -> &T {
         &self.0
     }

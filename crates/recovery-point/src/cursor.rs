@@ -1,24 +1,25 @@
-//! The state of a capture that is not finished: what was listed, what was written, and where each list continues.
+//! The state of an unfinished capture: what was listed, what was written, and where each list continues.
 //!
-//! # What is equal however many pieces a capture has
-//! A recovery point that is captured in several pieces holds what one captured in a single piece holds:
-//! - every object line, byte for byte, and so its digest, each in exactly one frame, those of a type in the
-//!   order of the server's list;
+//! # What is independent of the number of pieces
+//! A recovery point that is captured in several pieces has the same content as one captured in a single
+//! piece:
+//! - every object line, byte for byte, and so its digest, each in exactly one frame, and those of a type in
+//!   the order of the API server's list;
 //! - of the manifest: `server`, `resourceVersion`, `filters`, `objects`, `bytes`, every record in `types`
-//!   (with the version it was listed at), `missing` and `dependencies`, `completeness`.
+//!   (with the version it was listed at), `missing`, `dependencies` and `completeness`.
 //!
-//! Types that a server computes for each request (ComponentStatuses) have no version, and are as they were then.
+//! Types that an API server computes for each request (ComponentStatuses) have no version; their objects are
+//! as they were when they were listed.
 //!
-//! What differs is how it is packed. The side that captures cannot unwrap a data key, so each piece has a key
-//! of its own: `keys`, the names, digests and sizes of packs, and where frames begin and end differ, as they
-//! do between any two captures, because a key is never used twice. Times (`startedAt`, `finishedAt`) are
-//! those of the work.
+//! The packs differ. The side that captures cannot unwrap a data key, so each piece has its own key: `keys`,
+//! the names, digests and sizes of packs, and the boundaries of frames differ, as they do between any two
+//! captures, because a key is never used twice. Times (`startedAt`, `finishedAt`) are those of the work.
 //!
-//! An API server forgets versions after some minutes. A list that has expired between two pieces continues as
-//! one that expires within a piece does: behind the last object that was read, at a later version, and its
+//! API servers discard old versions after some minutes. A list that has expired between two pieces continues
+//! like one that expires within a piece: after the last object that was read, at a later version, and its
 //! record says so.
 //!
-//! A cursor holds names of objects (where a list continues) and none of their content.
+//! A cursor contains names of objects (where a list continues) and none of their content.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ use lifeboat_model::{ClusterName, TypeName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which types a capture takes.
+/// The types that a capture lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "camelCase",
@@ -38,21 +39,21 @@ use serde::{Deserialize, Serialize};
     deny_unknown_fields
 )]
 pub enum Types {
-    /// All.
+    /// All types.
     All,
-    /// Some; other jobs take the others at the same version.
+    /// Some types; other jobs list the rest at the same version.
     Only {
-        /// The types.
+        /// The types that are listed.
         types: Vec<TypeName>,
-        /// The version that every type is listed at.
+        /// The resourceVersion that every type is listed at.
         resource_version: String,
     },
-    /// All but some, which other jobs take at the same version. This job also records everything that is
-    /// not listed at all.
+    /// All types except some, which other jobs list at the same version. This job also records all types that
+    /// are never listed.
     Except {
         /// The types of the other jobs.
         types: Vec<TypeName>,
-        /// The version that every type is listed at.
+        /// The resourceVersion that every type is listed at.
         resource_version: String,
     },
 }
@@ -68,7 +69,7 @@ impl Types {
         }
     }
 
-    /// The version that is given for all of them.
+    /// Returns the resourceVersion that is given for all of them.
     #[must_use]
     pub fn resource_version(&self) -> Option<&str> {
         match self {
@@ -80,100 +81,103 @@ impl Types {
     }
 }
 
-/// How much a cluster holds.
+/// The number of objects of each type in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TypeCounts {
-    /// The version that all parts are listed at.
+    /// The resourceVersion that all parts are listed at.
     pub resource_version: String,
-    /// How many objects each type has; types without objects are left out.
+    /// The number of objects of each type, without types that have none.
     pub types: BTreeMap<TypeName, u64>,
 }
 
-/// A cluster for the manifest.
+/// A captured cluster, ready for the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CapturedCluster {
-    /// Its record.
+    /// The cluster's record in the manifest.
     pub record: ClusterRecord,
-    /// The keys of its packs.
+    /// The wrapped data keys of its packs.
     pub keys: Vec<WrappedKeyRecord>,
 }
 
-/// How far the capture of one cluster came.
+/// The checkpoint of the capture of one cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterCheckpoint {
-    /// The cluster.
+    /// The name of the cluster.
     pub name: ClusterName,
-    /// When its capture began.
+    /// When the capture of the cluster began.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
-    /// What was listed, and what is still to be.
+    /// What was listed, and what remains.
     pub listing: ListingCheckpoint,
-    /// The packs that are written, of all epochs. Those of an epoch that came to no checkpoint are not among
-    /// them, and go with the capture.
+    /// The packs that were written, of all epochs. Packs of an epoch without a checkpoint are not included;
+    /// they are deleted together with the capture.
     pub packs: Vec<PackRecord>,
-    /// Their keys: each epoch has one of its own, because no delegate can read back what it wrapped.
+    /// The wrapped data keys of the packs: one for each epoch, because no delegate can unwrap what it
+    /// wrapped.
     pub keys: Vec<WrappedKeyRecord>,
 }
 
-/// How far the lists of a cluster came.
+/// The checkpoint of the lists of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListingCheckpoint {
-    /// Which server answered. Another one in the next epoch ends the capture.
+    /// The API server that was captured. If the next epoch finds another one, the capture ends.
     pub server: ServerRecord,
-    /// The version that all types are pinned to; none where the server pins none.
+    /// The resourceVersion that all types are pinned to; `None` if the API server does not pin any.
     pub resource_version: Option<String>,
-    /// The types that are done, or never are listed, with their records.
+    /// The records of the types that are complete or never listed.
     pub types: Vec<TypeRecord>,
-    /// The types that are to be listed, in the order in which they go on.
+    /// The types that remain to be listed, in order.
     pub open: Vec<TypeCheckpoint>,
     /// What is missing so far.
     pub missing: Vec<MissingRecord>,
-    /// How many objects were stored of the types that are done.
+    /// The number of stored objects of the complete types.
     pub objects: u64,
-    /// The size of their lines.
+    /// The total size of their lines in bytes.
     pub bytes: u64,
     /// What the objects need outside of the cluster, so far.
     pub dependencies: BTreeMap<String, Vec<String>>,
 }
 
-/// A type that is not listed to its end.
+/// A type whose listing is not complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TypeCheckpoint {
-    /// The type. Its outcome is `Listed` with what was stored so far.
+    /// The record of the type. Its outcome is `Listed` with what was stored so far.
     pub record: TypeRecord,
-    /// Where the list goes on; none where it was not begun.
+    /// Where the list continues; `None` if it was not begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
 }
 
-/// Where a list goes on.
+/// The position where a list continues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Position {
-    /// Which of the type's lists: there is one for each namespace where a filter names some.
+    /// Which of the type's lists, from 0: if a filter selects namespaces, there is one for each of them.
     pub collection: u32,
-    /// The server's token for the page; none for the first one.
+    /// The `continue` token of the page; `None` for the first page.
     pub continue_token: Option<String>,
-    /// Whether the list is read at its newest version, because the pinned one was refused.
+    /// Whether the list is read at its latest version because the pinned one has expired or was refused.
     pub latest: bool,
-    /// Whether the same request gives the same items again, so that `taken` counts.
+    /// Whether the same request returns the same items again, so that `taken` is meaningful.
     pub repeatable: bool,
-    /// How many items of the page were taken.
+    /// The number of items of the page that were processed.
     pub taken: u64,
-    /// How many items the page has at most.
+    /// The maximum number of items of the page.
     pub limit: u32,
-    /// How often the list went on in another way so far.
+    /// The number of fallbacks so far: the pinned version or the `continue` token had expired or was refused,
+    /// and the list continued at the latest version.
     pub fallbacks: u32,
-    /// The key of the last object that was taken: `<namespace>/<name>` or `<name>`.
+    /// The key of the last object that was processed: `<namespace>/<name>` or `<name>`.
     pub last_key: String,
-    /// Whether all keys came in order so far.
+    /// Whether all keys were in order so far.
     pub ordered: bool,
-    /// The key up to which objects were taken before the list began anew.
+    /// The key of the last object that was processed before the list was restarted; objects up to it are
+    /// skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip_through_key: Option<String>,
 }

@@ -1,7 +1,7 @@
-//! Where the parts of a recovery point lie in a store.
+//! The keys of the parts of a recovery point in a store.
 //!
 //! ```text
-//! <application>/points/<point>/manifest.json        its presence IS the point; written last
+//! <application>/points/<point>/manifest.json        the recovery point exists once this is written
 //! <application>/points/<point>/<cluster>/p-0000.pack objects
 //! <application>/points/<point>/<cluster>/i-0000.pack the index of p-0000.pack
 //! ```
@@ -11,28 +11,28 @@ use lifeboat_model::{ApplicationName, ClusterName, ObjectKey, PackName, Recovery
 
 use lifeboat_store::ports::{Clock, Randomness};
 
-/// The name of the manifest in the folder of its point.
+/// The name of the manifest in the folder of its recovery point.
 pub const MANIFEST: &str = "manifest.json";
 
-/// Every key of the application's points begins with this.
+/// Returns the prefix of all keys of the application's recovery points.
 #[must_use]
 pub fn points_prefix(application: &ApplicationName) -> String {
     format!("{application}/points/")
 }
 
-/// Every key of a point begins with this.
+/// Returns the prefix of all keys of a recovery point.
 #[must_use]
 pub fn point_prefix(application: &ApplicationName, point: &RecoveryPointId) -> String {
     format!("{application}/points/{point}/")
 }
 
-/// The key of a point's manifest.
+/// Returns the key of a recovery point's manifest.
 #[must_use]
 pub fn manifest_key(application: &ApplicationName, point: &RecoveryPointId) -> ObjectKey {
     key(format!("{}{MANIFEST}", point_prefix(application, point)))
 }
 
-/// The key of a file of a point.
+/// Returns the key of a file of a recovery point.
 #[must_use]
 pub fn file_key(application: &ApplicationName, point: &RecoveryPointId, name: &PackName) -> ObjectKey {
     key(format!("{}{name}", point_prefix(application, point)))
@@ -43,8 +43,8 @@ fn key(text: String) -> ObjectKey {
         .expect("identifiers are clean path segments and together shorter than a key may be")
 }
 
-/// The name of the `number`th pack of objects of a cluster, and that of its index. `series` stands in both
-/// names where several writers take part in one cluster.
+/// Returns the names of the `number`th pack of objects of a cluster and of its index. `series` is part of
+/// both names if several writers write the same cluster.
 pub(crate) fn pack_names(
     cluster: &ClusterName,
     series: Option<&WriterId>,
@@ -58,13 +58,13 @@ pub(crate) fn pack_names(
     (name('p'), name('i'))
 }
 
-/// Tells the packs of one writer from those of others that write the same cluster of the same point:
-/// the part of the capture, and the epoch of the part. Sorts in that order.
+/// Distinguishes the packs of one writer from those of others that write the same cluster of the same
+/// recovery point: the part of the capture, and the epoch of the part. Sorts in that order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WriterId {
-    /// The part of a capture that several jobs do, from 0.
+    /// The part of a capture that is divided between jobs, from 0.
     pub part: u16,
-    /// The epoch of that job, from 1.
+    /// The epoch of the job of that part, from 1.
     pub epoch: u32,
 }
 
@@ -74,18 +74,18 @@ impl std::fmt::Display for WriterId {
     }
 }
 
-/// How the time stands in an id.
+/// The format of the time in an id.
 const SECOND: &str = "%Y%m%dT%H%M%SZ";
 
-/// An id for a point that begins now, where no other point is known. [`crate::PointRepository::next_id`] keeps
-/// the order of those that there are.
+/// Returns an id for a recovery point that begins now, if no other recovery points are known.
+/// [`crate::PointRepository::next_id`] keeps the order of existing ones.
 #[must_use]
 pub fn new_point_id(clock: &dyn Clock, ids: &dyn Randomness) -> RecoveryPointId {
     point_id_after(None, clock, ids)
 }
 
-/// An id for a point that begins now and sorts behind `newest`, whatever the clock says: it takes the
-/// second after `newest` where the clock has not come that far.
+/// Returns an id for a recovery point that begins now and sorts after `newest`, whatever the clock says: the
+/// second after `newest` if the clock has not reached it.
 pub fn point_id_after(
     newest: Option<&RecoveryPointId>,
     clock: &dyn Clock,
@@ -145,7 +145,7 @@ mod tests {
             ("20261121T112232Z-ffffff", "20261121T112233Z-7f3a9c"),
             ("20261121T112233Z-000000", "20261121T112234Z-7f3a9c"),
             ("20991231T235959Z-ffffff", "21000101T000000Z-7f3a9c"),
-            // Digits that are no time cannot be counted on from.
+            // Digits that are not a valid time cannot be incremented.
             ("20269921T112233Z-ffffff", "20261121T112233Z-7f3a9c"),
         ] {
             let newest = RecoveryPointId::parse(newest).unwrap();

@@ -1,18 +1,20 @@
-//! Recovery points in a store: written, sealed, found, verified and decrypted.
+//! Recovery points in a store: writing, sealing, finding, verifying and decrypting them.
 //!
-//! - [`cursor`]: the state of a capture that is not finished.
+//! - [`cursor`]: the state of an unfinished capture.
 //! - [`layout`]: the keys of a recovery point.
-//! - [`writer`]: one cluster's capture streamed into packs; [`mod@seal`]: the signature that makes a point.
-//! - [`repository`]: finds, opens and cleans up; [`mod@summary`]: a point in short.
-//! - [`point`]: a point whose signature was verified; [`readable`]: one whose data keys are at hand, and one of which
-//!   every file was verified too, which is the only kind that a restore takes.
-//! - [`progress`]: how long work on a point tells how far it is.
+//! - [`writer`]: writes the capture of one cluster to packs; [`mod@seal`]: writes the signed manifest that
+//!   completes a recovery point.
+//! - [`repository`]: lists, finds and opens recovery points, and removes unfinished ones; [`mod@summary`]: a
+//!   summary of a recovery point.
+//! - [`point`]: a recovery point whose signature was verified; [`readable`]: one whose data keys are
+//!   available, and one whose files were all verified too, which a restore requires.
+//! - [`progress`]: progress of work on a recovery point.
 //!
 //! This crate must not depend on tokio, a clock, the environment, or any adapter.
 //!
-//! Invariants: a recovery point exists exactly when its `manifest.json` does, which is written once
-//! and last; nothing of a point is believed before the pinned key has verified its manifest; no
-//! secret is part of an error.
+//! Invariants: a recovery point exists exactly when its `manifest.json` does, which is written once and last.
+//! No content of a recovery point is trusted before its manifest was verified with the pinned key. Errors
+//! contain no secrets.
 
 pub mod cursor;
 pub mod layout;

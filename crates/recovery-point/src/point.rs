@@ -1,5 +1,5 @@
-//! A recovery point that was opened with the pinned key: its statement can be believed, and its files
-//! are there with the sizes that were signed.
+//! A recovery point that was opened with the pinned key: its statement is verified, and its files exist with
+//! the signed sizes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,10 +24,10 @@ mod error;
 
 pub use error::PointError;
 
-/// How much of a file is read at once.
+/// The number of bytes per read of a file.
 const READ_BYTES: u64 = 1 << 20;
 
-/// How many such reads are under way, so that the store works while we hash.
+/// The number of concurrent reads, so that the store works while we compute digests.
 const READS_AHEAD: usize = 3;
 
 /// A recovery point whose manifest was verified. Clones share it.
@@ -45,11 +45,11 @@ impl std::fmt::Debug for RecoveryPoint {
 }
 
 impl RecoveryPoint {
-    /// Opens a point: the signature first, then whether the manifest stands where it was signed for,
-    /// then whether every file is there with its size.
+    /// Opens a recovery point. Checks the signature first, then that the manifest was signed for this
+    /// location, then that every file exists with its signed size.
     ///
     /// # Errors
-    /// [`PointError`] names the file and the reason.
+    /// [`PointError`] with the file and the reason.
     pub async fn open(
         store: Arc<dyn ObjectStore>,
         application: &ApplicationName,
@@ -66,34 +66,34 @@ impl RecoveryPoint {
         Ok(opened)
     }
 
-    /// The statement, as it was signed.
+    /// Returns the statement as it was signed.
     #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.statement
     }
 
-    /// The application that the point belongs to.
+    /// Returns the application that the recovery point belongs to.
     #[must_use]
     pub fn application(&self) -> &ApplicationName {
         &self.statement.predicate.application
     }
 
-    /// The point's id.
+    /// Returns the id of the recovery point.
     #[must_use]
     pub fn point(&self) -> &RecoveryPointId {
         &self.statement.predicate.point
     }
 
-    /// The digest of `manifest.json`, which names the whole point.
+    /// Returns the digest of `manifest.json`, which identifies the whole recovery point.
     #[must_use]
     pub fn manifest_digest(&self) -> Sha256 {
         self.manifest
     }
 
-    /// The record of a cluster.
+    /// Returns the record of a cluster.
     ///
     /// # Errors
-    /// [`PointError::NoCluster`] names those that there are.
+    /// [`PointError::NoCluster`] with the clusters that exist.
     pub fn cluster(&self, name: &ClusterName) -> Result<&ClusterRecord, PointError> {
         let clusters = &self.statement.predicate.clusters;
         clusters
@@ -106,18 +106,18 @@ impl RecoveryPoint {
             })
     }
 
-    /// Every file of the point.
+    /// Returns all files of the recovery point.
     pub fn files(&self) -> impl Iterator<Item = &PackRecord> {
         self.statement.predicate.clusters.iter().flat_map(|c| &c.packs)
     }
 
-    /// The size of all files.
+    /// Returns the total size of all files in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files().map(|pack| pack.bytes).sum()
     }
 
-    /// The point in short.
+    /// Returns the summary of the recovery point.
     #[must_use]
     pub fn summary(&self) -> SignedSummary {
         SignedSummary::of(&self.statement, self.manifest)
@@ -126,7 +126,7 @@ impl RecoveryPoint {
     /// Reads every file once and compares its digest with the signed one. Needs no private key.
     ///
     /// # Errors
-    /// [`PointError`] names the first file that is not the one that was signed.
+    /// [`PointError`] with the first file that differs from what was signed.
     pub async fn verify_digests(&self, progress: &dyn Progress) -> Result<(), PointError> {
         progress.begin(Work::VerifyDigests, self.bytes());
         for pack in self.files() {
@@ -147,12 +147,12 @@ impl RecoveryPoint {
     /// Unwraps the data keys, each once, so that contents can be read.
     ///
     /// # Errors
-    /// [`PointError::Key`] where the recovery key is not the one that the point was made for.
+    /// [`PointError::Key`] if the recovery point was made for another recovery key.
     pub async fn decrypt(&self, unwrapper: &dyn KeyUnwrapper) -> Result<ReadablePoint, PointError> {
         ReadablePoint::decrypt(self.clone(), unwrapper).await
     }
 
-    /// The point that holds the file of a pack.
+    /// Returns the recovery point that contains the file of a pack.
     pub(crate) fn pack_owner<'a>(&'a self, pack: &'a PackRecord) -> &'a RecoveryPointId {
         pack.point.as_ref().unwrap_or_else(|| self.point())
     }
@@ -170,7 +170,7 @@ impl RecoveryPoint {
         checked.map_err(|source| self.file_error(pack, source))
     }
 
-    /// The error of a file whose bytes are not those that were signed.
+    /// Returns the error for a file whose bytes differ from what was signed.
     #[must_use]
     pub fn file_error(&self, pack: &PackRecord, source: VerifyError) -> PointError {
         PointError::File {
@@ -179,7 +179,7 @@ impl RecoveryPoint {
         }
     }
 
-    /// A file in order, in pieces, each of which the store may cut off only with an error.
+    /// Reads a file in order, in pieces. The stream is complete unless it ends with an error.
     pub fn pieces(&self, pack: &PackRecord) -> impl Stream<Item = Result<Bytes, PointError>> + use<> {
         let (point, pack) = (self.clone(), Arc::new(pack.clone()));
         let starts = (0..pack.bytes).step_by(usize::try_from(READ_BYTES).expect("a mebibyte fits"));
@@ -246,7 +246,7 @@ impl RecoveryPoint {
     }
 }
 
-/// Reads a manifest and believes it only if it is signed with the pinned key for this place.
+/// Reads a manifest and returns it only if it is signed with the pinned key for this location.
 pub(crate) async fn read_manifest(
     store: &dyn ObjectStore,
     application: &ApplicationName,
@@ -266,7 +266,7 @@ pub(crate) async fn read_manifest(
         StoreError::NotFound { .. } => not_found(),
         source => PointError::Store { source },
     };
-    // Whoever can write to the store must not fill our memory.
+    // A party that can write to the store must not be able to exhaust our memory.
     let listed = store.list(name.as_str(), None, 1).await.map_err(failed)?;
     let size = listed
         .first()

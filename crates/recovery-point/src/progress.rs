@@ -1,42 +1,42 @@
-//! How long work on a recovery point tells how far it is.
+//! Progress of work on a recovery point.
 
-/// What is being done.
+/// The kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Every file is read and its digest compared with the signed one.
+    /// Reads every file and compares its digest with the signed one.
     VerifyDigests,
-    /// Every object is decrypted and compared with the index.
+    /// Decrypts every object and compares it with the index.
     VerifyContents,
-    /// The index is read.
+    /// Reads the index.
     ReadIndex,
 }
 
-/// Watches work on a recovery point. Called between pieces of about a mebibyte, from the task that
-/// works, in this order: one `begin`, for each file one `file` and any number of `advance`, one
-/// `end`. Work that fails does not `end`. Implementations must return quickly.
+/// Receives the progress of work on a recovery point. It is called between pieces of about 1 MiB, from the
+/// task that does the work, in this order: `begin` once, `file` once and `advance` any number of times for
+/// each file, `end` once. Work that fails does not call `end`. Implementations must return quickly.
 pub trait Progress: Send + Sync {
-    /// Work on `bytes` bytes in all begins.
+    /// Work on `bytes` bytes in total begins.
     fn begin(&self, work: Work, bytes: u64) {
         let _ = (work, bytes);
     }
 
-    /// The work comes to the file of this name (a pack name such as `shop-eu/p-0000.pack`).
+    /// Work on the file of this name (a pack name such as `shop-eu/p-0000.pack`) begins.
     fn file(&self, name: &str) {
         let _ = name;
     }
 
-    /// So many more bytes are done.
+    /// `bytes` more bytes are done.
     fn advance(&self, bytes: u64) {
         let _ = bytes;
     }
 
-    /// All is done.
+    /// The work is complete.
     fn end(&self, work: Work) {
         let _ = work;
     }
 }
 
-/// Watches nothing.
+/// Ignores progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

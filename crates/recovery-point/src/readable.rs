@@ -1,5 +1,5 @@
-//! A recovery point whose data keys are at hand: the index, frames by ranged reads, whole streams of
-//! objects, and the check of all contents.
+//! A recovery point whose data keys are available: its index, frames by ranged reads, streams of objects, and
+//! the verification of all contents.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -23,16 +23,17 @@ mod index;
 pub use contents::ContentsReport;
 pub use index::{Index, IndexedFrame, ObjectBatch, ObjectLocation};
 
-/// How many frames are read ahead of the one that is used.
+/// The number of frames that are read ahead.
 const FRAMES_AHEAD: usize = 3;
 
-/// A recovery point that can be read.
+/// A recovery point whose contents can be decrypted.
 pub struct ReadablePoint {
     point: RecoveryPoint,
     keys: BTreeMap<String, DataKey>,
 }
 
-/// A recovery point that can be read, and of which every file is the one that was signed. A restore takes no other.
+/// A readable recovery point whose files were all verified against the signed digests. A restore accepts no
+/// other.
 #[derive(Debug)]
 pub struct VerifiedPoint(ReadablePoint);
 
@@ -50,7 +51,7 @@ impl std::fmt::Debug for ReadablePoint {
     }
 }
 
-/// What reading a pack can meet: the pack's own errors, and those of whoever takes its frames.
+/// Errors of reading a pack: those of the pack itself, and those of the caller's frame handler.
 enum Failure {
     Pack(PackError),
     Point(PointError),
@@ -84,21 +85,21 @@ impl ReadablePoint {
     /// Reads every file once and compares its digest with the signed one.
     ///
     /// # Errors
-    /// [`PointError`] names the first file that is not the one that was signed.
+    /// [`PointError`] with the first file that differs from what was signed.
     pub async fn verify(self, progress: &dyn Progress) -> Result<VerifiedPoint, PointError> {
         self.point.verify_digests(progress).await?;
         Ok(VerifiedPoint(self))
     }
 
-    /// The point without its keys.
+    /// Returns the recovery point without its keys.
     #[must_use]
     pub fn point(&self) -> &RecoveryPoint {
         &self.point
     }
 
-    /// The key of the digests that stand for this point's values ([`DataKey::redaction_key`] of the
-    /// point's first data key). A point without a data key has no objects, so nothing is hidden by the
-    /// fixed key that stands for it.
+    /// Returns the key of the digests that replace this recovery point's values ([`DataKey::redaction_key`]
+    /// of its first data key). A recovery point without a data key has no objects, so the fixed key that is
+    /// returned then protects nothing.
     #[must_use]
     pub fn redaction_key(&self) -> Zeroizing<[u8; 32]> {
         match self.keys.first_key_value() {
@@ -107,18 +108,18 @@ impl ReadablePoint {
         }
     }
 
-    /// Reads the whole index of a cluster into memory: some 200 bytes for each object.
+    /// Reads the whole index of a cluster into memory: about 200 bytes for each object.
     ///
     /// # Errors
-    /// [`PointError`] names the file and the reason.
+    /// [`PointError`] with the file and the reason.
     pub async fn index(&self, cluster: &ClusterName) -> Result<Index, PointError> {
         self.index_with(cluster, &crate::progress::Silent).await
     }
 
-    /// As [`ReadablePoint::index`], watched.
+    /// Reads the index like [`ReadablePoint::index`] and reports progress.
     ///
     /// # Errors
-    /// [`PointError`] names the file and the reason.
+    /// [`PointError`] with the file and the reason.
     pub async fn index_with(
         &self,
         cluster: &ClusterName,
@@ -146,10 +147,11 @@ impl ReadablePoint {
         Ok(Index::new(frames))
     }
 
-    /// Reads one frame with one ranged read and decrypts it: lines of JSON, each an object.
+    /// Reads one frame with one ranged read and decrypts it. The result is lines of JSON, one for each
+    /// object.
     ///
     /// # Errors
-    /// [`PointError`] names the file and the reason.
+    /// [`PointError`] with the file and the reason.
     pub async fn read_frame(&self, frame: &FrameRef) -> Result<Bytes, PointError> {
         let pack = self.pack(frame)?;
         let location = frame.location;
@@ -167,10 +169,10 @@ impl ReadablePoint {
         Ok(plaintext.into())
     }
 
-    /// Reads one frame of an index, and checks each object in it against the index.
+    /// Reads one frame of an index and checks each object in it against the index.
     ///
     /// # Errors
-    /// [`PointError`] names the file and the reason.
+    /// [`PointError`] with the file and the reason.
     pub async fn batch<'a>(&self, index: &'a Index, number: u32) -> Result<ObjectBatch<'a>, PointError> {
         let indexed = index.frame(number).ok_or_else(|| PointError::Contents {
             point: self.point.point().clone(),
@@ -182,8 +184,8 @@ impl ReadablePoint {
             .map_err(|what| self.contents_error(&indexed.frame, what))
     }
 
-    /// Streams the objects of these frames (numbers of the index), in the given order, each checked
-    /// against the index. A few frames are held in memory.
+    /// Streams the objects of these frames (numbers in the index), in the given order, each checked against
+    /// the index. A few frames are kept in memory.
     pub fn objects<'a, N>(
         &'a self,
         index: &'a Index,
@@ -198,17 +200,17 @@ impl ReadablePoint {
             .buffered(FRAMES_AHEAD)
     }
 
-    /// Decrypts everything and checks every object against the index, the index against the packs, and
-    /// the counts against the manifest.
+    /// Decrypts everything and checks every object against the index, the index against the packs, and the
+    /// counts against the manifest.
     ///
     /// # Errors
-    /// [`PointError`] names the file and the first thing that does not fit.
+    /// [`PointError`] with the file and the first mismatch.
     pub async fn verify_contents(&self, progress: &dyn Progress) -> Result<ContentsReport, PointError> {
         contents::verify(self, progress).await
     }
 
-    /// Reads a whole pack in order, handing on each frame once it was authenticated, and checks at the
-    /// end that the file was whole and the one that was signed.
+    /// Reads a whole pack in order and passes on each frame after it was authenticated. At the end, checks
+    /// that the file is complete and equals what was signed.
     async fn read_pack(
         &self,
         pack: &PackRecord,
@@ -247,7 +249,7 @@ impl ReadablePoint {
         Ok(())
     }
 
-    /// The record of the pack that holds a frame.
+    /// Returns the record of the pack that contains a frame.
     fn pack(&self, frame: &FrameRef) -> Result<&PackRecord, PointError> {
         self.point
             .files()

@@ -1,4 +1,4 @@
-//! The recovery points of an application: listed, found, opened, and rubbish removed.
+//! The recovery points of an application: listing, finding and opening them, and removing unfinished ones.
 
 use std::sync::Arc;
 
@@ -20,71 +20,72 @@ pub struct PointRepository {
     application: ApplicationName,
 }
 
-/// A point in a list.
+/// A recovery point in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PointSummary {
-    /// Its id, the name of its folder.
+    /// The id, which is the name of its folder.
     pub point: RecoveryPointId,
-    /// What its manifest says, or why it cannot be believed.
+    /// The content of its manifest, or why the manifest cannot be trusted.
     pub state: PointState,
 }
 
-/// Whether a point's manifest can be believed.
+/// Whether the manifest of a recovery point can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum PointState {
-    /// The signature fits the pinned key, and this is what was signed.
+    /// The manifest is signed with the pinned key.
     Signed(SignedSummary),
-    /// The manifest is there and cannot be believed.
+    /// The manifest exists but cannot be trusted.
     Refused {
         /// Why, and what to do.
         problem: Problem,
     },
 }
 
-/// The point that a user means.
+/// The recovery point that a user's selection refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Its id.
+    /// The id of the recovery point.
     pub point: RecoveryPointId,
-    /// Newer points that `latest` passed over because their manifest cannot be believed, newest first, with the
-    /// reason. Whoever restores must be told.
+    /// Newer recovery points that `latest` skipped because their manifest cannot be trusted, newest first,
+    /// with the reason. A restore must report them to the user.
     pub passed_over: Vec<(RecoveryPointId, Problem)>,
 }
 
-/// What a clean-up removed.
+/// The result of removing unfinished recovery points.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Removed {
-    /// The unfinished points.
+    /// The ids of the unfinished recovery points that were removed.
     pub points: Vec<RecoveryPointId>,
-    /// How many files they held.
+    /// The number of files that were removed.
     pub files: u64,
 }
 
 impl PointRepository {
-    /// The points of an application in a store. Nothing is read or made.
+    /// Creates a repository for an application in a store. Nothing is read or written.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, application: ApplicationName) -> Self {
         Self { store, application }
     }
 
-    /// The application.
+    /// Returns the application.
     #[must_use]
     pub fn application(&self) -> &ApplicationName {
         &self.application
     }
 
-    /// The store.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
 
-    /// The ids of all points, oldest first: every folder that has a manifest, believable or not.
+    /// Returns the ids of all recovery points, oldest first: every folder that contains a manifest, trusted
+    /// or not.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub async fn ids(&self) -> Result<Vec<RecoveryPointId>, PointError> {
         let mut ids = Vec::new();
         for id in self.folders().await? {
@@ -95,11 +96,12 @@ impl PointRepository {
         Ok(ids)
     }
 
-    /// The id for a point that begins now. It sorts behind every point and every remains of one that
-    /// are there, also when the clock went back: otherwise the newest point would not be the latest.
+    /// Returns an id for a recovery point that begins now. It sorts after every existing recovery point and
+    /// the leftover files of every unfinished one, even if the clock went back; otherwise the newest recovery
+    /// point would not be the latest.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub async fn next_id(
         &self,
         clock: &dyn Clock,
@@ -109,10 +111,11 @@ impl PointRepository {
         Ok(layout::point_id_after(newest.as_ref(), clock, ids))
     }
 
-    /// All points, oldest first. One whose manifest cannot be believed is listed with the reason.
+    /// Lists all recovery points, oldest first. One whose manifest cannot be trusted is listed with the
+    /// reason.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub async fn points(&self, key: &VerifyingKey) -> Result<Vec<PointSummary>, PointError> {
         let mut points = Vec::new();
         for point in self.folders().await? {
@@ -129,10 +132,12 @@ impl PointRepository {
         Ok(points)
     }
 
-    /// Finds the point that a user means: `latest`, `latest-complete`, an id, or the beginning of one.
+    /// Finds the recovery point that a user's selection refers to: `latest`, `latest-complete`, an id, or a
+    /// prefix of one.
     ///
-    /// `latest` is the newest point whose manifest is signed with the pinned key, as it is for the coordinator. Where
-    /// there is none, it is the newest one, and opening it tells why it is refused.
+    /// `latest` is the newest recovery point whose manifest is signed with the pinned key, as it is for the
+    /// coordinator. If there is none, it is the newest one, and opening it returns the reason why it is
+    /// refused.
     ///
     /// # Errors
     /// [`PointError::NotFound`], [`PointError::Ambiguous`].
@@ -181,10 +186,10 @@ impl PointRepository {
         }))
     }
 
-    /// Opens a point; see [`RecoveryPoint::open`].
+    /// Opens a recovery point; see [`RecoveryPoint::open`].
     ///
     /// # Errors
-    /// [`PointError`] names the file and the reason.
+    /// [`PointError`] with the file and the reason.
     pub async fn open(
         &self,
         point: &RecoveryPointId,
@@ -193,11 +198,11 @@ impl PointRepository {
         RecoveryPoint::open(Arc::clone(&self.store), &self.application, point, key).await
     }
 
-    /// Removes what crashed runs left: folders of points without a manifest. The lock proves that none
-    /// of them is being written.
+    /// Removes the leftover files of crashed runs: folders of recovery points without a manifest. The lock
+    /// proves that none of them is being written.
     ///
     /// # Errors
-    /// [`PointError::OtherLock`], or where the store fails.
+    /// [`PointError::OtherLock`], or if the store fails.
     pub async fn prune_incomplete(&self, lock: &dyn RunLock) -> Result<Removed, PointError> {
         if *lock.application() != self.application {
             return Err(PointError::OtherLock {
@@ -217,8 +222,8 @@ impl PointRepository {
         Ok(removed)
     }
 
-    /// Every folder that is named as a point, oldest first. Others were not made by Lifeboat and are
-    /// left alone.
+    /// Returns all folders whose name is a recovery point id, oldest first. Others were not created by
+    /// Lifeboat and are left unchanged.
     async fn folders(&self) -> Result<Vec<RecoveryPointId>, PointError> {
         let folders = self
             .store
@@ -239,7 +244,7 @@ impl PointRepository {
         }
     }
 
-    /// Reads and verifies the manifest alone.
+    /// Reads and verifies the manifest only.
     async fn statement(
         &self,
         point: &RecoveryPointId,

@@ -1,4 +1,4 @@
-//! The moment that makes a recovery point: one signed manifest, written once, last.
+//! Sealing: a recovery point is created by one signed manifest, which is written once and last.
 
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
@@ -15,64 +15,65 @@ use crate::summary::SignedSummary;
 use lifeboat_store::listing::sizes;
 use lifeboat_store::ports::{KeyError, ObjectStore, Signer, StoreError};
 
-/// A point that cannot be sealed. Unless the manifest was written, no point has become visible.
+/// The error for a recovery point that cannot be sealed. Unless the manifest was written, no recovery point
+/// is visible.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// The manifest would not be one that a reader takes.
+    /// A reader would refuse the manifest.
     #[error("seal the recovery point {point}: {what}")]
     Structure {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
         /// What is wrong with it.
         what: String,
     },
-    /// A file that the manifest would name is not in the store.
+    /// A file of the manifest is not in the store.
     #[error("seal the recovery point {point}: its file {name} differs from what was written")]
     FileMissing {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// The file.
+        /// The name of the file.
         name: PackName,
     },
     /// The signing key cannot be used.
     #[error("sign the manifest of the recovery point {point}")]
     Sign {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// Why.
+        /// The cause.
         #[source]
         source: KeyError,
     },
-    /// The store fails.
+    /// The store failed.
     #[error("write the manifest of the recovery point {point}")]
     Store {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
-    /// What the store gives back is not what was written.
+    /// The manifest that was read back differs from what was written.
     #[error("read back the manifest of the recovery point {point}")]
     ReadBack {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// Why.
+        /// The cause.
         #[source]
         source: ReadBackError,
     },
 }
 
-/// How a manifest that was read back can be wrong.
+/// What is wrong with a manifest that was read back.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadBackError {
-    /// It does not open.
+    /// It cannot be opened.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// It belongs elsewhere.
+    /// It belongs to another location.
     #[error(transparent)]
     Place(#[from] VerifyError),
-    /// It says something else.
+    /// Its content differs.
     #[error("the manifest read back differs from the one written")]
     Differs,
 }
@@ -120,19 +121,19 @@ impl Diagnostic for SealError {
 /// A recovery point that is to be sealed.
 #[derive(Debug, Clone, Copy)]
 pub struct NewPoint<'a> {
-    /// The application.
+    /// The application that the recovery point belongs to.
     pub application: &'a ApplicationName,
-    /// The recovery point.
+    /// The id of the recovery point.
     pub point: &'a RecoveryPointId,
     /// When the backup began.
     pub created_at: Timestamp,
-    /// The version of the program that makes it.
+    /// The version of the program that makes the recovery point.
     pub version: &'a str,
 }
 
 impl NewPoint<'_> {
-    /// The predicate over these clusters, which are put into the order of their names. It is Partial where anything
-    /// of a cluster is missing.
+    /// Returns the predicate for these clusters, sorted by name. It is Partial if anything of a cluster is
+    /// missing.
     #[must_use]
     pub fn predicate(&self, mut captured: Vec<CapturedCluster>) -> Predicate {
         captured.sort_by(|one, other| one.record.name.cmp(&other.record.name));
@@ -165,21 +166,21 @@ impl NewPoint<'_> {
 /// A recovery point that was sealed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedPoint {
-    /// What was signed.
+    /// The statement that was signed.
     pub statement: Statement,
     /// The SHA-256 of `manifest.json`.
     pub manifest: Sha256,
 }
 
 impl SealedPoint {
-    /// The point in short.
+    /// Returns the summary of the recovery point.
     #[must_use]
     pub fn summary(&self) -> SignedSummary {
         SignedSummary::of(&self.statement, self.manifest)
     }
 }
 
-/// Seals a point whose packs are in the store: checks that they are there, builds the statement, signs
+/// Seals a recovery point whose packs are in the store: checks that they exist, builds the statement, signs
 /// it, writes the manifest, reads it back and checks it as a reader would.
 ///
 /// # Errors
@@ -217,7 +218,7 @@ pub async fn seal(
         Err(source) => return Err(SealError::Sign { point, source }),
     };
     let envelope = Envelope::new(&payload, &signer.fingerprint(), &signature).to_bytes();
-    // A signer that signs with another key than it says must not make a point that nobody can open.
+    // A signer that uses another key than it reports must not create a recovery point that cannot be opened.
     let read_back = |source| SealError::ReadBack {
         point: point.clone(),
         source,

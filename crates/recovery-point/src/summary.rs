@@ -1,4 +1,5 @@
-//! What a signed manifest says of a recovery point, computed once for everybody who lists or counts points.
+//! The summary of a recovery point, computed from its signed manifest and used wherever recovery points are
+//! listed or counted.
 
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
@@ -6,40 +7,41 @@ use lifeboat_format::{Sha256, Statement};
 use lifeboat_model::ClusterName;
 use serde::Serialize;
 
-/// A signed recovery point in short. Its files were not looked at.
+/// The summary of a signed recovery point. Its files were not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedSummary {
-    /// When the point was made.
+    /// When the recovery point was made.
     pub created_at: Timestamp,
-    /// Whether everything that was asked for is in it.
+    /// Whether the recovery point contains everything that was requested.
     pub completeness: Completeness,
-    /// How many objects it holds.
+    /// The number of objects.
     pub objects: u64,
-    /// The size of its files in bytes, those of earlier points included.
+    /// The total size of its files in bytes, including files of earlier recovery points that it references.
     pub bytes: u64,
-    /// The SHA-256 of `manifest.json`, which names the whole point.
+    /// The SHA-256 of `manifest.json`, which identifies the whole recovery point.
     pub manifest: Sha256,
-    /// What it holds.
+    /// The summaries of its clusters.
     pub clusters: Vec<ClusterSummary>,
 }
 
-/// A cluster of a recovery point in short.
+/// The summary of a cluster in a recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSummary {
-    /// Its name.
+    /// The name of the cluster.
     pub name: ClusterName,
-    /// How many objects.
+    /// The number of objects.
     pub objects: u64,
-    /// The size of their lines in bytes.
+    /// The total size of their lines in bytes.
     pub bytes: u64,
-    /// How many types or groups are missing.
+    /// The number of types or API groups that are missing.
     pub missing: u64,
 }
 
 impl SignedSummary {
-    /// The summary of a statement whose signature was verified, with the digest of the file it was read from.
+    /// Creates the summary of a statement whose signature was verified. `manifest` is the digest of the file
+    /// that it was read from.
     #[must_use]
     pub fn of(statement: &Statement, manifest: Sha256) -> Self {
         let predicate = &statement.predicate;

@@ -1,11 +1,11 @@
-//! One cluster's capture on its way into a point: batches in, packs and their index out.
+//! Writes one cluster's capture to a recovery point: receives batches and writes packs and their index.
 //!
-//! Memory does not grow with the cluster. Held at any time are: the pieces of a pack that are not in
-//! the store yet (about [`PIECE`] for objects and for the index), the index lines of the current
+//! Memory use is independent of the size of the cluster. Kept at any time are the pieces of a pack that are
+//! not in the store yet (about [`PIECE`] each for objects and for the index), the index lines of the current
 //! index frame, and one small record for each finished pack.
 //!
-//! Whoever lists types concurrently compresses batches there and hands them to the one writer, which
-//! only encrypts, hashes and sends.
+//! Tasks that list types concurrently compress batches themselves and pass them to the one writer, which only
+//! encrypts, hashes and uploads.
 
 use std::sync::Arc;
 
@@ -21,47 +21,48 @@ use zeroize::Zeroizing;
 use crate::layout::{WriterId, file_key, pack_names};
 use lifeboat_store::ports::{ObjectStore, Randomness, StoreError, Upload};
 
-/// A pack is closed when it has become so large. Large enough that a store is not filled with small
-/// files, small enough that one that must be sent again costs little.
+/// The size in bytes at which a pack is closed. It is large enough that a store is not filled with small
+/// files, and small enough that uploading one again costs little.
 pub const PACK_BYTES: u64 = 64 << 20;
 
-/// How many bytes are gathered before they are sent on: frames are smaller than what stores like.
+/// The number of bytes that are collected before they are uploaded. Frames are smaller than what is efficient
+/// for stores.
 pub const PIECE: usize = 1 << 20;
 
-/// The name of the data key where a point holds one cluster.
+/// The id of the data key if a recovery point contains one cluster.
 pub const FIRST_KEY: &str = "k-0";
 
-/// Packs that cannot be written.
+/// The error for packs that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The data key cannot be wrapped for the recovery key.
     #[error("wrap the data key")]
     Wrap(#[source] KeyError),
-    /// The store fails.
+    /// The store failed.
     #[error("write the pack {name}")]
     Store {
-        /// The pack.
+        /// The name of the pack.
         name: PackName,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
     /// The pack cannot be encrypted.
     #[error("encrypt the pack {name}")]
     Pack {
-        /// The pack.
+        /// The name of the pack.
         name: PackName,
-        /// Why.
+        /// The cause.
         #[source]
         source: PackError,
     },
-    /// The index cannot be made.
+    /// The index cannot be created.
     #[error("write the index of the cluster")]
     Index(#[source] IndexError),
-    /// The compression library has no memory.
+    /// The compression library cannot allocate memory.
     #[error("start compressing the index of the cluster")]
     Compress(#[source] CompressionError),
-    /// An earlier call failed or was given up half way, so that the packs are not whole.
+    /// An earlier call failed or was cancelled, so the packs are incomplete.
     #[error("continue writing packs after an earlier failure")]
     Broken,
 }
@@ -99,20 +100,20 @@ impl Diagnostic for WriteError {
     }
 }
 
-/// What a finished writer has made, for the manifest.
+/// The result of a finished writer, for the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenPacks {
-    /// The files, objects and index alternating.
+    /// The files; packs of objects and their indexes alternate.
     pub packs: Vec<PackRecord>,
-    /// The key that they need.
+    /// The wrapped data key of the packs.
     pub key: WrappedKeyRecord,
-    /// How many objects they hold.
+    /// The number of objects in the packs.
     pub objects: u64,
-    /// The size of the objects' lines, line ends included.
+    /// The total size of the objects' lines in bytes, line ends included.
     pub bytes: u64,
 }
 
-/// Writes the packs of one cluster into a point.
+/// Writes the packs of one cluster of a recovery point.
 pub struct PointWriter {
     store: Arc<dyn ObjectStore>,
     application: ApplicationName,
@@ -129,12 +130,12 @@ pub struct PointWriter {
     written: Vec<PackRecord>,
     objects: u64,
     bytes: u64,
-    /// Set while a call is under way, and for good where one did not come to its end.
+    /// Set while a call is running, and permanently if a call did not complete.
     broken: bool,
 }
 
-/// A pack of objects and its index, which are closed together: the index of a pack can be read
-/// without any other, so that a later point can name the pair again.
+/// A pack of objects and its index, which are closed together: the index of a pack can be read without any
+/// other, so that a later recovery point can reference both again.
 struct OpenPair {
     objects: OpenPack,
     index: OpenPack,
@@ -145,13 +146,13 @@ struct OpenPack {
     kind: PackKind,
     writer: PackWriter,
     upload: Box<dyn Upload>,
-    /// What the store has not got yet.
+    /// The bytes that have not been uploaded yet.
     pending: Vec<u8>,
 }
 
 impl PointWriter {
-    /// Begins the packs of `cluster`. Nothing is written before the first batch. A fresh data key is
-    /// made and wrapped for the recovery key, so that this process cannot read later what it wrote.
+    /// Begins the packs of `cluster`. Nothing is written before the first batch. A new data key is generated
+    /// and wrapped for the recovery key, so this process cannot later read what it wrote.
     ///
     /// # Errors
     /// [`WriteError::Wrap`].
@@ -187,51 +188,52 @@ impl PointWriter {
         })
     }
 
-    /// Names the data key otherwise than [`FIRST_KEY`]; each cluster of a point has its own.
+    /// Sets the id of the data key; [`FIRST_KEY`] by default. Each cluster of a recovery point has its own.
     #[must_use]
     pub fn with_key_id(mut self, id: impl Into<String>) -> Self {
         self.key.id = id.into();
         self
     }
 
-    /// Names the packs for one of several writers of the same cluster and point. Each needs a series of
-    /// its own: a name is written once, and what a writer that died has left is never gone on with.
+    /// Sets the series in the names of the packs, for one of several writers of the same cluster and recovery
+    /// point. Each writer needs its own series: a name is written only once, and the files of a writer that
+    /// was killed are never continued.
     #[must_use]
     pub fn with_series(mut self, series: WriterId) -> Self {
         self.series = Some(series);
         self
     }
 
-    /// Closes packs at another size than [`PACK_BYTES`].
+    /// Sets the size in bytes at which packs are closed; [`PACK_BYTES`] by default.
     #[must_use]
     pub fn with_pack_bytes(mut self, bytes: u64) -> Self {
         self.pack_bytes = bytes;
         self
     }
 
-    /// Sends pieces of another size than [`PIECE`].
+    /// Sets the size in bytes of uploaded pieces; [`PIECE`] by default.
     #[must_use]
     pub fn with_piece(mut self, bytes: usize) -> Self {
         self.piece = bytes;
         self
     }
 
-    /// The point that is written.
+    /// Returns the recovery point that is written.
     #[must_use]
     pub fn point(&self) -> &RecoveryPointId {
         &self.point
     }
 
-    /// The cluster that is written.
+    /// Returns the cluster that is written.
     #[must_use]
     pub fn cluster(&self) -> &ClusterName {
         &self.cluster
     }
 
-    /// Appends a batch as one frame. An empty batch is nothing.
+    /// Appends a batch as one frame. An empty batch is ignored.
     ///
     /// # Errors
-    /// [`WriteError`]; the writer can then only be given up.
+    /// [`WriteError`]; after that, the writer can only be aborted.
     pub async fn append(&mut self, batch: Batch) -> Result<(), WriteError> {
         if batch.entries.is_empty() {
             return Ok(());
@@ -245,7 +247,7 @@ impl PointWriter {
         self.lines.add(&pair.objects.name, location, &batch);
         self.objects += batch.entries.len() as u64;
         self.bytes += batch.raw_bytes;
-        // Its memory is free before the store is waited for.
+        // Releases the memory before waiting for the store.
         drop(batch);
         if self.lines.is_full() {
             self.flush_lines(&mut pair)?;
@@ -261,11 +263,11 @@ impl PointWriter {
         Ok(())
     }
 
-    /// Closes the last pack. The files are in the store then, and are nothing until a manifest names
+    /// Closes the last pack. All files are in the store then, but have no effect until a manifest references
     /// them.
     ///
     /// # Errors
-    /// [`WriteError`]; what was written is rubbish then, which the next run removes.
+    /// [`WriteError`]; the files that were written are removed by the next run.
     pub async fn finish(mut self) -> Result<WrittenPacks, WriteError> {
         self.begin()?;
         if let Some(pair) = self.open.take() {
@@ -279,10 +281,10 @@ impl PointWriter {
         })
     }
 
-    /// Gives up and removes everything that was written.
+    /// Aborts and removes everything that was written.
     ///
     /// # Errors
-    /// Where the store cannot remove it; the next run does it then.
+    /// If the store cannot remove it; the next run removes it then.
     pub async fn abort(mut self) -> Result<(), WriteError> {
         if let Some(pair) = self.open.take() {
             pair.objects.abort().await?;
@@ -352,7 +354,7 @@ impl OpenPack {
             .map_err(pack_error(&self.name))
     }
 
-    /// Sends what is pending if it is at least so much.
+    /// Uploads the pending bytes if there are at least `at_least`.
     async fn send(&mut self, at_least: usize) -> Result<(), WriteError> {
         if self.pending.len() < at_least || self.pending.is_empty() {
             return Ok(());

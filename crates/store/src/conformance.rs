@@ -1,5 +1,5 @@
-//! What every store must do, as one suite of tests that panic. An adapter runs [`all`] in its own
-//! tests; each check gets a fresh, empty store from the factory.
+//! The conformance suite of stores, as tests that panic. An adapter runs [`all`] in its own tests; each check
+//! gets a new, empty store from the factory.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey};
 
 use crate::ports::{ETag, ObjectStore, StoreError};
 
-/// Makes an empty store.
+/// Creates an empty store.
 pub type Factory<'a> = &'a dyn Fn() -> Box<dyn ObjectStore>;
 
 /// Runs every check.
@@ -150,8 +150,8 @@ async fn ranges_are_exact(store: &dyn ObjectStore) {
 async fn listings_are_ordered_and_paged(store: &dyn ObjectStore) {
     assert!(names(store, "", None, 10).await.is_empty());
     assert!(names(store, "nowhere/", None, 10).await.is_empty());
-    // '-' and '.' sort before '/', digits and letters after it: a walk over folders by their names
-    // alone would get this wrong.
+    // '-' and '.' sort before '/', and digits and letters after it. A walk that sorts folders by name only
+    // would get this wrong.
     let expected = ["a-b", "a.c/x", "a/b/c", "a/b/d", "a/c", "a0", "aB", "ab/c", "b"];
     for name in expected.iter().rev() {
         store.put_new(&key(name), text("xy")).await.unwrap();
@@ -279,7 +279,7 @@ async fn abandoned_uploads_leave_nothing(store: &dyn ObjectStore) {
 }
 
 async fn large_uploads_keep_every_byte(store: &dyn ObjectStore) {
-    // Larger than one part of a multipart upload (5 MiB on S3), in pieces that do not divide it.
+    // Larger than one part of a multipart upload (5 MiB on S3), in pieces that do not divide it evenly.
     let mut expected = BytesMut::new();
     let name = key("large");
     let mut upload = store.upload(&name).await.unwrap();

@@ -1,9 +1,10 @@
-//! A store whose process dies at a chosen call: what a crash, a power cut or a killed Lambda leaves.
+//! A store whose process is killed at a chosen call, as in a crash, a power failure or a killed Lambda
+//! function.
 //!
-//! Every call with an effect is counted, each piece of an upload included. At the chosen call the
-//! store "dies": the call takes effect not at all, fully, or half, and fails; every later call fails,
-//! reads included, and unfinished uploads are left lying as a dead process leaves them. Trying a piece
-//! of work with a fault at each of its calls is an exhaustive crash test.
+//! Every call with an effect is counted, including each piece of an upload. At the chosen call the process is
+//! considered dead: the call has no effect, its full effect or half of it, and fails. Every later call fails,
+//! including reads, and unfinished uploads are not aborted. Running an operation once with a fault at each of
+//! its calls is an exhaustive crash test.
 
 use std::mem;
 use std::ops::Range;
@@ -19,21 +20,21 @@ use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOpera
 /// How much of the fatal call takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Nothing: the process died on its way to the store.
+    /// Nothing: the process was killed before the call reached the store.
     Before,
-    /// Everything, but the caller never hears of it.
+    /// Everything, but the caller does not receive the result.
     After,
-    /// Half the bytes of a write. Calls that are atomic by contract leave their half as rubbish that
-    /// is not visible; calls without bytes take no effect.
+    /// Half of the bytes of a write. Calls that are atomic by contract leave the half as leftover data that
+    /// is not visible; calls without bytes have no effect.
     Torn,
 }
 
 impl Moment {
-    /// Every moment, for exhaustive tests.
+    /// All moments, for exhaustive tests.
     pub const ALL: [Self; 3] = [Self::Before, Self::After, Self::Torn];
 }
 
-/// Where the process dies.
+/// The call at which the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     call: u64,
@@ -41,7 +42,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Dies at the call with this number; the first call with an effect is number 0.
+    /// Kills the process at the call with this number. The first call with an effect is number 0.
     #[must_use]
     pub fn at(call: u64, moment: Moment) -> Self {
         Self { call, moment }
@@ -55,7 +56,7 @@ struct FaultPlan {
     dead: AtomicBool,
 }
 
-/// The error behind every call to a dead store.
+/// The error of every call after the process was killed.
 #[derive(Debug, thiserror::Error)]
 #[error("the process was killed here by a test")]
 struct Killed;
@@ -68,7 +69,7 @@ impl FaultPlan {
         Ok(())
     }
 
-    /// Counts a call with an effect; says how it ends if it is the last.
+    /// Counts a call with an effect. Returns the moment if it is the fatal call.
     fn effect(&self, operation: StoreOperation, key: &str) -> Result<Option<Moment>, StoreError> {
         self.alive(operation, key)?;
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
@@ -90,14 +91,14 @@ fn killed(operation: StoreOperation, key: &str) -> StoreError {
     }
 }
 
-/// A store that dies at a chosen call.
+/// A store whose process is killed at a chosen call.
 pub struct FailingStore<S> {
     inner: S,
     faults: Arc<FaultPlan>,
 }
 
 impl<S: ObjectStore> FailingStore<S> {
-    /// Dies at `fault`.
+    /// Wraps a store; the process is killed at `fault`.
     pub fn new(inner: S, fault: Fault) -> Self {
         let faults = FaultPlan {
             fault: Some(fault),
@@ -109,7 +110,8 @@ impl<S: ObjectStore> FailingStore<S> {
         }
     }
 
-    /// Never dies; counts the calls with an effect, so that a test knows which faults there are.
+    /// Wraps a store without a fault and counts the calls with an effect, so that a test can enumerate the
+    /// faults.
     pub fn counting(inner: S) -> Self {
         Self {
             inner,
@@ -117,20 +119,20 @@ impl<S: ObjectStore> FailingStore<S> {
         }
     }
 
-    /// How many calls with an effect were made, the fatal one included.
+    /// Returns the number of calls with an effect, including the fatal one.
     pub fn calls(&self) -> u64 {
         self.faults.calls.load(Ordering::SeqCst)
     }
 
-    /// Whether the fault has struck.
+    /// Whether the fault has occurred.
     pub fn is_crashed(&self) -> bool {
         self.faults.dead.load(Ordering::SeqCst)
     }
 
-    /// Leaves half of `bytes` behind as an upload that nobody will finish.
+    /// Leaves half of `bytes` in an upload that is never finished.
     async fn tear(&self, key: &ObjectKey, bytes: &Bytes) {
         if let Ok(mut upload) = self.inner.upload(key).await {
-            // The tear is best effort: a store that refuses it leaves even less behind.
+            // Best effort: a store that refuses the write leaves even less behind.
             let _ = upload.write(bytes.slice(..bytes.len() / 2)).await;
             mem::forget(upload);
         }
@@ -224,7 +226,7 @@ impl FailingUpload {
 
 impl Drop for FailingUpload {
     fn drop(&mut self) {
-        // A dead process tidies nothing up.
+        // A killed process does not clean up.
         if self.faults.dead.load(Ordering::SeqCst) {
             mem::forget(self.inner.take());
         }

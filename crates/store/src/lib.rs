@@ -1,15 +1,15 @@
-//! The ports through which everything outside of Lifeboat is reached, free of any vendor.
+//! The ports for everything outside of Lifeboat, independent of any vendor.
 //!
 //! - [`ports`]: the traits that adapters implement (object stores, keys, tokens, clock, randomness), and
 //!   their errors.
-//! - [`listing`]: whole listings from a store that lists in pages.
-//! - [`prefix`]: a folder of a store as a store of its own.
-//! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose process
-//!   dies at a chosen call, and the test suite that every store must pass.
+//! - [`listing`]: complete listings of a store that lists in pages.
+//! - [`prefix`]: a folder of a store as a separate store.
+//! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose process is
+//!   killed at a chosen call, and the test suite that every store must pass.
 //!
 //! This crate must not depend on tokio, a clock, the environment, or any adapter.
 //!
-//! Invariant: no secret is part of an error.
+//! Invariant: errors contain no secrets.
 
 pub mod failing;
 pub mod listing;

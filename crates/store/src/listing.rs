@@ -1,4 +1,4 @@
-//! Whole listings from a store that lists in pages.
+//! Complete listings of a store that lists in pages.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use lifeboat_model::ObjectKey;
 
 use crate::ports::{Listed, ObjectStore, StoreError};
 
-/// The most keys that S3 gives in one answer (Amazon S3 API Reference, `ListObjectsV2`, `max-keys`).
+/// The maximum number of keys in one response of S3 (Amazon S3 API Reference, `ListObjectsV2`, `max-keys`).
 pub const MAX_KEYS: usize = 1000;
 
-/// Every key below a prefix.
+/// Lists all keys below a prefix.
 ///
 /// # Errors
-/// Where the store fails.
+/// If the store fails.
 pub async fn all(store: &dyn ObjectStore, prefix: &str) -> Result<Vec<Listed>, StoreError> {
     after(store, prefix, None).await
 }
 
-/// Every key below a prefix that sorts after `start`.
+/// Lists all keys below a prefix that sort after `start`.
 ///
 /// # Errors
-/// Where the store fails.
+/// If the store fails.
 pub async fn after(
     store: &dyn ObjectStore,
     prefix: &str,
@@ -38,7 +38,7 @@ pub async fn after(
     }
 }
 
-/// The sizes of everything below a prefix, by the rest of the key.
+/// Returns the size in bytes of every object below a prefix, by the rest of its key.
 pub async fn sizes(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeMap<String, u64>, StoreError> {
     let listed = all(store, prefix).await?;
     Ok(listed
@@ -47,7 +47,7 @@ pub async fn sizes(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeMap<Str
         .collect())
 }
 
-/// Deletes every key below a prefix, and answers how many there were.
+/// Deletes all keys below a prefix. Returns how many there were.
 pub async fn delete_all(store: &dyn ObjectStore, prefix: &str) -> Result<u64, StoreError> {
     let listed = all(store, prefix).await?;
     let keys: Vec<ObjectKey> = listed.into_iter().map(|l| l.key).collect();

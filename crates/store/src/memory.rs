@@ -1,4 +1,4 @@
-//! A store in memory: the fake behind the store port.
+//! A store in memory: the fake of the store port.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
@@ -13,7 +13,7 @@ use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, RunLock, StoreError, S
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, (Bytes, u64)>,
-    /// Counts contents, so that each gets a tag of its own.
+    /// Counts contents, so that each gets its own tag.
     contents: u64,
 }
 
@@ -62,13 +62,13 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every key with its bytes, for tests that compare whole stores.
+    /// Returns all keys with their bytes, for tests that compare whole stores.
     #[must_use]
     pub fn contents(&self) -> BTreeMap<String, Bytes> {
         self.lock()
@@ -78,13 +78,13 @@ impl MemoryStore {
             .collect()
     }
 
-    /// Puts bytes under a key whatever was there: what a vandal or a broken disk does.
+    /// Overwrites the content of a key unconditionally, to simulate tampering or a broken disk.
     pub fn overwrite(&self, key: &ObjectKey, bytes: Bytes) {
         self.lock().insert(key, bytes);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics between two changes that belong together, so poison carries no news.
+        // No code panics between related changes, so a poisoned lock still protects consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -200,14 +200,14 @@ impl Upload for MemoryUpload {
     }
 }
 
-/// The lock of an application in a store that nobody shares.
+/// The lock of an application in a store that no other process uses.
 #[derive(Debug, Clone)]
 pub struct MemoryLock {
     application: ApplicationName,
 }
 
 impl MemoryLock {
-    /// Holds `application`.
+    /// Creates a held lock of `application`.
     #[must_use]
     pub fn new(application: ApplicationName) -> Self {
         Self { application }

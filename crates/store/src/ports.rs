@@ -1,7 +1,7 @@
-//! The ports: everything that Lifeboat needs from outside, named for the domain.
+//! The ports: everything that Lifeboat needs from outside, in terms of the domain.
 //!
-//! Each has a real adapter (the filesystem crate, later the AWS crate), a fake, and for stores a
-//! failing wrapper and one conformance suite that runs against all of them.
+//! Each port has a real adapter (in the filesystem and AWS crates) and a fake. Stores also have a failing
+//! wrapper and one conformance suite that runs against all of them.
 
 use std::fmt;
 use std::ops::Range;
@@ -19,18 +19,19 @@ pub use key_error::KeyError;
 pub use store_error::{BoxError, StoreError, StoreOperation};
 pub use token::{TokenError, TokenSource};
 
-/// Names one content of one key; a store gives a different one whenever the content differs.
+/// An entity tag: identifies one content of one key. A store returns a different tag whenever the content
+/// differs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ETag(String);
 
 impl ETag {
-    /// An entity tag as a store gave it.
+    /// Creates an entity tag from the text that a store returned.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The tag as text.
+    /// Returns the tag as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,7 +44,7 @@ impl fmt::Display for ETag {
     }
 }
 
-/// What a store knows about one key without reading it.
+/// The size and tag of an object, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// The size in bytes.
@@ -61,136 +62,138 @@ pub struct Listed {
     pub size: u64,
 }
 
-/// A place for immutable objects under keys, with the few guarantees that Lifeboat builds on:
-/// creation is atomic and happens once, replacement is a compare-and-swap, and a reader sees either
-/// nothing or all of an object.
+/// A store of immutable objects under keys, with the guarantees that Lifeboat needs: creation is atomic and
+/// happens once, replacement is a compare-and-swap, and a reader sees either the complete object or none.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
     /// Creates `key` with these bytes.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] where the key exists: of several concurrent calls exactly one wins.
+    /// [`StoreError::Exists`] if the key exists. Exactly one of several concurrent calls succeeds.
     async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError>;
 
-    /// Replaces the content of `key` if it is still the one that `expected` names.
+    /// Replaces the content of `key` if its current tag is `expected`.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] where it is not, or is gone.
+    /// [`StoreError::Changed`] if the tag differs or the key no longer exists.
     async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError>;
 
-    /// Reads all of `key`. For manifests and state, not for packs.
+    /// Reads the whole object. Intended for manifests and state, not for packs.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is no such key.
+    /// [`StoreError::NotFound`] if the key does not exist.
     async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError>;
 
-    /// Reads the bytes `range` of `key`, all of them.
+    /// Reads exactly the bytes `range` of `key`.
     ///
     /// # Errors
-    /// [`StoreError::OutOfRange`] where the object ends before the range does;
-    /// [`StoreError::NotFound`] where there is no such key.
+    /// [`StoreError::OutOfRange`] if the object ends before the range does; [`StoreError::NotFound`] if the
+    /// key does not exist.
     async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError>;
 
-    /// Size and tag of `key`. May cost a read of the whole object; sizes alone come from [`Self::list`].
+    /// Returns the size and tag of `key`. May read the whole object; use [`Self::list`] if only sizes are
+    /// needed.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is no such key.
+    /// [`StoreError::NotFound`] if the key does not exist.
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError>;
 
-    /// Up to `limit` keys that begin with `prefix` (plain text, it need not end at a `/`) and sort
-    /// behind `after`, in byte order. Fewer than `limit` means that there are no more.
+    /// Lists up to `limit` keys that begin with `prefix` (plain text that need not end with `/`) and sort
+    /// after `after`, in byte order. Fewer than `limit` keys mean that there are no more.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
-    /// The distinct next path segments below `prefix` (which ends with `/` or is empty) that hold at
+    /// Lists the distinct next path segments below `prefix` (which ends with `/` or is empty) that contain at
     /// least one key, in byte order, without `/`.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
 
-    /// Removes `key`; one that is not there counts as removed.
+    /// Removes `key`. Succeeds if it does not exist.
     ///
     /// # Errors
-    /// Where the store refuses.
+    /// If the store refuses.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
 
-    /// Begins an object that is written in pieces and becomes visible when finished.
+    /// Begins an object that is written in pieces and becomes visible when it is finished.
     ///
     /// # Errors
-    /// May already say [`StoreError::Exists`] here; [`Upload::finish`] says so at the latest.
+    /// May return [`StoreError::Exists`]; [`Upload::finish`] returns it at the latest.
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError>;
 }
 
-/// An object on its way into a store. Dropped without [`Upload::finish`], it never becomes visible.
+/// An upload of an object to a store. The object never becomes visible if the upload is dropped without
+/// [`Upload::finish`].
 #[async_trait]
 pub trait Upload: Send {
-    /// Appends bytes. Pieces of about a mebibyte suit every store.
+    /// Appends bytes. Pieces of about 1 MiB are suitable for every store.
     ///
     /// # Errors
-    /// Where the store fails; the upload is then of no more use.
+    /// If the store fails; the upload cannot be used after that.
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError>;
 
-    /// Makes the object visible, durably and at once.
+    /// Makes the object visible, atomically and durably.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] where the key was created in the meantime; nothing is left behind.
+    /// [`StoreError::Exists`] if the key was created in the meantime; nothing is left behind.
     async fn finish(self: Box<Self>) -> Result<ETag, StoreError>;
 
-    /// Gives the upload up and removes what it left.
+    /// Aborts the upload and removes what it has written.
     ///
     /// # Errors
-    /// Where the remains cannot be removed.
+    /// If the written data cannot be removed.
     async fn abort(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// Holds the private half of a recovery key and unwraps data keys with it.
+/// The private half of a recovery key, which unwraps data keys.
 #[async_trait]
 pub trait KeyUnwrapper: Send + Sync {
-    /// Which recovery key this is.
+    /// Returns the fingerprint of the recovery key.
     fn fingerprint(&self) -> Fingerprint;
 
     /// Unwraps a data key.
     ///
     /// # Errors
-    /// [`KeyError::WrongKey`] where it was wrapped for another recovery key.
+    /// [`KeyError::WrongKey`] if it was wrapped for another recovery key.
     async fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<DataKey, KeyError>;
 }
 
-/// Holds a private signing key: ECDSA over P-256 with SHA-256, signatures in ASN.1 DER.
+/// A private signing key: ECDSA over P-256 with SHA-256, signatures in ASN.1 DER.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The public half, so that a signature can be checked where it was made.
+    /// Returns the public half, so that a signature can be verified where it was made.
     fn verifying_key(&self) -> &VerifyingKey;
 
-    /// Which signing key this is.
+    /// Returns the fingerprint of the signing key.
     fn fingerprint(&self) -> Fingerprint {
         self.verifying_key().fingerprint().clone()
     }
 
-    /// Signs a message (which is hashed by the signer).
+    /// Signs a message. The signer computes the hash.
     ///
     /// # Errors
-    /// Where the key cannot be used.
+    /// If the key cannot be used.
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
 }
 
-/// What time it is.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> jiff::Timestamp;
 }
 
-/// Where randomness comes from: data keys, nonces of names. Must be fit for cryptography.
+/// A cryptographically secure source of random bytes, for data keys and unique names.
 pub trait Randomness: Send + Sync {
-    /// Fills `bytes`.
+    /// Fills `bytes` with random bytes.
     fn random(&self, bytes: &mut [u8]);
 }
 
-/// Proof that this process alone works on an application in a store. The lock ends with the value.
+/// Proof that only this process works on an application in a store. The lock is released when the value is
+/// dropped.
 pub trait RunLock: Send + Sync {
-    /// The application that is held.
+    /// Returns the application that is locked.
     fn application(&self) -> &ApplicationName;
 }

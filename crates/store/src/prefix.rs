@@ -1,4 +1,4 @@
-//! A folder of a store as a store of its own.
+//! A folder of a store as a separate store.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use lifeboat_model::ObjectKey;
 
 use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
 
-/// The folder of a scratch bucket in which captures lie, laid out as a vault.
+/// The folder of a scratch bucket that contains captures, with the layout of a vault.
 pub const CAPTURES: &str = "captures/";
 
-/// The part of a store below a prefix. Keys are given and answered without it.
+/// The part of a store below a prefix. Keys in calls and results do not include the prefix.
 pub struct PrefixStore<S> {
     inner: S,
     prefix: String,
 }
 
 impl<S: AsRef<dyn ObjectStore> + Send + Sync> PrefixStore<S> {
-    /// The folder `prefix` (which ends with `/`) of a store.
+    /// Returns the folder `prefix` (which ends with `/`) of a store as a store.
     pub fn new(inner: S, prefix: impl Into<String>) -> Self {
         Self {
             inner,

@@ -1,4 +1,4 @@
-//! The system's clock, random numbers and timer: the one place where they are read, and where anything waits.
+//! The system's clock, random numbers and timer. No other crate reads them or waits.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use lifeboat_store::ports::{Clock, Randomness};
 
 pub mod retry;
 
-/// The clock of this machine.
+/// The system clock of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -20,7 +20,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The random numbers of the crypto library, which seeds itself from the operating system.
+/// The random number generator of the cryptographic library, which is seeded by the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandomness;
 
@@ -30,7 +30,7 @@ impl Randomness for SystemRandomness {
     }
 }
 
-/// Pauses for `duration`. Everything that waits, waits here.
+/// Pauses for `duration`. All waiting uses this function.
 pub async fn sleep(duration: Duration) {
     #[expect(clippy::disallowed_methods, reason = "this is the one home of waiting")]
     tokio::time::sleep(duration).await;

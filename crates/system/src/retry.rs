@@ -1,7 +1,7 @@
-//! Retries: how long to pause before a call is repeated, and when to give up.
+//! Retries with backoff: how long to pause before a call is repeated, and when to stop.
 //!
-//! Policy reads the prescriptive [`ErrorKind`] of an error and the server's own `Retry-After`, never a
-//! message. Time is tokio's monotonic [`Instant`], so a wall clock that jumps changes nothing.
+//! The policy depends on the [`ErrorKind`] of an error and on the server's `Retry-After`, never on a message.
+//! It uses tokio's monotonic [`Instant`], so jumps of the wall clock have no effect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,22 +12,22 @@ use tokio::time::Instant;
 
 use crate::sleep;
 
-/// When a call is repeated and for how long.
+/// How often and for how long a call is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How often a call is made at most, the first time included.
+    /// The maximum number of attempts, including the first.
     pub attempts: u32,
-    /// The upper bound of the first pause; each further bound is twice the one before.
+    /// The upper bound of the first pause. Each further bound is twice the previous one.
     pub base: Duration,
-    /// No pause that we choose is longer. A server's `Retry-After` may be.
+    /// The upper bound of every pause, except for a `Retry-After` of the server.
     pub cap: Duration,
-    /// How long all attempts and pauses of one call may take together. A `Retry-After` beyond it ends
-    /// the call at once, because waiting could not help any more.
+    /// The maximum duration of all attempts and pauses of one call. A `Retry-After` beyond it ends the call
+    /// at once, because waiting could not help.
     pub deadline: Duration,
 }
 
 impl RetryPolicy {
-    /// Bridges the restart or the failover of an API server: about ten seconds of pauses on average.
+    /// Long enough for the restart or failover of an API server: about ten seconds of pauses on average.
     pub const PATIENT: Self = Self {
         attempts: 8,
         base: Duration::from_millis(200),
@@ -35,7 +35,7 @@ impl RetryPolicy {
         deadline: Duration::from_secs(120),
     };
 
-    /// For the first contact: a wrong address should be reported while the user still looks.
+    /// For the first request to a server: a wrong address should be reported while the user is waiting.
     pub const HASTY: Self = Self {
         attempts: 3,
         base: Duration::from_millis(100),
@@ -43,7 +43,7 @@ impl RetryPolicy {
         deadline: Duration::from_secs(15),
     };
 
-    /// One attempt and no pause.
+    /// One attempt without retries.
     pub const ONCE: Self = Self {
         attempts: 1,
         base: Duration::ZERO,
@@ -69,23 +69,23 @@ impl Default for RetryPolicy {
     }
 }
 
-/// A source of jitter that is seeded from outside, so that a run can be repeated exactly. Clones share
-/// their state: two tasks that back off at the same moment do not pause equally long.
+/// A source of jitter with an external seed, so that a run is reproducible. Clones share their state, so two
+/// tasks that back off at the same moment pause for different durations.
 #[derive(Debug, Clone)]
 pub struct Jitter(Arc<AtomicU64>);
 
 impl Jitter {
-    /// Jitter that follows from `seed`.
+    /// Creates a source of jitter from `seed`.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(AtomicU64::new(seed)))
     }
 
-    /// A duration between zero and `bound`, both included.
+    /// Returns a duration between zero and `bound`, inclusive.
     #[must_use]
     pub fn up_to(&self, bound: Duration) -> Duration {
-        // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-        // Nothing secret depends on it; it only spreads callers out.
+        // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). It does
+        // not need to be secure; it only spreads callers over time.
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut mixed = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -96,7 +96,7 @@ impl Jitter {
     }
 }
 
-/// The attempts of one call so far.
+/// The state of the attempts of one call.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     policy: RetryPolicy,
@@ -106,13 +106,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// How many attempts have been made or are under way.
+    /// Returns the number of attempts made, including the current one.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.made
     }
 
-    /// How long to pause after an error before the next attempt, or nothing where the call is over.
+    /// Returns the pause after an error before the next attempt; `None` if the call must not be repeated.
     #[must_use]
     pub fn next_pause(&self, kind: ErrorKind, retry_after: Option<Duration>) -> Option<Duration> {
         if kind != ErrorKind::Retry || self.made >= self.policy.attempts {
@@ -121,8 +121,8 @@ impl Backoff {
         let doubled = self.policy.base.saturating_mul(1 << (self.made - 1).min(20));
         let mut pause = self.jitter.up_to(doubled.min(self.policy.cap));
         if let Some(asked) = retry_after {
-            // Never earlier than the server asks; the jitter on top keeps callers from coming back
-            // all in the same moment.
+            // Never earlier than the server requests. The jitter is added so that callers do not all return
+            // at the same moment.
             pause = asked.saturating_add(pause);
         }
         (self.begun.elapsed() + pause <= self.policy.deadline).then_some(pause)
@@ -131,7 +131,7 @@ impl Backoff {
     /// Pauses before the next attempt.
     ///
     /// # Errors
-    /// The same `error`, where the call must not be made again.
+    /// The given `error`, if the call must not be repeated.
     pub async fn pause_after<E: Diagnostic>(
         &mut self,
         error: E,
@@ -145,7 +145,7 @@ impl Backoff {
         }
     }
 
-    /// Pauses before the next attempt; says `false` at once where the call must not be made again.
+    /// Pauses before the next attempt. Returns `false` immediately if the call must not be repeated.
     pub async fn pause(&mut self, kind: ErrorKind, retry_after: Option<Duration>) -> bool {
         let Some(pause) = self.next_pause(kind, retry_after) else {
             return false;

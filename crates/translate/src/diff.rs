@@ -1,21 +1,21 @@
-//! Which fields differ between two values.
+//! Finds the fields in which two values differ.
 
 use serde_json::{Number, Value};
 
 use crate::pointer;
 
-/// A field that differs. Only one side is absent.
+/// A field that differs. At most one side is absent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Change<'a> {
-    /// The value on the left.
+    /// The value on the left side.
     pub left: Option<&'a Value>,
-    /// The value on the right.
+    /// The value on the right side.
     pub right: Option<&'a Value>,
 }
 
-/// Calls `found` for each field that differs, in order of the pointers' keys. Maps are compared key by
-/// key; lists element by element where they are of one length, else as a whole; a `null` is the same as
-/// no field; numbers are the same if they have the same value.
+/// Calls `found` for each field that differs, in the order of the keys. Maps are compared key by key. Lists
+/// are compared element by element if they have the same length, otherwise as a whole. A `null` equals an
+/// absent field. Numbers are equal if they have the same value.
 pub fn diff<'a>(left: &'a Value, right: &'a Value, found: &mut dyn FnMut(String, Change<'a>)) {
     walk("", left, right, found);
 }
@@ -69,7 +69,7 @@ fn walk<'a>(at: &str, left: &'a Value, right: &'a Value, found: &mut dyn FnMut(S
     }
 }
 
-/// Whether two values are the same as [`diff`] sees it.
+/// Whether two values are equal by the rules of [`diff`].
 #[must_use]
 pub fn same(left: &Value, right: &Value) -> bool {
     let mut equal = true;
@@ -77,15 +77,15 @@ pub fn same(left: &Value, right: &Value) -> bool {
     equal
 }
 
-/// Whether two numbers have the same value, whatever their text: `1`, `1.0` and `10e-1` do. Decimal
-/// digits are compared, not floating point values, so that big integers keep their last digits.
+/// Whether two numbers have the same value, whatever their text: `1`, `1.0` and `10e-1` are equal. Decimal
+/// digits are compared, not floating point values, so that large integers keep their last digits.
 #[must_use]
 pub fn same_number(a: &Number, b: &Number) -> bool {
     let (a, b) = (a.to_string(), b.to_string());
     a == b || matches!((normal(&a), normal(&b)), (Some(a), Some(b)) if a == b)
 }
 
-/// Sign, significant digits and the power of ten of the last one.
+/// Returns the sign, the significant digits, and the power of ten of the last digit.
 fn normal(text: &str) -> Option<(bool, String, i64)> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -1,11 +1,12 @@
-//! Names with wildcards: `*` stands for any text, `?` for one character.
+//! Names with wildcards: `*` matches any text, `?` matches one character.
 
-/// Whether `name` fits `pattern`.
+/// Whether `name` matches `pattern`.
 #[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
-    // Where the last star was, and up to where it has eaten: only the last one needs to give back.
+    // The position of the last star and the end of the text that it matches. Only the last star needs
+    // backtracking.
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
         match pattern.get(p) {

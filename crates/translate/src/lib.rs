@@ -1,10 +1,10 @@
-//! Rewrites identifiers of the source into those of the target: rules and patches as data.
+//! Rewrites identifiers of the source environment to those of the target, with rules and patches as data.
 //!
-//! This crate knows where in Kubernetes objects an identifier stands, and edits `serde_json::Value`s. It
+//! This crate contains the locations of identifiers in Kubernetes objects, and edits `serde_json::Value`s. It
 //! must not depend on anything but `model` and JSON libraries, and does no I/O.
 //!
-//! Invariants: a translation touches structural places only, never a substring of free text; where free
-//! text holds an identifier of the source, the leftover scan says so.
+//! Invariant: a translation changes only structural fields, never a substring of free text. If free text
+//! contains an identifier of the source, the scan for residual references reports it.
 
 pub mod diff;
 pub mod glob;

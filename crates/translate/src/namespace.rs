@@ -1,4 +1,4 @@
-//! Namespaces that get another name in the target.
+//! Namespaces that are renamed in the target.
 
 use std::collections::BTreeMap;
 
@@ -9,52 +9,52 @@ use crate::pointer;
 
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// Which namespace becomes which; all at once, so that two can swap their names.
+/// The new names of namespaces. All are renamed at once, so two namespaces can swap their names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamespaceMap(BTreeMap<String, String>);
 
 /// An identifier that was rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewritten {
-    /// Where, a JSON pointer.
+    /// The location, as a JSON pointer.
     pub path: String,
-    /// The text before.
+    /// The text before the change.
     pub from: String,
-    /// The text after.
+    /// The text after the change.
     pub to: String,
 }
 
 impl NamespaceMap {
-    /// A map from names in the source to names in the target.
+    /// Creates a map from names in the source to names in the target.
     #[must_use]
     pub fn new(map: BTreeMap<String, String>) -> Self {
         Self(map)
     }
 
-    /// Whether every namespace keeps its name.
+    /// Whether no namespace is renamed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The new name, where there is one.
+    /// Returns the new name, if the namespace is renamed.
     #[must_use]
     pub fn get(&self, namespace: &str) -> Option<&str> {
         self.0.get(namespace).map(String::as_str)
     }
 
-    /// The name in the target.
+    /// Returns the name in the target.
     #[must_use]
     pub fn map<'a>(&'a self, namespace: &'a str) -> &'a str {
         self.get(namespace).unwrap_or(namespace)
     }
 
-    /// The mapped names of the source, in order.
+    /// Returns the names in the source that are renamed, in order.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The new user or group name of a ServiceAccount or of all accounts of a namespace.
+    /// Returns the new user or group name for a ServiceAccount or for all ServiceAccounts of a namespace.
     #[must_use]
     pub fn principal(&self, name: &str) -> Option<String> {
         if let Some(rest) = name.strip_prefix("system:serviceaccount:") {
@@ -68,7 +68,7 @@ impl NamespaceMap {
         Some(format!("system:serviceaccounts:{}", self.get(namespace)?))
     }
 
-    /// Rewrites every structural place of an object of the given type.
+    /// Rewrites all structural fields of an object of the given type.
     pub fn apply(&self, group: &str, resource: &str, object: &mut Value) -> Vec<Rewritten> {
         let mut rewritten = Vec::new();
         if self.is_empty() {
@@ -119,9 +119,10 @@ impl NamespaceMap {
         }
     }
 
-    /// Where an object, already translated, still seems to speak of a mapped namespace: a field that is
-    /// called like a namespace and holds its old name, or text with a DNS name of a Service in it. Paths
-    /// only, never values. At most `limit` are returned.
+    /// Returns where an already translated object still seems to refer to a renamed namespace: a field whose
+    /// key contains "namespace" and whose value is an old name, or text that contains the DNS name of a
+    /// Service, the user name of a ServiceAccount or a JSON member `namespace` with an old name. Returns at
+    /// most `limit` paths, never values.
     #[must_use]
     pub fn residual_references(&self, object: &Value, limit: usize) -> Vec<String> {
         let mut found = Vec::new();
@@ -140,7 +141,7 @@ impl NamespaceMap {
                 for (key, value) in map {
                     let named = key.to_ascii_lowercase().contains("namespace")
                         && value.as_str().is_some_and(|text| self.get(text).is_some());
-                    // A swapped or reused name is right where it was put by the translation itself.
+                    // The translation itself sets this field, so a swapped or reused name is correct there.
                     let is_identity = at == "/metadata" && key == "namespace";
                     if named && !is_identity && !self.0.values().any(|new| value.as_str() == Some(new)) {
                         found.push(pointer::join(&at, key));

@@ -1,4 +1,4 @@
-//! Patches as data: JSON Patch (RFC 6902) and merge patch (RFC 7386) with conditions.
+//! Patches as data: JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386) with conditions.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use serde_json::Value;
 
 use crate::{diff, glob, pointer};
 
-/// A patch and the objects that it applies to. Conditions look at the object as it was captured; the
-/// patch is applied after cleansing and translation.
+/// A patch and the objects that it applies to. Conditions are evaluated on the object as captured. The patch
+/// is applied after the object was cleaned and translated.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchRule {
-    /// A name for reports, such as `smaller replicas`.
+    /// The name in reports, such as `smaller replicas`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Which objects it applies to.
+    /// Which objects the patch applies to.
     #[serde(default)]
     pub when: Condition,
-    /// The operations of a JSON Patch, applied first.
+    /// The operations of a JSON Patch, applied before `merge`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub json_patch: Vec<PatchOperation>,
-    /// A merge patch.
+    /// A JSON Merge Patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<Value>,
 }
 
-// A patch may put a value into a Secret.
+// The values are not printed: a patch may set a value of a Secret.
 impl std::fmt::Debug for PatchRule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PatchRule")
@@ -37,23 +37,24 @@ impl std::fmt::Debug for PatchRule {
     }
 }
 
-/// Which objects a patch applies to: all that is said must hold; nothing said means every object.
+/// Which objects a patch applies to. All given conditions must hold; without any, the patch applies to every
+/// object.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Condition {
-    /// One of these types, as in kubectl.
+    /// Selects objects of one of these types, named as in kubectl.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<TypeSelector>,
-    /// In one of these namespaces of the source.
+    /// Selects objects in one of these namespaces of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
-    /// With one of these names; `*` and `?` are wildcards.
+    /// Selects objects with one of these names; `*` and `?` are wildcards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// With these labels.
+    /// Selects objects with these labels.
     #[serde(skip_serializing_if = "LabelSelector::is_empty")]
     pub labels: LabelSelector,
-    /// JSON pointers and the values that must stand there.
+    /// Selects objects with these values; the keys are JSON pointers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub equals: BTreeMap<String, Value>,
 }
@@ -62,14 +63,14 @@ pub struct Condition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchOperation {
-    /// What is done.
+    /// The kind of operation.
     pub op: Operation,
-    /// Where, a JSON pointer.
+    /// The target location, as a JSON pointer.
     pub path: String,
-    /// From where, for `move` and `copy`.
+    /// The source location of `move` and `copy`, as a JSON pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The value, for `add`, `replace` and `test`. A `null` is a value.
+    /// The value for `add`, `replace` and `test`. A `null` is a value.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -82,17 +83,17 @@ pub struct PatchOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {
-    /// Adds a field or element.
+    /// Adds a field or an element.
     Add,
-    /// Removes what must be there.
+    /// Removes a value, which must exist.
     Remove,
-    /// Replaces what must be there.
+    /// Replaces a value, which must exist.
     Replace,
-    /// Moves.
+    /// Moves a value.
     Move,
-    /// Copies.
+    /// Copies a value.
     Copy,
-    /// Fails unless the value is the one given.
+    /// Fails unless the value equals the given one.
     Test,
 }
 
@@ -100,7 +101,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     Value::deserialize(deserializer).map(Some)
 }
 
-/// An object as conditions see it: as it was captured.
+/// The properties of an object that conditions are evaluated on, as captured.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The API group.
@@ -113,7 +114,7 @@ pub struct Subject<'a> {
     pub kind: &'a str,
     /// The short names.
     pub short_names: &'a [String],
-    /// The namespace; none for types without.
+    /// The namespace; `None` for cluster-scoped types.
     pub namespace: Option<&'a str>,
     /// The name.
     pub name: &'a str,
@@ -123,18 +124,18 @@ pub struct Subject<'a> {
     pub object: &'a Value,
 }
 
-/// A patch that cannot be applied to an object. Values of the object are never part of it.
+/// The error for a patch that cannot be applied to an object. Never contains values of the object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("apply the operation at {pointer:?}: {reason}")]
 pub struct PatchFailure {
     /// The JSON pointer of the operation.
     pub pointer: String,
-    /// Why not.
+    /// Why the operation cannot be applied.
     pub reason: String,
 }
 
 impl Condition {
-    /// Whether the object fulfils everything that the condition says.
+    /// Whether the object meets all conditions.
     #[must_use]
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         let Subject {
@@ -171,7 +172,7 @@ impl Condition {
 }
 
 impl PatchRule {
-    /// How reports call the patch: its name, or its number counted from 1.
+    /// Returns the title of the patch in reports: its name, or its number counted from 1.
     #[must_use]
     pub fn title(&self, index: usize) -> String {
         self.name
@@ -179,10 +180,10 @@ impl PatchRule {
             .unwrap_or_else(|| format!("patch {}", index.saturating_add(1)))
     }
 
-    /// Applies the patch; on failure the object is as it was before.
+    /// Applies the patch. On failure the object is unchanged.
     ///
     /// # Errors
-    /// [`PatchFailure`] names the operation that does not fit the object.
+    /// [`PatchFailure`] with the operation that cannot be applied.
     pub fn apply(&self, object: &mut Value) -> Result<(), PatchFailure> {
         if !self.json_patch.is_empty() {
             let operations = self
@@ -208,7 +209,7 @@ impl PatchRule {
         Ok(())
     }
 
-    /// What is wrong with the patch itself, whatever object it meets.
+    /// Returns what is wrong with the patch itself, independent of any object.
     #[must_use]
     pub fn faults(&self) -> Vec<PatchFailure> {
         let mut faults: Vec<PatchFailure> = self

@@ -1,6 +1,7 @@
-//! Where in Kubernetes objects identifiers stand, as data. A place is a path pattern in objects of some
-//! types, and what sort of identifier it holds; a translation is a function from an identifier to its
-//! new text. Namespaces are the first sort; accounts, Regions, ARNs and registries will be others.
+//! The locations of identifiers in Kubernetes objects, as data. A location consists of a path pattern in
+//! objects of some types and the kind of identifier at that path. A translation is a function from an
+//! identifier to its new text. Only namespaces are implemented; accounts, Regions, ARNs and registries can be
+//! added as further kinds.
 
 use serde_json::Value;
 
@@ -11,30 +12,30 @@ mod table;
 
 pub use table::{PLACES, POD_PLACES, POD_SPECS};
 
-/// What sort of identifier stands in a place.
+/// The kind of identifier at a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdentifierKind {
     /// The name of a namespace.
     Namespace,
-    /// `namespace/name`.
+    /// A namespace and a name, `namespace/name`.
     NamespacedName,
     /// A user or group name that may be that of a ServiceAccount: `system:serviceaccount:NS:NAME`,
     /// `system:serviceaccounts:NS`.
     Principal,
-    /// A label selector over namespaces, which may name them by `kubernetes.io/metadata.name`.
+    /// A label selector for namespaces, which may select them by the label `kubernetes.io/metadata.name`.
     NamespaceSelector,
 }
 
-/// A place of an identifier.
+/// A location of an identifier.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldPath {
-    /// The API group, `*` for every.
+    /// The API group; `*` for all groups.
     pub group: &'static str,
-    /// The plural names of the types; `*` for every.
+    /// The plural names of the types; `*` for all types.
     pub resources: &'static [&'static str],
-    /// The path: segments of a JSON pointer, in which `*` is a wildcard over elements and keys.
+    /// The path: segments of a JSON pointer, where `*` matches any element or key.
     pub path: &'static str,
-    /// What stands there.
+    /// The kind of identifier at the path.
     pub holds: IdentifierKind,
 }
 
@@ -45,7 +46,7 @@ impl FieldPath {
     }
 }
 
-/// Calls `visit` for every identifier in an object of the given type that stands in a known place.
+/// Calls `visit` for every identifier at a known location in an object of the given type.
 pub fn visit(
     group: &str,
     resource: &str,
@@ -72,7 +73,7 @@ pub fn visit(
     }
 }
 
-/// Where the Pod specification of an object stands, if its type has one.
+/// Returns the path of the Pod specification in objects of a type, if the type has one.
 #[must_use]
 pub fn pod_spec_of(group: &str, resource: &str) -> Option<&'static str> {
     POD_SPECS

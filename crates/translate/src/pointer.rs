@@ -1,8 +1,8 @@
-//! JSON pointers (RFC 6901) and careful edits of values by them.
+//! JSON pointers (RFC 6901) and edits of values by pointer.
 
 use serde_json::{Map, Value};
 
-/// Appends a segment to a pointer, escaped.
+/// Appends an escaped segment to a pointer.
 #[must_use]
 pub fn join(pointer: &str, segment: &str) -> String {
     let mut joined = String::with_capacity(pointer.len() + segment.len() + 1);
@@ -18,7 +18,7 @@ pub fn join(pointer: &str, segment: &str) -> String {
     joined
 }
 
-/// A pointer from its segments.
+/// Returns the pointer with these segments.
 #[must_use]
 pub fn of(segments: &[&str]) -> String {
     segments
@@ -26,14 +26,15 @@ pub fn of(segments: &[&str]) -> String {
         .fold(String::new(), |pointer, segment| join(&pointer, segment))
 }
 
-/// The last segment of a pointer and what stands before it.
+/// Splits a pointer into the part before the last segment and the unescaped last segment; `None` without a
+/// `/`.
 #[must_use]
 pub fn split_last(pointer: &str) -> Option<(&str, String)> {
     let (parent, last) = pointer.rsplit_once('/')?;
     Some((parent, last.replace("~1", "/").replace("~0", "~")))
 }
 
-/// Whether text is a JSON pointer.
+/// Whether `text` is a valid JSON pointer.
 #[must_use]
 pub fn is_pointer(text: &str) -> bool {
     let well_begun = text.is_empty() || text.starts_with('/');
@@ -41,7 +42,7 @@ pub fn is_pointer(text: &str) -> bool {
     well_begun && escapes
 }
 
-/// Removes what a pointer names and returns it.
+/// Removes the value at a pointer and returns it.
 pub fn remove(value: &mut Value, pointer: &str) -> Option<Value> {
     let (parent, last) = split_last(pointer)?;
     match value.pointer_mut(parent)? {
@@ -54,8 +55,8 @@ pub fn remove(value: &mut Value, pointer: &str) -> Option<Value> {
     }
 }
 
-/// Removes what a pointer names, and its parent too where that is then an empty map: an API server
-/// leaves out `labels` and `annotations` that hold nothing.
+/// Removes the value at a pointer, and its parent if that is then an empty map: an API server omits empty
+/// `labels` and `annotations`.
 pub fn remove_and_prune(value: &mut Value, pointer: &str) -> Option<Value> {
     let removed = remove(value, pointer)?;
     if let Some((parent, _)) = split_last(pointer)
@@ -69,7 +70,7 @@ pub fn remove_and_prune(value: &mut Value, pointer: &str) -> Option<Value> {
     Some(removed)
 }
 
-/// Sets what a pointer names; missing maps on the way are made. Whether that was possible.
+/// Sets the value at a pointer and creates missing maps on the way. Returns whether that was possible.
 pub fn set(value: &mut Value, pointer: &str, new: Value) -> bool {
     let mut here = value;
     let mut rest = pointer;
@@ -93,13 +94,13 @@ pub fn set(value: &mut Value, pointer: &str, new: Value) -> bool {
     true
 }
 
-/// The text at a pointer.
+/// Returns the string at a pointer.
 #[must_use]
 pub fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// The elements of the list at a pointer; none where there is no list.
+/// Returns the elements of the list at a pointer; empty if there is no list.
 pub fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     value
         .pointer(pointer)

@@ -1,4 +1,4 @@
-//! What can be wrong with a key file.
+//! Errors of key files.
 
 use std::fmt;
 use std::io;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use lifeboat_format::keys::KeyError as FormatKeyError;
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
-/// One half of a key pair.
+/// The public or the private half of a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPart {
-    /// May be known to everybody.
+    /// The public key. It may be published.
     Public,
-    /// Must stay with its owner.
+    /// The private key. It must stay with its owner.
     Private,
 }
 
@@ -25,44 +25,44 @@ impl fmt::Display for KeyPart {
     }
 }
 
-/// A key file that cannot be used or made. Reads well after "failed to".
+/// A key file that cannot be used or created. The text can be appended to "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
     /// The file cannot be read.
     #[error("read the key file {}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The file holds no key in PEM.
+    /// The file does not contain a key in PEM.
     #[error("read the key file {}: it contains no PEM key", path.display())]
     NotPem {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// The file holds the other half.
+    /// The file contains the other half of a key pair.
     #[error("use the key file {}: it does not contain the {wanted} key", path.display())]
     WrongHalf {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The half that is needed.
+        /// The half that is required.
         wanted: KeyPart,
     },
-    /// The key is of another sort or size.
+    /// The key has an unsupported type or size.
     #[error("use the key file {}: it does not contain {expected}", path.display())]
     WrongKind {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is needed.
+        /// What is required.
         expected: &'static str,
     },
-    /// The key is in an older PEM form.
+    /// The key is in an older PEM format.
     #[error("use the key file {}: {label} is not supported", path.display())]
     Legacy {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The label of the PEM block.
         label: String,
@@ -72,25 +72,25 @@ pub enum PemError {
     /// The key is protected by a password.
     #[error("use the key file {}: it is protected by a password", path.display())]
     Encrypted {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// A file is in the way.
+    /// The file already exists.
     #[error("write the key file {}: it already exists", path.display())]
     Exists {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A file cannot be written.
     #[error("write the key file {}", path.display())]
     Unwritable {
-        /// The file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The crypto library does not make a key.
+    /// The cryptographic library failed to generate a key.
     #[error("generate a key")]
     Generate,
 }

@@ -1,4 +1,4 @@
-//! New keys, as four files or none.
+//! Generation of keys. Either all four files are written or none.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,29 +15,29 @@ use zeroize::Zeroizing;
 use super::PemError;
 use crate::store::{create_folders, private_file};
 
-/// The files of a set of keys.
+/// The files of a new set of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFiles {
-    /// Decrypts: for restores only.
+    /// Decrypts; needed only for restores.
     pub recovery_key: PathBuf,
-    /// Encrypts: for backups.
+    /// Encrypts; needed for backups.
     pub recovery_public: PathBuf,
-    /// Signs: for backups only.
+    /// Signs; needed only for backups.
     pub signing_key: PathBuf,
-    /// Verifies: for restores.
+    /// Verifies; needed for restores.
     pub signing_public: PathBuf,
-    /// The name of the recovery key.
+    /// The fingerprint of the recovery key.
     pub recovery: Fingerprint,
-    /// The name of the signing key.
+    /// The fingerprint of the signing key.
     pub signing: Fingerprint,
 }
 
-/// Makes an RSA-4096 recovery key and a P-256 signing key and writes their halves into four files of
-/// `folder`, which is made where there is none. Takes a second or a few of processor time.
+/// Generates an RSA-4096 recovery key and a P-256 signing key and writes their halves to four files in
+/// `folder`, which is created if necessary. Takes a few seconds of CPU time.
 ///
 /// # Errors
-/// [`PemError::Exists`] where one of the files exists; nothing is written then, or left behind after
-/// any other error.
+/// [`PemError::Exists`] if one of the files exists; nothing is written then. After any other error, no files
+/// are left.
 pub fn generate(folder: &Path) -> Result<KeyFiles, PemError> {
     let path = |name: &str| folder.join(name);
     let [recovery_key, recovery_public, signing_key, signing_public] = [
@@ -93,13 +93,13 @@ fn unwritable(path: &Path, source: io::Error) -> PemError {
     }
 }
 
-/// Files made so far; removed when dropped unless kept.
+/// The files created so far. They are removed when this is dropped unless they are kept.
 #[derive(Default)]
 struct Made(Vec<PathBuf>);
 
 impl Made {
-    /// Creates a file that only its owner can read, for the public halves too: their owner hands them
-    /// on deliberately.
+    /// Creates a file that only its owner can read. This includes the public halves: the owner shares them
+    /// deliberately.
     fn file(&mut self, path: &Path, text: &str) -> Result<(), PemError> {
         let mut file = match private_file().write(true).create_new(true).open(path) {
             Ok(file) => file,
@@ -124,7 +124,7 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         for path in &self.0 {
-            // The error that led here is the one to report.
+            // Ignored: the error that led here is the one to report.
             let _ = fs::remove_file(path);
         }
     }

@@ -250,7 +250,7 @@ fn no_formatter_shows_a_private_key() {
 
 #[test]
 fn keys_on_a_full_disk_are_four_files_or_none() {
-    // Room for two small files.
+    // Enough space for two small files.
     let Some(disk) = TinyDisk::mount("size=8k") else {
         return;
     };

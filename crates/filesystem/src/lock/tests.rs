@@ -75,7 +75,7 @@ fn a_lock_does_not_make_a_store() {
     assert!(!root.exists());
 }
 
-/// Run by the test below in a process of its own, in the folder of the store.
+/// Runs in a separate process that the test below starts, with the store as its working directory.
 #[test]
 #[ignore = "a part of a_killed_process_leaves_neither_lock_nor_remains"]
 fn hold_until_killed() {

@@ -1,11 +1,11 @@
-//! What an error of the file system means for a store.
+//! Conversion of file system errors to store errors.
 
 use std::fmt::Display;
 use std::io;
 
 use lifeboat_store::ports::{StoreError, StoreOperation};
 
-/// The store's error for an error of the file system.
+/// Returns the store error for an error of the file system.
 pub(crate) fn failure(operation: StoreOperation, key: &dyn Display, error: io::Error) -> StoreError {
     use io::ErrorKind as Io;
     let key = key.to_string();

@@ -22,7 +22,7 @@ fn key(text: &str) -> ObjectKey {
     ObjectKey::parse(text).unwrap()
 }
 
-/// Whether this process may do anything, so that permissions cannot be tried.
+/// Whether this process ignores permissions, so that they cannot be tested.
 fn is_root(folder: &Path) -> bool {
     let probe = folder.join("probe");
     fs::create_dir(&probe).unwrap();
@@ -33,13 +33,13 @@ fn is_root(folder: &Path) -> bool {
     root
 }
 
-/// Runs one test of this program again as somebody who is refused what the permissions do not give.
+/// Runs one test of this program again as an unprivileged user.
 fn as_nobody(test: &str) {
     const NOBODY: u32 = 65534;
     let folder = TempDir::new().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("tests");
-    // The folder of the build may be closed to others.
+    // The build folder may not be accessible to other users.
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let output = Command::new(program)
         .args(["--exact", test])
@@ -187,7 +187,7 @@ fn a_full_disk_leaves_nothing_half_written() {
         upload.finish().await.unwrap_err();
         assert_eq!(store.list("", None, 10).await.unwrap().len(), 1);
         assert_eq!(store.get(&key("shop/small")).await.unwrap().0, small);
-        // The space that the failed attempts took is free again.
+        // The space that the failed attempts used must be free again.
         let again = Bytes::from(vec![8; 16 * 1024]);
         store.put_new(&key("shop/again"), again).await.unwrap();
     });

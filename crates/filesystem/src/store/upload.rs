@@ -1,4 +1,4 @@
-//! Files on their way into the store.
+//! Files that are being written to the store.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -41,7 +41,7 @@ impl TempFile {
         self.file.sync_all()
     }
 
-    /// Puts the file in the place of another.
+    /// Renames the file over an existing one.
     pub(super) fn rename(mut self, path: &Path) -> io::Result<()> {
         fs::rename(&self.path, path)?;
         self.renamed = true;
@@ -52,17 +52,17 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.renamed {
-            // What cannot be removed now is removed when the application is locked the next time.
+            // If it cannot be removed now, it is removed when the application is locked the next time.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// An upload into a folder.
+/// An upload to a folder.
 pub(super) struct FolderUpload {
     store: FolderStore,
     key: ObjectKey,
-    /// Absent only while a piece is being written, and for good once that was given up.
+    /// Absent while a piece is being written, and permanently if that call failed or was cancelled.
     state: Option<Writing>,
 }
 

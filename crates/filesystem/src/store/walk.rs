@@ -1,4 +1,4 @@
-//! Listings: folders walked in the byte order of whole keys.
+//! Listings: walks folders in the byte order of whole keys.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,8 @@ use lifeboat_store::ports::{Listed, StoreError, StoreOperation};
 
 use super::{failure, is_absence};
 
-/// One name in a folder; that of a folder ends with `/`, as it does inside a key, so that sorting
-/// names sorts keys (`a-b` before `a/b` before `ab`).
+/// A name in a folder. The name of a folder ends with `/`, as it does in a key, so that sorting names sorts
+/// keys (`a-b` before `a/b` before `ab`).
 struct Entry {
     name: String,
     size: u64,
@@ -22,7 +22,7 @@ impl Entry {
     }
 }
 
-/// Keys with `prefix` behind `after`, in order, at most `limit`.
+/// Lists at most `limit` keys that begin with `prefix` and sort after `after`, in order.
 pub(super) fn list(
     root: &Path,
     prefix: &str,
@@ -41,14 +41,14 @@ pub(super) fn list(
         limit,
         found: &mut found,
     };
-    // Only the folder that the prefix names can hold what is wanted.
+    // Only the folder in the prefix can contain matching keys.
     let base = prefix.rfind('/').map_or("", |end| &prefix[..=end]);
     walk.visit(base)
         .map_err(|e| failure(StoreOperation::List, &shown(root, prefix), e))?;
     Ok(found)
 }
 
-/// The folders directly below `prefix` that hold a key.
+/// Lists the folders directly below `prefix` that contain a key.
 pub(super) fn folders(root: &Path, prefix: &str) -> Result<Vec<String>, StoreError> {
     check(root)?;
     let fail = |e| failure(StoreOperation::List, &shown(root, prefix), e);
@@ -67,13 +67,12 @@ pub(super) fn folders(root: &Path, prefix: &str) -> Result<Vec<String>, StoreErr
     Ok(folders)
 }
 
-/// Whether a prefix is one that no key has and that would lead a walk elsewhere: out of the store, or
-/// among its hidden files.
+/// Whether a prefix matches no key but would lead the walk out of the store or to its hidden files.
 fn leads_out(prefix: &str) -> bool {
     prefix.starts_with('/') || prefix.split('/').any(|segment| segment.starts_with('.'))
 }
 
-/// Whether there is a file somewhere below a folder.
+/// Whether a folder contains a file, directly or in a subfolder.
 fn holds_key(folder: &Path) -> io::Result<bool> {
     for entry in entries(folder)? {
         if !entry.is_folder() || holds_key(&folder.join(&entry.name))? {
@@ -83,7 +82,7 @@ fn holds_key(folder: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// An empty answer from a store that is gone would be a lie.
+/// Checks that the store still exists. An empty listing of a deleted store would be wrong.
 fn check(root: &Path) -> Result<(), StoreError> {
     match fs::read_dir(root) {
         Ok(_) => Ok(()),
@@ -108,7 +107,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Visits the folder of `base`, which is empty or ends with `/`.
+    /// Visits the folder `base`, which is empty or ends with `/`.
     fn visit(&mut self, base: &str) -> io::Result<()> {
         for entry in entries(&self.root.join(base))? {
             if self.found.len() >= self.limit {
@@ -120,7 +119,7 @@ impl Walk<'_> {
                     self.visit(&key)?;
                 }
             } else if key.starts_with(self.prefix) && self.after.is_none_or(|after| key.as_str() > after) {
-                // A file whose whole path is no key (too long) was not put here by this store.
+                // A file whose whole path is not a key (too long) was not written by this store.
                 if let Ok(key) = ObjectKey::parse(key) {
                     self.found.push(Listed {
                         key,
@@ -132,11 +131,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether keys that begin with `folder` can be wanted.
+    /// Whether keys that begin with `folder` can be part of the result.
     fn may_hold(&self, folder: &str) -> bool {
         let prefix_fits = folder.starts_with(self.prefix) || self.prefix.starts_with(folder);
-        // Every key in the folder begins with its name, so all of them sort before an `after` that is
-        // greater without beginning with it.
+        // Every key in the folder begins with its name, so all of them sort before an `after` that is greater
+        // and does not begin with it.
         let passed = self
             .after
             .is_some_and(|after| after > folder && !after.starts_with(folder));
@@ -144,7 +143,7 @@ impl Walk<'_> {
     }
 }
 
-/// The names in a folder that can be parts of keys, in order. One that is gone is empty.
+/// Returns the names in a folder that can be parts of keys, in order. A folder that does not exist is empty.
 fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
     let read = match fs::read_dir(folder) {
         Ok(read) => read,
@@ -165,7 +164,8 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
                 name: name + "/",
                 size: 0,
             },
-            // A link to a file counts as the file; one to a folder could lead in circles.
+            // A link to a file counts as the file. Links to folders are ignored because they could form
+            // cycles.
             _ => match fs::metadata(entry.path()) {
                 Ok(metadata) if metadata.is_file() => Entry {
                     name,

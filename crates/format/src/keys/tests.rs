@@ -135,7 +135,7 @@ fn the_redaction_key_is_neither_the_data_key_nor_that_of_another() {
     let redaction = key.redaction_key();
     assert_ne!(redaction.as_ref(), key.expose());
     assert_ne!(redaction, DataKey::from_random([8; 32]).redaction_key());
-    // Worked out by hand from RFC 5869 with another implementation of HMAC.
+    // Computed from RFC 5869 with an independent implementation of HMAC.
     assert_eq!(
         hex::encode(redaction.as_ref()),
         "fb8cce481f23d03cc75911e538374be70a96b00d366879b379f96b64af4835b3"

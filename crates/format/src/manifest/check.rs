@@ -1,4 +1,4 @@
-//! What must hold in a manifest beyond the types of its fields.
+//! Rules for manifests beyond the types of their fields.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use super::{
     own_packs,
 };
 
-/// Checks a statement: by the writer before it signs, by the reader after the signature.
+/// Checks a statement. The writer calls it before signing, the reader after verifying the signature.
 ///
 /// # Errors
-/// The first rule that is broken, as words that read well after "the manifest is not well formed".
+/// The first rule that is violated, as text that can be appended to "the manifest is not well formed".
 pub fn check_structure(statement: &Statement) -> Result<(), String> {
     let predicate = &statement.predicate;
     if statement.r#type != STATEMENT_TYPE || statement.predicate_type != PREDICATE_TYPE {

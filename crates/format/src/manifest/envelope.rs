@@ -1,4 +1,4 @@
-//! The DSSE envelope: signing and, first of all, checking.
+//! The DSSE envelope: signing, and verification before anything else is read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use super::{FORMAT_VERSION, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, check_structure};
 use crate::keys::{Fingerprint, VerifyingKey};
 
-/// The largest manifest that is read: some hundred bytes for each type and pack make a few MiB in the
-/// largest clusters.
+/// The maximum size of a manifest in bytes. At some hundred bytes for each type and pack, the largest
+/// clusters need a few MiB.
 pub const MAX_MANIFEST: usize = 64 << 20;
 
-/// How many signatures of an envelope are looked at.
+/// The maximum number of signatures of an envelope that are checked.
 const MAX_SIGNATURES: usize = 16;
 
-/// A DSSE envelope. Fields that are not known are passed over, as the DSSE protocol asks.
+/// A DSSE envelope. Unknown fields are ignored, as the DSSE protocol requires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
-    /// What the payload is; signed together with it.
+    /// The media type of the payload, which is signed together with it.
     pub payload_type: String,
     /// The payload, base64.
     pub payload: String,
@@ -30,7 +30,7 @@ pub struct Envelope {
 /// One signature of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvelopeSignature {
-    /// The fingerprint of the signing key. A hint that is not signed: it only makes messages better.
+    /// The fingerprint of the signing key. It is an unsigned hint and is used only for error messages.
     #[serde(default)]
     pub keyid: String,
     /// The signature, base64.
@@ -38,7 +38,7 @@ pub struct EnvelopeSignature {
 }
 
 impl Envelope {
-    /// Puts a payload and its signature together.
+    /// Creates an envelope from a payload and its signature.
     #[must_use]
     pub fn new(payload: &[u8], signer: &Fingerprint, signature: &[u8]) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Envelope {
         }
     }
 
-    /// The bytes of `manifest.json`.
+    /// Returns the bytes of `manifest.json`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).expect("text can always be written as JSON");
@@ -60,30 +60,30 @@ impl Envelope {
     }
 }
 
-/// A manifest that is refused.
+/// The error for a manifest that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// The bytes are not a DSSE envelope.
     #[error("the manifest is not a DSSE envelope: {what}")]
     NotAnEnvelope {
-        /// What is wrong with it.
+        /// What is wrong with the bytes.
         what: String,
     },
-    /// The envelope holds something that is no statement.
+    /// The payload of the envelope is not an in-toto statement.
     #[error("the manifest contains {found:?}, not an in-toto statement")]
     PayloadType {
-        /// The type that the envelope names.
+        /// The payload type of the envelope.
         found: String,
     },
-    /// It names other signers than the pinned key, and no signature fits that key.
+    /// The envelope names other signers than the pinned key, and no signature matches that key.
     #[error("the manifest is signed by {}, not by the pinned key {expected}", .found.join(", "))]
     OtherSigner {
         /// The pinned key.
         expected: Fingerprint,
-        /// Whom the signatures name.
+        /// The key ids of the signatures.
         found: Vec<String>,
     },
-    /// It names the pinned key, but the signature does not match: something was changed.
+    /// The envelope names the pinned key, but the signature does not match: the manifest was modified.
     #[error(
         "the signature of the manifest does not match the pinned key {expected}: the manifest was modified"
     )]
@@ -91,18 +91,18 @@ pub enum ManifestError {
         /// The pinned key.
         expected: Fingerprint,
     },
-    /// It is signed, but of a kind or version that this program does not know.
+    /// The manifest is signed, but has a type or version that this program does not support.
     #[error(
         "the recovery point has format {found}; this version of lifeboat reads up to version {FORMAT_VERSION}"
     )]
     NewerFormat {
-        /// What was found.
+        /// The type or version that was found.
         found: String,
     },
-    /// It is signed, but not what the format says.
+    /// The manifest is signed, but does not conform to the format.
     #[error("the manifest is signed but malformed: {what}")]
     Malformed {
-        /// What is wrong with it.
+        /// Which rule it violates.
         what: String,
     },
 }
@@ -129,13 +129,13 @@ impl Diagnostic for ManifestError {
     }
 }
 
-/// The payload of a statement. The same statement always gives the same bytes.
+/// Returns the payload of a statement. The same statement always produces the same bytes.
 #[must_use]
 pub fn payload(statement: &Statement) -> Vec<u8> {
     serde_json::to_vec(statement).expect("a statement can always be written as JSON")
 }
 
-/// What is signed: DSSE's pre-authentication encoding of a payload.
+/// Returns the bytes that are signed: DSSE's pre-authentication encoding of a payload.
 #[must_use]
 pub fn pae(payload: &[u8]) -> Vec<u8> {
     pae_of(PAYLOAD_TYPE, payload)
@@ -162,8 +162,8 @@ struct PredicateVersion {
     format_version: u64,
 }
 
-/// Opens a manifest: checks the signature before a byte of the payload is read, then the version, then
-/// the structure.
+/// Opens a manifest: verifies the signature before any byte of the payload is parsed, then checks the
+/// version, then the structure.
 ///
 /// # Errors
 /// [`ManifestError`].
@@ -220,7 +220,7 @@ fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> R
     if fits {
         return Ok(());
     }
-    // The hints are anybody's text: only what looks as it should gets into a message.
+    // The hints are untrusted text: only well-formed ones are included in a message.
     let named: Vec<String> = signatures
         .map(|signature| match signature.keyid.parse::<Fingerprint>() {
             Ok(fingerprint) => fingerprint.into(),
@@ -238,7 +238,7 @@ fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> R
     }
 }
 
-/// DSSE allows both alphabets of base64.
+/// Decodes base64 with either alphabet; DSSE allows both.
 fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }

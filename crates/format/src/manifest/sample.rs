@@ -1,4 +1,4 @@
-//! A statement with one of everything, for tests.
+//! A statement with every field set, for tests.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;

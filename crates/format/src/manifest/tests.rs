@@ -59,7 +59,7 @@ fn the_same_content_gives_the_same_bytes_in_canonical_order() {
 
 #[test]
 fn the_pre_authentication_encoding_is_that_of_dsse() {
-    // From the protocol's own test vector, with our payload type.
+    // The protocol's test vector, with our payload type.
     assert_eq!(
         pae(b"hello world"),
         b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
@@ -115,12 +115,12 @@ fn any_flipped_bit_of_the_manifest_changes_nothing_or_is_refused() {
     let signer = Signer::new();
     let statement = sample::statement();
     let sealed = signer.seal(&payload(&statement));
-    // Every byte, one bit each: a signature check is too slow for all eight in a debug build.
+    // Flips one bit of every byte: a signature check is too slow for all eight bits in a debug build.
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1 << (at % 8);
         if let Ok(opened) = signer.open(&changed) {
-            // Only the unsigned hints: the name of the key, and white space at the end.
+            // Only changes of unsigned hints are accepted: the key id, and white space at the end.
             assert_eq!(opened, statement, "byte {at}");
         }
     }

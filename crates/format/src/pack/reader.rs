@@ -1,4 +1,4 @@
-//! Reading packs: as a stream, and one frame by its place.
+//! Reading of packs, as a stream or as single frames by location.
 
 use aws_lc_rs::aead::Aad;
 use lifeboat_model::{PackName, RecoveryPointId};
@@ -11,31 +11,31 @@ use crate::compress::Decompressor;
 use crate::digest::Hasher;
 use crate::keys::DataKey;
 
-/// How many other places are tried for a frame that does not open at its own, to tell a frame that
-/// was moved from one that was changed. Each costs one decryption, and only after a failure.
+/// The number of other positions that are tried for a frame that cannot be decrypted at its own, to
+/// distinguish a moved frame from a modified one. Each costs one decryption, and only after a failure.
 const PLACES_TRIED: u32 = 64;
 
-/// A frame that was opened.
+/// A decrypted frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// Where it lies.
+    /// The location of the frame.
     pub location: FrameLocation,
-    /// Its content, unpacked; empty in the last frame of a pack that this program wrote.
+    /// The decompressed content; empty in the last frame of a pack that this program wrote.
     pub plaintext: &'a [u8],
-    /// Whether it is the last one.
+    /// Whether it is the last frame.
     pub last: bool,
 }
 
 /// Reads one pack as its bytes arrive.
 ///
-/// A frame is handed on only after it was authenticated; that the pack is whole is known only after
-/// [`PackReader::finish`].
+/// A frame is returned only after it was authenticated. Only [`PackReader::finish`] checks that the pack is
+/// complete.
 #[derive(Debug)]
 pub struct PackReader {
     opener: FrameOpener,
     decompressor: Decompressor,
     hasher: Hasher,
-    /// Bytes that are not a whole header or frame yet.
+    /// Bytes that do not yet form a complete header or frame.
     pending: Vec<u8>,
     plaintext: Vec<u8>,
     header_read: bool,
@@ -47,10 +47,10 @@ pub struct PackReader {
 }
 
 impl PackReader {
-    /// A reader for one pack.
+    /// Creates a reader for one pack.
     ///
     /// # Errors
-    /// [`PackError::Crypto`] where the cryptographic library fails.
+    /// [`PackError::Crypto`] if the cryptographic library fails.
     pub fn new(
         kind: PackKind,
         data_key: &DataKey,
@@ -71,11 +71,11 @@ impl PackReader {
         })
     }
 
-    /// Feeds the next bytes of the file. Each frame that becomes complete is given to `on_frame`.
+    /// Processes the next bytes of the file. `on_frame` is called for each frame that is complete.
     ///
     /// # Errors
-    /// [`PackError`] where the bytes are not this pack's, and whatever `on_frame` answers. After an
-    /// error the reader is of no more use.
+    /// [`PackError`] if the bytes do not belong to this pack, and any error of `on_frame`. The reader cannot
+    /// be used after an error.
     pub fn push<E, F>(&mut self, bytes: &[u8], mut on_frame: F) -> Result<(), E>
     where
         E: From<PackError>,
@@ -95,7 +95,7 @@ impl PackReader {
                 break;
             }
             let wanted = self.wanted()?;
-            // Bytes are gathered only as they come: a claimed size alone reserves nothing.
+            // Memory is reserved only as bytes arrive, never for a claimed size alone.
             let take = wanted.saturating_sub(self.pending.len()).min(rest.len());
             self.pending.extend_from_slice(&rest[..take]);
             rest = &rest[take..];
@@ -117,7 +117,7 @@ impl PackReader {
     /// Ends the file.
     ///
     /// # Errors
-    /// [`PackError::Truncated`] where the last frame did not come.
+    /// [`PackError::Truncated`] if the last frame is missing.
     pub fn finish(self) -> Result<PackSummary, PackError> {
         if self.failed {
             return Err(PackError::Poisoned);
@@ -135,7 +135,8 @@ impl PackReader {
         })
     }
 
-    /// How many bytes `pending` needs before there is something to do: more than it has now.
+    /// Returns the number of bytes that `pending` needs before it can be processed; always more than it has
+    /// now.
     fn wanted(&self) -> Result<usize, PackError> {
         if !self.header_read {
             return Ok(HEADER_LEN);
@@ -182,7 +183,7 @@ impl PackReader {
     }
 }
 
-/// Opens single frames of one pack, read by their place in the file.
+/// Opens single frames of one pack, read by their location in the file.
 #[derive(Debug)]
 pub struct FrameOpener {
     key: PackKey,
@@ -190,10 +191,10 @@ pub struct FrameOpener {
 }
 
 impl FrameOpener {
-    /// An opener for one pack.
+    /// Creates an opener for one pack.
     ///
     /// # Errors
-    /// [`PackError::Crypto`] where the cryptographic library fails.
+    /// [`PackError::Crypto`] if the cryptographic library fails.
     pub fn new(
         kind: PackKind,
         data_key: &DataKey,
@@ -206,11 +207,11 @@ impl FrameOpener {
         })
     }
 
-    /// Opens the frame at a place that the index names; `bytes` is what the file holds there, head
-    /// included.
+    /// Opens the frame at a location from the index. `bytes` is the content of the file there, including the
+    /// length field.
     ///
     /// # Errors
-    /// [`PackError`] where the bytes are not that frame.
+    /// [`PackError`] if the bytes are not that frame.
     pub fn open(&self, location: FrameLocation, bytes: &[u8]) -> Result<Vec<u8>, PackError> {
         if bytes.len() as u64 != u64::from(location.length) {
             return Err(PackError::Truncated {
@@ -237,7 +238,7 @@ impl FrameOpener {
         }
     }
 
-    /// Opens a frame in place; answers whether it is the last one.
+    /// Decrypts a frame in place. Returns whether it is the last one.
     fn open_into(
         &self,
         location: FrameLocation,
@@ -276,7 +277,7 @@ impl FrameOpener {
         if plaintext.is_empty() && last {
             return Ok(true);
         }
-        // The ciphertext is of no more use: its buffer takes the compressed content.
+        // The buffer of the ciphertext, which is no longer needed, is reused for the compressed content.
         let compressed = &mut ciphertext[..length - TAG_LEN];
         compressed.copy_from_slice(plaintext);
         decompressor
@@ -285,7 +286,7 @@ impl FrameOpener {
         Ok(last)
     }
 
-    /// Says more of a frame that did not open.
+    /// Determines why a frame cannot be decrypted.
     fn diagnose(&self, location: FrameLocation, last: bool, ciphertext: &[u8]) -> PackError {
         let opens = |frame: u32, last: bool| {
             let mut copy = ciphertext.to_vec();
@@ -310,7 +311,7 @@ impl FrameOpener {
     }
 }
 
-/// The size of a frame's ciphertext, and whether it is the last frame.
+/// Returns the size of a frame's ciphertext, and whether it is the last frame.
 fn ciphertext_length(
     head: [u8; FRAME_HEAD_LEN],
     frame: u32,

@@ -20,7 +20,7 @@ fn name(text: &str) -> PackName {
     PackName::parse(text).unwrap()
 }
 
-/// A pack of frames, and where each lies.
+/// Returns a pack with these frames, and their locations.
 fn pack(contents: &[&[u8]]) -> (Vec<u8>, Vec<FrameLocation>, PackSummary) {
     let mut out = Vec::new();
     let mut compressor = Compressor::new().unwrap();
@@ -136,7 +136,7 @@ fn any_cut_is_truncation() {
             "{cut}: {error}"
         );
     }
-    // Also where it falls between two frames, with the last frame dropped.
+    // Also truncates between two frames, so that the last frame is missing.
     let end = places[2].offset as usize + places[2].length as usize;
     assert_eq!(
         read(&file[..end]).unwrap_err(),
@@ -213,7 +213,7 @@ fn a_pack_of_another_name_point_key_or_kind_is_refused() {
     }
     let error = read_as(&[&file], PackKind::Index, &key(1), POINT, NAME).unwrap_err();
     assert_eq!(error.to_string(), "the pack does not contain an index");
-    // The kind in the header is authenticated: changing it does not help.
+    // The header is authenticated, so a changed kind must be detected.
     let mut relabelled = file.clone();
     relabelled[7] = 2;
     let error = read_as(&[&relabelled], PackKind::Index, &key(1), POINT, NAME).unwrap_err();

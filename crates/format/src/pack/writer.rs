@@ -1,4 +1,4 @@
-//! Writing packs.
+//! Writing of packs.
 
 use aws_lc_rs::aead::Aad;
 use lifeboat_model::{PackName, RecoveryPointId};
@@ -9,10 +9,10 @@ use super::{
 use crate::digest::Hasher;
 use crate::keys::DataKey;
 
-/// Writes one pack. It does no output of its own: what belongs to the file is appended to `out`, and
-/// the caller sends it on.
+/// Writes one pack. It does no I/O: the bytes of the file are appended to `out`, and the caller writes them.
 ///
-/// A name must be written only once for a point and data key: the numbers of frames are the nonces.
+/// A pack name must be written only once for each recovery point and data key, because the frame numbers are
+/// the nonces.
 #[derive(Debug)]
 pub struct PackWriter {
     key: PackKey,
@@ -25,7 +25,7 @@ impl PackWriter {
     /// Begins a pack.
     ///
     /// # Errors
-    /// [`PackError::Crypto`] where the cryptographic library fails.
+    /// [`PackError::Crypto`] if the cryptographic library fails.
     pub fn new(
         kind: PackKind,
         data_key: &DataKey,
@@ -43,10 +43,10 @@ impl PackWriter {
     /// Appends a frame with compressed content.
     ///
     /// # Errors
-    /// [`PackError::Full`] where the content is too large or the numbers are used up; nothing was
-    /// written then.
+    /// [`PackError::Full`] if the content is too large or all frame numbers are used; nothing is written
+    /// then.
     pub fn append(&mut self, compressed: &[u8], out: &mut Vec<u8>) -> Result<FrameLocation, PackError> {
-        // The last number is kept for the last frame.
+        // The last number is reserved for the last frame.
         if self.frames == u32::MAX - 1 {
             return Err(PackError::Full);
         }
@@ -56,7 +56,7 @@ impl PackWriter {
     /// Ends the pack with an empty last frame.
     ///
     /// # Errors
-    /// [`PackError::Crypto`] where the cryptographic library fails.
+    /// [`PackError::Crypto`] if the cryptographic library fails.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<PackSummary, PackError> {
         self.frame(&[], true, out)?;
         Ok(PackSummary {
@@ -66,13 +66,13 @@ impl PackWriter {
         })
     }
 
-    /// How large the file is so far.
+    /// Returns the size of the file so far, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How many frames there are so far.
+    /// Returns the number of frames so far.
     #[must_use]
     pub fn frames(&self) -> u32 {
         self.frames

@@ -1,32 +1,32 @@
-//! Why bytes are not a list.
+//! Errors of the splitter.
 
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
-/// Input that is not one complete list.
+/// The error for input that is not one complete list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// The input ended inside the list.
     #[error("the list ends after {bytes} bytes, before it is complete")]
     Truncated {
-        /// How many bytes arrived.
+        /// The number of bytes that arrived.
         bytes: u64,
     },
-    /// Something that cannot stand here in a list.
+    /// A byte that is not valid at this position of a list.
     #[error("byte {at} of the list is not {expected}")]
     Unexpected {
-        /// The offset in the whole input.
+        /// The offset in the whole input, in bytes.
         at: u64,
-        /// What would have been right.
+        /// What was expected.
         expected: &'static str,
     },
-    /// The server answered with a `Status` object in place of a list.
+    /// The API server answered with a `Status` object instead of a list.
     #[error("the server returned a Status instead of a list: {code} {reason}: {message}")]
     Status {
-        /// The HTTP code that the Status names; 0 where it names none.
+        /// The HTTP status code in the `Status`; 0 if it contains none.
         code: u16,
         /// The machine-readable reason, such as `Expired`.
         reason: String,
-        /// The message for people.
+        /// The human-readable message.
         message: String,
     },
     /// The object is complete but has no `items`, or no `kind` or `apiVersion`.
@@ -35,10 +35,10 @@ pub enum SplitError {
         /// What is missing.
         what: String,
     },
-    /// A field of the list stands twice.
+    /// A field occurs twice in the list.
     #[error("the list has the field {field:?} twice")]
     Repeated {
-        /// The field.
+        /// The name of the field.
         field: String,
     },
     /// An item or field is larger than [`super::MAX_ITEM`] or [`super::MAX_FIELD`].
@@ -46,15 +46,15 @@ pub enum SplitError {
     TooLarge {
         /// What is too large.
         what: &'static str,
-        /// Where it begins.
+        /// The offset of its beginning, in bytes.
         at: u64,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
     /// Brackets are nested deeper than any API server accepts.
     #[error("the list is nested too deeply at byte {at}")]
     TooDeep {
-        /// Where it was given up.
+        /// The offset at which the limit was exceeded, in bytes.
         at: u64,
     },
     /// [`super::Splitter::push`] was called after it had failed.

@@ -156,7 +156,7 @@ fn size_and_depth_are_bounded() {
         "{error}"
     );
 
-    // A field that is passed over takes no memory, however large it is.
+    // A field that is skipped takes no memory, whatever its size.
     let filler = "x".repeat(2 * MAX_FIELD);
     let list = format!(r#"{{"kind":"L","apiVersion":"v1","other":["{filler}"],"items":[]}}"#);
     assert!(split(&[list.as_bytes()]).is_ok());
@@ -187,7 +187,7 @@ fn an_error_of_the_consumer_stops_the_splitter() {
     assert_eq!(splitter.finish().unwrap_err(), SplitError::Poisoned);
 }
 
-/// Any JSON value, written by serde_json: an independent opinion on what an item is.
+/// Any JSON value, written by serde_json, as an independent reference for what an item is.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let leaf = prop_oneof![

@@ -1,4 +1,4 @@
-//! From the document to its meaning, with every problem on the way.
+//! Parsing and checking of the application document. All problems are collected.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -22,7 +22,7 @@ impl Problems {
         ));
     }
 
-    /// The value, or the problem under its path.
+    /// Returns the value, or records the problem under the path of the field.
     fn take<T>(&mut self, path: &str, result: Result<T, impl Display>) -> Option<T> {
         result
             .map_err(|error| {

@@ -1,13 +1,13 @@
-//! From the name of a cluster to that of the cluster that it is restored into.
+//! Name patterns that map a cluster to the cluster that it is restored into.
 
 use std::fmt;
 
 use crate::{ClusterName, InvalidIdentifier};
 
-/// What stands for the name of the cluster.
+/// The placeholder for the name of the cluster.
 const PLACE: &str = "{cluster}";
 
-/// A name of an EKS cluster in which `{cluster}` stands for the name of another one.
+/// A pattern for names of EKS clusters, in which `{cluster}` is replaced by the name of another cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetPattern {
     before: String,
@@ -18,8 +18,8 @@ impl TargetPattern {
     /// Parses a pattern, such as `{cluster}-dr`.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] where it does not hold `{cluster}` once, or what it makes is no name. Without it,
-    /// all clusters would be restored into one.
+    /// [`InvalidIdentifier`] if the pattern does not contain `{cluster}` exactly once (without it, all
+    /// clusters would be restored into one), or if its results are not valid cluster names.
     pub fn parse(text: &str) -> Result<Self, InvalidIdentifier> {
         let invalid = || InvalidIdentifier {
             what: "pattern",
@@ -31,12 +31,12 @@ impl TargetPattern {
             before: before.to_owned(),
             after: after.to_owned(),
         };
-        // A second place holds braces, which no name does.
+        // A second placeholder contains braces, which are not valid in a name.
         ClusterName::parse(format!("{before}x{after}")).map_err(|_| invalid())?;
         Ok(pattern)
     }
 
-    /// The cluster that this one is restored into; none where that would be too long a name.
+    /// Returns the name of the cluster that `cluster` is restored into; `None` if the name would be too long.
     #[must_use]
     pub fn target(&self, cluster: &ClusterName) -> Option<ClusterName> {
         ClusterName::parse(format!("{}{cluster}{}", self.before, self.after)).ok()

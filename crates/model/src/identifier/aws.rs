@@ -1,4 +1,4 @@
-//! Identifiers of AWS: accounts, Regions, and the names of resources.
+//! AWS identifiers: accounts, Regions and ARNs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::InvalidIdentifier;
 
 identifier!(
-    /// An AWS account.
+    /// An AWS account id, 12 digits.
     AccountId,
     "account",
     "12 digits",
@@ -25,8 +25,8 @@ identifier!(
 );
 
 identifier!(
-    /// The name of an AWS resource: `arn:<partition>:<service>:<region>:<account>:<resource>`. Region and
-    /// account may be empty, as with IAM and S3.
+    /// An Amazon Resource Name: `arn:<partition>:<service>:<region>:<account>:<resource>`. The Region and the
+    /// account may be empty, as for IAM and S3.
     Arn,
     "ARN",
     "of the form arn:aws:<service>:<region>:<account>:<resource>",
@@ -64,19 +64,19 @@ fn is_arn(text: &str) -> bool {
         && resource.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// A separate set of Regions with accounts of its own.
+/// An AWS partition: a separate set of Regions with their own accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Partition {
-    /// Every Region but those below.
+    /// `aws`: all Regions that are not in another partition.
     Aws,
-    /// China.
+    /// `aws-cn`: the Regions in China.
     AwsCn,
-    /// GovCloud of the United States.
+    /// `aws-us-gov`: AWS GovCloud (US).
     AwsUsGov,
 }
 
 impl Partition {
-    /// The partition as it stands in an ARN.
+    /// Returns the partition as written in an ARN.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -108,7 +108,7 @@ impl FromStr for Partition {
 }
 
 impl Region {
-    /// The partition that the Region belongs to.
+    /// Returns the partition that the Region belongs to.
     #[must_use]
     pub fn partition(&self) -> Partition {
         match self.as_str() {
@@ -119,30 +119,30 @@ impl Region {
     }
 }
 
-/// What an ARN names, where Lifeboat has a use for it.
+/// The kind of resource that an ARN names, as far as Lifeboat distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArnKind<'a> {
     /// An EKS cluster.
     Cluster {
-        /// Its name.
+        /// The name of the cluster.
         name: &'a str,
     },
     /// An IAM role.
     Role {
-        /// Its name, without the path before it.
+        /// The name of the role, without its path.
         name: &'a str,
     },
     /// A KMS key.
     Key {
-        /// Its id.
+        /// The id of the key.
         id: &'a str,
     },
     /// A Lambda function.
     Function {
-        /// Its name, without a version or alias behind it.
+        /// The name of the function, without a version or alias.
         name: &'a str,
     },
-    /// Something else.
+    /// Any other resource.
     Other,
 }
 
@@ -157,47 +157,47 @@ impl Arn {
         Self::parse(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
     }
 
-    /// The ARN of an EKS cluster.
+    /// Returns the ARN of an EKS cluster.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] where the name cannot stand in an ARN.
+    /// [`InvalidIdentifier`] if the name is not valid in an ARN.
     pub fn cluster(environment: &EnvironmentId, name: &str) -> Result<Self, InvalidIdentifier> {
         Self::build("eks", environment, &format!("cluster/{name}"))
     }
 
-    /// The ARN of a Lambda function.
+    /// Returns the ARN of a Lambda function.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] where the name cannot stand in an ARN.
+    /// [`InvalidIdentifier`] if the name is not valid in an ARN.
     pub fn function(environment: &EnvironmentId, name: &str) -> Result<Self, InvalidIdentifier> {
         Self::build("lambda", environment, &format!("function:{name}"))
     }
 
-    /// The partition.
+    /// Returns the partition.
     #[must_use]
     pub fn partition(&self) -> Partition {
         Partition::from_str(self.part(1)).expect("an ARN was parsed with its partition")
     }
 
-    /// The service: `eks`.
+    /// Returns the service, such as `eks`.
     #[must_use]
     pub fn service(&self) -> &str {
         self.part(2)
     }
 
-    /// The Region; none for resources of no Region.
+    /// Returns the Region; `None` for resources without a Region.
     #[must_use]
     pub fn region(&self) -> Option<Region> {
         Region::parse(self.part(3)).ok()
     }
 
-    /// The account; none for resources of no account.
+    /// Returns the account; `None` for resources without an account.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
         AccountId::parse(self.part(4)).ok()
     }
 
-    /// The environment; none unless account and Region are both given.
+    /// Returns the environment; `None` unless the ARN contains both an account and a Region.
     #[must_use]
     pub fn environment(&self) -> Option<EnvironmentId> {
         Some(EnvironmentId {
@@ -206,13 +206,13 @@ impl Arn {
         })
     }
 
-    /// The last part: `cluster/orders`.
+    /// Returns the last part of the ARN, such as `cluster/orders`.
     #[must_use]
     pub fn resource(&self) -> &str {
         self.part(5)
     }
 
-    /// What is named.
+    /// Returns the kind of the resource.
     #[must_use]
     pub fn kind(&self) -> ArnKind<'_> {
         let resource = self.resource();
@@ -245,9 +245,9 @@ impl Arn {
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct EnvironmentId {
-    /// The account.
+    /// The AWS account.
     pub account: AccountId,
-    /// The Region.
+    /// The AWS Region.
     pub region: Region,
 }
 
@@ -255,7 +255,7 @@ impl EnvironmentId {
     /// Parses `<account>-<region>`.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] names the rule that the text breaks.
+    /// [`InvalidIdentifier`] with the rule that the text violates.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidIdentifier> {
         let given = text.into();
         let parsed = given.split_once('-').and_then(|(account, region)| {
@@ -271,19 +271,21 @@ impl EnvironmentId {
         })
     }
 
-    /// The name of the environment's scratch bucket. Names are derived, so that nobody has to be told.
+    /// Returns the name of the environment's scratch bucket. Bucket names are derived from the environment,
+    /// so they need no configuration.
     #[must_use]
     pub fn scratch_bucket(&self) -> String {
         format!("lifeboat-scratch-{self}")
     }
 
-    /// The name of the vault bucket, where this is the control environment.
+    /// Returns the name of the vault bucket, if this is the control environment.
     #[must_use]
     pub fn vault_bucket(&self) -> String {
         format!("lifeboat-vault-{self}")
     }
 
-    /// The name of the bucket of the coordinator's state, where this is the control environment.
+    /// Returns the name of the bucket that contains the coordinator's state, if this is the control
+    /// environment.
     #[must_use]
     pub fn state_bucket(&self) -> String {
         format!("lifeboat-state-{self}")

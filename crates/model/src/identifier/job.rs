@@ -1,4 +1,4 @@
-//! Identifiers of jobs: which job, which of its epochs, which request asked for it.
+//! Identifiers of jobs, their epochs, and the requests that start them.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{ApplicationName, InvalidIdentifier, is_clean_path, is_dns_label};
 
 identifier!(
-    /// A job: `<application>/<name>`, where the name begins with the recovery point or the second that
-    /// it is for, so that jobs sort by time.
+    /// The id of a job: `<application>/<name>`. The name begins with the recovery point or the second that
+    /// the job is for, so job ids sort by time.
     JobId,
     "job id",
     "of the form <application>/<name>, the name of at most 160 letters, digits, '.', '-' and '_'",
@@ -21,7 +21,8 @@ identifier!(
 );
 
 identifier!(
-    /// Names one request of a user, so that repeating it does nothing twice.
+    /// The idempotency token of a user's request: a repeated request with the same token has no further
+    /// effect.
     RequestToken,
     "request token",
     "1 to 64 letters, digits, '-' and '_'",
@@ -32,22 +33,22 @@ identifier!(
 );
 
 impl JobId {
-    /// The job of an application with this name.
+    /// Returns the id of an application's job with this name.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] where the name is not one.
+    /// [`InvalidIdentifier`] if the name is not valid.
     pub fn new(application: &ApplicationName, name: &str) -> Result<Self, InvalidIdentifier> {
         Self::parse(format!("{application}/{name}"))
     }
 
-    /// The application.
+    /// Returns the application that the job belongs to.
     #[must_use]
     pub fn application(&self) -> ApplicationName {
         let (application, _) = self.split();
         ApplicationName::parse(application).expect("a job id was parsed with its application")
     }
 
-    /// The name inside the application.
+    /// Returns the name within the application.
     #[must_use]
     pub fn name(&self) -> &str {
         self.split().1
@@ -60,7 +61,7 @@ impl JobId {
     }
 }
 
-/// One try at a job, counted from 1. A higher epoch fences a lower one.
+/// The number of an attempt at a job, from 1. A higher epoch fences a lower one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Epoch(NonZeroU32);
@@ -69,19 +70,19 @@ impl Epoch {
     /// The first epoch.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
-    /// The epoch with this number; none for 0.
+    /// Returns the epoch with this number; `None` for 0.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {
         NonZeroU32::new(number).map(Self)
     }
 
-    /// The number, at least 1.
+    /// Returns the number, at least 1.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0.get()
     }
 
-    /// The epoch after this one.
+    /// Returns the next epoch.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -1,5 +1,5 @@
-//! Every problem that Lifeboat reports: its stable code, its exit code, what it means and what to do. This table is
-//! the only place; `lifeboat explain LB-0123` prints it.
+//! All problems that Lifeboat reports: the stable code, the exit code, the meaning and the remedy of each.
+//! This table is the only definition; `lifeboat explain LB-0123` prints an entry.
 
 use std::fmt;
 
@@ -14,27 +14,27 @@ macro_rules! codes {
         meaning: $meaning:literal,
         remedy: $remedy:literal,
     })*) => {
-        /// A stable code, printed as `LB-0123`. A number is never given a second meaning.
+        /// A stable code, printed as `LB-0123`. A number is never reused for another meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
-            /// Every code, in order of number.
+            /// All codes, ordered by number.
             pub const ALL: &[Code] = &[$(Code::$name,)*];
 
-            /// The number behind `LB-`.
+            /// Returns the number after `LB-`.
             #[must_use]
             pub fn number(self) -> u16 {
                 match self { $(Code::$name => $number,)* }
             }
 
-            /// The exit code of a command that ends with the problem.
+            /// Returns the exit code of a command that ends with this problem.
             #[must_use]
             pub fn exit(self) -> Exit {
                 match self { $(Code::$name => Exit::$exit,)* }
             }
 
-            /// What the code means and what to do about it.
+            /// Returns the title, the meaning and the remedy of the code.
             #[must_use]
             pub fn explanation(self) -> Explanation {
                 match self { $(Code::$name => Explanation {
@@ -54,11 +54,11 @@ macro_rules! codes {
 /// The explanation of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Explanation {
-    /// The code's meaning in a few words.
+    /// The meaning of the code in a few words.
     pub title: &'static str,
-    /// What has happened, and what has not, in full sentences.
+    /// What has happened and what has not, in full sentences.
     pub meaning: &'static str,
-    /// What to do, if possible as a command. An error without more specific guidance uses it.
+    /// What to do, as a command if possible. Errors without more specific guidance use it.
     pub remedy: &'static str,
 }
 

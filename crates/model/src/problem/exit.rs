@@ -1,11 +1,11 @@
-//! Exit codes: what a script may read without parsing a line.
+//! Exit codes, for scripts that do not parse output.
 
 use std::process::ExitCode;
 
-/// The documented exit codes. A number is never given a second meaning.
+/// The documented exit codes. A number is never reused for another meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exit {
-    /// The command did what was asked.
+    /// The command succeeded.
     Success = 0,
     /// `diff` found a difference.
     Different = 1,
@@ -17,11 +17,11 @@ pub enum Exit {
     DiffersFromPlan = 4,
     /// The recovery point was refused: corrupt, not signed by the pinned key, or of a newer format.
     PointRefused = 5,
-    /// The cluster cannot be used: not reached, not trusted, not permitted.
+    /// The cluster cannot be used: it is unreachable, not trusted, or denies access.
     ClusterUnusable = 6,
     /// Another run holds the application or the target.
     Busy = 7,
-    /// The store failed: missing, denied, full.
+    /// The store failed: it is missing or full, or denies access.
     Storage = 8,
     /// A key cannot be used.
     Keys = 9,
@@ -38,7 +38,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number that the process ends with.
+    /// Returns the exit status of the process.
     #[must_use]
     pub fn number(self) -> u8 {
         self as u8

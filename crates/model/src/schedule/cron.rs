@@ -1,6 +1,6 @@
-//! Cron expressions of five fields, as POSIX describes them for `crontab`, with the usual steps and
-//! names. Written here because it is one page, and a schedule that misses a recovery point is a fault
-//! that nobody would find in a dependency.
+//! Cron expressions of five fields, as POSIX specifies them for `crontab`, with the usual steps and names.
+//! Implemented here because it is small, and because a dependency that skips a time would cause missed
+//! recovery points that are hard to notice.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,13 +12,14 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::InvalidSchedule;
 
-/// How far ahead is searched: 29 February comes at least once in 8 years (1896 and 1904, 2096 and 2104).
+/// The number of days to search ahead: there are at most 8 years between two 29 February (1896 and 1904, 2096
+/// and 2104).
 const DAYS: i64 = 8 * 366 + 1;
 
 /// A cron expression: `minute hour day-of-month month day-of-week`, in UTC.
 ///
-/// Where both days are restricted, either is enough, as in POSIX; a field is unrestricted when it
-/// begins with `*`.
+/// If both day fields are restricted, a date has to match only one of them, as in POSIX. A field is
+/// unrestricted if it begins with `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cron {
     text: String,
@@ -89,7 +90,7 @@ impl Field {
         self.range.contains(&number).then_some(number)
     }
 
-    /// The numbers of a field as bits.
+    /// Parses a field into a bit set of its numbers.
     fn parse(&self, text: &str) -> Result<u64, InvalidSchedule> {
         let mut bits = 0;
         for part in text.split(',') {
@@ -109,7 +110,8 @@ impl Field {
             (self.number(first)?, self.number(last)?)
         } else {
             let first = self.number(range)?;
-            // `5/15` means from 5 on, as every cron that takes it at all does.
+            // `5/15` means from 5 to the end of the range in steps of 15, as in other cron implementations
+            // that accept it.
             (first, if step.is_some() { *self.range.end() } else { first })
         };
         if first > last {
@@ -143,7 +145,8 @@ impl FromStr for Cron {
 }
 
 impl Cron {
-    /// The first minute of the expression that begins later than `after`, by UTC; none in 8 years.
+    /// Returns the first matching minute that begins after `after`, in UTC; `None` if there is none within 8
+    /// years.
     #[must_use]
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let start = after
@@ -151,7 +154,7 @@ impl Cron {
             .ok()?
             .to_zoned(TimeZone::UTC)
             .datetime();
-        // Without seconds: the minute behind the one that `after` lies in.
+        // Seconds are dropped: the search starts at the minute after the one that contains `after`.
         let mut date = start.date();
         let mut from = (start.hour(), start.minute());
         for _ in 0..DAYS {
@@ -178,7 +181,7 @@ impl Cron {
         days && has(self.months, date.month())
     }
 
-    /// The first time of the day that is not before `from`.
+    /// Returns the first matching time of the day at or after `from`.
     fn time(&self, from: (i8, i8)) -> Option<(i8, i8)> {
         let has = |bits: u64, number: i8| bits >> number & 1 == 1;
         (from.0..24)
@@ -226,7 +229,7 @@ mod tests {
                 "2026-11-23T11:00:00Z",
                 "2026-11-23T14:00:00Z",
             ),
-            // Either day is enough where both are given.
+            // If both day fields are restricted, either one is enough.
             ("0 0 24 * MON", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"),
             ("0 0 1 JAN *", "2026-11-21T10:00:00Z", "2027-01-01T00:00:00Z"),
             ("0 0 29 2 *", "2096-03-01T00:00:00Z", "2104-02-29T00:00:00Z"),
@@ -260,7 +263,7 @@ mod tests {
     }
 
     proptest! {
-        /// The next time is the first minute that fits: found by trying each minute one by one.
+        /// The next time is the first matching minute, compared with a search minute by minute.
         #[test]
         fn nothing_is_skipped(
             minute in 0_u32..60, hour in 0_u32..24, weekday in 0_u32..7, step in 1_u32..30,

@@ -1,4 +1,4 @@
-//! Why a recovery point is refused.
+//! Reasons for which a recovery point is refused.
 
 use lifeboat_format::verify::VerifyError;
 use lifeboat_format::{IndexError, ManifestError, PackError};
@@ -8,125 +8,125 @@ use lifeboat_model::{
 
 use lifeboat_store::ports::{KeyError, StoreError};
 
-/// A recovery point that cannot be found, trusted or read. Reads well after "failed to".
+/// A recovery point that cannot be found, trusted or read. The text can be appended to "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum PointError {
-    /// The store fails.
+    /// The store failed.
     #[error("read the recovery points")]
     Store {
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
-    /// There is no such point.
+    /// The recovery point does not exist.
     #[error("find the recovery point {wanted} of {application}")]
     NotFound {
         /// The application.
         application: ApplicationName,
-        /// What was asked for.
+        /// What was requested.
         wanted: String,
     },
-    /// The beginning of an id fits several points.
+    /// The prefix of an id matches several recovery points.
     #[error("choose a recovery point of {application}: {wanted} matches {}", join(.candidates))]
     Ambiguous {
         /// The application.
         application: ApplicationName,
-        /// What was asked for.
+        /// The prefix that was requested.
         wanted: String,
-        /// What it fits.
+        /// The ids that match.
         candidates: Vec<RecoveryPointId>,
     },
-    /// The lock that was shown is that of another application.
+    /// The given lock belongs to another application.
     #[error("clean up {application} with the lock of {held}")]
     OtherLock {
-        /// The application that was to be cleaned.
+        /// The application that was to be cleaned up.
         application: ApplicationName,
-        /// The application that is held.
+        /// The application that is locked.
         held: ApplicationName,
     },
     /// The manifest is refused.
     #[error("open the recovery point {point}: manifest.json is refused")]
     Manifest {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// Why.
+        /// The cause.
         #[source]
         source: ManifestError,
     },
-    /// A file, or the manifest as a whole, is not the one that was signed for its place.
+    /// A file, or the manifest as a whole, differs from what was signed for its location.
     #[error("trust the recovery point {point}")]
     File {
-        /// The point that holds the file.
+        /// The recovery point that contains the file.
         point: RecoveryPointId,
-        /// Which file, and how it differs.
+        /// The file, and how it differs.
         #[source]
         source: VerifyError,
     },
     /// A file is missing.
     #[error("find the file {name} of the recovery point {point}")]
     FileMissing {
-        /// The point that should hold the file.
+        /// The recovery point that should contain the file.
         point: RecoveryPointId,
-        /// The file.
+        /// The name of the file.
         name: PackName,
     },
-    /// The keys of the point cannot be unwrapped.
+    /// The data keys of the recovery point cannot be unwrapped.
     #[error("decrypt the keys of the recovery point {point}")]
     Key {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// Why.
+        /// The cause.
         #[source]
         source: KeyError,
     },
-    /// A pack does not open.
+    /// A pack cannot be read or decrypted.
     #[error("decrypt the file {name} of the recovery point {point}")]
     Pack {
-        /// The point that holds the file.
+        /// The recovery point that contains the file.
         point: RecoveryPointId,
-        /// The file.
+        /// The name of the file.
         name: PackName,
-        /// Why.
+        /// The cause.
         #[source]
         source: PackError,
     },
-    /// The index does not parse.
+    /// The index cannot be parsed.
     #[error("read the index {name} of the recovery point {point}")]
     Index {
-        /// The point that holds the file.
+        /// The recovery point that contains the file.
         point: RecoveryPointId,
-        /// The file.
+        /// The name of the file.
         name: PackName,
-        /// Why.
+        /// The cause.
         #[source]
         source: IndexError,
     },
     /// Index, packs and manifest contradict each other.
     #[error("trust the contents of the recovery point {point}: {name}: {what}")]
     Contents {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// The file, or the cluster for what concerns all its files.
+        /// The file, or the cluster if all its files are concerned.
         name: String,
-        /// What does not fit.
+        /// What does not match.
         what: String,
     },
-    /// There is no such cluster in the point.
+    /// The recovery point does not contain the cluster.
     #[error("find the cluster {wanted} in the recovery point {point}, which contains {}", join(.there))]
     NoCluster {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// What was asked for.
+        /// The cluster that was requested.
         wanted: ClusterName,
-        /// What there is.
+        /// The clusters that exist.
         there: Vec<ClusterName>,
     },
-    /// There is no such object in the point.
+    /// The recovery point does not contain the object.
     #[error("find {object} in the recovery point {point}")]
     NoObject {
-        /// The point.
+        /// The id of the recovery point.
         point: RecoveryPointId,
-        /// What was asked for.
+        /// The object that was requested.
         object: ObjectRef,
     },
 }

@@ -1,4 +1,4 @@
-//! The check of everything that a point holds.
+//! Verification of all contents of a recovery point.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use super::{Index, IndexedFrame, ReadablePoint};
 use crate::point::PointError;
 use crate::progress::{Progress, Silent, Work};
 
-/// What was checked.
+/// What was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ContentsReport {
-    /// How many packs of objects.
+    /// The number of packs of objects.
     pub packs: u64,
-    /// How many frames with objects.
+    /// The number of frames with objects.
     pub frames: u64,
-    /// How many objects.
+    /// The number of objects.
     pub objects: u64,
-    /// The size of their lines, line ends included.
+    /// The total size of their lines in bytes, line ends included.
     pub bytes: u64,
 }
 
-/// Objects and bytes of a type.
+/// The number of objects and bytes of a type.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
     objects: u64,
@@ -50,7 +50,7 @@ pub(super) async fn verify(
     Ok(report)
 }
 
-/// Hands on what happens inside a part of larger work.
+/// Forwards the progress of one part of larger work.
 struct Part<'a>(&'a dyn Progress);
 
 impl Progress for Part<'_> {
@@ -117,7 +117,7 @@ async fn verify_cluster(
     }
 }
 
-/// Compares a frame with what the index says of it, down to the name of each object.
+/// Compares a frame with its index entries, including the name of each object.
 fn check_frame(indexed: &IndexedFrame, frame: Frame<'_>) -> Result<(), String> {
     if indexed.frame.location != frame.location {
         return Err("it is not at the position that the index gives".to_owned());
@@ -136,7 +136,7 @@ fn check_frame(indexed: &IndexedFrame, frame: Frame<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Compares what was read with what the manifest says of each type and of the cluster.
+/// Compares the counts that were read with those in the manifest, for each type and for the cluster.
 fn check_counts(cluster: &ClusterRecord, counts: &BTreeMap<TypeName, Count>) -> Result<(), String> {
     let mut rest = counts.clone();
     for record in &cluster.types {
@@ -144,7 +144,7 @@ fn check_counts(cluster: &ClusterRecord, counts: &BTreeMap<TypeName, Count>) -> 
         let found = rest.remove(&name).unwrap_or_default();
         let said = match record.outcome {
             TypeOutcome::Listed { objects, bytes, .. } => Count { objects, bytes },
-            // What was read before it failed is there; the sum over the cluster counts it.
+            // Objects that were read before the type failed are stored, and count for the cluster's total.
             TypeOutcome::Failed { .. } => found,
             TypeOutcome::Excluded { .. } | TypeOutcome::SameAs { .. } => Count::default(),
         };

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use lifeboat_format::{FrameRef, IndexEntry, LineDigest};
 use lifeboat_model::{ObjectRef, TypeName};
 
-/// One frame of objects, as the index names it.
+/// The index entry of one frame of objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexedFrame {
-    /// Where it lies, and of which type its objects are.
+    /// The location of the frame, and the type of its objects.
     pub frame: FrameRef,
-    /// Its objects, in order.
+    /// The entries of its objects, in order.
     pub entries: Vec<IndexEntry>,
 }
 
@@ -21,16 +21,16 @@ pub struct Index {
     frames: Vec<IndexedFrame>,
 }
 
-/// Where an object lies.
+/// The location of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectLocation<'a> {
     /// The number of its frame in the index.
     pub frame: u32,
-    /// Its position in the frame.
+    /// The position of the object in the frame, from 0.
     pub position: u32,
-    /// The type of its frame.
+    /// The type of the object.
     pub type_name: &'a TypeName,
-    /// What the index says of it.
+    /// The index entry of the object.
     pub entry: &'a IndexEntry,
 }
 
@@ -39,24 +39,24 @@ impl Index {
         Self { frames }
     }
 
-    /// All frames; a frame's place is its number.
+    /// Returns all frames. The position of a frame is its number.
     #[must_use]
     pub fn frames(&self) -> &[IndexedFrame] {
         &self.frames
     }
 
-    /// The frame of this number.
+    /// Returns the frame with this number.
     #[must_use]
     pub fn frame(&self, number: u32) -> Option<&IndexedFrame> {
         self.frames.get(usize::try_from(number).ok()?)
     }
 
-    /// The numbers of all frames.
+    /// Returns the numbers of all frames.
     pub fn numbers(&self) -> std::ops::Range<u32> {
         0..number(self.frames.len())
     }
 
-    /// The numbers of the frames of a type, in order.
+    /// Returns the numbers of the frames of a type, in order.
     pub fn frames_of<'a>(&'a self, type_name: &'a TypeName) -> impl Iterator<Item = u32> + 'a {
         let frames = self.frames.iter().enumerate();
         frames
@@ -64,7 +64,7 @@ impl Index {
             .map(|(at, _)| number(at))
     }
 
-    /// Every type that has objects, and how many.
+    /// Returns the types that have objects, and the number of objects of each.
     #[must_use]
     pub fn types(&self) -> BTreeMap<&TypeName, u64> {
         let mut types = BTreeMap::new();
@@ -74,13 +74,13 @@ impl Index {
         types
     }
 
-    /// How many objects there are.
+    /// Returns the total number of objects.
     #[must_use]
     pub fn objects(&self) -> u64 {
         self.frames.iter().map(|f| f.entries.len() as u64).sum()
     }
 
-    /// Every object, in the order in which they were stored.
+    /// Iterates over all objects, in the order in which they were stored.
     pub fn iter(&self) -> impl Iterator<Item = ObjectLocation<'_>> {
         self.frames.iter().enumerate().flat_map(|(at, indexed)| {
             indexed
@@ -96,7 +96,7 @@ impl Index {
         })
     }
 
-    /// Where an object lies.
+    /// Returns the location of an object.
     #[must_use]
     pub fn find(&self, object: &ObjectRef) -> Option<ObjectLocation<'_>> {
         let namespace = object.namespace.as_deref().unwrap_or_default();
@@ -108,23 +108,23 @@ impl Index {
     }
 }
 
-/// A pack numbers its frames with 32 bits, and memory ends before an index has more.
+/// A pack numbers its frames with 32 bits, and an index with more frames would not fit in memory.
 fn number(at: usize) -> u32 {
     u32::try_from(at).expect("an index in memory has fewer than 2^32 parts")
 }
 
-/// The objects of one frame, each of which is the one that the index names.
+/// The objects of one frame, each checked against its index entry.
 #[derive(Debug, Clone)]
 pub struct ObjectBatch<'a> {
     number: u32,
     indexed: &'a IndexedFrame,
     plaintext: Bytes,
-    /// Where each line begins.
+    /// The offset of each line.
     starts: Vec<usize>,
 }
 
 impl<'a> ObjectBatch<'a> {
-    /// Compares a frame's lines with the index, one by one.
+    /// Compares the lines of a frame with the index, one by one.
     pub(super) fn check(number: u32, indexed: &'a IndexedFrame, plaintext: Bytes) -> Result<Self, String> {
         let starts = check_lines(&indexed.entries, &plaintext)?;
         Ok(Self {
@@ -135,31 +135,31 @@ impl<'a> ObjectBatch<'a> {
         })
     }
 
-    /// The number of the frame in the index.
+    /// Returns the number of the frame in the index.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// The type of all objects.
+    /// Returns the type of all objects.
     #[must_use]
     pub fn type_name(&self) -> &'a TypeName {
         &self.indexed.frame.type_name
     }
 
-    /// How many objects there are.
+    /// Returns the number of objects.
     #[must_use]
     pub fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no objects.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
-    /// The object at a position: its JSON without a line end.
+    /// Returns the object at a position: its JSON without a line end.
     #[must_use]
     pub fn object(&self, position: u32) -> Option<Bytes> {
         let position = usize::try_from(position).ok()?;
@@ -168,7 +168,7 @@ impl<'a> ObjectBatch<'a> {
         Some(self.plaintext.slice(start..start + length))
     }
 
-    /// All objects in order, with their positions and index entries.
+    /// Iterates over all objects in order, with their positions and index entries.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &'a IndexEntry, &[u8])> {
         let parts = self.starts.iter().zip(&self.indexed.entries).enumerate();
         parts.map(|(position, (start, entry))| {
@@ -178,7 +178,7 @@ impl<'a> ObjectBatch<'a> {
     }
 }
 
-/// Compares lines with index entries: as many, as long, of the same digest. Answers where each begins.
+/// Compares lines with index entries: their number, sizes and digests. Returns the offset of each line.
 pub(super) fn check_lines(entries: &[IndexEntry], plaintext: &[u8]) -> Result<Vec<usize>, String> {
     let mut starts = Vec::with_capacity(entries.len());
     let mut at = 0_usize;

@@ -9,7 +9,7 @@ use lifeboat_store::ports::ObjectStore;
 
 use crate::sample::*;
 
-/// A point with two clusters, each with a key of its own.
+/// A recovery point with two clusters, each with its own data key.
 async fn two_clusters(store: &Arc<dyn ObjectStore>) -> RecoveryPoint {
     let (eu, us) = (
         capture(store, NEWER, "eu").await.unwrap(),
@@ -101,7 +101,7 @@ fn an_unknown_cluster_is_told_from_those_that_there_are() {
     });
 }
 
-/// Counts what it is told, and checks the order.
+/// Counts the reported progress and checks the order of calls.
 #[derive(Default)]
 struct Noted {
     total: AtomicU64,
@@ -178,7 +178,7 @@ fn another_recovery_key_does_not_unlock() {
     });
 }
 
-/// What an adapter spawns must be Send.
+/// Futures that an adapter spawns must be `Send`.
 #[test]
 fn the_work_may_move_between_threads() {
     fn sendable<T: Send>(work: T) -> T {

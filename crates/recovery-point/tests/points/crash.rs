@@ -1,4 +1,4 @@
-//! A backup killed at every single call to the store.
+//! A backup that is killed at each call to the store.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,12 +15,12 @@ use tempfile::TempDir;
 
 use crate::sample::*;
 
-/// A kind of store that can be copied, watched and locked.
+/// A kind of store that can be copied, inspected and locked.
 trait Fixture {
     fn store(&self) -> Arc<dyn ObjectStore>;
     fn failing(&self, fault: Fault) -> (Arc<dyn ObjectStore>, Box<dyn Fn() -> bool>);
     fn lock(&self) -> Box<dyn RunLock>;
-    /// Every file, hidden ones too, but for lock files.
+    /// Returns all files, including hidden ones but not lock files.
     fn files(&self) -> BTreeMap<String, Vec<u8>>;
     fn copy(&self) -> Self;
 }
@@ -121,7 +121,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
-/// The names of a point's files.
+/// Returns the names of a recovery point's files.
 fn names_of(point: &str) -> Vec<String> {
     let files = [
         "eu/i-0000.pack",
@@ -149,8 +149,8 @@ fn killed_at_every_call<W: Fixture>(empty: &W) {
             drop(store);
             if !died() {
                 result.unwrap();
-                // For each of two packs with its index: two uploads begun, four pieces, two finished;
-                // then the manifest.
+                // For each of two packs with its index: two uploads begun, four pieces, two finished; then
+                // the manifest.
                 assert_eq!(call, 17);
                 break;
             }
@@ -163,7 +163,7 @@ fn killed_at_every_call<W: Fixture>(empty: &W) {
 
 fn check_after_death<W: Fixture>(fixture: &W, before: &BTreeMap<String, Vec<u8>>, at: &str) {
     let store = fixture.store();
-    // The former point is what it was, and nothing half is visible.
+    // The earlier recovery point is unchanged, and nothing incomplete is visible.
     let files = fixture.files();
     for (name, bytes) in before {
         assert!(files.get(name) == Some(bytes), "{at}: {name} changed");
@@ -183,7 +183,7 @@ fn check_after_death<W: Fixture>(fixture: &W, before: &BTreeMap<String, Vec<u8>>
         run(assert_whole(&store, NEWER));
     }
 
-    // The next run cleans up and leaves exactly the files of whole points.
+    // The next run cleans up and leaves exactly the files of complete recovery points.
     let lock = fixture.lock();
     run(vault(&store).prune_incomplete(lock.as_ref())).unwrap();
     run(backup(&store, NEXT)).unwrap();

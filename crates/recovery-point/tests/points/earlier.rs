@@ -1,4 +1,4 @@
-//! A point that names packs of an earlier one instead of storing them again.
+//! A recovery point that references packs of an earlier one instead of storing them again.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use lifeboat_store::ports::ObjectStore;
 
 use crate::sample::*;
 
-/// The newer point holds no file but its manifest: everything lies in the older one.
+/// The newer recovery point contains only its manifest; all packs are in the older one.
 async fn unchanged(store: &Arc<dyn ObjectStore>) {
     let older = backup(store, OLDER).await.unwrap().predicate;
     let mut newer = older.clone();

@@ -1,5 +1,5 @@
-//! A recovery point of every format version, kept as it was written when that version was made. It must
-//! open, verify and decrypt for ever.
+//! One recovery point of every format version, kept as it was written by that version. All later versions
+//! must open, verify and decrypt it.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ fn run<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
-/// Writes the fixture where there is none. It is not repeatable to the byte, as wrapping a key and
-/// signing draw random numbers, and is not meant to be repeated: a new format version gets a new
-/// folder, and this one stays.
+/// Writes the fixture if it does not exist. It is not reproducible byte by byte, because wrapping a key and
+/// signing use random numbers, and is not meant to be regenerated: a new format version gets a new folder,
+/// and existing ones stay.
 ///
-/// `cargo test -p lifeboat-jobs --test points -- --ignored write_the_fixture`
+/// `cargo test -p lifeboat-recovery-point --test points -- --ignored write_the_fixture`
 #[test]
 #[ignore = "writes the fixture; run once for each format version"]
 fn write_the_fixture() {
@@ -49,7 +49,7 @@ fn a_point_of_version_2_still_opens_verifies_and_decrypts() {
     opens_verifies_and_decrypts(2);
 }
 
-/// `diff` compares what the indexes say, whatever version wrote them.
+/// `diff` compares the entries of indexes, whichever version wrote them.
 #[test]
 fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
     let entries = |version| {

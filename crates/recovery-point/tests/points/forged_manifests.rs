@@ -1,5 +1,5 @@
-//! Points that are signed with the right key and contradict themselves: the work of a faulty or
-//! malicious writer. Digests of files fit; contents do not.
+//! Recovery points that are signed with the right key but contradict themselves, as a faulty or malicious
+//! writer could create. The digests of files match; the contents do not.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn key(file: &str) -> ObjectKey {
     ObjectKey::parse(format!("shop/points/{NEWER}/{file}")).unwrap()
 }
 
-/// Signs and stores a statement without any check of our own.
+/// Signs and stores a statement without our own checks.
 async fn sign(store: &dyn ObjectStore, statement: &Statement) {
     let signer = signer();
     let payload = payload(statement);
@@ -31,7 +31,7 @@ async fn sign(store: &dyn ObjectStore, statement: &Statement) {
         .unwrap();
 }
 
-/// Opens the point and reads everything; the digests of its files fit.
+/// Opens the recovery point and reads everything; the digests of its files match.
 async fn read(store: &Arc<dyn ObjectStore>) -> Result<(), PointError> {
     let opened = vault(store).open(&point(NEWER), &verifying()).await?;
     opened.verify_digests(&Silent).await.unwrap();
@@ -39,7 +39,7 @@ async fn read(store: &Arc<dyn ObjectStore>) -> Result<(), PointError> {
     readable.verify_contents(&Silent).await.map(drop)
 }
 
-/// A point whose predicate was changed before it was signed.
+/// Opens a recovery point whose predicate was changed before it was signed.
 fn with_predicate(change: impl FnOnce(&mut Predicate)) -> Result<(), PointError> {
     let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
     wait(async {
@@ -153,7 +153,7 @@ fn a_damaged_data_key_does_not_unlock() {
     assert_lie(result, Code::PackCorrupt, "unwrap the data key");
 }
 
-/// A pack of objects and an index made by hand, signed as they are.
+/// A pack of objects and an index that are constructed by the test and signed as they are.
 struct Forgery {
     data_key: DataKey,
     wrapped: WrappedKey,
@@ -172,7 +172,7 @@ impl Forgery {
         }
     }
 
-    /// Writes a pack under `name`, encrypted as if it were `encrypted_as`.
+    /// Writes a pack under `name`, encrypted for the name `encrypted_as`.
     fn pack(&mut self, name: &str, encrypted_as: &str, kind: PackKind, frames: &[Vec<u8>]) -> Vec<u8> {
         let encrypted_as = PackName::parse(encrypted_as).unwrap();
         let mut writer = PackWriter::new(kind, &self.data_key, &point(NEWER), &encrypted_as).unwrap();
@@ -192,12 +192,12 @@ impl Forgery {
         bytes
     }
 
-    /// Objects in `stored` frames, and an index that names those of `indexed`.
+    /// Writes the objects in `stored` as frames, and an index with entries for those in `indexed`.
     fn objects(&mut self, stored: &[Batch], indexed: &[Batch]) {
         let name = PackName::parse("eu/p-0000.pack").unwrap();
         let frames: Vec<_> = stored.iter().map(|b| b.compressed.clone()).collect();
         self.pack(name.as_str(), name.as_str(), PackKind::Objects, &frames);
-        // Where each frame of the index would lie in a pack of its own.
+        // The locations that the frames of the index would have in a separate pack.
         let mut places = PackWriter::new(PackKind::Objects, &self.data_key, &point(NEWER), &name).unwrap();
         let (mut builder, mut nowhere) = (IndexBuilder::new(), Vec::new());
         for batch in indexed {

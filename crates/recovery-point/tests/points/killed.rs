@@ -1,4 +1,4 @@
-//! A backup into a folder, killed for real at moments of no choosing.
+//! A backup to a folder whose process is killed at arbitrary moments.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -26,7 +26,7 @@ fn open(folder: &Path) -> (FolderStore, Arc<dyn ObjectStore>) {
     (store.clone(), Arc::new(store))
 }
 
-/// Run by the test below in a process of its own, in the folder of the store.
+/// Runs in a separate process that the test below starts, with the store as its working directory.
 #[test]
 #[ignore = "a part of a_backup_killed_at_random_moments_harms_nothing"]
 fn back_up_until_killed() {
@@ -81,7 +81,8 @@ fn a_backup_killed_at_random_moments_harms_nothing() {
         }
         whole = ids;
     }
-    // What the last one left is gone with the next clean-up, and every point has its five files.
+    // The next clean-up removes the leftover files of the last run, and every recovery point has its five
+    // files.
     let (folder, store) = open(folder.path());
     run(async {
         let lock = folder.lock(&shop(), &SystemClock).await.unwrap();

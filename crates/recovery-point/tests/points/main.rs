@@ -1,5 +1,5 @@
-//! Recovery points from end to end, with real packs and real keys: written, killed at every call,
-//! sealed, listed, opened, read, tampered with.
+//! Recovery points from end to end, with real packs and real keys: written, killed at every call, sealed,
+//! listed, opened, read, tampered with.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! How each error reads to a user.
+//! The user-facing text of each error.
 
 use lifeboat_format::verify::VerifyError;
 use lifeboat_format::{ManifestError, PackError};

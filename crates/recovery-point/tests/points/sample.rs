@@ -1,4 +1,4 @@
-//! A small application with one or two clusters, and everything needed to back it up.
+//! A small application with one or two clusters, and everything that is needed to back it up.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ pub(crate) const OLDER: &str = "20261121T100000Z-aaaaaa";
 pub(crate) const NEWER: &str = "20261121T110000Z-bbbbbb";
 pub(crate) const NEXT: &str = "20261121T120000Z-cccccc";
 
-/// How many objects of each of the two types a cluster has.
+/// The number of objects of each of the two types in a cluster.
 pub(crate) const OBJECTS: usize = 10;
 
-/// The folder of the point of a format version, as its version wrote it.
+/// Returns the folder with the recovery point of a format version, as written by that version.
 pub(crate) fn fixture_of(version: u32) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/point-v{version}"))
 }
 
-/// A key that every test and every fixture uses. They are those of the first version.
+/// Returns a key file that all tests and fixtures share. The keys are those of the first version.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     fixture_of(1).join(name)
 }
@@ -64,7 +64,7 @@ pub(crate) fn verifying() -> VerifyingKey {
     load_verifying(&fixture("keys/signing.pub.pem")).unwrap()
 }
 
-/// Random numbers that are none.
+/// A predictable sequence instead of random numbers.
 #[derive(Default)]
 pub(crate) struct Counting(AtomicU8);
 
@@ -86,7 +86,7 @@ pub(crate) fn object(kind: &str, number: usize, point: &str) -> String {
     )
 }
 
-/// A batch of objects `numbers` of a type.
+/// Returns a batch of objects of a type with these numbers.
 pub(crate) fn batch(kind: &str, resource: &str, numbers: std::ops::Range<usize>, point: &str) -> Batch {
     let mut builder = BatchBuilder::new("v1", kind, resource.into());
     for number in numbers {
@@ -97,7 +97,7 @@ pub(crate) fn batch(kind: &str, resource: &str, numbers: std::ops::Range<usize>,
     builder.finish(&mut Compressor::new().unwrap()).unwrap()
 }
 
-/// The batches of a cluster: two types, in two frames each.
+/// Returns the batches of a cluster: two types, in two frames each.
 pub(crate) fn batches(point: &str) -> Vec<Batch> {
     let half = OBJECTS / 2;
     vec![
@@ -128,7 +128,7 @@ pub(crate) fn writer(
         .with_piece(150))
 }
 
-/// What a backup can fail with.
+/// The errors of a backup.
 #[derive(Debug)]
 pub(crate) enum BackupError {
     Write(WriteError),
@@ -209,7 +209,7 @@ fn type_record(kind: &str, resource: &str, batches: &[Batch]) -> TypeRecord {
     }
 }
 
-/// The predicate of a point with these clusters.
+/// Returns the predicate of a recovery point with these clusters.
 pub(crate) fn predicate(point_id: &str, clusters: &[(&str, &WrittenPacks)]) -> Predicate {
     let batches = batches(point_id);
     Predicate {
@@ -230,7 +230,7 @@ pub(crate) fn predicate(point_id: &str, clusters: &[(&str, &WrittenPacks)]) -> P
     }
 }
 
-/// A whole backup of one cluster: packs, then the seal.
+/// Runs a whole backup of one cluster: packs, then the seal.
 pub(crate) async fn backup(store: &Arc<dyn ObjectStore>, point_id: &str) -> Result<Statement, BackupError> {
     let packs = capture(store, point_id, "eu").await.map_err(BackupError::Write)?;
     seal(store.as_ref(), &signer(), predicate(point_id, &[("eu", &packs)]))
@@ -239,7 +239,7 @@ pub(crate) async fn backup(store: &Arc<dyn ObjectStore>, point_id: &str) -> Resu
         .map_err(BackupError::Seal)
 }
 
-/// Opens a point and checks everything in it.
+/// Opens a recovery point and verifies everything in it.
 pub(crate) async fn assert_whole(store: &Arc<dyn ObjectStore>, point_id: &str) {
     let opened = vault(store).open(&point(point_id), &verifying()).await.unwrap();
     opened
@@ -254,7 +254,7 @@ pub(crate) async fn assert_whole(store: &Arc<dyn ObjectStore>, point_id: &str) {
     assert_eq!(report.objects, 2 * OBJECTS as u64);
 }
 
-/// Runs async work that needs no runtime.
+/// Runs a future that needs no runtime.
 pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
     block_on(work)
 }

@@ -1,4 +1,4 @@
-//! Points that were changed by somebody who can write to the store and cannot sign.
+//! Recovery points that were modified by an attacker who can write to the store but cannot sign.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ fn key(point: &str, file: &str) -> ObjectKey {
     ObjectKey::parse(format!("shop/points/{point}/{file}")).unwrap()
 }
 
-/// Two points of one application, the newer of which is attacked.
+/// Two recovery points of one application. The newer one is modified.
 struct Scene {
     memory: MemoryStore,
     store: Arc<dyn ObjectStore>,
-    /// The newer point, opened and decrypted before the attack: what a reader holds that has checked
-    /// the manifest, and reads files that change under it.
+    /// The newer recovery point, opened and decrypted before the modification: the state of a reader that has
+    /// verified the manifest and then reads files that have changed.
     held: ReadablePoint,
 }
 
@@ -51,7 +51,7 @@ impl Scene {
         self.memory.overwrite(&key(NEWER, file), bytes.into());
     }
 
-    /// Opens the newer point and compares every digest, as anybody can.
+    /// Opens the newer recovery point and compares all digests, which needs no private key.
     fn verify(&self) -> Result<(), PointError> {
         wait(async {
             let opened = vault(&self.store).open(&point(NEWER), &verifying()).await?;
@@ -59,12 +59,12 @@ impl Scene {
         })
     }
 
-    /// Reads everything without comparing digests of files first.
+    /// Reads everything without comparing the digests of files first.
     fn read(&self) -> Result<(), PointError> {
         wait(self.held.verify_contents(&Silent)).map(drop)
     }
 
-    /// Both ways of reading refuse, and name the file.
+    /// Both ways of reading must fail and name the file.
     #[track_caller]
     fn refused(&self, file: &str, codes: &[Code]) {
         let ways = [("verify", self.verify()), ("read", self.read())];
@@ -110,7 +110,7 @@ fn every_byte_of_the_manifest_counts() {
     let scene = Scene::new();
     let whole = scene.bytes(NEWER, "manifest.json");
     let signed = scene.held.point().statement();
-    // DSSE does not sign the hint that names the signer; without it the signature fits all the same.
+    // DSSE does not sign the hint that names the signer; the signature matches without it.
     let text = std::str::from_utf8(&whole).unwrap();
     let hint = text.find("\"keyid\"").unwrap()..text.find(",\"sig\"").unwrap();
     for at in 0..whole.len() {
@@ -154,7 +154,7 @@ fn files_that_are_cut_or_go_on_are_refused() {
         for length in lengths {
             scene.put(file, whole.slice(..length));
             scene.refused(file, &[Code::DigestMismatch]);
-            // The missing part filled with zeros, as a crashed file system leaves it.
+            // The missing part filled with zeros, as after a crash of a file system.
             let mut zeros = whole.slice(..length).to_vec();
             zeros.resize(whole.len(), 0);
             scene.put(file, zeros);
@@ -189,7 +189,7 @@ fn files_in_the_place_of_others_are_refused() {
         scene.refused(file, BROKEN);
         scene.put(file, whole);
     }
-    // Two files of one size exchanged: the message says which is which.
+    // Two files of the same size swapped: the message identifies both.
     let (one, two) = (scene.bytes(NEWER, PACKS[0]), scene.bytes(NEWER, PACKS[2]));
     if one.len() == two.len() {
         scene.put(PACKS[0], two);

@@ -120,7 +120,7 @@ fn a_point_that_cannot_be_believed_is_listed_and_not_passed_over_in_silence() {
                 (NEWER, Code::ManifestMalformed)
             );
         }
-        // Where no point can be believed, opening the newest tells why.
+        // If no recovery point can be trusted, opening the newest returns the reason.
         let other = lifeboat_store::ports::Signer::verifying_key(&other_signer()).clone();
         let resolved = vault.resolve("latest", &other).await.unwrap();
         assert_eq!(resolved.point.as_str(), NEWER);

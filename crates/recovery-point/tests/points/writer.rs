@@ -90,7 +90,7 @@ fn a_writer_that_failed_makes_no_packs_with_holes() {
     assert!(matches!(wait(writer.finish()), Err(WriteError::Broken)));
 }
 
-/// A store that notes how large the pieces of uploads are, and forgets them.
+/// A store that records the sizes of uploaded pieces and discards their content.
 #[derive(Default, Clone)]
 struct Noting(Arc<Mutex<Vec<usize>>>);
 

@@ -1,33 +1,33 @@
-//! How the use of a key can fail.
+//! Errors of key operations.
 
 use lifeboat_format::keys::Fingerprint;
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 use super::BoxError;
 
-/// The use of a key that failed. Reads well after "failed to". Holds no key and no plaintext.
+/// A failed key operation. The text can be appended to "failed to". Contains no key and no plaintext.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The data key was wrapped for another recovery key.
     #[error("unwrap the data key: it was wrapped for {wanted}, and the given key is {held}")]
     WrongKey {
-        /// The recovery key that is needed.
+        /// The recovery key that is required.
         wanted: Fingerprint,
-        /// The recovery key at hand.
+        /// The recovery key that is available.
         held: Fingerprint,
     },
-    /// The recovery key is the right one and yet the wrapped key does not open.
+    /// The recovery key is the right one, but the wrapped key cannot be decrypted.
     #[error("unwrap the data key: it is damaged, or was not written by lifeboat")]
     Unwrap {
-        /// The recovery key at hand.
+        /// The recovery key that is available.
         held: Fingerprint,
     },
     /// The data key cannot be wrapped.
     #[error("wrap the data key for {recipient}")]
     Wrap {
-        /// The recovery key's public half.
+        /// The public half of the recovery key.
         recipient: Fingerprint,
-        /// Why.
+        /// The cause.
         #[source]
         source: BoxError,
     },
@@ -36,25 +36,25 @@ pub enum KeyError {
     Sign {
         /// The signing key.
         signer: Fingerprint,
-        /// Why.
+        /// The cause.
         #[source]
         source: BoxError,
     },
-    /// The service that holds the key does not answer.
+    /// The key service does not respond.
     #[error("connect to the service of {key}")]
     Unavailable {
-        /// The key.
+        /// The key that was requested.
         key: Fingerprint,
-        /// Its answer.
+        /// The response of the service.
         #[source]
         source: BoxError,
     },
-    /// The service that holds the key refuses.
+    /// The key service denies access.
     #[error("use {key}: access is denied")]
     Denied {
-        /// The key.
+        /// The key that was requested.
         key: Fingerprint,
-        /// Its answer.
+        /// The response of the service.
         #[source]
         source: BoxError,
     },

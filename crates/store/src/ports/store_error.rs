@@ -1,4 +1,4 @@
-//! How a store can fail.
+//! Errors of store operations.
 
 use std::fmt;
 
@@ -24,11 +24,11 @@ pub enum StoreOperation {
     List,
     /// `delete`.
     Delete,
-    /// `upload` and the pieces written to it.
+    /// `upload`, and writing its pieces.
     Upload,
     /// Finishing an upload.
     Finish,
-    /// Giving an upload up.
+    /// Aborting an upload.
     Abort,
 }
 
@@ -49,92 +49,92 @@ impl fmt::Display for StoreOperation {
     }
 }
 
-/// A store operation that failed. Reads well after "failed to".
+/// A failed store operation. The text can be appended to "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The key exists already and keys are written once.
+    /// The key already exists, and keys are written once.
     #[error("{operation} {key}: it already exists")]
     Exists {
-        /// What was tried.
+        /// The operation that was attempted.
         operation: StoreOperation,
-        /// On which key.
+        /// The key of the operation.
         key: String,
     },
-    /// The content is no longer the one that was read.
+    /// The content is no longer the expected one.
     #[error("replace {key}: it was modified since it was read")]
     Changed {
         /// The key.
         key: String,
     },
-    /// There is no such key.
+    /// The key does not exist.
     #[error("{operation} {key}: it does not exist")]
     NotFound {
-        /// What was tried.
+        /// The operation that was attempted.
         operation: StoreOperation,
-        /// On which key.
+        /// The key of the operation.
         key: String,
     },
-    /// The object is shorter than the range that was asked for.
+    /// The object is shorter than the requested range.
     #[error("read bytes {start} to {end} of {key}: its size is {size} bytes")]
     OutOfRange {
         /// The key.
         key: String,
-        /// First byte asked for.
+        /// The offset of the first requested byte.
         start: u64,
-        /// One past the last byte asked for.
+        /// The offset after the last requested byte.
         end: u64,
-        /// The object's size in bytes.
+        /// The size of the object in bytes.
         size: u64,
     },
-    /// The store itself is not there, or is not what a store has to be.
+    /// The store does not exist, or is not suitable as a store.
     #[error("open the store {store}: {problem}")]
     NoStore {
-        /// The store, as the user named it.
+        /// The store, as named by the user.
         store: String,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// The store refuses access.
+    /// The store denies access.
     #[error("{operation} {key}: access is denied")]
     Denied {
-        /// What was tried.
+        /// The operation that was attempted.
         operation: StoreOperation,
-        /// On which key or store.
+        /// The key or store of the operation.
         key: String,
-        /// The store's answer.
+        /// The response of the store.
         #[source]
         source: BoxError,
     },
     /// There is no space left.
     #[error("{operation} {key}: the store is full")]
     Full {
-        /// What was tried.
+        /// The operation that was attempted.
         operation: StoreOperation,
-        /// On which key.
+        /// The key of the operation.
         key: String,
-        /// The store's answer.
+        /// The response of the store.
         #[source]
         source: BoxError,
     },
-    /// Something passing: throttling, a dropped connection.
+    /// A temporary failure: throttling, or a dropped connection.
     #[error("{operation} {key}: the store does not respond as expected")]
     Unavailable {
-        /// What was tried.
+        /// The operation that was attempted.
         operation: StoreOperation,
-        /// On which key.
+        /// The key of the operation.
         key: String,
-        /// The store's answer.
+        /// The response of the store.
         #[source]
         source: BoxError,
     },
-    /// Anything else.
+    /// Any other failure.
     #[error("{operation} {key}")]
     Failed {
-        /// What was tried.
+        /// The operation that was attempted.
         operation: StoreOperation,
-        /// On which key.
+        /// The key of the operation.
         key: String,
-        /// The store's answer.
+        /// The response of the store.
         #[source]
         source: BoxError,
     },
@@ -146,7 +146,7 @@ impl Diagnostic for StoreError {
             Self::Exists { .. } | Self::Changed { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } | Self::NoStore { .. } => ErrorKind::Gone,
             Self::OutOfRange { .. } => ErrorKind::Corrupt,
-            // Nothing helps until somebody gives space, which is what Denied says about permissions.
+            // A full store also needs action by a user, as `Denied` expresses for permissions.
             Self::Denied { .. } | Self::Full { .. } => ErrorKind::Denied,
             Self::Unavailable { .. } => ErrorKind::Retry,
             Self::Failed { .. } => ErrorKind::Invalid,

@@ -1,39 +1,40 @@
-//! Tokens with which an API server knows who asks.
+//! Bearer tokens for authentication with an API server.
 
 use async_trait::async_trait;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, Redacted};
 
 use super::BoxError;
 
-/// Gives bearer tokens for one cluster, and renews them in time.
+/// A source of bearer tokens for one cluster, which renews them in time.
 #[async_trait]
 pub trait TokenSource: Send + Sync {
-    /// A token that is valid for some minutes more. Asked before every request, so that a source keeps
-    /// what it made for as long as it can be used.
+    /// Returns a token that is valid for some more minutes. Called before every request, so a source caches a
+    /// token for as long as it can be used.
     ///
     /// # Errors
-    /// [`TokenError`] where there is none to be had.
+    /// [`TokenError`] if no token is available.
     async fn token(&self) -> Result<Redacted<String>, TokenError>;
 }
 
-/// Why there is no token. Reads well after "failed to". Holds no credential.
+/// The error for a token that is not available. The text can be appended to "failed to". Contains no
+/// credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Whoever gives the credentials that tokens are made from does not answer.
+    /// The provider of the credentials that tokens are created from does not respond.
     #[error("renew the token for {cluster}")]
     Unavailable {
-        /// The cluster.
+        /// The cluster that the token is for.
         cluster: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: BoxError,
     },
-    /// There are no credentials that a token could be made from.
+    /// There are no credentials to create a token from.
     #[error("create a token for {cluster}")]
     Denied {
-        /// The cluster.
+        /// The cluster that the token is for.
         cluster: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: BoxError,
     },

@@ -50,7 +50,8 @@ async fn the_server_is_never_asked_earlier_than_it_wants() {
             .await
     );
     assert!(begun.elapsed() >= Duration::from_secs(30));
-    // The second half minute and its jitter may still fit, an hour does not: it ends at once.
+    // A second pause of half a minute with jitter may still fit the deadline; an hour does not, so the call
+    // ends at once.
     let before = Instant::now();
     assert!(
         !backoff

@@ -11,7 +11,7 @@ fn map(pairs: &[(&str, &str)]) -> NamespaceMap {
     )
 }
 
-/// Each structural place, once: type, the path that must change, the object.
+/// Each structural location once: the type, the path that must change, the object.
 fn places() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": "shop"}});
     vec![

@@ -1,4 +1,4 @@
-//! The tables of places.
+//! The tables of identifier locations.
 
 use super::{FieldPath, IdentifierKind};
 use IdentifierKind::{Namespace, NamespaceSelector, NamespacedName, Principal};
@@ -30,7 +30,7 @@ const GATEWAY: &str = "gateway.networking.k8s.io";
 const FLOW: &str = "flowcontrol.apiserver.k8s.io";
 const ANY: &[&str] = &["*"];
 
-/// Every place outside Pod specifications.
+/// All locations outside of Pod specifications.
 pub const PLACES: &[FieldPath] = &[
     place("*", ANY, "/metadata/namespace", Namespace),
     place("", &["namespaces"], "/metadata/name", Namespace),
@@ -105,7 +105,7 @@ pub const PLACES: &[FieldPath] = &[
         "/spec/volumeSnapshotRef/namespace",
         Namespace,
     ),
-    // Admission and aggregation: the backends, and the namespaces that are looked at.
+    // Admission and aggregation: the backends, and the selected namespaces.
     place(
         ADMISSION,
         WEBHOOKS,
@@ -297,7 +297,7 @@ pub const PLACES: &[FieldPath] = &[
     ),
 ];
 
-/// Where types hold a Pod specification: group, plural names, path.
+/// The paths of Pod specifications: API group, plural names, path.
 pub const POD_SPECS: &[(&str, &[&str], &str)] = &[
     ("", &["pods"], "/spec"),
     ("", &["podtemplates"], "/template/spec"),
@@ -311,7 +311,7 @@ pub const POD_SPECS: &[(&str, &[&str], &str)] = &[
     ("batch", &["cronjobs"], "/spec/jobTemplate/spec/template/spec"),
 ];
 
-/// Every place inside a Pod specification.
+/// All locations inside a Pod specification.
 pub const POD_PLACES: &[(&str, IdentifierKind)] = &[
     (
         "/affinity/*/requiredDuringSchedulingIgnoredDuringExecution/*/namespaces/*",
