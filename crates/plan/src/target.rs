@@ -73,7 +73,7 @@ pub struct Existing {
     pub body: Value,
 }
 
-// The body may be a Secret.
+// The object may be a Secret.
 impl std::fmt::Debug for Existing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Existing")
