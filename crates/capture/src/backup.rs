@@ -1,4 +1,4 @@
-//! One backup flow for every caller: clusters into packs, then the seal that makes the recovery point.
+//! The backup flow that all callers share: capture clusters into packs, then seal the recovery point.
 //!
 //! [`ClusterCapture`] writes one cluster of a recovery point and can be stopped and continued by another process.
 //! [`Backup`] captures all clusters in one process and seals them.
@@ -24,9 +24,9 @@ use crate::{CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Ended, 
 pub struct ClusterCapture<'a> {
     /// The API server of the cluster.
     pub api: &'a Api,
-    /// What is captured, and how fast.
+    /// What is captured, with which concurrency and retries.
     pub options: &'a CaptureOptions,
-    /// Where the packs go.
+    /// The store that the packs are written to.
     pub store: Arc<dyn ObjectStore>,
     /// The application.
     pub application: &'a ApplicationName,
@@ -34,37 +34,37 @@ pub struct ClusterCapture<'a> {
     pub point: &'a RecoveryPointId,
     /// The name of the cluster in the application.
     pub cluster: &'a ClusterName,
-    /// The public half of the recovery key.
+    /// The public half of the recovery key, to which data keys are wrapped.
     pub recipient: &'a RecipientKey,
-    /// Which writer this is, where several processes write packs of the same recovery point.
+    /// The identity of this writer, if several processes write packs of the same recovery point.
     pub writer: Option<WriterId>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: &'a dyn Clock,
-    /// Where data keys come from.
+    /// The source of randomness for data keys.
     pub randomness: &'a dyn Randomness,
 }
 
-/// How the capture of a cluster ended.
+/// The outcome of the capture of a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClusterEnd {
-    /// The cluster is captured.
+    /// The capture is complete.
     Complete {
-        /// The cluster as the manifest describes it.
+        /// The record of the cluster for the manifest.
         cluster: Box<CapturedCluster>,
-        /// What a user should know beside what is missing.
+        /// Notes for the user, in addition to what is missing.
         notes: Vec<String>,
     },
-    /// The capture was cancelled. It continues from the checkpoint; without one it begins anew.
+    /// The capture was cancelled. It continues from the checkpoint; without one it starts from the beginning.
     Stopped(Option<Box<ClusterCheckpoint>>),
 }
 
 impl ClusterCapture<'_> {
-    /// Captures the cluster, or what `from` leaves of it, until the end or until `cancellation`. The packs that were
-    /// written by a capture that fails are removed where the store allows it.
+    /// Captures the cluster, or what remains after the checkpoint `from`, until the end or until `cancellation`. If
+    /// the capture fails, its packs are removed where the store allows it.
     ///
     /// # Errors
-    /// [`CaptureError`] where nothing more can be read or written. A type that cannot be read is no error: the record
-    /// of the cluster names it.
+    /// [`CaptureError`] if nothing more can be read or written. A type that cannot be read is not an error: the
+    /// record of the cluster lists it.
     pub async fn run(
         &self,
         from: Option<ClusterCheckpoint>,
@@ -80,7 +80,7 @@ impl ClusterCapture<'_> {
             self.randomness,
         )?;
         if let Some(id) = self.writer {
-            // The name of a data key differs between all clusters, parts and epochs of a recovery point.
+            // The name of a data key must differ between all clusters, parts and epochs of a recovery point.
             writer = writer
                 .with_key_id(format!("k-{}-{id}", self.cluster))
                 .with_series(id);
@@ -99,7 +99,7 @@ impl ClusterCapture<'_> {
         );
         let ended = match captured.await {
             Ok(Ended::Stopped(None)) => {
-                // What cannot be removed is removed with the unfinished recovery point.
+                // Packs that cannot be removed now are removed with the unfinished recovery point.
                 drop(writer.abort().await);
                 return Ok(ClusterEnd::Stopped(None));
             }
@@ -131,7 +131,7 @@ impl ClusterCapture<'_> {
     }
 }
 
-/// What all processes have written of a cluster.
+/// The packs and keys that all processes have written for a cluster.
 struct Written {
     packs: Vec<PackRecord>,
     keys: Vec<WrappedKeyRecord>,
@@ -156,7 +156,8 @@ impl Written {
         (written, Some(from.listing))
     }
 
-    /// A key without packs is left out: it would cost each restore a call of KMS.
+    /// Adds the packs of one writer. A key without packs is left out, because each restore would pay one KMS call for
+    /// it.
     fn add(&mut self, written: WrittenPacks) {
         if !written.packs.is_empty() {
             self.packs.extend(written.packs);
@@ -177,31 +178,31 @@ impl Written {
 
 /// A cluster to back up.
 pub struct SourceCluster<'a> {
-    /// Its name in the application.
+    /// The name of the cluster in the application.
     pub name: ClusterName,
     /// Its API server.
     pub api: &'a Api,
-    /// What is captured, and how fast. The deadline is that of this cluster.
+    /// What is captured, with which concurrency and retries. The deadline applies to this cluster.
     pub options: CaptureOptions,
 }
 
 /// A backup of an application: all of its clusters, captured one after another and sealed together.
 pub struct Backup<'a> {
-    /// Where the recovery point goes.
+    /// The store that the recovery point is written to.
     pub store: Arc<dyn ObjectStore>,
     /// The application.
     pub application: &'a ApplicationName,
-    /// Its clusters.
+    /// The clusters of the application.
     pub clusters: Vec<SourceCluster<'a>>,
-    /// The public half of the recovery key.
+    /// The public half of the recovery key, to which data keys are wrapped.
     pub recipient: &'a RecipientKey,
-    /// The signing key.
+    /// The key that signs the manifest.
     pub signer: &'a dyn Signer,
-    /// The version of the program, for the manifest.
+    /// The version of the program, recorded in the manifest.
     pub version: &'a str,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: &'a dyn Clock,
-    /// Where data keys and ids come from.
+    /// The source of randomness for data keys and IDs.
     pub randomness: &'a dyn Randomness,
 }
 
@@ -210,15 +211,15 @@ pub struct Backup<'a> {
 pub struct BackedUp {
     /// The recovery point.
     pub sealed: SealedPoint,
-    /// What a user should know beside what is missing.
+    /// Notes for the user, in addition to what is missing.
     pub notes: Vec<String>,
 }
 
 impl Backup<'_> {
-    /// Makes the recovery point. It becomes visible with its manifest, which is written last.
+    /// Creates the recovery point. It becomes visible with its manifest, which is written last.
     ///
     /// # Errors
-    /// [`BackupError`]; no recovery point was made, and what was written of it is removed by the next backup.
+    /// [`BackupError`]; no recovery point was created, and the next backup removes what was written.
     pub async fn run(self, progress: &mut (dyn CaptureProgress + Send)) -> Result<BackedUp, BackupError> {
         let repository = PointRepository::new(Arc::clone(&self.store), self.application.clone());
         let point = repository.next_id(self.clock, self.randomness).await?;
@@ -262,13 +263,13 @@ impl Backup<'_> {
     }
 }
 
-/// Why no recovery point was made.
+/// The error of a backup that created no recovery point.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// A cluster cannot be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// The store cannot be read for earlier recovery points.
+    /// Earlier recovery points cannot be read from the store.
     #[error(transparent)]
     Store(#[from] PointError),
     /// The recovery point cannot be sealed.

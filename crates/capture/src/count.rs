@@ -1,4 +1,4 @@
-//! How many objects a cluster holds, before it is read.
+//! Counts the objects of a cluster before a capture.
 
 use std::collections::BTreeMap;
 
@@ -24,12 +24,13 @@ struct Metadata {
     remaining_item_count: u64,
 }
 
-/// Counts the objects of each type that a capture with these options would list, at one version, by a list of
-/// one item each. A type that cannot be counted is left out: whoever captures it finds out why. Filters are
-/// not applied to objects, so that the counts may be too high. None where the server names no version.
+/// Counts the objects of each type that a capture with these options would list. Each type is listed with `limit=1`
+/// at one resourceVersion, and `remainingItemCount` is added. A type that cannot be counted is left out; the capture
+/// reports the reason. Filters on objects are not applied, so the counts may be too high. Returns `None` if the
+/// server returns no resourceVersion.
 ///
 /// # Errors
-/// As [`super::capture`], where nothing can be read at all.
+/// As [`super::capture`], if nothing can be read at all.
 pub async fn count(api: &Api, options: &CaptureOptions) -> Result<Option<TypeCounts>, CaptureError> {
     let plan = prepare(api, options, None).await?;
     let Some(version) = plan.pinned().map(str::to_owned) else {

@@ -1,11 +1,11 @@
-//! What the objects need outside of the cluster, found in their bytes while they pass.
+//! Finds what the objects need outside of the cluster (container images, IAM roles) in their raw bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_model::TypeName;
 use memchr::memmem::{self, Finder};
 
-/// Types that hold a Pod or the template of one.
+/// Types that contain a Pod or a Pod template.
 const POD_TYPES: &[&str] = &[
     "pods",
     "replicationcontrollers",
@@ -17,11 +17,11 @@ const POD_TYPES: &[&str] = &[
     "jobs.batch",
 ];
 
-/// No real reference is longer: a registry's limit is 255 for the name and 128 for the tag, plus a
-/// digest of 71.
+/// The maximum length of a reference in bytes. No real one is longer: a registry's limit is 255 for the name and 128
+/// for the tag, plus 71 for a digest.
 const LONGEST: usize = 1024;
 
-/// What to look for in objects of one type.
+/// The external references of the objects of one type.
 #[derive(Debug)]
 pub(super) struct ExternalReferences {
     sort: Option<(&'static str, Finder<'static>)>,
@@ -29,10 +29,10 @@ pub(super) struct ExternalReferences {
 }
 
 impl ExternalReferences {
-    /// Looks for what objects of this type may name.
+    /// Returns a search for the references that objects of this type may contain.
     pub(super) fn of(type_name: &TypeName) -> Self {
-        // Field names of managedFields begin with `f:`, and JSON inside of an annotation has its
-        // quotes escaped, so that neither is taken for the field itself.
+        // Field names in managedFields begin with `f:`, and JSON inside an annotation has escaped quotes, so neither
+        // matches.
         let sort = if POD_TYPES.contains(&type_name.as_str()) {
             Some(("images", memmem::Finder::new(b"\"image\":\"")))
         } else if type_name.as_str() == "serviceaccounts" {
@@ -49,7 +49,7 @@ impl ExternalReferences {
         }
     }
 
-    /// Looks at one object.
+    /// Searches one object.
     pub(super) fn look(&mut self, raw: &[u8]) {
         let Some((_, finder)) = &self.sort else {
             return;
@@ -71,7 +71,7 @@ impl ExternalReferences {
         }
     }
 
-    /// Adds what was found to the list of its sort.
+    /// Adds the references that were found to the list of their sort.
     pub(super) fn add_to(self, dependencies: &mut BTreeMap<String, BTreeSet<String>>) {
         if let Some((sort, _)) = self.sort
             && !self.found.is_empty()

@@ -1,4 +1,4 @@
-//! Why a capture ends without a result.
+//! Errors that end a capture without a result.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use lifeboat_recovery_point::writer::WriteError;
 use lifeboat_apiserver::api::ApiError;
 use lifeboat_apiserver::discovery::DiscoveryError;
 
-/// Why a capture ends without a result.
+/// Errors that end a capture without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// The types of the cluster could not be found out, or the filter names one that does not exist.
+    /// The types of the cluster could not be discovered, or the filter names a type that does not exist.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// The filter names a namespace that does not exist.
@@ -20,19 +20,19 @@ pub enum CaptureError {
         /// The namespace.
         namespace: String,
     },
-    /// The API server gives no answer any more.
+    /// The API server does not respond, or refuses a request that the capture depends on.
     #[error(transparent)]
     Api(#[from] ApiError),
     /// A batch could not be stored.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The time is over.
+    /// The deadline passed.
     #[error("read the cluster within {} seconds", allowed.as_secs_f32())]
     Deadline {
-        /// How long the capture was allowed to take.
+        /// The time limit of the capture.
         allowed: Duration,
     },
-    /// The cluster that is to be gone on with is another one than before.
+    /// The checkpoint is of another cluster than the one that responds.
     #[error("continue the capture: another cluster responds under the same name")]
     OtherCluster,
     /// A lister panicked, which is a bug.
@@ -48,7 +48,7 @@ impl Diagnostic for CaptureError {
             Self::Api(error) => error.kind(),
             Self::Write(error) => error.kind(),
             Self::Deadline { .. } => ErrorKind::Deadline,
-            // The next capture begins with the new one.
+            // The next capture starts from the beginning, with the new cluster.
             Self::OtherCluster => ErrorKind::Conflict,
             Self::Panicked => ErrorKind::Bug,
         }

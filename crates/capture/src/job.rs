@@ -1,4 +1,4 @@
-//! What one lister is given to do, and what it hands back.
+//! The jobs of listers and their results.
 
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::ResourceType;
@@ -8,27 +8,27 @@ use super::dependencies::ExternalReferences;
 use super::outcome::TypeFailure;
 use super::storage::StorageVersions;
 
-/// One path that is listed.
+/// A path that is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Collection {
     pub(super) path: String,
-    /// The namespace, where only one is listed.
+    /// The namespace, if only one is listed.
     pub(super) namespace: Option<String>,
     pub(super) fields: String,
 }
 
-/// A type that is to be listed.
+/// The job to list a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListJob {
     pub(super) resource: ResourceType,
     pub(super) collections: Vec<Collection>,
-    /// Whether the filter must be asked for each object, because the server does not apply it.
+    /// Whether the filter must be checked for each object, because the server does not apply it.
     pub(super) check_namespace: bool,
-    /// False for definitions that are only read for the storage versions in them.
+    /// False if CustomResourceDefinitions are read only for their storage versions.
     pub(super) store: bool,
 }
 
-/// A job that is to be done, or to be gone on with.
+/// A job to start or to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) job: ListJob,
@@ -41,7 +41,7 @@ impl From<ListJob> for Task {
     }
 }
 
-/// How far an earlier run came with a job.
+/// The progress of an earlier run on a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Begun {
     pub(super) position: Position,
@@ -51,13 +51,13 @@ pub(super) struct Begun {
     pub(super) bytes: u64,
 }
 
-/// What became of a job.
+/// The result of a job.
 pub(super) struct Done {
     pub(super) resource: ResourceType,
     pub(super) failure: Option<TypeFailure>,
-    /// Where to go on, where the capture was stopped before the end of the type.
+    /// The position to continue from, if the capture was stopped before the end of the type.
     pub(super) rest: Option<Position>,
-    /// False where the job only read definitions.
+    /// False if the job read CustomResourceDefinitions only for their storage versions.
     pub(super) stored: bool,
     pub(super) version: Option<String>,
     pub(super) why_not_pinned: Option<String>,
@@ -68,7 +68,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// As the manifest tells it; `user` is who we are, where known.
+    /// Returns the outcome for the manifest; `user` is the name of the authenticated user, if known.
     pub(super) fn outcome(&self, user: Option<&str>) -> TypeOutcome {
         if let Some(failure) = &self.failure {
             return failure.outcome(user);

@@ -1,15 +1,16 @@
-//! Every object of a cluster at one point in time, streamed into a sink.
+//! Captures every object of a cluster at one point in time and streams the objects into a sink.
 //!
-//! One resourceVersion is taken from the server and every type is listed at exactly that version, many
-//! at a time, in pages. Where a server or a type refuses, the type is listed at its newest version
-//! instead and the record says so. A type that cannot be read at all is named, with how to fix
-//! it, and the rest goes on.
+//! One resourceVersion is taken from the API server and every type is listed at exactly that version, in pages,
+//! several types at a time. If the server or a type refuses an exact version, the type is listed at its newest
+//! version and its record states that. A type that cannot be read at all is recorded with a remediation, and the
+//! capture continues.
 //!
-//! A capture can be stopped by a [`CancellationToken`] and gone on with by another process ([`capture_part`]). The parts
-//! together hold what one run would have held: `lifeboat_recovery_point::cursor` says what exactly is equal.
+//! A capture can be stopped by a [`CancellationToken`] and continued by another process ([`capture_part`]). The parts
+//! together contain what a single run would have contained; `lifeboat_recovery_point::cursor` documents exactly what
+//! is equal.
 //!
-//! Memory: each list under way holds one batch (about a mebibyte) and one piece of an answer, and a
-//! few packed batches wait for the sink. Nothing grows with the number of objects.
+//! Memory: each active list holds one batch (about 1 MiB) and one chunk of a response, and a few packed batches wait
+//! for the sink. Memory use does not grow with the number of objects.
 
 pub mod backup;
 mod count;
@@ -52,32 +53,32 @@ pub use error::CaptureError;
 pub use progress::{CaptureEvent, CaptureProgress, Unwatched};
 pub use tokio_util::sync::CancellationToken;
 
-/// How many items a page has. On kube-apiserver 1.36 pages of 2,000 were 5 to 30 % faster than pages of
-/// 500; larger ones make the server hold more at once for little gain.
+/// The number of items per page. On kube-apiserver 1.36, pages of 2,000 items were 5 to 30 % faster than pages of
+/// 500. Larger pages make the server hold more in memory for little gain.
 pub const PAGE_SIZE: u32 = 2000;
 
-/// How many types are listed at a time. Each costs up to some 3 MiB of memory here and one request of
-/// the server's fairness budget, of which an ordinary user shares several dozen.
+/// The number of types that are listed concurrently. Each costs about 3 MiB of memory in this process and one request
+/// of the server's API Priority and Fairness budget, of which ordinary users share several dozen.
 pub const CONCURRENCY: usize = 6;
 
-/// Packed batches that wait for the sink. A batch is about 100 KiB packed; a few bridge the time that
-/// a store takes for one write.
+/// The number of packed batches that may wait for the sink. A packed batch is about 100 KiB; a few of them cover the
+/// time of one write to a store.
 const WAITING_BATCHES: usize = 8;
 
-/// What to capture and how.
+/// The options of a capture.
 #[derive(Debug, Clone)]
 pub struct CaptureOptions {
-    /// Which objects are taken.
+    /// The filter that selects the objects.
     pub filter: Filter,
-    /// Which types are taken of those that the filter takes, where several captures share a cluster.
+    /// Which of the types that the filter selects are captured, where several captures share a cluster.
     pub types: Types,
-    /// How many items a page has; see [`PAGE_SIZE`].
+    /// The number of items per page; see [`PAGE_SIZE`].
     pub page_size: u32,
-    /// How many types are listed at a time; see [`CONCURRENCY`].
+    /// The number of types that are listed concurrently; see [`CONCURRENCY`].
     pub concurrency: usize,
-    /// How long the whole capture may take.
+    /// The time limit of the whole capture, if any.
     pub deadline: Option<Duration>,
-    /// How often a page is tried again.
+    /// How often, and with which backoff, a page is retried.
     pub retry: RetryPolicy,
 }
 
@@ -94,13 +95,13 @@ impl Default for CaptureOptions {
     }
 }
 
-/// Where batches go, in the order in which they come.
+/// The destination of batches, which arrive in the order in which they were packed.
 #[async_trait]
 pub trait BatchSink: Send {
     /// Stores one batch.
     ///
     /// # Errors
-    /// Ends the capture.
+    /// An error ends the capture.
     async fn append(&mut self, batch: Batch) -> Result<(), WriteError>;
 }
 
@@ -111,31 +112,31 @@ impl BatchSink for PointWriter {
     }
 }
 
-/// What a capture found.
+/// The result of a complete capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
-    /// Which server answered.
+    /// The API server that was captured.
     pub server: ServerRecord,
-    /// The version at which all pinned types were listed.
+    /// The resourceVersion at which all pinned types were listed; absent if the server returned none.
     pub resource_version: Option<String>,
-    /// What was asked for.
+    /// The filter of the capture.
     pub filter: Filter,
-    /// How many objects were stored.
+    /// The number of stored objects.
     pub objects: u64,
-    /// The size of their lines in bytes, line ends included.
+    /// The size of their lines in bytes, including line ends.
     pub bytes: u64,
-    /// Every discovered type and what became of it, sorted by group and name.
+    /// Every discovered type with its outcome, sorted by group and name.
     pub types: Vec<TypeRecord>,
     /// What is missing; empty in a complete capture.
     pub missing: Vec<MissingRecord>,
-    /// What the objects need outside of the cluster.
+    /// What the objects need outside of the cluster, by sort (`images`, `roleArns`).
     pub dependencies: BTreeMap<String, Vec<String>>,
-    /// What a user should know beside that.
+    /// Further notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Captured {
-    /// Whether everything that was asked for is there.
+    /// Returns whether everything that the filter selects was captured.
     #[must_use]
     pub fn completeness(&self) -> Completeness {
         if self.missing.is_empty() {
@@ -145,7 +146,7 @@ impl Captured {
         }
     }
 
-    /// The cluster as the manifest tells it.
+    /// Converts the result to the record of the cluster in the manifest.
     #[must_use]
     pub fn into_record(
         self,
@@ -171,20 +172,21 @@ impl Captured {
     }
 }
 
-/// How a capture that may be stopped ended.
+/// The outcome of a capture that can be cancelled.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// With everything.
+    /// The capture is complete.
     Complete(Box<Captured>),
-    /// Cancelled. Another run goes on from here; with nothing, it has to begin anew.
+    /// The capture was cancelled. Another run continues from this checkpoint; without one it starts from the
+    /// beginning.
     Stopped(Option<Box<ListingCheckpoint>>),
 }
 
 /// Captures a cluster into `sink`.
 ///
 /// # Errors
-/// [`CaptureError`] where nothing more can be read or written. A single type that cannot be read is
-/// none: it is named in [`Captured::missing`].
+/// [`CaptureError`] if nothing more can be read or written. A single type that cannot be read is not an error: it is
+/// listed in [`Captured::missing`].
 pub async fn capture(
     api: &Api,
     options: &CaptureOptions,
@@ -212,11 +214,11 @@ async fn within<T>(
     }
 }
 
-/// Captures a cluster into `sink`, from where an earlier run was stopped, until the end or until it is
-/// cancelled. The deadline of the options is not looked at. `from` must come from a run with the same options.
+/// Captures a cluster into `sink`, from the checkpoint of an earlier run if there is one, until the end or until it
+/// is cancelled. The deadline of the options is ignored. `from` must come from a run with the same options.
 ///
 /// # Errors
-/// As [`capture`]; [`CaptureError::OtherCluster`] where `from` tells of another cluster.
+/// As [`capture`], and [`CaptureError::OtherCluster`] if `from` is the checkpoint of another cluster.
 #[tracing::instrument(name = "capture", skip_all)]
 pub async fn capture_part(
     api: &Api,
@@ -267,7 +269,7 @@ pub async fn capture_part(
         tokio::select! {
             biased;
             () = cancelled.cancelled(), if !stopping => stopping = true,
-            // What is ready to be written goes first: it is what holds memory.
+            // Finished batches are written first, because they hold the memory.
             Some(message) = receiver.recv() => take(message, sink, progress).await?,
             Some(ended) = tasks.join_next() => {
                 let done = ended.map_err(|_| CaptureError::Panicked)??;
@@ -283,7 +285,7 @@ pub async fn capture_part(
             else => break,
         }
     }
-    // All listers are gone, and what they sent last may still wait.
+    // All listers have ended, but their last messages may still be in the channel.
     drop(context);
     while let Some(message) = receiver.recv().await {
         take(message, sink, progress).await?;
@@ -311,7 +313,7 @@ async fn take(
     Ok(())
 }
 
-/// Finds out what is to be listed: from the cluster, or from where an earlier run was stopped.
+/// Plans what is listed: from the discovery of the cluster, or from the checkpoint of an earlier run.
 async fn prepare(
     api: &Api,
     options: &CaptureOptions,
@@ -320,7 +322,8 @@ async fn prepare(
     if let Some(from) = from {
         let (version, uid) = futures::join!(ServerVersion::read(api), kube_system_uid(api));
         version?;
-        // A user who may not read the UID is told by the answers: versions of another cluster do not exist.
+        // For a user without permission to read the UID, the lists detect another cluster: resourceVersions and
+        // continue tokens of one cluster do not exist on another.
         if let (Some(before), Some(now)) = (&from.server.kube_system_uid, uid?)
             && *before != now
         {
@@ -339,9 +342,9 @@ async fn prepare(
     Ok(plan)
 }
 
-/// Every name in a filter must mean something, before anything is written.
+/// Checks, before anything is written, that every type and namespace in the filter exists.
 async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Result<(), CaptureError> {
-    // A type of a group that could not be discovered cannot be told from one that does not exist.
+    // A type of a group that could not be discovered is indistinguishable from one that does not exist.
     let in_failed_group = |selector: &TypeSelector| {
         let named = |failed: &FailedGroup| selector.0.ends_with(&format!(".{}", failed.group));
         discovery.failed_groups.iter().any(named)
@@ -353,7 +356,7 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
         discovery.resolve(selector)?;
     }
     for namespace in filter.namespaces.iter().chain(&filter.exclude_namespaces) {
-        // A name that no namespace can have must not become part of a path.
+        // An invalid namespace name must not become part of a request path.
         if !namespace.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || namespace.is_empty() {
             return Err(CaptureError::UnknownNamespace {
                 namespace: namespace.clone(),
@@ -363,7 +366,7 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
             .get(&format!("/api/v1/namespaces/{namespace}"), "application/json")
             .await
         {
-            // Who may not look at the namespace may still be allowed to read what is in it.
+            // A user without permission to get the namespace may still be allowed to read the objects in it.
             Ok(_) => {}
             Err(ApiError::Refused(refusal)) if refusal.status == 403 => {}
             Err(ApiError::Refused(refusal)) if refusal.status == 404 => {
@@ -377,8 +380,8 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
     Ok(())
 }
 
-/// Takes the version of the whole cluster from the first list that we may make. All types of one etcd
-/// share their versions, so any will do.
+/// Takes the resourceVersion of the capture from the first list that the user may make. All types in one etcd share
+/// one revision counter, so any type will do.
 async fn pin(api: &Api, paths: Vec<String>) -> Result<Option<String>, CaptureError> {
     #[derive(Deserialize)]
     struct List {
@@ -390,7 +393,7 @@ async fn pin(api: &Api, paths: Vec<String>) -> Result<Option<String>, CaptureErr
         #[serde(default)]
         resource_version: String,
     }
-    /// A user who may not list any of so many types may hardly list anything.
+    /// The number of types that are tried. A user who may not list any of them can hardly list anything.
     const TRIES: usize = 8;
     let own = paths.into_iter().take(TRIES);
     for path in std::iter::once("/api/v1/namespaces".to_owned()).chain(own) {

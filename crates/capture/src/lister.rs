@@ -1,12 +1,12 @@
-//! One type, listed page by page, each object stored exactly once.
+//! Lists one type page by page and stores each object exactly once.
 //!
-//! A page whose connection breaks is read again. Where the second answer is the same as the first (an
-//! exact version, or a token that carries one), the items that were taken are counted off. Where it
-//! may be another one, items up to the key of the last one taken are passed over: lists come in the
-//! order of their keys, which is watched, and where it is broken the type fails instead.
+//! A page whose connection breaks is read again. If the second response is the same as the first (at an exact
+//! resourceVersion, or with a continue token, which carries one), the items that were already taken are skipped by
+//! count. If it may differ, items up to the key of the last item taken are skipped: lists are sorted by key. The
+//! order is checked, and the type fails if it is broken.
 //!
-//! A capture that is stopped early stops between two objects, and remembers where: what was taken of the
-//! page under way counts as if its connection had broken, and the next run reads the page again.
+//! A cancelled capture stops between two objects and records its position. What was taken of the current page counts
+//! as after a broken connection, and the next run reads the page again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,18 +26,18 @@ use lifeboat_apiserver::list::{ItemSink, ListVersion, Page, PageError, ReadError
 use lifeboat_system::retry::RetryPolicy;
 use tokio_util::sync::CancellationToken;
 
-/// How often one list may go on in another way (unpinned, with a new token, from the beginning)
-/// before the type is given up. Each time needs a compaction to get in between, which etcd does every
+/// The number of times that one list may continue in another way (unpinned, with a new token, from the beginning)
+/// before the type fails. Each time requires a compaction in between, which kube-apiserver requests of etcd every
 /// five minutes.
 const MOST_DETOURS: u32 = 10;
 
-/// What goes from the listers to the task that writes.
+/// A message from a lister to the task that writes.
 pub(super) enum Message {
     Batch(Batch),
     Event(CaptureEvent),
 }
 
-/// What all listers of a capture share.
+/// The state that all listers of a capture share.
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) api: Api,
@@ -54,21 +54,21 @@ pub(super) struct Context {
 pub(super) enum Stop {
     /// This type cannot be read; others can.
     Failed(TypeFailure),
-    /// Nothing can be read any more.
+    /// Nothing more can be read from this API server.
     Run(ApiError),
-    /// The writing side is gone; it knows why.
+    /// The receiver of the messages is gone; it reports the reason.
     NobodyListens,
-    /// The capture was cancelled; this is where to go on.
+    /// The capture was cancelled; the list continues from this position.
     Paused(Box<Position>),
 }
 
-/// Where a list stands.
+/// The state of a list between two requests.
 struct Cursor {
     at: ListVersion,
     token: Option<String>,
-    /// How many items the page has at most.
+    /// The maximum number of items of the page.
     limit: u32,
-    /// Whether the same request gives the same items again.
+    /// Whether the same request returns the same items again.
     repeatable: bool,
     fallbacks: u32,
 }
@@ -103,12 +103,12 @@ pub(super) async fn list(context: Context, task: Task) -> Result<Done, ApiError>
     let failure = match stop {
         Some(Stop::Run(error)) => return Err(error),
         Some(Stop::Failed(failure)) => Some(failure),
-        // What is handed back now is not looked at.
+        // The caller ignores the result in this case.
         Some(Stop::NobodyListens | Stop::Paused(_)) | None => None,
     };
     if failure.is_some() {
         rest = None;
-        // What was taken before the failure is worth having; the outcome says that it is not all.
+        // The objects that were read before the failure are stored; the outcome states that the type is incomplete.
         lister.finish().await.ok();
     }
     Ok(Done {
@@ -137,13 +137,13 @@ struct Lister<'a> {
     type_name: TypeName,
     builder: BatchBuilder,
     compressor: Option<Compressor>,
-    /// Batches that wait to be handed on between two pieces of an answer.
+    /// Batches that are sent between two chunks of a response.
     ready: VecDeque<Batch>,
-    /// How many items this attempt of the page has given so far.
+    /// The number of items that this attempt at the page has returned so far.
     seen: u64,
-    /// How many items of this page earlier attempts have taken.
+    /// The number of items of this page that earlier attempts have taken.
     skip_items: u64,
-    /// Items up to this key were taken before the list began anew.
+    /// Items up to this key were taken before the list was restarted.
     skip_through_key: Option<String>,
     last_key: String,
     key: String,
@@ -182,7 +182,7 @@ impl<'a> Lister<'a> {
         }
     }
 
-    /// Counts what an earlier run has stored.
+    /// Restores the counts of an earlier run and returns its position.
     fn resume(&mut self, begun: Begun) -> Position {
         self.version = begun.version;
         self.why_not_pinned = self.why_not_pinned.take().or(begun.why_not_pinned);
@@ -191,7 +191,7 @@ impl<'a> Lister<'a> {
         begun.position
     }
 
-    /// Where a list begins, or goes on.
+    /// Returns the cursor at which a list starts or continues.
     fn begin(&mut self, position: Option<Position>) -> Cursor {
         let pinned = self
             .context
@@ -229,7 +229,7 @@ impl<'a> Lister<'a> {
         }
     }
 
-    /// Where another run goes on with what is under way.
+    /// Returns the position from which another run continues the list.
     fn position(
         &mut self,
         number: u32,
@@ -261,7 +261,7 @@ impl<'a> Lister<'a> {
         let context = self.context;
         let mut cursor = self.begin(position);
         loop {
-            // A page that is given up here leaves everything that was taken of it counted.
+            // After cancellation, `seen` still counts what was taken of the page.
             let read = tokio::select! {
                 biased;
                 () = context.cancellation.cancelled() => None,
@@ -284,7 +284,8 @@ impl<'a> Lister<'a> {
             self.context.send(Message::Event(event)).await?;
             match meta.continue_token {
                 None => return Ok(()),
-                // The token carries the version of the list, so that the next page is always the same.
+                // The token carries the resourceVersion of the list, so a repeated request for the next page returns
+                // the same items.
                 token => {
                     cursor.token = token;
                     cursor.repeatable = true;
@@ -293,7 +294,7 @@ impl<'a> Lister<'a> {
         }
     }
 
-    /// Reads one page, as often as it takes.
+    /// Reads one page, with retries and fallbacks.
     async fn page(&mut self, collection: &Collection, cursor: &mut Cursor) -> Result<ListMeta, Stop> {
         let mut backoff = self.context.retry.begin(self.context.api.jitter());
         loop {
@@ -337,7 +338,7 @@ impl<'a> Lister<'a> {
         }
     }
 
-    /// Sees to it that what this attempt has taken is not taken again.
+    /// Ensures that the items that this attempt has taken are not taken again.
     fn remember_taken(&mut self, cursor: &Cursor, collection: &Collection) -> Result<(), Stop> {
         if cursor.repeatable {
             self.skip_items = self.skip_items.max(self.seen);
@@ -347,7 +348,7 @@ impl<'a> Lister<'a> {
         Ok(())
     }
 
-    /// Prepares to pass over everything that was taken of this collection.
+    /// Prepares to skip everything that was taken of this collection, by key.
     fn begin_anew(&mut self, collection: &Collection) -> Result<(), Stop> {
         self.skip_items = 0;
         if self.last_key.is_empty() {
@@ -366,7 +367,7 @@ impl<'a> Lister<'a> {
         Ok(())
     }
 
-    /// Goes on in another way after an error that a retry would not fix; says whether there is one.
+    /// Switches to another list method after an error that a retry would not fix. Returns whether there is one.
     fn fallback(
         &mut self,
         error: &PageError,
@@ -394,7 +395,8 @@ impl<'a> Lister<'a> {
         cursor.fallbacks += 1;
         cursor.repeatable = false;
         cursor.at = ListVersion::Latest;
-        // With the server's own token the list goes on behind the last page; without one it begins anew.
+        // With the continue token in the server's 410 response, the list continues after the last page; without one
+        // it starts again.
         let token = error.refusal().and_then(|refusal| refusal.continue_token.clone());
         cursor.token = token.filter(|_| cursor.token.is_some());
         if cursor.token.is_none() || self.skip_items > 0 {
@@ -405,8 +407,9 @@ impl<'a> Lister<'a> {
         Ok(true)
     }
 
-    /// A server may fail on an exact version in ways that look passing: a separate storage for Events
-    /// that has not reached the version answers 500 or 504.
+    /// Falls back to the newest version if the server keeps failing at the exact one. Such failures look transient: a
+    /// separate storage for Events that has not reached the version answers 500 or 504. Returns whether the list can
+    /// continue.
     fn last_resort(
         &mut self,
         error: &PageError,
@@ -489,7 +492,7 @@ impl ListJob {
     }
 }
 
-/// Whether a server that was asked for an exact version says that it knows no such request.
+/// Returns whether the error means that the server does not support a list at an exact resourceVersion.
 fn refuses_exact(error: &PageError) -> bool {
     let too_large = |reason: &String| reason == "ResourceVersionTooLarge";
     matches!(error.status(), Some(400 | 422 | 501))
@@ -526,7 +529,7 @@ impl ItemSink for Lister<'_> {
         self.ordered &= self.key > self.last_key;
         std::mem::swap(&mut self.key, &mut self.last_key);
         if self.job.check_namespace {
-            // A Namespace belongs to itself.
+            // A namespace filter selects the Namespace object of that name as well.
             let of = if self.type_name.as_str() == "namespaces" {
                 Some(&*found.name)
             } else {
@@ -551,7 +554,7 @@ impl ItemSink for Lister<'_> {
         Ok(())
     }
 
-    /// May be given up at any moment: a batch leaves the queue only once there is a place for it.
+    /// Cancel safe: a batch is removed from the queue only when the channel has reserved capacity for it.
     async fn flush(&mut self) -> Result<(), Stop> {
         while !self.ready.is_empty() {
             let reserved = self.context.sender.reserve().await;

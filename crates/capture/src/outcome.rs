@@ -1,4 +1,4 @@
-//! Why a type could not be read, and how to fix it.
+//! Failures to read a type, and their remediation.
 
 use lifeboat_format::manifest::{MissingRecord, TypeOutcome};
 use lifeboat_model::ResourceType;
@@ -14,7 +14,7 @@ pub(super) struct TypeFailure {
     remediation: Remediation,
 }
 
-/// How to fix a failure. The user that needs a permission is known only after a SelfSubjectReview, so the
+/// The remediation of a failure. The user that needs a permission is known only after a SelfSubjectReview, so the
 /// command is built at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Remediation {
@@ -26,7 +26,7 @@ enum Remediation {
 }
 
 impl TypeFailure {
-    /// The server or the connection failed.
+    /// Creates a failure from an error of the server or the connection.
     pub(super) fn of_page(resource: &ResourceType, namespace: Option<&str>, error: &PageError) -> Self {
         let refusal = error.refusal();
         let status = error.status();
@@ -42,7 +42,7 @@ impl TypeFailure {
         }
     }
 
-    /// What the server sent cannot be stored.
+    /// Creates a failure for a response that cannot be stored.
     pub(super) fn own(resource: &ResourceType, namespace: Option<&str>, why: &str) -> Self {
         Self {
             status: None,
@@ -52,7 +52,7 @@ impl TypeFailure {
         }
     }
 
-    /// For the manifest; `user` is our user name, if known.
+    /// Returns the outcome for the manifest; `user` is the name of the authenticated user, if known.
     pub(super) fn outcome(&self, user: Option<&str>) -> TypeOutcome {
         TypeOutcome::Failed {
             verb: "list".into(),
@@ -63,7 +63,7 @@ impl TypeFailure {
         }
     }
 
-    /// For the list of missing parts.
+    /// Returns the record for the manifest's list of missing parts.
     pub(super) fn missing(&self, resource: &ResourceType, user: Option<&str>) -> MissingRecord {
         let status = self.status.map(|status| format!("{status} "));
         MissingRecord {
@@ -118,7 +118,7 @@ impl Remediation {
     }
 }
 
-/// The commands that grant permission to list a type.
+/// Returns the commands that grant permission to list a type.
 fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String {
     let name = format!("lifeboat-read-{}", resource.replace('.', "-"));
     let subject = match user.map(|user| (user, user.strip_prefix("system:serviceaccount:"))) {

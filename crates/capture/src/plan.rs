@@ -1,4 +1,4 @@
-//! Which types a capture lists, in which order, and what became of each.
+//! The plan of a capture: which types are listed, in which order, and the outcome of each.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,10 +12,10 @@ use super::storage::{DEFINITIONS, StorageVersions};
 use super::{Captured, Ended};
 use lifeboat_apiserver::discovery::{DiscoveredType, Discovery, FailedGroup};
 
-/// Which types are listed, and which wait for the definitions of custom resources.
+/// The types to list, and the types that wait for the CustomResourceDefinitions.
 pub(super) struct Plan {
     filter: Filter,
-    /// What earlier runs have done; in the first run, what is known without listing.
+    /// The results of earlier runs; in the first run, what is known without listing.
     base: ListingCheckpoint,
     known: BTreeMap<TypeName, Known>,
     /// Discovered types that are not listed, and why.
@@ -23,28 +23,28 @@ pub(super) struct Plan {
     queue: VecDeque<Task>,
     waiting: Vec<DiscoveredType>,
     storage: StorageVersions,
-    /// Whether the job that stores the definitions reads all of them, or another job must.
+    /// Whether the job that stores the CustomResourceDefinitions reads all of them; if not, a separate job does.
     definitions_are_stored: bool,
-    /// Whether the version to list is known for every type.
+    /// Whether the version to list is known for every type, so that no type waits.
     released: bool,
     to_list: usize,
     failed_groups: usize,
     notes: Vec<String>,
 }
 
-/// Where the record of a type comes from.
+/// The source of the record of a type.
 enum Known {
     Discovered(Box<DiscoveredType>),
-    /// By an earlier run.
+    /// Recorded by an earlier run.
     Recorded(Box<TypeRecord>),
 }
 
 impl Plan {
-    /// What a first run has to do.
+    /// Creates the plan of a first run.
     pub(super) fn of(discovery: Discovery, filter: &Filter, types: &Types) -> Self {
         let mut missing: Vec<MissingRecord> = Vec::new();
-        // Who asks for certain types by name has got them; else a group that is not known may hold
-        // some that were asked for.
+        // If the filter names types, all of them were found; otherwise a group that could not be discovered may
+        // contain types that the filter selects.
         if filter.types.is_empty() && !matches!(types, Types::Only { .. }) {
             missing.extend(discovery.failed_groups.iter().map(group_record));
         }
@@ -100,8 +100,8 @@ impl Plan {
                 plan.enqueue(known.resource.clone(), known, Place::Back);
             }
         }
-        // Where the definitions themselves are not asked for, or only some of them by label, all are
-        // read all the same.
+        // All CustomResourceDefinitions are read even if the filter does not select them, or selects only some of
+        // them by label.
         plan.definitions_are_stored = plan.stores_all_definitions();
         match definitions {
             Some(resource) if !plan.definitions_are_stored => {
@@ -113,8 +113,8 @@ impl Plan {
         plan
     }
 
-    /// What is left to do after an earlier run. Its discovery counts: a type that was installed since is not
-    /// part of the moment, and one that is gone is named when it is listed.
+    /// Creates the plan of what remains after an earlier run. The discovery of that run counts: a type that was
+    /// installed since is not captured, and a type that was removed is reported when it is listed.
     pub(super) fn resume(mut from: ListingCheckpoint, filter: &Filter) -> Self {
         let (mut known, mut queue) = (BTreeMap::new(), VecDeque::new());
         for TypeCheckpoint { record, position } in std::mem::take(&mut from.open) {
@@ -169,17 +169,17 @@ impl Plan {
         self.queue.pop_front()
     }
 
-    /// How many types are listed.
+    /// Returns the number of types to list.
     pub(super) fn to_list(&self) -> usize {
         self.to_list
     }
 
-    /// How many groups this run could not discover.
+    /// Returns the number of API groups that this run could not discover.
     pub(super) fn failed_groups(&self) -> usize {
         self.failed_groups
     }
 
-    /// The first path of each type, for pinning.
+    /// Returns the first path of each type, for pinning.
     pub(super) fn first_paths(&self) -> Vec<String> {
         let first = |task: &Task| task.job.collections.first().map(|c| c.path.clone());
         self.queue.iter().filter_map(first).collect()
@@ -193,18 +193,18 @@ impl Plan {
         self.base.resource_version.as_deref()
     }
 
-    /// The jobs that are left, for counting.
+    /// Returns the remaining jobs, for counting.
     pub(super) fn jobs(&self) -> impl Iterator<Item = &ListJob> {
         let queued = self.queue.iter().map(|task| &task.job);
         queued.filter(|job| job.store)
     }
 
-    /// The types whose version is not known yet, for counting.
+    /// Returns the types whose version to list is not known yet, for counting.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &ResourceType> {
         self.waiting.iter().map(|known| &known.resource)
     }
 
-    /// Takes note of a finished job: once all definitions are read, nothing waits any longer.
+    /// Records a finished job. Once all CustomResourceDefinitions are read, the waiting types are released.
     pub(super) fn note(&mut self, done: &Done) {
         if done.resource.name().as_str() == DEFINITIONS
             && done.stored == self.definitions_are_stored
@@ -227,15 +227,15 @@ impl Plan {
         for known in std::mem::take(&mut self.waiting) {
             let (resource, note) = select::version(&known, &self.storage);
             self.notes.extend(note);
-            // Custom resources are often many, so they do not queue behind the small types.
+            // Custom resources are often numerous, so they are listed before the small types.
             self.enqueue(resource, known, Place::Front);
         }
     }
 
-    /// What came of it, once all listers are gone.
+    /// Returns the outcome of the run, after all listers have ended.
     pub(super) fn end(mut self, finished: Vec<Done>, user: Option<&str>) -> Ended {
         if !self.released {
-            // Which versions are to be listed is not known, so this run was in vain.
+            // The versions to list are not known yet, so this run has no checkpoint.
             return Ended::Stopped(None);
         }
         let mut all = std::mem::replace(&mut self.base, nothing());
@@ -291,7 +291,7 @@ impl Plan {
         }))
     }
 
-    /// A job that no lister has taken.
+    /// Returns the checkpoint of a job that no lister has started.
     fn left(&self, task: Task) -> TypeCheckpoint {
         let (outcome, position) = match task.begun {
             None => (listed(None, None, 0, 0), None),
@@ -323,7 +323,7 @@ enum Place {
     Front,
 }
 
-/// What stands in for progress that was taken out.
+/// Returns an empty checkpoint, to replace one that was moved out.
 fn nothing() -> ListingCheckpoint {
     ListingCheckpoint {
         server: ServerRecord {
@@ -341,7 +341,7 @@ fn nothing() -> ListingCheckpoint {
     }
 }
 
-/// A list so far, as it was recorded.
+/// Returns the progress of a list from its checkpoint.
 fn begun(position: Position, outcome: &TypeOutcome) -> Begun {
     let (version, why_not_pinned, objects, bytes) = match outcome {
         TypeOutcome::Listed {
@@ -351,7 +351,7 @@ fn begun(position: Position, outcome: &TypeOutcome) -> Begun {
             bytes,
             ..
         } => (resource_version.clone(), why.clone(), *objects, *bytes),
-        // Such a type is not begun; if somebody says so all the same, it counts from nothing.
+        // A type with such an outcome has no position; if a checkpoint has one, the counts start at zero.
         TypeOutcome::Failed { .. } | TypeOutcome::Excluded { .. } | TypeOutcome::SameAs { .. } => {
             (None, None, 0, 0)
         }
@@ -375,7 +375,7 @@ fn listed(version: Option<String>, why: Option<String>, objects: u64, bytes: u64
     }
 }
 
-/// A type that was there when the cluster was counted, and is not any more.
+/// Returns the record of a type that existed when the cluster was counted and no longer does.
 fn type_is_gone(name: &TypeName) -> MissingRecord {
     MissingRecord {
         r#type: Some(name.clone()),

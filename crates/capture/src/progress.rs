@@ -1,24 +1,24 @@
-//! What a capture tells while it runs.
+//! Progress events of a capture.
 
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::TypeName;
 
-/// One thing that happened. Holds names and numbers and no object.
+/// A progress event. It contains names and numbers and no content of objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaptureEvent {
-    /// Discovery is done.
+    /// Discovery is complete.
     Discovered {
-        /// How many types will be listed.
+        /// The number of types that will be listed.
         types: usize,
-        /// How many groups could not be discovered.
+        /// The number of API groups that could not be discovered.
         failed_groups: usize,
     },
-    /// The version of the whole cluster is chosen.
+    /// The resourceVersion of the capture is chosen.
     Pinned {
-        /// The version; absent where the server names none.
+        /// The resourceVersion; absent if the server returns none.
         resource_version: Option<String>,
     },
-    /// The first page of a type is asked for.
+    /// The list of a type starts.
     TypeStarted {
         /// The type.
         r#type: TypeName,
@@ -27,38 +27,38 @@ pub enum CaptureEvent {
     Page {
         /// The type.
         r#type: TypeName,
-        /// How many objects of the type were taken so far.
+        /// The number of objects of the type that were stored so far.
         objects: u64,
-        /// The size of their lines so far, in bytes.
+        /// The size of their lines so far in bytes.
         bytes: u64,
-        /// How many are still to come, by the server's estimate.
+        /// The number of remaining items by the server's estimate (`remainingItemCount`), if it returns one.
         remaining: Option<u64>,
     },
-    /// Something passing went wrong and is tried again.
+    /// A transient error occurred, and the request is retried.
     Retrying {
         /// The type.
         r#type: TypeName,
-        /// What went wrong.
+        /// The error.
         why: String,
     },
-    /// A type is done.
+    /// The list of a type has ended.
     TypeFinished {
         /// The type.
         r#type: TypeName,
-        /// What became of it.
+        /// The outcome.
         outcome: TypeOutcome,
     },
     /// All clusters are captured, and the recovery point is being sealed.
     Sealing,
 }
 
-/// Watches a capture. Called from the task that called [`super::capture`]; must return quickly.
+/// Receives the progress of a capture. Called from the task that called [`super::capture`]; must return quickly.
 pub trait CaptureProgress {
-    /// Something happened.
+    /// Called for each event.
     fn event(&mut self, event: &CaptureEvent);
 }
 
-/// Watches nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 

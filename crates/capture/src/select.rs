@@ -1,4 +1,4 @@
-//! What becomes of each discovered type under a filter: listed, excluded, or held by another type.
+//! Decides for each discovered type under a filter: listed, excluded, or the same as another type.
 
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::{Filter, ResourceType};
@@ -7,21 +7,21 @@ use super::job::{Collection, ListJob};
 use super::storage::{DEFINITIONS, StorageVersions};
 use lifeboat_apiserver::discovery::DiscoveredType;
 
-/// Up to this many named namespaces are listed one by one, so that a user who may only read those can
-/// back them up. With more, one list of everything costs less than many small ones.
+/// The largest number of namespaces in a filter that are listed one by one, so that a user with permissions only in
+/// those namespaces can back them up. With more, one list of the whole type costs less than many small lists.
 const LISTED_ONE_BY_ONE: usize = 16;
 
-/// Groups that the API server itself holds. All other types may be custom ones, whose storage version
-/// must be known before they are listed. Groups under `k8s.io` are in use for both.
+/// Groups that the API server itself serves. Types in all other groups may be custom resources, whose storage version
+/// must be known before they are listed. Groups under `k8s.io` are used for both.
 const BUILT_IN: &[&str] = &["", "apps", "autoscaling", "batch", "extensions", "policy"];
 
-/// What to do with a type.
+/// The decision for a type.
 pub(super) enum Choice {
     List,
     Settled(TypeOutcome),
 }
 
-/// Whether a type is listed.
+/// Decides whether a type is listed.
 pub(super) fn choose(known: &DiscoveredType, filter: &Filter) -> Choice {
     let excluded = |why: &str| Choice::Settled(TypeOutcome::Excluded { why: why.to_owned() });
     if let Some(other) = &known.same_as {
@@ -39,7 +39,7 @@ pub(super) fn choose(known: &DiscoveredType, filter: &Filter) -> Choice {
     if named(&filter.exclude_types) {
         return excluded("the filter excludes the type");
     }
-    // A Namespace belongs to itself: who names a namespace wants it as well.
+    // A filter that selects a namespace selects its Namespace object as well.
     let belongs = known.resource.namespaced || is_namespaces(&known.resource);
     if !belongs && !filter.takes_namespace(None) {
         return excluded("the filter selects namespaces, and the type is cluster-scoped");
@@ -51,7 +51,7 @@ fn is_namespaces(resource: &ResourceType) -> bool {
     resource.group.is_empty() && resource.resource == "namespaces"
 }
 
-/// Whether the version to list depends on a definition that must be read first.
+/// Returns whether the version to list depends on a CustomResourceDefinition that must be read first.
 pub(super) fn waits_for_definitions(known: &DiscoveredType) -> bool {
     let listable = known
         .versions
@@ -61,8 +61,8 @@ pub(super) fn waits_for_definitions(known: &DiscoveredType) -> bool {
     listable > 1 && !BUILT_IN.contains(&known.resource.group.as_str())
 }
 
-/// The version to list: that of storage where it is known and served, else the preferred one. The
-/// second part says why it is not that of storage.
+/// Returns the version to list: the storage version if it is known and served, else the preferred version. The second
+/// value is a note that states why it is not the storage version.
 pub(super) fn version(known: &DiscoveredType, storage: &StorageVersions) -> (ResourceType, Option<String>) {
     let name = known.name();
     let Some(stored) = storage.of(&name) else {
@@ -80,7 +80,7 @@ pub(super) fn version(known: &DiscoveredType, storage: &StorageVersions) -> (Res
     }
 }
 
-/// How a type is listed under a filter.
+/// Returns the job that lists a type under a filter.
 pub(super) fn job(resource: ResourceType, filter: &Filter) -> ListJob {
     let one_by_one = !filter.namespaces.is_empty() && filter.namespaces.len() <= LISTED_ONE_BY_ONE;
     let whole = |fields: String| Collection {
@@ -116,7 +116,7 @@ pub(super) fn job(resource: ResourceType, filter: &Filter) -> ListJob {
     }
 }
 
-/// Reads the definitions only for the storage versions in them.
+/// Returns a job that reads the CustomResourceDefinitions only for their storage versions.
 pub(super) fn definitions_only(resource: &ResourceType) -> ListJob {
     ListJob {
         resource: resource.clone(),
@@ -130,8 +130,8 @@ pub(super) fn definitions_only(resource: &ResourceType) -> ListJob {
     }
 }
 
-/// The order in which types are begun: the definitions first, because others wait for them, then the
-/// types that usually are the largest, so that none of them is left running alone at the end.
+/// Returns the rank in which a type is started: the CustomResourceDefinitions first, because other types wait for
+/// them, then the types that usually are the largest, so that none of them runs alone at the end.
 pub(super) fn rank(resource: &ResourceType) -> u8 {
     match resource.name().as_str() {
         DEFINITIONS => 0,

@@ -1,7 +1,7 @@
-//! The storage versions of custom resources, read from their definitions.
+//! The storage versions of custom resources, read from their CustomResourceDefinitions.
 //!
-//! Custom resources live at their storage version: read there, no conversion webhook is asked, neither
-//! here nor when they are created again.
+//! When custom resources are read at their storage version, the API server calls no conversion webhook, neither in
+//! the capture nor when they are created again.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 pub(super) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// The storage version of each custom type, as far as definitions were read.
+/// The storage version of each custom resource type whose definition was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StorageVersions(BTreeMap<TypeName, String>);
 
@@ -39,12 +39,12 @@ struct Version {
 }
 
 impl StorageVersions {
-    /// Looks at an object; only definitions are read.
+    /// Records the storage version if the object is a CustomResourceDefinition.
     pub(super) fn look(&mut self, type_name: &TypeName, raw: &[u8]) {
         if type_name.as_str() != DEFINITIONS {
             return;
         }
-        // A definition that cannot be read leaves its type at the preferred version, which is noted.
+        // If a definition cannot be parsed, its type is listed at the preferred version.
         if let Ok(Definition { spec }) = serde_json::from_slice(raw)
             && let Some(stored) = spec.versions.into_iter().find(|version| version.storage)
         {
@@ -53,7 +53,7 @@ impl StorageVersions {
         }
     }
 
-    /// The storage version of a type, where it is a custom one.
+    /// Returns the storage version of a type, if it is a known custom resource type.
     pub(super) fn of(&self, type_name: &TypeName) -> Option<&str> {
         self.0.get(type_name).map(String::as_str)
     }

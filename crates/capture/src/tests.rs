@@ -12,7 +12,7 @@ use lifeboat_apiserver::testing::{FakeCluster, FakeServer, FakeType, Recorded, R
 
 mod parts;
 
-/// Keeps everything in memory, as lines by type.
+/// A sink that keeps all objects in memory, by type.
 #[derive(Default)]
 struct Kept(BTreeMap<String, Vec<Value>>);
 
@@ -83,7 +83,8 @@ where
     (captured, kept, server)
 }
 
-/// Runs against a cluster with 35 carts whose lists fail as `fault` says, and expects every object once.
+/// Captures a cluster with 35 carts whose lists fail as `fault` defines, and asserts that every object is stored
+/// once.
 async fn every_cart_once<F>(fault: F) -> Captured
 where
     F: Fn(&Recorded, usize, Reply) -> Reply + Send + Sync + 'static,
@@ -194,7 +195,7 @@ async fn passing_server_errors_are_tried_again() {
 
 #[tokio::test]
 async fn a_connection_that_drops_in_the_middle_of_a_page_doubles_nothing() {
-    // Every page breaks twice, at different places: in the first item, between items, near the end.
+    // The connection of every page breaks twice, at different bytes: in the first item, between items, near the end.
     for (first, second) in [(0, 1), (90, 700), (700, 300), (1200, 1201)] {
         let captured = every_cart_once(move |_, earlier, reply| match earlier {
             0 => reply.cut_after(first),
@@ -211,7 +212,7 @@ async fn a_connection_that_drops_in_the_middle_of_a_page_doubles_nothing() {
 
 #[tokio::test]
 async fn a_list_cut_short_by_a_proxy_is_read_again() {
-    // The proxy ends the answer in good order, but the list in it is not complete.
+    // The proxy completes the HTTP response, but the list in it is truncated.
     every_cart_once(|_, earlier, reply| {
         if earlier == 0 {
             Reply::bytes(
@@ -249,11 +250,11 @@ async fn an_expired_list_without_a_token_begins_anew_and_doubles_nothing() {
     let captured = every_cart_once(|request, _, reply| {
         let pinned = request.parameter("resourceVersionMatch") == "Exact";
         if request.parameter("continue") == "1000:20" && !pinned {
-            // Old tokens stay expired; the new list is of another version.
+            // Old tokens stay expired; the new list is at another resourceVersion.
             return Reply::failure(410, "Expired", "too old");
         }
         if request.parameter("continue").is_empty() && !pinned {
-            // Pages of the new list are cut elsewhere, so that no position fits by chance.
+            // Pages of the new list have other boundaries, so that no position matches by chance.
             let mut body: Value = serde_json::from_slice(reply.body()).unwrap();
             body["metadata"]["resourceVersion"] = "1007".into();
             if let Some(token) = body["metadata"].get_mut("continue") {
@@ -270,13 +271,13 @@ async fn an_expired_list_without_a_token_begins_anew_and_doubles_nothing() {
 #[tokio::test]
 async fn a_page_that_breaks_and_then_expires_doubles_nothing() {
     let captured = every_cart_once(|request, earlier, reply| match request.parameter("continue") {
-        // Some items of the page are taken, then its token expires; the new one begins at the same key.
+        // Some items of the page are taken, then its token expires; the new token starts at the same key.
         "1000:20" if earlier == 0 => reply.cut_after(900),
         "1000:20" => {
             let body = json!({"kind": "Status", "code": 410, "reason": "Expired", "metadata": {"continue": "1001:20"}});
             Reply::json(410, &body)
         }
-        // And the page of the new token breaks as well.
+        // The connection of the page at the new token breaks as well.
         "1001:20" if earlier == 0 => reply.cut_after(1200),
         _ => reply,
     })
@@ -325,7 +326,7 @@ async fn a_list_that_expires_out_of_order_fails_by_name_and_doubles_nothing() {
 
 #[tokio::test]
 async fn a_break_in_the_first_unpinned_page_doubles_nothing() {
-    // The server refuses exact versions, so the first page may be another one when it is read again.
+    // The server refuses exact versions, so the first page may differ when it is read again.
     let captured = every_cart_once(|request, earlier, reply| {
         if request.parameter("resourceVersionMatch") == "Exact" {
             Reply::failure(400, "BadRequest", "resourceVersionMatch is not supported")
@@ -395,7 +396,7 @@ async fn a_server_that_ignores_the_exact_version_is_found_out() {
     );
 }
 
-/// Runs with one fault on the carts that does not pass, and expects all but the carts.
+/// Captures a cluster where the list of carts always fails, and asserts that everything except the carts is stored.
 async fn without_carts(fault: Reply) -> Captured {
     let cluster = FakeCluster::with([carts(), FakeType::core("boxes", "Box").with_objects(3)]);
     let handler = move |request: &Recorded, _: usize| match request.path.as_str() {
@@ -471,7 +472,7 @@ async fn other_lasting_failures_of_a_type_are_named_as_well() {
             ),
             "403",
         ),
-        // A proxy that compresses although nobody asked, and cuts what it compressed.
+        // A proxy that compresses although the client did not accept it, and truncates the compressed body.
         (
             Reply::bytes(200, "application/json", [0x1f, 0x8b, 8, 0, 0].to_vec())
                 .header("content-encoding", "gzip"),

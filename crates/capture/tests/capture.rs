@@ -22,7 +22,8 @@ use lifeboat_recovery_point::writer::WriteError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Two versions, stored at the older one; unknown fields are kept as they are.
+/// A CustomResourceDefinition with two versions, of which the older is the storage version; unknown fields are
+/// preserved.
 const GADGETS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -73,7 +74,7 @@ metadata: { name: v1beta1.dead.example }
 spec: { group: dead.example, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, insecureSkipTLSVerify: true, service: { name: none, namespace: shop } }
 "#;
 
-/// The cluster that all tests here share: a pool's, or this process's own.
+/// The cluster that all tests in this file share: one from a pool, or one of this process.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
@@ -98,7 +99,7 @@ async fn connect(kubeconfig: &Path) -> Result<Api, ConnectError> {
     Ok(Api::connect(&options).await?.0)
 }
 
-/// Keeps the lines by type.
+/// A sink that keeps the lines of objects, by type.
 #[derive(Default)]
 struct Kept(BTreeMap<String, Vec<String>>);
 
@@ -152,7 +153,7 @@ async fn every_object_is_captured_byte_for_byte_at_one_version() {
     let version = captured.resource_version.clone().unwrap();
     let mut objects = 0;
     for known in &captured.types {
-        // Computed at each request, so it has no version and nothing to compare with.
+        // Computed for each request, so the list has no resourceVersion and there is nothing to compare with.
         if known.resource == "componentstatuses" {
             assert!(
                 matches!(&known.outcome, TypeOutcome::Listed { pinned: false, why: Some(why), .. } if why.contains("no resourceVersion"))
@@ -173,7 +174,7 @@ async fn every_object_is_captured_byte_for_byte_at_one_version() {
                     "{}: {why:?}",
                     known.name()
                 );
-                // The same list by another client, in one piece.
+                // The same list, unpaged, by another client.
                 let root = if known.group.is_empty() {
                     "/api".into()
                 } else {
@@ -224,7 +225,7 @@ async fn every_object_is_captured_byte_for_byte_at_one_version() {
     assert_eq!(captured.objects, objects);
     assert!(objects > 100, "a bare cluster alone has more: {objects}");
 
-    // Custom resources at their storage version, with every digit.
+    // Custom resources are read at their storage version, and numbers keep every digit.
     let gadgets = captured.types.iter().find(|t| t.resource == "gadgets").unwrap();
     assert_eq!((gadgets.version.as_str(), gadgets.custom), ("v1", true));
     assert_eq!(gadgets.served_versions, ["v2", "v1"]);
@@ -234,7 +235,7 @@ async fn every_object_is_captured_byte_for_byte_at_one_version() {
         "{odd}"
     );
 
-    // What the aggregated API holds cannot be known, and is named.
+    // The objects of the aggregated API are unknown, and its group is recorded as missing.
     assert_eq!(captured.completeness(), Completeness::Partial);
     assert_eq!(captured.missing.len(), 1, "{:?}", captured.missing);
     assert_eq!(captured.missing[0].group.as_deref(), Some("dead.example/v1beta1"));
@@ -257,7 +258,7 @@ async fn what_is_written_meanwhile_is_seen_up_to_one_moment() {
     let api = connect(cluster().kubeconfig()).await.unwrap();
     let stop = std::sync::Arc::new(AtomicBool::new(false));
     let (writer, over) = (api.clone(), stop.clone());
-    // One ConfigMap, then the Secret of the same number, and so on.
+    // Writes a ConfigMap, then the Secret of the same number, and so on.
     let writing = tokio::spawn(async move {
         let mut number = 0_u32;
         while !over.load(Ordering::SeqCst) {
@@ -345,7 +346,7 @@ async fn a_less_privileged_user_gets_what_is_allowed_and_the_commands_for_the_re
         "{}",
         secrets.answer
     );
-    // Without the definitions the storage version is not known.
+    // Without the CustomResourceDefinitions the storage version is not known.
     assert_eq!(
         captured
             .types
@@ -373,7 +374,7 @@ async fn a_less_privileged_user_gets_what_is_allowed_and_the_commands_for_the_re
     assert_eq!(missing(&captured, "secrets"), None);
     assert!(kept.names("secrets").contains(&"canary".to_owned()));
 
-    // Rights in one namespace are enough where only that one is asked for.
+    // Permissions in one namespace suffice if the filter selects only that one.
     let john = cluster().kubeconfig_for("john", None).unwrap();
     let role = [
         "create",
@@ -448,7 +449,7 @@ async fn filters_are_the_servers_and_unknown_names_are_errors() {
 async fn a_certificate_of_nobody_and_wrong_credentials_are_told_apart() {
     let kubeconfig = std::fs::read_to_string(cluster().kubeconfig()).unwrap();
     let folder = cluster().dir();
-    // Without the CA of the cluster only the machine's own ones are trusted.
+    // Without the CA of the cluster, only the CAs of the machine are trusted.
     let is_ca = |line: &&str| !line.contains("certificate-authority");
     let untrusted = folder.join("untrusted.kubeconfig");
     std::fs::write(
@@ -470,7 +471,7 @@ async fn a_certificate_of_nobody_and_wrong_credentials_are_told_apart() {
     assert!(!format!("{error:?}{}", error.problem()).contains("not-a-token"));
 }
 
-/// Cancels the capture once so many ConfigMaps were read.
+/// Cancels the capture once at least 21 ConfigMaps are read.
 struct StopInside<'a>(&'a CancellationToken);
 
 impl CaptureProgress for StopInside<'_> {
@@ -484,8 +485,8 @@ impl CaptureProgress for StopInside<'_> {
     }
 }
 
-/// Real compaction, as it comes every five minutes: tokens and the pinned version are gone when the next
-/// invocation goes on.
+/// Real compaction, which happens every five minutes by default: the continue token and the pinned resourceVersion
+/// are gone when the next run continues.
 #[tokio::test]
 async fn a_capture_whose_version_is_compacted_away_between_two_runs_goes_on() {
     let mut own = ClusterOptions::named("compacted");

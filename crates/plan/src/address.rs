@@ -1,4 +1,4 @@
-//! IP ranges, as far as Services need them: no more than membership and the place in a range.
+//! IP ranges for Services: membership, and the offset of an address in a range.
 
 use std::net::IpAddr;
 
@@ -37,8 +37,8 @@ impl Range {
         self.base.is_ipv6()
     }
 
-    /// Whether a Service may have the address: inside, and neither the first (the network) nor, in IPv4,
-    /// the last one (`ipallocator`, which reserves both).
+    /// Returns whether a Service may have the address: it is inside the range, is not the first address (the network)
+    /// and, in IPv4, not the last (broadcast). `ipallocator` of Kubernetes reserves both.
     pub(crate) fn holds(self, ip: IpAddr) -> bool {
         if ip.is_ipv6() != self.is_v6() {
             return false;
@@ -51,7 +51,7 @@ impl Range {
         inside && place != 0 && !last
     }
 
-    /// The address `place` addresses after the network's own.
+    /// Returns the address at offset `place` from the network address.
     pub(crate) fn at(self, place: u128) -> Option<IpAddr> {
         let value = self.first().checked_add(place)?;
         let ip = match self.base {
@@ -66,7 +66,7 @@ fn bits(ip: IpAddr) -> u32 {
     if ip.is_ipv4() { 32 } else { 128 }
 }
 
-/// The place of an address in the range of which `first` is the first usable address.
+/// Returns the offset of an address in the range whose first usable address is `first`.
 pub(crate) fn place_after(first: IpAddr, ip: IpAddr) -> Option<u128> {
     (first.is_ipv4() == ip.is_ipv4())
         .then(|| number(ip).checked_sub(number(first)))??

@@ -1,4 +1,4 @@
-//! From the captured bytes to what is sent, as the plan says.
+//! Builds request bodies from the captured bytes, as the plan defines.
 
 use lifeboat_model::ErrorKind;
 use lifeboat_translate::pointer;
@@ -6,28 +6,28 @@ use serde_json::Value;
 
 use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, ownership, prepare};
 
-/// What is sent for one object.
+/// The request bodies of one object.
 #[derive(Clone, PartialEq)]
 pub struct Bodies {
-    /// The body of the creating request, complete: also what the proof compares with.
+    /// The complete body of the create request. The proof compares the target with it.
     pub create: Value,
     /// `metadata.managedFields` for [`crate::Step::SetManagedFields`].
     pub managed_fields: Option<Value>,
     /// The object's `status` for [`crate::Step::SetStatus`] and [`crate::Step::FinishJob`].
     pub status: Option<Value>,
-    /// For [`crate::Step::FinishJob`]: the `spec.suspend` to end with. The proof expects this value
-    /// instead of the `true` in [`Bodies::create`].
+    /// For [`crate::Step::FinishJob`]: the final value of `spec.suspend`. The proof expects this value instead of the
+    /// `true` in [`Bodies::create`].
     pub suspend: Option<bool>,
 }
 
-// Bodies of Secrets hold their values.
+// Bodies of Secrets contain their values.
 impl std::fmt::Debug for Bodies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Bodies([redacted])")
     }
 }
 
-/// A body that cannot be made.
+/// An error that prevents building a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// The bytes are not a JSON object.
@@ -36,13 +36,13 @@ pub enum BodyError {
         /// The object.
         object: String,
     },
-    /// The bytes are not those that the plan was made from.
+    /// The bytes differ from those that the plan was made from.
     #[error("build the planned content of {object}: its captured bytes differ from those of the plan")]
     OtherBytes {
         /// The object.
         object: String,
     },
-    /// The owner's new uid is not known (yet).
+    /// The UID of the owner in the target is not known, at least not yet.
     #[error("build the planned content of {object}: its owner {owner} is not in the target")]
     OwnerUnknown {
         /// The object.
@@ -61,7 +61,7 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// What to do about it.
+    /// Returns how a caller should react.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -73,13 +73,12 @@ impl BodyError {
     }
 }
 
-/// Makes the bodies of an object. Pure: the same plan, bytes and uids give the same bodies.
+/// Builds the bodies of an object. Pure: the same plan, bytes and UIDs produce the same bodies.
 ///
-/// `uids` answers with the uid in the target of an owner, given its uid in the source; owners that the
-/// plan keeps count too.
+/// `uids` maps the UID of an owner in the source to its UID in the target, including owners that the plan keeps.
 ///
 /// # Errors
-/// [`BodyError`] says why the bytes and the plan do not fit together.
+/// [`BodyError`] if the bytes and the plan do not match.
 pub fn body(
     plan: &Plan,
     object: &PlannedObject,
@@ -103,7 +102,7 @@ pub fn body(
             Some(value) => pointer::set(&mut create, &edit.path, value.clone()),
             None => pointer::remove_and_prune(&mut create, &edit.path).is_some(),
         };
-        // `clusterIP` and `clusterIPs` are removed together although old objects have only the first.
+        // `clusterIP` and `clusterIPs` are removed together, but old objects have only the first.
         if !fits && edit.value.is_some() {
             return Err(BodyError::EditFailed {
                 object: name(),
@@ -137,9 +136,9 @@ pub fn body(
     })
 }
 
-/// Makes the body of a request that replaces a live object out of [`Bodies::create`]: with the identity
-/// of the live object, and with what the target's controllers have written into it about the partner of
-/// a volume or claim. Without that a claim which is bound would be called Lost for ever.
+/// Builds the body of a request that replaces a live object from [`Bodies::create`]. It gets the UID and
+/// resourceVersion of the live object, and the fields in which the target's controllers record the binding of a
+/// volume and its claim. Without those fields a bound claim would be set to the phase `Lost` permanently.
 #[must_use]
 pub fn merge_into_live(create: &Value, live: &Value) -> Value {
     const BOUND: &str = "/metadata/annotations/pv.kubernetes.io~1bound-by-controller";

@@ -1,4 +1,4 @@
-//! Collects what a plan is made from: a summary of every object, never its whole body.
+//! Collects the input of a plan: a summary of every object, never its whole body.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crds::CrdFacts;
 use reading::MetadataOnly;
 use summary::{ObjectSummary, Skipped};
 
-/// The objects of one captured cluster, on their way to a plan.
+/// The summaries of the objects of one captured cluster, from which a plan is made.
 #[derive(Debug)]
 pub struct PlanBuilder {
     pub(crate) settings: Arc<Settings>,
@@ -28,22 +28,22 @@ pub struct PlanBuilder {
     pub(crate) cluster: String,
     pub(crate) items: Vec<ObjectSummary>,
     pub(crate) skipped: Vec<Skipped>,
-    /// Objects that the point holds and that the selection does not take.
+    /// Objects of the recovery point that the selection excludes.
     pub(crate) unselected: BTreeSet<Known>,
-    /// The uids of unselected objects that were shown, for owners.
+    /// The UIDs of unselected objects that were added, to resolve owners.
     pub(crate) unselected_uids: BTreeSet<Box<str>>,
     pub(crate) crds: BTreeMap<(String, String), CrdFacts>,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) terminating: BTreeSet<Arc<str>>,
     /// Services that have a selector.
     pub(crate) selecting: BTreeSet<(Arc<str>, Box<str>)>,
-    /// The addresses of the API server's own Service: the first of each range of the source.
+    /// The addresses of the API server's own Service, each the first usable address of a Service range of the source.
     pub(crate) first_addresses: Vec<std::net::IpAddr>,
     pub(crate) patch_faults: Vec<(ObjectRef, prepare::PatchFault)>,
     pub(crate) patch_uses: Vec<u64>,
 }
 
-/// A type (its place in [`PlanBuilder::types`]), a namespace and a name of the source.
+/// A type (its index in [`PlanBuilder::types`]), a namespace and a name in the source.
 pub(crate) type Known = (u32, Option<Arc<str>>, Box<str>);
 
 /// Objects of one type that the survey of the target should look for.
@@ -51,11 +51,11 @@ pub(crate) type Known = (u32, Option<Arc<str>>, Box<str>);
 pub struct WantedType {
     /// The type.
     pub type_name: TypeName,
-    /// Namespace (none for types without) and name.
+    /// Namespace (`None` for cluster-scoped types) and name.
     pub targets: BTreeSet<(Option<String>, String)>,
 }
 
-/// Why no plan can be made; every fault that was found, not only the first.
+/// The error of a plan that cannot be made, with every fault that was found, not only the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("make a plan: {} fault(s), the first: {}", .problems.len(), .problems.first().map_or("", |p| &p.message))]
 pub struct PlanError {
@@ -64,14 +64,14 @@ pub struct PlanError {
 }
 
 impl PlanError {
-    /// What to do about it: the options or the point are wrong, trying again does not help.
+    /// Returns how a caller should react: the options or the recovery point are wrong, and a retry does not help.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Invalid
     }
 }
 
-/// Bytes that are not an object of the type they were observed as.
+/// The error for bytes that are not an object of the type that they were added as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read an object of {type_name} in frame {frame} at {position}: {fault}")]
 pub struct ObserveError {
@@ -81,12 +81,12 @@ pub struct ObserveError {
     pub frame: u32,
     /// [`Locator::position`].
     pub position: u32,
-    /// What is wrong; never a value of the object.
+    /// The fault; never contains a value of the object.
     pub fault: String,
 }
 
 impl ObserveError {
-    /// What to do about it.
+    /// Returns how a caller should react.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Corrupt
@@ -94,8 +94,8 @@ impl ObserveError {
 }
 
 impl PlanBuilder {
-    /// An empty draft for a cluster of a recovery point. `redactor` makes the digests that stand for
-    /// values; it belongs to the point.
+    /// Creates an empty builder for a cluster of a recovery point. `redactor` must have the key of that recovery
+    /// point.
     #[must_use]
     pub fn new(
         options: RestoreOptions,
@@ -105,7 +105,7 @@ impl PlanBuilder {
         redactor: Redactor,
     ) -> Self {
         let mut types = types.to_vec();
-        // Places in this list are part of the order of some results.
+        // The order of some results depends on the indexes in this list.
         types.sort();
         let settings = Settings::compile(options, redactor);
         let patch_uses = vec![0; settings.patches.len()];
@@ -128,15 +128,15 @@ impl PlanBuilder {
         }
     }
 
-    /// Whether the object must be shown to [`PlanBuilder::add`]; for others [`PlanBuilder::add_unselected`] is enough,
-    /// so that a small selection does not read the whole point. CustomResourceDefinitions, Namespaces and
-    /// Services are always needed: the plan of other objects depends on them.
+    /// Returns whether the object must be passed to [`PlanBuilder::add`]. For others [`PlanBuilder::add_unselected`]
+    /// is enough, so that a small selection does not read the whole recovery point. CustomResourceDefinitions,
+    /// Namespaces and Services are always needed, because the plan of other objects depends on them.
     #[must_use]
     pub fn needs(&self, r#type: &SourceType, namespace: Option<&str>, name: &str) -> bool {
         is_context(r#type) || self.takes(r#type, namespace, name, None)
     }
 
-    /// Says that the recovery point holds an object which is not shown.
+    /// Records that the recovery point contains an object that is not selected.
     pub fn add_unselected(&mut self, r#type: &SourceType, namespace: Option<&str>, name: &str) {
         let Some(index) = self.type_index(r#type) else {
             return;
@@ -145,10 +145,11 @@ impl PlanBuilder {
         self.unselected.insert((index, namespace, name.into()));
     }
 
-    /// Shows an object. The order in which objects are shown does not matter.
+    /// Adds an object. The order in which objects are added does not matter.
     ///
     /// # Errors
-    /// [`ObserveError`] if the bytes are not such an object, or the type is not one of [`PlanBuilder::new`].
+    /// [`ObserveError`] if the bytes are not an object of the type, or the type was not passed to
+    /// [`PlanBuilder::new`].
     pub fn add(&mut self, r#type: &SourceType, locator: Locator, raw: &[u8]) -> Result<(), ObserveError> {
         let fault = |fault: &str| ObserveError {
             type_name: r#type.resource.name(),
@@ -169,7 +170,7 @@ impl PlanBuilder {
         let object: Value = match serde_json::from_slice(raw) {
             Ok(object) => object,
             Err(_) => {
-                // Reading the few fields skips all others, however deep they are.
+                // Parsing only a few fields skips all others, at any depth.
                 let slim = (reading::depth(raw) > reading::DEEPEST).then(|| serde_json::from_slice(raw));
                 let Some(Ok(slim)) = slim else {
                     return Err(fault("it is not JSON"));
@@ -185,8 +186,8 @@ impl PlanBuilder {
         Ok(())
     }
 
-    /// Whether the selection takes an object. Without labels (they are not in the index) the answer is
-    /// yes where labels could still decide.
+    /// Returns whether the selection includes an object. Labels are not in the index; without them the result is true
+    /// if labels could still decide.
     fn takes(
         &self,
         r#type: &SourceType,
@@ -199,7 +200,7 @@ impl PlanBuilder {
         let resource = &r#type.resource;
         let type_fits = (filter.types.is_empty() || filter.types.iter().any(|t| r#type.is_named_by(t)))
             && !filter.exclude_types.iter().any(|t| r#type.is_named_by(t));
-        // A selected namespace brings its Namespace object.
+        // A selected namespace includes its Namespace object.
         let is_namespace = resource.group.is_empty() && resource.resource == "namespaces";
         let namespace_fits =
             if is_namespace && !filter.namespaces.is_empty() && filter.cluster_scoped.is_none() {
@@ -234,7 +235,7 @@ impl PlanBuilder {
         Some(new)
     }
 
-    /// The name of a source object.
+    /// Returns the reference to a source object.
     pub(crate) fn source_ref(&self, index: u32, namespace: Option<&str>, name: &str) -> ObjectRef {
         ObjectRef::new(self.source_type(index).resource.name(), namespace, name)
     }
@@ -244,8 +245,8 @@ impl PlanBuilder {
         &self.types[index]
     }
 
-    /// What the survey of the target should look for: every object that may be planned, and what such
-    /// objects need.
+    /// Returns what the survey of the target looks for: every object that may be planned, and the objects that those
+    /// need.
     #[must_use]
     pub fn wanted(&self) -> Vec<WantedType> {
         let mut wanted: BTreeMap<TypeName, BTreeSet<(Option<String>, String)>> = BTreeMap::new();
@@ -280,7 +281,7 @@ impl PlanBuilder {
             .collect()
     }
 
-    /// The object in the target.
+    /// Returns the reference to the object in the target.
     pub(crate) fn target_ref(&self, item: &ObjectSummary) -> ObjectRef {
         let r#type = &self.source_type(item.r#type).resource;
         let namespaces = &self.settings.namespaces;
@@ -297,16 +298,16 @@ impl PlanBuilder {
         )
     }
 
-    /// Makes the plan.
+    /// Creates the plan.
     ///
     /// # Errors
-    /// [`PlanError`] lists every fault of options and point that was found.
+    /// [`PlanError`] with every fault of the options and the recovery point.
     pub fn plan(&self, target: &TargetFacts) -> Result<Plan, PlanError> {
         crate::resolve::resolve(self, target)
     }
 }
 
-/// Types whose objects other objects' plans depend on.
+/// Returns whether the plan of other objects depends on objects of this type.
 fn is_context(r#type: &SourceType) -> bool {
     matches!(
         (r#type.resource.group.as_str(), r#type.resource.resource.as_str()),

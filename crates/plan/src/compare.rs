@@ -1,4 +1,4 @@
-//! Whether a live object is what was planned.
+//! Compares live objects with planned ones.
 
 use lifeboat_translate::diff;
 use schemars::JsonSchema;
@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::digest::Redactor;
 use crate::render::ValueRenderer;
 
-/// A field in which the live object differs from the planned one. Values of Secrets are digests, long
-/// values are cut.
+/// A field in which the live object differs from the planned one. Values of Secrets are digests, and long values are
+/// truncated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldDifference {
@@ -29,15 +29,15 @@ pub struct FieldDifference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Difference {
-    /// Another value than planned.
+    /// The value differs from the plan.
     Changed,
-    /// Planned and not there.
+    /// The field is planned and does not exist.
     Missing,
-    /// There although the plan does not say so: a default, an injection, a controller's field.
+    /// The field exists and is not planned: a default, an injected field, a field of a controller.
     Added,
 }
 
-/// Metadata that only the server writes.
+/// Metadata that only the API server writes.
 const SERVER_OWNED: [&str; 8] = [
     "uid",
     "resourceVersion",
@@ -49,10 +49,10 @@ const SERVER_OWNED: [&str; 8] = [
     "deletionGracePeriodSeconds",
 ];
 
-/// Compares a live object with the planned one ([`crate::Bodies::create`], with
-/// [`crate::Bodies::status`] put into it where the status is restored). Numbers are compared by value,
-/// all other text as text, lists in order. What only the server writes is ignored, and so is the status
-/// where none is planned. Values of Secrets become digests of `redactor`.
+/// Compares a live object with the planned one ([`crate::Bodies::create`], with [`crate::Bodies::status`] as its
+/// status if the status is restored). Numbers are compared by value, strings exactly, lists in order. Fields that
+/// only the API server writes are ignored, and so is the status if none is planned. Values of Secrets are replaced by
+/// digests of `redactor`.
 #[must_use]
 pub fn compare(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<FieldDifference> {
     let shower = ValueRenderer::of_object(expected, redactor);
@@ -63,7 +63,7 @@ pub fn compare(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<Field
         }
         let show = |value: Option<&Value>| value.map(|value| shower.render(&path, value));
         let (planned, live) = (show(sides.left), show(sides.right));
-        // Servers differ in whether they write a field that holds nothing.
+        // API servers differ in whether they write empty fields.
         let lone = sides.left.xor(sides.right);
         if lone.is_some_and(is_empty) {
             return;

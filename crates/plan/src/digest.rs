@@ -1,5 +1,5 @@
-//! Digests of values in canonical JSON: keys sorted, no spaces, numbers as written. `serde_json`'s maps
-//! are sorted (the feature `preserve_order` is off), so its compact form is canonical.
+//! Digests of values in canonical JSON: sorted keys, no spaces, numbers as written. Maps of `serde_json` are sorted
+//! (its feature `preserve_order` is off), so its compact form is canonical.
 
 use std::io::{self, Write};
 
@@ -20,22 +20,23 @@ impl Write for Hasher {
     }
 }
 
-/// The digest of a value's JSON, in hexadecimal; nothing but the hash state is held in memory.
+/// Returns the SHA-256 digest of a value's JSON in hexadecimal. The JSON is streamed into the hash and not held in
+/// memory.
 pub(crate) fn of_serialized(value: &impl Serialize) -> String {
     let mut hasher = Hasher(Context::new(&SHA256));
     serde_json::to_writer(&mut hasher, value).expect("hashing cannot fail and every map has string keys");
     hex::encode(hasher.0.finish())
 }
 
-/// Makes the digests that stand for what a plan, a difference or a report must not show.
+/// Computes the digests that replace values which a plan, a difference or a report must not show.
 ///
-/// They are HMAC-SHA-256 under a key of the recovery point, so that nobody without the point's data key
-/// can check a guess, however few values there are to guess from; and the same value has the same
-/// digest wherever the same point is read.
+/// The digests are HMAC-SHA-256 under a key of the recovery point. Without the data key of the recovery point a guess
+/// cannot be verified, however few values there are to guess from. The same value has the same digest wherever the
+/// same recovery point is read.
 #[derive(Clone)]
 pub struct Redactor(hmac::Key);
 
-// The key is as secret as what it hides.
+// The key is as secret as the values.
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Redactor([redacted])")
@@ -43,20 +44,20 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Digests under this key, which must belong to one recovery point and be known to no reader of the
+    /// Creates a redactor with this key, which must belong to one recovery point and be unknown to readers of the
     /// digests.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
 
-    /// The digest of a value's JSON, in hexadecimal; nothing but the hash state is held in memory.
+    /// Returns the HMAC of a value's JSON in hexadecimal. The JSON is streamed into the hash and not held in memory.
     #[must_use]
     pub fn digest(&self, value: &impl Serialize) -> String {
         hex::encode(self.bytes(value))
     }
 
-    /// As [`Redactor::digest`], not as text.
+    /// As [`Redactor::digest`], but returns the raw bytes.
     pub(crate) fn bytes(&self, value: &impl Serialize) -> [u8; 32] {
         let mut tagger = DigestWriter(hmac::Context::with_key(&self.0));
         serde_json::to_writer(&mut tagger, value).expect("hashing cannot fail and every map has string keys");
@@ -65,8 +66,8 @@ impl Redactor {
         digest
     }
 
-    /// What stands for a value that must not be shown: `hmac-sha256:` and the first eight hexadecimal
-    /// digits, enough to see whether two values are the same.
+    /// Returns the replacement of a value that must not be shown: `hmac-sha256:` and the first eight hexadecimal
+    /// digits, enough to see whether two values are equal.
     pub(crate) fn short(&self, value: &serde_json::Value) -> String {
         format!("hmac-sha256:{}", &self.digest(value)[..8])
     }
@@ -106,7 +107,7 @@ mod tests {
         assert_ne!(one.short(&pin), other.short(&pin));
         assert_ne!(one.digest(&pin), super::of_serialized(&pin));
         assert_eq!(format!("{one:?}"), "Redactor([redacted])");
-        // Made with another implementation (Python's hmac): the key is filled up with zeros, as HMAC does.
+        // Computed with another implementation (Python's `hmac`): the key is padded with zeros, as HMAC requires.
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
         assert_eq!(

@@ -1,21 +1,21 @@
-//! Decides what a restore does, object by object, before anything is written.
+//! Decides what a restore does with each object, before anything is written.
 //!
-//! A [`PlanBuilder`] is shown every object of a captured cluster and keeps a summary of each; with the
-//! [`TargetFacts`] of a survey it becomes a [`Plan`]: immutable, deterministic, hashable, printable. The
-//! plan is linted ([`Plan::lint`]), and [`body()`] makes from the captured bytes exactly what is sent. After
-//! the restore [`compare()`] finds where the target differs, and [`report`] says whether the cluster matches the plan.
+//! A [`PlanBuilder`] receives every object of a captured cluster and keeps a summary of each. Together with the
+//! [`TargetFacts`] of a survey it produces a [`Plan`], which is immutable, deterministic, hashable and printable.
+//! [`Plan::lint`] checks the plan, and [`body()`] builds exactly the request bodies from the captured bytes. After
+//! the restore, [`compare()`] finds where the target differs, and [`report`] states whether the cluster matches the
+//! plan.
 //!
-//! This crate is pure: it must not depend on anything that does I/O, on clocks or on randomness, and
-//! Kubernetes objects are `serde_json::Value`s, never typed structs, so that unknown fields and odd
-//! numbers survive.
+//! This crate is pure: it must not depend on anything that does I/O, on clocks or on randomness. Kubernetes objects
+//! are `serde_json::Value`s, never typed structs, so that unknown fields and unusual numbers are preserved.
 //!
 //! Invariants:
-//! - the same objects (in any order), options and facts give the same plan, byte for byte;
+//! - the same objects (in any order), options and facts produce the same plan, byte for byte;
 //! - every decision is a [`RuleId`] with a reason;
-//! - no value of a Secret is in a plan, a finding or a report, also not one that a patch puts there;
-//! - an owner is never created after what it owns.
+//! - no value of a Secret appears in a plan, a finding or a report, including values that a patch sets;
+//! - an owner is never created after the objects that it owns.
 //!
-//! How a caller uses it:
+//! Usage:
 //! ```text
 //! let mut draft = PlanBuilder::new(options, &types, point, cluster, redactor);
 //! for each object in the index: if draft.needs(..) { draft.add(..)? } else { draft.add_unselected(..) }

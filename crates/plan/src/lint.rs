@@ -1,4 +1,4 @@
-//! Checks a finished plan: errors reject it, warnings are shown.
+//! Checks a finished plan: errors reject it, warnings are displayed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Plan, Wave};
 
-/// One finding.
+/// A finding of the lint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LintFinding {
-    /// Whether the plan is refused.
+    /// The severity: whether the plan is rejected.
     pub severity: Severity,
     /// The stable name of the check, such as `webhook-in-target`.
     pub check: String,
-    /// The code that a user sees.
+    /// The error code that is displayed.
     pub code: Code,
-    /// The object in the target, where the finding is about one.
+    /// The object in the target, if the finding is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
-    /// What was found, a full sentence.
+    /// The finding, a full sentence.
     pub message: String,
-    /// What to do.
+    /// How to fix it.
     pub guidance: String,
 }
 
-/// What a finding means for the plan.
+/// The effect of a finding on the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
@@ -38,7 +38,7 @@ pub enum Severity {
 }
 
 impl Plan {
-    /// Looks the plan over. Findings are sorted: errors first, then by check and object.
+    /// Checks the plan. Findings are sorted: errors first, then by check and object.
     #[must_use]
     pub fn lint(&self) -> Vec<LintFinding> {
         let mut findings = self.findings.clone();
@@ -61,8 +61,8 @@ impl Plan {
         }
     }
 
-    /// What no plan may do, whatever led to it: an owner after what it owns, an object before its
-    /// namespace, objects out of order.
+    /// Checks the order: no owner after the objects that it owns, no object before its namespace, no objects out of
+    /// order.
     fn check_order(&self, findings: &mut Vec<LintFinding>) {
         let named: BTreeSet<&ObjectRef> = self
             .objects

@@ -1,5 +1,5 @@
-//! What a user asks of a restore. Every default is the careful choice: everything is taken, nothing
-//! that exists is touched, no status is written.
+//! The options of a restore. The defaults are conservative: all objects are selected, existing objects are not
+//! changed, and no status is written.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use lifeboat_translate::PatchRule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The whole wish of a restore. Two equal wishes over the same recovery point and target give the same
-/// plan, byte for byte.
+/// All options of a restore. Equal options for the same recovery point and target produce the same plan, byte for
+/// byte.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RestoreOptions {
-    /// Which objects are taken.
+    /// Which objects are restored.
     pub selection: Selection,
     /// Namespaces that get another name in the target.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -21,12 +21,12 @@ pub struct RestoreOptions {
     /// Patches, applied in order after cleansing and translation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<PatchRule>,
-    /// What happens to objects that exist in the target already.
+    /// How objects that already exist in the target are handled.
     pub existing: ExistingPolicy,
-    /// Rules that a user can switch on.
+    /// Rules that are off by default.
     pub rules: RuleSet,
-    /// The target's range of node ports where it is not the default. No API tells it: a dry run, unlike
-    /// a real write, does not look at the range.
+    /// The node port range of the target, if it is not the default. No API exposes it: a dry run, unlike a real
+    /// write, does not check the range.
     #[serde(skip_serializing_if = "PortRange::is_default")]
     pub node_port_range: PortRange,
 }
@@ -37,17 +37,17 @@ pub struct RestoreOptions {
 pub struct PortRange {
     /// The first port.
     pub first: u16,
-    /// The last one.
+    /// The last port.
     pub last: u16,
 }
 
-/// Text that names no range of ports.
+/// The error for text that is not a port range.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a port range such as 30000-32767")]
 pub struct InvalidPortRange;
 
 impl PortRange {
-    /// Whether the port is one of the range.
+    /// Returns whether the port is in the range.
     #[must_use]
     pub fn contains(self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
@@ -59,7 +59,7 @@ impl PortRange {
 }
 
 impl Default for PortRange {
-    /// That of kube-apiserver (`--service-node-port-range`), and of every EKS cluster.
+    /// Returns the default of kube-apiserver (`--service-node-port-range`), which every EKS cluster uses.
     fn default() -> Self {
         Self {
             first: 30_000,
@@ -116,32 +116,32 @@ impl JsonSchema for PortRange {
     }
 }
 
-/// Which objects of the recovery point are taken.
+/// The selection of objects of the recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Selection {
-    /// By namespace, type and label. A selected namespace brings its Namespace object along, unless
-    /// `clusterScoped: false` or a list of types says otherwise.
+    /// Selects by namespace, type and label. A selected namespace includes its Namespace object, unless
+    /// `clusterScoped: false` or a list of types excludes it.
     pub filter: Filter,
     /// Only objects with one of these names; `*` and `?` are wildcards. Empty means any name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
 }
 
-/// What happens to an object that the target holds already (and that this run did not create).
+/// How an object that already exists in the target (and was not created by this run) is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExistingPolicy {
-    /// It stays as it is; differences are reported.
+    /// It is not changed; differences are reported.
     #[default]
     Keep,
-    /// It is changed to what the recovery point holds.
+    /// It is updated to the state in the recovery point.
     Update,
-    /// It is deleted and created anew.
+    /// It is deleted and created again.
     Recreate,
 }
 
-/// Rules that are off unless asked for.
+/// Rules that are off by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RuleSet {

@@ -1,8 +1,8 @@
-//! Who owns the fields: from the captured `managedFields` to the way the object is created.
+//! Decides how field ownership is restored: from the captured `managedFields` to the way the object is created.
 //!
-//! An API server ignores `managedFields` in a create request and makes the creator own everything. So the
-//! creator acts in the owner's name where one manager owned the object, and the captured entries are
-//! written back by a second request where several did
+//! An API server ignores `managedFields` in a create request and makes the creator own all fields. If one manager
+//! owned the object, the create request therefore uses its name as field manager; if several did, a second request
+//! writes the captured entries
 //! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
 
 use lifeboat_translate::pointer;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::planned::{Operation, Ownership};
 
-/// The entries that the target gets: those of the status only where the status is restored.
+/// Returns the entries that the target gets; entries of the status are included only if the status is restored.
 pub(crate) fn entries(managed_fields: Vec<Value>, with_status: bool) -> Vec<Value> {
     managed_fields
         .into_iter()
@@ -22,7 +22,7 @@ pub(crate) fn is_of_status(entry: &Value) -> bool {
     pointer::text(entry, "/subresource") == Some("status")
 }
 
-/// How ownership comes back, given the entries that the target gets and the object without status.
+/// Decides how ownership is restored, given the entries that the target gets and the object without its status.
 pub(crate) fn decide(entries: &[Value], body: &Value) -> Ownership {
     let manager = |entry: &Value| pointer::text(entry, "/manager").map(str::to_owned);
     let plain = |entry: &&Value| entry.get("subresource").is_none();
@@ -39,8 +39,8 @@ pub(crate) fn decide(entries: &[Value], body: &Value) -> Ownership {
                     operation: Operation::Update,
                 };
             }
-            // Applying more than the manager owned would make it own defaults, which its next apply,
-            // that leaves them out, would remove.
+            // Applying more than the manager owned would make it own defaults. Its next apply, which omits them,
+            // would then remove them.
             Some("Apply")
                 if only
                     .get("fieldsV1")
@@ -57,12 +57,12 @@ pub(crate) fn decide(entries: &[Value], body: &Value) -> Ownership {
     Ownership::Several { first }
 }
 
-/// Fields that nobody owns (`managedfields/internal/stripmeta.go`).
+/// Fields that no manager owns (`managedfields/internal/stripmeta.go` of apimachinery).
 const UNOWNED_ROOT: [&str; 2] = ["apiVersion", "kind"];
 const UNOWNED_METADATA: [&str; 3] = ["name", "namespace", "generateName"];
 
-/// Whether every leaf of `value` is in the field set (`fieldsV1`: `f:` fields, `k:` list elements by key,
-/// `v:` elements by value; an empty set stands for the whole subtree).
+/// Returns whether every leaf of `value` is in the field set (`fieldsV1`: `f:` fields, `k:` list elements by key,
+/// `v:` elements by value; an empty set means the whole subtree).
 fn covers(owned: &Value, value: &Value, root: bool) -> bool {
     let Some(owned) = owned.as_object() else {
         return false;

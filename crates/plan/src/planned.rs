@@ -1,5 +1,5 @@
-//! The plan: a value that can be printed, hashed and linted, and that leaves no choice to whoever
-//! carries it out.
+//! The plan: a value that can be printed, hashed and linted, and that leaves no decision to the code that executes
+//! it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,37 +15,38 @@ use crate::settings::Settings;
 use crate::source::{Locator, SourceType};
 use crate::wave::Wave;
 
-/// The version of the plan's JSON form.
+/// The version of the plan's JSON format.
 pub const PLAN_FORMAT_VERSION: u32 = 1;
 
-/// What a restore does. Objects stand in the order of execution: by wave, depth and target.
+/// The plan of a restore. Objects are sorted in the order of execution: by wave, depth and target.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The version of this form.
+    /// The version of the JSON format.
     pub format_version: u32,
     /// The recovery point.
     pub point: String,
     /// The cluster of the recovery point.
     pub cluster: String,
-    /// A keyed digest ([`crate::Redactor`]) of the options, in hexadecimal: patches may hold Secret values.
+    /// The keyed digest ([`crate::Redactor`]) of the options in hexadecimal. It is keyed because patches may contain
+    /// Secret values.
     pub options_digest: String,
-    /// What is written, kept or replaced.
+    /// The objects that are written, kept or replaced.
     pub objects: Vec<PlannedObject>,
-    /// What is not restored, with the rule; sorted by object.
+    /// The objects that are not restored, each with the rule; sorted by object.
     pub not_restored: Vec<NotRestored>,
-    /// How many objects of the recovery point the selection did not take.
+    /// The number of objects of the recovery point that are not selected.
     pub unselected: u64,
-    /// Every rule that did something, with its reason and the number of objects it touched.
+    /// Every rule that had an effect, with its reason and the number of objects that it affected.
     pub rules: BTreeMap<RuleId, RuleUse>,
-    /// What a reader should know and no other list says.
+    /// Notes for the user that no other list contains.
     pub notes: Vec<Note>,
-    /// What is needed and neither in the plan nor in the target.
+    /// Objects that are needed and are neither in the plan nor in the target.
     pub missing: Vec<MissingDependency>,
-    /// Findings that only the planner could make; [`Plan::lint`] adds its own.
+    /// Findings that only the planner can make; [`Plan::lint`] adds its own.
     #[serde(skip)]
     pub(crate) findings: Vec<crate::lint::LintFinding>,
-    /// The compiled options; patches may hold Secret values, so they are never part of the text.
+    /// The compiled options. Patches may contain Secret values, so the options are never serialized.
     #[serde(skip)]
     pub(crate) settings: Arc<Settings>,
     /// The captured types.
@@ -61,85 +62,85 @@ pub struct PlannedObject {
     pub source: ObjectRef,
     /// The object in the target.
     pub target: ObjectRef,
-    /// The type and version that the target is asked for.
+    /// The type and version in which the object is written to the target.
     #[serde(serialize_with = "crate::planned::serialize_shared")]
     #[schemars(with = "ResourceType")]
     pub resource: Arc<ResourceType>,
     /// The wave.
     pub wave: Wave,
-    /// The place inside the wave: everything of a lower depth is there before.
+    /// The depth in the wave: objects of a lower depth are created first.
     pub depth: u16,
-    /// What is done.
+    /// The action.
     pub action: Action,
-    /// Whether the server must accept a strict dry run (`fieldValidation=Strict`) of it before
-    /// anything is written, because it is sent in another version than it was captured in.
+    /// Whether the API server must accept a strict dry run (`fieldValidation=Strict`) of the object before anything
+    /// is written, because it is sent in another version than it was captured in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preflight: bool,
-    /// What differs from the captured object, beyond what [`RuleId::ServerMetadata`] and
-    /// [`RuleId::StatusDropped`] say about every object.
+    /// The differences from the captured object, except those of [`RuleId::ServerMetadata`] and
+    /// [`RuleId::StatusDropped`], which apply to every object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<PlannedChange>,
     /// Edits that [`crate::body()`] applies after the object-local rules and patches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
-    /// The owners, which get their new uids.
+    /// The owners; their references get the UIDs in the target.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<PlannedOwner>,
-    /// The uid in the source; `uids` of [`crate::body()`] is asked by it.
+    /// The UID in the source, by which `uids` of [`crate::body()`] looks up owners.
     pub source_uid: String,
-    /// Where the bytes are.
+    /// The location of the captured bytes.
     #[serde(skip)]
     pub locator: Locator,
-    /// Who owns the fields.
+    /// How field ownership is restored.
     pub ownership: Ownership,
-    /// What becomes of the captured status.
+    /// How the captured status is handled.
     pub status: StatusPlan,
-    /// Requests that follow the first one, in order.
+    /// Requests that follow the create request, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Step>,
-    /// A keyed digest ([`crate::Redactor`], hexadecimal) of the body after the object-local rules and patches, in canonical JSON,
-    /// before edits and owners; [`crate::body()`] refuses bytes that do not lead to it.
+    /// The keyed digest ([`crate::Redactor`], hexadecimal) of the body in canonical JSON, after the object-local
+    /// rules and patches and before edits and owners. [`crate::body()`] rejects bytes that do not produce it.
     pub digest: String,
 }
 
-/// What is done with an object.
+/// The action on an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// It is created. That it exists can only mean that this run made it: then it is completed.
+    /// The object is created. If it exists, an earlier attempt of this run created it, and it is completed.
     Create,
-    /// It is created, or brought to the planned state where the target's own controllers were faster
-    /// (the `default` ServiceAccount, the namespaces that every cluster has).
+    /// The object is created, or updated to the planned state if the target's own controllers created it first (the
+    /// `default` ServiceAccount, the namespaces that every cluster has).
     CreateOrUpdate,
-    /// It exists and stays as it is.
+    /// The object exists and is not changed.
     Keep,
-    /// It exists and is changed to the planned state.
+    /// The object exists and is updated to the planned state.
     Update,
-    /// It exists, is deleted and created anew. In the plan's hash this is the same as `Create`.
+    /// The object exists, is deleted and created again. In the plan's hash this equals `Create`.
     Recreate,
 }
 
-/// Who owns the fields of the object after the restore.
+/// The ownership of the object's fields after the restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "owner")]
 pub enum Ownership {
-    /// One manager owns everything: one request in its name gives the same ownership. What nobody owned
-    /// beside it (finalizers that admission added) belongs to an Update's manager afterwards too.
+    /// One manager owns all fields, so one request with its name restores the ownership. Fields that no manager owned
+    /// (finalizers that admission added) belong to the manager of an Update afterwards too.
     Single {
         /// The `fieldManager` of the request.
         manager: String,
-        /// How it owns.
+        /// The operation of the manager's entry.
         operation: Operation,
     },
-    /// The captured entries are written back: the object is created as `first` (an Update), and
-    /// [`Step::SetManagedFields`] follows with [`crate::Bodies::managed_fields`].
+    /// Several managers own fields. The object is created with `first` as field manager (an Update), and
+    /// [`Step::SetManagedFields`] then writes [`crate::Bodies::managed_fields`].
     Several {
-        /// The `fieldManager` of the creating request.
+        /// The `fieldManager` of the create request.
         first: String,
     },
-    /// The captured object names no owner. The server makes the creator one, so that fields which
-    /// nobody owned belong to `lifeboat` (an Update) afterwards; who applies other values to them meets a
-    /// conflict that the source did not have.
+    /// The captured object has no manager. The API server makes the creator the owner, so that fields without an
+    /// owner belong to `lifeboat` (an Update) afterwards. A user who applies other values to them gets a conflict
+    /// that did not exist in the source.
     None,
 }
 
@@ -158,49 +159,49 @@ pub enum Operation {
 pub enum Step {
     /// Wait until the CustomResourceDefinition is established and its types are served.
     WaitEstablished,
-    /// The created Job is suspended: write its captured status, then set `spec.suspend` to what
-    /// [`crate::Bodies::suspend`] says.
+    /// The Job is created suspended: write its captured status, then set `spec.suspend` to
+    /// [`crate::Bodies::suspend`].
     FinishJob,
     /// Write [`crate::Bodies::status`] to the status subresource.
     SetStatus,
     /// Merge-patch `metadata.managedFields` with [`crate::Bodies::managed_fields`].
     SetManagedFields,
-    /// The same, after the last wave, because the patch may need a conversion webhook.
+    /// As [`Step::SetManagedFields`], but after the last wave, because the patch may need a conversion webhook.
     SetManagedFieldsLast,
 }
 
-/// What becomes of the captured status.
+/// How the captured status is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StatusPlan {
-    /// It is left to the controllers of the target (or there is none).
+    /// There is none, or the controllers of the target write it.
     Drop,
-    /// The type has no status subresource: it is an ordinary field of the object.
+    /// The type has no status subresource, so the status is an ordinary field of the object.
     Field,
     /// It is written by [`Step::SetStatus`] or [`Step::FinishJob`].
     Restore,
 }
 
-/// A difference between the captured and the planned object. Values of Secrets are digests.
+/// A difference between the captured and the planned object. Values of Secrets are replaced by digests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlannedChange {
     /// A JSON pointer (RFC 6901).
     pub path: String,
-    /// The rule; its reason stands in [`Plan::rules`] and behind [`RuleId::reason`].
+    /// The rule; its reason is in [`Plan::rules`] and [`RuleId::reason`].
     pub rule: RuleId,
-    /// The number of the patch, from 0, where the rule is [`RuleId::Patch`].
+    /// The index of the patch, starting at 0, if the rule is [`RuleId::Patch`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<u32>,
-    /// The captured value; absent where there was none.
+    /// The captured value; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The planned value; absent where the field is removed.
+    /// The planned value; absent if the field is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
-/// An edit that depended on more than the object itself. No edit carries a Secret value.
+/// An edit that depends on more than the object itself. No edit contains a Secret value.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Edit {
@@ -217,7 +218,7 @@ pub struct Edit {
 pub struct PlannedOwner {
     /// The owner in the target.
     pub owner: ObjectRef,
-    /// Its uid in the source.
+    /// Its UID in the source.
     pub source_uid: String,
     /// The `apiVersion` of the reference.
     pub api_version: String,
@@ -237,51 +238,51 @@ pub struct PlannedOwner {
 pub struct NotRestored {
     /// The object in the recovery point.
     pub object: ObjectRef,
-    /// The rule; its reason stands in [`Plan::rules`].
+    /// The rule; its reason is in [`Plan::rules`].
     pub rule: RuleId,
-    /// What the rule depended on, such as the owner's name.
+    /// The fact that the rule depended on, such as the owner's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// How often a rule was used, and why it exists.
+/// The use of a rule, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleUse {
     /// The reason, a full sentence.
     pub reason: String,
-    /// The number of objects.
+    /// The number of objects that it affected.
     pub objects: u64,
 }
 
-/// Something that a reader should know.
+/// A note for the user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Note {
-    /// The object in the target, where the note is about one.
+    /// The object in the target, if the note is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
     /// A full sentence.
     pub text: String,
 }
 
-/// Something that planned objects need and that will not be there.
+/// An object that planned objects need and that will not exist.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MissingDependency {
-    /// What is needed, as it is called in the target.
+    /// The needed object, by its name in the target.
     pub needed: ObjectRef,
-    /// Whether the recovery point holds it, so that a wider selection would bring it.
+    /// Whether the recovery point contains it, so that a wider selection would include it.
     pub in_point: bool,
     /// One object that needs it.
     pub example: ObjectRef,
-    /// How many objects need it.
+    /// The number of objects that need it.
     pub objects: u64,
-    /// How much depends on it.
+    /// How strongly they depend on it.
     pub need: Dependency,
 }
 
-/// How much depends on a missing dependency.
+/// How strongly an object depends on a missing object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Dependency {
@@ -289,25 +290,25 @@ pub enum Dependency {
     Exists,
     /// The object is created but does not work (its class, account, volume).
     Required,
-    /// It may be made by something else, or is optional (a ConfigMap, a Secret).
+    /// Something else may create it, or it is optional (a ConfigMap, a Secret).
     Optional,
 }
 
 impl Plan {
-    /// The hash of the plan: SHA-256 of its JSON, in hexadecimal. `Recreate` counts as `Create`, so that
-    /// an interrupted run which already created an object anew plans the same.
+    /// Returns the hash of the plan: SHA-256 of its JSON, in hexadecimal. `Recreate` counts as `Create`, so that an
+    /// interrupted run that already recreated an object produces the same hash.
     #[must_use]
     pub fn hash(&self) -> String {
         crate::digest::of_serialized(&Hashed(self))
     }
 
-    /// What makes the digests that stand for values in this plan; the report of its restore uses it too.
+    /// Returns the redactor of the values in this plan; the report of its restore uses it too.
     #[must_use]
     pub fn redactor(&self) -> &crate::Redactor {
         &self.settings.redactor
     }
 
-    /// The JSON schema of the plan.
+    /// Returns the JSON schema of the plan.
     #[must_use]
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(Self)

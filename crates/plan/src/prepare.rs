@@ -1,6 +1,6 @@
-//! The object-local half of planning: what can be said about an object from itself and the options
-//! alone. [`crate::PlanBuilder::add`] runs it to learn the changes, [`crate::body()`] runs it again to make
-//! the body, and the digest holds the two together.
+//! The object-local part of planning: what follows from an object and the options alone. [`crate::PlanBuilder::add`]
+//! runs it to find the changes, [`crate::body()`] runs it again to build the body, and the digest ensures that both
+//! results are the same.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +23,21 @@ pub(crate) use volumes::Bound;
 
 /// An object after the object-local rules.
 pub(crate) struct Prepared {
-    /// What is sent, without status, owners and managed fields.
+    /// The body that is sent, without status, owner references and managed fields.
     pub(crate) body: Value,
     pub(crate) status: Option<Value>,
     pub(crate) managed_fields: Vec<Value>,
     pub(crate) owners: Vec<Value>,
     pub(crate) changes: Vec<PlannedChange>,
-    /// The numbers of the patches that apply.
+    /// The indexes of the patches that apply.
     pub(crate) patches: Vec<u32>,
-    /// Whether the options ask for the status.
+    /// Whether the options select the status for restore.
     pub(crate) wants_status: bool,
-    /// How a Job ended.
+    /// How a finished Job is completed.
     pub(crate) ending: Option<JobCompletion>,
 }
 
-/// What went wrong with one patch on one object.
+/// The failure of one patch on one object.
 #[derive(Debug)]
 pub(crate) struct PatchFault {
     pub(crate) patch: u32,
@@ -54,7 +54,7 @@ const SERVER_METADATA: [&str; 7] = [
     "deletionGracePeriodSeconds",
 ];
 
-/// Edits an object and records each edit as a change of a rule.
+/// Edits an object and records each edit as a change by a rule.
 pub(crate) struct Editor<'a> {
     pub(crate) body: &'a mut Value,
     changes: &'a mut Vec<PlannedChange>,
@@ -89,7 +89,7 @@ impl Editor<'_> {
     }
 }
 
-/// The labels of an object.
+/// Returns the labels of an object.
 pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
     let map = object.pointer("/metadata/labels").and_then(Value::as_object);
     map.into_iter()
@@ -98,7 +98,7 @@ pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Which patches apply to a captured object.
+/// Returns the indexes of the patches that apply to a captured object.
 fn selected_patches(patches: &[PatchRule], r#type: &SourceType, object: &Value) -> Vec<u32> {
     if patches.is_empty() {
         return Vec::new();
@@ -235,7 +235,7 @@ fn apply_patch(
                     .to_owned(),
         }));
     }
-    // What the plan writes itself would silently undo the patch.
+    // The plan would overwrite a patch of these fields.
     let own = [
         "/status",
         "/metadata/ownerReferences",

@@ -1,13 +1,14 @@
-//! How values are shown in plans, differences and reports: cut when long, and as digests in Secrets.
+//! Renders values in plans, differences and reports: long values are truncated, values in Secrets are digests.
 
 use serde_json::Value;
 
 use crate::digest::Redactor;
 
-/// Longer text is cut; an on-call engineer reads lines, `--output json` of the objects has the rest.
+/// The maximum length of a value in characters. Longer text is truncated to keep lines readable; `--output json` of
+/// the objects has the rest.
 const SHOWN_CHARACTERS: usize = 120;
 
-/// Shows values of objects of one type.
+/// Renders values of objects of one type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ValueRenderer<'a> {
     secret: bool,
@@ -22,7 +23,7 @@ impl<'a> ValueRenderer<'a> {
         }
     }
 
-    /// For an object whose type is only known by its own word.
+    /// Creates a renderer for an object whose type is known only from its `kind` and `apiVersion`.
     pub(crate) fn of_object(object: &Value, redactor: &'a Redactor) -> Self {
         let word = |name| object.get(name).and_then(Value::as_str);
         Self {
@@ -31,8 +32,9 @@ impl<'a> ValueRenderer<'a> {
         }
     }
 
-    /// The value at `path` as text. In a Secret everything is a digest but the object's name, namespace,
-    /// labels, owners and type: annotations too, because kubectl copies the whole object into one.
+    /// Returns the value at `path` as text. In a Secret, everything is a digest except the object's name, namespace,
+    /// labels, owner references, finalizers and type. Annotations are digests too, because kubectl copies the whole
+    /// object into one.
     pub(crate) fn render(self, path: &str, value: &Value) -> String {
         if self.secret && !is_plain_in_secret(path) {
             return self.redactor.short(value);

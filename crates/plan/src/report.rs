@@ -1,7 +1,8 @@
-//! Whether the cluster matches the plan: three lists and a verdict.
+//! The report of a restore: whether the cluster matches the plan, with lists of what was restored, changed and not
+//! restored, and a verdict.
 //!
-//! [`Report::begin`] assumes that no object was restored; each object must be proven by
-//! [`ReportBuilder::prove`] with what was read back from the target. An object that is not proven counts as not restored.
+//! [`Report::begin`] assumes that no object was restored. Each object must be proven by [`ReportBuilder::prove`] with
+//! what was read back from the target; an object that is not proven counts as not restored.
 
 use lifeboat_model::ObjectRef;
 use schemars::JsonSchema;
@@ -16,14 +17,14 @@ mod text;
 
 pub use build::{Proof, ReportBuilder};
 
-/// The version of the report's JSON form.
+/// The version of the report's JSON format.
 pub const REPORT_FORMAT_VERSION: u32 = 1;
 
 /// The outcome of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Report {
-    /// The version of this form.
+    /// The version of the JSON format.
     pub format_version: u32,
     /// The verdict.
     pub verdict: Verdict,
@@ -33,50 +34,49 @@ pub struct Report {
     pub cluster: String,
     /// The hash of the plan.
     pub plan: String,
-    /// The lists in numbers.
+    /// The counts of the lists.
     pub summary: Summary,
-    /// Objects that are in the target, with the plan's fields or changes that are explained.
+    /// Objects that are in the target, with the planned fields or with explained changes.
     pub restored: Vec<Restored>,
-    /// Fields that are not as they were captured: by a rule, a patch, the target.
+    /// Fields that differ from the captured object because of a rule, a patch or the target.
     pub changed: Vec<Changed>,
     /// Objects of the recovery point that are not in the target.
     pub not_restored: Vec<NotRestoredGroup>,
     /// Objects in the target that are not in the plan.
     pub unplanned: Vec<Unplanned>,
-    /// The reasons of every rule that is named.
+    /// The reasons of all rules that the report names.
     pub rules: std::collections::BTreeMap<RuleId, crate::RuleUse>,
 }
 
-/// The verdict.
+/// Whether the cluster matches the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// Every planned object exists with every planned field, except for fields whose change by the target
-    /// is explained.
+    /// Every planned object exists with every planned field, except for explained changes by the target.
     MatchesPlan,
-    /// A planned object is missing, or a field differs without explanation.
+    /// A planned object is missing, or a field differs without an explanation.
     DiffersFromPlan,
 }
 
-/// The lists in numbers.
+/// The counts of the lists of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Summary {
-    /// Planned objects.
+    /// The number of planned objects.
     pub planned: u64,
-    /// Objects that were proven.
+    /// The number of proven objects.
     pub restored: u64,
-    /// Objects that existed and were kept.
+    /// The number of objects that existed and were kept.
     pub kept: u64,
-    /// Changes by rules and patches.
+    /// The number of changes by rules and patches.
     pub changed_by_plan: u64,
-    /// Changes by the target's admission, defaults and controllers.
+    /// The number of changes by the target's admission, defaults and controllers.
     pub changed_by_target: u64,
-    /// Unexplained differences from the plan.
+    /// The number of unexplained differences from the plan.
     pub unexplained: u64,
-    /// Objects that the plan leaves out.
+    /// The number of objects that the plan excludes.
     pub left_out: u64,
-    /// Planned objects that are missing.
+    /// The number of planned objects that are missing.
     pub failed: u64,
     /// Objects in the target that are not in the plan.
     pub unplanned: u64,
@@ -86,45 +86,45 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Restored {
-    /// In the target.
+    /// The object in the target.
     pub object: ObjectRef,
-    /// In the source, where it was called differently.
+    /// The object in the source, if its name or namespace differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ObjectRef>,
     /// The wave.
     pub wave: Wave,
-    /// What was done.
+    /// The action.
     pub action: Action,
 }
 
-/// A field that is not as it was captured or planned.
+/// A field that differs from the captured or planned object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Changed {
-    /// In the target.
+    /// The object in the target.
     pub object: ObjectRef,
     /// A JSON pointer.
     pub path: String,
-    /// Who changed it.
+    /// The cause of the change.
     pub by: ChangedBy,
-    /// The rule, where one changed it.
+    /// The rule, if one changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleId>,
-    /// The patch's title or the manager's name, where one changed it.
+    /// The patch's title or the field manager's name, if one changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
-    /// How the field differs from the plan, where the target changed it.
+    /// How the field differs from the plan, if the target changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Difference>,
-    /// The captured value for a rule or patch, else the planned one; absent where there was none.
+    /// The captured value for a rule or patch, else the planned value; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The value now.
+    /// The current value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
-/// Who changed a field.
+/// The cause of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangedBy {
@@ -132,13 +132,13 @@ pub enum ChangedBy {
     Rule,
     /// A patch of the options.
     Patch,
-    /// The object existed and was kept: it differs from the recovery point.
+    /// The object existed and was kept, and differs from the recovery point.
     Existing,
-    /// The target's API server set it while it accepted the object: a default, an allocation, a webhook.
+    /// The target's API server set it in the response to the request: a default, an allocation, a webhook.
     Admission,
-    /// A controller of the target wrote it afterwards.
+    /// A controller of the target wrote it later.
     Controller,
-    /// Unknown. The cluster does not match the plan.
+    /// The cause is unknown, and the cluster does not match the plan.
     Unexplained,
 }
 
@@ -146,14 +146,14 @@ pub enum ChangedBy {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotRestoredGroup {
-    /// In the source.
+    /// The object in the source.
     pub object: ObjectRef,
-    /// Whether it was planned: then the cluster does not match the plan.
+    /// Whether it was planned; if so, the cluster does not match the plan.
     pub planned: bool,
-    /// The rule that leaves it out.
+    /// The rule that excludes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleId>,
-    /// Why, as far as the rule's reason does not say it.
+    /// The reason, in addition to that of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -164,25 +164,25 @@ pub struct NotRestoredGroup {
 pub struct Unplanned {
     /// The object.
     pub object: ObjectRef,
-    /// Where it comes from, such as its owner, if that is known.
+    /// Its origin, such as its owner, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
 }
 
 impl Report {
-    /// A report on a plan without any proof yet.
+    /// Starts a report on a plan, without any proof.
     #[must_use]
     pub fn begin(plan: &crate::Plan) -> ReportBuilder<'_> {
         ReportBuilder::new(plan)
     }
 
-    /// Whether the cluster matches the plan.
+    /// Returns whether the cluster matches the plan.
     #[must_use]
     pub fn matches_plan(&self) -> bool {
         self.verdict == Verdict::MatchesPlan
     }
 
-    /// The JSON schema of the report.
+    /// Returns the JSON schema of the report.
     #[must_use]
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(Self)

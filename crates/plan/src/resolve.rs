@@ -1,4 +1,4 @@
-//! The second half of planning: what depends on other objects and on the target.
+//! The second part of planning: what depends on other objects and on the target.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,25 +27,25 @@ mod volumes;
 
 use versions::Version;
 
-/// Why an item is not restored after all, with a detail.
+/// The rule by which an item is not restored, with a detail.
 type Exclusion = Option<(RuleId, Option<String>)>;
 
-/// Everything that is decided about the items, by their place in [`PlanBuilder::items`].
+/// The decisions about the items, by their index in [`PlanBuilder::items`].
 pub(crate) struct Resolver<'a> {
     draft: &'a PlanBuilder,
     facts: &'a TargetFacts,
     targets: Vec<ObjectRef>,
     fates: Vec<Exclusion>,
-    /// By type.
+    /// By the index of the type.
     versions: Vec<Version>,
     actions: Vec<Action>,
     owners: Vec<Vec<PlannedOwner>>,
     changes: HashMap<usize, Vec<PlannedChange>>,
     edits: HashMap<usize, Vec<Edit>>,
     places: Vec<(Wave, u16)>,
-    /// Services that take any free address, after those with fixed ones.
+    /// Services without fixed addresses, which come after those with fixed ones.
     later: BTreeSet<usize>,
-    /// Uses of rules that leave no change behind.
+    /// Uses of rules that are not recorded as changes.
     uses: BTreeMap<RuleId, u64>,
     findings: Vec<crate::LintFinding>,
 }
@@ -136,7 +136,7 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
     Ok(assemble(work, &sorted, missing))
 }
 
-/// What objects around it say: a namespace that was going away, a Service that has a selector.
+/// Skips items because of other objects: a terminating namespace, a Service with a selector.
 fn skip_by_context(work: &mut Resolver<'_>) {
     for index in 0..work.fates.len() {
         let item = work.item(index);
@@ -155,8 +155,8 @@ fn skip_by_context(work: &mut Resolver<'_>) {
     }
 }
 
-/// Where several namespaces become one, their Namespace objects and default accounts become one too;
-/// any other two objects of one name are a fault.
+/// Merges Namespace objects and default ServiceAccounts if several namespaces are mapped to one. Any other two
+/// objects with the same target are a fault.
 fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_model::Problem> {
     let mut problems = Vec::new();
     let planned: Vec<usize> = sorted
@@ -183,7 +183,7 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
             problems.push(faults::collision(work, &group));
             continue;
         };
-        // The one that is called so already is the natural one; else the first by name.
+        // Keeps the one that already has the target name, else the first by name.
         let keeps_name = |index: &&usize| {
             let item = work.item(**index);
             let target = &work.targets[**index];
@@ -202,7 +202,7 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
     problems
 }
 
-/// Namespaces that every API server makes (`systemnamespaces_controller.go`).
+/// Namespaces that every API server creates (`systemnamespaces_controller.go`).
 pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 fn decide_actions(work: &mut Resolver<'_>) {
@@ -226,7 +226,7 @@ fn decide_actions(work: &mut Resolver<'_>) {
     }
 }
 
-/// The requests that follow the first.
+/// Returns the requests that follow the first one.
 fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
     let mut after = Vec::new();
     if work.actions[index] == Action::Keep {
@@ -334,13 +334,13 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
             });
         }
         let ownership = match (&item.ownership, other_version) {
-            // The captured entries speak of a version that the target does not know.
+            // The captured entries are for a version that the target does not serve.
             (Ownership::Several { first }, true) => Ownership::Single {
                 manager: first.clone(),
                 operation: crate::Operation::Update,
             },
-            // Replacing a live object leaves whoever owned it before as an owner of what stays the same,
-            // and never makes an applier own by Apply: the captured entries have to be written back.
+            // An update of a live object keeps the previous managers as owners of unchanged fields, and never creates
+            // an entry with the operation Apply. The captured entries must therefore be written afterwards.
             (Ownership::Single { manager, .. }, false)
                 if matches!(work.actions[index], Action::Update | Action::CreateOrUpdate) =>
             {
@@ -445,7 +445,7 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
     }
 }
 
-/// The addresses of a Service item.
+/// Returns the addresses of a Service item.
 fn addresses_of(item: &ObjectSummary) -> Option<&crate::builder::summary::Addresses> {
     match item.extra.as_deref() {
         Some(Extra::Service(addresses)) => Some(addresses),

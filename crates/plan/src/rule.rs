@@ -1,5 +1,5 @@
-//! The rules by their stable ids. Each has one reason, a full sentence, that every line of a plan or
-//! report which the rule caused can show.
+//! The rules with their stable IDs. Each has one reason, a full sentence, which is shown with every line of a plan or
+//! report that the rule causes.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! rules {
     ($($name:ident = $id:literal, $reason:literal;)*) => {
-        /// A rule of the planner. Ids are stable: a later version reads plans and reports of an earlier one.
+        /// A rule of the planner. IDs are stable: later versions read plans and reports of earlier ones.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RuleId { $(#[doc = $reason] $name,)* }
 
@@ -16,13 +16,13 @@ macro_rules! rules {
             /// Every rule.
             pub const ALL: &[RuleId] = &[$(RuleId::$name,)*];
 
-            /// The stable id.
+            /// Returns the stable ID.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(RuleId::$name => $id,)* }
             }
 
-            /// Why the rule exists, a full sentence.
+            /// Returns the reason of the rule, a full sentence.
             #[must_use]
             pub fn reason(self) -> &'static str {
                 match self { $(RuleId::$name => $reason,)* }
@@ -32,14 +32,14 @@ macro_rules! rules {
 }
 
 rules! {
-    // What happens to every object.
+    // Every object.
     ServerMetadata = "server-metadata", "The API server sets uid, resourceVersion, generation and timestamps of every new object.";
     StatusDropped = "status-dropped", "The status describes the source cluster; the controllers of the target write a new one.";
     StatusRestored = "status-restored", "The options request the captured status.";
     OwnershipKept = "ownership-kept", "Several managers own fields; their managedFields entries are restored so that each can still change and remove its fields.";
     StatusOwnershipDropped = "status-ownership-dropped", "The status is not restored, so its field ownership is dropped.";
 
-    // What is not restored.
+    // Objects that are not restored.
     Node = "node", "A Node registers itself when its machine joins the cluster.";
     Lease = "lease", "A running process holds the Lease; its holder acquires it in the target.";
     Event = "event", "The Event describes the source cluster.";
@@ -72,7 +72,7 @@ rules! {
     NamespaceMerged = "namespace-merged", "Several namespaces are mapped to one name; the Namespace object of another one is used.";
     DefaultAccountMerged = "default-account-merged", "Several namespaces are mapped to one name; the default ServiceAccount of another one is used.";
 
-    // What is changed in the object itself.
+    // Changes to the object itself.
     MapNamespace = "map-namespace", "The options rename the namespace.";
     Patch = "patch", "A patch of the options changes the field.";
     NamespaceNameLabel = "namespace-name-label", "The API server sets this label to the name of the namespace.";
@@ -99,7 +99,7 @@ rules! {
     PodEphemeralContainers = "pod-ephemeral-containers", "Ephemeral containers cannot be part of a new Pod.";
     OtherVersion = "other-version", "The target does not serve the captured version; the object is written in another version that both clusters serve.";
 
-    // What happens with what exists.
+    // Objects that exist in the target.
     ExistingKept = "existing-kept", "The object exists in the target and the options say to keep it.";
     ExistingUpdated = "existing-updated", "The object exists in the target and the options say to update it.";
     ExistingRecreated = "existing-recreated", "The object exists in the target and the options say to recreate it.";

@@ -1,4 +1,4 @@
-//! The options, compiled once: what the object-local rules need to know.
+//! The options, compiled once for the object-local rules.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) redactor: Redactor,
 }
 
-// Patches may hold Secret values.
+// Patches may contain Secret values.
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")

@@ -1,4 +1,4 @@
-//! What is not restored, as far as the object itself says so.
+//! Decides from the object alone whether it is not restored.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::rule::RuleId;
 use crate::source::SourceType;
 
-/// Types of which nothing is restored.
+/// Returns the rule of a type of which no object is restored.
 pub(crate) fn whole_type(r#type: &SourceType) -> Option<RuleId> {
     let rule = match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
         ("", "nodes") => RuleId::Node,
@@ -33,7 +33,7 @@ pub(crate) fn whole_type(r#type: &SourceType) -> Option<RuleId> {
     Some(rule)
 }
 
-/// Why this object is not restored, with what the rule depended on.
+/// Returns the rule by which this object is not restored, with the fact that the rule depended on.
 pub(crate) fn object(
     r#type: &SourceType,
     namespace: Option<&str>,
@@ -87,7 +87,8 @@ pub(crate) fn object(
         ("scheduling.k8s.io", "priorityclasses") if name.starts_with("system-") => {
             plain(RuleId::SystemPriorityClass)
         }
-        // The server reconciles its defaults unless an operator says that they are to be left alone.
+        // The API server reconciles its default roles, unless an operator has disabled it with the `autoupdate`
+        // annotation.
         ("rbac.authorization.k8s.io", _)
             if label("kubernetes.io/bootstrapping") == Some("rbac-defaults")
                 && annotation("rbac.authorization.kubernetes.io/autoupdate") != Some("false") =>
@@ -111,7 +112,7 @@ pub(crate) fn object(
     }
 }
 
-/// Objects that a built-in controller makes from an owner of a built-in type.
+/// Returns the rule if a built-in controller creates the object from an owner of a built-in type.
 fn child(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)> {
     let child = (r#type.resource.group.as_str(), r#type.resource.resource.as_str());
     let owner = pointer::list(object, "/metadata/ownerReferences")
@@ -130,7 +131,7 @@ fn child(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)
         | (("batch", "jobs"), "batch", "CronJob")
         | (("", "endpoints"), "", "Service")
         | (("resource.k8s.io", "resourceclaims"), "", "Pod") => true,
-        // A generic ephemeral volume.
+        // The claim of a generic ephemeral volume.
         (("", "persistentvolumeclaims"), "", "Pod") => true,
         _ => false,
     };

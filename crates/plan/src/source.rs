@@ -1,14 +1,14 @@
-//! What the planner is told about the recovery point.
+//! The planner's input from the recovery point.
 
 use lifeboat_model::ResourceType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A type as the recovery point recorded it (`TypeRecord` of the manifest).
+/// A type as recorded in the recovery point (`TypeRecord` of the manifest).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceType {
-    /// The type at the version in which its objects were captured.
+    /// The type, at the version in which its objects were captured.
     pub resource: ResourceType,
     /// The singular name, for selectors.
     #[serde(default)]
@@ -28,7 +28,7 @@ pub struct SourceType {
 }
 
 impl SourceType {
-    /// Whether a selector as kubectl takes them names this type; `*` names every type.
+    /// Returns whether a selector in kubectl's notation selects this type; `*` selects every type.
     #[must_use]
     pub fn is_named_by(&self, selector: &lifeboat_model::TypeSelector) -> bool {
         let ResourceType {
@@ -41,12 +41,12 @@ impl SourceType {
     }
 }
 
-/// Where the caller finds an object's bytes again. The planner only carries it; it is not part of the
-/// plan's text or hash.
+/// The location of an object's bytes, which the planner passes through for the caller. It is not part of the plan's
+/// text or hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Locator {
-    /// A dense number that the caller gave to the frame.
+    /// The number of the frame, assigned by the caller without gaps.
     pub frame: u32,
-    /// The object's place in the frame, from 0.
+    /// The index of the object in the frame, starting at 0.
     pub position: u32,
 }

@@ -1,5 +1,5 @@
-//! Plans and reports as text for people: summaries first, long lists grouped by rule with counts and
-//! examples. Everything else is in the JSON form.
+//! Plans and reports as text for display: summaries first, long lists grouped by rule with counts and examples.
+//! Everything else is in the JSON format.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,11 +9,11 @@ use lifeboat_model::ObjectRef;
 use crate::rule::RuleId;
 use crate::{Action, Plan, PlannedObject, Severity, Wave};
 
-/// How many objects of a group are named.
+/// The number of objects of a group that are named.
 const EXAMPLES: usize = 3;
-/// How many notes are shown.
+/// The number of notes that are shown.
 const SHOWN_NOTES: usize = 10;
-/// How many changes of one rule are shown with their values.
+/// The number of changes of one rule that are shown with their values.
 const SHOWN_CHANGES: usize = 5;
 
 /// Appends a line; writing to a `String` cannot fail.
@@ -25,7 +25,7 @@ macro_rules! line {
 }
 pub(crate) use line;
 
-/// `1 object`, `2 objects`.
+/// Returns a count with the noun in singular or plural: `1 object`, `2 objects`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     match (number, thing.strip_suffix('y')) {
         (1, _) => format!("1 {thing}"),
@@ -34,7 +34,7 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     }
 }
 
-/// The first few of many names.
+/// Returns the first names of a list, and the number of the others.
 pub(crate) fn examples<'a>(objects: impl Iterator<Item = &'a ObjectRef>) -> String {
     let all: Vec<&ObjectRef> = objects.collect();
     let mut text: String = all
@@ -50,8 +50,8 @@ pub(crate) fn examples<'a>(objects: impl Iterator<Item = &'a ObjectRef>) -> Stri
 }
 
 impl Plan {
-    /// The plan as text: what is done wave by wave, what is changed and left out and why, what the lint
-    /// says.
+    /// Returns the plan as text: the actions by wave, the changes and the objects that are not restored with reasons,
+    /// and the findings of the lint.
     #[must_use]
     pub fn table(&self) -> String {
         let mut out = String::new();
@@ -241,7 +241,7 @@ fn action_word(action: Action) -> &'static str {
     }
 }
 
-/// One change as text.
+/// Returns one change as text.
 pub(crate) fn shown(from: Option<&str>, to: Option<&str>, path: &str) -> String {
     match (from, to) {
         (Some(from), Some(to)) => format!("{path}: {from} → {to}"),

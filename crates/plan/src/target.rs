@@ -1,22 +1,22 @@
-//! What the planner is told about the target cluster.
+//! The planner's input from the target cluster.
 
 use std::collections::BTreeMap;
 
 use lifeboat_model::ObjectRef;
 use serde_json::Value;
 
-/// What a survey of the target found. The default is an empty cluster that serves nothing.
+/// The result of a survey of the target. The default is an empty cluster that serves nothing.
 #[derive(Debug, Clone, Default)]
 pub struct TargetFacts {
     /// The version of the API server, such as `v1.36.3`.
     pub server_version: String,
     /// Every type that the target serves.
     pub types: Vec<ServedType>,
-    /// The ranges of cluster IPs (CIDR), primary family first; empty when they could not be found out.
+    /// The ranges of cluster IPs (CIDR), primary family first; empty if they could not be determined.
     pub service_ranges: Vec<String>,
-    /// Addresses and ports that Services of the target hold.
+    /// The addresses and ports that are allocated to Services of the target.
     pub allocations: Vec<ServiceAllocation>,
-    /// Objects among those that [`crate::PlanBuilder::wanted`] names which exist.
+    /// The objects of [`crate::PlanBuilder::wanted`] that exist.
     pub existing: BTreeMap<ObjectRef, Existing>,
     /// Every ValidatingWebhookConfiguration and MutatingWebhookConfiguration of the target.
     pub webhooks: Vec<Value>,
@@ -38,42 +38,42 @@ pub struct ServedType {
 /// One served version of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionServed {
-    /// Such as `v1`.
+    /// The version, such as `v1`.
     pub version: String,
-    /// The kind of one object.
+    /// The kind of its objects.
     pub kind: String,
-    /// Whether objects live in namespaces.
+    /// Whether the type is namespaced.
     pub namespaced: bool,
-    /// What can be done with it.
+    /// The verbs that the version supports.
     pub verbs: Vec<String>,
 }
 
-/// What a Service of the target holds.
+/// The addresses and ports of a Service of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAllocation {
     /// The Service.
     pub service: ObjectRef,
-    /// Its cluster IPs (never `None`).
+    /// Its cluster IPs (never the value `None` of headless Services).
     pub cluster_ips: Vec<String>,
-    /// Its node ports, the one for health checks included.
+    /// Its node ports, including the health check node port.
     pub node_ports: Vec<u16>,
 }
 
 /// An object that exists in the target.
 #[derive(Clone)]
 pub struct Existing {
-    /// Its uid.
+    /// Its UID.
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
-    /// Whether this restore, interrupted and started again, created it: then the plan is the same as
-    /// if it were not there, and the executor completes it.
+    /// Whether this restore created the object before it was interrupted. In that case the plan is the same as if the
+    /// object did not exist, and the executor completes it.
     pub created_by_this_run: bool,
-    /// The object. `Null` where the survey kept only the metadata.
+    /// The object; `Null` if the survey kept only the metadata.
     pub body: Value,
 }
 
-// The body may be a Secret.
+// The object may be a Secret.
 impl std::fmt::Debug for Existing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Existing")

@@ -1,4 +1,4 @@
-//! A small world for tests: objects in, plan out.
+//! Fixtures for tests: a source cluster from objects, a target, and the plan between them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use lifeboat_model::ResourceType;
@@ -9,7 +9,7 @@ use crate::{
     ServedType, SourceType, TargetFacts, VersionServed, body,
 };
 
-/// group, version, plural, kind, namespaced
+/// The types of the source: group, version, plural, kind, namespaced.
 const TYPES: &[(&str, &str, &str, &str, bool)] = &[
     ("", "v1", "namespaces", "Namespace", false),
     ("", "v1", "nodes", "Node", false),
@@ -147,7 +147,7 @@ pub(crate) fn type_of(object: &Value) -> SourceType {
         .unwrap()
 }
 
-/// A target like the source, empty.
+/// Returns the facts of an empty target that serves the built-in types of the source.
 pub(crate) fn facts() -> TargetFacts {
     TargetFacts {
         server_version: "v1.36.3".to_owned(),
@@ -180,13 +180,13 @@ pub(crate) struct Fixture {
     pub(crate) facts: TargetFacts,
 }
 
-/// The digests of tests.
+/// Returns the redactor of all tests.
 pub(crate) fn redactor() -> crate::Redactor {
     crate::Redactor::new(&[7; 32])
 }
 
 impl Fixture {
-    /// Objects, and a Namespace for each namespace that they are in.
+    /// Creates a fixture with objects, and a Namespace for each namespace that they are in.
     pub(crate) fn new(objects: impl Into<Vec<Value>>) -> Self {
         let mut objects: Vec<Value> = objects.into();
         let namespaces: std::collections::BTreeSet<String> = objects
@@ -248,7 +248,7 @@ impl Fixture {
         plan
     }
 
-    /// The bodies of the planned object of this target name; owners get `new-` before their uid.
+    /// Returns the bodies of the planned object with this target name. The UIDs of owners are prefixed with `new-`.
     pub(crate) fn bodies(&self, plan: &Plan, target: &str) -> Bodies {
         let object = find(plan, target);
         let raw =
@@ -271,7 +271,7 @@ pub(crate) fn left_out<'a>(plan: &'a Plan, source: &str) -> &'a NotRestored {
         .unwrap_or_else(|| panic!("{source} is not left out"))
 }
 
-/// The rules that changed an object, each once.
+/// Returns the rules that changed an object, each once.
 pub(crate) fn rules(object: &PlannedObject) -> Vec<RuleId> {
     let rules: std::collections::BTreeSet<RuleId> = object.changes.iter().map(|change| change.rule).collect();
     rules.into_iter().collect()

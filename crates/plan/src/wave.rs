@@ -1,15 +1,15 @@
-//! The order in which types are restored.
+//! The waves, which are the order in which types are restored.
 
 use lifeboat_model::ResourceType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A wave; everything of a wave is attempted before the next begins. The order of the variants is the
-/// order of execution.
+/// A wave of a restore. Every object of a wave is attempted before the next wave begins. The order of the variants is
+/// the order of execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Wave {
-    /// CustomResourceDefinitions, established before use.
+    /// CustomResourceDefinitions, which must be established before they are used.
     Crds,
     /// Namespaces.
     Namespaces,
@@ -19,23 +19,23 @@ pub enum Wave {
     Access,
     /// ConfigMaps, Secrets, NetworkPolicies.
     Configuration,
-    /// PersistentVolumes, then claims.
+    /// PersistentVolumes, then PersistentVolumeClaims.
     Volumes,
     /// Services.
     Services,
-    /// Custom resources and types that nothing is known about.
+    /// Custom resources and types that are not in the table of this crate.
     CustomResources,
-    /// What runs: bare Pods, then LimitRanges, then what controllers make Pods from. A LimitRange judges
-    /// only what is created: claims and bare Pods that are older than it, or than its last change, came
-    /// in without it and carry what they got then; Pods that controllers make are to get its defaults.
+    /// Bare Pods, then LimitRanges, then controllers that create Pods. A LimitRange applies only to objects that are
+    /// created: claims and bare Pods that are older than it, or than its last change, were admitted without it and
+    /// carry the values that they received then. Pods that controllers create are to receive its defaults.
     Workloads,
-    /// What points at Services and workloads.
+    /// Objects that refer to Services and workloads.
     Dependants,
-    /// ResourceQuotas, late so that they do not count half a cluster against each other.
+    /// ResourceQuotas. They come late, so that they do not limit the restore itself.
     Quotas,
-    /// APIServices with a backend: a type they serve is gone while the backend is not up.
+    /// APIServices with a backend. The types that they serve are unavailable until the backend runs.
     AggregatedApis,
-    /// Webhooks and admission policies, last so that they cannot refuse what is restored.
+    /// Webhooks and admission policies. They come last, so that they cannot reject restored objects.
     Admission,
 }
 
@@ -57,7 +57,7 @@ impl Wave {
         Self::Admission,
     ];
 
-    /// A heading for people.
+    /// Returns a heading for display.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl Wave {
         }
     }
 
-    /// The wave of a type and the least depth inside it.
+    /// Returns the wave of a type and its minimum depth in the wave.
     #[must_use]
     pub fn of(resource: &ResourceType) -> (Self, u16) {
         match (resource.group.as_str(), resource.resource.as_str()) {
@@ -97,7 +97,7 @@ impl Wave {
             ("", "persistentvolumes") => (Self::Volumes, 0),
             ("", "persistentvolumeclaims") => (Self::Volumes, 1),
             ("resource.k8s.io", "resourceclaims") => (Self::Volumes, 0),
-            // Services whose addresses are fixed come before those that take any free one: depth 1.
+            // Services with fixed addresses are created before those with any free address, which have depth 1.
             ("", "services") => (Self::Services, 0),
             ("", "pods") => (Self::Workloads, 0),
             ("", "limitranges") => (Self::Workloads, 1),
@@ -107,7 +107,7 @@ impl Wave {
             | ("networking.k8s.io", "ingresses") => (Self::Dependants, 0),
             ("", "resourcequotas") => (Self::Quotas, 0),
             ("apiregistration.k8s.io", _) => (Self::AggregatedApis, 0),
-            // A binding is inert until its policy is there, and the policy alone does nothing.
+            // A binding has no effect until its policy exists, and a policy has no effect without a binding.
             ("admissionregistration.k8s.io", "validatingadmissionpolicies" | "mutatingadmissionpolicies") => {
                 (Self::Admission, 0)
             }

@@ -1,4 +1,4 @@
-//! A capture in several runs, one after the other or side by side, holds what one run holds.
+//! A capture in several runs, sequential or concurrent, contains what a single run contains.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,7 +6,7 @@ use lifeboat_jobs::split::OBJECTS_PER_PART;
 
 use crate::tests::*;
 
-/// Cancels the capture when something has happened so many times.
+/// Cancels the capture after `left` events that `counts` accepts.
 struct PullAt<'a, F> {
     cancellation: &'a CancellationToken,
     left: u32,
@@ -28,7 +28,7 @@ fn pages(event: &CaptureEvent) -> bool {
     matches!(event, CaptureEvent::Page { .. })
 }
 
-/// One run that is stopped; what it hands on goes through a document, as it does between two epochs.
+/// Runs until the capture is cancelled. The checkpoint is serialized and parsed, as between two epochs.
 async fn run_until(
     api: &Api,
     options: &CaptureOptions,
@@ -54,7 +54,7 @@ async fn run_until(
     }
 }
 
-/// As many runs as it takes, each stopped after so many pages.
+/// Captures in as many runs as needed, each cancelled after `pages_each` pages.
 async fn in_runs(api: &Api, options: &CaptureOptions, pages_each: u32) -> (Captured, Kept, u32) {
     let (mut kept, mut from, mut runs) = (Kept::default(), None, 0);
     loop {
@@ -129,7 +129,7 @@ async fn filters_by_namespace_and_label_hold_in_every_run() {
     assert_eq!(in_many.0, in_one.0);
 }
 
-/// A run that dies leaves nothing that counts; the next one begins where the one before it was stopped.
+/// A run that crashes contributes nothing; the next run starts from the checkpoint of the run before it.
 #[tokio::test]
 async fn a_run_that_hands_nothing_on_is_done_again() {
     let server = FakeServer::start(move |request: &Recorded, _| shop().answer(request))
@@ -151,7 +151,8 @@ async fn a_run_that_hands_nothing_on_is_done_again() {
     assert_eq!((*captured, kept.0), (whole, in_one.0));
 }
 
-/// Stopped in the middle of a page of 35 carts in pages of ten; the next run meets `fault` for it.
+/// Captures 35 carts in pages of ten, cancelled in the middle of a page. In the next run, the request for that page
+/// fails as `fault` defines.
 async fn stopped_in_the_middle_of_a_page<F>(fault: F) -> Captured
 where
     F: Fn(&Recorded, Reply) -> Reply + Send + Sync + 'static,
@@ -230,7 +231,7 @@ async fn a_list_that_expires_between_two_runs_without_a_token_begins_anew_and_do
             return Reply::failure(410, "Expired", "too old");
         }
         if token.is_empty() && request.parameter("resourceVersionMatch").is_empty() {
-            // The new list is of a later version, and so are its tokens.
+            // The new list and its tokens are at a later resourceVersion.
             let mut body: Value = serde_json::from_slice(reply.body()).unwrap();
             body["metadata"]["resourceVersion"] = "1007".into();
             body["metadata"]["continue"] = "1007:10".into();
@@ -290,7 +291,7 @@ async fn another_cluster_under_the_same_name_is_not_gone_on_with() {
     assert!(matches!(error, CaptureError::OtherCluster), "{error}");
 }
 
-/// Parts side by side, by types, at the version that was counted at.
+/// Concurrent parts, split by type, at the resourceVersion of the count.
 #[tokio::test]
 async fn parts_by_type_hold_together_what_one_capture_holds() {
     let server = FakeServer::start(move |request: &Recorded, _| shop().answer(request))
@@ -322,7 +323,7 @@ async fn parts_by_type_hold_together_what_one_capture_holds() {
     let (some, mut lines, _) = in_runs(&api, &some, 3).await;
     let (others, other_lines, _) = in_runs(&api, &others, u32::MAX).await;
     assert_eq!(some.types.len(), 2);
-    // The storage version is found out in the part that does not store the definitions, too.
+    // The part that does not store the CustomResourceDefinitions finds the storage version, too.
     assert!(
         some.types
             .iter()

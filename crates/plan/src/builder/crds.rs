@@ -1,4 +1,4 @@
-//! What CustomResourceDefinitions say about the types that they define.
+//! The facts that CustomResourceDefinitions contain about the types that they define.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ pub(crate) const GROUP: &str = "apiextensions.k8s.io";
 pub(crate) const RESOURCE: &str = "customresourcedefinitions";
 pub(crate) const TYPE: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// A CustomResourceDefinition, as far as its objects' plans depend on it.
+/// The fields of a CustomResourceDefinition that the plans of its objects depend on.
 #[derive(Debug, Clone)]
 pub(crate) struct CrdFacts {
     pub(crate) name: String,
     pub(crate) group: String,
     pub(crate) resource: String,
-    /// Served versions, and whether each has a status subresource.
+    /// The served versions, each with whether it has a status subresource.
     pub(crate) served: BTreeMap<String, bool>,
     pub(crate) converts_by_webhook: bool,
 }

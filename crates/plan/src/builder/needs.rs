@@ -1,4 +1,4 @@
-//! What an object needs besides its namespace and its type's definition.
+//! The objects that an object needs, other than its namespace and the definition of its type.
 
 use lifeboat_model::{ObjectRef, ResourceType};
 use lifeboat_translate::{place, pointer};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::planned::Dependency;
 
-/// Something that a planned object needs, as it is called in the target.
+/// An object that a planned object needs, by its name in the target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Needed {
     pub(crate) r#type: &'static str,
@@ -15,7 +15,7 @@ pub(crate) struct Needed {
     pub(crate) need: Dependency,
 }
 
-/// Where a needed object is.
+/// The scope of a needed object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FieldPath {
     Cluster,
@@ -49,7 +49,7 @@ impl Collector {
     }
 }
 
-/// What a prepared body needs.
+/// Returns the objects that a prepared body needs.
 pub(crate) fn of(r#type: &ResourceType, body: &Value) -> Box<[Needed]> {
     let mut found = Collector(Vec::new());
     let text = |path: &str| pointer::text(body, path);
@@ -166,7 +166,7 @@ pub(crate) fn of(r#type: &ResourceType, body: &Value) -> Box<[Needed]> {
 fn of_pod(spec: &Value, found: &mut Collector) {
     use FieldPath::{Cluster, SameNamespace};
     let text = |path: &str| pointer::text(spec, path);
-    // Every namespace gets a default account by itself.
+    // The API server's controllers create a `default` ServiceAccount in every namespace.
     let account = text("/serviceAccountName").filter(|name| *name != "default");
     found.add("serviceaccounts", SameNamespace, account, Dependency::Required);
     found.add(

@@ -1,4 +1,4 @@
-//! Recording one shown object.
+//! Records one added object in a [`PlanBuilder`].
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -11,7 +11,7 @@ use super::{PlanBuilder, needs};
 use crate::planned::StatusPlan;
 use crate::{Locator, RuleId, SourceType, ownership, prepare, skip};
 
-/// The little that is needed of an object whose whole type is not restored.
+/// The fields that are needed of an object whose whole type is not restored.
 #[derive(Deserialize)]
 pub(super) struct MetadataOnly {
     metadata: SlimMetadata,
@@ -27,10 +27,10 @@ struct SlimMetadata {
     deletion: Option<IgnoredAny>,
 }
 
-/// The depth to which serde_json reads (its recursion limit is 128, the innermost value included).
+/// The depth to which serde_json parses (its recursion limit is 128, including the innermost value).
 pub(super) const DEEPEST: usize = 127;
 
-/// How deep lists and maps are nested in a JSON text.
+/// Returns the nesting depth of arrays and objects in a JSON text.
 pub(super) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in json {
@@ -191,7 +191,7 @@ impl PlanBuilder {
         }
     }
 
-    /// What other objects' plans need to know about this one, selected or not.
+    /// Records what the plans of other objects need from this one, selected or not.
     fn learn(
         &mut self,
         r#type: &SourceType,

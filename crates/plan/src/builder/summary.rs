@@ -1,4 +1,5 @@
-//! What the draft keeps of an object: enough to plan it, and small, because there may be 300,000.
+//! The summary that the builder keeps of an object: enough to plan it, and small, because there may be 300,000
+//! objects.
 
 use std::sync::Arc;
 
@@ -22,9 +23,9 @@ pub(crate) struct ObjectSummary {
     pub(crate) digest: [u8; 32],
     pub(crate) ownership: Ownership,
     pub(crate) drops_status_owner: bool,
-    /// None where there was no status.
+    /// `None` if there was no status.
     pub(crate) status: Option<StatusPlan>,
-    /// Whether it is a finished Job.
+    /// Whether the object is a finished Job.
     pub(crate) finished: bool,
     pub(crate) owners: Box<[OwnerReference]>,
     pub(crate) needs: Box<[Needed]>,
@@ -74,7 +75,7 @@ impl OwnerReference {
     }
 }
 
-/// What only some types need.
+/// Facts that only some types need.
 #[derive(Debug)]
 pub(crate) enum Extra {
     /// A Service.
@@ -83,17 +84,17 @@ pub(crate) enum Extra {
     AccountSecrets(Vec<Value>),
     /// A webhook configuration, for the lint.
     Webhooks(Vec<Webhook>),
-    /// A volume that is or was tied to a claim.
+    /// A PersistentVolume that is or was bound to a claim.
     Bound(Bound),
 }
 
-/// What a Service holds of the cluster's ranges.
+/// The addresses and ports that a Service uses from the ranges of the cluster.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Addresses {
     pub(crate) cluster_ips: Vec<String>,
     pub(crate) families: Vec<String>,
     pub(crate) policy: String,
-    /// Path and number of each node port.
+    /// The JSON pointer and the number of each node port.
     pub(crate) node_ports: Vec<(String, u16)>,
     pub(crate) is_dns: bool,
     pub(crate) load_balancer: bool,
@@ -125,7 +126,7 @@ impl Extra {
     }
 }
 
-/// The webhooks of a configuration.
+/// Returns the webhooks of a configuration.
 pub(crate) fn webhooks(configuration: &Value) -> Vec<Webhook> {
     pointer::list(configuration, "/webhooks")
         .map(|webhook| {

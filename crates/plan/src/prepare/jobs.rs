@@ -1,4 +1,4 @@
-//! Jobs: generated selectors, and those that have finished.
+//! Rules for Jobs: generated selectors, and finished Jobs.
 
 use lifeboat_translate::pointer;
 use serde_json::Value;
@@ -6,16 +6,16 @@ use serde_json::Value;
 use super::Editor;
 use crate::rule::RuleId;
 
-/// How a finished Job is brought back.
+/// How a finished Job is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct JobCompletion {
     /// The captured `spec.suspend`.
     pub(crate) suspend: bool,
-    /// Whether the Job's time to live will have its controller remove it.
+    /// Whether the Job has `spec.ttlSecondsAfterFinished`, after which its controller deletes it.
     pub(crate) expires: bool,
 }
 
-/// Labels that the Job strategy generates from uid and name (`job/strategy.go`, generateSelector).
+/// Labels that the Job strategy generates from UID and name (`job/strategy.go`, `generateSelector`).
 const GENERATED_LABELS: [&str; 4] = [
     "controller-uid",
     "batch.kubernetes.io/controller-uid",

@@ -1,4 +1,4 @@
-//! Pods that no controller makes again.
+//! Rules for Pods that no controller recreates.
 
 use lifeboat_translate::pointer;
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub(super) fn pod(editor: &mut Editor<'_>) {
     remove_token_volume(editor);
 }
 
-/// The volume that the ServiceAccount admission plugin injects (`kube-api-access-xxxxx`) and its mounts.
+/// Removes the volume that the ServiceAccount admission plugin injects (`kube-api-access-xxxxx`) and its mounts.
 fn remove_token_volume(editor: &mut Editor<'_>) {
     let injected = pointer::list(editor.body, "/spec/volumes").position(|volume| {
         let name = pointer::text(volume, "/name").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Secrets that hold a ServiceAccount's token: the target's controller fills them in.
+//! Rules for Secrets with the token of a ServiceAccount; the target's token controller populates them.
 
 use lifeboat_translate::pointer;
 
@@ -9,12 +9,12 @@ pub(super) fn secret(editor: &mut Editor<'_>) {
     if pointer::text(editor.body, "/type") != Some("kubernetes.io/service-account-token") {
         return;
     }
-    // Other keys that somebody put beside the token stay.
+    // Other keys in the Secret are kept.
     for path in [
         "/data/token",
         "/data/ca.crt",
         "/data/namespace",
-        // With the old account's uid the controller deletes the Secret (`tokens_controller.go`, syncSecret).
+        // With the UID of the old account the controller deletes the Secret (`tokens_controller.go`, `syncSecret`).
         "/metadata/annotations/kubernetes.io~1service-account.uid",
         "/metadata/labels/kubernetes.io~1legacy-token-last-used",
         "/metadata/labels/kubernetes.io~1legacy-token-invalid-since",

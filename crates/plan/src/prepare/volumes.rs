@@ -1,10 +1,10 @@
-//! Volumes and claims: they find each other again by name.
+//! Rules for volumes and claims, which are bound again by name.
 //!
-//! The PersistentVolume controller (`syncUnboundClaim` in `pv_controller.go`) binds a claim that names a
-//! volume whose `claimRef` names the claim and has no uid. A volume whose claim is gone must stay as it is:
-//! without the uid it would be Available, and the next claim of that name would get the old data; with a
-//! uid that no claim has, `syncVolume` calls it Released again. A claim that says `bind-completed` while its
-//! volume is not there yet is declared Lost for ever.
+//! The PersistentVolume controller (`syncUnboundClaim` in `pv_controller.go`) binds a claim to the volume that it
+//! names if the volume's `claimRef` names the claim and has no UID. A volume whose claim is gone must keep its UID:
+//! without it the volume would be `Available`, and the next claim of that name would get the old data; with a UID
+//! that no claim has, `syncVolume` sets it to `Released` again. A claim with `bind-completed` whose volume does not
+//! exist yet is set to `Lost` permanently.
 
 use lifeboat_translate::pointer;
 use serde_json::Value;
@@ -12,33 +12,33 @@ use serde_json::Value;
 use super::Editor;
 use crate::rule::RuleId;
 
-/// Set by the controller on both sides when it chose the partner itself.
+/// Set by the controller on the volume and the claim if it chose the binding itself.
 const BOUND_BY_CONTROLLER: &str = "/metadata/annotations/pv.kubernetes.io~1bound-by-controller";
 
-/// What ties a volume to the claim of one cluster.
+/// The fields that bind a volume to the claim of one cluster.
 const BINDING: [&str; 3] = [
     "/spec/claimRef/uid",
     "/spec/claimRef/resourceVersion",
     BOUND_BY_CONTROLLER,
 ];
 
-/// A volume that was tied to a claim when it was captured.
+/// A volume that was bound to a claim when it was captured.
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
-    /// The uid of the claim.
+    /// The UID of the claim.
     pub(crate) claim: String,
-    /// Whether the volume said that its claim was gone.
+    /// Whether the phase of the volume stated that its claim was deleted.
     pub(crate) released: bool,
-    /// Whether a controller of the target would delete or scrub what the volume holds once the claim is
-    /// gone.
+    /// Whether a controller of the target would delete or scrub the data of the volume once the claim is gone.
     pub(crate) deletes: bool,
-    /// What ties it to the claim, with the values.
+    /// The fields that bind it to the claim, with their values.
     pub(crate) binding: Vec<(&'static str, String)>,
 }
 
 impl Bound {
-    /// Reads it from the object as it is sent, so that a patch of the options may keep the data of a
-    /// volume without a claim (by another reclaim policy) or offer it to others (without the reference).
+    /// Reads the binding from the prepared body, so that a patch of the options can keep the data of a volume without
+    /// a claim (with another reclaim policy) or make the volume available to other claims (by removing the
+    /// reference).
     pub(crate) fn read(body: &Value, status: Option<&Value>) -> Option<Self> {
         let binding: Vec<_> = BINDING
             .into_iter()
@@ -50,7 +50,7 @@ impl Bound {
             claim: pointer::text(body, "/spec/claimRef/uid")
                 .unwrap_or_default()
                 .to_owned(),
-            // Failed is a volume that was Released and whose deletion failed.
+            // `Failed` is a volume that was `Released` and whose deletion failed.
             released: matches!(phase, Some("Released" | "Failed")),
             deletes: matches!(policy, Some("Delete" | "Recycle")),
             binding,

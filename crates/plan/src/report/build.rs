@@ -1,4 +1,4 @@
-//! From what was read back to the report.
+//! Builds the report from what was read back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use super::{Changed, ChangedBy, NotRestoredGroup, Report, Restored, Summary, Unp
 use crate::compare::{Difference, FieldDifference, compare};
 use crate::{Action, Bodies, Plan, PlannedObject};
 
-/// What was read back of one planned object.
+/// The state of one planned object that was read back.
 #[derive(Clone, Copy)]
 pub struct Proof<'a> {
     /// The planned bodies.
     pub bodies: &'a Bodies,
-    /// What the API server answered to the last writing request, where this run wrote the object.
+    /// The API server's response to the last write request, if this run wrote the object.
     pub answered: Option<&'a Value>,
-    /// The object as it is now.
+    /// The current object.
     pub live: &'a Value,
 }
 
-/// Collects the proof of a plan.
+/// Collects the proofs for the objects of a plan.
 pub struct ReportBuilder<'a> {
     plan: &'a Plan,
     proven: BTreeSet<usize>,
@@ -41,7 +41,7 @@ impl<'a> ReportBuilder<'a> {
         }
     }
 
-    /// Says that the object at `index` of [`Plan::objects`] was read back.
+    /// Records that the object at `index` of [`Plan::objects`] was read back.
     pub fn prove(&mut self, index: usize, proof: Proof<'_>) {
         let Some(object) = self.plan.objects.get(index) else {
             return;
@@ -76,17 +76,17 @@ impl<'a> ReportBuilder<'a> {
         self.proven.insert(index);
     }
 
-    /// Says why the object at `index` of [`Plan::objects`] is not there.
+    /// Records why the object at `index` of [`Plan::objects`] does not exist.
     pub fn fail(&mut self, index: usize, why: impl Into<String>) {
         self.failures.insert(index, why.into());
     }
 
-    /// Says that the target holds an object that nobody planned.
+    /// Records an object of the target that is not planned.
     pub fn unplanned(&mut self, object: ObjectRef, origin: Option<String>) {
         self.unplanned.insert(Unplanned { object, origin });
     }
 
-    /// The report. An object that was neither proven nor failed counts as failed.
+    /// Returns the report. An object that was neither proven nor failed counts as failed.
     #[must_use]
     pub fn finish(self) -> Report {
         let plan = self.plan;
@@ -187,9 +187,9 @@ fn planned_changes<'a>(plan: &'a Plan, object: &'a PlannedObject) -> impl Iterat
     })
 }
 
-/// Who made a planned field different. An addition is the target's by nature: its defaults, allocations
-/// and controllers. For the others, the server's answer to our request shows what admission made of it,
-/// and the live entries of `managedFields` show who has written since.
+/// Returns the cause of a difference. An added field comes from the target: its defaults, allocations and
+/// controllers. For others, the API server's response to the write request shows what admission changed, and the live
+/// entries of `managedFields` show who has written since.
 fn attribute(
     object: &PlannedObject,
     proof: &Proof<'_>,
@@ -203,17 +203,17 @@ fn attribute(
     let answered = proof.answered.map(|answer| answer.pointer(&difference.path));
     let from_admission = answered.is_some_and(|answered| answered == live);
     match (difference.difference, owner) {
-        // A planned field that is gone is lost, whoever lost it: also by a schema that does not know it.
+        // A planned field that is missing is unexplained, even if the schema of the target drops it as unknown.
         (Difference::Missing, None) => (ChangedBy::Unexplained, None),
         _ if from_admission => (ChangedBy::Admission, None),
         (_, Some(manager)) => (ChangedBy::Controller, Some(manager)),
         (Difference::Added, None) => (ChangedBy::Admission, None),
-        // Somebody removed or changed it after the answer: who that was is only known if he owns it now.
+        // It was removed or changed after the response. The cause is known only if a manager owns the field now.
         _ => (ChangedBy::Unexplained, None),
     }
 }
 
-/// A manager of the live object that owns a field and that the plan does not name as an owner.
+/// Returns a manager of the live object that owns a field and that the plan does not list as an owner.
 fn writer(object: &PlannedObject, live: &Value, path: &str) -> Option<String> {
     let ours = match &object.ownership {
         crate::Ownership::Single { manager, .. } => Some(manager.as_str()),
@@ -228,8 +228,9 @@ fn writer(object: &PlannedObject, live: &Value, path: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether a field set holds a path or what is above or below it. List elements are named by key in the
-/// set and by place in the path, so any element counts: the question is who writes there at all.
+/// Returns whether a field set contains a path, or a path above or below it. List elements are identified by key in
+/// the set and by index in the path, so any element matches: the question is only whether the manager writes to the
+/// list.
 fn owns(fields: &Value, path: &str) -> bool {
     let Some(map) = fields.as_object() else {
         return false;

@@ -1,4 +1,4 @@
-//! The report as text, with the verdict first.
+//! Renders the report as text, with the verdict first.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use super::{Changed, ChangedBy, NotRestoredGroup, Report, Verdict};
 use crate::table::{count, examples, line, shown};
 
-/// How many single lines of one group are shown.
+/// The number of lines of one group that are shown.
 const SHOWN: usize = 5;
 
 impl Report {
-    /// The report as text. Everything that is shortened here is whole in the JSON form.
+    /// Returns the report as text. Everything that is shortened here is complete in the JSON format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::new();

@@ -1,4 +1,4 @@
-//! The `secrets` of ServiceAccounts name only what will be there.
+//! Removes Secrets that will not exist from the `secrets` of ServiceAccounts.
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,11 @@
-//! What exists in the target already.
+//! Rules for objects that already exist in the target.
 
 use super::Resolver;
 use crate::builder::crds;
 
-/// Whether making an existing object anew loses no more than the object. A Namespace or a definition
-/// takes everything in it or of it along, also what no recovery point holds; volumes, claims and
-/// snapshots stand for data outside of the API server that goes with them.
+/// Returns whether recreating an existing object deletes only the object itself. The deletion of a Namespace or
+/// CustomResourceDefinition also deletes everything in it, including objects that no recovery point contains. The
+/// deletion of volumes, claims and snapshots may delete data outside of the API server.
 pub(super) fn may_be_deleted(work: &Resolver<'_>, index: usize) -> bool {
     let r#type = &work.draft.source_type(work.item(index).r#type).resource;
     !matches!(

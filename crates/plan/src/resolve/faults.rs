@@ -1,12 +1,12 @@
-//! What makes a plan impossible: options that name nothing, patches that do not apply, two objects that
-//! would become one.
+//! Faults that prevent a plan: options that match nothing, patches that do not apply, two objects with the same
+//! target.
 
 use lifeboat_model::{Code, Problem};
 
 use super::Resolver;
 use crate::builder::PlanBuilder;
 
-/// Every fault of the options, given what the point holds.
+/// Returns every fault of the options, given the contents of the recovery point.
 pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut unknown = |what: &str, given: &str, command: &str| {
@@ -35,7 +35,7 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
     for namespace in filter
         .namespaces
         .iter()
-        // A misspelt exclusion would restore what was not wanted.
+        // A misspelled exclusion would restore objects that the user wants to exclude.
         .chain(&filter.exclude_namespaces)
         .map(String::as_str)
         .chain(settings.namespaces.sources())
@@ -108,7 +108,7 @@ fn is_namespace_name(text: &str) -> bool {
     (1..=63).contains(&text.len()) && inner && !text.starts_with('-') && !text.ends_with('-')
 }
 
-/// Several objects of the source have one name in the target.
+/// Returns the fault of several source objects with the same name in the target.
 pub(super) fn collision(work: &Resolver<'_>, group: &[usize]) -> Problem {
     let sources: Vec<String> = group
         .iter()

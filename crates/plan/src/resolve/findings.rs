@@ -1,4 +1,4 @@
-//! Findings that need more than the finished plan: the options, the point, the target.
+//! Findings that need more than the finished plan: the options, the recovery point, the target.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::lint::{LintFinding, Severity};
 use crate::planned::{Action, Dependency, MissingDependency};
 use crate::rule::RuleId;
 
-/// Types whose objects have a controller act outside the cluster: group and plural, with wildcards.
+/// Types whose controllers act outside the cluster: group and plural, with wildcards.
 const OUTSIDE: &[(&str, &str)] = &[
     ("elbv2.k8s.aws", "targetgroupbindings"),
     ("externaldns.k8s.io", "dnsendpoints"),
@@ -177,12 +177,12 @@ fn outside(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) 
     }
 }
 
-/// Whether the executor writes the item.
+/// Returns whether the executor writes the item.
 fn writes(work: &Resolver<'_>, index: usize) -> bool {
     work.is_planned(index) && work.actions[index] != Action::Keep
 }
 
-/// A webhook of the target that rejects requests while its backend does not answer.
+/// Warns of webhooks of the target that reject requests while their backend does not respond.
 fn webhooks_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let groups: BTreeSet<(&str, &str)> = sorted
         .iter()
@@ -234,7 +234,7 @@ fn matches_rules(webhook: &Value, group: &str, resource: &str) -> bool {
     })
 }
 
-/// A fail-closed webhook of the plan whose backend is not part of the plan nor of the target.
+/// Warns of fail-closed webhooks of the plan whose backend is neither in the plan nor in the target.
 fn webhooks_in_plan(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let planned: BTreeSet<&ObjectRef> = sorted
         .iter()
@@ -273,7 +273,7 @@ fn quotas_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
         let namespace = pointer::text(quota, "/metadata/namespace").unwrap_or_default();
         let name = pointer::text(quota, "/metadata/name").unwrap_or_default();
         let object = ObjectRef::new("resourcequotas".into(), Some(namespace), name);
-        // One that this run restored does not count: it came after everything that it counts.
+        // A quota that this run restored is ignored: it was created after all objects that it counts.
         let by_this_run = work
             .facts
             .existing
@@ -291,8 +291,8 @@ fn quotas_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
     }
 }
 
-/// What goes with an object that is recreated. A StatefulSet may own its claims, whose data goes with
-/// them; only its operator knows what a custom resource manages; its finalizers run when it is deleted.
+/// Warns of what is deleted with an object that is recreated. A StatefulSet may own its claims, whose data is deleted
+/// with them. Only its operator knows what a custom resource manages, and its finalizers run when it is deleted.
 fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let mut seen = BTreeSet::new();
     for &index in sorted {

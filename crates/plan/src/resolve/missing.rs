@@ -1,4 +1,4 @@
-//! What planned objects need and what will not be there.
+//! Finds the objects that planned objects need and that will not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::rule::RuleId;
 
 struct Finder<'a> {
     planned: BTreeSet<&'a ObjectRef>,
-    /// What the selection left out, as it is called in the target.
+    /// Excluded objects, by their names in the target.
     left_out: BTreeSet<ObjectRef>,
     missing: BTreeMap<(ObjectRef, Dependency), MissingDependency>,
 }
@@ -45,7 +45,7 @@ pub(super) fn find(work: &Resolver<'_>) -> Vec<MissingDependency> {
     };
     for index in 0..work.fates.len() {
         let target = &work.targets[index];
-        // The definition is missing where the type is not served although the point holds a definition.
+        // If the type is not served and the recovery point contains its definition, the definition is missing.
         if let Some((RuleId::TypeNotServed, _)) = &work.fates[index] {
             let r#type = &work.draft.source_type(work.item(index).r#type).resource;
             if let Some(crd) = work
@@ -69,7 +69,7 @@ pub(super) fn find(work: &Resolver<'_>) -> Vec<MissingDependency> {
         }
         for needed in &work.item(index).needs {
             let object = needed.object(target.namespace.as_deref());
-            // What the source did not have either is not missing because of the restore.
+            // An object that the source did not have either is not missing because of the restore.
             if finder.left_out.contains(&object) && !is_there(work, &finder, &object) {
                 finder.add(object, needed.need, target);
             }
@@ -82,8 +82,8 @@ fn is_there(work: &Resolver<'_>, finder: &Finder<'_>, object: &ObjectRef) -> boo
     finder.planned.contains(object) || work.facts.existing.contains_key(object)
 }
 
-/// What the point holds and the plan does not bring, as it would be called in the target. What a rule
-/// leaves to the target's own controllers is not left out.
+/// Returns the objects that the recovery point contains and the plan does not, by their names in the target. Objects
+/// that a rule leaves to the target's own controllers are not included.
 fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
     let draft = work.draft;
     let wanted: BTreeSet<ObjectRef> = (0..work.fates.len())

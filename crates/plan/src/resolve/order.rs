@@ -1,4 +1,4 @@
-//! Waves and depths: what must be there before what.
+//! Assigns waves and depths: which object must exist before which.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,9 @@ enum Visit {
     Done,
 }
 
-/// Gives every planned item its place. An owner comes before what it owns, also where that moves the
-/// owned object into a later wave; a type's definition and a namespace come before what is in them, also
-/// where their own owners moved them.
+/// Assigns a wave and depth to every planned item. An owner comes before the objects that it owns, even if that moves
+/// them into a later wave. The definition of a type and a namespace come before the objects in them, even if their
+/// own owners moved them.
 pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
     let count = work.fates.len();
     let by_target: HashMap<ObjectRef, usize> = sorted
@@ -45,12 +45,12 @@ pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
     }
 }
 
-/// Whether others wait for it without owning: namespaces and definitions.
+/// Returns whether other items may depend on it without being owned: namespaces and CustomResourceDefinitions.
 fn may_be_before_others(work: &Resolver<'_>, index: usize) -> bool {
     work.is_type(index, "", "namespaces") || work.is_type(index, crds::GROUP, crds::RESOURCE)
 }
 
-/// What must be there before an item because of its type and namespace.
+/// Returns the items that must exist before an item because of its type and namespace.
 fn context(work: &Resolver<'_>, index: usize, by_target: &HashMap<ObjectRef, usize>) -> Vec<usize> {
     let r#type = &work.draft.source_type(work.item(index).r#type).resource;
     let namespace = work.targets[index]
@@ -69,7 +69,7 @@ fn context(work: &Resolver<'_>, index: usize, by_target: &HashMap<ObjectRef, usi
         .collect()
 }
 
-/// Depth-first without recursion: chains of owners may be long.
+/// Visits items depth-first, without recursion because chains of owners may be long.
 fn place(
     work: &mut Resolver<'_>,
     start: usize,
@@ -148,7 +148,7 @@ fn finish(
     visits[index] = Visit::Done;
 }
 
-/// Gives up the reference that closes a circle.
+/// Removes the owner reference that closes a cycle.
 fn break_cycle(work: &mut Resolver<'_>, index: usize, position: usize) {
     let owner = work.owners[index].remove(position);
     let shown = format!("{} {}", owner.kind, owner.owner.name);

@@ -1,4 +1,4 @@
-//! Owner references: new uids for owners that are restored, and what becomes of the others.
+//! Owner references: new UIDs for restored owners, and the handling of the others.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,7 +7,7 @@ use crate::builder::summary::OwnerReference;
 use crate::planned::PlannedOwner;
 use crate::rule::RuleId;
 
-/// Where an owner is, by its uid in the source.
+/// The state of an owner, by its UID in the source.
 #[derive(Clone, Copy)]
 enum Where {
     Item(usize),
@@ -15,7 +15,8 @@ enum Where {
     Unselected,
 }
 
-/// Owners that come back under another uid by themselves: what belongs to them would be an orphan.
+/// Returns whether a controller or machine recreates such an owner with another UID, so that its dependents would be
+/// orphans.
 fn comes_back_anew(rule: RuleId) -> bool {
     matches!(
         rule,
@@ -62,7 +63,7 @@ pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
     }
 }
 
-/// Skips what belongs only to objects that come back anew, and what belongs to those, and so on.
+/// Skips objects whose owners are all recreated with another UID, then the dependents of those, and so on.
 fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&str, Where>) {
     let draft = work.draft;
     loop {
@@ -119,8 +120,8 @@ fn drop_owner(work: &mut Resolver<'_>, index: usize, rule: RuleId, owner: String
     work.change(index, "/metadata/ownerReferences", rule, Some(owner), None);
 }
 
-/// Whether the reference says about its owner what is true: the garbage collector deletes objects whose
-/// owner it cannot find where the reference points (`garbagecollector.go`, attemptToDeleteItem).
+/// Returns whether the reference matches its owner: the garbage collector deletes objects whose owner it cannot find
+/// at the reference (`garbagecollector.go`, `attemptToDeleteItem`).
 fn matches(work: &Resolver<'_>, index: usize, place: usize, owner: &OwnerReference) -> bool {
     let item = work.item(place);
     let r#type = &work.draft.source_type(item.r#type).resource;
@@ -139,7 +140,8 @@ fn matches(work: &Resolver<'_>, index: usize, place: usize, owner: &OwnerReferen
 fn adopt(work: &mut Resolver<'_>, index: usize, place: usize, owner: &OwnerReference) {
     let type_index = usize::try_from(work.item(place).r#type).expect("a u32 fits");
     let captured = &work.draft.types[type_index].resource;
-    // The reference's own version stays, unless the target lacks the version in which the owner was captured.
+    // The version in the reference is kept, unless the target does not serve the version in which the owner was
+    // captured.
     let api_version = match work.versions[type_index].resource() {
         Some(resource) if resource.version != captured.version => resource.api_version(),
         _ => owner.api_version.to_string(),

@@ -1,7 +1,7 @@
-//! Cluster IPs and node ports: kept where the target can give them, released where not.
+//! Cluster IPs and node ports: kept if the target can allocate them, released otherwise.
 //!
-//! A Service that takes any free address could be given one that another Service is to get. So those with
-//! fixed addresses and ports come first (depth 0) and the others after them.
+//! A Service without a fixed address could be given an address that another Service needs. Therefore Services with
+//! fixed addresses and ports come first (depth 0), and the others after them.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ pub(super) fn addresses(work: &mut Resolver<'_>, sorted: &[usize]) {
         return;
     }
     let mut pool = pool(work, &services);
-    // The DNS Service chooses first: its place in the range is the one that cannot be given up.
+    // The DNS Service comes first, because its offset in the range must be kept.
     let (dns, others): (Vec<usize>, Vec<usize>) = services
         .into_iter()
         .partition(|index| addresses_of(work.item(*index)).is_some_and(|a| a.is_dns));
@@ -50,7 +50,8 @@ pub(super) fn addresses(work: &mut Resolver<'_>, sorted: &[usize]) {
     }
 }
 
-/// What the target's Services hold, but for those that the plan replaces or that this run made.
+/// Returns the addresses and ports of the target's Services, except those that the plan replaces or that this run
+/// created.
 fn pool(work: &Resolver<'_>, services: &[usize]) -> AddressAllocator {
     let replaced: BTreeSet<_> = services
         .iter()
@@ -87,7 +88,7 @@ fn pool(work: &Resolver<'_>, services: &[usize]) -> AddressAllocator {
     pool
 }
 
-/// What a Service that is updated holds itself.
+/// Returns the addresses and ports that a Service to be updated has in the target.
 fn own_allocation(work: &Resolver<'_>, index: usize) -> (Vec<String>, Vec<u16>) {
     if work.actions[index] != Action::Update {
         return Default::default();
@@ -100,7 +101,7 @@ fn own_allocation(work: &Resolver<'_>, index: usize) -> (Vec<String>, Vec<u16>) 
         .unwrap_or_default()
 }
 
-/// Whether the Service asks for fixed addresses, or for none.
+/// Decides the cluster IPs. Returns whether the Service requests fixed addresses or none.
 fn cluster_ips(
     work: &mut Resolver<'_>,
     index: usize,
@@ -112,7 +113,7 @@ fn cluster_ips(
         return true;
     }
     if !own.is_empty() {
-        // Addresses of a living Service cannot be changed; where they differ, it keeps its own.
+        // Addresses of a live Service are immutable; if they differ, it keeps its own.
         if own != addresses.cluster_ips.as_slice() {
             release(work, index, addresses);
         }
@@ -141,7 +142,7 @@ fn cluster_ips(
     false
 }
 
-/// The same places in the target's ranges.
+/// Returns the addresses with the same offsets in the target's ranges.
 fn moved(work: &Resolver<'_>, pool: &AddressAllocator, ips: &[IpAddr]) -> Option<Vec<IpAddr>> {
     ips.iter()
         .map(|ip| {
@@ -166,7 +167,8 @@ fn release(work: &mut Resolver<'_>, index: usize, addresses: &Addresses) {
     change(work, index, addresses, RuleId::ClusterIpReleased, &[]);
 }
 
-/// Both fields go together: `clusterIP` is the first of `clusterIPs` (Kubernetes API reference, ServiceSpec).
+/// Changes both fields together: `clusterIP` must be the first of `clusterIPs` (Kubernetes API reference,
+/// ServiceSpec).
 fn change(work: &mut Resolver<'_>, index: usize, addresses: &Addresses, rule: RuleId, to: &[String]) {
     let from = &addresses.cluster_ips;
     let all = (!to.is_empty()).then(|| Value::from(to));
@@ -183,7 +185,7 @@ fn change(work: &mut Resolver<'_>, index: usize, addresses: &Addresses, rule: Ru
     work.change(index, "/spec/clusterIPs", rule, Some(from.join(", ")), all);
 }
 
-/// A family that the target does not offer would have the Service refused.
+/// Removes IP families that the target does not support, because the API server would reject the Service.
 fn families(work: &mut Resolver<'_>, index: usize, addresses: &Addresses, pool: &AddressAllocator) {
     if pool.ranges.is_empty() {
         return;
@@ -226,7 +228,7 @@ fn node_ports(
     own: &[u16],
 ) -> bool {
     let mut all_kept = true;
-    // One number may serve TCP and UDP of one Service.
+    // TCP and UDP ports of one Service may share a number.
     let mut mine = BTreeSet::new();
     for (path, port) in &addresses.node_ports {
         let in_range = pool.ports.contains(*port);

@@ -1,4 +1,4 @@
-//! In which version the target takes objects of each type.
+//! Selects the version in which objects of each type are written to the target.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use crate::rule::RuleId;
 use crate::source::SourceType;
 use crate::target::ServedType;
 
-/// The answer for one type.
+/// The version for one type.
 #[derive(Debug, Clone)]
 pub(super) enum Version {
     /// The captured version.
     Same(ResourceType),
-    /// Another one; for built-in types only after a strict dry run.
+    /// Another version; for built-in types only after a strict dry run.
     Other { resource: ResourceType, preflight: bool },
-    /// None.
+    /// No version, with the rule and a detail.
     No(RuleId, String),
 }
 
@@ -49,7 +49,7 @@ pub(super) fn negotiate(work: &Resolver<'_>) -> Vec<Version> {
         .collect()
 }
 
-/// Whether the plan brings the definition of a type, and whether it replaces the target's.
+/// Returns the action on the definition of a type, if it is planned.
 fn planned_definition(work: &Resolver<'_>, name: &str) -> Option<Action> {
     (0..work.draft.items.len())
         .find(|index| {
@@ -100,9 +100,9 @@ fn of_type(work: &Resolver<'_>, r#type: &SourceType) -> Version {
     other_version(r#type, served, crd.is_some_and(|crd| !crd.converts_by_webhook))
 }
 
-/// A version that both sides serve. Between versions of a definition without conversion only the name of
-/// the version differs. What is lost between versions of a built-in type only the server can say, so it
-/// is asked by a strict dry run first.
+/// Returns a version that both clusters serve. Between versions of a CustomResourceDefinition without a conversion
+/// webhook only the version name differs. For a built-in type only the API server knows what a conversion would lose,
+/// so a strict dry run checks it first.
 fn other_version(r#type: &SourceType, served: &ServedType, converts_by_name: bool) -> Version {
     let captured = &r#type.resource;
     let common = served.versions.iter().find(|version| {

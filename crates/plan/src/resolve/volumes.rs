@@ -1,4 +1,4 @@
-//! What ties volumes to their claims.
+//! The binding of volumes to their claims.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +7,15 @@ use crate::builder::summary::Extra;
 use crate::prepare::Bound;
 use crate::rule::RuleId;
 
-/// A volume whose claim is restored is reserved for it by name alone: the claim gets another uid. A
-/// volume whose claim is gone, or was going, keeps the uid of that claim, so that the target calls it
-/// Released and gives it to no other claim of that name. Where a reclaim policy says to delete such
-/// volumes the target's controllers would do so at once, perhaps while the source still needs the data:
-/// those are left out.
+/// Decides how volumes are bound. A volume whose claim is restored is reserved for it by name alone, because the
+/// claim gets another UID. A volume whose claim is gone or terminating keeps the UID of that claim, so that the
+/// target sets it to `Released` and does not bind it to another claim of that name. With a reclaim policy that
+/// deletes such volumes, the target's controllers would do so immediately, perhaps while the source still needs the
+/// data; such volumes are not restored.
 ///
-/// Where the point holds the claim of a Released volume after all, because the two were captured at
-/// different moments, the volume is one as any other. A volume that was Bound is taken at its word
-/// unless the point shows its claim on the way out: the claims may not have been captured at all.
+/// If the recovery point contains the claim of a `Released` volume after all, because the two were captured at
+/// different times, the volume is handled as any other. A `Bound` volume is treated as bound unless the recovery
+/// point shows that its claim is terminating: the claims may not have been captured at all.
 pub(super) fn bindings(work: &mut Resolver<'_>) {
     let volumes: Vec<(usize, Bound)> = (0..work.fates.len())
         .filter(|index| work.is_planned(*index))
@@ -48,7 +48,7 @@ pub(super) fn bindings(work: &mut Resolver<'_>) {
         .into_iter()
         .map(|(index, bound)| {
             let claim = bound.claim.as_str();
-            // A patch may have taken the claim away and left the controller's mark.
+            // A patch may have removed the claim and kept the controller's annotation.
             let is_tied = claim.is_empty()
                 || match bound.released {
                     true => staying.contains(claim) || unselected.contains(claim),

@@ -37,7 +37,7 @@ fn owned_by(api_version: &str, kind: &str) -> Value {
         [{"apiVersion": api_version, "kind": kind, "name": "o", "uid": "uid-o", "controller": true}]}})
 }
 
-/// What is not restored, each with the rule and its name.
+/// Objects that are not restored, each with its rule and name.
 fn cases() -> Vec<(RuleId, &'static str, Value)> {
     use RuleId as R;
     const RBAC: &str = "rbac.authorization.k8s.io/v1";

@@ -68,7 +68,7 @@ fn volume_and_claim_find_each_other_by_name() {
     assert_eq!(claim["spec"]["volumeName"], "pv1");
 }
 
-/// A volume whose claim `shop/old` had the uid `uid-old`.
+/// Returns a volume whose claim `shop/old` had the UID `uid-old`.
 fn released(name: &str, phase: &str, policy: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name, "uid": format!("uid-{name}"),
         "annotations": {"pv.kubernetes.io/bound-by-controller": "yes"}},
@@ -152,7 +152,7 @@ fn a_bound_volume_whose_claim_was_being_deleted_stays_reserved_for_it() {
     let left = left_out(&plan, "persistentvolumes deleted");
     assert_eq!(left.rule, RuleId::ReleasedVolume);
     assert_eq!(left.detail.as_deref(), Some("the claim was being deleted"));
-    // The claim may also go because its namespace does.
+    // The claim may also be terminating because its namespace is.
     claim["metadata"]["deletionTimestamp"] = json!(null);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata":
         {"name": "shop", "uid": "u", "deletionTimestamp": "2026-11-21T11:00:00Z"}});

@@ -141,12 +141,12 @@ fn a_circle_of_owners_is_opened_and_reported() {
 
 #[test]
 fn a_definition_that_follows_its_owner_still_comes_before_its_objects() {
-    // As Gatekeeper does: a template owns the definition of the constraints.
+    // As in Gatekeeper, where a template owns the CustomResourceDefinition of its constraints.
     let mut definition = crd();
     definition["metadata"]["ownerReferences"] = json!([reference("Deployment", "template")]);
     let template = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata":
         {"name": "template", "uid": "uid-template", "namespace": "shop"}});
-    // A cluster-scoped object cannot be owned from a namespace, so the reference is dropped ...
+    // A cluster-scoped object cannot have an owner in a namespace, so the reference is dropped.
     let plan = Fixture::new([definition.clone(), template.clone(), order("o1")]).plan();
     assert_eq!(
         rules(find(
@@ -155,7 +155,7 @@ fn a_definition_that_follows_its_owner_still_comes_before_its_objects() {
         )),
         [RuleId::OwnerElsewhere]
     );
-    // ... and one by a cluster-scoped object is kept.
+    // A reference to a cluster-scoped owner is kept.
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "template", "uid": "uid-template"}});
     definition["metadata"]["ownerReferences"][0]["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
     definition["metadata"]["ownerReferences"][0]["kind"] = json!("ClusterRole");

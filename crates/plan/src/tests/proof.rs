@@ -13,7 +13,8 @@ fn fixture() -> Fixture {
     fixture
 }
 
-/// Proves both objects; `live` changes what is read back of `a`.
+/// Returns the plan and its report with a proof for both objects. `live` edits what is read back of `a`, `answered`
+/// the response to the write request.
 fn report(live: impl Fn(&mut Value), answered: Option<fn(&mut Value)>) -> (Plan, Report) {
     let fixture = fixture();
     let plan = fixture.plan();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::testing::Fixture;
 
-/// Objects with owners among each other, some circular, some left out by rules.
+/// Generates objects that own each other, some in cycles, some excluded by rules.
 fn objects() -> impl Strategy<Value = Vec<Value>> {
     let one = (
         0_usize..6,

@@ -140,7 +140,7 @@ fn a_replaced_volume_keeps_the_partner_that_the_target_gave_it() {
         json!({"name": "pv", "uid": "u", "resourceVersion": "9",
             "annotations": {"pv.kubernetes.io/bound-by-controller": "yes"}})
     );
-    // The partner of another claim is not taken over.
+    // The binding to another claim is not copied.
     live["spec"]["claimRef"]["name"] = json!("other");
     assert_eq!(crate::merge_into_live(&planned, &live)["spec"], planned["spec"]);
     let claim = |spec: serde_json::Value| {
@@ -215,10 +215,10 @@ fn planning_again_after_a_crash_gives_the_same_hash() {
 
 #[test]
 fn versions_are_negotiated_before_anything_is_written() {
-    // A definition of the plan brings the type.
+    // A CustomResourceDefinition in the plan defines the type.
     let mut fixture = Fixture::new([crd(), order("o")]);
     assert!(!find(&fixture.plan(), "orders.shop.example.com shop/o").preflight);
-    // The target keeps its own definition, with another version and no conversion.
+    // The target keeps its own definition, with another version and no common version to convert to.
     exists(
         &mut fixture,
         "customresourcedefinitions.apiextensions.k8s.io",
@@ -232,7 +232,7 @@ fn versions_are_negotiated_before_anything_is_written() {
         RuleId::VersionNotServed
     );
     assert!(checks(&fixture).contains(&"not-restorable".to_owned()));
-    // The type is not known at all.
+    // The target does not serve the type.
     let fixture = Fixture::new([order("o")]);
     assert_eq!(
         left_out(&fixture.plan(), "orders.shop.example.com shop/o").rule,
