@@ -1,4 +1,4 @@
-//! The documents of a job but for its result.
+//! The documents of a job, except for its result.
 
 use jiff::Timestamp;
 use lifeboat_model::{AccountId, ApplicationName, Arn, ClusterName, EnvironmentId, Epoch, JobId, Region};
@@ -8,48 +8,48 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::Progress;
 use super::work::Work;
 
-/// What is to be done, and which epoch may do it. Written by the coordinator.
+/// The work of a job and the epoch that may do it. Written by the coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
     /// The application.
     pub application: ApplicationName,
-    /// The epoch that this allows.
+    /// The epoch that this assignment allows.
     pub epoch: Epoch,
-    /// When the coordinator decided it.
+    /// When the coordinator wrote the assignment.
     #[schemars(with = "String")]
     pub issued_at: Timestamp,
-    /// The environment whose delegate does it. A delegate elsewhere refuses it.
+    /// The environment whose delegate does the work. A delegate of another environment rejects it.
     pub environment: EnvironmentId,
-    /// What is to be done.
+    /// The work to do.
     pub work: Work,
 }
 
-/// A cluster of an application as AWS names it.
+/// A cluster of an application, with its EKS ARN.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterTarget {
     /// Its name in the application.
     pub name: ClusterName,
-    /// The EKS cluster.
+    /// The ARN of the EKS cluster.
     pub arn: Arn,
 }
 
-/// Where recovery points of an application lie.
+/// The location of an application's recovery points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VaultPlace {
-    /// The bucket.
+    /// The bucket name.
     pub bucket: String,
-    /// The account that must own it.
+    /// The expected bucket owner (account ID).
     pub owner: AccountId,
-    /// Its Region.
+    /// The bucket's Region.
     pub region: Region,
-    /// What stands before every key; empty in a vault bucket.
+    /// The prefix of every key; empty in a vault bucket.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
 }
@@ -60,48 +60,48 @@ pub struct VaultPlace {
 pub struct Claim {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
-    /// The epoch.
+    /// The claimed epoch.
     pub epoch: Epoch,
-    /// The Lambda request id.
+    /// The Lambda request ID.
     pub invocation: String,
-    /// When it was claimed, by the delegate's clock.
+    /// When the epoch was claimed, by the delegate's clock.
     #[schemars(with = "String")]
     pub claimed_at: Timestamp,
-    /// When the invocation ends at the latest, by the delegate's clock.
+    /// The latest end of the invocation, by the delegate's clock.
     #[schemars(with = "String")]
     pub deadline: Timestamp,
 }
 
-/// How far an epoch came. Written by the delegate; the next epoch goes on from here.
+/// The progress at the end of an epoch. Written by the delegate; the next epoch continues from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Checkpoint {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
     /// The epoch that ended.
     pub epoch: Epoch,
-    /// When.
+    /// When the checkpoint was written, by the delegate's clock.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// How far.
+    /// The progress.
     pub progress: Progress,
 }
 
-/// Ends a job early. Written by the coordinator.
+/// A request to end a job early. Written by the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cancel {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
-    /// When it was decided.
+    /// When the job was cancelled.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// Why.
+    /// Why the job was cancelled.
     pub reason: String,
 }
