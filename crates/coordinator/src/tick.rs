@@ -1,5 +1,5 @@
-//! One invocation of the coordinator for one application: read, decide, swap, act, and once more while
-//! that brings something forward.
+//! One invocation of the coordinator for one application: read, decide, replace the state, act, and again
+//! while an action allows progress.
 
 use std::sync::Arc;
 
@@ -20,28 +20,29 @@ use lifeboat_jobs::VaultPlace;
 use lifeboat_jobs::read::parse;
 use lifeboat_store::ports::{Clock, ETag, ObjectStore, Randomness, StoreError};
 
-/// How often one invocation decides at most. A finished capture takes three: copy, catalogue, clean up.
+/// The maximum number of decisions per invocation. A finished capture takes three: copy, catalogue, clean up.
 const ROUNDS: usize = 4;
 
-/// How often a lost swap is tried again where somebody waits for an answer. Each end of an invocation wakes a
-/// coordinator; where invocations are short, several change the state at once for seconds, which five tries have been
-/// seen to lose.
+/// The number of retries of a lost compare-and-swap if a caller waits for the response. Each end of an
+/// invocation starts a coordinator; if invocations are short, several coordinators change the state within
+/// seconds, and five retries have been seen to be too few.
 const MAX_CAS_RETRIES: usize = 15;
 
-/// The largest document of the state bucket: hundreds of points with their reasons, and the last requests.
+/// The maximum size in bytes of a document in the state bucket: hundreds of recovery points with their
+/// reasons, and the recent requests.
 const LIMIT: usize = 16 << 20;
 
-/// Tells people of issues.
+/// A channel for notifications of issues.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Tells them; answers whether that succeeded. What did not is told again.
+    /// Sends a notice; returns whether that succeeded. A failed notice is sent again by a later tick.
     async fn notify(&self, notice: &Notice) -> bool;
 }
 
 /// The scratch bucket of an environment.
 pub type Scratch = dyn Fn(&EnvironmentId) -> Arc<dyn ObjectStore> + Send + Sync;
 
-/// Everything that the coordinator needs from outside.
+/// The external dependencies of the coordinator.
 pub struct Ports {
     /// The state bucket.
     pub state: Arc<dyn ObjectStore>,
@@ -49,33 +50,33 @@ pub struct Ports {
     pub vault: Arc<dyn ObjectStore>,
     /// The scratch bucket of each environment.
     pub scratch: Box<Scratch>,
-    /// Where delegates find the vault.
+    /// The location of the vault for delegates.
     pub vault_place: VaultPlace,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness for names.
+    /// The source of randomness for names.
     pub ids: Arc<dyn Randomness>,
-    /// Where notices go.
+    /// The channel for notices.
     pub notifier: Arc<dyn Notifier>,
 }
 
 impl Ports {
-    /// The scratch bucket of an environment.
+    /// Returns the scratch bucket of an environment.
     #[must_use]
     pub fn scratch(&self, environment: &EnvironmentId) -> Arc<dyn ObjectStore> {
         (self.scratch)(environment)
     }
 }
 
-/// A tick that could not be done. Nothing is lost: the next one does it.
+/// A failed tick. The next tick repeats its work.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
-    /// A store fails.
+    /// A request to a store failed.
     #[error("update the application {application}")]
     Store {
         /// The application.
         application: ApplicationName,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
@@ -87,7 +88,7 @@ pub enum TickError {
         /// What is wrong.
         problems: Vec<Problem>,
     },
-    /// Other coordinators were always faster.
+    /// Other coordinators changed the state during every attempt.
     #[error("update the application {application}: its state changed during every attempt")]
     Busy {
         /// The application.
@@ -95,22 +96,22 @@ pub enum TickError {
     },
 }
 
-/// What a tick did.
+/// The result of a tick.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TickReport {
-    /// The answers to the requests, in their order.
+    /// The responses to the requests, in their order.
     pub answers: Vec<Answer>,
-    /// How the application stands; none where nothing was decided.
+    /// The status of the application; `None` if no decision was made.
     pub status: Option<ApplicationStatus>,
-    /// The actions that were done.
+    /// The executed actions.
     pub actions: Vec<Action>,
-    /// How many actions failed; the next tick does them.
+    /// The number of actions that failed; the next tick repeats them.
     pub failures: usize,
     /// Whether another coordinator decided at the same time, so that this one dropped its decision.
     pub conflict: bool,
 }
 
-/// Goes on with an application. Long copies stop at `until`, before the invocation ends.
+/// Runs one tick of an application. Long copies stop at `until`, before the invocation ends.
 ///
 /// # Errors
 /// [`TickError`].
@@ -173,7 +174,7 @@ pub async fn tick(
     Ok(report)
 }
 
-/// Does the actions; answers whether another decision may bring something forward.
+/// Executes the actions; returns whether another decision may allow progress.
 async fn act(
     ports: &Ports,
     name: &ApplicationName,
@@ -191,7 +192,7 @@ async fn act(
                 continue;
             }
         }
-        // After an assignment only a delegate can bring something forward.
+        // An assignment or a cancel allows no progress until the delegate acts.
         forward |= !matches!(action, Action::PutAssignment(_) | Action::PutCancel { .. });
         report.actions.push(action);
     }
@@ -245,8 +246,8 @@ async fn load(
     }
 }
 
-/// Replaces the state; answers whether it was still the one that was read. A lost answer is found out by
-/// reading: the same decision counts as ours, whoever wrote it.
+/// Replaces the state; returns whether it was still the one that was read. After a lost response the state is
+/// read: an equal state counts as written, whichever coordinator wrote it.
 async fn swap(
     ports: &Ports,
     name: &ApplicationName,
