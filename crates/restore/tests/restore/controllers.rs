@@ -354,7 +354,7 @@ spec:
     };
     let before = until(&fixture.source, claims, "two bound claims", bound).await;
     let captured = Captured::from(&fixture.source, |kind, namespace, name| {
-        // Left out for the target's own controllers: the claims must exist before they act.
+        // The target's own controllers create the Pods; the claims must exist before them.
         (namespace == "stateful" && kind != "events")
             || name == "stateful"
             || (kind == "persistentvolumes" && name.starts_with("stateful-"))
