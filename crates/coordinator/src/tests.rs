@@ -79,7 +79,7 @@ impl Scenario {
         }
     }
 
-    /// Decides, delivers the notices, and applies the writes to the buckets.
+    /// Decides, logs the decision, applies its writes to the buckets, and marks its notices as sent.
     fn decide(&mut self, now: &str) -> Decision {
         self.inventory.random += 1;
         let decision = decide(&self.inventory, &self.state, time(now));

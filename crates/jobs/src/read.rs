@@ -52,7 +52,7 @@ pub enum DocumentError {
     Foreign {
         /// The key of the document.
         key: String,
-        /// The job, epoch or kind that the document names.
+        /// The key, application or environment that the document belongs to.
         found: String,
         /// What its key requires.
         expected: String,

@@ -59,7 +59,7 @@ pub struct Recovery<'a> {
     pub point: &'a VerifiedPoint,
     /// The cluster of the recovery point to restore.
     pub record: &'a ClusterRecord,
-    /// What the user asks for.
+    /// The user's options.
     pub options: &'a RestoreOptions,
     /// The hash of the only plan that may be carried out; `None` allows any.
     pub expected_plan: Option<&'a str>,

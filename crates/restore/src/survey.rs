@@ -194,7 +194,7 @@ fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
 const FEW_NAMESPACES: usize = 4;
 
 impl Task {
-    /// The paths to list.
+    /// Returns the paths to list.
     fn paths(&self) -> Vec<String> {
         let namespaces: BTreeSet<Option<&str>> = self
             .targets

@@ -345,7 +345,7 @@ impl tower::Service<Request<Body>> for OwnLease {
             let (mut parts, body) = request.into_parts();
             parts.uri = path.replace(LEASE_NAME, &name).parse()?;
             let body = String::from_utf8(body.collect_bytes().await?.to_vec())?;
-            // Responses already contain the replaced name.
+            // A body that was built from an earlier response already contains the replaced name.
             let body = body.replace(&name, LEASE_NAME).replace(LEASE_NAME, &name);
             let body = Body::from(body.into_bytes());
             Ok(client.send(Request::from_parts(parts, body)).await?)

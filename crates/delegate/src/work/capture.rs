@@ -251,8 +251,8 @@ impl Delegate {
         })
     }
 
-    /// Runs a capture, and cancels it when the time is up or ownership is lost. A cancelled capture soon ends
-    /// by itself.
+    /// Runs a capture, and cancels it when the time is up, the job is cancelled, or ownership is lost. A
+    /// cancelled capture soon ends by itself.
     async fn supervised<T>(
         &self,
         capture: impl Future<Output = T>,

@@ -59,7 +59,7 @@ impl RestoreProgress for ProgressCounter {
 }
 
 /// Stops a capture at its deadline by the clock. A timer alone is not enough: it does not advance while
-/// Lambda freezes the process, but the deadline comes closer.
+/// Lambda freezes the process, whereas the deadline is a fixed time.
 pub(super) struct CancellingProgress<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) stop_at: Timestamp,
