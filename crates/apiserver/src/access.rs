@@ -1,10 +1,11 @@
-//! May we do everything that is needed? Asked by reading: one item of each type that discovery shows; and,
-//! where things are to be written, by asking the server's authorizers about each type.
+//! Checks the caller's permissions: for reads by listing one item of each type that discovery shows, for
+//! writes by asking the server's authorizers about each type.
 //!
-//! A `SelfSubjectRulesReview` is only a guess where other authorizers than RBAC take part (its field
-//! `incomplete` says so, <https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-rules-review-v1/>),
-//! and says nothing about aggregated APIs. A real list is the truth, and costs one small answer for each type.
-//! What is not to be done for a trial, to write, is asked by `SelfSubjectAccessReview`: all authorizers answer it.
+//! A `SelfSubjectRulesReview` is incomplete if authorizers other than RBAC are configured (its field
+//! `incomplete` says so,
+//! <https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-rules-review-v1/>),
+//! and does not cover aggregated APIs. A list request is exact, and costs one small response for each type.
+//! Writes cannot be tried and are checked by `SelfSubjectAccessReview`, which all authorizers answer.
 
 use futures::StreamExt as _;
 use lifeboat_model::TypeName;
@@ -15,15 +16,15 @@ use serde_json::json;
 use crate::api::{Api, ApiError};
 use crate::discovery::{DiscoveredType, DiscoveryError};
 
-/// How many questions are asked at a time.
+/// The number of concurrent requests.
 const CONCURRENCY: usize = 8;
 
-/// What we may not do.
+/// Missing permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Denied {
-    /// The types that it is about, sorted.
+    /// The types without permission, sorted.
     pub types: Vec<TypeName>,
-    /// Who we are in the cluster, where it tells and anything is missing.
+    /// The caller's user name in the cluster, if a permission is missing and the server reports the name.
     pub user: Option<String>,
 }
 
@@ -36,16 +37,17 @@ impl Denied {
     }
 }
 
-/// The name that the cluster gives us; none where it does not tell (before Kubernetes 1.28).
+/// Returns the caller's user name in the cluster; `None` if the server does not report it (before Kubernetes
+/// 1.28).
 pub async fn user(api: &Api) -> Option<String> {
     whoami(api).await
 }
 
-/// Every type that we may not list in the whole cluster. Types whose API is not available are not among them:
-/// that is no matter of permission, and a capture names them.
+/// Returns every type that the caller may not list in the whole cluster. Types whose API is unavailable are
+/// not included: this is not a matter of permission, and a capture reports them.
 ///
 /// # Errors
-/// Where discovery fails, or the server does not know us any more.
+/// If discovery fails, or the server no longer accepts the credentials.
 pub async fn denied_reads(api: &Api) -> Result<Denied, DiscoveryError> {
     let discovery = api.discover().await?;
     let listable = discovery.types.iter().filter(|known| known.is_listable());
@@ -71,18 +73,18 @@ pub async fn denied_reads(api: &Api) -> Result<Denied, DiscoveryError> {
     Ok(Denied::of(api, forbidden).await)
 }
 
-/// Every type that we may not create and change in the whole cluster. Roles are among them where we may not
-/// give rights that we have not ourselves: RBAC refuses to create such roles and bindings.
+/// Returns every type that the caller may not create and change in the whole cluster. Roles are included if
+/// the caller may not grant permissions that it does not have itself: RBAC rejects such roles and bindings.
 ///
 /// # Errors
-/// Where discovery fails, or the server does not answer.
+/// If discovery fails, or the server does not respond.
 pub async fn denied_writes(api: &Api) -> Result<Denied, DiscoveryError> {
     let everything = Attributes {
         group: "*",
         resource: "*",
         verb: "*",
     };
-    // The usual case, and one question.
+    // The usual case, with one request.
     if allowed(api, &everything).await? {
         return Ok(Denied::default());
     }
@@ -108,7 +110,8 @@ pub async fn denied_writes(api: &Api) -> Result<Denied, DiscoveryError> {
     Ok(Denied::of(api, denied).await)
 }
 
-/// What a restore does with objects of a type. What cannot be created is made by its controllers.
+/// Returns the verbs that a restore needs for a type. Types that cannot be created are left to their
+/// controllers.
 fn verbs(known: &DiscoveredType) -> Vec<&'static str> {
     const ROLES: &[&str] = &["clusterroles", "roles"];
     let serves = |verb: &str| known.preferred().has_verb(verb);
@@ -153,7 +156,7 @@ async fn allowed(api: &Api, attributes: &Attributes<'_>) -> Result<bool, ApiErro
     Ok(review.status.allowed)
 }
 
-/// Who the server takes us for, for the command that grants a permission.
+/// Returns the user name that the server authenticates, for the command that grants a permission.
 pub async fn whoami(api: &Api) -> Option<String> {
     #[derive(Deserialize)]
     struct Review {

@@ -1,7 +1,7 @@
-//! One API server: raw requests with retries, answers with a cap, and streams.
+//! Access to one API server: raw requests with retries, responses with a size limit, and streams.
 //!
-//! Objects travel as bytes. Nothing here knows the type of an object; what reads an answer decides how
-//! much of it to understand.
+//! Objects are passed as bytes. This module does not know their types; the caller decides how much of a
+//! response to parse.
 
 mod answer;
 mod error;
@@ -20,7 +20,7 @@ use lifeboat_system::retry::{Jitter, RetryPolicy};
 pub use answer::{Answer, ByteStream};
 pub use error::{ApiError, Refusal};
 
-/// The largest answer that is read into memory. Lists are streamed; what remains are single objects
+/// The maximum size in bytes of a response in memory. Lists are streamed; other responses are single objects
 /// (etcd's limit is 1.5 MiB) and discovery documents (a few MiB with thousands of CRDs).
 const ANSWER_CAP: usize = 64 << 20;
 
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Api {
 }
 
 impl Api {
-    /// Works through an existing client. `server` is what messages call the API server.
+    /// Creates a connection with an existing client. `server` is the name of the API server in messages.
     #[must_use]
     pub fn from_client(client: kube::Client, server: &str) -> Self {
         Self {
@@ -53,7 +53,8 @@ impl Api {
         }
     }
 
-    /// Works through any HTTP service: a transport that fails on purpose, or one that signs requests.
+    /// Creates a connection with any HTTP service: a transport that fails on purpose, or one that signs
+    /// requests.
     pub fn from_service<S, B>(service: S, server: &str) -> Self
     where
         S: tower::Service<Request<Body>, Response = Response<B>> + Send + 'static,
@@ -65,53 +66,53 @@ impl Api {
         Self::from_client(kube::Client::new(service, "default"), server)
     }
 
-    /// The same connection with another retry policy.
+    /// Replaces the retry policy.
     #[must_use]
     pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// The same connection with jitter of its own.
+    /// Replaces the source of jitter.
     #[must_use]
     pub fn with_jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// The address of the API server, without credentials.
+    /// Returns the address of the API server, without credentials.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// The retry policy of single requests.
+    /// Returns the retry policy of single requests.
     #[must_use]
     pub fn retry_policy(&self) -> RetryPolicy {
         self.policy
     }
 
-    /// The source of jitter, for callers that repeat more than a single request.
+    /// Returns the source of jitter, for callers that retry more than a single request.
     #[must_use]
     pub fn jitter(&self) -> &Jitter {
         &self.jitter
     }
 
-    /// The underlying client, to put a layer around it.
+    /// Returns the underlying client, to add a layer to it.
     #[must_use]
     pub fn client(&self) -> &kube::Client {
         &self.client
     }
 
-    /// Reads `path` and parses the answer.
+    /// Reads `path` and parses the response.
     ///
     /// # Errors
-    /// [`ApiError`]; an answer that is not of the expected form is [`ApiError::NotKubernetes`].
+    /// [`ApiError`]; a response without the expected form is [`ApiError::NotKubernetes`].
     pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.get(path, "application/json").await?.json()
     }
 
-    /// Reads `path`, asking for one of the media types in `accept`.
+    /// Reads `path`, requesting one of the media types in `accept`.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -119,13 +120,13 @@ impl Api {
         self.request(get_request(path, accept)?).await
     }
 
-    /// Makes a request and reads the whole answer. Every status but 2xx is an error
+    /// Sends a request and reads the whole response. Every status other than 2xx is an error
     /// ([`ApiError::Refused`]).
     ///
-    /// Repeated by the policy: reads after any passing failure; writes only where the server says that
-    /// it did nothing (429, 503) or no connection was made; PUT, PATCH and DELETE also after a broken
-    /// connection, because their effect is the same the second time. A POST whose connection broke is
-    /// not repeated: only the caller can read whether it took effect.
+    /// Retried by the policy: reads after any transient failure; writes only if the server reports that it
+    /// did nothing (429, 503) or no connection was made; PUT, PATCH and DELETE also after a broken
+    /// connection, because they are idempotent. A POST whose connection broke is not retried: only the caller
+    /// can read whether it took effect.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -133,7 +134,7 @@ impl Api {
         self.request_with(request, self.policy).await
     }
 
-    /// As [`Api::request`], with a policy for this one call.
+    /// Like [`Api::request`], with a policy for this call.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -158,8 +159,8 @@ impl Api {
         }
     }
 
-    /// Opens `path` as a stream of bytes. Only the opening is repeated by the policy; what follows
-    /// after a break in the middle is the reader's to decide.
+    /// Opens `path` as a stream of bytes. The policy only retries the start of the response; the reader
+    /// handles a failure in the middle.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -167,7 +168,7 @@ impl Api {
         self.open_stream_with(path, self.policy).await
     }
 
-    /// As [`Api::open_stream`], with a policy for this one call.
+    /// Like [`Api::open_stream`], with a policy for this call.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -198,14 +199,14 @@ impl Api {
         })
     }
 
-    /// Sends the request once and gives back the answer's head, unless it is a refusal.
+    /// Sends the request once and returns the head of the response, unless it is an error response.
     async fn open(&self, request: &Request<Bytes>) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path();
         let copy = request.clone().map(Body::from);
         let response =
             (self.client.send(copy).await).map_err(|e| ApiError::from_kube(&self.server, path, e))?;
-        // We never ask for compression; an intermediary that compresses anyway may cut the stream
-        // without a trace, because a gzip stream may end after any member.
+        // Compression is never requested; an intermediary that compresses anyway may truncate the stream
+        // undetected, because a gzip stream may end after any member.
         if let Some(encoding) = response.headers().get(header::CONTENT_ENCODING)
             && encoding != "identity"
         {
@@ -218,7 +219,7 @@ impl Api {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
-        // A refusal's text is worth having, but a broken one must not hide the status.
+        // The text of an error response is useful, but a failure to read it must not hide the status.
         let body = collect(body, path, ANSWER_CAP).await.unwrap_or_default();
         let refusal = Refusal::read(request.method(), path, parts.status, &parts.headers, &body);
         Err(ApiError::Refused(Box::new(refusal)))
@@ -254,8 +255,8 @@ async fn collect(mut body: Body, path: &str, cap: usize) -> Result<Bytes, ApiErr
     Ok(collected.into())
 }
 
-/// How long a `Retry-After` header asks to wait. Only seconds are read: Kubernetes sends nothing else,
-/// and a date would have to be compared with a clock that may be wrong.
+/// Returns the delay of a `Retry-After` header. Only seconds are parsed: Kubernetes sends nothing else, and a
+/// date would have to be compared with a clock that may be wrong.
 fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     Some(Duration::from_secs(text.trim().parse().ok()?))

@@ -1,6 +1,6 @@
-//! From a kubeconfig to a connection that is known to reach a Kubernetes API server.
+//! Connects to a Kubernetes API server with a kubeconfig and checks the connection.
 //!
-//! The environment is not read here: the command line reads `KUBECONFIG` and `HOME` and passes the
+//! This module does not read the environment: the command line reads `KUBECONFIG` and `HOME` and passes the
 //! files as values.
 
 mod address;
@@ -19,35 +19,35 @@ use lifeboat_system::retry::{Jitter, RetryPolicy};
 
 pub use address::{Address, AddressError, AddressOptions};
 
-/// Where the kubeconfig is.
+/// The location of the kubeconfig.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KubeconfigSource {
-    /// One file that was named on the command line; it must exist.
+    /// A single file, named on the command line; it must exist.
     File(PathBuf),
-    /// The files of `KUBECONFIG`, or the default one, merged as kubectl does. Files that do not exist
-    /// are skipped as long as one does.
+    /// The files of `KUBECONFIG`, or the default file, merged as kubectl does. Files that do not exist are
+    /// skipped if at least one exists.
     Merged(Vec<PathBuf>),
 }
 
-/// How to connect.
+/// The options of a connection.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// Where the kubeconfig is.
+    /// The location of the kubeconfig.
     pub kubeconfig: KubeconfigSource,
-    /// The context; the kubeconfig's current one where none is named.
+    /// The context; `None` uses the kubeconfig's current context.
     pub context: Option<String>,
-    /// How long a TCP and TLS connection may take. An API server in the next Region answers in well
-    /// under a second; ten let a lost packet be sent again twice.
+    /// The timeout of a TCP and TLS connection. An API server in the next Region responds in well under a
+    /// second; ten seconds allow two retransmissions of a lost packet.
     pub connect_timeout: Duration,
-    /// How long the server may be silent in the middle of an answer. kube-apiserver itself ends a
-    /// request after 60 seconds (`--request-timeout`), so that one more means that nobody is there.
+    /// The maximum time without data during a response. kube-apiserver itself ends a request after 60 seconds
+    /// (`--request-timeout`), so that one second more means that the connection is dead.
     pub read_timeout: Duration,
-    /// Seeds the jitter of pauses.
+    /// The seed for the jitter of retry delays.
     pub seed: u64,
 }
 
 impl ConnectOptions {
-    /// The usual timeouts.
+    /// Returns options with the default timeouts.
     #[must_use]
     pub fn new(kubeconfig: KubeconfigSource, context: Option<String>) -> Self {
         Self {
@@ -60,13 +60,13 @@ impl ConnectOptions {
     }
 }
 
-/// Why there is no connection.
+/// A failed connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No file of the kubeconfig exists.
     #[error("find a kubeconfig: none of {} exists", list(.tried))]
     NoKubeconfig {
-        /// The files that were looked for.
+        /// The files that were tried.
         tried: Vec<PathBuf>,
     },
     /// A file of the kubeconfig, or a certificate or key that it names, cannot be read or parsed.
@@ -74,22 +74,22 @@ pub enum ConnectError {
     UnreadableKubeconfig {
         /// The files of the kubeconfig.
         files: Vec<PathBuf>,
-        /// What is wrong. Parsers quote the text that they stumble over and that may be a key, so
-        /// only the position is told.
+        /// What is wrong. Parsers quote the invalid text, which may be a key, so that only the position is
+        /// reported.
         why: String,
     },
     /// The kubeconfig has no such context.
     #[error("find the context {context:?} in the kubeconfig, which has {}", names(.known))]
     UnknownContext {
-        /// The context that was asked for.
+        /// The requested context.
         context: String,
-        /// Those that exist.
+        /// The existing contexts.
         known: Vec<String>,
     },
-    /// No context is named, neither by the user nor as the current one.
+    /// No context is given, neither by the user nor as the current context.
     #[error("choose a context: the kubeconfig has no current-context, but {}", names(.known))]
     NoContext {
-        /// Those that exist.
+        /// The existing contexts.
         known: Vec<String>,
     },
     /// The context names a cluster or an address that does not exist.
@@ -98,7 +98,7 @@ pub enum ConnectError {
         /// What is wrong.
         why: String,
     },
-    /// The API server gives no usable answer.
+    /// The API server returns no usable response.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -151,10 +151,10 @@ impl Diagnostic for ConnectError {
 }
 
 impl Api {
-    /// Connects to the cluster of a context and checks that a Kubernetes API server answers.
+    /// Connects to the cluster of a context and checks that a Kubernetes API server responds.
     ///
     /// # Errors
-    /// [`ConnectError`] tells apart what can be wrong.
+    /// [`ConnectError`] distinguishes the causes.
     pub async fn connect(options: &ConnectOptions) -> Result<(Self, ServerVersion), ConnectError> {
         let config = load(options).await?;
         let api = Self::from_config(config, options)?;
@@ -163,17 +163,17 @@ impl Api {
         Ok((api, version))
     }
 
-    /// A connection with a configuration that was made elsewhere, not yet checked.
+    /// Creates a connection with an existing configuration, without checking it.
     ///
     /// # Errors
-    /// [`ConnectError::BrokenContext`] where the configuration holds no usable certificates or keys.
+    /// [`ConnectError::BrokenContext`] if the configuration contains no usable certificates or keys.
     pub fn from_config(mut config: Config, options: &ConnectOptions) -> Result<Self, ConnectError> {
-        // Retries are ours: kube's would try 15 times with pauses of up to 1000 seconds.
+        // This crate retries requests itself: kube would retry 15 times with delays of up to 1000 seconds.
         config.default_retry = false;
         config.connect_timeout = Some(options.connect_timeout);
         config.read_timeout = Some(options.read_timeout);
         config.write_timeout = Some(options.read_timeout);
-        // Else the time that a pooled connection was idle counts as the server's silence.
+        // Otherwise the idle time of a pooled connection counts as time without data.
         config.reset_reader_on_write = true;
         let server = config.cluster_url.to_string();
         let server = server.trim_end_matches('/');
@@ -228,9 +228,9 @@ async fn load(options: &ConnectOptions) -> Result<Config, ConnectError> {
     Ok(config)
 }
 
-/// Takes the proxy out of the chosen cluster. Where a cluster names none, kube reads `HTTPS_PROXY`
-/// from the environment, even for an API server on loopback and whatever `NO_PROXY` says about it; so
-/// it is given one that is never used.
+/// Removes the proxy from the chosen cluster and returns it. If a cluster has no proxy, kube reads
+/// `HTTPS_PROXY` from the environment, even for an API server on loopback and regardless of `NO_PROXY`;
+/// therefore the cluster gets a placeholder that is never used.
 fn hide_proxy(kubeconfig: &mut Kubeconfig, context: &str) -> Option<String> {
     let chosen = kubeconfig.contexts.iter().find(|known| known.name == context)?;
     let name = chosen.context.as_ref()?.cluster.clone();
@@ -270,7 +270,7 @@ fn read(source: &KubeconfigSource) -> Result<(Vec<PathBuf>, Kubeconfig), Connect
     Ok((used, kubeconfig))
 }
 
-/// What is wrong with a kubeconfig, without quoting it: keys and tokens stand in it.
+/// Describes an error of a kubeconfig without quoting the file, which contains keys and tokens.
 fn describe(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::Parse(error) => match error.location() {

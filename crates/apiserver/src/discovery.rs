@@ -1,9 +1,10 @@
-//! Which types a cluster serves: every group, every version, with what could not be found out by name.
+//! Discovery: the types that a cluster serves, with every group and every version; parts that cannot be read
+//! are named.
 //!
-//! kube's own discovery takes a legacy answer for an empty one and does not see `freshness: Stale`, so
-//! the documents are read here: aggregated discovery (`apidiscovery.k8s.io` v2, then v2beta1), and the
-//! legacy documents of each group where a server knows no other.
-//! Source: <https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api>.
+//! kube's own discovery treats a legacy response as an empty one and ignores `freshness: Stale`, so that this
+//! module reads the documents itself: aggregated discovery (`apidiscovery.k8s.io` v2, then v2beta1), and the
+//! legacy documents of each group if a server supports only these. Source:
+//! <https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api>.
 
 mod aggregated;
 mod legacy;
@@ -16,26 +17,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, ApiError};
 
-/// What `/version` says.
+/// The response of `/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerVersion {
-    /// Such as `v1.36.3` or `v1.33.1-eks-ab12cd3`.
+    /// The version, such as `v1.36.3` or `v1.33.1-eks-ab12cd3`.
     pub git_version: String,
     /// The major version, `1`.
     pub major: String,
     /// The minor version, such as `36` or `33+`.
     pub minor: String,
-    /// Such as `linux/amd64`.
+    /// The platform, such as `linux/amd64`.
     #[serde(default)]
     pub platform: String,
 }
 
 impl ServerVersion {
-    /// Reads `/version`. What answers with something else is no Kubernetes API server.
+    /// Reads `/version`. A server with another response is not a Kubernetes API server.
     ///
     /// # Errors
-    /// [`ApiError`]; a 404 or a redirection counts as [`ApiError::NotKubernetes`].
+    /// [`ApiError`]; a 404 or a redirect counts as [`ApiError::NotKubernetes`].
     pub async fn read(api: &Api) -> Result<Self, ApiError> {
         match api.get_json(VERSION_PATH).await {
             Err(ApiError::Refused(refusal))
@@ -60,16 +61,16 @@ pub struct ServedVersion {
     pub version: String,
     /// The kind at this version.
     pub kind: String,
-    /// Whether objects live in namespaces.
+    /// Whether the type is namespaced.
     pub namespaced: bool,
-    /// What can be done with objects of the type: `list`, `create`, ...
+    /// The supported verbs: `list`, `create`, ...
     pub verbs: Vec<String>,
-    /// Such as `status` and `scale`.
+    /// The subresources, such as `status` and `scale`.
     pub subresources: Vec<String>,
 }
 
 impl ServedVersion {
-    /// Whether the server allows a verb on the type at all.
+    /// Returns whether the server supports a verb for the type.
     #[must_use]
     pub fn has_verb(&self, verb: &str) -> bool {
         self.verbs.iter().any(|known| known == verb)
@@ -79,39 +80,39 @@ impl ServedVersion {
 /// One type with all the versions that the server serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveredType {
-    /// The type at its preferred version: the first in the order of its group that can be listed.
+    /// The type at its preferred version: the first version in the order of its group that can be listed.
     pub resource: ResourceType,
     /// The singular name; may be empty.
     pub singular: String,
     /// Short names, such as `deploy`.
     pub short_names: Vec<String>,
-    /// Every served version, in the server's order of preference. Never empty.
+    /// All served versions, in the server's order of preference. Never empty.
     pub versions: Vec<ServedVersion>,
-    /// The type under which the same objects are kept, where two groups serve them.
+    /// The type that stores the same objects, if two groups serve them.
     pub same_as: Option<TypeName>,
 }
 
 impl DiscoveredType {
-    /// The type's name.
+    /// Returns the type's name.
     #[must_use]
     pub fn name(&self) -> TypeName {
         self.resource.name()
     }
 
-    /// One served version.
+    /// Returns a served version by name.
     #[must_use]
     pub fn version(&self, version: &str) -> Option<&ServedVersion> {
         self.versions.iter().find(|served| served.version == version)
     }
 
-    /// The preferred version.
+    /// Returns the preferred version.
     #[must_use]
     pub fn preferred(&self) -> &ServedVersion {
         self.version(&self.resource.version)
             .expect("the preferred version is chosen among the served ones")
     }
 
-    /// The type at another served version.
+    /// Returns the type at another served version.
     #[must_use]
     pub fn at(&self, version: &str) -> Option<ResourceType> {
         self.version(version).map(|served| ResourceType {
@@ -123,13 +124,13 @@ impl DiscoveredType {
         })
     }
 
-    /// Whether the type can be listed.
+    /// Returns whether the type can be listed.
     #[must_use]
     pub fn is_listable(&self) -> bool {
         self.preferred().has_verb("list")
     }
 
-    /// Whether a user's selector names the type.
+    /// Returns whether a user's selector names the type.
     #[must_use]
     pub fn is_named_by(&self, selector: &TypeSelector) -> bool {
         let named = |kind: &str| {
@@ -145,14 +146,14 @@ impl DiscoveredType {
     }
 }
 
-/// A group or version of a group whose types could not be found out.
+/// A group or version of a group that could not be discovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedGroup {
     /// The group.
     pub group: String,
     /// Its version.
     pub version: String,
-    /// What the server answered.
+    /// The server's response.
     pub answer: String,
     /// How to fix it, if possible as a command.
     pub remediation: String,
@@ -179,30 +180,30 @@ impl FailedGroup {
     }
 }
 
-/// What a cluster serves.
+/// The types that a cluster serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
-    /// The types in order of group and name.
+    /// The types, sorted by group and name.
     pub types: Vec<DiscoveredType>,
-    /// What could not be found out; an empty list means that discovery is complete.
+    /// The groups that could not be discovered; an empty list means that discovery is complete.
     pub failed_groups: Vec<FailedGroup>,
     /// The server's version.
     pub server_version: ServerVersion,
-    /// The UID of the namespace `kube-system`, which stands for the cluster's identity; absent where
-    /// it may not be read.
+    /// The UID of the namespace `kube-system`, used as the cluster's identity; absent without permission to
+    /// read it.
     pub kube_system_uid: Option<String>,
 }
 
-/// Why discovery gives nothing.
+/// A failed discovery.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// A document could not be read.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The user names a type that the server does not know.
+    /// A selector of the user matches no type of the server.
     #[error("find a type named {selector:?} on the cluster")]
     UnknownType {
-        /// What the user named.
+        /// The selector.
         selector: String,
     },
 }
@@ -235,17 +236,17 @@ impl Diagnostic for DiscoveryError {
 }
 
 impl Discovery {
-    /// The type of this name.
+    /// Returns the type of this name.
     #[must_use]
     pub fn find(&self, name: &TypeName) -> Option<&DiscoveredType> {
         self.types.iter().find(|known| known.name() == *name)
     }
 
-    /// The types that a user's selector names. Groups that could not be discovered hide their types,
-    /// so that a selector that names one of them is unknown as well.
+    /// Returns the types that a user's selector names. Types of groups that could not be discovered are
+    /// unknown.
     ///
     /// # Errors
-    /// [`DiscoveryError::UnknownType`] where there is none.
+    /// [`DiscoveryError::UnknownType`] if no type matches.
     pub fn resolve(&self, selector: &TypeSelector) -> Result<Vec<&DiscoveredType>, DiscoveryError> {
         let named: Vec<_> = self
             .types
@@ -262,11 +263,11 @@ impl Discovery {
 }
 
 impl Api {
-    /// Finds out what the cluster serves.
+    /// Discovers the types that the cluster serves.
     ///
     /// # Errors
-    /// [`DiscoveryError`] where nothing can be found out at all. A single group that fails is recorded
-    /// in [`Discovery::failed_groups`].
+    /// [`DiscoveryError`] if discovery fails as a whole. A single group that fails is recorded in
+    /// [`Discovery::failed_groups`].
     #[tracing::instrument(skip_all)]
     pub async fn discover(&self) -> Result<Discovery, DiscoveryError> {
         let (server_version, identity) = futures::join!(ServerVersion::read(self), kube_system_uid(self));
@@ -297,7 +298,7 @@ impl Api {
     }
 }
 
-/// The UID of the namespace `kube-system`; none where it may not be read.
+/// Returns the UID of the namespace `kube-system`; `None` without permission to read it.
 pub async fn kube_system_uid(api: &Api) -> Result<Option<String>, ApiError> {
     #[derive(Deserialize)]
     struct Namespace {
@@ -309,13 +310,13 @@ pub async fn kube_system_uid(api: &Api) -> Result<Option<String>, ApiError> {
     }
     match api.get_json::<Namespace>("/api/v1/namespaces/kube-system").await {
         Ok(namespace) => Ok(Some(namespace.metadata.uid)),
-        // A less privileged user may work on the rest.
+        // Without this permission the user can still work on the rest.
         Err(ApiError::Refused(refusal)) if matches!(refusal.status, 403 | 404) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// What the documents say, collected by group and name.
+/// The content of the documents, collected by group and name.
 #[derive(Default)]
 struct Found {
     types: BTreeMap<(String, String), FoundType>,

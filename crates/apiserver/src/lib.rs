@@ -1,18 +1,19 @@
 //! The connection to a Kubernetes API server.
 //!
 //! - [`connect`]: addresses and credentials, from a kubeconfig or from EKS.
-//! - [`api`]: requests and their errors; [`retry`]: when a request is repeated.
-//! - [`discovery`]: which types a server serves; [`list`]: one type in pages, as the bytes that the server sent.
-//! - [`access`]: what the caller may do.
+//! - [`api`]: requests and their errors; [`lifeboat_system::retry`]: when a request is repeated.
+//! - [`discovery`]: the types that a server serves; [`list`]: one type in pages, as the bytes that the server
+//!   sent.
+//! - [`access`]: the caller's permissions.
 //! - `testing` (feature `testing`): scripted API servers and transports that fail on purpose.
 //!
-//! This crate may depend on kube, and on nothing of AWS and no file system.
+//! This crate may depend on kube; it uses no AWS API and no file system.
 //!
 //! Invariants:
-//! - All pauses go through [`retry`], which reads error kinds and never messages.
-//! - Discovery that is stale or incomplete is named, never taken for complete.
+//! - All retry delays use [`lifeboat_system::retry`], which depends on error kinds and never on messages.
+//! - Stale or incomplete discovery is reported and never treated as complete.
 //! - No object, token or key is written to a log or an error.
-//! - Wall clocks are values that callers pass in; deadlines follow the monotonic clock.
+//! - Wall clock times are passed in by callers; deadlines use the monotonic clock.
 
 pub mod access;
 pub mod api;

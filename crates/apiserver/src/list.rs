@@ -1,4 +1,4 @@
-//! One page of a LIST: its path, and its answer as a stream of raw items.
+//! One page of a list: its path, and its response as a stream of raw items.
 
 use lifeboat_format::{ListMeta, SplitError, Splitter};
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
@@ -7,35 +7,35 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use crate::api::{Api, ApiError, Refusal};
 use lifeboat_system::retry::RetryPolicy;
 
-/// At which version a list is read
+/// The resourceVersion at which a list is read
 /// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListVersion {
-    /// Exactly this version, as it was.
+    /// Exactly this resourceVersion.
     Exact(String),
-    /// The newest, read consistently.
+    /// The most recent one, by a consistent read.
     Latest,
 }
 
-/// One page.
+/// The request for one page of a list.
 #[derive(Debug, Clone)]
 pub struct Page<'a> {
-    /// The collection.
+    /// The path of the collection.
     pub path: &'a str,
-    /// A label selector; empty for everything.
+    /// A label selector; empty selects everything.
     pub labels: &'a str,
-    /// A field selector; empty for everything.
+    /// A field selector; empty selects everything.
     pub fields: &'a str,
-    /// How many items at most.
+    /// The maximum number of items.
     pub limit: u32,
-    /// At which version the first page is read; a token carries the version of its list itself.
+    /// The resourceVersion of the first page; a continue token contains that of its list.
     pub at: &'a ListVersion,
-    /// The `continue` token of the page before.
+    /// The continue token of the previous page.
     pub token: Option<&'a str>,
 }
 
 impl Page<'_> {
-    /// The path with its query.
+    /// Returns the path with its query.
     #[must_use]
     pub fn target(&self) -> String {
         let mut target = format!("{}?limit={}", self.path, self.limit);
@@ -58,26 +58,26 @@ impl Page<'_> {
     }
 }
 
-/// What RFC 3986 calls `unreserved`.
+/// The set of characters to encode: all but `unreserved` (RFC 3986).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Percent-encodes what a value in a query may not hold (RFC 3986, `unreserved`).
+/// Percent-encodes all characters but `unreserved` in a value of a query (RFC 3986).
 #[must_use]
 pub fn escape_query(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, &UNRESERVED)
 }
 
-/// Why a page could not be read to its end.
+/// A page that could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// The request has no usable answer.
+    /// The request has no usable response.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The answer is not one whole list.
+    /// The response is not a complete list.
     #[error("read {path} as a list")]
     Split {
         /// The path.
@@ -112,7 +112,7 @@ impl Diagnostic for PageError {
 }
 
 impl PageError {
-    /// The status with which the server refused, also in the middle of an answer.
+    /// Returns the status of the server's error response, also if it was sent within a response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -125,7 +125,7 @@ impl PageError {
         }
     }
 
-    /// What the server said, as far as it did.
+    /// Returns the server's error message, as far as it was received.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -135,12 +135,12 @@ impl PageError {
     }
 }
 
-/// Failure of what takes the items, or of the page.
+/// The failure of the item sink or of the page.
 #[derive(Debug)]
 pub enum ReadError<E> {
-    /// The page.
+    /// The page could not be read.
     Page(PageError),
-    /// The sink.
+    /// The sink failed.
     ItemSink(E),
 }
 
@@ -153,27 +153,27 @@ impl<E> From<SplitError> for ReadError<E> {
     }
 }
 
-/// What takes the items of a page.
+/// A receiver of the items of a page.
 pub trait ItemSink: Send {
-    /// Why it cannot take one.
+    /// The sink's error.
     type Error: Send;
 
-    /// Takes one item as the server sent it.
+    /// Receives one item as the server sent it.
     ///
     /// # Errors
-    /// Ends the page.
+    /// An error ends the page.
     fn take(&mut self, raw: &[u8]) -> Result<(), Self::Error>;
 
-    /// Called after each piece of the answer, to hand on what has come together.
+    /// Called after each piece of the response, to forward the items received so far.
     ///
     /// # Errors
-    /// Ends the page.
+    /// An error ends the page.
     fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 impl Api {
-    /// Reads one page and gives its items to `sink` while they arrive. Only the opening of the answer
-    /// is repeated by `policy`; after a break in the middle the caller knows which items it has.
+    /// Reads one page and passes its items to `sink` as they arrive. `policy` only retries the start of the
+    /// response; after a failure in the middle the caller knows which items it has.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -1,4 +1,4 @@
-//! For tests here and in other crates: scripted API servers, and transports that fail on purpose.
+//! Test support for this and other crates: scripted API servers, and transports that fail on purpose.
 
 mod cluster;
 mod server;

@@ -1,4 +1,4 @@
-//! Whether everything is there that a backup needs: registrations, keys, access to the clusters.
+//! The prerequisites of a backup: registrations, keys, and access to the clusters.
 
 use lifeboat_format::{RecipientKey, VerifyingKey};
 use lifeboat_model::{Code, Problem, Side};
@@ -11,13 +11,13 @@ use super::state::{CheckRun, JobEntry, PinnedKey, Retry};
 use lifeboat_jobs::{AccessReport, CheckWork, Done, Work};
 
 impl DecisionBuilder<'_> {
-    /// Trusts each key at its first sight, where the document names none.
+    /// Pins each key on first use if the document names none.
     pub(super) fn pin_keys(&mut self) {
         let signing = self.inventory.primary.signing_key();
         let wanted = self.inventory.application.signing_key.as_deref();
         if let Some(key) = signing.and_then(signing_pin) {
             let held = self.state.pins.signing_key.as_ref();
-            // A fingerprint in the document is how a user approves another key.
+            // A fingerprint in the document means that the user approves another key.
             let decided = wanted == Some(key.fingerprint.as_str());
             if decided && held != Some(&key) || wanted.is_none() && held.is_none() {
                 self.state.pins.signing_key = Some(key);
@@ -29,12 +29,12 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Whether a backup can begin. What is missing is an issue of its own.
+    /// Returns whether a backup can begin. Missing prerequisites are issues of their own.
     pub(super) fn is_ready(&self) -> bool {
         self.inventory.primary.delegate.is_some() && self.key_problems().is_empty()
     }
 
-    /// What is wrong with registrations and keys, each with what it is about.
+    /// Returns the problems of registrations and keys, each with its subject.
     pub(super) fn key_problems(&self) -> Vec<(&'static str, Problem)> {
         let mut problems = Vec::new();
         let application = &self.inventory.application;
@@ -107,7 +107,7 @@ impl DecisionBuilder<'_> {
         problems
     }
 
-    /// Takes over what a delegate found about the clusters that its job was for, and no others.
+    /// Stores a delegate's access reports for the clusters of its job, and for no others.
     pub(super) fn take_access(&mut self, side: Side, work: &Work, reports: Vec<AccessReport>) {
         let by_tag = matches!(work, Work::Check(CheckWork { cluster_tags, .. }) if !cluster_tags.is_empty());
         for report in reports {
@@ -118,7 +118,8 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Jobs that share a cluster each know only their own types, so their findings are merged.
+    /// Stores a report. Jobs that share a cluster each report on their own types only, so their findings are
+    /// merged.
     fn take_report(&mut self, report: AccessReport) {
         let arn = report.arn.to_string();
         let again = !self.reported.insert(arn.clone());
@@ -172,7 +173,7 @@ impl DecisionBuilder<'_> {
         !self.inventory.application.cluster_tags.is_empty()
     }
 
-    /// Whether a check looks for the clusters of the application as it is now.
+    /// Returns whether a check searches for the clusters of the application's current document.
     fn is_search(&self, run: &CheckRun) -> bool {
         let wanted = &self.inventory.application.cluster_tags;
         let asked =
@@ -180,8 +181,8 @@ impl DecisionBuilder<'_> {
         run.side == Side::Primary && self.is_by_tag() && asked
     }
 
-    /// Whether it is known well enough which clusters there are: those that have a tag may have changed since
-    /// the last recovery point.
+    /// Returns whether the set of clusters is known well enough: tagged clusters may have changed since the
+    /// last recovery point.
     pub(super) fn knows_clusters(&self) -> bool {
         !self.is_by_tag()
             || self.state.checks.iter().all(|run| run.side != Side::Primary)
@@ -189,12 +190,12 @@ impl DecisionBuilder<'_> {
                 && (self.state.searched_at).is_some_and(|last| self.now.duration_since(last) < CHECK_AGAIN)
     }
 
-    /// Checks access when the application has changed, and every few minutes while something is missing.
+    /// Starts access checks when the application has changed, and every few minutes while access is missing.
     /// A capture includes a check.
     pub(super) fn start_checks(&mut self) {
         let changed = self.state.checked_document != Some(self.inventory.document);
         if changed {
-            // Its tags may be others.
+            // The tags in the document may have changed.
             self.state.searched_at = None;
         }
         for side in [Side::Primary, Side::Recovery] {
@@ -273,7 +274,7 @@ impl DecisionBuilder<'_> {
             || clusters.iter().any(|cluster| {
                 match self.state.access.get(cluster.arn.as_str()) {
                     Some(report) => !report.findings.is_empty(),
-                    // Found since the last check.
+                    // The cluster was found since the last check.
                     None => side == Side::Recovery && self.is_by_tag(),
                 }
             })

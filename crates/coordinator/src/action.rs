@@ -1,4 +1,4 @@
-//! What a decision asks for, and what came of it.
+//! The actions of a decision, and their results.
 
 use lifeboat_format::Sha256;
 use lifeboat_jobs::{Assignment, Cancel};
@@ -6,32 +6,32 @@ use lifeboat_model::{EnvironmentId, JobId, Problem, RecoveryPointId};
 
 use super::state::Notice;
 
-/// Something to be done. Doing it twice does nothing more.
+/// An action. Actions are idempotent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Write an assignment into the scratch bucket of its environment.
     PutAssignment(Box<Assignment>),
-    /// Tell a delegate to end a job early.
+    /// Write the request to end a job early into the scratch bucket of its environment.
     PutCancel {
-        /// Where.
+        /// The environment.
         environment: EnvironmentId,
-        /// What.
+        /// The document to write.
         cancel: Cancel,
     },
-    /// Verify a sealed point and copy it into the vault.
+    /// Verify a sealed recovery point and copy it into the vault.
     VaultPoint {
-        /// The environment in whose scratch bucket it lies.
+        /// The environment whose scratch bucket contains it.
         environment: EnvironmentId,
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
-        /// The digest of the manifest that the delegate has told of.
+        /// The digest of the manifest as reported by the delegate.
         manifest: Sha256,
         /// The pinned signing key, PEM.
         signer: String,
     },
-    /// Check a point in the vault again.
+    /// Verify a recovery point in the vault again.
     VerifyVault {
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
         /// The pinned signing key, PEM.
         signer: String,
@@ -40,45 +40,45 @@ pub enum Action {
     DeleteCapture {
         /// The environment.
         environment: EnvironmentId,
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
     },
-    /// Remove a point from the vault, its manifest first.
+    /// Remove a recovery point from the vault, its manifest first.
     ExpirePoint {
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
     },
-    /// Tell somebody.
+    /// Send a notice.
     Notify(Box<Notice>),
 }
 
-/// What became of an action that the buckets do not show.
+/// The result of an action that the buckets do not show.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionOutcome {
-    /// A copy into the vault did not come to its end, though nothing failed.
+    /// A copy into the vault has not completed yet, without a failure.
     VaultUnfinished {
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
     },
     /// A copy into the vault failed.
     VaultFailed {
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
-        /// Why.
+        /// The cause.
         problem: Problem,
-        /// Whether the same copy may succeed later.
+        /// Whether a retry may succeed.
         retry: bool,
     },
-    /// A point in the vault was checked.
+    /// A recovery point in the vault was verified.
     Verified {
-        /// The point.
+        /// The recovery point.
         point: RecoveryPointId,
         /// Why it is damaged, if it is.
         damaged: Option<Problem>,
     },
-    /// Somebody was told.
+    /// A notice was sent.
     Notified(Box<Notice>),
-    /// Something else lies where an assignment or a cancel belongs.
+    /// The key of an assignment or cancel has other content.
     Forged {
         /// The job.
         job: JobId,

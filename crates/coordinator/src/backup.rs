@@ -1,4 +1,4 @@
-//! Backups: when one begins, how it goes on, what happens when it fails.
+//! Backups: their start, progress and failure.
 
 use jiff::SignedDuration;
 use lifeboat_model::{Code, Problem, Side};
@@ -13,11 +13,11 @@ use lifeboat_jobs::{CaptureWork, Done, Outcome, SealWork, Sealed, Work};
 use lifeboat_recovery_point::SignedSummary;
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
 
-/// How long after a failure the next try begins; doubled each time. Short enough to keep an hourly
-/// objective, long enough for a throttled API server to recover.
+/// The delay after a failure until the next attempt; doubled each time. Short enough for an hourly objective,
+/// long enough for a throttled API server to recover.
 const BACKOFF: SignedDuration = SignedDuration::from_mins(2);
 
-/// What one decision finds about a run.
+/// The progress of a run, as found by one decision.
 enum Progress {
     Open,
     Sealed(Sealed),
@@ -71,7 +71,7 @@ impl DecisionBuilder<'_> {
             open |= self.add_parts(run, parts);
         }
         if failed.is_some() || cancelled {
-            // What still runs has no point to work for.
+            // The other jobs are of no use without this recovery point.
             for entry in &mut run.captures {
                 entry.cancelled.get_or_insert(self.now);
             }
@@ -92,7 +92,7 @@ impl DecisionBuilder<'_> {
         self.progress_of_seal(run)
     }
 
-    /// Adds the jobs that capture a cluster in parts; says whether there was any to add.
+    /// Adds the jobs that capture a cluster in parts; returns whether any were added.
     fn add_parts(&mut self, run: &mut BackupRun, parts: Vec<(String, Work)>) -> bool {
         let before = run.captures.len();
         for (name, work) in parts {
@@ -142,8 +142,8 @@ impl DecisionBuilder<'_> {
                 self.state.retry = None;
                 return self.drop_run(&run);
             }
-            // Another coordinator has catalogued it and died before it ended the run: one document holds
-            // both, so this cannot be; the run ends all the same.
+            // The catalogue contains it, but the run has not ended. Both are in one document, so this should
+            // not happen; the run ends in any case.
             Some(VaultView::Known) => return self.drop_run(&run),
             Some(VaultView::Unfinished | VaultView::Refused(_)) | None => {}
         }
@@ -158,14 +158,15 @@ impl DecisionBuilder<'_> {
                     "check the log of the coordinator (`aws logs tail /aws/lambda/lifeboat-coordinator`)",
                 )
             });
-            // Told at once, though another try follows: what lies in the captures may not be what was sealed.
+            // Reported at once, even though another attempt follows: the capture may differ from what was
+            // sealed.
             self.raise(run.point.as_str(), &problem);
             return self.fail_run(&run, problem, true);
         }
         if let Some(pin) = &self.state.pins.signing_key
             && vaulting.next_at <= self.now
         {
-            // One coordinator copies at a time; if it dies, the next one goes on after the lease.
+            // One coordinator copies at a time; if it dies, the next one continues after the lease.
             vaulting.next_at = later(self.now, VAULT_LEASE);
             self.actions.push(Action::VaultPoint {
                 environment: run.environment.clone(),
@@ -177,7 +178,7 @@ impl DecisionBuilder<'_> {
         self.state.backup = Some(run);
     }
 
-    /// Ends a run; what it captured is removed.
+    /// Ends a run; its capture is removed.
     fn drop_run(&mut self, run: &BackupRun) {
         self.state
             .captures
@@ -215,7 +216,7 @@ impl DecisionBuilder<'_> {
         let point = self.new_point();
         let environment = self.inventory.application.primary.clone();
         let seal = clusters.len() == 1;
-        // Of all clusters together, which is never too few.
+        // The count covers all clusters together, so that it is an upper bound for each.
         let last = self.state.points.values().next_back().map(|entry| entry.objects);
         let captures = clusters
             .into_iter()
@@ -243,7 +244,7 @@ impl DecisionBuilder<'_> {
             seal: None,
             vaulting: None,
         };
-        // A clock that went back must not bring the same time of the schedule round again.
+        // A clock that was set back must not repeat a scheduled time.
         self.state.last_started = self.state.last_started.max(Some(self.now));
         self.state.requested = None;
         for entry in &mut run.captures {
@@ -256,14 +257,14 @@ impl DecisionBuilder<'_> {
         let state = &self.state;
         let scheduled = match state.last_started {
             Some(last) => self.inventory.application.schedule.is_due(last, self.now),
-            // The first point does not wait for the full hour.
+            // The first recovery point is made at once.
             None => true,
         };
         let retry = state.retry.as_ref().is_some_and(|retry| retry.at <= self.now);
         scheduled || retry || state.requested.is_some()
     }
 
-    /// How a job ended, with what it found about access taken over.
+    /// Returns how a job ended, and stores its access reports.
     pub(super) fn end_of(&mut self, entry: &mut JobEntry, side: Side) -> End {
         match self.follow(entry) {
             Step::Open => End::Open,
@@ -272,7 +273,7 @@ impl DecisionBuilder<'_> {
             Step::Ended(result) => {
                 self.take_access(side, &entry.work, result.access);
                 if matches!(result.outcome, Outcome::Done(_)) {
-                    // Whatever was done needed access to the clusters.
+                    // Any completed work needed access to the clusters.
                     self.state.checked_at.insert(side, self.now);
                 }
                 match result.outcome {
@@ -285,7 +286,7 @@ impl DecisionBuilder<'_> {
     }
 }
 
-/// How a job ended.
+/// The end of a job.
 pub(super) enum End {
     Open,
     Done(Done),
@@ -293,8 +294,8 @@ pub(super) enum End {
     Cancelled,
 }
 
-/// The names and the work of the jobs that capture a cluster in parts; none where its delegate was not asked to
-/// count, or counted what is one part. The same counts give the same parts.
+/// Returns names and work of the jobs that capture a cluster in parts; `None` if the delegate was not asked
+/// to count, or if the counts make one part. Equal counts give equal parts.
 fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
     let Work::Capture(CaptureWork {
         point,
@@ -311,7 +312,7 @@ fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
         return None;
     };
     let mut partition_types = partition_types(&counted.types);
-    // The job of the last bin takes whatever the others do not.
+    // The job of the last part captures every type that the others do not.
     partition_types.pop();
     if partition_types.is_empty() {
         return None;
@@ -365,7 +366,7 @@ fn wrong_result(entry: &JobEntry) -> Problem {
     )
 }
 
-/// The entry of a point that came into the vault now.
+/// Returns the catalogue entry of a recovery point that is new in the vault.
 pub(super) fn point_entry(signed: &SignedSummary, now: jiff::Timestamp) -> PointEntry {
     PointEntry {
         created_at: signed.created_at,

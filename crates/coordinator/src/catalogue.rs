@@ -1,4 +1,5 @@
-//! The catalogue: which points are in the vault, whether they are whole, which are kept, what is removed.
+//! The catalogue: which recovery points are in the vault, whether they are valid, which are kept, and which
+//! are removed.
 
 use lifeboat_model::{Code, Problem, RecoveryPointId};
 
@@ -9,7 +10,7 @@ use super::{Action, ActionOutcome, VERIFY_EVERY, VaultView};
 use crate::retention::{self, PointFacts};
 
 impl DecisionBuilder<'_> {
-    /// What this process did since its last decision.
+    /// Applies the results of this process's actions since its last decision.
     pub(super) fn take_performed(&mut self) {
         for performed in &self.inventory.performed {
             match performed {
@@ -54,7 +55,7 @@ impl DecisionBuilder<'_> {
         run.vaulting.as_mut()
     }
 
-    /// Makes the catalogue say what the vault holds.
+    /// Updates the catalogue from the contents of the vault.
     pub(super) fn sync_catalogue(&mut self) {
         let running = self.state.backup.as_ref().map(|run| run.point.clone());
         for (point, view) in &self.inventory.vault {
@@ -63,7 +64,8 @@ impl DecisionBuilder<'_> {
                 continue;
             }
             match view {
-                // A point that is whole is good whoever lost its entry: the state, or a run that was ended.
+                // A complete recovery point is valid even if its entry was lost with the state, or its run
+                // was ended.
                 VaultView::Signed(signed) => {
                     self.state
                         .points
@@ -94,7 +96,7 @@ impl DecisionBuilder<'_> {
             .retain(|point| self.inventory.vault.contains_key(point));
     }
 
-    /// Marks what nothing keeps, and says why the rest is kept.
+    /// Marks recovery points without a reason to be kept for removal, and records the reasons of the others.
     pub(super) fn apply_retention(&mut self) {
         let facts = self.facts();
         let reasons = retention::reasons(&facts, &self.inventory.application.retention, self.now);
@@ -120,14 +122,14 @@ impl DecisionBuilder<'_> {
             .collect()
     }
 
-    /// Removes what is marked, and checks the point again whose turn it is.
+    /// Removes marked recovery points, and verifies the one that is due.
     pub(super) fn clean_up(&mut self) {
         for point in &self.state.expiring {
             self.actions.push(Action::ExpirePoint { point: point.clone() });
         }
         let running = self.state.backup.as_ref().map(|run| &run.point);
         for point in &self.inventory.captures {
-            // A capture of a run that this state never knew is nobody's either.
+            // A capture of a run that this state does not contain is removed too.
             if Some(point) != running {
                 let primary = || self.inventory.application.primary.clone();
                 self.state.captures.entry(point.clone()).or_insert_with(primary);
@@ -168,7 +170,7 @@ fn is_due(entry: &PointEntry, now: jiff::Timestamp) -> bool {
     now.duration_since(entry.verified_at) >= VERIFY_EVERY
 }
 
-/// A reason to refuse a point in the vault, as an issue.
+/// Returns the problem of a damaged recovery point as an issue.
 pub(super) fn damaged_point_problem(point: &RecoveryPointId, problem: &Problem) -> Problem {
     let mut damage = Problem::new(
         Code::VaultDamaged,

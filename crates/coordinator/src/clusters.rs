@@ -3,7 +3,7 @@
 use lifeboat_jobs::ClusterTarget;
 use lifeboat_model::{Application, Arn, ClusterName};
 
-/// The clusters of the application in the primary environment.
+/// Returns the clusters of the application in the primary environment.
 pub(crate) fn sources(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
     let named = application.clusters.iter().filter_map(|spec| {
         let arn = Arn::cluster(&application.primary, spec.cluster.as_str()).ok()?;
@@ -19,7 +19,7 @@ pub(crate) fn sources(application: &Application, found: &[ClusterTarget]) -> Vec
     }
 }
 
-/// The clusters of the application that restores write into.
+/// Returns the clusters of the application that restores write into.
 pub(crate) fn targets(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
     sources(application, found)
         .into_iter()
@@ -33,8 +33,8 @@ pub(crate) fn targets(application: &Application, found: &[ClusterTarget]) -> Vec
         .collect()
 }
 
-/// What the application says that a cluster of it is restored into. A cluster that was found by tag once, and is
-/// not any more, is still in recovery points.
+/// Returns the cluster that a cluster of the application is restored into. A cluster that was once found by
+/// tag, and no longer is, can still be in recovery points.
 pub(crate) fn target_of(application: &Application, cluster: &ClusterName) -> Option<ClusterName> {
     if let Some(pattern) = &application.restore_into {
         return pattern.target(cluster);

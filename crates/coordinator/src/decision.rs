@@ -1,4 +1,5 @@
-//! The decision: a pure function from the state and the inventory to the next state, the actions and the answers.
+//! The decision: a pure function from the state and the inventory to the next state, the actions and the
+//! responses.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +13,18 @@ use super::state::State;
 use lifeboat_recovery_point::layout::point_id_after;
 use lifeboat_store::ports::{Clock, Randomness};
 
-/// What follows.
+/// The result of a decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// What is remembered; the same as before where nothing changed.
+    /// The next state; equal to the previous one if nothing changed.
     pub state: State,
-    /// What is to be done once that is written.
+    /// The actions to execute once the state is written.
     pub actions: Vec<Action>,
-    /// The answers to the requests, in their order.
+    /// The responses to the requests, in their order.
     pub answers: Vec<Answer>,
 }
 
-/// Decides.
+/// Makes a decision. Performs no I/O.
 #[must_use]
 pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision {
     let mut builder = DecisionBuilder::new(inventory, state.clone(), now);
@@ -43,18 +44,18 @@ pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision 
     builder.finish(state)
 }
 
-/// A decision in the making: every part reads the world and changes the state.
+/// A decision in progress: every part reads the inventory and changes the state.
 pub(super) struct DecisionBuilder<'w> {
     pub(super) inventory: &'w Inventory,
     pub(super) state: State,
     pub(super) now: Timestamp,
     pub(super) actions: Vec<Action>,
     pub(super) answers: Vec<Answer>,
-    /// The issues that are so now.
+    /// The issues found by this decision.
     pub(super) found: Vec<Issue>,
-    /// The clusters, by ARN, whose access this decision has taken over.
+    /// The clusters, by ARN, whose access reports this decision has stored.
     pub(super) reported: BTreeSet<String>,
-    /// How many names were drawn.
+    /// The number of random suffixes drawn.
     drawn: u64,
 }
 
@@ -91,7 +92,7 @@ impl<'w> DecisionBuilder<'w> {
         }
     }
 
-    /// Three random bytes that this decision has not had yet (splitmix64 over the world's randomness).
+    /// Returns three random bytes, different in each call (splitmix64 over the inventory's random number).
     pub(super) fn random_suffix(&mut self) -> [u8; 3] {
         self.drawn += 1;
         let mut z = self
@@ -104,7 +105,7 @@ impl<'w> DecisionBuilder<'w> {
         [a, b, c]
     }
 
-    /// An id behind every point that is known.
+    /// Returns an ID that sorts after every known recovery point.
     pub(super) fn new_point(&mut self) -> RecoveryPointId {
         let values = Values {
             now: self.now,
@@ -118,12 +119,12 @@ impl<'w> DecisionBuilder<'w> {
         point_id_after(newest.into_iter().flatten().max(), &values, &values)
     }
 
-    /// A job with this name in the application.
+    /// Returns the ID of the application's job with this name.
     pub(super) fn job(&self, name: &str) -> JobId {
         JobId::new(&self.state.application, name).expect("names are made of point ids and names of clusters")
     }
 
-    /// A name that begins with the second, so that jobs sort by time.
+    /// Returns a job ID that begins with the current second, so that jobs sort by time.
     pub(super) fn job_now(&mut self, kind: &str) -> JobId {
         let [a, b, c] = self.random_suffix();
         let second = self.now.strftime("%Y%m%dT%H%M%SZ");

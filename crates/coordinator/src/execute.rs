@@ -1,5 +1,5 @@
-//! Doing what was decided. Every action may be done twice, by two processes at once, and again after a
-//! lost answer.
+//! Executes actions. Every action may be executed twice, by two processes at once, and again after a lost
+//! response.
 
 use std::sync::Arc;
 
@@ -24,17 +24,18 @@ use lifeboat_store::listing::delete_all;
 use lifeboat_store::ports::{ObjectStore, StoreError};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
-/// How much of a file of the vault is read at once.
+/// The size of one read from a file of the vault, in bytes.
 const PIECE: u64 = 1 << 20;
 
-/// How many files are copied at the same time. A pack has up to 64 MiB and is streamed; each copy holds a few
+/// The number of files copied concurrently. A pack has up to 64 MiB and is streamed; each copy holds a few
 /// pieces of 1 MiB and up to three upload parts of 8 MiB.
 const FILES_AT_ONCE: usize = 4;
 
-/// Executes an action; returns what the buckets do not show. Long copies stop at `until` and continue later.
+/// Executes an action; returns the result if the buckets do not show it. Long copies stop at `until` and
+/// continue later.
 ///
 /// # Errors
-/// Where a store fails; the next tick decides the same again.
+/// If a store fails; the next tick makes the same decision again.
 pub async fn execute(
     ports: &Ports,
     application: &ApplicationName,
@@ -95,7 +96,7 @@ async fn put(
     Ok((written == Written::Other).then(|| ActionOutcome::Forged { job: job.clone() }))
 }
 
-/// Removes a point: the manifest first, so that what is left of it is never taken for a point.
+/// Removes a recovery point: the manifest first, so that leftover files never count as a recovery point.
 async fn remove(
     store: &dyn ObjectStore,
     application: &ApplicationName,
@@ -134,7 +135,7 @@ fn pinned(pem: &str) -> Result<VerifyingKey, CopyError> {
     VerifyingKey::from_pem(pem).map_err(|_| CopyError::Pin)
 }
 
-/// Why a point is not copied into the vault.
+/// A failed copy of a recovery point into the vault.
 #[derive(Debug, thiserror::Error)]
 enum CopyError {
     #[error(transparent)]
@@ -197,7 +198,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies every file, each digest checked before it becomes visible, the manifest last. Returns
+    /// Copies every file, each digest checked before the file becomes visible, the manifest last. Returns
     /// whether all are copied.
     async fn run(&self, manifest: Sha256, signer: &str) -> Result<bool, CopyError> {
         let key = pinned(signer)?;
@@ -281,7 +282,8 @@ impl Copy<'_> {
         }
     }
 
-    /// Whether the vault has the complete file. A file that differs from the signed digest is deleted.
+    /// Returns whether the vault contains the complete file. A file that differs from the signed digest is
+    /// deleted.
     async fn is_there(&self, name: &ObjectKey, pack: &PackRecord) -> Result<bool, CopyError> {
         let vault = self.ports.vault.as_ref();
         let mut hasher = Hasher::default();

@@ -1,4 +1,4 @@
-//! Following one job: its assignments are written, its epochs allowed, its end recognised.
+//! Follows one job: writes its assignments, allows epochs, and detects its end.
 
 use jiff::SignedDuration;
 use lifeboat_model::{Code, Problem};
@@ -8,23 +8,23 @@ use super::state::{FirstObserved, JobEntry};
 use super::{Action, ActionOutcome, TICK, UNCLAIMED_TIMEOUT};
 use lifeboat_jobs::{Cancel, FORMAT, JobResult, JobStatus, JobView, Outcome};
 
-/// How long a delegate that has not claimed a cancelled job may still be about to.
+/// The time after a cancellation during which a delegate may still claim the job.
 const CANCEL_WAIT: SignedDuration = SignedDuration::from_secs(2 * TICK.as_secs());
 
-/// Where a job stands after this decision.
+/// The status of a job after this decision.
 pub(super) enum Step {
-    /// It goes on.
+    /// It has not ended.
     Open,
-    /// A result that counts is there.
+    /// It has a result that counts.
     Ended(Box<JobResult>),
-    /// It ended early, as was asked.
+    /// It was cancelled.
     Cancelled,
     /// It ended without a result that counts.
     Lost(Problem),
 }
 
 impl DecisionBuilder<'_> {
-    /// Goes on with a job.
+    /// Follows a job.
     pub(super) fn follow(&mut self, entry: &mut JobEntry) -> Step {
         let forged = ActionOutcome::Forged {
             job: entry.job.clone(),
@@ -84,7 +84,8 @@ impl DecisionBuilder<'_> {
         Step::Open
     }
 
-    /// The view without assignments that we did not make: nobody else may allow an epoch.
+    /// Returns the view without assignments that the coordinator did not write: only the coordinator allows
+    /// epochs.
     fn validated(&mut self, entry: &JobEntry, view: &JobView) -> JobView {
         let mut validated = view.clone();
         validated

@@ -1,4 +1,4 @@
-//! What a decision is made from besides the state: what the buckets hold, and what is asked.
+//! The input of a decision besides the state: the contents of the buckets, and the users' requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,53 +13,53 @@ use lifeboat_recovery_point::SignedSummary;
 
 use super::action::ActionOutcome;
 
-/// What the buckets hold, as far as the state makes it matter.
+/// The contents of the buckets, as far as the state needs them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inventory {
     /// The application.
     pub application: Application,
     /// The digest of its document.
     pub document: Sha256,
-    /// Randomness for names.
+    /// A random number, from which names are derived.
     pub random: u64,
-    /// Where delegates find the vault.
+    /// The location of the vault for delegates.
     pub vault_place: VaultPlace,
-    /// What registered in the primary environment.
+    /// The registrations in the primary environment.
     pub primary: Registered,
-    /// What registered in the recovery environment.
+    /// The registrations in the recovery environment.
     pub recovery: Registered,
-    /// The jobs that the state waits for.
+    /// The jobs in the state, with their documents.
     pub jobs: BTreeMap<JobId, JobView>,
-    /// The captures that lie in the primary environment's scratch bucket.
+    /// The captures in the primary environment's scratch bucket.
     pub captures: BTreeSet<RecoveryPointId>,
-    /// The folders of points in the vault.
+    /// The recovery points' folders in the vault.
     pub vault: BTreeMap<RecoveryPointId, VaultView>,
-    /// What became of actions since the last decision of this process.
+    /// The results of actions since the last decision of this process.
     pub performed: Vec<ActionOutcome>,
-    /// What users ask.
+    /// The users' requests.
     pub requests: Vec<Request>,
 }
 
-/// What registered in an environment.
+/// The registrations in an environment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Registered {
-    /// The environment.
+    /// The registration of the environment.
     pub environment: Option<EnvironmentRegistration>,
-    /// The delegate of the application.
+    /// The registration of the application's delegate.
     pub delegate: Option<DelegateRegistration>,
-    /// Registrations that cannot be believed.
+    /// Invalid registrations.
     pub refused: Vec<Refused>,
 }
 
 impl Registered {
-    /// The public half of the signing key, PEM.
+    /// Returns the public signing key, PEM.
     #[must_use]
     pub fn signing_key(&self) -> Option<&str> {
         let key = self.environment.as_ref()?.signing_key.as_ref()?;
         Some(&key.public_key)
     }
 
-    /// The public half of the recovery key, PEM.
+    /// Returns the public recovery key, PEM.
     #[must_use]
     pub fn recovery_key(&self) -> Option<&str> {
         let key = self.environment.as_ref()?.recovery_key.as_ref()?;
@@ -67,15 +67,15 @@ impl Registered {
     }
 }
 
-/// A folder of a point in the vault.
+/// The state of a recovery point's folder in the vault.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VaultView {
-    /// The catalogue knows it; it was not read.
+    /// The catalogue contains it; it was not read.
     Known,
     /// It has no manifest (yet).
     Unfinished,
     /// Its manifest is signed with the pinned key, and its files are there.
     Signed(Box<SignedSummary>),
-    /// It cannot be believed.
+    /// It is invalid.
     Refused(Problem),
 }

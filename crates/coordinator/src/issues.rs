@@ -12,13 +12,14 @@ use super::decision::DecisionBuilder;
 use super::state::Notice;
 use crate::retention::last_good;
 
-/// How long a point may take behind its time of the schedule before it counts as missed.
+/// The delay of a recovery point after its scheduled time before it counts as missed.
 const OVERDUE_GRACE: SignedDuration = SignedDuration::from_mins(15);
 
-/// How many notices wait for a topic that does not answer; older ones are dropped, the issues stay.
+/// The maximum number of notices that wait for an SNS topic that fails; older ones are dropped, the issues
+/// stay.
 const NOTICES: usize = 100;
 
-/// When a recovery point is overdue after one that was made at `since`: when two times of the schedule have passed, and
+/// Returns when a new recovery point is overdue after one made at `since`: after two scheduled times, plus
 /// [`OVERDUE_GRACE`].
 pub(super) fn overdue_at(schedule: &Schedule, since: Timestamp) -> Option<Timestamp> {
     let first = schedule.next_after(since)?;
@@ -90,7 +91,7 @@ impl DecisionBuilder<'_> {
         self.search_issues();
     }
 
-    /// What is wrong with looking for clusters by their tags.
+    /// Finds problems of the search for clusters by tag.
     fn search_issues(&mut self) {
         let application = &self.inventory.application;
         if application.cluster_tags.is_empty() || self.state.searched_at.is_none() {
@@ -118,7 +119,7 @@ impl DecisionBuilder<'_> {
         self.found.append(&mut found);
     }
 
-    /// Whether two times of the schedule have passed without a good point.
+    /// Returns a problem if two scheduled times have passed without a good recovery point.
     fn overdue(&self) -> Option<Problem> {
         let facts = self.facts();
         let good = last_good(&facts);
@@ -138,7 +139,7 @@ impl DecisionBuilder<'_> {
         })
     }
 
-    /// The last restore into each cluster that failed, until another one succeeds.
+    /// Finds the last failed restore into each cluster, until another one succeeds.
     fn restore_issues(&mut self) {
         let mut last = BTreeMap::new();
         for run in &self.state.restores {
@@ -177,7 +178,7 @@ impl DecisionBuilder<'_> {
         self.found.append(&mut found);
     }
 
-    /// What was found is open, since when it was first found; what was not is closed.
+    /// Updates the open issues: found ones are open since they were first found, the others are closed.
     fn keep_issues(&mut self) {
         let mut open: BTreeMap<IssueId, Issue> = BTreeMap::new();
         for mut issue in std::mem::take(&mut self.found) {

@@ -1,13 +1,13 @@
-//! The Lambda function: what starts a tick, and what the coordinator reaches the world through.
+//! The Lambda function: its events, and the AWS clients that the coordinator uses.
 //!
-//! - [`coordinator`]: every application of the state bucket, one tick each, and the requests of users.
-//! - [`resource`]: applications as resources of stacks.
-//! - [`metrics`]: figures in the embedded metric format of CloudWatch.
+//! - [`coordinator`]: one tick for every application in the state bucket, and the users' requests.
+//! - [`resource`]: applications as custom resources of stacks.
+//! - [`metrics`]: metrics in the CloudWatch embedded metric format.
 //! - [`notification`]: issues as messages to an SNS topic.
 //! - [`function`]: the wiring to AWS.
 //!
-//! Invariants: one application that cannot be worked on stops no other; nothing that an event says is
-//! believed but requests, and those only as far as they parse.
+//! Invariants: the failure of one application does not stop the others; nothing in an event is trusted except
+//! requests, and those only if they parse.
 
 pub mod coordinator;
 pub mod function;

@@ -1,15 +1,15 @@
-//! The coordinator: a pure function from what is remembered and what the buckets hold to what is
-//! remembered next and what is to be done.
+//! The coordinator: a pure function from its state and the contents of the buckets to its next state and the
+//! actions to execute.
 //!
-//! [`decide`] never waits, asks or writes. [`observe()`] reads the [`Inventory`], [`execute()`] does an
-//! [`Action`], and [`tick()`] puts them together: read, decide, replace the state by compare-and-swap, act.
+//! [`decide`] performs no I/O. [`observe()`] reads the [`Inventory`], [`execute()`] executes an [`Action`],
+//! and [`tick()`] combines them: read, decide, replace the state by compare-and-swap, act.
 //!
 //! Invariants:
-//! - Actions follow from state and world alone and may be done twice: a coordinator that dies between the
-//!   swap and the actions is healed by the next tick. Nothing is decided on a partial view.
-//! - The loser of a swap drops its decision, actions included.
-//! - Issues are computed anew each time from what is so now; they close because they are no longer found.
-//! - One backup at a time; times of the schedule that were missed count as one.
+//! - Actions depend on state and inventory alone and are idempotent: if a coordinator dies between the swap
+//!   and the actions, the next tick recovers. No decision is made on a partial inventory.
+//! - The loser of a compare-and-swap drops its decision, actions included.
+//! - Issues are computed in each decision from the current facts; an issue closes when it is no longer found.
+//! - One backup at a time; missed scheduled times count as one.
 
 use jiff::SignedDuration;
 use lifeboat_model::ApplicationName;
@@ -42,35 +42,37 @@ pub use observe::observe;
 pub use state::State;
 pub use tick::{TickError, TickReport, tick};
 
-/// How often the coordinator looks when no event comes.
+/// The interval of ticks without events.
 pub const TICK: SignedDuration = SignedDuration::from_secs(60);
 
-/// How often a backup or restore is tried before it is given up.
+/// The maximum number of attempts of a backup or restore.
 pub const TRIES: u32 = 3;
 
-/// How often a copy into the vault is tried: it costs the clusters nothing, and the point is made.
+/// The maximum number of attempts of a copy into the vault: a copy does not load the clusters, and the
+/// recovery point already exists.
 pub const VAULT_TRIES: u32 = 5;
 
-/// How long one coordinator copies into the vault before another may go on in its place.
+/// The time that one coordinator copies into the vault before another one may continue the copy.
 pub const VAULT_LEASE: SignedDuration = SignedDuration::from_secs(60);
 
-/// After how long each point is checked again. A week finds silent damage while others still exist.
+/// The interval between verifications of each recovery point. A week finds silent damage while other recovery
+/// points still exist.
 pub const VERIFY_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How often access is checked again while something is missing.
+/// The interval of access checks while access is missing.
 pub const CHECK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long a job may lie unclaimed before that is an issue: three ticks of a delegate.
+/// The time a job may stay unclaimed before this is an issue: three ticks of a delegate.
 pub const UNCLAIMED_TIMEOUT: SignedDuration = SignedDuration::from_mins(3);
 
-/// The key of the application's document in the state bucket.
+/// Returns the key of the application's document in the state bucket.
 #[must_use]
 pub fn document_key(application: &ApplicationName) -> lifeboat_model::ObjectKey {
     lifeboat_model::ObjectKey::parse(format!("applications/{application}.json"))
         .expect("a name is a clean segment")
 }
 
-/// The key of the application's state in the state bucket.
+/// Returns the key of the application's state in the state bucket.
 #[must_use]
 pub fn state_key(application: &ApplicationName) -> lifeboat_model::ObjectKey {
     lifeboat_model::ObjectKey::parse(format!("state/{application}.json")).expect("a name is a clean segment")

@@ -1,4 +1,4 @@
-//! The function's entry point: what the environment says, and one invocation after another.
+//! The entry point of the function: reads its environment variables and handles invocations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
         );
         let handle = service_fn(move |event: LambdaEvent<Value>| {
             let function = Arc::clone(&function);
-            // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+            // Boxed because the nested future types of the SDK are too deep for the compiler.
             async move { Box::pin(function.invoke(event)).await }
         });
         lambda_runtime::run(handle)

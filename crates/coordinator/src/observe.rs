@@ -1,4 +1,4 @@
-//! Reading the inventory: what the buckets hold, as far as the state makes it matter.
+//! Reads the inventory: the contents of the buckets, as far as the state needs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,24 +25,24 @@ use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
 use lifeboat_store::ports::{ObjectStore, StoreError};
 use lifeboat_store::prefix::CAPTURES;
 
-/// What is known before the buckets are read.
+/// The input of a tick, known before the buckets are read.
 pub struct TickInput<'a> {
     /// The application.
     pub application: &'a Application,
     /// The digest of its document.
     pub document: Sha256,
-    /// What is remembered.
+    /// The state.
     pub state: &'a State,
-    /// What this process has done since its last decision.
+    /// The results of this process's actions since its last decision.
     pub performed: Vec<ActionOutcome>,
-    /// What users ask.
+    /// The users' requests.
     pub requests: Vec<Request>,
 }
 
 /// Reads the inventory.
 ///
 /// # Errors
-/// Where any store fails: nothing is decided on a partial view.
+/// If any store fails: no decision is made on a partial inventory.
 pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, StoreError> {
     let TickInput {
         application,
@@ -58,7 +58,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, S
         let store = ports.scratch(&entry.environment);
         async move { Ok((entry.job.clone(), view(store.as_ref(), &entry.job).await?)) }
     });
-    // Each answer may come from another continent: they are waited for together.
+    // The requests run concurrently because buckets may be in distant Regions.
     let (primary, recovery, jobs, captures, vault) = try_join!(
         registered(primary_store.as_ref(), application, &application.primary),
         registered(recovery_store.as_ref(), application, &application.recovery),
@@ -116,7 +116,8 @@ async fn document<T: DeserializeOwned>(
     refused: &mut Vec<Refused>,
 ) -> Result<Option<T>, StoreError> {
     let read = async {
-        // Whoever can write to that bucket must not fill the memory that all applications share.
+        // The size is checked first: a writer to that bucket must not exhaust the memory shared by all
+        // applications.
         let size = store.head(key).await?.size;
         if size > SMALL as u64 {
             return Ok(Err(DocumentError::Oversized {
@@ -142,7 +143,7 @@ async fn document<T: DeserializeOwned>(
     }
 }
 
-/// The folders of the vault. Only those that the catalogue does not know are read.
+/// Lists the folders of the vault. Only those that the catalogue does not contain are read.
 async fn vault(
     ports: &Ports,
     application: &ApplicationName,
@@ -176,7 +177,7 @@ async fn unknown(
     }
 }
 
-/// The error of a document in the state bucket that cannot be believed.
+/// Returns the problem of an invalid document in the state bucket.
 pub(super) fn invalid(what: impl std::fmt::Display) -> Problem {
     Problem::new(
         Code::ApplicationInvalid,

@@ -1,4 +1,4 @@
-//! What users ask for: taken once, however often it is said.
+//! The users' requests: each is accepted once, even if it is repeated.
 
 use jiff::SignedDuration;
 use lifeboat_format::Sha256;
@@ -12,10 +12,10 @@ use super::state::{RequestRecord, RestoreRun};
 use super::status;
 use lifeboat_jobs::ClusterTarget;
 
-/// How long a token is remembered. Nobody repeats a request after a week.
+/// The time a token is stored. A retry after a week is not expected.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How deep restores may queue: more are a mistake of a script.
+/// The maximum number of restores in progress or queued: more are probably the mistake of a script.
 const QUEUE: usize = 100;
 
 impl DecisionBuilder<'_> {
@@ -38,7 +38,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Takes a request that changes something, once for each token.
+    /// Accepts a request that changes something, once for each token.
     fn take(&mut self, request: &Request) -> Answer {
         let bytes =
             serde_json::to_vec(request).expect("requests have string keys and no other cause to fail");
@@ -91,7 +91,7 @@ impl DecisionBuilder<'_> {
         _: &BackupRequest,
         token: &RequestToken,
     ) -> Result<Option<RecoveryPointId>, String> {
-        // One that runs was begun before it was asked for, so it may lack what the user wants saved.
+        // A running backup began before the request, so that it may lack what the user wants to back up.
         self.state.requested = Some(token.clone());
         Ok(None)
     }
@@ -158,7 +158,7 @@ impl DecisionBuilder<'_> {
         })
     }
 
-    /// The point that a user means.
+    /// Returns the recovery point that the user's text names.
     fn resolve(&self, wanted: &str) -> Result<RecoveryPointId, String> {
         let whole = || {
             self.state
@@ -215,7 +215,7 @@ impl DecisionBuilder<'_> {
                         }
                         Ok(Some(run.point.clone()))
                     }
-                    // What is sealed is whole: it costs less to keep it than to explain why not.
+                    // A sealed recovery point is complete and is kept.
                     Some(run) => Err(format!("the recovery point {} is already sealed", run.point)),
                     None if waiting => Ok(None),
                     None => Err("no backup is running or waiting".to_owned()),

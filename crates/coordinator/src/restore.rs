@@ -10,10 +10,10 @@ use super::decision::DecisionBuilder;
 use super::state::{JobEntry, RestoreEnd, RestoreRun};
 use lifeboat_jobs::{Done, RestoreWork, Work};
 
-/// How long after a failure the next try begins. Somebody waits for a restore.
+/// The delay after a failure until the next attempt. Short, because a user waits for a restore.
 const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
 
-/// How many restores that ended are remembered.
+/// The number of ended restores that are kept in the state.
 const REMEMBERED: usize = 50;
 
 impl DecisionBuilder<'_> {
@@ -91,7 +91,8 @@ impl DecisionBuilder<'_> {
         for at in 0..runs.len() {
             let run = &runs[at];
             let waits = run.end.is_none() && run.job.is_none() && run.next_at <= self.now;
-            // The one that was asked for first goes first, also while it waits for its next try.
+            // Restores run in the order of their requests; one that waits for its next attempt keeps its
+            // place.
             let busy = runs[..at]
                 .iter()
                 .any(|other| other.end.is_none() && other.target.arn == run.target.arn);

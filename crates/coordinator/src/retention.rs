@@ -1,10 +1,11 @@
-//! Which recovery points are kept, and why: grandfather, father, son.
+//! Retention: which recovery points are kept, and why (grandfather-father-son scheme).
 //!
-//! Of each period (hour, day, week, month, all in UTC) the newest good point is kept, for as many
-//! periods that hold points as the application says. A point is deleted only where nothing keeps it.
+//! The newest good recovery point of each period (hour, day, week, month, all in UTC) is kept, for as many
+//! periods with recovery points as the application specifies. A recovery point is deleted only if no rule
+//! keeps it.
 //!
-//! Whatever the rules say, these are kept: the last good point, everything younger than [`SAFETY`], and
-//! every point that a restore needs.
+//! Independent of the rules, these are kept: the last good recovery point, everything younger than
+//! [`SAFETY`], and every recovery point that a restore needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,40 +17,40 @@ use lifeboat_model::{RecoveryPointId, Retention};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// No point that is younger is ever deleted, so that a wrong rule can be corrected within a day before it
-/// costs anything.
+/// Recovery points younger than this are never deleted, so that a wrong rule can be corrected within a day
+/// before it loses data.
 pub const SAFETY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What retention has to know of a point.
+/// The facts of a recovery point that retention needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PointFacts {
-    /// The point.
+    /// The recovery point.
     pub point: RecoveryPointId,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Whether everything that was asked for is in it.
+    /// Whether it contains everything that was requested.
     pub completeness: Completeness,
-    /// Whether its last check in the vault failed. Such a point is never good.
+    /// Whether its last verification in the vault failed. Such a recovery point is never good.
     pub damaged: bool,
     /// Whether a restore needs it.
     pub in_use: bool,
 }
 
-/// Why a point is kept.
+/// A reason to keep a recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Reason {
-    /// It is the last good one: the newest complete one, or the newest where none is complete.
+    /// It is the last good one: the newest complete one, or the newest if none is complete.
     LatestGood,
-    /// It is among the newest.
+    /// It is among the newest ones.
     Last,
-    /// It stands for an hour: `2026-11-20 10:00`.
+    /// It represents an hour: `2026-11-20 10:00`.
     Hourly(String),
-    /// It stands for a day: `2026-11-20`.
+    /// It represents a day: `2026-11-20`.
     Daily(String),
-    /// It stands for a week: `2026-W47`.
+    /// It represents a week: `2026-W47`.
     Weekly(String),
-    /// It stands for a month: `2026-11`.
+    /// It represents a month: `2026-11`.
     Monthly(String),
     /// A restore needs it.
     InUse,
@@ -72,7 +73,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// How good a point is; more is better.
+/// Returns the rank of a recovery point; higher is better.
 fn rank(point: &PointFacts) -> u8 {
     match (point.damaged, point.completeness) {
         (true, _) => 0,
@@ -81,7 +82,8 @@ fn rank(point: &PointFacts) -> u8 {
     }
 }
 
-/// The last good point: the newest complete one that is not damaged, else the newest partial one.
+/// Returns the last good recovery point: the newest complete one that is not damaged, otherwise the newest
+/// partial one.
 #[must_use]
 pub fn last_good(points: &[PointFacts]) -> Option<&PointFacts> {
     points
@@ -90,7 +92,7 @@ pub fn last_good(points: &[PointFacts]) -> Option<&PointFacts> {
         .max_by_key(|point| (rank(point), &point.point))
 }
 
-/// Why each point is kept. A point without a reason may be deleted.
+/// Returns the reasons to keep each recovery point. One without a reason may be deleted.
 #[must_use]
 pub fn reasons(
     points: &[PointFacts],
@@ -116,7 +118,7 @@ pub fn reasons(
         if point.in_use {
             keep(point, Reason::InUse);
         }
-        // A point from the future is young too: some clock is wrong.
+        // A creation time in the future, due to a wrong clock, counts as young.
         if now.duration_since(point.created_at) < SAFETY {
             keep(point, Reason::Young);
         }
@@ -148,7 +150,7 @@ pub fn reasons(
     kept
 }
 
-/// The newest of the best points of each of the newest periods.
+/// Returns the newest of the best recovery points of each of the newest periods.
 fn representatives<'a>(
     newest_first: &[&'a PointFacts],
     count: usize,

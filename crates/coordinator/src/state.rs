@@ -1,4 +1,4 @@
-//! What the coordinator remembers of an application: one document, replaced by compare-and-swap.
+//! The coordinator's state of an application: one document, replaced by compare-and-swap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,95 +24,95 @@ pub struct State {
     pub format: u32,
     /// The application.
     pub application: ApplicationName,
-    /// Counts the replacements of this document.
+    /// The revision; incremented by each replacement of this document.
     pub revision: u64,
     /// When the application was first seen.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
     /// The digest of the application document that the last access check was made for.
     pub checked_document: Option<Sha256>,
-    /// The keys that are trusted.
+    /// The trusted keys.
     pub pins: Pins,
-    /// The backup that runs.
+    /// The running backup.
     pub backup: Option<BackupRun>,
-    /// When the last backup began, from which the schedule counts.
+    /// When the last backup began; the next scheduled time follows from it.
     #[schemars(with = "Option<String>")]
     pub last_started: Option<Timestamp>,
-    /// The next try of a backup that failed.
+    /// The next attempt of a backup that failed.
     pub retry: Option<Retry>,
-    /// A backup that was asked for and has not begun.
+    /// The token of a requested backup that has not begun.
     pub requested: Option<RequestToken>,
-    /// Why the last backup failed, all tries included.
+    /// Why the last backup failed after all attempts.
     pub failed: Option<Problem>,
-    /// The access checks that run.
+    /// The running access checks.
     pub checks: Vec<CheckRun>,
     /// When the last access check ended, by side.
     #[schemars(with = "BTreeMap<Side, String>")]
     pub checked_at: BTreeMap<Side, Timestamp>,
-    /// What was last found about each cluster, by ARN.
+    /// The last access report for each cluster, by ARN.
     pub access: BTreeMap<String, AccessReport>,
-    /// The clusters that were found by tag.
+    /// The clusters found by tag.
     pub found: Vec<ClusterTarget>,
-    /// When clusters were last looked for by tag, whatever came of it.
+    /// When clusters were last searched by tag, whether or not the search succeeded.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub searched_at: Option<Timestamp>,
-    /// Why clusters could not be looked for by tag.
+    /// Why the last search by tag failed.
     #[serde(default)]
     pub search: Vec<AccessFinding>,
-    /// The restores, in the order in which they were asked for. Those that ended are kept for a while.
+    /// The restores, in the order of their requests. Ended ones are kept for a while.
     pub restores: Vec<RestoreRun>,
     /// The recovery points in the vault.
     pub points: BTreeMap<RecoveryPointId, PointEntry>,
-    /// What is being removed from the vault.
+    /// The recovery points that are being removed from the vault.
     pub expiring: BTreeSet<RecoveryPointId>,
-    /// The captures that are to be removed from the scratch bucket of an environment.
+    /// The captures to be removed, with the environment whose scratch bucket contains them.
     pub captures: BTreeMap<RecoveryPointId, EnvironmentId>,
     /// The open issues.
     pub issues: BTreeMap<IssueId, Issue>,
-    /// What nobody has been told yet.
+    /// The notices that have not been sent.
     pub notices: Vec<Notice>,
-    /// The requests of the last days.
+    /// The requests of recent days, by token.
     pub requests: BTreeMap<RequestToken, RequestRecord>,
 }
 
-/// Keys that are trusted from the first sight on.
+/// Keys that are pinned on first use.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pins {
     /// The key that signs recovery points.
     pub signing_key: Option<PinnedKey>,
-    /// The key that they are encrypted for.
+    /// The key that recovery points are encrypted for.
     pub recovery_key: Option<PinnedKey>,
 }
 
-/// A key that is trusted.
+/// A trusted key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PinnedKey {
-    /// Its name.
+    /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// Its public half, PEM.
+    /// The public key, PEM.
     pub public_key: String,
 }
 
-/// A job that the coordinator waits for: everything that its assignments are made from, so that one that
-/// was decided but not written is written with the same bytes later.
+/// A job in progress, with everything that its assignments are made from: an assignment that was decided but
+/// not written is written with the same bytes later.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobEntry {
-    /// The job.
+    /// The job ID.
     pub job: JobId,
-    /// The environment whose delegate does it.
+    /// The environment whose delegate does the work.
     pub environment: EnvironmentId,
-    /// What is to be done.
+    /// The work to do.
     pub work: Work,
-    /// When each epoch was allowed, the first one first.
+    /// When each epoch was allowed, starting with epoch 1.
     #[schemars(with = "Vec<String>")]
     pub issued: Vec<Timestamp>,
-    /// When the owner was first seen, by our own clock.
+    /// When the owner of the epoch was first seen, by the coordinator's clock.
     pub seen: Option<FirstObserved>,
-    /// When it was decided that the job is to end early.
+    /// When the job was cancelled.
     #[schemars(with = "Option<String>")]
     pub cancelled: Option<Timestamp>,
 }
@@ -123,13 +123,13 @@ pub struct JobEntry {
 pub struct FirstObserved {
     /// The epoch.
     pub epoch: Epoch,
-    /// When.
+    /// The time, by the coordinator's clock.
     #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
 impl JobEntry {
-    /// A job that is allowed its first epoch now.
+    /// Creates a job with its first epoch allowed now.
     #[must_use]
     pub fn new(job: JobId, environment: EnvironmentId, work: Work, now: Timestamp) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl JobEntry {
         }
     }
 
-    /// The newest epoch that is allowed.
+    /// Returns the newest allowed epoch.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         u32::try_from(self.issued.len())
@@ -151,13 +151,13 @@ impl JobEntry {
             .unwrap_or(Epoch::FIRST)
     }
 
-    /// When an epoch was allowed.
+    /// Returns when an epoch was allowed.
     #[must_use]
     pub fn issued_at(&self, epoch: Epoch) -> Option<Timestamp> {
         self.issued.get(epoch.get() as usize - 1).copied()
     }
 
-    /// The assignment of an epoch; none where it was not allowed.
+    /// Returns the assignment of an epoch; `None` if the epoch was not allowed.
     #[must_use]
     pub fn assignment(&self, epoch: Epoch) -> Option<Assignment> {
         Some(Assignment {
@@ -172,54 +172,54 @@ impl JobEntry {
     }
 }
 
-/// A backup that runs.
+/// A running backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupRun {
-    /// The point that it makes.
+    /// The recovery point that it creates.
     pub point: RecoveryPointId,
     /// When it began.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
-    /// The try, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The environment that is captured.
+    /// The environment whose clusters are captured.
     pub environment: EnvironmentId,
     /// The capture jobs.
     pub captures: Vec<JobEntry>,
-    /// The job that seals them, where there are several.
+    /// The seal job, if there are several capture jobs.
     pub seal: Option<JobEntry>,
-    /// The copy into the vault, once the point is sealed.
+    /// The copy into the vault, once the recovery point is sealed.
     pub vaulting: Option<Vaulting>,
 }
 
-/// A point on its way into the vault.
+/// A recovery point that is being copied into the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Vaulting {
-    /// What the delegate says that it has sealed.
+    /// The sealed recovery point, as reported by the delegate.
     pub sealed: Sealed,
-    /// How often copying has failed.
+    /// The number of failed copies.
     pub failures: u32,
-    /// Why it failed last.
+    /// The last failure.
     pub problem: Option<Problem>,
-    /// When copying is tried next; while one coordinator copies, this is when it must have ended.
+    /// When the next copy starts; while a coordinator copies, the time by which it must have ended.
     #[schemars(with = "String")]
     pub next_at: Timestamp,
 }
 
-/// The next try of a backup.
+/// The next attempt of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retry {
-    /// When.
+    /// When it begins.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// Which try it will be.
+    /// The number of the attempt.
     pub attempt: u32,
 }
 
-/// An access check that runs.
+/// A running access check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckRun {
@@ -233,80 +233,80 @@ pub struct CheckRun {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreRun {
-    /// The request's name. A request for several clusters has a run for each.
+    /// The token of the request. A request for several clusters has one run for each.
     pub token: RequestToken,
-    /// The point.
+    /// The recovery point.
     pub point: RecoveryPointId,
     /// The cluster of the application.
     pub cluster: ClusterName,
-    /// The cluster that is written into.
+    /// The cluster to restore into.
     pub target: ClusterTarget,
     /// The environment of the target.
     pub environment: EnvironmentId,
     /// Restore options.
     pub options: serde_json::Map<String, serde_json::Value>,
-    /// When it was asked for.
+    /// When it was requested.
     #[schemars(with = "String")]
     pub requested_at: Timestamp,
-    /// The try, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// When the next try begins.
+    /// When the next attempt begins.
     #[schemars(with = "String")]
     pub next_at: Timestamp,
-    /// The job of this try.
+    /// The job of this attempt.
     pub job: Option<JobEntry>,
-    /// Whether it is to end early.
+    /// Whether it was cancelled.
     pub cancelled: bool,
-    /// How it ended.
+    /// The end of the restore.
     pub end: Option<RestoreEnd>,
 }
 
-/// How a restore ended.
+/// The end of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreEnd {
-    /// How.
+    /// The final state.
     pub state: RestoreState,
-    /// When.
+    /// When it ended.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// The last job that worked on it, whose folder tells more; none where it never began.
+    /// The last job that worked on it, whose folder has details; `None` if it never began.
     pub job: Option<JobId>,
     /// Why it failed, or what does not match the plan.
     pub problems: Vec<Problem>,
-    /// The key of the whole report in the scratch bucket.
+    /// The key of the full report in the scratch bucket.
     pub report: Option<String>,
 }
 
-/// A point in the vault.
+/// A recovery point in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PointEntry {
-    /// When it was made.
+    /// When it was created.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
-    /// Whether everything that was asked for is in it.
+    /// Whether it contains everything that was requested.
     pub completeness: Completeness,
-    /// How many objects it holds.
+    /// The number of objects that it contains.
     pub objects: u64,
-    /// The size of its files.
+    /// The total size of its files in bytes.
     pub bytes: u64,
-    /// The clusters that it holds.
+    /// The clusters that it contains.
     pub clusters: Vec<ClusterName>,
-    /// When it came into the vault.
+    /// When it was copied into the vault.
     #[schemars(with = "String")]
     pub vaulted_at: Timestamp,
-    /// When it was last checked there.
+    /// When it was last verified in the vault.
     #[schemars(with = "String")]
     pub verified_at: Timestamp,
-    /// Why its last check failed.
+    /// Why its last verification failed.
     pub damaged: Option<Problem>,
-    /// Why it is kept.
+    /// The reasons to keep it.
     pub kept_by: BTreeSet<Reason>,
 }
 
 impl PointEntry {
-    /// What retention needs to know of the point with this entry.
+    /// Returns the facts that retention needs.
     #[must_use]
     pub fn facts(&self, point: &RecoveryPointId, in_use: bool) -> PointFacts {
         PointFacts {
@@ -319,13 +319,13 @@ impl PointEntry {
     }
 }
 
-/// Something that somebody should be told: an issue that was opened or closed.
+/// A notification that an issue was opened or closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Notice {
-    /// Whether it was opened, rather than closed.
+    /// `true` if the issue was opened, `false` if it was closed.
     pub opened: bool,
-    /// When.
+    /// When it was opened or closed.
     #[schemars(with = "String")]
     pub at: Timestamp,
     /// The issue.
@@ -336,17 +336,17 @@ pub struct Notice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequestRecord {
-    /// The digest of the request, so that a token is not used for another one.
+    /// The digest of the request, so that its token is not reused for another request.
     pub request: Sha256,
-    /// When.
+    /// When it was accepted.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// What was answered.
+    /// The response.
     pub accepted: Accepted,
 }
 
 impl State {
-    /// The state of an application that nothing is known of.
+    /// Returns the initial state of an application.
     #[must_use]
     pub fn new(application: ApplicationName, now: Timestamp) -> Self {
         Self {
@@ -377,7 +377,7 @@ impl State {
         }
     }
 
-    /// Every job that is waited for.
+    /// Returns every job in progress.
     pub fn jobs(&self) -> impl Iterator<Item = &JobEntry> {
         let backup = self
             .backup

@@ -1,4 +1,4 @@
-//! What `status` and `points` answer, from the state alone.
+//! The responses to `status` and `points`, from the state alone.
 
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
@@ -12,7 +12,7 @@ use super::issues::overdue_at;
 use super::state::{BackupRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
 
-/// How an application stands.
+/// Returns the status of an application.
 #[must_use]
 pub fn status(application: &Application, state: &State, now: Timestamp) -> ApplicationStatus {
     let facts: Vec<PointFacts> = state
@@ -64,7 +64,7 @@ fn next_backup(application: &Application, state: &State, now: Timestamp) -> Opti
     Some(next.max(now))
 }
 
-/// The points of an application, newest first.
+/// Returns the recovery points of an application, newest first.
 #[must_use]
 pub fn points(state: &State) -> PointsAnswer {
     PointsAnswer {

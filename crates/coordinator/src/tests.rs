@@ -1,5 +1,5 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-//! The main stories as decisions, one line for each action. What happens under faults is simulated in
+//! The main scenarios as decisions, one line for each action. Behavior under faults is simulated in
 //! `tests/simulation`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ fn time(text: &str) -> Timestamp {
     format!("2026-11-21T{text}Z").parse().unwrap()
 }
 
-/// An inventory, the state that was decided on it, and what was done so far.
+/// An inventory, the state that was decided on it, and the actions so far.
 struct Scenario {
     inventory: Inventory,
     state: State,
@@ -79,7 +79,7 @@ impl Scenario {
         }
     }
 
-    /// Decides, tells, and makes the buckets hold what was written.
+    /// Decides, logs the decision, applies its writes to the buckets, and marks its notices as sent.
     fn decide(&mut self, now: &str) -> Decision {
         self.inventory.random += 1;
         let decision = decide(&self.inventory, &self.state, time(now));
@@ -132,7 +132,7 @@ impl Scenario {
             .or_insert_with(|| JobView::empty(job.clone()))
     }
 
-    /// The job whose work is of this kind and has not ended.
+    /// Returns the job of this kind that has not ended.
     fn job(&self, kind: &str) -> JobId {
         self.state
             .jobs()
@@ -185,7 +185,7 @@ impl Scenario {
         self.state.backup.as_ref().unwrap().point.clone()
     }
 
-    /// The point of the backup that runs comes into the vault.
+    /// Stores the recovery point of the running backup in the vault.
     fn vault(&mut self, now: &str) {
         let point = self.point();
         let signed = SignedSummary {
@@ -213,7 +213,7 @@ impl Scenario {
             .insert(point, VaultView::Signed(Box::new(signed)));
     }
 
-    /// The job that seals is claimed and done.
+    /// Claims and completes the seal job.
     fn seal(&mut self, claimed: &str) {
         let seal = self.job("seal");
         self.claim(&seal, 1, claimed);
@@ -232,7 +232,7 @@ impl Scenario {
         }
     }
 
-    /// A first point in the vault, the recovery side checked.
+    /// A scenario with a first recovery point in the vault and a checked recovery side.
     fn with_point() -> Self {
         let mut scenario = Self::new(r#"{"name":"orders","restoreInto":"orders-dr"}"#);
         scenario.decide("10:00:30");
@@ -439,7 +439,7 @@ fn a_big_cluster_is_counted_then_captured_in_parts_and_sealed_by_one_more_job() 
     insta::assert_snapshot!(scenario.log);
 }
 
-/// A delegate that counts without being asked, or counts what is no reason for parts.
+/// A delegate that counts without a request, or whose counts do not justify parts.
 #[test]
 fn counts_that_make_no_sense_fail_the_backup() {
     for (asked, each) in [(false, 240_000), (true, 60)] {
@@ -487,7 +487,7 @@ fn epochs_follow_checkpoints_at_once_and_silence_after_the_deadline() {
     scenario.claim(&capture, 2, "10:15:10");
     scenario.decide("10:31:00");
     scenario.decide("10:31:11");
-    // The second epoch comes back from the dead after the third was claimed.
+    // The delegate of the second epoch writes a result after the third epoch was claimed.
     scenario.claim(&capture, 3, "10:31:20");
     scenario.end(&capture, 2, sealed(), Vec::new());
     scenario.decide("10:32:00");
@@ -669,7 +669,7 @@ fn a_schedule_does_not_pile_up() {
 #[test]
 fn another_signing_key_stops_backups_until_somebody_decides() {
     let mut scenario = Scenario::with_point();
-    // The base point of P-256 (SEC 2, section 2.4.2) is as good a public key as any.
+    // The base point of P-256 (SEC 2, section 2.4.2) is a valid public key.
     let point = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
                  4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
     let bytes: Vec<u8> = (0..point.len())

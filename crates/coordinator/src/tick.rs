@@ -1,5 +1,5 @@
-//! One invocation of the coordinator for one application: read, decide, swap, act, and once more while
-//! that brings something forward.
+//! One invocation of the coordinator for one application: read, decide, replace the state, act, and again
+//! while an action allows progress.
 
 use futures::try_join;
 use jiff::Timestamp;
@@ -17,26 +17,27 @@ use super::{Action, ActionOutcome, decide, document_key, execute, observe, state
 use lifeboat_jobs::read::parse;
 use lifeboat_store::ports::{ETag, StoreError};
 
-/// How often one invocation decides at most. A finished capture takes three: copy, catalogue, clean up.
+/// The maximum number of decisions per invocation. A finished capture takes three: copy, catalogue, clean up.
 const ROUNDS: usize = 4;
 
-/// How often a lost swap is tried again where somebody waits for an answer. Each end of an invocation wakes a
-/// coordinator; where invocations are short, several change the state at once for seconds, which five tries have been
-/// seen to lose.
+/// The number of retries of a lost compare-and-swap if a caller waits for the response. Each end of an
+/// invocation starts a coordinator; if invocations are short, several coordinators change the state within
+/// seconds, and five retries have been seen to be too few.
 const MAX_CAS_RETRIES: usize = 15;
 
-/// The largest document of the state bucket: hundreds of points with their reasons, and the last requests.
+/// The maximum size in bytes of a document in the state bucket: hundreds of recovery points with their
+/// reasons, and the recent requests.
 const LIMIT: usize = 16 << 20;
 
-/// A tick that could not be done. Nothing is lost: the next one does it.
+/// A failed tick. The next tick repeats its work.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
-    /// A store fails.
+    /// A request to a store failed.
     #[error("update the application {application}")]
     Store {
         /// The application.
         application: ApplicationName,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
@@ -48,7 +49,7 @@ pub enum TickError {
         /// What is wrong.
         problems: Vec<Problem>,
     },
-    /// Other coordinators were always faster.
+    /// Other coordinators changed the state during every attempt.
     #[error("update the application {application}: its state changed during every attempt")]
     Busy {
         /// The application.
@@ -56,22 +57,22 @@ pub enum TickError {
     },
 }
 
-/// What a tick did.
+/// The result of a tick.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TickReport {
-    /// The answers to the requests, in their order.
+    /// The responses to the requests, in their order.
     pub answers: Vec<Answer>,
-    /// How the application stands; none where nothing was decided.
+    /// The status of the application; `None` if no decision was made.
     pub status: Option<ApplicationStatus>,
-    /// The actions that were done.
+    /// The executed actions.
     pub actions: Vec<Action>,
-    /// How many actions failed; the next tick does them.
+    /// The number of actions that failed; the next tick repeats them.
     pub failures: usize,
     /// Whether another coordinator decided at the same time, so that this one dropped its decision.
     pub conflict: bool,
 }
 
-/// Goes on with an application. Long copies stop at `until`, before the invocation ends.
+/// Runs one tick of an application. Long copies stop at `until`, before the invocation ends.
 ///
 /// # Errors
 /// [`TickError`].
@@ -134,7 +135,7 @@ pub async fn tick(
     Ok(report)
 }
 
-/// Does the actions; answers whether another decision may bring something forward.
+/// Executes the actions; returns whether another decision may allow progress.
 async fn act(
     ports: &Ports,
     name: &ApplicationName,
@@ -152,7 +153,7 @@ async fn act(
                 continue;
             }
         }
-        // After an assignment only a delegate can bring something forward.
+        // An assignment or a cancel allows no progress until the delegate acts.
         forward |= !matches!(action, Action::PutAssignment(_) | Action::PutCancel { .. });
         report.actions.push(action);
     }
@@ -206,8 +207,8 @@ async fn load(
     }
 }
 
-/// Replaces the state; answers whether it was still the one that was read. A lost answer is found out by
-/// reading: the same decision counts as ours, whoever wrote it.
+/// Replaces the state; returns whether it was still the one that was read. After a lost response the state is
+/// read: an equal state counts as written, whichever coordinator wrote it.
 async fn swap(
     ports: &Ports,
     name: &ApplicationName,

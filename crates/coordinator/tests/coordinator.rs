@@ -1,4 +1,4 @@
-//! Requests and ticks over buckets in memory.
+//! Requests and ticks with in-memory buckets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -141,7 +141,7 @@ async fn requests_about_nothing_are_refused_and_leave_nothing() {
     assert!(fixture.state.list("", None, 10).await.unwrap().is_empty());
 }
 
-/// Nobody has registered: that is an issue that somebody hears of, and the application counts as late.
+/// Without registrations an issue is opened and notified, and the application counts as overdue.
 #[tokio::test]
 async fn what_is_missing_becomes_an_issue_that_somebody_hears_of() {
     let fixture = fixture();
@@ -176,7 +176,7 @@ async fn one_broken_application_stops_no_other() {
     assert_eq!(states.len(), 1, "the other one was gone on with");
 }
 
-/// The same token starts nothing twice.
+/// A repeated token starts nothing new.
 #[tokio::test]
 async fn a_repeated_request_is_the_same_request() {
     let fixture = fixture();
@@ -198,7 +198,7 @@ async fn a_repeated_request_is_the_same_request() {
     );
 }
 
-/// What CloudFormation sends, and the answer to it.
+/// Sends a request as CloudFormation does, and returns the response.
 async fn resource(fixture: &Fixture, kind: &str, former: Option<&str>, document: &str) -> ResourceAnswer {
     let mut request = json!({
         "RequestType": kind, "ResourceType": "Custom::LifeboatApplication", "RequestId": "r", "StackId": "s",
@@ -231,7 +231,7 @@ async fn a_stack_makes_changes_and_removes_an_application() {
         "{}",
         made.reason
     );
-    // Lambda may hand an event over twice.
+    // Lambda may deliver an event twice.
     assert_eq!(resource(&fixture, "Create", None, DOCUMENT).await, made);
     let changed = DOCUMENT.replace("1h", "2h");
     assert_eq!(
@@ -265,7 +265,7 @@ async fn a_stack_takes_no_application_that_is_not_its_own() {
         "{}",
         taken.reason
     );
-    // CloudFormation rolls back by deleting what it thinks was made.
+    // CloudFormation rolls back by deleting the resource that it considers created.
     let deleted = resource(&fixture, "Delete", Some(&taken.physical_resource_id), DOCUMENT).await;
     assert_eq!(deleted.status, "SUCCESS");
     let renamed = resource(&fixture, "Update", Some("cart"), DOCUMENT).await;

@@ -1,4 +1,4 @@
-//! The port to clusters: from the name that a job gives to a connection, or to what is missing.
+//! The interface to clusters: from the cluster's name in a job to a connection, or to the missing access.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ mod eks;
 
 pub use eks::Eks;
 
-/// Reaches the clusters of an environment.
+/// Connects to the clusters of an environment.
 #[async_trait]
 pub trait Clusters: Send + Sync {
-    /// A connection to a cluster that has answered, as this delegate's role.
+    /// Returns a connection to a cluster that has responded, with the identity of this delegate's role.
     ///
     /// # Errors
-    /// [`Unreachable`] with everything that is missing, each with its fix.
+    /// [`Unreachable`] with all missing access, each with its fix.
     async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable>;
 
-    /// Every cluster of the environment that has all of these tags, under its own name.
+    /// Lists every cluster of the environment that has all of these tags, under its own name.
     ///
     /// # Errors
-    /// [`Unreachable`] where they cannot be looked for. So it is unless an implementation can.
+    /// [`Unreachable`] if the search fails, and in implementations without search (the default).
     async fn tagged(&self, _tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {
         Err(Unreachable::unavailable(AccessFinding::new(Problem::new(
             Code::NoTaggedCluster,
@@ -33,17 +33,17 @@ pub trait Clusters: Send + Sync {
     }
 }
 
-/// Why there is no connection.
+/// A failed connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreachable {
-    /// What is missing; never empty.
+    /// The missing access; never empty.
     pub findings: Vec<AccessFinding>,
     /// Whether a retry can succeed without a change by the user.
     pub retry: bool,
 }
 
 impl Unreachable {
-    /// A finding that a user has to fix.
+    /// Creates an error with a finding that the user has to fix.
     #[must_use]
     pub fn unavailable(finding: AccessFinding) -> Self {
         Self {

@@ -1,31 +1,32 @@
 //! The commands that grant missing access, with real names filled in, ready to be pasted into a shell.
 //!
-//! Each is one line, so that it survives being indented or wrapped by whatever shows it. Those that use
-//! kubectl begin with `aws eks update-kubeconfig`, so that they never act on another cluster.
+//! Each is one line, so that indentation and wrapping do not break it. Commands that use kubectl begin with
+//! `aws eks update-kubeconfig`, so that they never act on another cluster.
 
 use lifeboat_aws::ClusterAddress;
 use lifeboat_jobs::AccessFinding;
 use lifeboat_model::{ApplicationName, Arn, ArnKind, Problem, Side};
 
-/// Lets list and get objects of every type in the whole cluster, Secrets and custom resources included, and
-/// nothing more (<https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html>).
+/// The access policy that allows listing and getting objects of every type in the whole cluster, including
+/// Secrets and custom resources, and nothing more
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html>).
 const VIEW_POLICY: &str = "cluster-access-policy/AmazonEKSAdminViewPolicy";
 
-/// Lets do everything. A restore writes objects of every type, roles that it need not hold itself included,
-/// and of the policies of EKS this one alone covers custom resources and RBAC.
+/// The access policy that allows everything. A restore writes objects of every type, including roles with
+/// permissions that it does not have itself, and this is the only EKS policy that covers custom resources and
+/// RBAC.
 const ADMIN_POLICY: &str = "cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
-/// The ClusterRole that may read everything, and the group that is bound to it.
+/// The name of the ClusterRole that may read everything, and of the group bound to it.
 const READERS: &str = "lifeboat-read";
 
-/// The group of Kubernetes that may do everything. EKS keeps it from access entries, and allows it in
-/// `aws-auth`.
+/// The Kubernetes group that may do everything. EKS does not allow it in access entries, but in `aws-auth`.
 const MASTERS: &str = "system:masters";
 
-/// The name that `aws-auth` gives the role.
+/// The Kubernetes user name that `aws-auth` maps the role to.
 const USER: &str = "lifeboat";
 
-/// Region and name of a cluster, in the words of the command line client.
+/// Region and name of a cluster, quoted for the AWS command line.
 struct Named<'a> {
     region: String,
     name: &'a str,
@@ -44,7 +45,8 @@ fn named(cluster: &Arn) -> Named<'_> {
     }
 }
 
-/// What lets the role into the cluster, in whichever way the cluster's authentication mode takes.
+/// Returns the commands that give the role access to the cluster, depending on the cluster's authentication
+/// mode.
 pub(crate) fn grant_entry(
     problem: Problem,
     address: &ClusterAddress,
@@ -92,7 +94,8 @@ pub(crate) fn grant_entry(
     }
 }
 
-/// Lets a user of the cluster read everything, or, where things are restored, write everything.
+/// Returns the command that allows a user of the cluster to read everything, or, on the recovery side, to
+/// write everything.
 pub(crate) fn grant_access(
     problem: Problem,
     cluster: &Arn,
@@ -101,7 +104,7 @@ pub(crate) fn grant_access(
     side: Side,
 ) -> AccessFinding {
     let subject = format!("--user={}", quoted(user));
-    // A binding names one user, so each application has its own.
+    // A binding names one user, so that each application has its own.
     let grant = match side {
         Side::Primary => readers(&subject, &format!("{READERS}-{application}")),
         Side::Recovery => bind(
@@ -113,7 +116,8 @@ pub(crate) fn grant_access(
     AccessFinding::new(problem).with_command(format!("{} && {grant}", kubeconfig(cluster)))
 }
 
-/// Opens the public endpoint to every address; who may enter is still the cluster's decision.
+/// Returns the command that opens the public endpoint to all addresses; the cluster still authorizes each
+/// request.
 pub(crate) fn open(cluster: &Arn) -> String {
     let Named { region, name } = named(cluster);
     format!(
@@ -122,14 +126,14 @@ pub(crate) fn open(cluster: &Arn) -> String {
     )
 }
 
-/// Allows the role to describe a cluster in EKS.
+/// Returns the command that allows the role to describe a cluster in EKS.
 pub(crate) fn describe(role: &Arn, cluster: &Arn) -> String {
-    // A policy of the same name would take the place of another cluster's.
+    // A policy of the same name would replace another cluster's policy.
     let policy = format!("lifeboat-describe-{}", named(cluster).name);
     allow(role, &policy, "eks:DescribeCluster", cluster.as_str())
 }
 
-/// Allows the role to list clusters; eks:ListClusters has no resource.
+/// Returns the command that allows the role to list clusters; eks:ListClusters does not support resources.
 pub(crate) fn list(role: &Arn) -> String {
     allow(role, "lifeboat-list-clusters", "eks:ListClusters", "*")
 }
@@ -165,7 +169,8 @@ fn associate(cluster: &Arn, role: &Arn, policy: &str) -> String {
     )
 }
 
-/// By eksctl (<https://docs.aws.amazon.com/eks/latest/eksctl/iam-identity-mappings.html>).
+/// Returns the command that adds the mapping with eksctl
+/// (<https://docs.aws.amazon.com/eks/latest/eksctl/iam-identity-mappings.html>).
 fn mapping(cluster: &Arn, role: &Arn, group: &str) -> String {
     let Named { region, name } = named(cluster);
     format!(
@@ -174,9 +179,9 @@ fn mapping(cluster: &Arn, role: &Arn, group: &str) -> String {
     )
 }
 
-/// The same by kubectl: one more item in the list of roles, every other key of `aws-auth` as it is. The list is
-/// YAML within a text; one that is not written as eksctl and EKS write it is left to its owner, because a
-/// broken one would lock all nodes out.
+/// Returns the command that adds the mapping with kubectl: one more item in the list of roles; every other
+/// key of `aws-auth` is unchanged. The list is YAML in a string. If it is not written as eksctl and EKS write
+/// it, the command does not change it, because a broken list would lock all nodes out.
 fn map_role(cluster: &Arn, role: &Arn, group: &str) -> String {
     let item = format!("%s\\n- rolearn: {role}\\n  username: {USER}\\n  groups: [\"{group}\"]\\n");
     format!(
@@ -191,7 +196,7 @@ fn map_role(cluster: &Arn, role: &Arn, group: &str) -> String {
     )
 }
 
-/// The ClusterRole that reads everything, and its binding.
+/// Returns the ClusterRole that reads everything, and its binding.
 fn readers(subject: &str, binding: &str) -> String {
     format!(
         "kubectl create clusterrole {READERS} --verb=get,list --resource='*.*' --dry-run=client --output yaml \
@@ -207,7 +212,7 @@ fn bind(binding: &str, role: &str, subject: &str) -> String {
     )
 }
 
-/// A word of a shell.
+/// Quotes a text as a shell word.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

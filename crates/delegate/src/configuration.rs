@@ -1,25 +1,25 @@
-//! What the stack says to the function, as environment variables.
+//! The configuration of the function: environment variables set by the stack.
 
 use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
 use lifeboat_model::environment::Side;
 use lifeboat_model::{AccountId, ApplicationName, Arn, EnvironmentId, InvalidIdentifier, Region};
 
-/// Everything that a delegate must know before it can work.
+/// The configuration of a delegate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Configuration {
     /// The application.
     pub application: ApplicationName,
-    /// Which side of it.
+    /// The side of the application.
     pub side: Side,
-    /// Where the function runs.
+    /// The environment in which the function runs.
     pub environment: EnvironmentId,
     /// The name of the function.
     pub function: String,
-    /// The signing key of the primary side, the decryption key of the recovery side.
+    /// The ARN of the signing key on the primary side, of the decryption key on the recovery side.
     pub key: Arn,
-    /// The public half of the recovery key, base64 of its DER; on the primary side only.
+    /// The public recovery key, base64 of its DER; on the primary side only.
     pub recovery_public_key: Option<String>,
-    /// The environment that holds the vault; on the recovery side only.
+    /// The environment that contains the vault; on the recovery side only.
     pub vault: Option<EnvironmentId>,
 }
 
@@ -81,7 +81,7 @@ impl Configuration {
     }
 }
 
-/// `<account>/<region>`, as CloudFormation joins what it imports.
+/// Parses `<account>/<region>`, as CloudFormation joins the imported values.
 fn place(text: String) -> Result<EnvironmentId, String> {
     let (account, region) = text
         .split_once('/')

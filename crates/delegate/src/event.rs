@@ -1,24 +1,24 @@
-//! What starts a delegate.
+//! The events that start a delegate.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::registration::CustomResourceRequest;
 
-/// What a delegate was started with.
+/// The event that started a delegate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The tick, or the event of an assignment: look into the scratch bucket. What the event says beside
-    /// that is not believed, because everything that is true stands in the bucket.
+    /// A scheduled tick, or the event of an assignment: the delegate reads the scratch bucket. Other content
+    /// of the event is not trusted, because the bucket contains all valid documents.
     Tick,
-    /// CloudFormation makes, changes or removes the registration of this delegate.
+    /// CloudFormation creates, updates or deletes the registration of this delegate.
     CustomResourceRequest(Box<CustomResourceRequest>),
-    /// Nothing that a delegate knows.
+    /// An unknown event.
     Unknown,
 }
 
 impl Event {
-    /// Reads the payload of an invocation.
+    /// Parses the payload of an invocation.
     #[must_use]
     pub fn read(payload: Value) -> Self {
         #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! One function: its ports, made once, and its invocations.
+//! The function: its clients, created once, and its invocations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::work::{Delegate, SidePorts};
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A function that waits for invocations.
+/// The function, ready for invocations.
 pub struct Function {
     variables: BTreeMap<String, String>,
     ports: OnceCell<Ports>,
@@ -42,8 +42,9 @@ struct Ports {
 }
 
 impl Function {
-    /// Reads the configuration and opens the key. What goes wrong is told by each invocation, after it was tried
-    /// again: an environment of Lambda lives for hours, and a key that was throttled or disabled may work by then.
+    /// Reads the configuration and opens the key. Failures are reported by each invocation, after a retry: a
+    /// Lambda execution environment lives for hours, and a key that was throttled or disabled may work by
+    /// then.
     pub async fn start(variables: &BTreeMap<String, String>) -> Self {
         let function = Self {
             variables: variables.clone(),
@@ -58,11 +59,11 @@ impl Function {
         self.ports.get_or_try_init(|| Ports::make(&self.variables)).await
     }
 
-    /// One invocation.
+    /// Handles one invocation.
     ///
     /// # Errors
-    /// What the Lambda service counts as an error of the function: that it is not configured, or that its
-    /// bucket cannot be used. What goes wrong with a job is written into its result.
+    /// An error of the function as Lambda counts it: it is not configured, or requests to its bucket fail.
+    /// The failure of a job is written into its result.
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, BoxError> {
         let (payload, context) = event.into_parts();
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
@@ -73,7 +74,8 @@ impl Function {
                     .delegate
                     .run(&context.request_id, Deadline::new(deadline))
                     .await;
-                // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+                // Printed without the log format: CloudWatch extracts metrics only from lines that are a
+                // single JSON document.
                 println!(
                     "{}",
                     invocation_ended(
@@ -200,7 +202,7 @@ impl Ports {
     }
 }
 
-/// The role of the side's access stack: its name is derived there as here.
+/// Returns the ARN of the role of the side's access stack, whose name is derived in the same way there.
 fn role(configuration: &Configuration) -> Result<Arn, String> {
     let environment = &configuration.environment;
     let side = match configuration.side {

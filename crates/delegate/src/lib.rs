@@ -1,22 +1,20 @@
-//! The delegate: the Lambda function that talks to the Kubernetes API servers of one application on one
-//! side, with the role of that side.
+//! The delegate: the Lambda function that accesses the Kubernetes API servers of one application on one side,
+//! with the role of that side.
 //!
-//! It is started by its tick or by the event of an assignment, and both mean the same: look into the
-//! scratch bucket, claim what is open, do it, write what became of it. What it is told by the event
-//! itself is not believed.
+//! It is started by a scheduled tick or by the event of an assignment. Both have the same effect: read the
+//! scratch bucket, claim open jobs, do them, write their results. The content of the event is not trusted.
 //!
 //! - [`configuration`]: the function's environment variables, parsed at once.
-//! - [`event`]: what starts it; [`registration`]: the custom resource that makes it known.
-//! - [`clusters`]: the port to EKS, from a cluster's ARN to a connection or to what is missing.
-//! - [`metrics`]: figures in the embedded metric format. [`function`]: the wiring to AWS. [`work`]: the loop over
-//!   open jobs, and each kind of job.
+//! - [`event`]: the events that start it; [`registration`]: the custom resource that registers it.
+//! - [`clusters`]: the interface to EKS, from a cluster's ARN to a connection or to the missing access.
+//! - [`metrics`]: metrics in the embedded metric format. [`function`]: the AWS clients. [`work`]: the loop
+//!   over open jobs, and each kind of job.
 //!
-//! It must not depend on the coordinator: the two know each other by documents alone
-//! (`lifeboat_jobs`).
+//! It must not depend on the coordinator: the two share only documents (`lifeboat_jobs`).
 //!
-//! Invariants: nothing is encrypted to any key but the recovery key that the function was deployed with,
-//! whatever an assignment says; every write carries the epoch of its claim; a job that cannot be done
-//! ends with a problem that says why.
+//! Invariants: data is encrypted only for the recovery key that the function was deployed with, whatever an
+//! assignment contains; every write carries the epoch of its claim; a failed job ends with a problem that
+//! states the reason.
 
 pub mod clusters;
 mod commands;

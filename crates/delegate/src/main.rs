@@ -1,4 +1,4 @@
-//! The function's entry point: what the environment says, and one invocation after another.
+//! The entry point of the function: reads its environment variables and handles invocations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ fn main() -> anyhow::Result<()> {
         .context("start the runtime")?;
     let variables: BTreeMap<String, String> = std::env::vars().collect();
     runtime.block_on(async {
-        // What is wrong with the function is told by each invocation, so that CloudFormation hears of it.
-        // Boxed, here and below: the types of the SDK's futures nest deeper than the compiler likes.
+        // Configuration errors are reported by each invocation, so that CloudFormation receives them. Boxed,
+        // here and below, because the nested future types of the SDK are too deep for the compiler.
         let function = Arc::new(Box::pin(Function::start(&variables)).await);
         let handle = service_fn(move |event: LambdaEvent<Value>| {
             let function = Arc::clone(&function);

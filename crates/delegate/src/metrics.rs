@@ -7,11 +7,11 @@ use lifeboat_jobs::{Claim, Done, Outcome};
 use lifeboat_model::ApplicationName;
 use serde_json::{Value, json};
 
-/// How long the last epoch of a job took.
+/// The duration of the last epoch of a job.
 const JOB_DURATION: Metric = Metric::of_application("JobDuration", "Seconds");
-/// 1 for a job that failed, 0 for another one.
+/// 1 for a failed job, otherwise 0.
 const FAILED_JOBS: Metric = Metric::of_application("FailedJobs", "Count");
-/// The objects that a job captured, sealed or restored.
+/// The number of objects that a job captured, sealed or restored.
 const JOB_OBJECTS: Metric = Metric::of_application("JobObjects", "Count");
 /// See [`S3Requests::reads`].
 const S3_READ_REQUESTS: Metric = Metric::of_application("DelegateS3ReadRequests", "Count");
@@ -27,7 +27,7 @@ pub const METRICS: &[Metric] = &[
     S3_WRITE_REQUESTS,
 ];
 
-/// The line that a job of `work` leaves behind at its end.
+/// Returns the line that a job of `work` prints at its end.
 #[must_use]
 pub fn job_ended(
     application: &ApplicationName,
@@ -47,14 +47,15 @@ pub fn job_ended(
     let mut values = vec![(JOB_DURATION, Value::from(took)), (FAILED_JOBS, failed.into())];
     values.extend(objects.map(|objects| (JOB_OBJECTS, objects.into())));
     let mut line = line(now, Some(application.as_str()), &values);
-    // Not dimensions: they are found in the log, and would make a metric for each job.
+    // Properties, not dimensions: they can be searched in the log, and as dimensions they would create a
+    // metric for each job.
     line.insert("work".to_owned(), work.into());
     line.insert("job".to_owned(), json!(claim.job));
     line.insert("epoch".to_owned(), json!(claim.epoch));
     Value::Object(line)
 }
 
-/// The line that an invocation leaves behind at its end.
+/// Returns the line that an invocation prints at its end.
 #[must_use]
 pub fn invocation_ended(application: &ApplicationName, requests: S3Requests, now: Timestamp) -> Value {
     let values = [

@@ -1,8 +1,8 @@
-//! The custom resource of the stack `application`: makes an environment and its delegate known, and fails
-//! the stack with a reason where they could not work.
+//! The custom resource of the stack `application`: registers an environment and its delegate, and fails the
+//! stack with a reason if they could not work.
 //!
-//! The protocol is that of CloudFormation: the request names a presigned URL, to which one answer is put
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>).
+//! The protocol is that of CloudFormation custom resources: the request contains a presigned URL, to which
+//! one response is put (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>).
 
 use std::sync::Arc;
 
@@ -25,38 +25,38 @@ mod keys;
 pub use environment_check::{BucketCheck, ScratchBucket};
 pub use keys::{DecryptionKeyCheck, SigningKeyCheck};
 
-/// The request of CloudFormation.
+/// A custom resource request of CloudFormation.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CustomResourceRequest {
     /// `Create`, `Update` or `Delete`.
     pub request_type: String,
-    /// Where the answer goes. Presigned, so it is a secret for as long as it holds.
+    /// The URL to put the response to. It is presigned and therefore a secret until it expires.
     #[serde(rename = "ResponseURL", deserialize_with = "redacted")]
     pub response_url: Redacted<String>,
-    /// The stack.
+    /// The stack's ARN.
     pub stack_id: String,
-    /// The request.
+    /// The request ID.
     pub request_id: String,
-    /// The resource in the template.
+    /// The logical ID of the resource in the template.
     pub logical_resource_id: String,
-    /// The resource that exists, but for `Create`.
+    /// The physical ID of the resource; absent for `Create`.
     #[serde(default)]
     pub physical_resource_id: Option<String>,
-    /// The properties in the template.
+    /// The resource properties in the template.
     #[serde(default)]
     pub resource_properties: Map<String, Value>,
 }
 
-/// The answer to CloudFormation.
+/// The response to CloudFormation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Answer {
     /// `SUCCESS` or `FAILED`.
     pub status: &'static str,
-    /// Why it failed; the console shows it.
+    /// Why it failed; shown in the console.
     pub reason: String,
-    /// The resource.
+    /// The physical ID of the resource.
     pub physical_resource_id: String,
     /// As in the request.
     pub stack_id: String,
@@ -64,13 +64,13 @@ pub struct Answer {
     pub request_id: String,
     /// As in the request.
     pub logical_resource_id: String,
-    /// What `Fn::GetAtt` gives.
+    /// The attributes for `Fn::GetAtt`.
     pub data: Value,
 }
 
 impl Answer {
-    /// The answer of a function that cannot work at all. Removing succeeds all the same: a stack can always
-    /// be deleted.
+    /// Returns the response of a function that is not configured. Deletion succeeds nevertheless: a stack can
+    /// always be deleted.
     #[must_use]
     pub fn failed(request: &CustomResourceRequest, reason: &str) -> Self {
         let removing = request.request_type == "Delete";
@@ -89,46 +89,47 @@ impl Answer {
     }
 }
 
-/// Tries the key of the environment: that it is of the right sort, and that this role may use it.
+/// Checks the key of the environment: that it has the required type, and that this role may use it.
 #[async_trait]
 pub trait KeyCheck: Send + Sync {
-    /// The public half (PEM) of a key that works.
+    /// Uses the key and returns its public key (PEM).
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem of the key.
     async fn check(&self) -> Result<String, Problem>;
 }
 
-/// Who registers.
+/// Registers a delegate.
 pub struct Registrar {
     /// The application.
     pub application: ApplicationName,
-    /// Which side of it.
+    /// The side of the application.
     pub side: Side,
-    /// Where.
+    /// The environment of the function.
     pub environment: EnvironmentId,
-    /// The function.
+    /// The function's ARN.
     pub function: Arn,
-    /// The role.
+    /// The ARN of the function's role.
     pub role: Arn,
-    /// The key of the access stack.
+    /// The ARN of the key of the access stack.
     pub key: Arn,
     /// The version of Lifeboat.
     pub version: String,
     /// The scratch bucket.
     pub scratch: Arc<dyn ObjectStore>,
-    /// Tries the key.
+    /// Checks the key.
     pub check: Box<dyn KeyCheck>,
-    /// Looks at the scratch bucket.
+    /// Checks the scratch bucket.
     pub bucket: Box<dyn BucketCheck>,
 }
 
 impl Registrar {
-    /// Does what CloudFormation asks. Removing never fails: a stack can always be deleted.
+    /// Handles a CloudFormation request. Deletion never fails: a stack can always be deleted.
     pub async fn answer(&self, request: &CustomResourceRequest, now: Timestamp) -> Answer {
         let outcome = match request.request_type.as_str() {
             "Delete" => {
-                // A registration that stays is only out of date; the coordinator sees that nobody answers.
+                // A registration that remains is only outdated; the coordinator notices that the delegate
+                // does not respond.
                 if let Err(error) = self.remove(request).await {
                     tracing::warn!(%error, "the registration is kept");
                 }
@@ -146,8 +147,8 @@ impl Registrar {
         Answer {
             status,
             reason,
-            // The same name for the same function: a change of it would make CloudFormation delete the
-            // former one, which is this one.
+            // The same physical ID for the same function: with a changed ID, CloudFormation would delete the
+            // previous resource, which is this registration.
             physical_resource_id: request
                 .physical_resource_id
                 .clone()
@@ -174,8 +175,8 @@ impl Registrar {
                 ));
             }
         }
-        // Everything that is wrong is told at once: each try takes a deployment. The clock first, because the
-        // other questions take time.
+        // All problems are reported at once, because each attempt takes a deployment. The clock is checked
+        // first, because the other checks take time.
         let environment_check =
             environment_check::problems(self.bucket.as_ref(), &self.environment, now).await;
         let key = self.check.check().await;
@@ -208,7 +209,7 @@ impl Registrar {
         .map_err(|e| self.bucket(&e))
     }
 
-    /// Adds this side's key to the environment; the other side's stays.
+    /// Adds this side's key to the environment; the other side's key stays.
     async fn environment(&self, key: RegisteredKey, now: Timestamp) -> Result<(), StoreError> {
         put(self.scratch.as_ref(), &environment_key(), |former| {
             let former: Option<EnvironmentRegistration> =
@@ -233,7 +234,7 @@ impl Registrar {
     }
 
     async fn remove(&self, request: &CustomResourceRequest) -> Result<(), StoreError> {
-        // After a failed creation there is nothing of ours.
+        // A failed creation has registered nothing.
         if request.physical_resource_id.is_none() {
             return Ok(());
         }
@@ -249,7 +250,7 @@ impl Registrar {
     }
 }
 
-/// A problem in one line.
+/// Formats a problem in one line.
 fn text(problem: &Problem) -> String {
     let causes: String = problem.causes.iter().map(|cause| format!(": {cause}")).collect();
     format!(
@@ -258,7 +259,7 @@ fn text(problem: &Problem) -> String {
     )
 }
 
-/// How often a document is written again that others change at the same moment.
+/// The number of attempts to write a document that other writers change at the same moment.
 const RACES: usize = 5;
 
 /// Creates or replaces a document.

@@ -1,4 +1,4 @@
-//! What the delegate does for each kind of job.
+//! The delegate's work for each kind of job.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ mod restore;
 mod seal;
 mod watch;
 
-/// A delegate with everything that it reaches the world through.
+/// A delegate with its external dependencies.
 pub struct Delegate {
     /// The application.
     pub application: ApplicationName,
-    /// Where it works.
+    /// The environment of the function.
     pub environment: EnvironmentId,
-    /// The function.
+    /// The function's ARN.
     pub function: Arn,
-    /// The role that clusters know.
+    /// The ARN of the role that the clusters authenticate.
     pub role: Arn,
     /// The version of Lifeboat.
     pub version: String,
@@ -34,41 +34,42 @@ pub struct Delegate {
     pub scratch: Arc<dyn ObjectStore>,
     /// The clusters.
     pub clusters: Arc<dyn Clusters>,
-    /// What the side of this delegate can do.
+    /// The dependencies of the delegate's side.
     pub side: SidePorts,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub ids: Arc<dyn Randomness>,
-    /// How many objects a capture asks for at a time ([`lifeboat_capture::PAGE_SIZE`]).
+    /// The number of objects per page of a capture ([`lifeboat_capture::PAGE_SIZE`]).
     pub page_size: u32,
 }
 
-/// What each side has and the other has not.
+/// The dependencies that differ by side.
 pub enum SidePorts {
-    /// Backs up.
+    /// The side that backs up.
     Primary {
         /// Signs recovery points.
         signer: Arc<dyn Signer>,
-        /// What they are encrypted to. Deployed with the function; no assignment changes it.
+        /// The key that recovery points are encrypted for. Deployed with the function; no assignment changes
+        /// it.
         recipient: Box<RecipientKey>,
     },
-    /// Restores.
+    /// The side that restores.
     Recovery {
         /// Decrypts data keys.
         unwrapper: Arc<dyn KeyUnwrapper>,
-        /// Holds recovery points.
+        /// The vault.
         vault: Arc<dyn ObjectStore>,
-        /// Where that is. Deployed with the function; no assignment leads elsewhere.
+        /// The location of the vault. Deployed with the function; no assignment changes it.
         place: VaultPlace,
     },
 }
 
 impl Delegate {
-    /// Works until no job is pending, or until the invocation nears its end.
+    /// Processes jobs until none is pending, or until the invocation nears its end.
     ///
     /// # Errors
-    /// Where the scratch bucket cannot be used. What goes wrong with a job is its result.
+    /// If requests to the scratch bucket fail. The failure of a job is its result.
     pub async fn run(&self, invocation: &str, deadline: Deadline) -> Result<InvocationSummary, StoreError> {
         let worker = Worker {
             application: &self.application,
@@ -81,7 +82,7 @@ impl Delegate {
         worker.run(invocation, deadline).await
     }
 
-    /// The answer to a job that only the other side can do.
+    /// Returns the failure of a job for the other side.
     fn wrong_side(kind: &str) -> EpochEnd {
         EpochEnd::failed(
             Problem::new(
@@ -93,7 +94,7 @@ impl Delegate {
         )
     }
 
-    /// The part of the scratch bucket that is laid out as a vault.
+    /// Returns the part of the scratch bucket with the layout of a vault.
     fn captures(&self) -> Arc<dyn ObjectStore> {
         Arc::new(PrefixStore::new(Arc::clone(&self.scratch), CAPTURES))
     }
@@ -111,7 +112,8 @@ impl Delegate {
 
 impl Handlers for Delegate {
     fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
-        // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+        // Printed without the log format: CloudWatch extracts metrics only from lines that are a single JSON
+        // document.
         println!(
             "{}",
             job_ended(&self.application, work.kind(), claim, outcome, self.clock.now())

@@ -1,40 +1,40 @@
-//! What an epoch hands on to the next one. What a capture in several epochs has in common with one in a single
-//! epoch is in [`lifeboat_recovery_point::cursor`].
+//! The progress that an epoch passes to the next one. State common to captures in one and in several epochs
+//! is in [`lifeboat_recovery_point::cursor`].
 
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far an epoch came.
+/// The progress at the end of an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Progress {
-    /// Of a capture.
+    /// The progress of a capture.
     Capture(Box<CaptureCheckpoint>),
-    /// Of a restore.
+    /// The progress of a restore.
     Restore(RestoreCheckpoint),
-    /// Of work that begins anew in each epoch, because one is enough for it.
+    /// No progress: this work starts from the beginning in each epoch, because one epoch is enough for it.
     Nothing {},
 }
 
-/// How far a capture came: everything that the next epoch needs to write the same recovery point as if
-/// there had been one epoch.
+/// The progress of a capture: everything that the next epoch needs to write the same recovery point as in a
+/// single epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaptureCheckpoint {
-    /// The clusters that are whole.
+    /// The clusters that are completely captured.
     pub done: Vec<CapturedCluster>,
-    /// The cluster that was begun; none where nothing of it is worth keeping.
+    /// The partly captured cluster; `None` if none of it can be reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<ClusterCheckpoint>,
 }
 
-/// How far a restore came. Only for people: the target itself remembers what was restored.
+/// The progress of a restore. Informational: the objects in the target determine where a restore continues.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreCheckpoint {
-    /// How many objects the plan has.
+    /// The number of objects in the plan.
     pub planned: u64,
-    /// How many of them are there.
+    /// The number of objects that are restored.
     pub done: u64,
 }

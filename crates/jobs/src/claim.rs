@@ -1,7 +1,7 @@
-//! The delegate's half of the protocol: which jobs are open, who takes one, how it ends.
+//! The delegate's half of the protocol: lists open jobs, claims them, and ends them.
 //!
-//! Every function may be called again after an answer was lost: what already exists with the same bytes
-//! counts as written.
+//! Every function may be called again after a lost response: a key that exists with the same bytes counts as
+//! written.
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -18,21 +18,21 @@ use super::view::{JobView, Refused, ResultValidity};
 use lifeboat_store::listing;
 use lifeboat_store::ports::{ObjectStore, StoreError};
 
-/// How a document was written once.
+/// The result of a write-once request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is there now.
+    /// The document was created.
     New,
-    /// It was there with the same bytes.
+    /// It existed with the same bytes.
     Same,
-    /// Something else is there, and stays.
+    /// The key exists with other bytes, and stays unchanged.
     Other,
 }
 
-/// Creates a key, or finds out that the same bytes are there already.
+/// Creates a key by a conditional write, or finds that it exists with the same bytes.
 ///
 /// # Errors
-/// Where the store fails otherwise.
+/// If a request to the store fails.
 pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) -> Result<Written, StoreError> {
     match store.put_new(key, bytes.clone()).await {
         Ok(_) => Ok(Written::New),
@@ -48,28 +48,28 @@ pub async fn put_once(store: &dyn ObjectStore, key: &ObjectKey, bytes: Bytes) ->
     }
 }
 
-/// A job that a delegate may take.
+/// A job that a delegate may claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PendingJob {
     /// The newest assignment.
     pub assignment: Assignment,
-    /// From where to go on.
+    /// The checkpoint to continue from.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// What an invocation of a delegate finds in its bucket.
+/// The jobs that an invocation of a delegate finds in its bucket.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PendingJobs {
-    /// The jobs that are open, oldest first.
+    /// The open jobs, oldest first.
     pub open: Vec<PendingJob>,
-    /// What had no effect, to be logged.
+    /// Documents that were ignored, to be logged.
     pub refused: Vec<Refused>,
 }
 
-/// Reads one job.
+/// Reads all documents of one job.
 ///
 /// # Errors
-/// Where the store fails.
+/// If a request to the store fails.
 pub async fn view(store: &dyn ObjectStore, job: &JobId) -> Result<JobView, StoreError> {
     let listed = listing::all(store, &job_prefix(job)).await?;
     view_of(store, job.clone(), listed.into_iter().map(|l| (l.key, l.size))).await
@@ -89,13 +89,13 @@ async fn view_of(
     Ok(JobView::assemble(job, files.into_iter().flatten()))
 }
 
-/// A file of a job; none where it expired since it was listed.
+/// Reads a file of a job; `None` if it has expired since it was listed.
 async fn read_file(
     store: &dyn ObjectStore,
     key: ObjectKey,
     size: u64,
 ) -> Result<Option<(ObjectKey, Bytes)>, StoreError> {
-    // What is too large is refused without being read.
+    // A file that is too large is refused without a read.
     let bytes = if size > LARGE as u64 {
         store.get_range(&key, 0..LARGE as u64 + 1).await
     } else {
@@ -108,15 +108,14 @@ async fn read_file(
     }
 }
 
-/// How many files of a job are read at the same time: most jobs have fewer.
+/// The number of files of a job that are read concurrently: most jobs have fewer.
 const READS_AT_ONCE: usize = 8;
 
-/// The jobs of an application that nobody has claimed in their newest epoch. `since` is the name of a job
-/// or the beginning of one: jobs that sort before it are over and are not looked at, so that a week of
-/// jobs costs nothing.
+/// Lists the jobs of an application whose newest epoch is not claimed. `since` is a job name or a prefix of
+/// one: jobs that sort before it are over and are not read, so that old jobs cause no requests.
 ///
 /// # Errors
-/// Where the store fails.
+/// If a request to the store fails.
 pub async fn pending_jobs(
     store: &dyn ObjectStore,
     application: &ApplicationName,
@@ -137,7 +136,7 @@ pub async fn pending_jobs(
     }
     let mut pending = PendingJobs::default();
     for (job, keys) in jobs {
-        // Nothing is read of a job whose end is in the listing: most are.
+        // A job with a result in the listing is over and is not read; most are.
         if keys.iter().any(|(key, _)| *key == JobFile::Result.key(&job)) {
             continue;
         }
@@ -151,7 +150,7 @@ pub async fn pending_jobs(
     Ok(pending)
 }
 
-/// An assignment that was meant for a bucket of another environment.
+/// Returns the job as refused if its assignment names another environment.
 fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
     let assignment = view.assignment().filter(|a| a.environment != *environment)?;
     let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
@@ -175,10 +174,10 @@ fn pending_job(view: &JobView, environment: &EnvironmentId) -> Option<PendingJob
     })
 }
 
-/// Claims a job for an invocation; none where another invocation has it.
+/// Claims a job for an invocation; `None` if another invocation has claimed it.
 ///
 /// # Errors
-/// Where the store fails.
+/// If a request to the store fails.
 pub async fn claim(
     store: &dyn ObjectStore,
     pending: &PendingJob,
@@ -202,21 +201,21 @@ pub async fn claim(
     }
 }
 
-/// Whether an owner may go on.
+/// Whether the owner of a claim may continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
-    /// It may.
+    /// It may continue.
     Go,
-    /// Another epoch has the job, or it has ended: stop at once and write nothing more.
+    /// Another epoch owns the job, or the job has ended: stop at once and write nothing more.
     Fenced,
-    /// The job is to end early: stop and write the result [`super::Outcome::Cancelled`].
+    /// The job is cancelled: stop and write the result [`super::Outcome::Cancelled`].
     Cancelled,
 }
 
-/// Asks whether the owner of `claim` may go on: between long steps, and right before a result.
+/// Checks whether the owner of `claim` may continue: between long steps, and right before a result.
 ///
 /// # Errors
-/// Where the store fails.
+/// If a request to the store fails.
 pub async fn check_ownership(store: &dyn ObjectStore, claim: &Claim) -> Result<Ownership, StoreError> {
     let listed = listing::all(store, &job_prefix(&claim.job)).await?;
     let mut permission = Ownership::Go;
@@ -233,10 +232,10 @@ pub async fn check_ownership(store: &dyn ObjectStore, claim: &Claim) -> Result<O
     Ok(permission)
 }
 
-/// Ends the epoch of `claim` at a checkpoint.
+/// Ends the epoch of `claim` with a checkpoint.
 ///
 /// # Errors
-/// Where the store fails.
+/// If a request to the store fails.
 pub async fn checkpoint(
     store: &dyn ObjectStore,
     claim: &Claim,
@@ -254,13 +253,13 @@ pub async fn checkpoint(
     put_once(store, &key, checkpoint.to_bytes().into()).await
 }
 
-/// Ends the job. [`Written::Other`] says that another epoch has ended it already.
+/// Ends the job. [`Written::Other`] means that another epoch has already ended it.
 ///
-/// A result that the coordinator would refuse to read for its size ([`LARGE`]) ends the job as failed: it would else
-/// be done again until its last epoch, with the same result.
+/// A result larger than the coordinator reads ([`LARGE`]) ends the job as failed: otherwise the work would be
+/// repeated until the last epoch, with the same result.
 ///
 /// # Errors
-/// Where the store fails.
+/// If a request to the store fails.
 pub async fn finish(store: &dyn ObjectStore, result: &JobResult) -> Result<Written, StoreError> {
     let mut bytes = result.to_bytes();
     if bytes.len() > LARGE {
@@ -288,8 +287,8 @@ fn without_contents(result: &JobResult, size: usize) -> JobResult {
     }
 }
 
-/// The beginning of the names of jobs that a delegate still looks at: those of the last two days. The
-/// epochs of a job end within one ([`super::MAX_EPOCHS`]).
+/// Returns the prefix of the oldest job names that a delegate still reads: those of the last two days. The
+/// epochs of a job end within one day ([`super::MAX_EPOCHS`]).
 #[must_use]
 pub fn since(now: Timestamp) -> String {
     let two_days = jiff::SignedDuration::from_hours(48);
@@ -306,7 +305,7 @@ mod tests {
     use lifeboat_model::Epoch;
     use lifeboat_store::memory::MemoryStore;
 
-    /// A result that found so many clusters.
+    /// Returns a result with this number of clusters.
     fn result(clusters: usize) -> JobResult {
         let found = (0..clusters).map(|number| {
             let name = format!("cluster-{number}");

@@ -1,4 +1,4 @@
-//! The documents of a job but for its result.
+//! The documents of a job, except for its result.
 
 use jiff::Timestamp;
 use lifeboat_model::{ApplicationName, EnvironmentId, Epoch, JobId};
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::Progress;
 use super::work::Work;
 
-/// What is to be done, and which epoch may do it. Written by the coordinator.
+/// The work of a job and the epoch that may do it. Written by the coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
     /// The application.
     pub application: ApplicationName,
-    /// The epoch that this allows.
+    /// The epoch that this assignment allows.
     pub epoch: Epoch,
-    /// When the coordinator decided it.
+    /// When the coordinator wrote the assignment.
     #[schemars(with = "String")]
     pub issued_at: Timestamp,
-    /// The environment whose delegate does it. A delegate elsewhere refuses it.
+    /// The environment whose delegate does the work. A delegate of another environment rejects it.
     pub environment: EnvironmentId,
-    /// What is to be done.
+    /// The work to do.
     pub work: Work,
 }
 
@@ -35,48 +35,48 @@ pub struct Assignment {
 pub struct Claim {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
-    /// The epoch.
+    /// The claimed epoch.
     pub epoch: Epoch,
-    /// The Lambda request id.
+    /// The Lambda request ID.
     pub invocation: String,
-    /// When it was claimed, by the delegate's clock.
+    /// When the epoch was claimed, by the delegate's clock.
     #[schemars(with = "String")]
     pub claimed_at: Timestamp,
-    /// When the invocation ends at the latest, by the delegate's clock.
+    /// The latest end of the invocation, by the delegate's clock.
     #[schemars(with = "String")]
     pub deadline: Timestamp,
 }
 
-/// How far an epoch came. Written by the delegate; the next epoch goes on from here.
+/// The progress at the end of an epoch. Written by the delegate; the next epoch continues from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Checkpoint {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
     /// The epoch that ended.
     pub epoch: Epoch,
-    /// When.
+    /// When the checkpoint was written, by the delegate's clock.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// How far.
+    /// The progress.
     pub progress: Progress,
 }
 
-/// Ends a job early. Written by the coordinator.
+/// A request to end a job early. Written by the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cancel {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
-    /// When it was decided.
+    /// When the job was cancelled.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// Why.
+    /// Why the job was cancelled.
     pub reason: String,
 }

@@ -1,36 +1,36 @@
-//! Where the documents of a job lie.
+//! The keys of a job's documents.
 
 use lifeboat_model::{ApplicationName, Epoch, JobId, ObjectKey};
 
-/// A document of a job by its place.
+/// A document of a job, identified by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobFile {
-    /// What is to be done, for an epoch.
+    /// The assignment of an epoch.
     Assignment(Epoch),
-    /// Who owns an epoch.
+    /// The claim of an epoch.
     Claim(Epoch),
-    /// How far an epoch came.
+    /// The checkpoint at the end of an epoch.
     Checkpoint(Epoch),
-    /// How the job ended.
+    /// The result.
     Result,
-    /// That it is to end early.
+    /// The request to end early.
     Cancel,
 }
 
-/// Every key of the application's jobs begins with this.
+/// Returns the prefix of all keys of an application's jobs.
 #[must_use]
 pub fn jobs_prefix(application: &ApplicationName) -> String {
     format!("jobs/{application}/")
 }
 
-/// Every key of a job begins with this.
+/// Returns the prefix of all keys of a job.
 #[must_use]
 pub fn job_prefix(job: &JobId) -> String {
     format!("jobs/{job}/")
 }
 
 impl JobFile {
-    /// The key of this document of a job.
+    /// Returns the key of this document of a job.
     #[must_use]
     pub fn key(self, job: &JobId) -> ObjectKey {
         let name = match self {
@@ -44,7 +44,7 @@ impl JobFile {
         ObjectKey::parse(format!("jobs/{job}/{name}")).expect("a job id is made of clean path segments")
     }
 
-    /// The job and the document that a key is for; none where it is no document of a job.
+    /// Parses a key into job and document; `None` if it is not the key of a job's document.
     #[must_use]
     pub fn of_key(key: &str) -> Option<(JobId, Self)> {
         let (job, name) = key.strip_prefix("jobs/")?.rsplit_once('/')?;
@@ -57,7 +57,7 @@ impl JobFile {
                 let (kind, epoch) = name.strip_suffix(".json")?.rsplit_once('-')?;
                 let epoch: Epoch = epoch.parse().ok()?;
                 match kind {
-                    // Epoch 1 has one name only.
+                    // The assignment of epoch 1 has no number in its name.
                     "assignment" if epoch > Epoch::FIRST => Self::Assignment(epoch),
                     "claim" => Self::Claim(epoch),
                     "checkpoint" => Self::Checkpoint(epoch),

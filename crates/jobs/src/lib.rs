@@ -1,25 +1,24 @@
-//! Jobs: how the coordinator and the delegates speak through a scratch bucket.
+//! Jobs: the protocol between the coordinator and the delegates in a scratch bucket.
 //!
-//! A job is a folder of documents, each created once:
+//! A job is a folder of documents. Each is created once, by a conditional write:
 //!
 //! ```text
-//! jobs/<application>/<job>/assignment.json        coordinator: what is to be done; allows epoch 1
+//! jobs/<application>/<job>/assignment.json        coordinator: the work; allows epoch 1
 //! jobs/<application>/<job>/assignment-0002.json   coordinator: allows epoch 2
 //! jobs/<application>/<job>/claim-0001.json        delegate: the invocation that owns epoch 1
-//! jobs/<application>/<job>/checkpoint-0001.json   delegate: epoch 1 has ended, this far
+//! jobs/<application>/<job>/checkpoint-0001.json   delegate: the progress at the end of epoch 1
 //! jobs/<application>/<job>/result.json            delegate: the end, with the epoch that wrote it
 //! jobs/<application>/<job>/cancel.json            coordinator: end early
 //! ```
 //!
-//! [`view::JobView`] holds what a bucket says about a job, and decides who owns it, whether its result
-//! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol, [`worker`] the loop
-//! that follows it.
-//! [`split`] makes several capture jobs of one for a big cluster.
-//! A capture lies in the folder `captures/` of a scratch bucket, laid out as a vault.
+//! [`view::JobView`] contains the state of a job in a bucket, and decides who owns it, whether its result
+//! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol, [`worker`] the
+//! loop that uses it. [`split`] splits the capture of a big cluster into several jobs. Captures are stored
+//! below `captures/` in a scratch bucket, in the layout of a vault.
 //!
-//! Invariants: a claim without an assignment is nothing; the highest claim owns the job; a result of a
-//! lower epoch has no effect; a document that is malformed, oversized, newer or foreign has no effect but
-//! to be recorded.
+//! Invariants: a claim without an assignment has no effect; the highest claim owns the job; a result of a
+//! lower epoch has no effect; a document that is malformed, oversized, newer or for another key is recorded
+//! and has no other effect.
 
 pub mod checkpoint;
 pub mod claim;
@@ -42,15 +41,16 @@ pub use work::{CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, Vau
 
 use jiff::SignedDuration;
 
-/// The version of all documents of jobs.
+/// The format version of all documents of jobs.
 pub const FORMAT: u32 = 1;
 
-/// How many epochs a job gets. At 15 minutes each that is a day: what has not ended by then never will,
-/// and would go on costing.
+/// The maximum number of epochs of a job. At 15 minutes each this is a day: a job that has not ended by then
+/// would never end and only add cost.
 pub const MAX_EPOCHS: u32 = 96;
 
-/// The longest that an invocation lasts (AWS Lambda quotas: function timeout, 900 seconds).
+/// The maximum duration of an invocation (AWS Lambda quotas: function timeout, 900 seconds).
 pub const LONGEST_INVOCATION: SignedDuration = SignedDuration::from_secs(900);
 
-/// How long after an owner's deadline it is given up: clocks differ, and a last write may be under way.
+/// The time after an owner's deadline until it is given up: clocks differ, and a last write may be in
+/// progress.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(60);

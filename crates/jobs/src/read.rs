@@ -1,5 +1,5 @@
-//! Reading documents that others wrote: limits first, then the version, then the content, then whether it
-//! stands where it belongs.
+//! Reads documents that other parties wrote: checks the size, then the format version, then the content, then
+//! that the document belongs to its key.
 
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectKey, Problem};
 use serde::de::DeserializeOwned;
@@ -10,50 +10,51 @@ use super::document::{Assignment, Cancel, Checkpoint, Claim};
 use super::keys::JobFile;
 use super::result::JobResult;
 
-/// The largest document that carries no records of types. What is larger was not written by Lifeboat.
+/// The maximum size in bytes of a document without records of types. Larger ones were not written by
+/// Lifeboat.
 pub const SMALL: usize = 256 << 10;
 
-/// The largest checkpoint or result: these carry a record of about 500 bytes for each type of a cluster,
-/// and clusters with thousands of types exist.
+/// The maximum size in bytes of a checkpoint or result: these contain a record of about 500 bytes for each
+/// type of a cluster, and clusters with thousands of types exist.
 pub const LARGE: usize = 2 << 20;
 
 /// A document that has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Larger than such a document may be.
+    /// The document exceeds its maximum size.
     #[error("read {key}: its size of {bytes} bytes exceeds the limit of {limit}")]
     Oversized {
-        /// The document.
+        /// The key of the document.
         key: String,
-        /// Its size.
+        /// Its size in bytes.
         bytes: usize,
-        /// The limit.
+        /// The maximum size in bytes.
         limit: usize,
     },
-    /// Of a newer version.
+    /// The document has a newer format version.
     #[error("read {key}: format {found} is not supported; this version reads format {FORMAT}")]
     Newer {
-        /// The document.
+        /// The key of the document.
         key: String,
-        /// Its version.
+        /// Its format version.
         found: u64,
     },
-    /// Not such a document.
+    /// The content is not a valid document of this kind.
     #[error("read {key}: {what}")]
     Malformed {
-        /// The document.
+        /// The key of the document.
         key: String,
         /// What is wrong with it.
         what: String,
     },
-    /// One that belongs elsewhere.
+    /// The document belongs to another key.
     #[error("read {key}: it is for {found}, not for {expected}")]
     Foreign {
-        /// The document.
+        /// The key of the document.
         key: String,
-        /// What it says of itself.
+        /// The key, application or environment that the document belongs to.
         found: String,
-        /// Where it stands.
+        /// What its key requires.
         expected: String,
     },
 }
@@ -83,13 +84,13 @@ impl Diagnostic for DocumentError {
 
 /// A document of a job.
 pub trait Document: Serialize + DeserializeOwned {
-    /// The largest that it may be, in bytes.
+    /// The maximum size in bytes.
     const LIMIT: usize;
 
-    /// Whether it says of itself that it belongs where it stands; otherwise what it says.
+    /// Checks that the document belongs to this job and file; the error says what it belongs to.
     fn belongs(&self, job: &str, file: JobFile) -> Result<(), String>;
 
-    /// The bytes that are stored. The same document gives the same bytes.
+    /// Serializes the document. Equal documents have equal bytes.
     fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("documents have string keys and no other cause to fail")
     }
@@ -137,8 +138,8 @@ struct Version {
     format: u64,
 }
 
-/// Reads a document of a format that we own: checks its size and version first, so that a newer one is
-/// told from a wrong one.
+/// Parses a document in a format of Lifeboat. Checks size and version first, so that a newer document is
+/// distinguished from an invalid one.
 ///
 /// # Errors
 /// [`DocumentError`].

@@ -1,4 +1,4 @@
-//! How a job ended.
+//! The result of a job.
 
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
@@ -10,129 +10,129 @@ use serde::{Deserialize, Serialize};
 
 use super::work::ClusterTarget;
 
-/// How a job ended. Written by the delegate.
+/// The result of a job. Written by the delegate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobResult {
     /// Always [`super::FORMAT`].
     pub format: u32,
-    /// The job.
+    /// The job ID.
     pub job: JobId,
     /// The epoch that ended it.
     pub epoch: Epoch,
-    /// When.
+    /// When the job ended, by the delegate's clock.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// How.
+    /// How the job ended.
     pub outcome: Outcome,
-    /// What was found about access to each cluster that the job touched.
+    /// The access reports for the clusters that the job used.
     #[serde(default)]
     pub access: Vec<AccessReport>,
     /// The environment of the delegate.
     pub environment: EnvironmentId,
-    /// The delegate's function.
+    /// The ARN of the delegate's function.
     pub delegate: Arn,
 }
 
-/// How a job ended.
+/// The outcome of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Outcome {
-    /// It is done.
+    /// The work is done.
     Done(Done),
-    /// It could not be done.
+    /// The work failed.
     Failed {
-        /// Why.
+        /// The causes.
         problems: Vec<Problem>,
         /// Whether a retry can succeed without a change by the user.
         retry: bool,
     },
-    /// It was cancelled before it was done.
+    /// The job was cancelled before its end.
     Cancelled {},
 }
 
-/// What was done.
+/// The result of completed work, by kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Done {
     /// Clusters were captured.
     Capture(CaptureDone),
-    /// A point was sealed.
+    /// A recovery point was sealed.
     Seal(Sealed),
     /// A cluster was restored.
     Restore(RestoreDone),
-    /// Access was checked; the reports stand beside.
+    /// Access was checked; the findings are in the result's access reports.
     Check {
-        /// The clusters that have the tags that were asked for.
+        /// The clusters that have the requested tags.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         found: Vec<ClusterTarget>,
-        /// Why clusters could not be looked for by their tags. Those that were found before still count.
+        /// Why the search by tags failed. Clusters that were found before still count.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<AccessFinding>,
     },
 }
 
-/// A capture that is done.
+/// The result of a completed capture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaptureDone {
-    /// The sealed point, where the capture was to seal it too.
+    /// The sealed recovery point, if the capture also seals it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
-    /// What the manifest has to say about the clusters, where another job seals the point.
+    /// The clusters' records for the manifest, if another job seals the recovery point.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<CapturedCluster>,
-    /// How much there is to capture, where that is too much for one job: nothing was captured then.
+    /// The counts of a cluster that is too big for one job: nothing was captured then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<TypeCounts>,
 }
 
-/// A point that lies sealed in the captures of a scratch bucket.
+/// A sealed recovery point below `captures/` of a scratch bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sealed {
     /// The digest of its `manifest.json`.
     pub manifest: Sha256,
-    /// Whether everything that was asked for is in it.
+    /// Whether it contains everything that was requested.
     pub completeness: Completeness,
-    /// How many objects it holds.
+    /// The number of objects that it contains.
     pub objects: u64,
-    /// The size of its files.
+    /// The total size of its files in bytes.
     pub bytes: u64,
 }
 
-/// A restore that came to its end.
+/// The result of a completed restore.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreDone {
     /// Whether the cluster matches the plan.
     pub matches_plan: bool,
-    /// Why it does not.
+    /// Why it does not match the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
-    /// How many objects were restored.
+    /// The number of restored objects.
     pub restored: u64,
-    /// How many were not, each with its reason in the report.
+    /// The number of objects that were not restored; the report has the reason for each.
     pub not_restored: u64,
-    /// The key of the whole report in the scratch bucket.
+    /// The key of the full report in the scratch bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
 }
 
-/// What a delegate found about its access to a cluster.
+/// A delegate's access to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessReport {
     /// The cluster's name in the application.
     pub cluster: ClusterName,
-    /// The EKS cluster.
+    /// The ARN of the EKS cluster.
     pub arn: Arn,
-    /// The role that asked.
+    /// The ARN of the role whose access was checked.
     pub role: Arn,
-    /// When.
+    /// When access was checked.
     #[schemars(with = "String")]
     pub checked_at: Timestamp,
-    /// What is missing; empty is good.
+    /// The missing access; empty if access is sufficient.
     pub findings: Vec<AccessFinding>,
 }
 
@@ -140,20 +140,20 @@ pub struct AccessReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessFinding {
-    /// What is wrong, with a code of LB-08xx.
+    /// The problem, with a code of LB-08xx.
     pub problem: Problem,
     /// The command that fixes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Other commands that fix it.
+    /// Alternative commands that fix it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
-    /// Whether a recovery point can be made all the same, without what cannot be read.
+    /// Whether a recovery point can still be made, without the objects that cannot be read.
     pub partial: bool,
 }
 
 impl AccessFinding {
-    /// A finding that blocks the work, without a command that fixes it.
+    /// Creates a finding that blocks the work, without a command that fixes it.
     #[must_use]
     pub fn new(problem: Problem) -> Self {
         Self {
@@ -164,14 +164,14 @@ impl AccessFinding {
         }
     }
 
-    /// The same with the command that fixes it.
+    /// Adds the command that fixes it.
     #[must_use]
     pub fn with_command(mut self, command: String) -> Self {
         self.command = Some(command);
         self
     }
 
-    /// The same with another command that fixes it.
+    /// Adds an alternative command that fixes it.
     #[must_use]
     pub fn or(mut self, what: impl Into<String>, command: String) -> Self {
         let what = what.into();
@@ -179,7 +179,7 @@ impl AccessFinding {
         self
     }
 
-    /// The same, where a recovery point can be made all the same.
+    /// Marks the finding as one that still allows a partial recovery point.
     #[must_use]
     pub fn as_partial(mut self) -> Self {
         self.partial = true;

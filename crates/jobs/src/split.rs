@@ -1,48 +1,50 @@
-//! A big cluster in several jobs that run at the same time, each at the same version.
+//! Splits the capture of a big cluster into several jobs that run concurrently, each at the same
+//! resourceVersion.
 //!
-//! The protocol is the smallest that is right:
-//! 1. The capture job of a cluster that may be big (its last point was, or there is none) is assigned with
-//!    `split`. Its delegate pins a version and counts each type by a list of one item, whose
-//!    `remainingItemCount` tells the rest.
-//! 2. Where [`partition_types`] makes one part of the counts, it captures at once, in the same invocation. Otherwise it
-//!    ends with the counts and the version, and has captured nothing.
-//! 3. The coordinator makes the same [`partition_types`] of the counts, and a job of each: all but the last take the
-//!    types that they name, the last one takes every other type, counted or not, so that each type is taken
-//!    by exactly one job whatever is installed meanwhile. Lambda runs the jobs side by side: each
-//!    assignment's event starts an invocation.
-//! 4. A seal job puts the parts of each cluster together ([`merge`]) and signs.
+//! The protocol:
+//! 1. The capture job of a cluster that may be big (its last recovery point was, or there is none) is
+//!    assigned with `split`. Its delegate pins a resourceVersion and counts each type by a list of one item,
+//!    whose `remainingItemCount` gives the rest.
+//! 2. If [`partition_types`] makes one part of the counts, the delegate captures at once, in the same
+//!    invocation. Otherwise the job ends with the counts and the resourceVersion, without capturing anything.
+//! 3. The coordinator computes the same partition from the counts, and creates one job per part: all but the
+//!    last capture the types that they name, the last one captures every other type, counted or not, so that
+//!    each type is captured by exactly one job, even if types are installed in the meantime. Lambda runs the
+//!    jobs concurrently: each assignment's event starts an invocation.
+//! 4. A seal job merges the parts of each cluster ([`merge`]) and signs.
 //!
-//! Parts are continued over epochs like any capture. One that fails, fails the point: all are cancelled, and
-//! the next try counts anew, because the version is likely to be gone.
+//! Parts continue over epochs like any capture. If one part fails, the recovery point fails: all jobs are
+//! cancelled, and the next attempt counts again, because the resourceVersion has probably been compacted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_model::TypeName;
 use lifeboat_recovery_point::cursor::CapturedCluster;
 
-/// How many objects make a part worth its own job: enough that counting, starting it and sealing in one more job cost
-/// less than it brings, and few enough that a part ends well within the five minutes for which an API server keeps a
-/// version (etcd's compaction interval in kube-apiserver). One job takes ten thousand objects in a second where
-/// nothing else holds it up. With parts of 50,000, a cluster of 100,000 took half as long again as in one job, where
-/// all of them shared two cores with the API server.
+/// The number of objects that make a part worth its own job: enough that counting, starting the job and
+/// sealing in one more job cost less than the time saved, and few enough that a part ends well within the
+/// five minutes for which an API server keeps a resourceVersion (etcd's compaction interval in
+/// kube-apiserver). One job captures 10,000 objects per second if nothing else limits it. With parts of
+/// 50,000, a cluster of 100,000 took 1.5 times as long as in one job, when all jobs shared two cores with the
+/// API server.
 pub const OBJECTS_PER_PART: u64 = 200_000;
 
-/// How many jobs one cluster gets at most. Each reads with several connections, and an API server shares
-/// some dozens of them among all its users.
+/// The maximum number of jobs per cluster. Each reads over several connections, and an API server has a few
+/// dozen of them for all its clients.
 pub const MOST_PARTS: usize = 8;
 
-/// Whether a cluster is to be counted before it is captured, from what its last point held, if there is one.
-/// A margin below the threshold keeps a growing cluster from being captured once in one piece.
+/// Returns whether a cluster is counted before it is captured, given the number of objects in its last
+/// recovery point, if any. A margin below the threshold avoids capturing a growing cluster once in one piece.
 #[must_use]
 pub fn may_be_big(objects: Option<u64>) -> bool {
     objects.is_none_or(|objects| objects >= OBJECTS_PER_PART / 2)
 }
 
-/// Types in partition_types of about equal numbers of objects, fullest first; types that hold nothing are in none. One
-/// bin says that one job is enough. The last bin is the one whose job takes every other type as well.
+/// Partitions types into parts with about equal numbers of objects, largest first; types without objects are
+/// in none. One part means that one job is enough. The job of the last part also captures every other type.
 ///
-/// Longest first into the emptiest bin: never worse than 4/3 of the best (Graham, 1969), and the same for the
-/// same counts.
+/// Assigns the largest type first, to the part with the fewest objects: at most 4/3 of the optimum (Graham,
+/// 1969), and deterministic for the same counts.
 #[must_use]
 pub fn partition_types(counts: &BTreeMap<TypeName, u64>) -> Vec<BTreeSet<TypeName>> {
     let total: u64 = counts.values().sum();
@@ -68,16 +70,17 @@ pub fn partition_types(counts: &BTreeMap<TypeName, u64>) -> Vec<BTreeSet<TypeNam
     partition_types.into_iter().map(|(_, types)| types).collect()
 }
 
-/// Parts of clusters that cannot be put together.
+/// Parts that cannot be merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// Two parts come from two clusters, as after a cluster was made anew under its old name.
+    /// Two parts come from different clusters, for example because a cluster was recreated under its old
+    /// name.
     #[error("merge the parts of {cluster}: they come from different clusters")]
     OtherCluster {
         /// The name of the cluster.
         cluster: String,
     },
-    /// Two parts were listed at different versions.
+    /// Two parts were listed at different resourceVersions.
     #[error("merge the parts of {cluster}: they have different resourceVersions")]
     OtherVersion {
         /// The name of the cluster.
@@ -85,10 +88,10 @@ pub enum MergeError {
     },
 }
 
-/// Puts the parts of each cluster together, as if one job had captured it. Sorted by name.
+/// Merges the parts of each cluster, as if one job had captured it. The result is sorted by name.
 ///
 /// # Errors
-/// [`MergeError`] where two parts are not of one cluster at one moment.
+/// [`MergeError`] if two parts of a cluster are not of the same cluster at the same resourceVersion.
 pub fn merge(parts: impl IntoIterator<Item = CapturedCluster>) -> Result<Vec<CapturedCluster>, MergeError> {
     let mut clusters: BTreeMap<String, CapturedCluster> = BTreeMap::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! What a bucket says about one job, and what follows from it.
+//! The state of one job, derived from its documents in a bucket.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use super::read::{DocumentError, read};
 use super::result::JobResult;
 use super::{GRACE, LONGEST_INVOCATION, MAX_EPOCHS};
 
-/// Everything that the bucket holds for one job, as far as it can be believed.
+/// All valid documents of one job in a bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobView {
-    /// The job.
+    /// The job ID.
     pub job: JobId,
-    /// Which epochs are allowed.
+    /// The assignments by epoch.
     pub assignments: BTreeMap<Epoch, Assignment>,
-    /// Which epochs have an owner.
+    /// The claims by epoch.
     pub claims: BTreeMap<Epoch, Claim>,
-    /// Which epochs have ended, how far.
+    /// The checkpoints by epoch.
     pub checkpoints: BTreeMap<Epoch, Checkpoint>,
-    /// How the job ended, counting or not.
+    /// The result, whether or not it counts.
     pub result: Option<JobResult>,
-    /// Whether it is to end early.
+    /// The request to end early, if any.
     pub cancel: Option<Cancel>,
-    /// What cannot be believed.
+    /// The documents that were ignored.
     pub refused: Vec<Refused>,
 }
 
@@ -36,53 +36,53 @@ pub struct JobView {
 pub struct Refused {
     /// Its key.
     pub key: ObjectKey,
-    /// Why.
+    /// Why it is ignored.
     pub problem: Problem,
 }
 
-/// What the place of the result says.
+/// The validity of a job's result.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ResultValidity<'a> {
-    /// It is empty.
+    /// There is no result.
     Open,
-    /// The owner has ended the job.
+    /// The owner has ended the job with this result.
     Counts(&'a JobResult),
-    /// A delegate that had lost the job wrote it: it has no effect. Because a result is written once, the
-    /// job cannot end any more; its work has to be done by another job.
+    /// A delegate that no longer owned the job wrote it: it has no effect. Because a result can be written
+    /// only once, the job cannot end any more; its work has to be done by another job.
     Fenced(&'a JobResult),
-    /// Something that is no result lies there, with the same consequence.
+    /// The object at the result's key is not a valid result. The consequence is the same.
     Invalid,
 }
 
-/// Where a job stands for the coordinator.
+/// The status of a job for the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum JobStatus<'a> {
     /// It has not been assigned.
     Unassigned,
     /// It waits for a delegate.
     Unclaimed {
-        /// The epoch that is open.
+        /// The newest epoch, which no delegate has claimed.
         epoch: Epoch,
     },
     /// A delegate works on it.
     Running(&'a Claim),
-    /// The next epoch is due.
+    /// The next epoch is due: the previous one has ended without a result.
     Due {
-        /// Its number.
+        /// The number of the next epoch.
         epoch: Epoch,
-        /// Whether the former one came to a checkpoint, rather than being given up.
+        /// Whether the previous epoch wrote a checkpoint; otherwise its owner was given up.
         checkpoint: bool,
     },
-    /// It has had all its epochs.
+    /// All [`MAX_EPOCHS`] epochs have ended.
     Exhausted,
     /// It has ended.
     Ended(&'a JobResult),
-    /// It can never end: its result is fenced or spoilt.
+    /// The job cannot end: its result is fenced or invalid.
     Lost,
 }
 
 impl JobView {
-    /// A job of which nothing is there.
+    /// Returns the view of a job without documents.
     #[must_use]
     pub fn empty(job: JobId) -> Self {
         Self {
@@ -96,8 +96,8 @@ impl JobView {
         }
     }
 
-    /// What the files of a job's folder say. Files that are no documents are passed over: delegates may
-    /// keep reports beside them.
+    /// Builds the view from the files in a job's folder. Files with other names are ignored: delegates store
+    /// reports next to the documents.
     pub fn assemble(job: JobId, files: impl IntoIterator<Item = (ObjectKey, Bytes)>) -> Self {
         let mut view = Self::empty(job);
         for (key, bytes) in files {
@@ -133,8 +133,8 @@ impl JobView {
         });
     }
 
-    /// A result from an environment that the job was not given to, or of an epoch that nobody has
-    /// claimed, is none.
+    /// Rejects a result from an environment that the job was not assigned to, or of an epoch that was not
+    /// claimed.
     fn check_result(&mut self) {
         let Some(result) = &self.result else {
             return;
@@ -160,19 +160,19 @@ impl JobView {
         self.refuse(key, error);
     }
 
-    /// The newest epoch that is allowed; none where the job is not assigned.
+    /// Returns the newest assigned epoch; `None` if the job is not assigned.
     #[must_use]
     pub fn epoch(&self) -> Option<Epoch> {
         self.assignments.keys().next_back().copied()
     }
 
-    /// The newest assignment.
+    /// Returns the newest assignment.
     #[must_use]
     pub fn assignment(&self) -> Option<&Assignment> {
         self.assignments.values().next_back()
     }
 
-    /// Who owns the job: the highest claim for an epoch that is allowed.
+    /// Returns the owner of the job: the highest claim of an assigned epoch.
     #[must_use]
     pub fn owner(&self) -> Option<&Claim> {
         self.claims
@@ -182,7 +182,7 @@ impl JobView {
             .map(|(_, claim)| claim)
     }
 
-    /// The newest checkpoint before an epoch, from which it goes on.
+    /// Returns the newest checkpoint before an epoch, from which the epoch continues.
     #[must_use]
     pub fn checkpoint_before(&self, epoch: Epoch) -> Option<&Checkpoint> {
         self.checkpoints
@@ -191,7 +191,7 @@ impl JobView {
             .map(|(_, checkpoint)| checkpoint)
     }
 
-    /// Whether the job has a result that counts.
+    /// Returns whether the job has a result that counts.
     #[must_use]
     pub fn verdict(&self) -> ResultValidity<'_> {
         match (&self.result, self.owner()) {
@@ -207,8 +207,8 @@ impl JobView {
         }
     }
 
-    /// Where the job stands now. `seen` is when the coordinator first saw the owner's claim, by its own
-    /// clock, so that a delegate whose clock is wrong cannot hold a job for ever.
+    /// Returns the status of the job at `now`. `seen` is when the coordinator first saw the owner's claim, by
+    /// its own clock, so that a delegate with a wrong clock cannot hold a job forever.
     #[must_use]
     pub fn standing(&self, now: Timestamp, seen: Option<Timestamp>) -> JobStatus<'_> {
         match self.verdict() {
@@ -236,7 +236,7 @@ impl JobView {
     }
 }
 
-/// Whether an owner cannot be at work any more.
+/// Returns whether the owner's invocation must have ended.
 fn is_given_up(claim: &Claim, now: Timestamp, seen: Option<Timestamp>) -> bool {
     let longest = seen
         .unwrap_or(now)

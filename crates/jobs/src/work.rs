@@ -1,4 +1,4 @@
-//! What a job asks for, by kind.
+//! The kinds of work and their payloads.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is to be done.
+/// The work of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Work {
     /// Capture clusters into packs.
     Capture(CaptureWork),
-    /// Sign the point that other jobs have captured in the same bucket.
+    /// Sign the recovery point that other jobs have captured in the same bucket.
     Seal(SealWork),
-    /// Restore one cluster of a point.
+    /// Restore one cluster of a recovery point.
     Restore(RestoreWork),
-    /// Check what the delegate may do with clusters.
+    /// Check the delegate's access to clusters.
     Check(CheckWork),
 }
 
@@ -25,25 +25,25 @@ pub enum Work {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaptureWork {
-    /// The point that it is for.
+    /// The recovery point to capture into.
     pub point: RecoveryPointId,
-    /// The clusters.
+    /// The clusters to capture.
     pub clusters: Vec<ClusterTarget>,
-    /// Which objects.
+    /// The selection of objects.
     #[serde(default)]
     pub filter: Filter,
-    /// Which types.
+    /// The selection of types.
     pub types: Types,
-    /// The public half of the recovery key, PEM.
+    /// The public recovery key, PEM.
     pub recipient: String,
-    /// Whether no other job takes part in the point, so that this one signs it too.
+    /// Whether this job is the only one for the recovery point and also signs it.
     pub seal: bool,
-    /// Which part of the cluster's capture this is, where several jobs do it: it stands in the names of
-    /// packs and keys. 0 where one job does all.
+    /// The number of this part of the cluster's capture if several jobs share it; part of the names of packs
+    /// and keys. 0 if one job captures the whole cluster.
     #[serde(default)]
     pub part: u16,
-    /// Whether to count first, and to end with the counts where the cluster is big enough for several
-    /// jobs ([`super::split`]).
+    /// Whether to count the objects first, and to end with the counts if the cluster is big enough for
+    /// several jobs ([`super::split`]).
     #[serde(default)]
     pub split: bool,
 }
@@ -52,9 +52,9 @@ pub struct CaptureWork {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SealWork {
-    /// The point.
+    /// The recovery point to seal.
     pub point: RecoveryPointId,
-    /// The capture jobs.
+    /// The capture jobs whose results make up the recovery point.
     pub parts: Vec<JobId>,
 }
 
@@ -62,17 +62,17 @@ pub struct SealWork {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreWork {
-    /// The point.
+    /// The recovery point to restore from.
     pub point: RecoveryPointId,
-    /// Where it lies.
+    /// Where the recovery point is stored.
     pub vault: VaultPlace,
-    /// Its name in the point.
+    /// The cluster's name in the recovery point.
     pub cluster: ClusterName,
-    /// The cluster that is written into.
+    /// The cluster to restore into.
     pub target: ClusterTarget,
-    /// The pinned key that the point must be signed with, PEM.
+    /// The pinned public key that must have signed the recovery point, PEM.
     pub signer: String,
-    /// Restore options, read by the planner.
+    /// Restore options, parsed by the planner.
     pub options: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -80,40 +80,41 @@ pub struct RestoreWork {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckWork {
-    /// Clusters by name.
+    /// Clusters selected by name.
     pub clusters: Vec<ClusterTarget>,
-    /// Clusters by tag: every EKS cluster of the environment that has all of these. Empty is none.
+    /// Clusters selected by tag: every EKS cluster of the environment that has all of these tags. Empty
+    /// selects none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cluster_tags: BTreeMap<String, String>,
 }
 
-/// A cluster of an application as AWS names it.
+/// A cluster of an application, with its EKS ARN.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterTarget {
     /// Its name in the application.
     pub name: ClusterName,
-    /// The EKS cluster.
+    /// The ARN of the EKS cluster.
     pub arn: Arn,
 }
 
-/// Where recovery points of an application lie.
+/// The location of an application's recovery points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VaultPlace {
-    /// The bucket.
+    /// The bucket name.
     pub bucket: String,
-    /// The account that must own it.
+    /// The expected bucket owner (account ID).
     pub owner: AccountId,
-    /// Its Region.
+    /// The bucket's Region.
     pub region: Region,
-    /// What stands before every key; empty in a vault bucket.
+    /// The prefix of every key; empty in a vault bucket.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
 }
 
 impl Work {
-    /// The kind of work, as it stands in names of jobs and log lines.
+    /// Returns the kind of work, as used in job names and log lines.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -124,7 +125,7 @@ impl Work {
         }
     }
 
-    /// The clusters that the work is about.
+    /// Returns the clusters that the work names.
     #[must_use]
     pub fn clusters(&self) -> &[ClusterTarget] {
         match self {

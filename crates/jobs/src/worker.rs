@@ -1,8 +1,7 @@
-//! The delegate's loop: claims pending jobs, oldest first, gives each to the handler of its kind, and ends its
-//! epoch with a result or a checkpoint.
+//! The delegate's loop: claims pending jobs, oldest first, passes each to the handler of its kind, and ends
+//! its epoch with a result or a checkpoint.
 //!
-//! The functions and the simulation of the coordinator's tests run this loop, so that what the simulation finds
-//! holds for what is deployed.
+//! The deployed functions and the simulation in the coordinator's tests run the same loop.
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -20,34 +19,35 @@ use super::document::{Assignment, Checkpoint, Claim};
 use super::result::{AccessReport, JobResult, Outcome};
 use super::work::{CaptureWork, CheckWork, RestoreWork, SealWork, Work};
 
-/// What is kept back of an invocation for its last writes: a checkpoint takes a few requests to S3, each of
-/// which may be tried again.
+/// The time reserved at the end of an invocation for its last writes: a checkpoint takes a few requests to
+/// S3, each of which may be retried.
 const MARGIN: SignedDuration = SignedDuration::from_secs(45);
 
-/// How often a handler asks whether it still owns its job. Who cancels a restore waits for that, and a request to S3
-/// in ten seconds costs next to nothing.
+/// The interval at which a handler checks that it still owns its job. The cancellation of a restore waits for
+/// it; one request to S3 every ten seconds costs next to nothing.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A delegate's end of a scratch bucket.
+/// The delegate's side of a scratch bucket.
 pub struct Worker<'a, H> {
-    /// The application whose jobs are taken.
+    /// The application whose jobs are processed.
     pub application: &'a ApplicationName,
-    /// The environment that they must be assigned to.
+    /// The environment that the jobs must be assigned to.
     pub environment: &'a EnvironmentId,
-    /// The function, named in each result.
+    /// The ARN of the delegate's function, named in each result.
     pub delegate: &'a Arn,
     /// The scratch bucket.
     pub store: &'a dyn ObjectStore,
-    /// The time.
+    /// The clock.
     pub clock: &'a dyn Clock,
-    /// What does the work.
+    /// The handlers of the kinds of work.
     pub handlers: &'a H,
 }
 
-/// Does one kind of work, for one epoch.
+/// A handler for one kind of work.
 #[async_trait(?Send)]
 pub trait Handler<W> {
-    /// Works until the end of the job, of the epoch's time, or of its ownership. What goes wrong is a result.
+    /// Works on one epoch until the job ends, the time is up, or ownership is lost. Failures are returned as
+    /// a result.
     async fn handle(&self, epoch: &Epoch<'_>, work: &W) -> EpochEnd;
 }
 
@@ -55,19 +55,19 @@ pub trait Handler<W> {
 pub trait Handlers:
     Handler<CaptureWork> + Handler<SealWork> + Handler<RestoreWork> + Handler<CheckWork>
 {
-    /// A job is about to end with this outcome.
+    /// Called before a job ends with this outcome.
     fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
         let _ = (work, claim, outcome);
     }
 }
 
-/// One epoch of one job: what a handler needs to know besides its payload.
+/// One epoch of one job: the input of a handler besides the payload.
 pub struct Epoch<'a> {
     /// The newest assignment of the job.
     pub assignment: &'a Assignment,
     /// The claim of this epoch.
     pub claim: &'a Claim,
-    /// How far earlier epochs came.
+    /// The newest checkpoint of an earlier epoch.
     pub checkpoint: Option<&'a Checkpoint>,
     /// When the invocation ends.
     pub deadline: Deadline,
@@ -78,57 +78,57 @@ pub struct Epoch<'a> {
 /// How an epoch ends.
 #[derive(Debug)]
 pub enum EpochEnd {
-    /// With a result, and what was seen of the delegate's access.
+    /// With a result, and the access reports for the job's clusters.
     Result(Outcome, Vec<AccessReport>),
-    /// With a checkpoint, because the invocation ends.
+    /// With a checkpoint, because the invocation nears its end.
     Checkpoint(Progress),
-    /// With nothing: another epoch has the job.
+    /// Without a document, because another epoch owns the job.
     Fenced,
 }
 
-/// Why work stops before its end.
+/// The reason to stop work before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// The invocation ends.
+    /// The invocation nears its end.
     Time,
-    /// Another epoch has the job.
+    /// Another epoch owns the job.
     Fenced,
     /// The coordinator has cancelled the job.
     Cancelled,
 }
 
-/// When an invocation ends.
+/// The end of an invocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Timestamp);
 
-/// What an invocation did.
+/// Counts of what an invocation did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvocationSummary {
-    /// Jobs that were claimed.
+    /// Claimed jobs.
     pub claimed: u32,
-    /// Jobs that ended, well or not.
+    /// Jobs that ended, with any outcome.
     pub ended: u32,
-    /// Jobs whose next epoch continues.
+    /// Jobs that ended their epoch with a checkpoint.
     pub checkpointed: u32,
-    /// Documents in the bucket that had no effect.
+    /// Documents in the bucket that were ignored.
     pub refused: u32,
 }
 
 impl Deadline {
-    /// Lambda ends the invocation then.
+    /// Returns when Lambda ends the invocation.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
         Self(at)
     }
 
-    /// Until when work may go on, so that there is time to write down how far it came.
+    /// Returns when work has to stop, so that there is time to write a checkpoint.
     #[must_use]
     pub fn stop_at(self) -> Timestamp {
         self.0.saturating_sub(MARGIN).unwrap_or(self.0)
     }
 
-    /// How long work may go on.
+    /// Returns the time left for work.
     #[must_use]
     pub fn remaining(self, now: Timestamp) -> Duration {
         let left = self.stop_at().duration_since(now);
@@ -137,7 +137,8 @@ impl Deadline {
 }
 
 impl EpochEnd {
-    /// The job failed with this problem. `retry` says whether a new job may succeed without anybody's doing.
+    /// Ends the job as failed with this problem. `retry` says whether a new job may succeed without a change
+    /// by the user.
     #[must_use]
     pub fn failed(problem: Problem, retry: bool) -> Self {
         let problems = vec![problem];
@@ -146,8 +147,7 @@ impl EpochEnd {
 }
 
 impl Epoch<'_> {
-    /// Drives work to its end, or until there is a reason to stop. `sleep` waits: the time of a process, or of a
-    /// simulation.
+    /// Runs work to its end, or until there is a reason to stop. `sleep` waits in real or simulated time.
     ///
     /// # Errors
     /// The reason to stop.
@@ -165,7 +165,7 @@ impl Epoch<'_> {
             if left <= POLL_INTERVAL {
                 return Err(Stop::Time);
             }
-            // A store that does not answer is no reason to stop.
+            // A failed request to the store is not a reason to stop.
             match claim::check_ownership(self.store, self.claim).await {
                 Ok(Ownership::Fenced) => return Err(Stop::Fenced),
                 Ok(Ownership::Cancelled) => return Err(Stop::Cancelled),
@@ -176,10 +176,10 @@ impl Epoch<'_> {
 }
 
 impl<H: Handlers> Worker<'_, H> {
-    /// Works until no job is pending, or until the invocation nears its end.
+    /// Processes jobs until none is pending, or until the invocation nears its end.
     ///
     /// # Errors
-    /// Where the scratch bucket cannot be used. What goes wrong with a job is its result.
+    /// If requests to the scratch bucket fail. The failure of a job is its result.
     pub async fn run(&self, invocation: &str, deadline: Deadline) -> Result<InvocationSummary, StoreError> {
         let mut summary = InvocationSummary::default();
         loop {
@@ -200,14 +200,14 @@ impl<H: Handlers> Worker<'_, H> {
                 }
                 progressed |= self.take(job, invocation, deadline, &mut summary).await?;
             }
-            // What was assigned in the meantime is done at once; what others have claimed is theirs.
+            // New assignments are processed at once; jobs that other invocations have claimed are skipped.
             if !progressed {
                 return Ok(summary);
             }
         }
     }
 
-    /// Takes one job if nobody else has it. Says whether it was taken.
+    /// Claims and processes one job unless another invocation has claimed it. Returns whether it was claimed.
     #[tracing::instrument(name = "job", skip_all, fields(application = %self.application, job = %job.assignment.job, epoch = job.assignment.epoch.get()))]
     async fn take(
         &self,
@@ -243,8 +243,8 @@ impl<H: Handlers> Worker<'_, H> {
                 tracing::info!("checkpointed");
             }
             EpochEnd::Result(outcome, access) => {
-                // Asked right before the write: what a fenced delegate writes has no effect, but would stand
-                // in the way of the job's end.
+                // Checked right before the write: the result of a fenced delegate has no effect, but would
+                // prevent the end of the job.
                 if claim::check_ownership(self.store, &claim).await? == Ownership::Fenced {
                     tracing::warn!("another epoch owns the job; this result is discarded");
                     return Ok(true);

@@ -1,10 +1,9 @@
-//! Carries a plan out: wave by wave, many objects at a time, one request per object where one is
-//! enough.
+//! Carries out a plan: wave by wave, many objects concurrently, one request per object if one is enough.
 //!
-//! The executor makes no choices: what is written, in which order and in whose name stands in the plan.
-//! Everything it does may be done again. A restore that was interrupted at any request is continued by
-//! the same command: what the interrupted run made is recognised by its age (see [`crate::lease`]) and
-//! completed, never made twice.
+//! The executor makes no decisions: the plan contains what is written, in which order and with which field
+//! manager. Every step is idempotent. A restore that was interrupted at any request is continued by the same
+//! command: objects that the interrupted run created are recognized by their age (see [`crate::lease`]) and
+//! completed, never created twice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -29,69 +28,69 @@ pub use crate::lease::{LeaseError, LeaseRequest, RunRecord};
 pub use crate::outcome::RestoreOutcome;
 pub use crate::source::{CachedFrames, FrameSource, MemorySource, ObjectSource, PointFrames, SourceError};
 
-/// How a restore works. What it does is the plan's.
+/// Settings of the execution. The plan determines what is written.
 #[derive(Debug, Clone)]
 pub struct RestoreSettings {
-    /// How many objects are under way at a time.
+    /// The number of objects processed concurrently.
     pub concurrency: usize,
-    /// The policy that the plan was made with, for objects that somebody makes meanwhile.
+    /// The policy that the plan was made with, for objects that other clients create in the meantime.
     pub existing: ExistingPolicy,
-    /// How long a CustomResourceDefinition may take until its type is served.
+    /// The time limit for a CustomResourceDefinition until its type is served.
     pub establish_within: Duration,
-    /// How long an object that is made anew may take until it is gone: its finalizers have to run.
+    /// The time limit for an object that is recreated until its deletion completes: its finalizers have to
+    /// run.
     pub gone_within: Duration,
 }
 
 impl Default for RestoreSettings {
     fn default() -> Self {
         Self {
-            // Tried only with the API server beside us, on two cores that both share: 16 and 32 made
-            // about as many objects a second there, 64 fewer. No server that is far away was measured;
-            // there, more on the way may help.
+            // Measured only with the API server on the same machine, sharing two cores: 16 and 32 created
+            // about as many objects per second, 64 fewer. Not measured with a remote API server, where higher
+            // values may help.
             concurrency: 32,
             existing: ExistingPolicy::Keep,
-            // An API server with several replicas waits 5 s before it calls a definition established.
+            // An API server with several replicas waits 5 s before it marks a definition established.
             establish_within: Duration::from_secs(60),
             gone_within: Duration::from_secs(60),
         }
     }
 }
 
-/// Watches a restore. Implementations must return quickly.
+/// Receives the progress of a restore. Implementations must return quickly.
 pub trait RestoreProgress: Send + Sync {
-    /// The plan is gone through for the `pass`-th time (from 1), with so many objects to go.
+    /// Pass number `pass` (from 1) over the plan begins, with `objects` objects remaining.
     fn pass(&self, pass: u32, objects: usize) {
         let _ = (pass, objects);
     }
 
-    /// A wave begins with so many objects.
+    /// A wave begins with `objects` objects.
     fn wave(&self, wave: Wave, objects: usize) {
         let _ = (wave, objects);
     }
 
-    /// One more object is done; `failed` ones may be tried again.
+    /// One more object is done; a failed one may be retried.
     fn object(&self, failed: bool) {
         let _ = failed;
     }
 }
 
-/// Watches nothing.
+/// Ignores all progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 
 impl RestoreProgress for Unwatched {}
 
-/// Why a restore ended before it was through. The lease of the target stays: the same command
-/// continues.
+/// A restore that stopped before its end. The Lease of the target stays: the same command continues it.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The API server cannot be reached or does not know us (any more).
+    /// The API server cannot be reached or no longer accepts the credentials.
     #[error("continue the restore")]
     Api(#[from] ApiError),
     /// The recovery point cannot be read.
     #[error("continue the restore")]
     Source(#[from] SourceError),
-    /// Another process has taken the target.
+    /// Another process has taken the Lease of the target.
     #[error("continue the restore: another process holds the Lease of the target")]
     LeaseLost,
 }
@@ -131,10 +130,9 @@ impl Diagnostic for RestoreError {
     }
 }
 
-/// Pauses between passes that bring no progress, before the restore gives up: 3.5 s in all. Most
-/// failures that heal by themselves do so at once (a cache of the API server that lags behind, a
-/// controller that makes a ServiceAccount), so that the first pauses are short; what takes longer than
-/// all of them is not waited for.
+/// Pauses between passes without progress, before the restore gives up: 3.5 s in total. Most transient
+/// failures pass at once (a stale cache in the API server, a controller that creates a ServiceAccount), so
+/// that the first pauses are short; longer failures are not waited for.
 const IDLE_PAUSES: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(150),
@@ -143,13 +141,13 @@ const IDLE_PAUSES: [Duration; 5] = [
     Duration::from_millis(1_500),
 ];
 
-/// Carries `plan` out. `facts` are those that the plan was made from; `lease` must be held.
+/// Carries out `plan`. `facts` are those that the plan was made from; `lease` must be held.
 ///
-/// Objects that fail do not stop the others: they are tried again until a pass brings no progress, and
-/// then stand in the outcome.
+/// Objects that fail do not stop the others: they are retried until a pass makes no progress, and are then
+/// reported in the outcome.
 ///
 /// # Errors
-/// [`RestoreError`] only for what concerns every object.
+/// [`RestoreError`] only for a failure that affects every object.
 #[tracing::instrument(skip_all)]
 pub async fn restore(
     api: &Api,
@@ -162,7 +160,7 @@ pub async fn restore(
 ) -> Result<RestoreOutcome, RestoreError> {
     lease.wait_for_clock_tick().await;
     let mut run = Run::new(api, plan, facts, source, lease, settings, progress);
-    // What can refuse or hide other objects comes when everything else is through all its passes.
+    // Objects that can reject or hide other objects follow when everything else has completed its passes.
     let split = plan
         .objects
         .partition_point(|object| object.wave < Wave::AggregatedApis);
@@ -173,7 +171,7 @@ pub async fn restore(
     Ok(run.outcome())
 }
 
-/// What all attempts share.
+/// State shared by all attempts.
 struct Shared<'a> {
     api: &'a Api,
     plan: &'a Plan,
@@ -181,7 +179,7 @@ struct Shared<'a> {
     source: &'a dyn ObjectSource,
     lease: &'a Lease,
     settings: &'a RestoreSettings,
-    /// Source uids of owners: only their new uids are kept.
+    /// Source uids of owners: only their target uids are kept.
     owners: HashSet<&'a str>,
     uids: Mutex<HashMap<String, String>>,
 }
@@ -197,9 +195,9 @@ struct Run<'a> {
 enum Stop {
     /// This object failed.
     Failed(Failure),
-    /// The connection broke, again and again. Whether this concerns one object or all is not known.
+    /// The connection broke repeatedly. Whether this affects one object or all is not known.
     Lost(crate::outcome::FailedStep, ApiError),
-    /// Every object would fail.
+    /// A failure that affects every object.
     Fatal(RestoreError),
 }
 
@@ -233,7 +231,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Goes through these objects again and again until all are done or a pass brings no progress.
+    /// Runs passes over these objects until all are done or a pass makes no progress.
     async fn passes(&mut self, mut todo: Vec<usize>) -> Result<(), RestoreError> {
         let mut idle = IDLE_PAUSES.iter();
         let mut pass = 1;
@@ -243,7 +241,7 @@ impl<'a> Run<'a> {
             if failed.len() < todo.len() {
                 idle = IDLE_PAUSES.iter();
             } else {
-                // Requests that were refused for what they say are refused again.
+                // Requests that were rejected for their content would be rejected again.
                 let may_heal = failed.iter().any(|&at| self.slots[at].may_heal());
                 match idle.next().filter(|_| may_heal) {
                     Some(pause) => sleep(*pause).await,
@@ -257,8 +255,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Goes through these objects once, wave by wave and depth by depth, and gives back those that
-    /// failed.
+    /// Runs one pass over these objects, wave by wave and depth by depth, and returns those that failed.
     async fn pass(&mut self, todo: &[usize]) -> Result<Vec<usize>, RestoreError> {
         let objects = &self.shared.plan.objects;
         let mut failed = Vec::new();
@@ -277,7 +274,7 @@ impl<'a> Run<'a> {
         Ok(failed)
     }
 
-    /// Attempts the objects of one wave and depth, many at a time.
+    /// Processes the objects of one wave and depth concurrently.
     async fn group(&mut self, group: &[usize], failed: &mut Vec<usize>) -> Result<(), RestoreError> {
         let taken: Vec<_> = (group.iter())
             .map(|&at| (at, std::mem::take(&mut self.slots[at])))
@@ -298,8 +295,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Steps that may need what the restored workloads serve. Those that fail are tried again by the
-    /// next call.
+    /// Runs the steps that may need services of the restored workloads. Failed steps are retried by the next
+    /// call.
     async fn last_steps(&mut self) -> Result<(), RestoreError> {
         let objects = &self.shared.plan.objects;
         let pending: Vec<_> = (objects.iter().zip(&mut self.slots).enumerate())
@@ -312,7 +309,7 @@ impl<'a> Run<'a> {
             .map(|(at, (_, slot))| (at, std::mem::take(slot)))
             .collect();
         let shared = &self.shared;
-        // A webhook without a backend lets each of these requests wait for its timeout.
+        // Each of these requests waits for the timeout of a webhook that has no backend.
         let mut steps = futures::stream::iter(pending)
             .map(|(at, slot)| async move { (at, attempt::last_step(shared, at, slot).await) })
             .buffer_unordered(shared.settings.concurrency.max(1));

@@ -1,4 +1,4 @@
-//! Who works on a target: a process on a host, told apart from a later process of the same number.
+//! The process that holds a target, distinguishable from a later process with the same process ID.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 /// A process that holds the lease of a target, written `host/pid/start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseHolder {
-    /// The name of the host.
+    /// The host name.
     pub host: String,
-    /// The process number on that host.
+    /// The process ID on that host.
     pub pid: u32,
-    /// When the process began, in the unit that the host counts in: only equality matters.
+    /// The start time of the process, in a unit of the host; only compared for equality.
     pub start: u64,
 }
 
@@ -34,8 +34,8 @@ impl FromStr for LeaseHolder {
 }
 
 impl LeaseHolder {
-    /// This process. Where the system does not tell when a process began (anything but Linux), the
-    /// start is 0 and a dead holder is waited for instead of being recognised.
+    /// Returns the holder for the current process. If the system does not report the start time of a process
+    /// (any system but Linux), the start is 0, and a dead holder is only recognized when its Lease expires.
     #[must_use]
     pub fn this_process() -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -48,20 +48,20 @@ impl LeaseHolder {
         }
     }
 
-    /// Whether `other` is known to have ended: it ran on this host, and no process of its number and
-    /// start is there any more.
+    /// Returns whether `other` is known to have ended: it ran on this host, and no process with its ID and
+    /// start time exists any more.
     #[must_use]
     pub fn knows_ended(&self, other: &LeaseHolder) -> bool {
-        // Hosts without a name of their own (containers with equal names) would see each other as
-        // dead; the boot id in the start would help, but the lease's expiry covers them as well.
+        // Containers on different hosts may have equal host names and would then consider each other dead.
+        // Adding the boot ID to the start would avoid this, but the Lease's expiry covers the case as well.
         self.host == other.host && self.start != 0 && started(other.pid) != Some(other.start)
     }
 }
 
-/// The start of a process in clock ticks since boot: field 22 of `/proc/PID/stat` (proc(5)).
+/// Returns the start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat` (proc(5)).
 fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may hold spaces and parentheses.
+    // The second field is the program's name in parentheses; it may contain spaces and parentheses.
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(19)?.parse().ok()
 }

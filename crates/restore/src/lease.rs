@@ -1,8 +1,8 @@
 //! One restore at a time per target: the Lease `kube-system/lifeboat-restore`.
 //!
-//! The Lease does two things. It keeps a second restore out. And its `creationTimestamp` is the start of
-//! the run on the server's own clock: what exists and is younger was made by the run, also after the
-//! run was interrupted and begun again.
+//! The Lease has two purposes. It excludes a second restore. And its `creationTimestamp` is the start of the
+//! run on the API server's clock: younger objects were created by the run, also after the run was interrupted
+//! and continued.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,40 +33,40 @@ pub const LEASE_NAME: &str = "lifeboat-restore";
 const COLLECTION: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/lifeboat-restore";
 
-/// How long a holder that shows no sign of life is believed, in seconds. The value of leader election
-/// in Kubernetes itself (`LeaseDuration` of its controllers).
+/// The time in seconds without a renewal after which a holder counts as dead. The value is that of leader
+/// election in Kubernetes (`LeaseDuration` of its controllers).
 const DURATION_SECONDS: u32 = 15;
-/// How often a holder shows that it lives: three signs may be lost before it is taken for dead.
+/// The renewal interval: two renewals may be lost before the Lease expires.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
-/// How often a foreign holder is looked at while it is waited for.
+/// The interval between reads of another holder's Lease while waiting for it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a lease that others change at the same moment is read again.
+/// The number of attempts when other writers change the Lease at the same moment.
 const RACES: usize = 8;
 
-/// Why the target could not be taken.
+/// The Lease of the target could not be acquired or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// A living process restores into the target.
+    /// Another live process restores into the target.
     #[error("acquire the target: {holder} is restoring into it since {since}")]
     Busy {
         /// The holder as the Lease names it.
         holder: String,
-        /// Since when.
+        /// When it acquired the Lease.
         since: String,
     },
-    /// The Lease was lost to somebody else while we worked.
+    /// Another process took the Lease during the restore.
     #[error("renew the Lease of the target: it is now held by {holder:?}")]
     Lost {
-        /// The holder as the Lease names it; empty where the Lease is gone.
+        /// The holder as the Lease names it; empty if the Lease is gone.
         holder: String,
     },
-    /// The API server refused.
+    /// A request to the API server failed.
     #[error("acquire the Lease {LEASE_NAMESPACE}/{LEASE_NAME} of the target")]
     Api(#[from] ApiError),
-    /// The Lease is not one that we made.
+    /// The Lease was not written by Lifeboat.
     #[error("read the Lease {LEASE_NAMESPACE}/{LEASE_NAME}: {why}")]
     Malformed {
-        /// What is wrong with it.
+        /// What is wrong with the Lease.
         why: &'static str,
     },
 }
@@ -100,20 +100,20 @@ impl Diagnostic for LeaseError {
     }
 }
 
-/// Who asks for the target and what for.
+/// The request for the Lease of a target.
 pub struct LeaseRequest {
-    /// The process that asks.
+    /// The requesting process.
     pub holder: LeaseHolder,
-    /// A holder that is known to have ended.
+    /// A previous holder that is known to have ended.
     pub ended: Option<LeaseHolder>,
-    /// A digest of everything that the plan follows from (point, cluster, options): an interrupted run
-    /// is continued by the same inputs only.
+    /// A digest of the plan's inputs (recovery point, cluster, options): an interrupted run is only continued
+    /// with the same inputs.
     pub inputs: String,
-    /// The time, for the fields that people read. No decision rests on it.
+    /// The clock for the informational timestamps. No decision depends on it.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The target, taken. Renewed in the background until it is released or dropped.
+/// The held Lease of a target. Renewed in the background until it is released or dropped.
 pub struct Lease {
     held: Arc<Held>,
     renewal: JoinHandle<()>,
@@ -126,16 +126,16 @@ struct Held {
     holder: LeaseHolder,
     clock: Arc<dyn Clock>,
     uid: String,
-    /// The version that the next write of ours expects.
+    /// The resourceVersion that the next write expects.
     version: Mutex<String>,
     lost: AtomicBool,
 }
 
 impl Lease {
-    /// Takes the target: makes the Lease, or takes it over from a holder that is dead.
+    /// Acquires the target: creates the Lease, or takes it from a dead holder.
     ///
     /// # Errors
-    /// [`LeaseError::Busy`] where the holder lives.
+    /// [`LeaseError::Busy`] if the holder is alive.
     pub async fn acquire(api: &Api, request: LeaseRequest) -> Result<Self, LeaseError> {
         for _ in 0..RACES {
             let (lease, resumed) = match wire::read(api, PATH).await? {
@@ -173,31 +173,32 @@ impl Lease {
         })
     }
 
-    /// What is known about the run.
+    /// Returns the record of the run.
     #[must_use]
     pub fn run(&self) -> &RunRecord {
         &self.record
     }
 
-    /// Whether somebody else has taken the target from us. Nothing may be written any more.
+    /// Returns whether another process has taken the Lease. Then nothing may be written any more.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.held.lost.load(Ordering::SeqCst)
     }
 
-    /// Waits until every object made from now on has a later `creationTimestamp` than the Lease. The
-    /// stamps count in seconds, so that an object made just before the run, in the same second, could
-    /// not be told from one made by it. Usually the second has passed while the plan was made.
+    /// Waits until every object created from now on has a later `creationTimestamp` than the Lease. The
+    /// timestamps have a resolution of one second, so that an object created just before the run, in the same
+    /// second, could not be distinguished from one created by the run. Usually the second has passed while
+    /// the plan was made.
     pub async fn wait_for_clock_tick(&self) {
         if !self.record.resumed {
             sleep((self.taken + Duration::from_secs(1)).saturating_duration_since(Instant::now())).await;
         }
     }
 
-    /// Gives the target back: the run is over, and the same command begins a new one.
+    /// Releases the target: the run is over, and the same command starts a new one.
     ///
     /// # Errors
-    /// What the API server says. The Lease then stays, and the same command finds a finished run.
+    /// The API server's error. The Lease then stays, and the same command finds a finished run.
     pub async fn release(self) -> Result<(), LeaseError> {
         self.renewal.abort();
         let _version = self.held.version.lock().await;
@@ -213,7 +214,7 @@ impl Drop for Lease {
 }
 
 impl Held {
-    /// Shows that we live, as long as the Lease is ours.
+    /// Renews the Lease while this process holds it.
     async fn write(&self) -> Result<(), LeaseError> {
         let mut version = self.version.lock().await;
         loop {
@@ -229,7 +230,8 @@ impl Held {
                     return Ok(());
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {
-                    // Our own write whose answer was lost looks the same as a thief's.
+                    // A conflict is either this process's own write whose response was lost, or another
+                    // holder's write.
                     let found = wire::read(&self.api, PATH).await?.unwrap_or_default();
                     let holder = text(&found, "/spec/holderIdentity");
                     if holder != self.holder.to_string() || text(&found, "/metadata/uid") != self.uid {
@@ -257,11 +259,11 @@ async fn keep(held: Arc<Held>) {
 }
 
 fn now(clock: &dyn Clock) -> String {
-    // `MicroTime` wants exactly six digits behind the second.
+    // `MicroTime` requires exactly six digits after the decimal point.
     format!("{:.6}", clock.now())
 }
 
-/// The Lease as this request wants it.
+/// Returns the Lease for this request.
 fn wanted(request: &LeaseRequest, transitions: u64) -> Value {
     let now = now(&*request.clock);
     json!({
@@ -282,8 +284,8 @@ fn wanted(request: &LeaseRequest, transitions: u64) -> Value {
     })
 }
 
-/// Makes the Lease. Nothing where it exists: by somebody who was faster, or by ourselves when the first
-/// answer was lost. Reading it tells which.
+/// Creates the Lease. Returns `None` if it exists: another process was faster, or the response to the first
+/// attempt was lost. A read shows which.
 async fn create(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, LeaseError> {
     let path = format!("{COLLECTION}?fieldManager={}", wire::MANAGER);
     match wire::send_again(api, Method::POST, &path, JSON, &wanted(request, 0)).await {
@@ -293,7 +295,7 @@ async fn create(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, Leas
     }
 }
 
-/// Takes over a Lease that exists. Nothing where it changed under our hands.
+/// Takes an existing Lease. Returns `None` if it changed concurrently.
 async fn take_over(
     api: &Api,
     request: &LeaseRequest,
@@ -301,7 +303,7 @@ async fn take_over(
 ) -> Result<Option<(Value, bool)>, LeaseError> {
     let identity = text(&found, "/spec/holderIdentity").to_owned();
     if identity == request.holder.to_string() {
-        // We are one process with one run at a time: this is our own create whose answer was lost.
+        // A process has one run at a time, so that this is its own create whose response was lost.
         return Ok(Some((found, false)));
     }
     let busy = || LeaseError::Busy {
@@ -321,7 +323,7 @@ async fn take_over(
     let uid = text(&found, "/metadata/uid");
     let version = text(&found, "/metadata/resourceVersion");
     if record::inputs(&found) != request.inputs {
-        // Another restore was left unfinished here. Ours is a new run with a start of its own.
+        // The Lease is of another, unfinished restore. This run is a new one and needs a start of its own.
         return match wire::delete(api, PATH, uid, Some(version)).await {
             Ok(()) => Ok(None),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
@@ -339,8 +341,8 @@ async fn take_over(
     }
 }
 
-/// Whether the holder gives no sign of life for as long as it promised to. Watching it with our own
-/// clock makes clocks that differ or jump harmless (client-go's leader election does the same).
+/// Returns whether the holder does not renew for the duration of the Lease, measured with the local clock:
+/// clock differences and jumps have no effect (as in client-go's leader election).
 async fn stays_silent(api: &Api, found: &Value) -> Result<bool, LeaseError> {
     let promised = found
         .pointer("/spec/leaseDurationSeconds")

@@ -1,15 +1,16 @@
 //! Restores a recovery point into a cluster: survey → plan → preflight → execute → prove.
 //!
-//! - [`survey`]: what the target holds before anything is written.
-//! - [`preflight`]: what the target would refuse.
-//! - [`execute`]: the plan carried out, wave by wave; [`lease`]: one restore at a time in a target.
-//! - [`prove`]: the target read back and compared with the plan.
-//! - [`recover`]: all of it in order, for every caller.
+//! - [`survey`]: the state of the target before the first write.
+//! - [`preflight`]: what the target would reject.
+//! - [`execute`]: carries out the plan, wave by wave; [`lease`]: one restore at a time per target.
+//! - [`prove`]: reads the target back and compares it with the plan.
+//! - [`recover`]: all steps in order, for every caller.
 //!
-//! This crate may depend on the pure crates and on `lifeboat-apiserver`, and on nothing of AWS and no file system.
+//! This crate depends only on the pure crates and on `lifeboat-apiserver`; it uses no AWS API and no file
+//! system.
 //!
-//! Invariants: nothing is written that the plan does not name; everything may be done again; no object, token
-//! or key is written to a log or an error.
+//! Invariants: only what the plan names is written; every step is idempotent; no object, token or key is
+//! written to a log or an error.
 
 pub mod execute;
 pub mod holder;

@@ -1,4 +1,4 @@
-//! What became of each object of a plan.
+//! The result for each object of a plan.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,19 +7,19 @@ use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
 
 use lifeboat_apiserver::api::ApiError;
 
-/// What a restore did. Nothing in it tells an uninterrupted run from one that was continued.
+/// What a restore did. An uninterrupted run and a continued one have the same outcome.
 #[derive(Debug, Clone)]
 pub struct RestoreOutcome {
     /// One result for each object of the plan, in the plan's order.
     pub results: Vec<ObjectResult>,
-    /// The uids of owners: from their uid in the source to the one in the target.
+    /// The uids of owners: source uid to target uid.
     pub uids: HashMap<String, String>,
-    /// How often the plan was gone through; 1 when nothing had to be tried again.
+    /// The number of passes over the plan; 1 if nothing was retried.
     pub passes: u32,
 }
 
 impl RestoreOutcome {
-    /// Whether every object was restored or kept as planned.
+    /// Returns whether every object was restored or kept as planned.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.results
@@ -27,7 +27,7 @@ impl RestoreOutcome {
             .all(|result| !matches!(result, ObjectResult::Failed(_)))
     }
 
-    /// The objects that failed, with their place in the plan.
+    /// Returns the objects that failed, with their index in the plan.
     pub fn failures(&self) -> impl Iterator<Item = (usize, &Failure)> {
         self.results
             .iter()
@@ -39,29 +39,29 @@ impl RestoreOutcome {
     }
 }
 
-/// What became of one object.
+/// The result for one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ObjectResult {
-    /// It is in the target as the plan says, as far as the API server's answers tell.
+    /// The target contains it as planned, according to the API server's responses.
     Restored,
-    /// It existed and was kept, as the plan says.
+    /// It existed and was kept, as planned.
     Kept,
-    /// Somebody else made it after the plan was made, and the policy is to keep what exists.
+    /// Another client created it after the plan was made, and the policy is to keep what exists.
     KeptUnplanned,
     /// It was not restored, or not completely.
     Failed(Failure),
 }
 
-/// Why an object was not restored, without a value of it.
+/// Why an object was not restored, without any of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What was being done.
+    /// The step that failed.
     pub step: FailedStep,
-    /// What a caller should do about it.
+    /// How a caller reacts to the failure.
     pub kind: ErrorKind,
-    /// The status that the API server answered, if it answered.
+    /// The HTTP status of the API server's response, if there was one.
     pub status: Option<u16>,
-    /// The answer in its own words; of Secrets only the reason, because answers may quote values.
+    /// The response's message; for Secrets only the reason, because messages may quote values.
     pub answer: String,
 }
 
@@ -71,24 +71,24 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What was being done when an object failed.
+/// The step during which an object failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailedStep {
-    /// Making the planned body out of the captured bytes.
+    /// Building the planned body from the captured bytes.
     Prepare,
     /// Creating it.
     Create,
-    /// Changing it to the planned state.
+    /// Updating it to the planned state.
     Update,
-    /// Deleting it, to make it anew.
+    /// Deleting it before it is created again.
     Delete,
-    /// Waiting until its type is served.
+    /// Waiting until its type is served (CustomResourceDefinition).
     Establish,
     /// Writing its status.
     Status,
-    /// Letting a finished Job go on as finished.
+    /// Restoring a finished Job as finished.
     Finish,
-    /// Writing who owns its fields.
+    /// Writing the owners of its fields (`managedFields`).
     Ownership,
 }
 
@@ -108,7 +108,7 @@ impl fmt::Display for FailedStep {
 }
 
 impl Failure {
-    /// A failure without an answer of the API server.
+    /// Creates a failure without a response of the API server.
     pub(super) fn without_answer(step: FailedStep, kind: ErrorKind, answer: String) -> Self {
         Self {
             step,
@@ -118,7 +118,7 @@ impl Failure {
         }
     }
 
-    /// What the API server said about a request for `object`.
+    /// Creates a failure from the API server's error for `object`.
     pub(super) fn from_api(step: FailedStep, object: &ObjectRef, error: &ApiError) -> Self {
         Self {
             step,
@@ -129,8 +129,8 @@ impl Failure {
     }
 }
 
-/// The words of an answer that may be shown. Validation and webhooks quote the values that they refuse,
-/// so that of a Secret nothing but the reason is kept.
+/// Returns the part of an error message that may be shown. Validation and webhooks quote the values that they
+/// reject, so that for a Secret only the reason is kept.
 pub(super) fn answer(object: &ObjectRef, error: &ApiError) -> String {
     let Some(refusal) = error.refusal() else {
         return error.to_string();

@@ -1,5 +1,5 @@
-//! What can be found out before anything is written: whether the target is healthy, whether we may
-//! write what the plan says, and whether it accepts objects that go there in another version.
+//! Checks before the first write: the health of the target, the permissions that the plan needs, and a strict
+//! dry run of each object that is restored in another version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,17 +14,17 @@ use super::outcome::answer;
 use super::wire::{self, JSON, MANAGER};
 use lifeboat_apiserver::api::{Api, ApiError};
 
-/// How many questions are under way at a time.
+/// The number of concurrent check requests.
 const QUESTIONS: usize = 16;
 
-/// How many namespaces or objects a problem names.
+/// The maximum number of namespaces or objects that a problem names.
 const NAMED: usize = 5;
 
-/// Asks the target everything that would otherwise be learnt in the middle of the restore. Writes
-/// nothing; an empty list means that the restore may begin.
+/// Checks the target for problems that would otherwise appear in the middle of the restore. Writes nothing;
+/// an empty list means that the restore may begin.
 ///
 /// # Errors
-/// [`RestoreError`] where the questions cannot be asked.
+/// [`RestoreError`] if the checks cannot be made.
 #[tracing::instrument(skip_all)]
 pub async fn preflight(
     api: &Api,
@@ -34,7 +34,7 @@ pub async fn preflight(
 ) -> Result<Vec<Problem>, RestoreError> {
     if let Err(error) = api.get("/readyz", "*/*").await {
         return match error.refusal() {
-            // Whoever may not ask about health may still restore.
+            // The right to read `/readyz` is not required for a restore.
             Some(refusal) if refusal.status == 403 => Ok(Vec::new()),
             Some(refusal) => Ok(vec![Problem::new(
                 Code::ClusterUnreachable,
@@ -49,7 +49,7 @@ pub async fn preflight(
     Ok(problems)
 }
 
-/// What the plan does with a type: verb, subresource, and the namespaces.
+/// What the plan does with each type: group, resource, subresource and verb, with the namespaces.
 type Needs<'a> = BTreeMap<(&'a str, &'a str, &'a str, &'a str), BTreeSet<Option<&'a str>>>;
 
 fn needs(plan: &Plan) -> Needs<'_> {
@@ -97,7 +97,7 @@ fn needs(plan: &Plan) -> Needs<'_> {
 
 async fn permissions(api: &Api, plan: &Plan) -> Result<Vec<Problem>, RestoreError> {
     let needs = needs(plan);
-    // An administrator is recognised by one question instead of one for each type and verb.
+    // One review with wildcards recognizes an administrator and saves one review per type and verb.
     if needs.is_empty() || may(api, "*", "*", "*", "*", None).await? {
         return Ok(Vec::new());
     }
@@ -147,7 +147,8 @@ fn some_of(names: &[&str]) -> String {
     }
 }
 
-/// Asks whether we may (`SelfSubjectAccessReview`). Nothing is stored by it.
+/// Asks the API server whether the caller has a permission (`SelfSubjectAccessReview`). The server stores
+/// nothing.
 async fn may(
     api: &Api,
     group: &str,
@@ -173,8 +174,8 @@ async fn may(
     Ok(answer.pointer("/status/allowed") == Some(&serde_json::Value::Bool(true)))
 }
 
-/// Shows the server every object that goes there in another version than it was captured in: with
-/// strict validation it names each field that would be lost.
+/// Sends a dry run for every object that is restored in another version than it was captured in: strict field
+/// validation names each field that would be lost.
 async fn strict_dry_runs(
     api: &Api,
     plan: &Plan,
@@ -199,7 +200,7 @@ async fn dry_run(
     let raw = source
         .object(object.locator.frame, object.locator.position)
         .await?;
-    // Owners need not exist for validation; their uids may be anything.
+    // Validation does not look up owners, so that any uid will do.
     let made = body(plan, object, &raw, &|uid| Some(uid.to_owned()));
     let mut wanted = match made {
         Ok(bodies) => bodies.create,
@@ -209,7 +210,7 @@ async fn dry_run(
     if let Some(name) = namespace
         && !exists(facts, name)
     {
-        // The namespace is part of the plan; validation is the same in one that exists.
+        // The object's namespace may not exist yet; validation gives the same result in `default`.
         namespace = Some("default");
         wanted["metadata"]["namespace"] = "default".into();
     }
@@ -223,7 +224,8 @@ async fn dry_run(
             ErrorKind::Invalid if error.refusal().is_some() => {
                 Ok(Some(refused(object, &answer(&object.target, &error))))
             }
-            // It exists, its admission is not up, or we may not: found out by other means.
+            // The object exists, an admission webhook is not ready, or permission is missing: other checks
+            // report these.
             _ if error.refusal().is_some() => Ok(None),
             _ => Err(error.into()),
         },

@@ -1,7 +1,7 @@
-//! Reads the target back after a restore and says whether the cluster matches the plan.
+//! Reads the target back after a restore and reports whether the cluster matches the plan.
 //!
-//! The proof trusts nothing that the restore said: every type of the plan is listed again, every planned
-//! object is compared with its planned body, and what nobody planned is named.
+//! The proof uses nothing that the restore reported: every type of the plan is listed again, every planned
+//! object is compared with its planned body, and objects that are not in the plan are named.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -26,24 +26,24 @@ pub mod owners;
 mod settle;
 mod unplanned;
 
-/// How a proof works.
+/// Settings of a proof.
 #[derive(Debug, Clone)]
 pub struct ProveSettings {
-    /// How long controllers may take for what the proof requires of them: claims and volumes that were
-    /// bound to each other are bound again.
+    /// How long to wait for controllers to make the changes that the proof requires: claims and volumes that
+    /// were bound to each other are bound again.
     pub settle_within: Duration,
 }
 
 impl Default for ProveSettings {
     fn default() -> Self {
         Self {
-            // The binder looks at unbound claims at least every 15 s (`pvclaimbinder-sync-period`).
+            // The binder syncs unbound claims at least every 15 s (`pvclaimbinder-sync-period`).
             settle_within: Duration::from_secs(30),
         }
     }
 }
 
-/// Why there is no proof.
+/// A proof that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// The objects of a type could not be read back.
@@ -51,7 +51,7 @@ pub enum ProveError {
     List {
         /// The path of the list.
         path: String,
-        /// What happened.
+        /// The cause.
         #[source]
         cause: PageError,
     },
@@ -89,7 +89,7 @@ impl Diagnostic for ProveError {
     }
 }
 
-/// Types read back at a time.
+/// The number of types read back concurrently.
 const TYPES_AT_A_TIME: usize = 4;
 
 /// What a proof found.
@@ -97,19 +97,19 @@ const TYPES_AT_A_TIME: usize = 4;
 pub struct Proven {
     /// The report.
     pub report: Report,
-    /// Ready and wanted replicas of the workloads, when they were read back. Nothing is required of
-    /// them: images may take any time to come.
+    /// Ready and wanted replicas of the workloads that were read back. The proof does not require readiness:
+    /// image pulls may take any time.
     pub readiness: BTreeMap<ObjectRef, (u64, u64)>,
 }
 
-/// Reads back everything of the plan's types, compares, and reports. Waits a bounded time before for
-/// what the plan requires of controllers.
+/// Reads back all objects of the plan's types, compares them, and returns the report. Before that, waits for
+/// a limited time for the changes that the plan requires of controllers.
 ///
-/// The report follows from the target alone, never from what this process saw while it restored: after
-/// an interruption it is the same.
+/// The report depends on the target alone and not on what this process observed during the restore: after an
+/// interruption it is the same.
 ///
 /// # Errors
-/// [`ProveError`]; a proof with a gap would be none.
+/// [`ProveError`] if anything cannot be read: an incomplete proof is not returned.
 #[tracing::instrument(skip_all)]
 pub async fn prove(
     api: &Api,
@@ -172,18 +172,18 @@ struct Proving<'a> {
     source: &'a dyn ObjectSource,
     outcome: &'a RestoreOutcome,
     run: &'a RunRecord,
-    /// The version of the cluster that is read.
+    /// The resourceVersion of the cluster at which the lists are made.
     version: String,
     report: Mutex<ReportBuilder<'a>>,
 }
 
-/// What one type's list tells beyond the planned objects.
+/// What one type's list contains besides the planned objects.
 struct Found {
     unplanned: Vec<unplanned::Unplanned>,
     readiness: Vec<(ObjectRef, (u64, u64))>,
 }
 
-/// What one type's list holds that the proof looks at.
+/// The part of one type's list that the proof needs.
 #[derive(Default)]
 struct Read {
     planned: HashMap<usize, Vec<u8>>,
@@ -201,7 +201,7 @@ impl Proving<'_> {
             let object = &self.plan.objects[at];
             let live = read.planned.remove(&at).and_then(|raw| parse(&raw, resource));
             let Some(live) = live else {
-                // What is neither proven nor failed counts as missing.
+                // An object that is neither proven nor failed counts as missing.
                 continue;
             };
             if let Some(ready) = settle::readiness(&live) {
@@ -240,7 +240,7 @@ impl Proving<'_> {
         .await;
         match read {
             Ok(read) => Ok(read),
-            // Its definition was not restored, so that nothing of it can be there.
+            // The type's definition was not restored, so that none of its objects can exist.
             Err(PageError::Api(error)) if error.status() == Some(404) => Ok(Read::default()),
             Err(cause) => Err(ProveError::List { path, cause }),
         }
@@ -279,10 +279,10 @@ impl Proving<'_> {
     }
 }
 
-/// The object as the server admitted it, worked out from the live one: a field that differs from the
-/// plan and belongs to nobody but those in whose names the restore wrote can only have got its value
-/// while it was written. That is as good as the server's answer, and can be read after an interruption
-/// as well, when the answer is gone.
+/// Returns the object as the server admitted it, derived from the live one: a field that differs from the
+/// plan and is owned only by the field managers of the restore can only have got its value during the write.
+/// This is as good as the server's response, and is available after an interruption, when the response is
+/// lost.
 fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Redactor) -> Value {
     let planned = planned_managers(object, bodies);
     let mut admitted = bodies.create.clone();
@@ -301,7 +301,7 @@ fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Re
     admitted
 }
 
-/// Copies the value at `pointer` from one document into another, with the lists around it.
+/// Copies the value at `pointer` from one document into another, with the enclosing lists.
 fn copy_path(into: &mut Value, from: &Value, pointer: &str) {
     let mut at = into;
     let mut source = from;
@@ -333,7 +333,7 @@ fn copy_path(into: &mut Value, from: &Value, pointer: &str) {
     *at = source.clone();
 }
 
-/// The managers in whose names the restore wrote.
+/// Returns the field managers that the restore wrote with.
 fn planned_managers<'a>(object: &'a PlannedObject, bodies: &'a Bodies) -> Vec<&'a str> {
     use lifeboat_plan::Ownership;
     let mut names = vec![crate::wire::MANAGER];

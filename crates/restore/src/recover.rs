@@ -1,7 +1,7 @@
-//! A cluster of a recovery point brought back into a target, step by step: read what the planner needs,
-//! survey, plan, lint, preflight, apply, prove. The command line and the delegates do the same by this.
+//! Recovers a cluster of a recovery point into a target, step by step: load the objects, survey, plan, lint,
+//! preflight, apply, prove. The command line and the delegates use the same code.
 //!
-//! Whoever calls has verified the point's digests before: here the objects are used.
+//! The caller has verified the digests of the recovery point.
 
 use std::sync::Arc;
 
@@ -26,16 +26,16 @@ mod error;
 pub use draft::{LoadedPoint, draft, redactor};
 pub use error::RecoverError;
 
-/// A step that takes long enough to be shown.
+/// A step whose progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Objects of the point are read for the planner.
+    /// The objects of the recovery point are read for the planner.
     Read,
-    /// The target is looked at.
+    /// The target is surveyed.
     Survey,
     /// The plan is made.
     Plan,
-    /// Permissions and doubtful objects are tried without writing.
+    /// Permissions and objects in other versions are checked without writing.
     Preflight,
     /// Objects are written.
     Apply,
@@ -43,35 +43,35 @@ pub enum Stage {
     Proof,
 }
 
-/// Hears how far a recovery is.
+/// Receives the progress of a recovery.
 pub trait RecoveryProgress: RestoreProgress {
-    /// A stage begins, with so many objects where that is known.
+    /// A stage begins, with its number of objects if known.
     fn begin(&self, stage: Stage, objects: Option<u64>);
-    /// So many objects more are done.
+    /// `objects` more objects are done.
     fn advance(&self, stage: Stage, objects: u64);
     /// A stage has ended.
     fn end(&self, stage: Stage);
 }
 
-/// What is recovered, and how.
+/// The input and settings of a recovery.
 pub struct Recovery<'a> {
-    /// The point.
+    /// The recovery point.
     pub point: &'a VerifiedPoint,
-    /// The cluster of the point.
+    /// The cluster of the recovery point to restore.
     pub record: &'a ClusterRecord,
-    /// What the user asks for.
+    /// The user's options.
     pub options: &'a RestoreOptions,
-    /// The only plan that may be carried out, by its hash; any where none is given.
+    /// The hash of the only plan that may be carried out; `None` allows any.
     pub expected_plan: Option<&'a str>,
-    /// How the plan is carried out.
+    /// Settings of the execution.
     pub settings: RestoreSettings,
     /// Whether the target is read back.
     pub prove: bool,
-    /// Who holds the target meanwhile.
+    /// The holder of the target's Lease.
     pub holder: LeaseHolder,
-    /// A holder that is known to have ended, because it said so itself: its Lease is not waited for.
+    /// A holder that reported its own end: its Lease is taken without waiting for expiry.
     pub ended: Option<LeaseHolder>,
-    /// The time, for the fields of the Lease that people read.
+    /// The clock for the informational timestamps of the Lease.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -79,28 +79,28 @@ pub struct Recovery<'a> {
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// The target as it was.
+    /// The surveyed facts of the target.
     pub facts: TargetFacts,
 }
 
-/// A recovery that came to its end.
+/// A completed recovery.
 pub struct Recovered {
     /// The plan that was carried out.
     pub plan: Plan,
-    /// What became of each object by the API server's answers.
+    /// The result for each object, from the API server's responses.
     pub outcome: RestoreOutcome,
-    /// What the target showed when it was read back, where it was.
+    /// The proof; `None` if the target was not read back.
     pub proven: Option<Proven>,
     /// Whether an interrupted recovery was continued.
     pub resumed: bool,
 }
 
 impl Recovery<'_> {
-    /// Does it. Given up at any moment (the future dropped, the process killed) and done again with the same
-    /// inputs, it continues and ends in the same state.
+    /// Runs the recovery. If it is interrupted at any moment (future dropped, process killed) and run again
+    /// with the same inputs, it continues and ends in the same state.
     ///
     /// # Errors
-    /// [`RecoverError`]. Objects that could not be restored are none: the outcome names them.
+    /// [`RecoverError`]. Failed objects are not an error: the outcome names them.
     pub async fn run(&self, api: &Api, watch: &dyn RecoveryProgress) -> Result<Recovered, RecoverError> {
         let drafted = draft(self.point, self.record, self.options.clone(), watch).await?;
         let request = LeaseRequest {
@@ -113,8 +113,8 @@ impl Recovery<'_> {
         let planned = match self.plan(api, &drafted, &lease, watch).await {
             Ok(planned) => planned,
             Err(error) => {
-                // Nothing was written, so nothing of this run needs to be remembered. A run that is continued
-                // keeps its Lease: it says what the run has made.
+                // Nothing was written, so that the Lease is not needed. A continued run keeps its Lease: it
+                // marks the objects that the run has created.
                 if !lease.run().resumed {
                     drop(lease.release().await);
                 }
@@ -126,8 +126,9 @@ impl Recovery<'_> {
         Ok(recovered)
     }
 
-    /// What the plan follows from, as a digest: an interrupted run is continued by the same inputs only. It is
-    /// written into the target, and patches may hold Secret values: so it has the point's key.
+    /// Returns a digest of the plan's inputs: an interrupted run is only continued with the same inputs. The
+    /// digest is written into the target and covers patches, which may contain Secret values; therefore it is
+    /// keyed with the recovery point's key.
     fn inputs(&self) -> String {
         let manifest = self.point.point().manifest_digest().to_string();
         redactor(self.point).digest(&(manifest, &self.record.name, self.options))
@@ -137,7 +138,7 @@ impl Recovery<'_> {
         CachedFrames::new(PointFrames::new(self.point, &drafted.index))
     }
 
-    /// The plan, if it may be carried out.
+    /// Returns the plan if it may be carried out.
     async fn plan(
         &self,
         api: &Api,
@@ -217,7 +218,7 @@ fn as_problem(finding: LintFinding) -> Problem {
     )
 }
 
-/// The first problem as the one that is shown, the others as what is wrong beside it.
+/// Combines problems into one: the first as the main one, the others as its details.
 pub(crate) fn combine(problems: &[Problem]) -> Problem {
     let Some((first, others)) = problems.split_first() else {
         return Problem::new(

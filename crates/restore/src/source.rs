@@ -1,4 +1,4 @@
-//! Where the bytes of the objects come from during a restore.
+//! Sources of the objects' bytes during a restore.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,46 +9,46 @@ use lifeboat_model::{Diagnostic as _, ErrorKind};
 use lifeboat_recovery_point::{Index, ReadablePoint};
 use tokio::sync::OnceCell;
 
-/// Why an object's bytes could not be had.
+/// A failure to read an object's bytes.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("read {what} of the recovery point: {cause}")]
 pub struct SourceError {
     /// The frame or object that was asked for.
     pub what: String,
-    /// What happened, without a byte of the object.
+    /// The cause, without any content of the object.
     pub cause: String,
-    /// What a caller should do about it.
+    /// How a caller reacts to the failure.
     pub kind: ErrorKind,
 }
 
 impl SourceError {
-    /// The prescriptive kind.
+    /// Returns the kind, which says how a caller reacts.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 }
 
-/// A supplier of whole frames: newline-terminated objects of one type, in the point's order.
+/// A source of whole frames: newline-terminated objects of one type, in the order of the recovery point.
 #[async_trait]
 pub trait FrameSource: Send + Sync {
-    /// The plaintext of the frame with this dense number (`Locator::frame`).
+    /// Returns the plaintext of the frame with this number (`Locator::frame`).
     async fn frame(&self, frame: u32) -> Result<Bytes, SourceError>;
 }
 
-/// A supplier of single objects by frame and position, which is all that a restore asks for.
+/// A source of single objects by frame and position.
 #[async_trait]
 pub trait ObjectSource: Send + Sync {
-    /// The object's bytes as they were captured.
+    /// Returns the object's bytes as captured.
     async fn object(&self, frame: u32, position: u32) -> Result<Bytes, SourceError>;
 }
 
-/// How many frames are kept at a time. A restore asks in the order of its plan, which follows the
-/// order of the frames but for objects that a rule moves to another wave or depth; with frames of
-/// about 1 MiB this bounds the memory of the source to tens of MiB.
+/// The number of frames in the cache. A restore reads in the order of its plan, which follows the order of
+/// the frames except for objects that a rule moves to another wave or depth. With frames of about 1 MiB this
+/// limits the memory of the source to tens of MiB.
 const FRAMES_KEPT: usize = 16;
 
-/// Objects out of frames, with the frames used last kept in memory.
+/// A source of objects that caches the most recently used frames.
 pub struct CachedFrames<F> {
     frames: F,
     kept: Mutex<VecDeque<(u32, Arc<OnceCell<Frame>>)>>,
@@ -56,12 +56,12 @@ pub struct CachedFrames<F> {
 
 struct Frame {
     plaintext: Bytes,
-    /// Where each object begins and ends, without its newline.
+    /// The start and end of each object in bytes, without its newline.
     objects: Vec<(usize, usize)>,
 }
 
 impl<F: FrameSource> CachedFrames<F> {
-    /// Reads objects out of `frames`.
+    /// Creates a cache on top of `frames`.
     pub fn new(frames: F) -> Self {
         Self {
             frames,
@@ -69,7 +69,8 @@ impl<F: FrameSource> CachedFrames<F> {
         }
     }
 
-    /// The cell of a frame: whoever comes first reads it, everybody else waits for the same read.
+    /// Returns the cell of a frame. The first caller reads the frame; concurrent callers wait for the same
+    /// read.
     fn cell(&self, frame: u32) -> Arc<OnceCell<Frame>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = kept.iter().position(|(number, _)| *number == frame) {
@@ -118,7 +119,7 @@ pub struct PointFrames<'a> {
 }
 
 impl<'a> PointFrames<'a> {
-    /// Reads the frames that `index` names out of `point`.
+    /// Creates a source that reads the frames named by `index` from `point`.
     #[must_use]
     pub fn new(point: &'a ReadablePoint, index: &'a Index) -> Self {
         Self { point, index }
@@ -134,8 +135,8 @@ impl FrameSource for PointFrames<'_> {
             cause: "the index has no such frame".to_owned(),
             kind: ErrorKind::Corrupt,
         })?;
-        // The frame is authenticated here; that each object is the one that was planned is checked by
-        // its digest in the plan.
+        // Reading authenticates the frame; the digest in the plan then verifies that each object is the
+        // planned one.
         (self.point.read_frame(&indexed.frame).await).map_err(|error| SourceError {
             what: what(),
             cause: error.to_string(),
@@ -164,7 +165,7 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// A source of these objects, all in frame 0, in this order.
+    /// Creates a source of these objects, all in frame 0, in this order.
     pub fn new(objects: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let objects = objects.into_iter().map(Bytes::from).collect();
         Self {

@@ -1,8 +1,8 @@
-//! What the target cluster is like before a restore: the facts that a plan follows from.
+//! Reads the target cluster before a restore: the facts that a plan is made from.
 //!
-//! A survey reads each type that the plan may touch once, streamed, at one version of the cluster, and
-//! keeps the bodies only of objects that the plan asks for. It writes nothing: the two ranges that only
-//! the server's own words tell are provoked by dry runs.
+//! A survey lists each type that the plan may need once, streamed, at one resourceVersion of the cluster, and
+//! keeps the bodies only of objects that the plan asks for. It writes nothing: the two Service ranges that
+//! are only visible in the server's error messages are found by dry runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +23,18 @@ mod services;
 
 use listing::{collect, pin};
 
-/// How many types are read at a time. Most are small, and reading one is mostly waiting.
+/// The number of types listed concurrently. Most are small, and the time is mostly latency.
 const TYPES_AT_A_TIME: usize = 8;
 
-/// Why the target is not known well enough for a plan.
+/// A failed survey. No plan is made from incomplete facts.
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
-    /// The objects of a type could not be read.
+    /// The objects of a type could not be listed.
     #[error("list the existing objects at {path}")]
     List {
         /// The path of the list.
         path: String,
-        /// What happened.
+        /// The cause.
         #[source]
         cause: PageError,
     },
@@ -63,11 +63,12 @@ impl Diagnostic for SurveyError {
     }
 }
 
-/// Finds out what `wanted` and the plan's rules need to know about the target. `run` is the restore that
-/// holds the target's lease, if one does: what it made in an interrupted attempt is marked so.
+/// Reads what `wanted` and the plan's rules need from the target. `run` is the restore that holds the
+/// target's Lease, if any: objects that it created in an interrupted attempt are marked.
 ///
 /// # Errors
-/// [`SurveyError`]; a survey with a gap could let a restore overwrite what it did not see.
+/// [`SurveyError`] if any list fails: with incomplete facts a restore could overwrite objects that it did not
+/// see.
 #[tracing::instrument(skip_all)]
 pub async fn survey(
     api: &Api,
@@ -93,7 +94,7 @@ pub async fn survey(
         facts.webhooks.extend(found.webhooks);
         facts.quotas.extend(found.quotas);
     }
-    // The readings end in any order.
+    // The lists complete in any order.
     facts.allocations.sort_by(|a, b| a.service.cmp(&b.service));
     facts
         .webhooks
@@ -128,7 +129,7 @@ fn served(found: &lifeboat_apiserver::discovery::DiscoveredType) -> ServedType {
     }
 }
 
-/// What the rest of the objects of a type is read for, besides those that are wanted.
+/// What the objects of a type that are not wanted themselves are read for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Wanted,
@@ -151,7 +152,7 @@ struct SurveyPart {
     quotas: Vec<Value>,
 }
 
-/// The types to read: those wanted that the target serves, and those that plans always ask about.
+/// Returns the types to list: wanted types that the target serves, and types that every plan needs.
 fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
     const ALWAYS: [(&str, Purpose); 4] = [
         ("services", Purpose::Services),
@@ -188,12 +189,12 @@ fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
     tasks.into_values().collect()
 }
 
-/// A type of which objects in so few namespaces are wanted is read namespace by namespace: a restore of
-/// one namespace into a big cluster must not read the whole cluster.
+/// The number of namespaces up to which a type is listed namespace by namespace: a restore of one namespace
+/// into a big cluster must not list the whole cluster.
 const FEW_NAMESPACES: usize = 4;
 
 impl Task {
-    /// The paths to list.
+    /// Returns the paths to list.
     fn paths(&self) -> Vec<String> {
         let namespaces: BTreeSet<Option<&str>> = self
             .targets
@@ -226,7 +227,7 @@ async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Resul
     Ok(all)
 }
 
-/// Keeps of an object what the plan needs.
+/// Adds what the plan needs from an object.
 fn collect_item(found: &mut SurveyPart, item: &[u8], task: &Task, run: Option<&RunRecord>) {
     let Ok(seen) = peek_metadata(item) else {
         return;
@@ -245,8 +246,7 @@ fn collect_item(found: &mut SurveyPart, item: &[u8], task: &Task, run: Option<&R
     let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
     match task.used {
         Purpose::Services => found.allocations.push(services::allocation(&body)),
-        // What an interrupted attempt of this run has made belongs to the plan, not to the facts that
-        // it follows from.
+        // Objects that an interrupted attempt of this run created are part of the plan, not of its inputs.
         Purpose::Webhooks if !made => found.webhooks.push(body.clone()),
         Purpose::Quotas if !made => found.quotas.push(body.clone()),
         _ => {}
@@ -265,7 +265,7 @@ fn collect_item(found: &mut SurveyPart, item: &[u8], task: &Task, run: Option<&R
     }
 }
 
-/// An object of a list, with the type that lists leave out of their items.
+/// Parses an object of a list and adds `apiVersion` and `kind`, which items of a list lack.
 pub(crate) fn parse(item: &[u8], resource: &ResourceType) -> Option<Value> {
     let mut body: Value = serde_json::from_slice(item).ok()?;
     let object = body.as_object_mut()?;

@@ -1,4 +1,4 @@
-//! The few forms of request that a restore makes.
+//! The kinds of request that a restore sends.
 
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use lifeboat_apiserver::api::{Answer, Api, ApiError};
 
-/// The field manager of writes that nobody owned at the source.
+/// The field manager for fields that had no owner in the source.
 pub(crate) const MANAGER: &str = "lifeboat";
 
 pub(crate) const JSON: &str = "application/json";
@@ -33,7 +33,7 @@ pub(crate) fn request(
         })
 }
 
-/// Sends `value` as JSON.
+/// Sends a request with `value` as its JSON body.
 pub(crate) async fn send(
     api: &Api,
     method: Method,
@@ -50,12 +50,12 @@ pub(crate) async fn send(
         .await
 }
 
-/// JSON that a YAML reader understands as the same document. The API server reads the body of a
-/// server-side apply as YAML, which takes some characters for line breaks and folds them and the white
-/// space around them (YAML 1.1, 4.2), and refuses others that JSON allows in a string (YAML 1.1, 5.1).
+/// Escapes JSON such that a YAML parser reads the same document. The API server parses the body of a
+/// server-side apply as YAML, which treats some characters as line breaks and folds them and the white space
+/// around them (YAML 1.1, 4.2), and rejects others that JSON allows in a string (YAML 1.1, 5.1).
 ///
-/// Characters beyond the Basic Multilingual Plane stay as they are: both formats take them raw, but JSON
-/// escapes them as a pair of surrogates, which YAML has not.
+/// Characters beyond the Basic Multilingual Plane stay unescaped: both formats accept them, but JSON escapes
+/// them as a surrogate pair, which YAML does not support.
 fn yaml_safe(json: String) -> String {
     let unsafe_in_yaml = |character: char| {
         matches!(
@@ -68,7 +68,7 @@ fn yaml_safe(json: String) -> String {
     }
     let mut safe = String::with_capacity(json.len() + 64);
     for character in json.chars() {
-        // Outside of strings JSON is ASCII without DEL, so that every such character stands in a string.
+        // Outside of strings JSON is ASCII without DEL, so that every such character is in a string.
         if unsafe_in_yaml(character) {
             safe.push_str(&format!("\\u{:04X}", u32::from(character)));
         } else {
@@ -78,8 +78,8 @@ fn yaml_safe(json: String) -> String {
     safe
 }
 
-/// Sends a write that may be sent again after any passing failure: it stores nothing, or the server
-/// tells by a conflict that the first one took effect.
+/// Sends a write that may be retried after any transient failure: it stores nothing, or the server reports by
+/// a conflict that the first attempt took effect.
 pub(crate) async fn send_again(
     api: &Api,
     method: Method,
@@ -99,7 +99,7 @@ pub(crate) async fn send_again(
     }
 }
 
-/// Reads one object; nothing where there is none.
+/// Reads one object; `None` if it does not exist.
 pub(crate) async fn read(api: &Api, path: &str) -> Result<Option<Value>, ApiError> {
     match api.get_json(path).await {
         Ok(value) => Ok(Some(value)),
@@ -108,7 +108,7 @@ pub(crate) async fn read(api: &Api, path: &str) -> Result<Option<Value>, ApiErro
     }
 }
 
-/// Deletes the object with this uid and no other. Whether it is gone already is the same to us.
+/// Deletes the object with this uid only. An object that is gone already is not an error.
 pub(crate) async fn delete(
     api: &Api,
     path: &str,
@@ -132,7 +132,7 @@ pub(crate) async fn delete(
     }
 }
 
-/// The text at a JSON pointer, or the empty text.
+/// Returns the string at a JSON pointer, or an empty string.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Each rule of a restore, on real API servers: objects of one cluster go into another.
+//! Each rule of a restore, on real API servers: objects of one cluster are restored into another.
 
 #[path = "restore/support.rs"]
 mod support;

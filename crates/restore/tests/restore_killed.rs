@@ -1,6 +1,6 @@
-//! A restore that is killed at any of its writes, before or after the write takes effect, or at a read,
-//! is continued by the same command and ends with the same cluster, the same plan and the same report:
-//! into an empty target, and into one that holds other versions of the objects.
+//! A restore that is killed at any of its writes, before or after the write takes effect, or at a read, is
+//! continued by the same command and ends with the same cluster, the same plan and the same report: into an
+//! empty target, and into one that contains other versions of the objects.
 
 #[path = "restore/support.rs"]
 #[expect(dead_code, reason = "the helpers are shared with the tests of the rules")]
@@ -24,14 +24,14 @@ use tower::BoxError;
 
 use support::{Captured, connect, items, run};
 
-/// What the target holds before, and what becomes of it.
+/// The initial contents of the target, and how the restore changes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     /// Nothing.
     Empty,
     /// Other versions of the objects, which are updated.
     Update,
-    /// The same, but they are made anew.
+    /// Other versions of the objects, which are deleted and created again.
     Recreate,
 }
 
@@ -48,7 +48,7 @@ impl Scenario {
     }
 }
 
-/// Makes what the target of round `n` holds before.
+/// Creates the initial contents of the target for round `n`.
 async fn prepare(api: &Api, n: u64, scenario: Scenario) {
     if scenario == Scenario::Empty {
         return;
@@ -72,7 +72,7 @@ async fn prepare(api: &Api, n: u64, scenario: Scenario) {
     if scenario == Scenario::Recreate {
         older.edit("ConfigMap", "fixed", |object| object["data"]["a"] = "old".into());
     }
-    // A Job that has finished stays as it is whatever is done to it.
+    // A finished Job cannot be changed.
     older.objects.retain(|(_, raw)| {
         let object: Value = serde_json::from_slice(raw).expect("captured objects are JSON");
         object["kind"] != "Job"
@@ -83,8 +83,8 @@ async fn prepare(api: &Api, n: u64, scenario: Scenario) {
     assert!(made.outcome.is_complete(), "{:?}", made.outcome.results);
 }
 
-/// Into an empty target a definition of its own is restored; otherwise all rounds share one, because
-/// every definition makes the API server slower.
+/// Each round with an empty target restores its own definition; the other rounds share one, because every
+/// definition slows the API server down.
 fn group(n: u64, scenario: Scenario) -> String {
     match scenario {
         Scenario::Empty => format!("kill{n:03}.example"),
@@ -92,8 +92,8 @@ fn group(n: u64, scenario: Scenario) -> String {
     }
 }
 
-/// What is restored in round `n`: objects of many sorts of their own, so that the rounds share a
-/// cluster.
+/// Returns what round `n` restores: objects of many types with names of their own, so that the rounds can
+/// share a cluster.
 fn captured(n: u64, scenario: Scenario) -> Captured {
     let namespace = format!("kill-{n:03}");
     let group = group(n, scenario);
@@ -214,7 +214,7 @@ fn captured(n: u64, scenario: Scenario) -> Captured {
     captured
 }
 
-/// Everything that round `n` left in the cluster, without what differs from run to run.
+/// Returns everything that round `n` left in the cluster, without what differs from run to run.
 async fn content(api: &Api, n: u64, scenario: Scenario) -> Vec<Value> {
     let mut all = Vec::new();
     for path in [
@@ -256,11 +256,11 @@ async fn content(api: &Api, n: u64, scenario: Scenario) -> Vec<Value> {
         {
             entry["time"] = Value::Null;
         }
-        // Entries are sorted by time first, which is gone.
+        // The server sorts entries by time, which is removed here.
         if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
             entries.sort_by_cached_key(Value::to_string);
         }
-        // The server labels a Job by its uid.
+        // The server labels a Job with its uid.
         *object = without_uids(object);
     }
     all.into_iter().map(|object| unnumbered(&object, n)).collect()
@@ -302,13 +302,13 @@ fn unnumbered(value: &Value, n: u64) -> Value {
 
 fn dead_holder() -> LeaseHolder {
     LeaseHolder {
-        // Larger than any process number that Linux gives (`/proc/sys/kernel/pid_max` is at most 2^22).
+        // Larger than any process ID on Linux (`/proc/sys/kernel/pid_max` is at most 2^22).
         pid: 1 << 23,
         ..LeaseHolder::this_process()
     }
 }
 
-/// Gives each round a Lease of its own, so that rounds can run side by side.
+/// Gives each round its own Lease, so that rounds can run concurrently.
 #[derive(Clone)]
 struct OwnLease {
     client: kube::Client,
@@ -345,7 +345,7 @@ impl tower::Service<Request<Body>> for OwnLease {
             let (mut parts, body) = request.into_parts();
             parts.uri = path.replace(LEASE_NAME, &name).parse()?;
             let body = String::from_utf8(body.collect_bytes().await?.to_vec())?;
-            // What was read before has the new name already.
+            // A body that was built from an earlier response already contains the replaced name.
             let body = body.replace(&name, LEASE_NAME).replace(LEASE_NAME, &name);
             let body = Body::from(body.into_bytes());
             Ok(client.send(Request::from_parts(parts, body)).await?)
@@ -353,7 +353,7 @@ impl tower::Service<Request<Body>> for OwnLease {
     }
 }
 
-/// What of a finished round must be the same in each.
+/// The part of a finished round that must be equal in all rounds.
 #[derive(Debug, PartialEq)]
 struct Ending {
     content: Vec<Value>,
@@ -370,7 +370,7 @@ impl Ending {
         );
         assert!(done.report.matches_plan(), "round {n}: {:?}", done.report);
         let mut plan = serde_json::to_value(&done.plan).expect("a plan can be written");
-        // Digests cover the number of the round.
+        // Digests depend on the number of the round.
         for object in plan["objects"].as_array_mut().into_iter().flatten() {
             object["digest"] = Value::Null;
         }
@@ -384,7 +384,7 @@ impl Ending {
                 changed["to"] = Value::Null;
             }
         }
-        // Other rounds make objects meanwhile.
+        // Other rounds create objects at the same time.
         let (namespace, group) = (format!("kill-{n:03}"), format!("kill{n:03}.example"));
         let mut others = 0;
         if let Some(unplanned) = report["unplanned"].as_array_mut() {
@@ -398,8 +398,8 @@ impl Ending {
         report["summary"]["unplanned"] =
             (report["summary"]["unplanned"].as_u64().unwrap_or(0) - others as u64).into();
         for document in [&mut plan, &mut report] {
-            // What the killed run made anew is only created by the one that continues it: the plan's
-            // hash makes no difference between the two either.
+            // For objects that the killed run recreated, the continuing run only sees a create: the plan's
+            // hash does not distinguish the two either.
             if let Some(rules) = document["rules"].as_object_mut() {
                 rules.remove("existing-recreated");
             }
@@ -444,9 +444,9 @@ async fn round(api: Api, n: u64, scenario: Scenario, at: FailAt, expected: Arc<E
     }
 }
 
-/// How many rounds run side by side: most of a round is waiting.
+/// The number of concurrent rounds: most of a round is latency.
 const ROUNDS: usize = 12;
-/// One of so many requests that only read is tried.
+/// One in this many read requests is tested.
 const READS: usize = 17;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -497,7 +497,7 @@ spec:
             writes > 12 && requests > writes,
             "each object is at least one write"
         );
-        // After the last write nothing is left to continue: the Lease was given back.
+        // After the last write nothing is left to continue: the Lease was released.
         let of_writes = (0..writes).flat_map(|request| {
             [Moment::Before, Moment::After].map(|moment| FailAt {
                 request,
@@ -506,11 +506,12 @@ spec:
             })
         });
         let of_writes = of_writes.take(usize::try_from(writes).expect("it is small") * 2 - 1);
-        // A request that never arrived leaves what the one before it left, but for the pause between.
+        // A request that was not sent leaves the same state as the one before it, except for the pause
+        // between them.
         let of_writes = of_writes.filter(|at| {
             scenario == Scenario::Empty || at.moment == Moment::After || at.request.is_multiple_of(4)
         });
-        // How often a definition is looked at until it is established differs from run to run.
+        // The number of reads of a definition until it is established differs from run to run.
         let of_reads = (0..requests - 8).step_by(READS).map(|request| FailAt {
             request,
             moment: Moment::Before,

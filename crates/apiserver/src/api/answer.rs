@@ -1,4 +1,4 @@
-//! What an API server answers: whole, or as a stream.
+//! Responses of an API server, complete or as a stream.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ApiError;
 
-/// An answer with a status of 2xx, read to its end.
+/// A response with a status of 2xx, read to its end.
 #[derive(Clone)]
 pub struct Answer {
     pub(super) path: String,
@@ -16,14 +16,14 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body as it was sent.
+    /// The body as received.
     pub body: Bytes,
-    /// How often the request was made until this answer came.
+    /// The number of attempts of the request.
     pub attempts: u32,
 }
 
 impl std::fmt::Debug for Answer {
-    /// Shows no body: it may hold a Secret.
+    /// Omits the body, which may contain a Secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Answer")
             .field("path", &self.path)
@@ -37,7 +37,7 @@ impl Answer {
     /// Parses the body.
     ///
     /// # Errors
-    /// [`ApiError::NotKubernetes`] where the body is not of the expected form. The message names the
+    /// [`ApiError::NotKubernetes`] if the body does not have the expected form. The message gives the
     /// position and never quotes the body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(&self.body).map_err(|error| ApiError::NotKubernetes {
@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-/// Where parsing stopped. serde's own message may quote values, and a value may be secret.
+/// Returns the position of a parse error. serde's own message may quote values, which may be secret.
 fn position(error: &serde_json::Error) -> String {
     format!(
         "{:?} at line {}, column {}",
@@ -75,7 +75,7 @@ pub(super) fn describe_body(headers: &HeaderMap, body: &[u8]) -> String {
     format!("the answer is {looks} ({media}, {} bytes)", body.len())
 }
 
-/// An answer that is read piece by piece.
+/// A response that is read in pieces.
 pub struct ByteStream {
     path: String,
     headers: HeaderMap,
@@ -100,13 +100,13 @@ impl ByteStream {
         }
     }
 
-    /// The headers of the answer.
+    /// Returns the headers of the response.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The next piece, or nothing at the end. A connection that ends early is an error, never an end:
+    /// Returns the next piece, or `None` at the end. A connection that ends early is an error and not an end:
     /// HTTP/1.1 marks the end by length or by a last chunk, and hyper checks both.
     ///
     /// # Errors

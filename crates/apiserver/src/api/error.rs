@@ -1,4 +1,4 @@
-//! Why a request failed, by type and status.
+//! Errors of requests, by type and status.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use serde::Deserialize;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// A request that has no usable answer.
+/// A request without a usable response.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No connection could be made, so the request was not sent.
     #[error("connect to {server}")]
     Unreachable {
-        /// The address.
+        /// The server's address.
         server: String,
-        /// What the network said.
+        /// The network error.
         #[source]
         cause: BoxError,
     },
-    /// The server's certificate is not one that the kubeconfig trusts.
+    /// The server's certificate is not trusted by the kubeconfig.
     #[error("trust the certificate of {server}")]
     UntrustedCertificate {
-        /// The address.
+        /// The server's address.
         server: String,
         /// What is wrong with the certificate.
         #[source]
@@ -36,24 +36,24 @@ pub enum ApiError {
     Interrupted {
         /// The path of the request.
         path: String,
-        /// What the network said.
+        /// The network error.
         #[source]
         cause: BoxError,
     },
-    /// The server answered with a status other than 2xx.
+    /// The server responded with a status other than 2xx.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// A proxy compresses the response, which was not requested.
+    /// A proxy has compressed the response, although compression was not requested.
     #[error(
         "read {path}: the response has the unexpected content-encoding {encoding}; a proxy may have added it"
     )]
     Encoded {
         /// The path of the request.
         path: String,
-        /// The encoding.
+        /// The content encoding.
         encoding: String,
     },
-    /// The answer is not what a Kubernetes API server says.
+    /// The response is not that of a Kubernetes API server.
     #[error("read {path} as a response of a Kubernetes API server: {why}")]
     NotKubernetes {
         /// The path of the request.
@@ -61,12 +61,12 @@ pub enum ApiError {
         /// The form of the response; never its content.
         why: String,
     },
-    /// The answer is larger than anything that is read into memory.
+    /// The response exceeds the size limit for responses in memory.
     #[error("read {path}: the response is larger than {cap} bytes")]
     TooLarge {
         /// The path of the request.
         path: String,
-        /// The cap in bytes.
+        /// The limit in bytes.
         cap: usize,
     },
     /// The credentials of the kubeconfig could not be used.
@@ -78,7 +78,7 @@ pub enum ApiError {
     /// A request that cannot be built.
     #[error("build a request for {path}")]
     Request {
-        /// The path as it was given.
+        /// The path as given by the caller.
         path: String,
         /// What is wrong with it.
         #[source]
@@ -86,7 +86,7 @@ pub enum ApiError {
     },
 }
 
-/// What an API server said when it refused: a `Status` object, or what stands in its place.
+/// An error response of an API server: a `Status` object, or another body in its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {path}: the API server answered {status}{}{}", verb(.method, .path), space(.reason), colon(.message))]
 pub struct Refusal {
@@ -102,10 +102,10 @@ pub struct Refusal {
     pub message: String,
     /// Whether the body was a `Status` object. A proxy or load balancer sends other bodies.
     pub is_status: bool,
-    /// How long the server asks to wait.
+    /// The delay that the server asks for.
     pub retry_after: Option<Duration>,
-    /// The token with which an expired list can go on at a newer version
-    /// (`metadata.continue` of the `Status`).
+    /// The token with which an expired list can continue at a newer resourceVersion (`metadata.continue` of
+    /// the `Status`).
     pub continue_token: Option<String>,
     /// The reasons in `details.causes`, such as `ResourceVersionTooLarge`.
     pub causes: Vec<String>,
@@ -193,7 +193,7 @@ impl Refusal {
         }
     }
 
-    /// What to do about the status.
+    /// Returns how a caller reacts to the status.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self.status {
@@ -266,7 +266,7 @@ impl ApiError {
         }
     }
 
-    /// Tells the failures of kube's stack apart by the types in the chain of causes.
+    /// Converts an error of kube by the types in its chain of causes.
     pub(crate) fn from_kube(server: &str, path: &str, error: kube::Error) -> Self {
         if let kube::Error::Auth(auth) = &error {
             return Self::Credentials {
@@ -296,7 +296,7 @@ impl ApiError {
         if let Some(cause) = untrusted {
             return Self::UntrustedCertificate { server, cause };
         }
-        // kube's own wording repeats its cause; the cause alone reads better.
+        // kube's message repeats its cause; the cause alone is clearer.
         let cause: BoxError = match error {
             kube::Error::Service(cause) => cause,
             kube::Error::HyperError(cause) => cause.into(),
@@ -309,7 +309,7 @@ impl ApiError {
         }
     }
 
-    /// The refusal, where the server answered with one.
+    /// Returns the error response, if the server sent one.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -318,20 +318,19 @@ impl ApiError {
         }
     }
 
-    /// The status with which the server refused.
+    /// Returns the status of the error response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// How long the server asks to wait.
+    /// Returns the delay that the server asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.refusal().and_then(|refusal| refusal.retry_after)
     }
 
-    /// Whether a request of this method may be made again after this error without doing anything
-    /// twice.
+    /// Returns whether a request of this method may be retried after this error without a double effect.
     pub(super) fn may_repeat(&self, method: &Method) -> bool {
         if self.kind() != ErrorKind::Retry {
             return false;
@@ -342,7 +341,7 @@ impl ApiError {
             Self::Refused(refusal) => match refusal.status {
                 429 | 503 => true,
                 502 | 504 | 408 => *method != Method::POST,
-                // A write is answered 500 by a webhook that fails, among others: the caller decides.
+                // A 500 for a write can come from a failing webhook, among others: the caller decides.
                 _ => read,
             },
             _ => true,
@@ -350,15 +349,15 @@ impl ApiError {
     }
 }
 
-/// Visits an error and all its causes. An `io::Error` hides the error that it wraps from `source()`,
-/// so that one is visited as well.
-/// An error and its causes in one line.
+/// Formats an error and its causes in one line.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut texts = Vec::new();
     walk(error, &mut |cause| texts.push(cause.to_string()));
     texts.join(": ")
 }
 
+/// Visits an error and all its causes. An `io::Error` hides the error that it wraps from `source()`, so that
+/// the wrapped error is visited as well.
 fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError + 'static))) {
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -373,13 +372,13 @@ fn walk(error: &(dyn StdError + 'static), visit: &mut dyn FnMut(&(dyn StdError +
     }
 }
 
-/// How much of a line that a credential plugin prints is shown.
+/// The maximum length of a line of a credential plugin in messages.
 const PLUGIN_STDERR: usize = 200;
 
-/// What is wrong with the credentials. The standard output of a credential plugin is left out: on a failure
-/// after it printed its answer, the output holds a token. So is the command, whose arguments and environment are the
-/// user's. Its standard error is where it says why; without `interactiveMode: Never` it goes to the terminal, and
-/// nothing of it is here.
+/// Describes a failure of the credentials. The standard output of a credential plugin is omitted: if the
+/// plugin fails after it printed its response, the output contains a token. The command is omitted too,
+/// because its arguments and environment belong to the user. The plugin's standard error gives the reason;
+/// without `interactiveMode: Never` it goes to the terminal and is not available here.
 fn describe_auth(error: &kube::client::AuthError) -> String {
     use kube::client::AuthError;
     match error {

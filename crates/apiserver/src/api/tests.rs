@@ -147,7 +147,7 @@ async fn nobody_at_the_address_is_unreachable() {
         .unwrap();
     let api = server.api().with_retry(quick());
     drop(server);
-    // The port is free again a moment after the server's task is gone.
+    // The port is released shortly after the server's task ends.
     lifeboat_system::sleep(Duration::from_millis(50)).await;
     let error = api.get("/version", "application/json").await.unwrap_err();
     assert!(matches!(error, ApiError::Unreachable { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! From an address and a source of tokens to a connection, without a kubeconfig.
+//! Connects to an API server with an address and a source of tokens, without a kubeconfig.
 
 use std::fmt;
 use std::future::Future;
@@ -20,14 +20,15 @@ use crate::api::{Api, ApiError};
 use crate::discovery::ServerVersion;
 use lifeboat_system::retry::{Jitter, RetryPolicy};
 
-/// Where an API server is, and how it knows who asks.
+/// The address of an API server and the credentials for it.
 #[derive(Clone)]
 pub struct Address {
     /// Its URL, with `https`.
     pub server: String,
-    /// The certificates of the authorities that may have signed its own, as PEM. No other is trusted.
+    /// The certificates of the authorities that may have signed the server's certificate, as PEM. No other
+    /// authority is trusted.
     pub ca_pem: String,
-    /// Asked for a token before every request.
+    /// The source of tokens, called before every request.
     pub token: Arc<dyn TokenSource>,
 }
 
@@ -39,14 +40,14 @@ impl fmt::Debug for Address {
     }
 }
 
-/// How to connect to an address; the times are those of [`ConnectOptions`].
+/// The options of a connection to an address; the defaults are those of [`ConnectOptions`].
 #[derive(Debug, Clone)]
 pub struct AddressOptions {
-    /// How long a TCP and TLS connection may take.
+    /// The timeout of a TCP and TLS connection.
     pub connect_timeout: Duration,
-    /// How long the server may be silent in the middle of an answer.
+    /// The maximum time without data during a response.
     pub read_timeout: Duration,
-    /// Seeds the jitter of pauses.
+    /// The seed for the jitter of retry delays.
     pub seed: u64,
 }
 
@@ -61,10 +62,10 @@ impl Default for AddressOptions {
     }
 }
 
-/// Why there is no connection to an address.
+/// A failed connection to an address.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    /// The address is none.
+    /// The address is invalid.
     #[error("use {server} as the address of an API server: {why}")]
     Unusable {
         /// The URL.
@@ -72,7 +73,7 @@ pub enum AddressError {
         /// What is wrong with it or its certificates.
         why: String,
     },
-    /// The API server gives no usable answer, or there is no token for it.
+    /// The API server returns no usable response, or the token source failed.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -104,11 +105,11 @@ impl Diagnostic for AddressError {
 }
 
 impl Api {
-    /// Connects to an address and checks that a Kubernetes API server answers.
+    /// Connects to an address and checks that a Kubernetes API server responds.
     ///
     /// # Errors
-    /// [`AddressError`] tells apart what can be wrong. An API server that does not know the token's
-    /// owner answers 401: [`ApiError::Refused`].
+    /// [`AddressError`] distinguishes the causes. An API server that does not accept the token responds with
+    /// 401: [`ApiError::Refused`].
     pub async fn connect_to(
         address: &Address,
         options: &AddressOptions,
@@ -119,7 +120,7 @@ impl Api {
         Ok((api, version))
     }
 
-    /// A connection to an address, not yet checked.
+    /// Creates a connection to an address, without checking it.
     ///
     /// # Errors
     /// [`AddressError::Unusable`].
@@ -130,7 +131,7 @@ impl Api {
         };
         let url: Uri =
             (address.server.parse()).map_err(|e: http::uri::InvalidUri| unusable(e.to_string()))?;
-        // A token over a connection that anybody can read is everybody's.
+        // A token must not be sent over an unencrypted connection.
         if url.scheme_str() != Some("https") || url.host().is_none() {
             return Err(unusable(
                 "it does not start with https:// and a host name".to_owned(),
@@ -160,7 +161,7 @@ impl Api {
     }
 }
 
-/// The DER of every certificate in a PEM text.
+/// Returns the DER of every certificate in a PEM text.
 fn certificates(text: &str) -> Vec<Vec<u8>> {
     (text.split_inclusive("-----END CERTIFICATE-----"))
         .filter_map(pem::decode)
@@ -168,7 +169,7 @@ fn certificates(text: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Puts a token on every request.
+/// Adds a token to every request.
 struct Bearer {
     client: kube::Client,
     token: Arc<dyn TokenSource>,
@@ -180,7 +181,7 @@ impl Service<Request<Body>> for Bearer {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // Each clone of the client waits for its own turn.
+        // Each clone of the client waits for its own readiness.
         Poll::Ready(Ok(()))
     }
 
@@ -190,7 +191,7 @@ impl Service<Request<Body>> for Bearer {
             let token = source.token().await?;
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
                 .map_err(|error| kube::Error::Auth(kube::client::AuthError::InvalidBearerToken(error)))?;
-            // Whoever prints headers does not print this one.
+            // Excludes the header from debug output.
             value.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, value);
             Ok(client.send(request).await?)

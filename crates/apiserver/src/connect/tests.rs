@@ -4,7 +4,7 @@ use std::path::Path;
 use crate::connect::*;
 use crate::testing::{FakeCluster, FakeServer, Reply};
 
-/// A folder that is removed at the end.
+/// A directory that is removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -118,7 +118,7 @@ async fn each_thing_that_can_be_wrong_has_its_own_code() {
     assert_eq!(error.code(), Code::KubeconfigUnreadable);
 }
 
-/// As a kubeconfig that `aws eks update-kubeconfig` wrote, whose user runs `aws eks get-token`.
+/// A kubeconfig as written by `aws eks update-kubeconfig`, whose user runs `aws eks get-token`.
 #[tokio::test]
 async fn the_token_of_a_credential_plugin_is_sent() {
     let cluster = FakeCluster::with([]);

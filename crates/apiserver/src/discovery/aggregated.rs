@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::{FailedGroup, Found, ServedVersion};
 use crate::api::{Answer, ApiError};
 
-/// Best first; the last one is the legacy form that every server knows.
+/// The accepted media types, in order of preference; the last one is the legacy format, which every server
+/// supports.
 pub(super) const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
      application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,\
      application/json";
@@ -74,7 +75,7 @@ struct Subresource {
     subresource: String,
 }
 
-/// Reads the document; says `false` where it is a legacy one.
+/// Reads the document; returns `false` if it is a legacy document.
 pub(super) fn read(root: &str, answer: &Answer, found: &mut Found) -> Result<bool, ApiError> {
     let kind: Kind = answer.json()?;
     match kind.kind.as_deref() {

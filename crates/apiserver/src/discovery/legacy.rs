@@ -1,4 +1,4 @@
-//! Legacy discovery: one document lists the groups, and each version of a group has one of its own.
+//! Legacy discovery: one document lists the groups, and each version of a group has its own document.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::{FailedGroup, Found, ServedVersion};
 use crate::api::{Answer, Api, ApiError};
 
-/// How many group documents are asked for at once: enough to hide the round trips of the ~25 groups
-/// of a bare cluster, few enough not to trip the server's fairness limits.
+/// The number of concurrent requests for group documents: enough to hide the latency for the ~25 groups of a
+/// new cluster, few enough to stay within the server's priority and fairness limits.
 const CONCURRENT: usize = 8;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Objects that two groups serve, so that each is stored once.
+//! Types that are served by two groups; their objects are captured once.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,9 @@ use lifeboat_model::TypeName;
 use super::{Discovery, legacy};
 use crate::api::Api;
 
-/// Types of one group whose objects are also served by another, and where they are kept: at the type
-/// that names the objects' storage today. Source: `AddCohabitatingResources` in
-/// `pkg/kubeapiserver/default_storage_factory_builder.go` of kubernetes, and what `extensions` held
-/// until 1.22.
+/// Types whose objects are also served by another group, with the type that the storage is named for today.
+/// Source: `AddCohabitatingResources` in `pkg/kubeapiserver/default_storage_factory_builder.go` of
+/// kubernetes, and the types of `extensions` until 1.22.
 const SHARED: &[(&str, &str)] = &[
     ("events.events.k8s.io", "events"),
     ("daemonsets.extensions", "daemonsets.apps"),
@@ -21,9 +20,9 @@ const SHARED: &[(&str, &str)] = &[
     ("podsecuritypolicies.extensions", "podsecuritypolicies.policy"),
 ];
 
-/// Marks the types whose objects another type holds. For pairs that the table does not know, the
-/// server's own `storageVersionHash` decides: it is equal exactly where two types are stored as the
-/// same kind. A server that does not tell leaves them apart, so that nothing is lost.
+/// Marks types whose objects are stored as another type. For pairs that are not in the table, the server's
+/// `storageVersionHash` decides: it is equal only if two types are stored as the same kind. Without a hash
+/// the types stay separate, so that nothing is lost.
 pub(super) async fn mark(api: &Api, discovery: &mut Discovery) {
     for (alias, kept) in SHARED {
         let kept = TypeName::from(*kept);

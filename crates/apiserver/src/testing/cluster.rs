@@ -1,4 +1,4 @@
-//! A small cluster in memory: discovery, and lists in pages at exact versions.
+//! A small in-memory cluster: discovery, and lists in pages at exact resourceVersions.
 
 use serde_json::{Value, json};
 
@@ -11,33 +11,33 @@ pub struct FakeType {
     pub group: String,
     /// The served versions, preferred first.
     pub versions: Vec<String>,
-    /// The plural.
+    /// The plural name.
     pub resource: String,
     /// The kind.
     pub kind: String,
-    /// Whether objects live in namespaces.
+    /// Whether the type is namespaced.
     pub namespaced: bool,
-    /// The objects in the order of their keys.
+    /// The objects, in the order of their keys.
     pub objects: Vec<Value>,
 }
 
-/// A cluster whose objects never change; its resourceVersion is given.
+/// A cluster whose objects never change, at a given resourceVersion.
 #[derive(Debug, Clone)]
 pub struct FakeCluster {
     /// The types.
     pub types: Vec<FakeType>,
-    /// The resourceVersion of everything.
+    /// The resourceVersion of all objects and lists.
     pub resource_version: u64,
 }
 
 impl FakeType {
-    /// A namespaced type of the core group at `v1` without objects.
+    /// Creates a namespaced type of the core group at `v1` without objects.
     #[must_use]
     pub fn core(resource: &str, kind: &str) -> Self {
         Self::grouped("", "v1", resource, kind)
     }
 
-    /// A namespaced type of a group at one version, without objects.
+    /// Creates a namespaced type of a group at one version, without objects.
     #[must_use]
     pub fn grouped(group: &str, version: &str, resource: &str, kind: &str) -> Self {
         Self {
@@ -50,14 +50,14 @@ impl FakeType {
         }
     }
 
-    /// The same type for objects without a namespace.
+    /// Makes the type cluster-scoped.
     #[must_use]
     pub fn cluster_scoped(mut self) -> Self {
         self.namespaced = false;
         self
     }
 
-    /// The same with `count` objects, in the namespace `shop` where the type has namespaces.
+    /// Adds `count` objects, in the namespace `shop` if the type is namespaced.
     #[must_use]
     pub fn with_objects(mut self, count: usize) -> Self {
         for number in 0..count {
@@ -79,7 +79,7 @@ impl FakeType {
 }
 
 impl FakeCluster {
-    /// A cluster with the namespaces `kube-system` and `shop`, no CRD, and the given types.
+    /// Creates a cluster with the namespaces `kube-system` and `shop`, no CRD, and the given types.
     #[must_use]
     pub fn with(types: impl IntoIterator<Item = FakeType>) -> Self {
         let mut namespaces = FakeType::core("namespaces", "Namespace").cluster_scoped();
@@ -101,7 +101,7 @@ impl FakeCluster {
         }
     }
 
-    /// Answers as an API server does: discovery, `/version`, lists and single reads.
+    /// Responds as an API server does: discovery, `/version`, lists and single reads.
     #[must_use]
     pub fn answer(&self, request: &Recorded) -> Reply {
         match request.path.as_str() {
@@ -206,7 +206,8 @@ impl FakeType {
             .iter()
             .filter(|o| namespace.is_none_or(|n| o["metadata"]["namespace"] == n))
             .collect();
-        // The token names the version and the position, as etcd's names the version and the key.
+        // The token contains the resourceVersion and the position, as that of a real API server contains the
+        // resourceVersion and the key.
         let token = request.parameter("continue");
         let at = token
             .split(':')

@@ -1,4 +1,4 @@
-//! A real HTTP server on loopback whose answers a test writes.
+//! A real HTTP server on loopback with responses written by the test.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::Api;
 
-/// One request as it arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     /// `GET`, `POST`, ...
@@ -28,14 +28,14 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// A parameter of the query; empty where it is absent.
+    /// Returns a parameter of the query; empty if it is absent.
     #[must_use]
     pub fn parameter(&self, name: &str) -> &str {
         self.query.get(name).map_or("", String::as_str)
     }
 }
 
-/// What the server answers.
+/// A response of the server.
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
@@ -46,7 +46,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Bytes of some media type.
+    /// Creates a response of bytes with a media type.
     #[must_use]
     pub fn bytes(status: u16, media: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -58,13 +58,13 @@ impl Reply {
         }
     }
 
-    /// A JSON document.
+    /// Creates a response with a JSON document.
     #[must_use]
     pub fn json(status: u16, body: &Value) -> Self {
         Self::bytes(status, "application/json", body.to_string())
     }
 
-    /// A `Status` object that tells a failure.
+    /// Creates an error response with a `Status` object.
     #[must_use]
     pub fn failure(status: u16, reason: &str, message: &str) -> Self {
         let body = json!({
@@ -74,34 +74,34 @@ impl Reply {
         Self::json(status, &body)
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The same, but the connection is closed after so many bytes of the body.
+    /// Closes the connection after this many bytes of the body.
     #[must_use]
     pub fn cut_after(mut self, bytes: usize) -> Self {
         self.cut_after = Some(bytes);
         self
     }
 
-    /// The same, but later.
+    /// Delays the response.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// The body.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// How long the body is.
+    /// Returns the length of the body in bytes.
     #[must_use]
     pub fn body_len(&self) -> usize {
         self.body.len()
@@ -110,7 +110,7 @@ impl Reply {
 
 type Handler = dyn Fn(&Recorded, usize) -> Reply + Send + Sync;
 
-/// The server. It ends when it is dropped.
+/// The server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct FakeServer {
     address: SocketAddr,
@@ -125,11 +125,11 @@ impl Drop for FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a server that answers each request with what `handler` says. The number given to
-    /// `handler` tells how often the same method, path and query came before.
+    /// Starts a server that responds to each request with the result of `handler`. The number passed to
+    /// `handler` is the number of earlier requests with the same method, path and query.
     ///
     /// # Errors
-    /// Where loopback has no port left.
+    /// If loopback has no free port.
     pub async fn start<F>(handler: F) -> std::io::Result<Self>
     where
         F: Fn(&Recorded, usize) -> Reply + Send + Sync + 'static,
@@ -141,7 +141,7 @@ impl FakeServer {
         let task = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let (handler, log) = (handler.clone(), log.clone());
-                // A connection that the client closes early is no failure of the server.
+                // A connection that the client closes early is not a failure of the server.
                 tokio::spawn(async move { serve(connection, &*handler, &log).await.ok() });
             }
         });
@@ -152,13 +152,13 @@ impl FakeServer {
         })
     }
 
-    /// `http://127.0.0.1:port`.
+    /// Returns `http://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A connection to this server.
+    /// Returns a connection to this server.
     #[must_use]
     pub fn api(&self) -> Api {
         let uri = self.url().parse().expect("an address and a port are a URI");
@@ -168,7 +168,7 @@ impl FakeServer {
         Api::from_client(client, &self.url())
     }
 
-    /// Every request so far, in order of arrival.
+    /// Returns every request so far, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.requests
@@ -256,7 +256,7 @@ where
     }))
 }
 
-/// Decodes `%xx`; what is not of that form stays.
+/// Decodes `%xx`; other text is unchanged.
 fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text)
         .decode_utf8_lossy()

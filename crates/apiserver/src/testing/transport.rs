@@ -1,5 +1,5 @@
-//! A transport that dies at the n-th request, as a process does that is killed, and one that stands still, as
-//! a server does that is too slow for the time that is left.
+//! A transport that fails from the n-th request on, like a killed process, and one that stops responding,
+//! like a server that is too slow for the remaining time.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,40 +13,39 @@ use tower::BoxError;
 use crate::api::Api;
 use lifeboat_system::retry::RetryPolicy;
 
-/// Whether the fatal request reaches the server.
+/// Whether the failing request reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// It is never sent.
     Before,
-    /// It takes effect, but the answer is lost.
+    /// It takes effect, but the response is lost.
     After,
 }
 
-/// Which request is the last one.
+/// The request at which the transport fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailAt {
-    /// The first request is number 0.
+    /// The number of the request; the first one is 0.
     pub request: u64,
-    /// Whether it takes effect.
+    /// Whether the request takes effect.
     pub moment: Moment,
-    /// Whether only requests that change something are counted. Others pass until the transport is
-    /// dead and fail afterwards.
+    /// Whether only requests that change something are counted. Others pass until the transport has failed.
     pub only_writes: bool,
 }
 
-/// How many requests were counted so far.
+/// Counts the requests so far.
 #[derive(Debug, Clone, Default)]
 pub struct RequestCounter(Arc<AtomicU64>);
 
 impl RequestCounter {
-    /// The number of requests.
+    /// Returns the number of requests.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// A service that passes requests on until one fails, and then fails for ever.
+/// A service that forwards requests until one fails; all later ones fail too.
 #[derive(Clone)]
 pub struct FailingTransport {
     client: kube::Client,
@@ -55,8 +54,8 @@ pub struct FailingTransport {
 }
 
 impl FailingTransport {
-    /// An [`Api`] like `api` that dies as `at` says. It makes one attempt per request, because a
-    /// process that was killed does not retry.
+    /// Returns an [`Api`] like `api` that fails at `at`. It makes one attempt per request, because a killed
+    /// process does not retry.
     #[must_use]
     pub fn around(api: &Api, at: FailAt) -> (Api, RequestCounter) {
         let counter = RequestCounter::default();
@@ -70,7 +69,7 @@ impl FailingTransport {
     }
 }
 
-/// A service that passes on so many requests that change something, and answers no further one.
+/// A service that forwards a number of requests that change something, and then stops responding.
 #[derive(Clone)]
 pub struct StallingTransport {
     client: kube::Client,
@@ -78,7 +77,7 @@ pub struct StallingTransport {
 }
 
 impl StallingTransport {
-    /// An [`Api`] like `api` that stands still after so many writes.
+    /// Returns an [`Api`] like `api` that stops responding after this many writes.
     #[must_use]
     pub fn around(api: &Api, writes: u64) -> Api {
         let transport = Self {

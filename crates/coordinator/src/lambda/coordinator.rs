@@ -1,4 +1,4 @@
-//! Every application of the state bucket: one tick each, and what users ask.
+//! Runs one tick for every application in the state bucket, and processes the users' requests.
 
 use crate::ports::Ports;
 use crate::state::Notice;
@@ -14,39 +14,40 @@ use lifeboat_model::{ApplicationDocument, ApplicationName, Code, Diagnostic as _
 use lifeboat_store::listing;
 use lifeboat_store::ports::StoreError;
 
-/// The largest document of an application.
+/// The maximum size in bytes of an application's document.
 const LARGEST: usize = 256 << 10;
 
-/// Where the documents of applications lie in the state bucket.
+/// The prefix of the applications' documents in the state bucket.
 const APPLICATIONS: &str = "applications/";
 
-/// How often a document is written again that others change at the same moment.
+/// The number of attempts to write a document that other writers change at the same moment.
 const RACES: usize = 5;
 
-/// The coordinator with everything that it reaches the world through.
+/// The coordinator with its external dependencies.
 pub struct Coordinator {
-    /// Buckets, keys, time.
+    /// Buckets, clock, randomness and notifications.
     pub ports: Ports,
 }
 
-/// What one look at everything brought.
+/// The result of one tick over all applications.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TickSummary {
-    /// The applications that were gone on with.
+    /// The number of applications processed.
     pub applications: usize,
-    /// Those whose last good recovery point is older than their schedule allows, or that have none yet.
+    /// The number of applications whose last good recovery point is older than their schedule allows, or that
+    /// have none.
     pub overdue: usize,
-    /// How each application stands whose state could be read.
+    /// The status of each application whose state could be read.
     pub statuses: Vec<ApplicationStatus>,
-    /// What went wrong with single applications.
+    /// The failures of single applications.
     pub problems: Vec<Problem>,
 }
 
 impl Coordinator {
-    /// The names of all applications.
+    /// Lists the names of all applications.
     ///
     /// # Errors
-    /// Where the state bucket cannot be read.
+    /// If the state bucket cannot be read.
     pub async fn applications(&self) -> Result<Vec<ApplicationName>, StoreError> {
         let listed = listing::all(self.ports.state.as_ref(), APPLICATIONS).await?;
         let names = listed.iter().filter_map(|listed| {
@@ -56,10 +57,10 @@ impl Coordinator {
         Ok(names.collect())
     }
 
-    /// Goes on with every application. What goes wrong with one stops no other.
+    /// Runs a tick of every application. The failure of one does not stop the others.
     ///
     /// # Errors
-    /// Where the state bucket cannot be read.
+    /// If the state bucket cannot be read.
     pub async fn tick(&self, until: Timestamp) -> Result<TickSummary, StoreError> {
         let mut summary = TickSummary::default();
         for name in self.applications().await? {
@@ -72,7 +73,7 @@ impl Coordinator {
                         .any(|issue| issue.code == Code::BackupOverdue)
             };
             match self.tick_application(&name, &[], until).await {
-                // Another coordinator decides at the same time, and counts the application.
+                // Another coordinator decides at the same time and counts the application.
                 Ok(TickReport { status: None, .. }) => {}
                 Ok(TickReport {
                     status: Some(status), ..
@@ -90,7 +91,7 @@ impl Coordinator {
         Ok(summary)
     }
 
-    /// One tick of an application.
+    /// Runs one tick of an application.
     async fn tick_application(
         &self,
         name: &ApplicationName,
@@ -120,7 +121,7 @@ impl Coordinator {
         Ok(report)
     }
 
-    /// Answers a request.
+    /// Processes a request.
     pub async fn answer(&self, request: Request, until: Timestamp) -> Answer {
         match self.try_answer(request, until).await {
             Ok(answer) => answer,
@@ -160,18 +161,19 @@ impl Coordinator {
         request: Request,
         until: Timestamp,
     ) -> Result<Answer, Problem> {
-        // Known before anything is made for it: a request must not bring a state to life.
+        // The document must exist first: a request must not create a state for an unknown application.
         self.document(name).await?;
         let report = self.tick_application(name, &[request], until).await?;
         (report.answers.into_iter().next())
             .ok_or_else(|| Problem::new(Code::Bug, "a request failed", "report this as a bug"))
     }
 
-    /// Forgets an application's document: nothing is made or checked for it any more. Its recovery points stay in
-    /// the vault, and its state stays too, so that putting the document again goes on where it ended.
+    /// Removes an application's document: it is no longer backed up or checked. Its recovery points stay in
+    /// the vault, and its state stays too, so that the application continues from there when its document is
+    /// put again.
     ///
     /// # Errors
-    /// Where the state bucket cannot be written. An application that is not there is removed already.
+    /// If the state bucket cannot be written. An application that does not exist counts as removed.
     pub async fn remove(&self, name: &ApplicationName) -> Result<(), Problem> {
         let removed = self.ports.state.delete(&document_key(name)).await;
         removed.map_err(|error| error.problem())?;
@@ -190,7 +192,7 @@ impl Coordinator {
         }
     }
 
-    /// Puts a document in place of the former one, if it can be used; then access is checked at once.
+    /// Replaces an application's document if the new one is valid; then access is checked at once.
     async fn put(&self, document: ApplicationDocument, until: Timestamp) -> Result<Answer, Problem> {
         let application = match document.parse() {
             Ok(application) => application,
@@ -222,7 +224,7 @@ impl Coordinator {
                 Err(error) => return Err(error.problem()),
             }
         }
-        // What goes wrong from here on is an issue of the application, not of its document.
+        // A failure from here on is an issue of the application, not of its document.
         if let Err(problem) = self.tick_application(&application.name, &[], until).await {
             tracing::warn!(application = %application.name, code = %problem.code, problem = %problem.message, "tick failed");
         }
@@ -265,7 +267,7 @@ fn action_name(action: &Action) -> &'static str {
     }
 }
 
-/// The job that an action is about, where it is about one.
+/// Returns the job that an action is about, if any.
 fn job(action: &Action) -> Option<&str> {
     match action {
         Action::PutAssignment(assignment) => Some(assignment.job.as_str()),

@@ -1,4 +1,4 @@
-//! The wiring to AWS, and what an invocation is for.
+//! The AWS clients of the function, and the dispatch of its events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use serde_json::{Value, json};
 use crate::lambda::coordinator::Coordinator;
 use crate::lambda::{metrics, resource};
 
-/// How long one invocation copies into the vault. A copy that goes on longer is taken up by the next tick:
-/// whoever copies holds the point for [`VAULT_LEASE`] and no longer, so that a coordinator that died in the
-/// middle costs one tick.
+/// The time that one invocation copies into the vault. A longer copy is continued by the next tick: a
+/// coordinator holds the copy for [`VAULT_LEASE`] only, so that a coordinator that died during a copy delays
+/// it by one tick.
 const COPYING: SignedDuration = VAULT_LEASE;
 
-/// A function that waits for invocations.
+/// The function, ready for invocations.
 pub struct Function {
     context: AwsContext,
     coordinator: Coordinator,
@@ -35,10 +35,10 @@ pub struct Function {
 }
 
 impl Function {
-    /// Reads the configuration. Nothing is asked of AWS yet.
+    /// Reads the configuration. Sends no request to AWS.
     ///
     /// # Errors
-    /// What is wrong with the configuration, in words.
+    /// A description of what is wrong with the configuration.
     pub async fn start(variables: &BTreeMap<String, String>) -> Result<Self, String> {
         let (environment, topic) = configuration(variables).map_err(|error| format!("failed to {error}"))?;
         let context = AwsContext::load()
@@ -80,10 +80,10 @@ impl Function {
         })
     }
 
-    /// One invocation: a request is answered, anything else means to look at everything.
+    /// Handles one invocation: processes a request; any other event runs a tick of all applications.
     ///
     /// # Errors
-    /// What the Lambda service counts as an error of the function: that the state bucket cannot be used.
+    /// An error of the function as Lambda counts it: the state bucket cannot be used.
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, BoxError> {
         let (payload, context) = event.into_parts();
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
@@ -93,7 +93,8 @@ impl Function {
                 let summary =
                     (self.coordinator.tick(until).await).map_err(|error| error.problem().to_string())?;
                 let now = self.coordinator.ports.clock.now();
-                // Not a log line: CloudWatch reads metrics from lines that are nothing else.
+                // Printed without the log format: CloudWatch extracts metrics only from lines that are a
+                // single JSON document.
                 for line in metrics::of_tick(&summary, self.context.take_s3_requests(), now) {
                     println!("{line}");
                 }
@@ -129,16 +130,16 @@ fn configuration(strings: &dyn Strings) -> Result<(EnvironmentId, Arn), Configur
     }
 }
 
-/// What an invocation is for.
+/// The parsed event of an invocation.
 #[derive(Debug, PartialEq)]
 enum Event {
-    /// The tick, or a notification: everything is looked at.
+    /// A scheduled tick or a notification: a tick of all applications.
     Tick,
-    /// Somebody asks for something.
+    /// A user's request.
     Request(Box<Request>),
-    /// A stack makes, changes or removes an application.
+    /// CloudFormation creates, updates or deletes an application.
     Resource(Box<ResourceRequest>),
-    /// Nothing that a coordinator knows.
+    /// An unknown event.
     Unknown(Problem),
 }
 

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::lambda::coordinator::TickSummary;
 
-/// The applications that there are.
+/// The number of applications.
 const APPLICATIONS: Metric = Metric::total("Applications", "Count");
-/// Those without a recovery point as recent as their schedule demands; the alarm of the stack `control` watches it.
+/// The number of applications without a recovery point as recent as their schedule requires; the alarm of the
+/// stack `control` watches it.
 const OVERDUE_APPLICATIONS: Metric = Metric::total("OverdueApplications", "Count");
 /// See [`S3Requests::reads`].
 const S3_READ_REQUESTS: Metric = Metric::total("CoordinatorS3ReadRequests", "Count");
@@ -19,15 +20,15 @@ const S3_WRITE_REQUESTS: Metric = Metric::total("CoordinatorS3WriteRequests", "C
 
 /// The age of the newest good recovery point.
 const RECOVERY_POINT_AGE: Metric = Metric::of_application("RecoveryPointAge", "Seconds");
-/// That age in percent of the age at which a newer one is overdue by the schedule.
+/// The age in percent of the age at which a newer recovery point is overdue by the schedule.
 const RECOVERY_POINT_AGE_PERCENT: Metric = Metric::of_application("RecoveryPointAgePercent", "Percent");
-/// The objects in the newest good recovery point.
+/// The number of objects in the newest good recovery point.
 const RECOVERY_POINT_OBJECTS: Metric = Metric::of_application("RecoveryPointObjects", "Count");
-/// The size of its files.
+/// The total size of its files.
 const RECOVERY_POINT_BYTES: Metric = Metric::of_application("RecoveryPointBytes", "Bytes");
 /// The time from its start until it was in the vault.
 const BACKUP_DURATION: Metric = Metric::of_application("BackupDuration", "Seconds");
-/// The open issues.
+/// The number of open issues.
 const OPEN_ISSUES: Metric = Metric::of_application("OpenIssues", "Count");
 
 /// Every metric of the coordinator.
@@ -44,7 +45,8 @@ pub const METRICS: &[Metric] = &[
     OPEN_ISSUES,
 ];
 
-/// The lines of one tick: one for all applications together, and one for each whose state could be read.
+/// Returns the lines of one tick: one for all applications together, and one for each whose state could be
+/// read.
 #[must_use]
 pub fn of_tick(summary: &TickSummary, requests: S3Requests, now: Timestamp) -> Vec<Value> {
     let totals = [
@@ -123,7 +125,7 @@ mod tests {
         assert_eq!(totals["CoordinatorS3WriteRequests"], 4);
         assert_eq!(shop["Application"], "shop");
         assert_eq!(shop["RecoveryPointAge"], 3600.0);
-        // An hour of the 8,085 seconds from 11:00:15 to 13:15:00.
+        // One hour, in percent of the 8,085 seconds from 11:00:15 to 13:15:00.
         assert_eq!(shop["RecoveryPointAgePercent"], 100.0 * 3600.0 / 8085.0);
         assert_eq!(shop["RecoveryPointObjects"], 12);
         assert_eq!(shop["RecoveryPointBytes"], 3400);

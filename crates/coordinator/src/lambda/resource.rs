@@ -1,8 +1,9 @@
-//! `Custom::LifeboatApplication`: an application's document as a resource of a stack.
+//! `Custom::LifeboatApplication`: an application's document as a custom resource of a stack.
 //!
-//! The property `Document` is the text of the document, YAML or JSON, as `lifeboat application put` takes it: the
-//! properties of a custom resource arrive with every number as a text, and a text inside them as it was written.
-//! What is made so goes with its resource; its recovery points stay in the vault.
+//! The property `Document` is the text of the document, YAML or JSON, as `lifeboat application put` reads it:
+//! CloudFormation passes every number in the properties of a custom resource as a string, but leaves the
+//! contents of a string unchanged. Deleting the resource removes the application; its recovery points stay in
+//! the vault.
 
 use jiff::Timestamp;
 use lifeboat_aws::custom_resource::{NO_RESOURCE_ID, RequestType, ResourceAnswer, ResourceRequest};
@@ -11,10 +12,10 @@ use lifeboat_model::{ApplicationDocument, ApplicationName, Problem};
 
 use crate::lambda::Coordinator;
 
-/// The type in templates.
+/// The resource type in templates.
 pub const TYPE: &str = "Custom::LifeboatApplication";
 
-/// Does what CloudFormation asks. Removing never fails: a stack can always be deleted.
+/// Handles a CloudFormation request. Deletion never fails: a stack can always be deleted.
 pub async fn answer(
     coordinator: &Coordinator,
     request: &ResourceRequest,
@@ -35,8 +36,8 @@ fn former(request: &ResourceRequest) -> &str {
     request.physical_resource_id.as_deref().unwrap_or(NO_RESOURCE_ID)
 }
 
-/// The resource is named for its application, so that CloudFormation removes the former one where the document
-/// names another.
+/// Puts the application. The physical resource ID is the application's name, so that CloudFormation deletes
+/// the old application if the document changes the name.
 async fn put(
     coordinator: &Coordinator,
     request: &ResourceRequest,
@@ -49,8 +50,8 @@ async fn put(
     let document: ApplicationDocument =
         serde_yaml_ng::from_str(text).map_err(|error| format!("the property Document: {error}"))?;
     let name = document.name.clone();
-    // Else two owners would take turns, and the first stack that goes would take the other's application. The same
-    // document is this request once more.
+    // Otherwise two owners would overwrite each other, and deleting the first stack would delete the other's
+    // application. An equal document is a repetition of this request.
     if name != former(request)
         && let Ok(application) = ApplicationName::parse(&name)
     {
@@ -70,10 +71,11 @@ async fn put(
     }
 }
 
-/// What stays because the state bucket fails is still listed, and can be removed by hand.
+/// Removes the application. If the state bucket fails, the application is still listed and can be removed
+/// manually.
 async fn remove(coordinator: &Coordinator, request: &ResourceRequest) -> String {
     let name = former(request);
-    // A creation that failed has made nothing.
+    // A failed creation has created nothing.
     if let (TYPE, Ok(application)) = (request.resource_type.as_str(), ApplicationName::parse(name))
         && let Err(problem) = coordinator.remove(&application).await
     {

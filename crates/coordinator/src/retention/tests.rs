@@ -114,7 +114,7 @@ fn rules() -> impl Strategy<Value = Retention> {
     })
 }
 
-/// Deletes what nothing keeps.
+/// Returns the recovery points that have a reason to be kept.
 fn survivors(points: &[PointFacts], rules: &Retention, now: Timestamp) -> Vec<PointFacts> {
     let kept = reasons(points, rules, now);
     points
@@ -141,8 +141,8 @@ proptest! {
         }
     }
 
-    /// Deleting and asking again deletes nothing more: retention that runs every minute must not eat its
-    /// way through the vault.
+    /// A second run after deletion deletes nothing more: retention runs every minute and must not reduce the
+    /// vault step by step.
     #[test]
     fn deleting_twice_is_deleting_once(points in points(), rules in rules(), later in 0..40_000_000_i64) {
         let now = Timestamp::from_second(1_790_000_000 + later).unwrap();

@@ -1,9 +1,9 @@
-//! Clusters that are found by their tags.
+//! Clusters found by tag.
 
 use crate::clusters::target_of;
 use crate::tests::*;
 
-/// An application whose clusters are found by their tags.
+/// An application whose clusters are found by tag.
 fn by_tag() -> Scenario {
     let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
     let application = &mut scenario.inventory.application;
@@ -29,7 +29,7 @@ fn found(names: &[&str]) -> Outcome {
 }
 
 impl Scenario {
-    /// The clusters that jobs of this kind are about now.
+    /// Returns the clusters of the current jobs of this kind.
     fn clusters(&self, kind: &str) -> Vec<String> {
         let jobs = self.state.jobs().filter(|entry| entry.work.kind() == kind);
         let clusters = jobs.flat_map(|entry| entry.work.clusters());
@@ -68,7 +68,7 @@ fn clusters_are_looked_for_by_tag_before_each_backup() {
         let target = target_of(&scenario.inventory.application, &cluster).unwrap();
         assert_eq!(target.as_str(), format!("{name}-dr"));
     }
-    // One more is tagged before the next time of the schedule.
+    // Another cluster is tagged before the next scheduled time.
     let point = scenario.point();
     scenario.state.backup = None;
     scenario.inventory.captures.remove(&point);
@@ -98,7 +98,7 @@ fn a_search_that_is_denied_is_an_issue_and_loses_no_cluster() {
     let mut issues = scenario.state.issues.values();
     let issue = issues.find(|issue| issue.code == Code::NoTaggedCluster).unwrap();
     assert_eq!(issue.command.as_deref(), Some("aws iam put-role-policy"));
-    // It is looked again by itself, and the issue closes.
+    // The search is repeated without a request, and the issue closes.
     scenario.state.backup = None;
     scenario.decide("11:07:00");
     scenario.search(found(&["orders"]), "11:07:10");

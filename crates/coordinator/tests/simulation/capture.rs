@@ -1,5 +1,5 @@
-//! Captures of the simulation: types one by one, each in packs of its own, over epochs and in parts, with the
-//! real documents, the real partition_types and the real merge.
+//! Captures of the simulation: type by type, each in its own packs, over epochs and in parts, with the real
+//! documents, the real `partition_types` and the real merge.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::delegate::{Delegate, RECIPIENT, SIGNER, stopped, store_failed};
 /// The types of every cluster of a simulation.
 pub(crate) const TYPES: [&str; 4] = ["configmaps", "events", "pods", "secrets"];
 
-/// How many objects of each type a cluster holds; so many that two or three jobs capture a big one.
+/// Returns the number of objects of each type in a cluster; enough that two or three jobs capture a big one.
 pub(crate) fn counts(big: bool) -> BTreeMap<TypeName, u64> {
     let each = if big { 120_000 } else { 30 };
     TYPES.iter().map(|name| (TypeName::from(*name), each)).collect()
@@ -118,7 +118,7 @@ impl Delegate {
         }))
     }
 
-    /// What came of a seal; none where a part has no result that counts.
+    /// Runs a seal; `None` if a part has no result that counts.
     pub(crate) async fn seal(&self, work: &SealWork) -> Result<Option<Sealed>, StoreError> {
         let mut captured = Vec::new();
         for part in &work.parts {
@@ -188,7 +188,7 @@ impl Delegate {
             clusters,
         };
         let captures = self.captures();
-        // Sealing that failed may have written the manifest all the same; what is there counts.
+        // A failed seal may still have written the manifest; the stored one counts.
         let _ = seal(captures.as_ref(), &*SIGNER, predicate).await;
         let (bytes, _) = captures.get(&manifest_key(&self.application, point)).await?;
         let opened = RecoveryPoint::open(captures, &self.application, point, SIGNER.verifying_key()).await;

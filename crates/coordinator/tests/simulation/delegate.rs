@@ -1,4 +1,4 @@
-//! A delegate of the simulation: the loop that is deployed, with handlers that do only as much as the protocol sees.
+//! A delegate of the simulation: the production loop, with handlers that do only what the protocol needs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,12 +34,12 @@ pub(crate) static RECIPIENT: LazyLock<RecipientKey> = LazyLock::new(|| {
     RecipientKey::from_pem(&text).unwrap()
 });
 
-/// What really happened, whatever the documents say.
+/// What happened, independent of the documents.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// How often each restore wrote to its target, by job.
+    /// The number of times each restore wrote to its target, by job.
     pub(crate) restored: BTreeMap<String, u32>,
-    /// Whether the clusters refuse the delegate.
+    /// Whether the clusters deny access to the delegate.
     pub(crate) closed: bool,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Delegate {
     pub(crate) big: bool,
 }
 
-/// The longest that an invocation lasts, in seconds.
+/// The maximum duration of an invocation, in seconds.
 pub(crate) const LIMIT: i64 = 900;
 
 impl Delegate {
@@ -65,7 +65,7 @@ impl Delegate {
         self.clock.now()
     }
 
-    /// One invocation. A store that fails ends it early.
+    /// Runs one invocation. A store failure ends it early.
     pub(crate) async fn run(self) {
         let delegate = Arn::function(&self.environment, "lifeboat-shop").unwrap();
         let worker = Worker {
@@ -82,7 +82,8 @@ impl Delegate {
         }
     }
 
-    /// What all kinds of work begin with: the access to the clusters, or why they cannot be reached.
+    /// The first step of all kinds of work: returns the access to the clusters, or why they cannot be
+    /// reached.
     pub(crate) async fn connect(&self, clusters: &[ClusterTarget]) -> Result<Vec<AccessReport>, EpochEnd> {
         if self.stuck {
             self.shared.sleep(700 + self.shared.below(600) as i64).await;
@@ -102,7 +103,7 @@ impl Delegate {
         Ok(access)
     }
 
-    /// Takes up to so many seconds, unless there is a reason to stop earlier.
+    /// Takes up to `seconds`, unless there is a reason to stop earlier.
     pub(crate) async fn work(&self, epoch: &Epoch<'_>, seconds: u64) -> Result<(), Stop> {
         let time = self.shared.below(seconds) as i64;
         let work = pin!(self.shared.sleep(time));
@@ -133,7 +134,7 @@ impl Delegate {
     }
 }
 
-/// How an epoch ends that has nothing to hand on.
+/// Returns the end of an epoch without progress to pass on.
 pub(crate) fn stopped(why: Stop) -> EpochEnd {
     match why {
         Stop::Time => EpochEnd::Checkpoint(Progress::Nothing {}),
@@ -142,7 +143,7 @@ pub(crate) fn stopped(why: Stop) -> EpochEnd {
     }
 }
 
-/// How an epoch ends whose store failed.
+/// Returns the end of an epoch whose store failed.
 pub(crate) fn store_failed(error: &StoreError) -> EpochEnd {
     EpochEnd::failed(error.problem(), true)
 }
@@ -206,7 +207,7 @@ impl Handler<SealWork> for Delegate {
         }
         match self.seal(work).await {
             Ok(Some(sealed)) => EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
-            // A part has no result that counts, or the manifest is not there: the next epoch tries again.
+            // A part has no result that counts, or the manifest is missing: the next epoch tries again.
             Ok(None) => EpochEnd::Checkpoint(Progress::Nothing {}),
             Err(error) => store_failed(&error),
         }

@@ -1,4 +1,4 @@
-//! The world of one seed: who is started when, who dies, and what time it is.
+//! The simulation of one seed: the start and death of processes, and the time.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -31,7 +31,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Process {
     task: Task,
-    /// When Lambda ends it.
+    /// When Lambda ends the process.
     ends: i64,
     /// Whether it waits for time to pass.
     asleep: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Fixture {
     processes: Vec<Process>,
     invocations: u64,
     requests: u64,
-    /// Seconds between two ticks: coarse ticks stand for many lost events.
+    /// Seconds between two ticks: a large step simulates many lost events.
     step: i64,
     /// The clusters of the application.
     pub(crate) clusters: Vec<&'static str>,
@@ -102,14 +102,14 @@ impl Fixture {
         Self::with(seed, clusters, seed % 3 == 1)
     }
 
-    /// One cluster that one job captures.
+    /// A simulation with one cluster that one job captures.
     pub(crate) fn small(seed: u64) -> Self {
         Self::with(seed, &["orders"], false)
     }
 
     fn with(seed: u64, clusters: &[&'static str], big: bool) -> Self {
         let shared = Arc::new(Shared::new(seed));
-        // Either minutes, or days in which retention has something to do.
+        // The step is either minutes, or long enough for days in which retention deletes recovery points.
         let (step, every) = if shared.once_in(3) {
             (3600, "12h")
         } else {
@@ -253,7 +253,7 @@ impl Fixture {
         } else {
             0
         };
-        // A few have a clock that stands still, so that they outlive their deadline, and half of these see a
+        // Some processes have a stopped clock, so that they outlive their deadline, and half of these see a
         // job's folder as it was when they claimed the job.
         let zombie = self.shared.fault(8);
         let ends = self.shared.seconds() + LIMIT + if zombie { 1500 } else { 0 };
@@ -280,7 +280,7 @@ impl Fixture {
         self.start(Box::pin(delegate.run()), ends);
     }
 
-    /// Lets every process run until all wait for time to pass. Each may die at any step.
+    /// Runs every process until all wait for time to pass. Each may die at any step.
     fn settle(&mut self) {
         loop {
             let awake: Vec<usize> = (0..self.processes.len())
@@ -304,7 +304,7 @@ impl Fixture {
         }
     }
 
-    /// Time passes; whom Lambda ends meanwhile is gone.
+    /// Advances the time; processes whose invocation ends meanwhile are removed.
     fn advance_to(&mut self, seconds: i64) {
         self.shared.advance_to(seconds);
         self.processes.retain(|process| process.ends > seconds);
@@ -320,7 +320,7 @@ impl Fixture {
         self.model.see(&bytes, self.shared.now());
     }
 
-    /// One step of time: events and ticks start processes, and those that slept go on.
+    /// Advances the time by one step: events and ticks start processes, and waiting ones continue.
     fn pass(&mut self, seconds: i64) {
         let end = self.shared.seconds() + seconds;
         self.tick_all();
@@ -369,7 +369,7 @@ impl Fixture {
                 token: token(self.requests),
             }),
         };
-        // A user who hears nothing asks again.
+        // A user who gets no response repeats the request.
         for _ in 0..=self.shared.below(2) {
             self.start_coordinator(vec![request.clone()]);
         }
@@ -389,7 +389,7 @@ impl Fixture {
         }
     }
 
-    /// Chaos, then calm, then everything must have come to its end.
+    /// Runs with faults, then without; in the end all work must be complete.
     pub(crate) fn run(mut self) {
         self.run_chaos();
         self.shared.chaos.store(false, Ordering::Relaxed);
@@ -408,12 +408,13 @@ impl Fixture {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// Whether a step of this world is an hour.
+    /// Returns whether a step of this simulation is an hour.
     pub(crate) fn is_coarse(&self) -> bool {
         self.step > 150
     }
 
-    /// Every key of every bucket: names of points and jobs, epochs, what was kept and what was not.
+    /// Returns every key of every bucket, which shows the names of recovery points and jobs, the epochs, and
+    /// what was kept.
     pub(crate) fn keys(&self) -> Vec<String> {
         [&self.state, &self.vault, &self.primary, &self.recovery]
             .into_iter()
@@ -421,8 +422,8 @@ impl Fixture {
             .collect()
     }
 
-    /// Without faults, with the delegate started by its event: how many ticks of the coordinator pass
-    /// until the first point is in the vault.
+    /// Runs without faults, with each delegate started by its event, and returns the number of coordinator
+    /// ticks until the first recovery point is in the vault.
     pub(crate) fn ticks_to_first_point(&mut self) -> u32 {
         self.shared.chaos.store(false, Ordering::Relaxed);
         for ticks in 1..10 {
@@ -446,7 +447,7 @@ impl Fixture {
     }
 }
 
-/// The fingerprint that every run must have pinned.
+/// Returns the fingerprint that every run must have pinned.
 pub(crate) fn signer() -> Fingerprint {
     SIGNER.fingerprint()
 }

@@ -1,8 +1,8 @@
-//! A seeded simulation of two coordinators and the delegates of an application, over buckets that
-//! throttle and lose answers, with processes that die at any call, events that come twice, late or never,
-//! and clocks that differ. Coordinators and the protocol of delegates are the real ones.
+//! A seeded simulation of two coordinators and the delegates of an application, with buckets that throttle
+//! and lose responses, processes that die at any call, events that arrive twice, late or never, and clocks
+//! that differ. The coordinators and the delegates' protocol are the production code.
 //!
-//! `make simulate SEEDS=100000` tries more seeds; `LIFEBOAT_SIMULATE_SEED=17` replays one.
+//! `make simulate SEEDS=100000` runs more seeds; `LIFEBOAT_SIMULATE_SEED=17` replays one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod capture;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixture::Fixture;
 
-/// As many as `make test` has the time for.
+/// The number of seeds for which `make test` has the time.
 const SEEDS: u64 = 1000;
 
 #[expect(
@@ -57,7 +57,7 @@ fn nothing_is_lost_and_nothing_done_twice() {
     });
 }
 
-/// Without faults: the figures that the design promises.
+/// Without faults, the figures of the design must hold.
 #[test]
 fn the_first_point_needs_two_ticks() {
     for seed in 0..20 {
@@ -70,7 +70,7 @@ fn the_same_seed_gives_the_same_run() {
     let run = |seed| {
         let mut fixture = Fixture::new(seed);
         fixture.run_chaos();
-        // Signatures differ each time, as they must; nothing that is decided depends on them.
+        // Signatures are not deterministic; no decision depends on them.
         fixture.keys()
     };
     assert!(

@@ -1,4 +1,4 @@
-//! What must be true, at each moment and in the end.
+//! The invariants, during the simulation and at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::capture::TYPES;
 use crate::delegate::SIGNER;
 use crate::fixture::{Fixture, shop, signer};
 
-/// What was seen of the state document.
+/// Observations of the state document.
 #[derive(Default)]
 pub(crate) struct Model {
     last: Bytes,
@@ -29,12 +29,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// How many backups were begun so far.
+    /// Returns the number of backups begun so far.
     pub(crate) fn started(&self) -> usize {
         self.backups.len()
     }
 
-    /// Looks at the state document after each step.
+    /// Checks the state document after each step.
     pub(crate) fn see(&mut self, bytes: &Bytes, now: Timestamp) {
         if bytes.as_ptr() == self.last.as_ptr() || *bytes == self.last {
             return;
@@ -103,7 +103,7 @@ impl Model {
     }
 }
 
-/// All is calm since a while: nothing may be left over.
+/// Checks the end, after a time without faults: no work may be left.
 pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
     let state = fixture.now_state();
     assert_eq!(state.pins.signing_key.as_ref().unwrap().fingerprint, signer());
@@ -127,7 +127,7 @@ pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
         age < SignedDuration::from_hours(limit),
         "the last point is {age:#} old"
     );
-    // One that was missed, one that was asked for, and a retry may come on top.
+    // In addition, a missed backup, a requested one and a retry are allowed.
     let begun = fixture.model.started() - started;
     assert!(
         begun <= slots + 3,
@@ -170,7 +170,8 @@ fn check_requests(fixture: &Fixture, state: &State) {
     }
 }
 
-/// Every point in the vault is whole, was told of by a result that counts, and is in the catalogue.
+/// Every recovery point in the vault is complete, was reported by a result that counts, and is in the
+/// catalogue.
 fn check_vault(fixture: &Fixture, state: &State) {
     let vault: Arc<dyn ObjectStore> = Arc::new(fixture.vault.clone());
     let manifests: Vec<String> = fixture
@@ -197,7 +198,7 @@ fn check_vault(fixture: &Fixture, state: &State) {
             let opened = opened.unwrap();
             opened.verify_digests(&Silent).await.unwrap();
             let job = |name: &str| JobId::new(&shop(), &format!("{point}-{name}")).unwrap();
-            // Whoever sealed it: the only job of the point, or the one behind all others.
+            // The job that sealed it: the only job of the recovery point, or the last one.
             let view = claim::view(&fixture.primary, &job("seal")).await.unwrap();
             let view = match view.result {
                 Some(_) => view,
@@ -205,7 +206,7 @@ fn check_vault(fixture: &Fixture, state: &State) {
                     .await
                     .unwrap(),
             };
-            // By hand, not by the function that is tested: the highest claim owns the job.
+            // Computed here and not by the function under test: the highest claim owns the job.
             let result = view.result.as_ref().unwrap();
             let owner = view.claims.keys().next_back().unwrap();
             assert_eq!(
@@ -225,7 +226,7 @@ fn check_vault(fixture: &Fixture, state: &State) {
     }
 }
 
-/// However many epochs and jobs took part: every type of every cluster stands in the point, once.
+/// Regardless of the number of epochs and jobs, the recovery point contains every type of every cluster once.
 fn check_contents(fixture: &Fixture, opened: &RecoveryPoint) {
     let clusters = &opened.statement().predicate.clusters;
     let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();

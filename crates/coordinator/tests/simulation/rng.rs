@@ -1,4 +1,4 @@
-//! Randomness that can be replayed, and time that passes only when everybody waits.
+//! Reproducible randomness, and simulated time that advances only when all processes wait.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use std::task::Poll;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_store::ports::{Clock, Randomness};
 
-/// What all parties of a simulation share.
+/// State shared by all processes of a simulation.
 pub(crate) struct Shared {
     random: AtomicU64,
     /// Seconds since 1970.
     now: AtomicI64,
     /// Whether stores fail and processes die.
     pub(crate) chaos: AtomicBool,
-    /// Set by whoever waits for time to pass.
+    /// Set by a process that waits for time to pass.
     asleep: AtomicBool,
 }
 
@@ -31,7 +31,7 @@ impl Shared {
         }
     }
 
-    /// splitmix64.
+    /// Returns a random number (splitmix64).
     pub(crate) fn draw(&self) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15_u64;
         let mut z = self.random.fetch_add(step, Ordering::Relaxed).wrapping_add(step);
@@ -44,12 +44,12 @@ impl Shared {
         self.draw() % limit.max(1)
     }
 
-    /// Whether something that happens once in so many times happens now.
+    /// Returns `true` once in `times` calls on average.
     pub(crate) fn once_in(&self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// The same, but never while all is calm.
+    /// Like `once_in`, but `false` while faults are disabled.
     pub(crate) fn fault(&self, times: u64) -> bool {
         self.chaos.load(Ordering::Relaxed) && self.once_in(times)
     }
@@ -62,7 +62,7 @@ impl Shared {
         Timestamp::from_second(self.seconds()).unwrap()
     }
 
-    /// Whether the process that was just polled waits for time to pass.
+    /// Returns whether the process that was just polled waits for time to pass.
     pub(crate) fn take_asleep(&self) -> bool {
         self.asleep.swap(false, Ordering::Relaxed)
     }
@@ -71,13 +71,13 @@ impl Shared {
         self.now.fetch_max(seconds, Ordering::Relaxed);
     }
 
-    /// Lets others run.
+    /// Yields to other processes.
     pub(crate) async fn step(&self) {
         let mut yielded = false;
         poll_fn(move |context| match std::mem::replace(&mut yielded, true) {
             true => Poll::Ready(()),
             false => {
-                // A call among several that are waited for together is asked again only after this.
+                // If several calls are awaited together, this one is polled again only after a wake-up.
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -85,7 +85,7 @@ impl Shared {
         .await;
     }
 
-    /// Waits until simulated time has come so far.
+    /// Waits until this many seconds of simulated time have passed.
     pub(crate) async fn sleep(&self, seconds: i64) {
         let until = self.seconds() + seconds;
         poll_fn(|_| match self.seconds() >= until {
@@ -99,11 +99,11 @@ impl Shared {
     }
 }
 
-/// A party's clock, which is wrong by some seconds.
+/// The clock of a process, off by some seconds.
 pub(crate) struct Skewed {
     pub(crate) shared: std::sync::Arc<Shared>,
     pub(crate) by: i64,
-    /// Since when it stands still.
+    /// The time at which it has stopped, if it has.
     pub(crate) stopped: Option<Timestamp>,
 }
 

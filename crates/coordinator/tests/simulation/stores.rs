@@ -1,4 +1,4 @@
-//! Buckets that throttle, lose answers after the effect, or show an old list.
+//! Buckets that throttle, lose responses after the effect, or return a stale list.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use lifeboat_store::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, S
 
 use crate::rng::Shared;
 
-/// How seldom a call is throttled, and how seldom its answer is lost.
+/// On average one in this many calls is throttled, and one in this many loses its response.
 const SELDOM: u64 = 60;
 
 pub(crate) struct Bucket {
@@ -37,7 +37,7 @@ impl Bucket {
             key: key.to_owned(),
             source: Box::new(Simulated(why)),
         };
-        // Every call is a moment at which others may run, or the caller may die.
+        // At every call other processes may run, or the caller may die.
         self.shared.step().await;
         if self.shared.fault(SELDOM) {
             return Err(fail("slow down"));
@@ -137,8 +137,8 @@ impl Upload for Sending {
     }
 }
 
-/// Lists the folder of a job as it was the first time. S3 does not, but a process that sleeps between a list and a
-/// write acts on the same.
+/// Lists the folder of a job as it was at the first list. S3 does not, but a process that is suspended
+/// between a list and a write acts on the same stale list.
 pub(crate) struct StaleListings {
     inner: Arc<dyn ObjectStore>,
     seen: Mutex<BTreeMap<(String, Option<String>), Vec<Listed>>>,
@@ -153,7 +153,7 @@ impl StaleListings {
     }
 }
 
-/// How many slashes the prefix of a job's folder has: `jobs/<application>/<job>/`.
+/// The number of slashes in the prefix of a job's folder: `jobs/<application>/<job>/`.
 const SLASHES_OF_A_JOB: usize = 3;
 
 #[async_trait]

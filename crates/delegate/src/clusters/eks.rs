@@ -1,4 +1,4 @@
-//! Clusters of EKS.
+//! EKS clusters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ mod findings;
 
 use findings::{Asked, missing, refused, usable};
 
-/// The EKS clusters of one environment, entered with the function's role.
+/// The EKS clusters of one environment, accessed with the function's role.
 pub struct Eks {
     context: AwsContext,
     clusters: EksClusters,
@@ -32,7 +32,8 @@ pub struct Eks {
 }
 
 impl Eks {
-    /// For the environment that the function runs in, and the side of the application that it serves there.
+    /// Creates the client for the environment that the function runs in and the side of the application that
+    /// it serves.
     #[must_use]
     pub fn new(
         context: &AwsContext,
@@ -58,7 +59,8 @@ impl Eks {
             ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
             _ => None,
         };
-        // The name comes into commands that people paste, so it is one, whatever the assignment says.
+        // The name is part of commands that users paste into a shell, so it must be a valid cluster name,
+        // whatever the assignment contains.
         let Some(name) = named else {
             return Err(missing(
                 Code::ClusterNotFound,
@@ -138,7 +140,7 @@ impl Clusters for Eks {
                 retry: error.kind() == ErrorKind::Retry,
             }
         })?;
-        // EKS gives every cluster a name that is one; another could not be asked for by its name.
+        // Every EKS cluster name is a valid name; another one could not be described by name.
         let target = |address: ClusterAddress| {
             Some(ClusterTarget {
                 name: ClusterName::parse(address.name).ok()?,

@@ -21,7 +21,7 @@ fn problem() -> Problem {
     )
 }
 
-/// The words after a flag, for each time that it stands in a command.
+/// Returns the values of a flag, one for each occurrence in a command.
 fn flags(command: &str) -> Vec<&str> {
     command
         .split_whitespace()
@@ -52,7 +52,7 @@ fn commands_name_everything_that_a_shell_needs() {
     insta::assert_snapshot!(all);
 }
 
-/// The flags of `eksctl create iamidentitymapping`, from its command's definition
+/// The flags of `eksctl create iamidentitymapping`, from the command's definition
 /// (github.com/weaveworks/eksctl, pkg/ctl/create/iamidentitymapping.go) and its user guide
 /// (<https://docs.aws.amazon.com/eks/latest/eksctl/iam-identity-mappings.html>).
 const EKSCTL_FLAGS: &[&str] = &[

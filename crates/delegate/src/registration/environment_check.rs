@@ -1,29 +1,30 @@
-//! Looks at what the access stack made, and at the clock.
+//! Checks the resources of the access stack, and the clock.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::{AwsContext, AwsError, BucketFacts};
 use lifeboat_model::{Code, EnvironmentId, ErrorKind, Problem};
 
-/// How far the clock of the function may be from that of S3. AWS itself refuses signatures that are five
-/// minutes off (IAM User Guide, "Signing AWS API requests"); claims of jobs end a minute after their deadline.
+/// The maximum difference between the clocks of the function and of S3. AWS rejects signatures that are five
+/// minutes off (IAM User Guide, "Signing AWS API requests"); claims of jobs end a minute after their
+/// deadline.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Looks at the scratch bucket of the environment.
+/// Reads the settings of the environment's scratch bucket.
 #[async_trait]
 pub trait BucketCheck: Send + Sync {
-    /// What S3 says of it.
+    /// Returns the facts that S3 reports about the bucket.
     ///
     /// # Errors
-    /// Where S3 does not say it.
+    /// If a request to S3 fails.
     async fn look(&self) -> Result<BucketFacts, Problem>;
 }
 
 /// The scratch bucket in S3.
 pub struct ScratchBucket {
-    /// Who asks.
+    /// The AWS context of the function.
     pub context: AwsContext,
-    /// Whose it is.
+    /// The environment that the bucket belongs to.
     pub environment: EnvironmentId,
 }
 
@@ -35,7 +36,7 @@ impl BucketCheck for ScratchBucket {
     }
 }
 
-/// What is wrong with bucket and clock. `now` is the time of the function right before.
+/// Returns the problems of bucket and clock. `now` is the time of the function right before the call.
 pub(super) async fn problems(
     bucket: &dyn BucketCheck,
     environment: &EnvironmentId,

@@ -1,4 +1,4 @@
-//! Tries the key of an access stack as a job will use it.
+//! Checks the key of an access stack by using it as a job does.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use lifeboat_store::ports::{KeyUnwrapper, Randomness, Signer};
 
 use super::KeyCheck;
 
-/// Signs something and checks the signature.
+/// Signs a test message and verifies the signature.
 pub struct SigningKeyCheck(pub Arc<dyn Signer>);
 
-/// Wraps a key and unwraps it.
+/// Encrypts a data key and decrypts it.
 pub struct DecryptionKeyCheck {
-    /// The private half.
+    /// The private key.
     pub unwrapper: Arc<dyn KeyUnwrapper>,
-    /// The public half.
+    /// The public key.
     pub recipient: Box<RecipientKey>,
-    /// Where the key that is wrapped comes from.
+    /// The source of the data key.
     pub ids: Arc<dyn Randomness>,
 }
 

@@ -42,7 +42,7 @@ impl BucketCheck for Sound {
     }
 }
 
-/// Open, and of another time.
+/// A bucket with public access, and a clock that differs.
 struct Neglected;
 
 #[async_trait]
@@ -167,7 +167,7 @@ async fn everything_that_is_wrong_comes_to_the_console_at_once() {
         store.list("", None, 10).await.unwrap().is_empty(),
         "nothing is registered"
     );
-    // The same deployment with everything fixed.
+    // The same deployment after all problems are fixed.
     registrar.bucket = Box::new(Sound);
     registrar.check = Box::new(Works);
     assert_eq!(

@@ -1,8 +1,9 @@
-//! Captures: every cluster of the job into packs, and, where the job is alone, the seal.
+//! Captures: writes every cluster of the job into packs and, if this is the only job, seals the recovery
+//! point.
 //!
-//! A capture that comes near the end of its invocation stops, closes its packs, and writes a checkpoint from
-//! which the next epoch goes on. What is equal to a capture in one piece, and what is not, stands in
-//! `lifeboat_recovery_point::cursor`.
+//! Near the end of its invocation a capture stops, closes its packs, and writes a checkpoint from which the
+//! next epoch continues. `lifeboat_recovery_point::cursor` documents the differences from a capture in one
+//! piece.
 
 use std::sync::Arc;
 
@@ -27,10 +28,10 @@ use lifeboat_store::ports::{ObjectStore, Signer};
 use super::watch::CancellingProgress;
 use super::{Delegate, SidePorts};
 
-/// The status with which an API server refuses a permission.
+/// The HTTP status for a denied permission.
 const FORBIDDEN: u16 = 403;
 
-/// What all clusters of a capture share.
+/// State shared by all clusters of a capture.
 struct CaptureContext<'a> {
     epoch: &'a Epoch<'a>,
     point: &'a RecoveryPointId,
@@ -44,9 +45,9 @@ struct CaptureContext<'a> {
 /// How the capture of a cluster ended in this epoch.
 enum ClusterOutcome {
     Taken(Box<CapturedCluster>),
-    /// The next epoch goes on.
+    /// The next epoch continues it.
     Paused(Option<Box<ClusterCheckpoint>>),
-    /// It is too much for one job.
+    /// It is too big for one job; nothing was captured.
     Counted(TypeCounts),
     Failed(Vec<Problem>, bool, Box<AccessReport>),
 }
@@ -125,8 +126,8 @@ impl Delegate {
                     };
                     return EpochEnd::Result(Outcome::Done(Done::Capture(done)), reports);
                 }
-                // One cluster that cannot be captured is no recovery point of the application; all of them
-                // are looked at all the same, so that every issue is known at once.
+                // If one cluster cannot be captured, there is no recovery point of the application. The other
+                // clusters are still checked, so that all issues are reported at once.
                 ClusterOutcome::Failed(problems, retry, report) => {
                     reports.push(*report);
                     let rest = self.remaining_access(&clusters[number + 1..]).await;
@@ -188,7 +189,7 @@ impl Delegate {
         })
     }
 
-    /// The counts, where the cluster is big enough for several jobs and the coordinator would make them.
+    /// Returns the counts, if the cluster is big enough for several jobs and the coordinator would split it.
     async fn is_for_several(
         &self,
         order: &CaptureContext<'_>,
@@ -203,7 +204,7 @@ impl Delegate {
         Ok(counted.filter(|counted| split::partition_types(&counted.types).len() > 1))
     }
 
-    /// Captures until the end of the cluster or of the invocation.
+    /// Captures until the end of the cluster or of the epoch.
     async fn go_on(
         &self,
         order: &CaptureContext<'_>,
@@ -250,8 +251,8 @@ impl Delegate {
         })
     }
 
-    /// Runs a capture, and cancels it when the time is over or nobody waits for it any more. It then ends
-    /// by itself, soon.
+    /// Runs a capture, and cancels it when the time is up, the job is cancelled, or ownership is lost. A
+    /// cancelled capture soon ends by itself.
     async fn supervised<T>(
         &self,
         capture: impl Future<Output = T>,
@@ -269,7 +270,7 @@ impl Delegate {
         }
     }
 
-    /// What the other clusters would have said, where one has failed already.
+    /// Returns the access reports of the remaining clusters after one has failed.
     async fn remaining_access(&self, targets: &[ClusterTarget]) -> Vec<AccessReport> {
         let mut reports = Vec::new();
         for target in targets {
@@ -279,8 +280,8 @@ impl Delegate {
         reports
     }
 
-    /// What a capture says of access: the types that may not be read. The point is made without them, and is
-    /// Partial.
+    /// Returns the access report of a capture: the types that may not be read. The recovery point is made
+    /// without them and is Partial.
     async fn access_report(&self, target: &ClusterTarget, record: &ClusterRecord) -> AccessReport {
         let mut report = self.report(target, None);
         let forbidden = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Failed { status: Some(status), .. } if *status == FORBIDDEN);
@@ -315,7 +316,7 @@ impl From<CaptureError> for CaptureFailure {
     }
 }
 
-/// From where this epoch goes on.
+/// Returns the checkpoint from which this epoch continues.
 fn before(epoch: &Epoch<'_>) -> CaptureCheckpoint {
     match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
         Some(Progress::Capture(progress)) => progress.as_ref().clone(),
@@ -323,11 +324,11 @@ fn before(epoch: &Epoch<'_>) -> CaptureCheckpoint {
     }
 }
 
-/// Ends the epoch at a checkpoint, unless nobody could read it.
+/// Ends the epoch with a checkpoint, unless the checkpoint would be too large to read.
 fn checkpoint(progress: CaptureCheckpoint) -> EpochEnd {
     let progress = Progress::Capture(Box::new(progress));
     let bytes = serde_json::to_vec(&progress).map_or(usize::MAX, |bytes| bytes.len());
-    // The rest of the document is some hundred bytes.
+    // The rest of the document has some hundred bytes.
     if bytes + 4096 > LARGE {
         return EpochEnd::failed(
             Problem::new(
@@ -351,9 +352,9 @@ fn done(sealed: Option<Sealed>, clusters: Vec<CapturedCluster>) -> Outcome {
     }))
 }
 
-/// The key that the function was deployed with is the only one that anything is encrypted to. An assignment
-/// that names another one comes from somebody who is not to be obeyed, or from a coordinator that knows a new
-/// key before this side does; either way nothing is captured.
+/// Checks the recipient: data is only encrypted for the key that the function was deployed with. An
+/// assignment that names another key comes from an attacker, or from a coordinator that has a new key before
+/// this side does; in both cases nothing is captured.
 fn same_recipient(asked: &str, own: &RecipientKey) -> Result<(), Problem> {
     match RecipientKey::from_pem(asked) {
         Ok(key) if key.fingerprint() == own.fingerprint() => Ok(()),

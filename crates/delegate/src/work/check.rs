@@ -1,4 +1,5 @@
-//! Access checks: can the role see each cluster, reach it, enter it, and do everything in it that is needed?
+//! Access checks: whether the role can describe each cluster, connect, authenticate, and do everything that
+//! is needed.
 
 use async_trait::async_trait;
 use lifeboat_apiserver::access::{Denied, denied_reads, denied_writes};
@@ -9,7 +10,7 @@ use lifeboat_model::{Code, Diagnostic as _, Problem, Side, TypeName};
 use super::{Delegate, SidePorts};
 use crate::commands;
 
-/// How many types a sentence names; of more it says how many there are.
+/// The maximum number of types that a sentence names; of the others it gives the number.
 const NAMED: usize = 8;
 
 #[async_trait(?Send)]
@@ -68,7 +69,7 @@ impl Delegate {
         Ok(report)
     }
 
-    /// The side that this delegate serves.
+    /// Returns the side that this delegate serves.
     fn side(&self) -> Side {
         match self.side {
             SidePorts::Primary { .. } => Side::Primary,
@@ -76,8 +77,8 @@ impl Delegate {
         }
     }
 
-    /// What may not be done with some types, in one finding for all of them. A recovery point is made without
-    /// what cannot be read, and says so; a restore would leave objects out, which is worse.
+    /// Returns one finding for all types with missing permissions. A recovery point is made without types
+    /// that cannot be read and is marked Partial; a restore would omit objects, which is worse.
     pub(super) fn insufficient_access(
         &self,
         target: &ClusterTarget,
@@ -113,7 +114,7 @@ impl Delegate {
     }
 }
 
-/// The types as a part of a sentence.
+/// Formats the types as part of a sentence.
 fn enumerated(types: &[TypeName]) -> String {
     let mut words: Vec<String> = types.iter().take(NAMED).map(ToString::to_string).collect();
     match types.len() - words.len() {

@@ -114,7 +114,8 @@ impl Delegate {
         }
     }
 
-    /// The point, believed only after the pinned key has verified it and every file is the one that was signed.
+    /// Opens the recovery point. It is only used after the pinned key has verified it and the digest of every
+    /// file matches.
     async fn open(
         &self,
         point: &RecoveryPointId,
@@ -137,7 +138,7 @@ impl Delegate {
         readable.verify(&Silent).await.map_err(failed)
     }
 
-    /// Writes the report beside the result; the result has its summary.
+    /// Writes the report next to the result, which contains its summary.
     async fn report_on(
         &self,
         epoch: &Epoch<'_>,
@@ -196,7 +197,8 @@ impl Delegate {
     }
 }
 
-/// The problem of an assignment that refers to another vault than the delegate was deployed with.
+/// Returns a problem if the assignment refers to another vault than the one that the delegate was deployed
+/// with.
 fn other_vault(asked: &VaultPlace, own: &VaultPlace) -> Option<Problem> {
     (asked != own).then(|| {
         Problem::new(
@@ -210,7 +212,7 @@ fn other_vault(asked: &VaultPlace, own: &VaultPlace) -> Option<Problem> {
     })
 }
 
-/// Who holds the target in an epoch.
+/// Returns the Lease holder for an epoch.
 fn holder(claim: &Claim) -> LeaseHolder {
     LeaseHolder {
         host: claim.job.to_string(),
@@ -219,8 +221,8 @@ fn holder(claim: &Claim) -> LeaseHolder {
     }
 }
 
-/// The holder of the previous epoch, if it wrote its checkpoint, which it does after its last
-/// request to the target.
+/// Returns the Lease holder of the previous epoch, if that epoch wrote its checkpoint, which it does after
+/// its last request to the target.
 fn ended(epoch: &Epoch<'_>) -> Option<LeaseHolder> {
     let checkpoint = epoch.checkpoint?;
     let before = checkpoint.epoch.next() == epoch.claim.epoch;

@@ -1,4 +1,4 @@
-//! The seal: one signature over everything that the jobs of a point have captured.
+//! The seal: one signature over everything that the jobs of a recovery point have captured.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -61,7 +61,7 @@ impl Delegate {
         }
     }
 
-    /// What a capture job of this bucket has captured.
+    /// Returns what a capture job of this bucket has captured.
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
         let view = (claim::view(self.scratch.as_ref(), job).await)
             .map_err(|error| (error.problem(), error.kind().is_retryable()))?;
@@ -82,7 +82,8 @@ impl Delegate {
         })
     }
 
-    /// The point, where an earlier epoch of this job has sealed it and could not say so any more.
+    /// Returns the sealed recovery point, if an earlier epoch of this job has sealed it and ended before it
+    /// wrote its result.
     pub(super) async fn sealed(
         &self,
         signer: &dyn Signer,
@@ -102,7 +103,7 @@ impl Delegate {
         Ok(Some(summary(&SealedPoint { statement, manifest })))
     }
 
-    /// Signs the point.
+    /// Signs the recovery point.
     pub(super) async fn sign(
         &self,
         signer: &dyn Signer,
@@ -133,7 +134,7 @@ fn summary(sealed: &SealedPoint) -> Sealed {
     }
 }
 
-/// A manifest that lies where the point is to be sealed, and is not ours.
+/// Returns the problem of an existing manifest at the recovery point's key that this job cannot use.
 fn unusable(code: Code, error: &(dyn std::error::Error + 'static)) -> Problem {
     Problem::new(
         code,

@@ -1,5 +1,5 @@
-//! Watching: how far a restore is, counted for its checkpoint and told to the log; and whether a capture has
-//! to stop.
+//! Progress: counts the objects of a restore for its checkpoint and the log, and stops a capture when its
+//! time is up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,7 +18,7 @@ pub(super) struct ProgressCounter {
 }
 
 impl ProgressCounter {
-    /// How many objects the plan has, and how many of them were done.
+    /// Returns the number of objects in the plan, and how many of them are done.
     pub(super) fn seen(&self) -> (u64, u64) {
         (
             self.planned.load(Ordering::Relaxed),
@@ -58,8 +58,8 @@ impl RestoreProgress for ProgressCounter {
     }
 }
 
-/// Stops a capture when the clock says so. A timer alone would not do: it stands still while Lambda freezes
-/// the process, and the deadline does not.
+/// Stops a capture at its deadline by the clock. A timer alone is not enough: it does not advance while
+/// Lambda freezes the process, whereas the deadline is a fixed time.
 pub(super) struct CancellingProgress<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) stop_at: Timestamp,

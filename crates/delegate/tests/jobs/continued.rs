@@ -1,4 +1,5 @@
-//! A capture that needs several invocations, or several jobs, makes the point that one invocation makes.
+//! A capture over several invocations, or in several jobs, makes the same recovery point as a single
+//! invocation.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use lifeboat_store::ports::{Clock as _, ObjectStore};
 use crate::fixture::{Fixture, PRIMARY, Stalling, Stepping, target};
 use crate::outcome;
 
-/// Types with several pages of seven, among them custom ones, and text that is not ASCII.
+/// Returns types with several pages of seven objects, among them custom ones, and text that is not ASCII.
 fn objects() -> String {
     let mut text = r#"
 apiVersion: apiextensions.k8s.io/v1
@@ -70,7 +71,7 @@ fn fill(cluster: &Cluster) {
     cluster.apply(&gadgets()).unwrap();
 }
 
-/// The version of everything now. Captures that are compared are made at the same one.
+/// Returns the current resourceVersion. Captures that are compared are made at the same one.
 fn version(cluster: &Cluster) -> String {
     let list = cluster
         .kubectl_output(&["get", "--raw", "/api/v1/namespaces?limit=1"])
@@ -83,7 +84,7 @@ fn point(number: u32) -> RecoveryPointId {
     RecoveryPointId::parse(format!("20261121T1000{number:02}Z-aaaaaa")).unwrap()
 }
 
-/// A capture of everything at a version, as the job of the point with this number.
+/// Returns a capture of everything at a resourceVersion, as the job of the recovery point with this number.
 fn capture(fixture: &Fixture, number: u32, version: &str) -> Assignment {
     let mut job = fixture.capture(
         &format!("{}-capture-orders-00", point(number)),
@@ -100,7 +101,7 @@ fn capture(fixture: &Fixture, number: u32, version: &str) -> Assignment {
     job
 }
 
-/// A delegate whose every look at the clock takes so long, and that reads in small pages.
+/// Returns a delegate whose clock advances by a step with each reading, and that reads small pages.
 fn delegate(fixture: &Fixture, clock: &Arc<Stepping>) -> Delegate {
     let mut delegate = fixture.primary();
     delegate.page_size = 7;
@@ -108,13 +109,13 @@ fn delegate(fixture: &Fixture, clock: &Arc<Stepping>) -> Delegate {
     delegate
 }
 
-/// One invocation of 15 minutes.
+/// Runs one invocation of 15 minutes.
 async fn invoke(delegate: &Delegate, clock: &Stepping, name: &str) {
     let deadline = Deadline::new(clock.now() + SignedDuration::from_mins(15));
     delegate.run(name, deadline).await.unwrap();
 }
 
-/// Works on a job, epoch by epoch, from `first` to its end. Answers the last epoch.
+/// Works on a job, epoch by epoch, from `first` to its end. Returns the last epoch.
 async fn work_off(fixture: &Fixture, job: &Assignment, step: SignedDuration, first: u32) -> u32 {
     for epoch in first..40 {
         fixture.assign(&fixture.primary_scratch, job, epoch).await;
@@ -131,7 +132,7 @@ async fn work_off(fixture: &Fixture, job: &Assignment, step: SignedDuration, fir
     panic!("it never ends");
 }
 
-/// So fast that one invocation is enough, and so slow that it takes many.
+/// The clock's step with which one invocation is enough; with `SLOW` the capture takes many.
 const FAST: SignedDuration = SignedDuration::from_millis(1);
 const SLOW: SignedDuration = SignedDuration::from_secs(45);
 
@@ -180,7 +181,7 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
         });
     assert!(in_the_middle, "some list was stopped between two of its pages");
 
-    // An invocation dies in the middle, after it has written packs; the next goes on from the checkpoint.
+    // An invocation dies after it has written packs; the next one continues from the checkpoint.
     let died = capture(&fixture, 3, &version);
     for epoch in 1..=2 {
         fixture.assign(&fixture.primary_scratch, &died, epoch).await;
@@ -272,7 +273,7 @@ async fn parts_make_the_same_point(fixture: &Fixture, version: &str, in_one: cra
     assert_eq!(in_parts, in_one);
 }
 
-/// Both clusters of an application: their keys must not be taken for one another.
+/// Two clusters of an application: the keys of their captures must not be confused.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clusters_of_an_application_are_sealed_into_one_point() {
     let fixture = Fixture::start();
@@ -321,7 +322,7 @@ async fn two_clusters_of_an_application_are_sealed_into_one_point() {
     }
 }
 
-/// The first capture of a cluster is asked to count, and captures at once where one job is enough.
+/// The first capture of a cluster counts first, and captures at once if one job is enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
     let fixture = Fixture::start();
@@ -341,7 +342,7 @@ async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
     assert!(fixture.primary_scratch.get(&key).await.is_err());
 }
 
-/// What a restore brought into the namespace, without what each cluster stamps on it.
+/// Returns the objects that a restore created in the namespace, without fields that differ by cluster.
 fn restored(cluster: &Cluster) -> Vec<serde_json::Value> {
     let types = "configmaps,secrets,gadgets.shop.example,serviceaccounts";
     let list = cluster
@@ -359,7 +360,7 @@ fn restored(cluster: &Cluster) -> Vec<serde_json::Value> {
     items
 }
 
-/// With a point of the source in the vault.
+/// Returns a fixture with a recovery point of the source in the vault.
 async fn fixture_with_a_point() -> Fixture {
     let fixture = Fixture::start();
     fill(fixture.source());
@@ -371,7 +372,8 @@ async fn fixture_with_a_point() -> Fixture {
     fixture
 }
 
-/// A restore that stands still after so many writes, in each invocation, makes the cluster that one makes.
+/// A restore whose server stops responding after a number of writes in each invocation produces the same
+/// cluster as a single invocation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     const WRITES: u64 = 38;
@@ -389,7 +391,7 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
             kubeconfig: other.kubeconfig().to_path_buf(),
             writes: WRITES,
         });
-        // The margin, and some seconds in which the writes come to their standstill.
+        // The margin, plus a few seconds until the server stops responding.
         let deadline = delegate.clock.now() + SignedDuration::from_secs(45 + 4);
         let name = format!("invocation-{epochs}");
         delegate.run(&name, Deadline::new(deadline)).await.unwrap();
@@ -418,7 +420,7 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     assert_eq!(in_many, in_one);
 }
 
-/// Somebody who cancels a restore that stands still does not wait for the end of its invocation.
+/// The cancellation of a stuck restore does not wait for the end of its invocation.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
     let fixture = fixture_with_a_point().await;

@@ -36,18 +36,18 @@ pub(crate) fn point() -> RecoveryPointId {
     RecoveryPointId::parse("20261121T100000Z-aaaaaa").unwrap()
 }
 
-/// Some minutes after ten on the day of these tests.
+/// Returns the time `minute` minutes after 10:00 on the day of these tests.
 pub(crate) fn at(minute: i64) -> Timestamp {
     let ten: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
     ten + SignedDuration::from_mins(minute)
 }
 
-/// The deadline of an invocation that begins now.
+/// Returns the deadline of an invocation that begins now.
 pub(crate) fn later() -> Timestamp {
     Today.now() + SignedDuration::from_mins(15)
 }
 
-/// The jobs of these tests are of one day, and a delegate looks at those of the last two.
+/// A clock on the day of these tests: a delegate only reads jobs of the last two days.
 struct Today;
 
 impl Clock for Today {
@@ -70,7 +70,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// With a cluster on each side.
+    /// Starts a fixture with a cluster on each side.
     pub(crate) fn start() -> Self {
         let started = Cluster::start_all(vec![
             ClusterOptions::named("orders"),
@@ -81,7 +81,7 @@ impl Fixture {
         Self::with(Some((clusters.pop().unwrap(), target)))
     }
 
-    /// For jobs that never come as far as a cluster.
+    /// Starts a fixture for jobs that end before they use a cluster.
     pub(crate) fn without_clusters() -> Self {
         Self::with(None)
     }
@@ -109,13 +109,13 @@ impl Fixture {
         &self.clusters.as_ref().unwrap().1
     }
 
-    /// A key that nobody pinned, as a signer.
+    /// Returns a signer with a key that is not pinned.
     pub(crate) fn other_signer(&self) -> PemSigner {
         let keys = keys::generate(&self.folder.path().join("foreign")).unwrap();
         PemSigner::load(&keys.signing_key).unwrap()
     }
 
-    /// A key that the primary was not deployed with.
+    /// Returns a recovery key that the primary was not deployed with.
     pub(crate) fn other_recipient(&self) -> RecipientKey {
         let keys = keys::generate(&self.folder.path().join("other")).unwrap();
         keys::load_recipient(&keys.recovery_public).unwrap()
@@ -212,7 +212,7 @@ impl Fixture {
         self.assignment(name, work)
     }
 
-    /// As the coordinator writes it.
+    /// Writes an assignment as the coordinator does.
     pub(crate) async fn assign(&self, store: &Arc<dyn ObjectStore>, assignment: &Assignment, epoch: u32) {
         let mut assignment = assignment.clone();
         for _ in 1..epoch {
@@ -225,7 +225,7 @@ impl Fixture {
             .unwrap();
     }
 
-    /// Everything that a sealed point in the captures holds, in the order of the server's lists.
+    /// Returns the contents of a sealed recovery point in the captures, in the order of the server's lists.
     pub(crate) async fn contents(&self, point: &RecoveryPointId) -> Contents {
         let captures: Arc<dyn ObjectStore> =
             Arc::new(PrefixStore::new(Arc::clone(&self.primary_scratch), CAPTURES));
@@ -258,7 +258,7 @@ impl Fixture {
         contents
     }
 
-    /// As the coordinator does it, without its checks.
+    /// Copies the captures into the vault as the coordinator does, without its checks.
     pub(crate) async fn move_to_vault(&self) {
         let captures = PrefixStore::new(Arc::clone(&self.primary_scratch), CAPTURES);
         for listed in captures.list("", None, 1000).await.unwrap() {
@@ -277,7 +277,7 @@ fn place() -> VaultPlace {
     }
 }
 
-/// What a point holds.
+/// The contents of a recovery point.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Contents {
     pub(crate) records: Vec<ClusterRecord>,
@@ -287,25 +287,25 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// Without what differs between any two captures: packs, keys and times.
+    /// Removes what differs between any two captures: packs, keys and times.
     pub(crate) fn without_packing(mut self) -> Self {
         for record in &mut self.records {
             record.packs.clear();
             (record.started_at, record.finished_at) = (at(0), at(0));
         }
         self.keys = 0;
-        // The server computes these at each request, in an order of its own.
+        // The server computes these for each request, in any order.
         self.lines
             .retain(|(_, type_name), _| type_name != "componentstatuses");
         self
     }
 }
 
-/// A clock that runs only when somebody looks at it, and counts how often.
+/// A clock that advances with each reading, and counts the readings.
 pub(crate) struct Stepping {
     step: SignedDuration,
     looks: AtomicI64,
-    /// The look at which the process of whoever looks is killed.
+    /// The number of the reading at which the process is killed.
     kill_at: i64,
     pub(crate) killed: tokio::sync::Notify,
 }
@@ -343,7 +343,7 @@ pub(crate) fn target(name: &str, environment: &str, cluster: &str) -> ClusterTar
     }
 }
 
-/// One cluster, whatever its name is, whose server stands still after so many writes.
+/// One cluster under any name, whose server stops responding after a number of writes.
 pub(crate) struct Stalling {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) writes: u64,
@@ -358,7 +358,7 @@ impl Clusters for Stalling {
     }
 }
 
-/// Clusters whose kubeconfigs are at hand.
+/// Clusters with known kubeconfigs.
 struct ByKubeconfig(BTreeMap<String, PathBuf>);
 
 #[async_trait]

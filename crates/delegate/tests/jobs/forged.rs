@@ -1,4 +1,4 @@
-//! Assignments that nobody should have written: refused, recorded, and the next job is done all the same.
+//! Forged assignments: they are rejected and recorded, and the next job is still done.
 
 use lifeboat_delegate::Delegate;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::fixture::{Fixture, at, later, point};
 use crate::outcome;
 
-/// Puts a forgery and, behind it, a job that is none; one tick of the delegate.
+/// Writes a forged assignment followed by a valid one, and runs one tick of the delegate.
 async fn tick(
     fixture: &Fixture,
     store: &std::sync::Arc<dyn ObjectStore>,
@@ -52,7 +52,7 @@ fn json(assignment: &Assignment) -> Value {
     serde_json::to_value(assignment).unwrap()
 }
 
-/// What is not even claimed.
+/// Forged assignments that are not claimed.
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_that_are_not_what_they_should_be_are_not_claimed() {
     let sample = Fixture::without_clusters();
@@ -119,7 +119,7 @@ async fn documents_that_are_not_what_they_should_be_are_not_claimed() {
     }
 }
 
-/// Jobs of another application in the same bucket are not this delegate's, however they are addressed.
+/// The delegate ignores jobs of another application in the same bucket, regardless of their environment.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_another_application_are_left_alone() {
     let fixture = Fixture::without_clusters();
@@ -147,7 +147,7 @@ async fn refused(fixture: &Fixture, forged: &Assignment) -> Code {
     problems[0].code
 }
 
-/// A vault that is not the one that the function was deployed with may hold anything.
+/// The delegate rejects a vault that it was not deployed with: its content is not trusted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_out_of_another_bucket_is_refused() {
     for field in ["bucket", "owner", "region", "prefix"] {
@@ -170,7 +170,7 @@ async fn a_restore_out_of_another_bucket_is_refused() {
     }
 }
 
-/// A point in the vault that another key has signed, under an id that nobody has seen.
+/// A recovery point in the vault that is signed with another key, under a new ID.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_point_that_another_key_has_signed_is_refused() {
     let fixture = Fixture::without_clusters();

@@ -1,4 +1,4 @@
-//! A delegate of each side, with buckets in memory and real API servers: assignments in, results out.
+//! A delegate of each side, with in-memory buckets and real API servers: assignments in, results out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use lifeboat_jobs::claim::view;
@@ -31,7 +31,7 @@ metadata: {name: password, namespace: shop}
 stringData: {password: canary-7f3a9c}
 "#;
 
-/// How a job of this world ended.
+/// Returns the outcome of a job.
 async fn outcome(store: &dyn ObjectStore, job: &JobId) -> Outcome {
     view(store, job).await.unwrap().result.unwrap().outcome
 }
@@ -52,7 +52,7 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     };
     let sealed = done.sealed.unwrap();
     assert!(sealed.objects > 50, "{} objects", sealed.objects);
-    // The same event again, or the tick: nothing is left to do.
+    // A repeated event, or a tick, finds no work.
     let again = primary.run("invocation-2", Deadline::new(later())).await.unwrap();
     assert_eq!(again, InvocationSummary::default());
 
@@ -81,7 +81,7 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     ];
     assert_eq!(fixture.target().kubectl_output(&data).unwrap().trim(), "Grüße");
 
-    // What no delegate may ever write in the clear.
+    // The value of a Secret, which no delegate may write unencrypted.
     for store in [
         &fixture.primary_scratch,
         &fixture.recovery_scratch,
@@ -96,7 +96,7 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     }
 }
 
-/// Nothing is encrypted to a key that an assignment brings along.
+/// Nothing is encrypted for a key from an assignment.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_assignment_cannot_redirect_the_backup_to_another_key() {
     let fixture = Fixture::without_clusters();
@@ -122,7 +122,7 @@ async fn work_of_the_other_side_is_refused_and_recorded() {
     let fixture = Fixture::without_clusters();
     let restore = fixture.restore("20261121T101000Z-bbbbbb-restore");
     fixture.assign(&fixture.primary_scratch, &restore, 1).await;
-    // It names the recovery environment, so the primary's delegate does not even look at it.
+    // It names the recovery environment, so that the primary's delegate ignores it.
     let summary = fixture
         .primary()
         .run("invocation", Deadline::new(later()))
@@ -201,7 +201,8 @@ async fn a_cancelled_job_ends_before_it_begins() {
     );
 }
 
-/// A delegate that died after its claim left packs; the next epoch neither trips over them nor uses them.
+/// A delegate that died after its claim left packs; the next epoch neither fails because of them nor uses
+/// them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_epoch_left_is_in_nobodys_way() {
     let fixture = Fixture::start();

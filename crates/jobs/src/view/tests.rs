@@ -96,7 +96,7 @@ fn view(files: Vec<(ObjectKey, Bytes)>) -> JobView {
     JobView::assemble(job(), files)
 }
 
-/// The standing in a word.
+/// Returns the status of the job as a short text.
 fn word(files: Vec<(ObjectKey, Bytes)>, now: Timestamp, seen: Option<Timestamp>) -> String {
     match view(files).standing(now, seen) {
         JobStatus::Unassigned => "unassigned".to_owned(),
@@ -130,7 +130,7 @@ fn what_the_bucket_holds_decides_who_owns_a_job() {
             "running 2",
         ),
         (vec![assignment(1), claim(1), result(1)], 2, "ended 1"),
-        // A claim for an epoch that nobody allowed owns nothing.
+        // A claim of an epoch that is not assigned has no effect.
         (vec![assignment(1), claim(1), claim(9), result(1)], 2, "ended 1"),
         // The lower epoch is fenced, whether it wrote before or after the higher one was claimed.
         (
@@ -138,7 +138,7 @@ fn what_the_bucket_holds_decides_who_owns_a_job() {
             2,
             "lost",
         ),
-        // Epoch 2 is allowed but not claimed: epoch 1 still owns the job and may end it.
+        // Epoch 2 is assigned but not claimed: epoch 1 still owns the job and may end it.
         (
             vec![assignment(1), claim(1), assignment(2), result(1)],
             2,

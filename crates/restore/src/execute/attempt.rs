@@ -1,4 +1,4 @@
-//! One attempt at one object.
+//! One attempt to restore one object.
 
 use http::Method;
 use lifeboat_format::metadata::peek_metadata;
@@ -17,15 +17,15 @@ use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_apiserver::list::escape_query;
 use lifeboat_system::sleep;
 
-/// How far one object is, across passes.
+/// The progress of one object, across passes.
 pub(super) struct ObjectState {
-    /// The uid in the target, once the object is there as ours.
+    /// The uid in the target, once this restore has written the object.
     pub(super) made: Option<String>,
-    /// How many of the steps that follow are done.
+    /// The number of completed follow-up steps.
     steps_done: usize,
     /// Whether [`Step::SetManagedFieldsLast`] is done.
     pub(super) last_done: bool,
-    /// What became of it, if it did not fail.
+    /// The result, if the object did not fail.
     pub(super) result: ObjectResult,
     /// Why the last attempt failed.
     pub(super) failure: Option<Failure>,
@@ -44,8 +44,8 @@ impl Default for ObjectState {
 }
 
 impl ObjectState {
-    /// Whether the same attempt may succeed later without anybody doing anything. A 403 may: quotas
-    /// and admission answer it while a controller is still at work.
+    /// Returns whether the same attempt may succeed later without intervention. A 403 may: quotas and
+    /// admission return it while a controller is still at work.
     pub(super) fn may_heal(&self) -> bool {
         (self.failure.as_ref()).is_some_and(|failure| match failure.kind {
             ErrorKind::Retry | ErrorKind::Conflict | ErrorKind::Gone | ErrorKind::Denied => true,
@@ -54,10 +54,10 @@ impl ObjectState {
     }
 }
 
-/// How often a request is made again because its answer was lost or somebody was faster.
+/// The number of attempts of a request whose response was lost or that lost a race with another writer.
 const RACES: u32 = 5;
 
-/// Attempts an object: what is done already is not done again.
+/// Restores an object; completed steps are not repeated.
 pub(super) async fn attempt(
     shared: &Shared<'_>,
     at: usize,
@@ -72,7 +72,7 @@ pub(super) async fn attempt(
     Ok(slot)
 }
 
-/// Why the object failed, if it did; an error if all others would fail as well.
+/// Returns why the object failed, if it did; an error if all other objects would fail as well.
 async fn failure(
     shared: &Shared<'_>,
     object: &PlannedObject,
@@ -81,8 +81,8 @@ async fn failure(
     match done {
         Ok(()) => Ok(None),
         Err(Stop::Failed(failure)) => Ok(Some(failure)),
-        // A server that answers others loses the connection over this object alone: a proxy that gives
-        // up on its admission, for one.
+        // If the server responds to other requests, the connection breaks because of this object alone, for
+        // example when a proxy times out during its admission.
         Err(Stop::Lost(step, error)) => match shared.api.get("/readyz", "*/*").await {
             Ok(_) => Ok(Some(Failure::from_api(step, &object.target, &error))),
             Err(_) => Err(error.into()),
@@ -91,7 +91,7 @@ async fn failure(
     }
 }
 
-/// Attempts the step that follows the last wave.
+/// Runs the step that follows the last wave.
 pub(super) async fn last_step(
     shared: &Shared<'_>,
     at: usize,
@@ -130,7 +130,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
         && known.created_by_this_run
         && created_by_this_run(object, &known.body)
     {
-        // The interrupted run made it. What may be missing are the steps that follow.
+        // The interrupted run created it. Follow-up steps may be missing.
         shared.note_uid(&object.source_uid, &known.uid);
         slot.made = Some(known.uid.clone());
     }
@@ -177,11 +177,11 @@ async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Result<Bodies, S
     })
 }
 
-/// Whose object is in the target now.
+/// Which object the target now contains.
 enum Made {
-    /// The plan's, with this uid.
+    /// The planned object, with this uid.
     Ours(String),
-    /// Somebody made it after the plan was made, and it stays.
+    /// An object that another client created after the plan was made, and that is kept.
     Foreign(String),
 }
 
@@ -211,7 +211,8 @@ async fn create(
         if !conflict && !matches!(error, ApiError::Interrupted { .. }) {
             return Err(stop(FailedStep::Create, &object.target, error));
         }
-        // It exists, or nobody knows: reading it by its name tells, and nothing is made twice.
+        // The object exists, or the response was lost: a read by name shows which, and nothing is created
+        // twice.
         let live = (wire::read(shared.api, &path).await)
             .map_err(|error| stop(FailedStep::Create, &object.target, error))?;
         if let Some(live) = live {
@@ -240,7 +241,7 @@ async fn create(
     })
 }
 
-/// One request that creates the object in the name of its first owner.
+/// Sends one request that creates the object with its first owner as the field manager.
 async fn ask_to_create(
     shared: &Shared<'_>,
     object: &PlannedObject,
@@ -249,7 +250,8 @@ async fn ask_to_create(
     let (manager, apply) = owner(object);
     let manager = escape_query(manager);
     if apply {
-        // Without force: a field that somebody else set meanwhile is a conflict, which is read again.
+        // Without `force`, a field that another manager set in the meantime is a conflict, and the object is
+        // read again.
         let path = format!(
             "{}?fieldManager={manager}&fieldValidation=Ignore",
             object_path(object)
@@ -261,7 +263,7 @@ async fn ask_to_create(
     wire::send(shared.api, Method::POST, &path, JSON, &bodies.create).await
 }
 
-/// In whose name the object is written, and whether by server-side apply.
+/// Returns the field manager for the write, and whether it is a server-side apply.
 fn owner(object: &PlannedObject) -> (&str, bool) {
     match &object.ownership {
         Ownership::Single { manager, operation } => (manager, *operation == Operation::Apply),
@@ -270,9 +272,9 @@ fn owner(object: &PlannedObject) -> (&str, bool) {
     }
 }
 
-/// Whether a live object that is young enough was made by this plan and not by somebody else at the
-/// same time: its creator's name is among the owners of its fields. An object without owners (a
-/// cluster's admission may drop them) is given the benefit of the doubt.
+/// Returns whether a live object that is young enough was created by this plan and not by another client at
+/// the same time: the plan's field manager is among the owners of its fields. An object without owners (a
+/// cluster's admission may remove them) counts as created by this plan.
 fn created_by_this_run(object: &PlannedObject, live: &Value) -> bool {
     let (manager, _) = owner(object);
     match live.pointer("/metadata/managedFields").and_then(Value::as_array) {
@@ -337,7 +339,7 @@ async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &str) -> Resul
     let stop = |error| stop(FailedStep::Delete, &object.target, error);
     match wire::delete(shared.api, &path, uid, None).await {
         Ok(()) => {}
-        // The name belongs to another object by now, so that the one we meant is gone.
+        // The name now belongs to another object, so that the one to delete is gone.
         Err(error) if error.kind() == ErrorKind::Conflict => {}
         Err(error) => return Err(stop(error)),
     }
@@ -367,7 +369,7 @@ pub(super) fn object_path(object: &PlannedObject) -> String {
 }
 
 fn uid_of(answer: &Answer) -> String {
-    // An aggregated API may answer with something that has no uid; nobody can own by it then.
+    // An aggregated API may return an object without a uid; such an object cannot be an owner.
     peek_metadata(&answer.body)
         .map(|seen| seen.uid.into_owned())
         .unwrap_or_default()
@@ -381,7 +383,7 @@ fn contended(step: FailedStep) -> Stop {
     ))
 }
 
-/// Sorts an error: what concerns every object ends the restore, and the same command continues it.
+/// Classifies an error: one that affects every object ends the restore, and the same command continues it.
 pub(super) fn stop(step: FailedStep, object: &ObjectRef, error: ApiError) -> Stop {
     match &error {
         ApiError::Refused(refusal) if refusal.status != 401 => {

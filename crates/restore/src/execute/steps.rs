@@ -1,4 +1,4 @@
-//! The requests that follow the one that makes an object.
+//! The requests that follow the one that creates an object.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::outcome::{FailedStep, Failure};
 use crate::wire::{self, MANAGER, MERGE_PATCH, text};
 use lifeboat_system::sleep;
 
-/// Pauses between looks at a CustomResourceDefinition: most are served within some 50 ms.
+/// Pauses between reads of a CustomResourceDefinition: most are served within about 50 ms.
 const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(250)];
 
-/// Does one step. Each may be done again.
+/// Runs one step. Every step is idempotent.
 pub(super) async fn take(
     shared: &Shared<'_>,
     object: &PlannedObject,
@@ -52,7 +52,7 @@ pub(super) async fn take(
     }
 }
 
-/// Merge-patches the object with this uid and no other (RFC 7386). The server refuses another uid.
+/// Merge-patches the object with this uid only (RFC 7386). The server rejects another uid.
 async fn patch(
     shared: &Shared<'_>,
     object: &PlannedObject,
@@ -84,12 +84,12 @@ struct Resource {
     name: String,
 }
 
-/// Waits until every version that the definition serves can be found by discovery, which shows a type
-/// only when its definition is established.
+/// Waits until discovery shows every version that the definition serves. A type appears in discovery only
+/// when its definition is established.
 ///
-/// What is served may still be slow: for its first two seconds the API server holds every POST of a new
-/// type back for two seconds (`serveResource` of apiextensions-apiserver). A small restore whose custom
-/// resources come that soon takes as much longer, once, however many they are.
+/// A served type may still be slow: during its first two seconds the API server delays every POST of a new
+/// type by two seconds (`serveResource` of apiextensions-apiserver). A small restore whose custom resources
+/// follow that soon takes two seconds longer, once, regardless of their number.
 async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &Value) -> Result<(), Stop> {
     let group = text(definition, "/spec/group");
     let plural = text(definition, "/spec/names/plural");
@@ -120,7 +120,7 @@ async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &V
     Ok(())
 }
 
-/// Why the definition is not established, in the words of its conditions.
+/// Returns why the definition is not established, from its conditions.
 async fn not_established(shared: &Shared<'_>, object: &PlannedObject) -> Stop {
     let live = match wire::read(shared.api, &object_path(object)).await {
         Ok(live) => live.unwrap_or_default(),

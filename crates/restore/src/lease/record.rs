@@ -1,24 +1,24 @@
-//! What is known about a run from its Lease.
+//! The record of a restore run, read from its Lease.
 
 use serde_json::Value;
 
 use super::text;
 
-/// The annotation with the digest of what the plan follows from.
+/// The annotation with the digest of the inputs of the plan.
 pub(super) const INPUTS: &str = "lifeboat.dev/plan-inputs";
 
-/// What is known about a run, of this process or of an interrupted one that it continues.
+/// The start of a run: of this process, or of an interrupted run that it continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRecord {
-    /// The `creationTimestamp` of the Lease, RFC 3339 in UTC with whole seconds: objects with a later
-    /// stamp were made by the run. The form sorts as text.
+    /// The `creationTimestamp` of the Lease, RFC 3339 in UTC with whole seconds. Objects with a later
+    /// timestamp were created by the run. The format sorts as text.
     pub started: String,
-    /// Whether an interrupted run is continued.
+    /// Whether this run continues an interrupted one.
     pub resumed: bool,
 }
 
 impl RunRecord {
-    /// The record of the run that holds this Lease; nothing where the Lease has no usable stamp.
+    /// Reads the record of the run that holds this Lease; `None` if the Lease has no usable timestamp.
     pub(super) fn read(lease: &Value, resumed: bool) -> Option<Self> {
         let started = text(lease, "/metadata/creationTimestamp");
         (started.len() == "2026-01-01T00:00:00Z".len() && started.ends_with('Z')).then(|| Self {
@@ -27,14 +27,14 @@ impl RunRecord {
         })
     }
 
-    /// Whether an object with this `creationTimestamp` was made after the run began.
+    /// Returns whether an object with this `creationTimestamp` was created after the run began.
     #[must_use]
     pub fn made(&self, creation_timestamp: &str) -> bool {
         creation_timestamp > self.started.as_str()
     }
 }
 
-/// The digest of the inputs of the run that holds this Lease.
+/// Returns the digest of the inputs of the run that holds this Lease.
 pub(super) fn inputs(lease: &Value) -> &str {
     lease
         .pointer("/metadata/annotations")

@@ -1,25 +1,25 @@
-//! Who owns a field of a live object, read from its `metadata.managedFields`.
+//! Field ownership of live objects, read from `metadata.managedFields`.
 //!
-//! The format (FieldsV1) is that of the structured merge diff: `f:NAME` for a member of an object,
-//! `k:{…}` for the element of an associative list with these key members, `v:VALUE` for the element
-//! of a set, `.` for the thing itself; an empty object owns all below it
+//! The format (FieldsV1) is that of structured-merge-diff: `f:NAME` for a member of an object, `k:{…}` for
+//! the element of an associative list with these keys, `v:VALUE` for an element of a set, `.` for the value
+//! itself; an empty object owns everything below it
 //! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
 
 use serde_json::{Map, Value};
 
-/// One writer of a field, as `managedFields` names it.
+/// A manager of a field, as `managedFields` names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldOwner {
-    /// The name that the writer gave itself.
+    /// The name of the field manager.
     pub manager: String,
     /// `Apply` or `Update`.
     pub operation: String,
-    /// The subresource that was written, such as `status`; empty for the object itself.
+    /// The subresource that was written, such as `status`; empty for the main resource.
     pub subresource: String,
 }
 
-/// The owners of the field of `live` that `pointer` (RFC 6901) names, in the order of the entries.
-/// The field may be gone from `live`; its former place still names who owns the objects around it.
+/// Returns the owners of the field of `live` at `pointer` (RFC 6901), in the order of the entries. The field
+/// may be absent from `live`; its former position still identifies the owners of the enclosing objects.
 #[must_use]
 pub fn field_owners(live: &Value, pointer: &str) -> Vec<FieldOwner> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
@@ -79,8 +79,8 @@ fn covers(fields: &Map<String, Value>, live: &Value, path: &[String]) -> bool {
 fn names_element(key: &str, element: &Value) -> bool {
     if let Some(key) = key.strip_prefix("k:") {
         return serde_json::from_str::<Map<String, Value>>(key).is_ok_and(|members| {
-            // A key member that the element leaves out has the schema's default, which is not known
-            // here: `protocol` of a port is the usual one.
+            // A key that the element omits has the schema's default, which is not known here; the usual case
+            // is `protocol` of a port.
             members
                 .iter()
                 .all(|(name, value)| element.get(name).is_none_or(|own| own == value))

@@ -1,4 +1,4 @@
-//! What controllers have to do before the cluster matches the plan.
+//! Waits for changes that controllers have to make before the cluster matches the plan.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::wire::text;
 use lifeboat_apiserver::api::Api;
 use lifeboat_system::sleep;
 
-/// How often claims and volumes are looked at while they are waited for.
+/// The interval between reads of PersistentVolumeClaims and PersistentVolumes while waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Waits until claims and volumes that were bound to each other in the source are so again, and gives
-/// back those that are not when the time is over.
+/// Waits until claims and volumes that were bound to each other in the source are bound again, and returns
+/// those that are not when the time is over.
 pub(super) async fn settle(
     api: &Api,
     plan: &Plan,
@@ -89,7 +89,7 @@ async fn phases(
     Ok(all)
 }
 
-/// How far the controllers of the target are with a workload, for readers: nothing is required of it.
+/// Returns ready and wanted replicas of a workload, for information only: the proof does not require them.
 pub(super) fn readiness(live: &Value) -> Option<(u64, u64)> {
     let number = |pointer| live.pointer(pointer).and_then(Value::as_u64);
     match text(live, "/kind") {

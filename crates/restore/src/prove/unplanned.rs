@@ -1,4 +1,4 @@
-//! Objects that came into being during the restore although nobody planned them.
+//! Objects that appeared during the restore and are not in the plan.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +12,25 @@ use crate::survey::listing::collect;
 use crate::wire::text;
 use lifeboat_apiserver::api::Api;
 
-/// An object that nobody planned.
+/// An object that is not in the plan.
 #[derive(Clone)]
 pub(super) struct Unplanned {
     /// The object.
     pub(super) object: ObjectRef,
-    /// Its owner or the writer that `managedFields` names first.
+    /// Its owner, or the first manager in `managedFields`.
     pub(super) origin: Option<String>,
     resource: ResourceType,
     body: Value,
 }
 
 impl std::fmt::Debug for Unplanned {
-    /// Shows no body: it may be that of a Secret.
+    /// Omits the body, which may be that of a Secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Unplanned({}, from {:?})", self.object, self.origin)
     }
 }
 
-/// The objects of one type, but for our own Lease.
+/// Returns the objects of one type, without the restore's own Lease.
 pub(super) fn of_type(resource: &ResourceType, objects: Vec<Value>) -> Vec<Unplanned> {
     let ours = ObjectRef::new(
         "leases.coordination.k8s.io".into(),
@@ -65,11 +65,11 @@ fn origin(body: &Value) -> Option<String> {
 const ENDPOINTS: &str = "endpoints";
 const SERVICES: &str = "/api/v1/services";
 
-/// Namespace and name of each Service that has a selector. The endpoints controller makes an Endpoints
-/// object of the same name for each, which nothing but the Service tells from one made by hand.
+/// Namespace and name of each Service that has a selector. The endpoints controller creates an Endpoints
+/// object of the same name for each; only the Service distinguishes it from a manually created one.
 pub(super) type Selecting = BTreeSet<(String, String)>;
 
-/// The Services of the target that have a selector; they are read only if something depends on them.
+/// Lists the Services of the target that have a selector, if there are objects that need it.
 pub(super) async fn selecting(
     api: &Api,
     version: &str,
@@ -87,7 +87,7 @@ pub(super) async fn selecting(
 }
 
 fn note_selecting(selecting: &mut Selecting, service: &[u8]) {
-    // What cannot be read explains nothing.
+    // A Service that cannot be parsed counts as one without a selector.
     let service: Value = serde_json::from_slice(service).unwrap_or_default();
     let selector = service.pointer("/spec/selector").and_then(Value::as_object);
     if selector.is_some_and(|selector| !selector.is_empty()) {
@@ -96,8 +96,8 @@ fn note_selecting(selecting: &mut Selecting, service: &[u8]) {
     }
 }
 
-/// Leaves out what the cluster's own controllers and servers make: exactly those objects that a planner
-/// would refuse to restore if the target were captured now, by the same rules.
+/// Removes objects that the cluster's own controllers and servers create: exactly those that a planner would
+/// refuse to restore if the target were captured now, by the same rules.
 pub(super) fn explain(
     mut found: Vec<Unplanned>,
     selecting: &Selecting,
@@ -136,7 +136,7 @@ pub(super) fn explain(
             frame: 0,
             position: u32::try_from(at).unwrap_or(u32::MAX),
         };
-        // What cannot be understood stays in the list, where somebody looks at it.
+        // An object that the planner cannot parse stays in the list, so that the report shows it.
         let _ = draft.add(known, locator, &raw);
     }
     let facts = TargetFacts {
@@ -148,7 +148,7 @@ pub(super) fn explain(
             .filter(|left| left.rule != lifeboat_plan::RuleId::TypeNotServed)
             .map(|left| &left.object)
             .collect();
-        // The account that every namespace gets is planned to be updated, not refused.
+        // The plan updates the default ServiceAccount of each namespace instead of refusing it.
         found.retain(|unplanned| {
             let default_account =
                 unplanned.object.r#type.as_str() == "serviceaccounts" && unplanned.object.name == "default";

@@ -1,4 +1,4 @@
-//! From a recovery point and a target to a plan.
+//! Makes a plan from a recovery point and a target.
 
 use futures::StreamExt as _;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
@@ -11,23 +11,23 @@ use crate::execute::RunRecord;
 use crate::survey::survey;
 use lifeboat_apiserver::api::Api;
 
-/// The objects of a cluster of a recovery point, read and about to be planned.
+/// The objects of a cluster of a recovery point, loaded for planning.
 pub struct LoadedPoint {
-    /// Where its objects lie.
+    /// The position of each object in the recovery point.
     pub index: Index,
     draft: PlanBuilder,
 }
 
-/// What makes the digests that stand for values of this point.
+/// Returns the redactor, which replaces values of this recovery point by digests.
 #[must_use]
 pub fn redactor(point: &ReadablePoint) -> Redactor {
     Redactor::new(&point.redaction_key())
 }
 
-/// Shows the planner every object that it needs.
+/// Passes the planner every object that it needs.
 ///
 /// # Errors
-/// Where the point cannot be read.
+/// If the recovery point cannot be read.
 pub async fn draft(
     point: &ReadablePoint,
     cluster: &ClusterRecord,
@@ -95,10 +95,10 @@ pub async fn draft(
 }
 
 impl LoadedPoint {
-    /// Looks at the target and makes the plan. `run` is the restore that holds the target's lease.
+    /// Surveys the target and makes the plan. `run` is the restore that holds the target's Lease, if any.
     ///
     /// # Errors
-    /// Where the target cannot be looked at, or no plan can be made.
+    /// If the target cannot be surveyed, or no plan can be made.
     pub async fn plan(
         &self,
         api: &Api,

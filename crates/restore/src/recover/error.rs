@@ -1,4 +1,4 @@
-//! How a recovery can fail.
+//! The errors of a recovery.
 
 use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 use lifeboat_recovery_point::PointError;
@@ -10,51 +10,51 @@ use lifeboat_apiserver::discovery::DiscoveryError;
 
 use super::combine;
 
-/// A recovery that did not come to its end. Reads well after "failed to".
+/// A recovery that did not complete. The text reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
-    /// The point cannot be read.
+    /// The recovery point cannot be read.
     #[error(transparent)]
     Point(#[from] PointError),
-    /// The point holds what its manifest does not name.
+    /// The index of the recovery point contains a type that its manifest does not name.
     #[error("plan the restore: the index contains {type_name}, which is not in the manifest")]
     Unnamed {
-        /// The type.
+        /// The type's name.
         type_name: String,
     },
-    /// An object of the point cannot be read.
+    /// An object of the recovery point cannot be read.
     #[error("plan the restore")]
     Object(#[source] lifeboat_plan::ObserveError),
     /// The target's types cannot be read.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// The target cannot be looked at.
+    /// The survey of the target failed.
     #[error(transparent)]
     Survey(#[from] SurveyError),
-    /// The target is held by somebody else, or cannot be held.
+    /// Another process holds the Lease of the target, or the Lease cannot be acquired.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// The plan is not the expected one.
+    /// The plan differs from the expected one.
     #[error("execute the plan: its hash is {found}, not the expected {expected}")]
     OtherPlan {
-        /// The hash that was expected.
+        /// The expected hash.
         expected: String,
-        /// That of the plan.
+        /// The hash of the plan.
         found: String,
     },
-    /// The options do not fit the point or the target.
+    /// The options do not fit the recovery point or the target.
     #[error("make a plan")]
     NoPlan {
-        /// Why: everything at once.
+        /// All problems found.
         problems: Vec<Problem>,
     },
-    /// The plan may not be carried out. Nothing was written.
+    /// The plan is rejected. Nothing was written.
     #[error("execute the plan: it is rejected")]
     Refused {
-        /// Why: everything at once.
+        /// All problems found.
         problems: Vec<Problem>,
     },
-    /// The restore ended in the middle.
+    /// The restore stopped before its end.
     #[error(transparent)]
     Restore(#[from] RestoreError),
     /// The target could not be read back.

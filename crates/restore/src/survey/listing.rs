@@ -1,4 +1,4 @@
-//! Reading all objects of a type, streamed, at one version where the server allows it.
+//! Lists all objects of a type, streamed, at one resourceVersion if the server allows it.
 
 use std::convert::Infallible;
 
@@ -8,11 +8,12 @@ use lifeboat_model::{Diagnostic as _, ErrorKind};
 use lifeboat_system::sleep;
 use serde::Deserialize;
 
-/// Objects per page: half the requests of kubectl, which asks for 500, and a page stays at a few MiB.
+/// The number of objects per page. kubectl requests 500; 1,000 halves the requests, and a page remains a few
+/// MiB.
 const PAGE: u32 = 1_000;
-/// How often a type is read from the beginning before its list counts as broken.
+/// The number of attempts to list a type from the beginning before the list fails.
 const ATTEMPTS: u32 = 4;
-/// The pause before a list starts again.
+/// The pause before a list starts from the beginning.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
 #[derive(Deserialize)]
@@ -26,16 +27,16 @@ struct ListHeadMeta {
     resource_version: String,
 }
 
-/// A version of the whole cluster that is as new as everything written so far. Lists at exactly this
-/// version do not wait for the watch cache, which each consistent list after a write does.
+/// Returns a resourceVersion of the whole cluster that is at least as new as every completed write. A list at
+/// exactly this version does not wait for the watch cache; each consistent list after a write does.
 pub(crate) async fn pin(api: &Api) -> Result<String, ApiError> {
     let head: ListHead = api.get_json("/api/v1/namespaces?limit=1").await?;
     Ok(head.metadata.resource_version)
 }
 
-/// Reads all objects below `path`, at exactly the version `at` where one is given and the server
-/// agrees. `on_item` gets the bytes of each object as the server sent them; what it collects begins
-/// again when the list does.
+/// Lists all objects below `path`, at exactly the resourceVersion `at` if one is given and the server
+/// supports it. `on_item` gets the bytes of each object as the server sent them; its collection is reset when
+/// the list starts again.
 pub(crate) async fn collect<T: Default + Send>(
     api: &Api,
     path: &str,
@@ -113,7 +114,7 @@ fn begins_again(error: &PageError) -> bool {
     }
 }
 
-/// Whether the server may answer without an exact version: aggregated APIs and types with a store
+/// Returns whether the list can be repeated without an exact version: aggregated APIs and types with a store
 /// of their own do not know the version of another type, and old versions are compacted.
 fn refuses_version(error: &PageError) -> bool {
     matches!(error, PageError::Api(error) if matches!(error.status(), Some(400 | 410 | 500 | 504)))

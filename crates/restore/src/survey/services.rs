@@ -1,4 +1,4 @@
-//! The addresses and ports that a cluster gives to Services, and which are taken.
+//! The IP and port ranges that a cluster assigns to Services, and the assigned ones.
 
 use http::Method;
 use lifeboat_model::ObjectRef;
@@ -11,7 +11,7 @@ use crate::wire::{self, JSON, text};
 use lifeboat_apiserver::api::Api;
 use lifeboat_apiserver::discovery::Discovery;
 
-/// The ranges of cluster IPs, primary family first; empty when the server does not tell.
+/// Returns the ranges of cluster IPs, primary family first; empty if the server does not report them.
 pub(super) async fn service_ranges(
     api: &Api,
     discovery: &Discovery,
@@ -24,7 +24,7 @@ pub(super) async fn service_ranges(
                 let Ok(range) = serde_json::from_slice::<Value>(item) else {
                     return;
                 };
-                // Addresses of a range that is being deleted are not given out any more.
+                // A range that is being deleted assigns no more addresses.
                 if range.pointer("/metadata/deletionTimestamp").is_some() {
                     return;
                 }
@@ -55,9 +55,8 @@ pub(super) async fn service_ranges(
         .collect())
 }
 
-/// Asks, as a dry run, for a Service with an address of the documentation range (RFC 5737), which no
-/// cluster uses: the refusal names the range that would have been right. (Of node ports a dry run would
-/// accept any.)
+/// Requests, as a dry run, a Service with an address of a documentation range (RFC 5737), which no cluster
+/// uses, and returns the error message: it names the valid range. (A dry run would accept any node port.)
 async fn refused_address(api: &Api) -> Result<String, SurveyError> {
     let service = json!({
         "apiVersion": "v1",
@@ -68,7 +67,7 @@ async fn refused_address(api: &Api) -> Result<String, SurveyError> {
     let path = "/api/v1/namespaces/default/services?dryRun=All";
     match wire::send_again(api, Method::POST, path, JSON, &service).await {
         Ok(_) => Ok(String::new()),
-        // Whoever may not create Services is told so by the preflight if the plan holds any.
+        // If permission to create Services is missing, the preflight reports it when the plan contains any.
         Err(error) => match error.refusal() {
             Some(refusal) => Ok(refusal.message.clone()),
             None => Err(SurveyError::Api(error)),
@@ -80,7 +79,7 @@ fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     text.find(words).map(|at| &text[at + words.len()..])
 }
 
-/// What a Service holds.
+/// Returns the addresses and ports that a Service uses.
 pub(super) fn allocation(service: &Value) -> ServiceAllocation {
     let mut cluster_ips = strings(service, "/spec/clusterIPs");
     if cluster_ips.is_empty() {

@@ -1,4 +1,4 @@
-//! What controllers make is left to them, and what they bind finds together again.
+//! Objects that controllers create are left to the target's controllers, and volume bindings are restored.
 
 use lifeboat_plan::RestoreOptions;
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ spec:
     spec: {restartPolicy: Never, containers: [{name: once, image: once:1}]}
 ",
     );
-    // No node plays its Pod in the source: we say ourselves that it is over.
+    // No node runs its Pod in the source: the test marks it as finished.
     let path = "/apis/batch/v1/namespaces/jobs/jobs/once";
     until(&fixture.source, path, "started", |job| {
         job["status"]["startTime"].is_string()
@@ -354,7 +354,7 @@ spec:
     };
     let before = until(&fixture.source, claims, "two bound claims", bound).await;
     let captured = Captured::from(&fixture.source, |kind, namespace, name| {
-        // Left to the target's own controllers: the claims must be there before them.
+        // The target's own controllers create the Pods; the claims must exist before them.
         (namespace == "stateful" && kind != "events")
             || name == "stateful"
             || (kind == "persistentvolumes" && name.starts_with("stateful-"))

@@ -1,4 +1,4 @@
-//! What exists in the target already.
+//! Objects that already exist in the target.
 
 use lifeboat_plan::{ExistingPolicy, RestoreOptions};
 use serde_json::json;
@@ -80,7 +80,7 @@ data: {{value: {value}}}
         };
         apply(&fixture.source, &manifest("captured"));
         apply(&fixture.target, &manifest("live"));
-        // Only the immutable object: a namespace that is made anew would take all else with it.
+        // Only the immutable object: recreating the namespace would delete everything else in it.
         Captured::from(&fixture.source, |kind, of, name| {
             of == "existing-new" && kind == "configmaps" && name == "settings"
         })

@@ -1,4 +1,4 @@
-//! An API server that throttles, fails and drops connections all the time.
+//! An API server that constantly throttles, fails and drops connections.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tower::BoxError;
 
 use crate::support::{Captured, apply, connect, fixture, items, live, run, turn};
 
-/// Passes requests on, but for some.
+/// Forwards requests, except for those that fail.
 #[derive(Clone)]
 struct Flaky {
     client: kube::Client,

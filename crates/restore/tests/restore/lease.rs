@@ -1,4 +1,4 @@
-//! One restore at a time, and an interrupted one is continued.
+//! One restore at a time per target, and an interrupted one is continued.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
         .await
         .expect("nobody holds it");
     assert!(!first.run().resumed);
-    // Process 1 of this host lives, whatever it is; its start is in its own stat file.
+    // Process 1 of this host always runs; its start time is in its stat file.
     let stat = std::fs::read_to_string("/proc/1/stat").expect("process 1 lives");
     let (_, after) = stat.rsplit_once(')').expect("a name stands in parentheses");
     let start = after
@@ -65,7 +65,7 @@ async fn a_living_holder_is_left_alone_and_a_dead_one_is_replaced_at_once() {
     let started = {
         let died = acquire(&api, dead(), "a").await.expect("nobody holds it");
         died.run().started.clone()
-        // Dropped without release, as by a crash.
+        // Dropped without release, as in a crash.
     };
     let began = Instant::now();
     let next = acquire(&api, LeaseHolder::this_process(), "a")
@@ -124,7 +124,7 @@ async fn a_holder_on_another_host_is_waited_for_as_long_as_it_promised() {
     assert!(began.elapsed() >= Duration::from_secs(2));
     next.release().await.expect("it is ours");
 
-    // This one renews, because it is held by a living task of ours.
+    // This Lease is renewed by a running task of this process.
     let living = acquire(&api, elsewhere(), "a").await.expect("nobody holds it");
     let busy = acquire(&api, LeaseHolder::this_process(), "a")
         .await

@@ -69,12 +69,12 @@ spec:
         (namespace == "network" && ["services", "endpoints"].contains(&kind)) || name == "network"
     })
     .await;
-    // As if the source had an address that the target's range holds.
+    // The source's address is changed to one in the target's range.
     captured.edit("Service", "taken", |service| {
         service["spec"]["clusterIP"] = "10.97.7.8".into();
         service["spec"]["clusterIPs"] = json!(["10.97.7.8"]);
     });
-    // The target's own controller makes the Endpoints of `selecting`, which the proof does not call
+    // The target's own controller creates the Endpoints of `selecting`, which the proof does not report as
     // unplanned.
     restored(&captured, &RestoreOptions::default()).await;
     let by_hand = live("/api/v1/namespaces/network/endpoints/headless").await;
@@ -106,7 +106,7 @@ spec:
 ",
     );
     let captured = Captured::from(&fixture.source, |kind, namespace, name| {
-        // The server's own Service tells the range of the source.
+        // The server's own Service shows the range of the source.
         kind == "services"
             && (namespace, name) != ("network", name)
             && ["kube-dns", "kubernetes"].contains(&name)

@@ -1,4 +1,4 @@
-//! What has to come first, what has to come last, and what cannot come at all.
+//! Objects that must be restored first or last, and objects that cannot be restored.
 
 use lifeboat_apiserver::{Api, ConnectOptions, KubeconfigSource};
 use lifeboat_plan::{RestoreOptions, RuleId};
@@ -93,7 +93,7 @@ metadata: {name: inside, namespace: refused}
 stringData: {password: canary-in-a-secret}
 ",
     );
-    // A Service account without rules of its own would do; the lint may warn of the webhook.
+    // A ServiceAccount without RBAC rules would be enough; the lint may warn about the webhook.
     let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         namespace == "refused" && ["configmaps", "secrets"].contains(&kind) && name == "inside"
     })

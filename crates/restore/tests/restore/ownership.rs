@@ -1,4 +1,4 @@
-//! Who owns the fields afterwards: every tool can still change and remove what is its own.
+//! Field ownership after a restore: every tool can still change and remove its own fields.
 
 use lifeboat_local::Webhook;
 use lifeboat_plan::RestoreOptions;
@@ -36,8 +36,9 @@ data: {keep: 'yes', remove: soon, odd: plain}
         (namespace == "own-apply" && kind == "configmaps" && name == "applied") || name == "own-apply"
     })
     .await;
-    // The target reads the body of an apply as YAML, which folds, trims or refuses these where they
-    // stand as they are. Whoever applies has the same trouble, so that they come in by a capture.
+    // The target parses the body of an apply as YAML, which folds, trims or rejects these characters if they
+    // are not escaped. Any client that applies has the same problem, so that the test changes the captured
+    // bytes instead.
     let odd = "\u{2028} a \u{2028} b \u{2029} c \u{85} d\u{7f}\u{80}\u{9f}\u{feff}\u{fffe}\u{ffff} \u{1f6df}\u{1ffff}\r\n\t\\ ";
     captured.edit("ConfigMap", "applied", |object| {
         object["data"]["odd"] = odd.into();
@@ -111,7 +112,7 @@ data: {applied: one}
         before["metadata"]["managedFields"],
         "the entries are those of the source, times included"
     );
-    // The applier takes its field away; the editor's stays.
+    // The applier removes its field; the editor's field stays.
     apply(
         &fixture.target,
         "
@@ -124,7 +125,8 @@ data: {}
     assert_eq!(live(path).await["data"], json!({"updated": "two"}));
 }
 
-/// Rafts that are stored as `v1`; `v2`, in which their only field has another name, is the webhook's.
+/// A definition of rafts that are stored as `v1`; the webhook converts to `v2`, in which their only field has
+/// another name.
 fn rafts(webhook: &Webhook) -> String {
     format!(
         "
@@ -193,7 +195,7 @@ spec: {timbers: 7, sail: red}
         raft_there["metadata"]["managedFields"][0]["apiVersion"],
         "own.example/v2"
     );
-    // Its owner, which speaks v2, takes a field away.
+    // Its owner, which uses v2, removes a field.
     apply(&fixture.target, &raft.replace("timbers: 7, ", ""));
     assert_eq!(live(path).await["spec"], json!({"sail": "red"}));
 }

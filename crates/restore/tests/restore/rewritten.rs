@@ -1,4 +1,4 @@
-//! What the options change in an object on its way: its namespace, patches, the status.
+//! Changes that the options make to an object: namespace, patches, status.
 
 use lifeboat_plan::RestoreOptions;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ spec:
     );
     let service = live("/apis/apiregistration.k8s.io/v1/apiservices/v1.map-served.example").await;
     assert_eq!(service["spec"]["service"]["namespace"], "map-new");
-    // An APIService without a server makes discovery of the target incomplete for the other tests.
+    // An APIService without a server would make discovery of the target incomplete for the other tests.
     for (kind, name) in [
         ("apiservice", "v1.map-served.example"),
         ("validatingwebhookconfiguration", "map-hook"),

@@ -1,5 +1,5 @@
-//! Two real clusters that all tests of this program share, and the way from objects of the first to
-//! objects of the second.
+//! Two real clusters that all tests of this program share, and helpers that restore objects from the first
+//! into the second.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,16 +19,16 @@ use lifeboat_store::ports::Clock;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The clusters: a pool's, or this process's own.
+/// The clusters, from a pool or started by this process.
 pub(crate) struct Fixture {
-    /// Where objects come from: nothing moves in it by itself.
+    /// The source of objects. It has no controllers.
     pub(crate) source: Cluster,
-    /// Where they go: with controllers, a scheduler, and a node.
+    /// The target: with controllers, a scheduler, and a node.
     pub(crate) target: Cluster,
 }
 
 pub(crate) fn fixture() -> &'static Fixture {
-    // One failure is enough: the other tests must not try to start clusters once more.
+    // After a failure the other tests must not try to start the clusters again.
     static WORLD: OnceLock<Option<Fixture>> = OnceLock::new();
     let start = || {
         let mut source = ClusterOptions::named("source");
@@ -53,7 +53,8 @@ pub(crate) fn fixture() -> &'static Fixture {
     WORLD.get_or_init(start).as_ref().expect("the clusters started")
 }
 
-/// One restore at a time: the lease of the target allows no more. Between processes nextest's group keeps this.
+/// Serializes restores: the Lease of the target allows one at a time. Between processes a nextest group
+/// ensures this.
 pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await
@@ -74,16 +75,16 @@ impl Clock for RealClock {
     }
 }
 
-/// Objects as a capture would hold them.
+/// Objects as in a recovery point.
 #[derive(Clone, Default)]
 pub(crate) struct Captured {
     pub(crate) types: Vec<SourceType>,
-    /// The type's place in `types`, and the object's bytes.
+    /// The index of the type in `types`, and the object's bytes.
     pub(crate) objects: Vec<(usize, Vec<u8>)>,
 }
 
 impl Captured {
-    /// Reads everything of the cluster for which `takes` is true of type, namespace and name.
+    /// Reads every object of the cluster for which `takes` returns `true` given type, namespace and name.
     pub(crate) async fn from(cluster: &Cluster, takes: impl Fn(&str, &str, &str) -> bool) -> Self {
         let api = connect(cluster).await;
         let discovery = api.discover().await.expect("discovery works");
@@ -127,7 +128,7 @@ impl Captured {
         ));
     }
 
-    /// Changes one object as if it had been captured so.
+    /// Changes the captured bytes of one object.
     pub(crate) fn edit(&mut self, kind: &str, name_of: &str, edit: impl Fn(&mut Value)) {
         let mut found = false;
         for (_, raw) in &mut self.objects {
@@ -166,7 +167,7 @@ impl Captured {
     }
 }
 
-/// All that a restore leaves.
+/// Everything that a restore returns.
 pub(crate) struct Restored {
     pub(crate) plan: Plan,
     pub(crate) facts: TargetFacts,
@@ -174,7 +175,7 @@ pub(crate) struct Restored {
     pub(crate) report: Report,
 }
 
-/// The whole of a restore, as the command line does it.
+/// Runs a complete restore, as the command line does.
 pub(crate) async fn run(
     api: &Api,
     captured: &Captured,
@@ -211,7 +212,7 @@ pub(crate) async fn run(
     })
 }
 
-/// Restores into the shared target, and the plan comes true.
+/// Restores into the shared target; the result must match the plan.
 pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> Restored {
     let done = attempted(captured, options).await;
     assert!(done.outcome.is_complete(), "{:?}", done.outcome.results);
@@ -220,7 +221,7 @@ pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> R
         "{}",
         serde_json::to_string_pretty(&done.report).unwrap_or_default()
     );
-    // Other tests write to their own namespaces meanwhile.
+    // Other tests write to their own namespaces at the same time.
     let namespaces: Vec<_> = done
         .plan
         .objects
@@ -235,7 +236,7 @@ pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> R
     done
 }
 
-/// Restores into the shared target, whatever comes of it.
+/// Restores into the shared target, with any result.
 pub(crate) async fn attempted(captured: &Captured, options: &RestoreOptions) -> Restored {
     let _turn = turn().await;
     let api = connect(&fixture().target).await;
@@ -252,7 +253,7 @@ pub(crate) fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-/// An object of the target by its path.
+/// Returns an object of the target by its path.
 pub(crate) async fn live(path: &str) -> Value {
     let api = connect(&fixture().target).await;
     api.get_json(path)
@@ -260,7 +261,7 @@ pub(crate) async fn live(path: &str) -> Value {
         .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Waits until `check` is true of an object of the cluster, for half a minute at most.
+/// Waits until `check` returns `true` for an object of the cluster, for 30 seconds at most.
 pub(crate) async fn until(
     cluster: &Cluster,
     path: &str,

@@ -30,7 +30,7 @@ fn one(of: SourceType, object: &Value) -> Captured {
     captured
 }
 
-/// A PodDisruptionBudget as a server of old stored it: `v1beta1`, which the target has never heard of.
+/// Returns a PodDisruptionBudget as an old server stored it: `v1beta1`, which the target does not serve.
 fn budget(namespace: &str, spec: &Value) -> Captured {
     one(
         source_type(
@@ -92,7 +92,7 @@ async fn a_field_that_the_common_version_would_lose_is_named_before_anything_is_
     assert_eq!(live(path).await["items"], json!([]));
 }
 
-/// A definition of the target that serves `v2` only.
+/// Returns a definition for the target that serves `v2` only.
 fn definition(name: &str, conversion: &str) -> String {
     format!(
         "
@@ -117,7 +117,7 @@ metadata: {{name: version-{name}}}
     )
 }
 
-/// A raft in `v1`, and the definition of the source, which serves both versions.
+/// Returns a raft in `v1`, and the definition of the source, which serves both versions.
 fn raft(name: &str, conversion: &Value) -> Captured {
     let group = format!("{name}.example");
     let mut captured = one(

@@ -8,10 +8,10 @@ use lifeboat_store::ports::TokenError;
 
 use crate::connect::address::*;
 
-/// Gives these tokens, one for each request, and the last one for ever.
+/// Returns these tokens, one for each request, and then repeats the last one.
 struct Tokens(Mutex<Vec<Answer>>);
 
-/// A token, or how one fails to be made.
+/// A token, or the error of its creation.
 type Answer = Result<String, fn() -> TokenError>;
 
 impl Tokens {

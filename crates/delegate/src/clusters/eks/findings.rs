@@ -1,4 +1,4 @@
-//! What it means that a cluster cannot be entered: from what EKS and the API server say to findings.
+//! Turns the responses of EKS and of the API server into findings.
 
 use lifeboat_apiserver::connect::AddressError;
 use lifeboat_aws::ClusterAddress;
@@ -9,19 +9,19 @@ use lifeboat_model::{Arn, Code, Diagnostic as _, ErrorKind, Problem, Side};
 use crate::clusters::Unreachable;
 use crate::commands;
 
-/// The oldest minor version of Kubernetes 1 that is read and written. It is the first with everything that is
-/// used: aggregated discovery by default since 1.27, `SelfSubjectReview` v1 since 1.28. EKS itself has
-/// upgraded what is older (<https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html>).
+/// The oldest supported minor version of Kubernetes 1. It is the first one with all features in use:
+/// aggregated discovery (default since 1.27) and `SelfSubjectReview` v1 (since 1.28). EKS has upgraded older
+/// clusters (<https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html>).
 const OLDEST_MINOR: u32 = 28;
 
-/// Who asks for what.
+/// The identity and the target of a connection.
 pub(super) struct Asked<'a> {
     pub(super) cluster: &'a Arn,
     pub(super) role: &'a Arn,
     pub(super) side: Side,
 }
 
-/// The endpoint, if the cluster is of a kind and in a state that can be worked with.
+/// Returns the endpoint, if type and state of the cluster are supported.
 pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable> {
     let name = &address.name;
     match address.kind {
@@ -73,7 +73,7 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
     })
 }
 
-/// What a refused connection means, with the command that fixes it.
+/// Returns the findings for a refused connection, with the command that fixes it.
 pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &AddressError) -> Unreachable {
     let problem = error.problem();
     let name = &address.name;
@@ -118,12 +118,12 @@ pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &Addre
     }
 }
 
-/// A finding without a command that fixes it.
+/// Returns a finding without a command that fixes it.
 pub(super) fn missing(code: Code, message: String, guidance: &str) -> Unreachable {
     Unreachable::unavailable(AccessFinding::new(Problem::new(code, message, guidance)))
 }
 
-/// A cluster that may become usable without a change by the user.
+/// Returns a finding for a cluster that may become usable without a change by the user.
 fn not_yet(message: String, guidance: &str) -> Unreachable {
     Unreachable {
         findings: vec![AccessFinding::new(Problem::new(
@@ -135,7 +135,7 @@ fn not_yet(message: String, guidance: &str) -> Unreachable {
     }
 }
 
-/// A version that is written in another way is none that can be judged here.
+/// Returns whether the version is too old; a version in another format counts as supported.
 fn is_too_old(version: &str) -> bool {
     let minor = version
         .strip_prefix("1.")
@@ -143,7 +143,7 @@ fn is_too_old(version: &str) -> bool {
     minor.is_some_and(|minor| minor < OLDEST_MINOR)
 }
 
-/// Whether the public access CIDRs are restricted. Without CIDRs EKS allows all addresses.
+/// Returns whether the public access CIDRs are restricted. Without CIDRs EKS allows all addresses.
 fn is_limited(address: &ClusterAddress) -> bool {
     let cidrs = &address.public_cidrs;
     !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr == "0.0.0.0/0" || cidr == "::/0")

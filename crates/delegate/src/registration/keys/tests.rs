@@ -7,7 +7,7 @@ use lifeboat_system::SystemRandomness;
 
 use super::*;
 
-/// A key that was made another one behind its alias.
+/// A key whose alias was moved to another key.
 struct Swapped {
     shown: PemSigner,
     used: PemSigner,
@@ -24,7 +24,7 @@ impl Signer for Swapped {
     }
 }
 
-/// A key whose public half is given, and that does nothing more.
+/// A disabled key: only its public key can be read.
 struct Disabled<K>(K);
 
 fn disabled(key: lifeboat_format::Fingerprint) -> KeyError {

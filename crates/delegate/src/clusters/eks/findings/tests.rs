@@ -126,7 +126,7 @@ fn what_can_be_worked_with_is_worked_with() {
         address.status = ClusterStatus::Updating;
         assert!(usable(&address).is_ok(), "{version:?}");
     }
-    // Nothing said is everybody let in.
+    // Without CIDRs all addresses are allowed.
     let mut address = cluster();
     address.public_cidrs.clear();
     assert!(!is_limited(&address));
