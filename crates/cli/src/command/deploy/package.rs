@@ -16,8 +16,8 @@ const BESIDE: &str = "functions";
 /// The folder that `make package` writes to, relative to the root of a checkout.
 const PACKAGED: &str = "target/package/release";
 
-/// The name of the first entry of a zip of `infra/package`. It is not compressed and contains `PROGRAM VERSION
-/// ARCHITECTURE`.
+/// The name of the first entry of a zip of `infra/package`. The entry is not compressed and contains
+/// `PROGRAM VERSION ARCHITECTURE`.
 const ENTRY: &str = "lifeboat-version";
 
 /// The length in bytes of a local file header before the name
