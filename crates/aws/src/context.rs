@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 5;
 /// seconds leave time for lost packets to be sent again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time to the first byte of an answer. S3 has to assemble an object of many parts before it answers
-/// CompleteMultipartUpload, but ours have parts of 8 MiB.
+/// CompleteMultipartUpload, but a pack has only eight.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time of one attempt, including the body: a part of 8 MiB at 200 KiB/s takes about 40 seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
