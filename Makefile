@@ -1,10 +1,10 @@
-# The only entry point, the same by hand and in CI. `make` alone prints what there is.
+# The entry point for builds and tests, used by developers and by CI. `make` without a target lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Built tools that outlive target/: the local control planes, cargo-deny, cargo-machete, cargo-nextest.
+# Built tools that `cargo clean` keeps: the local control planes, cargo-deny, cargo-machete, cargo-nextest.
 export LIFEBOAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
 TOOLS := $(LIFEBOAT_CACHE)/tools/bin
 
@@ -15,7 +15,7 @@ CFN_LINT_VERSION := 1.51.0
 CFN_LINT := $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/cfn-lint
 
 ## make demo              two real clusters, a backup, a restore, the proof (KEEP=1 leaves them up)
-# Unoptimised: it is built in a third of the minutes, and waits for API servers most of the time.
+# Not optimized: the build takes a third of the time, and the demo waits for API servers most of the time.
 .PHONY: demo demo-programs
 demo:
 	@$(MAKE) --no-print-directory -j2 control-plane demo-programs
@@ -47,7 +47,7 @@ test: tools
 	@infra/suite $(TOOLS)/cargo-nextest
 
 ## make quick             every test that needs no control plane and no local AWS (3 min)
-# Without the one the other does not start either: a test that needs them fails here.
+# Disables the control plane, without which the local AWS does not start either: a test that needs one of them fails.
 .PHONY: quick
 quick: $(TOOLS)/cargo-nextest
 	LIFEBOAT_CONTROL_PLANE=none $(TOOLS)/cargo-nextest nextest run --workspace --profile quick
@@ -60,7 +60,8 @@ test-crate:
 
 ## make tour              the demonstration on the local AWS with unoptimised functions (4 min)
 .PHONY: tour
-# A test among the targets: with it, dependencies have the features that tests choose, and are those of `make test`.
+# Builds a test target too: its dependencies have the features that tests use, so that the builds of `make test` are
+# reused.
 tour: control-plane local-aws
 	cargo build --workspace --bins --test templates
 	@target/debug/lifeboat-demo-aws --profile built
@@ -72,7 +73,7 @@ test-package: tools
 	cargo build --workspace --all-targets
 	LIFEBOAT_FUNCTIONS=release $(TOOLS)/cargo-nextest nextest run --workspace -E 'test(the_tour_on_aws)'
 
-# Everything that is built once for the tests.
+# The tools for the tests, each built once.
 .PHONY: tools
 tools: control-plane local-aws $(TOOLS)/cargo-nextest
 
@@ -131,8 +132,8 @@ control-plane:
 local-aws:
 	@infra/local/build-aws
 
-# The tools are built once, without optimisation: they run for seconds and would compile for minutes. Cargo knows how
-# many cores there are; from `make -j2` it would take that it may use two.
+# The tools are built once, without optimization: they run for seconds, and an optimized build would take minutes.
+# MAKEFLAGS is removed, because with `make -j2` cargo would use two cores only.
 TOOL_PROFILE := env -u MAKEFLAGS -u CARGO_MAKEFLAGS CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
 	CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 

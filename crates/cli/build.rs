@@ -1,7 +1,8 @@
-//! Names the commit that the program is built from, for `lifeboat --version`.
+//! Sets `LIFEBOAT_COMMIT`, the commit that the program is built from, for `lifeboat --version`.
 //!
-//! `LIFEBOAT_COMMIT` where a packager sets it, else what git says of this checkout, else `unknown` (an archive of
-//! the sources). The same commit gives the same program: neither the time nor the state of the work tree is read.
+//! The value is that of the environment variable `LIFEBOAT_COMMIT` if a packager sets it, else the commit that git
+//! reports for this checkout, else `unknown` (for example in an archive of the sources). The same commit gives the same
+//! program: neither the time nor the state of the work tree is read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +23,7 @@ fn main() {
     );
 }
 
-/// The commit that is checked out; none where the sources are in no checkout, or in that of another project.
+/// Returns the commit that is checked out, or `None` if the sources are not in a checkout or in one of another project.
 fn commit_of_checkout(folder: &Path) -> Option<String> {
     let root = folder.join("../..").canonicalize().ok()?;
     if Path::new(&git(folder, &["rev-parse", "--show-toplevel"])?)
@@ -32,7 +33,8 @@ fn commit_of_checkout(folder: &Path) -> Option<String> {
     {
         return None;
     }
-    // Both change with every commit and checkout. Cargo builds again and again for a file that is missing.
+    // Both change with every commit and checkout. Cargo reruns the build script on every build if such a file is
+    // missing.
     for file in ["HEAD", "logs/HEAD"] {
         let path = folder.join(git(folder, &["rev-parse", "--git-path", file])?);
         if path.exists() {

@@ -1,9 +1,9 @@
 """Fills in the manifest for krew."""
 
-# Reserved for documentation (RFC 2606). `kubectl krew install --manifest=… --archive=…` does not look at it.
+# Reserved for documentation (RFC 2606). `kubectl krew install --manifest=… --archive=…` does not use it.
 EXAMPLE_URL = "https://example.com/lifeboat"
 
-# Go's names of processors, which krew compares.
+# The names of architectures in Go (GOARCH), which krew uses.
 PROCESSORS = {"x86_64": "amd64", "arm64": "arm64"}
 
 BEGIN = "  # One entry for each archive.\n"

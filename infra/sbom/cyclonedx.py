@@ -12,7 +12,7 @@ import subprocess
 import uuid
 
 ROOTS = ["lifeboat-cli", "lifeboat-coordinator", "lifeboat-delegate"]
-# One line of `cargo tree --prefix depth`: `2serde v1.0.0 (proc-macro) (*)`.
+# A line of `cargo tree --prefix depth`, such as `2serde v1.0.0 (proc-macro) (*)`.
 LINE = re.compile(r"^(\d+)(\S+) v(\S+)(.*)$")
 
 
@@ -65,12 +65,12 @@ def document(root, version, triples, time):
     for package in sorted(packages):
         component = {"type": "library", "bom-ref": purl(package), "name": package[0], "version": package[1]}
         if package in macros:
-            # It runs in the compiler and is not in the programs.
+            # It runs in the compiler and is not part of the programs.
             component["scope"] = "excluded"
         if package in sums:
             component["hashes"] = [{"alg": "SHA-256", "content": sums[package]}]
         if described[package]["license"]:
-            # The slash of old manifests is no SPDX.
+            # Old manifests separate licenses by a slash, which is not valid in SPDX expressions.
             component["licenses"] = [{"expression": described[package]["license"].replace("/", " OR ")}]
         component["purl"] = purl(package)
         if described[package]["repository"]:
@@ -100,7 +100,7 @@ def document(root, version, triples, time):
         "components": components,
         "dependencies": [{"ref": own, "dependsOn": roots}, *dependencies],
     }
-    # The same content has the same name.
+    # The same content has the same serial number.
     content = json.dumps(bom, sort_keys=True)
     bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
     return (json.dumps(bom, indent=2) + "\n").encode()

@@ -1,4 +1,4 @@
-//! How a bucket is set up, and what time it is where it is.
+//! The settings of a bucket, and the time by the clock of S3.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,22 +13,22 @@ use lifeboat_model::AccountId;
 
 use crate::{AwsContext, AwsError};
 
-/// What S3 says of a bucket.
+/// The settings of a bucket that S3 reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketFacts {
-    /// Whether everything is blocked that could open it to the public.
+    /// Whether all four settings of S3 Block Public Access are on.
     pub closed: bool,
-    /// Whether every object in it belongs to the account of the bucket, whoever wrote it.
+    /// Whether the account of the bucket owns every object in it, regardless of the writer (`BucketOwnerEnforced`).
     pub owns_objects: bool,
-    /// The time by the clock of S3; none where its answer had no date.
+    /// The time by the clock of S3; `None` if its answer had no date.
     pub now: Option<Timestamp>,
 }
 
 impl BucketFacts {
-    /// Reads them. The bucket must belong to `owner`.
+    /// Reads the settings. The bucket must belong to `owner`.
     ///
     /// # Errors
-    /// [`AwsError`] where S3 does not answer one of the three questions.
+    /// [`AwsError`] if one of the three requests to S3 fails.
     pub async fn read(context: &AwsContext, bucket: &str, owner: &AccountId) -> Result<Self, AwsError> {
         let client = Client::new(context.sdk_config());
         let date = Date::default();
@@ -48,7 +48,8 @@ impl BucketFacts {
     }
 }
 
-/// Whether the bucket's own block is complete. One of the account may stand behind it, which others can lift.
+/// Reports whether Block Public Access is complete for the bucket itself. That of the account is not considered: other
+/// users may turn it off.
 async fn is_closed(client: &Client, bucket: &str, owner: &AccountId) -> Result<bool, AwsError> {
     let answer = (client.get_public_access_block())
         .bucket(bucket)
@@ -116,7 +117,7 @@ impl Intercept for Date {
     }
 }
 
-/// A date of HTTP (RFC 9110, section 5.6.7), which is one of RFC 2822.
+/// Parses a date of HTTP (RFC 9110, section 5.6.7), whose format is one that RFC 2822 allows.
 fn parse(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text).ok()
 }

@@ -1,4 +1,4 @@
-//! Who we are on AWS and where: credentials, Region, endpoints, timeouts.
+//! The AWS configuration: credentials, Region, endpoints, timeouts.
 
 use std::time::Duration;
 
@@ -12,32 +12,32 @@ use lifeboat_model::{Code, Diagnostic, ErrorKind, InvalidIdentifier, Problem, Re
 use crate::failure::AwsError;
 use crate::s3::{RequestCounter, S3Requests};
 
-/// Attempts per call. The SDK pauses up to 1, 2, 4 and 8 seconds between five, which outlasts the
-/// seconds for which S3 answers `503 SlowDown` while it splits a busy prefix
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>), and is short
-/// against the 15 minutes of a function.
+/// Attempts per call. The SDK pauses up to 1, 2, 4 and 8 seconds between five attempts. That is longer than the seconds
+/// for which S3 answers `503 SlowDown` while it splits a busy prefix
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>), and short compared to the 15
+/// minutes of a function.
 const ATTEMPTS: u32 = 5;
-/// A TCP and TLS connection to a Regional endpoint takes milliseconds, to another continent well under
-/// a second; five seconds let lost packets be sent again.
+/// A TCP and TLS connection to a Regional endpoint takes milliseconds, to another continent well under a second; five
+/// seconds leave time for lost packets to be sent again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time to the first byte of an answer. S3 has to assemble an object of many parts before it
-/// answers CompleteMultipartUpload, but ours are of eight.
+/// The time to the first byte of an answer. S3 has to assemble an object of many parts before it answers
+/// CompleteMultipartUpload, but a pack has only eight.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// One attempt, body included. A part of 8 MiB at 200 KiB/s.
+/// The time of one attempt, including the body: a part of 8 MiB at 200 KiB/s takes about 40 seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
-/// One attempt of a call that may take minutes: the upload of a zip over a slow line.
+/// The time of one attempt of a call that may take minutes: the upload of a zip over a slow connection.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Why there is no context.
+/// Why an [`AwsContext`] cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     /// No Region is configured.
     #[error("find the AWS Region: neither AWS_REGION nor the profile sets one")]
     NoRegion,
-    /// What is configured is no Region.
+    /// The configured Region is not a valid name of a Region.
     #[error("use the AWS Region")]
     WrongRegion(#[source] InvalidIdentifier),
-    /// No credentials are configured at all.
+    /// No credentials are configured.
     #[error("find AWS credentials: no provider returned any")]
     NoCredentials,
 }
@@ -62,7 +62,8 @@ impl Diagnostic for ContextError {
     }
 }
 
-/// Who we are on AWS and where. Clones are cheap and share credentials, connections and the count of requests.
+/// Credentials, Region and client configuration of AWS. Clones are cheap and share credentials, connections and the
+/// count of requests.
 #[derive(Debug, Clone)]
 pub struct AwsContext {
     config: SdkConfig,
@@ -72,7 +73,7 @@ pub struct AwsContext {
     source: Option<crate::session::CredentialSource>,
 }
 
-/// A configuration with our retries and timeouts.
+/// Returns a configuration with these timeouts and this number of attempts.
 fn limited(config: SdkConfig, read: Duration, attempt: Duration, attempts: u32) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -80,28 +81,27 @@ fn limited(config: SdkConfig, read: Duration, attempt: Duration, attempts: u32) 
         .operation_attempt_timeout(attempt)
         .build();
     (config.into_builder())
-        // Standard, not adaptive: the latter slows every caller of a process for one busy prefix.
+        // Standard, not adaptive: the adaptive mode would slow every caller in the process because of one busy prefix.
         .retry_config(RetryConfig::standard().with_max_attempts(attempts))
         .timeout_config(timeouts)
         .build()
 }
 
 impl AwsContext {
-    /// Reads the environment, as every AWS tool does: `AWS_REGION`, `AWS_PROFILE`, keys or a role,
-    /// `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`
-    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>). In a function these
-    /// are given by the Lambda service. Nothing is asked of AWS yet.
+    /// Reads the environment, as every AWS tool does: `AWS_REGION`, `AWS_PROFILE`, keys or a role, `AWS_ENDPOINT_URL`,
+    /// `AWS_ENDPOINT_URL_<SERVICE>` (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>). In a
+    /// function the Lambda service sets them. Sends no request to AWS.
     ///
     /// # Errors
-    /// [`ContextError`] where something is missing.
+    /// [`ContextError`] if something is missing.
     pub async fn load() -> Result<Self, ContextError> {
         Self::from_config(aws_config::defaults(BehaviorVersion::latest()).load().await)
     }
 
-    /// With a configuration that was made elsewhere. Retries and timeouts become ours.
+    /// Creates a context from an existing configuration, whose retries and timeouts are replaced.
     ///
     /// # Errors
-    /// [`ContextError`] where the configuration lacks something.
+    /// [`ContextError`] if the configuration lacks something.
     pub fn from_config(config: SdkConfig) -> Result<Self, ContextError> {
         let region = config.region().map(|region| region.as_ref().to_owned());
         let region = region.filter(|name| !name.is_empty());
@@ -119,25 +119,26 @@ impl AwsContext {
         })
     }
 
-    /// The same, with what is known of where its credentials come from.
+    /// Adds where the credentials come from, for error messages.
     #[cfg(feature = "user")]
     pub(crate) fn with_source(mut self, source: crate::session::CredentialSource) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// For CloudFormation, and for uploads of code: answers take seconds, a zip over a slow line minutes.
+    /// Returns the configuration for CloudFormation and for uploads of code: answers take seconds, a zip over a slow
+    /// connection minutes.
     #[must_use]
     pub fn patient(&self) -> SdkConfig {
         self.with_limits(PATIENCE, ATTEMPTS)
     }
 
-    /// The configuration with another limit for each attempt, and another number of attempts.
+    /// Returns the configuration with another limit for each attempt and another number of attempts.
     pub(crate) fn with_limits(&self, patience: Duration, attempts: u32) -> SdkConfig {
         limited(self.config.clone(), patience, patience, attempts)
     }
 
-    /// A call that failed, as a user reads it. `doing` reads well after "failed to".
+    /// Returns a failed call as a problem to show to the user. `doing` must read well after "failed to".
     #[must_use]
     pub fn problem(&self, doing: &str, error: &AwsError) -> Problem {
         if error.is_about_credentials() {
@@ -158,7 +159,7 @@ impl AwsContext {
         Problem::of(Code::AwsFailed, format!("failed to {doing}")).caused_by(error)
     }
 
-    /// The same identity in another Region.
+    /// Returns the same identity in another Region.
     #[must_use]
     pub fn in_region(&self, region: &Region) -> Self {
         let builder = self.config.clone().into_builder();
@@ -173,8 +174,8 @@ impl AwsContext {
         }
     }
 
-    /// The requests that the stores of this context, its clones and its siblings in other Regions have sent to S3
-    /// since the last call.
+    /// Returns the number of requests that the stores of this context, its clones and its copies in other Regions have
+    /// sent to S3 since the last call.
     #[must_use]
     pub fn take_s3_requests(&self) -> S3Requests {
         self.s3_requests.take()
@@ -184,13 +185,13 @@ impl AwsContext {
         &self.s3_requests
     }
 
-    /// The Region.
+    /// Returns the Region.
     #[must_use]
     pub fn region(&self) -> &Region {
         &self.region
     }
 
-    /// The configuration, for clients of services that have no adapter here.
+    /// Returns the configuration, for clients of services that have no adapter in this crate.
     #[must_use]
     pub fn sdk_config(&self) -> &SdkConfig {
         &self.config
@@ -200,8 +201,8 @@ impl AwsContext {
         (self.config.credentials_provider()).expect("a context without credentials is not made")
     }
 
-    /// The endpoint that the environment or the profile puts in the place of a service's own. The
-    /// clients of the SDK look this up by themselves; only what is signed by hand needs it.
+    /// Returns the endpoint that the environment or the profile sets instead of a service's own. The clients of the SDK
+    /// read it themselves; only requests that are signed by this crate need it.
     pub(crate) fn endpoint_override(&self, service: &str) -> Option<String> {
         let key = ServiceConfigKey::builder()
             .service_id(service)

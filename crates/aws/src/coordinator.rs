@@ -1,4 +1,4 @@
-//! Requests to the coordinator, by a synchronous call of its function.
+//! Requests to the coordinator: synchronous invocations of its Lambda function.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
@@ -11,13 +11,14 @@ use serde_json::Value;
 use crate::AwsError;
 use crate::session::Session;
 
-/// The name of the function, in the stack control.
+/// The name of the coordinator's function, set by the control stack.
 pub const COORDINATOR: &str = "lifeboat-coordinator";
 
-/// Answers that are longer are cut in an error. What a function says when it fails is a line.
+/// The number of characters of a function's answer that are quoted in an error. The error message of a function is
+/// usually one line.
 const QUOTED: usize = 500;
 
-/// Somebody who may call the coordinator.
+/// A client of the coordinator.
 #[derive(Debug, Clone)]
 pub struct CoordinatorClient {
     client: Client,
@@ -25,7 +26,7 @@ pub struct CoordinatorClient {
 }
 
 impl CoordinatorClient {
-    /// The coordinator of the session's account and Region.
+    /// Creates a client of the coordinator in the session's account and Region.
     #[must_use]
     pub fn new(session: Session) -> Self {
         Self {
@@ -34,16 +35,16 @@ impl CoordinatorClient {
         }
     }
 
-    /// Who asks.
+    /// Returns the session that sends the requests.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Asks. What the coordinator refuses is a failure.
+    /// Sends a request. A refusal by the coordinator is an error.
     ///
     /// # Errors
-    /// LB-1008 where there is no coordinator, LB-1009 where it fails, its own problems where it refuses.
+    /// LB-1008 if there is no coordinator, LB-1009 if it fails, its own problems if it refuses.
     pub async fn ask(&self, request: &Request) -> Result<Answer, Problem> {
         let payload =
             serde_json::to_vec(request).expect("requests have string keys and no other cause to fail");
@@ -73,7 +74,7 @@ impl CoordinatorClient {
         }
     }
 
-    /// Asks for something that is begun by it.
+    /// Sends a request that starts a backup or another operation.
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
@@ -84,7 +85,7 @@ impl CoordinatorClient {
         }
     }
 
-    /// How an application stands.
+    /// Returns the status of an application.
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
@@ -98,7 +99,7 @@ impl CoordinatorClient {
         }
     }
 
-    /// The recovery points of an application.
+    /// Returns the recovery points of an application.
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
@@ -112,7 +113,7 @@ impl CoordinatorClient {
         }
     }
 
-    /// A call that did not reach the coordinator.
+    /// Returns the problem for an invocation that did not reach the coordinator.
     fn invoke_failed(&self, error: &AwsError) -> Problem {
         let doing = format!(
             "send a request to the coordinator in {}",
@@ -131,7 +132,7 @@ impl CoordinatorClient {
     }
 }
 
-/// What a function says that failed: `{"errorType": …, "errorMessage": …}`.
+/// Returns the problem for a function that failed with `{"errorType": …, "errorMessage": …}`.
 fn failed(body: &[u8]) -> Problem {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let said = match said["errorMessage"].as_str() {
@@ -143,7 +144,7 @@ fn failed(body: &[u8]) -> Problem {
     problem
 }
 
-/// Everything that was wrong with a request or a document, as one failure.
+/// Combines all the problems of a request or a document into one.
 #[must_use]
 pub fn combine(problems: Vec<Problem>) -> Problem {
     let mut problems = problems.into_iter();

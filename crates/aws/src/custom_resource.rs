@@ -1,6 +1,5 @@
-//! Custom resources of CloudFormation: the request that a function gets, and the one answer that it puts to the
-//! presigned URL in it
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>).
+//! Custom resources of CloudFormation: the request that a function receives, and the answer that it sends to the
+//! presigned URL in the request (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>).
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -14,77 +13,77 @@ use lifeboat_store::ports::BoxError;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// The most of a reason, in bytes. CloudFormation refuses answers of more than 4,096 bytes (AWS CloudFormation User
-/// Guide, "Custom resource response objects"), of which the names of stack and resource take some hundred, and JSON
-/// may escape what is quoted here.
+/// The maximum length of a reason, in bytes. CloudFormation rejects answers of more than 4,096 bytes (AWS
+/// CloudFormation User Guide, "Custom resource response objects"), of which the names of stack and resource take a few
+/// hundred, and JSON may escape the quoted text.
 pub const LONGEST_REASON: usize = 1_024;
 
-/// The request.
+/// The request of a custom resource.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ResourceRequest {
-    /// What is to be done.
+    /// The operation.
     pub request_type: RequestType,
     /// The type in the template, such as `Custom::LifeboatApplication`.
     pub resource_type: String,
-    /// Where the answer goes. Presigned, so it is a secret for as long as it holds.
+    /// The URL for the answer. It is presigned, so it is a secret until it expires.
     #[serde(rename = "ResponseURL", deserialize_with = "redacted")]
     pub response_url: Redacted<String>,
-    /// The stack.
+    /// The ARN of the stack.
     pub stack_id: String,
-    /// The request.
+    /// The id of the request.
     pub request_id: String,
-    /// The resource in the template.
+    /// The name of the resource in the template.
     pub logical_resource_id: String,
-    /// The name that the resource was given, but for `Create`.
+    /// The name that an earlier answer gave to the resource; absent for `Create`.
     #[serde(default)]
     pub physical_resource_id: Option<String>,
-    /// The properties in the template. Numbers and truth values arrive as texts.
+    /// The properties in the template. CloudFormation sends numbers and booleans as strings.
     #[serde(default)]
     pub resource_properties: Map<String, Value>,
 }
 
-/// What CloudFormation wants done.
+/// The operation that CloudFormation requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum RequestType {
     /// The resource is new.
     Create,
     /// Its properties have changed.
     Update,
-    /// It is to go. Also asked after a creation that failed, and for the former resource where an update was
-    /// answered with another name.
+    /// The resource is to be deleted. Also requested after a creation that failed, and for the former resource after an
+    /// update that was answered with another name.
     Delete,
 }
 
-/// Reads a presigned URL.
+/// Deserializes a presigned URL.
 ///
 /// # Errors
-/// Where it is no text.
+/// If the value is not a string.
 pub fn redacted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted<String>, D::Error> {
     String::deserialize(deserializer).map(Redacted::new)
 }
 
-/// The answer.
+/// The answer to a [`ResourceRequest`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ResourceAnswer {
     /// `SUCCESS` or `FAILED`.
     pub status: &'static str,
-    /// Why it failed; the console shows it.
+    /// Why it failed; shown in the CloudFormation console.
     pub reason: String,
-    /// The resource's name. Another one than before makes CloudFormation delete the former resource.
+    /// The name of the resource. If an update changes it, CloudFormation deletes the former resource.
     pub physical_resource_id: String,
-    /// As in the request.
+    /// The stack of the request.
     pub stack_id: String,
-    /// As in the request.
+    /// The id of the request.
     pub request_id: String,
-    /// As in the request.
+    /// The name of the resource in the template, from the request.
     pub logical_resource_id: String,
 }
 
 impl ResourceAnswer {
-    /// The answer to a request: the resource's name, or why it failed. A resource that could not be made has no
-    /// name, and an update that failed leaves the former one.
+    /// Creates the answer to a request: the resource's name, or why it failed. A failed creation has the name
+    /// [`NO_RESOURCE_ID`], and a failed update keeps the former name.
     #[must_use]
     pub fn new(request: &ResourceRequest, outcome: Result<String, String>) -> Self {
         let former = request.physical_resource_id.clone();
@@ -107,11 +106,11 @@ impl ResourceAnswer {
     }
 }
 
-/// The name of a resource that could not be made: CloudFormation wants one, and asks to delete it. No identifier of
-/// ours has parentheses.
+/// The name of a resource that could not be created: CloudFormation requires a name, and sends a request to delete it.
+/// No identifier of ours contains parentheses.
 pub const NO_RESOURCE_ID: &str = "(none)";
 
-/// As much of a reason as the console gets to see.
+/// Shortens a reason to [`LONGEST_REASON`].
 #[must_use]
 pub fn shortened(reason: &str) -> String {
     const DOTS: &str = " [...]";
@@ -124,7 +123,7 @@ pub fn shortened(reason: &str) -> String {
     )
 }
 
-/// Puts answers where CloudFormation waits for them: over HTTPS, by the certificates that the system trusts.
+/// Sends answers to CloudFormation over HTTPS, with the certificates that the system trusts.
 pub struct Responder {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
@@ -133,9 +132,9 @@ impl Responder {
     /// Reads the system's certificates.
     ///
     /// # Errors
-    /// Where there are none.
+    /// If there are none.
     pub fn new() -> Result<Self, BoxError> {
-        // Plain HTTP too: the local AWS has no certificate. CloudFormation itself gives HTTPS.
+        // Also allows plain HTTP: the local AWS has no certificate. CloudFormation itself uses HTTPS.
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()?
             .https_or_http()
@@ -146,10 +145,11 @@ impl Responder {
         })
     }
 
-    /// Puts an answer to the presigned URL of its request.
+    /// Sends an answer to the presigned URL of its request.
     ///
     /// # Errors
-    /// Where it does not arrive; CloudFormation then waits for its timeout. No error quotes the URL: it is signed.
+    /// If it cannot be sent; CloudFormation then waits for its timeout. No error contains the URL, because its
+    /// signature is a secret.
     pub async fn put(&self, url: &Redacted<String>, answer: &impl Serialize) -> Result<(), BoxError> {
         // The URL is signed for an empty content type (CloudFormation User Guide, "Custom resource response
         // objects"); hyper adds none.

@@ -1,4 +1,4 @@
-//! EKS clusters: where they are, how they can be reached, who may enter.
+//! EKS clusters: their endpoints, their network access, and their access entries.
 //!
 //! Read-only: nothing here changes a cluster.
 
@@ -31,7 +31,7 @@ impl std::fmt::Debug for EksClusters {
 }
 
 impl EksClusters {
-    /// The clusters of the context's account and Region.
+    /// Creates a client for the clusters of the context's account and Region.
     #[must_use]
     pub fn new(context: &AwsContext) -> Self {
         Self {
@@ -40,12 +40,12 @@ impl EksClusters {
         }
     }
 
-    /// What messages call a cluster.
+    /// Returns the name of a cluster for messages.
     fn shown(&self, cluster: &str) -> String {
         format!("{cluster} in {}", self.region)
     }
 
-    /// Everything about one cluster that a connection, or the issue that there is none, needs.
+    /// Reads everything about a cluster that a connection, or the issue about a failed connection, needs.
     ///
     /// # Errors
     /// [`EksError::NotFound`], [`EksError::Denied`] or [`EksError::Failed`].
@@ -59,10 +59,11 @@ impl EksClusters {
         })
     }
 
-    /// The names of all clusters, sorted; those of other platforms that are only registered here (EKS
-    /// Connector) too, so that they can be told from clusters that do not exist.
+    /// Lists the names of all clusters, sorted. Clusters of other platforms that are only registered in EKS (EKS
+    /// Connector) are included, to distinguish them from clusters that do not exist.
     ///
     /// # Errors
+    /// [`EksError::Denied`] or [`EksError::Failed`].
     /// [`EksError::Denied`] or [`EksError::Failed`].
     pub async fn names(&self) -> Result<Vec<String>, EksError> {
         let all = format!("the clusters of {}", self.region);
@@ -77,12 +78,11 @@ impl EksClusters {
         Ok(names)
     }
 
-    /// The clusters that carry every one of these tags, by name. A cluster that is deleted meanwhile is
-    /// left out.
+    /// Lists the clusters that have all of these tags, by name. A cluster that is deleted during the call is omitted.
     ///
     /// # Errors
-    /// [`EksError::Denied`] or [`EksError::Failed`]; one cluster that cannot be described fails all,
-    /// because it may be one that is wanted.
+    /// [`EksError::Denied`] or [`EksError::Failed`]. If one cluster cannot be described, the call fails, because that
+    /// cluster may have the tags.
     pub async fn with_tags(&self, tags: &BTreeMap<String, String>) -> Result<Vec<ClusterAddress>, EksError> {
         let mut found = Vec::new();
         for name in self.names().await? {

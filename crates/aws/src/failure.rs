@@ -1,4 +1,4 @@
-//! What AWS answered when a call failed, in one form for all services.
+//! Errors of AWS calls, in one form for all services.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,8 +11,8 @@ use lifeboat_model::ErrorKind;
 
 /// A call to AWS that failed, after the retries of the SDK.
 ///
-/// Holds what the service said: its code, its message and the id of the request, which AWS support
-/// asks for. None of them holds credentials or content.
+/// Contains the service's error code, its message and the id of the request, which AWS support asks for. None of them
+/// contains credentials or content.
 #[derive(Debug)]
 pub struct AwsError {
     action: &'static str,
@@ -22,11 +22,11 @@ pub struct AwsError {
     message: String,
     request_id: Option<String>,
     kind: ErrorKind,
-    /// Whether no request was sent because there were no credentials to sign it with.
+    /// Whether no request was sent because there were no credentials to sign it.
     unsigned: bool,
 }
 
-/// Codes by which services say that the credentials themselves are no good, whatever is asked.
+/// Error codes by which services report that the credentials themselves are not valid, regardless of the request.
 const BAD_CREDENTIALS: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
@@ -58,8 +58,8 @@ impl fmt::Display for AwsError {
 impl StdError for AwsError {}
 
 impl AwsError {
-    /// From the error of an SDK, also of one that has no adapter here. `action` is the IAM action, `on` the
-    /// resource as a user knows it.
+    /// Converts the error of an SDK, including those of services without an adapter in this crate. `action` is the IAM
+    /// action, `on` the resource as a user knows it.
     pub fn new<E>(action: &'static str, on: impl Into<String>, error: SdkError<E, HttpResponse>) -> Self
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
@@ -99,7 +99,7 @@ impl AwsError {
         }
     }
 
-    /// An answer that is not what the service documents.
+    /// Creates an error for an answer that the service's documentation does not describe.
     pub(crate) fn unexpected(action: &'static str, on: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             action,
@@ -113,7 +113,7 @@ impl AwsError {
         }
     }
 
-    /// An answer that broke off.
+    /// Creates an error for an answer whose body ended early.
     pub(crate) fn interrupted(action: &'static str, on: impl Into<String>, cause: &dyn StdError) -> Self {
         Self {
             kind: ErrorKind::Retry,
@@ -121,42 +121,42 @@ impl AwsError {
         }
     }
 
-    /// What to do about it.
+    /// Returns how a caller must handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Whether the credentials are missing, expired or wrong, so that no other request would do better.
+    /// Reports whether the credentials are missing, expired or not valid, so that every other request would fail too.
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         self.unsigned || self.code().is_some_and(|code| BAD_CREDENTIALS.contains(&code))
     }
 
-    /// The code that the service gave, such as `AccessDenied`.
+    /// Returns the error code of the service, such as `AccessDenied`.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The HTTP status of the answer, where there was one.
+    /// Returns the HTTP status of the answer, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The IAM action that was asked for, such as `s3:PutObject`.
+    /// Returns the IAM action that the call required, such as `s3:PutObject`.
     #[must_use]
     pub fn action(&self) -> &'static str {
         self.action
     }
 }
 
-/// The kind of an answer. Codes come first: KMS says 400 for nearly everything.
+/// Classifies an error. The code takes precedence over the status: KMS answers 400 for nearly every error.
 fn classify(status: u16, code: Option<&str>) -> ErrorKind {
     let code = code.unwrap_or_default();
     match code {
-        // The codes that the SDKs treat as throttling and as passing, of which some come with 400.
+        // The codes that the SDKs treat as throttling or transient. Some come with status 400.
         "SlowDown"
         | "Throttling"
         | "ThrottlingException"
@@ -217,7 +217,7 @@ fn credentials<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Credential
     None
 }
 
-/// An error and its causes in one line. The SDK's own wording repeats nothing, it is only terse.
+/// Formats an error and its causes as one line. A cause that the text already ends with is not repeated.
 fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,11 +1,10 @@
-//! Keys in KMS, behind the ports for keys.
+//! Keys in KMS as implementations of the ports for keys.
 //!
-//! The signing key is `ECC_NIST_P256` for `SIGN_VERIFY`, the recovery key `RSA_4096` for
-//! `ENCRYPT_DECRYPT` (<https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html>).
-//! Their public halves are the DER of a SubjectPublicKeyInfo
-//! (<https://docs.aws.amazon.com/kms/latest/APIReference/API_GetPublicKey.html>), so that a key in KMS and
-//! a PEM file of the same key have the same fingerprint. KMS does RSA-OAEP with SHA-256 for both the
-//! hash and MGF1 (`RSAES_OAEP_SHA_256`), which is what data keys are wrapped with outside of it.
+//! The signing key is `ECC_NIST_P256` for `SIGN_VERIFY`, the recovery key `RSA_4096` for `ENCRYPT_DECRYPT`
+//! (<https://docs.aws.amazon.com/kms/latest/developerguide/symm-asymm-choose-key-spec.html>). Their public halves are
+//! the DER of a SubjectPublicKeyInfo (<https://docs.aws.amazon.com/kms/latest/APIReference/API_GetPublicKey.html>), so
+//! that a key in KMS and a PEM file of the same key have the same fingerprint. KMS uses RSA-OAEP with SHA-256 for both
+//! the hash and MGF1 (`RSAES_OAEP_SHA_256`), which data keys are also wrapped with outside of KMS.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
@@ -27,31 +26,31 @@ pub use unwrapper::KmsUnwrapper;
 /// Why a key in KMS cannot be opened. Reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum KmsError {
-    /// KMS does not give its public half.
+    /// KMS does not return its public half.
     #[error("read the public key of the KMS key {key}")]
     PublicKey {
-        /// The key as it was named.
+        /// The key as the user named it.
         key: String,
         /// What KMS answered.
         #[source]
         source: AwsError,
     },
-    /// It is a key of another kind.
+    /// The key has another spec or usage.
     #[error("use the KMS key {key}: it is {found}, but {wanted} is required")]
     WrongKind {
-        /// The key as it was named.
+        /// The key as the user named it.
         key: String,
         /// Its spec and usage.
         found: String,
-        /// Those that are needed.
+        /// The spec and usage that are required.
         wanted: &'static str,
     },
-    /// What KMS gave is no public key of its kind.
+    /// KMS returned a public key that cannot be parsed.
     #[error("parse the public key of the KMS key {key}")]
     Malformed {
-        /// The key as it was named.
+        /// The key as the user named it.
         key: String,
-        /// What is wrong.
+        /// The error of the parser.
         #[source]
         source: format_keys::KeyError,
     },
@@ -88,7 +87,7 @@ impl Diagnostic for KmsError {
     }
 }
 
-/// Reads the public half of a key that must be of one kind.
+/// Reads the public half of a key that must have this spec and usage.
 async fn public_half(
     client: &Client,
     key: &Arn,
@@ -126,10 +125,10 @@ fn describe(answer: &GetPublicKeyOutput) -> String {
     format!("{spec} for {usage}")
 }
 
-/// What the use of an opened key can fail with, for both ports.
+/// Converts an error of the use of an opened key, for both ports.
 fn failure(key: format_keys::Fingerprint, error: AwsError) -> KeyError {
     match error.kind() {
-        // Disabled, about to be deleted, or gone: nothing helps until somebody acts on the key.
+        // The key is disabled, scheduled for deletion or deleted: retries fail until a user changes that.
         ErrorKind::Denied | ErrorKind::Gone => KeyError::Denied {
             key,
             source: error.into(),

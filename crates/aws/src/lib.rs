@@ -1,18 +1,18 @@
-//! The adapter for AWS: a store in S3, keys in KMS, EKS clusters and the tokens that they accept.
+//! The adapter for AWS: a store in S3, keys in KMS, EKS clusters and their authentication tokens.
 //!
-//! It implements the ports of the pure crates and must not depend on another adapter; in particular it
-//! knows no Kubernetes client: it gives an address and a token, and the Kubernetes adapter connects.
-//! `aws-sdk-ec2` never comes in here: it takes minutes and gigabytes to compile.
+//! It implements the ports of the pure crates and must not depend on another adapter. In particular it has no
+//! Kubernetes client: it returns an address and a token, and the Kubernetes adapter connects. It must not depend on
+//! `aws-sdk-ec2`, which takes minutes and gigabytes to compile.
 //!
 //! Invariants:
-//! - One TLS and crypto provider, aws-lc-rs: every `aws-*` dependency is without default features.
-//! - The environment is read by `aws-config` alone, in [`AwsContext::load`] and `session`; with `AWS_ENDPOINT_URL`
-//!   everything here works against the local AWS of `infra/local`.
-//! - Every call to S3 names the account that must own the bucket: names of buckets are global, and one
-//!   that somebody else took must never receive a recovery point.
-//! - Who calls AWS as a user is behind the feature `user`: [`session`] resolves credentials as the AWS CLI does, and
+//! - There is one TLS and crypto provider, aws-lc-rs: every `aws-*` dependency is without default features.
+//! - Only `aws-config` reads the environment, in [`AwsContext::load`] and `session`; with `AWS_ENDPOINT_URL` everything
+//!   in this crate works with the local AWS of `infra/local`.
+//! - Every call to S3 names the account that must own the bucket: names of buckets are global, and a bucket that
+//!   another account has created must never receive a recovery point.
+//! - Calls to AWS by a user are behind the feature `user`: [`session`] resolves credentials as the AWS CLI does, and
 //!   [`coordinator`] sends requests to the coordinator's function. No function has this feature.
-//! - Errors carry what AWS answered and never a credential, a token or a key.
+//! - Errors contain the answer of AWS and never a credential, a token or a key.
 
 mod bucket;
 mod context;

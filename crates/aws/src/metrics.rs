@@ -1,5 +1,5 @@
-//! Metrics for CloudWatch in the embedded metric format: lines of JSON on standard output that CloudWatch Logs turns
-//! into metrics, without a call to an API and without a permission
+//! Metrics for CloudWatch in the embedded metric format: lines of JSON on standard output that CloudWatch Logs converts
+//! to metrics, without an API call and without a permission
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
 use jiff::Timestamp;
@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 /// The namespace of every metric of Lifeboat.
 pub const NAMESPACE: &str = "Lifeboat";
 
-/// The dimension whose value is the name of an application. Each further dimension would make, and bill, a metric for
-/// each of its values.
+/// The dimension whose value is the name of an application. Another dimension would create, and bill, a metric for each
+/// of its values.
 pub const APPLICATION: &str = "Application";
 
 /// A metric that a function emits.
@@ -20,12 +20,12 @@ pub struct Metric {
     /// Its unit, one of those of `MetricDatum`
     /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>).
     pub unit: &'static str,
-    /// Whether it has the dimension [`APPLICATION`]; it has no other one.
+    /// Whether it has the dimension [`APPLICATION`], which is the only dimension.
     pub per_application: bool,
 }
 
 impl Metric {
-    /// A metric without dimensions.
+    /// Creates a metric without dimensions.
     #[must_use]
     pub const fn total(name: &'static str, unit: &'static str) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Metric {
         }
     }
 
-    /// A metric with the dimension [`APPLICATION`].
+    /// Creates a metric with the dimension [`APPLICATION`].
     #[must_use]
     pub const fn of_application(name: &'static str, unit: &'static str) -> Self {
         Self {
@@ -46,11 +46,11 @@ impl Metric {
     }
 }
 
-/// The log line that emits `values`: those of one application where `application` is given, else totals. Fields that
-/// the caller adds to it are found in the log and are not metrics.
+/// Returns the log line that emits `values`: those of one application if `application` is given, else totals. Fields
+/// that the caller adds to it appear in the log and are not metrics.
 ///
 /// # Panics
-/// Where a metric needs an application that is not given, or has none and one is given.
+/// If a metric has a dimension and no application is given, or has none and one is given.
 #[must_use]
 pub fn line(now: Timestamp, application: Option<&str>, values: &[(Metric, Value)]) -> Map<String, Value> {
     let dimensions: &[&str] = match application {

@@ -1,23 +1,22 @@
 //! A store in an S3 bucket.
 //!
-//! What it builds on, and where AWS documents it:
-//! - Reads after writes are strongly consistent, listings included
+//! The behavior of S3 that it relies on, and where AWS documents it:
+//! - Reads after writes are strongly consistent, and so are listings
 //!   (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel>).
-//! - `PutObject` and `CompleteMultipartUpload` with `If-None-Match: *` create a key once, of several
-//!   writers one wins and the others get 412, or 409 while the winner is at it; with `If-Match` an
-//!   object is replaced only if its entity tag is still that one
+//! - `PutObject` and `CompleteMultipartUpload` with `If-None-Match: *` create a key once: of several writers one
+//!   succeeds, and the others get 412, or 409 while the first write is in progress. With `If-Match` an object is
+//!   replaced only if its entity tag is unchanged
 //!   (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>).
-//! - A multipart upload is invisible until it is completed, and its parts are kept, and billed, until
-//!   it is completed or aborted. A process that dies cannot abort: the bucket needs a lifecycle rule
+//! - A multipart upload is invisible until it is completed, and its parts are kept, and billed, until it is completed
+//!   or aborted. A process that is killed cannot abort it: the bucket needs a lifecycle rule
 //!   `AbortIncompleteMultipartUpload`
 //!   (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html>).
-//! - A role that may not list a bucket is told 403 and not 404 for a key that does not exist
-//!   (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>, permissions): whoever works
-//!   on a store needs `s3:ListBucket` for its prefixes.
+//! - A role without the permission to list a bucket gets 403 instead of 404 for a key that does not exist
+//!   (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>, permissions): every user of a store needs
+//!   `s3:ListBucket` for its prefixes.
 //!
-//! Integrity on the wire is CRC-32, the SDK's default: S3 checks what it receives against it, and the
-//! SDK what it receives from S3. Whether the content is the right one is told by the SHA-256 digests
-//! in signed manifests.
+//! Transfers are checked with CRC-32, the SDK's default: S3 verifies what it receives, and the SDK verifies what it
+//! receives from S3. The SHA-256 digests in signed manifests verify that the content is the expected one.
 
 use std::fmt;
 use std::ops::Range;
@@ -47,23 +46,23 @@ pub use requests::S3Requests;
 use upload::S3Upload;
 use write::{Condition, Nonce};
 
-/// The largest object that [`ObjectStore::get`] reads into memory. Documents and manifests are far
-/// smaller; what is larger was put there by somebody who means harm or made a mistake.
+/// The largest object that [`ObjectStore::get`] reads into memory, in bytes. Documents and manifests are far smaller; a
+/// larger object was written by mistake or by an attacker.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 
-/// Where in S3 a store lies.
+/// The location of a store in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Location {
     /// The bucket.
     pub bucket: String,
-    /// The account that must own it. S3 refuses with 403 where another one does.
+    /// The account that must own the bucket. S3 refuses with 403 if another account does.
     pub owner: AccountId,
-    /// What the keys of the store begin with in the bucket: empty, or ending with `/`.
+    /// The prefix of the store's keys in the bucket: empty, or ending with `/`.
     pub prefix: String,
 }
 
 impl S3Location {
-    /// A whole bucket.
+    /// Returns the location of a whole bucket.
     #[must_use]
     pub fn bucket(bucket: impl Into<String>, owner: AccountId) -> Self {
         Self {
@@ -73,7 +72,7 @@ impl S3Location {
         }
     }
 
-    /// The part of this location below a folder, which is given without the `/` at its end.
+    /// Returns the location of a folder in this one. The folder is given without the `/` at its end.
     #[must_use]
     pub fn below(&self, folder: &ObjectKey) -> Self {
         Self {
@@ -108,8 +107,8 @@ struct Inner {
 }
 
 impl S3Store {
-    /// A store at `location`, which must be a bucket of the context's Region. `ids` marks each write,
-    /// so that one whose answer was lost is recognised. Nothing is asked of S3 yet.
+    /// Creates a store at `location`, which must be a bucket in the context's Region. `ids` generates the nonce of each
+    /// write, which identifies a write whose answer was lost. Sends no request to S3.
     #[must_use]
     pub fn new(context: &AwsContext, location: S3Location, ids: Arc<dyn Randomness>) -> Self {
         let config = aws_sdk_s3::config::Builder::from(context.sdk_config())
@@ -125,7 +124,7 @@ impl S3Store {
         }
     }
 
-    /// Where the store lies.
+    /// Returns the location of the store.
     #[must_use]
     pub fn location(&self) -> &S3Location {
         &self.inner.location
@@ -137,7 +136,7 @@ impl Inner {
         format!("{}{key}", self.location.prefix)
     }
 
-    /// What messages call a key.
+    /// Returns the URL of a key for messages.
     fn url(&self, key: &str) -> String {
         format!("{}{key}", self.location)
     }
@@ -173,7 +172,7 @@ impl Inner {
             size,
         };
         if range.start >= range.end {
-            // There is no range header for nothing.
+            // A range header cannot express an empty range.
             let size = self.head(key).await?.size;
             return if range.start <= size {
                 Ok(Bytes::new())
@@ -197,7 +196,7 @@ impl Inner {
             }
             Err(error) => return Err(asked.error(error)),
         };
-        // An object that ends inside the range is answered with what there is.
+        // For an object that ends inside the range, S3 returns the bytes up to its end.
         let size = (answer.content_range()).and_then(|text| text.rsplit_once('/')?.1.parse().ok());
         let bytes = collect(answer.body, &asked, wanted).await?;
         if (bytes.len() as u64) < wanted {
@@ -207,7 +206,7 @@ impl Inner {
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
-        // S3 has no permission of this name: HeadObject is allowed by s3:GetObject.
+        // S3 has no permission `s3:HeadObject`: HeadObject requires s3:GetObject.
         let asked = self.asked(StoreOperation::Inspect, "s3:GetObject", key.as_str());
         let answer = (self.client.head_object())
             .bucket(&self.location.bucket)

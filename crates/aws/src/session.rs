@@ -1,4 +1,5 @@
-//! A user of the command line on AWS: who they are and where, asked before anything is changed.
+//! The AWS identity of a user of the command line: its account, Region and ARN, which are checked before anything is
+//! changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +15,15 @@ pub use credentials::{AskMfaCode, CredentialSource};
 
 use credentials::Profiles;
 
-/// A synchronous call of a function lasts as long as the function, which is 15 minutes at most
+/// The maximum duration of a synchronous invocation: a function runs for at most 15 minutes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>).
 const LONGEST_FUNCTION: Duration = Duration::from_secs(15 * 60 + 30);
 
-/// How often a function is called: throttles pass within seconds. Whatever is begun by a request is begun once,
-/// because each request has a name.
+/// The number of attempts to invoke a function: throttling ends within seconds. A repeated request starts nothing
+/// twice, because each request has a token.
 const CALLS: u32 = 3;
 
-/// Somebody in an account and a Region.
+/// Credentials in an account and a Region.
 #[derive(Debug, Clone)]
 pub struct Session {
     context: AwsContext,
@@ -32,11 +33,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds credentials and a Region as the AWS CLI does, and asks STS whose they are. `ask` is asked for the code of
-    /// an MFA device where the profile has one.
+    /// Finds credentials and a Region as the AWS CLI does, and reads from STS whose they are. Calls `ask` for the code
+    /// of an MFA device if the profile requires one.
     ///
     /// # Errors
-    /// LB-1001 where something is missing or not valid, LB-1004 where STS does not answer.
+    /// LB-1001 if something is missing or not valid, LB-1004 if STS does not answer.
     pub async fn open(
         profile: Option<&str>,
         region: Option<&Region>,
@@ -61,7 +62,7 @@ impl Session {
         let context = AwsContext::from_config(config).map_err(|error| {
             let mut problem = error.problem();
             problem.code = Code::NoCredentials;
-            // The adapter knows nothing of options.
+            // The remedy of the error does not name the options of the command line; that of the code does.
             problem.guidance = Code::NoCredentials.explanation().remedy.to_owned();
             problem
         })?;
@@ -83,10 +84,10 @@ impl Session {
         })
     }
 
-    /// Whether the credentials belong to this account.
+    /// Checks that the credentials belong to this account.
     ///
     /// # Errors
-    /// LB-1002 where they do not.
+    /// LB-1002 if they do not.
     pub fn require(&self, account: &AccountId) -> Result<(), Problem> {
         if self.environment.account == *account {
             return Ok(());
@@ -100,13 +101,13 @@ impl Session {
         ))
     }
 
-    /// The account and the Region.
+    /// Returns the account and the Region.
     #[must_use]
     pub fn environment(&self) -> &EnvironmentId {
         &self.environment
     }
 
-    /// The same identity in another Region.
+    /// Returns the same identity in another Region.
     #[must_use]
     pub fn in_region(&self, region: &Region) -> Self {
         Self {
@@ -119,19 +120,19 @@ impl Session {
         }
     }
 
-    /// For the adapters.
+    /// Returns the context for the adapters.
     #[must_use]
     pub fn context(&self) -> &AwsContext {
         &self.context
     }
 
-    /// The profile that was named.
+    /// Returns the profile that the user named.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
         self.profile.as_deref()
     }
 
-    /// The options that bring another command to the same account and Region.
+    /// Returns the options with which another command uses the same account and Region.
     #[must_use]
     pub fn options(&self) -> String {
         match &self.profile {
@@ -140,7 +141,7 @@ impl Session {
         }
     }
 
-    /// For a synchronous call of a function.
+    /// Returns the configuration for a synchronous invocation of a function.
     #[must_use]
     pub(crate) fn for_functions(&self) -> SdkConfig {
         self.context.with_limits(LONGEST_FUNCTION, CALLS)

@@ -5,7 +5,7 @@ use lifeboat_model::Arn;
 
 use crate::{AwsContext, AwsError};
 
-/// SNS takes subjects of up to 100 characters of printable ASCII
+/// The maximum length of a subject. SNS accepts up to 100 characters of printable ASCII
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 const LONGEST_SUBJECT: usize = 100;
 
@@ -17,7 +17,7 @@ pub struct SnsTopic {
 }
 
 impl SnsTopic {
-    /// The topic with this ARN.
+    /// Creates a client of the topic with this ARN.
     #[must_use]
     pub fn new(context: &AwsContext, arn: Arn) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl SnsTopic {
     /// Publishes a message. The subject is reduced to what SNS accepts.
     ///
     /// # Errors
-    /// Where SNS refuses or cannot be reached.
+    /// If SNS refuses or cannot be reached.
     pub async fn publish(&self, subject: &str, message: &str) -> Result<(), AwsError> {
         (self.client.publish())
             .topic_arn(self.arn.as_str())

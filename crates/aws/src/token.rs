@@ -1,15 +1,14 @@
 //! Tokens that the API servers of EKS accept.
 //!
-//! A token is `k8s-aws-v1.` and the base64 (URL alphabet, no padding) of a presigned URL: a
-//! `GetCallerIdentity` of the Regional STS endpoint, signed together with the header `x-k8s-aws-id`,
-//! whose value is the name of the cluster. The authenticator of the cluster asks STS with that URL and
-//! so learns who we are; it never sees a key. The form is that of aws-iam-authenticator
-//! (<https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster>)
-//! and of `aws eks get-token`
-//! (<https://docs.aws.amazon.com/cli/latest/reference/eks/get-token.html>).
+//! A token is `k8s-aws-v1.` and the base64 (URL alphabet, no padding) of a presigned URL: a `GetCallerIdentity` of the
+//! Regional STS endpoint, signed together with the header `x-k8s-aws-id`, whose value is the name of the cluster. The
+//! authenticator of the cluster sends that request to STS and receives the identity of the caller; it never receives a
+//! key. The format is that of aws-iam-authenticator
+//! (<https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster>) and of
+//! `aws eks get-token` (<https://docs.aws.amazon.com/cli/latest/reference/eks/get-token.html>).
 //!
-//! Signing needs no network. The *Regional* endpoint, because the global one passes by the VPC
-//! endpoints of the API server's side
+//! Signing needs no network. The *Regional* endpoint is used, because requests to the global one do not use the VPC
+//! endpoints on the API server's side
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html>).
 
 use std::sync::Arc;
@@ -33,19 +32,18 @@ mod presign;
 
 use presign::{caller_identity_url, sts_endpoint};
 
-/// What every token begins with.
+/// The prefix of every token.
 const PREFIX: &str = "k8s-aws-v1.";
 
-/// When a token is made anew. The authenticator takes one for 15 minutes after it was signed, whatever
-/// its URL says about that, and aws-iam-authenticator itself calls one good for 14
-/// (`pkg/token/token.go`, `presignedURLExpiration` and `GetWithSTS`). Ten leave room for clocks that
-/// differ and for a request that waits.
+/// The age at which a token is replaced. The authenticator accepts a token for 15 minutes after it was signed,
+/// regardless of the expiry in its URL, and aws-iam-authenticator itself uses one for 14 (`pkg/token/token.go`,
+/// `presignedURLExpiration` and `GetWithSTS`). Ten minutes allow for clock skew and for requests that wait.
 const RENEW_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// Tokens end with the credentials that signed them, so a new one is made this long before.
+/// A token expires with the credentials that signed it, so it is replaced this long before.
 const CREDENTIALS_MARGIN: Duration = Duration::from_secs(60);
 
-/// Gives tokens for one EKS cluster.
+/// Creates tokens for one EKS cluster.
 pub struct EksTokenSource {
     cluster: String,
     region: Region,
@@ -68,8 +66,8 @@ impl std::fmt::Debug for EksTokenSource {
 }
 
 impl EksTokenSource {
-    /// For the cluster with this name in the context's Region. The STS endpoint is the Region's own,
-    /// or what `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` puts in its place.
+    /// Creates tokens for the cluster with this name in the context's Region. The STS endpoint is that of the Region,
+    /// or the one that `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` sets.
     #[must_use]
     pub fn new(context: &AwsContext, cluster: &str, clock: Arc<dyn Clock>) -> Self {
         let region = context.region().clone();
@@ -122,14 +120,14 @@ impl EksTokenSource {
     }
 }
 
-/// When a token that was signed now has to be made anew.
+/// Returns when a token that is signed now must be replaced.
 fn renewal(now: Timestamp, credentials: &Credentials) -> Timestamp {
     let usual = now.saturating_add(RENEW_AFTER).unwrap_or(Timestamp::MAX);
     let end = credentials
         .expiry()
         .and_then(|end: SystemTime| Timestamp::try_from(end).ok());
     match end.and_then(|end| end.saturating_sub(CREDENTIALS_MARGIN).ok()) {
-        // Credentials in their last minute give tokens for single requests.
+        // Tokens that are signed in the credentials' last minute are not reused.
         Some(end) => usual.min(end.max(now)),
         None => usual,
     }
@@ -139,9 +137,9 @@ fn renewal(now: Timestamp, credentials: &Credentials) -> Timestamp {
 impl TokenSource for EksTokenSource {
     async fn token(&self) -> Result<Redacted<String>, TokenError> {
         let now = self.clock.now();
-        // Held while a token is made: many requests that find none make one.
+        // Held while a token is created, so that concurrent requests create only one.
         let mut held = self.held.lock().await;
-        // A clock that was set back must not keep a token for longer.
+        // If the clock was set back, the token must not be kept longer.
         if let Some(held) = (held.as_ref()).filter(|held| held.made <= now && now < held.until) {
             return Ok(held.token.clone());
         }

@@ -1,10 +1,10 @@
-//! The environment variables of a function, read as values: every problem at once.
+//! The environment variables of a function, parsed to values. All problems are reported at once.
 
 use std::collections::BTreeMap;
 
-/// Where text values come from.
+/// A source of strings by name.
 pub trait Strings {
-    /// The value of a name, if there is one and it is not empty.
+    /// Returns the value of a name, if there is one and it is not empty.
     fn get(&self, name: &str) -> Option<String>;
 }
 
@@ -14,7 +14,7 @@ impl Strings for BTreeMap<String, String> {
     }
 }
 
-/// What is wrong with the configuration: everything at once.
+/// All the problems of a function's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read the function's configuration: {}", .problems.join("; "))]
 pub struct ConfigurationError {
@@ -22,7 +22,7 @@ pub struct ConfigurationError {
     pub problems: Vec<String>,
 }
 
-/// A variable that must be there and be right; what is wrong with it goes to `problems`.
+/// Parses a required variable. If it is missing or cannot be parsed, adds the problem to `problems`.
 pub fn wanted<T, E: std::fmt::Display>(
     strings: &dyn Strings,
     name: &str,

@@ -1,5 +1,5 @@
-//! The command line. The one home of configuration: arguments and the environment are read here and
-//! passed on as values.
+//! The command line. This is the only place that reads configuration: arguments and environment variables are read here
+//! and passed on as values.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ pub struct Global {
     pub progress: ProgressMode,
 }
 
-/// Which log lines are written.
+/// The least severe log lines that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogLevel {
     /// None
@@ -136,7 +136,7 @@ pub enum LogLevel {
     Trace,
 }
 
-/// How progress is shown.
+/// When and how progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ProgressMode {
     /// Bars on a terminal, lines elsewhere
@@ -148,7 +148,7 @@ pub enum ProgressMode {
     Never,
 }
 
-/// Where recovery points are.
+/// The store that contains the recovery points.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Recovery points")]
 pub struct StoreArguments {
@@ -166,7 +166,7 @@ pub struct StoreArguments {
     pub application: ApplicationName,
 }
 
-/// A recovery point that is read: where it is, and whose signature is believed.
+/// A recovery point to read: its store, and the key that must have signed it.
 #[derive(Debug, Clone, Args)]
 pub struct PointArguments {
     /// Where recovery points are.
@@ -183,7 +183,7 @@ pub struct PointArguments {
     pub verify_key: PathBuf,
 }
 
-/// The private half of the recovery key: what every command that reads a recovery point decrypts with.
+/// The private half of the recovery key, which every command that reads a recovery point decrypts with.
 #[derive(Debug, Clone, Args)]
 pub struct RecoveryKeyArguments {
     /// The private recovery key (recovery.key.pem), to decrypt
@@ -197,14 +197,14 @@ pub struct RecoveryKeyArguments {
     pub recovery_key: PathBuf,
 }
 
-/// The keys of a backup, the one command that writes a recovery point: the public half of the recovery
-/// key, so that what it wrote is closed to it, and the private half of the signing key.
+/// The keys of a backup, which is the only command that writes a recovery point: the public half of the recovery key,
+/// so that the backup cannot decrypt what it wrote, and the private half of the signing key.
 #[derive(Debug, Clone, Args)]
 pub struct SealingKeyArguments {
     /// The public recovery key (recovery.pub.pem), to encrypt
     #[arg(
         long = "recovery-public-key",
-        // As it was named before it had a variable of its own.
+        // The former name of the option, from before it had an environment variable of its own.
         alias = "recovery-key",
         env = "LIFEBOAT_RECOVERY_PUBLIC_KEY",
         hide_env_values = true,
@@ -223,7 +223,7 @@ pub struct SealingKeyArguments {
     pub signing_key: PathBuf,
 }
 
-/// Which cluster, as kubectl takes it.
+/// The cluster, selected as kubectl selects it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArguments {
@@ -241,7 +241,7 @@ pub struct ClusterArguments {
     pub home: Option<PathBuf>,
 }
 
-/// Which objects.
+/// The objects to select.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct FilterArguments {
@@ -272,7 +272,7 @@ pub struct FilterArguments {
 }
 
 impl FilterArguments {
-    /// The filter that these options describe.
+    /// Returns the filter that these options describe.
     #[must_use]
     pub fn filter(&self) -> Filter {
         let types = |names: &[String]| names.iter().cloned().map(TypeSelector).collect();
@@ -287,25 +287,25 @@ impl FilterArguments {
     }
 }
 
-/// What a command line asks for.
+/// What a command line requests.
 #[derive(Debug)]
 pub enum Parsed {
-    /// A text: help or the version.
+    /// A text to print: help or the version.
     Text(String),
-    /// A command.
+    /// A command to run.
     Command(Box<Arguments>),
 }
 
-/// The whole command line as clap knows it, for help texts and completions.
+/// Returns the definition of the whole command line, for help texts and completions.
 #[must_use]
 pub fn definition() -> clap::Command {
     Arguments::command()
 }
 
-/// Reads a command line.
+/// Parses a command line.
 ///
 /// # Errors
-/// LB-0010 where it cannot be understood.
+/// LB-0010 if it cannot be parsed.
 pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
     let mut definition = definition();
     if called_by_kubectl(&arguments) {
@@ -331,7 +331,7 @@ fn called_by_kubectl(arguments: &[OsString]) -> bool {
     })
 }
 
-/// The output format that a command line asks for, also where it cannot be parsed as a whole.
+/// Returns the output format that a command line requests, even if the command line cannot be parsed as a whole.
 #[must_use]
 pub fn output_format(arguments: &[OsString]) -> OutputFormat {
     let mut format = OutputFormat::default();

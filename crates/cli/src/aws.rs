@@ -1,4 +1,4 @@
-//! Who asks AWS: the options of the commands, and the question for the code of an MFA device.
+//! The options that select AWS credentials, and the prompt for the code of an MFA device.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use lifeboat_model::{AccountId, Region};
 
 use crate::failure::Failure;
 
-/// Who asks AWS, and where: as the AWS CLI takes it.
+/// The credentials and the Region, selected as the AWS CLI selects them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct AwsArguments {
@@ -25,10 +25,10 @@ pub struct AwsArguments {
 }
 
 impl AwsArguments {
-    /// Finds credentials and asks whose they are.
+    /// Finds credentials and reads from STS whose they are.
     ///
     /// # Errors
-    /// LB-1001 where there are none, LB-1002 where they belong to another account.
+    /// LB-1001 if there are none, LB-1002 if they belong to another account.
     pub async fn open(&self) -> Result<Session, Failure> {
         let session = open(self.profile.as_deref(), self.region.as_ref()).await?;
         if let Some(account) = &self.account {
@@ -41,12 +41,12 @@ impl AwsArguments {
 /// Finds the credentials of a profile, or those of the environment.
 ///
 /// # Errors
-/// LB-1001 where there are none.
+/// LB-1001 if there are none.
 pub async fn open(profile: Option<&str>, region: Option<&Region>) -> Result<Session, Failure> {
     Ok(Session::open(profile, region, Arc::new(ask_mfa_code)).await?)
 }
 
-/// Asks for the code of an MFA device on the terminal, where there is one.
+/// Prompts for the code of an MFA device on the terminal; `None` if there is no terminal.
 fn ask_mfa_code(serial: &str) -> Option<String> {
     let (mut terminal, input) = (std::io::stderr(), std::io::stdin());
     if !terminal.is_terminal() || !input.is_terminal() {

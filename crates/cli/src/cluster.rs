@@ -1,4 +1,4 @@
-//! The cluster that a command works on, found as kubectl finds it.
+//! The cluster that a command works on, selected as kubectl selects it.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use serde::Deserialize;
 use crate::arguments::ClusterArguments;
 use crate::failure::Failure;
 
-/// What a cluster is called whose kubeconfig names it with nothing that could be part of a name.
+/// The name of a cluster whose name in the kubeconfig has no character that a cluster name may have.
 const NAMELESS: &str = "cluster";
 
 /// Connects to the cluster.
 ///
 /// # Errors
-/// One code for each thing that can be wrong with a kubeconfig or the way to an API server.
+/// One code for each way in which a kubeconfig or the connection to an API server can be wrong.
 pub async fn connect(
     arguments: &ClusterArguments,
     ids: &dyn Randomness,
@@ -29,7 +29,8 @@ pub async fn connect(
     Ok(Api::connect(&options).await?)
 }
 
-/// Where the kubeconfig is: named, in the environment, or at its usual place, in this order.
+/// Returns where the kubeconfig is read from: the file of `--kubeconfig`, else those of `KUBECONFIG`, else
+/// `~/.kube/config`.
 fn source(arguments: &ClusterArguments) -> KubeconfigSource {
     if let Some(file) = &arguments.kubeconfig {
         return KubeconfigSource::File(file.clone());
@@ -47,15 +48,15 @@ fn source(arguments: &ClusterArguments) -> KubeconfigSource {
     KubeconfigSource::Merged(files)
 }
 
-/// The name of the context's cluster, made fit to be a folder's name. For an EKS cluster, whose
-/// kubeconfig calls it by its ARN, this is the name of the cluster.
+/// Returns the name of the context's cluster, with characters replaced that are not allowed in the name of a folder.
+/// For an EKS cluster, which the kubeconfig names by its ARN, this is the name of the cluster.
 #[must_use]
 pub fn name(arguments: &ClusterArguments) -> ClusterName {
     let files = match source(arguments) {
         KubeconfigSource::File(file) => vec![file],
         KubeconfigSource::Merged(files) => files,
     };
-    // What cannot be read here was reported when the connection was made.
+    // A file that cannot be read or parsed here was reported when the connection was made.
     let configs: Vec<Kubeconfig> = files
         .iter()
         .filter_map(|file| std::fs::read_to_string(file).ok())

@@ -1,5 +1,5 @@
-//! The commands, one file each. A command joins the crates that do the work, and says nothing itself
-//! but its document.
+//! The commands, one file each. A command connects the crates that do the work, and prints nothing itself except its
+//! document.
 
 use clap::Subcommand;
 use lifeboat_model::Exit;
@@ -28,7 +28,7 @@ pub mod show;
 pub mod status;
 pub mod verify;
 
-/// What can be done.
+/// The commands of `lifeboat`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create the keys that encrypt and sign recovery points
@@ -72,7 +72,7 @@ pub enum Command {
 /// Runs a command.
 ///
 /// # Errors
-/// Whatever keeps the command from doing what was asked.
+/// Any error that prevents the command from completing.
 pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Keys(command) => keys::run(&command, context),

@@ -1,4 +1,4 @@
-//! What every command gets: how to print, how to tell its progress, what time it is.
+//! What every command receives: the output format and the progress.
 
 use std::future::Future;
 
@@ -10,16 +10,16 @@ use crate::interrupt;
 use crate::output::{self, Document, OutputFormat};
 use crate::progress::Progress;
 
-/// What every command gets.
+/// What every command receives.
 pub struct Context {
-    /// How documents are rendered.
+    /// The format of printed documents.
     pub output: OutputFormat,
-    /// Where progress goes.
+    /// The destination of progress events.
     pub progress: Progress,
 }
 
 impl Context {
-    /// The context that the options ask for.
+    /// Creates the context that the global options describe.
     #[must_use]
     pub fn new(global: &Global) -> Self {
         Self {
@@ -31,9 +31,9 @@ impl Context {
     /// Prints a document on standard output.
     ///
     /// # Errors
-    /// Where standard output fails.
+    /// If standard output cannot be written.
     pub fn print(&self, document: &impl Document) -> Result<(), Failure> {
-        // Bars that are drawn stay as they are; the document stands below them.
+        // Ends the bars, so that the document is printed below them.
         self.progress.close();
         output::print(document, self.output)
     }
@@ -41,20 +41,21 @@ impl Context {
     /// Runs asynchronous work until it ends or the process is asked to end.
     ///
     /// # Errors
-    /// Those of the work; LB-0012 where it was interrupted.
+    /// Those of the work; LB-0012 if it was interrupted.
     pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            // One thread reads from the network while another one compresses and encrypts. More would
-            // only hold more buffers at a time.
+            // One thread reads from the network while another one compresses and encrypts. More threads would only hold
+            // more buffers at the same time.
             .worker_threads(2)
-            // Threads for file calls: each brings an arena of the allocator, so that the default of
-            // 512 would let memory grow with the number of files.
+            // Threads for file calls. Each has an arena of the allocator, so that with the default of 512 memory would
+            // grow with the number of files.
             .max_blocking_threads(4)
             .enable_all()
             .build()
             .map_err(|error| Failure::of(Code::Bug, "failed to start the runtime", &error))?;
         let result = runtime.block_on(interrupt::unless_interrupted(work));
-        // A call that hangs in the kernel (a dead network share) must not keep the process.
+        // A call that hangs in the kernel (for example on an unreachable network share) must not keep the process from
+        // ending.
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));
         result
     }

@@ -1,4 +1,4 @@
-//! The one type in which every command fails: a problem that a user can read, and its exit code.
+//! The error type of every command: a problem to show to the user, and the exit code of the process.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 mod causes;
 
-/// Why a command ended without doing what was asked.
+/// Why a command did not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     problem: Problem,
@@ -17,7 +17,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with the guidance that belongs to its code.
+    /// Creates a failure with the guidance that belongs to its code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             problem: Problem::new(code, message, code.explanation().remedy),
@@ -25,7 +25,7 @@ impl Failure {
         }
     }
 
-    /// A failure of an operation, with the error's own code and its chain of causes.
+    /// Creates a failure of an operation, with the error's message and its chain of causes.
     pub fn of(code: Code, operation: impl Into<String>, error: &dyn Error) -> Self {
         Self {
             problem: Problem::new(code, operation, code.explanation().remedy).caused_by(error),
@@ -33,34 +33,34 @@ impl Failure {
         }
     }
 
-    /// The same failure with a remedy that is more exact than the code's.
+    /// Replaces the remedy by one that is more specific than that of the code.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.problem.guidance = remedy.into();
         self
     }
 
-    /// The same failure with an exit code that says more than that of its code: a missing permission
-    /// refuses a plan before anything is written.
+    /// Replaces the exit code by one that is more specific than that of the code: a missing permission refuses a plan
+    /// before anything is written.
     #[must_use]
     pub fn with_exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// What the user reads.
+    /// Returns the problem to show to the user.
     #[must_use]
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
 
-    /// How the process ends.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// The problem as a document, for `--output json` and `yaml`.
+    /// Returns the problem as a document, for `--output json` and `yaml`.
     #[must_use]
     pub fn document(&self) -> ProblemDocument {
         ProblemDocument {

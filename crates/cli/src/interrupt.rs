@@ -1,4 +1,4 @@
-//! Ctrl-C and termination.
+//! SIGINT (Ctrl-C) and SIGTERM.
 
 use std::future::Future;
 
@@ -6,8 +6,8 @@ use lifeboat_model::Code;
 
 use crate::failure::Failure;
 
-/// Runs `work` until it ends or the process is asked to end. Work that is dropped half-way leaves
-/// what a crash leaves, which every command is built to continue from; locks free themselves.
+/// Runs `work` until it ends or the process is asked to end. Dropping the work leaves the same state as a crash, which
+/// every command can continue from; the operating system releases the locks.
 pub(crate) async fn unless_interrupted<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
@@ -23,7 +23,7 @@ pub(crate) async fn unless_interrupted<T>(
 #[cfg(unix)]
 async fn signal() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
-    // Without a handler the system ends the process at once, which is safe too.
+    // Without a handler the system ends the process at once, which is also safe.
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

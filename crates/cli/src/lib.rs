@@ -1,17 +1,17 @@
-//! The command line of Lifeboat: `lifeboat`, also reached as `kubectl lifeboat`.
+//! The command line of Lifeboat: `lifeboat`, also available as `kubectl lifeboat`.
 //!
-//! Wiring only: it reads arguments and environment, joins the adapters (folder stores, PEM keys, a
-//! Kubernetes API server, AWS) to the pure crates, and renders what comes back. Nothing may depend on it
-//! but programs that read its documents.
+//! This crate reads arguments and environment variables, connects the adapters (folder stores, PEM keys, a Kubernetes
+//! API server, AWS) to the pure crates, and prints the results. No crate may depend on it, except programs that read
+//! its documents.
 //!
 //! - [`arguments`]: the command line; [`command`]: one file per command.
 //! - [`aws`]: credentials, stacks, and requests to the coordinator.
-//! - [`output`]: documents as tables, JSON and YAML, on standard output and nowhere else.
-//! - [`failure`]: what is wrong, what to do, and the exit code.
+//! - [`output`]: documents as tables, JSON and YAML, only on standard output.
+//! - [`failure`]: what failed, the remedy, and the exit code.
 //! - [`progress`]: typed events, rendered as bars or as lines on standard error.
 //!
-//! Invariants: standard output holds one document or nothing; every error has a code and says what
-//! to do; Secret values are printed by `cat --reveal` alone.
+//! Invariants: standard output contains one document or nothing; every error has a code and a remedy; Secret values are
+//! printed only by `cat --reveal`.
 
 use std::ffi::OsString;
 

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 
 /// Starts logging for the rest of the process.
 pub(crate) fn start(global: &Global, progress: &Progress) {
-    // Only Lifeboat's own targets: what HTTP libraries log at these levels may hold headers and bodies.
+    // Only Lifeboat's own targets: log lines of HTTP libraries may contain headers and bodies.
     let filter = match global.log_level {
         LogLevel::Off => "off",
         LogLevel::Error => "off,lifeboat=error",
@@ -24,7 +24,7 @@ pub(crate) fn start(global: &Global, progress: &Progress) {
         .with_writer(SuspendingWriter(progress.clone()))
         .with_ansi(false)
         .try_init();
-    // A second start in one process (a test) keeps the first.
+    // A second start in one process (as in tests) keeps the first logger.
     drop(started);
 }
 

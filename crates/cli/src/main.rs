@@ -1,4 +1,4 @@
-//! The program `lifeboat`; everything it does is in the library of the same package.
+//! The program `lifeboat`. Its code is in the library of the same package.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What a command took: seconds of each phase, and memory. The benchmark reads it.
+//! What a command used: the seconds of each phase, and memory. The benchmark reads these values.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -19,7 +19,7 @@ pub struct Measured {
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// Measures phases that follow each other.
+/// Measures consecutive phases.
 #[derive(Debug)]
 pub struct Stopwatch {
     begun: Instant,
@@ -28,7 +28,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins the first phase.
+    /// Starts the first phase.
     #[must_use]
     pub fn start() -> Self {
         let now = Instant::now();
@@ -39,14 +39,14 @@ impl Stopwatch {
         }
     }
 
-    /// Ends a phase, which the next follows at once. Laps of the same name add up.
+    /// Ends a phase and starts the next one. The times of phases with the same name are added.
     pub fn lap(&mut self, phase: &str) {
         let now = Instant::now();
         *self.seconds.entry(phase.to_owned()).or_default() += now.duration_since(self.lap).as_secs_f64();
         self.lap = now;
     }
 
-    /// What was measured until now.
+    /// Returns what was measured so far.
     #[must_use]
     pub fn finish(&self) -> Measured {
         let mut seconds = self.seconds.clone();

@@ -1,6 +1,6 @@
-//! How much memory the process has used.
+//! The memory that the process has used.
 
-/// The peak of resident memory in bytes, where the system says it (`VmHWM` in proc(5)).
+/// Returns the peak of resident memory in bytes, if the system reports it (`VmHWM` in proc(5)).
 pub(crate) fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

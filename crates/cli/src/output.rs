@@ -1,8 +1,7 @@
-//! What a command prints on standard output: a document that people, scripts and pipes read alike.
+//! What a command prints on standard output: one document, readable by people and by programs.
 //!
-//! Every document is a struct that serde and schemars know, with a `format` field that names it and
-//! its version. Tables are one rendering of it, JSON and YAML two others; nothing but the document
-//! goes to standard output.
+//! Every document is a struct with a JSON schema and a `format` field that contains its name and version. It is
+//! rendered as a table, as JSON or as YAML; only the document is written to standard output.
 
 use std::io::{self, Write};
 
@@ -28,16 +27,16 @@ pub enum OutputFormat {
     Yaml,
 }
 
-/// Something a command prints.
+/// A document that a command prints.
 pub trait Document: Serialize {
-    /// The rendering for people, each line ended.
+    /// Renders the document as text; each line ends with a line break.
     fn table(&self) -> String;
 }
 
 /// Writes a document to standard output.
 ///
 /// # Errors
-/// Where standard output fails for another reason than a reader that has gone.
+/// If standard output cannot be written, except because its reader has closed it.
 pub fn print(document: &impl Document, format: OutputFormat) -> Result<(), Failure> {
     let text = match format {
         OutputFormat::Table => document.table(),
@@ -47,10 +46,10 @@ pub fn print(document: &impl Document, format: OutputFormat) -> Result<(), Failu
     write_out(text.as_bytes())
 }
 
-/// Writes bytes to standard output. A reader that has gone (`| head`) is not an error.
+/// Writes bytes to standard output. A reader that has closed it (`| head`) is not an error.
 ///
 /// # Errors
-/// Where standard output fails for another reason.
+/// If standard output cannot be written for another reason.
 pub fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -78,8 +77,7 @@ fn unprintable(error: &serde_json::Error) -> Failure {
     Failure::of(Code::Bug, "failed to render the result as JSON", error)
 }
 
-/// Writes a failure to standard error: as text, or as a JSON document where the output is meant for
-/// machines.
+/// Writes a failure to standard error: as text, or as a JSON document if the output format is JSON or YAML.
 pub fn print_failure(failure: &Failure, format: OutputFormat) {
     let text = match format {
         OutputFormat::Table => format!("{failure}\n"),
@@ -87,6 +85,6 @@ pub fn print_failure(failure: &Failure, format: OutputFormat) {
             json(&failure.document()).unwrap_or_else(|_| format!("{failure}\n"))
         }
     };
-    // Nobody can be told that standard error does not work.
+    // There is no other place to report an error of standard error.
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }

@@ -1,4 +1,4 @@
-//! Panics as a user sees them: a problem with a code, and never a value.
+//! Panics as problems with a code, without any value that the message may contain.
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
@@ -7,21 +7,20 @@ use lifeboat_model::{Code, Exit};
 use crate::failure::Failure;
 use crate::output::{self, OutputFormat};
 
-/// Prints a panic as LB-0001 instead of Rust's own message.
+/// Installs a hook that prints a panic as LB-0001 instead of Rust's own message.
 pub(crate) fn install_hook(format: OutputFormat) {
     panic::set_hook(Box::new(move |info| {
         output::print_failure(&failure(info), format)
     }));
 }
 
-/// Runs `work`; a panic, which the hook has printed, becomes its exit code.
+/// Runs `work`; returns the exit code of LB-0001 if it panics. The hook has printed the panic then.
 pub(crate) fn guard(work: impl FnOnce() -> Result<Exit, Failure>) -> Result<Exit, Failure> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Ok(Exit::Bug))
 }
 
 fn failure(info: &PanicHookInfo<'_>) -> Failure {
-    // A message that was formatted may quote the text that was being worked on, a Secret's included.
-    // A literal cannot.
+    // A formatted message may contain the text that was processed, including that of a Secret. A literal cannot.
     let what = info
         .payload()
         .downcast_ref::<&'static str>()
@@ -34,7 +33,7 @@ fn failure(info: &PanicHookInfo<'_>) -> Failure {
     Failure::new(Code::Bug, format!("a bug in Lifeboat at {place}: {what}"))
 }
 
-/// The path from `crates/` on: where the program was built is of no use to its users.
+/// Returns the path from `crates/` on: the folder where the program was built is of no use to its users.
 fn file(path: &str) -> &str {
     path.rfind("crates/").map_or(path, |at| &path[at..])
 }

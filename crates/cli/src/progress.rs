@@ -1,7 +1,6 @@
-//! How far a command is: typed events, rendered as bars on a terminal and as lines elsewhere.
+//! The progress of a command: typed events, rendered as bars on a terminal and as lines elsewhere.
 //!
-//! Everything goes to standard error. The adapters of [`adapters`] turn what the other crates tell
-//! about their work into these events.
+//! All of it goes to standard error. [`adapters`] converts the progress that the other crates report to these events.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ pub mod adapters;
 mod bars;
 mod lines;
 
-/// A part of a command that takes long enough to watch.
+/// A part of a command that takes long enough to show its progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Asking the API server which types it serves.
@@ -38,7 +37,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The phase as the user reads it.
+    /// Returns the name of the phase that the user sees.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -56,7 +55,7 @@ impl Phase {
     }
 }
 
-/// What is counted.
+/// The unit of a phase's progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Kubernetes objects.
@@ -67,20 +66,20 @@ pub enum Unit {
     Types,
 }
 
-/// One thing that has happened.
+/// A progress event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A phase begins; the total may become known later.
     Begun(Phase, Unit, Option<u64>),
     /// The total is known, or has grown.
     Total(Phase, u64),
-    /// So much more is done.
+    /// This amount more is done.
     Advanced(Phase, u64),
-    /// What the phase is at.
+    /// The item that the phase is working on.
     At(Phase, String),
     /// The phase has ended.
     Ended(Phase),
-    /// Something that the user should read, whatever happens next.
+    /// A message that the user should read.
     Note(String),
 }
 
@@ -88,16 +87,16 @@ pub enum Event {
 trait Renderer: Send + Sync {
     fn event(&self, event: &Event);
     fn suspended(&self, write: &mut dyn FnMut());
-    /// Nothing more will come: what is drawn stays as it is.
+    /// Ends rendering; what is drawn stays visible.
     fn close(&self) {}
 }
 
-/// Where events go; clones share it.
+/// The destination of events. Clones share it.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Renderer>);
 
 impl Progress {
-    /// Progress in the wanted mode: `auto` draws bars where standard error is a terminal.
+    /// Creates a destination for the requested mode: `auto` draws bars if standard error is a terminal.
     #[must_use]
     pub fn new(mode: ProgressMode) -> Self {
         match mode {
@@ -113,27 +112,27 @@ impl Progress {
         self.0.event(event);
     }
 
-    /// A phase begins.
+    /// Begins a phase; the total may become known later.
     pub fn begin(&self, phase: Phase, unit: Unit, total: Option<u64>) {
         self.event(&Event::Begun(phase, unit, total));
     }
 
-    /// So much more is done.
+    /// Adds to what is done.
     pub fn advance(&self, phase: Phase, by: u64) {
         self.event(&Event::Advanced(phase, by));
     }
 
-    /// The phase has ended.
+    /// Ends a phase.
     pub fn end(&self, phase: Phase) {
         self.event(&Event::Ended(phase));
     }
 
-    /// Something that the user should read.
+    /// Shows a message that the user should read.
     pub fn note(&self, text: impl Into<String>) {
         self.event(&Event::Note(text.into()));
     }
 
-    /// Ends the drawing, so that what follows stands below it.
+    /// Ends the drawing, so that further output appears below it.
     pub fn close(&self) {
         self.0.close();
     }

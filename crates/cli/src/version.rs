@@ -1,4 +1,4 @@
-//! What `lifeboat --version` prints: the version, the commit, and the formats that the program reads and writes.
+//! The texts of `lifeboat --version`: the version, the commit, and the formats that the program reads and writes.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use lifeboat_format::pack::PACK_VERSION;
 use lifeboat_plan::planned::PLAN_FORMAT_VERSION;
 use lifeboat_plan::report::REPORT_FORMAT_VERSION;
 
-/// The version of the program, which is that of the functions it deploys.
+/// The version of the program, which is also that of the functions that it deploys.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What `-V` prints after the name.
@@ -29,7 +29,7 @@ job documents: writes and reads format {jobs}",
     )
 });
 
-/// What `--version` prints after the name.
+/// Returns what `--version` prints after the name.
 pub(crate) fn long() -> &'static str {
     &LONG
 }

@@ -1,4 +1,4 @@
-//! The code of the functions in a bucket of their account and Region, where Lambda takes it from.
+//! The code of the functions in a bucket of their account and Region, from which Lambda reads it.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -11,11 +11,11 @@ use lifeboat_format::Sha256;
 use lifeboat_model::{EnvironmentId, ErrorKind, Problem};
 use serde_json::json;
 
-/// Buckets of this Region are made without naming it
+/// The Region whose buckets are created without a location constraint
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
 const WITHOUT_CONSTRAINT: &str = "us-east-1";
 
-/// A zip that was read.
+/// A zip in memory, and its key in the bucket.
 #[derive(Debug, Clone)]
 pub struct Zip {
     key: String,
@@ -23,8 +23,8 @@ pub struct Zip {
 }
 
 impl Zip {
-    /// Its digest is in its name: another zip is another key, so that CloudFormation sees that there is a new one,
-    /// and a rollback finds the former. `architecture` is that of the functions, in the words of Lambda.
+    /// Creates a zip. The key contains the digest: a changed zip has another key, so that CloudFormation detects the
+    /// change and a rollback finds the former zip. `architecture` is that of the functions, as Lambda names it.
     #[must_use]
     pub fn new(program: &str, architecture: &str, bytes: Vec<u8>) -> Self {
         let digest = Sha256::of(&bytes);
@@ -35,37 +35,38 @@ impl Zip {
     }
 }
 
-/// The name of the bucket.
+/// Returns the name of the bucket.
 #[must_use]
 pub fn bucket(environment: &EnvironmentId) -> String {
     format!("lifeboat-artifacts-{environment}")
 }
 
-/// Something that an upload has done.
+/// A step of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upload<'a> {
-    /// The bucket was missing.
+    /// The bucket was created because it was missing.
     BucketCreated {
-        /// Its name.
+        /// The name of the bucket.
         bucket: &'a str,
     },
     /// A zip is in the bucket.
     Zip {
         /// The bucket.
         bucket: &'a str,
-        /// Its key.
+        /// The key of the zip.
         key: &'a str,
-        /// Its size.
+        /// The size of the zip in bytes.
         bytes: u64,
-        /// Whether it was not there before.
+        /// Whether this upload wrote it.
         is_new: bool,
     },
 }
 
-/// Uploads what is not there yet; the bucket is made if need be. Gives the bucket and the keys.
+/// Uploads the zips that are not in the bucket; creates the bucket if it does not exist. Returns the bucket and the
+/// keys.
 ///
 /// # Errors
-/// What S3 refuses.
+/// If S3 refuses a request.
 pub async fn upload(
     context: &AwsContext,
     environment: &EnvironmentId,
@@ -101,10 +102,10 @@ pub async fn upload(
     Ok((uploading.bucket, keys))
 }
 
-/// Whether a bucket of this account exists.
+/// Reports whether a bucket of this account exists.
 ///
 /// # Errors
-/// Where somebody else has it, or S3 does not say.
+/// If another account owns it, or S3 does not answer.
 pub async fn exists(
     context: &AwsContext,
     environment: &EnvironmentId,
@@ -148,7 +149,7 @@ impl Uploading<'_> {
         }
     }
 
-    /// Makes the bucket; says whether it was missing.
+    /// Creates the bucket if it is missing; returns whether it was.
     async fn make(&self) -> Result<bool, Problem> {
         if self.exists().await? {
             return Ok(false);
@@ -166,14 +167,14 @@ impl Uploading<'_> {
             .await;
         match made.map_err(|e| AwsError::new("s3:CreateBucket", &self.bucket, e)) {
             Ok(_) => Ok(true),
-            // Another run was faster.
+            // Another run created it in the meantime.
             Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(false),
             Err(error) => Err(self.failure("make", &error)),
         }
     }
 
-    /// Private, versioned, encrypted connections alone. Said every time: a run may have died after it had made
-    /// the bucket.
+    /// Blocks public access, enables versioning, and requires encrypted connections. Applied every time, because an
+    /// earlier run may have ended between creating the bucket and this.
     async fn protect(&self) -> Result<(), Problem> {
         let private = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)

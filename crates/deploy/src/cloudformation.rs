@@ -1,4 +1,4 @@
-//! The port for stacks over CloudFormation itself.
+//! The implementation of the port for stacks with AWS CloudFormation.
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::Client;
@@ -18,7 +18,7 @@ pub struct CloudFormation {
 }
 
 impl CloudFormation {
-    /// CloudFormation in the Region of `context`, which is that of `environment`.
+    /// Creates a client of CloudFormation in the Region of `context`, which is that of `environment`.
     #[must_use]
     pub fn new(context: &AwsContext, environment: &EnvironmentId) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Stacks for CloudFormation {
         let answer = self.client.describe_stacks().stack_name(stack).send().await;
         let answer = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", stack, e)) {
             Ok(answer) => answer,
-            // There is no code of its own for it.
+            // CloudFormation has no error code for a stack that does not exist.
             Err(error)
                 if error.code() == Some("ValidationError")
                     && error.to_string().contains("does not exist") =>
@@ -90,7 +90,7 @@ impl Stacks for CloudFormation {
             .change_set_name(&change.name)
             .change_set_type(kind)
             .template_body(change.template)
-            // Roles have names: the buckets of other accounts know them by these.
+            // The roles have fixed names: the bucket policies of other accounts refer to them.
             .capabilities(Capability::CapabilityNamedIam)
             .set_parameters(Some(parameters.collect()))
             .send()
@@ -148,7 +148,7 @@ impl Stacks for CloudFormation {
     }
 
     async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem> {
-        // One page holds a hundred events, more than happen between two looks.
+        // One page contains a hundred events, more than occur between two requests.
         let answer = (self.client.describe_stack_events().stack_name(stack).send().await).map_err(|e| {
             let error = AwsError::new("cloudformation:DescribeStackEvents", stack, e);
             self.context

@@ -1,8 +1,8 @@
-//! Deploys stacks: [`template`] holds the CloudFormation templates, [`stack`] changes a stack by a change set and
-//! follows it to its end over a port for CloudFormation, [`cloudformation`] is that port on AWS, and [`artifacts`]
-//! uploads the code of the functions.
+//! Deploys stacks. [`template`] contains the CloudFormation templates; [`stack`] deploys a stack by a change set and
+//! follows it to its end, using a port for CloudFormation; [`cloudformation`] implements that port with AWS; and
+//! [`artifacts`] uploads the code of the functions.
 //!
-//! The command line deploys with it, and so can functions: nothing here reads arguments, files or the terminal.
+//! The command line uses this crate, and functions can too: nothing in it reads arguments, files or the terminal.
 
 pub mod artifacts;
 pub mod cloudformation;

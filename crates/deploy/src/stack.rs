@@ -1,8 +1,8 @@
-//! Deploys a stack by a change set and follows it to its end, over a port for CloudFormation.
+//! Deploys a stack by a change set and follows it to its end, using a port for CloudFormation.
 //!
-//! What `aws cloudformation deploy` does, and more: events as they happen, the reasons of the resources that
-//! failed first, former values of parameters that nobody names now, and the commands for a stack that cannot be
-//! updated. A command that is repeated waits for what an interrupted one has begun.
+//! Like `aws cloudformation deploy`, and in addition it shows events as they happen, reports the reasons of the
+//! resources that failed first, keeps the values of parameters that are not given, and reports the commands that repair
+//! a stack that cannot be updated. If an earlier run was interrupted, it waits for the operation that the run started.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,32 +16,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::template::Template;
 
-/// The pause between two requests. A stack takes a minute; CloudFormation throttles a request per second.
+/// The pause between two requests. A stack takes about a minute; CloudFormation throttles at about one request per
+/// second.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How many resources that failed are named. What follows the first ones is their consequence.
+/// The number of failed resources that are reported. Later failures are consequences of the first ones.
 const NAMED: usize = 5;
 
-/// What CloudFormation is asked. Errors are those that a user reads.
+/// The port for CloudFormation. Its errors are shown to the user.
 #[async_trait]
 pub trait Stacks: Send + Sync {
-    /// Where the stacks are.
+    /// Returns the account and the Region of the stacks.
     fn environment(&self) -> &EnvironmentId;
-    /// A stack; none where there is none of that name.
+    /// Reads a stack; `None` if there is no stack of this name.
     async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem>;
-    /// Begins to make a change set.
+    /// Starts to create a change set.
     async fn create_change_set(&self, change: &Change) -> Result<(), Problem>;
-    /// How far a change set is.
+    /// Reads the status of a change set.
     async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Problem>;
-    /// Removes a change set that is not executed.
+    /// Deletes a change set that is not executed.
     async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Problem>;
-    /// Begins to execute a change set.
+    /// Starts to execute a change set.
     async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Problem>;
-    /// The latest events, newest first.
+    /// Reads the latest events, newest first.
     async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem>;
 }
 
-/// A stack.
+/// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stack {
     /// Its status, such as `CREATE_COMPLETE`.
@@ -54,64 +55,64 @@ pub struct Stack {
     pub outputs: BTreeMap<String, String>,
 }
 
-/// A change set that is asked for.
+/// A change set to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The stack.
+    /// The name of the stack.
     pub stack: String,
     /// The name of the change set.
     pub name: String,
-    /// Whether the stack is new.
+    /// Whether the stack is to be created.
     pub is_new: bool,
-    /// The template.
+    /// The text of the template.
     pub template: &'static str,
-    /// The parameters: a value, or none for the one that the stack has.
+    /// The parameters: a value, or `None` to keep the current one.
     pub parameters: BTreeMap<String, Option<String>>,
 }
 
-/// How far a change set is.
+/// The status of a change set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangeSet {
     /// Its status, such as `CREATE_COMPLETE`.
     pub status: String,
     /// Why it has that status.
     pub reason: String,
-    /// How many resources it changes; the first page alone is counted.
+    /// The number of resources that it changes; only the first page is counted.
     pub changes: usize,
 }
 
-/// Something that happened to a resource, or to the stack.
+/// An event of a resource or of the stack itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Its name.
+    /// The id of the event, unique in the stack.
     pub id: String,
-    /// When.
+    /// When it happened.
     pub at: Option<Timestamp>,
-    /// The resource, as the template names it.
+    /// The name of the resource in the template.
     pub resource: String,
-    /// Its type.
+    /// The type of the resource.
     pub kind: String,
-    /// Its status now.
+    /// The status of the resource after the event.
     pub status: String,
-    /// Why.
+    /// Why it has that status.
     pub reason: String,
 }
 
 impl Event {
-    /// Tells events apart: each change of status is one.
+    /// Returns a key that distinguishes events: each change of status is a separate event.
     fn name(self) -> (String, String) {
         (self.id, self.status)
     }
 }
 
-/// What is deployed.
+/// A stack to deploy.
 #[derive(Debug, Clone)]
 pub struct StackSpec {
     /// The name of the stack.
     pub stack: String,
     /// The template.
     pub template: Template,
-    /// The parameters that have a value now. Others keep theirs, or the default.
+    /// The parameters to set. Others keep their current value, or the default.
     pub parameters: BTreeMap<&'static str, String>,
     /// The name of the change set: letters, digits and '-'.
     pub change_set: String,
@@ -139,16 +140,16 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// A stack as it is in the end.
+/// A stack after a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
     /// The outcome.
     pub outcome: Outcome,
-    /// Its outputs.
+    /// The outputs of the stack.
     pub outputs: BTreeMap<String, String>,
 }
 
-/// Deploys a stack; `tell` gets a line for each thing that happens.
+/// Deploys a stack; calls `tell` with one line for each event.
 ///
 /// # Errors
 /// LB-1005 if the operation fails, LB-1006 if the stack cannot be updated, or the code of a failed call.
@@ -180,7 +181,7 @@ impl Deployment<'_> {
         let executed = self.stacks.execute_change_set(&change.stack, &change.name).await;
         let stack = match executed {
             Ok(()) => self.end(&mut seen).await?,
-            // Refused, or failed at once: the stack's own events say more than the call.
+            // Refused, or failed immediately: the stack's own events have more detail than the error of the call.
             Err(problem) => {
                 let stack = self.now().await?;
                 self.report_new_events(&mut seen).await?;
@@ -201,7 +202,7 @@ impl Deployment<'_> {
         .await
     }
 
-    /// The stack once no operation is in progress; `None` if it does not exist.
+    /// Waits until no operation is in progress and returns the stack; `None` if it does not exist.
     async fn wait_until_stable(&self) -> Result<Option<Stack>, Problem> {
         let mut announced = false;
         loop {
@@ -209,7 +210,7 @@ impl Deployment<'_> {
                 return Ok(None);
             };
             match stack.status.as_str() {
-                // What a change set leaves behind that was never executed.
+                // The status that remains after a change set of a new stack was never executed.
                 "REVIEW_IN_PROGRESS" => return Ok(None),
                 status if status.ends_with("_IN_PROGRESS") => {
                     if !announced {
@@ -241,7 +242,7 @@ impl Deployment<'_> {
             .map(|(name, value)| ((*name).to_owned(), Some(value.clone())))
             .collect();
         if let Some(stack) = stack {
-            // What somebody has set (how long logs are kept, where alarms go) stays set.
+            // Values that a user has set (such as the retention of logs or the topic of alarms) are kept.
             let known = self.wanted.template.parameters();
             for name in stack.parameters.keys().filter(|name| known.contains(*name)) {
                 parameters.entry(name.clone()).or_insert(None);
@@ -256,7 +257,7 @@ impl Deployment<'_> {
         }
     }
 
-    /// Waits for a change set; says whether there is anything to execute.
+    /// Waits for a change set; returns whether it contains a change to execute.
     async fn is_needed(&self, change: &Change) -> Result<bool, Problem> {
         let set = loop {
             let set = self
@@ -272,7 +273,7 @@ impl Deployment<'_> {
         if is_made && (change.is_new || set.changes > 0) {
             return Ok(true);
         }
-        // Nothing remembers a change set by its name: each deployment has one of its own.
+        // An error is ignored: each deployment uses a new name, so a remaining change set has no effect.
         drop(self.stacks.delete_change_set(&change.stack, &change.name).await);
         if is_made || says_nothing_to_change(&set.reason) {
             return Ok(false);
@@ -299,7 +300,7 @@ impl Deployment<'_> {
     /// Follows the stack until no operation is in progress, and returns it.
     async fn end(&self, seen: &mut Seen) -> Result<Stack, Problem> {
         loop {
-            // First the status, then the events: none of those that led to it is missed.
+            // The status is read before the events, so that no event that led to it is missed.
             let stack = self.now().await?;
             self.report_new_events(seen).await?;
             if !stack.status.ends_with("_IN_PROGRESS") {
@@ -311,7 +312,7 @@ impl Deployment<'_> {
 
     async fn now(&self) -> Result<Stack, Problem> {
         let stack = self.stacks.describe(&self.wanted.stack).await?;
-        // One that was deleted meanwhile has failed as well.
+        // A stack that was deleted in the meantime counts as failed.
         Ok(stack.unwrap_or_else(|| Stack {
             status: "DELETE_COMPLETE".to_owned(),
             ..Stack::default()
@@ -409,10 +410,10 @@ impl Deployment<'_> {
     }
 }
 
-/// The events that are known.
+/// The events that were already read.
 struct Seen {
     before: BTreeSet<(String, String)>,
-    /// Those of this deployment, oldest first.
+    /// The events of this deployment, oldest first.
     since: Vec<Event>,
 }
 
@@ -427,18 +428,18 @@ fn line(event: &Event) -> String {
     format!("{at}{} {} {}{reason}", event.status, event.kind, event.resource)
 }
 
-/// Whether an operation ended otherwise than it was meant to.
+/// Reports whether an operation ended unsuccessfully.
 fn is_failure(status: &str) -> bool {
     !matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE") && !status.ends_with("_IN_PROGRESS")
 }
 
-/// CloudFormation has no code for it, only these sentences
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html>).
+/// Reports whether a change set failed because it has no changes. CloudFormation has no code for this, only these
+/// sentences (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html>).
 fn says_nothing_to_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-/// Why resources failed, in order. Resources cancelled because of them are skipped.
+/// Returns why resources failed, in order. Resources that were canceled because of them are skipped.
 fn reasons(oldest_first: &[Event]) -> Vec<String> {
     let failed = oldest_first.iter().filter(|event| {
         let of_stack = event.kind == "AWS::CloudFormation::Stack";

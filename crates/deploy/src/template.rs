@@ -1,50 +1,50 @@
-//! The CloudFormation templates, as they were when this program was built.
+//! The CloudFormation templates, included when the program is built.
 
 use std::collections::BTreeSet;
 
 use serde_yaml_ng::Value;
 
-/// A template and the name of the stack that is made from it.
+/// A template, from which one or more stacks are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Template {
-    /// Its name, as that of its file.
+    /// The name of the template and of its file.
     pub name: &'static str,
-    /// Its text.
+    /// The text of the template.
     pub body: &'static str,
 }
 
-/// Once in the control account.
+/// The coordinator and the vault: one stack in the control account.
 pub const CONTROL: Template = Template {
     name: "control",
     body: include_str!("../../../cloudformation/control.yaml"),
 };
 
-/// Once per recovery account and Region.
+/// The recovery key, the scratch bucket and the delegate role of a recovery account: one stack per account and Region.
 pub const RECOVERY_ACCESS: Template = Template {
     name: "recovery-access",
     body: include_str!("../../../cloudformation/recovery-access.yaml"),
 };
 
-/// Once per primary account and Region.
+/// The signing key, the scratch bucket and the delegate role of a primary account: one stack per account and Region.
 pub const PRIMARY_ACCESS: Template = Template {
     name: "primary-access",
     body: include_str!("../../../cloudformation/primary-access.yaml"),
 };
 
-/// Once per application and side.
+/// The delegate of an application: one stack per application and side.
 pub const APPLICATION: Template = Template {
     name: "application",
     body: include_str!("../../../cloudformation/application.yaml"),
 };
 
 impl Template {
-    /// The name of the stack of a template that is deployed once per account and Region.
+    /// Returns the name of the stack of a template that is deployed once per account and Region.
     #[must_use]
     pub fn stack(&self) -> String {
         format!("lifeboat-{}", self.name)
     }
 
-    /// The names of its parameters.
+    /// Returns the names of the template's parameters.
     #[must_use]
     pub fn parameters(&self) -> BTreeSet<String> {
         let document: Value = serde_yaml_ng::from_str(self.body).expect("a test reads every template");
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn every_template_is_read_and_fits_into_a_request() {
         for template in [CONTROL, RECOVERY_ACCESS, PRIMARY_ACCESS, APPLICATION] {
-            // CreateChangeSet takes up to 51,200 bytes of TemplateBody
+            // CreateChangeSet accepts up to 51,200 bytes of TemplateBody
             // (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html).
             assert!(template.body.len() <= 51_200, "{}", template.name);
             assert!(!template.parameters().is_empty(), "{}", template.name);

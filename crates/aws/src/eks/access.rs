@@ -1,19 +1,18 @@
-//! Access entries: who may enter a cluster, and as what.
+//! Access entries: the principals that may access a cluster, and their permissions.
 
 use super::{EksClusters, EksError};
 use crate::AwsError;
 
-/// What a cluster's access entry gives to a principal
-/// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_AccessEntry.html>).
+/// The access entry of a principal (<https://docs.aws.amazon.com/eks/latest/APIReference/API_AccessEntry.html>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessEntry {
     /// The ARN of the role or user.
     pub principal: String,
-    /// `STANDARD` for people and tools, others for nodes.
+    /// `STANDARD` for users and tools, other types for nodes.
     pub kind: String,
-    /// The user that Kubernetes sees.
+    /// The username in Kubernetes.
     pub username: String,
-    /// The groups that Kubernetes sees.
+    /// The groups in Kubernetes.
     pub groups: Vec<String>,
 }
 
@@ -22,26 +21,25 @@ pub struct AccessEntry {
 pub struct AccessPolicy {
     /// Its ARN, such as `arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy`.
     pub arn: String,
-    /// Where it holds.
+    /// The part of the cluster that it applies to.
     pub scope: AccessScope,
 }
 
-/// Where an access policy holds.
+/// The part of a cluster that an access policy applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessScope {
-    /// In the whole cluster.
+    /// The whole cluster.
     Cluster,
-    /// In these namespaces.
+    /// These namespaces.
     Namespaces(Vec<String>),
 }
 
 impl EksClusters {
-    /// The access entry of a principal, if there is one. The ARN is that of the role, not that of a
-    /// session of it.
+    /// Returns the access entry of a principal, or `None` if there is none. The ARN is that of the role, not that of a
+    /// session of the role.
     ///
     /// # Errors
-    /// [`EksError::NotFound`] where the cluster does not exist; [`EksError::Denied`],
-    /// [`EksError::Failed`].
+    /// [`EksError::NotFound`] if the cluster does not exist; [`EksError::Denied`], [`EksError::Failed`].
     pub async fn access_entry(
         &self,
         cluster: &str,
@@ -61,7 +59,7 @@ impl EksClusters {
         });
         let entry = match answer {
             Ok(answer) => answer.access_entry,
-            // EKS says the same about an entry and a cluster that do not exist.
+            // EKS returns the same error for an entry and for a cluster that does not exist.
             Err(EksError::NotFound { .. }) => {
                 self.describe(cluster).await?;
                 None
@@ -76,10 +74,10 @@ impl EksClusters {
         }))
     }
 
-    /// The access policies that are associated with a principal; none where it has no access entry.
+    /// Lists the access policies that are associated with a principal; empty if it has no access entry.
     ///
     /// # Errors
-    /// As [`EksClusters::access_entry`].
+    /// Those of [`EksClusters::access_entry`].
     pub async fn access_policies(
         &self,
         cluster: &str,

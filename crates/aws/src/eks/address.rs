@@ -1,4 +1,4 @@
-//! What EKS says about a cluster.
+//! The description of a cluster by EKS.
 
 use std::collections::BTreeMap;
 
@@ -15,70 +15,70 @@ pub struct ClusterAddress {
     pub name: String,
     /// The ARN.
     pub arn: Arn,
-    /// Where its control plane runs.
+    /// Where the control plane runs.
     pub kind: ClusterKind,
-    /// What it is doing.
+    /// The state of its lifecycle.
     pub status: ClusterStatus,
     /// The Kubernetes version, such as `1.33`.
     pub version: Option<String>,
-    /// The address of the API server; a cluster that is being created has none yet.
+    /// The endpoint of the API server; absent while the cluster is being created.
     pub endpoint: Option<Endpoint>,
-    /// How it finds out who may do what.
+    /// How it maps AWS principals to Kubernetes users.
     pub authentication: AuthenticationMode,
-    /// Whether the API server can be reached from the internet.
+    /// Whether the API server is reachable from the internet.
     pub endpoint_public: bool,
-    /// From which addresses, as CIDR blocks; `0.0.0.0/0` is everybody.
+    /// The CIDR blocks that may access the public endpoint; `0.0.0.0/0` allows every address.
     pub public_cidrs: Vec<String>,
-    /// Whether the API server can be reached from the cluster's VPC by an address of its own there.
+    /// Whether the API server is reachable from the cluster's VPC by a private address.
     pub endpoint_private: bool,
-    /// The VPC.
+    /// The id of the VPC.
     pub vpc: Option<String>,
-    /// The subnets of the control plane's network interfaces.
+    /// The ids of the subnets of the control plane's network interfaces.
     pub subnets: Vec<String>,
-    /// The security group that lets members talk to the API server.
+    /// The id of the security group whose members may connect to the API server.
     pub security_group: Option<String>,
-    /// The issuer of its service account tokens.
+    /// The URL of the issuer of its service account tokens.
     pub oidc_issuer: Option<String>,
-    /// Tags.
+    /// The tags.
     pub tags: BTreeMap<String, String>,
 }
 
-/// How to reach an API server.
+/// The address of an API server, and the certificates to verify it with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The URL.
+    /// The URL of the API server.
     pub url: String,
-    /// The certificates of the authority that signed the API server's, as PEM.
+    /// The certificates of the certificate authority that signed the API server's certificate, as PEM.
     pub ca_pem: String,
 }
 
 /// Where a cluster's control plane runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClusterKind {
-    /// In the Region: an ordinary cluster.
+    /// In the Region: an ordinary EKS cluster.
     Eks,
     /// On an Outpost (a local cluster): reachable only from there.
     Outpost,
-    /// Elsewhere: a cluster of another platform that is only shown in EKS (EKS Connector).
+    /// Elsewhere: a cluster of another platform that is only registered in EKS (EKS Connector).
     Connected,
 }
 
-/// What a cluster is doing.
+/// The state of a cluster's lifecycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterStatus {
     /// Being created.
     Creating,
-    /// Up. The endpoint may still take a while to answer.
+    /// Running. The endpoint may not answer yet.
     Active,
-    /// Being changed, and up meanwhile.
+    /// Being changed; it keeps running.
     Updating,
     /// Being deleted.
     Deleting,
     /// Could not be created.
     Failed,
-    /// A connected cluster that waits for its agent.
+    /// A connected cluster whose agent has not connected yet.
     Pending,
-    /// Something that this version of lifeboat does not know.
+    /// A state that this version of Lifeboat does not know.
     Other(String),
 }
 
@@ -95,27 +95,27 @@ impl ClusterStatus {
         }
     }
 
-    /// Whether the API server is up.
+    /// Reports whether the API server is running.
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(self, Self::Active | Self::Updating)
     }
 }
 
-/// How a cluster finds out who may do what
+/// How a cluster maps AWS principals to Kubernetes users
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/setting-up-access-entries.html>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationMode {
-    /// The ConfigMap `aws-auth` alone; access entries have no effect.
+    /// Only the ConfigMap `aws-auth`; access entries have no effect.
     ConfigMap,
-    /// Access entries and `aws-auth`; an entry wins over a mapping of the same principal.
+    /// Access entries and `aws-auth`; an entry takes precedence over a mapping of the same principal.
     ApiAndConfigMap,
-    /// Access entries alone.
+    /// Only access entries.
     Api,
 }
 
 impl AuthenticationMode {
-    /// Whether access entries have an effect.
+    /// Reports whether access entries have an effect.
     #[must_use]
     pub fn has_access_entries(self) -> bool {
         matches!(self, Self::Api | Self::ApiAndConfigMap)
@@ -123,7 +123,7 @@ impl AuthenticationMode {
 }
 
 impl ClusterAddress {
-    /// None where the answer lacks what every cluster has.
+    /// Reads the answer of EKS; `None` if it lacks a field that every cluster has.
     pub(super) fn read(cluster: &Cluster) -> Option<Self> {
         let network = cluster.resources_vpc_config();
         let mode = (cluster.access_config()).and_then(|access| access.authentication_mode());
@@ -144,7 +144,7 @@ impl ClusterAddress {
             authentication: match mode.map(|mode| mode.as_str()) {
                 Some("API") => AuthenticationMode::Api,
                 Some("API_AND_CONFIG_MAP") => AuthenticationMode::ApiAndConfigMap,
-                // Clusters from before access entries say nothing and have the mode CONFIG_MAP.
+                // Clusters from before access entries do not report a mode; theirs is CONFIG_MAP.
                 _ => AuthenticationMode::ConfigMap,
             },
             endpoint_public: network.is_some_and(VpcConfigResponse::endpoint_public_access),
@@ -163,7 +163,7 @@ impl ClusterAddress {
     }
 }
 
-/// The endpoint, once both halves of it are known and make sense.
+/// Returns the endpoint if both its URL and its certificates are present and valid.
 fn endpoint(cluster: &Cluster) -> Option<Endpoint> {
     let url = cluster.endpoint().filter(|url| !url.is_empty())?;
     let data = cluster.certificate_authority()?.data()?;

@@ -1,10 +1,10 @@
-//! How a question to EKS can fail.
+//! Errors of requests to EKS.
 
 use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
 
 use crate::AwsError;
 
-/// A question to EKS without an answer. Reads well after "failed to".
+/// Why a request to EKS failed. Reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum EksError {
     /// There is no such cluster.
@@ -16,7 +16,7 @@ pub enum EksError {
         #[source]
         source: AwsError,
     },
-    /// The role may not ask.
+    /// The role lacks the permission for the request.
     #[error("describe {cluster} in EKS: access is denied")]
     Denied {
         /// The cluster and its Region.
@@ -25,7 +25,7 @@ pub enum EksError {
         #[source]
         source: AwsError,
     },
-    /// Anything else; throttling and outages have the kind [`ErrorKind::Retry`].
+    /// Any other error; throttling and outages have the kind [`ErrorKind::Retry`].
     #[error("describe {cluster} in EKS")]
     Failed {
         /// The cluster and its Region.
@@ -70,7 +70,7 @@ impl EksError {
         }
     }
 
-    /// What AWS answered.
+    /// Returns the error that AWS returned.
     #[must_use]
     pub fn answer(&self) -> &AwsError {
         match self {

@@ -1,16 +1,16 @@
 //! Public keys as parameters: PEM, or the base64 of either DER or PEM.
 //!
-//! `aws kms get-public-key --query PublicKey --output text` prints the base64 of DER, and the value of a
-//! CloudFormation parameter survives copying best on one line, which PEM is only as base64.
+//! `aws kms get-public-key --query PublicKey --output text` prints the base64 of DER. The value of a CloudFormation
+//! parameter is copied most reliably on one line, which is the case for PEM only if encoded as base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lifeboat_format::keys::{KeyError, RecipientKey, VerifyingKey};
 
-/// The public half of the recovery key, which data keys are wrapped for.
+/// Parses the public half of the recovery key, which data keys are wrapped for.
 ///
 /// # Errors
-/// [`KeyError`] where the text is no RSA key with 4096 bits in one of the forms.
+/// [`KeyError`] if the text is not an RSA key with 4096 bits in one of the forms.
 pub fn recipient_key(text: &str) -> Result<RecipientKey, KeyError> {
     match decoded(text) {
         Form::Pem(pem) => RecipientKey::from_pem(&pem),
@@ -18,10 +18,10 @@ pub fn recipient_key(text: &str) -> Result<RecipientKey, KeyError> {
     }
 }
 
-/// The public half of a signing key.
+/// Parses the public half of a signing key.
 ///
 /// # Errors
-/// [`KeyError`] where the text is no P-256 key in one of the forms.
+/// [`KeyError`] if the text is not a P-256 key in one of the forms.
 pub fn verifying_key(text: &str) -> Result<VerifyingKey, KeyError> {
     match decoded(text) {
         Form::Pem(pem) => VerifyingKey::from_pem(&pem),
@@ -34,7 +34,7 @@ enum Form {
     Der(Vec<u8>),
 }
 
-/// What is neither is left to the parser of PEM, whose error says what is expected.
+/// Detects the form of a key. Text of any other form is treated as PEM, whose parser reports what is expected.
 fn decoded(text: &str) -> Form {
     let as_text = || Form::Pem(text.to_owned());
     if text.contains("-----BEGIN ") {

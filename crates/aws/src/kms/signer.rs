@@ -12,7 +12,7 @@ use lifeboat_store::ports::{KeyError, Signer};
 use super::{KmsError, failure, public_half};
 use crate::{AwsContext, AwsError};
 
-/// A signing key in KMS. The private half never leaves it.
+/// A signing key in KMS. The private half never leaves KMS.
 pub struct KmsSigner {
     client: Client,
     key: Arn,
@@ -29,7 +29,7 @@ impl KmsSigner {
     /// Opens the key with this ARN and reads its public half, once.
     ///
     /// # Errors
-    /// [`KmsError`] where it cannot be read or is no P-256 signing key.
+    /// [`KmsError`] if it cannot be read or is not a P-256 signing key.
     pub async fn open(context: &AwsContext, key: &Arn) -> Result<Self, KmsError> {
         let client = Client::new(context.sdk_config());
         let der = public_half(
@@ -59,7 +59,7 @@ impl Signer for KmsSigner {
     }
 
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        // KMS takes messages of at most 4096 bytes, so it is given the digest.
+        // KMS accepts messages of at most 4096 bytes, so it receives the digest.
         let answer = (self.client.sign())
             .key_id(self.key.as_str())
             .message(Blob::new(digest(&SHA256, message).as_ref()))

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{KmsError, failure, public_half};
 use crate::{AwsContext, AwsError};
 
-/// A recovery key in KMS. The private half never leaves it.
+/// A recovery key in KMS. The private half never leaves KMS.
 pub struct KmsUnwrapper {
     client: Client,
     key: Arn,
@@ -29,7 +29,7 @@ impl KmsUnwrapper {
     /// Opens the key with this ARN and reads its public half, once.
     ///
     /// # Errors
-    /// [`KmsError`] where it cannot be read or is no RSA-4096 decryption key.
+    /// [`KmsError`] if it cannot be read or is not an RSA-4096 decryption key.
     pub async fn open(context: &AwsContext, key: &Arn) -> Result<Self, KmsError> {
         let client = Client::new(context.sdk_config());
         let der = public_half(
@@ -51,7 +51,7 @@ impl KmsUnwrapper {
         })
     }
 
-    /// The public half, which data keys are wrapped for.
+    /// Returns the public half, which data keys are wrapped for.
     #[must_use]
     pub fn recipient(&self) -> &RecipientKey {
         &self.recipient
@@ -66,7 +66,7 @@ impl KeyUnwrapper for KmsUnwrapper {
 
     async fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<DataKey, KeyError> {
         let held = self.fingerprint();
-        // KMS is not asked what it must refuse: the refusal would look like a damaged key.
+        // KMS would refuse a data key that is wrapped for another key, and the refusal would look like a damaged key.
         if wrapped.recipient != held {
             return Err(KeyError::WrongKey {
                 wanted: wrapped.recipient.clone(),
@@ -86,8 +86,8 @@ impl KeyUnwrapper for KmsUnwrapper {
                 _ => failure(held.clone(), error),
             }
         })?;
-        // The data key lies in this buffer in the clear. The SDK's own copy of the answer cannot be
-        // reached and is freed as it is.
+        // This buffer contains the data key in plaintext and is zeroed. The SDK's own copy of the answer cannot be
+        // accessed and is freed without being zeroed.
         let plaintext = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
         DataKey::from_bytes(&plaintext).map_err(|_| KeyError::Unwrap { held })
     }

@@ -1,4 +1,4 @@
-//! From answers of S3 to errors of a store.
+//! Conversion of S3's answers to errors of a store.
 
 use std::error::Error as StdError;
 
@@ -9,12 +9,12 @@ use lifeboat_store::ports::{StoreError, StoreOperation};
 
 use crate::AwsError;
 
-/// What was asked of S3, for the message of what went wrong.
+/// A request to S3, for the messages of its errors.
 pub(super) struct RequestContext {
     pub(super) operation: StoreOperation,
     /// The IAM action that allows it.
     pub(super) action: &'static str,
-    /// The key or prefix.
+    /// The URL of the key or prefix.
     pub(super) url: String,
     pub(super) bucket: String,
 }
@@ -42,7 +42,7 @@ impl RequestContext {
                 key,
                 source: error.into(),
             },
-            // A conflict that nobody awaited is one with another request, and passes.
+            // A conflict in a request without a condition is a conflict with another request, and is transient.
             ErrorKind::Retry | ErrorKind::Conflict => StoreError::Unavailable {
                 operation,
                 key,
@@ -57,7 +57,8 @@ impl RequestContext {
     }
 }
 
-/// S3 gives an entity tag with every object; an answer without one is not from S3.
+/// Returns the error for an answer without an entity tag. S3 returns one with every object, so such an answer is not
+/// from S3.
 pub(super) fn no_tag(asked: &RequestContext) -> StoreError {
     let what = "the response contains no ETag";
     asked.failure(AwsError::unexpected(asked.action, &asked.url, what))

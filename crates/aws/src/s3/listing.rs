@@ -1,5 +1,5 @@
-//! Listings. The keys of a bucket are anybody's who may write to it: what is no key of ours is passed
-//! over, and names travel percent-encoded, because XML cannot hold every character that a key can.
+//! Listings. Others may write to the bucket, so keys that are not valid object keys are skipped. Names are transferred
+//! percent-encoded, because XML cannot represent every character that a key may contain.
 
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ impl Inner {
                 let Some(key) = folder.strip_prefix(self.location.prefix.as_str()) else {
                     continue;
                 };
-                // A parsed key has no empty segment, so a folder without a name is none.
+                // A parsed key has no empty segment, so a folder without a name is skipped.
                 if let (Ok(_), Some(name)) = (ObjectKey::parse(key), key.strip_prefix(prefix)) {
                     found.insert(name.to_owned());
                 }
@@ -88,7 +88,7 @@ impl Inner {
     }
 }
 
-/// The token for the rest, if there is one.
+/// Returns the continuation token, if there are more pages.
 fn next(answer: &ListObjectsV2Output, asked: &RequestContext) -> Result<Option<String>, StoreError> {
     if answer.is_truncated() != Some(true) {
         return Ok(None);
@@ -103,7 +103,7 @@ fn next(answer: &ListObjectsV2Output, asked: &RequestContext) -> Result<Option<S
     }
 }
 
-/// A name as it is in the bucket. The answer says whether it encodes them.
+/// Returns a name as it is in the bucket. The answer reports whether its names are encoded.
 fn decoded(answer: &ListObjectsV2Output, text: &str) -> String {
     if answer.encoding_type() == Some(&EncodingType::Url) {
         percent_decoded(text)
@@ -112,7 +112,7 @@ fn decoded(answer: &ListObjectsV2Output, text: &str) -> String {
     }
 }
 
-/// Form encoding, as S3 uses it. What is not valid stays as it is: it is no key of ours then.
+/// Decodes form encoding, which S3 uses. Invalid sequences stay unchanged: the result is not a valid key then.
 fn percent_decoded(text: &str) -> String {
     let spaces = text.replace('+', " ");
     percent_decode_str(&spaces).decode_utf8_lossy().into_owned()

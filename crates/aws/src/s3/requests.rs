@@ -1,4 +1,4 @@
-//! The number of requests to S3, by what S3 bills for them.
+//! The number of requests to S3, by the classes that S3 bills.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,17 +7,17 @@ use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 
-/// Requests that were sent to S3, each attempt counted, by the classes of its price list
-/// (<https://aws.amazon.com/s3/pricing/>). Requests that delete or cancel are free and in neither class.
+/// The number of requests that were sent to S3, counting each attempt, by the classes of its price list
+/// (<https://aws.amazon.com/s3/pricing/>). Requests that delete or cancel are free and counted in neither class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct S3Requests {
-    /// GET and all others.
+    /// GET and all requests of no other class.
     pub reads: u64,
     /// PUT, COPY, POST and LIST.
     pub writes: u64,
 }
 
-/// Counts the requests of every client that it is given to. Clones share the count.
+/// Counts the requests of every client that it is added to. Clones share the count.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestCounter(Arc<Counts>);
 
@@ -28,7 +28,7 @@ struct Counts {
 }
 
 impl RequestCounter {
-    /// The requests since the last call.
+    /// Returns the requests since the last call, and resets the count.
     pub(crate) fn take(&self) -> S3Requests {
         S3Requests {
             reads: self.0.reads.swap(0, Ordering::Relaxed),

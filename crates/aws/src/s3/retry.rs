@@ -1,12 +1,12 @@
-//! Which answers of S3 pass, beyond those that the SDK knows.
+//! Answers of S3 that are retried in addition to those that the SDK retries.
 
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 
-/// S3 answers a conditional write with `409 ConditionalRequestConflict` while another write or a
-/// deletion of the same key is under way, and asks for the write to be repeated
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>, "Conditional write
-/// behavior"). The SDK does not.
+/// Retries conditional writes that S3 answers with `409 ConditionalRequestConflict`. It does so while another write or
+/// deletion of the same key is in progress, and documents that the write must be repeated
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>, "Conditional write behavior"). The
+/// SDK does not retry these.
 #[derive(Debug)]
 pub(super) struct RetryWriteConflicts;
 

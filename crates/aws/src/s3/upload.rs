@@ -1,9 +1,9 @@
 //! Objects that are written in pieces.
 //!
-//! What fits into one part is one PutObject at the end: nothing is left behind whatever happens. What
-//! is larger becomes a multipart upload, whose parts are sent while the next ones are collected. It is
-//! aborted where an error or the caller ends it; where a process dies or drops it, the bucket's
-//! lifecycle rule `AbortIncompleteMultipartUpload` does so later. Either way it never becomes visible.
+//! An object that fits into one part is written by one PutObject at the end: no failure leaves anything behind. A
+//! larger one is a multipart upload, whose parts are sent while the next ones are collected. It is aborted if an error
+//! occurs or the caller aborts it; if the process is killed or drops it, the bucket's lifecycle rule
+//! `AbortIncompleteMultipartUpload` aborts it later. In both cases it never becomes visible.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use super::error::no_tag;
 use super::write::{Condition, NONCE, Nonce};
 use crate::AwsError;
 
-/// The size of a part. S3 wants 5 MiB at least and 10,000 parts at most
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>): 80 GiB here, a thousand times
-/// the size of a pack. Larger parts would only cost a delegate memory.
+/// The size of a part in bytes. S3 requires at least 5 MiB and at most 10,000 parts
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>): 80 GiB with this size, a thousand times the
+/// size of a pack. Larger parts would only increase the memory of a delegate.
 pub(super) const PART_BYTES: usize = 8 << 20;
-/// Parts that are on their way while the next is collected: enough to keep one connection busy while
-/// another waits for its answer, and 24 MiB of memory for each upload.
+/// The number of parts that are sent while the next is collected: enough to keep one connection busy while another
+/// waits for its answer, and 24 MiB of memory for each upload.
 const PARTS_IN_FLIGHT: usize = 2;
-/// The most parts that S3 allows.
+/// The maximum number of parts of an upload in S3.
 const MAX_PARTS: i32 = 10_000;
 
 pub(super) struct S3Upload {
@@ -42,7 +42,7 @@ pub(super) struct S3Upload {
 struct Multipart {
     id: String,
     last: i32,
-    /// Dropped, it ends the requests under way.
+    /// The requests in progress; dropping it cancels them.
     sending: JoinSet<Result<CompletedPart, StoreError>>,
     sent: Vec<CompletedPart>,
 }
@@ -65,7 +65,7 @@ impl S3Upload {
             .expected_bucket_owner(self.store.location.owner.as_str())
             .key(self.store.name(&self.key))
             .metadata(NONCE, self.nonce.as_str())
-            // Named here, because parts must come with the kind that the upload was begun with.
+            // Set explicitly, because the parts must use the algorithm that the upload was created with.
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .send()
             .await
@@ -103,7 +103,7 @@ impl S3Upload {
         Ok(())
     }
 
-    /// Removes the parts. Requests under way are ended first, so that none arrives later.
+    /// Aborts the multipart upload. Requests in progress are canceled first, so that no part arrives after the abort.
     async fn give_up(&mut self) -> Result<(), StoreError> {
         let Some(mut multipart) = self.multipart.take() else {
             return Ok(());
@@ -127,7 +127,7 @@ impl S3Upload {
         }
     }
 
-    /// Gives up because of an error, which is what the caller wants to hear of.
+    /// Aborts because of `error`, and returns `error`: the caller needs it more than an error of the abort.
     async fn give_up_after(&mut self, error: StoreError) -> StoreError {
         if let Err(second) = self.give_up().await {
             let problem = second.problem();
@@ -165,15 +165,14 @@ impl S3Upload {
         if !matches!(status, Some(404 | 412)) {
             return Err(asked.error(error));
         }
-        // 404: the upload is not there any more, perhaps because an attempt whose answer was lost
-        // completed it.
+        // 404: the upload does not exist any more, perhaps because an attempt whose answer was lost completed it.
         let ours = (self.store)
             .written_by_nonce(&self.key, &self.nonce, StoreOperation::Finish)
             .await?;
         match (ours, status) {
             (Some(etag), _) => Ok(etag),
             (None, Some(412)) => Err(Condition::New(StoreOperation::Finish).refused(asked.url)),
-            // Somebody aborted it, or S3 asks to begin again after a conflict: so may the caller.
+            // The upload was aborted elsewhere, or S3 requires a new upload after a conflict: the caller may retry.
             (None, _) => Err(StoreError::Unavailable {
                 operation: StoreOperation::Finish,
                 key: asked.url.clone(),
@@ -184,7 +183,7 @@ impl S3Upload {
 }
 
 impl Multipart {
-    /// Waits for one part on its way.
+    /// Waits for one part in progress.
     async fn take_one(&mut self) -> Result<(), StoreError> {
         match self.sending.join_next().await {
             Some(Ok(part)) => self.sent.push(part?),

@@ -1,8 +1,8 @@
-//! Conditional writes, and what a refused one means.
+//! Conditional writes, and how a refusal is interpreted.
 //!
-//! A write that took effect, but whose answer was lost, is repeated by the SDK and then refused: the
-//! key exists, because we made it. So each write carries a nonce in the object's metadata, and a
-//! refusal is believed only after a look at whose nonce is there.
+//! If a write took effect but its answer was lost, the SDK repeats it, and S3 refuses the repetition because the key
+//! exists. Therefore each write stores a nonce in the object's metadata, and after a refusal the nonce of the existing
+//! object is compared.
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
@@ -12,10 +12,10 @@ use lifeboat_store::ports::{ETag, Randomness, StoreError, StoreOperation};
 use super::Inner;
 use super::error::no_tag;
 
-/// The metadata of an object that names the write that made it: `x-amz-meta-lifeboat-write`.
+/// The metadata key of the nonce of the write that created an object: `x-amz-meta-lifeboat-write`.
 pub(super) const NONCE: &str = "lifeboat-write";
 
-/// Names one write.
+/// A random identifier of one write.
 #[derive(Clone)]
 pub(super) struct Nonce(String);
 
@@ -31,11 +31,11 @@ impl Nonce {
     }
 }
 
-/// What a write depends on.
+/// The condition of a write.
 pub(super) enum Condition<'a> {
-    /// That there is no such key. Messages name the operation.
+    /// The key must not exist. Messages name the operation.
     New(StoreOperation),
-    /// That the content is still this one.
+    /// The object must still have this entity tag.
     Unchanged(&'a ETag),
 }
 
@@ -83,7 +83,7 @@ impl Inner {
         };
         let refused = match error.raw_response().map(|response| response.status().as_u16()) {
             Some(412) => true,
-            // There is nothing to replace any more, and the bucket exists.
+            // The bucket exists, and the object to replace does not exist any more.
             Some(404) => {
                 matches!(condition, Condition::Unchanged(_))
                     && matches!(asked.error(error), StoreError::NotFound { .. })
@@ -102,10 +102,10 @@ impl Inner {
         }
     }
 
-    /// The tag of the object at `key` if the write that `nonce` names made it.
+    /// Returns the entity tag of the object at `key` if the write with this nonce created it.
     ///
     /// # Errors
-    /// Where that cannot be told: then neither success nor refusal is known.
+    /// If the object's metadata cannot be read: then it is unknown whether the write succeeded or was refused.
     pub(super) async fn written_by_nonce(
         &self,
         key: &ObjectKey,
@@ -121,7 +121,7 @@ impl Inner {
             .await;
         let answer = match answer.map_err(|error| asked.error(error)) {
             Ok(answer) => answer,
-            // Removed since, by somebody: it was there when the write was refused.
+            // Deleted since then: it existed when the write was refused.
             Err(StoreError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };

@@ -1,8 +1,8 @@
-//! Where the credentials of a user come from, as the AWS CLI resolves them, and what to do when they are no good.
+//! The source of a user's credentials, resolved as the AWS CLI does, and the remedy if they are not valid.
 //!
-//! Besides what the SDK resolves itself, profiles with `mfa_serial` (the SDK ignores it) and with `login_session`
-//! (`aws login`; the SDK's own support brings a second crypto provider, so the AWS CLI is asked for the credentials
-//! with `aws configure export-credentials`).
+//! In addition to what the SDK resolves, this supports profiles with `mfa_serial` (the SDK ignores it) and with
+//! `login_session` (`aws login`; the SDK's own support adds a second crypto provider, so the credentials are read from
+//! the AWS CLI with `aws configure export-credentials`).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,21 +17,22 @@ use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentials
 use aws_types::os_shim_internal::{Env, Fs};
 use lifeboat_store::ports::BoxError;
 
-/// Asks the user for the code of an MFA device, given its serial number or ARN; none where nobody can be asked.
+/// Asks the user for the code of an MFA device, given its serial number or ARN; `None` if there is no user to ask.
 pub type AskMfaCode = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// How long a role is assumed: the longest that every role allows (IAM User Guide, "Maximum session duration").
+/// The duration in seconds for which a role is assumed: the longest that every role allows (IAM User Guide, "Maximum
+/// session duration").
 const SESSION_SECONDS: i32 = 3600;
 
-/// How many profiles follow one another at most.
+/// The maximum length of a chain of profiles.
 const LONGEST_CHAIN: usize = 10;
 
-/// A kind of credentials. Of a chain of roles it is the kind of the first, which a user can renew.
+/// A kind of credentials. For a chain of roles it is the kind of the first credentials, which the user can renew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     Environment,
-    /// IAM Identity Center, with the name of the `sso-session` section where there is one.
+    /// IAM Identity Center, with the name of the `sso-session` section if there is one.
     IdentityCenter(Option<String>),
     /// `aws login`.
     Login,
@@ -41,7 +42,7 @@ enum Kind {
     WebIdentity,
     /// Access keys in `~/.aws/credentials` or `~/.aws/config`.
     AccessKeys,
-    /// `credential_source`: the environment, a container's or an instance's role.
+    /// `credential_source`: the environment, or the role of a container or an instance.
     Named(String),
     /// No profile and no keys: the role of a container or an instance, if any.
     Machine,
@@ -49,15 +50,15 @@ enum Kind {
     Missing,
 }
 
-/// Where credentials come from.
+/// The source of credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialSource {
-    /// The profile, where one is used.
+    /// The profile that is used, if any.
     profile: Option<String>,
-    /// The profile at the end of its chain, which has the kind.
+    /// The profile at the end of its chain, which `kind` describes.
     base: Option<String>,
     kind: Kind,
-    /// The MFA device that a role of the chain asks for.
+    /// The MFA device that a role of the chain requires.
     mfa: Option<String>,
 }
 
@@ -92,7 +93,7 @@ impl fmt::Display for CredentialSource {
 }
 
 impl CredentialSource {
-    /// What a user does when AWS or the source refuses.
+    /// Returns what the user must do if AWS or the source refuses.
     #[must_use]
     pub fn remedy(&self) -> String {
         let option = |name: &str| match name {
@@ -146,7 +147,7 @@ impl CredentialSource {
 pub(super) struct Profiles {
     set: ProfileSet,
     environment: Env,
-    /// The one that was named on the command line.
+    /// The profile that was named on the command line.
     named: Option<String>,
 }
 
@@ -154,7 +155,7 @@ impl Profiles {
     /// Reads `~/.aws/config` and `~/.aws/credentials`, or the files that the environment names.
     ///
     /// # Errors
-    /// Where a file cannot be read or parsed.
+    /// If a file cannot be read or parsed.
     pub(super) async fn load(named: Option<&str>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let environment = Env::real();
         let chosen = named.map(|name| Cow::Owned(name.to_owned()));
@@ -167,8 +168,9 @@ impl Profiles {
         })
     }
 
-    /// The profile that gives the credentials; none where the environment does, or nothing is configured. As in the
-    /// AWS CLI a profile that is named on the command line counts more than keys in the environment.
+    /// Returns the profile that provides the credentials; `None` if the environment provides them or nothing is
+    /// configured. As in the AWS CLI, a profile that is named on the command line takes precedence over keys in the
+    /// environment.
     fn chosen(&self) -> Option<&str> {
         if let Some(named) = &self.named {
             return Some(named);
@@ -189,7 +191,7 @@ impl Profiles {
         is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY")
     }
 
-    /// Where the credentials come from.
+    /// Returns the source of the credentials.
     pub(super) fn source(&self) -> CredentialSource {
         let Some(name) = self.chosen() else {
             let kind = match self.has_keys_in_environment() {
@@ -212,7 +214,7 @@ impl Profiles {
         }
     }
 
-    /// The profile and those that it takes its credentials from.
+    /// Returns the profile, followed by those that it takes its credentials from.
     fn chain(&self, name: &str) -> Vec<&Profile> {
         let mut chain: Vec<&Profile> = Vec::new();
         let mut next = Some(name);
@@ -231,7 +233,7 @@ impl Profiles {
         chain
     }
 
-    /// The provider of the credentials, where the SDK's own chain is not the right one.
+    /// Returns the provider of the credentials; `None` if the SDK's default chain is to be used.
     pub(super) fn provider(
         &self,
         sdk: &SdkConfig,
@@ -273,8 +275,8 @@ fn is_role(profile: &Profile) -> bool {
     profile.get("role_arn").is_some() && profile.get("web_identity_token_file").is_none()
 }
 
-/// The kind of a profile's own credentials, in the order in which the SDKs look (AWS SDKs and Tools Reference Guide,
-/// "Standardized credential providers").
+/// Returns the kind of a profile's own credentials, in the order in which the SDKs look for them (AWS SDKs and Tools
+/// Reference Guide, "Standardized credential providers").
 fn kind(profile: &Profile) -> Kind {
     let has = |property| profile.get(property).is_some();
     if let Some(source) = profile.get("credential_source") {
@@ -292,7 +294,7 @@ fn kind(profile: &Profile) -> Kind {
     }
 }
 
-/// The keys that stand in a profile itself. Empty ones are refused by AWS like wrong ones.
+/// Returns the keys in the profile itself. AWS rejects empty keys like wrong ones.
 fn keys_of(profile: &Profile) -> Credentials {
     let value = |name| profile.get(name).unwrap_or_default().to_owned();
     let token = profile.get("aws_session_token").map(str::to_owned);
@@ -305,13 +307,13 @@ fn keys_of(profile: &Profile) -> Credentials {
     )
 }
 
-/// A name as a word of a shell.
+/// Quotes a name for a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// A role that is assumed with the credentials of another profile, with the code of an MFA device where it asks
-/// for one.
+/// A role that is assumed with the credentials of another profile, and with the code of an MFA device if the profile
+/// requires one.
 struct AssumedRole {
     sts: aws_sdk_sts::Client,
     role: String,

@@ -11,13 +11,12 @@ use lifeboat_store::ports::BoxError;
 /// The header that binds a token to one cluster.
 const CLUSTER_HEADER: &str = "x-k8s-aws-id";
 
-/// `X-Amz-Expires`, what `aws eks get-token` writes. STS looks at 15 minutes instead
-/// (aws-iam-authenticator, `pkg/token/token.go`, `requestPresignParam`), and the authenticator refuses
-/// more than that many.
+/// The value of `X-Amz-Expires`, the same as that of `aws eks get-token`. STS applies 15 minutes instead
+/// (aws-iam-authenticator, `pkg/token/token.go`, `requestPresignParam`), and the authenticator rejects more than 15
+/// minutes.
 const EXPIRES: Duration = Duration::from_secs(60);
 
-/// The Regional endpoint of STS
-/// (<https://docs.aws.amazon.com/general/latest/gr/sts.html>, and for China
+/// Returns the Regional endpoint of STS (<https://docs.aws.amazon.com/general/latest/gr/sts.html>, and for China
 /// <https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html>).
 pub(super) fn sts_endpoint(region: &Region) -> String {
     let suffix = match region.partition() {
@@ -27,7 +26,7 @@ pub(super) fn sts_endpoint(region: &Region) -> String {
     format!("https://sts.{region}.{suffix}")
 }
 
-/// Signs a `GetCallerIdentity` for `cluster`.
+/// Returns the presigned URL of a `GetCallerIdentity` for `cluster`.
 pub(super) fn caller_identity_url(
     endpoint: &str,
     region: &Region,

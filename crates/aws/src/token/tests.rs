@@ -7,7 +7,7 @@ use aws_credential_types::provider::future;
 
 use super::*;
 
-/// A clock that stands where it was put.
+/// A clock that shows the time that a test sets.
 #[derive(Default)]
 struct Hands(AtomicI64);
 
@@ -20,7 +20,7 @@ impl Clock for Hands {
 /// 2026-11-21T11:22:33Z
 const START: i64 = 1_795_260_153;
 
-/// Gives keys that last for so many seconds, and counts how often it was asked.
+/// Provides keys that are valid for this number of seconds, and counts the calls.
 #[derive(Debug, Default)]
 struct Role {
     seconds: Option<u64>,
@@ -65,9 +65,9 @@ fn url(token: &Redacted<String>) -> String {
     String::from_utf8(URL_SAFE_NO_PAD.decode(body).unwrap()).unwrap()
 }
 
-/// The signature was computed with botocore (`RequestSigner.generate_presigned_url` with the header
-/// `x-k8s-aws-id`, as `aws eks get-token` does) for the same keys and time. Only the order of the last two
-/// parameters differs, which has no meaning.
+/// The expected signature was computed with botocore (`RequestSigner.generate_presigned_url` with the header
+/// `x-k8s-aws-id`, as `aws eks get-token` does) for the same keys and time. Only the order of the last two parameters
+/// differs, which has no effect.
 #[tokio::test]
 async fn a_token_is_the_one_that_the_aws_client_makes() {
     let (source, _) = source(Role::default());
@@ -98,7 +98,7 @@ async fn a_token_is_kept_for_ten_minutes() {
     clock.0.store(START + 600, Ordering::SeqCst);
     let second = source.token().await.unwrap();
     assert!(url(&second).contains("X-Amz-Date=20261121T113233Z"));
-    // A clock that is set back does not keep it for ever.
+    // After the clock was set back, the token must be replaced.
     clock.0.store(START, Ordering::SeqCst);
     assert!(url(&source.token().await.unwrap()).contains("X-Amz-Date=20261121T112233Z"));
 }

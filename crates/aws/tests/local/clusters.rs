@@ -1,4 +1,4 @@
-//! A real cluster behind the API of EKS: described, entered with a token, and who may enter it.
+//! A real cluster behind the API of EKS: its description, a connection with a token, and its access entries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,13 +94,13 @@ fn a_cluster_is_found_described_and_entered() {
             );
         }
 
-        // Its creator is an administrator of it.
+        // The creator of a cluster is an administrator of it.
         let options = AddressOptions::default();
         let (api, _) = Api::connect_to(&entrance(&context, &address, NAME), &options)
             .await
             .unwrap();
         api.get("/api/v1/secrets", "application/json").await.unwrap();
-        // A token for another cluster does not open this one, nor does that of a stranger.
+        // A token for another cluster, and a token of another account, must be rejected.
         let stranger = context_of("222222222222");
         for wrong in [
             entrance(&context, &address, "other"),

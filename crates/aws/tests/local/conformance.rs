@@ -1,4 +1,4 @@
-//! The store is what every store is, and a store of S3 besides.
+//! The S3 store must pass the conformance tests of every store, and tests of its own.
 
 use bytes::Bytes;
 use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey};
@@ -16,10 +16,10 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// Every check gets a bucket or a prefix of its own.
+/// Runs the conformance tests, each with a bucket or a prefix of its own.
 fn conforms(with_prefix: bool) {
     run(async {
-        // The factory of the suite is no async function.
+        // The suite's factory is not an async function, so the buckets are created before.
         let mut locations = Vec::new();
         let shared = bucket().await;
         for number in 0..20 {
@@ -96,7 +96,7 @@ fn listings_go_on_behind_a_page_of_s3_and_pass_over_what_is_no_key() {
     });
 }
 
-/// Tries everything on a store that must refuse all of it.
+/// Asserts that a store refuses every operation.
 async fn assert_all_refused(store: &dyn ObjectStore, bucket: &str) {
     let name = key("shop/x");
     let tag = ETag::new("\"x\"");
@@ -135,8 +135,8 @@ fn who_may_not_is_told_which_action_on_which_bucket() {
     });
 }
 
-/// Names of buckets are global: S3 refuses where another account owns the bucket, if it is told who
-/// should. Held by what is sent, whoever answers.
+/// Names of buckets are global: S3 refuses a request if another account owns the bucket, but only if the request names
+/// the expected owner. This test checks the requests, not the answers.
 #[test]
 fn every_request_names_the_owner_of_the_bucket() {
     run(async {
@@ -166,7 +166,7 @@ fn every_request_names_the_owner_of_the_bucket() {
     });
 }
 
-/// An upload of two parts.
+/// Uploads an object of two parts.
 async fn large(store: &dyn ObjectStore, name: &ObjectKey) -> Result<ETag, StoreError> {
     let mut upload = store.upload(name).await?;
     for _ in 0..9 {
@@ -181,7 +181,8 @@ fn a_bucket_that_does_not_exist_is_called_so() {
         let mut location = bucket().await;
         location.bucket = "lifeboat-test-none".to_owned();
         let store = store(location);
-        // The local AWS says NoSuchKey where S3 says NoSuchBucket when an object is read.
+        // The local AWS answers NoSuchKey where S3 answers NoSuchBucket when an object is read, so reads are not
+        // tested.
         for error in [
             store.put_new(&key("x"), bytes("x")).await.unwrap_err(),
             store.list("", None, 1).await.unwrap_err(),
@@ -195,7 +196,7 @@ fn a_bucket_that_does_not_exist_is_called_so() {
 #[test]
 fn a_store_that_does_not_answer_is_worth_another_try() {
     run(async {
-        // Nobody listens there.
+        // No server listens on this port.
         let gone = context_at("http://127.0.0.1:9");
         let config = (gone.sdk_config().clone().into_builder())
             .retry_config(aws_config::retry::RetryConfig::disabled())
@@ -208,7 +209,7 @@ fn a_store_that_does_not_answer_is_worth_another_try() {
     });
 }
 
-/// What an upload leaves while it is under way and behind: nothing visible, and no parts in the end.
+/// While an upload is in progress nothing must be visible, and at its end no parts must remain.
 #[test]
 fn uploads_of_many_parts_leave_no_parts_behind() {
     run(async {

@@ -1,4 +1,4 @@
-//! A way to the API that remembers what went over it, and on which answers get lost.
+//! A proxy to the API that records requests and can drop answers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -41,17 +41,17 @@ impl FaultProxy {
         &self.endpoint
     }
 
-    /// The next answers get lost, each with its connection.
+    /// Drops the next answers, each with its connection.
     pub(crate) fn lose(&self, answers: u32) {
         self.traffic.losses.store(answers, Ordering::SeqCst);
     }
 
-    /// How many of them are still to be lost.
+    /// Returns how many answers are still to be dropped.
     pub(crate) fn left(&self) -> u32 {
         self.traffic.losses.load(Ordering::SeqCst)
     }
 
-    /// The heads of all requests so far.
+    /// Returns the heads of all requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.traffic.heads.lock().unwrap().clone()
     }
@@ -90,7 +90,7 @@ async fn carry(near: TcpStream, far: TcpStream, traffic: Arc<Traffic>) {
     there.abort();
 }
 
-/// The bodies of the tests are such that none of them looks so.
+/// Reports whether bytes begin a request. No body in these tests begins like this.
 fn begins_request(piece: &[u8]) -> bool {
     ["GET /", "PUT /", "POST /", "HEAD /", "DELETE /"]
         .iter()

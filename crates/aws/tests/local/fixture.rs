@@ -1,4 +1,4 @@
-//! A local AWS with one account, shared by the tests of this file, and buckets in it.
+//! A local AWS with one account, shared by these tests, and buckets in it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,7 @@ use lifeboat_system::SystemRandomness;
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const REGION: &str = "eu-west-1";
 
-/// One for all tests: statics are never dropped, so what it started ends with this process.
+/// Returns the local AWS of all tests. Statics are never dropped, so its processes end with this process.
 pub(crate) fn aws() -> &'static LocalAws {
     static AWS: OnceLock<LocalAws> = OnceLock::new();
     AWS.get_or_init(|| {
@@ -32,7 +32,7 @@ pub(crate) fn endpoint() -> String {
     aws().endpoint()
 }
 
-/// Keys of an administrator of an account.
+/// Returns the keys of an administrator of an account.
 fn keys(account: &str) -> Keys {
     static MADE: Mutex<BTreeMap<String, Keys>> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap();
@@ -41,7 +41,7 @@ fn keys(account: &str) -> Keys {
         .clone()
 }
 
-/// Runs a test on a runtime of its own.
+/// Runs a test in a runtime of its own.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -55,12 +55,12 @@ pub(crate) fn account() -> AccountId {
     AccountId::parse(ACCOUNT).unwrap()
 }
 
-/// Who the tests are, with the API at `endpoint`.
+/// Returns a context of the tests' account, with the API at `endpoint`.
 pub(crate) fn context_at(endpoint: &str) -> AwsContext {
     context_with(endpoint, ACCOUNT)
 }
 
-/// An administrator of another account.
+/// Returns the context of an administrator of another account.
 pub(crate) fn context_of(account: &str) -> AwsContext {
     context_with(&endpoint(), account)
 }
@@ -81,7 +81,7 @@ pub(crate) fn context() -> AwsContext {
     context_at(&endpoint())
 }
 
-/// A bucket that nobody else uses.
+/// Creates a bucket for one test.
 pub(crate) async fn bucket() -> S3Location {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("lifeboat-test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));

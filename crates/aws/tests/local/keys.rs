@@ -12,7 +12,7 @@ use lifeboat_store::ports::{KeyUnwrapper as _, Signer as _};
 use crate::fixture::{context, run};
 
 fn kms() -> aws_sdk_kms::Client {
-    // An RSA key of 4096 bits takes the local AWS seconds, and a busy machine many of them.
+    // The local AWS takes seconds to create an RSA key of 4096 bits, and longer on a busy machine.
     let patient = TimeoutConfig::builder()
         .read_timeout(Duration::from_secs(300))
         .build();
@@ -32,7 +32,7 @@ fn a_signature_of_kms_verifies_offline() {
     run(async {
         let arn = key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
         let signer = KmsSigner::open(&context(), &arn).await.unwrap();
-        // Longer than what KMS takes as a message.
+        // Longer than a message that KMS accepts.
         let message = vec![b'x'; 10_000];
         let signature = signer.sign(&message).await.unwrap();
         signer.verifying_key().verify(&message, &signature).unwrap();

@@ -1,4 +1,4 @@
-//! Answers that are lost on their way: the write took effect, the SDK repeats it, S3 refuses it.
+//! Answers that are lost: the write took effect, the SDK repeats it, S3 refuses it.
 
 use bytes::Bytes;
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectKey};
@@ -22,7 +22,7 @@ fn a_write_whose_answer_was_lost_is_not_called_a_conflict() {
         assert_eq!(road.left(), 0);
         assert_eq!(store.head(&name).await.unwrap().etag, first);
 
-        // The same bytes from somebody else are a conflict, however the answer fared.
+        // The same bytes written by another call must be a conflict, whether or not the answer is lost.
         road.lose(1);
         let error = store
             .put_new(&name, Bytes::from_static(b"mine"))
@@ -66,7 +66,7 @@ fn an_upload_whose_last_answer_was_lost_is_finished() {
             for number in 0..mebibytes {
                 upload.write(Bytes::from(vec![number; 1 << 20])).await.unwrap();
             }
-            // With parts, the last of them and the completion lose theirs.
+            // For an upload in parts, the answers to the last part and to the completion are lost.
             road.lose(2);
             let etag = upload.finish().await.unwrap();
             let (bytes, read) = store.get(&name).await.unwrap();

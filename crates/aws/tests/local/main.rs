@@ -1,4 +1,4 @@
-//! The adapters against the AWS of the local environment.
+//! The adapters against the local AWS.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Recovery points in S3: written, killed at every call, sealed by KMS, listed, opened, read.
+//! Recovery points in S3: written, interrupted at every call, sealed with KMS, listed, opened, read.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ const OLDER: &str = "20261121T100000Z-aaaaaa";
 const NEWER: &str = "20261121T110000Z-bbbbbb";
 const NEXT: &str = "20261121T120000Z-cccccc";
 const OBJECTS: u64 = 8;
-/// With objects padded to this size, which compresses to half, a pack takes two parts.
+/// The padding of each object in bytes with which a pack has two parts. It compresses to half of this.
 const LARGE: usize = 5 << 19;
 
-/// Who backs up and who restores.
+/// The keys of a backup and of a restore.
 struct Keys {
     signer: KmsSigner,
     recipient: RecipientKey,
@@ -60,7 +60,7 @@ fn vault(store: &Arc<dyn ObjectStore>) -> PointRepository {
     PointRepository::new(Arc::clone(store), shop())
 }
 
-/// Packs and seals one cluster. `padding` makes each object larger.
+/// Packs and seals one cluster. `padding` is added to each object, in bytes.
 async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: usize) -> Result<(), String> {
     let cluster = ClusterName::parse("eu").unwrap();
     let made = PointWriter::create(
@@ -73,13 +73,13 @@ async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: us
     );
     let mut writer = made.map_err(|e| e.to_string())?;
     if padding == 0 {
-        // Several packs, several pieces in an upload.
+        // Several packs, and several pieces per upload.
         writer = writer.with_pack_bytes(400).with_piece(150);
     }
     for half in [0..OBJECTS / 2, OBJECTS / 2..OBJECTS] {
         let mut batch = BatchBuilder::new("v1", "ConfigMap", "configmaps".into());
         for number in half {
-            // Random, so that it stays as large when compressed.
+            // Random bytes in hexadecimal, so that compression halves the size and not more.
             let mut noise = vec![0; padding / 2];
             lifeboat_store::ports::Randomness::random(&SystemRandomness, &mut noise);
             let text = hex::encode(noise);
@@ -159,7 +159,7 @@ async fn assert_whole(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys) {
     assert_eq!(report.objects, OBJECTS);
 }
 
-/// Kills a backup at every call with an effect, in a folder of the bucket for each death.
+/// Interrupts a backup at every call with an effect, each time in a folder of its own in the bucket.
 async fn killed_at_every_call(location: &S3Location, padding: usize, moments: &[Moment]) -> u64 {
     let keys = Keys::new().await;
     let mut calls = 0;
@@ -210,13 +210,13 @@ async fn check_after_death(store: &Arc<dyn ObjectStore>, keys: &Keys, at: &str) 
 fn a_backup_killed_at_any_call_harms_nothing() {
     run(async {
         let calls = killed_at_every_call(&bucket().await, 0, &Moment::ALL).await;
-        // For each of two packs with its index: an upload begun, a piece or more, one finished; then
-        // the manifest.
+        // For each of two packs with its index: the start of an upload, at least one piece, and its end; then the
+        // manifest.
         assert!(calls >= 8, "{calls}");
     });
 }
 
-/// What stays of it are parts that nobody sees, for the lifecycle rule of the bucket.
+/// Only parts of an upload remain, which are not visible; the bucket's lifecycle rule removes them.
 #[test]
 fn a_backup_killed_in_the_middle_of_a_large_pack_harms_nothing() {
     run(async {

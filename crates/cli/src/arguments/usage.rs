@@ -1,4 +1,4 @@
-//! What is said about a command line that cannot be understood.
+//! Errors of clap about the command line, as failures.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use lifeboat_model::Code;
 
 use crate::failure::Failure;
 
-/// clap's error about these arguments as one of ours.
+/// Converts an error of clap to a failure.
 pub(super) fn failure(error: &clap::Error, definition: &Command, arguments: &[OsString]) -> Failure {
     match error.kind() {
         ErrorKind::MissingRequiredArgument => missing(error, example(definition, arguments).as_deref()),
@@ -24,7 +24,7 @@ pub(super) fn failure(error: &clap::Error, definition: &Command, arguments: &[Os
     }
 }
 
-/// Its first paragraph is what was wrong, its tips are what to do.
+/// Returns a failure with the first paragraph of clap's error as its message and clap's tip as its remedy.
 fn usage(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n");
@@ -49,7 +49,8 @@ fn usage(error: &clap::Error) -> Failure {
     Failure::new(Code::Usage, message.join(" ")).remedy(remedy)
 }
 
-/// A command without what it needs: the example of its help shows all of it, where a usage line has only names.
+/// Returns the failure for a command whose required arguments are missing. The remedy is the example of its help, which
+/// shows values too, where a usage line has only names.
 fn missing(error: &clap::Error, example: Option<&str>) -> Failure {
     let failure = usage(error);
     let Some(example) = example else { return failure };
@@ -65,7 +66,7 @@ fn missing(error: &clap::Error, example: Option<&str>) -> Failure {
     ))
 }
 
-/// The command that these arguments name.
+/// Returns the command that these arguments name.
 fn command<'a>(definition: &'a Command, arguments: &[OsString]) -> &'a Command {
     let named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
     named.fold(definition, |command, word| {
@@ -73,7 +74,7 @@ fn command<'a>(definition: &'a Command, arguments: &[OsString]) -> &'a Command {
     })
 }
 
-/// The first example of the help of the command that these arguments name, as one line.
+/// Returns the first example in the help of the command that these arguments name, as one line.
 fn example(definition: &Command, arguments: &[OsString]) -> Option<String> {
     let help = command(definition, arguments).get_after_long_help()?.to_string();
     let mut example = String::new();

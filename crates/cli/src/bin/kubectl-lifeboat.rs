@@ -1,10 +1,11 @@
-//! `kubectl lifeboat`: kubectl looks for a program of this name. It becomes `lifeboat`, which stands
-//! beside it or in the PATH, so that there is one program to install and to keep current.
+//! The kubectl plugin `kubectl lifeboat`: kubectl runs a program of this name. It executes `lifeboat` from its own
+//! folder or from the PATH, so that there is only one program to install and to update.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-/// The program's name as kubectl shows it; `lifeboat` reads it to print its usage accordingly.
+/// The program's name as kubectl shows it. It is passed to `lifeboat` as argument 0, so that usage texts show this
+/// name.
 const CALLED_AS: &str = "kubectl-lifeboat";
 
 fn main() -> ExitCode {

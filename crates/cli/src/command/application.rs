@@ -72,7 +72,7 @@ const CANCEL: &str = "Example:
 
 Exit codes: 0 cancelled, 2 no such backup or restore is running, 12 AWS or the coordinator failed";
 
-/// What can be done with applications.
+/// The subcommands of `lifeboat application`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create or replace the document of an application
@@ -98,7 +98,7 @@ pub enum Command {
     Cancel(CancelArguments),
 }
 
-/// Who asks the coordinator.
+/// The credentials for a request to the coordinator.
 #[derive(Debug, Clone, Args)]
 pub struct AskArguments {
     /// Of the control account.
@@ -106,7 +106,7 @@ pub struct AskArguments {
     pub aws: AwsArguments,
 }
 
-/// A question about one application.
+/// The application that a command is about.
 #[derive(Debug, Clone, Args)]
 pub struct NameArguments {
     /// The application
@@ -128,7 +128,7 @@ pub struct PutArguments {
     pub ask: AskArguments,
 }
 
-/// How a request is named and followed.
+/// The token of a request, and whether to wait for its end.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Request")]
 pub struct RequestArguments {
@@ -188,13 +188,13 @@ pub struct CancelArguments {
     pub token: Option<RequestToken>,
 }
 
-/// Asks the coordinator, and prints its answer.
+/// Sends a request to the coordinator, and prints the answer.
 ///
 /// # Errors
-/// What it refuses, and where it cannot be asked.
+/// The problems for which the coordinator refuses the request, or why it cannot be called.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     let (answer, exit) = context.block_on(async {
-        // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         Box::pin(ask(command, context)).await
     })?;
     context.print(&answer)?;
@@ -270,7 +270,8 @@ async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Ans
     Ok((now(Answer::Status(status)).with_reports(reports), exit))
 }
 
-/// The token of a request. One without would start twice where its answer was lost.
+/// Returns the token of a request. Without a token, a request that is sent again after its answer was lost would start
+/// a second run.
 fn named(given: Option<&RequestToken>) -> RequestToken {
     if let Some(token) = given {
         return token.clone();
@@ -282,7 +283,7 @@ fn named(given: Option<&RequestToken>) -> RequestToken {
     RequestToken::parse(format!("{second}-{random}")).expect("digits, letters and '-' make a token")
 }
 
-/// The options that were given, alone: those that were not leave the rules of the application as they are.
+/// Returns only the options that were given: those that were not given leave the rules of the application unchanged.
 fn options(restore_options: &RestoreOptions) -> Result<Map<String, Value>, Failure> {
     let fields = |options: &RestoreOptions| match serde_json::to_value(options) {
         Ok(Value::Object(fields)) => Ok(fields),
@@ -299,10 +300,10 @@ fn options(restore_options: &RestoreOptions) -> Result<Map<String, Value>, Failu
     Ok(given)
 }
 
-/// Reads an application document, and what it means.
+/// Reads and validates an application document.
 ///
 /// # Errors
-/// LB-0011 where it is none, else every problem of it.
+/// LB-0011 if it is not an application document, else every problem found in it.
 pub(super) fn read_document(file: &Path) -> Result<(ApplicationDocument, Application), Failure> {
     let named = format!("failed to read the application document {}", file.display());
     let invalid = |error: &dyn std::error::Error| {
@@ -317,7 +318,7 @@ pub(super) fn read_document(file: &Path) -> Result<(ApplicationDocument, Applica
             _ => failure.remedy("check the permissions of the file"),
         }
     })?;
-    // JSON is YAML too, but numbers keep their text only in a JSON reader.
+    // JSON is also YAML, but only a JSON parser keeps the text of numbers.
     let document: ApplicationDocument = if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|error| invalid(&error))?
     } else {

@@ -69,7 +69,7 @@ pub struct Arguments {
     pub deadline: std::time::Duration,
 }
 
-/// [`lifeboat_capture::CONCURRENCY`], as a number that clap can check the range of.
+/// The value of [`lifeboat_capture::CONCURRENCY`], in a type whose range clap can check.
 const DEFAULT_CONCURRENCY: u8 = 6;
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
@@ -174,10 +174,10 @@ impl Document for BackupDocument {
     }
 }
 
-/// Makes a recovery point.
+/// Creates a recovery point.
 ///
 /// # Errors
-/// Where none was made. One that is Partial was made: it is printed, and the exit code says so.
+/// If no point was created. A Partial point is not an error: it is printed, and the exit code reports it.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let recipient = keys::load_recipient(&arguments.keys.recovery_public_key)?;
     let signer = PemSigner::load(&arguments.keys.signing_key)?;
@@ -252,8 +252,8 @@ async fn make(
     let made = match made {
         Ok(made) => made,
         Err(error) => {
-            // Otherwise a full disk would stay full, of what no command shows. The failure is what
-            // matters: what cannot be removed now is removed by the next run.
+            // Otherwise a full disk would stay full because of files that no command shows. An error of this cleanup is
+            // ignored, because the first error is the one to report; the next run removes what remains.
             drop(vault.prune_incomplete(&lock).await);
             return Err(error.into());
         }
@@ -265,8 +265,8 @@ async fn make(
     Ok(document)
 }
 
-/// Makes the last folder of the store's path. Its parents are not made: a path that is wrong further up
-/// is more likely a share that is not mounted.
+/// Creates the last folder of the store's path. Missing parents are not created: they more likely mean a share that is
+/// not mounted.
 fn make_store(path: &Path) -> Result<(), Failure> {
     use std::io::ErrorKind;
     let mut builder = std::fs::DirBuilder::new();

@@ -1,4 +1,4 @@
-//! `lifeboat cat`: one object out of a recovery point.
+//! `lifeboat cat`: prints one object of a recovery point.
 
 use clap::Args;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
@@ -73,7 +73,7 @@ impl Arguments {
 /// Prints an object.
 ///
 /// # Errors
-/// Where the point or the object is not there, or the point is refused.
+/// If the point or the object does not exist, or the point is refused.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (selector, name) = arguments.wanted()?;
     let (type_name, raw) = context.block_on(async {
@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn parse(raw: &[u8]) -> Result<Value, Failure> {
-    // serde_json's message could quote the text; only the place is told.
+    // serde_json's message could quote the text, so only the position is reported.
     serde_json::from_slice(raw).map_err(|error| {
         Failure::new(
             Code::PackCorrupt,
@@ -124,7 +124,7 @@ fn parse(raw: &[u8]) -> Result<Value, Failure> {
     })
 }
 
-/// The type that a selector names, among those that were stored.
+/// Finds the type that a selector names among those that the point contains.
 pub(super) fn find_type<'a>(
     cluster: &'a ClusterRecord,
     selector: &TypeSelector,
@@ -142,7 +142,7 @@ pub(super) fn find_type<'a>(
             )
         })
         .collect();
-    // Of a type that several groups serve, one holds the objects.
+    // If several groups serve the same type, the objects are stored under one of them.
     let stored = |record: &&TypeRecord| matches!(record.outcome, TypeOutcome::Listed { objects: 1.., .. });
     if found.iter().any(stored) {
         found.retain(stored);

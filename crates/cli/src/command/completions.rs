@@ -22,10 +22,10 @@ pub struct Arguments {
     pub shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the completion script.
 ///
 /// # Errors
-/// Where standard output fails.
+/// If standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut definition(), "lifeboat", &mut script);

@@ -1,7 +1,7 @@
-//! `lifeboat deploy`: the stacks of both accounts, through CloudFormation.
+//! `lifeboat deploy`: deploys the stacks of both accounts with CloudFormation.
 //!
-//! Three commands lead from nothing to the first recovery point: `recovery`, `primary`, `application`. Each ends
-//! with the next one, filled in, and can be repeated: what is as it should be stays.
+//! Three commands lead to the first recovery point: `recovery`, `primary`, `application`. Each prints the next command,
+//! filled in, and can be repeated: what is up to date is not changed.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub mod package;
 pub mod primary;
 pub mod recovery;
 
-/// What can be deployed.
+/// The subcommands of `lifeboat deploy`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// First: the recovery account, with the coordinator, the vault and the key that decrypts
@@ -56,7 +56,7 @@ pub struct DeployDocument {
     /// A document to begin with, in YAML, after `deploy primary`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
-    /// The command that comes next. What only the user knows stands in capitals.
+    /// The command that comes next. Values that only the user knows are in capitals.
     pub next: String,
 }
 
@@ -68,7 +68,7 @@ pub struct DeployedStack {
     pub environment: EnvironmentId,
     /// Its name.
     pub stack: String,
-    /// What became of it.
+    /// What the deployment changed.
     pub outcome: Outcome,
 }
 
@@ -134,13 +134,13 @@ impl DeployDocument {
     }
 }
 
-/// Deploys.
+/// Deploys stacks, and prints the result.
 ///
 /// # Errors
-/// Where a stack does not come about; nothing is changed where the credentials are of another account.
+/// If a stack cannot be deployed. If the credentials belong to another account, nothing is changed.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     let document = context.block_on(async {
-        // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         match command {
             Command::Recovery(arguments) => Box::pin(recovery::make(arguments, context)).await,
             Command::Primary(arguments) => Box::pin(primary::make(arguments, context)).await,
@@ -151,7 +151,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Somebody who deploys in one account and Region.
+/// Deploys stacks in one account and Region.
 struct Deployer<'a> {
     session: &'a Session,
     stacks: CloudFormation,
@@ -167,19 +167,19 @@ impl<'a> Deployer<'a> {
         }
     }
 
-    /// Uploads zips; gives their bucket and keys.
+    /// Uploads zips; returns their bucket and keys.
     async fn upload(&self, zips: &[&artifacts::Zip]) -> Result<(String, Vec<String>), Failure> {
         let tell = |upload: &Upload<'_>| self.context.progress.note(line(upload));
         Ok(artifacts::upload(self.session.context(), self.session.environment(), zips, &tell).await?)
     }
 
-    /// The stack as it is; none where there is none, or it has not been made.
+    /// Returns the stack, or `None` if it does not exist or was never created (`REVIEW_IN_PROGRESS`).
     async fn existing(&self, stack: &str) -> Result<Option<Stack>, Failure> {
         let found = self.stacks.describe(stack).await?;
         Ok(found.filter(|stack| stack.status != "REVIEW_IN_PROGRESS"))
     }
 
-    /// Whether a new stack has to make a bucket: not where one is left of an earlier stack.
+    /// Reports whether a new stack has to create a bucket: not if the bucket remains from an earlier stack.
     async fn makes(&self, bucket: &str) -> Result<bool, Failure> {
         let is_left = artifacts::exists(self.session.context(), self.session.environment(), bucket).await?;
         if is_left {
@@ -229,7 +229,7 @@ fn line(upload: &Upload<'_>) -> String {
     }
 }
 
-/// A name that no other change set of the stack has.
+/// Returns a name that no other change set of the stack has.
 fn change_set() -> String {
     let mut random = [0; 3];
     SystemRandomness.random(&mut random);
@@ -238,7 +238,7 @@ fn change_set() -> String {
     format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")
 }
 
-/// An output that a stack must have.
+/// Returns an output that a stack must have.
 fn output<'a>(outputs: &'a BTreeMap<String, String>, stack: &str, name: &str) -> Result<&'a str, Failure> {
     outputs.get(name).map(String::as_str).ok_or_else(|| {
         Failure::new(
@@ -249,7 +249,7 @@ fn output<'a>(outputs: &'a BTreeMap<String, String>, stack: &str, name: &str) ->
     })
 }
 
-/// A word of a command line as a shell takes it.
+/// Quotes a word of a command line for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! `lifeboat diff`: what differs between two recovery points, or between a point and a live cluster.
+//! `lifeboat diff`: compares two recovery points, or a point and a live cluster.
 
 use clap::Args;
 use lifeboat_capture::{CaptureOptions, capture};
@@ -150,7 +150,7 @@ impl Document for DiffDocument {
 }
 
 fn field_text(field: &FieldDifference) -> String {
-    // One line per field, whatever the value holds.
+    // One line per field, even if the value contains line breaks.
     let shown = |value: &Option<String>| value.as_deref().unwrap_or_default().replace('\n', "\\n");
     let (left, right) = (shown(&field.planned), shown(&field.live));
     match field.difference {
@@ -160,10 +160,10 @@ fn field_text(field: &FieldDifference) -> String {
     }
 }
 
-/// Compares and prints.
+/// Compares, and prints the differences.
 ///
 /// # Errors
-/// Where one side cannot be read.
+/// If one side cannot be read.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let document = context.block_on(compare(arguments, context))?;
     context.print(&document)?;
@@ -209,7 +209,7 @@ async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocumen
         }
         None => {
             let (api, _) = cluster::connect(&arguments.live, &SystemRandomness).await?;
-            // What the point left out is not missing in it.
+            // Uses the filters of the point: what the point excluded must not be reported as added.
             let options = CaptureOptions {
                 filter: record.filters.clone(),
                 ..CaptureOptions::default()

@@ -1,4 +1,4 @@
-//! `lifeboat explain`: what a code means.
+//! `lifeboat explain`: explains error codes.
 
 use clap::Args;
 use lifeboat_model::{Code, Exit};
@@ -69,10 +69,10 @@ impl Document for Explanations {
     }
 }
 
-/// Prints what is known about a code, or about all.
+/// Prints the explanation of a code, or of all codes.
 ///
 /// # Errors
-/// LB-0010 where there is no such code.
+/// LB-0010 if there is no such code.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let codes: Vec<Code> = match &arguments.code {
         None => Code::ALL.to_vec(),

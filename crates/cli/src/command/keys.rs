@@ -1,4 +1,4 @@
-//! `lifeboat keys`: the keys of recovery points.
+//! `lifeboat keys`: creates the keys of recovery points.
 
 use lifeboat_model::Exit;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const AFTER: &str = "Example:
 
 Exit codes: 0 created, 8 the folder is not writable, 9 a key file already exists";
 
-/// What can be done with keys.
+/// The subcommands of `lifeboat keys`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a recovery key (RSA-4096) and a signing key (ECDSA P-256), four PEM files
@@ -80,10 +80,10 @@ impl Document for KeysDocument {
     }
 }
 
-/// Makes keys.
+/// Creates keys.
 ///
 /// # Errors
-/// Where a file exists or cannot be written; nothing is left behind then.
+/// If a file exists or cannot be written; no file is left behind then.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     let Command::Generate(arguments) = command;
     let made = keys::generate(&arguments.out)?;

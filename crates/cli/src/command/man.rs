@@ -22,10 +22,10 @@ pub struct Arguments {
     pub out: PathBuf,
 }
 
-/// Writes the pages.
+/// Writes the manual pages.
 ///
 /// # Errors
-/// Where the folder cannot be written.
+/// If the folder cannot be written.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = &arguments.out;
     std::fs::create_dir_all(folder)

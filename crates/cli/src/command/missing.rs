@@ -24,7 +24,7 @@ pub struct MissingPart {
 }
 
 impl MissingPart {
-    /// The part as text, with its fix.
+    /// Returns the part as text, with its fix.
     pub(super) fn text(&self) -> String {
         let what = self.r#type.as_ref().map_or_else(
             || format!("API group {}", self.group.as_deref().unwrap_or("?")),

@@ -1,4 +1,4 @@
-//! Stores, keys and recovery points as command lines name them.
+//! Opens stores, keys and recovery points that command lines name.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::failure::Failure;
 
 /// A recovery point whose signature was verified.
 pub struct Opened {
-    /// The point.
+    /// The recovery point.
     pub point: RecoveryPoint,
     /// The fingerprint of the key that signed it, which is the pinned one.
     pub signed_by: String,
 }
 
-/// The recovery points of an application in an existing folder.
+/// Returns the recovery points of an application in an existing folder.
 ///
 /// # Errors
-/// Where the folder does not exist or may not be read.
+/// If the folder does not exist or must not be read.
 pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
     let store = FolderStore::open(&arguments.store).map_err(|error| {
         let failure = Failure::from(error);
         match failure.problem().code {
-            // Whoever reads does not make a store; the first backup does.
+            // Commands that read do not create a store; the first backup does.
             Code::StoreNotFound => failure.remedy(format!(
                 "check --store; `lifeboat backup --store {}` makes the folder with the first recovery point",
                 arguments.store.display()
@@ -42,10 +42,10 @@ pub fn vault(arguments: &StoreArguments) -> Result<PointRepository, Failure> {
     ))
 }
 
-/// Opens the recovery point that a user means by `wanted`.
+/// Opens the recovery point that `wanted` names, and verifies its signature.
 ///
 /// # Errors
-/// Where there is no such point, or it is refused.
+/// If there is no such point, or it is refused.
 pub async fn point(wanted: &str, arguments: &PointArguments, context: &Context) -> Result<Opened, Failure> {
     let key = keys::load_verifying(&arguments.verify_key)?;
     let vault = vault(&arguments.store)?;
@@ -70,10 +70,10 @@ pub async fn point(wanted: &str, arguments: &PointArguments, context: &Context) 
     })
 }
 
-/// Opens the recovery point that a user means by `wanted`, and its data keys.
+/// Opens the recovery point that `wanted` names, and decrypts its data keys.
 ///
 /// # Errors
-/// Where there is no such point, it is refused, or the key is not the one it was made for.
+/// If there is no such point, it is refused, or the key is not the one that it was encrypted to.
 pub async fn readable(
     wanted: &str,
     arguments: &PointArguments,
@@ -85,10 +85,10 @@ pub async fn readable(
     Ok(opened.point.decrypt(&unwrapper).await?)
 }
 
-/// The cluster of a point that a user means: the one that is named, or the only one.
+/// Returns the cluster of a point that a user selects: the named one, or the only one.
 ///
 /// # Errors
-/// Where there are several and none is named, or the point does not hold the one that is.
+/// If there are several and none is named, or the point does not contain the named one.
 pub fn cluster<'a>(
     point: &'a RecoveryPoint,
     wanted: Option<&ClusterName>,

@@ -1,4 +1,4 @@
-//! `lifeboat plan`: what a restore would do, without writing.
+//! `lifeboat plan`: shows what a restore would do, without writing.
 
 use clap::Args;
 use lifeboat_model::{ClusterName, Exit, Problem};
@@ -89,7 +89,7 @@ impl PlanDocument {
     /// The name and version of this document.
     pub const FORMAT: &str = "lifeboat.dev/plan/v1";
 
-    /// Whether a restore would refuse the plan.
+    /// Reports whether a restore would refuse the plan.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         has_error(&self.findings) || !self.refusals.is_empty()
@@ -116,10 +116,10 @@ impl Document for PlanDocument {
     }
 }
 
-/// Makes and prints a plan.
+/// Creates and prints a plan.
 ///
 /// # Errors
-/// Where none can be made.
+/// If no plan can be created.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let document = context.block_on(make(&arguments.target, context))?;
     context.print(&document)?;
@@ -130,10 +130,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     })
 }
 
-/// Makes a plan without holding the target.
+/// Creates a plan without acquiring the target's Lease.
 ///
 /// # Errors
-/// Where none can be made.
+/// If no plan can be created.
 pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Result<PlanDocument, Failure> {
     let options = arguments.restore_options.options()?;
     let mut watch = Stopwatch::start();

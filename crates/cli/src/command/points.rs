@@ -1,4 +1,4 @@
-//! `lifeboat points`: the recovery points of an application.
+//! `lifeboat points`: lists the recovery points of an application.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ pub struct PointsDocument {
     pub application: String,
     /// Its points.
     pub points: Vec<Point>,
-    /// The moment that ages are counted from.
+    /// The time that ages are counted from.
     #[serde(skip)]
     now: Timestamp,
 }
@@ -56,10 +56,10 @@ pub struct PointsDocument {
 pub struct Point {
     /// Its id.
     pub point: String,
-    /// What its manifest says; absent where it cannot be believed.
+    /// What its manifest says; absent if the manifest cannot be trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
-    /// Why its manifest cannot be believed.
+    /// Why its manifest cannot be trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Problem>,
 }
@@ -120,10 +120,10 @@ impl Document for PointsDocument {
     }
 }
 
-/// Lists the points.
+/// Lists the recovery points.
 ///
 /// # Errors
-/// Where the store or the key cannot be read. A point that is refused is listed and no error.
+/// If the store or the key cannot be read. A point that is refused is listed and is not an error.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let key = keys::load_verifying(&arguments.from.verify_key)?;
     let vault = open::vault(&arguments.from.store)?;

@@ -1,4 +1,4 @@
-//! `lifeboat restore`: verify, plan, lint, apply in waves, prove.
+//! `lifeboat restore`: verifies a recovery point, plans, lints, applies in waves, and proves the result.
 
 use std::sync::Arc;
 
@@ -61,14 +61,14 @@ pub struct Arguments {
     pub concurrency: u8,
 }
 
-/// The concurrency of [`RestoreSettings::default`], as a number that clap can check the range of.
+/// The concurrency of [`RestoreSettings::default`], in a type whose range clap can check.
 const DEFAULT_CONCURRENCY: u8 = 32;
 
 /// Restores, and prints the report.
 ///
 /// # Errors
-/// Where nothing was restored, or the restore ended in the middle. A difference from the plan is
-/// reported, and the exit code says so.
+/// If nothing was restored, or the restore ended before its last wave. A difference from the plan is not an error: it
+/// is in the report, and the exit code reports it.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     if arguments.dry_run {
         let document = context.block_on(plan::make(&arguments.target, context))?;
@@ -125,7 +125,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
     Ok(document(&api, &record, recovered, watch.finish()))
 }
 
-/// What a user reads of a recovery that came to its end.
+/// Returns the document of a recovery that ran to its end.
 fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: Measured) -> RestoreDocument {
     let Recovered {
         plan,
@@ -163,7 +163,7 @@ fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: M
     }
 }
 
-/// A plan that was refused has an exit code of its own, whatever it was refused for.
+/// Converts an error. A refused plan has an exit code of its own, whatever the reason is.
 fn failure(error: RecoverError) -> Failure {
     let refused = matches!(error, RecoverError::Refused { .. });
     let failure = Failure::from(error.problem());
@@ -174,7 +174,7 @@ fn failure(error: RecoverError) -> Failure {
     }
 }
 
-/// Refuses every plan but the expected one.
+/// Rejects every plan except the expected one.
 fn expect(arguments: &Arguments, hash: &str) -> Result<(), Failure> {
     match &arguments.expect_plan {
         Some(expected) if expected != hash => Err(Failure::new(

@@ -1,4 +1,4 @@
-//! What a user asks of a restore: the options that `plan` and `restore` share.
+//! The restore options that `plan` and `restore` share.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub struct RestoreOptionArguments {
     pub restore_status: Vec<String>,
 }
 
-/// What happens to objects that exist already.
+/// What happens to objects that already exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Existing {
     /// They stay; differences are reported.
@@ -89,10 +89,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl RestoreOptionArguments {
-    /// The restore options that these options describe, with the files they name.
+    /// Returns the restore options that these arguments describe, including the content of the files they name.
     ///
     /// # Errors
-    /// LB-0010 where a namespace is mapped twice, LB-0011 for a file that cannot be read.
+    /// LB-0010 if a namespace is mapped twice, LB-0011 for a file that cannot be read.
     pub fn options(&self) -> Result<RestoreOptions, Failure> {
         let mut namespace_map = BTreeMap::new();
         for (from, to) in &self.map_namespace {
@@ -143,7 +143,7 @@ fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
         Failure::of(Code::InvalidDocument, named.as_str(), &error)
             .remedy("check the path and its permissions")
     })?;
-    // JSON is YAML too, but numbers keep their text only in a JSON reader.
+    // JSON is also YAML, but only a JSON parser keeps the text of numbers.
     let document: PatchDocument = if text.trim_start().starts_with('{') {
         serde_json::from_str(&text)
             .map_err(|error| Failure::of(Code::InvalidDocument, named.as_str(), &error))?
@@ -163,8 +163,8 @@ fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
     Ok(document.patches)
 }
 
-/// A document that its parser refuses. Parsers quote the text that they stumble over, which in a patch
-/// may be the value of a Secret; names of fields, between backticks, stay.
+/// Returns the failure for a document that cannot be parsed. Parsers quote the text that they fail at, which in a patch
+/// may be the value of a Secret, so quoted text is removed; names of fields, between backticks, stay.
 pub(super) fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure {
     let text = error.to_string();
     let shown = match (text.find('"'), text.rfind('"')) {

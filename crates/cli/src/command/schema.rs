@@ -78,7 +78,7 @@ pub enum Name {
 /// Prints a schema.
 ///
 /// # Errors
-/// Where standard output fails.
+/// If standard output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let schema = match arguments.document {
         Name::Manifest => of::<Statement>(),
@@ -106,7 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The schema of what is written; fields that are left out when they say nothing are not required.
+/// Returns the schema of an output document; fields that are omitted when empty are not required.
 fn of<T: JsonSchema>() -> schemars::Schema {
     SchemaSettings::default()
         .for_serialize()
@@ -114,7 +114,7 @@ fn of<T: JsonSchema>() -> schemars::Schema {
         .into_root_schema_for::<T>()
 }
 
-/// The schema of what is read; fields that have a default are not required.
+/// Returns the schema of an input document; fields that have a default are not required.
 fn of_input<T: JsonSchema>() -> schemars::Schema {
     SchemaGenerator::default().into_root_schema_for::<T>()
 }

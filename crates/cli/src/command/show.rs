@@ -1,4 +1,4 @@
-//! `lifeboat show`: what a recovery point holds. Needs no private key.
+//! `lifeboat show`: shows the contents of a recovery point. Needs no private key.
 
 use lifeboat_model::Exit;
 use std::collections::BTreeSet;
@@ -56,15 +56,15 @@ pub struct ShowDocument {
     /// Whether the table lists types without objects.
     #[serde(skip)]
     all_types: bool,
-    /// The moment that ages are counted from.
+    /// The time that ages are counted from.
     #[serde(skip)]
     now: Timestamp,
 }
 
-/// Shows a point.
+/// Shows a recovery point.
 ///
 /// # Errors
-/// Where there is no such point, or its manifest is refused.
+/// If there is no such point, or its manifest is refused.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (opened, signed_by) = context.block_on(async {
         let opened = open::point(&arguments.point, &arguments.from, context).await?;
@@ -81,13 +81,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The size of all packs of a point.
+/// Returns the size of all packs of a point, in bytes.
 pub(super) fn stored_bytes(manifest: &Predicate) -> u64 {
     let packs = manifest.clusters.iter().flat_map(|cluster| &cluster.packs);
     packs.map(|pack| pack.bytes).sum()
 }
 
-/// The word for a completeness.
+/// Returns the word for a completeness.
 pub(super) fn completeness(completeness: Completeness) -> &'static str {
     match completeness {
         Completeness::Complete => "Complete",

@@ -1,4 +1,4 @@
-//! `lifeboat status`: how the applications stand.
+//! `lifeboat status`: shows the status of the applications.
 
 use clap::Args;
 use lifeboat_model::request::{Answer, Request, StatusRequest};
@@ -34,16 +34,16 @@ pub struct Arguments {
     pub aws: AwsArguments,
 }
 
-/// Asks, and prints the answer.
+/// Requests the status from the coordinator, and prints it.
 ///
 /// # Errors
-/// Where the coordinator cannot be asked.
+/// If the coordinator cannot be called.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let request = Request::Status(StatusRequest {
         application: arguments.application.clone(),
     });
     let answer = context.block_on(async {
-        // Boxed: the types of the SDK's futures nest deeper than the compiler likes.
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         Box::pin(async {
             let coordinator = CoordinatorClient::new(arguments.aws.open().await?);
             Ok::<_, Failure>(coordinator.ask(&request).await?)

@@ -1,4 +1,4 @@
-//! `lifeboat verify`: whether a recovery point is whole, and the one that was signed.
+//! `lifeboat verify`: verifies that a recovery point is complete and unchanged since it was signed.
 
 use clap::Args;
 use lifeboat_filesystem::PemUnwrapper;
@@ -100,10 +100,10 @@ impl Document for VerifyDocument {
     }
 }
 
-/// Verifies a point.
+/// Verifies a recovery point.
 ///
 /// # Errors
-/// The first thing that does not hold.
+/// The first check that fails.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let key = arguments.key.as_ref().map(|key| key.recovery_key.as_path());
     let unwrapper = key.map(PemUnwrapper::load).transpose()?;
@@ -118,7 +118,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
                 watch.lap("digests");
                 None
             }
-            // Reading all contents compares the digest of every file on the way.
+            // Reading all contents also compares the digest of every file.
             Some(unwrapper) => {
                 let readable = opened.point.decrypt(unwrapper).await?;
                 watch.lap("unlock");

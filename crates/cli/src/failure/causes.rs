@@ -1,5 +1,5 @@
-//! How each crate's errors become failures. Where an error knows what was wrong and what to do, it is
-//! shown as it says; its code decides the exit code.
+//! Conversions from each crate's errors to failures. An error that has a message and a remedy of its own keeps them;
+//! its code determines the exit code.
 
 use lifeboat_apiserver::{ApiError, ConnectError, DiscoveryError};
 use lifeboat_aws::KmsError;

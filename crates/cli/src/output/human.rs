@@ -1,15 +1,15 @@
-//! Sizes, counts and times as people read them.
+//! Sizes, counts and times as text for people.
 
 use jiff::Timestamp;
 
-/// A size in binary units: `512 B`, `1.5 KiB`, `64 MiB`.
+/// Formats a size in binary units: `512 B`, `1.5 KiB`, `64 MiB`.
 #[must_use]
 pub fn bytes(size: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if size < 1024 {
         return format!("{size} B");
     }
-    // A size that is shown with two digits loses nothing in 52 bits of mantissa.
+    // At most three digits are shown, for which the 52 bits of the mantissa suffice.
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let mut shown = size as f64 / 1024.0;
     let mut unit = 0;
@@ -24,7 +24,7 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
-/// A number with thousands apart: `300,000`.
+/// Formats a number with thousands separators: `300,000`.
 #[must_use]
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -38,13 +38,13 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `1 object`, `2 objects`; `1 policy`, `2 policies` is for the caller to give as two words.
+/// Formats a number with its noun: `1 object`, `2 objects`. The caller gives both forms, as in `policy` and `policies`.
 #[must_use]
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// How long ago a moment is, as kubectl prints ages: `42s`, `17m`, `5h`, `12d`.
+/// Formats the time since `then` as kubectl prints ages: `42s`, `17m`, `5h`, `12d`.
 #[must_use]
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs();
@@ -57,7 +57,7 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A duration in seconds as people say it: `0.4 s`, `12 s`, `3 min 5 s`.
+/// Formats a duration in seconds: `0.4 s`, `12 s`, `3 min 5 s`.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
     if seconds < 10.0 {

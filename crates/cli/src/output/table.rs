@@ -1,5 +1,5 @@
-//! Columns for people: a heading, left-aligned text, right-aligned numbers, no borders, no colours,
-//! so that the output survives a ticket, a chat and `grep`.
+//! Tables as text: headings, left-aligned text, right-aligned numbers, no borders and no colors, so that the output can
+//! be pasted into a ticket or a chat and searched with `grep`.
 
 /// A table under construction.
 #[derive(Debug, Default)]
@@ -9,7 +9,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings; a heading that begins with `>` names a column of numbers.
+    /// Creates a table with these headings; a heading that begins with `>` names a column of numbers.
     #[must_use]
     pub fn new(headings: &[&str]) -> Self {
         let right = headings.iter().map(|h| h.starts_with('>')).collect();
@@ -28,13 +28,13 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Whether there is no row below the headings.
+    /// Reports whether the table has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.len() < 2
     }
 
-    /// The table as text, each line indented by `indent` blanks and free of blanks at its end.
+    /// Renders the table as text, each line indented by `indent` blanks and without trailing blanks.
     #[must_use]
     pub fn render(&self, indent: usize) -> String {
         let columns = self.right.len();

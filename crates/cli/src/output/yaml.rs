@@ -1,8 +1,8 @@
-//! JSON values as YAML.
+//! Writes JSON values as YAML.
 //!
-//! A small writer of our own, because numbers must keep the text that the API server sent
-//! (`arbitrary_precision`), and a YAML library turns `1.10` or an integer beyond 64 bits into
-//! something else. Its output is the block style that kubectl prints, and any YAML 1.2 reader takes it.
+//! This is a small writer of our own, because numbers must keep the text that the API server sent
+//! (`arbitrary_precision`), and a YAML library changes `1.10` or an integer beyond 64 bits. The output is the block
+//! style that kubectl prints, which any YAML 1.2 parser accepts.
 
 use serde_json::Value;
 
@@ -21,8 +21,8 @@ pub fn render(value: &Value) -> String {
     text
 }
 
-/// Writes a mapping or a sequence. `hanging` means that the cursor stands behind a `- `, so that the
-/// first line needs no indentation.
+/// Writes a mapping or a sequence. `hanging` means that the text ends with `- `, so that the first line needs no
+/// indentation.
 fn block(value: &Value, indent: usize, hanging: bool, text: &mut String) {
     let mut first = hanging;
     let mut begin = |text: &mut String| {
@@ -41,7 +41,7 @@ fn block(value: &Value, indent: usize, hanging: bool, text: &mut String) {
                         text.push('\n');
                         block(inner, indent + 2, false, text);
                     }
-                    // A sequence stands at the indentation of its key, as kubectl prints it.
+                    // A sequence has the indentation of its key, as kubectl prints it.
                     Value::Array(list) if !list.is_empty() => {
                         text.push('\n');
                         block(inner, indent, false, text);
@@ -83,7 +83,7 @@ fn inline(value: &Value, indent: usize) -> String {
     }
 }
 
-/// Text of several lines as a literal block, where that keeps every character.
+/// Writes text of several lines as a literal block, if that keeps every character.
 fn literal(text: &str, indent: usize) -> Option<String> {
     let body = text.trim_end_matches('\n');
     let trailing = text.len() - body.len();
@@ -103,8 +103,8 @@ fn literal(text: &str, indent: usize) -> Option<String> {
     Some(block)
 }
 
-/// A scalar without quotes where every reader takes it for the same string, else in JSON's quotes,
-/// which YAML reads alike.
+/// Writes a scalar without quotes if every parser reads it as the same string, else in JSON's quotes, which are valid
+/// YAML too.
 fn scalar(text: &str) -> String {
     let plain_characters = text
         .bytes()
@@ -141,7 +141,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Characters that a YAML reader may take for a line break or a mark of byte order.
+/// Reports whether a YAML parser may read a character as a line break or a byte order mark.
 fn is_special_break(character: char) -> bool {
     matches!(character, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
@@ -151,7 +151,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    /// Reads YAML back with an independent reader; numbers are compared as text elsewhere.
+    /// Parses YAML with an independent parser; numbers are compared as text elsewhere.
     fn read(text: &str) -> Value {
         fn convert(value: serde_yaml_ng::Value) -> Value {
             use serde_yaml_ng::Value as Yaml;

@@ -1,4 +1,4 @@
-//! What the other crates tell about their work, as our events.
+//! Converts the progress that the other crates report to events.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,15 +14,15 @@ use lifeboat_restore::recover::{RecoveryProgress, Stage};
 use super::{Event, Phase, Progress, Unit};
 use crate::measure::Stopwatch;
 
-/// Work on a recovery point, in bytes.
+/// The progress of work on a recovery point, in bytes.
 pub struct PointProgress {
     progress: Progress,
-    /// The phase that is under way: pieces do not tell to which work they belong.
+    /// The current phase: later calls do not name the work that they belong to.
     phase: Mutex<Option<Phase>>,
 }
 
 impl PointProgress {
-    /// Hands on to `progress`.
+    /// Creates an adapter that sends events to `progress`.
     #[must_use]
     pub fn new(progress: &Progress) -> Self {
         Self {
@@ -67,15 +67,15 @@ impl lifeboat_recovery_point::Progress for PointProgress {
     }
 }
 
-/// A capture, in objects.
+/// The progress of a capture, in objects.
 pub struct CaptureLines {
     progress: Progress,
-    /// How many objects of each type are stored so far.
+    /// The number of objects stored so far, by type.
     types: BTreeMap<TypeName, u64>,
 }
 
 impl CaptureLines {
-    /// Hands on to `progress`.
+    /// Creates an adapter that sends events to `progress`.
     #[must_use]
     pub fn new(progress: &Progress) -> Self {
         progress.begin(Phase::Discover, Unit::Types, None);
@@ -125,7 +125,7 @@ impl Drop for CaptureLines {
     }
 }
 
-/// A backup: its capture, then its seal, each measured as a lap.
+/// The progress of a backup: its capture, then its seal, each measured as a lap.
 pub struct BackupLines<'a> {
     capture: Option<CaptureLines>,
     progress: Progress,
@@ -133,7 +133,7 @@ pub struct BackupLines<'a> {
 }
 
 impl<'a> BackupLines<'a> {
-    /// Hands on to `progress`, and takes the laps `capture` and `seal` of `watch`.
+    /// Creates an adapter that sends events to `progress`, and measures the laps `capture` and `seal` with `watch`.
     #[must_use]
     pub fn new(progress: &Progress, watch: &'a mut Stopwatch) -> Self {
         Self {
@@ -165,14 +165,14 @@ impl Drop for BackupLines<'_> {
     }
 }
 
-/// A recovery: each stage shown, and measured as a lap.
+/// The progress of a recovery: each stage is shown, and measured as a lap.
 pub struct RecoveryLines<'a> {
     progress: Progress,
     stopwatch: Mutex<&'a mut Stopwatch>,
 }
 
 impl<'a> RecoveryLines<'a> {
-    /// Hands on to `progress`, and measures with `stopwatch`.
+    /// Creates an adapter that sends events to `progress`, and measures with `stopwatch`.
     #[must_use]
     pub fn new(progress: &Progress, stopwatch: &'a mut Stopwatch) -> Self {
         Self {
@@ -182,12 +182,12 @@ impl<'a> RecoveryLines<'a> {
     }
 }
 
-/// The phase that is shown for a stage, where one is, and the name of its lap.
+/// Returns the phase that is shown for a stage, if any, and the name of its lap.
 fn shown(stage: Stage) -> (Option<Phase>, &'static str) {
     match stage {
         Stage::Read => (Some(Phase::ReadObjects), "read"),
         Stage::Survey => (Some(Phase::Survey), "survey"),
-        // Over in an instant.
+        // Not shown: it takes too little time.
         Stage::Plan => (None, "plan"),
         Stage::Preflight => (None, "preflight"),
         Stage::Apply => (Some(Phase::Apply), "apply"),

@@ -1,5 +1,4 @@
-//! Progress as lines, for logs of pipelines: one when a phase begins, one every few seconds, one when
-//! it ends.
+//! Progress as lines, for the logs of pipelines: one when a phase begins, one every few seconds, one when it ends.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Event, Phase, Renderer, Unit};
 use crate::output::human;
 
-/// Often enough to see that something happens, seldom enough for a log.
+/// The least time between two lines of a phase: short enough to show that the command is running, long enough for a
+/// log.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 struct State {
@@ -21,17 +21,17 @@ struct State {
     shown: Instant,
 }
 
-/// Writes lines.
+/// Writes one line per event to show.
 pub(super) struct Lines {
     phases: Mutex<BTreeMap<Phase, State>>,
     out: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Lines {
-    /// Lines on standard error.
+    /// Creates a renderer that writes to standard error.
     pub(super) fn to_stderr() -> Self {
         Self::new(|line| {
-            // Nobody can be told that standard error does not work.
+            // There is no other place to report an error of standard error.
             drop(writeln!(std::io::stderr().lock(), "{line}"));
         })
     }

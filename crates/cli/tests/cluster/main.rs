@@ -1,4 +1,4 @@
-//! The program on real API servers, from a backup to a second restore.
+//! Runs the program against real API servers, from a backup to a second restore.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -168,7 +168,7 @@ fn partial_points(operator: &Operator, source: &Cluster) {
     );
     assert!(err.contains("LB-0201"), "{err}");
     let points = operator.json("points", 0);
-    // By what it is: points of one second have no order.
+    // Selected by completeness: points created in the same second have no defined order.
     let partial: Vec<&serde_json::Value> = (points["points"].as_array().unwrap().iter())
         .filter(|point| point["signed"]["completeness"] == "Partial")
         .collect();
@@ -266,7 +266,7 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     assert!(text.contains("the recovery point is Partial; missing:"), "{text}");
 }
 
-/// A plan says what a restore by the same user would be refused for, and the restore is.
+/// A plan must report what a restore by the same user would be refused for.
 fn forbidden(operator: &Operator, target: &Cluster, point: &str) {
     target.apply(READER).unwrap();
     let reader = target.kubeconfig_for("reader", None).unwrap();
@@ -304,7 +304,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: reader}]
 ";
 
-/// A restore that is asked to end in its middle says so, and the same command continues.
+/// A restore that receives SIGINT must report it, and the same command must continue the restore.
 fn interrupted(operator: &Operator, to: &str, point: &str) {
     let line = format!("restore {point} {to} --map-namespace shop=copy");
     let mut child = operator.lifeboat(&line).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Runs the program as an operator does, with a shell that knows the store and the keys.
+//! Runs the program as an operator does, in a shell whose environment names the store and the keys.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::run::Place;
 use crate::schema;
 
-/// A place whose environment names the store and the keys, as an operator's shell would.
+/// A folder, and an environment that names the store and the keys, as an operator's shell would.
 pub(crate) struct Operator(Place);
 
 impl Operator {
@@ -33,7 +33,7 @@ impl Operator {
         command
     }
 
-    /// Runs a command line and answers exit code, standard output and standard error.
+    /// Runs a command line and returns its exit code, standard output and standard error.
     pub(crate) fn run(&self, line: &str) -> (i32, String, String) {
         let output = self.lifeboat(line).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -42,8 +42,8 @@ impl Operator {
         (output.status.code().unwrap(), out, err)
     }
 
-    /// As [`Operator::run`], with the document of `-o json`, which must be as its schema says; the exit
-    /// code must be `code`.
+    /// Runs a command line with `-o json` and returns its document, which must match its schema. The exit code must be
+    /// `code`.
     pub(crate) fn json(&self, line: &str, code: i32) -> Value {
         let (found, out, err) = self.run(&format!("{line} -o json"));
         assert_eq!(found, code, "{line}: {out}{err}");

@@ -1,5 +1,4 @@
-//! Progress where a user looks: bars on a terminal, lines elsewhere, and the answer alone on standard
-//! output.
+//! Progress on standard error: bars on a terminal, lines elsewhere. Standard output must contain only the document.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,10 +11,10 @@ use serde_json::Value;
 use crate::operator::Operator;
 use crate::{APPLICATION, cluster};
 
-/// What a bar is drawn with, by indicatif's own choice.
+/// The character that indicatif draws a bar with by default.
 const BAR: char = '█';
 
-/// What begins every sequence that moves a terminal's cursor.
+/// The first character of every sequence that moves a terminal's cursor.
 const ESCAPE: char = '\u{1b}';
 
 #[test]
@@ -65,7 +64,7 @@ fn bars_are_drawn_on_a_terminal_and_lines_elsewhere() {
             assert!(drawn.contains(phase), "no bar of {phase}: {drawn}");
         }
         assert!(drawn.contains(ESCAPE), "{drawn}");
-        // How many objects a backup will find nobody knows before, so it counts without a bar.
+        // The number of objects in a backup is not known before, so a counter is shown instead of a bar.
         assert_eq!(drawn.contains(BAR), line.starts_with("restore"), "{drawn}");
         assert!(
             !drawn.contains("lifeboat.dev/"),
@@ -78,8 +77,8 @@ fn bars_are_drawn_on_a_terminal_and_lines_elsewhere() {
     }
 }
 
-/// Runs a command line whose standard error is a terminal, and answers its standard output and what the
-/// terminal got.
+/// Runs a command line whose standard error is a terminal, and returns its standard output and what was written to the
+/// terminal.
 fn on_a_terminal(operator: &Operator, line: &str) -> (String, String) {
     let known = operator.lifeboat(line);
     let mut words: Vec<String> = vec![known.get_program().to_str().unwrap().to_owned()];

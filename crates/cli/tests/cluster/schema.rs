@@ -1,12 +1,11 @@
-//! Whether a document is what its JSON schema says: as much of JSON Schema as our own schemas use, and a
-//! refusal of what they do not.
+//! Checks a document against its JSON schema. Supports the part of JSON Schema that our schemas use, and panics at any
+//! other keyword.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Map, Value, json};
 
-/// Words that say nothing about the shape of a document. Identifiers with a pattern are read by their own
-/// types elsewhere.
+/// Keywords that are not checked. Identifiers with a pattern are parsed by their own types in other tests.
 const SILENT: [&str; 12] = [
     "$schema",
     "$defs",
@@ -22,7 +21,7 @@ const SILENT: [&str; 12] = [
     "maxLength",
 ];
 
-/// What is wrong with a document, with the path to it.
+/// Returns an error with the path to the first place where the document does not match.
 pub(crate) fn check(schema: &Value, document: &Value) -> Result<(), String> {
     Checker { root: schema }.check(schema, document, "")
 }
@@ -134,7 +133,7 @@ impl Checker<'_> {
     }
 }
 
-/// The one pattern that our schemas have for names of fields: words in small letters with hyphens.
+/// Checks the only pattern that our schemas have for names of fields: lowercase words with hyphens.
 fn matches(pattern: &str, name: &str) -> bool {
     assert_eq!(pattern, "^[a-z]+(-[a-z]+)*$", "teach this test the pattern");
     name.split('-')

@@ -1,4 +1,4 @@
-//! Folders that refuse and disks that are full: one clear message, and nothing half-written.
+//! Folders without permission and full disks: one clear error, and no partly written files.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,10 +14,10 @@ use lifeboat_local::{Cluster, skip};
 use crate::operator::Operator;
 use crate::{APPLICATION, cluster};
 
-/// `nobody` of every Unix: a user whom the permissions of files bind.
+/// The user ID of `nobody` on Unix, to which the permissions of files apply.
 const NOBODY: u32 = 65534;
 
-/// The smallest piece of a tmpfs, in bytes.
+/// The allocation unit of a tmpfs, in bytes.
 const PAGE: usize = 4096;
 
 #[test]
@@ -29,7 +29,7 @@ fn a_store_that_refuses_is_named_and_left_as_it_was() {
     files_that_may_not_grow(&cluster);
 }
 
-/// An operator who is bound by permissions, also where the tests run as root.
+/// An operator to whom file permissions apply, even if the tests run as root.
 struct Unprivileged {
     operator: Operator,
     program: PathBuf,
@@ -40,7 +40,7 @@ impl Unprivileged {
     fn new(cluster: &Cluster) -> Self {
         let operator = Operator::new();
         fs::copy(cluster.kubeconfig(), operator.path().join("config")).unwrap();
-        // The build's own folder may lie where nobody else can enter.
+        // Other users may not have access to the folder of the build.
         let program = operator.path().join("lifeboat");
         fs::copy(env!("CARGO_BIN_EXE_lifeboat"), &program).unwrap();
         let root = fs::metadata(operator.path()).unwrap().uid() == 0;
@@ -60,7 +60,7 @@ impl Unprivileged {
         self.operator.path().join(name)
     }
 
-    /// Makes a folder of the operator's own with these permissions.
+    /// Creates a folder of the operator with these permissions.
     fn folder(&self, name: &str, mode: u32) {
         let path = self.path(name);
         fs::create_dir(&path).unwrap();
@@ -81,14 +81,14 @@ impl Unprivileged {
         command.envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(self.operator.path());
         if self.root {
-            // This also gives up every further group.
+            // This also drops every supplementary group.
             command.uid(NOBODY).gid(NOBODY);
         }
         Ended::of(command, line)
     }
 }
 
-/// How a run ended.
+/// The outcome of a run.
 struct Ended {
     line: String,
     code: Option<i32>,
@@ -111,7 +111,7 @@ impl Ended {
         assert_eq!(self.code, Some(0), "{}: {}{}", self.line, self.out, self.err);
     }
 
-    /// One message, that begins with the code and says what to do; exit code 8 and no answer.
+    /// Asserts one error message that begins with the code and contains the remedy, exit code 8, and no document.
     fn refused(&self, code: &str, remedy: &str) {
         let Self { line, out, err, .. } = self;
         assert_eq!(self.code, Some(8), "{line}: {out}{err}");
@@ -124,7 +124,7 @@ impl Ended {
     }
 }
 
-/// Every file and folder below a folder.
+/// Returns every file and folder below a folder.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -138,7 +138,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What a folder holds that a reader can see, with the bytes of each file.
+/// Returns the files and folders in a folder that a reader can see, with the bytes of each file.
 fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found: Vec<_> = below(folder)
         .into_iter()
@@ -171,7 +171,7 @@ fn folders_without_permission(cluster: &Cluster) {
     let before = contents(&nobody.path("points"));
     let listed = nobody.run("points -o json");
     listed.succeeded();
-    // Each folder of the store on its own: the refusal comes at another moment of the backup.
+    // Each folder of the store in turn, so that the refusal occurs at a different step of the backup.
     for (folder, mode) in [
         ("points/shop/points", 0o500),
         ("points/shop", 0o500),
@@ -192,7 +192,7 @@ fn folders_without_permission(cluster: &Cluster) {
 struct TinyDisk(PathBuf);
 
 impl TinyDisk {
-    /// None where mounting is not allowed.
+    /// Returns `None` if mounting is not allowed.
     fn mount(folder: &Path, pages: usize) -> Option<Self> {
         fs::create_dir(folder).unwrap();
         let mounted = Command::new("mount")
@@ -203,7 +203,7 @@ impl TinyDisk {
         mounted.then(|| Self(folder.to_owned()))
     }
 
-    /// Fills the disk until only so many pages are left.
+    /// Fills the disk until only `pages` pages are free.
     fn leave(&self, pages: usize) {
         let filler = self.0.join(".filler");
         let mut file = fs::File::create(&filler).unwrap();
@@ -248,7 +248,7 @@ fn full_disks(cluster: &Cluster) {
     let before = contents(&disk.0);
     let listed = run("points -o json").out;
     let needed = before.iter().map(|(_, bytes)| bytes.len().div_ceil(PAGE)).sum();
-    // From no room at all to almost enough: each page more lets the backup come further.
+    // From no free page to almost enough: each additional page lets the backup get further.
     for left in 0..needed {
         disk.leave(left);
         run(&backup).refused("LB-0303", "fix: ");
@@ -262,8 +262,8 @@ fn full_disks(cluster: &Cluster) {
     assert_eq!(points["points"].as_array().unwrap().len(), 2, "{points}");
 }
 
-/// A limit on the size of files stands for a disk that is full in the middle of a file,
-/// also where mounting is not allowed.
+/// A limit on the size of files simulates a disk that becomes full in the middle of a file, even if mounting is not
+/// allowed.
 fn files_that_may_not_grow(cluster: &Cluster) {
     let operator = Operator::new();
     let backup = format!(
@@ -276,7 +276,7 @@ fn files_that_may_not_grow(cluster: &Cluster) {
     let known = operator.lifeboat(&backup);
     let mut limited = Command::new("sh");
     limited
-        // Units of 512 bytes; without the trap the signal would end the program.
+        // The unit is 512 bytes. Without the trap the signal would end the program.
         .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""])
         .arg(known.get_program())
         .args(known.get_args())

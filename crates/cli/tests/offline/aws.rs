@@ -1,5 +1,5 @@
-//! The commands for AWS against a server that plays STS and Lambda by a script: what a user sees of answers,
-//! refusals, throttles and functions that fail.
+//! The commands for AWS against a server that simulates STS and Lambda by a script: what a user sees of answers,
+//! refusals, throttling and functions that fail.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::run::Place;
 use crate::schema;
 
-/// What Lambda answers: the status, the header of an error's name, that of a function's error, and the body.
+/// An answer of Lambda: the status, the header with the name of an error, that of a function's error, and the body.
 #[derive(Clone)]
 struct Reply {
     status: u16,
@@ -43,15 +43,15 @@ impl Reply {
     }
 }
 
-/// A server that lives as long as the test process.
+/// A server that runs as long as the test process.
 struct Aws {
     endpoint: String,
-    /// The payloads of the calls of functions.
+    /// The payloads of the functions' calls.
     asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Aws {
-    /// Gives these replies in turn; the last one again and again.
+    /// Starts a server that gives these replies in turn, then repeats the last one.
     fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -221,7 +221,8 @@ fn answers_are_printed_as_their_schema_says() {
         assert_eq!(heard, std::slice::from_ref(&asked), "{line}");
         schema::check(&request_schema, &asked).unwrap_or_else(|wrong| panic!("{line}: {wrong}"));
     }
-    // The coordinator answers a document with its defaults filled in; what was sent is what was written.
+    // The coordinator answers with the document and its defaults filled in; what was sent must be what the file
+    // contains.
     let aws = Aws::start(vec![Reply::of(&json!({"application": document}))]);
     let output = aws.run(&place, "application put shop.json");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

@@ -1,5 +1,6 @@
-//! Each kind of credentials that the AWS CLI knows, against a server that plays STS, IAM Identity Center and the
-//! metadata endpoints of containers and instances: which credentials are used, and what is said when they are no good.
+//! Each kind of credentials that the AWS CLI supports, against a server that simulates STS, IAM Identity Center and the
+//! metadata endpoints of containers and instances: which credentials are used, and what is reported when they are not
+//! valid.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use crate::run::Place;
 
-/// The SHA-1 of `corp`, which is the name of the cached token of the sso-session `corp`.
+/// The name of the file with the cached token of the sso-session `corp`: the SHA-1 of its name.
 const TOKEN_FILE: &str = "ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
 
 const FUTURE: &str = "2126-01-01T00:00:00Z";
@@ -66,7 +67,7 @@ aws_access_key_id = AKIDEXPIRED
 aws_secret_access_key = canary-secret
 ";
 
-/// What `credential_process` and `aws configure export-credentials` print.
+/// Returns what `credential_process` and `aws configure export-credentials` print.
 fn process(key: &str) -> String {
     let credentials = json!({"Version": 1, "AccessKeyId": key, "SecretAccessKey": "canary-secret"});
     format!("#!/bin/sh\necho '{credentials}'\n")
@@ -139,7 +140,7 @@ fn sts(request: &Recorded, authorization: &str) -> Reply {
     )
 }
 
-/// A machine with the profiles above, and a server in the place of AWS.
+/// A user's machine with the profiles above, and a server that simulates AWS.
 struct Machine {
     place: Place,
     server: FakeServer,
@@ -179,14 +180,14 @@ impl Machine {
         fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// As `aws sso login` leaves it.
+    /// Writes the cached token that `aws sso login` writes.
     fn signed_in(&self, until: &str) {
         let token = json!({"accessToken": "canary-token", "expiresAt": until, "region": "eu-central-1",
             "startUrl": "https://corp.awsapps.com/start"});
         self.write(&format!(".aws/sso/cache/{TOKEN_FILE}"), &token.to_string());
     }
 
-    /// Asks for the status of another account than that of the credentials, so that the answer names these.
+    /// Requests the status from another account than that of the credentials, so that the error names the credentials.
     fn run(&self, profile: Option<&str>, environment: &[(&str, &str)]) -> Output {
         let mut words = vec!["status", "--account", "333333333333"];
         if let Some(profile) = profile {
@@ -201,7 +202,7 @@ impl Machine {
         command.envs(environment.iter().copied()).output().unwrap()
     }
 
-    /// The access key that signed the request.
+    /// Returns the access key that signed the request.
     fn key(&self, profile: Option<&str>, environment: &[(&str, &str)]) -> String {
         let shown = shown(&self.run(profile, environment));
         let key = shown.split_once(":user/").map(|(_, rest)| rest);

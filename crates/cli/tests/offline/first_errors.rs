@@ -1,4 +1,4 @@
-//! The first mistake that somebody can make with each command ends with the next thing to type.
+//! For every command, the first mistake that a user can make is reported with a command line that works.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use lifeboat_cli::arguments::{self, Parsed};
 use crate::run::Place;
 use crate::{BACKUP, KUBECONFIG, READ, prepared};
 
-/// The command lines of the program that a text quotes.
+/// Returns the command lines of the program that a text quotes.
 fn quoted(text: &str) -> Vec<String> {
     let spans = text.split('`').skip(1).step_by(2);
     spans
@@ -42,7 +42,7 @@ fn a_command_without_its_options_shows_one_that_has_them() {
         let examples = quoted(&problem.guidance);
         assert!(!examples.is_empty(), "{path:?}: {}", problem.guidance);
         for example in &examples {
-            // Only what reaches the program, not what a shell does with its answer.
+            // Only the part that reaches the program, without pipes and redirections.
             let line = example.split(['|', '>']).next().unwrap();
             let words = line.split_whitespace().map(OsString::from).collect();
             assert!(

@@ -1,4 +1,4 @@
-//! The manifest for krew, filled in as `make dist` does, against what krew checks before it installs.
+//! Checks the manifest for krew, filled in as `make dist` does, by the rules that krew applies before it installs.
 //!
 //! Source: `internal/index/validation/validate.go` and the page
 //! <https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest/>.
@@ -33,7 +33,7 @@ fn filled() -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What krew refuses in a manifest of this name.
+/// Returns why krew would reject a manifest of this name.
 fn check(manifest: &Value, name: &str) -> Result<(), String> {
     let demand = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -77,7 +77,7 @@ fn check(manifest: &Value, name: &str) -> Result<(), String> {
     for platform in platforms {
         only(platform, &["uri", "sha256", "bin", "files", "selector"])?;
         let uri = text(&platform["uri"]);
-        // krew tells the kind of an archive by its content; its index takes these two.
+        // krew detects the type of an archive by its content; its index accepts these two.
         demand(
             uri.starts_with("https://") && (uri.ends_with(".tar.gz") || uri.ends_with(".zip")),
             "uri",
@@ -102,7 +102,7 @@ fn check(manifest: &Value, name: &str) -> Result<(), String> {
         only(&platform["selector"], &["matchLabels", "matchExpressions"])?;
         let labels = &platform["selector"]["matchLabels"];
         only(labels, &["os", "arch"])?;
-        // As Go names them (GOOS, GOARCH): krew compares them with its own.
+        // The names of Go (GOOS, GOARCH): krew compares them with its own.
         demand(
             ["linux", "darwin", "windows"].contains(&text(&labels["os"]).as_str()),
             "os",
@@ -130,7 +130,7 @@ fn krew_takes_the_manifest() {
     );
     assert_eq!(linux["sha256"], "a".repeat(64).as_str());
     assert_eq!(linux["selector"]["matchLabels"]["arch"], "amd64");
-    // Functions and program stay beside each other: the folder of the archive is left out.
+    // The functions and the program stay in one folder: only the folder of the archive is removed.
     assert_eq!(linux["files"][0]["from"], "lifeboat-0.1.0-linux-x86_64/*");
     assert_eq!(linux["bin"], "kubectl-lifeboat");
 }

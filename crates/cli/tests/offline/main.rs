@@ -1,4 +1,4 @@
-//! The program without a cluster: what it says, where it says it, and how it exits.
+//! The program without a cluster: its output, on which stream, and its exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -103,7 +103,7 @@ fn kubectl_finds_the_same_program_under_its_second_name() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: kubectl lifeboat"));
 }
 
-/// A place with keys and an empty store.
+/// Creates a folder with keys and an empty store.
 fn prepared() -> Place {
     let place = Place::new();
     assert!(place.run("keys generate --out keys").status.success());
@@ -260,7 +260,7 @@ fn every_schema_is_a_json_schema() {
     }
 }
 
-/// Whoever wrote `--recovery-key` for a backup before there was the other name still can.
+/// The former option name `--recovery-key` of a backup must still be accepted.
 #[test]
 fn the_former_name_of_the_public_half_is_taken() {
     let place = prepared();

@@ -1,5 +1,5 @@
-//! The repository's README, its reference page and the examples of the help, read as a user reads them: every command
-//! line, option, link, target of make and test that they name exists.
+//! The repository's README, its reference page and the examples of the help: every command line, option, link, make
+//! target and test that they name must exist.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use lifeboat_cli::arguments::{self, Parsed};
 const README: &str = include_str!("../../../../README.md");
 const REFERENCE: &str = include_str!("../../docs/reference.md");
 
-/// The command lines of the program in the README's console blocks, continued lines joined.
+/// Returns the command lines of the program in the README's console blocks, with continued lines joined.
 fn command_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut console = false;
@@ -53,7 +53,7 @@ fn words(line: &str) -> Vec<OsString> {
         .collect()
 }
 
-/// What stands between single backticks, outside fenced blocks.
+/// Returns the texts between single backticks, outside fenced blocks.
 fn spans(text: &str) -> Vec<String> {
     let mut spans = Vec::new();
     for (at, part) in text.split("```").enumerate() {
@@ -95,7 +95,7 @@ fn every_example_of_the_help_can_be_run_as_it_stands() {
         let Some(help) = command.get_after_long_help() else {
             continue;
         };
-        // Examples are indented by two and begin with the program's name, as in a console block.
+        // Examples are indented by two spaces and begin with the program's name, as in a console block.
         let console: Vec<String> = help
             .to_string()
             .lines()
@@ -106,7 +106,7 @@ fn every_example_of_the_help_can_be_run_as_it_stands() {
             .collect();
         let console = format!("```console\n{}\n```\n", console.join("\n"));
         for line in command_lines(&console) {
-            // Only what reaches the program, not what a shell does with its answer.
+            // Only the part that reaches the program, without pipes and redirections.
             let line = line.split(['|', '>']).next().unwrap();
             if let Err(failure) = arguments::parse(words(line)) {
                 panic!("{}: {line}: {failure}", command.get_name());
@@ -185,7 +185,7 @@ fn root() -> PathBuf {
         .unwrap()
 }
 
-/// The names of all tests: functions below an attribute that makes them one.
+/// Returns the names of all tests: functions below an attribute that declares a test.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut folders: Vec<PathBuf> = ["crates", "infra", "tests"]
@@ -214,7 +214,7 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// The spans that look like the name of a test: words joined by underscores.
+/// Returns the texts that look like the name of a test: words joined by underscores.
 fn named_tests(text: &str) -> Vec<String> {
     let is_name = |span: &String| {
         span.contains('_')
@@ -280,7 +280,7 @@ fn ten_decisions_are_recorded_and_held_by_tests_that_exist() {
     assert_eq!(numbers, (1..=10).collect::<Vec<u32>>());
 }
 
-/// How the address of a heading is made on the pages that render it.
+/// Returns the anchor that Markdown renderers create for a heading.
 fn anchor(heading: &str) -> String {
     let plain = heading.to_lowercase();
     let kept = plain

@@ -1,4 +1,4 @@
-//! Runs the real program in a place of its own.
+//! Runs the real program in a folder of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A folder to work in, and an environment that holds nothing but it.
+/// A folder to work in, and an environment with variables for this folder only.
 pub(crate) struct Place {
     folder: TempDir,
 }

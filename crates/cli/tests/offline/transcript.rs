@@ -1,10 +1,10 @@
-//! What a user sees, with what changes from run to run replaced.
+//! The output that a user sees, with everything replaced that differs between runs.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::run::Place;
 
-/// Runs a command line and renders what a user sees.
+/// Runs a command line and renders the output that a user sees.
 pub(crate) fn transcript(place: &Place, line: &str) -> String {
     let output = place.run(line);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -19,7 +19,7 @@ pub(crate) fn transcript(place: &Place, line: &str) -> String {
     )
 }
 
-/// Replaces what differs from run to run.
+/// Replaces what differs between runs.
 fn stable(place: &Place, text: &str) -> String {
     let text = text.replace(&place.path().display().to_string(), "[DIR]");
     let mut stable = String::new();

@@ -1,4 +1,4 @@
-//! Deployments against a CloudFormation that answers by a script.
+//! Deployments against a CloudFormation whose answers are scripted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::template::APPLICATION;
 
-/// Answers in turn; the last one is given again and again.
+/// Returns answers in turn, then repeats the last one.
 struct Turns<T>(Mutex<VecDeque<T>>);
 
 impl<T: Clone> Turns<T> {
@@ -186,7 +186,7 @@ async fn what_somebody_has_set_stays_set() {
     assert!(!change.is_new);
     assert_eq!(change.parameters["LogDays"], None);
     assert_eq!(change.parameters["Application"].as_deref(), Some("shop"));
-    // A parameter that the template does not have any more would be refused.
+    // CloudFormation would reject a parameter that the template does not have any more.
     assert!(!change.parameters.contains_key("Former"));
 }
 
@@ -299,7 +299,7 @@ async fn what_an_interrupted_command_has_begun_is_waited_for() {
     );
 }
 
-/// A change set that was never executed leaves a stack without resources behind.
+/// A change set that was never executed leaves a stack without resources, which must be created.
 #[tokio::test(start_paused = true)]
 async fn a_stack_in_review_is_made() {
     let script = Script::new(
@@ -311,11 +311,11 @@ async fn a_stack_in_review_is_made() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_refused_is_no_failure_of_the_stack() {
-    // The former update had failed; that says nothing of this one.
+    // The previous update of the stack failed; that must not be reported as the failure of this one.
     let mut script = Script::new(vec![stack("UPDATE_ROLLBACK_COMPLETE")], vec![Vec::new()]);
     script.executes = false;
     assert_eq!(script.deploy().await.unwrap_err().code, Code::AwsDenied);
-    // One that fails while it is called has events that say more than the call.
+    // If the operation fails during the call, the events must be reported instead of the error of the call.
     let mut script = Script::new(
         vec![None, stack("ROLLBACK_COMPLETE")],
         vec![Vec::new(), failing_events()],

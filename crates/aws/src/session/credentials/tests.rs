@@ -35,7 +35,7 @@ async fn profiles(named: Option<&str>, environment: &[(&str, &str)]) -> Profiles
         .unwrap()
 }
 
-/// Gives each role a key that says whose request it was, and with which code of which device.
+/// Answers each AssumeRole with a key that contains the signing key, the MFA code and the external id of the request.
 fn sts(request: &lifeboat_apiserver::testing::Recorded, _: usize) -> Reply {
     let body = String::from_utf8_lossy(&request.body);
     let field = |name: &str| {

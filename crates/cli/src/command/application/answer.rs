@@ -1,4 +1,4 @@
-//! The coordinator's answers as a user reads them. As JSON and YAML they are what the coordinator sent.
+//! The coordinator's answers as text. As JSON and YAML they are printed as the coordinator sent them.
 
 use jiff::Timestamp;
 use lifeboat_model::request::{
@@ -11,10 +11,10 @@ use serde::{Serialize, Serializer};
 use crate::output::table::Table;
 use crate::output::{Document, human, yaml};
 
-/// How many restores that have ended are shown.
+/// The number of ended restores that are shown.
 const ENDED: usize = 3;
 
-/// An answer, and the moment that ages are counted from.
+/// An answer of the coordinator, and the time that ages are counted from.
 #[derive(Debug, Clone)]
 pub struct AnswerDocument {
     answer: Answer,
@@ -23,7 +23,7 @@ pub struct AnswerDocument {
 }
 
 impl AnswerDocument {
-    /// An answer that came now.
+    /// Creates a document for an answer received at `now`.
     #[must_use]
     pub fn new(answer: Answer, now: Timestamp) -> Self {
         Self {
@@ -33,7 +33,8 @@ impl AnswerDocument {
         }
     }
 
-    /// With the reports of the restores in it. They are told to people only: programs find their places in the answer.
+    /// Adds the reports of the restores in the answer. They are only in the text; programs find the addresses of the
+    /// reports in the answer.
     #[must_use]
     pub fn with_reports(self, reports: Vec<Report>) -> Self {
         Self { reports, ..self }
@@ -95,8 +96,8 @@ fn accepted_text(accepted: &Accepted) -> String {
     )
 }
 
-/// Whether an application needs attention: it has no recovery point within its schedule, or an issue of severity
-/// error is open.
+/// Reports whether an application needs attention: it has no recovery point within its schedule, or an issue of
+/// severity error is open.
 #[must_use]
 pub fn needs_attention(status: &ApplicationStatus) -> bool {
     is_late(status)
@@ -106,7 +107,7 @@ pub fn needs_attention(status: &ApplicationStatus) -> bool {
             .any(|issue| issue.severity == Severity::Error)
 }
 
-/// Whether the last good point is missing, or older than the schedule allows.
+/// Reports whether the last good point is missing or older than the schedule allows.
 fn is_late(status: &ApplicationStatus) -> bool {
     let overdue = status
         .issues
@@ -207,8 +208,8 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
     text
 }
 
-/// A command as it can be copied: alone on its lines, and one with a document in it without indentation, which
-/// would change the document.
+/// Formats a command so that it can be copied: on lines of its own, and without indentation if it contains a
+/// here-document, because indentation would change the document.
 fn copied(command: &str) -> String {
     let indent = if command.contains("<<") { "" } else { "        " };
     command.lines().map(|line| format!("{indent}{line}\n")).collect()
@@ -259,7 +260,7 @@ fn completeness(point: &PointStatus) -> &'static str {
     }
 }
 
-/// How far a restore is, in a line.
+/// Returns the progress of a restore as one line.
 pub(super) fn restore_line(restore: &RestoreStatus) -> String {
     let state = match restore.state {
         RestoreState::Waiting => "is waiting",

@@ -20,18 +20,18 @@ use crate::context::Context;
 use crate::failure::Failure;
 use lifeboat_aws::coordinator::CoordinatorClient;
 
-/// Between two questions. Each is a look of the coordinator at the application, which costs a dozen requests
-/// to S3; a backup takes a minute.
+/// The pause between two status requests. For each of them the coordinator reads the application's state, which costs a
+/// dozen requests to S3; a backup takes a minute.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Asks for a backup and waits for its point.
+/// Requests a backup and waits for its recovery point.
 pub(super) async fn backup(
     coordinator: &CoordinatorClient,
     request: BackupRequest,
     context: &Context,
 ) -> Result<(PointsAnswer, Exit), Failure> {
     let application = request.application.clone();
-    // What is there, or under way, was begun before it was asked for.
+    // Points that exist, and a backup that is running, were started before this request.
     let mut before: BTreeSet<RecoveryPointId> = ids(&coordinator.points(&application).await?);
     let status = coordinator.status(&application).await?;
     let had_failed = has_failed(&status);
@@ -42,7 +42,8 @@ pub(super) async fn backup(
             before.insert(run.point);
         }
         Some(_) => {}
-        // The same request of before has ended: its point is the newest one, or a later one is as good.
+        // The earlier request with this token has ended: the newest point is its point, or a later one, which is as
+        // good.
         None if accepted.repeated => before.clear(),
         None => {}
     }
@@ -85,7 +86,7 @@ fn has_failed(status: &ApplicationStatus) -> bool {
     status.issues.iter().any(|issue| issue.code == Code::BackupFailed)
 }
 
-/// Why the backup will not complete: its attempts are exhausted, or it cannot start before a user resolves an
+/// Returns why the backup will not complete: its attempts are exhausted, or it cannot start before a user resolves an
 /// issue. The issue of an earlier backup does not count, so `is_ours` says whether it belongs to this one.
 fn given_up(status: &ApplicationStatus, is_ours: bool) -> Option<Failure> {
     if status.backup.is_some() {
@@ -146,8 +147,8 @@ pub(super) async fn restore(
     }
 }
 
-/// The reports of restores that have ended. One that cannot be read, for example because the scratch bucket belongs to
-/// another account than the credentials, is a note: the answer has its address.
+/// Reads the reports of restores that have ended. A report that cannot be read, for example because the scratch bucket
+/// belongs to another account than the credentials, is only noted: the answer contains its address.
 pub(super) async fn reports(
     coordinator: &CoordinatorClient,
     status: &StatusAnswer,

@@ -1,9 +1,9 @@
-//! Secrets without their values.
+//! Replaces the values of Secrets.
 
 use serde_json::Value;
 
-/// Replaces every value of a Secret by its length. Annotations are values too: `kubectl apply` copies
-/// the whole object into one.
+/// Replaces every value of a Secret by its length. Annotations are treated as values: `kubectl apply` copies the whole
+/// object into one.
 pub(super) fn secret(mut object: Value) -> Value {
     for pointer in ["/data", "/stringData", "/metadata/annotations"] {
         if let Some(values) = object.pointer_mut(pointer) {

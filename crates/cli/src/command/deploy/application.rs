@@ -1,4 +1,4 @@
-//! `lifeboat deploy application`: the delegates of an application on both sides, and its document.
+//! `lifeboat deploy application`: deploys the delegates of an application on both sides, and puts its document.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub struct Arguments {
     pub side: Option<SideSelection>,
 }
 
-/// A side.
+/// A side of an application, for `--side`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SideSelection {
     /// Where the application runs.
@@ -76,7 +76,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         Some(SideSelection::Primary) => None,
         _ => Some(open(arguments.recovery_profile.as_deref(), &application.recovery).await?),
     };
-    // Both are looked at before one is changed.
+    // Both sides are checked before one is changed.
     let sides = [
         (Side::Primary, primary.as_ref()),
         (Side::Recovery, recovery.as_ref()),
@@ -135,14 +135,14 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     })
 }
 
-/// Credentials that must belong to the account of an environment.
+/// Finds credentials, which must belong to the account of an environment.
 async fn open(profile: Option<&str>, environment: &EnvironmentId) -> Result<Session, Failure> {
     let session = crate::aws::open(profile, Some(&environment.region)).await?;
     session.require(&environment.account)?;
     Ok(session)
 }
 
-/// The access stack that a side is built upon.
+/// Returns the access stack that the stack of a side requires.
 async fn access(
     side: Side,
     session: &Session,
@@ -172,7 +172,7 @@ async fn access(
     .remedy(remedy))
 }
 
-/// Where the coordinator is, as the access stack of the recovery side knows it.
+/// Returns the environment of the coordinator, from the outputs of the recovery side's access stack.
 fn control_of(access: &Stack) -> Result<EnvironmentId, Failure> {
     let stack = RECOVERY_ACCESS.stack();
     let account = output(&access.outputs, &stack, "ControlAccount")?;

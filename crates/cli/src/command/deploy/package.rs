@@ -1,4 +1,4 @@
-//! Where the zips of the functions are on this machine, and which version they hold.
+//! Finds the zips of the functions on this machine, and checks the version in them.
 
 use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,21 @@ use lifeboat_model::Code;
 use crate::failure::Failure;
 use crate::version::VERSION;
 
-/// The folder beside the program in an archive of `make dist`; in it one folder per architecture.
+/// The folder beside the program in an archive of `make dist`; it contains one folder per architecture.
 const BESIDE: &str = "functions";
 
-/// Where `make package` writes to, seen from the root of a checkout.
+/// The folder that `make package` writes to, relative to the root of a checkout.
 const PACKAGED: &str = "target/package/release";
 
-/// The first entry of a zip of `infra/package`, not compressed: `PROGRAM VERSION ARCHITECTURE`.
+/// The name of the first entry of a zip of `infra/package`. The entry is not compressed and contains
+/// `PROGRAM VERSION ARCHITECTURE`.
 const ENTRY: &str = "lifeboat-version";
 
-/// The length of a local file header before the name
+/// The length in bytes of a local file header before the name
 /// (<https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>, 4.3.7).
 const HEADER: usize = 30;
 
-/// Which zips are deployed.
+/// The zips to deploy.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Functions")]
 pub struct PackageArguments {
@@ -41,7 +42,7 @@ pub struct PackageArguments {
     pub architecture: Architecture,
 }
 
-/// A processor, in the words of Lambda.
+/// A processor architecture, with the names that Lambda uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Architecture {
     /// Graviton, a fifth cheaper than the other.
@@ -53,7 +54,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// As templates and the folders of `make package` name it.
+    /// Returns the name that templates and the folders of `make package` use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -74,9 +75,9 @@ impl PackageArguments {
     /// Reads the zip of a program, such as `lifeboat-delegate`.
     ///
     /// # Errors
-    /// LB-1007 where it is not there, or holds another version than that of this program.
+    /// LB-1007 if it does not exist, or contains another version than that of this program.
     pub fn read(&self, program: &str) -> Result<Zip, Failure> {
-        // A link in the PATH leads to the folder of the archive.
+        // Resolves a symbolic link in the PATH to the folder of the archive.
         let executable = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
         let installed = executable.as_deref().and_then(|path| path.parent());
         let bytes = read(self, program, installed)?;
@@ -84,7 +85,7 @@ impl PackageArguments {
     }
 }
 
-/// Reads the zip of `program` for the program of this version that stands in the folder `installed`.
+/// Reads the zip of `program` for this version of the command line, which is installed in the folder `installed`.
 fn read(arguments: &PackageArguments, program: &str, installed: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let (folders, searched) = folders(arguments, installed);
     let mut first = None;
@@ -116,7 +117,7 @@ fn read(arguments: &PackageArguments, program: &str, installed: Option<&Path>) -
     })
 }
 
-/// The folders in which zips of the architecture are looked for, in order; and the folders of these folders.
+/// Returns the folders that may contain the zips of the architecture, in order of preference, and their parent folders.
 fn folders(arguments: &PackageArguments, installed: Option<&Path>) -> (Vec<PathBuf>, Vec<PathBuf>) {
     if let Some(folder) = &arguments.package {
         return (vec![folder.clone()], Vec::new());
@@ -138,7 +139,8 @@ fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::of(Code::PackagesMissing, doing, error)
 }
 
-/// Refuses a zip of another program, version or architecture: templates and functions of two versions need not fit.
+/// Rejects a zip of another program, version or architecture: templates and functions of different versions may not be
+/// compatible.
 fn check(bytes: &[u8], file: &Path, program: &str, architecture: Architecture) -> Result<(), Failure> {
     let wanted = format!("{program} {VERSION} {}", architecture.name());
     let found = label(bytes);
@@ -155,7 +157,7 @@ fn check(bytes: &[u8], file: &Path, program: &str, architecture: Architecture) -
     ))
 }
 
-/// The content of the entry [`ENTRY`], which is the first of the zip; none where another one is.
+/// Returns the content of the entry [`ENTRY`], or `None` if the first entry of the zip is another one.
 fn label(zip: &[u8]) -> Option<&str> {
     let header = zip.get(..HEADER)?;
     let number = |at: usize| {
@@ -181,7 +183,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    /// The first entry of a zip, which is all that is read of it.
+    /// Creates the first entry of a zip; the rest of a zip is not read.
     fn zip(content: &str) -> Vec<u8> {
         let mut zip = b"PK\x03\x04".to_vec();
         zip.extend([0; 14]);

@@ -1,4 +1,4 @@
-//! `lifeboat deploy primary`: the signing key and the role that backs up.
+//! `lifeboat deploy primary`: deploys the signing key and the role that backs up.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     })
 }
 
-/// A key that is given as a file, or as itself.
+/// Reads a key that is given as a file, or as the key itself.
 fn read(given: &str) -> Result<RecipientKey, Failure> {
     let is_itself = given.starts_with("MII") || given.contains("-----BEGIN ");
     let text = if is_itself {
@@ -109,7 +109,7 @@ fn read(given: &str) -> Result<RecipientKey, Failure> {
     })
 }
 
-/// An application document in which all is filled in that is known here.
+/// Returns an application document with all the values filled in that are known here.
 fn example(primary: &EnvironmentId, recovery: &EnvironmentId, signing_key: &str) -> String {
     format!(
         "format: 1

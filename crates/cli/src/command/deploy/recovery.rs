@@ -1,4 +1,4 @@
-//! `lifeboat deploy recovery`: coordinator, vault and the recovery key.
+//! `lifeboat deploy recovery`: deploys the coordinator, the vault and the recovery key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ async fn control_stack(
     Ok(())
 }
 
-/// Nobody who has access loses it because somebody else is added.
+/// Adds accounts to those that have access before; none is removed.
 fn accounts(before: Option<&str>, own: &AccountId, further: &[AccountId]) -> String {
     let before = before.unwrap_or_default().split(',').map(str::trim);
     let all: BTreeSet<&str> = before
@@ -164,7 +164,7 @@ fn write(key: &RecipientKey, file: &Path) -> Result<RecoveryKey, Failure> {
     })
 }
 
-/// A key as the parameter of a stack: the base64 of its DER.
+/// Formats a key as the parameter of a stack: the base64 of its DER.
 pub(super) fn one_line(text: &str) -> String {
     debug_assert!(pem::decode(text).is_some(), "it was encoded as PEM");
     text.lines().filter(|line| !line.starts_with("-----")).collect()

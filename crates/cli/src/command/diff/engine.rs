@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{ChangedObject, DiffDocument, NotCompared};
 use crate::failure::Failure;
 
-/// Types whose objects change by themselves all the time.
+/// Types whose objects change continuously without a change by a user.
 const VOLATILE: [&str; 3] = ["leases.coordination.k8s.io", "events", "events.events.k8s.io"];
 
 /// What is compared.
@@ -39,21 +39,21 @@ impl Scope {
     }
 }
 
-/// Where an object of the left side lies, and its digest.
+/// The frame and the position of an object of the left side, and its digest.
 type Place = (u32, u32, LineDigest);
 
-/// A type's objects by namespace (empty for none), then by name.
+/// The objects of one type, by namespace (empty for cluster-scoped objects), then by name.
 type Objects<'a> = HashMap<&'a str, HashMap<&'a str, Place>>;
 
-/// The left side, and what was found so far.
+/// The objects of the left side, and the differences found so far.
 pub(super) struct Engine<'a> {
     left: CachedFrames<PointFrames<'a>>,
-    /// Objects of the left side that the right side has not shown yet.
+    /// Objects of the left side that were not yet found on the right side.
     unmatched: BTreeMap<TypeName, Objects<'a>>,
-    /// What became of each type on the left side.
+    /// The outcome of each type on the left side.
     outcomes: BTreeMap<TypeName, TypeOutcome>,
     scope: Scope,
-    /// Under the key of the left side for both, so that equal values show as equal.
+    /// Uses the key of the left side for both sides, so that equal values are shown as equal.
     redactor: Redactor,
     added: BTreeSet<ObjectRef>,
     changed: BTreeMap<ObjectRef, Vec<FieldDifference>>,
@@ -99,8 +99,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Pairs an object of the right side. Where both are there and their bytes differ, the place of the
-    /// left one is the answer.
+    /// Pairs an object of the right side with that of the left side. Returns the place of the left object if there is
+    /// one and its bytes differ.
     fn pair(&mut self, r#type: &TypeName, entry: &IndexEntry) -> Option<Place> {
         if !self.scope.takes_type(r#type) || !self.scope.takes_namespace(&entry.namespace) {
             return None;
@@ -198,7 +198,8 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Takes types out that the right side could not show: their objects are not gone.
+    /// Removes types that the right side could not list or that its filters exclude: their objects are not reported as
+    /// removed.
     pub(super) fn judge_types(&mut self, right: &[TypeRecord]) {
         for record in right {
             let name = record.name();
@@ -248,7 +249,7 @@ fn reference(r#type: &TypeName, entry: &IndexEntry) -> ObjectRef {
 }
 
 fn parse(raw: &[u8]) -> Result<Value, Failure> {
-    // The parser's message could quote the object; only the place is told.
+    // The parser's message could quote the object, so only the position is reported.
     serde_json::from_slice(raw).map_err(|error| {
         Failure::new(
             Code::PackCorrupt,
@@ -257,7 +258,7 @@ fn parse(raw: &[u8]) -> Result<Value, Failure> {
     })
 }
 
-/// A recovery point that cannot be read on the way.
+/// Returns the failure for objects of a recovery point that cannot be read.
 pub(in crate::command) fn unreadable(error: &SourceError) -> Failure {
     let code = match error.kind() {
         ErrorKind::Corrupt | ErrorKind::Invalid => Code::PackCorrupt,
@@ -266,7 +267,7 @@ pub(in crate::command) fn unreadable(error: &SourceError) -> Failure {
     Failure::new(code, format!("failed to {error}"))
 }
 
-/// A live cluster, captured into nothing but the comparison.
+/// A sink for the capture of a live cluster, which compares the objects and stores nothing.
 pub(super) struct LiveSide<'e, 'a> {
     engine: &'e mut Engine<'a>,
     failure: Option<Failure>,
@@ -280,13 +281,13 @@ impl<'e, 'a> LiveSide<'e, 'a> {
         }
     }
 
-    /// Why the comparison failed, where it did.
+    /// Returns why the comparison failed, if it did.
     pub(super) fn failure(self) -> Option<Failure> {
         self.failure
     }
 
     async fn take(&mut self, batch: &Batch) -> Result<(), Failure> {
-        // Most batches hold nothing that changed and need not be unpacked.
+        // Most batches contain no changed object and need not be decompressed.
         let differing: Vec<(usize, Place)> = batch
             .entries
             .iter()
@@ -316,7 +317,7 @@ impl<'e, 'a> LiveSide<'e, 'a> {
 #[async_trait]
 impl BatchSink for LiveSide<'_, '_> {
     async fn append(&mut self, batch: Batch) -> Result<(), WriteError> {
-        // The sink's own error has no room for a failure of ours; it is kept here and told instead.
+        // `WriteError` cannot carry a `Failure`; it is kept here and reported instead.
         self.take(&batch).await.map_err(|failure| {
             self.failure = Some(failure);
             WriteError::Broken

@@ -1,4 +1,4 @@
-//! The report of a restore, with what the command knows beside it.
+//! The report of a restore, with additional facts that the command knows.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::measure::Measured;
 use crate::output::{Document, human};
 
-/// How far a workload is.
+/// How many replicas of a workload are ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Readiness {
@@ -26,24 +26,24 @@ pub struct Readiness {
     pub wanted: u64,
 }
 
-/// The report of a restore. As JSON (`lifeboat schema report`) it has the report's own fields and those
-/// that the command knows beside them.
+/// The report of a restore. As JSON (`lifeboat schema report`) it has the report's own fields and the additional fields
+/// of the command.
 #[derive(Debug, Clone)]
 pub struct RestoreDocument {
     /// The address of the target's API server.
     pub target: String,
-    /// Whether the target was read back. Without it the report has the verdict `notProven`.
+    /// Whether the target was read back. If not, the verdict of the report is `notProven`.
     pub proven: bool,
     /// Whether an interrupted restore was continued.
     pub resumed: bool,
-    /// How often the plan was gone through; 1 when nothing had to be tried again.
+    /// How many times the plan was applied; 1 if no object had to be retried.
     pub passes: u32,
-    /// What the recovery point itself lacks, where it is Partial.
+    /// What the recovery point itself lacks, if it is Partial.
     pub missing: Vec<MissingPart>,
-    /// What the plan's lint warned of.
+    /// The findings of the plan's lint.
     pub findings: Vec<LintFinding>,
-    /// How far the workloads were when they were read back. Nothing is required of them: images may
-    /// take any time to come.
+    /// The readiness of the workloads when they were read back. It does not affect the verdict: images may take any
+    /// time to be pulled.
     pub readiness: Vec<Readiness>,
     /// The report.
     pub report: Report,
@@ -55,7 +55,7 @@ impl RestoreDocument {
     /// The name and version of this document.
     pub const FORMAT: &str = "lifeboat.dev/restore/v1";
 
-    /// Why the restore is no success, where it is none.
+    /// Returns why the restore did not succeed, or `None` if it did.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         let summary = &self.report.summary;
@@ -83,7 +83,7 @@ impl RestoreDocument {
     }
 }
 
-/// What stands in the JSON beside the fields of the report.
+/// The fields that the command adds to the JSON of the report.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReportSections<'a> {
@@ -95,7 +95,7 @@ struct ReportSections<'a> {
     proven: bool,
     /// Whether an interrupted restore was continued.
     resumed: bool,
-    /// How often the plan was gone through; 1 when nothing had to be tried again.
+    /// How many times the plan was applied; 1 if no object had to be retried.
     passes: u32,
     /// What the recovery point itself lacks, where it is Partial.
     missing: &'a [MissingPart],
@@ -107,7 +107,7 @@ struct ReportSections<'a> {
     measured: &'a Measured,
 }
 
-/// The verdict of a restore that nobody has looked at.
+/// The verdict of a restore whose target was not read back.
 const NOT_PROVEN: &str = "notProven";
 
 impl RestoreDocument {
@@ -126,8 +126,8 @@ impl RestoreDocument {
     }
 }
 
-// The report's own fields stand at the top, where its readers look for them; serde's flatten would buffer
-// the numbers of arbitrary precision wrongly.
+// The report's own fields are at the top level, where its readers expect them. serde's flatten would buffer numbers of
+// arbitrary precision incorrectly.
 impl Serialize for RestoreDocument {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::Error;
@@ -143,7 +143,7 @@ impl Serialize for RestoreDocument {
     }
 }
 
-// As it is serialized: the report's schema and that of what stands beside it, in one.
+// One schema for both: that of the report and that of the additional fields, as they are serialized.
 impl JsonSchema for RestoreDocument {
     fn schema_name() -> Cow<'static, str> {
         "RestoreDocument".into()
@@ -188,7 +188,7 @@ impl Document for RestoreDocument {
         if self.proven {
             text.push_str(&report.text());
         } else {
-            // The report's own words would claim a proof.
+            // The text of the report would claim a proof.
             let summary = &report.summary;
             text.push_str(&format!(
                 "NOT PROVEN (--no-proof): according to the API server's responses {} of {} planned objects are in the target, {} failed\n",

@@ -1,4 +1,4 @@
-//! The report of a restore that was not proven: what the API server's answers tell, and no more.
+//! The report of a restore that was not proven: only what the API server's responses show.
 
 use lifeboat_plan::report::{
     Changed, ChangedBy, NotRestoredGroup, REPORT_FORMAT_VERSION, Report, Restored, Summary, Verdict,
@@ -7,8 +7,8 @@ use lifeboat_plan::{Action, Plan, PlannedObject, RuleId};
 use lifeboat_restore::execute::RestoreOutcome;
 use lifeboat_restore::outcome::ObjectResult;
 
-/// A report without a proof. Its verdict is that the cluster does not match the plan, because the target
-/// was not read back; documents show it as `notProven`.
+/// Returns a report without a proof. Its verdict is that the cluster does not match the plan, because the target was
+/// not read back; documents show it as `notProven`.
 pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
     let mut restored = Vec::new();
     let mut changed = Vec::new();

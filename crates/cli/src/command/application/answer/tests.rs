@@ -100,7 +100,7 @@ fn other_answers_are_short() {
     assert_eq!(shown(json!({"applications": ["shop", "web"]})), "shop\nweb\n");
 }
 
-/// As JSON an answer is what the coordinator sent, so that both have one schema.
+/// The JSON of an answer must be what the coordinator sent, so that both have one schema.
 #[test]
 fn an_answer_is_passed_on_as_it_came() {
     let sent = json!({"status": {"applications": [shop()]}});
