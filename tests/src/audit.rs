@@ -1,8 +1,8 @@
-//! Whether a report tells the truth: two clusters against what Lifeboat says about them.
+//! Checks Lifeboat's report of a restore against the two clusters.
 //!
-//! The audit knows Kubernetes and nothing of Lifeboat's rules. For each object of the source it asks
-//! whether the report accounts for it exactly once, and whether what the report says is so in the
-//! target; for each object of the target, where it comes from.
+//! The audit is based on Kubernetes and uses none of Lifeboat's rules. For each object of the
+//! source it checks that the report lists it exactly once, and that the report's statement about it
+//! is true in the target. For each object of the target it checks its origin.
 
 mod accounts;
 mod alive;
@@ -18,82 +18,82 @@ use crate::snapshot::{Key, Snapshot};
 
 pub use self::reasons::{Why, passing_type, why};
 
-/// What a report says, in the audit's own words.
+/// The statements of a report, in the audit's own types.
 #[derive(Debug, Default, Clone)]
 pub struct Claims {
-    /// Objects of the source that are restored, with what they are called in the target.
+    /// Objects of the source that are restored, with their names in the target.
     pub restored: BTreeMap<Key, Restored>,
     /// Objects of the source that are not restored, with the reason.
     pub not_restored: BTreeMap<Key, Reason>,
-    /// Objects of the target that nobody planned, as the report lists them.
+    /// Objects of the target that are not part of the plan, as listed by the report.
     pub unplanned: BTreeSet<Key>,
-    /// Objects of the source that stand in more than one list.
+    /// Objects of the source that are in more than one list.
     pub twice: BTreeSet<Key>,
 }
 
 /// A restored object.
 #[derive(Debug, Default, Clone)]
 pub struct Restored {
-    /// Its name in the target; the same as in the source if none.
+    /// The object's key in the target; the same as in the source if absent.
     pub target: Option<Key>,
-    /// The fields that the report says are changed.
+    /// The fields that the report lists as changed.
     pub changes: Vec<Change>,
 }
 
 /// A changed field.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// Where.
+    /// The place of the field in the object.
     pub place: Place,
-    /// Whether a rule or a patch of the plan changed it, and not the target by itself.
+    /// Whether a rule or a patch of the plan changed it, and not the target itself.
     pub planned: bool,
 }
 
-/// Why an object is not restored.
+/// The reason why an object is not restored.
 #[derive(Debug, Default, Clone)]
 pub struct Reason {
-    /// A short name to group by.
+    /// A short name for grouping.
     pub rule: String,
-    /// What the report says.
+    /// The reason in the words of the report.
     pub text: String,
 }
 
-/// What is wrong, as a class.
+/// The class of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// An object of the source is in no list.
     Forgotten,
-    /// An object stands in several lists.
+    /// An object is in several lists.
     Twice,
-    /// The report names an object that the source never had.
+    /// The report names an object that is not in the source.
     Invented,
-    /// An object that is said to be restored is not there.
+    /// An object is reported as restored and does not exist.
     Absent,
-    /// A restored object has another content, and the report does not say so.
+    /// A restored object has different content, and the report does not list the change.
     Content,
-    /// A field has other owners, and the report does not say so.
+    /// A field has different owners, and the report does not list the change.
     FieldOwner,
-    /// An owner reference is lost, or names nobody alive.
+    /// An owner reference is missing, or its owner does not exist.
     Reference,
-    /// Nothing in the two clusters supports the reason for not restoring.
+    /// The two clusters do not confirm the reason for not restoring.
     UntrueReason,
     /// An owner has more or fewer children than in the source.
     Doubled,
-    /// Something that was ready or bound in the source is not so in the target.
+    /// An object that is ready or bound in the source is not so in the target.
     NotReady,
-    /// An object of the target that nobody planned and the report does not name.
+    /// An object of the target is neither part of the plan nor named by the report.
     Unexpected,
 }
 
-/// One thing that is wrong.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// The class.
+    /// The class of the finding.
     pub fault: Fault,
-    /// The object.
+    /// The object concerned, as text.
     pub object: String,
-    /// What exactly. No values of objects, which may be secret.
+    /// The details, without values of objects, which may be secret.
     pub detail: String,
 }
 
@@ -115,30 +115,30 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The evidence of an audit.
+/// The input of an audit.
 pub struct Evidence<'a> {
-    /// The source, quiet, before or after the backup.
+    /// The source while it is quiet, before or after the backup.
     pub source: &'a Snapshot,
     /// The target before the restore.
     pub before: &'a Snapshot,
-    /// The target after the restore, quiet.
+    /// The target after the restore, once it is quiet.
     pub target: &'a Snapshot,
-    /// What the report says.
+    /// The statements of the report.
     pub claims: &'a Claims,
-    /// Objects of the source that moved by themselves during the backup: nothing is asked of them but
-    /// that those which are said to be restored are there.
+    /// Objects of the source that changed by themselves during the backup. For those that are
+    /// reported as restored, the audit checks only that they exist.
     pub moving: &'a BTreeSet<Key>,
 }
 
 impl Evidence<'_> {
-    /// What an object of the source is called in the target, if the report says that it is there.
+    /// Returns the key in the target of an object of the source, if the report says that it is there.
     fn image(&self, key: &Key) -> Option<Key> {
         let restored = self.claims.restored.get(key)?;
         Some(restored.target.clone().unwrap_or_else(|| key.clone()))
     }
 }
 
-/// Everything in which the report is wrong, or the target does not live as the source did.
+/// Returns every false statement of the report, and every difference in the running state of source and target.
 #[must_use]
 pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -1,9 +1,9 @@
-//! A guided tour on AWS: two accounts, their stacks, an issue and the command that fixes it, the first recovery
-//! point by the schedule, a restore on demand.
+//! The guided tour on AWS: two accounts, their stacks, an issue and the command that resolves it,
+//! the first scheduled recovery point, and a restore on demand.
 //!
-//! Everything is asked as a user asks it: by `lifeboat`, and where its answers name commands by those; a stack and
-//! a request by the official client of AWS alone. Only the objects in the clusters are put and looked at by their
-//! administrator.
+//! All requests are made as a user makes them: with `lifeboat` and, where its output contains
+//! commands, with those; one stack and one request with the official AWS client alone. Only the
+//! objects in the clusters are written and read by the clusters' administrator.
 
 pub mod client;
 mod coordinator;
@@ -24,20 +24,20 @@ use coordinator::{CoordinatorCommands, until};
 use deploy::{Package, architecture, deploy, package};
 use program::Program;
 
-/// The account and Region of the clusters that are protected.
+/// The account and Region of the primary clusters.
 pub(crate) const PRIMARY: (&str, &str) = ("111111111111", "eu-west-1");
 
-/// The account and Region in which they are recovered; the control stack is there, too.
+/// The account and Region of the recovery clusters and the control stack.
 pub(crate) const RECOVERY: (&str, &str) = ("222222222222", "eu-central-1");
 
-/// The cluster that is protected, and the one that is restored into.
+/// The primary cluster, and the cluster into which it is restored.
 pub(crate) const SOURCE: &str = "orders-prod";
 const TARGET: &str = "orders-dr";
 
-/// What is in the source, and must be in the target at the end.
+/// The objects that the tour creates in the source cluster and expects in the target cluster.
 const OBJECTS: &str = include_str!("aws/objects.yaml");
 
-/// What is looked for in the target.
+/// The arguments of the `kubectl` command that lists these objects in the target.
 const LOOK: &[&str] = &[
     "get",
     "--namespace=orders",
@@ -49,31 +49,31 @@ const LOOK: &[&str] = &[
     "deployment/orders",
 ];
 
-/// How many objects that names.
+/// The number of objects that the command must list.
 const WANTED: usize = 5;
 
-/// How long the clusters' API servers keep what they were told about access, as Kubernetes' own default is
+/// How long the clusters' API servers cache responses about access, as by Kubernetes' default
 /// (`--authentication-token-webhook-cache-ttl`).
 const ACCESS_CACHE: Duration = Duration::from_secs(120);
 
-/// A control plane starts in seconds; two that share a machine with a compiler need longer.
+/// A control plane starts in seconds; two of them take longer while the machine compiles.
 const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
 
-/// How many lines of each function's log are shown where the tour fails.
+/// The number of log lines of each function that are shown if the tour fails.
 const LOG_LINES: usize = 30;
 
-/// Tells the story with functions that are packaged so: `release`, `dev`, or `built` (see `infra/package`).
+/// Runs the tour with functions of this build profile: `release`, `dev`, or `built` (see `infra/package`).
 ///
 /// # Errors
-/// If a step fails; the functions' last words are printed before.
+/// If a step fails; the ends of the functions' logs are printed before.
 pub fn run(profile: &str) -> Result<i32> {
     run_with(profile, |_, _| Ok(()))
 }
 
-/// Tells the story and goes on with what stands at its end.
+/// Runs the tour and then `more`, with the accounts and clusters as the tour leaves them.
 ///
 /// # Errors
-/// If a step fails, or what follows; the functions' last words are printed before.
+/// If a step or `more` fails; the ends of the functions' logs are printed before.
 pub fn run_with(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -> Result<()>) -> Result<i32> {
     println!(
         "Lifeboat on a local AWS: two accounts, the real Lambda functions, and real API servers behind EKS.\n\
@@ -108,7 +108,8 @@ pub fn run_with(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -
     Ok(0)
 }
 
-/// What the functions wrote last, and custom resources that failed: CloudFormation of this machine forgets those.
+/// Prints the ends of the functions' logs and the custom resources that failed, because the local
+/// CloudFormation discards those.
 fn last_words(aws: &LocalAws) {
     for log in aws.function_logs() {
         let lines: Vec<&str> = log.text.lines().collect();
@@ -125,13 +126,13 @@ fn last_words(aws: &LocalAws) {
     }
 }
 
-/// Both accounts and who administrates them.
+/// Both accounts and the clients of their administrators.
 pub struct Scenario<'a> {
-    /// Where they are.
+    /// The local AWS that has the accounts.
     pub aws: &'a LocalAws,
-    /// The administrator of the account that is protected.
+    /// The client of the administrator of the primary account.
     pub primary: Client,
-    /// The administrator of the account that it is recovered in.
+    /// The client of the administrator of the recovery account.
     pub recovery: Client,
     coordinator: CoordinatorCommands,
     folder: PathBuf,
@@ -218,7 +219,7 @@ impl<'a> Scenario<'a> {
             before == "4.20" && before == after,
             "{before} differs from {after}"
         );
-        // The value of the Secret begins so. It went from one cluster to the other, and nowhere else.
+        // The value of the Secret contains this text. It must not appear in any log.
         let logs = self.aws.function_logs();
         let told_by = logs.iter().find(|log| log.text.contains(CANARY));
         ensure!(
@@ -229,7 +230,7 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
-    /// Begins an EKS cluster whose creator is its administrator.
+    /// Creates an EKS cluster whose creator is its administrator, without waiting for it.
     fn create(&self, client: &Client, account: &str, name: &str) -> Result<()> {
         let role = format!("arn:aws:iam::{account}:role/eks");
         let arguments = [
@@ -247,7 +248,7 @@ impl<'a> Scenario<'a> {
         client.json(&arguments).map(|_| ())
     }
 
-    /// Waits for a cluster and gives its control plane.
+    /// Waits for a cluster and returns its control plane.
     fn active(&self, client: &Client, account: &str, name: &str) -> Result<Arc<Cluster>> {
         until(CLUSTERS_WITHIN, || {
             let described = client.json(&["eks", "describe-cluster", "--name", name])?;
@@ -261,11 +262,11 @@ impl<'a> Scenario<'a> {
             .with_context(|| format!("{name} has no control plane"))
     }
 
-    /// The first two of the three commands from nothing to the first recovery point.
+    /// Runs the first two of the three commands that lead to the first recovery point.
     fn deploy(&self, reporter: &mut Reporter, package: &Package) -> Result<()> {
         reporter.step("recovery", "Deploy to the recovery account");
         let zips = zips(package);
-        // The wrong account is noticed before anything is made.
+        // A wrong account is detected before anything is created.
         let line = format!(
             "deploy recovery --profile primary --account {} {zips}",
             RECOVERY.0
@@ -303,7 +304,8 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
-    /// The delegates and the document; then one stack once more, by the client of AWS alone.
+    /// Runs the third command, which deploys the delegates and writes the application's document.
+    /// Then updates one stack with the AWS client alone.
     fn third(&self, reporter: &Reporter, package: &Package) -> Result<()> {
         self.write("shop.yaml", "1h")?;
         let line = format!(
@@ -311,7 +313,7 @@ impl<'a> Scenario<'a> {
             zips(package)
         );
         self.coordinator.show(reporter, &line, 0)?;
-        // Its other parameters are those that the program has given.
+        // The other parameters keep the values that the program set.
         let stack = "lifeboat-application-shop";
         reporter.command(&format!(
             "aws cloudformation deploy --stack-name {stack} --parameter-overrides LogDays=30"
@@ -321,14 +323,15 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
-    /// Writes the application's document.
+    /// Writes the application's document to a file.
     fn write(&self, file: &str, every: &str) -> Result<()> {
         let text = serde_json::to_string_pretty(&document(every))?;
         std::fs::write(self.folder.join(file), text)?;
         Ok(())
     }
 
-    /// What the output `PublicKeyCommand` of the stack `recovery-access` prints when it is run.
+    /// Runs the command in the output `PublicKeyCommand` of the stack `recovery-access` and returns
+    /// what it prints.
     fn public_key(&self) -> Result<String> {
         let arguments = [
             "cloudformation",
@@ -344,7 +347,7 @@ impl<'a> Scenario<'a> {
         Ok(self.recovery.shell(command.trim())?.trim().to_owned())
     }
 
-    /// Waits for the issues of both clusters, runs their commands, and sees the issues close.
+    /// Waits for the issues of both clusters, runs their commands, and waits until the issues are closed.
     fn resolve_issues(&self, reporter: &Reporter) -> Result<()> {
         let issues = self.coordinator.issues_with_commands(reporter, 2)?;
         for issue in &issues {
@@ -368,7 +371,7 @@ impl<'a> Scenario<'a> {
     }
 }
 
-/// Where the functions are, for `lifeboat deploy`.
+/// Returns the arguments of `lifeboat deploy` for the functions' zip files.
 fn zips(package: &Package) -> String {
     format!(
         "--package {} --architecture {}",
@@ -377,7 +380,7 @@ fn zips(package: &Package) -> String {
     )
 }
 
-/// The application with a schedule.
+/// Returns the document of an application with a schedule.
 fn document(every: &str) -> Value {
     json!({
         "format": 1,

@@ -1,7 +1,7 @@
-//! The benchmark: ratios against a baseline measured in the same run on the same machine.
+//! The benchmark: ratios to a baseline that is measured in the same run on the same machine.
 //!
-//! A figure alone says little on a shared machine; each claim is therefore a quotient of two
-//! measurements that alternate, and of the repetitions the median counts.
+//! An absolute value means little on a shared machine. So each claim is the ratio of two
+//! measurements that alternate, and the median of the repetitions counts.
 
 pub mod archive;
 pub mod aws;

@@ -1,4 +1,4 @@
-//! Looks for a text that must not get out, in every form in which it could.
+//! Searches for a secret text, in every form in which it could leak.
 
 use std::path::Path;
 
@@ -7,21 +7,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem::Finder;
 
-/// A text in all its disguises.
+/// A text in all its encodings.
 pub struct Canary {
     needles: Vec<(String, Finder<'static>)>,
 }
 
 impl Canary {
-    /// The text itself, and its base64 at each of the three alignments that it can have inside a longer
-    /// text, in both alphabets.
+    /// Creates the search for the text itself and for its base64 at each of the three alignments
+    /// within a longer text, in both alphabets.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut needles = vec![("plain".to_owned(), text.as_bytes().to_vec())];
         for offset in 0..3_usize {
             let mut padded = vec![0; offset];
             padded.extend_from_slice(text.as_bytes());
-            // The first characters also hold bits of what stands before, the last of what follows.
+            // The first base64 characters also contain bits of the preceding bytes, the last ones
+            // of the following bytes.
             let first = (offset * 8).div_ceil(6);
             let last = padded.len() * 8 / 6;
             for (alphabet, name) in [(&STANDARD_NO_PAD, "base64"), (&URL_SAFE_NO_PAD, "base64url")] {
@@ -40,7 +41,7 @@ impl Canary {
         }
     }
 
-    /// The form in which the text stands in `bytes`, if it does.
+    /// Returns the form in which `bytes` contain the text, if they do.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<&str> {
         self.needles
@@ -49,7 +50,7 @@ impl Canary {
             .map(|(name, _)| name.as_str())
     }
 
-    /// The files below `folder` in which the text stands, with the form, and how many files there are.
+    /// Returns the files below `folder` that contain the text, with the form, and the number of files searched.
     ///
     /// # Errors
     /// If a file cannot be read.

@@ -1,4 +1,4 @@
-//! A child process that is measured: its output, its exit status, and what it used.
+//! Child processes that are measured: output, exit status, processor time and memory.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// What a finished child said and used.
+/// The output and the resource use of a finished child process.
 #[derive(Debug)]
 pub struct Finished {
-    /// The exit status; none if a signal ended it.
+    /// The exit status; nothing if a signal terminated the process.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -17,10 +17,10 @@ pub struct Finished {
     pub stderr: String,
     /// Wall-clock time from start to end, in seconds.
     pub wall_seconds: f64,
-    /// Processor time of the child, user and system, in seconds. Read from the kernel's account of
-    /// ended children, so that only one measured child may run at a time.
+    /// Processor time of the child, user and system, in seconds. It is read from the kernel's total
+    /// for all finished children, so that only one measured child may run at a time.
     pub cpu_seconds: f64,
-    /// The most memory that was resident at once, in MiB, as the kernel keeps it (`VmHWM`).
+    /// The peak of the resident memory, in MiB, as the kernel reports it (`VmHWM`).
     pub peak_mib: f64,
 }
 
@@ -44,7 +44,7 @@ pub fn run(command: &mut Command) -> Result<Finished> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        // The mark only rises, so the last reading before the end is the peak but for the last moment.
+        // The value only rises, so the last reading is the peak, except for the time after it.
         peak_mib = peak_mib.max(high_water_mib(child.id()).unwrap_or(0.0));
         std::thread::sleep(Duration::from_millis(3));
     };
@@ -79,8 +79,8 @@ fn high_water_mib(process: u32) -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-/// Processor seconds of all children that ended and were waited for (`proc(5)`, `/proc/[pid]/stat`,
-/// fields 16 and 17, in ticks of 1/100 s on Linux).
+/// Returns the processor seconds of all children that ended and were waited for (`proc(5)`,
+/// `/proc/[pid]/stat`, fields 16 and 17, in ticks of 1/100 s on Linux).
 fn children_cpu_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(')').context("a process name in parentheses")?.1;

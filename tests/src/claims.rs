@@ -1,7 +1,7 @@
-//! Reads what Lifeboat says about a restore into the audit's own words.
+//! Converts Lifeboat's report of a restore to the audit's own types.
 //!
-//! Everything is read from the JSON that any user gets; none of Lifeboat's types are used, so that a
-//! report that cannot be read by others cannot be read here either.
+//! Everything is read from the JSON that every user gets. None of Lifeboat's types are used, so
+//! that a report that other programs cannot read cannot be read here either.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::snapshot::{Key, array, text};
 /// Reads a report.
 ///
 /// # Errors
-/// If it lacks a list, or an entry of a list names no object.
+/// If a list is missing, or an entry of a list names no object.
 pub fn read(report: &Value) -> Result<Claims> {
     let mut claims = Claims::default();
     for list in ["restored", "changed", "notRestored", "unplanned"] {
@@ -23,7 +23,7 @@ pub fn read(report: &Value) -> Result<Claims> {
     }
     let mut changes: BTreeMap<Key, Vec<Change>> = BTreeMap::new();
     for entry in array(report, "/changed") {
-        // What the report itself cannot explain is no explanation.
+        // An entry that the report itself cannot explain does not count as an explanation.
         if text(entry, "/by") != "unexplained" {
             changes.entry(object(entry, "object")?).or_default().push(Change {
                 place: Place::parse(text(entry, "/path")),
@@ -67,7 +67,7 @@ pub fn read(report: &Value) -> Result<Claims> {
     Ok(claims)
 }
 
-/// Why an object is not restored: the reason of the rule, and what the rule depended on.
+/// Returns why an object is not restored: the reason of the rule, and what the rule depended on.
 #[must_use]
 pub fn reason_of(report: &Value, entry: &Value) -> String {
     let rule = text(entry, "/rule");

@@ -1,4 +1,4 @@
-//! Whether two objects say the same, but for what a server writes by itself.
+//! Compares two objects, without the fields that a server writes itself.
 
 pub mod owners;
 
@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// Fields of `metadata` that each API server writes by itself. Owners (`managedFields`,
-/// `ownerReferences`) are compared on their own: by what they mean, not by their text.
+/// Fields of `metadata` that each API server writes itself. Owners (`managedFields`,
+/// `ownerReferences`) are compared separately: by their meaning, not by their text.
 const SERVER_OWNED: [&str; 9] = [
     "uid",
     "resourceVersion",
@@ -20,12 +20,12 @@ const SERVER_OWNED: [&str; 9] = [
     "selfLink",
 ];
 
-/// A place in an object: the names and numbers on the way to it.
+/// A place in an object: the field names and list indexes that lead to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place(pub Vec<String>);
 
 impl Place {
-    /// Reads a JSON pointer (RFC 6901), or a path with dots and brackets as people write them.
+    /// Parses a JSON pointer (RFC 6901), or a path with dots and brackets as people write it.
     #[must_use]
     pub fn parse(path: &str) -> Self {
         if path.starts_with('/') {
@@ -56,8 +56,9 @@ impl Place {
         Self(parts)
     }
 
-    /// Whether one of the two lies in the other: a change that is reported at a map covers what
-    /// differs inside, and one that is reported inside a list covers a list of another length.
+    /// Returns whether one of the two places contains the other: a change reported for a map covers
+    /// differences inside it, and a change reported inside a list covers a different length of the
+    /// list.
     #[must_use]
     pub fn touches(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(ours, theirs)| ours == theirs)
@@ -79,14 +80,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// One place in which two objects differ. It keeps no values: they may be secret.
+/// A place in which two objects differ, without the values, because they may be secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Where.
+    /// The place of the difference.
     pub place: Place,
-    /// Whether the first object has something there.
+    /// Whether the first object has a value there.
     pub in_source: bool,
-    /// Whether the second object has something there.
+    /// Whether the second object has a value there.
     pub in_target: bool,
 }
 
@@ -101,8 +102,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Everything in which two objects differ, but for the server's own fields, the owners, and the status
-/// where it is a subresource.
+/// Returns all differences of two objects, without the server's own fields, the owners, and the
+/// status where it is a subresource.
 #[must_use]
 pub fn differences(source: &Value, target: &Value, has_status: bool) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -115,14 +116,14 @@ pub fn differences(source: &Value, target: &Value, has_status: bool) -> Vec<Diff
     found
 }
 
-/// The part of an object that its authors wrote.
+/// Returns the part of an object that its authors wrote.
 fn own(object: &Value, has_status: bool) -> Value {
     let mut copy = object.clone();
     if let Some(fields) = copy.as_object_mut() {
         if has_status {
             fields.remove("status");
         }
-        // The two servers may prefer different versions of one type: the content decides.
+        // The two servers may prefer different versions of a type, so only the content is compared.
         fields.remove("apiVersion");
     }
     if let Some(metadata) = copy.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -138,7 +139,7 @@ fn walk(place: &Place, source: Option<&Value>, target: Option<&Value>, found: &m
     match (source, target) {
         (source, target) if source == target => {}
         (Some(Value::Object(source)), Some(Value::Object(target))) => walk_maps(place, source, target, found),
-        // A map that one side lacks is reported field by field, so that each field can be accounted for.
+        // A map that one side lacks is reported field by field, so that each field can be explained.
         (Some(Value::Object(source)), None) if !source.is_empty() => {
             walk_maps(place, source, &empty, found);
         }

@@ -1,4 +1,4 @@
-//! A guided tour: two clusters, an application, a backup, a disaster, a restore, the proof.
+//! The guided tour: two clusters, an application, a backup, the loss of the cluster, a restore and its proof.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use lifeboat_local::{Cluster, ClusterOptions, Sample};
 use crate::environment::{Environment, Reporter, pause};
 use crate::workspace::Workspace;
 
-/// The nodes of each cluster.
+/// The number of nodes in each cluster.
 const NODES: u32 = 2;
 
-/// How long the application may take to come to rest.
+/// How long the application may take to become quiet.
 const REST_WITHIN: Duration = Duration::from_secs(40);
 
-/// How much of a long table is shown.
+/// The number of lines of a long table that are shown.
 const LINES: usize = 24;
 
-/// Tells the story.
+/// Runs the tour and returns the exit status.
 ///
 /// # Errors
 /// If a step fails.
@@ -75,7 +75,7 @@ pub fn run(stage: &Environment, keep: bool) -> Result<i32> {
         "restore",
         "Restore into the recovery cluster and verify the result",
     );
-    // With --keep both clusters stay up, to compare them.
+    // With `--keep` both clusters keep running, so that the user can compare them.
     let primary = if keep {
         reporter.say("The primary cluster is not used from here on.");
         Some(primary)
@@ -88,7 +88,7 @@ pub fn run(stage: &Environment, keep: bool) -> Result<i32> {
     let code = show.lifeboat(&reporter, &["restore", "latest"], Some(&recovery), &[0, 4])?;
 
     reporter.step("after", "Show the application in the recovery cluster");
-    // Controllers need a moment to bring up what was restored.
+    // Controllers need a moment to start the restored workloads.
     if let Err(error) = lifeboat_local::wait_until_quiet(&recovery, REST_WITHIN) {
         reporter.say(&format!("the recovered cluster has not settled: {error}"));
     }
@@ -181,7 +181,7 @@ impl Show<'_> {
         Ok(())
     }
 
-    /// Shows the output of a command, shortened in the middle where it is long.
+    /// Shows the output of a command, shortened in the middle if it is long.
     fn run(&self, mut command: Command) -> Result<i32> {
         let path = self.workspace.path().join("output");
         command.stdin(Stdio::null()).stdout(std::fs::File::create(&path)?);
@@ -210,7 +210,7 @@ impl Show<'_> {
     }
 }
 
-/// Leaves everything up until the program is interrupted.
+/// Keeps everything running until the program is interrupted.
 fn wait(primary: &Cluster, recovery: &Cluster, workspace: &Workspace) {
     println!("\nBoth clusters stay up until Ctrl-C. In another terminal:\n");
     println!("  export LIFEBOAT_STORE={}", workspace.store().display());

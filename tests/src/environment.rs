@@ -1,5 +1,6 @@
-//! What the demonstration and the proof stand on: steps with elapsed times, clusters and folders that
-//! are cleaned up however the program ends, and `lifeboat` as a child that ends with it.
+//! The environment of the demonstration and the proof: steps with elapsed times, clusters and
+//! folders that are cleaned up however the program ends, and `lifeboat` as a child process that
+//! ends with it.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -10,19 +11,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use lifeboat_local::{Cluster, ClusterOptions};
 
-/// How often a child is asked whether it has ended. Short against any step, long against the cost of
-/// asking.
+/// The interval at which a child process is polled for its end: short compared with any step, long
+/// compared with the cost of polling.
 const CHILD_POLL: Duration = Duration::from_millis(10);
 
-/// The exit status of a program that was interrupted, as shells count it.
+/// The exit status of an interrupted program, as in shells (128 + SIGINT).
 pub const INTERRUPTED: i32 = 130;
 
-/// Waits. The one pause of this crate.
+/// Sleeps. All waits of this crate use this function.
 pub fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// Everything that must be ended or removed, shared with whoever hears a signal.
+/// Everything that must be stopped or removed at the end, shared with the signal handler.
 #[derive(Clone, Default)]
 pub struct Environment {
     inner: Arc<Mutex<Inner>>,
@@ -38,11 +39,11 @@ struct Inner {
 
 impl Environment {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Whoever panicked while holding it is gone; what it held must still be cleaned up.
+        // If a thread panicked while it held the lock, the contents must still be cleaned up.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts clusters side by side; they are ended by [`Environment::close`].
+    /// Starts clusters in parallel; [`Environment::close`] stops them.
     ///
     /// # Errors
     /// If one does not start.
@@ -52,17 +53,17 @@ impl Environment {
         Ok(started)
     }
 
-    /// Ends one cluster now. It ends when the last handle to it is dropped.
+    /// Drops the environment's handle to a cluster. The cluster ends when the last handle is dropped.
     pub fn end(&self, cluster: &Arc<Cluster>) {
         self.lock().clusters.retain(|other| !Arc::ptr_eq(other, cluster));
     }
 
-    /// A folder that [`Environment::close`] removes.
+    /// Registers a folder that [`Environment::close`] removes.
     pub fn remove_at_end(&self, folder: PathBuf) {
         self.lock().folders.push(folder);
     }
 
-    /// Runs a command whose output goes where this program's goes.
+    /// Runs a command with the standard output and standard error of this program.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -87,7 +88,7 @@ impl Environment {
         }
     }
 
-    /// Ends the child, then the clusters, and removes the folders. May be called more than once.
+    /// Kills the child, stops the clusters and removes the folders. May be called more than once.
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -100,16 +101,16 @@ impl Environment {
         drop(inner);
         drop(clusters);
         for folder in folders {
-            // It may be gone already, or never have been made.
+            // The folder may already be removed, or may never have been created.
             let _ = std::fs::remove_dir_all(folder);
         }
     }
 
-    /// Runs `story` in a thread of its own and ends this program with its status; an interrupt, a
-    /// termination or a hang-up ends it before, cleaned up all the same.
+    /// Runs `scenario` in a separate thread and returns its exit status. SIGINT, SIGTERM and SIGHUP
+    /// end it early; the cleanup also runs then.
     ///
     /// # Errors
-    /// If signals cannot be listened to.
+    /// If the signal handlers cannot be installed.
     pub fn run(&self, scenario: impl FnOnce(&Self) -> Result<i32> + Send + 'static) -> Result<i32> {
         use tokio::signal::unix::{SignalKind, signal};
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -143,12 +144,12 @@ impl Environment {
     }
 }
 
-/// Prints steps with the time since the beginning.
+/// Prints steps with the time since the start.
 pub struct Reporter {
     start: Instant,
     colour: bool,
     steps: u32,
-    /// The steps that have ended: name and seconds.
+    /// The completed steps: name and seconds.
     timings: Vec<(String, f64)>,
     open: Option<(String, Instant)>,
 }
@@ -166,7 +167,7 @@ impl Default for Reporter {
 }
 
 impl Reporter {
-    /// Begins a step: a numbered heading.
+    /// Begins a step and prints a numbered heading.
     pub fn step(&mut self, name: &str, heading: &str) {
         self.end_step();
         self.steps += 1;
@@ -179,14 +180,14 @@ impl Reporter {
         println!("\n{} {bold}{}. {heading}{plain}", self.clock(), self.steps);
     }
 
-    /// Says something inside a step.
+    /// Prints a line within a step.
     pub fn say(&self, text: &str) {
         for line in text.lines() {
             println!("{} {line}", self.clock());
         }
     }
 
-    /// Shows a command before it runs, as a user would type it.
+    /// Prints a command before it runs, as a user would type it.
     pub fn command(&self, line: &str) {
         let (dim, plain) = if self.colour {
             ("\x1b[36m", "\x1b[0m")
@@ -196,13 +197,13 @@ impl Reporter {
         println!("{} {dim}$ {line}{plain}", self.clock());
     }
 
-    /// Ends the last step and gives the seconds of each.
+    /// Ends the last step and returns the seconds of each.
     pub fn end(&mut self) -> Vec<(String, f64)> {
         self.end_step();
         self.timings.clone()
     }
 
-    /// Seconds since the beginning.
+    /// Returns the seconds since the start.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()

@@ -1,4 +1,4 @@
-//! Whether two restored clusters are the same: what an undisturbed and an interrupted restore leave.
+//! Compares two restored clusters, for example after an undisturbed and an interrupted restore.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use crate::compare::differences;
 use crate::compare::owners::{differing_owners, owners};
 use crate::snapshot::{Key, Snapshot};
 
-/// Everything in which two clusters differ but for what each makes by itself.
+/// Returns all differences between two clusters, except for objects that each cluster creates itself.
 #[must_use]
 pub fn differing(one: &Snapshot, other: &Snapshot) -> Vec<String> {
     let mut found = Vec::new();
     let keys: BTreeSet<&Key> = one.objects.keys().chain(other.objects.keys()).collect();
     for key in keys {
-        // The certificate authority and the addresses of the API server are each cluster's own.
+        // Each cluster has its own certificate authority and API server address.
         let own = passing_type(&key.type_name)
             || key.name == "extension-apiserver-authentication"
             || key.name == "kube-apiserver-legacy-service-account-token-tracking"

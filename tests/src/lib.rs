@@ -1,9 +1,9 @@
-//! What the end-to-end programs and tests share: the real `lifeboat` binary as a child process, keys
-//! and a store in a folder of their own, readings of what a child used, and a judgement of a restore
-//! that shares no code with what it judges.
+//! Shared code of the end-to-end programs and tests: the real `lifeboat` binary as a child process,
+//! keys and a store in a folder of their own, measurements of a child process, and an audit of a
+//! restore that shares no code with what it judges.
 //!
-//! This crate may depend on everything and nothing depends on it. [`snapshot`], [`compare`], [`audit`] and
-//! [`claims`] must not use any other crate of the workspace.
+//! This crate may depend on every crate, and no crate depends on it. [`snapshot`], [`compare`],
+//! [`audit`] and [`claims`] must not use any other crate of the workspace.
 
 pub mod audit;
 pub mod aws;

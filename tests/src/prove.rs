@@ -1,4 +1,4 @@
-//! Any manifests, installed, backed up, restored into another cluster, and judged.
+//! Installs any manifests, backs them up, restores them into another cluster, and judges the result.
 
 pub mod lists;
 pub mod partial;
@@ -22,22 +22,22 @@ use crate::workspace::Workspace;
 
 pub use self::verdict::Verdict;
 
-/// The nodes of each cluster: two, so that a DaemonSet has more than one Pod.
+/// The number of nodes in each cluster: two, so that a DaemonSet has more than one Pod.
 const NODES: u32 = 2;
 
-/// How long a cluster may take to come to rest after an installation or a restore. Backoffs of
-/// controllers whose Pods are refused take up to a minute.
+/// How long a cluster may take to become quiet after an installation or a restore. The backoff of
+/// controllers whose Pods are rejected takes up to a minute.
 const REST_WITHIN: Duration = Duration::from_secs(90);
 
-/// What is proven.
+/// The options of a proof.
 pub struct ProveOptions {
-    /// A file or a folder of manifests.
+    /// The file or folder of manifests.
     pub bundle: PathBuf,
-    /// Where the verdict goes as JSON.
+    /// The path of the JSON report.
     pub report: PathBuf,
 }
 
-/// Installs, backs up, restores, compares, and says what came of it.
+/// Installs the bundle, backs it up, restores it, compares the clusters, and returns the verdict.
 ///
 /// # Errors
 /// If a cluster does not start, the bundle cannot be read, or `lifeboat` fails in a way that leaves
@@ -75,13 +75,13 @@ pub fn prove(stage: &Environment, options: &ProveOptions) -> Result<Verdict> {
 
 /// The two clusters of a proof.
 pub struct Sides<'a> {
-    /// Where the objects are.
+    /// The cluster with the objects.
     pub source: &'a Cluster,
-    /// Where they shall be as well.
+    /// The cluster into which they are restored.
     pub target: &'a Cluster,
 }
 
-/// Backs up one cluster, restores into the other, and compares.
+/// Backs up one cluster, restores into the other, and compares them.
 ///
 /// # Errors
 /// If a cluster cannot be read, or `lifeboat` fails in a way that leaves nothing to judge.
@@ -180,7 +180,7 @@ fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, reporter: &R
     Ok(())
 }
 
-/// Waits until nothing moves any more, or notes that something still does.
+/// Waits until nothing changes, or notes what still does.
 pub fn settle(cluster: &Cluster, verdict: &mut Verdict, reporter: &Reporter) {
     match lifeboat_local::wait_until_quiet(cluster, REST_WITHIN) {
         Ok(quiet) => {
@@ -207,7 +207,7 @@ fn versions(runtime: &tokio::runtime::Runtime, http: &Http) -> Result<BTreeMap<S
     ]))
 }
 
-/// Runs `lifeboat` and reads its JSON, with its progress on the terminal.
+/// Runs `lifeboat` and reads its JSON output; its progress goes to the terminal.
 struct Runner<'a> {
     stage: &'a Environment,
     workspace: &'a Workspace,

@@ -1,9 +1,9 @@
-//! What a cluster holds, seen without any of Lifeboat's own code: every object of every type that can
-//! be listed, by plain HTTP.
+//! The contents of a cluster, read without any of Lifeboat's own code: every object of every type
+//! that can be listed, by plain HTTP.
 //!
-//! The proofs of this crate compare two of these. They must therefore share nothing with what they
-//! judge: discovery, listing and the choice of the version to read are written again here, as simply
-//! as possible and without regard for speed or memory.
+//! The proofs of this crate compare two snapshots, so they must share nothing with the code that
+//! they judge: discovery, listing and the choice of the version to read are implemented here again,
+//! as simply as possible and without regard for speed or memory.
 
 pub mod http;
 
@@ -16,25 +16,25 @@ use serde_json::Value;
 
 use self::http::Http;
 
-/// Lists in flight: enough to keep an API server on two cores busy.
+/// The number of concurrent lists: enough to keep an API server on two cores busy.
 const LISTS_IN_FLIGHT: usize = 8;
 
-/// Objects per page, as kubectl asks for them.
+/// Objects per page, as in kubectl.
 const PAGE: usize = 500;
 
-/// Names one object: `deployments.apps shop/cart`.
+/// The name of an object: `deployments.apps shop/cart`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The plural name and the group, as kubectl prints them.
     pub type_name: String,
-    /// The namespace; empty for types without.
+    /// The namespace; empty for cluster-scoped types.
     pub namespace: String,
-    /// The name.
+    /// The object's name.
     pub name: String,
 }
 
 impl Key {
-    /// A key from its parts.
+    /// Creates a key from its parts.
     #[must_use]
     pub fn new(type_name: &str, namespace: &str, name: &str) -> Self {
         Self {
@@ -55,26 +55,26 @@ impl fmt::Display for Key {
     }
 }
 
-/// A type that can be listed, at the version at which it was read.
+/// A type that can be listed, at the version that was read.
 #[derive(Debug, Clone)]
 pub struct Type {
     /// The API group; empty for the core group.
     pub group: String,
     /// The version that was read.
     pub version: String,
-    /// The plural name.
+    /// The plural name of the type.
     pub resource: String,
-    /// The kind of one object.
+    /// The kind of the objects.
     pub kind: String,
     /// Whether objects can be created.
     pub creatable: bool,
-    /// Whether the status is a subresource of its own, which only controllers write; else `status` is a
+    /// Whether the status is a subresource, which only controllers write. Otherwise `status` is a
     /// field like any other.
     pub has_status: bool,
 }
 
 impl Type {
-    /// The plural name and the group.
+    /// Returns the plural name and the group.
     #[must_use]
     pub fn name(&self) -> String {
         if self.group.is_empty() {
@@ -84,7 +84,7 @@ impl Type {
         }
     }
 
-    /// The path that lists all its objects.
+    /// Returns the path that lists all objects of the type.
     #[must_use]
     pub fn path(&self) -> String {
         if self.group.is_empty() {
@@ -95,16 +95,16 @@ impl Type {
     }
 }
 
-/// Every object of a cluster at about one moment.
+/// Every object of a cluster at about one time.
 #[derive(Debug, Default, Clone)]
 pub struct Snapshot {
-    /// The types by their name.
+    /// The types by name.
     pub types: BTreeMap<String, Type>,
-    /// The objects; one that several types serve stands once, under the first type.
+    /// The objects. An object that several types serve is here once, under the first type.
     pub objects: BTreeMap<Key, Value>,
-    /// Other names of objects that stand above.
+    /// Further keys of these objects, under the other types that serve them.
     pub aliases: BTreeMap<Key, Key>,
-    /// Groups (`group/version`) and types that could not be read, with the answer.
+    /// Groups (`group/version`) and types that could not be read, with the response.
     pub unreadable: BTreeMap<String, String>,
 }
 
@@ -112,7 +112,7 @@ impl Snapshot {
     /// Reads the whole cluster.
     ///
     /// # Errors
-    /// If the API server does not answer at all. What it refuses stands in [`Snapshot::unreadable`].
+    /// If the API server does not respond at all. What it refuses is in [`Snapshot::unreadable`].
     pub async fn take(http: &Http) -> Result<Self> {
         let mut snapshot = Self::default();
         let storage = storage_versions(http).await?;
@@ -211,8 +211,8 @@ impl Snapshot {
                     has_status: subresources.contains(text(resource, "/name")),
                 };
                 let name = seen.name();
-                // The preferred version came first; only the storage version of a custom resource is
-                // better, because it can be read while a conversion webhook has no backend.
+                // The preferred version comes first. Only the storage version of a custom resource
+                // replaces it, because it can be read while a conversion webhook has no backend.
                 if storage.get(&name) == Some(&version) || !self.types.contains_key(&name) {
                     self.types.insert(name, seen);
                 }
@@ -221,7 +221,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The object of that name, also where it stands under another type.
+    /// Returns the object with this key, also if it is stored under another type.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Value> {
         self.objects
@@ -229,14 +229,14 @@ impl Snapshot {
             .or_else(|| self.objects.get(self.aliases.get(key)?))
     }
 
-    /// The objects of one type.
+    /// Iterates over the objects of one type.
     pub fn of_type<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = (&'a Key, &'a Value)> {
         self.objects
             .iter()
             .filter(move |(key, _)| key.type_name == type_name)
     }
 
-    /// The type that serves a kind of a group, as owner references name it.
+    /// Returns the type that serves a kind of a group, as owner references name it.
     #[must_use]
     pub fn type_of(&self, api_version: &str, kind: &str) -> Option<&Type> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -245,13 +245,13 @@ impl Snapshot {
             .find(|seen| seen.group == group && seen.kind == kind)
     }
 
-    /// Whether the status of an object is written by controllers only.
+    /// Returns whether only controllers write the status of an object.
     #[must_use]
     pub fn has_status(&self, key: &Key) -> bool {
         self.types.get(&key.type_name).is_some_and(|seen| seen.has_status)
     }
 
-    /// Every living UID.
+    /// Returns the UIDs of all objects.
     #[must_use]
     pub fn uids(&self) -> BTreeSet<&str> {
         self.objects
@@ -261,7 +261,7 @@ impl Snapshot {
     }
 }
 
-/// The storage version of each custom resource type.
+/// Returns the storage version of each custom resource type.
 async fn storage_versions(http: &Http) -> Result<BTreeMap<String, String>> {
     let definitions = list(http, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
         .await
@@ -278,8 +278,9 @@ async fn storage_versions(http: &Http) -> Result<BTreeMap<String, String>> {
         .collect())
 }
 
-/// Every object of a collection. The last pages may be from a later moment than the first if the server
-/// says that the version has expired; the proof waits for quiet clusters, where that is the same.
+/// Lists every object of a collection. If the server reports that the continue token has expired,
+/// the last pages are from a later time than the first. The proof waits for quiet clusters, where
+/// that makes no difference.
 async fn list(http: &Http, path: &str) -> Result<Vec<Value>> {
     let mut items = Vec::new();
     let mut token = String::new();
@@ -293,13 +294,13 @@ async fn list(http: &Http, path: &str) -> Result<Vec<Value>> {
     }
 }
 
-/// The text at a JSON pointer; empty where there is none.
+/// Returns the string at a JSON pointer; empty if there is none.
 #[must_use]
 pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The entries of the array at a JSON pointer; none where there is no array.
+/// Iterates over the array at a JSON pointer; yields nothing if there is no array.
 pub fn array<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     value
         .pointer(pointer)

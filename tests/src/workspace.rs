@@ -1,4 +1,4 @@
-//! A folder with keys and a store, and the `lifeboat` binary to use on them.
+//! A folder with keys and a store, and the `lifeboat` binary that uses them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,17 +7,17 @@ use anyhow::{Context, Result, ensure};
 
 use crate::child::{self, Finished};
 
-/// Keys and a store in a folder that is removed when this is dropped.
+/// Keys and a store in a folder that is removed when this value is dropped.
 pub struct Workspace {
     binary: PathBuf,
     folder: tempfile::TempDir,
 }
 
 impl Workspace {
-    /// Makes a folder with fresh keys and an empty store.
+    /// Creates a folder with new keys and an empty store.
     ///
     /// # Errors
-    /// If the `lifeboat` binary is not beside the running one, or the keys cannot be made.
+    /// If the `lifeboat` binary is not next to the running one, or the keys cannot be created.
     pub fn create() -> Result<Self> {
         let workspace = Self {
             binary: binary()?,
@@ -29,25 +29,25 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The folder of the recovery points.
+    /// Returns the folder of the recovery points.
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 
-    /// The folder of the keys.
+    /// Returns the folder of the keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
     }
 
-    /// A folder for whatever else a caller writes.
+    /// Returns a folder for other files of the caller.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The `lifeboat` command with the store and the keys named in its environment.
+    /// Returns the `lifeboat` command with the paths of the store and the keys in its environment.
     #[must_use]
     pub fn lifeboat(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
@@ -57,7 +57,7 @@ impl Workspace {
             .env("LIFEBOAT_APPLICATION", "shop")
             .env("LIFEBOAT_VERIFY_KEY", self.keys().join("signing.pub.pem"));
         match arguments.first() {
-            // The backup side holds the public half of the recovery key only.
+            // The backup side has only the public half of the recovery key.
             Some(&"backup") => command
                 .env(
                     "LIFEBOAT_RECOVERY_PUBLIC_KEY",
@@ -72,15 +72,15 @@ impl Workspace {
     /// Runs `lifeboat` to its end.
     ///
     /// # Errors
-    /// If it cannot be started; an exit status other than 0 is for the caller to read.
+    /// If it cannot be started. The caller checks the exit status.
     pub fn run(&self, arguments: &[&str]) -> Result<Finished> {
         child::run(&mut self.lifeboat(arguments))
     }
 
-    /// Runs `lifeboat … --output json` and parses what it printed.
+    /// Runs `lifeboat … --output json` and parses its output.
     ///
     /// # Errors
-    /// If it cannot be started, its exit status is not among `codes`, or it printed no JSON.
+    /// If it cannot be started, its exit status is not in `codes`, or its output is not JSON.
     pub fn json(&self, arguments: &[&str], codes: &[i32]) -> Result<(serde_json::Value, Finished)> {
         let mut all = arguments.to_vec();
         all.extend(["--output", "json"]);
@@ -98,7 +98,7 @@ impl Workspace {
     }
 }
 
-/// The `lifeboat` binary of the same build: beside this program, or one folder up for a test.
+/// Returns the path of the `lifeboat` binary of the same build: next to this program, or one folder up for a test.
 pub(crate) fn binary() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     here.ancestors()

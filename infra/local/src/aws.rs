@@ -1,6 +1,7 @@
-//! AWS on this machine: accounts, Regions, S3, KMS, IAM, Lambda, CloudFormation and
-//! EventBridge by fakecloud, and what that lacks by our gateway and function host:
-//! EKS clusters that are real, their authenticator, functions with the limits of Lambda.
+//! A local AWS: accounts, Regions, S3, KMS, IAM, Lambda, CloudFormation and EventBridge by
+//! fakecloud. The gateway and the function host of this crate add what fakecloud lacks: EKS
+//! clusters with real control planes, the authenticator of EKS, and functions with the limits of
+//! Lambda.
 
 mod arn;
 mod authenticator;
@@ -37,20 +38,20 @@ use gateway::Gateway;
 use gateway::clusters::{Clusters, Progress};
 use gateway::upstream::Upstream;
 
-/// The gateway, the function host and the webhooks share two cores with everything else.
+/// The number of threads for the gateway, the function host and the webhooks. The machine of the
+/// tests has two cores, which everything else needs, too.
 const THREADS: usize = 2;
 
-/// What a local AWS should have.
+/// The options of a local AWS.
 #[derive(Clone, Debug)]
 pub struct LocalAwsOptions {
-    /// Run controllers in clusters of EKS, as EKS does. Without them a cluster starts
-    /// in half the time and nothing in it moves by itself. The tags
-    /// `lifeboat-local/controllers` and `lifeboat-local/nodes` of a cluster say it for
-    /// that one.
+    /// Whether EKS clusters run controllers, as in EKS. Without them a cluster starts in half the
+    /// time, and no object in it changes by itself. The tags `lifeboat-local/controllers` and
+    /// `lifeboat-local/nodes` of a cluster override this for that cluster.
     pub controllers: bool,
-    /// How long the API servers of EKS keep what they are allowed to keep of an answer about access: who a token is,
-    /// and that somebody may do something. Kubernetes itself keeps the one for two and the other for five minutes;
-    /// the second that is the default here is for tests that change access and look at once.
+    /// How long the API servers of EKS clusters cache the responses of the authentication and the
+    /// authorization webhook. Kubernetes caches the first for two and the second for five minutes.
+    /// The default here is one second, for tests that change access and check it right after.
     pub access_cache: Duration,
 }
 
@@ -63,7 +64,7 @@ impl Default for LocalAwsOptions {
     }
 }
 
-/// Why the local AWS did not start.
+/// The error of starting the local AWS.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalAwsError {
     /// The programs of the control planes are missing and could not be built.
@@ -72,21 +73,21 @@ pub enum LocalAwsError {
     /// fakecloud is missing and could not be built.
     #[error("the fakecloud binary is missing")]
     AwsPrograms(#[from] AwsProgramsError),
-    /// A file, a port or a thread could not be had.
+    /// A file, a port or a thread could not be created.
     #[error("failed to set up the local AWS")]
     System(#[source] std::io::Error),
-    /// fakecloud does not answer.
+    /// fakecloud does not respond.
     #[error(transparent)]
     Fakecloud(#[from] FakecloudError),
-    /// The gateway could not ask fakecloud.
+    /// The gateway could not send a request to fakecloud.
     #[error("failed to send a request to fakecloud")]
     Upstream(#[from] UpstreamError),
 }
 
-/// A running AWS. Dropping it ends everything that runs in it, clusters included;
-/// so does the end of this process, whatever ends it.
+/// A running local AWS. Dropping it ends all its processes, including clusters. So does the end of
+/// this process, in whatever way.
 pub struct LocalAws {
-    // Order matters: what uses the folder ends before it is removed.
+    // Field order is drop order: the users of the folder end before it is removed.
     functions: Arc<Functions>,
     gateway: Arc<Gateway>,
     fakecloud: Option<Fakecloud>,
@@ -105,11 +106,11 @@ impl std::fmt::Debug for LocalAws {
 }
 
 impl LocalAws {
-    /// Starts it, without accounts and clusters. Builds the programs if that was not
-    /// done before. It may be called within an asynchronous runtime, which it blocks.
+    /// Starts a local AWS without accounts and clusters. Builds the programs first if needed. It
+    /// may be called within an asynchronous runtime, which it blocks.
     ///
     /// # Errors
-    /// If a part does not start; nothing is left behind then.
+    /// If a part does not start; no process and no file remains then.
     pub fn start(options: &LocalAwsOptions) -> Result<Self, LocalAwsError> {
         let programs = ensure_programs()?;
         let program = ensure_fakecloud()?;
@@ -124,8 +125,8 @@ impl LocalAws {
         let (functions_listener, functions_address) = listen()?;
         let container_cli = functions::write_container_cli(folder.path(), functions_address.port())
             .map_err(LocalAwsError::System)?;
-        // It asks its container program whether it is there while it starts; the answer
-        // waits in the listener until the host below accepts.
+        // During its start fakecloud runs its container program to check that it exists; that
+        // connection waits in the listener's queue until the function host below accepts it.
         let fakecloud = Fakecloud::start(&program, folder.path(), &container_cli, &search_path())?;
         let upstream = Upstream::new(fakecloud.address());
         let clusters = Clusters::new(folder.path(), &address.to_string(), options);
@@ -149,22 +150,21 @@ impl LocalAws {
         })
     }
 
-    /// Where every client of AWS must send its requests (`AWS_ENDPOINT_URL`).
+    /// Returns the endpoint URL for every AWS client (`AWS_ENDPOINT_URL`).
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Makes an account, or one more administrator of it, and gives the keys. The
-    /// user is called `admin`.
+    /// Creates an account, or a further administrator of it, and returns the keys. The user is named `admin`.
     ///
     /// # Errors
-    /// If fakecloud refuses, for example because the id has not twelve digits.
+    /// If fakecloud rejects it, for example because the id does not have twelve digits.
     pub fn create_account(&self, id: &str) -> Result<Credentials, LocalAwsError> {
         let gateway = self.gateway.clone();
         let id = id.to_owned();
         self.wait(async move {
-            // The gateway's own administrator first, so that it knows the account.
+            // The gateway's own administrator first, so that the gateway has the account in its list.
             gateway.upstream.administrator(&id).await?;
             let (credentials, arn) = gateway.upstream.create_administrator(&id, "admin").await?;
             gateway.identities.learn(&credentials.access_key_id, &arn);
@@ -172,12 +172,12 @@ impl LocalAws {
         })
     }
 
-    /// Invokes a function as the gateway's own administrator, around the audit, and
-    /// gives its answer: for measurements, where starting a client would cost more than
-    /// what is measured.
+    /// Invokes a function as the gateway's own administrator, without an entry in the audit, and
+    /// returns its response: for measurements, where starting a client would take longer than what
+    /// is measured.
     ///
     /// # Errors
-    /// If there is no such function, or it fails.
+    /// If the function does not exist or fails.
     pub fn invoke(
         &self,
         account: &str,
@@ -205,38 +205,38 @@ impl LocalAws {
         })
     }
 
-    /// Everything that IAM was asked through the gateway, in order.
+    /// Returns every authorization decision of requests through the gateway, in order.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditEntry> {
         self.gateway.audit.entries()
     }
 
-    /// Forgets what IAM was asked so far.
+    /// Clears the audit.
     pub fn clear_audit(&self) {
         self.gateway.audit.clear();
     }
 
-    /// What all functions wrote, those environments first that are gone.
+    /// Returns the logs of all functions, those of ended environments first.
     #[must_use]
     pub fn function_logs(&self) -> Vec<FunctionLog> {
         self.functions.logs()
     }
 
-    /// The secret keys and session tokens of all functions, for tests that look whether
-    /// any of them was told.
+    /// Returns the secret keys and session tokens of all functions, for tests that check that no
+    /// output contains one.
     #[must_use]
     pub fn function_secrets(&self) -> Vec<String> {
         self.functions.secrets()
     }
 
-    /// What custom resources of CloudFormation were asked and answered. fakecloud
-    /// itself forgets the answers: neither `GetAtt` nor an event of the stack shows them.
+    /// Returns the requests to custom resources of CloudFormation and their responses. fakecloud
+    /// itself discards the responses: neither `GetAtt` nor an event of the stack shows them.
     #[must_use]
     pub fn custom_resources(&self) -> Vec<CustomResourceAnswer> {
         self.gateway.custom_resources.answers()
     }
 
-    /// What fakecloud wrote so far.
+    /// Returns the log of fakecloud so far.
     #[must_use]
     pub fn fakecloud_log(&self) -> String {
         self.fakecloud
@@ -245,8 +245,8 @@ impl LocalAws {
             .unwrap_or_default()
     }
 
-    /// The control plane behind a cluster of EKS, once it is active: for tests that
-    /// look into it around the authenticator.
+    /// Returns the control plane of an EKS cluster once it is active, for tests that read it
+    /// without the authenticator.
     #[must_use]
     pub fn cluster(&self, account: &str, name: &str) -> Option<Arc<Cluster>> {
         match self.gateway.clusters.get(account, name)?.progress() {
@@ -255,13 +255,13 @@ impl LocalAws {
         }
     }
 
-    /// The folder with everything that the local AWS keeps.
+    /// Returns the folder with all data of the local AWS.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The process ids of fakecloud, its supervisor and the sweeper.
+    /// Returns the process ids of fakecloud, its supervisor and the sweeper.
     #[must_use]
     pub fn process_ids(&self) -> Vec<u32> {
         let mut ids = Vec::from_iter(self.folder.sweeper_id());
@@ -271,7 +271,7 @@ impl LocalAws {
         ids
     }
 
-    /// Runs something on the gateway's threads and waits for it.
+    /// Runs a future on the gateway's threads and waits for it.
     fn wait<T: Send + 'static>(
         &self,
         task: impl Future<Output = Result<T, UpstreamError>> + Send + 'static,
@@ -295,13 +295,13 @@ impl Drop for LocalAws {
         self.fakecloud = None;
         self.gateway.clusters.clear();
         if let Some(runtime) = self.runtime.take() {
-            // Waiting is not allowed where this is dropped within another runtime.
+            // Blocking is not allowed when this value is dropped within another runtime.
             runtime.shutdown_background();
         }
     }
 }
 
-/// A port of the loopback interface, open before anybody asks.
+/// Opens a port of the loopback interface before the first client connects.
 fn listen() -> Result<(std::net::TcpListener, SocketAddr), LocalAwsError> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LocalAwsError::System)?;
     listener.set_nonblocking(true).map_err(LocalAwsError::System)?;
@@ -309,7 +309,7 @@ fn listen() -> Result<(std::net::TcpListener, SocketAddr), LocalAwsError> {
     Ok((listener, address))
 }
 
-/// Where fakecloud finds `bash` for the container program.
+/// Returns the `PATH` for fakecloud, in which it finds `bash` for the container program.
 fn search_path() -> String {
     #[expect(
         clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Installing any manifests, in whatever order they come.
+//! Installs manifests regardless of their order.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,32 +10,33 @@ use crate::cluster::{Cluster, KubectlError};
 
 /// More passes than any chain of definitions, namespaces and webhooks needs.
 const MOST_PASSES: u32 = 10;
-/// New types are served a moment after their definition was accepted.
+/// The API server serves a new type a moment after it accepts the definition.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Why manifests could not be tried at all.
+/// The error of installing manifests.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// There is no such file or folder.
+    /// The file or folder does not exist.
     #[error("{path} does not exist")]
     Missing {
-        /// What was named.
+        /// The given path.
         path: PathBuf,
     },
-    /// kubectl cannot be run.
+    /// kubectl could not be run.
     #[error("failed to apply the manifests")]
     Kubectl(#[from] KubectlError),
 }
 
-/// What became of the manifests.
+/// The result of installing manifests.
 #[derive(Clone, Debug, Default)]
 pub struct BundleOutcome {
     /// The objects that were applied, as `configmaps shop/settings` or `namespaces shop`.
     pub applied: BTreeSet<String>,
-    /// What could not be applied in the end, in kubectl's words. An object that one pass applied and a
-    /// later one did not, because an admission rule of the same manifests came between, is not in it.
+    /// What could not be applied in the last pass, in kubectl's words. It does not contain an
+    /// object that was applied in one pass and rejected in a later one because an admission rule of
+    /// the same manifests was created in between.
     pub refused: BTreeSet<String>,
-    /// How often the manifests were applied until that brought no progress.
+    /// The number of passes until there was no more progress.
     pub passes: u32,
 }
 
@@ -55,13 +56,12 @@ impl fmt::Display for BundleOutcome {
     }
 }
 
-/// Applies the manifests of a file or a folder by server-side apply, again and
-/// again until everything is in or a pass brings nothing new: definitions must be
-/// served before their objects, and files of other people come in any order.
+/// Applies the manifests of a file or a folder with server-side apply, repeatedly, until every
+/// object is applied or a pass makes no progress: definitions must be served before their objects,
+/// and third-party files come in any order.
 ///
 /// # Errors
-/// If the path does not exist or kubectl cannot be run. What the API server
-/// refuses is part of the outcome.
+/// If the path does not exist or kubectl cannot be run. What the API server rejects is part of the result.
 pub fn install_bundle(cluster: &Cluster, path: &Path) -> Result<BundleOutcome, BundleError> {
     let kustomized = path.join("kustomization.yaml").is_file();
     // kubectl runs in another folder.
@@ -97,23 +97,23 @@ pub fn install_bundle(cluster: &Cluster, path: &Path) -> Result<BundleOutcome, B
         if stuck || outcome.passes == MOST_PASSES {
             return Ok(outcome);
         }
-        // kubectl would go on believing that the new types do not exist.
+        // kubectl's discovery cache would still lack the new types.
         let _ = std::fs::remove_dir_all(cluster.dir().join("kubectl-cache"));
         std::thread::sleep(PAUSE);
     }
 }
 
-/// Makes kubectl log the address and the status of each request: what it prints itself names neither
-/// the namespace of an object nor the object that was refused.
+/// Makes kubectl log the URL and the status of each request: its normal output names neither the
+/// namespace of an object nor the object that was rejected.
 const VERBOSE: &str = "-v=6";
 
-/// What one pass of kubectl says on standard error.
+/// The standard error of one pass of kubectl, parsed.
 #[derive(Debug, Default, PartialEq)]
 struct Pass {
     applied: BTreeSet<String>,
-    /// Objects that the server refused, each with the complaint.
+    /// Objects that the server rejected, each with the message.
     refused: Vec<(String, String)>,
-    /// Complaints about anything else, such as types that are not served.
+    /// Messages about anything else, such as types that are not served.
     complaints: BTreeSet<String>,
 }
 
@@ -121,13 +121,13 @@ impl Pass {
     fn read(stderr: &str) -> Self {
         let mut pass = Self::default();
         let mut failed = Vec::new();
-        // One complaint each, whose further lines belong to it.
+        // One message each; further lines belong to it.
         let mut answers: Vec<String> = Vec::new();
         let mut lines = stderr.lines();
         while let Some(line) = lines.next() {
             if is_log(line) {
                 if line.contains("server response object:") {
-                    // The answer itself, over several lines; the complaint repeats it.
+                    // The response itself, over several lines; the message repeats it.
                     lines.by_ref().find(|line| *line == "}]");
                 } else if let Some((object, accepted)) = request(line) {
                     if accepted {
@@ -151,7 +151,7 @@ impl Pass {
                 pass.complaints.insert(line.to_owned());
             }
         }
-        // kubectl complains in the order of its requests. Should it ever not, nothing is left out.
+        // kubectl prints messages in the order of its requests. If the counts differ, all of them are kept.
         if failed.len() == answers.len() {
             pass.refused = failed.into_iter().zip(answers).collect();
         } else {
@@ -161,7 +161,7 @@ impl Pass {
     }
 }
 
-/// Whether a line is of the log: `I1121 15:11:10.066347     668 round_trippers.go:632] …`.
+/// Returns whether a line is a log line: `I1121 15:11:10.066347     668 round_trippers.go:632] …`.
 fn is_log(line: &str) -> bool {
     let mut letters = line.bytes();
     letters.next().is_some_and(|severity| b"IWE".contains(&severity))
@@ -169,12 +169,12 @@ fn is_log(line: &str) -> bool {
         && letters.next() == Some(b' ')
 }
 
-/// How kubectl says that the server found an object invalid: `The Service "cart" is invalid: …`.
+/// Returns whether a line reports an object that the server found invalid: `The Service "cart" is invalid: …`.
 fn is_invalid(line: &str) -> bool {
     line.starts_with("The ") && line.contains(" is invalid")
 }
 
-/// The object that a request of the log applied, and whether the server took it.
+/// Returns the object that a logged request applied, and whether the server accepted it.
 fn request(line: &str) -> Option<(String, bool)> {
     let field = |name: &str| {
         let (_, rest) = line.split_once(&format!(" {name}=\""))?;

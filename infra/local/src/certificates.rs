@@ -1,17 +1,17 @@
-//! Certificate authorities and what they sign.
+//! Certificate authorities and the certificates that they sign.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
 };
 
-/// A certificate with its key, both as PEM.
+/// A certificate and its private key, both as PEM.
 pub(crate) struct Signed {
     pub(crate) certificate: String,
     pub(crate) key: String,
 }
 
-/// An authority that lives as long as one cluster or one webhook.
+/// The certificate authority of one cluster or one webhook.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -28,7 +28,7 @@ impl Authority {
         })
     }
 
-    /// The authority that another process has created by this name.
+    /// Loads the authority that another process created with this name.
     pub(crate) fn load(name: &str, pem: String, key_pem: &str) -> Result<Self, rcgen::Error> {
         let key = KeyPair::from_pem(key_pem)?;
         Ok(Self {
@@ -54,12 +54,12 @@ impl Authority {
         &self.pem
     }
 
-    /// The authority's key, for the controller that signs certificate requests.
+    /// Returns the authority's private key as PEM, for the controller that signs certificate requests.
     pub(crate) fn key_pem(&self) -> String {
         self.issuer.key().serialize_pem()
     }
 
-    /// A certificate for a server that is reached by these names and addresses.
+    /// Signs a server certificate for these DNS names and IP addresses.
     pub(crate) fn server(&self, names: &[String]) -> Result<Signed, rcgen::Error> {
         let mut params = CertificateParams::new(names.to_vec())?;
         params.distinguished_name = DistinguishedName::new();
@@ -70,8 +70,7 @@ impl Authority {
         self.sign(params)
     }
 
-    /// A certificate for a client. Kubernetes reads the common name as the user
-    /// and the organisation as the group.
+    /// Signs a client certificate. Kubernetes reads the common name as the user and the organization as the group.
     pub(crate) fn client(&self, user: &str, group: Option<&str>) -> Result<Signed, rcgen::Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();

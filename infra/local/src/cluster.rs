@@ -1,4 +1,4 @@
-//! One Kubernetes cluster of its own.
+//! A Kubernetes cluster that belongs to one process, or to a pool of test processes.
 
 mod flags;
 pub(crate) mod folder;
@@ -18,19 +18,19 @@ use crate::programs::{ProgramsError, ensure_programs};
 use crate::throttle::Throttled;
 use folder::Folder;
 
-/// What a cluster should have. The default is the smallest: etcd and an API
-/// server, in which nothing moves by itself.
+/// The options of a cluster. The default is the smallest cluster: etcd and an API server without
+/// controllers, so no object changes unless a client changes it.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// The name of the cluster, its context and its user in the kubeconfig.
+    /// The name of the cluster; also the name of its context and its user in the kubeconfig.
     pub name: String,
-    /// Run the controller manager and the scheduler.
+    /// Whether to run the controller manager and the scheduler.
     pub controllers: bool,
-    /// Nodes that kwok plays; 0 runs no kwok.
+    /// The number of nodes that kwok simulates; 0 runs no kwok.
     pub nodes: u32,
-    /// The range of Service addresses, `10.96.0.0/16` if not given.
+    /// The range of Service addresses; `10.96.0.0/16` if absent.
     pub service_cidr: Option<String>,
-    /// Further flags of kube-apiserver. They come last, so they win.
+    /// Further flags of kube-apiserver. They come last and override the flags set here.
     pub api_server_args: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Default for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// The smallest cluster, of this name.
+    /// Returns the options of the smallest cluster with this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl ClusterOptions {
         }
     }
 
-    /// A cluster in which Deployments become ready and Jobs complete.
+    /// Adds controllers and nodes: Deployments become ready and Jobs complete.
     #[must_use]
     pub fn with_nodes(self, nodes: u32) -> Self {
         Self {
@@ -67,8 +67,8 @@ impl ClusterOptions {
     }
 }
 
-/// Why a cluster did not start. Where a server is to blame, the end of its log is
-/// part of the message, because the log itself is removed.
+/// The error of starting a cluster. Where a server failed, the message contains the end of its log,
+/// because the log file is removed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The programs are missing and could not be built.
@@ -77,95 +77,95 @@ pub enum StartError {
     /// A file of the cluster could not be written.
     #[error("failed to prepare the folder of cluster {cluster}")]
     Folder {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A certificate could not be made.
+    /// A certificate could not be created.
     #[error("failed to create the certificates of cluster {cluster}")]
     Certificates {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
-        /// What the generator said.
+        /// The error of the certificate generator.
         #[source]
         source: rcgen::Error,
     },
-    /// A pool that was named in the environment did not give a cluster.
+    /// The pool named in the environment did not provide a cluster.
     #[error("failed to get cluster {cluster} from the pool")]
     Pool {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
-        /// What went wrong.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
-    /// The range of Service addresses is not one.
+    /// The range of Service addresses is not valid.
     #[error("{range} is not an IPv4 range of Service addresses such as 10.96.0.0/16")]
     ServiceRange {
-        /// What was given.
+        /// The given range.
         range: String,
     },
-    /// A program could not be started at all.
+    /// A program could not be started.
     #[error("failed to start {program} of cluster {cluster}")]
     Spawn {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
-        /// The program.
+        /// The program's name.
         program: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A server ended while it should have become ready.
+    /// A server exited before it became ready.
     #[error("{program} of cluster {cluster} exited during startup; the end of its log:\n{log}")]
     Ended {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
-        /// The program.
+        /// The program's name.
         program: &'static str,
-        /// The end of its log.
+        /// The end of the program's log.
         log: String,
     },
-    /// A server runs, but does not become ready.
+    /// A server runs, but did not become ready within the deadline.
     #[error(
         "{what} of cluster {cluster} was not ready after {seconds} s: {answer}; the end of its log:\n{log}"
     )]
     NotReady {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
-        /// What was waited for.
+        /// The condition that was waited for.
         what: &'static str,
-        /// How long.
+        /// The deadline, in seconds.
         seconds: u64,
-        /// The last answer.
+        /// The last response.
         answer: String,
-        /// The end of the log of the server to blame.
+        /// The end of the log of the server that did not become ready.
         log: String,
     },
 }
 
-/// Why kubectl did not do what was asked.
+/// The error of running kubectl.
 #[derive(Debug, thiserror::Error)]
 pub enum KubectlError {
-    /// It could not be run.
+    /// kubectl could not be started.
     #[error("failed to run kubectl")]
     Run(#[source] std::io::Error),
-    /// It ended with an error.
+    /// kubectl exited with an error.
     #[error("kubectl {arguments} failed: {message}")]
     Failed {
-        /// What it was asked.
+        /// The arguments of kubectl.
         arguments: String,
-        /// What it said.
+        /// The standard error of kubectl.
         message: String,
     },
 }
 
-/// A running cluster. Dropping it ends its processes at once and removes its
-/// folder; so does the end of this process, whatever ends it.
+/// A running cluster. Dropping it kills its processes and removes its folder. Both also happen when
+/// this process ends, in whatever way.
 pub struct Cluster {
-    // Order matters: servers end before their folder is removed.
+    // Field order is drop order: the servers end before their folder is removed.
     servers: Vec<Process>,
     folder: Folder,
     programs: PathBuf,
@@ -176,7 +176,7 @@ pub struct Cluster {
     server: String,
     kubeconfig: PathBuf,
     client: Client,
-    /// Open as long as this process uses a cluster of a pool.
+    /// Stays open as long as this process uses a cluster of a pool.
     lease: Option<UnixStream>,
 }
 
@@ -192,32 +192,32 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster and waits until its API server is ready, and its nodes if
-    /// it has some. Builds the programs if that was not done before.
+    /// Starts a cluster and waits until its API server and, if it has any, its nodes are ready.
+    /// Builds the programs first if needed.
     ///
     /// # Errors
-    /// If a part does not start; nothing is left behind then.
+    /// If a part does not start; no process and no file remains then.
     pub fn start(options: ClusterOptions) -> Result<Self, StartError> {
         start::start(options)
     }
 
-    /// A cluster that tests share, also tests of other processes: whoever asks a pool for the same
-    /// options gets the same cluster. `prepare` runs once for each cluster, before anybody else
-    /// gets it. Without a pool (see [`with_pool`](crate::with_pool)) the cluster belongs to this
-    /// process alone.
+    /// Returns a cluster that tests share, also tests of other processes: every request to a pool
+    /// with the same options returns the same cluster. `prepare` runs once for each cluster, before
+    /// any other user gets it. Without a pool (see [`with_pool`](crate::with_pool)) the cluster
+    /// belongs to this process alone.
     ///
     /// # Errors
-    /// If a part does not start, or the pool is gone.
+    /// If a part does not start, or the pool does not respond.
     pub fn shared(options: ClusterOptions, prepare: impl FnOnce(&Self)) -> Result<Self, StartError> {
         pool::lease(options, prepare)
     }
 
-    /// Starts several clusters side by side.
+    /// Starts several clusters in parallel.
     ///
     /// # Errors
-    /// If one does not start; the others are ended then.
+    /// If one does not start; the others are stopped then.
     pub fn start_all(options: Vec<ClusterOptions>) -> Result<Vec<Self>, StartError> {
-        // Once before, else each thread would wait for the build with its own message.
+        // Built once here; otherwise each thread would wait for the build and print its own message.
         ensure_programs()?;
         std::thread::scope(|scope| {
             let starting: Vec<_> = options
@@ -232,49 +232,49 @@ impl Cluster {
         })
     }
 
-    /// The name that it was given.
+    /// Returns the name given in the options.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.options.name
     }
 
-    /// The kubeconfig of an administrator, with one context.
+    /// Returns the path of the administrator's kubeconfig, which has one context.
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// The name of that context.
+    /// Returns the name of that context.
     #[must_use]
     pub fn context(&self) -> &str {
         &self.options.name
     }
 
-    /// The address of the API server, `https://127.0.0.1:port`.
+    /// Returns the URL of the API server, `https://127.0.0.1:port`.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// The certificate authority of the cluster.
+    /// Returns the certificate of the cluster's certificate authority as PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         self.authority.pem()
     }
 
-    /// A token of an administrator (group `system:masters`).
+    /// Returns an administrator's token (group `system:masters`).
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// The folder with the data and the logs of its servers.
+    /// Returns the folder with the data and the logs of the servers.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The process ids of its servers and its sweeper.
+    /// Returns the process ids of the servers and the sweeper.
     #[must_use]
     pub fn process_ids(&self) -> Vec<u32> {
         let mut ids: Vec<u32> = self.servers.iter().map(Process::id).collect();
@@ -282,7 +282,7 @@ impl Cluster {
         ids
     }
 
-    /// What the cluster has.
+    /// Returns the options that the cluster was started with.
     #[must_use]
     pub fn options(&self) -> &ClusterOptions {
         &self.options
@@ -292,7 +292,7 @@ impl Cluster {
         &self.client
     }
 
-    /// kubectl for this cluster as its administrator, ready to run.
+    /// Returns a kubectl command that is configured for this cluster's administrator.
     #[must_use]
     pub fn kubectl(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.programs);
@@ -310,18 +310,18 @@ impl Cluster {
         command
     }
 
-    /// Runs kubectl and gives its standard output.
+    /// Runs kubectl and returns its standard output.
     ///
     /// # Errors
-    /// If it fails; the message is what it said on standard error.
+    /// If kubectl fails; the message is its standard error.
     pub fn kubectl_output(&self, arguments: &[&str]) -> Result<String, KubectlError> {
         self.kubectl_with_input(arguments, "")
     }
 
-    /// Runs kubectl with a standard input, for `-f -`.
+    /// Runs kubectl with the given standard input, for `-f -`.
     ///
     /// # Errors
-    /// If it fails.
+    /// If kubectl fails.
     pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String, KubectlError> {
         let mut child = self
             .kubectl(arguments)
@@ -333,7 +333,7 @@ impl Cluster {
         let mut stdin = child.stdin.take().expect("standard input was asked for");
         let output = std::thread::scope(|scope| {
             scope.spawn(move || {
-                // kubectl that ends early does not read all; its exit status says why.
+                // kubectl that exits early does not read all input; its exit status gives the reason.
                 let _ = stdin.write_all(input.as_bytes());
             });
             child.wait_with_output().map_err(KubectlError::Run)
@@ -347,34 +347,34 @@ impl Cluster {
         })
     }
 
-    /// Applies manifests, given as text, by server-side apply.
+    /// Applies manifests, given as text, with server-side apply.
     ///
     /// # Errors
-    /// If one of them is refused.
+    /// If the API server rejects one of them.
     pub fn apply(&self, manifests: &str) -> Result<String, KubectlError> {
         self.kubectl_with_input(&["apply", "--server-side", "-f", "-"], manifests)
     }
 
-    /// Applies the manifests of a file or a folder by server-side apply.
+    /// Applies the manifests of a file or a folder with server-side apply.
     ///
     /// # Errors
-    /// If one of them is refused.
+    /// If the API server rejects one of them.
     pub fn apply_path(&self, path: &Path) -> Result<String, KubectlError> {
         let path = path.to_string_lossy();
         self.kubectl_output(&["apply", "--server-side", "--recursive", "-f", &path])
     }
 
-    /// A kubeconfig for another user, with a client certificate. The user has no
-    /// rights but those that RBAC gives to the name, the group and
-    /// `system:authenticated`. The file lies in the cluster's folder.
+    /// Writes a kubeconfig for another user, who authenticates with a client certificate, to the
+    /// cluster's folder. The user has only the permissions that RBAC grants to the name, the group
+    /// and `system:authenticated`.
     ///
     /// # Errors
-    /// If the certificate cannot be made or the file cannot be written.
+    /// If the certificate cannot be created or the file cannot be written.
     pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf, StartError> {
         start::kubeconfig_for(self, user, group)
     }
 
-    /// Ends the API server at once, as a crash would. Nothing happens if it is gone already.
+    /// Kills the API server with SIGKILL, as a crash would. Does nothing if it does not run.
     pub fn kill_api_server(&mut self) {
         if let Some(server) = self
             .servers
@@ -385,7 +385,8 @@ impl Cluster {
         }
     }
 
-    /// Gives the API server a hundredth of its time until the answer is dropped; nothing where it is gone.
+    /// Limits the API server to a hundredth of its processor time until the returned value is
+    /// dropped. Returns nothing if the API server does not run.
     #[must_use]
     pub fn throttle_api_server(&self) -> Option<Throttled> {
         let mut servers = self.servers.iter();
@@ -393,7 +394,7 @@ impl Cluster {
         Some(Throttled::begin(server.id()))
     }
 
-    /// Starts the API server again at its old address and waits until it is ready.
+    /// Starts the API server again at its previous address and waits until it is ready.
     ///
     /// # Errors
     /// If it does not become ready.

@@ -1,7 +1,7 @@
-//! The few requests that a launcher makes of an API server, without a runtime.
+//! A minimal HTTP client for the API server, without an asynchronous runtime.
 //!
-//! It speaks HTTP/1.0, one connection for each request: the end of the answer is
-//! the end of the connection, and there are no chunks to take apart.
+//! It uses HTTP/1.0 with one connection per request: the response ends with the connection, and
+//! there is no chunked encoding to parse.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,10 +13,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-/// A loaded API server on two cores answers within a second or two.
+/// A loaded API server on two cores responds within a second or two.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// An answer that is complete.
+/// A complete response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -28,7 +28,7 @@ impl Answer {
     }
 }
 
-/// One API server and the token to speak to it with.
+/// The address of an API server and the token to authenticate with.
 #[derive(Clone)]
 pub(crate) struct Client {
     config: Arc<ClientConfig>,
@@ -58,7 +58,7 @@ impl Client {
         self.send("GET", path, accept, &[])
     }
 
-    /// Creates an object in a collection; one that already exists is not an error.
+    /// Creates an object in a collection. An object that exists already is not an error.
     pub(crate) fn create(&self, collection: &str, object: &Value) -> Result<(), std::io::Error> {
         let answer = self.send(
             "POST",
@@ -99,7 +99,7 @@ impl Client {
         stream.flush()?;
         let mut bytes = Vec::new();
         match stream.read_to_end(&mut bytes) {
-            // Go closes the connection without the farewell of TLS.
+            // Go closes the connection without a TLS close_notify.
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
             other => {
                 other?;

@@ -1,16 +1,15 @@
-//! Real Kubernetes control planes on this machine, for tests, demonstrations and
-//! measurements: etcd, kube-apiserver and, where asked for, the controllers, the
-//! scheduler and kwok's nodes, each cluster with its own certificate authority on
-//! free loopback ports. And a local AWS, in which EKS is made of such control planes.
+//! Real Kubernetes control planes on this machine, for tests, demonstrations and measurements:
+//! etcd, kube-apiserver and, on request, the controllers, the scheduler and kwok's nodes. Each
+//! cluster has its own certificate authority and uses free loopback ports. Also a local AWS, whose
+//! EKS clusters are such control planes.
 //!
-//! It must not depend on any other crate of the workspace: what tests Lifeboat
-//! must not be made of it. It starts processes and reads the environment, so it
-//! is never a dependency of the product, only of tests and tools.
+//! This crate must not depend on any other crate of the workspace: code that tests Lifeboat must
+//! not share code with it. It starts processes and reads the environment, so it is never a
+//! dependency of the product, only of tests and tools.
 //!
-//! Invariant: whatever ends the process that started a cluster, nothing of that
-//! cluster stays, neither a process nor a file. Every server ends with its
-//! standard input, whose other side the launcher holds, and a sweeper then
-//! removes the folder.
+//! Invariant: however the process that started a cluster ends, neither a process nor a file of that
+//! cluster remains. Every server exits when its standard input closes, whose other end the launcher
+//! holds, and a sweeper then removes the folder.
 
 mod aws;
 mod bundle;

@@ -1,4 +1,4 @@
-//! `lifeboat-local`: control planes, the sample application, its webhooks and a local AWS by hand.
+//! `lifeboat-local`: a command line for control planes, the sample application, its webhooks and a local AWS.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -31,7 +31,7 @@ enum Action {
         /// Run the controller manager and the scheduler
         #[arg(long)]
         controllers: bool,
-        /// Nodes that kwok plays
+        /// Number of nodes that kwok simulates
         #[arg(long, default_value_t = 0)]
         nodes: u32,
         /// The range of Service addresses
@@ -90,7 +90,7 @@ fn main() -> Result<()> {
                 println!("{} {}", cluster.name(), cluster.kubeconfig().display());
             }
             let first = clusters.first().context("no cluster requested")?;
-            // The sample's webhooks answer as long as this value lives.
+            // The sample's webhooks respond until this value is dropped.
             let _sample = if sample {
                 Some(Sample::install(first)?)
             } else {
@@ -140,8 +140,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Waits for the end of standard input. Ctrl-C needs no handler: the clusters end
-/// with this process.
+/// Waits for the end of standard input. Ctrl-C needs no handler: the clusters end with this process.
 fn wait_for_end() -> Result<()> {
     let mut input = std::io::stdin().lock();
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! Processes that end with the one that started them, and free ports for them.
+//! Child processes that end with this process, and free ports for them.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,12 +7,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// How much of a log an error shows: the last lines say why a server ended, and
-/// an API server's farewell takes about this much.
+/// The length of the log excerpt in an error, in bytes. The last lines give the reason of an exit,
+/// and the shutdown messages of an API server take about this much.
 const TAIL_BYTES: u64 = 4096;
 
-/// A server that serves as long as this value lives and no longer than this
-/// process, because it ends with the pipe that `child` holds.
+/// A server that runs until this value is dropped, and at most until this process ends: it exits
+/// when its standard input, a pipe that `child` holds, closes.
 pub(crate) struct Process {
     name: &'static str,
     child: Child,
@@ -20,8 +20,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts one program of the multi-call binary, with its output in a log of
-    /// its name in `folder`. A second start appends to that log.
+    /// Starts one program of the multi-call binary. Its output goes to a log with the program's
+    /// name in `folder`; a second start appends to that log.
     pub(crate) fn start(
         programs: &Path,
         name: &'static str,
@@ -33,14 +33,15 @@ impl Process {
         let child = Command::new(programs)
             .arg(name)
             .args(arguments)
-            // Programs that look for files of the user find none.
+            // An empty home, so that the programs find none of the user's configuration.
             .env("HOME", folder)
             .env_remove("KUBECONFIG")
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // A terminal sends Ctrl-C to the whole group: the launcher decides, not the terminal.
+            // A terminal sends Ctrl-C to the whole process group. In a group of its own, a server
+            // ends only when the launcher ends it.
             .process_group(0)
             .spawn()?;
         Ok(Self { name, child, log })
@@ -54,19 +55,19 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it did.
+    /// Returns the exit status if the process has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// The end of its log.
+    /// Returns the end of the log.
     pub(crate) fn tail(&self) -> String {
         tail(&self.log).unwrap_or_else(|error| format!("(no log: {error})"))
     }
 
-    /// Ends it at once and waits until it is gone.
+    /// Kills the process and waits for its end.
     pub(crate) fn kill(&mut self) {
-        // Both fail only when it is gone already.
+        // Both fail only if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -87,13 +88,13 @@ fn tail(log: &Path) -> Result<String, std::io::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Ports that were free a moment ago, all different. Another process can take one
-/// before it is used: the caller starts again then.
+/// Returns distinct ports that are free at the time of the call. Another process can take one
+/// before it is used; the caller then starts again.
 pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], std::io::Error> {
     let mut listeners = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
-        // All stay open until all are found, else one could come twice.
+        // All listeners stay open until the end, so that no port is returned twice.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         *port = listener.local_addr()?.port();
         listeners.push(listener);

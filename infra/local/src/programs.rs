@@ -1,32 +1,32 @@
-//! Where the programs of the control planes are, and how they get there.
+//! Locates the programs of the control planes, and builds them if they are missing.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Names the multi-call binary to use instead of the one that `build` makes.
+/// Overrides the path of the multi-call binary that `build` makes.
 const OVERRIDE: &str = "LIFEBOAT_CONTROL_PLANE";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/build");
 const PROGRAM: &str = "lifeboat-control-plane";
 
-/// Why the programs are not there.
+/// The error of locating or building the control plane programs.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramsError {
-    /// The override names something that is not a file.
+    /// The override is set to a path that is not a file.
     #[error("{OVERRIDE} is set to {path}, which is not a file")]
     Override {
-        /// What the variable names.
+        /// The value of the variable.
         path: PathBuf,
     },
     /// The build script could not be started.
     #[error("failed to run the build script {SCRIPT}")]
     Script(#[source] std::io::Error),
-    /// The build failed; its own output says why.
+    /// The build failed; its output contains the reason.
     #[error("failed to build the control plane (see the output of {SCRIPT} above)")]
     Build,
 }
 
-/// The multi-call binary, built now if it was not built before. A build takes
-/// minutes and shows its progress on standard error.
+/// Returns the path of the multi-call binary, and builds it first if needed. A build takes minutes
+/// and shows its progress on standard error.
 ///
 /// # Errors
 /// If the override is wrong or the build fails.

@@ -1,7 +1,7 @@
-//! The sample application: a shop whose objects cover what real clusters hold.
+//! The sample application: a shop whose objects cover what real clusters contain.
 //!
-//! The manifests lie in `sample/`. Different tools install them, as in a real
-//! cluster, so that the fields have different owners.
+//! The manifests are in `sample/`. Different tools install them, as in a real cluster, so that the
+//! fields have different field managers.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -10,43 +10,43 @@ use crate::cluster::{Cluster, KubectlError};
 use crate::settle::{Quiet, QuietError, wait_until_quiet};
 use crate::webhook::{Webhook, WebhookError};
 
-/// A part of the value of every Secret of the sample. It must be seen nowhere but
-/// in the cluster and inside encrypted packs.
+/// A part of the value of every Secret of the sample. It must appear only in the cluster and inside
+/// encrypted packs.
 pub const CANARY: &str = "lifeboat-canary-7f3d9a";
 
 /// The controllers of a cluster on a busy machine need seconds, not minutes.
 const QUIET_DEADLINE: Duration = Duration::from_secs(90);
 
-/// The kubeadm range, if the cluster has no other.
+/// The kubeadm default, used if the cluster has no other range.
 const SERVICE_RANGE: &str = "10.96.0.0/16";
 
-/// Why the sample was not installed.
+/// The error of installing the sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// A manifest was refused.
+    /// The API server rejected a manifest.
     #[error("the API server rejected a part of the sample application")]
     Kubectl(#[from] KubectlError),
-    /// The webhooks do not answer.
+    /// The webhooks could not be started.
     #[error("failed to start the webhooks of the sample application")]
     Webhook(#[from] WebhookError),
     /// The state of the cluster could not be read.
     #[error("failed to watch the cluster while the sample application settled")]
     Quiet(#[from] QuietError),
-    /// The controllers did not finish.
+    /// The controllers did not reach a steady state before the deadline.
     #[error("the sample application did not settle: {0}")]
     Unsettled(Quiet),
 }
 
-/// Who installs a part, and how.
+/// The tool that installs a part.
 #[derive(Clone, Copy)]
 enum Tool {
     /// Helm creates objects by POST.
     Helm,
-    /// Argo CD applies on the server and takes over what it names.
+    /// Argo CD uses server-side apply and forces conflicts.
     ArgoCd,
-    /// A person applies on the server.
+    /// A person uses server-side apply.
     Person,
-    /// A person applies from the client, as scripts of old do.
+    /// A person uses client-side apply, as older scripts do.
     PersonOfOld,
 }
 
@@ -68,26 +68,26 @@ impl Tool {
     }
 }
 
-/// An installed sample. Its webhooks answer as long as this value lives: keep it
-/// while a cluster restored from it is written to.
+/// An installed sample. Its webhooks respond until this value is dropped: keep it while clients
+/// write to a cluster restored from the sample.
 pub struct Sample {
     webhook: Webhook,
 }
 
 impl Sample {
-    /// Installs everything and waits until the cluster is quiet. Workloads are
-    /// waited for only if the cluster has controllers and nodes.
+    /// Installs everything and waits until the cluster is quiet. Waits for workloads only if the
+    /// cluster has controllers and nodes.
     ///
     /// # Errors
-    /// If a part is refused or does not settle.
+    /// If a part is rejected or does not settle.
     pub fn install(cluster: &Cluster) -> Result<Self, SampleError> {
         Self::install_with(cluster, Webhook::start(0)?)
     }
 
-    /// As [`Sample::install`], with webhooks that answer already.
+    /// Installs everything as [`Sample::install`] does, with webhooks that are already running.
     ///
     /// # Errors
-    /// If a part is refused or does not settle.
+    /// If a part is rejected or does not settle.
     pub fn install_with(cluster: &Cluster, webhook: Webhook) -> Result<Self, SampleError> {
         let sample = Self { webhook };
         sample.install_objects(cluster)?;
@@ -98,7 +98,7 @@ impl Sample {
         Ok(sample)
     }
 
-    /// The webhooks.
+    /// Returns the webhooks of the sample.
     #[must_use]
     pub fn webhook(&self) -> &Webhook {
         &self.webhook
@@ -190,7 +190,8 @@ impl Sample {
         Ok(())
     }
 
-    /// The API server learns of webhooks by watch, a moment after they are written.
+    /// Waits until admission is active: the API server learns of webhook configurations by watch, a
+    /// moment after they are written.
     fn wait_for_admission(&self, cluster: &Cluster) -> Result<(), SampleError> {
         let probe = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: probe, namespace: shop, \
                      annotations: { shop.example.com/forbidden: \"true\" } }\n";
@@ -226,7 +227,7 @@ fn settle(cluster: &Cluster) -> Result<(), SampleError> {
     }
 }
 
-/// The eleventh address of the range, which every cluster gives to its resolver.
+/// Returns the address of the cluster's DNS Service: the base address of the Service range plus 10, as in kubeadm.
 fn dns_address(cluster: &Cluster) -> Ipv4Addr {
     let range = cluster.options().service_cidr.as_deref().unwrap_or(SERVICE_RANGE);
     let base: Ipv4Addr = range

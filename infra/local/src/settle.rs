@@ -1,4 +1,4 @@
-//! Waiting until the controllers of a cluster have done their work.
+//! Waits until the controllers of a cluster have reached a steady state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,38 +10,37 @@ use serde_json::Value;
 use crate::cluster::Cluster;
 use crate::http::Client;
 
-/// A cluster counts as quiet when nothing has changed for this long. Controllers
-/// answer each other within a few hundred milliseconds.
+/// How long nothing must change until a cluster counts as quiet. Controllers react to each other
+/// within a few hundred milliseconds.
 const STILL: Duration = Duration::from_secs(2);
-/// A workload that is not ready, in a cluster in which nothing has moved for this
-/// long, will not become ready: an image needs what the cluster lacks, a volume
-/// has nobody to make it.
+/// How long nothing must change until a workload that is not ready counts as stuck: an image needs
+/// something that the cluster lacks, or a volume has no provisioner.
 const STUCK: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(400);
 const SAY_EVERY: Duration = Duration::from_secs(15);
 
-/// Types that change for ever, or only tell of other changes.
+/// Resource types that change continuously or only report other changes.
 const VOLATILE_TYPES: [&str; 4] = ["leases", "events", "componentstatuses", "leasecandidates"];
 
 const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/// Why the state of the cluster could not be read.
+/// The error of reading the state of the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum QuietError {
-    /// The API server did not answer for longer than the deadline.
+    /// The API server did not respond until the deadline.
     #[error("the API server did not respond")]
     Request(#[from] std::io::Error),
 }
 
-/// What waiting came to.
+/// The result of waiting.
 #[derive(Clone, Debug)]
 pub struct Quiet {
-    /// Whether the cluster is still; if not, the deadline came first.
+    /// Whether the cluster became quiet before the deadline.
     pub reached: bool,
-    /// How long it took.
+    /// How long the wait took.
     pub waited: Duration,
-    /// What is not ready or still moved, each a sentence.
+    /// What is not ready or still changed, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -60,13 +59,12 @@ impl fmt::Display for Quiet {
     }
 }
 
-/// Waits until workloads are ready, claims are bound, Jobs are over, and nothing
-/// but Leases and Events changes any more. It gives up at the deadline, and says
-/// in the answer what was still going on; it also settles for workloads that will
-/// not become ready, once nothing has moved for a while.
+/// Waits until workloads are ready, claims are bound, Jobs are finished, and nothing but Leases and
+/// Events changes. At the deadline it returns and lists what still changed. It also returns when
+/// workloads are stuck: not ready, and nothing has changed for a while.
 ///
 /// # Errors
-/// If the API server does not answer at all.
+/// If the API server does not respond at all.
 pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, QuietError> {
     let client = cluster.client();
     let began = Instant::now();
@@ -78,7 +76,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, 
         let waited = began.elapsed();
         let state = match look(client) {
             Ok(state) => state,
-            // A restart in between is no reason to give up before the deadline.
+            // The API server may restart in the meantime, so errors before the deadline are retried.
             Err(_) if waited < deadline => {
                 std::thread::sleep(PAUSE);
                 continue;
@@ -92,7 +90,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, 
         }
         last = state.fingerprints;
         let still = moved.elapsed();
-        // Without controllers nobody makes anything ready.
+        // Without controllers no workload becomes ready.
         let unready = if cluster.options().controllers {
             state.unready
         } else {
@@ -134,7 +132,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, 
 }
 
 struct State {
-    /// Type to a digest over the version of each object.
+    /// Maps each type to a digest of the versions of its objects.
     fingerprints: BTreeMap<String, u64>,
     unready: Vec<String>,
 }
@@ -147,9 +145,9 @@ fn look(client: &Client) -> Result<State, std::io::Error> {
     for path in collections(client)? {
         let plain = NEEDS_STATUS.contains(&path.as_str());
         let accept = if plain { "application/json" } else { METADATA };
-        // The cache of the server is recent enough, and a consistent list waits for it.
+        // The server's cache is recent enough, and a consistent list would wait for it.
         let answer = client.get(&format!("{path}?resourceVersion=0"), accept)?;
-        // A type that goes away or has no backend is not what we wait for.
+        // A type that was removed or whose backend does not respond is not waited for.
         if answer.status != 200 {
             continue;
         }
@@ -175,7 +173,7 @@ fn look(client: &Client) -> Result<State, std::io::Error> {
     Ok(state)
 }
 
-/// The types whose status says whether they are ready.
+/// The types whose status shows readiness.
 const NEEDS_STATUS: [&str; 7] = [
     "/apis/apps/v1/deployments",
     "/apis/apps/v1/statefulsets",
@@ -186,15 +184,15 @@ const NEEDS_STATUS: [&str; 7] = [
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 ];
 
-/// The path of every collection that can be listed, each once.
+/// Returns the path of every collection that can be listed, each once.
 fn collections(client: &Client) -> Result<BTreeSet<String>, std::io::Error> {
     let mut paths = BTreeSet::new();
     for root in ["/api", "/apis"] {
         let answer = client.get(root, DISCOVERY)?;
         let groups = answer.json()?;
         for group in groups["items"].as_array().into_iter().flatten() {
-            // The versions stand in order of preference; the first that is known to be
-            // served will do, because all of them show the same objects.
+            // The versions are in order of preference. The first one whose discovery is not stale
+            // is enough, because all of them serve the same objects.
             let Some(version) = group["versions"]
                 .as_array()
                 .and_then(|versions| versions.iter().find(|version| version["freshness"] != "Stale"))
@@ -232,7 +230,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Why an object is not ready, as a sentence; nothing if it is, or never will be another.
+/// Returns why an object is not ready, as a sentence; nothing if it is ready or its state is final.
 fn unready(path: &str, object: &Value) -> Option<String> {
     let (spec, status) = (&object["spec"], &object["status"]);
     let number = |value: &Value, default: i64| value.as_i64().unwrap_or(default);

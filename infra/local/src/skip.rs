@@ -1,13 +1,13 @@
-//! What happens to a test that cannot run on this machine.
+//! Skips a test that cannot run on this machine.
 
 use std::io::Write as _;
 
-/// Lets tests be skipped where it is `1`.
+/// Allows tests to be skipped if set to `1`.
 const ALLOW: &str = "LIFEBOAT_ALLOW_SKIPS";
-/// Names the file that gets a line for each skip; `make test` counts them.
+/// The path of the file that gets a line for each skip; `make test` counts them.
 const RECORD: &str = "LIFEBOAT_SKIPS";
 
-/// Fails the test that cannot run here, unless skips are allowed; then the skip is said and counted.
+/// Fails a test that cannot run here, unless skips are allowed; then prints and records the skip.
 ///
 /// # Panics
 /// If skips are not allowed.
@@ -22,7 +22,7 @@ pub fn skip(what: &str, why: &str) {
         "{what} cannot be tested here: {why}. Set {ALLOW}=1 to skip such tests"
     );
     let line = format!("skipped: {what}: {why}\n");
-    // Nothing is lost but a line where standard error is closed.
+    // If standard error is closed, only this line is lost.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(path) = std::env::var_os(RECORD) {
         let file = std::fs::File::options().create(true).append(true).open(path);

@@ -1,4 +1,4 @@
-//! A server that has next to no processor: what takes a moment takes seconds, for tests of deadlines.
+//! A server with almost no processor time, for tests of deadlines: operations of milliseconds take seconds.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long the server may run at a time.
+/// How long the server runs in each period.
 const RUNS: Duration = Duration::from_millis(10);
 
-/// How long it stands still in between.
+/// How long the server is stopped in each period.
 const STANDS: Duration = Duration::from_millis(990);
 
-/// A process that runs a hundredth of the time, until this is dropped.
+/// A process that runs a hundredth of the time until this value is dropped.
 pub struct Throttled {
     over: Arc<AtomicBool>,
     pacer: Option<JoinHandle<()>>,
@@ -40,14 +40,14 @@ impl Throttled {
 impl Drop for Throttled {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
-        // It ends with the server running.
+        // The thread sends SIGCONT before it ends.
         if let Some(pacer) = self.pacer.take() {
             let _ = pacer.join();
         }
     }
 }
 
-/// A process that is gone hears nothing, and nothing is lost by that.
+/// Sends a signal. A process that has ended is ignored.
 fn signal(process: u32, signal: &str) {
     let _ = Command::new("kill")
         .args([signal, &process.to_string()])

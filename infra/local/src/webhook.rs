@@ -1,9 +1,8 @@
-//! The webhooks of the sample application and of tests: a small HTTPS server with
-//! one thread for each connection.
+//! The webhooks of the sample application and of tests: a small HTTPS server with one thread for each connection.
 //!
-//! `/validate` refuses an object that carries [`FORBIDDEN`]; `/mutate` adds
-//! [`ADMITTED`] to an object that lacks it; `/convert` renames `spec.logs` of `v1`
-//! to `spec.timbers` of `v2` and back.
+//! `/validate` rejects an object with the annotation [`FORBIDDEN`]; `/mutate` adds the annotation
+//! [`ADMITTED`] to an object that lacks it; `/convert` renames `spec.logs` of `v1` to
+//! `spec.timbers` of `v2` and back.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -21,20 +20,20 @@ use serde_json::{Value, json};
 
 use crate::certificates::Authority;
 
-/// An object with this annotation is refused.
+/// The annotation of objects that the validating webhook rejects.
 pub(crate) const FORBIDDEN: &str = "shop.example.com/forbidden";
 /// The annotation that the mutating webhook adds.
 pub(crate) const ADMITTED: &str = "shop.example.com/admitted";
 
-/// An API server closes a connection that it does not use long before this.
+/// API servers close an unused connection long before this timeout.
 const IDLE: Duration = Duration::from_secs(300);
-/// An API server refuses objects above about 3 MiB; a review holds two of them.
+/// In bytes. An API server rejects objects above about 3 MiB, and a review contains two of them.
 const LARGEST_BODY: usize = 16 << 20;
 
-/// Why the webhooks do not answer.
+/// The error of starting the webhooks.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// The certificate could not be made.
+    /// The certificate could not be created.
     #[error("failed to create the certificate of the webhook")]
     Certificate(#[source] rcgen::Error),
     /// TLS could not be set up.
@@ -45,8 +44,8 @@ pub enum WebhookError {
     Listen(#[source] std::io::Error),
 }
 
-/// A running server. Dropping it closes the port; the API servers' calls fail then,
-/// and the webhooks are fail-closed.
+/// A running server. Dropping it closes the port. Calls of API servers then fail, and so do the
+/// requests that need them, because the failure policy of the webhooks is `Fail`.
 pub struct Webhook {
     address: SocketAddr,
     ca_pem: String,
@@ -55,7 +54,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Answers on a port of the loopback interface, 0 for a free one.
+    /// Starts the webhooks on a port of the loopback interface, 0 for a free one.
     ///
     /// # Errors
     /// If the port cannot be opened.
@@ -90,19 +89,19 @@ impl Webhook {
         })
     }
 
-    /// Where it answers, `https://127.0.0.1:port`.
+    /// Returns the URL of the server, `https://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
-    /// The authority of its certificate.
+    /// Returns the authority of the server's certificate, as PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// The same as a `caBundle`: base64 of the PEM.
+    /// Returns the authority as a `caBundle`: base64 of the PEM.
     #[must_use]
     pub fn ca_bundle(&self) -> String {
         STANDARD.encode(&self.ca_pem)
@@ -112,7 +111,7 @@ impl Webhook {
 impl Drop for Webhook {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, which then sees that it should stop.
+        // Wakes the accepting thread, which then stops.
         let _ = TcpStream::connect(self.address);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
@@ -131,7 +130,7 @@ fn accept(listener: &TcpListener, config: &Arc<ServerConfig>, stopped: &Arc<Atom
         }
         let Ok(connection) = connection else { continue };
         let (config, stopped) = (config.clone(), stopped.clone());
-        // A connection that breaks is the API server's to make again.
+        // If a connection breaks, the API server opens another one.
         std::thread::spawn(move || serve(connection, config, &stopped));
     }
 }
@@ -163,7 +162,7 @@ fn serve(
     Ok(())
 }
 
-/// The next request of a connection: its path and its body.
+/// Reads the next request of a connection: its path and its body. Returns nothing at the end of the connection.
 fn read_request(stream: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>, std::io::Error> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
@@ -193,7 +192,7 @@ fn read_request(stream: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>, 
     Ok(Some((path, body)))
 }
 
-/// The answer to one review: a pure function of it.
+/// Computes the response to one review, without other inputs.
 fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
     let Ok(review) = serde_json::from_slice::<Value>(body) else {
         return ("400 Bad Request", json!({ "message": "not an admission review" }));
@@ -236,8 +235,8 @@ fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
     ("200 OK", answer)
 }
 
-/// The answer to a conversion review (Kubernetes: "Versions in CustomResourceDefinitions",
-/// "Webhook conversion").
+/// Answers a conversion review (Kubernetes documentation, "Versions in CustomResourceDefinitions",
+/// section "Webhook conversion").
 fn conversion(request: &Value) -> Value {
     let wanted = request["desiredAPIVersion"].as_str().unwrap_or_default();
     let (old, new) = if wanted.ends_with("/v2") {
@@ -265,7 +264,8 @@ fn conversion(request: &Value) -> Value {
     })
 }
 
-/// What adds the annotation; nothing if it is there, so that a second pass changes nothing.
+/// Returns the JSON patch that adds the annotation; nothing if it is present, so that a second pass
+/// changes nothing.
 fn admission_patch(object: &Value) -> Option<Value> {
     let annotations = &object["metadata"]["annotations"];
     if annotations.get(ADMITTED).is_some() {

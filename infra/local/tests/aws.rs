@@ -1,4 +1,4 @@
-//! The local AWS, by the official client: what fakecloud alone would do otherwise.
+//! Tests of the local AWS through the official client, where fakecloud alone would differ from AWS.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -32,7 +32,7 @@ fn start() -> (LocalAws, Client) {
     (aws, admin)
 }
 
-/// A cluster with this authentication mode, started and not awaited.
+/// Creates a cluster with this authentication mode, without waiting until it is active.
 fn create_cluster(admin: &Client, name: &str, access: &str) {
     let created = admin.ok(&format!(
         "eks create-cluster --name {name} --role-arn arn:aws:iam::{PRIMARY}:role/eks \
@@ -54,7 +54,7 @@ fn await_cluster(admin: &Client, name: &str) {
     }
 }
 
-/// Who a token is in a cluster: the user and the groups, or nothing if refused.
+/// Returns the user and the groups of a token in a cluster, or nothing if the token is refused.
 fn who(aws: &LocalAws, cluster: &str, token: &str) -> Option<(String, Vec<String>)> {
     let cluster = aws.cluster(PRIMARY, cluster).unwrap();
     let output = cluster
@@ -72,7 +72,7 @@ fn who(aws: &LocalAws, cluster: &str, token: &str) -> Option<(String, Vec<String
     ))
 }
 
-/// Asks until the answer is as expected: an API server remembers tokens for a second.
+/// Polls until the result is as expected: an API server caches tokens for a second.
 fn eventually<T: PartialEq + std::fmt::Debug>(expected: &T, mut ask: impl FnMut() -> T) {
     let began = Instant::now();
     loop {
@@ -113,14 +113,14 @@ fn clusters_of_eks_know_callers_as_eks_does() {
     await_cluster(&admin, "map");
     by_access_entry(&aws, &admin, &reader);
     by_config_map(&aws, &admin, &reader);
-    // A token is for one cluster, and nobody can change it.
+    // A token is valid for one cluster only, and every change invalidates it.
     let good = token(&reader, "api");
     assert!(who(&aws, "api", &good).is_some());
     assert_eq!(who(&aws, "api", &token(&reader, "map")), None);
     let (start, end) = good.split_at(good.len() - 8);
     let changed = format!("{start}{}", end.chars().rev().collect::<String>());
     assert_eq!(who(&aws, "api", &changed), None);
-    // Clusters are where they are, and gone when they are deleted.
+    // Clusters belong to their Region, and no longer exist after they are deleted.
     let elsewhere = admin.in_region("eu-central-1");
     assert_eq!(elsewhere.ok("eks list-clusters")["clusters"], json!([]));
     let missing = elsewhere.fails("eks describe-cluster --name api");
@@ -134,7 +134,7 @@ fn clusters_of_eks_know_callers_as_eks_does() {
 }
 
 fn by_access_entry(aws: &LocalAws, admin: &Client, reader: &Client) {
-    // The creator did not ask to be administrator.
+    // The creator did not ask for administrator access.
     assert_eq!(who(aws, "api", &token(admin, "api")), None);
     assert_eq!(who(aws, "api", &token(reader, "api")), None);
     admin.ok(&format!(
@@ -144,13 +144,13 @@ fn by_access_entry(aws: &LocalAws, admin: &Client, reader: &Client) {
     let groups = ["readers", "system:authenticated"].map(str::to_owned).to_vec();
     let expected = Some((user, groups));
     eventually(&expected, || who(aws, "api", &token(reader, "api")));
-    // aws-auth counts for nothing in this mode.
+    // aws-auth is ignored in this mode.
     assert!(!reads(aws, reader, "secrets"));
     admin.ok(&format!(
         "eks associate-access-policy --cluster-name api --principal-arn {READER} --policy-arn {VIEW} --access-scope type=cluster"
     ));
     eventually(&true, || reads(aws, reader, "secrets"));
-    // The policy adds no group: EKS asks its own authorizer.
+    // The policy adds no group: EKS uses its own authorizer.
     assert_eq!(who(aws, "api", &token(reader, "api")), expected);
     admin.ok(&format!(
         "eks associate-access-policy --cluster-name api --principal-arn {READER} --policy-arn {VIEW} --access-scope type=namespace,namespaces=kube-*"
@@ -193,7 +193,7 @@ fn by_config_map(aws: &LocalAws, admin: &Client, reader: &Client) {
     let groups = |group: &str| vec![group.to_owned(), "system:authenticated".to_owned()];
     let mapped = Some(("boat:me-example.com".to_owned(), groups("from-map")));
     eventually(&mapped, || who(aws, "map", &token(reader, "map")));
-    // Both: the map still counts, the creator has got an entry, an entry wins.
+    // Both sources: the map still applies, the creator has an access entry, and an entry takes precedence.
     admin.ok("eks update-cluster-config --name map --access-config authenticationMode=API_AND_CONFIG_MAP");
     eventually(&mapped, || who(aws, "map", &token(reader, "map")));
     let entries = admin.ok("eks list-access-entries --cluster-name map");
@@ -206,7 +206,7 @@ fn by_config_map(aws: &LocalAws, admin: &Client, reader: &Client) {
     ));
     let entry = Some(("entry".to_owned(), groups("from-entry")));
     eventually(&entry, || who(aws, "map", &token(reader, "map")));
-    // The API alone: without an entry, the map does not help.
+    // Access entries only: a caller without an entry gets no access from the map.
     admin.ok("eks update-cluster-config --name map --access-config authenticationMode=API");
     admin.ok(&format!(
         "eks delete-access-entry --cluster-name map --principal-arn {READER}"
@@ -221,13 +221,13 @@ fn by_config_map(aws: &LocalAws, admin: &Client, reader: &Client) {
 fn kms_and_iam_answer_as_aws_does() {
     let (aws, admin) = start();
     let reader = admin.role("Reader", "session");
-    // Who one is needs no permission, and the audit names everybody.
+    // GetCallerIdentity needs no permission, and the audit has the ARN of each caller.
     let identity = reader.ok("sts get-caller-identity");
     assert_eq!(
         identity["Arn"],
         format!("arn:aws:sts::{PRIMARY}:assumed-role/Reader/session")
     );
-    // Services that fakecloud leaves open ask IAM too.
+    // The gateway also enforces IAM for services that fakecloud does not check.
     for command in [
         "eks list-clusters",
         "cloudformation list-stacks",
@@ -252,7 +252,7 @@ fn kms_and_iam_answer_as_aws_does() {
         .map(|entry| entry.decision)
         .collect();
     assert_eq!(decisions, [Decision::Denied, Decision::Allowed]);
-    // A ciphertext made with the public key alone.
+    // A ciphertext created with the public key alone.
     let folder = tempfile::tempdir().unwrap();
     let key = admin.ok("kms create-key --key-spec RSA_4096 --key-usage ENCRYPT_DECRYPT");
     let key = key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
@@ -266,7 +266,7 @@ fn kms_and_iam_answer_as_aws_does() {
     assert_eq!(admin.ok(&decrypt)["Plaintext"], "ZGF0YSBrZXk=");
     let refused = reader.fails(&decrypt);
     assert!(refused.contains("kms:Decrypt"), "{refused}");
-    // The levers of fakecloud are not part of AWS.
+    // fakecloud's control endpoints are not part of AWS.
     let mut lever = TcpStream::connect(aws.endpoint().trim_start_matches("http://")).unwrap();
     lever
         .write_all(b"POST /_fakecloud/iam/create-admin HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
@@ -276,7 +276,7 @@ fn kms_and_iam_answer_as_aws_does() {
     assert!(answer.contains("404 Not Found"), "{answer}");
 }
 
-/// RSA-OAEP with SHA-256, as anybody can do who has the public key.
+/// Encrypts with RSA-OAEP with SHA-256, for which the public key is enough.
 fn encrypt(public_key: &str, plaintext: &[u8], to: &Path) {
     use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
     use base64::Engine as _;
@@ -291,7 +291,7 @@ fn encrypt(public_key: &str, plaintext: &[u8], to: &Path) {
     std::fs::write(to, written).unwrap();
 }
 
-/// A function that speaks the Runtime API with curl and does what its event says.
+/// A function that uses the Runtime API with curl and does what its event requests.
 const BOOTSTRAP: &str = r#"#!/bin/bash
 api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
 while true; do
@@ -383,7 +383,7 @@ fn functions_run_with_what_lambda_gives_and_no_more() {
             "{answer}"
         );
     }
-    // After each of them the next event is answered.
+    // After each of these failures the function handles the next event.
     let (error, _) = invoke(r#"{"again":1}"#);
     assert!(error.is_null());
     let logs: String = aws.function_logs().into_iter().map(|log| log.text).collect();
@@ -423,7 +423,7 @@ Resources:
       Wanted: !Ref Wanted
 ";
 
-/// A stack is there when its custom resource says so, and fails with it.
+/// A stack completes when its custom resource responds, and fails if the resource fails.
 fn stacks_wait_for_their_custom_resources(admin: &Client, folder: &Path) {
     let template = folder.join("stack.yaml");
     std::fs::write(&template, STACK).unwrap();

@@ -1,5 +1,5 @@
-//! Real control planes: what the sample application promises to those who test
-//! with it, and that nothing outlives a launcher.
+//! Tests of real control planes: the properties of the sample application that other tests rely on,
+//! and that neither a process nor a file remains after a launcher ends.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -150,7 +150,7 @@ fn a_user_without_rights_is_refused(cluster: &Cluster) {
     );
 }
 
-/// One cluster for all facts: starting it is most of the time.
+/// One cluster for all checks: its start takes most of the time.
 #[test]
 fn the_sample_application_is_what_its_users_rely_on() {
     let mut cluster = Cluster::start(ClusterOptions {
@@ -187,8 +187,8 @@ fn the_sample_application_is_what_its_users_rely_on() {
     assert_eq!(alive(&processes), Vec::<u32>::new());
 }
 
-/// Objects that stand before their definition and their namespace go in all the
-/// same, and what cannot go in is named.
+/// Objects that come before their definition and their namespace are applied, and what cannot be
+/// applied is reported.
 #[test]
 fn a_bundle_in_the_wrong_order_is_installed() {
     let cluster = Cluster::start(ClusterOptions::named("bundle")).unwrap();
@@ -238,7 +238,7 @@ spec: { policyName: closed, validationActions: [Deny] }
     assert!(outcome.applied.len() == 6 && outcome.passes > 1, "{outcome}");
     assert!(outcome.applied.contains("boats.boats.example.com harbour/one"));
     assert!(outcome.applied.contains("configmaps default/one"));
-    // The ConfigMap is in, although the rule that came after it refuses it in later passes.
+    // The ConfigMap is applied, although the rule that comes after it rejects it in later passes.
     assert!(
         outcome.refused.iter().any(|line| line.contains("Ghost"))
             && !outcome.refused.iter().any(|line| line.contains("closed")),
@@ -266,7 +266,7 @@ fn a_server_that_cannot_start_shows_its_log() {
     assert!(matches!(error, StartError::ServiceRange { .. }), "{error}");
 }
 
-/// The launcher gets no chance to clean up: the kernel closes its pipes, and that must do.
+/// The launcher is killed without a chance to clean up: the kernel closes its pipes, and that must be enough.
 #[test]
 fn nothing_outlives_a_launcher_that_is_killed() {
     let mut launcher = Command::new(env!("CARGO_BIN_EXE_lifeboat-local"))
@@ -321,7 +321,7 @@ fn children_of(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Those that still run. One that has ended but whose new parent has not noticed does not.
+/// Returns those that still run. A process that has ended but was not yet reaped by its new parent does not count.
 fn alive(processes: &[u32]) -> Vec<u32> {
     processes
         .iter()

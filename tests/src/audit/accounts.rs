@@ -1,4 +1,5 @@
-//! Each object of the source stands in exactly one list, and what the list says about it is so.
+//! Checks that each object of the source is in exactly one list of the report, and that the list's
+//! statement is true.
 
 use serde_json::Value;
 
@@ -66,7 +67,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for key in claims.restored.keys().chain(claims.not_restored.keys()) {
-        // What lived only for a moment, an Event or a Lease, may have come and gone since the snapshot.
+        // Short-lived objects, such as Events and Leases, may have been created and deleted since the snapshot.
         if source.get(key).is_none()
             && !evidence.moving.contains(key)
             && !super::reasons::passing_type(&key.type_name)
@@ -97,8 +98,9 @@ fn compare(
             .any(|change| change.planned && change.place.touches(place))
     };
     for difference in differences(source, target, evidence.source.has_status(key)) {
-        // A target may add what the source's own admission would have added. What the source held is
-        // another matter: both clusters are alike, so that nothing but the plan has a reason to change it.
+        // The target may add what the source's own admission would have added. A value of the
+        // source must not change that way: both clusters are configured alike, so only the plan has
+        // a reason to change it.
         let explained = if difference.in_source && !of_the_cluster(&difference.place) {
             planned(&difference.place)
         } else {
@@ -115,7 +117,7 @@ fn compare(
     }
     let ownership = Place::parse("/metadata/managedFields");
     for difference in differing_owners(source, target) {
-        // An owner of a field that the report calls changed has changed with it.
+        // If the report lists a field as changed, its changed owner is explained, too.
         if !difference.gained && !reported(&place_of(&difference.field)) && !reported(&ownership) {
             findings.push(Finding::new(Fault::FieldOwner, key, difference.to_string()));
         }
@@ -123,7 +125,7 @@ fn compare(
     references(key, source, target, &reported, evidence, living, findings);
 }
 
-/// Fields that say something about the cluster they are in: a Deployment's revision is counted from the
+/// Returns whether a field depends on the cluster: a Deployment's revision is counted from the
 /// ReplicaSets that its controller finds, and a Pod has the zone of its node.
 fn of_the_cluster(place: &Place) -> bool {
     [
@@ -135,7 +137,7 @@ fn of_the_cluster(place: &Place) -> bool {
     .any(|own| Place::parse(own) == *place)
 }
 
-/// Owner references name the same owners as before, under their new UIDs, and those are alive.
+/// Checks that owner references name the same owners as in the source, with their new UIDs, and that those exist.
 fn references(
     key: &Key,
     source: &Value,

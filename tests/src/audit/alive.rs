@@ -1,5 +1,5 @@
-//! The target lives as the source did: nothing doubled, nothing missing, ready and bound again; and
-//! nothing stands in it that nobody can explain.
+//! Checks that workloads of the target run as in the source (no child duplicated or missing, ready
+//! and bound again), and that every object of the target has an explanation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
                 all.get(&(owner.clone(), child)).copied().unwrap_or(0)
             };
             let (had, has) = (count(&before, key), count(&after, &image));
-            // An owner that was kept from having all its children may have them now, but no more.
+            // An owner that did not have all its children in the source may have them now, but no more.
             let whole = child == "pods" && had < has && Some(has as u64) == wanted(found);
             if had != has && !whole {
                 findings.push(Finding::new(
@@ -59,7 +59,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     unexpected(evidence, findings);
 }
 
-/// How many Pods a workload asks for.
+/// Returns the number of Pods that a workload requests.
 fn wanted(object: &Value) -> Option<u64> {
     match text(object, "/kind") {
         "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => {
@@ -70,7 +70,7 @@ fn wanted(object: &Value) -> Option<u64> {
     }
 }
 
-/// What must be the same in the status of both sides.
+/// Returns the status fields that must be the same on both sides.
 fn ready_fields(type_name: &str) -> &'static [&'static str] {
     match type_name {
         "deployments.apps" | "statefulsets.apps" | "replicasets.apps" => {
@@ -85,7 +85,7 @@ fn ready_fields(type_name: &str) -> &'static [&'static str] {
     }
 }
 
-/// Conditions that hold again if they held in the source.
+/// Returns the conditions that must be true in the target if they are true in the source.
 fn true_conditions(type_name: &str) -> &'static [&'static str] {
     match type_name {
         "customresourcedefinitions.apiextensions.k8s.io" => &["Established", "NamesAccepted"],
@@ -100,7 +100,7 @@ fn holds(object: &Value, condition: &str) -> bool {
     array(object, "/status/conditions").any(|entry| entry["type"] == condition && entry["status"] == "True")
 }
 
-/// Living Pods, and ReplicaSets that hold any, of each owner that is nobody's child itself.
+/// Counts the Pods that have not ended, and the ReplicaSets with replicas, of each top-level owner.
 fn children(snapshot: &Snapshot) -> BTreeMap<(Key, &'static str), usize> {
     let mut counts = BTreeMap::new();
     for child in ["pods", "replicasets.apps"] {
@@ -135,8 +135,8 @@ fn owner_of<'a>(snapshot: &'a Snapshot, object: &Value, namespace: &str) -> Opti
     })
 }
 
-/// Objects of the target that came with the restore and that neither the report nor a controller
-/// explains.
+/// Finds objects of the target that were created since the restore began and that neither the
+/// report nor a controller explains.
 fn unexpected(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     let claims = evidence.claims;
     let images: BTreeSet<Key> = claims

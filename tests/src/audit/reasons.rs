@@ -1,4 +1,4 @@
-//! Why an object need not be restored, judged from the two clusters alone.
+//! Decides from the two clusters alone whether an object need not be restored.
 
 use std::fmt;
 
@@ -8,36 +8,36 @@ use super::Evidence;
 use crate::compare::owners::{controller, owners};
 use crate::snapshot::{Key, array, text};
 
-/// Why an object of the source rightly is not restored.
+/// A valid reason for not restoring an object of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It was being deleted, or its namespace was.
+    /// The object or its namespace was being deleted.
     Terminating,
-    /// A built-in controller makes it from its owner.
+    /// A built-in controller creates it from its owner.
     Child,
     /// The endpoints of a Service with a selector.
     Endpoints,
-    /// The state of one moment of one cluster: Events, Leases, Nodes and what belongs to them.
+    /// It describes the state of one cluster at one moment: Events, Leases, Nodes and what belongs to them.
     Passing,
-    /// Each cluster makes it by itself, and the target has it.
+    /// Each cluster creates it itself, and the target has it.
     Maintained,
-    /// It belongs to what a controller makes anew.
+    /// It belongs to an object that a controller creates again.
     OfChild,
-    /// A bare Pod that had finished: it would run again.
+    /// A bare Pod that has finished: a restore would run it again.
     Finished,
-    /// A finished Job that its controller would remove.
+    /// A finished Job with a TTL: its controller would remove it.
     Expired,
-    /// A volume whose claim is gone and whose reclaim policy deletes what it holds.
+    /// A released volume whose reclaim policy deletes it.
     Released,
-    /// The kubelet's picture of a static Pod.
+    /// A mirror Pod: the API object of a static Pod.
     Mirror,
     /// The target has no such type.
     NoType,
 }
 
 impl Why {
-    /// Whether a rule's name says the same. Rules are named by Lifeboat; a name that is not known here
-    /// fits nothing, so that a new rule is looked at by whoever adds it.
+    /// Returns whether the name of a rule means this reason. Rules are named by Lifeboat. An
+    /// unknown name matches no reason, so that a new rule must be added here and is reviewed then.
     #[must_use]
     pub fn fits(self, rule: &str) -> bool {
         let rules: &[&str] = match self {
@@ -94,7 +94,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// Types whose objects mean something only in the cluster and the moment in which they are.
+/// Returns whether objects of a type are meaningful only in their cluster and at their time.
 #[must_use]
 pub fn passing_type(type_name: &str) -> bool {
     matches!(
@@ -114,7 +114,7 @@ pub fn passing_type(type_name: &str) -> bool {
     )
 }
 
-/// Why `object` rightly is not restored; none if it ought to be.
+/// Returns a valid reason for not restoring `object`; nothing if it must be restored.
 #[must_use]
 pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<Why> {
     let type_name = key.type_name.as_str();
@@ -131,7 +131,7 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<Why> {
     if !text(object, "/metadata/annotations/kubernetes.io~1config.mirror").is_empty() {
         return Some(Why::Mirror);
     }
-    // A claim outlives the StatefulSet that made it: it holds data, and no controller can make that.
+    // A claim outlives the StatefulSet that created it: it has data, which no controller can create again.
     if child(object) && type_name != "persistentvolumeclaims" {
         return Some(Why::Child);
     }
@@ -204,11 +204,11 @@ fn has_selector(evidence: &Evidence<'_>, key: &Key, service: &str) -> bool {
         })
 }
 
-/// Each cluster makes it by itself: it was in the target before anything was restored, or it is one of
-/// the few objects that come with each namespace, Service or Node.
+/// Returns whether each cluster creates the object itself: it was in the target before the restore,
+/// or it is one of the few objects that exist for each namespace, Service or Node.
 fn maintained(evidence: &Evidence<'_>, key: &Key, object: &Value) -> bool {
     if evidence.target.get(key).is_none() {
-        // An address object has the name of the address, which a Service may have got anew.
+        // An IPAddress has the address as its name, and a Service may have another address in the target.
         return key.type_name == "ipaddresses.networking.k8s.io"
             && text(object, "/spec/parentRef/resource") == "services";
     }

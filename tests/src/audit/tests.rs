@@ -1,4 +1,4 @@
-//! A report that lies is caught, one lie at a time.
+//! The audit must find every kind of false statement in a report; each test makes one statement false.
 
 use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ fn an_object_that_is_not_there_or_says_something_else_is_found() {
             planned: true,
         });
     assert!(faults(&source, &other, &reported).is_empty());
-    // That the target changed by itself what the source held is no explanation.
+    // A change that the report ascribes to the target does not explain a lost value of the source.
     let changes = &mut reported.restored.get_mut(&key).expect("it was put in").changes;
     changes[0].planned = false;
     assert_eq!(faults(&source, &other, &reported), [Fault::Content]);

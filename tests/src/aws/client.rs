@@ -1,4 +1,4 @@
-//! The official client of AWS, as somebody in a Region.
+//! The official AWS command line client, with the credentials of one caller and a Region.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use lifeboat_local::{Credentials, LocalAws, ensure_aws_client};
 use serde_json::Value;
 
-/// How long an answer may take, in seconds: a key for RSA-4096, or a delegate that reads a whole cluster, on a
-/// machine that compiles at the same time.
+/// The timeout of a response, in seconds: to create an RSA-4096 key, or to read a whole cluster in
+/// a delegate, takes long while the machine compiles.
 const READ_TIMEOUT: &str = "--cli-read-timeout=300";
 
-/// The client with the keys of somebody, a Region and a folder for what it writes.
+/// The AWS command line client with credentials, a Region, and a folder for the files that it writes.
 #[derive(Clone, Debug)]
 pub struct Client {
     program: PathBuf,
@@ -22,7 +22,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client of an administrator.
+    /// Returns the client of an administrator.
     ///
     /// # Errors
     /// If the client cannot be installed.
@@ -36,21 +36,22 @@ impl Client {
         })
     }
 
-    /// The Region that it asks.
+    /// Returns the Region of the requests.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// What makes a program a client of the local AWS as this one: endpoint and keys.
+    /// Returns the environment variables that make a program use the local AWS with this client's
+    /// keys: endpoint and credentials.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         let endpoint = [("AWS_ENDPOINT_URL", self.endpoint.as_str())];
         endpoint.into_iter().chain(self.credentials.variables())
     }
 
-    /// Runs `aws …` and gives what it printed.
+    /// Runs `aws …` and returns its standard output.
     ///
     /// # Errors
-    /// If it fails; the message is what it said.
+    /// If the command fails; the message is its standard error.
     pub fn text(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.program);
         command.args(arguments).arg(READ_TIMEOUT);
@@ -58,10 +59,10 @@ impl Client {
             .with_context(|| format!("aws {}", arguments.join(" ")))
     }
 
-    /// The same for a command that prints a document, or nothing.
+    /// Runs a command that prints a JSON document or nothing, and returns the document.
     ///
     /// # Errors
-    /// If it fails, or prints anything else.
+    /// If the command fails, or prints anything else.
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.text(arguments)?;
         if text.trim().is_empty() {
@@ -70,20 +71,20 @@ impl Client {
         serde_json::from_str(&text).with_context(|| format!("aws {} printed {text}", arguments.join(" ")))
     }
 
-    /// Runs a line in a shell, as a user who pastes it.
+    /// Runs a line in a shell, as a user who pastes it would.
     ///
     /// # Errors
-    /// If it fails; the message is what it said.
+    /// If the line fails; the message is its standard error.
     pub fn shell(&self, line: &str) -> Result<String> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line]);
         self.output(command).with_context(|| line.to_owned())
     }
 
-    /// Invokes a function and gives its answer.
+    /// Invokes a function and returns its response.
     ///
     /// # Errors
-    /// If the function fails, or the call does.
+    /// If the function or the call fails.
     pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value> {
         let answer = self.folder.join("answer.json");
         let path = answer.to_str().context("a folder with a name in UTF-8")?;
@@ -116,7 +117,7 @@ impl Client {
             .env("AWS_DEFAULT_REGION", &self.region)
             .env("AWS_DEFAULT_OUTPUT", "json")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            // A call that fails should say so at once.
+            // A failing call returns at once, without retries.
             .env("AWS_MAX_ATTEMPTS", "1")
             .envs(self.credentials.variables())
             .stdin(Stdio::null())

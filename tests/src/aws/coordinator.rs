@@ -1,4 +1,4 @@
-//! The coordinator, asked by `aws lambda invoke`, and waiting for what it says.
+//! Commands to the coordinator, also with `aws lambda invoke`, and waits for their results.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -13,22 +13,23 @@ use crate::environment::{Reporter, pause};
 
 const COORDINATOR: &str = "lifeboat-coordinator";
 
-/// How the story's application stands.
+/// The command for the status of the tour's application.
 const STATUS: &str = "status shop --profile recovery";
 
-/// Between two questions.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long nothing may happen before the functions are invoked by hand: a minute's tick, and some.
+/// How long there must be no progress before the functions are invoked by hand: more than the
+/// minute between two ticks.
 const QUIET: Duration = Duration::from_secs(70);
 
-/// Two ticks of coordinator and delegate each for an answer, with a machine that is busy.
+/// Two ticks of coordinator and delegate each for a response, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(240);
 
-/// Asks until there is an answer.
+/// Polls until there is a result.
 ///
 /// # Errors
-/// If a question fails, or there is none in time.
+/// If a poll fails, or there is no result before the deadline.
 pub(super) fn until<T>(within: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let began = Instant::now();
     loop {
@@ -44,12 +45,12 @@ pub(super) fn until<T>(within: Duration, mut ask: impl FnMut() -> Result<Option<
     }
 }
 
-/// Who asks the coordinator, and the administrators of both accounts.
+/// The program for commands to the coordinator, and the clients of the administrators of both accounts.
 pub(super) struct CoordinatorCommands {
     primary: Client,
     recovery: Client,
     program: Program,
-    /// When the functions were last invoked by hand, or a wait began.
+    /// When the functions were last invoked by hand, or when the current wait began.
     still_since: Cell<Instant>,
 }
 
@@ -64,10 +65,10 @@ impl CoordinatorCommands {
         }
     }
 
-    /// Runs `lifeboat …`, shows the line and what it printed.
+    /// Runs `lifeboat …`, and shows the command line and what it printed.
     ///
     /// # Errors
-    /// If it does not end with this exit code.
+    /// If the exit code is not the given one.
     pub(super) fn show(&self, reporter: &Reporter, line: &str, code: i32) -> Result<Output> {
         reporter.command(&format!("lifeboat {line}"));
         let said = self.program.run(line)?;
@@ -84,10 +85,11 @@ impl CoordinatorCommands {
         Ok(said)
     }
 
-    /// Asks without the program, as everything that can invoke a function can, and gives the answer.
+    /// Invokes the coordinator's function without the program, as any client with permission can,
+    /// and returns the response.
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the coordinator refuses the request.
     pub(super) fn invoke(&self, reporter: &Reporter, request: &Value) -> Result<Value> {
         reporter.command(&format!(
             "aws lambda invoke --function-name {COORDINATOR} --payload '{request}'"
@@ -99,13 +101,13 @@ impl CoordinatorCommands {
         Ok(answer)
     }
 
-    /// Waits until the status of the application says what is looked for.
+    /// Polls the status of the application until `find` returns a result.
     fn wait<T>(&self, reporter: &Reporter, mut find: impl FnMut(&Value) -> Result<Option<T>>) -> Result<T> {
         self.still_since.set(Instant::now());
         let mut before = Value::Null;
         let mut last = Value::Null;
         let found = until(WITHIN, || {
-            // 11: nothing is protected yet, or an issue is open.
+            // Exit code 11: no recovery point yet, or an issue is open.
             let mut status = self.program.json(STATUS, &[0, 11])?;
             let status = status["status"]["applications"][0].take();
             if let Some(found) = find(&status)? {
@@ -124,7 +126,7 @@ impl CoordinatorCommands {
         found.map_err(|error| error.context(format!("the status is {last}")))
     }
 
-    /// Plays the tick of every function where nothing moves: on AWS the schedules do.
+    /// Invokes every function with a tick if there is no progress. On AWS the schedules do this.
     fn nudge(&self, reporter: &Reporter) -> Result<()> {
         if self.still_since.get().elapsed() < QUIET {
             return Ok(());
@@ -138,10 +140,10 @@ impl CoordinatorCommands {
         Ok(())
     }
 
-    /// Waits for this number of issues that have a command.
+    /// Waits until there are this many issues that have a command.
     ///
     /// # Errors
-    /// If they do not come.
+    /// If the deadline passes.
     pub(super) fn issues_with_commands(&self, reporter: &Reporter, count: usize) -> Result<Vec<Value>> {
         self.wait(reporter, |status| {
             let found: Vec<Value> = list(&status["issues"])
@@ -156,7 +158,7 @@ impl CoordinatorCommands {
     /// Waits until none of these issues is open.
     ///
     /// # Errors
-    /// If one stays.
+    /// If one is still open at the deadline.
     pub(super) fn closed(&self, reporter: &Reporter, issues: &[Value]) -> Result<()> {
         self.wait(reporter, |status| {
             let is_open = |issue: &Value| {
@@ -172,10 +174,10 @@ impl CoordinatorCommands {
         Ok(())
     }
 
-    /// Waits for a good recovery point.
+    /// Waits for a good recovery point and returns it.
     ///
     /// # Errors
-    /// If there is none in time.
+    /// If there is none before the deadline.
     pub(super) fn last_good(&self, reporter: &Reporter) -> Result<Value> {
         self.wait(reporter, |status| {
             let good = &status["lastGood"];
@@ -184,7 +186,7 @@ impl CoordinatorCommands {
     }
 }
 
-/// The parts of a status in which something can be seen to move.
+/// Returns the parts of a status that change when there is progress.
 fn progress(status: &Value) -> Value {
     let issues: Vec<&str> = list(&status["issues"])
         .iter()

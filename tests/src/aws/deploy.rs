@@ -1,5 +1,5 @@
-//! From programs to stacks: what the package script makes, and `aws cloudformation deploy` for those who have no
-//! other tool.
+//! Deploys the stacks: runs the package script, and `aws cloudformation deploy` as a user without
+//! another tool would.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,12 +8,12 @@ use anyhow::{Context, Result, ensure};
 
 use super::client::Client;
 
-/// The folder of the checkout.
+/// Returns the folder of the checkout.
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The architecture of this machine in the words of Lambda.
+/// Returns the architecture of this machine in Lambda's terms.
 pub(super) fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") {
         "arm64"
@@ -22,19 +22,20 @@ pub(super) fn architecture() -> &'static str {
     }
 }
 
-/// Both functions as zips.
+/// Both functions as zip files.
 #[derive(Clone, Debug)]
 pub(super) struct Package {
-    /// The folder of the zips.
+    /// The folder of the zip files.
     pub(super) folder: PathBuf,
-    /// What the script printed: each zip with its size.
+    /// The output of the script: each zip file with its size.
     pub(super) reporter: String,
 }
 
-/// Packages both functions for this machine: `release` and `dev` compile them, `built` takes what a build has left.
+/// Packages both functions for this machine. The profiles `release` and `dev` compile them; `built`
+/// packages the existing binaries of an earlier build.
 ///
 /// # Errors
-/// If the script fails; its own output says why.
+/// If the script fails; its own output contains the reason.
 pub(super) fn package(profile: &str) -> Result<Package> {
     let script = checkout().join("infra/package");
     let output = Command::new(&script)
@@ -68,7 +69,7 @@ pub(super) fn package(profile: &str) -> Result<Package> {
 /// Deploys a template with these parameters, and waits for the stack.
 ///
 /// # Errors
-/// If the stack does not come about; the message has its failed events.
+/// If the deployment of the stack fails; the message contains its failed events.
 pub(super) fn deploy(client: &Client, stack: &str, template: &str, parameters: &[String]) -> Result<()> {
     let file = checkout().join(format!("cloudformation/{template}.yaml"));
     let mut arguments = vec![

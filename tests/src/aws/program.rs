@@ -1,4 +1,4 @@
-//! `lifeboat`, as somebody with a profile of each account.
+//! The `lifeboat` program, with an AWS profile of each account.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,10 +17,10 @@ pub struct Program {
     folder: PathBuf,
 }
 
-/// A profile: its name, its Region and whose keys it holds.
+/// An AWS profile: its name, its Region and its credentials.
 pub type Profile<'a> = (&'a str, &'a str, &'a Credentials);
 
-/// What a run said.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The exit code.
@@ -32,7 +32,7 @@ pub struct Output {
 }
 
 impl Program {
-    /// Writes the profiles as `aws configure` does.
+    /// Writes the profiles in the format of `aws configure`.
     ///
     /// # Errors
     /// If the program is not built, or the folder cannot be written.
@@ -56,16 +56,16 @@ impl Program {
         })
     }
 
-    /// The folder that it runs in.
+    /// Returns the working directory of the program.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
         &self.folder
     }
 
-    /// Runs `lifeboat …`, given as words separated by blanks.
+    /// Runs `lifeboat …`; the arguments are separated by spaces.
     ///
     /// # Errors
-    /// If it cannot be started, or is ended by a signal.
+    /// If it cannot be started, or is terminated by a signal.
     pub fn run(&self, line: &str) -> Result<Output> {
         let output = Command::new(&self.program)
             .args(line.split_whitespace())
@@ -87,10 +87,10 @@ impl Program {
         })
     }
 
-    /// Runs it and gives the document that it printed.
+    /// Runs the program and returns the JSON document that it printed.
     ///
     /// # Errors
-    /// If its exit code is none of these, or it printed no JSON.
+    /// If the exit code is not one of `codes`, or the output is not JSON.
     pub fn json(&self, line: &str, codes: &[i32]) -> Result<Value> {
         let said = self.run(&format!("{line} --output json --progress never"))?;
         if !codes.contains(&said.code) {

@@ -1,6 +1,6 @@
-//! The archive that Velero writes, as the baseline of the size: a gzip tar in which each object stands
-//! twice, under `resources/<type>/…` and again under `…/<version>-preferredversion/…`
-//! (Velero, "Output file format", <https://velero.io/docs/main/output-file-format/>).
+//! The archive format of Velero, as the baseline of the size: a gzip tar that contains each object
+//! twice, under `resources/<type>/…` and again under `…/<version>-preferredversion/…` (Velero,
+//! "Output file format", <https://velero.io/docs/main/output-file-format/>).
 
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use anyhow::Result;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
-/// Counts what is written and keeps nothing.
+/// A writer that only counts the bytes.
 #[derive(Default)]
 struct Counter(u64);
 
@@ -24,8 +24,8 @@ impl Write for Counter {
     }
 }
 
-/// The second of now. Velero gives each entry the time at which it is written (`ModTime: time.Now()` in
-/// `pkg/backup/item_backupper.go`), which Go rounds to seconds.
+/// Returns the current time in seconds. Velero gives each entry the time at which it is written
+/// (`ModTime: time.Now()` in `pkg/backup/item_backupper.go`), which Go rounds to seconds.
 fn now() -> u64 {
     #[expect(
         clippy::disallowed_methods,
@@ -50,10 +50,10 @@ impl Default for Archive {
 }
 
 impl Archive {
-    /// Adds one object that was listed at `path` (`/apis/apps/v1/deployments`). The answer is its size.
+    /// Adds one object that was listed at `path` (`/apis/apps/v1/deployments`), and returns its size in bytes.
     ///
     /// # Errors
-    /// If the archive refuses an entry.
+    /// If the entry cannot be written.
     pub fn add(&mut self, path: &str, object: &Value) -> Result<u64> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let (kind, version) = match parts.as_slice() {
@@ -80,10 +80,10 @@ impl Archive {
         Ok(bytes.len() as u64)
     }
 
-    /// The size of the archive in bytes.
+    /// Returns the size of the archive in bytes.
     ///
     /// # Errors
-    /// If it cannot be ended.
+    /// If the archive cannot be completed.
     pub fn finish(self) -> Result<u64> {
         Ok(self.tar.into_inner()?.finish()?.0)
     }

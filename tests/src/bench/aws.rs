@@ -1,7 +1,8 @@
-//! What Lifeboat costs as functions: the size of the zips, the start of a delegate, the memory and the time of a
-//! backup of a large cluster, and the requests of an application that has nothing to do.
+//! The cost of Lifeboat as functions: the size of the zip files, the start of a delegate, the
+//! memory and the time of a backup of a large cluster, and the requests of an idle application.
 //!
-//! The tour on the local AWS is the stage: when it has ended, both accounts stand as a user has them.
+//! The measurements run in the accounts of the tour on the local AWS after it has ended; these are
+//! set up as a user's are.
 
 mod idle;
 mod start;
@@ -23,25 +24,25 @@ use crate::aws::{PRIMARY, RECOVERY, SOURCE, Scenario, run_with};
 use crate::environment::pause;
 use crate::workspace::Workspace;
 
-/// The largest zip, in MiB: what starts fast and uploads in seconds.
+/// The limit for a zip file, in MiB: it starts fast and uploads in seconds.
 const ZIP_MIB: f64 = 8.0;
 
-/// The start of a delegate against that of a Python function which does the same.
+/// The limit for the start time of a delegate, relative to a Python function that does the same.
 const START: f64 = 0.1;
 
-/// The most memory of a delegate, in MiB: the smallest function that Lambda has.
+/// The limit for the peak memory of a delegate, in MiB: the size of Lambda's smallest function.
 const PEAK_MIB: f64 = 128.0;
 
-/// A backup through Lambda, S3 and the coordinator against the command line's.
+/// The limit for the time of a backup through Lambda, S3 and the coordinator, relative to the command line's.
 const BACKUP: f64 = 1.5;
 
-/// Between two looks at how far a backup is.
+/// The interval at which the progress of a backup is checked.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A backup that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// How a figure is to be made.
+/// The options of the measurements.
 #[derive(Clone, Debug)]
 pub struct Sizes {
     /// How the functions are compiled: `release`, `dev` or `built`.
@@ -52,7 +53,7 @@ pub struct Sizes {
     pub repetitions: usize,
 }
 
-/// Measures all of it.
+/// Runs all measurements.
 ///
 /// # Errors
 /// If a step fails.
@@ -70,7 +71,7 @@ pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
     .map(|_| ())
 }
 
-/// Where the zips of a profile lie: one folder for each architecture.
+/// Returns the folder with the zip files of a profile, which has one folder for each architecture.
 fn packages(profile: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../target/package")
@@ -94,7 +95,7 @@ fn zips(report: &mut Report, profile: &str) -> Result<()> {
             if let Ok(metadata) = std::fs::metadata(&zip) {
                 found += 1;
                 let mib = metadata.len() as f64 / 1_048_576.0;
-                // What is not optimised is no product, and its size no promise.
+                // A build without optimization is not the product, so its size has no limit.
                 let bar = (profile == "release").then_some(ZIP_MIB);
                 report.add(
                     &format!("zip_mib_{function}_{architecture}"),
@@ -109,7 +110,7 @@ fn zips(report: &mut Report, profile: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fills the cluster of the primary account, and backs it up by the command line and through AWS in turns.
+/// Fills the cluster of the primary account, and backs it up with the command line and through AWS alternately.
 fn backup(report: &mut Report, scenario: &Scenario<'_>, sizes: &Sizes) -> Result<()> {
     let source = scenario
         .aws
@@ -119,7 +120,7 @@ fn backup(report: &mut Report, scenario: &Scenario<'_>, sizes: &Sizes) -> Result
     let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();
     let workspace = Workspace::create()?;
     let (mut local, mut through, mut peak) = (vec![], vec![], 0.0_f64);
-    // The first one of each is not counted: caches of the API server fill with it.
+    // The first one of each is not counted: it fills caches of the API server.
     for repetition in 0..=sizes.repetitions {
         Handle::current().block_on(bare.collect_garbage())?;
         let (_, run) = workspace.json(
@@ -160,7 +161,7 @@ async fn filled(source: &Cluster, objects: usize) -> Result<Bare> {
     Ok(bare)
 }
 
-/// Asks for a backup, and waits until its point is in the vault and counts. Gives the seconds.
+/// Requests a backup, waits until its recovery point is in the vault and accepted, and returns the seconds.
 fn through_aws(aws: &LocalAws, repetition: usize) -> Result<f64> {
     let ask = |request: &Value| -> Result<Value> {
         let answer = aws.invoke(RECOVERY.0, RECOVERY.1, "lifeboat-coordinator", request)?;
@@ -177,8 +178,9 @@ fn through_aws(aws: &LocalAws, repetition: usize) -> Result<f64> {
     let running = status()?;
     let point = running["backup"]["point"].as_str();
     let point = point.with_context(|| format!("no backup runs: {running}"))?;
-    // What is asked of the coordinator takes cores from the capture. From its end on the coordinator is asked again and
-    // again, so that nobody waits for a tick: what is measured is work.
+    // Requests to the coordinator take processor time from the capture, so there are none until it
+    // ends. From then on the coordinator is invoked continuously, so that no time is spent waiting
+    // for a tick: only the work is measured.
     let manifest = format!("captures/shop/points/{point}/manifest.json");
     let is_sealed =
         |entry: &AuditEntry| entry.action == "s3:PutObject" && entry.resource.ends_with(&manifest);
@@ -196,7 +198,7 @@ fn through_aws(aws: &LocalAws, repetition: usize) -> Result<f64> {
     }
 }
 
-/// What Lambda has written about an invocation.
+/// What Lambda logged about an invocation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Invocation {
     billed_seconds: f64,
@@ -204,8 +206,8 @@ struct Invocation {
     peak_mib: f64,
 }
 
-/// The invocations of a function so far, by their request. A function may have several environments, each with a log
-/// of its own, so that the order of the lines tells nothing.
+/// Returns the invocations of a function so far, by request id. A function may have several
+/// environments, each with its own log, so the order of the lines has no meaning.
 fn reports(aws: &LocalAws, function: &str) -> BTreeMap<String, Invocation> {
     let logs = aws.function_logs();
     let own = logs.iter().filter(|log| log.function == function);
@@ -213,7 +215,7 @@ fn reports(aws: &LocalAws, function: &str) -> BTreeMap<String, Invocation> {
         .collect()
 }
 
-/// The invocations of a function that were not there before.
+/// Returns the invocations of a function that are not in `before`.
 fn reports_since(aws: &LocalAws, function: &str, before: &BTreeMap<String, Invocation>) -> Vec<Invocation> {
     let mut reports = reports(aws, function);
     reports.retain(|request, _| !before.contains_key(request));

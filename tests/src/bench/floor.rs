@@ -1,4 +1,4 @@
-//! The baselines: what a bare client does at the same concurrency, without storing anything.
+//! The baselines: a bare client at the same concurrency, without storing anything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,19 +21,19 @@ pub struct Bare {
     client: kube::Client,
 }
 
-/// What a listing or creation took.
+/// The result of a listing or creation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timing {
     /// Objects listed or created.
     pub objects: u64,
-    /// Bytes of answers read.
+    /// Bytes of responses read.
     pub bytes: u64,
     /// Wall-clock seconds.
     pub seconds: f64,
 }
 
 impl Bare {
-    /// Connects to the cluster that a kubeconfig names.
+    /// Connects to the cluster of a kubeconfig.
     ///
     /// # Errors
     /// If the kubeconfig cannot be read.
@@ -41,7 +41,7 @@ impl Bare {
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let mut config =
             kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        // kube would try again for minutes what is refused for good.
+        // kube would retry for minutes, also requests that fail permanently.
         config.default_retry = false;
         config.read_timeout = Some(Duration::from_secs(120));
         Ok(Self {
@@ -60,7 +60,7 @@ impl Bare {
         Ok(bytes)
     }
 
-    /// Every listable collection of the cluster at its preferred version.
+    /// Returns every listable collection of the cluster at its preferred version.
     ///
     /// # Errors
     /// If discovery fails.
@@ -92,29 +92,31 @@ impl Bare {
         Ok(paths)
     }
 
-    /// Has the API server collect its garbage now. A collection of a large server takes seconds of both cores, and
-    /// falls on whoever allocates at that moment: who compares two runs begins both without any.
+    /// Makes the API server run its garbage collection. On a large server a collection takes
+    /// seconds of both cores and slows down whichever request runs then, so both sides of a
+    /// comparison begin right after one.
     ///
     /// # Errors
-    /// If the server does not offer its profiles (`--profiling`), of which one of the heap begins so
-    /// (<https://pkg.go.dev/net/http/pprof>).
+    /// If the server does not serve its profiles (`--profiling`). A heap profile with `gc=1` begins
+    /// with a garbage collection (<https://pkg.go.dev/net/http/pprof>).
     pub async fn collect_garbage(&self) -> Result<()> {
         self.get("/debug/pprof/heap?gc=1").await.map(|_| ())
     }
 
-    /// The resourceVersion of now.
+    /// Returns the current resourceVersion.
     ///
     /// # Errors
-    /// If the list that tells it fails.
+    /// If the list that contains it fails.
     pub async fn now(&self) -> Result<String> {
         let list: Value = serde_json::from_slice(&self.get("/api/v1/namespaces?limit=1").await?)?;
         let version = list["metadata"]["resourceVersion"].as_str();
         Ok(version.context("a list has a resourceVersion")?.to_owned())
     }
 
-    /// Lists every object of `paths` in pages, `concurrency` collections at a time, and throws the
-    /// bytes away. Only the continue token is looked for. With a resourceVersion every collection is
-    /// read as it was exactly then, as a backup of one point in time must; else each as it is.
+    /// Lists every object of `paths` in pages, `concurrency` collections at a time, and discards
+    /// the bytes. Only the continue token is parsed. With a resourceVersion every collection is
+    /// read at exactly that version, as a backup of one point in time must; without one, at its
+    /// latest version.
     ///
     /// # Errors
     /// If a list fails.
@@ -141,7 +143,7 @@ impl Bare {
     async fn list_one(&self, path: &str, exact: Option<&str>, page: usize, total: &AtomicU64) -> Result<()> {
         let mut token = String::new();
         loop {
-            // The continue token holds the version of the first page.
+            // The continue token contains the version of the first page.
             let continued = match (token.is_empty(), exact) {
                 (true, Some(version)) => format!("&resourceVersion={version}&resourceVersionMatch=Exact"),
                 (true, None) => String::new(),
@@ -228,10 +230,10 @@ impl Bare {
         })
     }
 
-    /// Lets a second owner write to those samples that have one.
+    /// Sends the writes of the second owner for the samples that have one.
     ///
     /// # Errors
-    /// If a patch is refused.
+    /// If a patch is rejected.
     pub async fn touch(&self, samples: impl Iterator<Item = Sample>, concurrency: usize) -> Result<()> {
         stream::iter(samples.filter_map(|sample| {
             let second = sample.second?;
@@ -269,7 +271,7 @@ impl Bare {
     }
 }
 
-/// The continue token in the head of a list: the API server writes `metadata` before `items`.
+/// Returns the continue token from the start of a list: the API server writes `metadata` before `items`.
 fn continue_token(head: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(head);
     let metadata = text.split("\"items\"").next()?;

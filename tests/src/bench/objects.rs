@@ -1,8 +1,8 @@
-//! Objects as real clusters hold them: mixed types and sizes, several field owners, custom resources.
+//! Objects as in real clusters: mixed types and sizes, several field owners, custom resources.
 //!
-//! What the size of a recovery point depends on is how much objects have in common. The assumptions are
-//! written down where they are made; each is a proportion of what whole clusters hold, none was chosen
-//! for the figure.
+//! The size of a recovery point depends on how much objects have in common. The assumptions are
+//! documented where they are made; each is a proportion found in whole clusters, and none was
+//! chosen for the result.
 
 use serde_json::{Value, json};
 
@@ -16,25 +16,25 @@ use text::APPLICATIONS;
 
 pub use large::{DEFINITIONS, large};
 
-/// One object to create, with the collection that takes it and the field manager that makes it.
+/// One object to create, with its collection and its field manager.
 pub struct Sample {
     /// The path of the collection to POST to.
     pub path: String,
-    /// Who creates it; becomes the owner in `managedFields`.
+    /// The field manager of the creation; becomes the owner in `managedFields`.
     pub manager: &'static str,
-    /// The object.
+    /// The object to create.
     pub body: Value,
-    /// What somebody else writes afterwards, for some objects.
+    /// A later write of another field manager, for some objects.
     pub second: Option<SecondOwner>,
 }
 
 /// A later write to an object by a second owner.
 pub struct SecondOwner {
-    /// Who writes.
+    /// The field manager of the write.
     pub manager: &'static str,
     /// The subresource as the end of the path (`/status`); empty for the object itself.
     pub subresource: &'static str,
-    /// A merge patch.
+    /// A JSON merge patch.
     pub patch: Value,
 }
 
@@ -49,13 +49,13 @@ impl Sample {
     }
 }
 
-/// How many namespaces the objects are spread over.
+/// The number of namespaces over which the objects are spread.
 const NAMESPACES: usize = 40;
 
-/// How many objects one release of Helm has: one of each row of [`sample`], all in one namespace.
+/// The number of objects in one release of Helm: one of each row of [`sample`], all in one namespace.
 const RELEASE: usize = 20;
 
-/// What must exist before the samples: namespaces and the custom resource's definition.
+/// Returns what must exist before the samples: namespaces and the custom resource's definition.
 #[must_use]
 pub fn prerequisites() -> Vec<Sample> {
     let mut samples: Vec<Sample> = (0..NAMESPACES)
@@ -67,8 +67,8 @@ pub fn prerequisites() -> Vec<Sample> {
             )
         })
         .collect();
-    // Without controllers nobody makes the account that admission wants for a Pod, nor the ConfigMap
-    // with the certificate of the API server.
+    // Without controllers, the service account that admission requires for a Pod and the ConfigMap
+    // with the certificate of the API server do not exist.
     samples.extend((0..NAMESPACES).map(|n| {
         Sample::new(
             format!("/api/v1/namespaces/{}/serviceaccounts", namespace(n)),
@@ -98,14 +98,14 @@ fn namespace(number: usize) -> String {
     format!("bench-{:02}", number % NAMESPACES)
 }
 
-/// `count` objects that a restore brings back; the same ones for the same count.
+/// Returns `count` objects that a restore brings back; the same ones for the same count.
 pub fn samples(count: usize) -> impl Iterator<Item = Sample> {
     let mut rng = Rng::new(0x11fe_b0a7);
     (0..count).map(move |number| sample(number, &mut rng))
 }
 
-/// `count` objects as a whole cluster holds them: of every ten, four are what people applied and six
-/// are what controllers made of it, ReplicaSets of former revisions and Pods.
+/// Returns `count` objects as in a whole cluster: of every ten, four are applied by users, and six
+/// are created from those by controllers: Pods, and ReplicaSets of former revisions.
 pub fn cluster(count: usize) -> impl Iterator<Item = Sample> {
     let mut rng = Rng::new(0x0b5e_55ed);
     (0..count).map(move |number| match number % 10 {
@@ -114,7 +114,7 @@ pub fn cluster(count: usize) -> impl Iterator<Item = Sample> {
     })
 }
 
-/// A ReplicaSet or Pod of a Deployment: three of each share one template.
+/// Returns a ReplicaSet or Pod of a Deployment: three of each share one template.
 fn child(family: usize, part: usize, rng: &mut Rng) -> Sample {
     let (namespace, name) = (namespace(family), format!("web-{family:06}"));
     let mut template = pods::template(
@@ -170,7 +170,7 @@ fn sample(number: usize, rng: &mut Rng) -> Sample {
     let of = |path: String, body: Value| Sample::new(path, "helm", body);
     match number % RELEASE {
         0..=5 => {
-            // The size is the chart's too.
+            // The size is the chart's, too.
             let bytes = [300, 800, 1_500, 2_500, 4_000, 9_000][application / RELEASE % 6];
             of(
                 core("configmaps"),
@@ -213,7 +213,7 @@ fn sample(number: usize, rng: &mut Rng) -> Sample {
                 format!("/apis/bench.example.com/v1/namespaces/{namespace}/certificates"),
                 json!({"apiVersion": "bench.example.com/v1", "kind": "Certificate", "metadata": meta, "spec": {"secretName": name, "dnsNames": [format!("{name}.shop.example.com")], "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}, "notes": text::configuration(application, 500, &name, rng), "serial": 9_007_199_254_740_993_i64}}),
             );
-            // Every second custom resource has been touched by its operator: two field owners.
+            // Every second custom resource was written by its operator as well: two field owners.
             if number.is_multiple_of(2) {
                 sample.second = Some(SecondOwner {
                     manager: "operator",

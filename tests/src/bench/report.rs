@@ -1,4 +1,4 @@
-//! The figures of a run: to the terminal as they come, and to a JSON file at the end.
+//! The figures of a run: printed as they are measured, and written to a JSON file at the end.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,22 +6,22 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// One figure with its bar.
+/// One figure with its limit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Figure {
     /// The figure itself.
     pub value: f64,
-    /// What it must not exceed; none if it is only reported.
+    /// The limit; absent if the figure is only reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bar: Option<f64>,
-    /// Whether the bar holds.
+    /// Whether the figure is within its limit; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds: Option<bool>,
-    /// The measurements that it was made of.
+    /// The measurements from which the figure was calculated.
     pub measured: BTreeMap<String, f64>,
 }
 
-/// All figures by their key.
+/// All figures, by key.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The figures.
@@ -61,10 +61,10 @@ impl Report {
         );
     }
 
-    /// Takes over the figures of an earlier run, for one that measures some parts only.
+    /// Adds the figures of an earlier run, for a run that measures only some parts.
     ///
     /// # Errors
-    /// If there is a file that is no such report.
+    /// If the file exists and is not such a report.
     pub fn keep(&mut self, path: &Path) -> Result<()> {
         match std::fs::read(path) {
             Ok(bytes) => {
@@ -92,7 +92,8 @@ impl Report {
     }
 }
 
-/// The median of measurements; of an even number the lower middle, which favours the baseline.
+/// Returns the median of measurements; for an even number the lower of the two middle values, which
+/// favors the baseline.
 #[must_use]
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

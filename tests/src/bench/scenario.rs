@@ -1,4 +1,4 @@
-//! What is measured, in which order.
+//! The measurements and their order.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use super::objects::{self, Sample, prerequisites, samples};
 use super::report::{Report, median};
 use crate::workspace::Workspace;
 
-/// Requests in flight of the baselines: more brings nothing on two cores, fewer leaves them idle.
+/// The number of concurrent requests of the baselines: more gives no speedup on two cores, fewer leaves them idle.
 const CREATES_IN_FLIGHT: usize = 32;
 const LISTS_IN_FLIGHT: usize = 8;
 
-/// A cluster without controllers: nothing changes while it is measured.
+/// Starts a cluster without controllers: nothing changes while it is measured.
 fn bare_cluster(name: &str) -> Result<Cluster> {
     Ok(Cluster::start(ClusterOptions {
         name: name.into(),
@@ -25,7 +25,7 @@ fn bare_cluster(name: &str) -> Result<Cluster> {
 }
 
 pub(super) async fn fill(bare: &Bare, samples: impl Iterator<Item = Sample>, objects: usize) -> Result<f64> {
-    // One at a time: a namespace must be there before its account.
+    // One at a time: a namespace must exist before its service account.
     bare.create(prerequisites().into_iter(), 1).await?;
     // The definition must be established before its objects can be created.
     served(bare, 1).await?;
@@ -38,7 +38,7 @@ pub(super) async fn fill(bare: &Bare, samples: impl Iterator<Item = Sample>, obj
     Ok(took.seconds)
 }
 
-/// Waits until discovery shows this many types of the benchmark's own.
+/// Waits until discovery shows this many of the benchmark's own types.
 async fn served(bare: &Bare, types: usize) -> Result<Vec<String>> {
     for _ in 0..600 {
         let paths = bare.collections().await?;
@@ -54,10 +54,10 @@ fn backup(kubeconfig: &str) -> [&str; 5] {
     ["backup", "--kubeconfig", kubeconfig, "--cluster", "primary"]
 }
 
-/// Resident memory of a backup, which must not grow with the cluster.
+/// Measures the resident memory of a backup, which must not grow with the cluster.
 ///
-/// The API server keeps no watch cache here: of 300,000 objects it would hold 12 GB, and what is
-/// measured is the backup alone.
+/// The API server has no watch cache here: for 300,000 objects it would use 12 GB, and only the
+/// backup is measured.
 ///
 /// # Errors
 /// If the cluster does not start or a command fails.
@@ -83,7 +83,7 @@ pub async fn memory(report: &mut Report, objects: usize) -> Result<()> {
     Ok(())
 }
 
-/// Capture against listing, size, and the speed of verification.
+/// Measures a capture against listing, its size, and the speed of verification.
 ///
 /// # Errors
 /// If a cluster does not start or a command fails.
@@ -98,7 +98,7 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize) ->
     workspace.json(&backup(&kubeconfig), &[0])?;
     let paths = bare.collections().await?;
     size(report, "bytes_vs_targz_no_large", None, &bare, &paths, &workspace).await?;
-    // Few at a time: each definition makes the API server build its documentation again.
+    // Few at a time: for each definition the API server builds its OpenAPI document again.
     bare.create(objects::large(objects), 2).await?;
     let paths = served(&bare, 1 + objects::DEFINITIONS).await?;
     let backup = backup(&kubeconfig);
@@ -108,7 +108,7 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize) ->
     let [mut exact_500, mut latest_500, mut exact_2000, mut latest_2000] = [const { Vec::<f64>::new() }; 4];
     let mut listed_bytes = 0;
     for _ in 0..repetitions {
-        // Versions are compacted away after some minutes: each repetition takes its own.
+        // Versions are compacted after some minutes, so each repetition uses a new one.
         let version = bare.now().await?;
         let exact = Some(version.as_str());
         let took = bare.list(&paths, exact, 500, LISTS_IN_FLIGHT).await?;
@@ -123,8 +123,8 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize) ->
         exact_2000.push(bare.list(&paths, exact, 2000, LISTS_IN_FLIGHT).await?.seconds);
         latest_2000.push(bare.list(&paths, None, 2000, LISTS_IN_FLIGHT).await?.seconds);
     }
-    // The floor reads the same moment of every collection, as the backup does, at whichever page size
-    // serves the bare client better.
+    // The baseline reads every collection at the same version, as the backup does, with the page
+    // size that is faster for the bare client.
     let (exact_500, exact_2000, backup_seconds) = (median(exact_500), median(exact_2000), median(backups));
     report.add(
         "capture_vs_list_floor",
@@ -160,7 +160,7 @@ pub async fn capture(report: &mut Report, objects: usize, repetitions: usize) ->
     Ok(())
 }
 
-/// The newest point against the archive of what the cluster holds.
+/// Compares the size of the newest recovery point with the archive of the cluster's contents.
 async fn size(
     report: &mut Report,
     key: &str,
@@ -194,7 +194,7 @@ async fn size(
     Ok(())
 }
 
-/// What the files of a point take, in bytes.
+/// The sizes of the files of a recovery point, in bytes.
 #[derive(Default)]
 struct PointBytes {
     objects: u64,
@@ -232,7 +232,7 @@ fn newest_point(workspace: &Workspace) -> Result<PointBytes> {
     Ok(bytes)
 }
 
-/// Restore against plain creation of the same objects, each into a fresh cluster.
+/// Measures a restore against plain creation of the same objects, each into a new cluster.
 ///
 /// # Errors
 /// If a cluster does not start or a command fails.

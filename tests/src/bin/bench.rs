@@ -1,4 +1,4 @@
-//! `make bench`: prints each ratio with what it was made of and writes `target/bench/report.json`.
+//! `make bench`: prints each ratio with its measurements and writes `target/bench/report.json`.
 
 use std::path::PathBuf;
 
@@ -9,33 +9,33 @@ use lifeboat_tests::bench::{aws, report::Report, scenario};
 /// Measures Lifeboat against a bare client on the same machine in the same run.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the figures go as JSON.
+    /// Path of the JSON report.
     #[arg(long, default_value = "target/bench/report.json")]
     report: PathBuf,
-    /// Objects of the capture that is compared with listing.
+    /// Number of objects in the capture that is compared with listing.
     #[arg(long, default_value_t = 60_000)]
     size: usize,
-    /// Objects of the captures whose memory is compared: it must stay flat.
+    /// Numbers of objects in the captures whose memory is compared: it must not grow.
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 300_000])]
     memory: Vec<usize>,
-    /// Objects of the restore.
+    /// Number of objects in the restore.
     #[arg(long, default_value_t = 20_000)]
     restore: usize,
     /// Repetitions of each measurement; the median counts.
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// Objects of the backup through AWS.
+    /// Number of objects in the backup through AWS.
     #[arg(long, default_value_t = 100_000)]
     aws_size: usize,
-    /// How the functions for AWS are compiled: release, dev, or built for what a build has left.
+    /// How to compile the functions for AWS: release, dev, or built for the existing binaries.
     #[arg(long, default_value = "release")]
     aws_profile: String,
-    /// Only these parts; the figures of the others stay in the report.
+    /// Run only these parts; the report keeps the figures of the others.
     #[arg(long, value_delimiter = ',', default_values = PARTS)]
     only: Vec<String>,
 }
 
-/// Everything that is measured.
+/// All parts of the benchmark.
 const PARTS: [&str; 4] = ["restore", "capture", "memory", "aws"];
 
 #[tokio::main]

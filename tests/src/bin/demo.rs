@@ -1,4 +1,4 @@
-//! `make demo`: the guided tour. `--keep` leaves the clusters up until Ctrl-C.
+//! `make demo`: the guided tour. `--keep` leaves the clusters running until Ctrl-C.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use lifeboat_tests::environment::Environment;
 /// Two real clusters, a backup, a restore, and the proof.
 #[derive(Parser)]
 struct Arguments {
-    /// Leave the clusters up and say how to use them, until Ctrl-C.
+    /// Leave the clusters running until Ctrl-C, and print how to use them.
     #[arg(long)]
     keep: bool,
 }

@@ -6,23 +6,23 @@ use clap::{Parser, ValueEnum};
 use lifeboat_tests::aws;
 use lifeboat_tests::environment::Environment;
 
-/// Two accounts, the stacks, an issue and its command, a recovery point, a restore.
+/// Two accounts, the stacks, an issue and the command that resolves it, a recovery point, a restore.
 #[derive(Parser)]
 struct Arguments {
-    /// How the functions are compiled.
+    /// How to compile the functions.
     #[arg(long, value_enum, default_value_t = Profile::Release)]
     profile: Profile,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Profile {
-    /// With optimisation.
+    /// With optimization.
     Release,
-    /// With optimisation, compiled faster.
+    /// With optimization, compiled faster.
     Test,
-    /// Without.
+    /// Without optimization.
     Dev,
-    /// Not at all: what an earlier build without optimisation has left is used.
+    /// Not at all: the binaries of an earlier build without optimization are used.
     Built,
 }
 

@@ -1,5 +1,5 @@
-//! `make prove BUNDLE=file-or-folder`: exit status 0 if both clusters match, 1 if not, 2 for a command
-//! line that cannot be understood, 130 if interrupted.
+//! `make prove BUNDLE=file-or-folder`: exit status 0 if both clusters match, 1 if not, 2 for an
+//! invalid command line, 130 if interrupted.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,11 +8,11 @@ use clap::Parser;
 use lifeboat_tests::environment::Environment;
 use lifeboat_tests::prove::{ProveOptions, prove};
 
-/// Installs manifests in a fresh cluster, backs it up, restores into another one, and compares the two
-/// without any of Lifeboat's own code.
+/// Installs manifests in a new cluster, backs it up, restores into another one, and compares the
+/// two without any of Lifeboat's own code.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the verdict goes as JSON.
+    /// Path of the JSON report.
     #[arg(long, default_value = "target/prove/report.json")]
     report: PathBuf,
     /// A file or a folder of manifests.

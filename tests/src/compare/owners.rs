@@ -1,4 +1,4 @@
-//! Who owns which field, and whose child an object is.
+//! Field ownership and owner references of objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,11 +11,11 @@ use crate::snapshot::{array, text};
 /// A field manager: its name, its operation (`Apply` or `Update`), and the subresource it wrote to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Manager {
-    /// The name that it gave itself.
+    /// The name of the manager.
     pub name: String,
     /// `Apply` or `Update`.
     pub operation: String,
-    /// Empty, or a subresource such as `scale`.
+    /// Empty, or the name of a subresource such as `scale`.
     pub subresource: String,
 }
 
@@ -29,8 +29,8 @@ impl fmt::Display for Manager {
     }
 }
 
-/// The fields of an object and who owns each. Entries of the status subresource are left out: the
-/// target's own controllers write the status.
+/// Returns the fields of an object and the owners of each. Entries of the status subresource are
+/// left out, because the target's own controllers write the status.
 #[must_use]
 pub fn field_owners(object: &Value) -> BTreeMap<String, BTreeSet<Manager>> {
     let mut owners: BTreeMap<String, BTreeSet<Manager>> = BTreeMap::new();
@@ -49,7 +49,7 @@ pub fn field_owners(object: &Value) -> BTreeMap<String, BTreeSet<Manager>> {
             flatten(root, "", &mut fields);
         }
         for mut field in fields {
-            // Owner references are keyed by UID, which is another one in each cluster.
+            // Owner references are keyed by UID, which differs between clusters.
             for owner in &references {
                 field = field.replace(&owner.uid, &format!("of {} {}", owner.kind, owner.name));
             }
@@ -69,14 +69,14 @@ fn flatten(fields: &Map<String, Value>, path: &str, found: &mut Vec<String>) {
         let name = name.replace('~', "~0").replace('/', "~1");
         match below.as_object() {
             Some(below) if name != "." => flatten(below, &format!("{path}/{name}"), found),
-            // `.` is the field itself, beside its parts.
+            // `.` is the field itself, next to its parts.
             _ => found.push(path.to_owned()),
         }
     }
 }
 
-/// The place of an owned field, as far as it can be said without the object: keys of lists
-/// (`k:{"name":"x"}`) end it.
+/// Returns the place of an owned field, as far as it can be determined without the object: it ends
+/// at the first key of a list (`k:{"name":"x"}`).
 #[must_use]
 pub fn place_of(field: &str) -> Place {
     Place(
@@ -89,18 +89,19 @@ pub fn place_of(field: &str) -> Place {
     )
 }
 
-/// A field that has other owners.
+/// A field with different owners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerDifference {
-    /// The field, as `managedFields` spell it, with `/` between the parts.
+    /// The field in the notation of `managedFields`, with `/` between the parts.
     pub field: String,
     /// Its owners in the first object, as text.
     pub before: String,
     /// Its owners in the second object, as text.
     pub after: String,
-    /// Whether nobody owned it before, and now those do who own the rest of the object by updates. A
-    /// server gives all of a new object to whoever sends it, also what admission had put there; such an
-    /// owner never removes a field by leaving it out, as one who applies does.
+    /// Whether the field had no owner before, and now has the owners that own the rest of the
+    /// object by updates. A server makes the creator the owner of all fields of a new object, also
+    /// of those that admission added. Such an owner never removes a field by leaving it out, unlike
+    /// a manager that uses server-side apply.
     pub gained: bool,
 }
 
@@ -114,7 +115,7 @@ impl fmt::Display for OwnerDifference {
     }
 }
 
-/// Fields whose owners differ.
+/// Returns the fields whose owners differ.
 #[must_use]
 pub fn differing_owners(source: &Value, target: &Value) -> Vec<OwnerDifference> {
     let (source, target) = (field_owners(source), field_owners(target));
@@ -152,19 +153,19 @@ pub fn differing_owners(source: &Value, target: &Value) -> Vec<OwnerDifference> 
 /// One owner reference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
-    /// Group and version.
+    /// The group and version of the owner.
     pub api_version: String,
-    /// The kind.
+    /// The kind of the owner.
     pub kind: String,
-    /// The name.
+    /// The name of the owner.
     pub name: String,
-    /// The UID.
+    /// The UID of the owner.
     pub uid: String,
-    /// Whether it is the managing controller.
+    /// Whether the owner is the managing controller.
     pub controller: bool,
 }
 
-/// The owner references of an object.
+/// Returns the owner references of an object.
 #[must_use]
 pub fn owners(object: &Value) -> Vec<Owner> {
     array(object, "/metadata/ownerReferences")
@@ -178,7 +179,7 @@ pub fn owners(object: &Value) -> Vec<Owner> {
         .collect()
 }
 
-/// The controller of an object, if it has one.
+/// Returns the controller of an object, if it has one.
 #[must_use]
 pub fn controller(object: &Value) -> Option<Owner> {
     owners(object).into_iter().find(|owner| owner.controller)

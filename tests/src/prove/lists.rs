@@ -1,4 +1,4 @@
-//! The three lists of a report, grouped for people.
+//! The lists of a report, grouped for readers.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use serde_json::Value;
 use crate::claims;
 use crate::snapshot::{array, text};
 
-/// How many examples a group shows.
+/// The number of examples shown for each group.
 const EXAMPLES: usize = 3;
 
-/// The lists by reason.
+/// The lists of a report, grouped by type or reason.
 #[derive(Debug, Default, Serialize)]
 pub struct Lists {
-    /// Restored, by type.
+    /// Restored objects, by type.
     pub restored: BTreeMap<String, Group>,
-    /// Fields of restored objects that were changed, by place and reason.
+    /// Changed fields of restored objects, by place and reason.
     pub changed: BTreeMap<String, Group>,
-    /// Not restored, by reason.
+    /// Objects that are not restored, by reason.
     #[serde(rename = "notRestored")]
     pub not_restored: BTreeMap<String, Group>,
-    /// In the target, and nobody planned it, by type.
+    /// Objects of the target that are not part of the plan, by type.
     pub unplanned: BTreeMap<String, Group>,
 }
 
-/// Objects with something in common.
+/// A group of objects.
 #[derive(Debug, Default, Serialize)]
 pub struct Group {
-    /// How many.
+    /// The number of objects.
     pub objects: usize,
-    /// The first ones.
+    /// The first objects.
     pub examples: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Group {
 }
 
 impl Lists {
-    /// Groups what a report says.
+    /// Groups the entries of a report.
     #[must_use]
     pub fn read(report: &Value) -> Self {
         let mut lists = Self::default();
@@ -80,7 +80,7 @@ impl Lists {
         lists
     }
 
-    /// Prints the lists, the biggest groups first.
+    /// Prints the lists, the largest groups first.
     pub fn print(&self) {
         show("restored", &self.restored, false);
         show("changed fields", &self.changed, true);

@@ -1,12 +1,12 @@
-//! Whether a point is Partial for a reason that takes nothing from anyone.
+//! Decides whether a recovery point is Partial for an acceptable reason.
 
 use serde_json::Value;
 
 use super::Verdict;
 use crate::snapshot::{Snapshot, array, text};
 
-/// An aggregated API whose backend is not there holds no objects in this cluster: a point that lacks
-/// them lacks nothing. Every other reason is a failure.
+/// Judges each reason. An aggregated API without a backend has no objects in this cluster, so a
+/// recovery point without them is complete. Every other reason is a failure.
 pub fn judge(shown: &Value, source: &Snapshot, verdict: &mut Verdict) {
     let mut reasons = 0;
     for missing in missing(shown) {
@@ -34,8 +34,8 @@ fn missing(shown: &Value) -> Vec<&Value> {
         .collect()
 }
 
-/// Whether `what` (`group`, `group/version` or `type.group`) is served by an APIService with a Service
-/// behind it that is not available.
+/// Returns whether `what` (`group`, `group/version` or `type.group`) is served by an APIService
+/// whose Service is not available.
 fn absent_backend(what: &str, source: &Snapshot) -> bool {
     source
         .of_type("apiservices.apiregistration.k8s.io")

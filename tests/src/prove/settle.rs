@@ -1,4 +1,4 @@
-//! What stood still while a backup was made.
+//! Finds the objects that changed while a backup was made.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use crate::compare::differences;
 use crate::compare::owners::differing_owners;
 use crate::snapshot::{Key, Snapshot};
 
-/// The objects that changed, came or went between two censuses by themselves. Which state of them a
-/// backup in between holds, if any, cannot be known.
+/// Returns the objects that changed, appeared or disappeared between two snapshots by themselves.
+/// Which of their states a backup in between contains, if any, cannot be determined.
 #[must_use]
 pub fn moving(earlier: &Snapshot, later: &Snapshot) -> BTreeSet<Key> {
     let keys: BTreeSet<&Key> = earlier.objects.keys().chain(later.objects.keys()).collect();

@@ -1,4 +1,4 @@
-//! What a proof comes to.
+//! The result of a proof.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,36 +11,36 @@ use super::lists::Lists;
 use crate::audit::Finding;
 use crate::snapshot::{array, text};
 
-/// How many findings are printed; the JSON report holds all.
+/// The number of findings that are printed; the JSON report contains all.
 const SHOWN: usize = 40;
 
-/// The outcome of a proof.
+/// The result of a proof.
 #[derive(Debug, Default, Serialize)]
 pub struct Verdict {
-    /// What is wrong beyond single objects.
+    /// Failures that do not concern single objects.
     pub failures: Vec<String>,
-    /// What is wrong with single objects, found without Lifeboat's code.
+    /// Failures of single objects, found without Lifeboat's code.
     pub findings: Vec<Finding>,
-    /// What a reader should know and is not wrong.
+    /// Information for the reader that is not a failure.
     pub notes: Vec<String>,
     /// The lists of Lifeboat's report, grouped.
     pub lists: Lists,
-    /// Seconds of each step.
+    /// The duration of each step, in seconds.
     pub timings: BTreeMap<String, f64>,
-    /// Versions of what took part.
+    /// The versions of the programs involved.
     pub versions: BTreeMap<String, String>,
     /// Lifeboat's own report.
     pub lifeboat: Value,
 }
 
 impl Verdict {
-    /// Whether both clusters match.
+    /// Returns whether both clusters match.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.failures.is_empty() && self.findings.is_empty()
     }
 
-    /// Adds a remark.
+    /// Adds a note.
     pub fn note(&mut self, text: String) {
         if !self.notes.contains(&text) {
             self.notes.push(text);
@@ -52,7 +52,7 @@ impl Verdict {
         self.failures.push(text);
     }
 
-    /// Takes over what the plan's lint says.
+    /// Adds the findings of the plan's lint.
     pub fn lint(&mut self, plan: &Value) {
         for finding in array(plan, "/lint").chain(array(plan, "/findings")) {
             let line = format!("lint: {} {}", text(finding, "/code"), text(finding, "/message"));

@@ -1,4 +1,4 @@
-//! Requests to an API server with nothing in between.
+//! A plain HTTP client for an API server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 
-/// Longer than any single answer of a local API server takes, also on a busy machine.
+/// Longer than any single response of a local API server takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A connection to one API server.
+/// A client of one API server.
 #[derive(Clone)]
 pub struct Http {
     client: kube::Client,
 }
 
 impl Http {
-    /// Connects to the cluster that a kubeconfig names.
+    /// Connects to the cluster of a kubeconfig.
     ///
     /// # Errors
     /// If the kubeconfig cannot be read.
@@ -27,7 +27,7 @@ impl Http {
         let read = Kubeconfig::read_from(kubeconfig)
             .with_context(|| format!("read the kubeconfig {}", kubeconfig.display()))?;
         let mut config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
-        // kube would try again for minutes what is refused for good.
+        // kube would retry for minutes, also requests that fail permanently.
         config.default_retry = false;
         config.read_timeout = Some(PATIENCE);
         Ok(Self {
@@ -38,7 +38,7 @@ impl Http {
     /// Reads a JSON document.
     ///
     /// # Errors
-    /// If the server does not answer, or with another status than success.
+    /// If the server does not respond, or responds with a status other than success.
     pub async fn get(&self, path: &str) -> Result<Value> {
         self.send("GET", path, "application/json", None).await
     }
@@ -46,7 +46,7 @@ impl Http {
     /// Sends a request with an optional JSON body.
     ///
     /// # Errors
-    /// If the server does not answer, or with another status than success.
+    /// If the server does not respond, or responds with a status other than success.
     pub async fn send(&self, method: &str, path: &str, content: &str, body: Option<&Value>) -> Result<Value> {
         let bytes = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
         let request = http::Request::builder()
@@ -78,15 +78,15 @@ impl Http {
     /// Creates an object in a collection.
     ///
     /// # Errors
-    /// If the server refuses it.
+    /// If the server rejects it.
     pub async fn create(&self, path: &str, object: &Value) -> Result<Value> {
         self.send("POST", path, "application/json", Some(object)).await
     }
 
-    /// Changes an object by a merge patch.
+    /// Changes an object with a JSON merge patch.
     ///
     /// # Errors
-    /// If the server refuses it.
+    /// If the server rejects it.
     pub async fn merge(&self, path: &str, patch: &Value) -> Result<Value> {
         self.send("PATCH", path, "application/merge-patch+json", Some(patch))
             .await
@@ -95,7 +95,7 @@ impl Http {
     /// Deletes an object.
     ///
     /// # Errors
-    /// If the server refuses it.
+    /// If the server rejects it.
     pub async fn delete(&self, path: &str) -> Result<Value> {
         self.send("DELETE", path, "application/json", None).await
     }

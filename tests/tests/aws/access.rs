@@ -1,5 +1,5 @@
-//! What keeps a delegate out of a cluster is an issue, each command that an issue prints fixes it when it is run as it
-//! is printed, and the issue closes itself.
+//! A delegate without access to a cluster causes an issue. Each command that an issue contains
+//! resolves it when it is run unchanged, and the issue then closes by itself.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ mod principals;
 
 use environment::{Environment, PRIMARY, RECOVERY};
 
-/// The clusters of the primary, one of each authentication mode, and what one of them is restored into.
+/// The primary clusters, one of each authentication mode, and the target of one of them.
 const BY_ENTRY: &str = "by-entry";
 const BY_BOTH: &str = "by-both";
 const BY_MAP: &str = "by-map";
@@ -61,7 +61,7 @@ fn document() -> Value {
             {"name": BY_BOTH},
             {"name": BY_MAP},
         ],
-        // Only what is asked for, and the first.
+        // The schedule causes only the first backup; all others run on request.
         "schedule": {"every": "1d"},
     })
 }
@@ -71,7 +71,7 @@ fn place(environment: &str) -> Value {
     json!({"account": account, "region": region})
 }
 
-/// The open issues with a code, and the clusters that they are about.
+/// Returns the open issues with a code.
 fn open(state: &State, code: Code) -> Vec<&Issue> {
     state.issues.values().filter(|issue| issue.code == code).collect()
 }
@@ -92,7 +92,7 @@ fn run(stage: &Environment, issue: &Issue) {
     stage.shell(issue).run(issue.command.as_deref().unwrap());
 }
 
-/// Runs one of its other commands.
+/// Runs one of the alternative commands of an issue.
 fn run_other(stage: &Environment, issue: &Issue, what: &str) {
     let mut others = issue.alternatives.iter();
     let other = others.find(|other| other.what.contains(what));
@@ -122,7 +122,7 @@ fn nobody_is_known(stage: &Environment, shop: &ApplicationName) {
     run(stage, of(&unknown, BY_ENTRY));
     run(stage, of(&unknown, TARGET));
     run_other(stage, of(&unknown, BY_BOTH), "ClusterRole");
-    // What eksctl would do; its flags are checked where the command is made.
+    // Does what eksctl would do; the flags of eksctl are checked where the command is created.
     let by_map = of(&unknown, BY_MAP);
     assert!(
         by_map
@@ -132,13 +132,13 @@ fn nobody_is_known(stage: &Environment, shop: &ApplicationName) {
             .starts_with("eksctl create iamidentitymapping ")
     );
     run_other(stage, by_map, "without eksctl");
-    // Twice is once.
+    // The command is idempotent.
     run_other(stage, by_map, "without eksctl");
     assert_eq!(mapped_roles(stage).matches("rolearn").count(), 1);
 
     let state = stage.pass(6, shop);
     assert!(state.issues.is_empty(), "{:?}", state.issues);
-    // The backup that failed is retried automatically once everything is fixed.
+    // The backup that failed is retried automatically once all issues are resolved.
     let state = stage.pass(1, shop);
     let (_, entry) = state.points.last_key_value().unwrap();
     assert_eq!(format!("{:?}", entry.completeness), "Complete");
@@ -152,7 +152,7 @@ fn mapped_roles(stage: &Environment) -> String {
     ))
 }
 
-/// Revokes all access, and grants it by the alternative commands.
+/// Revokes all access, and grants it with the alternative commands.
 fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
     let (shell, role) = (&stage.primary.shell, &stage.primary.role);
     for name in [BY_ENTRY, BY_BOTH] {
@@ -160,7 +160,7 @@ fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
             "aws eks delete-access-entry --cluster-name {name} --principal-arn {role}"
         ));
     }
-    // The nodes of others are in the list, too, and stay there.
+    // The list also contains the role of other nodes, which must stay.
     shell.run(&format!(
         "aws eks update-kubeconfig --name {BY_MAP} && kubectl patch configmap aws-auth --namespace kube-system --patch \
          '{{\"data\":{{\"mapRoles\":\"- rolearn: arn:aws:iam::111111111111:role/nodes\\n  username: n\\n\",\"mapUsers\":\"[]\"}}}}'"
@@ -186,7 +186,7 @@ fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
     assert_eq!(state.points.len(), 2, "rights to read are enough");
     let (_, entry) = state.points.last_key_value().unwrap();
     assert_eq!(format!("{:?}", entry.completeness), "Complete");
-    // A list that is not written as usual is left to its owner.
+    // A list in another format is not changed by the command.
     shell.run(
         "kubectl patch configmap aws-auth --namespace kube-system --patch '{\"data\":{\"mapRoles\":\"  - rolearn: x\\n\"}}'",
     );
@@ -220,7 +220,8 @@ fn manifest(stage: &Environment, shop: &ApplicationName, point: &RecoveryPointId
     serde_json::from_slice(&payload).unwrap()
 }
 
-/// A group that can read everything but Secrets: the point is Partial and says so, and the command widens it.
+/// A group that can read everything but Secrets: the recovery point is Partial and reports it, and
+/// the command extends the permissions.
 fn what_may_not_be_read_is_named(stage: &Environment, shop: &ApplicationName, cluster: &Cluster) {
     let names = cluster
         .kubectl_output(&["api-resources", "--verbs=list", "--output=name"])
@@ -275,7 +276,7 @@ fn what_may_not_be_read_is_named(stage: &Environment, shop: &ApplicationName, cl
     assert!(state.issues.is_empty(), "{:?}", state.issues);
 }
 
-/// What is restored into must let write: rights to read are an issue there.
+/// The target of a restore must allow writes: with read-only permissions there is an issue.
 fn what_may_not_be_written_is_named(stage: &Environment, shop: &ApplicationName) {
     let (shell, role) = (&stage.recovery.shell, &stage.recovery.role);
     let policy = |name: &str| format!("arn:aws:eks::aws:cluster-access-policy/{name}");

@@ -1,4 +1,4 @@
-//! Both accounts of the tour in the hands of their administrators: objects, functions, the coordinator.
+//! Both accounts of the tour with their administrators: objects, functions, the coordinator.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,16 +20,16 @@ pub(crate) const STATE: &str = "lifeboat-state-222222222222-eu-central-1";
 pub(crate) const TOPIC: &str = "arn:aws:sns:eu-central-1:222222222222:lifeboat-issues";
 pub(crate) const COORDINATOR: &str = "lifeboat-coordinator";
 
-/// Two ticks of coordinator and delegate each, on a machine that is busy.
+/// Two ticks of coordinator and delegate each, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(150);
 
-/// How often a question is asked again that lost to other coordinators.
+/// How often a request is sent if concurrent coordinators change the state first.
 const TRIES: u32 = 5;
 
-/// Between two questions.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Everything that a test of the whole reaches for.
+/// The environment of a test of the whole system.
 pub(crate) struct TestAccounts<'a> {
     pub(crate) aws: &'a LocalAws,
     pub(crate) primary: &'a Client,
@@ -49,12 +49,12 @@ impl<'a> TestAccounts<'a> {
         })
     }
 
-    /// A file in a folder that goes with the local AWS.
+    /// Returns the path of a file in a folder that is removed with the local AWS.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Puts an object.
+    /// Writes an object.
     pub(crate) fn put(&self, who: &Client, bucket: &str, key: &str, bytes: &[u8]) -> Result<()> {
         let file = self.file("put");
         std::fs::write(&file, bytes)?;
@@ -80,13 +80,13 @@ impl<'a> TestAccounts<'a> {
         Ok(std::fs::read(file)?)
     }
 
-    /// Reads a document.
+    /// Reads a JSON document.
     pub(crate) fn document(&self, who: &Client, bucket: &str, key: &str) -> Result<Value> {
         let bytes = self.get(who, bucket, key)?;
         serde_json::from_slice(&bytes).with_context(|| format!("{bucket}/{key} is no document"))
     }
 
-    /// The keys that begin so, in order.
+    /// Returns the keys with this prefix, in order.
     pub(crate) fn keys(&self, who: &Client, bucket: &str, prefix: &str) -> Result<Vec<String>> {
         let listed = who.json(&["s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix])?;
         let keys = list(&listed["Contents"])
@@ -95,7 +95,8 @@ impl<'a> TestAccounts<'a> {
         Ok(keys.collect())
     }
 
-    /// What the coordinator answers. One that lost to others all the time wants to be asked again.
+    /// Sends a request to the coordinator and returns its response. Retries if the coordinator lost
+    /// every compare-and-swap to another one.
     pub(crate) fn ask(&self, request: &Value) -> Result<Value> {
         let mut tries = 0;
         loop {
@@ -109,20 +110,20 @@ impl<'a> TestAccounts<'a> {
         }
     }
 
-    /// How an application stands.
+    /// Returns the status of an application.
     pub(crate) fn status(&self, application: &str) -> Result<Value> {
         let mut answer = self.ask(&json!({"status": {"application": application}}))?;
         Ok(answer["status"]["applications"][0].take())
     }
 
-    /// Lets the coordinator look at everything.
+    /// Sends a tick to the coordinator.
     pub(crate) fn tick(&self) -> Result<()> {
         self.recovery
             .invoke(COORDINATOR, &json!({"tick": {}}))
             .map(|_| ())
     }
 
-    /// Asks until there is an answer.
+    /// Polls until there is a result.
     pub(crate) fn until<T>(&self, what: &str, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         let began = Instant::now();
         loop {

@@ -1,9 +1,9 @@
-//! What somebody may try who can write into the scratch buckets, but has neither the signing key nor the
-//! coordinator's state: a result from another account, documents that are none, a point that another key signed,
-//! events that nobody should send.
+//! Attacks by a party that can write to the scratch buckets, but has neither the signing key nor
+//! write access to the coordinator's state: a result from another account, invalid documents, a
+//! recovery point that another key signed, and invalid events.
 //!
-//! Each attempt has an application of its own, whose delegate is registered and never deployed: the test itself
-//! plays it, and no delegate is faster.
+//! Each attack has an application of its own, whose delegate is registered and never deployed: the
+//! test itself acts as the delegate, so that no delegate runs concurrently.
 
 use anyhow::{Context, Result, ensure};
 use lifeboat_tests::environment::Reporter;
@@ -17,21 +17,21 @@ const OTHER_ACCOUNT: &str = "other-account";
 const NONSENSE: &str = "nonsense";
 const OTHER_KEY: &str = "other-key";
 
-/// Long after any test.
+/// A time long after any test.
 const LATE: &str = "2099-01-01T00:00:00Z";
 
-/// Twice the largest document of a job.
+/// Twice the limit for a document of a job, in bytes.
 const OVERSIZED: usize = 4 << 20;
 
-/// What the attempts have left behind: the points of another key.
+/// The recovery points of another key that the attacks created.
 pub(crate) struct Forgeries {
     /// A well-formed recovery point that another key signed, in the folder of the vault.
     planted: String,
-    /// The point in whose place the same was put into the captures.
+    /// The recovery point whose place in the captures received the same files.
     swapped: String,
 }
 
-/// Makes every attempt.
+/// Runs every attack.
 pub(crate) fn attempt(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<Forgeries> {
     for application in [OTHER_ACCOUNT, NONSENSE, OTHER_KEY] {
         register(field, application)?;
@@ -48,7 +48,7 @@ pub(crate) fn attempt(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<F
     Ok(forgeries)
 }
 
-/// Sees that every attempt was refused and told of, and that nothing came of it.
+/// Checks that every attack was refused and reported, and that it had no effect.
 pub(crate) fn came_to_nothing(
     field: &TestAccounts<'_>,
     forgeries: &Forgeries,
@@ -99,7 +99,7 @@ pub(crate) fn came_to_nothing(
     Ok(())
 }
 
-/// Removes what would be an open issue for ever, as an administrator would.
+/// Removes what would keep an issue open for ever, as an administrator would.
 pub(crate) fn clean_up(field: &TestAccounts<'_>, forgeries: &Forgeries) -> Result<()> {
     let folder = format!("s3://{VAULT}/shop/points/{}/", forgeries.planted);
     field
@@ -146,7 +146,7 @@ fn function(application: &str) -> String {
     format!("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-{application}-primary")
 }
 
-/// The capture that the coordinator has assigned to an application's delegate.
+/// Returns the capture that the coordinator assigned to an application's delegate.
 fn assigned(field: &TestAccounts<'_>, application: &str) -> Result<Value> {
     field.until("wait for an assignment", || {
         for key in field.keys(field.primary, PRIMARY_SCRATCH, &format!("jobs/{application}/"))? {
@@ -167,7 +167,7 @@ fn put(field: &TestAccounts<'_>, assignment: &Value, file: &str, bytes: &[u8]) -
     field.put(field.primary, PRIMARY_SCRATCH, &key, bytes)
 }
 
-/// A claim as the delegate would write it.
+/// Returns a claim as the delegate would write it.
 fn claim(assignment: &Value) -> Value {
     json!({
         "format": 1, "job": assignment["job"], "epoch": 1, "invocation": "nobody",
@@ -175,7 +175,7 @@ fn claim(assignment: &Value) -> Value {
     })
 }
 
-/// A result that says that the point is sealed.
+/// Returns a result that reports the recovery point as sealed.
 fn result(assignment: &Value, environment: &str, manifest: &str) -> Value {
     let sealed = json!({"manifest": manifest, "completeness": "Complete", "objects": 1, "bytes": 1});
     json!({
@@ -208,9 +208,9 @@ fn documents_that_are_none(field: &TestAccounts<'_>) -> Result<()> {
     put(field, &assignment, "checkpoint-0001.json", &vec![b' '; OVERSIZED])
 }
 
-/// A real point of a real cluster, made by the command line with keys of its own: everything about it is right but
-/// who signed it. It is put where the delegate of a backup that runs would have put its own, with a result that
-/// names it, and into the vault.
+/// Creates a real recovery point of a real cluster with the command line and its own keys: it is
+/// valid except for its signer. It is written to where the delegate of a running backup would write
+/// its own, with a result that names it, and into the vault.
 fn point_of_another_key(field: &TestAccounts<'_>) -> Result<Forgeries> {
     let assignment = assigned(field, OTHER_KEY)?;
     let point = text(&assignment["work"]["capture"]["point"]).to_owned();

@@ -1,13 +1,13 @@
-//! What policies grant, and what of it was used: the arithmetic, without AWS.
+//! The grants of policies and their use, calculated without AWS.
 //!
-//! A grant is the smallest thing that a policy gives: one statement, one of its actions, one of its resources. It was
-//! used if IAM allowed a call that it covers.
+//! A grant is the smallest unit of a policy: one statement, one of its actions, one of its
+//! resources. It is used if IAM allowed a call that it covers.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Names of operations that the local AWS writes into policies beside the actions of AWS that they belong to.
+/// Names of operations that the local AWS adds to policies next to the AWS actions that they belong to.
 const CORRECTED: &[&str] = &[
     "s3:ListObjects",
     "s3:ListObjectsV2",
@@ -20,10 +20,10 @@ const CORRECTED: &[&str] = &[
     "s3:CompleteMultipartUpload",
 ];
 
-/// One thing that a policy gives.
+/// One grant of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Grant {
-    /// What the policy belongs to, such as `role LifeboatCoordinator-eu-central-1`.
+    /// The role or resource of the policy, such as `role LifeboatCoordinator-eu-central-1`.
     pub(crate) holder: String,
     /// The statement's `Sid`.
     pub(crate) statement: String,
@@ -34,21 +34,21 @@ pub(crate) struct Grant {
     to: To,
 }
 
-/// Who is given something.
+/// The principal of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum To {
-    /// Whoever has the role of this ARN.
+    /// Every session of the role with this ARN.
     Role(String),
-    /// Callers of these accounts or ARNs whose own ARN is like one of these patterns, where there are any.
+    /// Callers of these accounts or ARNs. If there are patterns, the caller's ARN must match one of them.
     Principals { named: Vec<String>, like: Vec<String> },
-    /// A service of AWS.
+    /// An AWS service.
     Service,
 }
 
 /// A call that IAM allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Call {
-    /// The role or user, never its session.
+    /// The ARN of the role or user, never of a session.
     pub(crate) caller: String,
     /// The action.
     pub(crate) action: String,
@@ -57,7 +57,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call of a caller as the audit names it: a session counts as its role.
+    /// Creates a call of a caller as the audit names it: a session counts as its role.
     pub(crate) fn new(caller: &str, action: &str, resource: &str) -> Self {
         Self {
             caller: role_of_session(caller).unwrap_or_else(|| caller.to_owned()),
@@ -67,7 +67,7 @@ impl Call {
     }
 }
 
-/// `arn:aws:sts::1:assumed-role/R/session` is `arn:aws:iam::1:role/R`.
+/// Returns the role's ARN: `arn:aws:iam::1:role/R` for `arn:aws:sts::1:assumed-role/R/session`.
 fn role_of_session(arn: &str) -> Option<String> {
     let (before, role) = arn.split_once(":assumed-role/")?;
     let role = role.split('/').next()?;
@@ -75,14 +75,14 @@ fn role_of_session(arn: &str) -> Option<String> {
 }
 
 impl Grant {
-    /// What the policy of a role gives to it.
+    /// Returns the grants of a role's policy.
     pub(crate) fn of_role(role: &str, document: &Value) -> Vec<Self> {
         let name = role.rsplit('/').next().unwrap_or(role);
         Self::of(&format!("role {name}"), document, |_| To::Role(role.to_owned()))
     }
 
-    /// What the policy of a bucket, key or topic gives to others. `arn` stands for `*`, which means the thing itself
-    /// in the policy of a key.
+    /// Returns the grants of the policy of a bucket, key or topic. `arn` replaces the resource `*`,
+    /// which means the key itself in a key policy.
     pub(crate) fn of_resource(holder: &str, arn: &str, document: &Value) -> Vec<Self> {
         let mut grants = Self::of(holder, document, |statement| {
             if !statement["Principal"]["Service"].is_null() {
@@ -125,7 +125,7 @@ impl Grant {
         grants
     }
 
-    /// Whether the call is one that this allows.
+    /// Returns whether the grant allows the call.
     pub(crate) fn covers(&self, call: &Call) -> bool {
         self.action.eq_ignore_ascii_case(&call.action)
             && is_like(&call.resource, &self.resource)
@@ -143,7 +143,7 @@ impl Grant {
             }
     }
 
-    /// For people: what would be removed from which template.
+    /// Describes for a reader what would have to be removed from a template.
     pub(crate) fn describe(&self) -> String {
         format!(
             "{} of {}: {} on {}",
@@ -152,7 +152,7 @@ impl Grant {
     }
 }
 
-/// The patterns for `aws:PrincipalArn`, the one condition that our policies grant by.
+/// Returns the patterns of `aws:PrincipalArn`, the only condition on principals in Lifeboat's policies.
 fn conditions(statement: &Value) -> Vec<String> {
     let mut like = Vec::new();
     let operators = statement["Condition"].as_object().into_iter().flatten();
@@ -160,7 +160,7 @@ fn conditions(statement: &Value) -> Vec<String> {
         for (key, value) in keys.as_object().into_iter().flatten() {
             match (operator.as_str(), key.as_str()) {
                 ("ArnEquals" | "ArnLike", "aws:PrincipalArn") => like.extend(texts(value)),
-                // Both narrow what a service may do, and no call of a service is seen here.
+                // Both restrict calls of AWS services, which are not in the audit.
                 (_, "aws:SourceAccount" | "aws:SourceArn") => {}
                 other => panic!("this test does not know the condition {other:?}"),
             }
@@ -169,7 +169,7 @@ fn conditions(statement: &Value) -> Vec<String> {
     like
 }
 
-/// What nothing used of the grants, and calls of these roles that no grant covers.
+/// Returns the grants that no call used, and the calls of these roles that no grant covers.
 pub(crate) fn compare(grants: &[Grant], calls: &BTreeSet<Call>) -> (Vec<Grant>, Vec<Call>) {
     let unused = grants
         .iter()
@@ -186,7 +186,7 @@ pub(crate) fn compare(grants: &[Grant], calls: &BTreeSet<Call>) -> (Vec<Grant>, 
     let uncovered = calls
         .iter()
         .filter(|call| roles.contains(call.caller.as_str()))
-        // Everybody may ask who he is (IAM, "GetCallerIdentity": no permissions are required).
+        // Every caller is allowed this (IAM, "GetCallerIdentity": no permissions are required).
         .filter(|call| call.action != "sts:GetCallerIdentity")
         .filter(|call| !is_covered(grants, call))
         .cloned()
@@ -194,12 +194,13 @@ pub(crate) fn compare(grants: &[Grant], calls: &BTreeSet<Call>) -> (Vec<Grant>, 
     (unused, uncovered)
 }
 
-/// A call needs a grant of the caller's role, and of the bucket's owner too where that is another account.
+/// Returns whether a call has a grant of the caller's role and, for a bucket of another account, of
+/// the bucket's owner as well.
 fn is_covered(grants: &[Grant], call: &Call) -> bool {
     let own = |grant: &&Grant| matches!(grant.to, To::Role(_));
     let by_role = grants.iter().filter(own).any(|grant| grant.covers(call));
     let account = call.caller.split(':').nth(4).unwrap_or_default();
-    // The names of our buckets tell whose they are.
+    // The names of Lifeboat's buckets contain their account.
     let is_foreign = call.resource.starts_with("arn:aws:s3:::lifeboat-")
         && !call.resource.contains(&format!("-{account}-"));
     let by_owner = || {
@@ -211,11 +212,11 @@ fn is_covered(grants: &[Grant], call: &Call) -> bool {
     by_role && (!is_foreign || by_owner())
 }
 
-/// Whether a text is like a pattern of IAM: `*` is any text, `?` any letter.
+/// Returns whether a string matches an IAM pattern: `*` is any string, `?` any character.
 pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut in_pattern) = (0, 0);
-    // Where the last star stands, and how much it takes so far.
+    // The position of the last star, and how much it matches so far.
     let mut star: Option<(usize, usize)> = None;
     while at < text.len() {
         match pattern.get(in_pattern) {
@@ -312,7 +313,7 @@ mod tests {
         for (call, covered) in [
             (Call::new(SESSION, "s3:GetObject", state), true),
             (Call::new(SESSION, "s3:PutObject", state), false),
-            // The owner of a bucket in another account has to agree.
+            // The owner of a bucket in another account must allow it as well.
             (
                 Call::new(
                     SESSION,
@@ -322,7 +323,7 @@ mod tests {
                 false,
             ),
             (Call::new(SESSION, "sts:GetCallerIdentity", "*"), true),
-            // Others may do what they like: they are no roles of ours.
+            // Callers that are not roles of Lifeboat are ignored.
             (
                 Call::new("arn:aws:iam::222222222222:user/admin", "s3:PutObject", state),
                 true,

@@ -1,4 +1,4 @@
-//! Work that outlasts its invocation, goes on in the next one, and is cancelled there.
+//! Tests of jobs that outlast an invocation, continue in the next one, and are cancelled there.
 
 use anyhow::{Context, Result, ensure};
 use lifeboat_tests::aws::client::Client;
@@ -7,13 +7,15 @@ use serde_json::json;
 
 use crate::accounts::{PRIMARY_SCRATCH, RECOVERY_SCRATCH, TestAccounts, list, text};
 
-/// The shortest useful invocation in seconds: a delegate keeps 45 for its last writes, so that this leaves two.
+/// The shortest useful timeout of an invocation, in seconds: a delegate reserves 45 for its last
+/// writes, so this leaves two.
 const SHORT: &str = "47";
 
-/// What the templates say.
+/// The timeout in the templates, in seconds.
 const LONG: &str = "900";
 
-/// Backs up a cluster whose API server has next to no processor, with invocations too short for it, and cancels.
+/// Backs up a cluster whose API server has almost no processor time, with invocations too short for
+/// the backup, and cancels it.
 pub(crate) fn of_a_backup(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     let source = (field.aws.cluster("111111111111", "orders-prod")).context("the source of the backup")?;
     timeout(field.primary, "lifeboat-shop-primary", SHORT)?;
@@ -36,7 +38,7 @@ pub(crate) fn of_a_backup(field: &TestAccounts<'_>, reporter: &Reporter) -> Resu
     Ok(())
 }
 
-/// Waits until the job of a checkpoint is claimed for longer than all this takes.
+/// Waits until the job of a checkpoint has a claim that lasts longer than the rest of the test.
 fn long_claim(field: &TestAccounts<'_>, who: &Client, bucket: &str, checkpoint: &str) -> Result<String> {
     let (folder, _) = checkpoint.rsplit_once('/').context("a key of a job")?;
     field.until("wait for the next invocation", || {
@@ -59,7 +61,7 @@ fn is_backing_up(field: &TestAccounts<'_>) -> Result<bool> {
     Ok(!field.status("shop")?["backup"].is_null())
 }
 
-/// Waits for the first checkpoint of a job of this kind. `holds` is asked on the way.
+/// Waits for the first checkpoint of a job of this kind. `holds` runs at every poll and must succeed.
 fn first_checkpoint(
     field: &TestAccounts<'_>,
     who: &Client,
@@ -76,8 +78,9 @@ fn first_checkpoint(
     })
 }
 
-/// Restores into a cluster that seems to be in other hands, with invocations too short to wait for their end, sees that
-/// the next one goes on, and cancels.
+/// Restores into a cluster on which another holder has the Lease of a restore, with invocations too
+/// short to wait for its expiry. Checks that the next invocation continues, and cancels the
+/// restore.
 pub(crate) fn of_a_restore(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     let target = (field.aws.cluster("222222222222", "orders-dr")).context("the target of the restore")?;
     target.apply(FOREIGN)?;
@@ -106,7 +109,7 @@ pub(crate) fn of_a_restore(field: &TestAccounts<'_>, reporter: &Reporter) -> Res
     Ok(())
 }
 
-/// Somebody else who restores into the cluster: he is believed for two minutes without a sign of life.
+/// The Lease of another holder that restores into the cluster. It is valid for two minutes without a renewal.
 const FOREIGN: &str = "
 apiVersion: coordination.k8s.io/v1
 kind: Lease

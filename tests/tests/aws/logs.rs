@@ -1,4 +1,4 @@
-//! What the functions have written: lines of JSON that name application, job, epoch and cluster, and metrics.
+//! The format of the functions' logs: lines of JSON with application, job, epoch and cluster, and metrics.
 
 use anyhow::{Context, Result, ensure};
 use lifeboat_local::FunctionLog;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::accounts::{list, text};
 
-/// Lines that Lambda writes, and not the function.
+/// Lines that Lambda writes, not the function.
 const OF_LAMBDA: &[&str] = &[
     "START RequestId: ",
     "END RequestId: ",
@@ -14,14 +14,14 @@ const OF_LAMBDA: &[&str] = &[
     "INIT_REPORT ",
 ];
 
-/// The lines of one function.
+/// The log lines of one function.
 pub(crate) struct Lines {
     function: String,
     lines: Vec<Value>,
 }
 
 impl Lines {
-    /// Reads them. A line that is no JSON object was not written by our logger.
+    /// Parses the log lines. A line that is not a JSON object was not written by Lifeboat's logger.
     pub(crate) fn of(logs: &[FunctionLog], function: &str) -> Result<Self> {
         let mut lines = Vec::new();
         for log in logs.iter().filter(|log| log.function == function) {
@@ -39,12 +39,12 @@ impl Lines {
         })
     }
 
-    /// Those that are metrics.
+    /// Iterates over the lines with metrics.
     fn metrics(&self) -> impl Iterator<Item = &Value> {
         self.lines.iter().filter(|line| !line["_aws"].is_null())
     }
 
-    /// Every line is one of the two kinds, and complete.
+    /// Checks that every line is a complete message or a complete metric.
     pub(crate) fn are_well_formed(&self) -> Result<()> {
         for line in &self.lines {
             if line["_aws"].is_null() {
@@ -73,7 +73,7 @@ impl Lines {
         Ok(())
     }
 
-    /// At least one line has the message and all of these fields, its own or of a span around it.
+    /// Checks that at least one line has the message and all of these fields, its own or of an enclosing span.
     pub(crate) fn assert_logged(&self, message: &str, fields: &[&str]) -> Result<()> {
         let has = |line: &&Value| {
             line["message"] == message
@@ -90,7 +90,7 @@ impl Lines {
         Ok(())
     }
 
-    /// At least one metric has this name.
+    /// Checks that at least one metric has this name.
     pub(crate) fn measure(&self, metric: &str) -> Result<()> {
         ensure!(
             self.metrics().any(|line| line[metric].is_number()),
@@ -105,7 +105,7 @@ fn is_of_lambda(line: &str) -> bool {
     OF_LAMBDA.iter().any(|begin| line.starts_with(begin)) || line.contains(" Task timed out after ")
 }
 
-/// Holds the logs of a whole tour to their form.
+/// Checks the format of the logs of a whole tour.
 pub(crate) fn are_structured(logs: &[FunctionLog]) -> Result<()> {
     let coordinator = Lines::of(logs, "lifeboat-coordinator")?;
     let primary = Lines::of(logs, "lifeboat-shop-primary")?;

@@ -1,5 +1,6 @@
-//! The guided tour on AWS: real functions, real templates, real API servers behind EKS, two accounts. What follows it
-//! does the rest of what Lifeboat does, and holds it to what it was trusted with.
+//! The guided tour on AWS: real functions, real templates, real API servers behind EKS, two
+//! accounts. The tests after it use the remaining features of Lifeboat and check its permissions,
+//! its secrecy and its verification of documents.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Stdio};
@@ -18,16 +19,16 @@ mod policies;
 mod secrets;
 mod trust;
 
-/// Two of these at once would wait for each other's control planes longer than a test should.
+/// Serializes the tests: two at once would wait too long for their control planes.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How the functions of the tour are packaged (see `infra/package`): `test` unless this names another profile.
+/// The variable with the build profile of the tour's functions (see `infra/package`); `test` if unset.
 const FUNCTIONS: &str = "LIFEBOAT_FUNCTIONS";
 
-/// Whether the official client of AWS can be run here.
+/// Returns whether the official AWS client can be run here.
 fn has_client() -> bool {
     let python = Command::new("python3")
         .arg("--version")

@@ -1,4 +1,4 @@
-//! The policies that are in force, as AWS tells them.
+//! The policies in force, as the AWS APIs return them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::accounts::{TOPIC, TestAccounts, list, text};
 use crate::grants::Grant;
 
-/// Every grant of every role, bucket, key and topic that the stacks have made.
+/// Returns every grant of every role, bucket, key and topic that the stacks created.
 pub(crate) fn grants(field: &TestAccounts<'_>) -> Result<Vec<Grant>> {
     let mut grants = Vec::new();
     for who in [field.primary, field.recovery] {
@@ -114,7 +114,7 @@ fn policy(text: &Value) -> Result<Value> {
     serde_json::from_str(text).with_context(|| format!("this is no policy: {text}"))
 }
 
-/// The names of the statements that grant something, of all templates.
+/// Returns the `Sid` of every statement that grants something, in all templates.
 fn named_in_templates() -> Result<Vec<String>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation");
     let mut names = Vec::new();

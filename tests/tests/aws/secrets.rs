@@ -1,7 +1,7 @@
-//! What must not get out: values of Secrets, data keys, tokens, credentials, signed addresses.
+//! Values that must not leak: values of Secrets, data keys, tokens, credentials, presigned URLs.
 //!
-//! It is looked for in everything that the run has left where somebody may read who may not read Secrets: logs,
-//! answers, events of stacks, notices, and every object of every bucket.
+//! They are searched for in all output of the run that is readable without permission to read
+//! Secrets: logs, responses, stack events, notices, and every object of every bucket.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::accounts::{PRIMARY_SCRATCH, RECOVERY_SCRATCH, STATE, TestAccounts, VAULT, list, text};
 
-/// What only a secret contains.
+/// Markers of which each appears only in a secret.
 const MARKS: &[(&str, &str)] = &[
     ("a token of EKS", "k8s-aws-v1."),
     ("a signed address", "X-Amz-Signature="),
@@ -28,16 +28,16 @@ const MARKS: &[(&str, &str)] = &[
     ("a token of a service account", "eyJhbGciOi"),
 ];
 
-/// Everything that is searched for.
+/// The values that are searched for.
 pub(crate) struct Secrets {
     texts: Vec<(String, Canary)>,
-    /// Data keys as they are; in base64 and hex they are among the texts.
+    /// Data keys as raw bytes; their base64 and hex forms are in `texts`.
     keys: Vec<Vec<u8>>,
 }
 
 impl Secrets {
-    /// Gathers them: the value of the Secret in the clusters, the data keys of the points in the vault, and the
-    /// credentials of every function.
+    /// Collects the values: the Secret's value in the clusters, the data keys of the recovery
+    /// points in the vault, and the credentials of every function.
     pub(crate) fn gather(field: &TestAccounts<'_>) -> Result<Self> {
         let mut texts = vec![("the value of a Secret".to_owned(), Canary::new(CANARY))];
         texts.extend(
@@ -58,7 +58,7 @@ impl Secrets {
         Ok(Self { texts, keys })
     }
 
-    /// What of it stands in `bytes`.
+    /// Returns which of the values `bytes` contain, if any.
     fn find(&self, bytes: &[u8]) -> Option<String> {
         let text = self.texts.iter().find_map(|(what, canary)| {
             let form = canary.find(bytes)?;
@@ -72,7 +72,7 @@ impl Secrets {
         text.or_else(key)
     }
 
-    /// Fails if anything of it stands in a text.
+    /// Fails if a text contains one of the values.
     pub(crate) fn are_not_in(&self, place: &str, bytes: &[u8]) -> Result<()> {
         match self.find(bytes) {
             None => Ok(()),
@@ -80,7 +80,7 @@ impl Secrets {
         }
     }
 
-    /// Fails if anything of it stands in a file of a folder. Gives the number of files.
+    /// Fails if a file of a folder contains one of the values. Returns the number of files.
     fn are_not_below(&self, folder: &Path) -> Result<usize> {
         let mut files = 0;
         for entry in std::fs::read_dir(folder)? {
@@ -96,7 +96,8 @@ impl Secrets {
     }
 }
 
-/// The data keys of every point in the vault, unwrapped by an administrator of the recovery account.
+/// Returns the data keys of every recovery point in the vault, unwrapped by an administrator of the
+/// recovery account.
 fn data_keys(field: &TestAccounts<'_>) -> Result<Vec<Vec<u8>>> {
     let mut keys = Vec::new();
     for name in field.keys(field.recovery, VAULT, "shop/points/")? {
@@ -132,7 +133,7 @@ fn data_keys(field: &TestAccounts<'_>) -> Result<Vec<Vec<u8>>> {
     Ok(keys)
 }
 
-/// Searches everything that the run has left.
+/// Searches all output of the run.
 pub(crate) fn are_kept(
     field: &TestAccounts<'_>,
     secrets: &Secrets,

@@ -1,5 +1,5 @@
-//! What the tour leaves out, so that everything that Lifeboat does is done once; and then what it was trusted with:
-//! each permission needed and enough, nothing secret told, nothing forged believed.
+//! Uses the features of Lifeboat that the tour leaves out, each once, and then checks its security:
+//! each permission is needed and sufficient, no secret leaked, and no forged document was accepted.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use crate::grants::{Call, Grant, compare};
 use crate::secrets::{self, Secrets};
 use crate::{interruptions, logs, policies};
 
-/// Longer ago than any safety or pause.
+/// A time before any safety period or retention.
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
-/// Grants that nothing here can use, each with the reason why it stays. A name that ends with `*` is for all actions
-/// of a statement.
+/// Grants that no call of this run can use, each with the reason why it stays. An action `*` stands
+/// for all actions of a statement.
 const UNUSED: &[(&str, &str, &str)] = &[
     (
         "WriteLogs",
@@ -47,8 +47,9 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "s3:AbortMultipartUpload",
         "only a pack of more than 8 MiB that cannot be finished is given up; the tests of the crate aws do it",
     ),
-    // Without these a key could never be disabled, described, tagged or deleted by anybody, the root user included
-    // (AWS KMS Developer Guide, "Default key policy"). CloudFormation asks some of them, inside AWS.
+    // Without these a key could never be disabled, described, tagged or deleted, not even by the
+    // root user (AWS KMS Developer Guide, "Default key policy"). CloudFormation calls some of them,
+    // inside AWS.
     ("EnableIamPolicies", "kms:CancelKeyDeletion", "administration"),
     ("EnableIamPolicies", "kms:CreateAlias", "CloudFormation"),
     ("EnableIamPolicies", "kms:DeleteAlias", "CloudFormation"),
@@ -63,8 +64,8 @@ const UNUSED: &[(&str, &str, &str)] = &[
     ("EnableIamPolicies", "kms:UpdateKeyDescription", "CloudFormation"),
 ];
 
-/// Goes on where the tour ends until nothing is left but what must outlive the stacks, and holds all of it to what it
-/// was trusted with.
+/// Continues where the tour ends until only what must outlive the stacks is left, and checks
+/// permissions, secrecy and verification.
 pub(crate) fn go_on(scenario: &Scenario<'_>, reporter: &mut Reporter) -> Result<()> {
     let field = TestAccounts::of(scenario)?;
     let mut said = use_everything(&field, reporter)?;
@@ -94,7 +95,7 @@ pub(crate) fn go_on(scenario: &Scenario<'_>, reporter: &mut Reporter) -> Result<
     reporter.say("keys, buckets and recovery points have outlived their stacks");
 
     reporter.step("trust", "What was trusted, and what was told");
-    // A run takes minutes: it tells everything that it finds.
+    // A run takes minutes, so it reports all failures at once.
     let found: Vec<String> = [
         nothing_refused(&field, while_deployed),
         needed_and_enough(&field, &grants, reporter),
@@ -113,7 +114,7 @@ pub(crate) fn go_on(scenario: &Scenario<'_>, reporter: &mut Reporter) -> Result<
     Ok(())
 }
 
-/// Does what the tour leaves out. Gives what was told on the way, with where.
+/// Uses the features that the tour leaves out. Returns the output on the way, with its source.
 fn use_everything(field: &TestAccounts<'_>, reporter: &mut Reporter) -> Result<Vec<(String, String)>> {
     reporter.step("forge", "Forgeries of somebody who can write into the buckets");
     let queue = listen(field)?;
@@ -145,7 +146,7 @@ fn use_everything(field: &TestAccounts<'_>, reporter: &mut Reporter) -> Result<V
         .collect())
 }
 
-/// The client takes the address of queues from an older rule than that of all else.
+/// The client builds the URLs of queues by an older rule than all other endpoints.
 fn sqs(field: &TestAccounts<'_>, arguments: &[&str]) -> Result<Value> {
     let endpoint = field.aws.endpoint();
     let mut all = vec!["sqs"];
@@ -154,7 +155,7 @@ fn sqs(field: &TestAccounts<'_>, arguments: &[&str]) -> Result<Value> {
     field.recovery.json(&all)
 }
 
-/// A queue that hears every notice.
+/// Creates a queue that receives every notice.
 fn listen(field: &TestAccounts<'_>) -> Result<String> {
     let made = sqs(field, &["create-queue", "--queue-name", "lifeboat-issues"])?;
     let queue = text(&made["QueueUrl"]).to_owned();
@@ -181,7 +182,7 @@ fn listen(field: &TestAccounts<'_>) -> Result<String> {
     Ok(queue)
 }
 
-/// Everything that the queue has heard since the last time.
+/// Returns the messages that the queue received since the last call.
 fn heard(field: &TestAccounts<'_>, queue: &str) -> Result<Vec<String>> {
     let mut notices = Vec::new();
     loop {
@@ -208,7 +209,7 @@ fn heard(field: &TestAccounts<'_>, queue: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Waits until the forgeries have been told of, and holds that nothing came of them.
+/// Waits until the forgeries are reported, and checks that they had no effect.
 fn settle(field: &TestAccounts<'_>, queue: &str, forgeries: &Forgeries) -> Result<Vec<String>> {
     field.tick()?;
     let notices = heard(field, queue)?;
@@ -223,11 +224,11 @@ fn points(field: &TestAccounts<'_>) -> Result<Vec<String>> {
     Ok(points.map(|point| text(&point["point"]).to_owned()).collect())
 }
 
-/// Keeps one point only, and makes another.
+/// Keeps one recovery point only, and creates another.
 fn retain(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     let before = points(field)?;
     ensure!(!before.is_empty(), "the tour has left no recovery point");
-    // A point younger than a day is never deleted.
+    // A recovery point younger than a day is never deleted.
     age(field, "createdAt")?;
     let got = field.ask(&json!({"application": {"get": {"application": "shop"}}}))?;
     let mut document = got["application"].clone();
@@ -252,7 +253,7 @@ fn retain(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Changes what the coordinator remembers of each point, as time would.
+/// Changes a time in the coordinator's state of each recovery point to a time long ago.
 fn age(field: &TestAccounts<'_>, what: &str) -> Result<()> {
     let file = field.file("state").to_string_lossy().into_owned();
     let key = ["--bucket", STATE, "--key", "state/shop.json"];
@@ -271,12 +272,13 @@ fn age(field: &TestAccounts<'_>, what: &str) -> Result<()> {
         let mut put = vec!["s3api", "put-object"];
         put.extend(key);
         put.extend(["--body", &file, "--if-match", &tag]);
-        // A coordinator may have been faster; then its state is aged.
+        // If a coordinator changed the state first, the write is retried with the new state.
         Ok(field.recovery.text(&put).ok().map(|_| ()))
     })
 }
 
-/// Makes the state say that the point was verified long ago, and waits until it was verified now.
+/// Sets the verification time in the state to a time long ago, and waits until the recovery points
+/// are verified again.
 fn verify_again(field: &TestAccounts<'_>) -> Result<()> {
     age(field, "verifiedAt")?;
     field.until("wait for the check", || {
@@ -289,7 +291,7 @@ fn verify_again(field: &TestAccounts<'_>) -> Result<()> {
     })
 }
 
-/// The stacks that are there, with their parameters.
+/// Returns the existing stacks with their parameters.
 fn stacks(who: &Client) -> Result<Vec<(String, Value)>> {
     let described = who.json(&["cloudformation", "describe-stacks"])?;
     let stacks = list(&described["Stacks"]).iter();
@@ -307,7 +309,7 @@ fn parameter<'a>(parameters: &'a Value, name: &str) -> &'a str {
     found.map_or("", |parameter| text(&parameter["ParameterValue"]))
 }
 
-/// Deploys the delegates again from another key, so that each registers itself once more.
+/// Deploys the delegates again from another key, so that each registers itself again.
 fn update(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     for who in [field.primary, field.recovery] {
         let stacks = stacks(who)?;
@@ -361,13 +363,13 @@ fn update(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Changes the key of the code, as `aws cloudformation deploy` does, which looks every thirty seconds only whether it
-/// is done.
+/// Changes the key of the code with a change set, as `aws cloudformation deploy` does, which itself
+/// polls only every thirty seconds.
 fn change(field: &TestAccounts<'_>, who: &Client, stack: &str, parameters: &Value, key: &str) -> Result<()> {
     let kept = list(parameters)
         .iter()
         .map(|parameter| text(&parameter["ParameterKey"]))
-        // The local AWS shows its pseudo parameters too.
+        // The local AWS also shows pseudo parameters.
         .filter(|name| !name.contains("::"))
         .map(|name| match name {
             "DelegateKey" => format!("ParameterKey={name},ParameterValue={key}"),
@@ -399,7 +401,7 @@ fn change(field: &TestAccounts<'_>, who: &Client, stack: &str, parameters: &Valu
     who.text(&execute).map(|_| ())
 }
 
-/// Waits until a stack is as it should be.
+/// Waits until a stack has the wanted status.
 fn complete(field: &TestAccounts<'_>, who: &Client, stack: &str, wanted: &str) -> Result<()> {
     field.until("wait for a stack", || {
         let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
@@ -413,8 +415,8 @@ fn complete(field: &TestAccounts<'_>, who: &Client, stack: &str, wanted: &str) -
     })
 }
 
-/// The CloudFormation of this machine removes the function of a custom resource before it could answer to its end. Its
-/// part is played here, with the event that the resource was last changed with.
+/// The local CloudFormation deletes the function of a custom resource before the function can
+/// handle the Delete event. So the test sends that event, built from the resource's last event.
 fn play_end(field: &TestAccounts<'_>, who: &Client, stack: &str) -> Result<()> {
     let described = who.json(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
     let id = text(&described["Stacks"][0]["StackId"]);
@@ -426,7 +428,7 @@ fn play_end(field: &TestAccounts<'_>, who: &Client, stack: &str) -> Result<()> {
     let mut event = last.event.clone();
     event["RequestType"] = "Delete".into();
     event["RequestId"] = format!("delete-{stack}-{}", who.region()).into();
-    // Its address is used up; another one is given on the way.
+    // The previous response URL is used up; the function host sets a new one.
     event["ResponseURL"] = Value::Null;
     let function = text(&event["ServiceToken"]).to_owned();
     who.invoke(&function, &event).map(|_| ())
@@ -448,11 +450,11 @@ Resources:
         schedule: {every: 6h}
 ";
 
-/// Deletes every stack of an account, those that import from others first, and gives their events.
+/// Deletes every stack of an account, those that import from others first, and returns their events.
 fn delete(field: &TestAccounts<'_>, who: &Client, reporter: &Reporter) -> Result<Vec<(String, String)>> {
     let mut events = Vec::new();
     let mut names: Vec<String> = stacks(who)?.into_iter().map(|(name, _)| name).collect();
-    // An export that is imported cannot be deleted: the application's stack goes first.
+    // A stack with an imported export cannot be deleted: the application's stack goes first.
     names.sort_by_key(|name| !name.contains("application"));
     for name in &names {
         play_end(field, who, name)?;
@@ -474,7 +476,7 @@ fn delete(field: &TestAccounts<'_>, who: &Client, reporter: &Reporter) -> Result
     Ok(events)
 }
 
-/// What must outlive the stacks.
+/// Checks what must outlive the stacks.
 fn stays(field: &TestAccounts<'_>) -> Result<()> {
     for (who, bucket) in [
         (field.primary, PRIMARY_SCRATCH),
@@ -509,8 +511,8 @@ fn stays(field: &TestAccounts<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Holds that IAM refused nothing: the first `while_deployed` calls none at all, the later ones only what the
-/// coordinator asks of a bucket whose policy has gone with its stack.
+/// Checks that IAM refused nothing. Among the calls after the first `while_deployed`, the
+/// coordinator's calls to a bucket whose policy was deleted with its stack are allowed to fail.
 fn nothing_refused(field: &TestAccounts<'_>, while_deployed: usize) -> Result<()> {
     let is_of_the_end = |at: usize, entry: &AuditEntry| {
         at >= while_deployed
@@ -534,7 +536,7 @@ fn nothing_refused(field: &TestAccounts<'_>, while_deployed: usize) -> Result<()
     Ok(())
 }
 
-/// Holds what IAM was asked against what the policies grant.
+/// Compares the calls in the audit with the grants of the policies.
 fn needed_and_enough(field: &TestAccounts<'_>, grants: &[Grant], reporter: &Reporter) -> Result<()> {
     let audit = field.aws.audit();
     let calls: BTreeSet<Call> = audit
@@ -554,7 +556,7 @@ fn needed_and_enough(field: &TestAccounts<'_>, grants: &[Grant], reporter: &Repo
         .filter(|grant| !is_known(grant))
         .map(Grant::describe)
         .collect();
-    // A reason for what is used, or not there any more, would hide the next grant of that name.
+    // An entry for a grant that is used or no longer exists would hide the next grant of that name.
     let needless: Vec<_> = UNUSED
         .iter()
         .filter(|(statement, action, _)| {

@@ -1,4 +1,4 @@
-//! Manifests in the styles of many operators, with everything that has broken a restore somewhere.
+//! Manifests in the styles of many operators, with everything that is known to have broken a restore.
 
 use std::path::Path;
 

@@ -1,10 +1,10 @@
-//! A second run on the same store or target is told so, and changes nothing.
+//! A second run on the same store or target reports that, and changes nothing.
 
 use lifeboat_tests::workspace::Workspace;
 
 use crate::support::{Running, bare, block, fill, kubeconfig, point_folders, snapshot, written};
 
-/// Enough that a run can be stopped in its middle.
+/// Enough objects to stop a run before it ends.
 const OBJECTS: usize = 1_500;
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/lifeboat-restore";

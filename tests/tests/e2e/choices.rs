@@ -1,5 +1,5 @@
-//! What a user can choose: which objects, under which namespace, with which patches, and what happens to
-//! objects that exist.
+//! Options of the user: the selection of objects, another namespace, patches, and the treatment of
+//! objects that exist already.
 
 use lifeboat_local::Cluster;
 use lifeboat_tests::snapshot::http::Http;
@@ -11,10 +11,10 @@ use crate::support::{bare, block, fill, kubeconfig, snapshot, written};
 
 const OBJECTS: usize = 400;
 
-/// The custom resources need their definition, which a selected namespace does not bring.
+/// Custom resources need their definition, which is not part of a selected namespace.
 const WITHOUT: [&str; 2] = ["--exclude-type", "certificates.bench.example.com"];
 
-/// What names its namespace in places of its own.
+/// Objects that contain the name of their namespace in further fields.
 const ACCESS: &str = "
 apiVersion: v1
 kind: ServiceAccount
@@ -58,14 +58,14 @@ fn restore(workspace: &Workspace, target: &Cluster, more: &[&str]) -> Value {
     workspace.json(&arguments, &[0]).unwrap().0
 }
 
-/// The objects of a namespace, as they are called in `named`.
+/// Returns the objects of a namespace, with that namespace replaced by `named`.
 fn inside(snapshot: &Snapshot, namespace: &str, named: &str) -> Vec<Key> {
     let mut keys: Vec<Key> = snapshot
         .objects
         .keys()
         .filter(|key| key.namespace == namespace || (key.type_name == "namespaces" && key.name == namespace))
         .filter(|key| key.type_name != "certificates.bench.example.com")
-        // Every target makes its own; one without controllers makes none.
+        // Every target creates its own; a target without controllers creates none.
         .filter(|key| key.name != "kube-root-ca.crt")
         .cloned()
         .map(|mut key| {

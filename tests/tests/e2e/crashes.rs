@@ -1,4 +1,4 @@
-//! `kill -9` at any moment, and then the same command again.
+//! `kill -9` at random times, followed by the same command again.
 
 use lifeboat_tests::environment::pause;
 use lifeboat_tests::equivalence::differing;
@@ -6,14 +6,14 @@ use lifeboat_tests::workspace::Workspace;
 
 use crate::support::{Running, bare, fill, kubeconfig, moments, point_folders, snapshot};
 
-/// The seed of the moments; printed with a failure, so that it can be tried again.
+/// The seed of the random times; a failure prints it, so that it can be reproduced.
 const SEED: u64 = 0x11fe_b0a7;
 
-/// How often each command is killed. A random moment in each part of the run: more rounds say more and
-/// cost seconds each.
+/// How often each command is killed, at a random time in each part of the run. More rounds find
+/// more and take seconds each.
 const ROUNDS: u32 = 5;
 
-/// Enough for a backup of several frames and a restore of many requests.
+/// Enough objects for a backup of several frames and a restore of many requests.
 const OBJECTS: usize = 1_200;
 
 #[test]
@@ -91,7 +91,7 @@ fn killed_commands_continue_and_end_in_the_same_state() {
         let to = kubeconfig(&target);
         let arguments = restore(&to);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        // Twice: a run that continues may be killed as well.
+        // Twice, because a run that continues may be killed as well.
         for part in [moment, moment / 2] {
             let running = Running::start(&workspace, &arguments);
             pause(part);

@@ -1,6 +1,6 @@
-//! The real `lifeboat` on real API servers.
+//! Tests of the real `lifeboat` program with real API servers.
 //!
-//! One binary, because every one of its tests links the same crates and starts clusters: two of them
+//! All tests are in one binary, because each links the same crates and starts clusters: two tests
 //! run at a time, each with clusters of its own, which end with the test.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

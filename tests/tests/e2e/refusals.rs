@@ -1,4 +1,4 @@
-//! Points and keys that are not right are refused before the target is touched.
+//! Invalid recovery points and wrong keys are rejected before the target is changed.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn what_is_not_right_is_refused_and_nothing_is_written() {
     assert_eq!(written(&before, &snapshot(&target)), Vec::<String>::new());
 }
 
-/// `restore latest` from another store; the code of the refusal must be one of `codes`.
+/// Runs `restore latest` from another store. It must fail with one of `codes`.
 fn refused(
     workspace: &Workspace,
     store: &Path,
@@ -53,7 +53,7 @@ fn refused(
     run.stderr
 }
 
-/// A copy of the store, to be damaged.
+/// A copy of the store that the test damages.
 struct Copy {
     folder: tempfile::TempDir,
     points: Vec<String>,
@@ -82,7 +82,7 @@ impl Copy {
     }
 }
 
-/// The files of a point, relative to it.
+/// Returns the files of a recovery point, relative to its folder.
 fn files(point: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![point.to_owned()];

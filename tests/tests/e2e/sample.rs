@@ -1,5 +1,5 @@
-//! The sample application, there and back: judged without Lifeboat's code, and without a word of its
-//! Secrets anywhere.
+//! The sample application is backed up and restored. The result is judged without Lifeboat's code,
+//! and no value of its Secrets may appear anywhere else.
 
 use lifeboat_local::{CANARY, Cluster, ClusterOptions, Sample};
 use lifeboat_tests::canary::Canary;
@@ -41,10 +41,10 @@ fn the_sample_application_comes_back_and_keeps_its_secrets() {
     stage.close();
 }
 
-/// Every command at its most talkative, and every file of the store.
+/// Runs every command with its most verbose output, and searches that and every file of the store.
 fn secrets_stay_secret(workspace: &Workspace, source: &Cluster, target: &Cluster) {
     let canary = Canary::new(CANARY);
-    // The search itself must work: the canary is in the source, encoded as Secrets are.
+    // Checks the search itself: the canary is in the source, encoded as in Secrets.
     let planted = snapshot(source)
         .objects
         .iter()

@@ -1,4 +1,4 @@
-//! Clusters, processes and chance for the tests.
+//! Clusters, processes and random times for the tests.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,22 +16,23 @@ use lifeboat_tests::snapshot::{Key, Snapshot};
 use lifeboat_tests::workspace::Workspace;
 use tokio::runtime::Runtime;
 
-/// The longest that anything here may take before the test says that it hangs.
+/// The longest wait in these tests; a test that takes longer fails as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A cluster in which nothing moves by itself, once its API server has made its own objects.
+/// Starts a cluster in which no object changes by itself, and waits until its API server has
+/// created its own objects.
 pub(crate) fn bare(name: &str) -> Cluster {
     let cluster = Cluster::start(ClusterOptions::named(name)).unwrap();
     lifeboat_local::wait_until_quiet(&cluster, PATIENCE).unwrap();
     cluster
 }
 
-/// The path of a cluster's kubeconfig as an argument.
+/// Returns the path of a cluster's kubeconfig as an argument.
 pub(crate) fn kubeconfig(cluster: &Cluster) -> String {
     cluster.kubeconfig().to_string_lossy().into_owned()
 }
 
-/// Waits for a future. One runtime for all, because a connection lives in the runtime that made it.
+/// Waits for a future. All futures share one runtime, because a connection belongs to the runtime that created it.
 pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
     RUNTIME.block_on(future)
@@ -58,7 +59,7 @@ pub(crate) fn fill(cluster: &Cluster, objects: usize) {
     });
 }
 
-/// Everything that a cluster holds.
+/// Returns all objects of a cluster.
 pub(crate) fn snapshot(cluster: &Cluster) -> Snapshot {
     block(async {
         let http = Http::connect(cluster.kubeconfig()).await.unwrap();
@@ -66,8 +67,8 @@ pub(crate) fn snapshot(cluster: &Cluster) -> Snapshot {
     })
 }
 
-/// The objects that were written, made or deleted between two censuses; but for Leases, which the API
-/// server renews by itself.
+/// Returns the objects that were changed, created or deleted between two snapshots, without Leases,
+/// which the API server renews by itself.
 pub(crate) fn written(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let version = |snapshot: &Snapshot, key: &Key| {
         let metadata = &snapshot.get(key)?["metadata"];
@@ -81,14 +82,14 @@ pub(crate) fn written(before: &Snapshot, after: &Snapshot) -> Vec<String> {
         .collect()
 }
 
-/// A running `lifeboat` whose output goes to files of the workspace.
+/// A running `lifeboat` process whose output goes to files of the workspace.
 pub(crate) struct Running {
     child: Child,
     log: std::path::PathBuf,
 }
 
 impl Running {
-    /// Starts it.
+    /// Starts `lifeboat`.
     pub(crate) fn start(workspace: &Workspace, arguments: &[&str]) -> Self {
         let log = workspace.path().join("running.log");
         let output = File::create(&log).unwrap();
@@ -102,12 +103,12 @@ impl Running {
         Self { child, log }
     }
 
-    /// Whether it has not ended yet.
+    /// Returns whether the process still runs.
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits until `condition` holds while it runs, and stops it there.
+    /// Waits until `condition` holds while the process runs, and then stops it with SIGSTOP.
     pub(crate) fn stop_when(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
         let start = Instant::now();
         while !condition() {
@@ -122,13 +123,13 @@ impl Running {
         self.signal("STOP");
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills the process with SIGKILL, as `kill -9` does.
     pub(crate) fn kill(mut self) {
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal, given by name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh")
             .arg("-c")
@@ -138,7 +139,7 @@ impl Running {
         assert!(sent.success(), "kill -{name}");
     }
 
-    /// Waits for its end: the exit status and everything it printed.
+    /// Waits for the end of the process, and returns the exit status and the output.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let start = Instant::now();
         while self.lives() {
@@ -152,14 +153,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A test that fails must not leave a stopped process behind.
+        // A test that fails must not leave a stopped process.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Moments spread over a duration: one at random in each of `rounds` equal parts, the same for the same
-/// seed.
+/// Returns times spread over a duration: a random one in each of `rounds` equal parts, the same
+/// ones for the same seed.
 pub(crate) fn moments(seed: u64, rounds: u32, whole: f64) -> Vec<Duration> {
     let mut state = seed | 1;
     (0..rounds)
@@ -173,7 +174,7 @@ pub(crate) fn moments(seed: u64, rounds: u32, whole: f64) -> Vec<Duration> {
         .collect()
 }
 
-/// The folders of recovery points, and those of them without a manifest.
+/// Returns the folders of recovery points, and those of them without a manifest.
 pub(crate) fn point_folders(workspace: &Workspace) -> (Vec<String>, Vec<String>) {
     let folder = workspace.store().join("shop").join("points");
     let mut whole = Vec::new();

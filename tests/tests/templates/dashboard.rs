@@ -1,5 +1,5 @@
-//! The dashboard of the stack `control`: its body is one that CloudWatch accepts, and it shows every metric that the
-//! functions emit and no other.
+//! The dashboard of the stack `control`: its body is valid for CloudWatch, and it shows every
+//! metric that the functions emit and no other.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,8 @@ mod drawn;
 use body::RULES;
 use drawn::{Drawn, drawn};
 
-/// Every metric that the functions emit. Tests of their own hold the tables to what they write.
+/// Iterates over every metric that the functions emit. Other tests compare these tables with what
+/// the functions write.
 fn emitted() -> impl Iterator<Item = &'static Metric> {
     lifeboat_coordinator::lambda::metrics::METRICS
         .iter()
@@ -40,7 +41,7 @@ const OF_SERVICES: &[(&str, &str, &[&str])] = &[
     ("AWS/S3", "BucketSizeBytes", &["BucketName", "StorageType"]),
 ];
 
-/// The body of the dashboard of a template, with references replaced by values as CloudFormation does.
+/// Returns the body of a template's dashboard, with references replaced by values as CloudFormation does.
 fn dashboard(template: &Template) -> Value {
     let mut dashboards = template.of_type("AWS::CloudWatch::Dashboard");
     let (_, dashboard) = dashboards.next().unwrap();
@@ -50,7 +51,8 @@ fn dashboard(template: &Template) -> Value {
     serde_json::from_str(&substituted(template, text)).unwrap()
 }
 
-/// A text of `Fn::Sub`: `${!Name}` stands for `${Name}`, all else has to be a resource or a pseudo parameter.
+/// Substitutes a string of `Fn::Sub`: `${!Name}` becomes `${Name}`; every other reference must be a
+/// resource or a pseudo parameter.
 fn substituted(template: &Template, text: &str) -> String {
     let mut parts = text.split("${");
     let mut result = parts.next().unwrap().to_owned();
@@ -174,7 +176,7 @@ fn every_metric_shown_exists_and_every_metric_emitted_is_shown() {
     }
 }
 
-/// The price of a second of Lambda depends on the memory of the function, which no metric tells.
+/// The price of a second of Lambda depends on the memory size of the function, which no metric contains.
 #[test]
 fn costs_are_those_of_the_memory_that_the_functions_have() {
     let (body, control) = (dashboard(&control()).to_string(), control());

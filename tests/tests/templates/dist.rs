@@ -1,5 +1,5 @@
-//! The archive that `infra/dist` makes of what a build of the profile dev has left behind: the one of `make dist` but
-//! for the programs in it.
+//! The archive that `infra/dist` creates from an existing build of the profile dev: the same as
+//! that of `make dist`, except for the programs in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The archive and what lies beside it.
+/// Creates the archive, and returns it with the files next to it.
 fn made(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let test = std::env::current_exe().unwrap();
     // target/debug/deps/PROGRAM
@@ -101,7 +101,7 @@ fn an_archive_is_the_same_each_time_and_holds_what_a_user_needs() {
             "lifeboat-version{function} {} {architecture}\n",
             env!("CARGO_PKG_VERSION")
         );
-        // The name of the first entry, and its content.
+        // The name of the first entry, followed by its content.
         assert_eq!(&zip[30..30 + label.len()], label.as_bytes());
     }
     for program in ["lifeboat", "kubectl-lifeboat"] {

@@ -1,7 +1,8 @@
-//! What every CloudFormation template of Lifeboat must hold beyond what cfn-lint knows: least privilege, tags,
-//! logs that end, alarms, and data that outlives its stack.
+//! Requirements for every CloudFormation template of Lifeboat beyond those that cfn-lint checks:
+//! least privilege, tags, logs that expire, alarms, and data that outlives its stack.
 //!
-//! Each rule is a function from a template to its violations, and is itself tried on a template that breaks it.
+//! Each rule is a function from a template to its violations, and is itself tested with a template
+//! that violates it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ fn every_template_holds_every_rule() {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
-/// A rule that finds nothing in a template made to break it would be no rule.
+/// Every rule must find a violation in a template that violates all of them.
 #[test]
 fn every_rule_finds_what_breaks_it() {
     let broken = Template::parse("broken", BROKEN);

@@ -1,10 +1,10 @@
-//! The rules.
+//! The rules for templates.
 
 use serde_json::Value;
 
 use crate::template::{Template, many};
 
-/// A rule: what of a template breaks it.
+/// A rule: returns the violations in a template.
 type Rule = fn(&Template) -> Vec<String>;
 
 /// Every rule with its name.
@@ -41,8 +41,8 @@ fn wildcard_actions(template: &Template) -> Vec<String> {
     violations
 }
 
-/// The tree has no comments, so the text is read: a line that names "*" as a resource needs a comment above it or
-/// behind it.
+/// The tree has no comments, so this rule reads the text: a line with "*" as a resource needs a
+/// comment above it or at its end.
 fn unexplained_resources(template: &Template) -> Vec<String> {
     let lines: Vec<&str> = template.text.lines().collect();
     let mut violations = Vec::new();
@@ -72,9 +72,10 @@ fn grants_to_everybody(template: &Template) -> Vec<String> {
         .collect()
 }
 
-/// Types that CloudFormation gives no tags.
+/// Types to which CloudFormation gives no tags.
 const WITHOUT_TAGS: &[&str] = &[
-    // Some Regions give it tags, and the others refuse them (the schemas of the type for eu-central-1 and for us-east-1).
+    // Some Regions accept tags for it, and the others reject them (the schemas of the type for
+    // eu-central-1 and for us-east-1).
     "AWS::CloudWatch::Dashboard",
     "AWS::KMS::Alias",
     "AWS::Lambda::EventInvokeConfig",
@@ -191,7 +192,7 @@ fn lonely_functions(template: &Template) -> Vec<String> {
     violations
 }
 
-/// A string, also one inside `Fn::Sub`.
+/// Returns a string, also one inside `Fn::Sub`.
 fn text(value: &Value) -> &str {
     value
         .as_str()

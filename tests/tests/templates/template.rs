@@ -5,16 +5,16 @@ use serde_yaml_ng::Value as Yaml;
 
 /// One template.
 pub(crate) struct Template {
-    /// The file's name without its extension.
+    /// The file name without its extension.
     pub(crate) name: String,
-    /// Its text, for rules about comments.
+    /// The text, for rules about comments.
     pub(crate) text: String,
-    /// Its content.
+    /// The content as a tree.
     pub(crate) root: Value,
 }
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     pub(crate) fn parse(name: &str, text: &str) -> Self {
         let yaml: Yaml = serde_yaml_ng::from_str(text).unwrap();
         Self {
@@ -24,19 +24,19 @@ impl Template {
         }
     }
 
-    /// Its resources with their names.
+    /// Iterates over the resources with their names.
     pub(crate) fn resources(&self) -> impl Iterator<Item = (&str, &Value)> {
         let resources = self.root["Resources"].as_object().into_iter().flatten();
         resources.map(|(name, resource)| (name.as_str(), resource))
     }
 
-    /// Its resources of one type.
+    /// Iterates over the resources of one type.
     pub(crate) fn of_type<'a>(&'a self, r#type: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.resources()
             .filter(move |(_, resource)| resource["Type"] == r#type)
     }
 
-    /// Every statement of every policy in it, with the name of its resource.
+    /// Returns every statement of every policy, with the name of its resource.
     pub(crate) fn statements(&self) -> Vec<(&str, &Value)> {
         let mut found = Vec::new();
         for (name, resource) in self.resources() {
@@ -64,7 +64,7 @@ fn gather<'a>(value: &'a Value, found: &mut impl FnMut(&'a Value)) {
     }
 }
 
-/// The items of a value that may be one or a list.
+/// Returns the items of a value that may be one item or a list.
 pub(crate) fn many(value: &Value) -> Vec<&Value> {
     match value {
         Value::Null => Vec::new(),

@@ -1,7 +1,7 @@
-//! ARNs of callers, as IAM, STS and the authenticator of EKS see them.
+//! ARNs of callers, in the forms of IAM, STS and the authenticator of EKS.
 
-/// The parts of an ARN that are read here. This crate must not use the product's
-/// own type, because it is what tests the product.
+/// The parts of an ARN that are read here. This crate must not use the product's own type, because
+/// it tests the product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arn<'a> {
     pub(crate) partition: &'a str,
@@ -34,9 +34,9 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// The ARN by which aws-iam-authenticator looks a caller up (`arn.Canonicalize`):
-/// a session becomes its role, without the path that the session does not know.
-/// Nothing for callers that it does not know, such as services.
+/// Returns the ARN by which aws-iam-authenticator looks a caller up (`arn.Canonicalize`): the
+/// role's ARN for a session, without the role's path, which the session's ARN does not contain.
+/// Returns nothing for callers that aws-iam-authenticator does not support, such as services.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let arn = Arn::parse(text)?;
     let kind = arn.resource.split(['/', ':']).next()?;
@@ -50,7 +50,7 @@ pub(crate) fn canonical(text: &str) -> Option<String> {
     }
 }
 
-/// The name of the session in the ARN of one, else nothing.
+/// Returns the session name from the ARN of a session; empty for any other ARN.
 pub(crate) fn session_name(text: &str) -> &str {
     Arn::parse(text)
         .filter(|arn| arn.service == "sts" && arn.resource.starts_with("assumed-role/"))
@@ -58,8 +58,8 @@ pub(crate) fn session_name(text: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A role or user without its path. Their names are unique in an account, and the
-/// ARN of a session names the role without its path.
+/// Returns the ARN of a role or user without its path. Their names are unique in an account, and
+/// the ARN of a session contains the role without its path.
 pub(crate) fn without_path(text: &str) -> String {
     let (Some(first), Some(last)) = (text.find('/'), text.rfind('/')) else {
         return text.to_owned();
@@ -67,7 +67,7 @@ pub(crate) fn without_path(text: &str) -> String {
     format!("{}{}", &text[..first], &text[last..])
 }
 
-/// The account of an ARN.
+/// Returns the account of an ARN.
 pub(crate) fn account(text: &str) -> &str {
     Arn::parse(text).map_or("", |arn| arn.account)
 }

@@ -1,5 +1,5 @@
-//! The authenticator and the authorizer of EKS. The API servers of the local
-//! clusters ask them by webhook, as EKS wires its own.
+//! The authenticator and the authorizer of EKS. The API servers of the local clusters call them as
+//! webhooks, as in EKS.
 
 mod mapping;
 mod policy;
@@ -19,25 +19,25 @@ use super::gateway::wire::{element, encode};
 use mapping::{Caller, Mapped, Mode, by_config_map, by_entry};
 use token::{CLUSTER_HEADER, LIFETIME, Token};
 
-/// Why a review was not answered with yes. The API server logs it; it never holds the token.
+/// The reason why a review was not answered positively. The API server logs it, so it never contains the token.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReviewError {
-    /// It was refused before STS was asked.
+    /// The token was refused before it was sent to STS.
     #[error(transparent)]
     Malformed(#[from] token::MalformedToken),
-    /// STS refused it.
+    /// STS refused the token.
     #[error("sts getCallerIdentity failed: error from AWS (expected 200, got {0})")]
     Sts(u16),
-    /// STS knows the caller; the cluster does not.
+    /// STS accepted the caller, but the cluster has no mapping for it.
     #[error("ARN is not mapped")]
     NotMapped,
-    /// fakecloud or the cluster could not be asked.
+    /// A request to fakecloud or to the cluster failed.
     #[error("failed to send a request to the local AWS")]
     Upstream(#[from] UpstreamError),
 }
 
-/// Tokens that STS accepted once: real STS accepts them for fifteen minutes,
-/// fakecloud only as long as `X-Amz-Expires` says, which clients set to one.
+/// Tokens that STS has accepted. AWS STS accepts a token for fifteen minutes; fakecloud accepts it
+/// only for `X-Amz-Expires`, which clients set to one minute.
 #[derive(Default)]
 pub(crate) struct Authenticator {
     accepted: Mutex<BTreeMap<(String, String), (u64, Caller)>>,
@@ -93,8 +93,8 @@ impl Authenticator {
         Ok((caller, mapped))
     }
 
-    /// Sends a token to STS, with the name of this cluster in the header that was
-    /// signed: a token for another one does not verify.
+    /// Sends a token to STS with the name of this cluster in the signed header, so that a token for
+    /// another cluster does not verify.
     async fn ask_sts(
         &self,
         upstream: &Upstream,
@@ -109,7 +109,7 @@ impl Authenticator {
         let request = Request::get(&token.path_and_query)
             .header(http::header::HOST, &token.host)
             .header(CLUSTER_HEADER, cluster)
-            // See the gateway's correction of STS: this is what was signed.
+            // The signed hash; see the gateway's correction of STS.
             .header("x-amz-content-sha256", super::gateway::sts::OF_NOTHING)
             .body(())
             .map_err(UpstreamError::Request)?;
@@ -138,7 +138,7 @@ impl Authenticator {
     }
 }
 
-/// What the cluster makes of a caller. Where both sources know it, the access entry wins.
+/// Maps a caller to a user of the cluster. If both sources contain the caller, the access entry takes precedence.
 async fn map(
     upstream: &Upstream,
     cluster: &Arc<LocalCluster>,
@@ -158,7 +158,7 @@ async fn map(
         return Ok(None);
     }
     if mode == Mode::ConfigMap && cluster.creator_is_admin(caller.canonical_arn().as_deref()) {
-        // Where there are no access entries, the creator's rights stand nowhere to be seen.
+        // Without access entries the permissions of the creator are not visible anywhere.
         return Ok(Some(Mapped {
             username: "kubernetes-admin".into(),
             groups: vec!["system:masters".into()],
@@ -168,8 +168,8 @@ async fn map(
     Ok(by_config_map(&data, caller))
 }
 
-/// Answers a SubjectAccessReview: yes if an access policy of the caller's entry
-/// allows it, else no opinion, so that RBAC decides.
+/// Answers a SubjectAccessReview: allowed if an access policy of the caller's entry allows it,
+/// otherwise no opinion, so that RBAC decides.
 pub(crate) async fn access_review(upstream: &Upstream, cluster: &Arc<LocalCluster>, review: &Value) -> Value {
     let canonical = review["spec"]["extra"]["canonicalArn"][0].as_str();
     let allowed = match canonical {
@@ -203,8 +203,8 @@ async fn is_allowed(
         .any(|association| policy::allows(association, review)))
 }
 
-/// The principal of the access entry of a caller. An entry names its role with the
-/// path, a session without, and names are unique in an account.
+/// Returns the principal of a caller's access entry. An entry has the role's ARN with the path, a
+/// session without it, and role names are unique in an account.
 async fn find_entry(
     upstream: &Upstream,
     cluster: &LocalCluster,

@@ -1,4 +1,4 @@
-//! Keys of somebody in the local AWS, and requests that they sign.
+//! Credentials for the local AWS, and request signing.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -8,15 +8,15 @@ use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::Request;
 
-/// Keys of a user or of a role's session. They open nothing but the local AWS,
-/// yet never show their secrets, so that a test of the logs can hold.
+/// The keys of a user or of a role session. They are valid only in the local AWS, yet their `Debug`
+/// output has no secrets, so that tests can check the logs for them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The public half, which names the caller.
+    /// The access key id, which identifies the caller.
     pub access_key_id: String,
-    /// The secret half.
+    /// The secret access key.
     pub secret_access_key: String,
-    /// The token of a role's session; a user has none.
+    /// The token of a role session; nothing for a user.
     pub session_token: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// The variables that every AWS client reads, for a command run as this caller.
+    /// Returns the environment variables that every AWS client reads, for a command that runs as this caller.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, &str)> {
         let mut variables = vec![
@@ -44,13 +44,13 @@ impl Credentials {
     }
 }
 
-/// Why a request could not be signed.
+/// The error of signing a request.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to sign the request")]
 pub(crate) struct SignError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-/// Signs a request in its headers, as every client of AWS does. The request must
-/// name its host, for the signature covers it.
+/// Signs a request in its headers (Signature Version 4). The request must have a `Host` header,
+/// because the signature covers it.
 pub(crate) fn sign_request(
     request: &mut Request<Bytes>,
     credentials: &Credentials,
@@ -95,7 +95,7 @@ pub(crate) fn sign_request(
     Ok(())
 }
 
-/// The time of this machine: the local AWS has no other.
+/// Returns the time of this machine, which is also the time of the local AWS.
 pub(crate) fn now() -> SystemTime {
     #[expect(
         clippy::disallowed_methods,
@@ -104,7 +104,7 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub(crate) fn unix_seconds() -> u64 {
     now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! fakecloud as a process of its own.
+//! Runs fakecloud as a child process.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 
 use super::supervise::Supervised;
 
-/// It starts in under a second; a machine that compiles at the same time needs longer.
+/// fakecloud starts in under a second, and takes longer while the machine compiles.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
-/// What it prints once it listens.
+/// The prefix of the line that fakecloud prints once it listens.
 const PORT_LINE: &str = "FAKECLOUD_PORT=";
 
-/// Why fakecloud does not answer.
+/// The error of starting fakecloud.
 #[derive(Debug, thiserror::Error)]
 pub enum FakecloudError {
-    /// It could not be started at all.
+    /// The process could not be started.
     #[error("failed to start fakecloud")]
     Spawn(#[source] std::io::Error),
-    /// It ended, or did not answer in time.
+    /// fakecloud exited, or did not respond before the deadline.
     #[error("fakecloud did not become ready; the end of its log:\n{log}")]
     NotReady {
-        /// The end of its log.
+        /// The end of fakecloud's log.
         log: String,
     },
 }
 
-/// A running fakecloud; it ends with this value.
+/// A running fakecloud process, which ends when this value is dropped.
 pub(crate) struct Fakecloud {
     process: Supervised,
     address: SocketAddr,
@@ -35,8 +35,8 @@ pub(crate) struct Fakecloud {
 }
 
 impl Fakecloud {
-    /// Starts it with signatures verified and IAM enforced, and functions handed to
-    /// `container_cli`, which must answer already.
+    /// Starts fakecloud with signature verification and IAM enforcement. fakecloud runs functions
+    /// with `container_cli`, which must work already.
     pub(crate) fn start(
         program: &Path,
         folder: &Path,
@@ -56,7 +56,7 @@ impl Fakecloud {
         .map(str::to_owned);
         let environment = [
             ("PATH", path.to_owned()),
-            // It writes what it unpacks there; the folder goes with everything else.
+            // fakecloud unpacks archives there; the folder is removed with all other data.
             ("TMPDIR", folder.display().to_string()),
             ("HOME", folder.display().to_string()),
             ("FAKECLOUD_CONTAINER_CLI", container_cli.display().to_string()),
@@ -95,7 +95,7 @@ impl Fakecloud {
         &self.log
     }
 
-    /// The process ids of it and its supervisor.
+    /// Returns the process ids of fakecloud and its supervisor.
     pub(crate) fn process_ids(&self) -> Vec<u32> {
         let mut ids = vec![self.process.shell_id()];
         ids.extend(self.process.program_id());
@@ -103,7 +103,7 @@ impl Fakecloud {
     }
 }
 
-/// The address in what it prints first.
+/// Reads the address from fakecloud's first output.
 fn address_in(log: &str) -> Option<SocketAddr> {
     let port = log.lines().find_map(|line| line.strip_prefix(PORT_LINE))?;
     Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.trim().parse().ok()?)))

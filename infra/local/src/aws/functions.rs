@@ -1,8 +1,8 @@
-//! The function host: what Lambda is to a function.
+//! The function host: runs functions as Lambda does.
 //!
-//! fakecloud runs a container program for its functions; `container-cli.sh` is that
-//! program and hands every command to the host, which keeps one [`Instance`] for
-//! each container. All of it is in this process, so that it ends with it.
+//! fakecloud runs a container program for its functions. `container-cli.sh` is that program: it
+//! sends every command to the host, which keeps one [`Instance`] for each container. The host runs
+//! in this process and ends with it.
 
 mod command;
 mod environment;
@@ -23,26 +23,26 @@ use command::{Command, Delivered};
 use instance::Instance;
 
 const CONTAINER_CLI: &str = include_str!("functions/container-cli.sh");
-/// Longer command lines than any function's environment, which Lambda limits to 4 KiB.
+/// In bytes; more than any command line with a function's environment, which Lambda limits to 4 KiB.
 const LONGEST_COMMAND: u64 = 1 << 20;
 
-/// What one environment of a function wrote, kept after it is gone.
+/// The log of one execution environment of a function, kept after the environment ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionLog {
-    /// The function.
+    /// The name of the function.
     pub function: String,
-    /// Everything that it wrote, between the lines of Lambda's own.
+    /// The output of the function and the lines that Lambda adds.
     pub text: String,
 }
 
-/// All environments of all functions.
+/// All execution environments of all functions.
 pub(crate) struct Functions {
     folder: PathBuf,
     gateway: Arc<Gateway>,
     instances: Mutex<BTreeMap<String, Arc<Instance>>>,
-    /// Logs of environments that are gone.
+    /// The logs of environments that have ended.
     gone: Mutex<Vec<FunctionLog>>,
-    /// Secret keys and session tokens of all environments that ever were.
+    /// The secret keys and session tokens of all environments so far.
     secrets: Mutex<BTreeSet<String>>,
     created: Mutex<u64>,
 }
@@ -59,7 +59,7 @@ impl Functions {
         }
     }
 
-    /// Answers that program until the runtime ends.
+    /// Serves the container program until the runtime ends.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -95,7 +95,8 @@ impl Functions {
                 Ok(format!("{id}\n"))
             }
             Command::Copy { source, id, target } => {
-                // The code comes a second time for `/var/runtime`, and layers for `/opt`.
+                // fakecloud copies the code a second time, to `/var/runtime`, and layers to `/opt`;
+                // neither is used.
                 if target == "/var/task" {
                     let task = self.instance(&id)?.task();
                     tokio::task::spawn_blocking(move || copy(&source, &task))
@@ -125,8 +126,7 @@ impl Functions {
                 }
                 Ok(format!("{id}\n"))
             }
-            // fakecloud asks whether the program is there, and looks for what an
-            // earlier one has left behind: nothing.
+            // fakecloud checks that the program exists and looks for leftover containers; there are none.
             Command::Nothing => Ok(String::new()),
         }
     }
@@ -148,13 +148,13 @@ impl Functions {
         }
     }
 
-    /// The secret keys and session tokens that functions were given.
+    /// Returns the secret keys and session tokens that functions received.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let secrets = self.secrets.lock().expect("no holder of this lock panics");
         secrets.iter().cloned().collect()
     }
 
-    /// The logs of all environments, those that are gone first.
+    /// Returns the logs of all environments, ended ones first.
     pub(crate) fn logs(&self) -> Vec<FunctionLog> {
         let mut logs = self.gone.lock().expect("no holder of this lock panics").clone();
         for instance in self.lock().values() {
@@ -166,7 +166,7 @@ impl Functions {
         logs
     }
 
-    /// Ends all functions at once.
+    /// Ends all functions.
     pub(crate) fn clear(&self) {
         let all = std::mem::take(&mut *self.lock());
         for instance in all.values() {
@@ -185,7 +185,7 @@ impl Functions {
     }
 }
 
-/// Writes the program that fakecloud is to run.
+/// Writes the container program that fakecloud runs.
 pub(crate) fn write_container_cli(folder: &Path, port: u16) -> Result<PathBuf, std::io::Error> {
     let path = folder.join("container-cli");
     std::fs::write(&path, CONTAINER_CLI.replace("@PORT@", &port.to_string()))?;
@@ -193,7 +193,7 @@ pub(crate) fn write_container_cli(folder: &Path, port: u16) -> Result<PathBuf, s
     Ok(path)
 }
 
-/// Copies what is in a folder into another.
+/// Copies the contents of a folder to another folder.
 fn copy(source: &Path, target: &Path) -> Result<(), std::io::Error> {
     std::fs::create_dir_all(target)?;
     for entry in std::fs::read_dir(source)? {

@@ -1,6 +1,5 @@
-//! The gateway: what every client of the local AWS talks to. It passes requests on
-//! to fakecloud and puts right what fakecloud does otherwise than AWS, each correction in
-//! a file of its own.
+//! The gateway: the endpoint of the local AWS for all clients. It forwards requests to fakecloud
+//! and corrects what fakecloud does differently from AWS. Each correction is in a file of its own.
 
 pub(crate) mod audit;
 mod bucket_policy;
@@ -42,12 +41,13 @@ use stacks::Stacks;
 use upstream::{Upstream, UpstreamError};
 use wire::{Body, json_answer, json_error};
 
-/// What API servers of the local clusters ask, and where custom resources answer.
+/// The path prefix of the webhooks for the API servers and of the response URLs of custom resources.
 const OWN_PATHS: &str = "/_lifeboat/";
-/// fakecloud's own levers. They make administrators of anybody, so they end here.
+/// The path prefix of fakecloud's control endpoints. They can make any caller an administrator, so
+/// the gateway does not forward them.
 const FAKECLOUD_PATHS: &str = "/_fakecloud/";
 
-/// All that the gateway knows.
+/// The state of the gateway.
 pub(crate) struct Gateway {
     pub(crate) upstream: Upstream,
     pub(crate) identities: Identities,
@@ -73,12 +73,12 @@ impl Gateway {
         }
     }
 
-    /// Where it answers.
+    /// Returns the address of the gateway.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until the runtime ends.
+    /// Serves requests until the runtime ends.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -91,7 +91,7 @@ impl Gateway {
                     let gateway = gateway.clone();
                     async move { Ok::<_, Infallible>(gateway.answer(request).await) }
                 });
-                // A connection that breaks is its client's to make again.
+                // If a connection breaks, the client opens another one.
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
@@ -143,7 +143,7 @@ impl Gateway {
         };
         let caller = self.identities.of(&self.upstream, &scope.access_key_id).await;
         if scope.service == "s3" {
-            // Objects are large: nothing of them is kept here.
+            // Objects are large, so the body is streamed and not held in memory.
             return self.pass_s3(&scope, caller.as_ref(), parts, body).await;
         }
         let body = read(body).await?;
@@ -157,7 +157,7 @@ impl Gateway {
         Ok(response)
     }
 
-    /// A call to any service but S3.
+    /// Handles a call to any service but S3.
     async fn call(
         &self,
         scope: &Scope,
@@ -241,7 +241,7 @@ impl Gateway {
         if asks_ownership {
             response = ownership::correct(response).await?;
         }
-        // The body of a HEAD's refusal does not come, so that the status must do.
+        // A refused HEAD has no body, so the status decides.
         let decision = if response.status() == StatusCode::FORBIDDEN {
             Decision::Denied
         } else {
@@ -262,7 +262,7 @@ impl Gateway {
         }));
     }
 
-    /// The webhooks of the API servers: `/_lifeboat/eks/<account>/<cluster>/<token or access>`.
+    /// Serves the webhooks of the API servers: `/_lifeboat/eks/<account>/<cluster>/<token or access>`.
     async fn review(&self, path: &str, body: &[u8]) -> Response<Body> {
         let nothing = || json_error(StatusCode::NOT_FOUND, "NotFound", "the cluster does not exist");
         let segments: Vec<&str> = path.split('/').skip(2).collect();
@@ -289,8 +289,8 @@ impl Gateway {
     }
 }
 
-/// A refusal by IAM or for the signature, marked so that the audit sees it whatever
-/// the protocol's status is.
+/// Marks a response as refused by IAM or the signature check, so that the audit recognizes it
+/// whatever HTTP status the protocol uses.
 #[derive(Clone, Copy)]
 struct Refused;
 

@@ -1,4 +1,4 @@
-//! Where fakecloud is, and how it gets there.
+//! Locates fakecloud and the AWS client, and builds or installs them if they are missing.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,28 +6,28 @@ use std::process::{Command, Stdio};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/build-aws");
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/aws-client");
 
-/// Why a program of the local AWS is not there.
+/// The error of building or installing a program of the local AWS.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsProgramsError {
     /// The script could not be started.
     #[error("failed to run the script {script}")]
     Script {
-        /// Which one.
+        /// The path of the script.
         script: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The script failed; its own output says why.
+    /// The script failed; its output contains the reason.
     #[error("{script} failed (see its output above)")]
     Build {
-        /// Which one.
+        /// The path of the script.
         script: &'static str,
     },
 }
 
-/// fakecloud, built now if it was not built before. A build takes minutes and
-/// shows its progress on standard error.
+/// Returns the path of fakecloud, and builds it first if needed. A build takes minutes and shows
+/// its progress on standard error.
 ///
 /// # Errors
 /// If the build fails.
@@ -35,7 +35,7 @@ pub fn ensure_fakecloud() -> Result<PathBuf, AwsProgramsError> {
     run(SCRIPT)
 }
 
-/// The official AWS command line client, installed now if it was not before.
+/// Returns the path of the official AWS command line client, and installs it first if needed.
 ///
 /// # Errors
 /// If it cannot be installed, for example without a network.

@@ -1,7 +1,7 @@
-//! Programs of others that must not outlive this process.
+//! Third-party programs that must not outlive this process.
 //!
-//! Our own servers end with their standard input. fakecloud and the functions do
-//! not know that rule, so a shell between holds it for them (`supervise.sh`).
+//! This project's own servers exit when their standard input closes. fakecloud and the functions do
+//! not, so a shell script (`supervise.sh`) between them and this process watches the pipe.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 
 const SCRIPT: &str = include_str!("supervise.sh");
 
-/// A program with all that it starts. Dropping this value ends them at once; so
-/// does the end of this process, because the pipe breaks then.
+/// A program and all processes that it starts. Dropping this value kills them. So does the end of
+/// this process, because it closes the pipe.
 pub(crate) struct Supervised {
     shell: Child,
     pid_file: PathBuf,
@@ -19,8 +19,8 @@ pub(crate) struct Supervised {
 }
 
 impl Supervised {
-    /// Starts a program with this environment and no other, its output in `log`.
-    /// `folder` takes two small files and must be the program's own.
+    /// Starts a program with exactly this environment and with its output in `log`. `folder`
+    /// receives two small files and must not be shared with another program.
     pub(crate) fn start(
         program: &Path,
         arguments: &[String],
@@ -58,27 +58,27 @@ impl Supervised {
         })
     }
 
-    /// The process id of the program itself, once it has one.
+    /// Returns the process id of the program itself, once it is known.
     pub(crate) fn program_id(&self) -> Option<u32> {
         std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()
     }
 
-    /// The process id of the shell between.
+    /// Returns the process id of the supervising shell.
     pub(crate) fn shell_id(&self) -> u32 {
         self.shell.id()
     }
 
-    /// How the program ended, if it did: its status as a shell reports it (128 and
-    /// more for a signal), or nothing known.
+    /// Returns the program's exit status as a shell reports it (128 and more for a signal), or
+    /// `Some(None)` if it ended and the status is not known; nothing while the program runs.
     pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
         self.shell.try_wait().ok().flatten()?;
         let status = std::fs::read_to_string(&self.status_file).ok();
         Some(status.and_then(|status| status.trim().parse().ok()))
     }
 
-    /// Ends the program and everything that it started, and waits for that.
+    /// Kills the program and everything that it started, and waits for their end.
     pub(crate) fn end(&mut self) {
-        // The shell reads the end of its input and ends its whole group.
+        // The shell reads the end of its input and kills its whole process group.
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();
     }
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Whether there is no such process, or only its entry waits to be read.
+    /// Returns whether the process does not exist or is a zombie.
     fn gone(id: u32) -> bool {
         match std::fs::read_to_string(format!("/proc/{id}/stat")) {
             Ok(stat) => stat

@@ -11,12 +11,12 @@ pub(super) const CONTROLLERS: &str = "kube-controller-manager";
 pub(super) const SCHEDULER: &str = "kube-scheduler";
 pub(super) const KWOK: &str = "kwok";
 
-/// The usual range of kubeadm.
+/// kubeadm's default range of Service addresses.
 pub(super) const SERVICE_RANGE: &str = "10.96.0.0/16";
 
-/// Published as the endpoint of the Service `kubernetes`. The API server refuses
-/// a loopback address there and looks for a default route without one, which a
-/// machine without a network lacks. This one is reserved for documentation.
+/// The address published as the endpoint of the Service `kubernetes`. The API server rejects a
+/// loopback address there; without an address it looks for a default route, which a machine without
+/// a network lacks. This address is reserved for documentation (RFC 5737).
 const ADVERTISED: &str = "192.0.2.1";
 
 /// The ports of one cluster.
@@ -27,12 +27,12 @@ pub(super) struct Ports {
     pub(super) api_server: u16,
 }
 
-/// The first address of a range of Services, which the Service `kubernetes` takes.
+/// Returns the first address of a Service range, which the Service `kubernetes` gets.
 pub(super) fn first_service_address(range: &str) -> Option<Ipv4Addr> {
     let (base, bits) = range.split_once('/')?;
     let base: Ipv4Addr = base.parse().ok()?;
     let bits: u32 = bits.parse().ok()?;
-    // The API server wants a range that it can hold: /12 to /30.
+    // The API server accepts ranges of a limited size: /12 to /30.
     (12..=30)
         .contains(&bits)
         .then(|| Ipv4Addr::from_bits(base.to_bits() + 1))
@@ -48,7 +48,7 @@ pub(super) fn etcd(folder: &Path, ports: Ports) -> Vec<String> {
         format!("--listen-peer-urls={peer}"),
         format!("--initial-advertise-peer-urls={peer}"),
         format!("--initial-cluster=default={peer}"),
-        // The data is thrown away with the cluster.
+        // The data is deleted with the cluster.
         "--unsafe-no-fsync".into(),
         // Room for the largest benchmark: 300,000 objects of several kilobytes.
         "--quota-backend-bytes=8589934592".into(),
@@ -78,7 +78,7 @@ pub(super) fn api_server(folder: &Path, ports: Ports, options: &ClusterOptions) 
         ),
         format!("--service-cluster-ip-range={range}"),
         "--allow-privileged=true".into(),
-        // The aggregation layer: without these an APIService is not even tried.
+        // The aggregation layer: without these flags the API server does not proxy to any APIService.
         format!("--requestheader-client-ca-file={}", pki("front-proxy-ca.crt")),
         "--requestheader-allowed-names=front-proxy-client".into(),
         "--requestheader-username-headers=X-Remote-User".into(),
@@ -86,12 +86,12 @@ pub(super) fn api_server(folder: &Path, ports: Ports, options: &ClusterOptions) 
         "--requestheader-extra-headers-prefix=X-Remote-Extra-".into(),
         format!("--proxy-client-cert-file={}", pki("front-proxy-client.crt")),
         format!("--proxy-client-key-file={}", pki("front-proxy-client.key")),
-        // Measurements should meet the server's speed, not its politeness: fair
-        // queueing stays on, with more seats than two cores can fill.
+        // Measurements should show the server's speed, not its request limits: API Priority and
+        // Fairness stays on, with more seats than two cores can use.
         "--max-requests-inflight=3000".into(),
         "--max-mutating-requests-inflight=1500".into(),
     ];
-    // The flag may be given often: the first issuer signs, the others are believed.
+    // The flag may be repeated: the first issuer signs tokens, and the others are accepted.
     let has_issuer = |flag: &String| flag.starts_with("--service-account-issuer=");
     if !options.api_server_args.iter().any(has_issuer) {
         flags.push("--service-account-issuer=https://kubernetes.default.svc".into());
@@ -107,7 +107,7 @@ pub(super) fn controllers(folder: &Path) -> Vec<String> {
             "--kubeconfig={}",
             folder.join("kube-controller-manager.kubeconfig").display()
         ),
-        // It serves nothing that is needed, and a port less is a collision less.
+        // It serves nothing that is needed, and one port less avoids collisions.
         "--secure-port=0".into(),
         "--leader-elect=false".into(),
         "--use-service-account-credentials=true".into(),
@@ -121,7 +121,7 @@ pub(super) fn controllers(folder: &Path) -> Vec<String> {
         // The defaults are for clusters that share their API server.
         "--kube-api-qps=500".into(),
         "--kube-api-burst=1000".into(),
-        // The default of 15 s would be most of the time of a test.
+        // The default of 15 seconds would be most of the time of a test.
         "--pvclaimbinder-sync-period=1s".into(),
         "--profiling=false".into(),
     ]

@@ -1,20 +1,20 @@
-//! The folder of a cluster, and who removes it.
+//! The folder of a cluster and its removal.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use std::os::unix::process::CommandExt;
 
-/// A folder that is removed when this value is dropped, or by a sweeper when this
-/// process ends without having come to that.
+/// A folder that is removed when this value is dropped, or by a sweeper process if this process
+/// ends without dropping it.
 pub(crate) struct Folder {
     path: PathBuf,
-    /// None where another process removes it.
+    /// `None` where another process removes the folder.
     sweeper: Option<Child>,
 }
 
 impl Folder {
-    /// A new folder that only the owner can read, since it holds keys and tokens.
+    /// Creates a new folder that only its owner can read, because it contains keys and tokens.
     pub(crate) fn create(programs: &Path, cluster: &str) -> Result<Self, std::io::Error> {
         let folder = tempfile::Builder::new()
             .prefix(&format!("lifeboat-{cluster}-"))
@@ -34,7 +34,7 @@ impl Folder {
         })
     }
 
-    /// The folder of a cluster of another process.
+    /// Refers to the folder of a cluster of another process.
     pub(crate) fn of_another_process(path: PathBuf) -> Self {
         Self { path, sweeper: None }
     }
@@ -54,7 +54,7 @@ impl Drop for Folder {
             return;
         };
         if std::fs::remove_dir_all(&self.path).is_ok() {
-            // Nothing is left to sweep, and its patience would only cost time.
+            // Nothing is left to remove, and waiting for the sweeper's delay would only take time.
             let _ = sweeper.kill();
         } else {
             drop(sweeper.stdin.take());

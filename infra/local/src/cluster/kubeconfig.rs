@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::certificates::Signed;
 
-/// How a user proves who it is.
+/// The credential of a user in a kubeconfig.
 pub(super) enum Credential<'a> {
     Token(&'a str),
     Certificate(&'a Signed),
 }
 
-/// A kubeconfig with one context. JSON is YAML, so no YAML writer is needed.
+/// Returns a kubeconfig with one context, as JSON. JSON is valid YAML, so no YAML writer is needed.
 pub(super) fn render(
     name: &str,
     user: &str,

@@ -1,8 +1,9 @@
-//! Clusters for tests that run in processes of their own and share what is slow to start.
+//! Clusters shared by tests that run in separate processes, because clusters are slow to start.
 //!
-//! A pool belongs to the process that runs the tests and ends with it. It listens on a socket that
-//! the environment names. A test sends the options of the cluster that it wants, gets the cluster's
-//! address, and keeps the connection for as long as it uses the cluster.
+//! A pool belongs to the process that runs the tests and ends with it. It listens on a Unix socket
+//! whose path is in an environment variable. A test sends the options of the cluster that it needs,
+//! receives the cluster's address, and keeps the connection open for as long as it uses the
+//! cluster.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Error, Read, Write};
@@ -16,20 +17,20 @@ use serde_json::{Value, json};
 
 use super::{Cluster, ClusterOptions, StartError, start};
 
-/// Names the socket of the pool.
+/// The variable with the path of the pool's socket.
 const POOL: &str = "LIFEBOAT_POOL";
 
-/// How long a cluster stays that nobody uses. The tests of one program come one after another.
+/// How long a cluster without users is kept. The tests of one program run one after another.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// What the first user of a cluster sends once it is prepared.
+/// The message that the first user of a cluster sends once it is prepared.
 const PREPARED: &str = "prepared";
 
 /// Runs a command whose tests share clusters ([`Cluster::shared`]), and waits for its end. The
 /// clusters end with this process.
 ///
 /// # Errors
-/// If the socket cannot be made or the command cannot be started.
+/// If the socket cannot be created or the command cannot be started.
 pub fn with_pool(command: &mut Command) -> Result<ExitStatus, Error> {
     let folder = tempfile::Builder::new().prefix("lifeboat-pool-").tempdir()?;
     let socket = folder.path().join("socket");
@@ -38,14 +39,14 @@ pub fn with_pool(command: &mut Command) -> Result<ExitStatus, Error> {
         let clusters = Arc::new(Mutex::new(BTreeMap::new()));
         for stream in listener.incoming().flatten() {
             let clusters = Arc::clone(&clusters);
-            // A user that is gone needs no answer.
+            // A client that has disconnected needs no response.
             std::thread::spawn(move || serve(stream, &clusters));
         }
     });
     command.env(POOL, &socket).status()
 }
 
-/// One cluster, once it is prepared. Whoever holds the lock starts and prepares it.
+/// One cluster, once it is prepared. The thread that holds the lock starts and prepares it.
 type Place = Arc<Mutex<Option<Arc<Cluster>>>>;
 
 fn serve(stream: UnixStream, clusters: &Mutex<BTreeMap<String, Place>>) -> Result<(), Error> {
@@ -75,7 +76,7 @@ fn serve(stream: UnixStream, clusters: &Mutex<BTreeMap<String, Place>>) -> Resul
         if fresh {
             let mut said = String::new();
             lines.read_line(&mut said)?;
-            // Somebody who failed to prepare it leaves it half prepared: the next one starts anew.
+            // If preparing failed, the cluster is discarded, and the next user starts a new one.
             if said.trim() != PREPARED {
                 return Ok(());
             }
@@ -83,11 +84,12 @@ fn serve(stream: UnixStream, clusters: &Mutex<BTreeMap<String, Place>>) -> Resul
         }
         cluster
     };
-    // The end of the connection is the end of the use.
+    // The use of the cluster ends with the connection.
     let _ = lines.read_to_end(&mut Vec::new());
     std::thread::sleep(IDLE);
     let mut held = lock(&place);
-    // Two: what is held, and this one. Others that use it or wait as this one does have one more each.
+    // Two references: the one in `held` and this one. Each other user, and each thread that waits
+    // here as this one does, has one more.
     if held.is_some() && Arc::strong_count(&cluster) == 2 {
         *held = None;
     }
@@ -107,7 +109,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// A cluster of the pool, or one of this process where there is no pool.
+/// Returns a cluster of the pool, or one of this process if there is no pool.
 pub(super) fn lease(options: ClusterOptions, prepare: impl FnOnce(&Cluster)) -> Result<Cluster, StartError> {
     #[expect(
         clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Starting a cluster, step by step.
+//! Starts a cluster step by step.
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -16,16 +16,16 @@ use crate::http::Client;
 use crate::process::{Process, free_ports};
 use crate::programs::ensure_programs;
 
-/// A port can be taken between finding and using it. Three times in a row is not chance.
+/// Another process can take a port between finding and using it. Three times in a row is not a coincidence.
 const ATTEMPTS: u32 = 3;
-/// Three seconds are usual; a machine that compiles at the same time needs far longer.
+/// A start usually takes three seconds, and much longer while the machine compiles.
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(40);
 /// The name of the certificate authority of a cluster.
 const AUTHORITY: &str = "lifeboat-local";
-/// The kubeconfig of the administrator in the folder of a cluster.
+/// The file name of the administrator's kubeconfig in the folder of a cluster.
 const ADMIN: &str = "admin.kubeconfig";
-/// After this long, waiting says so, and again each time.
+/// The interval at which a wait reports that it still waits.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn start(options: ClusterOptions) -> Result<Cluster, StartError> {
@@ -62,7 +62,7 @@ fn try_start(programs: &Path, options: ClusterOptions) -> Result<Cluster, StartE
         etcd_peer,
         api_server,
     };
-    // etcd needs none of the certificates, so it starts while they are made.
+    // etcd needs none of the certificates, so it starts while they are created.
     let etcd = spawn(
         programs,
         &options,
@@ -114,7 +114,7 @@ fn try_start(programs: &Path, options: ClusterOptions) -> Result<Cluster, StartE
     Ok(cluster)
 }
 
-/// A cluster that another process has started in this folder.
+/// Connects to a cluster that another process has started in this folder.
 pub(super) fn attach(
     options: ClusterOptions,
     folder: PathBuf,
@@ -178,7 +178,7 @@ fn add(cluster: &mut Cluster, program: &'static str, arguments: &[String]) -> Re
     Ok(())
 }
 
-/// Asks until the answer is yes, unless the server to blame ends before.
+/// Polls until the condition holds, the deadline passes, or the server that it depends on exits.
 fn wait(
     cluster: &mut Cluster,
     program: &'static str,
@@ -231,7 +231,7 @@ pub(super) fn restart_api_server(cluster: &mut Cluster) -> Result<(), StartError
     wait(cluster, flags::API_SERVER, flags::API_SERVER, move || {
         expect_ok(&client, "/readyz").map(drop)
     })?;
-    // Ready comes before the namespaces that every cluster has.
+    // The API server is ready before the namespaces that every cluster has exist.
     let client = cluster.client.clone();
     wait(
         cluster,
@@ -252,8 +252,7 @@ fn expect_ok(client: &Client, path: &str) -> Result<Value, String> {
         200 => Ok(answer.json().unwrap_or(Value::Null)),
         status => {
             let body = String::from_utf8_lossy(&answer.body);
-            // The list of checks is long; those that failed begin with this mark, and
-            // the first few say enough.
+            // The list of checks is long. Those that failed begin with this mark, and the first few are enough.
             let failed: Vec<&str> = body
                 .lines()
                 .filter_map(|line| line.strip_prefix("[-]")?.split_whitespace().next())
@@ -294,7 +293,7 @@ fn start_nodes(cluster: &mut Cluster) -> Result<(), StartError> {
         .output()
         .and_then(|output| std::fs::write(cluster.folder.path().join("kwok-stages.yaml"), output.stdout));
     stages.map_err(|source| in_folder(cluster, source))?;
-    // kwok deletes Pods and writes Leases and statuses of everything: it is the machine.
+    // kwok deletes Pods and writes Leases and the status of all objects, in place of the kubelets.
     server_kubeconfig(cluster, flags::KWOK, "kwok", Some("system:masters"))?;
     let arguments = flags::kwok(cluster.folder.path());
     add(cluster, flags::KWOK, &arguments)?;
@@ -325,7 +324,7 @@ fn is_ready(node: &Value) -> bool {
     })
 }
 
-/// A node as a managed node group of EKS would show it, spread over three zones.
+/// Returns a node as a managed node group of EKS would show it, spread over three zones.
 fn node(number: u32) -> Value {
     let name = format!("node-{number}.lifeboat.local");
     let zone = format!("eu-central-1{}", ["a", "b", "c"][number as usize % 3]);
@@ -347,7 +346,7 @@ fn node(number: u32) -> Value {
     })
 }
 
-/// The kubeconfig of a server of the cluster, by client certificate.
+/// Writes the kubeconfig of a server of the cluster, which uses a client certificate.
 fn server_kubeconfig(
     cluster: &Cluster,
     program: &str,
@@ -364,7 +363,7 @@ pub(super) fn kubeconfig_for(
     user: &str,
     group: Option<&str>,
 ) -> Result<PathBuf, StartError> {
-    // User names hold colons and slashes; the file needs a name of its own.
+    // User names contain colons and slashes, which the file name must not.
     let file: String = user
         .chars()
         .map(|character| {
@@ -406,7 +405,7 @@ fn write_kubeconfig(
     })
 }
 
-/// Everything that the API server and the controllers read from disk.
+/// Writes everything that the API server and the controllers read from disk.
 fn write_pki(
     folder: &Path,
     authority: &Authority,
@@ -470,7 +469,7 @@ fn write_pki(
     })
 }
 
-/// 192 bits from the system, as text.
+/// Returns 192 random bits from the operating system, as text.
 fn random_token() -> Result<String, std::io::Error> {
     use std::io::Read as _;
     let mut bytes = [0_u8; 24];

@@ -1,4 +1,4 @@
-//! The official client of AWS, as somebody.
+//! The official AWS command line client, with the credentials of one caller.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -31,7 +31,7 @@ impl Client {
         }
     }
 
-    /// A session of a new role without permissions.
+    /// Returns a client with a session of a new role without permissions.
     pub(crate) fn role(&self, name: &str, session: &str) -> Self {
         let account = self.ok("sts get-caller-identity")["Account"].clone();
         let principal = format!(r#"{{"AWS":"arn:aws:iam::{}:root"}}"#, account.as_str().unwrap());
@@ -50,7 +50,7 @@ impl Client {
         }
     }
 
-    /// A new role without permissions that a service assumes.
+    /// Creates a role without permissions that a service may assume.
     pub(crate) fn role_for(&self, name: &str, service: &str) {
         self.create_role(name, &format!(r#"{{"Service":"{service}"}}"#));
     }
@@ -64,19 +64,19 @@ impl Client {
         created["Role"]["Arn"].as_str().unwrap().to_owned()
     }
 
-    /// The answer to a command that must not fail.
+    /// Runs a command that must succeed, and returns its response.
     pub(crate) fn ok(&self, command: &str) -> Value {
         self.ok_with(command, &[])
     }
 
-    /// A command that must not fail, and prints no document.
+    /// Runs a command that must succeed and prints no document.
     pub(crate) fn done(&self, command: &str) {
         let output = self.run(command, &[]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {error}");
     }
 
-    /// The same with arguments that hold spaces.
+    /// Runs a command that must succeed, with further arguments that may contain spaces.
     pub(crate) fn ok_with(&self, command: &str, more: &[&str]) -> Value {
         let output = self.run(command, more);
         let error = String::from_utf8_lossy(&output.stderr);
@@ -87,7 +87,7 @@ impl Client {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// What the client says about a command that must fail.
+    /// Runs a command that must fail, and returns its error message.
     pub(crate) fn fails(&self, command: &str) -> String {
         let output = self.run(command, &[]);
         assert!(!output.status.success(), "{command} did not fail");
@@ -104,7 +104,7 @@ impl Client {
             .env("AWS_DEFAULT_REGION", &self.region)
             .env("AWS_DEFAULT_OUTPUT", "json")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            // A call that fails should say so at once.
+            // A failing call returns at once, without retries.
             .env("AWS_MAX_ATTEMPTS", "1")
             .envs(self.credentials.variables())
             .output()

@@ -1,4 +1,4 @@
-//! What an application costs that has nothing to do: what IAM was asked in some ticks, and its price.
+//! The cost of an idle application: the requests of some ticks, and their price.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -7,34 +7,34 @@ use super::super::report::Report;
 use super::{Invocation, reports, reports_since};
 use crate::aws::Scenario;
 
-/// Ticks that are played; the schedules of the stacks play some more meanwhile.
+/// The number of ticks that are invoked; the schedules of the stacks add some more in the meantime.
 const TICKS: usize = 5;
 
-/// A tick a minute, as the stacks have it by default.
+/// One tick per minute, the default of the stacks.
 const TICKS_PER_HOUR: f64 = 60.0;
 
-/// Hours of a month as AWS counts them for prices.
+/// The hours of a month that AWS uses for prices.
 const HOURS_PER_MONTH: f64 = 730.0;
 
-/// Dollars for a request of the first tier of S3 Standard (PUT, COPY, POST, LIST): 0.005 for a thousand.
-/// List price of us-east-1, without the free tier, as of November 2026, as are all below:
-/// <https://aws.amazon.com/s3/pricing/>.
+/// Dollars per request of the first tier of S3 Standard (PUT, COPY, POST, LIST): 0.005 per
+/// thousand. List price of us-east-1, without the free tier, as of November 2026, as all prices
+/// below: <https://aws.amazon.com/s3/pricing/>.
 const S3_FIRST: f64 = 0.005 / 1_000.0;
 
-/// Dollars for any other request to S3 (GET, HEAD): 0.0004 for a thousand.
+/// Dollars per any other request to S3 (GET, HEAD): 0.0004 per thousand.
 const S3_OTHER: f64 = 0.0004 / 1_000.0;
 
-/// Dollars for a request to KMS with an asymmetric key: 0.15 for ten thousand
+/// Dollars per request to KMS with an asymmetric key: 0.15 per ten thousand
 /// (<https://aws.amazon.com/kms/pricing/>).
 const KMS: f64 = 0.15 / 10_000.0;
 
-/// Dollars for an invocation: 0.20 for a million (<https://aws.amazon.com/lambda/pricing/>).
+/// Dollars per invocation: 0.20 per million (<https://aws.amazon.com/lambda/pricing/>).
 const INVOCATION: f64 = 0.20 / 1_000_000.0;
 
-/// Dollars for a GiB-second of a function on arm64, which the stacks choose.
+/// Dollars per GiB-second of a function on arm64, the architecture that the stacks choose.
 const GIB_SECOND: f64 = 0.000_013_333_4;
 
-/// The functions, whose account, and the beginning of the name of their role.
+/// The functions, their accounts, and the prefixes of their roles' names.
 const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("lifeboat-coordinator", "222222222222", "LifeboatCoordinator-"),
     ("lifeboat-shop-primary", "111111111111", "LifeboatPrimaryK8sDel-"),
@@ -45,7 +45,7 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What one tick of all functions asks.
+/// The requests and the duration of one tick of all functions.
 #[derive(Debug, Default, PartialEq)]
 struct Tick {
     first_tier: f64,
@@ -57,13 +57,13 @@ struct Tick {
 }
 
 impl Tick {
-    /// Adds what one function asked in so many invocations.
+    /// Adds the requests of one function, divided by the number of its invocations.
     fn add<'a>(&mut self, actions: impl Iterator<Item = &'a str>, invocations: &[Invocation]) {
         let share = 1.0 / invocations.len().max(1) as f64;
         for action in actions {
             let counted = match action {
                 "s3:ListBucket" | "s3:PutObject" => &mut self.first_tier,
-                // Nothing is asked for a DELETE.
+                // DELETE requests are free.
                 "s3:DeleteObject" => &mut self.free,
                 _ if action.starts_with("s3:") => &mut self.other,
                 _ if action.starts_with("kms:") => &mut self.kms,
@@ -91,7 +91,8 @@ impl Tick {
     }
 }
 
-/// Counts and prices. The application is the tour's; its next backup is due in half an hour.
+/// Counts the requests and calculates their price. The application is the tour's, whose next backup
+/// is due in half an hour.
 ///
 /// # Errors
 /// If a function fails.
@@ -109,7 +110,7 @@ pub(super) fn measure(report: &mut Report, scenario: &Scenario<'_>) -> Result<()
         }
         Ok(())
     };
-    // What the tour has left to do is done first.
+    // First completes what the tour has left to do.
     play()?;
     let before: Vec<_> = FUNCTIONS
         .iter()

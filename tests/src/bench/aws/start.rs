@@ -1,5 +1,5 @@
-//! How long a function takes from its start until it asks for its first event: the delegate against a Python
-//! function that imports what a delegate in Python would need.
+//! The start time of functions until they request their first event: the delegate compared with a
+//! Python function that imports what a delegate in Python would need.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -14,10 +14,10 @@ use super::{START, packages};
 use crate::aws::Scenario;
 use crate::environment::pause;
 
-/// What a Python delegate cannot do without, at versions that were current in November 2026.
+/// The packages that a Python delegate needs, in the versions that were current in November 2026.
 const PACKAGES: &[&str] = &["boto3==1.44.5", "kubernetes==37.0.1"];
 
-/// The start of that function: nothing but its imports, and the same question.
+/// The source of that function: only its imports, and the request for the first event.
 const PYTHON: &str = "\
 import os, urllib.request
 import boto3, kubernetes.client
@@ -28,10 +28,10 @@ urllib.request.urlopen(f'http://{address}/2018-06-01/runtime/invocation/next')
 /// A start that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts of each that are not counted: the first ones read the programs from the disk.
+/// The number of uncounted starts of each: the first ones read the programs from the disk.
 const WARM: usize = 2;
 
-/// Measures both in turns.
+/// Measures both alternately.
 ///
 /// # Errors
 /// If one of them does not start.
@@ -73,7 +73,7 @@ pub(super) fn measure(
         command.env_clear().args(["-c", PYTHON]);
         command
     };
-    // A start is short, so that its median needs more of them than a backup's.
+    // A start is short, so its median needs more repetitions than that of a backup.
     let starts = repetitions * 3 + WARM;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for start in 0..starts {
@@ -94,7 +94,7 @@ pub(super) fn measure(
     Ok(())
 }
 
-/// Starts a program and gives the seconds until it asks for its first event, which it never gets.
+/// Starts a program and returns the seconds until it requests its first event, which it does not get.
 fn until_first_event(command: &mut Command) -> Result<f64> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;
@@ -142,7 +142,7 @@ fn first_line(stream: &mut std::net::TcpStream) -> Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// The delegate out of its zip, as Lambda unpacks it.
+/// Unpacks the delegate's zip as Lambda does.
 fn unpack(profile: &str, folder: &Path) -> Result<PathBuf> {
     let architecture = if cfg!(target_arch = "aarch64") {
         "arm64"
@@ -157,13 +157,13 @@ fn unpack(profile: &str, folder: &Path) -> Result<PathBuf> {
         .status()?;
     ensure!(status.success(), "{} cannot be unpacked", zip.display());
     let bootstrap = folder.join("bootstrap");
-    // Python's own unpacking forgets the permissions.
+    // Python's zip module does not restore permissions.
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&bootstrap, mode)?;
     Ok(bootstrap)
 }
 
-/// A Python with the packages, made once in the cache.
+/// Returns a Python interpreter with the packages, which is created once in the cache.
 fn interpreter() -> Result<PathBuf> {
     let folder = cache()?.join(format!(
         "python-delegate-{}",
@@ -174,7 +174,7 @@ fn interpreter() -> Result<PathBuf> {
         return Ok(python);
     }
     println!("  installing {} into the cache", PACKAGES.join(" and "));
-    // What an earlier run left half done.
+    // An earlier run may have left an incomplete folder.
     let _ = std::fs::remove_dir_all(&folder);
     let made = Command::new("python3")
         .args(["-m", "venv"])
@@ -190,7 +190,7 @@ fn interpreter() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The cache of built tools, as the scripts of `infra` name it.
+/// Returns the cache of built tools, as named by the scripts of `infra`.
 fn cache() -> Result<PathBuf> {
     #[expect(
         clippy::disallowed_methods,

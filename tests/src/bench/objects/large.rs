@@ -1,4 +1,4 @@
-//! The few large things that every cluster has: definitions, dashboards, and what Helm remembers.
+//! The few large objects that every cluster has: CustomResourceDefinitions, dashboards, and Helm's releases.
 
 use std::io::Write;
 
@@ -12,18 +12,19 @@ use super::rng::Rng;
 use super::text::{APPLICATIONS, Sentences, configuration, word};
 use super::{NAMESPACES, Sample, namespace};
 
-/// How many definitions there are: kube-prometheus alone brings 10, and a certificate manager, a policy
-/// engine, a mesh and a GitOps tool each bring as many.
+/// The number of CustomResourceDefinitions: kube-prometheus alone brings 10, and a certificate
+/// manager, a policy engine, a mesh and a GitOps tool each bring as many.
 pub const DEFINITIONS: usize = 40;
 
-/// How many dashboards there are: about as many as kube-prometheus brings (1 MB in all).
+/// The number of dashboards: about as many as kube-prometheus brings (1 MB in total).
 const DASHBOARDS: usize = 30;
 
-/// One release of Helm is kept for this many objects. A chart makes some ten to thirty objects, and Helm
-/// keeps ten revisions of each (`--history-max`), so that real clusters rather have more.
+/// One release of Helm is kept per this many objects. A chart creates some ten to thirty objects,
+/// and Helm keeps ten revisions of each release (`--history-max`), so real clusters tend to have
+/// more.
 const OBJECTS_PER_RELEASE: usize = 200;
 
-/// Definitions, dashboards and Helm's releases of a cluster with `count` objects.
+/// Returns CustomResourceDefinitions, dashboards and Helm's releases of a cluster with `count` objects.
 pub fn large(count: usize) -> impl Iterator<Item = Sample> {
     let sentences = Sentences::new();
     (0..DEFINITIONS)
@@ -32,7 +33,7 @@ pub fn large(count: usize) -> impl Iterator<Item = Sample> {
         .chain((0..count / OBJECTS_PER_RELEASE).map(release))
 }
 
-/// The ConfigMap that a controller keeps in each namespace, with the same certificate.
+/// Returns the ConfigMap with the same certificate that a controller keeps in each namespace.
 pub(super) fn root_certificates() -> impl Iterator<Item = Sample> {
     let body = Rng::new(0x0ca).secret(810);
     let lines: Vec<&str> = (0..body.len())
@@ -55,8 +56,8 @@ pub(super) fn root_certificates() -> impl Iterator<Item = Sample> {
     })
 }
 
-/// A definition of 20 to 300 kB, most of them small. Those of kube-prometheus have 69 to 809 kB as YAML,
-/// which is about twice as long as JSON.
+/// Returns a CustomResourceDefinition of 20 to 300 kB; most of them are small. Those of
+/// kube-prometheus have 69 to 809 kB as YAML, which is about twice as long as JSON.
 fn definition(number: usize, sentences: &Sentences) -> Sample {
     let mut rng = Rng::new(0xdef0 + number as u64);
     let mut left = rng.pick(&[
@@ -93,7 +94,7 @@ fn definition(number: usize, sentences: &Sentences) -> Sample {
     )
 }
 
-/// The schema of a field with its description; takes what it writes from `left`.
+/// Returns the schema of a field with its description, and subtracts its size from `left`.
 fn field(rng: &mut Rng, sentences: &Sentences, depth: usize, left: &mut i64) -> Value {
     let description = sentences.some(rng);
     *left -= i64::try_from(description.len()).expect("a description is short") + 50;
@@ -114,7 +115,7 @@ fn field(rng: &mut Rng, sentences: &Sentences, depth: usize, left: &mut i64) -> 
     }
 }
 
-/// A Grafana dashboard of 40 to 90 kB, as a sidecar loads it from a ConfigMap.
+/// Returns a Grafana dashboard of 40 to 90 kB, as a sidecar loads it from a ConfigMap.
 fn dashboard(number: usize) -> Sample {
     let mut rng = Rng::new(0xda50 + number as u64);
     // Indentation and escaped quotes add a quarter.
@@ -149,13 +150,14 @@ fn dashboard(number: usize) -> Sample {
     )
 }
 
-/// What Helm keeps of a revision: base64, in base64, of the gzipped JSON of chart, values and manifest.
-/// Ten revisions of a release differ in a few values, and nothing of that shows behind the gzip.
+/// Returns Helm's record of a revision: base64, in base64, of the gzipped JSON of chart, values and
+/// manifest. Ten revisions of a release differ in a few values, but their compressed forms have
+/// nothing in common.
 fn release(number: usize) -> Sample {
     let (release, revision) = (number / 10, 1 + number % 10);
     let mut chart = Rng::new(0x4e17 + release as u64);
     let mut own = Rng::new(0x4e17_0000 + number as u64);
-    // Compressed, this text has about a fifth of its size, and base64 adds a third twice over.
+    // Compressed, this text has about a fifth of its size, and base64 twice adds a third each time.
     let mut left = chart.pick(&[12_000_usize, 20_000, 35_000, 60_000, 100_000]);
     let name = format!("app-{:06}", release * 20);
     let (mut templates, mut manifest) = (Vec::new(), String::new());

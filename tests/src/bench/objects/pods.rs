@@ -1,11 +1,11 @@
-//! Pods, what they are made from, and what a kubelet says of them.
+//! Pods, their templates, and their status as a kubelet writes it.
 
 use serde_json::{Value, json};
 
 use super::rng::Rng;
 use super::text;
 
-/// What the containers of an application run with, for one of its instances.
+/// Returns the Pod template of one instance of an application.
 pub(super) fn template(application: usize, instance: &str, own: &mut Rng) -> Value {
     let environment: Vec<Value> = text::environment(application, instance, own)
         .into_iter()
@@ -27,14 +27,14 @@ pub(super) fn template(application: usize, instance: &str, own: &mut Rng) -> Val
     })
 }
 
-/// All instances of an application run one of the few versions of its image that are in use.
+/// Returns the image: all instances of an application use one of the few versions of its image that are in use.
 fn image(application: usize, version: usize) -> String {
     format!("{REGISTRY}/app-{application}:1.{}.{version}", application % 40)
 }
 
 const REGISTRY: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop";
 
-/// The node that a Pod runs on, one of 60, by the name that EKS gives.
+/// Returns the name, in the form of EKS, of one of 60 nodes.
 pub(super) fn node(number: usize) -> String {
     format!(
         "ip-{}.eu-west-1.compute.internal",
@@ -46,9 +46,10 @@ fn address(number: usize) -> String {
     format!("10.0.{}.{}", number % 60, 10 + number % 60 * 3)
 }
 
-/// What the kubelet of node `node` writes into the status of a running Pod with this `spec`, as fields
-/// and order stand in the Kubernetes API reference (PodStatus). Randomness of containers, times and addresses
-/// belong to one Pod; the image's digest belongs to the image.
+/// Returns what the kubelet of node `node` writes into the status of a running Pod with this
+/// `spec`, with the fields and their order from the Kubernetes API reference (PodStatus). The
+/// random parts of container ids, times and addresses belong to one Pod; the image's digest belongs
+/// to the image.
 pub(super) fn status(spec: &Value, node: usize, own: &mut Rng) -> Value {
     let container = &spec["containers"][0];
     let image = container["image"].as_str().unwrap_or_default();

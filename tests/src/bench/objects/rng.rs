@@ -1,12 +1,12 @@
-//! Numbers and words that look random and are the same in every run.
+//! Pseudorandom numbers and words that are the same in every run.
 
 /// A small deterministic generator (xorshift64*), so that two runs measure the same bytes.
 pub(super) struct Rng(u64);
 
 impl Rng {
-    /// A generator of its own for each seed.
+    /// Creates a generator whose stream depends on the seed.
     pub(super) fn new(seed: u64) -> Self {
-        // Neighbouring seeds must not give related streams, and zero would stay zero.
+        // Consecutive seeds must not give related streams, and zero would stay zero.
         let mut rng = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         for _ in 0..8 {
             rng.next();
@@ -14,7 +14,7 @@ impl Rng {
         rng
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -22,24 +22,24 @@ impl Rng {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         usize::try_from((self.next() >> 16) % limit as u64).expect("the remainder is below a usize")
     }
 
-    /// One of several.
+    /// Returns one of several values.
     pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
-    /// Lower-case hexadecimal digits.
+    /// Returns lowercase hexadecimal digits.
     pub(super) fn hex(&mut self, digits: usize) -> String {
         (0..digits)
             .map(|_| char::from(self.pick(b"0123456789abcdef")))
             .collect()
     }
 
-    /// Base64 of random bytes: Secrets hardly compress.
+    /// Returns the base64 of random bytes: Secrets hardly compress.
     pub(super) fn secret(&mut self, bytes: usize) -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         (0..bytes.div_ceil(3) * 4)
@@ -47,7 +47,7 @@ impl Rng {
             .collect()
     }
 
-    /// A second of the year before the run, as Kubernetes writes times.
+    /// Returns a time in the year before the run, in the format of Kubernetes.
     pub(super) fn time(&mut self) -> String {
         format!(
             "2026-{:02}-{:02}T{:02}:{:02}:{:02}Z",

@@ -27,7 +27,7 @@ fn every_object_has_a_place_of_its_own() {
     }
 }
 
-/// The text of a ConfigMap.
+/// Returns the text of a ConfigMap.
 fn configuration(sample: &Sample) -> &str {
     sample.body["data"]["application.properties"].as_str().unwrap()
 }

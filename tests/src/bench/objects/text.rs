@@ -1,9 +1,8 @@
-//! Configuration and documentation: text that one author wrote and many objects carry.
+//! Configuration and documentation: text by one author that many objects contain.
 
 use super::rng::Rng;
 
-/// How many applications there are; a cluster runs each of them several times, for its tenants, stages
-/// and regions.
+/// The number of applications; a cluster runs each of them several times, for its tenants, stages and regions.
 pub(super) const APPLICATIONS: usize = 300;
 
 const WORDS: [&str; 64] = [
@@ -73,9 +72,10 @@ const WORDS: [&str; 64] = [
     "storage",
 ];
 
-/// The configuration of an application, about `bytes` long. Its lines are the chart's, the same in all
-/// instances; about one in eight is the instance's own: a host name, a number, a line that somebody
-/// added. How much instances differ is an assumption, and the one that matters most for the size.
+/// Returns the configuration of an application, about `bytes` long. Its lines belong to the chart
+/// and are the same in all instances, except for about one in eight, which belongs to the instance:
+/// a host name, a number, or a line that a user added. How much instances differ is an assumption,
+/// and the one with the largest effect on the size.
 pub(super) fn configuration(application: usize, bytes: usize, instance: &str, own: &mut Rng) -> String {
     let mut chart = Rng::new(0xc0ff_ee00 + application as u64);
     let mut text = String::with_capacity(bytes + 80);
@@ -103,7 +103,7 @@ pub(super) fn configuration(application: usize, bytes: usize, instance: &str, ow
     text
 }
 
-/// The name of a setting: `orders.cache.max`.
+/// Returns the name of a setting: `orders.cache.max`.
 fn key(chart: &mut Rng) -> String {
     let parts: Vec<&str> = (0..2 + chart.below(3)).map(|_| chart.pick(&WORDS)).collect();
     parts.join(".")
@@ -123,8 +123,7 @@ fn value(chart: &mut Rng) -> String {
     }
 }
 
-/// The environment of an application's container as names and values: names and most values are the
-/// chart's.
+/// Returns the environment variables of an application's container: the names and most values belong to the chart.
 pub(super) fn environment(application: usize, instance: &str, own: &mut Rng) -> Vec<(String, String)> {
     let mut chart = Rng::new(0xe4f1_0000 + application as u64);
     (0..6 + chart.below(10))
@@ -141,12 +140,12 @@ pub(super) fn environment(application: usize, instance: &str, own: &mut Rng) -> 
         .collect()
 }
 
-/// Sentences as API documentation has them. Types are documented by few authors, who copy from each
-/// other and from Kubernetes itself: the same sentences come back in all definitions.
+/// Sentences as in API documentation. Few authors document types, and they copy from each other and
+/// from Kubernetes itself: the same sentences occur in all definitions.
 pub(super) struct Sentences(Vec<String>);
 
 impl Sentences {
-    /// 600 sentences.
+    /// Creates 600 sentences.
     pub(super) fn new() -> Self {
         const BEGIN: [&str; 12] = [
             "Specifies",
@@ -215,7 +214,7 @@ impl Sentences {
         )
     }
 
-    /// One to four sentences.
+    /// Returns one to four sentences.
     pub(super) fn some(&self, rng: &mut Rng) -> String {
         let some: Vec<&str> = (0..1 + rng.below(4))
             .map(|_| self.0[rng.below(self.0.len())].as_str())
@@ -224,7 +223,7 @@ impl Sentences {
     }
 }
 
-/// A name for a field or a metric.
+/// Returns a name for a field or a metric.
 pub(super) fn word(rng: &mut Rng) -> &'static str {
     rng.pick(&WORDS)
 }

@@ -1,5 +1,6 @@
-//! EKS clusters, the roles of delegates, and an administrator with a shell. Coordinator and delegates run here, with
-//! buckets in memory: what they know of clusters they know from EKS, STS and the API servers.
+//! EKS clusters, the roles of delegates, and an administrator with a shell. Coordinator and
+//! delegates run in the test process, with buckets in memory, and use the real interfaces of EKS,
+//! STS and the API servers.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -34,17 +35,17 @@ use serde_json::{Value, json};
 pub(super) const PRIMARY: &str = "111111111111-eu-west-1";
 pub(super) const RECOVERY: &str = "222222222222-eu-central-1";
 
-/// A control plane starts in seconds; several that share a machine with a compiler need longer.
+/// A control plane starts in seconds; several of them take longer while the machine compiles.
 const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
 
-/// How long an API server may remember who somebody was.
+/// How long an API server may cache the identity of a token.
 const REMEMBERED: Duration = Duration::from_millis(1200);
 
-/// A clock that goes on when it is told to.
+/// A clock that advances only when the test sets it.
 struct Hands(Mutex<Timestamp>);
 
-/// Noon of today: the minutes of a test would else come past midnight where it is begun late, and a daily backup with
-/// them.
+/// Returns noon of today. A test that begins late in the day would otherwise pass midnight, and a
+/// daily backup would become due.
 fn noon() -> Timestamp {
     let day = SignedDuration::from_hours(24).as_secs();
     let seconds = SystemClock.now().as_second() / day * day + day / 2;
@@ -57,7 +58,7 @@ impl Clock for Hands {
     }
 }
 
-/// Issues are looked up in the state.
+/// A notifier that discards notices; the tests read issues from the state.
 struct Silence;
 
 #[async_trait]
@@ -67,7 +68,7 @@ impl Notifier for Silence {
     }
 }
 
-/// The administrator of an account, with a shell.
+/// The shell of an account's administrator.
 pub(super) struct Shell {
     credentials: Credentials,
     endpoint: String,
@@ -77,7 +78,7 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// Runs what somebody pastes; gives what it printed.
+    /// Runs a line that a user pastes, and returns its output. The line must succeed.
     pub(super) fn run(&self, line: &str) -> String {
         let output = self.command(line).output().unwrap();
         let reporter = String::from_utf8_lossy(&output.stderr);
@@ -85,14 +86,14 @@ impl Shell {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The same for what must fail; gives what it said.
+    /// Runs a line that must fail, and returns its standard error.
     pub(super) fn fails(&self, line: &str) -> String {
         let output = self.command(line).output().unwrap();
         assert!(!output.status.success(), "{line} did not fail");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    /// Whether a line does what it says.
+    /// Runs a line and returns whether it succeeds.
     pub(super) fn succeeds(&self, line: &str) -> bool {
         self.command(line).output().unwrap().status.success()
     }
@@ -101,7 +102,7 @@ impl Shell {
         serde_json::from_str(&self.run(line)).unwrap()
     }
 
-    /// The same shell with the keys of a session of a role.
+    /// Returns a shell with the credentials of a role session.
     pub(super) fn assume(&self, role: &str, session: &str) -> Self {
         let assumed = self.json(&format!(
             "aws sts assume-role --role-arn {role} --role-session-name {session}"
@@ -138,7 +139,7 @@ impl Shell {
         command
     }
 
-    /// A role that this account's administrators may assume, without permissions.
+    /// Creates a role without permissions that this account's administrators may assume.
     pub(super) fn role(&self, account: &str, name: &str) -> String {
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{account}:root")}, "Action": "sts:AssumeRole",
@@ -160,7 +161,7 @@ pub(super) struct Here {
     side: Side,
 }
 
-/// Everything.
+/// The whole environment of a test.
 pub(super) struct Environment {
     pub(super) primary: Here,
     pub(super) recovery: Here,
@@ -174,7 +175,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Two accounts with the roles of delegates, which may do nothing yet, and no cluster.
+    /// Creates two accounts with the delegates' roles, which have no permissions yet, and without clusters.
     pub(super) fn set() -> Self {
         let aws = LocalAws::start(&LocalAwsOptions {
             controllers: false,
@@ -199,7 +200,7 @@ impl Environment {
         stage
     }
 
-    /// kubectl by its name, as a user has it.
+    /// Provides kubectl under its usual name.
     fn provide_kubectl(&self) {
         let program = lifeboat_local::ensure_programs().unwrap();
         for here in [&self.primary, &self.recovery] {
@@ -218,7 +219,7 @@ impl Environment {
         }
     }
 
-    /// Begins a cluster of which its creator is the administrator.
+    /// Creates a cluster whose creator is its administrator, without waiting for it.
     pub(super) fn create(&self, side: Side, name: &str, mode: &str, tags: &str) {
         let here = self.here(side);
         here.shell.run(&format!(
@@ -229,7 +230,7 @@ impl Environment {
         ));
     }
 
-    /// Waits for a cluster; gives its control plane.
+    /// Waits for a cluster and returns its control plane.
     pub(super) fn active(&self, side: Side, name: &str) -> Arc<Cluster> {
         let (here, began) = (self.here(side), Instant::now());
         loop {
@@ -245,7 +246,7 @@ impl Environment {
         self.aws.cluster(here.environment.account.as_str(), name).unwrap()
     }
 
-    /// Makes an application known, and its delegates.
+    /// Registers an application and its delegates.
     pub(super) fn put(&self, document: &Value, sides: &[Side]) -> ApplicationName {
         let application = ApplicationName::parse(document["name"].as_str().unwrap()).unwrap();
         let now = self.clock.now();
@@ -296,14 +297,14 @@ impl Environment {
                     registered_at: now,
                 };
                 let bytes = serde_json::to_vec(&environment).unwrap();
-                // The second application finds it there.
+                // For the second application the object exists already.
                 drop(here.scratch.put_new(&environment_key(), bytes.into()).await);
             }
         });
         application
     }
 
-    /// Goes on by some minutes, in which coordinator and delegates do what they have to do.
+    /// Advances the clock by some minutes, and runs coordinator and delegates several times.
     pub(super) fn pass(&self, minutes: i64, application: &ApplicationName) -> State {
         std::thread::sleep(REMEMBERED);
         {
@@ -320,7 +321,7 @@ impl Environment {
         self.state(application)
     }
 
-    /// Puts a document in the place of the former one.
+    /// Replaces an application's document.
     pub(super) fn put_again(&self, application: &ApplicationName, document: &Value) {
         self.runtime.block_on(async {
             let key = document_key(application);
@@ -332,7 +333,7 @@ impl Environment {
         });
     }
 
-    /// The administrator of one more account.
+    /// Returns the administrator's shell of a further account.
     pub(super) fn elsewhere(&self, account: &str) -> Shell {
         let like = &self.recovery.shell;
         Shell {
@@ -344,7 +345,7 @@ impl Environment {
         }
     }
 
-    /// Asks for something.
+    /// Sends a request to the coordinator.
     pub(super) fn ask(&self, application: &ApplicationName, request: Value) {
         let request: Request = serde_json::from_value(request).unwrap();
         self.coordinate(application, &[request]);
@@ -396,7 +397,7 @@ impl Environment {
                 place: self.vault_place(),
             },
         };
-        // Tokens are of today, whatever the time of the coordinator is.
+        // Tokens need the system time, independent of the coordinator's clock.
         let clusters = Eks::new(
             &here.context,
             here.environment.clone(),
@@ -432,12 +433,12 @@ impl Environment {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// What lies in the vault under a key.
+    /// Returns the object in the vault with this key.
     pub(super) fn in_vault(&self, key: &lifeboat_model::ObjectKey) -> Vec<u8> {
         self.runtime.block_on(self.vault.get(key)).unwrap().0.to_vec()
     }
 
-    /// The shell of whoever administrates the cluster that an issue is about.
+    /// Returns the shell of the administrator of the cluster that an issue concerns.
     pub(super) fn shell(&self, issue: &Issue) -> &Shell {
         match issue.id.as_str().contains(PRIMARY) {
             true => &self.primary.shell,

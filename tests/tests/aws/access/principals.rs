@@ -1,4 +1,5 @@
-//! One vault for several recovery accounts: the list of accounts in the stack `control` becomes a list of principals.
+//! One vault for several recovery accounts: the list of accounts in the stack `control` becomes a
+//! list of principals in the bucket policy.
 
 use std::path::Path;
 
@@ -10,11 +11,11 @@ const OTHERS: [&str; 2] = ["333333333333", "444444444444"];
 const STRANGER: &str = "555555555555";
 const VAULT: &str = "lifeboat-vault-222222222222-eu-central-1";
 
-/// The delegates of three accounts read, their other roles do not, nor does a fourth account.
+/// The delegates of three accounts can read the vault; their other roles and a fourth account cannot.
 pub(super) fn three_accounts_read_one_vault(stage: &Environment) {
     let shell = &stage.recovery.shell;
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation/control.yaml");
-    // No event comes in the minutes of this test, so that nobody runs the code.
+    // No event arrives during this test, so the code is never run.
     shell.run("aws s3 mb s3://code-222222222222 && echo nothing > $HOME/nothing && aws s3 cp $HOME/nothing s3://code-222222222222/zip");
     shell.run(&format!(
         "aws cloudformation deploy --stack-name control --capabilities CAPABILITY_NAMED_IAM --template-file '{}' \

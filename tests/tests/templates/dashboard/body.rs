@@ -1,6 +1,6 @@
-//! The structure of a dashboard's body
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>), as far
-//! as Lifeboat's own uses it: an unknown field or type of widget is a violation too.
+//! The structure of a dashboard body
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>),
+//! as far as Lifeboat's dashboard uses it: an unknown field or widget type is a violation, too.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::drawn::Search;
 
-/// A rule: what of a body breaks it.
+/// A rule: returns the violations in a body.
 type Rule = fn(&Value) -> Vec<String>;
 
 /// Every rule with its name.
@@ -22,13 +22,14 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("ids and expressions", expressions),
 ];
 
-/// The columns of the grid.
+/// The number of columns in the grid.
 const COLUMNS: u64 = 24;
 
-/// The most metrics and expressions of a widget.
+/// The maximum number of metrics and expressions in a widget.
 const METRICS: usize = 500;
 
-/// The longest query of a search expression, and the most search expressions of a graph
+/// The maximum length of the query of a search expression, and the maximum number of search
+/// expressions in a graph
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html>).
 const QUERY: usize = 1_024;
 const SEARCHES: usize = 5;
@@ -47,7 +48,7 @@ fn metric_lists(body: &Value) -> impl Iterator<Item = (&str, &Vec<Value>)> {
     })
 }
 
-/// The fields of an object that are none of `known`; an object that is none has all of them wrong.
+/// Returns the fields of an object that are not in `known`; a value that is not an object is wrong as a whole.
 fn unknown(value: &Value, known: &[&str]) -> Vec<String> {
     let Some(fields) = value.as_object() else {
         return vec![format!("this is no object: {value}")];
@@ -98,7 +99,7 @@ fn top_level(body: &Value) -> Vec<String> {
     violations
 }
 
-/// Left, top, width and height of a widget.
+/// Returns left, top, width and height of a widget.
 fn place(widget: &Value) -> Option<[u64; 4]> {
     let number = |name: &str, default| match &widget[name] {
         Value::Null => Some(default),
@@ -205,7 +206,7 @@ fn metric_widgets(body: &Value) -> Vec<String> {
     violations
 }
 
-/// Horizontal annotations, each with a value.
+/// Returns whether the annotations are horizontal and each has a value.
 fn annotated(annotations: &Value) -> bool {
     const FIELDS: &[&str] = &["value", "label", "color", "fill", "yAxis", "visible"];
     let lines = annotations["horizontal"].as_array();
@@ -225,7 +226,7 @@ fn has_axes(axes: &Value) -> bool {
         && each.all(|axis| unknown(axis, &["label", "min", "max", "showUnits"]).is_empty())
 }
 
-/// The last part of an entry, where it is an object, and the texts before it.
+/// Splits an entry into its strings and the options, an object that may come last.
 fn parts(entry: &Value) -> Option<(Vec<&str>, Option<&Value>)> {
     let entry = entry.as_array()?;
     let (texts, options) = match entry.split_last()? {

@@ -1,10 +1,10 @@
-//! What a dashboard shows: the metrics of its widgets, and those that its search expressions find.
+//! The metrics that a dashboard shows: those of its widgets, and those that its search expressions find.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// A metric, its dimensions without their values.
+/// A metric and its dimensions, without their values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Drawn {
     pub(crate) namespace: String,
@@ -16,18 +16,18 @@ pub(crate) struct Drawn {
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Search {
-    /// The metrics that it finds.
+    /// The metrics that the call finds.
     pub(crate) finds: Drawn,
-    /// The length of its query in characters.
+    /// The length of the query, in characters.
     pub(crate) length: usize,
-    /// Its statistic.
+    /// The statistic.
     pub(crate) statistic: String,
-    /// Its period in seconds.
+    /// The period, in seconds.
     pub(crate) period: u64,
 }
 
 impl Search {
-    /// Every call in an expression, and what is left of the expression without them.
+    /// Parses every call in an expression, and returns the rest of the expression without them.
     pub(crate) fn all(expression: &str) -> Result<(Vec<Self>, String), String> {
         let mut parts = expression.split("SEARCH(");
         let mut rest = parts.next().unwrap_or_default().to_owned();
@@ -41,14 +41,14 @@ impl Search {
         Ok((found, rest))
     }
 
-    /// One call, from behind its parenthesis: `'{Namespace,Dimension} Terms', 'Statistic', Period)`.
+    /// Parses one call after its parenthesis: `'{Namespace,Dimension} Terms', 'Statistic', Period)`.
     fn read(text: &str) -> Option<(Self, &str)> {
         let (query, rest) = text.strip_prefix('\'')?.split_once('\'')?;
         let (statistic, rest) = rest.strip_prefix(", '")?.split_once('\'')?;
         let (period, rest) = rest.strip_prefix(", ")?.split_once(')')?;
         let (schema, terms) = query.strip_prefix('{')?.split_once('}')?;
         let mut schema = schema.split(',').map(str::to_owned);
-        // Exact, because without the quotes it would find every metric that has the word in its name.
+        // With quotes the match is exact; without them it would find every metric that has the word in its name.
         let (name, _) = terms.split_once("MetricName=\"")?.1.split_once('"')?;
         let search = Self {
             finds: Drawn {
@@ -64,13 +64,13 @@ impl Search {
     }
 }
 
-/// The lists of metrics of the metric widgets.
+/// Iterates over the lists of metrics of the metric widgets.
 fn lists(body: &Value) -> impl Iterator<Item = &Vec<Value>> {
     let widgets = body["widgets"].as_array().into_iter().flatten();
     widgets.filter_map(|widget| widget["properties"]["metrics"].as_array())
 }
 
-/// Every metric that a dashboard shows. What breaks a rule of [`super::body`] is left out.
+/// Returns every metric that a dashboard shows. What violates a rule of [`super::body`] is left out.
 pub(crate) fn drawn(body: &Value) -> BTreeSet<Drawn> {
     let mut all = BTreeSet::new();
     for list in lists(body) {

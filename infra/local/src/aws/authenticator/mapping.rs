@@ -1,17 +1,17 @@
-//! From a caller of AWS to a user of Kubernetes: access entries and `aws-auth`.
+//! Maps an AWS caller to a Kubernetes user, by access entries and `aws-auth`.
 
 use serde_json::Value;
 
 use crate::aws::arn;
 
-/// Who asks, as STS said.
+/// The caller as STS reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// The ARN, of a session where the caller is a role.
+    /// The ARN; for a role, the ARN of the session.
     pub(crate) arn: String,
-    /// The id that IAM gave (`AROA…:session`).
+    /// The unique id from IAM (`AROA…:session`).
     pub(crate) user_id: String,
-    /// The key that signed.
+    /// The access key id of the signature.
     pub(crate) access_key_id: String,
 }
 
@@ -24,26 +24,26 @@ impl Caller {
         arn::canonical(&self.arn)
     }
 
-    /// Fills the placeholders of a user or group name.
+    /// Replaces the placeholders in a user or group name.
     pub(crate) fn fill(&self, template: &str) -> String {
         let session = arn::session_name(&self.arn);
         template
             .replace("{{AccountID}}", self.account())
             .replace("{{AccessKeyID}}", &self.access_key_id)
             .replace("{{SessionNameRaw}}", session)
-            // Names of users must not look like an e-mail address of somebody else.
+            // A user name must not look like the e-mail address of another user.
             .replace("{{SessionName}}", &session.replace('@', "-"))
     }
 }
 
-/// A user of Kubernetes, before the API server adds `system:authenticated`.
+/// A Kubernetes user, before the API server adds the group `system:authenticated`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mapped {
     pub(crate) username: String,
     pub(crate) groups: Vec<String>,
 }
 
-/// Which of the two sources a cluster reads.
+/// The authentication mode of a cluster: which of the two sources it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Api,
@@ -52,7 +52,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// The value of `authenticationMode`; EKS takes a missing one for CONFIG_MAP.
+    /// Parses the value of `authenticationMode`. As in EKS, a missing value means CONFIG_MAP.
     pub(crate) fn parse(text: Option<&str>) -> Self {
         match text {
             Some("API") => Self::Api,
@@ -70,7 +70,7 @@ impl Mode {
     }
 }
 
-/// The user that an access entry (as DescribeAccessEntry gives it) makes of a caller.
+/// Returns the user to which an access entry (in the form of DescribeAccessEntry) maps a caller.
 pub(crate) fn by_entry(entry: &Value, caller: &Caller) -> Mapped {
     let default = default_username(entry["principalArn"].as_str().unwrap_or_default());
     let template = entry["username"]
@@ -83,8 +83,8 @@ pub(crate) fn by_entry(entry: &Value, caller: &Caller) -> Mapped {
     }
 }
 
-/// The name that EKS gives where the entry names none: the user's ARN, or the
-/// session's with the role's path left out.
+/// Returns the default user name of EKS for an entry without one: the user's ARN, or the session's
+/// ARN without the role's path.
 fn default_username(principal: &str) -> String {
     match arn::Arn::parse(principal) {
         Some(parsed) if parsed.resource.starts_with("role/") => {
@@ -98,10 +98,9 @@ fn default_username(principal: &str) -> String {
     }
 }
 
-/// The user that the data of `aws-auth` makes of a caller. As in the real one, the
-/// role must be written without its path, letters of either case are the same,
-/// roles come before users, users before accounts, and a part that is not YAML
-/// counts for nothing.
+/// Returns the user to which the data of `aws-auth` maps a caller. As in aws-iam-authenticator, the
+/// role must be written without its path, case is ignored, roles take precedence over users and
+/// users over accounts, and a part that is not valid YAML is ignored.
 pub(crate) fn by_config_map(data: &Value, caller: &Caller) -> Option<Mapped> {
     let canonical = caller.canonical_arn()?.to_lowercase();
     for (list, key) in [("mapRoles", "rolearn"), ("mapUsers", "userarn")] {

@@ -1,16 +1,16 @@
-//! What the access policies of EKS allow, as EKS documents them ("Review access
-//! policy permissions"): rules like those of the user-facing roles of Kubernetes.
+//! The permissions of the EKS access policies, as EKS documents them ("Review access policy
+//! permissions"): rules like those of the user-facing roles of Kubernetes.
 //!
-//! EKS asks its own authorizer, not RBAC: a user with such a policy has no group
-//! more, and a review of the rules of that user says that it is incomplete. So it
-//! is here: the API server asks the gateway about every request that RBAC leaves open.
+//! EKS uses its own authorizer, not RBAC: a user with such a policy is in no additional group, and
+//! a SelfSubjectRulesReview of that user is marked as incomplete. The same holds here: the API
+//! server asks the gateway about every request that RBAC does not allow.
 
 use serde_json::Value;
 
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "delete", "deletecollection", "patch", "update"];
 
-/// Groups, resources, verbs.
+/// API groups, resources and verbs.
 type Rule = (
     &'static [&'static str],
     &'static [&'static str],
@@ -88,7 +88,7 @@ const VIEW: &[Rule] = &[
     ),
 ];
 
-/// What EDIT adds to VIEW.
+/// The rules that EDIT adds to VIEW.
 const EDIT: &[Rule] = &[
     (
         &[""],
@@ -144,7 +144,7 @@ const EDIT: &[Rule] = &[
     (&["policy"], &["poddisruptionbudgets"], WRITE),
 ];
 
-/// What ADMIN adds to EDIT.
+/// The rules that ADMIN adds to EDIT.
 const ADMIN: &[Rule] = &[
     (
         &["authorization.k8s.io"],
@@ -155,7 +155,7 @@ const ADMIN: &[Rule] = &[
     (&["rbac.authorization.k8s.io"], &["rolebindings", "roles"], WRITE),
 ];
 
-/// The rules of a policy by its name; nothing for one that is not known here.
+/// Returns the rules of a policy by its name; nothing for an unknown policy.
 fn rules(policy: &str) -> Vec<&'static [Rule]> {
     match policy {
         "AmazonEKSClusterAdminPolicy" => vec![EVERYTHING],
@@ -167,8 +167,8 @@ fn rules(policy: &str) -> Vec<&'static [Rule]> {
     }
 }
 
-/// Whether an association (as ListAssociatedAccessPolicies gives it) allows what a
-/// SubjectAccessReview asks.
+/// Returns whether an association (in the form of ListAssociatedAccessPolicies) allows the request
+/// of a SubjectAccessReview.
 pub(crate) fn allows(association: &Value, review: &Value) -> bool {
     let policy = association["policyArn"]
         .as_str()
@@ -179,7 +179,7 @@ pub(crate) fn allows(association: &Value, review: &Value) -> bool {
     let spec = &review["spec"];
     let path = &spec["nonResourceAttributes"];
     if path.is_object() {
-        // Only the administrator of the cluster reaches what is no resource.
+        // Only the cluster administrator may access non-resource paths.
         return in_cluster && policy == "AmazonEKSClusterAdminPolicy";
     }
     let asked = &spec["resourceAttributes"];
@@ -206,7 +206,7 @@ pub(crate) fn allows(association: &Value, review: &Value) -> bool {
             })
 }
 
-/// Whether a name fits a pattern in which `*` stands for any letters.
+/// Returns whether a name matches a pattern in which `*` stands for any number of characters.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == name;

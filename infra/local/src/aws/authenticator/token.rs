@@ -1,5 +1,5 @@
-//! Tokens as aws-iam-authenticator takes them (`pkg/token/token.go`, `Verify`): a
-//! presigned GetCallerIdentity in base64, checked before anybody sends it on.
+//! Parses tokens as aws-iam-authenticator does (`pkg/token/token.go`, `Verify`): a token is a
+//! presigned GetCallerIdentity request in base64, which is checked before it is sent to STS.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,17 +8,16 @@ use http::Uri;
 use crate::aws::gateway::wire::parameters;
 
 const PREFIX: &str = "k8s-aws-v1.";
-/// Longer ones are refused before they are decoded.
+/// In bytes. Longer tokens are refused before they are decoded.
 const LONGEST: usize = 4 << 10;
 /// The header that binds a token to one cluster.
 pub(crate) const CLUSTER_HEADER: &str = "x-k8s-aws-id";
 /// The longest `X-Amz-Expires`, in seconds.
 const LONGEST_EXPIRY: u32 = 900;
-/// How long after its date a token is good, in seconds, whatever `X-Amz-Expires` says:
-/// STS does not read that.
+/// How long a token is valid after its signing date, in seconds. STS ignores `X-Amz-Expires`.
 pub(crate) const LIFETIME: u64 = 15 * 60;
 
-/// What else a token may ask STS.
+/// The query parameters that a token may contain besides those of the signature.
 const PARAMETERS: &[&str] = &[
     "action",
     "version",
@@ -31,29 +30,29 @@ const PARAMETERS: &[&str] = &[
     "x-amz-signedheaders",
 ];
 
-/// Why a token is refused. The words are the authenticator's own.
+/// The reason why a token is refused, in the words of aws-iam-authenticator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("input token was not properly formatted: {0}")]
 pub(crate) struct MalformedToken(pub(crate) String);
 
-/// A token that may be sent to STS.
+/// A token that passed the checks and may be sent to STS.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token {
-    /// The host that was signed.
+    /// The host in the signature.
     pub(crate) host: String,
-    /// Path and query to send.
+    /// The path and query of the request to STS.
     pub(crate) path_and_query: String,
-    /// The Region that was signed for.
+    /// The Region in the signature.
     pub(crate) region: String,
-    /// The caller's key.
+    /// The caller's access key id.
     pub(crate) access_key_id: String,
-    /// When it was signed, in seconds since 1970.
+    /// The signing time, in seconds since 1970.
     pub(crate) signed_at: u64,
 }
 
 impl Token {
-    /// Reads a token. `gateway` is the address of the local AWS: a client whose
-    /// endpoint is that signs for it instead of a host of AWS.
+    /// Parses a token. `gateway` is the address of the local AWS: a client whose endpoint is the
+    /// local AWS signs for this host instead of a host of AWS.
     pub(crate) fn parse(text: &str, gateway: &str, now: u64) -> Result<Self, MalformedToken> {
         let wrong = |why: &str| MalformedToken(why.to_owned());
         if text.len() > LONGEST {
@@ -150,7 +149,8 @@ impl Query {
     }
 }
 
-/// The hosts of STS: the global one and each Region's, with the China partition's suffix.
+/// Returns whether a host belongs to STS: the global one or a Region's, also with the suffix of the
+/// China partition.
 fn is_sts(host: &str) -> bool {
     let Some(rest) = host
         .strip_prefix("sts.")
@@ -172,7 +172,7 @@ fn is_sts(host: &str) -> bool {
     })
 }
 
-/// `20261121T112233Z` in seconds since 1970.
+/// Parses a date such as `20261121T112233Z`, in seconds since 1970.
 fn seconds(date: &str) -> Option<u64> {
     let bytes = date.as_bytes();
     if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' || !date.is_ascii() {
@@ -190,15 +190,14 @@ fn seconds(date: &str) -> Option<u64> {
     {
         return None;
     }
-    // Days of the civil calendar, with the year beginning in March, so that the leap
-    // day is the last of it.
+    // Days of the civil calendar, with years that begin in March, so that a leap day is the last day of its year.
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
         (year - 1, month + 9)
     };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    // The days from 1 March of the year 0 to 1 January 1970.
+    // The number of days from 1 March of the year 0 to 1 January 1970.
     let days = days.checked_sub(719_468)?;
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }

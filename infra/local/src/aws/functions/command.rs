@@ -5,17 +5,16 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// What `container-cli.sh` hands over.
+/// The input from `container-cli.sh`.
 #[derive(Default)]
 pub(super) struct Delivered {
     pub(super) arguments: Vec<String>,
-    /// Credentials, which come by environment and not by command line.
+    /// The credentials, which are passed in the environment and not on the command line.
     pub(super) environment: BTreeMap<String, String>,
 }
 
 impl Delivered {
-    /// Reads texts that end with a zero byte: how many arguments, the arguments, and
-    /// three credentials.
+    /// Reads strings that end with a zero byte: the number of arguments, the arguments, and three credentials.
     pub(super) async fn read(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Self, std::io::Error> {
         let count = text(reader).await?;
         let count: usize = count.parse().map_err(std::io::Error::other)?;
@@ -45,12 +44,12 @@ async fn text(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<String, std::i
 /// One command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Make an environment; `alias` is the name by which containers know this machine.
+    /// Create an environment; `alias` is the name of this machine in containers.
     Create {
         environment: BTreeMap<String, String>,
         alias: String,
     },
-    /// Copy what is in a folder into one of the environment.
+    /// Copy the contents of a folder into a folder of the environment.
     Copy {
         source: PathBuf,
         id: String,
@@ -69,7 +68,7 @@ pub(super) enum Command {
     Remove {
         id: String,
     },
-    /// Anything that needs no answer.
+    /// A command that needs no response.
     Nothing,
 }
 
@@ -121,7 +120,7 @@ fn create(handed: &Delivered) -> Command {
                     Some((name, value)) => {
                         environment.insert(name.to_owned(), value.to_owned());
                     }
-                    // By name only: the value is in the environment.
+                    // Only the name is given; the value is in the environment.
                     None => {
                         if let Some(value) = handed.environment.get(variable) {
                             environment.insert(variable.clone(), value.clone());
@@ -137,7 +136,7 @@ fn create(handed: &Delivered) -> Command {
             "-p" | "--label" | "--tmpfs" => {
                 arguments.next();
             }
-            // The image, and then the handler.
+            // The image, followed by the handler.
             _ => {
                 if let Some(handler) = arguments.next() {
                     environment.insert("_HANDLER".to_owned(), handler.clone());

@@ -1,14 +1,14 @@
-//! The environment of a function: what Lambda documents, and nothing of this machine.
+//! The environment variables of a function: those that Lambda documents, and none of this machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// What Lambda gives a function that says nothing.
+/// Lambda's default for a function without a memory size.
 const DEFAULT_MEMORY_MIB: u64 = 128;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the host must know of a function, taken out of what fakecloud hands over.
+/// The settings of a function that the host needs, from fakecloud's command.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) function: String,
@@ -16,12 +16,12 @@ pub(super) struct Settings {
     pub(super) region: String,
     pub(super) memory_mib: u64,
     pub(super) timeout: Duration,
-    /// The environment of the process but for the address of the Runtime API.
+    /// The environment variables of the process, without the address of the Runtime API.
     pub(super) environment: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// Completes what fakecloud hands over: `alias` is its name for this machine,
+    /// Completes the environment from fakecloud. `alias` is fakecloud's name for this machine,
     /// `gateway` the address that functions must use instead of fakecloud's.
     pub(super) fn new(
         mut handed: BTreeMap<String, String>,
@@ -30,13 +30,13 @@ impl Settings {
         task: &Path,
         temporary: &Path,
     ) -> Self {
-        // Only the emulator of AWS reads it; a function does not get it.
+        // Only the emulator reads this variable; a function does not get it.
         let timeout = handed
             .remove("AWS_LAMBDA_FUNCTION_TIMEOUT")
             .and_then(|seconds| seconds.parse().ok())
             .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
         for value in handed.values_mut() {
-            // fakecloud has put its alias into every value that named this machine.
+            // fakecloud replaces the address of this machine by its alias in every value.
             *value = value.replace(alias, "127.0.0.1");
         }
         let path = |path: &Path| path.display().to_string();
@@ -44,7 +44,7 @@ impl Settings {
             ("AWS_ENDPOINT_URL", gateway.to_owned()),
             ("LAMBDA_TASK_ROOT", path(task)),
             ("LAMBDA_RUNTIME_DIR", path(task)),
-            // Lambda's own is /tmp, which here belongs to everybody.
+            // Lambda's is /tmp, which is shared by all processes here.
             ("TMPDIR", path(temporary)),
             ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin".to_owned()),
             ("LD_LIBRARY_PATH", "/lib64:/usr/lib64".to_owned()),
@@ -66,7 +66,7 @@ impl Settings {
         }
     }
 
-    /// The same with the memory that the function's template asks for, in MiB.
+    /// Sets the memory size to that of the function's template, in MiB.
     pub(super) fn with_memory(mut self, memory: Option<u64>) -> Self {
         if let Some(memory) = memory {
             self.memory_mib = memory;

@@ -1,4 +1,4 @@
-//! One environment of a function: its folder, its process, one event at a time.
+//! One execution environment of a function: its folder and its process, which handles one event at a time.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -28,10 +28,11 @@ use crate::aws::gateway::wire::{Body, answer, element};
 use crate::aws::gateway::{Gateway, sts};
 use crate::aws::supervise::Supervised;
 
-/// Lambda gives the start this long; what takes longer goes on within the timeout.
+/// Lambda's time limit for initialization; an initialization that takes longer continues within the
+/// timeout of the event.
 const INIT_DEADLINE: Duration = Duration::from_secs(10);
-/// How often a process is looked at. A function that writes memory as fast as it can
-/// gets some ten MiB over its limit in that time.
+/// The interval of the memory checks. A function that writes memory as fast as it can exceeds its
+/// limit by some ten MiB in that time.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(super) struct Instance {
@@ -40,13 +41,13 @@ pub(super) struct Instance {
     function_arn: String,
     folder: PathBuf,
     port: OnceLock<u16>,
-    /// Held while an event is worked on.
+    /// Held while an event is handled.
     turn: tokio::sync::Mutex<Option<RuntimeApi>>,
     process: Mutex<Option<Supervised>>,
     server: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Why an event has no answer of the function itself.
+/// The reason why there is no response from the function itself.
 enum Failure {
     Timeout,
     OutOfMemory,
@@ -56,7 +57,7 @@ enum Failure {
 }
 
 impl Instance {
-    /// Makes the folders, and asks STS whose credentials the function has.
+    /// Creates the folders, and looks up the identity of the function's credentials in STS.
     pub(super) async fn create(
         gateway: &Arc<Gateway>,
         folder: &Path,
@@ -102,7 +103,7 @@ impl Instance {
         }))
     }
 
-    /// Starts the process and answers fakecloud's invocations.
+    /// Starts the process and accepts invocations from fakecloud.
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), std::io::Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let _ = self.port.set(listener.local_addr()?.port());
@@ -110,7 +111,7 @@ impl Instance {
         let server = tokio::spawn(async move { instance.serve(listener).await });
         *lock(&self.server) = Some(server);
         let mut turn = self.turn.lock().await;
-        // A start that fails is told to the first event, as Lambda does.
+        // A failed start is reported to the first event, as in Lambda.
         if let Err(error) = self.launch(&mut turn).await {
             self.say(&format!("INIT_REPORT Status: error: {error}"));
         }
@@ -139,12 +140,12 @@ impl Instance {
             .unwrap_or_default()
     }
 
-    /// Ends the process at once.
+    /// Kills the process.
     pub(super) fn kill(&self) {
         drop(lock(&self.process).take());
     }
 
-    /// Ends everything of this environment.
+    /// Ends the environment.
     pub(super) async fn end(&self) {
         if let Some(server) = lock(&self.server).take() {
             server.abort();
@@ -176,7 +177,7 @@ impl Instance {
             Ok(body) => body.to_bytes(),
             Err(error) => return answer(StatusCode::BAD_REQUEST, "text/plain", error.to_string()),
         };
-        // A caller that goes away does not end what it has begun.
+        // The invocation continues if the caller disconnects.
         let worked = tokio::spawn(async move { self.work(body).await });
         match worked.await {
             Ok(body) => {
@@ -187,7 +188,7 @@ impl Instance {
         }
     }
 
-    /// One event from its arrival to its answer, with the lines that Lambda writes.
+    /// Handles one event from its arrival to its response, and writes the log lines of Lambda.
     async fn work(&self, body: Bytes) -> Bytes {
         let mut turn = self.turn.lock().await;
         let id = request_id();
@@ -209,7 +210,7 @@ impl Instance {
         let reply = match outcome {
             Ok(reply) => reply,
             Err(failure) => {
-                // Whatever it was, the next event gets a new process.
+                // After any failure the next event gets a new process.
                 self.kill();
                 *turn = None;
                 self.explain(&id, failure)
@@ -266,12 +267,12 @@ impl Instance {
             })
             .await;
         let reply = self.watch(reply, self.settings.timeout, peak).await?;
-        // What was over the limit between two looks is found by its peak.
+        // Between two checks, memory above the limit is found by its peak.
         self.look(peak)?;
         reply.map_err(|_| Failure::Ended(None))
     }
 
-    /// Waits for something while the process runs, holds its memory and has time.
+    /// Waits for a future while the process runs, stays below its memory limit and within the time limit.
     async fn watch<T>(
         &self,
         wanted: impl Future<Output = T>,
@@ -342,7 +343,7 @@ impl Instance {
         Ok(())
     }
 
-    /// The answer of Lambda where the function has none, also written to the log.
+    /// Returns the response of Lambda to a failure, and writes it to the log.
     fn explain(&self, id: &str, failure: Failure) -> Bytes {
         let (kind, message) = match failure {
             Failure::Timeout => {
@@ -382,7 +383,7 @@ impl Instance {
             .append(true)
             .open(self.folder.join("log"));
         if let Ok(mut log) = log {
-            // A log that cannot be written is no reason to fail an event.
+            // A failure to write the log does not fail the event.
             let _ = writeln!(log, "{line}");
         }
     }
@@ -410,7 +411,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("no holder of this lock panics")
 }
 
-/// A random UUID, as Lambda names its invocations.
+/// Returns a random UUID, the format of Lambda's request ids.
 fn request_id() -> String {
     let mut bytes = [0_u8; 16];
     // Without randomness the id is all zeros, which only makes logs harder to read.

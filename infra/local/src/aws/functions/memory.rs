@@ -1,9 +1,9 @@
-//! How much memory a function holds. A limit on its address space would be wrong:
-//! runtimes reserve far more than they use, and Lambda counts what is used.
+//! The memory use of a function. A limit on its address space would be wrong: runtimes reserve far
+//! more than they use, and Lambda counts what is used.
 
 const KIB_PER_MIB: u64 = 1024;
 
-/// What a process and its children hold now, and the most that the process ever held.
+/// The memory of a process and its children now, and the peak of the process, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) now_kib: u64,
@@ -20,7 +20,7 @@ impl Memory {
     }
 }
 
-/// Reads it from the kernel; nothing once the process is gone.
+/// Reads the memory use from the kernel; nothing if the process has ended.
 pub(super) fn of(process: u32) -> Option<Memory> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let own = parse(&status)?;

@@ -1,6 +1,6 @@
-//! The Runtime API of Lambda (2018-06-01), which a function's `bootstrap` asks for
-//! its events. Each process gets a server of its own, so that nothing of one that
-//! was ended reaches the next.
+//! The Runtime API of Lambda (2018-06-01), from which a function's `bootstrap` reads its events.
+//! Each process gets a server of its own, so that requests of an ended process do not reach the
+//! next one.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -20,22 +20,22 @@ use tokio::task::JoinHandle;
 use crate::aws::gateway::wire::{Body, full, json_answer};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
-/// The longest answer of a function, as Lambda has it.
+/// Lambda's limit for the response of a function, in bytes.
 const LONGEST_ANSWER: usize = 6 << 20;
 
 /// One event for a function.
 pub(super) struct Event {
     pub(super) id: String,
-    /// When the process will be ended, in milliseconds since 1970.
+    /// When the process will be killed, in milliseconds since 1970.
     pub(super) deadline_ms: u64,
     pub(super) function_arn: String,
     pub(super) body: Bytes,
 }
 
-/// The other end of the Runtime API.
+/// The host's side of the Runtime API.
 pub(super) struct RuntimeApi {
     pub(super) port: u16,
-    /// True once the process has asked for its first event.
+    /// True once the process has requested its first event.
     pub(super) ready: watch::Receiver<bool>,
     events: mpsc::Sender<Event>,
     shared: Arc<Shared>,
@@ -71,16 +71,16 @@ impl RuntimeApi {
         })
     }
 
-    /// Hands out an event; what the function answers comes through the receiver.
+    /// Sends an event to the function; the response arrives through the returned receiver.
     pub(super) async fn hand_out(&self, event: Event) -> oneshot::Receiver<Bytes> {
         let (sender, receiver) = oneshot::channel();
         *lock(&self.shared.current) = Some((event.id.clone(), sender));
-        // It fails only when the server is gone, and then the receiver says so.
+        // This fails only if the server has ended, and then the receiver reports that.
         let _ = self.events.send(event).await;
         receiver
     }
 
-    /// What the process said before it ended without asking for an event.
+    /// Returns the error that the process reported before it ended without requesting an event.
     pub(super) fn init_error(&self) -> Option<Bytes> {
         lock(&self.shared.init_error).take()
     }
@@ -170,7 +170,7 @@ async fn next(shared: &Shared) -> Response<Body> {
     response
 }
 
-/// Gives an answer to whoever waits for it; false if nobody waits for this one.
+/// Sends a response to the invocation that waits for it; false if none does.
 fn reply(shared: &Shared, id: &str, body: Bytes) -> bool {
     let mut current = lock(&shared.current);
     match current.take() {

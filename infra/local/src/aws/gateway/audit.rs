@@ -1,35 +1,34 @@
-//! Who asked for what, and what came of it.
+//! The audit log: each caller, action and authorization decision.
 
 use std::sync::{Arc, Mutex};
 
-/// What became of a call.
+/// The authorization decision of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
-    /// The caller was known and allowed; the service may still have refused the
-    /// request itself, for example because the thing does not exist.
+    /// The caller is known and allowed. The service may still have rejected the request itself, for
+    /// example because the resource does not exist.
     Allowed,
-    /// IAM or the check of the signature refused it.
+    /// IAM or the signature check refused the call.
     Denied,
 }
 
-/// One thing that IAM was asked. A call that needs several permissions, such as
-/// a copy from one bucket to another, makes one entry for each.
+/// One authorization decision. A call that needs several permissions, such as a copy from one
+/// bucket to another, has one entry for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditEntry {
-    /// The caller's ARN; `anonymous` without a signature, `unknown` for keys that
-    /// belong to nobody.
+    /// The caller's ARN; `anonymous` without a signature, `unknown` for unknown keys.
     pub principal: String,
     /// The action, such as `s3:PutObject`.
     pub action: String,
-    /// The resource's ARN, or `*` where the action knows none.
+    /// The resource's ARN, or `*` for an action without a resource.
     pub resource: String,
-    /// The Region that the signature names.
+    /// The Region in the signature.
     pub region: String,
-    /// What became of it.
+    /// The decision.
     pub decision: Decision,
 }
 
-/// Everything that was asked since the start, in order. A clone shares it.
+/// All entries since the start, in order. A clone shares them.
 #[derive(Clone, Default)]
 pub(crate) struct Audit {
     entries: Arc<Mutex<Vec<AuditEntry>>>,

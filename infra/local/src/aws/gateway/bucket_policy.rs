@@ -1,15 +1,15 @@
-//! Corrections: what a bucket's policy asks about a request is answered as AWS answers it.
+//! Corrections: a bucket policy is evaluated as in AWS.
 //!
-//! - Clients reach AWS by TLS, and this machine by plain HTTP: fakecloud is told that TLS
-//!   ended here, so that a policy that refuses `aws:SecureTransport` `false` lets them in.
-//! - The condition key `aws:PrincipalArn` of a role's session is the ARN of the role (IAM
-//!   User Guide, "AWS global condition context keys"). fakecloud compares the ARN of the
-//!   session, so the policies of other accounts' buckets get that form beside the role's,
-//!   at the first request of a session that meets them. Whoever reads such a policy sees
-//!   both forms.
+//! - Clients use TLS with AWS, and plain HTTP on this machine. The gateway adds a header that says
+//!   that TLS was terminated here, so that a policy that denies `aws:SecureTransport` `false`
+//!   allows them.
+//! - The condition key `aws:PrincipalArn` of a role session is the ARN of the role (IAM User Guide,
+//!   "AWS global condition context keys"). fakecloud compares the ARN of the session. So the
+//!   gateway adds that form to the policies of buckets in other accounts, at the first request of a
+//!   role session to the bucket. A reader of such a policy sees both forms.
 //! - A parameter of the type CommaDelimitedList is a list where a template refers to it
-//!   (CloudFormation User Guide, "Parameters"). fakecloud writes it as one text, so a list
-//!   of accounts that are principals is split at the same moment.
+//!   (CloudFormation User Guide, "Parameters"). fakecloud writes it as one string, so a list of
+//!   accounts in a principal is split at the same time.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -21,13 +21,14 @@ use super::upstream::{Upstream, UpstreamError};
 use super::wire::decode;
 use crate::aws::arn::Arn;
 
-/// Says that the client came by TLS.
+/// Marks a request as received through TLS.
 pub(crate) fn came_by_tls(headers: &mut HeaderMap) {
     headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
 }
 
-/// The bucket of a request whose policy decides, and its owner: that of another account,
-/// asked for by a role's session. The owner is known where the caller expects one.
+/// Returns the bucket and its owner for a request of a role session to a bucket of another account,
+/// whose policy then decides. Only requests with the header `x-amz-expected-bucket-owner` name the
+/// owner.
 pub(crate) fn foreign_bucket(caller: Option<&Identity>, parts: &Parts) -> Option<(String, String)> {
     let caller = caller?;
     Arn::parse(&caller.arn).filter(|arn| arn.resource.starts_with("assumed-role/"))?;
@@ -37,8 +38,8 @@ pub(crate) fn foreign_bucket(caller: Option<&Identity>, parts: &Parts) -> Option
     is_foreign.then(|| (decode(bucket), owner.to_owned()))
 }
 
-/// Adds the session's form, and the names of [`super::s3_actions`], to the policy of a bucket where they are missing. A bucket
-/// without a policy, or that does not exist, stays as it is.
+/// Adds the session's form and the names of [`super::s3_actions`] to the policy of a bucket where
+/// they are missing. A bucket that does not exist or has no policy stays as it is.
 pub(crate) async fn admit_sessions(
     upstream: &Upstream,
     region: &str,
@@ -65,7 +66,7 @@ pub(crate) async fn admit_sessions(
         .await?;
     match answer.parts.status {
         status if status.is_success() => Ok(()),
-        // It was deleted meanwhile.
+        // The bucket was deleted in the meantime.
         StatusCode::NOT_FOUND => Ok(()),
         status => Err(UpstreamError::Refused {
             status,
@@ -74,8 +75,7 @@ pub(crate) async fn admit_sessions(
     }
 }
 
-/// Adds the session's form of each role to the conditions that name the role. Says
-/// whether anything was missing.
+/// Adds the session's form of each role to the conditions with that role. Returns whether any was missing.
 fn add_sessions(policy: &mut Value) -> bool {
     let mut changed = false;
     let Some(statements) = policy["Statement"].as_array_mut() else {
@@ -108,7 +108,7 @@ fn add_sessions(policy: &mut Value) -> bool {
     changed
 }
 
-/// Makes a list of accounts that stands in one text. Says whether there was any.
+/// Splits a comma-separated string of accounts into a list. Returns whether there was any.
 fn split_principals(policy: &mut Value) -> bool {
     let mut changed = false;
     for statement in policy["Statement"].as_array_mut().into_iter().flatten() {
@@ -125,10 +125,10 @@ fn split_principals(policy: &mut Value) -> bool {
     changed
 }
 
-/// The sessions of a role, as a pattern. Nothing for anything but a role.
+/// Returns a pattern that matches the sessions of a role; nothing if the ARN is not a role's.
 fn sessions_of(role: &str) -> Option<String> {
     let arn = Arn::parse(role).filter(|arn| arn.service == "iam")?;
-    // A session does not know the path of its role.
+    // The ARN of a session does not include the path of its role.
     let name = arn.resource.strip_prefix("role/")?.rsplit('/').next()?;
     Some(format!(
         "arn:{}:sts::{}:assumed-role/{name}/*",

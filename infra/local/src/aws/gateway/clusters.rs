@@ -1,4 +1,4 @@
-//! The control planes behind the clusters of EKS.
+//! The control planes of EKS clusters.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,30 +9,30 @@ use serde_json::{Value, json};
 use crate::aws::LocalAwsOptions;
 use crate::cluster::{Cluster, ClusterOptions};
 
-/// A tag on a cluster that says how many nodes kwok plays in it.
+/// The tag of a cluster with the number of nodes that kwok simulates in it.
 pub(crate) const NODES_TAG: &str = "lifeboat-local/nodes";
-/// A tag on a cluster: `false` leaves the controllers out, so that nothing moves by itself.
+/// The tag of a cluster that disables its controllers if it is `false`, so that no object changes by itself.
 pub(crate) const CONTROLLERS_TAG: &str = "lifeboat-local/controllers";
 
-/// How far a control plane is.
+/// The state of a control plane.
 #[derive(Clone, Debug)]
 pub(crate) enum Progress {
-    /// It starts.
+    /// The control plane starts.
     Creating,
-    /// It answers.
+    /// The control plane is ready.
     Active(Arc<Cluster>),
-    /// It did not start.
+    /// The control plane did not start, with the reason.
     Failed(String),
 }
 
-/// A cluster of EKS and its control plane.
+/// An EKS cluster and its control plane.
 pub(crate) struct LocalCluster {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) name: String,
-    /// The user or role that created it.
+    /// The ARN of the user or role that created the cluster.
     pub(crate) creator: Option<String>,
-    /// `bootstrapClusterCreatorAdminPermissions`.
+    /// The value of `bootstrapClusterCreatorAdminPermissions`.
     pub(crate) bootstrap: bool,
     progress: Mutex<Progress>,
 }
@@ -46,7 +46,7 @@ impl LocalCluster {
         self.bootstrap && caller.is_some() && self.creator.as_deref() == caller
     }
 
-    /// The data of the ConfigMap `aws-auth`; nothing if there is none.
+    /// Returns the data of the ConfigMap `aws-auth`; null if it does not exist.
     pub(crate) async fn aws_auth(&self) -> Value {
         let Progress::Active(cluster) = self.progress() else {
             return Value::Null;
@@ -69,7 +69,7 @@ impl LocalCluster {
     }
 }
 
-/// What is needed to start a control plane for a cluster of EKS.
+/// The parameters for starting the control plane of an EKS cluster.
 pub(crate) struct Birth {
     pub(crate) account: String,
     pub(crate) region: String,
@@ -81,7 +81,7 @@ pub(crate) struct Birth {
     pub(crate) service_cidr: Option<String>,
 }
 
-/// All clusters, by account and name: fakecloud keeps them so, without the Region.
+/// All clusters, by account and name: fakecloud's key, which does not include the Region.
 pub(crate) struct Clusters {
     all: Mutex<BTreeMap<(String, String), Arc<LocalCluster>>>,
     folder: PathBuf,
@@ -90,8 +90,7 @@ pub(crate) struct Clusters {
 }
 
 impl Clusters {
-    /// `gateway` is the address at which the webhooks are answered; `options` say what a
-    /// cluster without the tag gets.
+    /// `gateway` is the address of the webhooks; `options` apply to clusters without the tags.
     pub(crate) fn new(folder: &Path, gateway: &str, options: &LocalAwsOptions) -> Self {
         Self {
             all: Mutex::default(),
@@ -105,7 +104,7 @@ impl Clusters {
         self.lock().get(&(account.to_owned(), name.to_owned())).cloned()
     }
 
-    /// Starts a control plane in the background. One that is already running is kept.
+    /// Starts a control plane in the background. Returns the existing one if it already runs.
     pub(crate) fn start(&self, birth: Birth) -> Arc<LocalCluster> {
         let key = (birth.account.clone(), birth.name.clone());
         let cluster = {
@@ -145,10 +144,10 @@ impl Clusters {
         cluster
     }
 
-    /// Forgets a cluster; its control plane ends once nobody looks at it any more.
+    /// Removes a cluster. Its control plane ends with its last user.
     pub(crate) fn remove(&self, account: &str, name: &str) {
         let removed = self.lock().remove(&(account.to_owned(), name.to_owned()));
-        // Ending an API server takes a moment that no answer should wait for.
+        // Stopping an API server takes a moment; the response does not wait for it.
         std::thread::spawn(move || drop(removed));
     }
 
@@ -182,7 +181,7 @@ impl Clusters {
                 ),
                 "--authentication-token-webhook-version=v1".into(),
                 format!("--authentication-token-webhook-cache-ttl={access_cache}s"),
-                // It is added to those that the launcher names.
+                // This mode is added to the modes set by the launcher.
                 "--authorization-mode=Webhook".into(),
                 format!(
                     "--authorization-webhook-config-file={}",
@@ -202,7 +201,7 @@ impl Clusters {
     }
 }
 
-/// The kubeconfig by which an API server finds a webhook.
+/// Returns the kubeconfig with the URL of a webhook, for an API server.
 fn webhook_config(url: &str) -> Value {
     json!({
         "apiVersion": "v1",

@@ -1,58 +1,57 @@
-//! Correction: custom resources answer by their `ResponseURL`.
+//! Correction: custom resources respond through their `ResponseURL`.
 //!
-//! fakecloud invokes the function of a custom resource and looks at nothing that
-//! comes back: its event has no URL, its numbers are no texts, and what the function
-//! calls the resource is forgotten. The function host completes such events, and
-//! an answer of FAILED becomes an error of the function. What a stack makes of an answer
-//! is the correction of [`super::stacks`]; tests read the answers from
-//! [`crate::LocalAws::custom_resources`].
+//! fakecloud invokes the function of a custom resource and ignores its response: the event has no
+//! URL, its numbers are not strings, and the physical resource id from the function is discarded.
+//! The function host completes such events, and a response of FAILED becomes an error of the
+//! function. The effect of a response on the stack is the correction of [`super::stacks`]; tests
+//! read the responses from [`crate::LocalAws::custom_resources`].
 //!
-//! Where a property changes, fakecloud asks to delete the resource and to create another
-//! one, in any order, and CloudFormation asks for an update
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requesttypes.html>):
-//! the deletion is kept from the function, and the creation becomes an update. A resource
-//! that an update takes out of its template is not told from one that it changes.
+//! When a property changes, fakecloud deletes the resource and creates another one, in any order,
+//! whereas CloudFormation sends an update
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requesttypes.html>).
+//! So the deletion is not sent to the function, and the creation becomes an update. A resource that
+//! an update removes from its template is not distinguished from one that it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-/// The path below which answers arrive.
+/// The path prefix of the URLs for responses.
 pub(crate) const PATH: &str = "/_lifeboat/cloudformation/";
 
-/// What a custom resource was asked and what it answered.
+/// A request to a custom resource and its response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CustomResourceAnswer {
-    /// The event that the function got.
+    /// The event that the function received.
     pub event: Value,
-    /// The document that the function put to the URL; nothing if it did not.
+    /// The document that the function sent to the URL; nothing if it sent none.
     pub answer: Option<Value>,
 }
 
-/// All custom resources that were asked so far, in that order, with the ids of the requests.
+/// All requests to custom resources so far, in order, with their request ids.
 #[derive(Default)]
 pub(crate) struct CustomResources {
     asked: Mutex<Vec<(String, CustomResourceAnswer)>>,
-    /// The names that functions gave, by stack and logical id.
+    /// The physical resource ids from the functions, by stack and logical id.
     names: Mutex<BTreeMap<(String, String), Value>>,
     /// Stacks that are being deleted, by Region and name.
     ending: Mutex<BTreeSet<(String, String)>>,
 }
 
-/// What becomes of an event on its way to a function.
+/// The handling of an event that is addressed to a function.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum EventRouting {
-    /// It is no event of CloudFormation.
+    /// The event is not from CloudFormation and is passed unchanged.
     AsItIs,
-    /// The function gets this one. Its answer is found by the id.
+    /// The function gets this event. The response is found by the id.
     Completed { id: String, event: Vec<u8> },
-    /// The function does not get it.
+    /// The event is not sent to the function.
     Kept,
 }
 
 impl CustomResources {
-    /// Remembers that a stack, given by its name or its ARN, is being deleted.
+    /// Records that a stack, given by its name or its ARN, is being deleted.
     pub(crate) fn end(&self, region: &str, stack: &str) {
         lock(&self.ending).insert((region.to_owned(), name_of(stack).to_owned()));
     }
@@ -66,11 +65,11 @@ impl CustomResources {
         let region = stack.split(':').nth(3).unwrap_or_default();
         let stack = (region.to_owned(), name_of(stack).to_owned());
         if event["RequestType"] == "Create" {
-            // If one of that name was deleted, this is another.
+            // After a deletion, a stack with the same name is another stack.
             lock(&self.ending).remove(&stack);
         }
         let is_ending = lock(&self.ending).contains(&stack);
-        // fakecloud leaves the properties out; a test that asks in its place does not.
+        // Events from fakecloud have no properties here; events that a test sends in its place have them.
         if event["RequestType"] == "Delete" && event["ResourceProperties"].is_null() && !is_ending {
             return EventRouting::Kept;
         }
@@ -91,13 +90,13 @@ impl CustomResources {
             }
         }
         let bytes = event.to_string().into_bytes();
-        // The same event again is the same request.
+        // An event with the same id is the same request.
         asked.retain(|(known, _)| *known != id);
         asked.push((id.clone(), CustomResourceAnswer { event, answer: None }));
         EventRouting::Completed { id, event: bytes }
     }
 
-    /// Takes what a function put to its URL; false for a URL that nobody gave out.
+    /// Records the response that a function sent to its URL; returns false for an unknown URL.
     pub(crate) fn take(&self, id: &str, answer: &[u8]) -> bool {
         let answer: Value = serde_json::from_slice(answer).unwrap_or(Value::Null);
         let mut asked = lock(&self.asked);
@@ -111,7 +110,7 @@ impl CustomResources {
         true
     }
 
-    /// The error of a function whose resource failed.
+    /// Returns the error of a function whose resource failed.
     pub(crate) fn failure(&self, id: &str) -> Option<String> {
         let asked = lock(&self.asked);
         let (_, record) = asked.iter().find(|(known, _)| known == id)?;
@@ -127,7 +126,7 @@ impl CustomResources {
     }
 }
 
-/// An event for a custom resource that nobody has completed yet.
+/// Parses an event for a custom resource that has no `ResponseURL` yet.
 fn custom_event(event: &[u8]) -> Option<Value> {
     let event: Value = serde_json::from_slice(event).ok()?;
     let is_custom = event["RequestType"].is_string()
@@ -138,7 +137,7 @@ fn custom_event(event: &[u8]) -> Option<Value> {
     is_custom.then_some(event)
 }
 
-/// The name of a stack that is given by its name or its ARN.
+/// Returns the name of a stack that is given by its name or its ARN.
 fn name_of(stack: &str) -> &str {
     stack.split('/').nth(1).unwrap_or(stack)
 }
@@ -148,7 +147,7 @@ fn place(event: &Value) -> (String, String) {
     (text("StackId"), text("LogicalResourceId"))
 }
 
-/// CloudFormation passes every scalar property as a text.
+/// CloudFormation passes every scalar property as a string.
 fn as_texts(value: &mut Value) {
     match value {
         Value::Bool(_) | Value::Number(_) => *value = value.to_string().into(),
@@ -177,7 +176,7 @@ mod tests {
         .into_bytes()
     }
 
-    /// What the function gets.
+    /// Returns the event that the function receives.
     fn passed(resources: &CustomResources, kind: &str, id: &str) -> Value {
         match resources.pass(&event(kind, id), "http://g") {
             EventRouting::Completed { id: given, event } => {

@@ -1,8 +1,7 @@
-//! Correction: EKS clusters are real.
+//! Correction: EKS clusters have real control planes.
 //!
-//! fakecloud keeps what EKS was told; behind its records stand no API servers, it
-//! does not know creators, and it keeps clusters without their Region. What it
-//! answers is completed here.
+//! fakecloud only stores the records of EKS clusters: it runs no API servers, does not record
+//! creators, and keeps clusters without their Region. Its responses are completed here.
 
 mod access;
 
@@ -21,7 +20,7 @@ use super::operation::{Scope, eks_operation};
 use super::upstream::{Answer, UpstreamError};
 use super::wire::{Body, json_error};
 
-/// Answers a call to EKS that IAM allows.
+/// Handles a call to EKS that IAM allows.
 pub(crate) async fn handle(
     gateway: &Gateway,
     scope: &Scope,
@@ -58,7 +57,7 @@ pub(crate) async fn handle(
             if super::super::arn::Arn::parse(arn).is_none_or(|arn| arn.region != scope.region) {
                 return Ok(no_cluster(operation.cluster.as_deref().unwrap_or_default()));
             }
-            // CloudFormation creates clusters inside of fakecloud: seen first here.
+            // CloudFormation creates clusters inside fakecloud; the gateway first sees them here.
             let cluster = match known {
                 Some(cluster) => cluster,
                 None => create(gateway, scope, &account, None, &Value::Null, &document),
@@ -108,7 +107,7 @@ fn create(
         name: text(&cluster["name"]),
         issuer: text(&cluster["identity"]["oidc"]["issuer"]),
         creator: creator.map(Identity::policy_source),
-        // EKS takes a missing value for yes.
+        // As in EKS, a missing value means true.
         bootstrap: request["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] != Value::Bool(false),
         tags: cluster["tags"].clone(),
         service_cidr: request["kubernetesNetworkConfig"]["serviceIpv4Cidr"]
@@ -117,7 +116,7 @@ fn create(
     })
 }
 
-/// Writes into the description of a cluster what its control plane says.
+/// Writes the state of the control plane into the description of a cluster.
 fn complete(description: &mut Value, cluster: &LocalCluster) {
     description["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] = cluster.bootstrap.into();
     match cluster.progress() {
@@ -127,7 +126,7 @@ fn complete(description: &mut Value, cluster: &LocalCluster) {
             description["certificateAuthority"] = json!({ "data": STANDARD.encode(running.ca_pem()) });
         }
         progress => {
-            // Neither is known before EKS has made it.
+            // Neither value is known before EKS has created the control plane.
             if let Some(fields) = description.as_object_mut() {
                 fields.remove("endpoint");
                 fields.remove("certificateAuthority");

@@ -1,8 +1,8 @@
-//! IAM for the services that fakecloud leaves open: the gateway asks the policy
-//! simulator before it passes a call on.
+//! IAM enforcement for the services that fakecloud does not check: the gateway calls the policy
+//! simulator before it forwards a request.
 //!
-//! What the simulator does not see is not enforced here: policies of a session,
-//! and conditions on tags of the resource.
+//! Session policies and conditions on resource tags are not enforced here, because the simulator
+//! does not evaluate them.
 
 use http::{Response, StatusCode};
 
@@ -11,7 +11,7 @@ use super::operation::{Need, Scope};
 use super::upstream::{Upstream, UpstreamError};
 use super::wire::{Body, answer, element, form, json_error};
 
-/// The services in which fakecloud asks IAM itself.
+/// The services for which fakecloud enforces IAM itself.
 const ENFORCED_BY_FAKECLOUD: &[&str] = &[
     "dynamodb",
     "ecs",
@@ -27,12 +27,12 @@ const ENFORCED_BY_FAKECLOUD: &[&str] = &[
     "sts",
 ];
 
-/// Whether the gateway has to ask.
+/// Returns whether the gateway must enforce IAM for this service.
 pub(crate) fn is_open(service: &str) -> bool {
     !ENFORCED_BY_FAKECLOUD.contains(&service)
 }
 
-/// Whether the caller's policies allow this.
+/// Returns whether the caller's policies allow this.
 pub(crate) async fn allows(
     upstream: &Upstream,
     caller: &Identity,
@@ -65,7 +65,7 @@ pub(crate) async fn allows(
     Ok(element(&answer.text(), "EvalDecision") == Some("allowed"))
 }
 
-/// The answer of a service to a caller who may not.
+/// Returns the response of a service to a caller without permission.
 pub(crate) fn denied(scope: &Scope, caller: &Identity, need: &Need, is_query: bool) -> Response<Body> {
     let message = format!(
         "User: {} is not authorized to perform: {} on resource: {} because no identity-based policy allows the {} action",
@@ -74,7 +74,7 @@ pub(crate) fn denied(scope: &Scope, caller: &Identity, need: &Need, is_query: bo
     refusal(scope, is_query, "AccessDenied", &message)
 }
 
-/// The answer to keys that belong to nobody.
+/// Returns the response to unknown keys.
 pub(crate) fn unknown_keys(scope: &Scope, is_query: bool) -> Response<Body> {
     let message = "The security token included in the request is invalid";
     refusal(scope, is_query, "InvalidClientTokenId", message)
@@ -106,7 +106,7 @@ fn refusal(scope: &Scope, is_query: bool, code: &str, message: &str) -> Response
     } else {
         "UnrecognizedClientException"
     };
-    // EKS answers with 403, the services of the older JSON protocol with 400.
+    // EKS responds with 403, the services with the older JSON protocol with 400.
     let status = if scope.service == "eks" {
         StatusCode::FORBIDDEN
     } else {

@@ -1,5 +1,5 @@
-//! Whose keys sign a request. fakecloud knows, but tells nobody: the gateway
-//! remembers what passes by, and asks IAM about the rest.
+//! Maps access keys to callers. fakecloud does not expose this mapping: the gateway records the
+//! keys in the responses that it forwards, and looks up the rest in IAM.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,10 +8,10 @@ use super::upstream::Upstream;
 use super::wire::{element, form};
 use crate::aws::arn;
 
-/// Any Region: IAM has none, but a signature names one.
+/// IAM has no Regions, but a signature contains one.
 const GLOBAL: &str = "us-east-1";
 
-/// A caller.
+/// The identity of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The ARN of the user or of the session.
@@ -23,13 +23,13 @@ impl Identity {
         arn::account(&self.arn)
     }
 
-    /// The user or role whose policies count.
+    /// Returns the ARN of the user or role whose policies apply.
     pub(crate) fn policy_source(&self) -> String {
         arn::canonical(&self.arn).unwrap_or_else(|| self.arn.clone())
     }
 }
 
-/// The keys that are known so far.
+/// The known keys and their identities.
 #[derive(Default)]
 pub(crate) struct Identities {
     known: Mutex<BTreeMap<String, Identity>>,
@@ -41,7 +41,7 @@ impl Identities {
             .insert(access_key_id.to_owned(), Identity { arn: arn.to_owned() });
     }
 
-    /// Who has these keys, if anybody.
+    /// Returns the identity that these keys belong to, if any.
     pub(crate) async fn of(&self, upstream: &Upstream, access_key_id: &str) -> Option<Identity> {
         if let Some(known) = self.lock().get(access_key_id) {
             return Some(known.clone());
@@ -65,11 +65,11 @@ impl Identities {
         None
     }
 
-    /// Reads the keys that an answer of STS or IAM hands out. `caller` asked for them.
+    /// Records the keys in a response of STS or IAM. `caller` sent the request.
     pub(crate) fn learn_from(&self, action: &str, caller: Option<&Identity>, body: &str) {
         let arn = match action {
             "sts:AssumeRole" | "sts:AssumeRoleWithWebIdentity" | "sts:AssumeRoleWithSAML" => {
-                // Other elements hold an ARN as well.
+                // Other elements also contain an ARN.
                 element(body, "AssumedRoleUser")
                     .and_then(|user| element(user, "Arn"))
                     .map(str::to_owned)

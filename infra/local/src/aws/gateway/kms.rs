@@ -1,10 +1,10 @@
-//! Correction: KMS decrypts what was encrypted to an RSA key outside of KMS.
+//! Correction: KMS decrypts ciphertexts that were encrypted with an RSA key's public key outside KMS.
 //!
-//! fakecloud opens only ciphertexts that carry its own envelope with the key's id.
-//! Lifeboat encrypts with the public key alone, as AWS allows. So the caller's own
-//! request goes first: fakecloud checks signature and IAM, and then stumbles over
-//! the ciphertext. Only after exactly that error the gateway asks again with the
-//! envelope around it, as an administrator, because it cannot sign for the caller.
+//! fakecloud decrypts only ciphertexts in its own envelope, which contains the key id. Lifeboat
+//! encrypts with the public key alone, as AWS allows. So the gateway first forwards the caller's
+//! request: fakecloud verifies the signature, checks IAM, and then rejects the ciphertext. Only
+//! after exactly that error the gateway sends a second request with the envelope around the
+//! ciphertext, as an administrator, because it cannot sign for the caller.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,8 +16,8 @@ use crate::aws::arn::Arn;
 pub(crate) const TARGET: &str = "TrentService.Decrypt";
 const ENVELOPE: &str = "fakecloud-rsa:";
 
-/// The request in which fakecloud will not know the ciphertext: the key, the
-/// algorithm, and the ciphertext in base64.
+/// Returns the key, the algorithm and the ciphertext in base64 of a request whose ciphertext
+/// fakecloud will reject.
 fn raw_rsa(body: &Value) -> Option<(&str, &str, &str)> {
     let algorithm = body["EncryptionAlgorithm"].as_str()?;
     let key = body["KeyId"].as_str()?;
@@ -27,12 +27,12 @@ fn raw_rsa(body: &Value) -> Option<(&str, &str, &str)> {
     is_raw.then_some((key, algorithm, ciphertext))
 }
 
-/// The ciphertext as fakecloud would have made it.
+/// Returns the ciphertext in fakecloud's envelope.
 fn wrap(key_id: &str, algorithm: &str, ciphertext: &str) -> String {
     STANDARD.encode(format!("{ENVELOPE}{key_id}:{algorithm}:{ciphertext}"))
 }
 
-/// A better answer to a Decrypt that fakecloud refused for its ciphertext.
+/// Returns the correct response to a Decrypt that fakecloud rejected because of its ciphertext.
 pub(crate) async fn correct(
     upstream: &Upstream,
     caller_account: &str,

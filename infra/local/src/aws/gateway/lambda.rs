@@ -1,14 +1,14 @@
-//! Correction: an error of a function is `Unhandled`.
+//! Correction: the error of a function is `Unhandled`.
 //!
-//! Lambda says so of every error that a runtime reports; `Handled` was left to
-//! runtimes of long ago. fakecloud says `Handled` of what carries a type.
+//! Lambda reports every error from a runtime as `Unhandled`; only long outdated runtimes reported
+//! `Handled`. fakecloud reports `Handled` for errors that have a type.
 
 use http::HeaderMap;
 use http::HeaderValue;
 
 const HEADER: &str = "x-amz-function-error";
 
-/// Corrects the header where there is one.
+/// Corrects the header if it is present.
 pub(crate) fn correct(headers: &mut HeaderMap) {
     if headers.contains_key(HEADER) {
         headers.insert(HEADER, HeaderValue::from_static("Unhandled"));

@@ -1,4 +1,4 @@
-//! What a request asks for, in the words of IAM: action and resource.
+//! Maps a request to IAM actions and resources.
 
 mod eks;
 mod lambda;
@@ -11,8 +11,7 @@ use super::wire::{decode, parameter};
 
 pub(crate) use eks::{Operation as EksOperation, operation as eks_operation};
 
-/// Who signed, and for what. Both forms of a signature name it: the header and
-/// the query of a presigned request.
+/// The scope of a signature. It is in the header of a signed request or in the query of a presigned one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) access_key_id: String,
@@ -21,7 +20,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Nothing for a request without a signature.
+    /// Returns nothing for a request without a signature.
     pub(crate) fn of(parts: &Parts) -> Option<Self> {
         let header = parts
             .headers
@@ -66,8 +65,8 @@ impl Need {
     }
 }
 
-/// The permissions that a request needs. An operation that is not known here is
-/// named `service:Unknown`, which only a grant with a wildcard covers.
+/// Returns the permissions that a request needs. An operation that is not known here is named
+/// `service:Unknown`, which only a grant with a wildcard allows.
 pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) -> Vec<Need> {
     match scope.service.as_str() {
         "s3" => return s3::needs(parts),
@@ -83,7 +82,7 @@ pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) ->
         .headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok());
-    // The newest protocol (CBOR) names the operation in the path.
+    // The newest protocol (RPC v2 CBOR) has the operation in the path.
     let in_path = parts
         .uri
         .path()
@@ -107,7 +106,7 @@ pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) ->
     vec![Need::new(&format!("{prefix}:{operation}"), resource)]
 }
 
-/// The prefix of a service's actions where it is not the name in the signature.
+/// Returns the prefix of a service's actions, where it differs from the name in the signature.
 fn prefix(service: &str) -> &str {
     match service {
         "monitoring" => "cloudwatch",
@@ -117,7 +116,7 @@ fn prefix(service: &str) -> &str {
     }
 }
 
-/// The resource of the services that Lifeboat uses; `*` for all others.
+/// Returns the resource for the services that Lifeboat uses; `*` for all others.
 fn resource(service: &str, region: &str, account: &str, text: impl Fn(&str) -> Option<String>) -> String {
     let found = match service {
         "kms" => text("KeyId").map(|key| kms_key(region, account, &key)),
@@ -148,8 +147,8 @@ fn resource(service: &str, region: &str, account: &str, text: impl Fn(&str) -> O
     found.unwrap_or_else(|| "*".to_owned())
 }
 
-/// A key by whichever of its names. An alias stays one: IAM asks about the key
-/// behind it, which only KMS knows.
+/// Returns the ARN of a key that is given in any form. An alias is not resolved: only KMS has the
+/// key that it refers to.
 fn kms_key(region: &str, account: &str, key: &str) -> String {
     if key.starts_with("arn:") {
         key.to_owned()
@@ -160,7 +159,7 @@ fn kms_key(region: &str, account: &str, key: &str) -> String {
     }
 }
 
-/// The segments of a path, decoded one by one, so that a slash inside stays.
+/// Returns the segments of a path. Each is decoded separately, so that an encoded slash does not split it.
 fn segments(path: &str) -> Vec<String> {
     path.split('/')
         .filter(|part| !part.is_empty())

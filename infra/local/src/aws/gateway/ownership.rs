@@ -1,8 +1,8 @@
 //! Correction: every object of a bucket belongs to the bucket's owner.
 //!
-//! S3 makes each new bucket so since April 2023 (S3 User Guide, "Controlling ownership of
-//! objects"). fakecloud says of a bucket for which CloudFormation asks for it, or nobody
-//! asks for anything, that nothing is set.
+//! This is the default of S3 for new buckets since April 2023 (S3 User Guide, "Controlling
+//! ownership of objects"). fakecloud reports no ownership controls for a bucket that CloudFormation
+//! created with them, and for a bucket created without them.
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -15,20 +15,20 @@ const ENFORCED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
     <OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
     <Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
 
-/// Whether somebody asks whom the objects of a bucket belong to.
+/// Returns whether a request reads the ownership controls of a bucket.
 pub(crate) fn is_asked(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     parts.method == Method::GET && parameters(query).any(|(name, _)| name == "ownershipControls")
 }
 
-/// Answers with what AWS sets where fakecloud knows of nothing.
+/// Returns the AWS default where fakecloud has no ownership controls.
 pub(crate) async fn correct(response: Response<Body>) -> Result<Response<Body>, UpstreamError> {
     if response.status() != StatusCode::NOT_FOUND {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(UpstreamError::Send)?.to_bytes();
-    // There may be no such bucket at all.
+    // The bucket may not exist at all, which is another error.
     if String::from_utf8_lossy(&body).contains("OwnershipControlsNotFoundError") {
         return Ok(answer(StatusCode::OK, "application/xml", ENFORCED.to_owned()));
     }

@@ -1,10 +1,11 @@
-//! Correction: the actions of S3 have their names.
+//! Correction: S3 requests need the actions that AWS documents.
 //!
-//! In AWS a list is `s3:ListBucket`, a HEAD is `s3:GetObject`, the parts of an upload are
-//! `s3:PutObject` (Service Authorization Reference, "Actions, resources, and condition keys
-//! for Amazon S3"). fakecloud asks IAM for the name of the operation instead, which no
-//! policy of AWS names. So the policies that decide get these names beside AWS's: a role's
-//! own when a session of it asks for such an operation, a bucket's with its other corrections.
+//! In AWS, listing a bucket needs `s3:ListBucket`, HEAD needs `s3:GetObject`, and the parts of a
+//! multipart upload need `s3:PutObject` (Service Authorization Reference, "Actions, resources, and
+//! condition keys for Amazon S3"). fakecloud evaluates the name of the operation instead, which no
+//! AWS policy contains. So these names are added to the policies that decide: to a role's own
+//! policies when a session of the role sends such a request, and to a bucket's policy together with
+//! its other corrections.
 
 use http::Method;
 use http::request::Parts;
@@ -15,11 +16,11 @@ use super::upstream::{Answer, Upstream, UpstreamError};
 use super::wire::{decode, element, form, parameter};
 use crate::aws::arn::Arn;
 
-/// Any Region: IAM has none, but a signature names one.
+/// IAM has no Regions, but a signature contains one.
 const GLOBAL: &str = "us-east-1";
 const VERSION: (&str, &str) = ("Version", "2010-05-08");
 
-/// An action of AWS, and the operations of fakecloud that it allows.
+/// An AWS action, and the operations of fakecloud that it allows.
 const NAMES: &[(&str, &[&str])] = &[
     (
         "s3:ListBucket",
@@ -38,8 +39,8 @@ const NAMES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The account and name of the role whose policies need the other names for this request:
-/// nothing where the caller is no session, or the operation is named as the action is.
+/// Returns the account and name of the role whose policies need the other names for this request;
+/// nothing if the caller is not a role session, or if the operation has the action's name.
 pub(crate) fn role_to_correct(caller: Option<&Identity>, parts: &Parts) -> Option<(String, String)> {
     let path = parts.uri.path().trim_start_matches('/');
     let query = parts.uri.query().unwrap_or_default();
@@ -55,7 +56,7 @@ pub(crate) fn role_to_correct(caller: Option<&Identity>, parts: &Parts) -> Optio
     Some((arn.account.to_owned(), role.to_owned()))
 }
 
-/// Adds the names to the role's own policies, where they are missing.
+/// Adds the missing names to the role's own policies.
 pub(crate) async fn mend_role(
     upstream: &Upstream,
     (account, role): (String, String),
@@ -90,7 +91,7 @@ pub(crate) async fn mend_role(
     Ok(())
 }
 
-/// Adds the names to a policy. Says whether any was missing.
+/// Adds the missing names to a policy. Returns whether any was missing.
 pub(crate) fn add_names(policy: &mut Value) -> bool {
     let mut changed = false;
     for statement in policy["Statement"].as_array_mut().into_iter().flatten() {

@@ -1,11 +1,11 @@
-//! Correction: a stack waits for its custom resources and fails with them, and functions get
-//! the memory that their template asks for.
+//! Corrections: a stack waits for its custom resources and fails if they fail, and functions get
+//! the memory size of their template.
 //!
-//! fakecloud says CREATE_COMPLETE before a custom resource was asked, and whatever it
-//! answers; and it reads a `MemorySize` that refers to a parameter as a text, and gives
-//! 128 MiB. What a stack was told to be is remembered here, and what is said about it is
-//! put right on the way out. Nothing is rolled back: a stack that failed says so as one
-//! whose rollback has ended, and keeps its resources until it is deleted.
+//! fakecloud reports CREATE_COMPLETE before it invokes a custom resource, whatever its response is.
+//! It also reads a `MemorySize` that refers to a parameter as a string, and uses 128 MiB. The
+//! gateway records the template and the parameters of each stack and corrects the responses of
+//! fakecloud accordingly. Nothing is rolled back: a failed stack reports the status of a completed
+//! rollback and keeps its resources until it is deleted.
 
 mod template;
 
@@ -17,10 +17,10 @@ use super::custom_resource::{CustomResourceAnswer, CustomResources};
 use super::wire::{element, parameter, parameters};
 use template::Template;
 
-/// How long a custom resource may take. CloudFormation itself waits for an hour.
+/// The deadline of a custom resource. CloudFormation itself waits for an hour.
 const WITHIN: Duration = Duration::from_secs(300);
 
-/// What stacks were told to be, by Region and name.
+/// The recorded stacks, by Region and name.
 #[derive(Default)]
 pub(crate) struct Stacks {
     recorded: Mutex<BTreeMap<(String, String), StackRecord>>,
@@ -29,28 +29,28 @@ pub(crate) struct Stacks {
 #[derive(Clone)]
 struct StackRecord {
     at: Instant,
-    /// The custom resources by their names in the template.
+    /// The logical ids of the custom resources.
     custom: Vec<String>,
-    /// The memory of each function, in MiB.
+    /// The memory size of each function, in MiB.
     memory: BTreeMap<String, u64>,
     /// The template, for an update that keeps it.
     template: String,
     parameters: BTreeMap<String, String>,
 }
 
-/// How a stack stands with its custom resources.
+/// The state of a stack with regard to its custom resources.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
-    /// As fakecloud says.
+    /// The status from fakecloud applies.
     Done,
-    /// One of them has not answered.
+    /// At least one custom resource has not responded.
     Waiting,
-    /// These failed, each with its reason.
+    /// The custom resources that failed, each with its reason.
     Failed(BTreeMap<String, String>),
 }
 
 impl Stacks {
-    /// Remembers what a stack is told to be.
+    /// Records a request that creates or updates a stack.
     pub(crate) fn note(&self, region: &str, form: &str) {
         let action = parameter(form, "Action").unwrap_or_default();
         if !matches!(action.as_str(), "CreateStack" | "UpdateStack" | "CreateChangeSet") {
@@ -77,15 +77,15 @@ impl Stacks {
         recorded.insert(key, stack);
     }
 
-    /// The memory that a function has by its template, in MiB. Functions of two accounts
-    /// that have one name in one Region are not told apart.
+    /// Returns the memory size of a function by its template, in MiB. Functions in two accounts
+    /// with the same name and Region are not distinguished.
     pub(crate) fn memory(&self, region: &str, function: &str) -> Option<u64> {
         let recorded = self.lock();
         let mut stacks = recorded.iter().filter(|((of, _), _)| of == region);
         stacks.find_map(|(_, stack)| stack.memory.get(function).copied())
     }
 
-    /// Puts right what an answer says about stacks.
+    /// Corrects the stack states in a response.
     pub(crate) fn correct(
         &self,
         region: &str,
@@ -106,7 +106,7 @@ impl Stacks {
         (corrected != xml).then_some(corrected)
     }
 
-    /// One stack of an answer.
+    /// Corrects one stack of a response; nothing if it is correct already.
     fn stack(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Option<String> {
         let status = element(member, "StackStatus")?;
         let failed = failed_status(status)?;
@@ -129,7 +129,7 @@ impl Stacks {
         }
     }
 
-    /// One event of an answer.
+    /// Corrects one event of a response; nothing if it is correct already.
     fn event(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Option<String> {
         let status = element(member, "ResourceStatus")?;
         let failed = failed_status(status)?;
@@ -165,7 +165,7 @@ impl Stacks {
         };
         let mut failed = BTreeMap::new();
         for resource in &recorded.custom {
-            // The last one that was asked stands last.
+            // Requests are in order, so the last match is the latest.
             let last = answers.iter().rfind(|asked| {
                 asked.event["StackId"].as_str() == id && asked.event["LogicalResourceId"] == resource.as_str()
             });
@@ -194,8 +194,7 @@ impl Stacks {
     }
 }
 
-/// What a stack says that has failed where fakecloud says that it is done; nothing for
-/// any other status.
+/// Returns the status of a failed stack that fakecloud reports as complete; nothing for any other status.
 fn failed_status(status: &str) -> Option<&'static str> {
     match status {
         "CREATE_COMPLETE" => Some("ROLLBACK_COMPLETE"),
@@ -204,7 +203,7 @@ fn failed_status(status: &str) -> Option<&'static str> {
     }
 }
 
-/// The parameters of a request that have a value; those that keep theirs are not among them.
+/// Returns the parameters of a request that have a value. Parameters that keep their previous value are left out.
 fn given_parameters(form: &str) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut values = BTreeMap::new();
@@ -227,7 +226,7 @@ fn given_parameters(form: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// An answer with those of its members changed that begin with this element.
+/// Returns a response in which the members that begin with the element `first` are changed.
 fn members(xml: &str, first: &str, mut change: impl FnMut(&str) -> Option<String>) -> String {
     let mut parts = xml.split(first);
     let mut corrected = parts.next().unwrap_or_default().to_owned();

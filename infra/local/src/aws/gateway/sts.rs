@@ -1,11 +1,11 @@
-//! Corrections: STS accepts a presigned GetCallerIdentity, and tells everybody who they are.
+//! Corrections: STS accepts a presigned GetCallerIdentity, and allows GetCallerIdentity to every caller.
 //!
-//! A presigned one is signed over the hash of an empty body. fakecloud takes it for
-//! a request to S3, which leaves its body unsigned, unless a header says what was signed.
+//! The presigned request is signed over the hash of an empty body. fakecloud treats it as a request
+//! to S3, whose body is unsigned, unless a header has the signed hash.
 //!
-//! The operation needs no permission in AWS, whatever policies say. fakecloud asks
-//! IAM, after it has checked the signature: its refusal names the caller, whom the
-//! answer then names as AWS would.
+//! The operation needs no permission in AWS, whatever the policies are. fakecloud checks IAM after
+//! it verifies the signature. Its refusal contains the caller's ARN, from which the response of AWS
+//! is built here.
 
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -15,7 +15,7 @@ use super::upstream::{Answer, Upstream, UpstreamError};
 use super::wire::{element, form, parameter};
 use crate::aws::arn::{self, Arn};
 
-/// SHA-256 of nothing.
+/// The SHA-256 hash of empty input.
 pub(crate) const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Adds the header where it is missing.
@@ -28,8 +28,8 @@ pub(crate) fn correct(scope: &Scope, parts: &mut Parts) {
     }
 }
 
-/// The better answer to a GetCallerIdentity that fakecloud refused for a lack of
-/// permission; any other answer stays.
+/// Returns the response of AWS to a GetCallerIdentity that fakecloud refused for a missing
+/// permission; any other response is returned unchanged.
 pub(crate) async fn identify(
     upstream: &Upstream,
     region: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn identify(
     Ok(answer)
 }
 
-/// Whom a refusal names, if it is one of this operation for this reason.
+/// Returns the caller's ARN from a refusal, if it is a refusal of this operation for this reason.
 fn refused_caller(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("User: ")?;
     let (caller, rest) = rest.split_once(' ')?;
@@ -63,7 +63,7 @@ fn refused_caller(text: &str) -> Option<&str> {
         .then_some(caller)
 }
 
-/// The id that IAM gave to a role or user, with the session's name behind a role's.
+/// Returns the unique id from IAM of a role or user, with the session's name appended for a role.
 async fn user_id(upstream: &Upstream, region: &str, caller: &str) -> Result<String, UpstreamError> {
     let Some(parsed) = Arn::parse(caller) else {
         return Ok(String::new());

@@ -1,4 +1,4 @@
-//! fakecloud, seen from the gateway.
+//! The gateway's client of fakecloud.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,27 +15,27 @@ use serde_json::{Value, json};
 use super::wire::{Body, full};
 use crate::aws::credentials::{Credentials, SignError, sign_request};
 
-/// The user by which the gateway itself asks, one in each account.
+/// The user in each account whose keys sign the gateway's own requests.
 const OWN_USER: &str = "lifeboat-local-gateway";
 
-/// Why a request to fakecloud failed.
+/// The error of a request to fakecloud.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The connection failed.
     #[error("fakecloud did not respond")]
     Send(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The request could not be made.
+    /// The request could not be built.
     #[error("failed to build the request to fakecloud")]
     Request(#[source] http::Error),
     /// The request could not be signed.
     #[error("failed to sign the request to fakecloud")]
     Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The answer was an error.
+    /// The response was an error.
     #[error("fakecloud returned {status}: {body}")]
     Refused {
-        /// The status.
+        /// The HTTP status.
         status: StatusCode,
-        /// The body.
+        /// The response body.
         body: String,
     },
 }
@@ -46,7 +46,7 @@ impl From<SignError> for UpstreamError {
     }
 }
 
-/// An answer that was read to its end.
+/// A response whose body was read completely.
 pub(crate) struct Answer {
     pub(crate) parts: http::response::Parts,
     pub(crate) body: Bytes,
@@ -65,7 +65,7 @@ impl Answer {
         self.parts.status.is_success()
     }
 
-    /// The same answer with another body.
+    /// Returns the same response with another body.
     pub(crate) fn with_json(mut self, body: &Value) -> Response<Body> {
         self.body = body.to_string().into();
         self.into_response()
@@ -73,13 +73,13 @@ impl Answer {
 
     pub(crate) fn into_response(mut self) -> Response<Body> {
         self.parts.headers.remove(header::TRANSFER_ENCODING);
-        // hyper writes the length of the body that goes out.
+        // hyper sets the length of the new body.
         self.parts.headers.remove(header::CONTENT_LENGTH);
         Response::from_parts(self.parts, full(self.body))
     }
 }
 
-/// A connection pool to fakecloud, and keys of an administrator in each account.
+/// A connection pool to fakecloud, and the keys of an administrator in each account.
 pub(crate) struct Upstream {
     client: Client<HttpConnector, Body>,
     address: SocketAddr,
@@ -97,8 +97,8 @@ impl Upstream {
         }
     }
 
-    /// Passes a request on as it is: the signature covers method, path, headers and
-    /// the host that the caller wrote, so none of these may change.
+    /// Forwards a request unchanged: the signature covers method, path, headers and the host that
+    /// the caller used, so none of these may change.
     pub(crate) async fn forward(
         &self,
         parts: http::request::Parts,
@@ -119,7 +119,7 @@ impl Upstream {
         Ok(answer.map(|body| body.map_err(Into::into).boxed()))
     }
 
-    /// Passes a request on and reads the answer to its end.
+    /// Forwards a request and reads the response completely.
     pub(crate) async fn ask(
         &self,
         parts: http::request::Parts,
@@ -131,7 +131,7 @@ impl Upstream {
         Ok(Answer { parts, body })
     }
 
-    /// Asks as somebody, signed.
+    /// Sends a request that is signed with the given credentials.
     pub(crate) async fn ask_as(
         &self,
         credentials: &Credentials,
@@ -154,7 +154,7 @@ impl Upstream {
         self.ask(parts, body).await
     }
 
-    /// Asks as the gateway's own administrator of an account.
+    /// Sends a request as the gateway's own administrator of an account.
     pub(crate) async fn ask_as_administrator(
         &self,
         account: &str,
@@ -167,7 +167,7 @@ impl Upstream {
         self.ask_as(&credentials, service, region, request, body).await
     }
 
-    /// Asks a service of the query protocol as the administrator of an account.
+    /// Sends a request in the query protocol as the administrator of an account.
     pub(crate) async fn query_as_administrator(
         &self,
         account: &str,
@@ -180,7 +180,7 @@ impl Upstream {
             .await
     }
 
-    /// A new administrator of an account; the account is created by that.
+    /// Creates an administrator of an account, which also creates the account.
     pub(crate) async fn create_administrator(
         &self,
         account: &str,
@@ -207,7 +207,7 @@ impl Upstream {
         Ok((credentials, text("arn")?))
     }
 
-    /// The accounts in which the gateway has asked so far.
+    /// Returns the accounts in which the gateway has an administrator.
     pub(crate) fn accounts(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
@@ -217,7 +217,7 @@ impl Upstream {
             return Ok(known.clone());
         }
         let (credentials, _) = self.create_administrator(account, OWN_USER).await?;
-        // Of two that were created at once, the first stays; both work.
+        // Two threads may create one at the same time. The first is kept; both work.
         Ok(self
             .lock()
             .entry(account.to_owned())
@@ -239,7 +239,7 @@ impl Upstream {
     }
 }
 
-/// A request of the JSON protocol with its target.
+/// Returns a request of the JSON protocol with its target.
 pub(crate) fn json_target(target: &str) -> http::request::Builder {
     Request::builder()
         .method(Method::POST)

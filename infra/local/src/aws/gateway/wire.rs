@@ -1,4 +1,4 @@
-//! Bodies, query strings and answers of the protocols that AWS speaks.
+//! Bodies, query strings and responses of the AWS protocols.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = BoxBody<Bytes, BoxError>;
 
-/// A body that is already in memory.
+/// Returns a body that is in memory.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
 }
 
-/// The value of a parameter in a query string or a form, decoded.
+/// Returns the decoded value of a parameter in a query string or a form.
 pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     parameters(query)
         .find(|(key, _)| key == name)
         .map(|(_, value)| value)
 }
 
-/// All parameters of a query string or a form, decoded.
+/// Iterates over the decoded parameters of a query string or a form.
 pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -30,24 +30,24 @@ pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (String, String)> 
     })
 }
 
-/// Percent decoding; what is not valid stays as it is.
+/// Decodes percent encoding; invalid sequences stay as they are.
 pub(crate) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// What RFC 3986 leaves alone.
+/// The set of characters to encode: all but `unreserved` (RFC 3986).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Percent encoding of everything that RFC 3986 does not leave alone.
+/// Percent-encodes all characters but the unreserved ones of RFC 3986.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, &UNRESERVED).to_string()
 }
 
-/// A form, as the query protocol of AWS sends it.
+/// Encodes a form, as the AWS query protocol sends it.
 pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     pairs
         .iter()
@@ -56,8 +56,8 @@ pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
         .join("&")
 }
 
-/// The text of the first element of this name. AWS's answers in XML are flat
-/// enough for that, and their texts that are read here hold no markup.
+/// Returns the text of the first element of this name. The XML responses of AWS are flat enough for
+/// that, and the texts that are read here contain no markup.
 pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let open = format!("<{name}>");
     let start = xml.find(&open)? + open.len();
@@ -65,12 +65,13 @@ pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     Some(&xml[start..start + length])
 }
 
-/// An answer in JSON.
+/// Returns a JSON response.
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response<Body> {
     answer(status, "application/json", body.to_string())
 }
 
-/// An error as services with JSON give it: EKS by header, the older ones by `__type`.
+/// Returns an error of a service with a JSON protocol: EKS names the error in a header, the older
+/// services in `__type`.
 pub(crate) fn json_error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let mut response = json_answer(status, &json!({ "__type": code, "message": message }));
     if let Ok(code) = HeaderValue::from_str(code) {
@@ -79,7 +80,7 @@ pub(crate) fn json_error(status: StatusCode, code: &str, message: &str) -> Respo
     response
 }
 
-/// An answer of any kind.
+/// Returns a response with any content type.
 pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! The rules of EKS about who may enter a cluster that fakecloud does not hold.
+//! The rules of EKS for access entries and authentication modes that fakecloud does not enforce.
 
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::aws::gateway::wire::{Body, encode, json_error};
 
 const CLUSTER_ADMIN: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
-/// Operations that need access entries to be on.
+/// Operations that need an authentication mode with access entries.
 const NEED_ENTRIES: &[&str] = &[
     "CreateAccessEntry",
     "ListAccessEntries",
@@ -23,10 +23,10 @@ const NEED_ENTRIES: &[&str] = &[
     "ListAssociatedAccessPolicies",
 ];
 
-/// Beginnings of group names that EKS keeps for itself.
+/// Prefixes of group names that are reserved by EKS.
 const RESERVED_GROUPS: &[&str] = &["system:", "eks:", "aws:", "amazon:", "iam:"];
 
-/// The refusal of EKS where fakecloud would do it.
+/// Returns the error of EKS for a request that fakecloud would accept.
 pub(super) async fn refuse(
     gateway: &Gateway,
     scope: &Scope,
@@ -71,7 +71,7 @@ pub(super) async fn refuse(
     }))
 }
 
-/// A mode is only ever changed towards the API, one step at a time or both.
+/// Checks a change of the authentication mode. It is possible only toward API, one step at a time.
 fn refused_change(mode: &str, wanted: &str) -> Option<Response<Body>> {
     let rank = |mode: &str| match mode {
         "CONFIG_MAP" => 0,
@@ -82,14 +82,14 @@ fn refused_change(mode: &str, wanted: &str) -> Option<Response<Body>> {
         wanted_rank if wanted_rank < rank(mode) => {
             format!("Unsupported authentication mode update from {mode} to {wanted}")
         }
-        // EKS wants the step between, in which both work.
+        // EKS requires the step between, in which both sources apply.
         2 if rank(mode) == 0 => format!("Unsupported authentication mode update from {mode} to {wanted}"),
         _ => return None,
     };
     Some(invalid("InvalidParameterException", &message))
 }
 
-/// Gives the creator the entry that EKS gives, once the mode knows entries.
+/// Creates the access entry that EKS creates for the creator, once the mode has access entries.
 pub(super) async fn admit_creator(gateway: &Gateway, cluster: &LocalCluster) -> Result<(), UpstreamError> {
     let Some(creator) = cluster.creator.as_ref().filter(|_| cluster.bootstrap) else {
         return Ok(());
@@ -113,7 +113,7 @@ pub(super) async fn admit_creator(gateway: &Gateway, cluster: &LocalCluster) -> 
                 body.to_string(),
             )
             .await?;
-        // An existing entry is what was wanted, and it keeps its policies.
+        // An existing entry is sufficient, and it keeps its policies.
         if answer.parts.status == StatusCode::CONFLICT {
             return Ok(());
         }
@@ -127,7 +127,7 @@ pub(super) async fn admit_creator(gateway: &Gateway, cluster: &LocalCluster) -> 
     Ok(())
 }
 
-/// The authentication mode of a cluster, if there is such a cluster.
+/// Returns the authentication mode of a cluster; nothing if the cluster does not exist.
 async fn mode(
     gateway: &Gateway,
     account: &str,

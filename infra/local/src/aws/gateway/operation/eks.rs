@@ -1,20 +1,20 @@
-//! EKS names what it does by method and path.
+//! EKS identifies an operation by method and path.
 
 use http::request::Parts;
 
 use super::{Need, segments};
 use crate::aws::gateway::wire::parameter;
 
-/// The operation, and the cluster that it is about where its path names one.
+/// An operation and, where the path contains it, the name of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) cluster: Option<String>,
-    /// The principal of an access entry, where the path names one.
+    /// The principal of an access entry, if the path contains one.
     pub(crate) principal: Option<String>,
 }
 
-/// What a request to EKS asks for.
+/// Returns the operation of a request to EKS.
 pub(crate) fn operation(parts: &Parts) -> Operation {
     let segments = segments(parts.uri.path());
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -72,7 +72,7 @@ pub(super) fn need(region: &str, account: &str, parts: &Parts) -> Need {
     let operation = operation(parts);
     let resource = match &operation.cluster {
         Some(name) => format!("arn:aws:eks:{region}:{account}:cluster/{name}"),
-        // Tags are asked by ARN; the list of everything has no resource.
+        // Operations on tags name the resource by ARN; operations that list everything have no resource.
         None => segments(parts.uri.path())
             .into_iter()
             .find(|segment| segment.starts_with("arn:"))

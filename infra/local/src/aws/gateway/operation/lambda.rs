@@ -1,4 +1,4 @@
-//! Lambda names what it does by method and path.
+//! Lambda identifies an operation by method and path.
 
 use http::Method;
 use http::request::Parts;

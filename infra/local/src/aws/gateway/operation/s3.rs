@@ -1,4 +1,4 @@
-//! S3 names what it does by method, path and parameters.
+//! S3 identifies an operation by method, path and query parameters.
 
 use http::Method;
 use http::request::Parts;
@@ -6,7 +6,7 @@ use http::request::Parts;
 use super::Need;
 use crate::aws::gateway::wire::{decode, parameters};
 
-/// Sub-resources of a bucket and the action that reads or writes each.
+/// Subresources of a bucket, and the name that the action to read or write each has.
 const OF_BUCKET: &[(&str, &str)] = &[
     ("versioning", "BucketVersioning"),
     ("policy", "BucketPolicy"),
@@ -24,7 +24,7 @@ const OF_BUCKET: &[(&str, &str)] = &[
     ("cors", "BucketCORS"),
 ];
 
-/// Sub-resources of an object likewise.
+/// Subresources of an object, likewise.
 const OF_OBJECT: &[(&str, &str)] = &[
     ("tagging", "ObjectTagging"),
     ("retention", "ObjectRetention"),
@@ -73,7 +73,7 @@ pub(super) fn needs(parts: &Parts) -> Vec<Need> {
 
 fn of_bucket(method: &Method, asks: &impl Fn(&str) -> bool, bucket: String) -> Need {
     if let Some((_, name)) = OF_BUCKET.iter().find(|(asked, _)| asks(asked)) {
-        // Only the policy has a permission of its own to be deleted.
+        // Only the deletion of a policy has an action of its own.
         let verb = match (*method == Method::GET, *method == Method::DELETE, *name) {
             (true, ..) => "Get",
             (_, true, "BucketPolicy") => "Delete",

@@ -1,19 +1,19 @@
-//! As much of a template as is needed here.
+//! A minimal reader of CloudFormation templates.
 
 use std::collections::BTreeMap;
 
 use serde_yaml_ng::Value;
 
-/// A template of CloudFormation, in YAML or JSON.
+/// A CloudFormation template, in YAML or JSON.
 pub(super) struct Template(Value);
 
 impl Template {
-    /// What is no template has no resources.
+    /// Parses a template. A text that is not a template has no resources.
     pub(super) fn parse(text: &str) -> Self {
         Self(serde_yaml_ng::from_str(text).unwrap_or(Value::Null))
     }
 
-    /// The names of the custom resources.
+    /// Returns the logical ids of the custom resources.
     pub(super) fn custom_resources(&self) -> Vec<String> {
         self.resources()
             .filter(|(_, resource)| {
@@ -24,7 +24,7 @@ impl Template {
             .collect()
     }
 
-    /// The memory of each function that says how much, by the function's name.
+    /// Returns the memory size of each function that sets it, by the function's name.
     pub(super) fn memory(&self, given: &BTreeMap<String, String>, region: &str) -> BTreeMap<String, u64> {
         let functions = self
             .resources()
@@ -44,7 +44,7 @@ impl Template {
         resources.filter_map(|(name, resource)| Some((name.as_str()?.to_owned(), resource)))
     }
 
-    /// A scalar, a reference to a parameter, or a text with such references.
+    /// Resolves a scalar, a reference to a parameter, or a string with such references.
     fn text(&self, value: &Value, given: &BTreeMap<String, String>, region: &str) -> Option<String> {
         let (function, argument) = match value {
             Value::String(text) => return Some(text.clone()),

@@ -57,7 +57,7 @@ fn functions_have_the_memory_of_their_template() {
     let stacks = stacks();
     assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(1024));
     assert_eq!(stacks.memory("eu-central-1", "f-x-eu-west-1"), None);
-    // An update that keeps the template and one of the parameters.
+    // An update that keeps the template and the value of one parameter.
     let update = [
         ("UsePreviousTemplate", "true"),
         ("Parameters.member.1.ParameterKey", "Name"),
@@ -130,7 +130,7 @@ fn a_stack_fails_with_its_custom_resource_and_says_why() {
         "{recorded}"
     );
     assert_eq!(recorded.matches("CREATE_COMPLETE").count(), 1, "{recorded}");
-    // The same stack, asked again, with success.
+    // A second request to the same resource succeeds.
     asked(&resources, "2", Some(r#"{"Status":"SUCCESS"}"#));
     assert_eq!(describe(&stacks, &resources), None);
 }
