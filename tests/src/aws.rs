@@ -82,7 +82,7 @@ pub fn run_with(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -
     let mut reporter = Reporter::default();
     reporter.step("package", "Build both functions");
     let package = package(profile)?;
-    reporter.say(&package.reporter);
+    reporter.say(&package.output);
     reporter.step("start", "Create two AWS accounts");
     let aws = LocalAws::start(&LocalAwsOptions {
         controllers: false,

@@ -116,31 +116,31 @@ impl Environment {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let reporter = runtime.block_on(async {
+        let status = runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
             let mut hang_up = signal(SignalKind::hangup())?;
             let stage = self.clone();
-            let (done, reporter) = tokio::sync::oneshot::channel();
+            let (done, ended) = tokio::sync::oneshot::channel();
             std::thread::spawn(move || {
                 let _ = done.send(scenario(&stage));
             });
             anyhow::Ok(tokio::select! {
-                reporter = reporter => Some(reporter.context("the story panicked")?),
+                ended = ended => Some(ended.context("the scenario panicked")?),
                 _ = interrupt.recv() => None,
                 _ = terminate.recv() => None,
                 _ = hang_up.recv() => None,
             })
         });
-        let reporter = match reporter {
-            Ok(reporter) => reporter,
+        let status = match status {
+            Ok(status) => status,
             Err(error) => Some(Err(error)),
         };
-        if reporter.is_none() {
+        if status.is_none() {
             eprintln!("\ninterrupted: stopping the clusters and removing their data");
         }
         self.close();
-        reporter.unwrap_or(Ok(INTERRUPTED))
+        status.unwrap_or(Ok(INTERRUPTED))
     }
 }
 

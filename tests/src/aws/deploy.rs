@@ -28,7 +28,7 @@ pub(super) struct Package {
     /// The folder of the zip files.
     pub(super) folder: PathBuf,
     /// The output of the script: each zip file with its size.
-    pub(super) reporter: String,
+    pub(super) output: String,
 }
 
 /// Packages both functions for this machine. The profiles `release` and `dev` compile them; `built`
@@ -53,8 +53,8 @@ pub(super) fn package(profile: &str) -> Result<Package> {
         "{} {profile} failed, see above",
         script.display()
     );
-    let reporter = String::from_utf8(output.stdout)?;
-    let zip = reporter
+    let lines = String::from_utf8(output.stdout)?;
+    let zip = lines
         .lines()
         .last()
         .and_then(|line| line.split_whitespace().last());
@@ -62,7 +62,7 @@ pub(super) fn package(profile: &str) -> Result<Package> {
     let folder = zip.parent().context("a zip lies in a folder")?;
     Ok(Package {
         folder: folder.canonicalize()?,
-        reporter: reporter.trim_end().to_owned(),
+        output: lines.trim_end().to_owned(),
     })
 }
 

@@ -194,8 +194,8 @@ fn the_other_ways_do_as_well(stage: &Environment, shop: &ApplicationName) {
         .iter()
         .find(|issue| issue.id.as_str().ends_with(BY_MAP))
         .unwrap();
-    let reporter = shell.fails(&other.alternatives[0].command);
-    assert!(reporter.contains("add the role by hand"), "{reporter}");
+    let stderr = shell.fails(&other.alternatives[0].command);
+    assert!(stderr.contains("add the role by hand"), "{stderr}");
     shell.run(
         "kubectl patch configmap aws-auth --namespace kube-system --patch '{\"data\":{\"mapRoles\":\"\"}}'",
     );

@@ -81,8 +81,8 @@ impl Shell {
     /// Runs a line that a user pastes, and returns its output. The line must succeed.
     pub(super) fn run(&self, line: &str) -> String {
         let output = self.command(line).output().unwrap();
-        let reporter = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}\n{reporter}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}\n{stderr}");
         String::from_utf8(output.stdout).unwrap()
     }
 
