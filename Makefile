@@ -41,7 +41,7 @@ package:
 dist:
 	@infra/dist $(PLATFORMS)
 
-## make test              every test, those against real API servers and of the packaged functions included (15 to 20 min)
+## make test              every test, those against real API servers and of the functions on the local AWS included (15 to 20 min)
 .PHONY: test
 test: tools
 	@infra/suite $(TOOLS)/cargo-nextest
@@ -66,7 +66,7 @@ tour: control-plane local-aws
 	cargo build --workspace --bins --test templates
 	@target/debug/lifeboat-demo-aws --profile built
 
-## make test-package      what `make test` asks of the functions, asked of those that `make package` makes (15 min)
+## make test-package      the tests of the functions on the local AWS, with those that `make package` makes (20 min)
 .PHONY: test-package
 test-package: tools
 	@infra/package release host

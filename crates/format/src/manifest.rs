@@ -38,19 +38,19 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
-    /// Always [`STATEMENT_TYPE`].
+    /// Always `https://in-toto.io/Statement/v1`.
     #[serde(rename = "_type")]
     pub r#type: String,
-    /// The files that the point itself holds, sorted by name. Files of earlier points that it names
-    /// stand in the predicate only.
+    /// The files of this recovery point, sorted by name. Files of earlier recovery points that it refers to are in
+    /// the predicate only.
     pub subject: Vec<Subject>,
     /// Always [`PREDICATE_TYPE`].
     pub predicate_type: String,
-    /// What the point holds.
+    /// The contents of the recovery point.
     pub predicate: Predicate,
 }
 
-/// A file of the point.
+/// A file of the recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     /// The file's name, relative to the point.
@@ -66,22 +66,22 @@ pub struct SubjectDigest {
     pub sha256: Sha256,
 }
 
-/// What a recovery point holds.
+/// The contents of a recovery point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicate {
-    /// [`FORMAT_VERSION`] of the program that wrote it.
+    /// The version of the format.
     pub format_version: u32,
     /// The application.
     pub application: ApplicationName,
-    /// The point's id. A manifest that stands under another one is refused.
+    /// The id of the recovery point. A manifest stored under another id is refused.
     pub point: RecoveryPointId,
-    /// When the point was made, by the clock of the program that made it.
+    /// The time of creation, by the clock of the program that created it.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
-    /// The program that made it.
+    /// The program that created it.
     pub tool: Tool,
-    /// Whether everything that was asked for is in it.
+    /// Whether it contains everything that was requested.
     pub completeness: Completeness,
     /// The data keys, each wrapped for a recovery key, sorted by id.
     pub keys: Vec<WrappedKeyRecord>,
@@ -89,7 +89,7 @@ pub struct Predicate {
     pub clusters: Vec<ClusterRecord>,
 }
 
-/// The program that made a point.
+/// The program that created a recovery point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
     /// Its name: `lifeboat`.
@@ -98,12 +98,12 @@ pub struct Tool {
     pub version: String,
 }
 
-/// Whether a point holds everything that was asked for.
+/// Whether a recovery point contains everything that was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Completeness {
-    /// Every type that the filters take was read.
+    /// Every type that the filters select was read.
     Complete,
-    /// Something is missing; the clusters' `missing` says what.
+    /// Something is missing; `missing` of each cluster lists it.
     Partial,
 }
 
@@ -112,7 +112,7 @@ pub enum Completeness {
 pub struct WrappedKeyRecord {
     /// The name by which packs refer to it: `k-0`.
     pub id: String,
-    /// How it is wrapped.
+    /// The wrapping algorithm.
     pub algorithm: WrapAlgorithm,
     /// The recovery key that unwraps it.
     pub recipient: Fingerprint,
@@ -151,39 +151,38 @@ impl WrappedKeyRecord {
 pub struct ClusterRecord {
     /// Its name in the application.
     pub name: ClusterName,
-    /// Which server answered.
+    /// The API server.
     pub server: ServerRecord,
-    /// The version at which all pinned types were listed; absent where the server pins none.
+    /// The resourceVersion at which all pinned types were listed; absent if the server pins none.
     pub resource_version: Option<String>,
-    /// When its capture began.
+    /// The start of its capture.
     #[schemars(with = "String")]
     pub started_at: Timestamp,
-    /// When its capture ended.
+    /// The end of its capture.
     #[schemars(with = "String")]
     pub finished_at: Timestamp,
-    /// What was asked for; empty is everything.
+    /// The filter; an empty one selects everything.
     pub filters: Filter,
-    /// How many objects it holds.
+    /// The number of objects.
     pub objects: u64,
-    /// The size of their lines, line ends included.
+    /// The size of their lines in bytes, including line ends.
     pub bytes: u64,
-    /// Every type that discovery showed, sorted by group and resource, and what became of it.
+    /// Every type that discovery returned, sorted by group and resource, with its outcome.
     pub types: Vec<TypeRecord>,
     /// What is missing; empty in a complete capture.
     pub missing: Vec<MissingRecord>,
     /// Its files, sorted by name.
     pub packs: Vec<PackRecord>,
-    /// What the objects need outside of the cluster, by sort: `images`, `roleArns`, … Each list is
-    /// sorted and without doubles.
+    /// References of the objects to what is outside the cluster, by kind: `images`, `roleArns`, … Each list is
+    /// sorted and has no duplicates.
     pub dependencies: BTreeMap<String, Vec<String>>,
 }
 
-/// Which API server answered; without its address, which is nobody's business.
+/// The API server that was read, without its address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerRecord {
-    /// The UID of the namespace `kube-system`, by which clusters are told apart; absent where it may
-    /// not be read.
+    /// The UID of the namespace `kube-system`, which identifies the cluster; absent if reading it is forbidden.
     pub kube_system_uid: Option<String>,
     /// `gitVersion`, such as `v1.36.3`.
     pub version: String,
@@ -191,7 +190,7 @@ pub struct ServerRecord {
     pub platform: String,
 }
 
-/// A type that discovery showed.
+/// A type that discovery returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeRecord {
@@ -203,19 +202,19 @@ pub struct TypeRecord {
     pub resource: String,
     /// The kind.
     pub kind: String,
-    /// Whether its objects live in namespaces.
+    /// Whether its objects are namespaced.
     pub namespaced: bool,
     /// The short names.
     pub short_names: Vec<String>,
     /// The singular name.
     pub singular: String,
-    /// The verbs that the server offers.
+    /// The verbs that the server supports.
     pub verbs: Vec<String>,
-    /// All versions that the server offers, best first.
+    /// All served versions, preferred first.
     pub served_versions: Vec<String>,
     /// Whether a CustomResourceDefinition defines it.
     pub custom: bool,
-    /// What became of it.
+    /// Whether it was read.
     pub outcome: TypeOutcome,
 }
 
@@ -227,7 +226,7 @@ impl TypeRecord {
     }
 }
 
-/// What became of a type.
+/// Whether a type was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum TypeOutcome {
@@ -237,19 +236,19 @@ pub enum TypeOutcome {
         resource_version: Option<String>,
         /// Whether that is the cluster's pinned version.
         pinned: bool,
-        /// Why it is not.
+        /// Why not, if it is not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
-        /// How many objects were stored.
+        /// The number of objects stored.
         objects: u64,
-        /// The size of their lines, line ends included.
+        /// The size of their lines in bytes, including line ends.
         bytes: u64,
     },
     /// It could not be read.
     Failed {
         /// The verb that was refused.
         verb: String,
-        /// The HTTP status; absent where there was no answer.
+        /// The HTTP status; absent without a response.
         status: Option<u16>,
         /// The reason that the server gave.
         reason: String,
@@ -260,20 +259,20 @@ pub enum TypeOutcome {
         #[serde(rename = "mend")]
         remediation: String,
     },
-    /// It was not asked for, or is never stored.
+    /// It was not requested, or is never stored.
     Excluded {
         /// Why.
         why: String,
     },
-    /// Its objects are those of another type, which holds them.
+    /// Its objects are stored as those of another type.
     SameAs {
         /// The other type.
         r#type: TypeName,
     },
 }
 
-/// Something that is missing in a partial point: a type, or a whole API group whose types are not
-/// known because discovery failed. Exactly one of the two is given.
+/// What is missing in a partial recovery point: a type, or a whole API group whose types are unknown because
+/// discovery failed. Exactly one of the two is given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MissingRecord {
@@ -285,7 +284,7 @@ pub struct MissingRecord {
     pub group: Option<String>,
     /// The verb that failed: `list`, `discover`.
     pub verb: String,
-    /// What the server answered.
+    /// The response of the server.
     pub answer: String,
     /// How to fix it.
     // Format 2 signs the name `mend`; format 3 renames the field.
@@ -293,7 +292,7 @@ pub struct MissingRecord {
     pub remediation: String,
 }
 
-/// What a pack holds, in the words of the manifest.
+/// The contents of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PackRecordKind {
@@ -325,19 +324,19 @@ impl From<PackRecordKind> for PackKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PackRecord {
-    /// Its name, relative to the point that holds it.
+    /// Its name, relative to the recovery point that contains it.
     pub name: PackName,
-    /// What it holds.
+    /// Its contents.
     pub kind: PackRecordKind,
     /// The id of its data key.
     pub key: String,
     /// Its digest.
     pub sha256: Sha256,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// How many frames it has, the last one included.
+    /// The number of frames, including the last one.
     pub frames: u32,
-    /// The earlier point that holds the file; null where it is this one.
+    /// The earlier recovery point that contains the file; null if it is this one.
     pub point: Option<RecoveryPointId>,
 }
 

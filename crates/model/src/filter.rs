@@ -7,9 +7,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A type as a user names it: `deployments`, `deploy`, `Deployment`, `deployments.apps`. It is
-/// resolved against the types that a cluster or a recovery point knows; one that resolves to nothing
-/// is an error and never an empty result.
+/// A type as kubectl accepts it: `deployments`, `deploy`, `Deployment`, `deployments.apps`. It is resolved against
+/// the types of a cluster or a recovery point; one that resolves to no type is an error, not an empty result.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TypeSelector(pub String);
@@ -214,12 +213,12 @@ fn is_label_text(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'))
 }
 
-/// Which objects are taken. An empty list means no restriction of that sort.
+/// A filter of objects. An empty list means no restriction of that kind.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Filter {
-    /// Only these namespaces. Objects without a namespace are taken only where no namespace is named
-    /// or [`Filter::cluster_scoped`] says so.
+    /// Only these namespaces. Cluster-scoped objects are selected only if no namespace is named, or if
+    /// `clusterScoped` is true.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
     /// Not these namespaces.
@@ -234,7 +233,7 @@ pub struct Filter {
     /// Only objects with these labels.
     #[serde(skip_serializing_if = "LabelSelector::is_empty")]
     pub labels: LabelSelector,
-    /// Whether objects without a namespace are taken although namespaces are named.
+    /// Whether cluster-scoped objects are selected although namespaces are named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_scoped: Option<bool>,
 }

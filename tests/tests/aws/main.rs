@@ -25,7 +25,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The variable with the build profile of the tour's functions (see `infra/package`); `test` if unset.
+/// The variable with the build profile of the tour's functions (see `infra/package`). If unset, it is `built`: the
+/// functions that the build of the tests left behind, unoptimized and with overflow checks.
 const FUNCTIONS: &str = "LIFEBOAT_FUNCTIONS";
 
 /// Returns whether the official AWS client can be run here.
@@ -51,6 +52,6 @@ fn the_tour_on_aws_comes_to_its_end_and_nothing_was_trusted_with_too_much() {
         return;
     }
     #[expect(clippy::disallowed_methods, reason = "a test has no argument parser")]
-    let functions = std::env::var(FUNCTIONS).unwrap_or_else(|_| "test".to_owned());
+    let functions = std::env::var(FUNCTIONS).unwrap_or_else(|_| "built".to_owned());
     assert_eq!(run_with(&functions, trust::go_on).unwrap(), 0);
 }
