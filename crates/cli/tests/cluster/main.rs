@@ -163,7 +163,7 @@ fn partial_points(operator: &Operator, source: &Cluster) {
     let (code, out, err) = operator.run(&line);
     assert_eq!(code, 3, "{out}{err}");
     assert!(
-        out.contains("is Partial") && out.contains("secrets: list answered"),
+        out.contains("is Partial") && out.contains("secrets: list failed"),
         "{out}"
     );
     assert!(err.contains("LB-0201"), "{err}");
