@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, peek_metadata};
-use lifeboat_model::{ErrorKind, Filter, TypeName};
+use lifeboat_model::{Diagnostic as _, ErrorKind, Filter, TypeName};
 use lifeboat_recovery_point::cursor::Position;
 use tokio::sync::mpsc::Sender;
 

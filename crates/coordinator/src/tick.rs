@@ -5,9 +5,7 @@ use futures::try_join;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_model::request::{Answer, ApplicationStatus, Request};
-use lifeboat_model::{
-    Application, ApplicationDocument, ApplicationName, Diagnostic as _, EnvironmentId, Problem,
-};
+use lifeboat_model::{Application, ApplicationDocument, ApplicationName, Diagnostic as _, Problem};
 
 use super::observe::{TickInput, invalid};
 use super::ports::Ports;

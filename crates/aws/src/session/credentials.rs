@@ -156,11 +156,13 @@ impl Profiles {
     ///
     /// # Errors
     /// If a file cannot be read or parsed.
-    pub(super) async fn load(named: Option<&str>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let environment = Env::real();
+    pub(super) async fn load(named: Option<&str>) -> Result<Self, BoxError> {
+        Self::load_from(&Fs::real(), Env::real(), named).await
+    }
+
+    async fn load_from(files: &Fs, environment: Env, named: Option<&str>) -> Result<Self, BoxError> {
         let chosen = named.map(|name| Cow::Owned(name.to_owned()));
-        let set =
-            aws_config::profile::load(&Fs::real(), &environment, &ProfileFiles::default(), chosen).await?;
+        let set = aws_config::profile::load(files, &environment, &ProfileFiles::default(), chosen).await?;
         Ok(Self {
             set,
             environment,
