@@ -313,7 +313,7 @@ async fn a_list_that_expires_out_of_order_fails_by_name_and_doubles_nothing() {
     let captured = captured.unwrap();
     assert_eq!(captured.completeness(), Completeness::Partial);
     assert!(
-        captured.missing[0].answer.contains("order"),
+        captured.missing[0].answer.contains("not sorted"),
         "{}",
         captured.missing[0].answer
     );

@@ -261,7 +261,7 @@ async fn a_stack_takes_no_application_that_is_not_its_own() {
     let taken = resource(&fixture, "Create", None, DOCUMENT).await;
     assert_eq!(taken.status, "FAILED");
     assert!(
-        taken.reason.contains("another application shop"),
+        taken.reason.contains("an application named shop already exists"),
         "{}",
         taken.reason
     );

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_config::credential_process::CredentialProcessProvider;
-use aws_config::profile::{Profile, ProfileFileCredentialsProvider, ProfileSet, profile_file::ProfileFiles};
+use aws_config::profile::{Profile, ProfileFileCredentialsProvider, ProfileSet};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 use lifeboat_store::ports::BoxError;
 
@@ -162,7 +163,7 @@ impl Profiles {
 
     async fn load_from(files: &Fs, environment: Env, named: Option<&str>) -> Result<Self, BoxError> {
         let chosen = named.map(|name| Cow::Owned(name.to_owned()));
-        let set = aws_config::profile::load(files, &environment, &ProfileFiles::default(), chosen).await?;
+        let set = aws_config::profile::load(files, &environment, &EnvConfigFiles::default(), chosen).await?;
         Ok(Self {
             set,
             environment,

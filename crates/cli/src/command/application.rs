@@ -70,7 +70,8 @@ const CANCEL: &str = "Example:
 
   Without --restore, cancels the running backup. Objects that a restore has created are kept.
 
-Exit codes: 0 cancelled, 2 no such backup or restore is running, 12 AWS or the coordinator failed";
+Exit codes: 0 cancelled, 2 no such backup or restore is running, 12 AWS or the coordinator
+failed";
 
 /// The subcommands of `lifeboat application`.
 #[derive(Debug, Subcommand)]

@@ -137,11 +137,14 @@ impl Upload for Sending {
     }
 }
 
+/// The prefix of a list request and the key that it starts after.
+type Request = (String, Option<String>);
+
 /// Lists the folder of a job as it was at the first list. S3 does not, but a process that is suspended
 /// between a list and a write acts on the same stale list.
 pub(crate) struct StaleListings {
     inner: Arc<dyn ObjectStore>,
-    seen: Mutex<BTreeMap<(String, Option<String>), Vec<Listed>>>,
+    seen: Mutex<BTreeMap<Request, Vec<Listed>>>,
 }
 
 impl StaleListings {

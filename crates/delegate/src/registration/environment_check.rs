@@ -124,8 +124,8 @@ mod tests {
             assert_eq!(judged(&facts(fine)), []);
         }
         for (wrong, says) in [
-            ("2026-11-21T09:58:59Z", "is 61 seconds off"),
-            ("2026-11-21T10:20:00Z", "is -1200 seconds off"),
+            ("2026-11-21T09:58:59Z", "differs from that of S3 by 61 seconds"),
+            ("2026-11-21T10:20:00Z", "differs from that of S3 by -1200 seconds"),
         ] {
             let problems = judged(&facts(wrong));
             assert_eq!(problems[0].code, Code::ClockSkewed);

@@ -202,7 +202,7 @@ fn documents_that_cannot_be_believed_have_no_effect() {
             "unknown field `admin`",
         ),
         (&other_job, "000000-check/claim-0001.json, not for"),
-        (&large, "more than 262144"),
+        (&large, "exceeds the limit of 262144"),
         (&text[..text.len() - 1], "EOF"),
     ] {
         let view = view(vec![assignment(1), (key.clone(), bytes.to_owned().into())]);

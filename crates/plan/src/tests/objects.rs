@@ -434,7 +434,7 @@ fn other_bytes_than_those_of_the_plan_are_refused() {
     let plan = fixture.plan();
     let object = find(&plan, "configmaps shop/c");
     for (raw, expected) in [
-        (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}, "data": {"a": "c"}}).to_string(), "are not those"),
+        (json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}, "data": {"a": "c"}}).to_string(), "captured bytes differ"),
         ("[]".to_owned(), "as a JSON object"),
         ("{".to_owned(), "as a JSON object"),
     ] {

@@ -82,7 +82,7 @@ fn the_latest_point_is_the_newest_or_the_newest_complete() {
         let error = vault.resolve("20261121", &trusted).await.unwrap_err();
         assert_eq!(error.code(), Code::PointNotFound);
         assert!(
-            error.to_string().ends_with(&format!("fits {OLDER}, {NEWER}")),
+            error.to_string().ends_with(&format!("matches {OLDER}, {NEWER}")),
             "{error}"
         );
         for wanted in ["", NEXT, "nonsense", "../x"] {
