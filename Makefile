@@ -15,7 +15,8 @@ CFN_LINT_VERSION := 1.51.0
 CFN_LINT := $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/cfn-lint
 
 ## make demo              two real clusters, a backup, a restore, the proof (KEEP=1 leaves them up)
-# Not optimized: the build takes a third of the time, and the demo waits for API servers most of the time.
+# Not optimized, and without the commands for AWS: the demo waits for API servers most of the time, and the AWS SDK is
+# half of the build.
 .PHONY: demo demo-programs
 demo:
 	@$(MAKE) --no-print-directory -j2 control-plane demo-programs
@@ -23,7 +24,7 @@ demo:
 
 demo-programs:
 	env -u MAKEFLAGS -u CARGO_MAKEFLAGS \
-		cargo build -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-demo
+		cargo build -p lifeboat-cli --no-default-features -p lifeboat-tests --bin lifeboat --bin lifeboat-demo
 
 ## make demo-aws          a local AWS: the stacks, an issue and its command, a recovery point, a restore
 .PHONY: demo-aws

@@ -8,10 +8,12 @@ use crate::arguments::Arguments;
 use crate::context::Context;
 use crate::failure::Failure;
 
+#[cfg(feature = "aws")]
 pub mod application;
 pub mod backup;
 pub mod cat;
 pub mod completions;
+#[cfg(feature = "aws")]
 pub mod deploy;
 pub mod diff;
 pub mod explain;
@@ -25,6 +27,7 @@ pub mod restore;
 pub mod restore_options;
 pub mod schema;
 pub mod show;
+#[cfg(feature = "aws")]
 pub mod status;
 pub mod verify;
 
@@ -51,12 +54,15 @@ pub enum Command {
     /// Restore a recovery point into a cluster and verify the result
     Restore(Box<restore::Arguments>),
     /// Deploy the stacks to AWS: recovery, primary, then each application
+    #[cfg(feature = "aws")]
     #[command(subcommand)]
     Deploy(deploy::Command),
     /// Manage applications on AWS: documents, backups, restores and recovery points
+    #[cfg(feature = "aws")]
     #[command(subcommand)]
     Application(application::Command),
     /// Show the status of the applications on AWS
+    #[cfg(feature = "aws")]
     Status(status::Arguments),
     /// Print the completion script for a shell
     Completions(completions::Arguments),
@@ -84,8 +90,11 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Restore(arguments) => restore::run(&arguments, context),
+        #[cfg(feature = "aws")]
         Command::Deploy(command) => deploy::run(&command, context),
+        #[cfg(feature = "aws")]
         Command::Application(command) => application::run(&command, context),
+        #[cfg(feature = "aws")]
         Command::Status(arguments) => status::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

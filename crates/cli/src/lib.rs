@@ -21,6 +21,7 @@ use crate::arguments::Parsed;
 use crate::context::Context;
 
 pub mod arguments;
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod cluster;
 pub mod command;

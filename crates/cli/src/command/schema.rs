@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::backup::BackupDocument;
+#[cfg(feature = "aws")]
 use super::deploy::DeployDocument;
 use super::diff::DiffDocument;
 use super::explain::Explanations;
@@ -70,6 +71,7 @@ pub enum Name {
     /// The answer of the coordinator: the result of `status` and `application`
     Answer,
     /// The result of `deploy`
+    #[cfg(feature = "aws")]
     Deploy,
     /// An error on standard error
     Problem,
@@ -96,6 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Name::Options => of_input::<RestoreOptions>(),
         Name::Request => of_input::<Request>(),
         Name::Answer => of::<Answer>(),
+        #[cfg(feature = "aws")]
         Name::Deploy => of::<DeployDocument>(),
         Name::Problem => of::<ProblemDocument>(),
     };

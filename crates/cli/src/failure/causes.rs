@@ -2,6 +2,7 @@
 //! its code determines the exit code.
 
 use lifeboat_apiserver::{ApiError, ConnectError, DiscoveryError};
+#[cfg(feature = "aws")]
 use lifeboat_aws::KmsError;
 use lifeboat_capture::CaptureError;
 use lifeboat_capture::backup::BackupError;
@@ -34,7 +35,6 @@ from_problem!(
     ConnectError,
     DiscoveryError,
     KeyError,
-    KmsError,
     LeaseError,
     LockError,
     PemError,
@@ -47,3 +47,6 @@ from_problem!(
     SurveyError,
     WriteError,
 );
+
+#[cfg(feature = "aws")]
+from_problem!(KmsError);
