@@ -24,13 +24,14 @@ fn what_is_not_right_is_refused_and_nothing_is_written() {
     let before = snapshot(&target);
 
     flipped_bytes(&workspace, &target);
+    latest_passes_over_a_forged_manifest(&workspace);
     cut_and_swapped_files(&workspace, &target);
     wrong_keys(&workspace, &target);
 
     assert_eq!(written(&before, &snapshot(&target)), Vec::<String>::new());
 }
 
-/// Runs `restore latest` from another store. It must fail with one of `codes`.
+/// Restores the newest recovery point from another store. It must fail with one of `codes`.
 fn refused(
     workspace: &Workspace,
     store: &Path,
@@ -40,7 +41,8 @@ fn refused(
     what: &str,
 ) -> String {
     let to = kubeconfig(target);
-    let mut command = workspace.lifeboat(&["restore", "latest", "--kubeconfig", &to]);
+    let newest = point_folders(workspace).0.pop().expect("two backups were made");
+    let mut command = workspace.lifeboat(&["restore", &newest, "--kubeconfig", &to]);
     command.env("LIFEBOAT_STORE", store);
     let run = child::run(&mut command).unwrap();
     assert_eq!(run.code, Some(exit), "{what}: {}{}", run.stdout, run.stderr);
@@ -117,6 +119,25 @@ fn flipped_bytes(workspace: &Workspace, target: &Cluster) {
             assert!(said.contains(&*name), "{what}: the file is not named: {said}");
         }
     }
+}
+
+/// `latest` is the newest recovery point whose manifest can be trusted, and names what it passes over.
+fn latest_passes_over_a_forged_manifest(workspace: &Workspace) {
+    let damaged = Copy::of(workspace);
+    std::fs::write(damaged.latest().join("manifest.json"), "{}").unwrap();
+    let mut command = workspace.lifeboat(&["show", "latest"]);
+    command.env("LIFEBOAT_STORE", damaged.folder.path());
+    let run = child::run(&mut command).unwrap();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains(&damaged.points[0]), "{}", run.stdout);
+    let newest = damaged.points.last().unwrap();
+    assert!(
+        run.stderr.contains("passes over")
+            && run.stderr.contains(newest.as_str())
+            && run.stderr.contains("LB-0506"),
+        "{}",
+        run.stderr
+    );
 }
 
 fn cut_and_swapped_files(workspace: &Workspace, target: &Cluster) {

@@ -243,33 +243,42 @@ impl Profiles {
         ask: &Arc<AskMfaCode>,
     ) -> Option<SharedCredentialsProvider> {
         let name = self.chosen()?;
-        Some(self.provider_of(name, sdk, ask))
+        Some(self.provider_of(name, sdk, ask, LONGEST_CHAIN))
     }
 
-    fn provider_of(&self, name: &str, sdk: &SdkConfig, ask: &Arc<AskMfaCode>) -> SharedCredentialsProvider {
+    /// Returns the provider of a profile. `depth` limits the number of roles, because profiles may refer to each other
+    /// in a circle; the SDK's own provider reports that.
+    fn provider_of(
+        &self,
+        name: &str,
+        sdk: &SdkConfig,
+        ask: &Arc<AskMfaCode>,
+        depth: usize,
+    ) -> SharedCredentialsProvider {
         let chain = self.chain(name);
-        if chain.last().is_some_and(|base| kind(base) == Kind::Login)
-            && chain.iter().all(|p| p.get("mfa_serial").is_none())
-        {
-            return SharedCredentialsProvider::new(CredentialProcessProvider::new(format!(
-                "aws configure export-credentials --profile {} --format process",
-                quoted(name)
-            )));
-        }
         let needs_mfa = chain.iter().any(|profile| profile.get("mfa_serial").is_some());
+        let is_login = chain.last().is_some_and(|base| kind(base) == Kind::Login);
         match chain.first() {
-            Some(profile) if needs_mfa && is_role(profile) => {
+            Some(_) if is_login && !needs_mfa => {
+                SharedCredentialsProvider::new(CredentialProcessProvider::new(format!(
+                    "aws configure export-credentials --profile {} --format process",
+                    quoted(name)
+                )))
+            }
+            Some(profile) if needs_mfa && is_role(profile) && depth > 0 => {
                 let source = match profile.get("source_profile") {
-                    Some(source) if source != profile.name() => self.provider_of(source, sdk, ask),
+                    Some(source) if source != profile.name() => self.provider_of(source, sdk, ask, depth - 1),
                     _ => SharedCredentialsProvider::new(keys_of(profile)),
                 };
                 SharedCredentialsProvider::new(AssumedRole::new(profile, source, sdk, ask))
             }
-            _ => SharedCredentialsProvider::new(
-                ProfileFileCredentialsProvider::builder()
-                    .profile_name(name)
-                    .build(),
-            ),
+            Some(profile) if !is_role(profile) && kind(profile) == Kind::AccessKeys && has_keys(profile) => {
+                SharedCredentialsProvider::new(keys_of(profile))
+            }
+            _ => {
+                let builder = ProfileFileCredentialsProvider::builder();
+                SharedCredentialsProvider::new(builder.profile_name(name).build())
+            }
         }
     }
 }
@@ -295,6 +304,11 @@ fn kind(profile: &Profile) -> Kind {
     } else {
         Kind::AccessKeys
     }
+}
+
+/// Whether access keys are in the profile itself.
+fn has_keys(profile: &Profile) -> bool {
+    profile.get("aws_access_key_id").is_some() && profile.get("aws_secret_access_key").is_some()
 }
 
 /// Returns the keys in the profile itself. AWS rejects empty keys like wrong ones.

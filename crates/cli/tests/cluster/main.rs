@@ -312,7 +312,7 @@ fn interrupted(operator: &Operator, to: &str, point: &str) {
     let mut stderr = child.stderr.take().unwrap();
     let mut piece = [0; 256];
     // The Lease is held while the target is surveyed.
-    while !seen.contains("surveying") {
+    while !seen.contains("reading the target") {
         let read = stderr.read(&mut piece).unwrap();
         assert!(read > 0, "{seen}");
         seen.push_str(&String::from_utf8_lossy(&piece[..read]));
