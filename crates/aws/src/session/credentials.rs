@@ -11,6 +11,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::profile::{Profile, ProfileFileCredentialsProvider, ProfileSet};
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
@@ -276,7 +277,8 @@ impl Profiles {
                 SharedCredentialsProvider::new(keys_of(profile))
             }
             _ => {
-                let builder = ProfileFileCredentialsProvider::builder();
+                let configuration = ProviderConfig::without_region().with_region(sdk.region().cloned());
+                let builder = ProfileFileCredentialsProvider::builder().configure(&configuration);
                 SharedCredentialsProvider::new(builder.profile_name(name).build())
             }
         }
