@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::compare::Place;
 use crate::snapshot::{Key, Snapshot};
 
-pub use self::reasons::{Why, passing_type, why};
+pub use self::reasons::{ChangeReason, passing_type, why};
 
 /// The statements of a report, in the audit's own types.
 #[derive(Debug, Default, Clone)]

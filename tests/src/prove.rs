@@ -213,7 +213,7 @@ struct Runner<'a> {
     workspace: &'a Workspace,
 }
 
-struct Ran {
+struct ProgramRun {
     code: i32,
     document: Value,
 }
@@ -225,7 +225,7 @@ impl Runner<'_> {
         cluster: Option<&Cluster>,
         codes: &[i32],
         reporter: &Reporter,
-    ) -> Result<Ran> {
+    ) -> Result<ProgramRun> {
         let kubeconfig = cluster.map(|cluster| cluster.kubeconfig().to_string_lossy().into_owned());
         let mut all = arguments.to_vec();
         if let Some(kubeconfig) = &kubeconfig {
@@ -253,6 +253,6 @@ impl Runner<'_> {
         ));
         let document = serde_json::from_str(&text)
             .with_context(|| format!("lifeboat {} printed no JSON", arguments.join(" ")))?;
-        Ok(Ran { code, document })
+        Ok(ProgramRun { code, document })
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct ListJob {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) job: ListJob,
-    pub(super) begun: Option<Begun>,
+    pub(super) begun: Option<StartedListing>,
 }
 
 impl From<ListJob> for Task {
@@ -43,7 +43,7 @@ impl From<ListJob> for Task {
 
 /// The progress of an earlier run on a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Begun {
+pub(super) struct StartedListing {
     pub(super) position: Position,
     pub(super) version: Option<String>,
     pub(super) why_not_pinned: Option<String>,

@@ -17,7 +17,7 @@ use lifeboat_recovery_point::cursor::Position;
 use tokio::sync::mpsc::Sender;
 
 use super::dependencies::ExternalReferences;
-use super::job::{Begun, Collection, Done, ListJob, Task};
+use super::job::{Collection, Done, ListJob, StartedListing, Task};
 use super::outcome::TypeFailure;
 use super::progress::CaptureEvent;
 use super::storage::StorageVersions;
@@ -183,7 +183,7 @@ impl<'a> Lister<'a> {
     }
 
     /// Restores the counts of an earlier run and returns its position.
-    fn resume(&mut self, begun: Begun) -> Position {
+    fn resume(&mut self, begun: StartedListing) -> Position {
         self.version = begun.version;
         self.why_not_pinned = self.why_not_pinned.take().or(begun.why_not_pinned);
         self.objects = begun.objects;

@@ -6,7 +6,7 @@ use lifeboat_format::manifest::{MissingRecord, ServerRecord, TypeOutcome, TypeRe
 use lifeboat_model::{Filter, ResourceType, TypeName};
 use lifeboat_recovery_point::cursor::{ListingCheckpoint, Position, TypeCheckpoint, Types};
 
-use super::job::{Begun, Done, ListJob, Task};
+use super::job::{Done, ListJob, StartedListing, Task};
 use super::select::{self, Choice};
 use super::storage::{DEFINITIONS, StorageVersions};
 use super::{Captured, Ended};
@@ -97,7 +97,7 @@ impl Plan {
             if select::waits_for_definitions(&known) {
                 plan.waiting.push(known);
             } else {
-                plan.enqueue(known.resource.clone(), known, Place::Back);
+                plan.enqueue(known.resource.clone(), known, TypePosition::Back);
             }
         }
         // All CustomResourceDefinitions are read even if the filter does not select them, or selects only some of
@@ -147,13 +147,13 @@ impl Plan {
         }
     }
 
-    fn enqueue(&mut self, resource: ResourceType, known: DiscoveredType, place: Place) {
+    fn enqueue(&mut self, resource: ResourceType, known: DiscoveredType, place: TypePosition) {
         self.known
             .insert(known.name(), Known::Discovered(Box::new(known)));
         let task = Task::from(select::job(resource, &self.filter));
         match place {
-            Place::Back => self.queue.push_back(task),
-            Place::Front => self.queue.push_front(task),
+            TypePosition::Back => self.queue.push_back(task),
+            TypePosition::Front => self.queue.push_front(task),
         }
     }
 
@@ -228,7 +228,7 @@ impl Plan {
             let (resource, note) = select::version(&known, &self.storage);
             self.notes.extend(note);
             // Custom resources are often numerous, so they are listed before the small types.
-            self.enqueue(resource, known, Place::Front);
+            self.enqueue(resource, known, TypePosition::Front);
         }
     }
 
@@ -318,7 +318,7 @@ impl Plan {
     }
 }
 
-enum Place {
+enum TypePosition {
     Back,
     Front,
 }
@@ -342,7 +342,7 @@ fn nothing() -> ListingCheckpoint {
 }
 
 /// Returns the progress of a list from its checkpoint.
-fn begun(position: Position, outcome: &TypeOutcome) -> Begun {
+fn begun(position: Position, outcome: &TypeOutcome) -> StartedListing {
     let (version, why_not_pinned, objects, bytes) = match outcome {
         TypeOutcome::Listed {
             resource_version,
@@ -356,7 +356,7 @@ fn begun(position: Position, outcome: &TypeOutcome) -> Begun {
             (None, None, 0, 0)
         }
     };
-    Begun {
+    StartedListing {
         position,
         version,
         why_not_pinned,

@@ -42,7 +42,7 @@ impl DecisionBuilder<'_> {
         let seen = entry
             .seen
             .filter(|seen| Some(seen.epoch) == view.owner().map(|owner| owner.epoch));
-        match view.standing(self.now, seen.map(|seen| seen.at)) {
+        match view.status(self.now, seen.map(|seen| seen.at)) {
             JobStatus::Ended(result) => match result.outcome {
                 Outcome::Cancelled {} => return Step::Cancelled,
                 _ => return Step::Ended(Box::new(result.clone())),

@@ -167,7 +167,7 @@ fn foreign(view: &JobView, environment: &EnvironmentId) -> Option<Refused> {
 
 fn pending_job(view: &JobView, environment: &EnvironmentId) -> Option<PendingJob> {
     let assignment = view.assignment()?;
-    let open = view.verdict() == ResultValidity::Open && !view.claims.contains_key(&assignment.epoch);
+    let open = view.validity() == ResultValidity::Open && !view.claims.contains_key(&assignment.epoch);
     (open && assignment.environment == *environment).then(|| PendingJob {
         assignment: assignment.clone(),
         checkpoint: view.checkpoint_before(assignment.epoch).cloned(),

@@ -193,7 +193,7 @@ impl JobView {
 
     /// Returns whether the job has a result that counts.
     #[must_use]
-    pub fn verdict(&self) -> ResultValidity<'_> {
+    pub fn validity(&self) -> ResultValidity<'_> {
         match (&self.result, self.owner()) {
             (Some(result), Some(owner)) if result.epoch >= owner.epoch => ResultValidity::Counts(result),
             (Some(result), _) => ResultValidity::Fenced(result),
@@ -210,8 +210,8 @@ impl JobView {
     /// Returns the status of the job at `now`. `seen` is when the coordinator first saw the owner's claim, by
     /// its own clock, so that a delegate with a wrong clock cannot hold a job forever.
     #[must_use]
-    pub fn standing(&self, now: Timestamp, seen: Option<Timestamp>) -> JobStatus<'_> {
-        match self.verdict() {
+    pub fn status(&self, now: Timestamp, seen: Option<Timestamp>) -> JobStatus<'_> {
+        match self.validity() {
             ResultValidity::Counts(result) => return JobStatus::Ended(result),
             ResultValidity::Fenced(_) | ResultValidity::Invalid => return JobStatus::Lost,
             ResultValidity::Open => {}

@@ -48,7 +48,7 @@ pub(crate) type Known = (u32, Option<Arc<str>>, Box<str>);
 
 /// Objects of one type that the survey of the target should look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WantedType {
+pub struct RequiredType {
     /// The type.
     pub type_name: TypeName,
     /// Namespace (`None` for cluster-scoped types) and name.
@@ -248,7 +248,7 @@ impl PlanBuilder {
     /// Returns what the survey of the target looks for: every object that may be planned, and the objects that those
     /// need.
     #[must_use]
-    pub fn wanted(&self) -> Vec<WantedType> {
+    pub fn wanted(&self) -> Vec<RequiredType> {
         let mut wanted: BTreeMap<TypeName, BTreeSet<(Option<String>, String)>> = BTreeMap::new();
         for item in &self.items {
             let target = self.target_ref(item);
@@ -277,7 +277,7 @@ impl PlanBuilder {
         }
         wanted
             .into_iter()
-            .map(|(type_name, targets)| WantedType { type_name, targets })
+            .map(|(type_name, targets)| RequiredType { type_name, targets })
             .collect()
     }
 

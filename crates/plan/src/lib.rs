@@ -51,7 +51,7 @@ mod tests;
 pub mod wave;
 
 pub use body::{Bodies, BodyError, body, merge_into_live};
-pub use builder::{ObserveError, PlanBuilder, PlanError, WantedType};
+pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
 pub use compare::{Difference, FieldDifference, compare};
 pub use digest::Redactor;
 pub use lint::{LintFinding, Severity};

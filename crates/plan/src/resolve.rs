@@ -35,7 +35,7 @@ pub(crate) struct Resolver<'a> {
     draft: &'a PlanBuilder,
     facts: &'a TargetFacts,
     targets: Vec<ObjectRef>,
-    fates: Vec<Exclusion>,
+    exclusions: Vec<Exclusion>,
     /// By the index of the type.
     versions: Vec<Version>,
     actions: Vec<Action>,
@@ -56,7 +56,7 @@ impl Resolver<'_> {
     }
 
     fn is_planned(&self, index: usize) -> bool {
-        self.fates[index].is_none()
+        self.exclusions[index].is_none()
     }
 
     fn is_type(&self, index: usize, group: &str, resource: &str) -> bool {
@@ -94,7 +94,7 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
         draft,
         facts,
         targets: draft.items.iter().map(|item| draft.target_ref(item)).collect(),
-        fates: vec![None; count],
+        exclusions: vec![None; count],
         versions: Vec::new(),
         actions: vec![Action::Create; count],
         owners: vec![Vec::new(); count],
@@ -138,19 +138,19 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
 
 /// Skips items because of other objects: a terminating namespace, a Service with a selector.
 fn skip_by_context(work: &mut Resolver<'_>) {
-    for index in 0..work.fates.len() {
+    for index in 0..work.exclusions.len() {
         let item = work.item(index);
         let namespace = item.namespace.clone();
         let Some(namespace) = namespace else { continue };
         if work.draft.terminating.contains(&namespace) {
-            work.fates[index] = Some((RuleId::TerminatingNamespace, Some(namespace.to_string())));
+            work.exclusions[index] = Some((RuleId::TerminatingNamespace, Some(namespace.to_string())));
         } else if work.is_type(index, "", "endpoints")
             && work
                 .draft
                 .selecting
                 .contains(&(namespace, work.item(index).name.clone()))
         {
-            work.fates[index] = Some((RuleId::EndpointsOfSelector, None));
+            work.exclusions[index] = Some((RuleId::EndpointsOfSelector, None));
         }
     }
 }
@@ -196,7 +196,7 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
             &work.item(kept).name,
         );
         for index in group.iter().filter(|index| **index != kept) {
-            work.fates[*index] = Some((rule, Some(format!("{used} is used"))));
+            work.exclusions[*index] = Some((rule, Some(format!("{used} is used"))));
         }
     }
     problems
@@ -206,7 +206,7 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
 pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 fn decide_actions(work: &mut Resolver<'_>) {
-    for index in 0..work.fates.len() {
+    for index in 0..work.exclusions.len() {
         let target = &work.targets[index];
         let made_by_target = (work.is_type(index, "", "serviceaccounts") && target.name == "default")
             || (work.is_type(index, "", "namespaces") && SYSTEM_NAMESPACES.contains(&target.name.as_str()));
@@ -299,7 +299,7 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
     for &index in sorted {
         let item = &draft.items[index];
         let source = draft.source_ref(item.r#type, item.namespace.as_deref(), &item.name);
-        if let Some((rule, detail)) = work.fates[index].clone() {
+        if let Some((rule, detail)) = work.exclusions[index].clone() {
             not_restored.push(NotRestored {
                 object: source,
                 rule,

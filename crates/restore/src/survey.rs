@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
-use lifeboat_plan::{Existing, ServedType, TargetFacts, VersionServed, WantedType};
+use lifeboat_plan::{Existing, RequiredType, ServedType, TargetFacts, VersionServed};
 use serde_json::Value;
 
 use crate::execute::RunRecord;
@@ -73,7 +73,7 @@ impl Diagnostic for SurveyError {
 pub async fn survey(
     api: &Api,
     discovery: &Discovery,
-    wanted: &[WantedType],
+    wanted: &[RequiredType],
     run: Option<&RunRecord>,
 ) -> Result<TargetFacts, SurveyError> {
     let at = pin(api).await?;
@@ -153,7 +153,7 @@ struct SurveyPart {
 }
 
 /// Returns the types to list: wanted types that the target serves, and types that every plan needs.
-fn tasks(discovery: &Discovery, wanted: &[WantedType]) -> Vec<Task> {
+fn tasks(discovery: &Discovery, wanted: &[RequiredType]) -> Vec<Task> {
     const ALWAYS: [(&str, Purpose); 4] = [
         ("services", Purpose::Services),
         (

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, KubectlError};
-use crate::settle::{Quiet, QuietError, wait_until_quiet};
+use crate::settle::{SettleError, Settled, wait_until_quiet};
 use crate::webhook::{Webhook, WebhookError};
 
 /// A part of the value of every Secret of the sample. It must appear only in the cluster and inside
@@ -31,10 +31,10 @@ pub enum SampleError {
     Webhook(#[from] WebhookError),
     /// The state of the cluster could not be read.
     #[error("failed to watch the cluster while the sample application settled")]
-    Quiet(#[from] QuietError),
+    Settled(#[from] SettleError),
     /// The controllers did not reach a steady state before the deadline.
     #[error("the sample application did not settle: {0}")]
-    Unsettled(Quiet),
+    Unsettled(Settled),
 }
 
 /// The tool that installs a part.

@@ -27,7 +27,7 @@ const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 
 /// The error of reading the state of the cluster.
 #[derive(Debug, thiserror::Error)]
-pub enum QuietError {
+pub enum SettleError {
     /// The API server did not respond until the deadline.
     #[error("the API server did not respond")]
     Request(#[from] std::io::Error),
@@ -35,7 +35,7 @@ pub enum QuietError {
 
 /// The result of waiting.
 #[derive(Clone, Debug)]
-pub struct Quiet {
+pub struct Settled {
     /// Whether the cluster became quiet before the deadline.
     pub reached: bool,
     /// How long the wait took.
@@ -44,7 +44,7 @@ pub struct Quiet {
     pub notes: Vec<String>,
 }
 
-impl fmt::Display for Quiet {
+impl fmt::Display for Settled {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.waited.as_secs_f64();
         if self.reached {
@@ -65,7 +65,7 @@ impl fmt::Display for Quiet {
 ///
 /// # Errors
 /// If the API server does not respond at all.
-pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, QuietError> {
+pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Settled, SettleError> {
     let client = cluster.client();
     let began = Instant::now();
     let mut said = Duration::ZERO;
@@ -97,7 +97,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, 
             Vec::new()
         };
         if still >= STILL && (unready.is_empty() || still >= STUCK) {
-            return Ok(Quiet {
+            return Ok(Settled {
                 reached: true,
                 waited: began.elapsed(),
                 notes: unready,
@@ -109,7 +109,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Quiet, 
                 let types: Vec<_> = moving.into_iter().collect();
                 notes.push(format!("still changing: {}", types.join(", ")));
             }
-            return Ok(Quiet {
+            return Ok(Settled {
                 reached: false,
                 waited,
                 notes,

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Evidence, Fault, Finding, Restored, Why, why};
+use super::{ChangeReason, Evidence, Fault, Finding, Restored, why};
 use crate::compare::owners::{differing_owners, owners, place_of};
 use crate::compare::{Place, differences};
 use crate::snapshot::{Key, text};
@@ -37,7 +37,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
                 match evidence.target.get(&image) {
                     Some(_) if evidence.moving.contains(key) => {}
                     Some(found) => compare(key, object, found, restored, evidence, &living, findings),
-                    None if why(evidence, key, object) == Some(Why::Passing) => {}
+                    None if why(evidence, key, object) == Some(ChangeReason::Passing) => {}
                     None => findings.push(Finding::new(
                         Fault::Absent,
                         key,
@@ -62,7 +62,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
                     format!("nothing supports `{}` ({})", reason.rule, reason.text),
                 )),
             },
-            (None, None) if why(evidence, key, object) == Some(Why::Passing) => {}
+            (None, None) if why(evidence, key, object) == Some(ChangeReason::Passing) => {}
             (None, None) => findings.push(Finding::new(Fault::Forgotten, key, "is in no list")),
         }
     }

@@ -10,7 +10,7 @@ use crate::snapshot::{Key, array, text};
 
 /// A valid reason for not restoring an object of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum ChangeReason {
     /// The object or its namespace was being deleted.
     Terminating,
     /// A built-in controller creates it from its owner.
@@ -35,7 +35,7 @@ pub enum Why {
     NoType,
 }
 
-impl Why {
+impl ChangeReason {
     /// Returns whether the name of a rule means this reason. Rules are named by Lifeboat. An
     /// unknown name matches no reason, so that a new rule must be added here and is reviewed then.
     #[must_use]
@@ -76,7 +76,7 @@ impl Why {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for ChangeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Terminating => "being deleted",
@@ -116,27 +116,27 @@ pub fn passing_type(type_name: &str) -> bool {
 
 /// Returns a valid reason for not restoring `object`; nothing if it must be restored.
 #[must_use]
-pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<Why> {
+pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<ChangeReason> {
     let type_name = key.type_name.as_str();
     let namespace = evidence.source.get(&Key::new("namespaces", "", &key.namespace));
     if terminating(object) || namespace.is_some_and(terminating) {
-        return Some(Why::Terminating);
+        return Some(ChangeReason::Terminating);
     }
     if passing_type(type_name) {
-        return Some(Why::Passing);
+        return Some(ChangeReason::Passing);
     }
     if !evidence.target.types.contains_key(type_name) {
-        return Some(Why::NoType);
+        return Some(ChangeReason::NoType);
     }
     if !text(object, "/metadata/annotations/kubernetes.io~1config.mirror").is_empty() {
-        return Some(Why::Mirror);
+        return Some(ChangeReason::Mirror);
     }
     // A claim outlives the StatefulSet that created it: it has data, which no controller can create again.
     if child(object) && type_name != "persistentvolumeclaims" {
-        return Some(Why::Child);
+        return Some(ChangeReason::Child);
     }
     if type_name == "endpoints" && has_selector(evidence, key, &key.name) {
-        return Some(Why::Endpoints);
+        return Some(ChangeReason::Endpoints);
     }
     if type_name == "endpointslices.discovery.k8s.io" {
         let service = text(object, "/metadata/labels/kubernetes.io~1service-name");
@@ -144,19 +144,19 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<Why> {
         if managed.starts_with("endpointslicemirroring-controller")
             || (managed.starts_with("endpointslice-controller") && has_selector(evidence, key, service))
         {
-            return Some(Why::Endpoints);
+            return Some(ChangeReason::Endpoints);
         }
     }
     if type_name == "pods"
         && owners(object).is_empty()
         && matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
     {
-        return Some(Why::Finished);
+        return Some(ChangeReason::Finished);
     }
     let finished = array(object, "/status/conditions")
         .any(|entry| matches!(text(entry, "/type"), "Complete" | "Failed") && entry["status"] == "True");
     if type_name == "jobs.batch" && finished && !object["spec"]["ttlSecondsAfterFinished"].is_null() {
-        return Some(Why::Expired);
+        return Some(ChangeReason::Expired);
     }
     if type_name == "persistentvolumes"
         && matches!(text(object, "/status/phase"), "Released" | "Failed")
@@ -165,18 +165,21 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<Why> {
             "Delete" | "Recycle"
         )
     {
-        return Some(Why::Released);
+        return Some(ChangeReason::Released);
     }
     if maintained(evidence, key, object) {
-        return Some(Why::Maintained);
+        return Some(ChangeReason::Maintained);
     }
     let of_child = owners(object).iter().any(|owner| {
         evidence.source.objects.iter().any(|(other, found)| {
             text(found, "/metadata/uid") == owner.uid
-                && matches!(why(evidence, other, found), Some(Why::Child | Why::OfChild))
+                && matches!(
+                    why(evidence, other, found),
+                    Some(ChangeReason::Child | ChangeReason::OfChild)
+                )
         })
     });
-    of_child.then_some(Why::OfChild)
+    of_child.then_some(ChangeReason::OfChild)
 }
 
 fn terminating(object: &Value) -> bool {

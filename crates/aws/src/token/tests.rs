@@ -9,9 +9,9 @@ use super::*;
 
 /// A clock that shows the time that a test sets.
 #[derive(Default)]
-struct Hands(AtomicI64);
+struct ManualClock(AtomicI64);
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
     }
@@ -50,12 +50,12 @@ impl aws_credential_types::provider::ProvideCredentials for Role {
     }
 }
 
-fn source(role: Role) -> (EksTokenSource, Arc<Hands>) {
+fn source(role: Role) -> (EksTokenSource, Arc<ManualClock>) {
     let config = SdkConfig::builder()
         .region(aws_config::Region::new("eu-west-1"))
         .credentials_provider(SharedCredentialsProvider::new(role));
     let context = AwsContext::from_config(config.build()).unwrap();
-    let clock = Arc::new(Hands::default());
+    let clock = Arc::new(ManualClock::default());
     clock.0.store(START, Ordering::SeqCst);
     (EksTokenSource::new(&context, "orders-prod", clock.clone()), clock)
 }

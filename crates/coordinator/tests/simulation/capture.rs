@@ -123,7 +123,7 @@ impl Delegate {
         let mut captured = Vec::new();
         for part in &work.parts {
             let view = claim::view(self.store.as_ref(), part).await?;
-            let ResultValidity::Counts(result) = view.verdict() else {
+            let ResultValidity::Counts(result) = view.validity() else {
                 return Ok(None);
             };
             let Outcome::Done(Done::Capture(done)) = &result.outcome else {

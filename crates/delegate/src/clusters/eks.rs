@@ -18,7 +18,7 @@ use crate::commands;
 
 mod findings;
 
-use findings::{Asked, missing, refused, usable};
+use findings::{AccessQuery, missing, refused, usable};
 
 /// The EKS clusters of one environment, accessed with the function's role.
 pub struct Eks {
@@ -112,7 +112,7 @@ impl Clusters for Eks {
         match Api::connect_to(&address, &options).await {
             Ok((api, _)) => Ok(api),
             Err(error) => {
-                let asked = Asked {
+                let asked = AccessQuery {
                     cluster: &target.arn,
                     role: &self.role,
                     side: self.side,

@@ -29,10 +29,10 @@ impl KeyCheck for Broken {
     }
 }
 
-struct Sound;
+struct SafeBucket;
 
 #[async_trait]
-impl BucketCheck for Sound {
+impl BucketCheck for SafeBucket {
     async fn look(&self) -> Result<BucketFacts, Problem> {
         Ok(BucketFacts {
             closed: true,
@@ -43,10 +43,10 @@ impl BucketCheck for Sound {
 }
 
 /// A bucket with public access, and a clock that differs.
-struct Neglected;
+struct UnsafeBucket;
 
 #[async_trait]
-impl BucketCheck for Neglected {
+impl BucketCheck for UnsafeBucket {
     async fn look(&self) -> Result<BucketFacts, Problem> {
         Ok(BucketFacts {
             closed: false,
@@ -68,7 +68,7 @@ fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>
         version: "0.1.0".to_owned(),
         scratch,
         check,
-        bucket: Box::new(Sound),
+        bucket: Box::new(SafeBucket),
     }
 }
 
@@ -151,7 +151,7 @@ async fn what_is_wrong_is_told_and_nothing_is_registered() {
 async fn everything_that_is_wrong_comes_to_the_console_at_once() {
     let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
     let mut registrar = registrar(Side::Primary, Arc::clone(&store), Box::new(Broken));
-    registrar.bucket = Box::new(Neglected);
+    registrar.bucket = Box::new(UnsafeBucket);
     let answer = registrar.answer(&request("Create", None), now()).await;
     assert_eq!(answer.status, "FAILED");
     for part in [
@@ -168,7 +168,7 @@ async fn everything_that_is_wrong_comes_to_the_console_at_once() {
         "nothing is registered"
     );
     // The same deployment after all problems are fixed.
-    registrar.bucket = Box::new(Sound);
+    registrar.bucket = Box::new(SafeBucket);
     registrar.check = Box::new(Works);
     assert_eq!(
         registrar.answer(&request("Create", None), now()).await.status,

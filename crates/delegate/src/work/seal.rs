@@ -65,7 +65,7 @@ impl Delegate {
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
         let view = (claim::view(self.scratch.as_ref(), job).await)
             .map_err(|error| (error.problem(), error.kind().is_retryable()))?;
-        let captured = match view.verdict() {
+        let captured = match view.validity() {
             ResultValidity::Counts(result) => match &result.outcome {
                 Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),
                 _ => None,

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 use crate::lock::*;
 
-struct Noon;
+struct FixedClock;
 
-impl Clock for Noon {
+impl Clock for FixedClock {
     fn now(&self) -> jiff::Timestamp {
         "2026-11-21T12:00:00Z".parse().unwrap()
     }
@@ -32,7 +32,7 @@ fn name(text: &str) -> ApplicationName {
 
 fn lock(folder: &Path, application: &str) -> Result<FolderLock, LockError> {
     let store = FolderStore::open(folder).unwrap();
-    wait(store.lock(&name(application), &Noon))
+    wait(store.lock(&name(application), &FixedClock))
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_lock_does_not_make_a_store() {
     let root = folder.path().join("store");
     let store = FolderStore::create(&root).unwrap();
     fs::remove_dir(&root).unwrap();
-    wait(store.lock(&name("shop"), &Noon)).unwrap_err();
+    wait(store.lock(&name("shop"), &FixedClock)).unwrap_err();
     assert!(!root.exists());
 }
 
@@ -80,7 +80,7 @@ fn a_lock_does_not_make_a_store() {
 #[ignore = "a part of a_killed_process_leaves_neither_lock_nor_remains"]
 fn hold_until_killed() {
     let store = FolderStore::open(".").unwrap();
-    let _held = wait(store.lock(&name("shop"), &Noon)).unwrap();
+    let _held = wait(store.lock(&name("shop"), &FixedClock)).unwrap();
     let key = ObjectKey::parse("shop/points/1/p.pack").unwrap();
     let mut upload = wait(store.upload(&key)).unwrap();
     wait(upload.write(Bytes::from_static(b"half"))).unwrap();

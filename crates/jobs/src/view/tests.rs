@@ -98,7 +98,7 @@ fn view(files: Vec<(ObjectKey, Bytes)>) -> JobView {
 
 /// Returns the status of the job as a short text.
 fn word(files: Vec<(ObjectKey, Bytes)>, now: Timestamp, seen: Option<Timestamp>) -> String {
-    match view(files).standing(now, seen) {
+    match view(files).status(now, seen) {
         JobStatus::Unassigned => "unassigned".to_owned(),
         JobStatus::Unclaimed { epoch } => format!("unclaimed {}", epoch.get()),
         JobStatus::Running(claim) => format!("running {}", claim.epoch.get()),
@@ -168,11 +168,11 @@ fn results_of_others_are_refused_and_recorded() {
         claim(1),
         result_of(1, "333333333333-eu-west-1"),
     ]);
-    assert_eq!(foreign.verdict(), ResultValidity::Invalid);
+    assert_eq!(foreign.validity(), ResultValidity::Invalid);
     insta::assert_snapshot!(foreign.refused[0].problem.to_string());
     let unclaimed = view(vec![assignment(1), result(1)]);
-    assert_eq!(unclaimed.verdict(), ResultValidity::Invalid);
-    assert_eq!(unclaimed.standing(time(2), None), JobStatus::Lost);
+    assert_eq!(unclaimed.validity(), ResultValidity::Invalid);
+    assert_eq!(unclaimed.status(time(2), None), JobStatus::Lost);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn documents_that_cannot_be_believed_have_no_effect() {
     ] {
         let view = view(vec![assignment(1), (key.clone(), bytes.to_owned().into())]);
         assert_eq!(
-            view.standing(time(2), None),
+            view.status(time(2), None),
             JobStatus::Unclaimed { epoch: epoch(1) }
         );
         assert_eq!(view.refused.len(), 1, "{bytes}");

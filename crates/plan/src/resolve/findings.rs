@@ -113,7 +113,8 @@ fn of_missing(dependency: &MissingDependency) -> LintFinding {
 fn unserved(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let mut seen = BTreeSet::new();
     for &index in sorted {
-        let Some((rule @ (RuleId::TypeNotServed | RuleId::VersionNotServed), detail)) = &work.fates[index]
+        let Some((rule @ (RuleId::TypeNotServed | RuleId::VersionNotServed), detail)) =
+            &work.exclusions[index]
         else {
             continue;
         };

@@ -37,16 +37,16 @@ impl Finder<'_> {
 }
 
 pub(super) fn find(work: &Resolver<'_>) -> Vec<MissingDependency> {
-    let planned = (0..work.fates.len()).filter(|index| work.is_planned(*index));
+    let planned = (0..work.exclusions.len()).filter(|index| work.is_planned(*index));
     let mut finder = Finder {
         planned: planned.map(|index| &work.targets[index]).collect(),
         left_out: left_out(work),
         missing: BTreeMap::new(),
     };
-    for index in 0..work.fates.len() {
+    for index in 0..work.exclusions.len() {
         let target = &work.targets[index];
         // If the type is not served and the recovery point contains its definition, the definition is missing.
-        if let Some((RuleId::TypeNotServed, _)) = &work.fates[index] {
+        if let Some((RuleId::TypeNotServed, _)) = &work.exclusions[index] {
             let r#type = &work.draft.source_type(work.item(index).r#type).resource;
             if let Some(crd) = work
                 .draft
@@ -86,7 +86,7 @@ fn is_there(work: &Resolver<'_>, finder: &Finder<'_>, object: &ObjectRef) -> boo
 /// that a rule leaves to the target's own controllers are not included.
 fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
     let draft = work.draft;
-    let wanted: BTreeSet<ObjectRef> = (0..work.fates.len())
+    let wanted: BTreeSet<ObjectRef> = (0..work.exclusions.len())
         .filter(|index| work.is_planned(*index))
         .flat_map(|index| {
             let namespace = work.targets[index].namespace.as_deref();
@@ -124,8 +124,12 @@ fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
         .iter()
         .filter(|skipped| gone(skipped.rule))
         .map(|skipped| target(skipped.r#type, skipped.namespace.as_deref(), &skipped.name));
-    let fated = (0..work.fates.len())
-        .filter(|index| work.fates[*index].as_ref().is_some_and(|(rule, _)| gone(*rule)))
+    let fated = (0..work.exclusions.len())
+        .filter(|index| {
+            work.exclusions[*index]
+                .as_ref()
+                .is_some_and(|(rule, _)| gone(*rule))
+        })
         .map(|index| work.targets[index].clone());
     unselected
         .chain(skipped)

@@ -21,7 +21,7 @@ enum Visit {
 /// them into a later wave. The definition of a type and a namespace come before the objects in them, even if their
 /// own owners moved them.
 pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
-    let count = work.fates.len();
+    let count = work.exclusions.len();
     let by_target: HashMap<ObjectRef, usize> = sorted
         .iter()
         .filter(|index| work.is_planned(**index) && may_be_before_others(work, **index))

@@ -9,7 +9,7 @@ use crate::rule::RuleId;
 
 /// The state of an owner, by its UID in the source.
 #[derive(Clone, Copy)]
-enum Where {
+enum OwnerPlace {
     Item(usize),
     Skipped(RuleId),
     Unselected,
@@ -17,7 +17,7 @@ enum Where {
 
 /// Returns whether a controller or machine recreates such an owner with another UID, so that its dependents would be
 /// orphans.
-fn comes_back_anew(rule: RuleId) -> bool {
+fn is_recreated(rule: RuleId) -> bool {
     matches!(
         rule,
         RuleId::ChildOfController | RuleId::MirrorPod | RuleId::DependantOfChild | RuleId::Node
@@ -26,7 +26,7 @@ fn comes_back_anew(rule: RuleId) -> bool {
 
 pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
     let draft = work.draft;
-    let mut known: HashMap<&str, Where> = HashMap::new();
+    let mut known: HashMap<&str, OwnerPlace> = HashMap::new();
     let wanted: BTreeSet<&str> = draft
         .items
         .iter()
@@ -38,21 +38,21 @@ pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
         .enumerate()
         .filter(|(_, item)| wanted.contains(&*item.uid))
     {
-        known.insert(&item.uid, Where::Item(index));
+        known.insert(&item.uid, OwnerPlace::Item(index));
     }
     for skipped in draft
         .skipped
         .iter()
         .filter(|skipped| wanted.contains(&*skipped.uid))
     {
-        known.insert(&skipped.uid, Where::Skipped(skipped.rule));
+        known.insert(&skipped.uid, OwnerPlace::Skipped(skipped.rule));
     }
     for uid in draft
         .unselected_uids
         .iter()
         .filter(|uid| wanted.contains(&***uid))
     {
-        known.insert(uid, Where::Unselected);
+        known.insert(uid, OwnerPlace::Unselected);
     }
 
     skip_dependants(work, sorted, &known);
@@ -64,7 +64,7 @@ pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
 }
 
 /// Skips objects whose owners are all recreated with another UID, then the dependents of those, and so on.
-fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&str, Where>) {
+fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&str, OwnerPlace>) {
     let draft = work.draft;
     loop {
         let mut more = false;
@@ -74,17 +74,17 @@ fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&s
                 continue;
             }
             let anew = |owner: &OwnerReference| match known.get(&*owner.uid) {
-                Some(Where::Skipped(rule)) => comes_back_anew(*rule),
-                Some(Where::Item(owner)) => work.fates[*owner]
+                Some(OwnerPlace::Skipped(rule)) => is_recreated(*rule),
+                Some(OwnerPlace::Item(owner)) => work.exclusions[*owner]
                     .as_ref()
-                    .is_some_and(|(rule, _)| comes_back_anew(*rule)),
+                    .is_some_and(|(rule, _)| is_recreated(*rule)),
                 _ => false,
             };
             if owners.iter().all(anew) {
                 let detail = owners
                     .first()
                     .map(|owner| format!("{} {}", owner.kind, owner.name));
-                work.fates[index] = Some((RuleId::DependantOfChild, detail));
+                work.exclusions[index] = Some((RuleId::DependantOfChild, detail));
                 more = true;
             }
         }
@@ -94,7 +94,7 @@ fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&s
     }
 }
 
-fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&str, Where>) {
+fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&str, OwnerPlace>) {
     let draft = work.draft;
     for owner in &draft.items[index].owners {
         let shown = format!("{} {}", owner.kind, owner.name);
@@ -104,7 +104,7 @@ fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&str, Where>) {
             continue;
         }
         match known.get(&*owner.uid) {
-            Some(Where::Item(place)) if work.is_planned(*place) => {
+            Some(OwnerPlace::Item(place)) if work.is_planned(*place) => {
                 if matches(work, index, *place, owner) {
                     adopt(work, index, *place, owner);
                 } else {

@@ -132,12 +132,12 @@ fn other_version(r#type: &SourceType, served: &ServedType, converts_by_name: boo
 }
 
 pub(super) fn skip_unserved(work: &mut Resolver<'_>) {
-    for index in 0..work.fates.len() {
+    for index in 0..work.exclusions.len() {
         let r#type = usize::try_from(work.item(index).r#type).expect("a u32 fits");
         if work.is_planned(index)
             && let Version::No(rule, detail) = &work.versions[r#type]
         {
-            work.fates[index] = Some((*rule, Some(detail.clone())));
+            work.exclusions[index] = Some((*rule, Some(detail.clone())));
         }
     }
 }

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
 use super::rng::Rng;
-use super::text::{APPLICATIONS, Sentences, configuration, word};
+use super::text::{APPLICATIONS, TextGenerator, configuration, word};
 use super::{NAMESPACES, Sample, namespace};
 
 /// The number of CustomResourceDefinitions: kube-prometheus alone brings 10, and a certificate
@@ -26,7 +26,7 @@ const OBJECTS_PER_RELEASE: usize = 200;
 
 /// Returns CustomResourceDefinitions, dashboards and Helm's releases of a cluster with `count` objects.
 pub fn large(count: usize) -> impl Iterator<Item = Sample> {
-    let sentences = Sentences::new();
+    let sentences = TextGenerator::new();
     (0..DEFINITIONS)
         .map(move |number| definition(number, &sentences))
         .chain((0..DASHBOARDS).map(dashboard))
@@ -58,7 +58,7 @@ pub(super) fn root_certificates() -> impl Iterator<Item = Sample> {
 
 /// Returns a CustomResourceDefinition of 20 to 300 kB; most of them are small. Those of
 /// kube-prometheus have 69 to 809 kB as YAML, which is about twice as long as JSON.
-fn definition(number: usize, sentences: &Sentences) -> Sample {
+fn definition(number: usize, sentences: &TextGenerator) -> Sample {
     let mut rng = Rng::new(0xdef0 + number as u64);
     let mut left = rng.pick(&[
         20_000,
@@ -95,7 +95,7 @@ fn definition(number: usize, sentences: &Sentences) -> Sample {
 }
 
 /// Returns the schema of a field with its description, and subtracts its size from `left`.
-fn field(rng: &mut Rng, sentences: &Sentences, depth: usize, left: &mut i64) -> Value {
+fn field(rng: &mut Rng, sentences: &TextGenerator, depth: usize, left: &mut i64) -> Value {
     let description = sentences.some(rng);
     *left -= i64::try_from(description.len()).expect("a description is short") + 50;
     match rng.below(if depth == 0 { 5 } else { 9 }) {

@@ -142,9 +142,9 @@ pub(super) fn environment(application: usize, instance: &str, own: &mut Rng) -> 
 
 /// Sentences as in API documentation. Few authors document types, and they copy from each other and
 /// from Kubernetes itself: the same sentences occur in all definitions.
-pub(super) struct Sentences(Vec<String>);
+pub(super) struct TextGenerator(Vec<String>);
 
-impl Sentences {
+impl TextGenerator {
     /// Creates 600 sentences.
     pub(super) fn new() -> Self {
         const BEGIN: [&str; 12] = [

@@ -42,7 +42,7 @@ const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
 const REMEMBERED: Duration = Duration::from_millis(1200);
 
 /// A clock that advances only when the test sets it.
-struct Hands(Mutex<Timestamp>);
+struct ManualClock(Mutex<Timestamp>);
 
 /// Returns noon of today. A test that begins late in the day would otherwise pass midnight, and a
 /// daily backup would become due.
@@ -52,7 +52,7 @@ fn noon() -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
     }
@@ -167,7 +167,7 @@ pub(super) struct Environment {
     pub(super) recovery: Here,
     pub(super) vault: Arc<dyn ObjectStore>,
     state: Arc<dyn ObjectStore>,
-    clock: Arc<Hands>,
+    clock: Arc<ManualClock>,
     keys: keys::KeyFiles,
     runtime: tokio::runtime::Runtime,
     pub(super) aws: LocalAws,
@@ -190,7 +190,7 @@ impl Environment {
             recovery: here(RECOVERY, Side::Recovery),
             vault: Arc::new(MemoryStore::new()),
             state: Arc::new(MemoryStore::new()),
-            clock: Arc::new(Hands(Mutex::new(noon()))),
+            clock: Arc::new(ManualClock(Mutex::new(noon()))),
             keys,
             runtime: tokio::runtime::Runtime::new().unwrap(),
             aws,

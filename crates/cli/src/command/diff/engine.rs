@@ -40,10 +40,10 @@ impl Scope {
 }
 
 /// The frame and the position of an object of the left side, and its digest.
-type Place = (u32, u32, LineDigest);
+type ObjectPosition = (u32, u32, LineDigest);
 
 /// The objects of one type, by namespace (empty for cluster-scoped objects), then by name.
-type Objects<'a> = HashMap<&'a str, HashMap<&'a str, Place>>;
+type Objects<'a> = HashMap<&'a str, HashMap<&'a str, ObjectPosition>>;
 
 /// The objects of the left side, and the differences found so far.
 pub(super) struct Engine<'a> {
@@ -101,7 +101,7 @@ impl<'a> Engine<'a> {
 
     /// Pairs an object of the right side with that of the left side. Returns the place of the left object if there is
     /// one and its bytes differ.
-    fn pair(&mut self, r#type: &TypeName, entry: &IndexEntry) -> Option<Place> {
+    fn pair(&mut self, r#type: &TypeName, entry: &IndexEntry) -> Option<ObjectPosition> {
         if !self.scope.takes_type(r#type) || !self.scope.takes_namespace(&entry.namespace) {
             return None;
         }
@@ -150,7 +150,7 @@ impl<'a> Engine<'a> {
         &mut self,
         r#type: &TypeName,
         entry: &IndexEntry,
-        place: Place,
+        place: ObjectPosition,
         right: &[u8],
     ) -> Result<(), Failure> {
         let (frame, position, _) = place;
@@ -288,7 +288,7 @@ impl<'e, 'a> LiveSide<'e, 'a> {
 
     async fn take(&mut self, batch: &Batch) -> Result<(), Failure> {
         // Most batches contain no changed object and need not be decompressed.
-        let differing: Vec<(usize, Place)> = batch
+        let differing: Vec<(usize, ObjectPosition)> = batch
             .entries
             .iter()
             .enumerate()

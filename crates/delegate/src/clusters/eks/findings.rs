@@ -15,7 +15,7 @@ use crate::commands;
 const OLDEST_MINOR: u32 = 28;
 
 /// The identity and the target of a connection.
-pub(super) struct Asked<'a> {
+pub(super) struct AccessQuery<'a> {
     pub(super) cluster: &'a Arn,
     pub(super) role: &'a Arn,
     pub(super) side: Side,
@@ -74,7 +74,11 @@ pub(super) fn usable(address: &ClusterAddress) -> Result<&Endpoint, Unreachable>
 }
 
 /// Returns the findings for a refused connection, with the command that fixes it.
-pub(super) fn refused(asked: &Asked<'_>, address: &ClusterAddress, error: &AddressError) -> Unreachable {
+pub(super) fn refused(
+    asked: &AccessQuery<'_>,
+    address: &ClusterAddress,
+    error: &AddressError,
+) -> Unreachable {
     let problem = error.problem();
     let name = &address.name;
     match problem.code {

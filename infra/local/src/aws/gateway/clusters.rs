@@ -70,7 +70,7 @@ impl LocalCluster {
 }
 
 /// The parameters for starting the control plane of an EKS cluster.
-pub(crate) struct Birth {
+pub(crate) struct NewCluster {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) name: String,
@@ -105,26 +105,26 @@ impl Clusters {
     }
 
     /// Starts a control plane in the background. Returns the existing one if it already runs.
-    pub(crate) fn start(&self, birth: Birth) -> Arc<LocalCluster> {
-        let key = (birth.account.clone(), birth.name.clone());
+    pub(crate) fn start(&self, new: NewCluster) -> Arc<LocalCluster> {
+        let key = (new.account.clone(), new.name.clone());
         let cluster = {
             let mut all = self.lock();
             if let Some(known) = all.get(&key) {
                 return known.clone();
             }
             let cluster = Arc::new(LocalCluster {
-                account: birth.account.clone(),
-                region: birth.region.clone(),
-                name: birth.name.clone(),
-                creator: birth.creator.clone(),
-                bootstrap: birth.bootstrap,
+                account: new.account.clone(),
+                region: new.region.clone(),
+                name: new.name.clone(),
+                creator: new.creator.clone(),
+                bootstrap: new.bootstrap,
                 progress: Mutex::new(Progress::Creating),
             });
             all.insert(key, cluster.clone());
             cluster
         };
         let starting = cluster.clone();
-        let options = self.options(&birth);
+        let options = self.options(&new);
         std::thread::spawn(move || {
             let progress = match options
                 .map_err(|error| error.to_string())
@@ -156,24 +156,24 @@ impl Clusters {
         drop(all);
     }
 
-    fn options(&self, birth: &Birth) -> Result<ClusterOptions, std::io::Error> {
-        let path = format!("/_lifeboat/eks/{}/{}", birth.account, birth.name);
+    fn options(&self, new: &NewCluster) -> Result<ClusterOptions, std::io::Error> {
+        let path = format!("/_lifeboat/eks/{}/{}", new.account, new.name);
         let webhook = |which: &str| -> Result<PathBuf, std::io::Error> {
             let file = self
                 .folder
-                .join(format!("eks-{}-{}-{which}.json", birth.account, birth.name));
+                .join(format!("eks-{}-{}-{which}.json", new.account, new.name));
             let text = webhook_config(&format!("http://{}{path}/{which}", self.gateway)).to_string();
             std::fs::write(&file, text)?;
             Ok(file)
         };
-        let tag = |name: &str| birth.tags[name].as_str();
+        let tag = |name: &str| new.tags[name].as_str();
         let nodes = tag(NODES_TAG).and_then(|nodes| nodes.parse().ok()).unwrap_or(0);
         let controllers = tag(CONTROLLERS_TAG).map_or(self.options.controllers, |wanted| wanted != "false");
         let access_cache = self.options.access_cache.as_secs();
         Ok(ClusterOptions {
             controllers: controllers || nodes > 0,
             nodes,
-            service_cidr: birth.service_cidr.clone(),
+            service_cidr: new.service_cidr.clone(),
             api_server_args: vec![
                 format!(
                     "--authentication-token-webhook-config-file={}",
@@ -190,9 +190,9 @@ impl Clusters {
                 "--authorization-webhook-version=v1".into(),
                 format!("--authorization-webhook-cache-authorized-ttl={access_cache}s"),
                 "--authorization-webhook-cache-unauthorized-ttl=1s".into(),
-                format!("--service-account-issuer={}", birth.issuer),
+                format!("--service-account-issuer={}", new.issuer),
             ],
-            ..ClusterOptions::named(&birth.name)
+            ..ClusterOptions::named(&new.name)
         })
     }
 

@@ -14,7 +14,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Gateway;
-use super::clusters::{Birth, LocalCluster, Progress};
+use super::clusters::{LocalCluster, NewCluster, Progress};
 use super::identity::Identity;
 use super::operation::{Scope, eks_operation};
 use super::upstream::{Answer, UpstreamError};
@@ -101,7 +101,7 @@ fn create(
 ) -> Arc<LocalCluster> {
     let cluster = &document["cluster"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    gateway.clusters.start(Birth {
+    gateway.clusters.start(NewCluster {
         account: account.to_owned(),
         region: scope.region.clone(),
         name: text(&cluster["name"]),

@@ -40,7 +40,7 @@ struct StackRecord {
 
 /// The state of a stack with regard to its custom resources.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+enum StackState {
     /// The status from fakecloud applies.
     Done,
     /// At least one custom resource has not responded.
@@ -116,9 +116,9 @@ impl Stacks {
             Some(member.replacen(&from, &to, 1))
         };
         match self.standing(region, member, answers) {
-            Standing::Done => None,
-            Standing::Waiting => said(&status.replace("_COMPLETE", "_IN_PROGRESS"), ""),
-            Standing::Failed(resources) => {
+            StackState::Done => None,
+            StackState::Waiting => said(&status.replace("_COMPLETE", "_IN_PROGRESS"), ""),
+            StackState::Failed(resources) => {
                 let names: Vec<&str> = resources.keys().map(String::as_str).collect();
                 let reason = format!(
                     "<StackStatusReason>The following resource(s) failed: [{}].</StackStatusReason>",
@@ -136,10 +136,10 @@ impl Stacks {
         let of_stack = element(member, "ResourceType") == Some("AWS::CloudFormation::Stack");
         let from = format!("<ResourceStatus>{status}</ResourceStatus>");
         match self.standing(region, member, answers) {
-            Standing::Failed(_) if of_stack => {
+            StackState::Failed(_) if of_stack => {
                 Some(member.replacen(&from, &format!("<ResourceStatus>{failed}</ResourceStatus>"), 1))
             }
-            Standing::Failed(resources) => {
+            StackState::Failed(resources) => {
                 let reason = resources.get(element(member, "LogicalResourceId")?)?;
                 let to = format!(
                     "<ResourceStatus>{}</ResourceStatus><ResourceStatusReason>Received response status [FAILED] from \
@@ -149,7 +149,7 @@ impl Stacks {
                 );
                 Some(member.replacen(&from, &to, 1))
             }
-            Standing::Waiting if of_stack => {
+            StackState::Waiting if of_stack => {
                 let status = status.replace("_COMPLETE", "_IN_PROGRESS");
                 Some(member.replacen(&from, &format!("<ResourceStatus>{status}</ResourceStatus>"), 1))
             }
@@ -157,11 +157,11 @@ impl Stacks {
         }
     }
 
-    fn standing(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Standing {
+    fn standing(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> StackState {
         let (id, name) = (element(member, "StackId"), element(member, "StackName"));
         let key = (region.to_owned(), name.unwrap_or_default().to_owned());
         let Some(recorded) = self.lock().get(&key).cloned() else {
-            return Standing::Done;
+            return StackState::Done;
         };
         let mut failed = BTreeMap::new();
         for resource in &recorded.custom {
@@ -176,7 +176,7 @@ impl Stacks {
                     let reason = answer["Reason"].as_str().unwrap_or_default();
                     failed.insert(resource.clone(), reason.to_owned());
                 }
-                None if recorded.at.elapsed() < WITHIN => return Standing::Waiting,
+                None if recorded.at.elapsed() < WITHIN => return StackState::Waiting,
                 None => {
                     let reason = "CloudFormation did not receive a response from your Custom Resource";
                     failed.insert(resource.clone(), reason.to_owned());
@@ -184,8 +184,8 @@ impl Stacks {
             }
         }
         match failed.is_empty() {
-            true => Standing::Done,
-            false => Standing::Failed(failed),
+            true => StackState::Done,
+            false => StackState::Failed(failed),
         }
     }
 

@@ -91,7 +91,7 @@ fn each_reason_has_a_code_and_says_what_to_do() {
     let mut found = |what: &str, side: Side, error: AddressError, change: &dyn Fn(&mut ClusterAddress)| {
         let mut address = cluster();
         change(&mut address);
-        let asked = Asked {
+        let asked = AccessQuery {
             cluster: &arn,
             role: &role,
             side,
