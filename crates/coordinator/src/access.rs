@@ -1,7 +1,7 @@
 //! The prerequisites of a backup: registrations, keys, and access to the clusters.
 
 use lifeboat_format::{RecipientKey, VerifyingKey};
-use lifeboat_model::{Code, Problem, Side};
+use lifeboat_model::{Code, EnvironmentId, Problem, Side};
 
 use super::CHECK_AGAIN;
 use super::backup::End;
@@ -31,24 +31,30 @@ impl DecisionBuilder<'_> {
 
     /// Returns whether a backup can begin. Missing prerequisites are issues of their own.
     pub(super) fn is_ready(&self) -> bool {
-        self.inventory.primary.delegate.is_some() && self.key_problems().is_empty()
+        let application = &self.inventory.application;
+        self.inventory.is_available(&application.primary)
+            && self.inventory.primary.delegate.is_some()
+            && self.key_problems().is_empty()
     }
 
     /// Returns the problems of registrations and keys, each with its subject.
     pub(super) fn key_problems(&self) -> Vec<(&'static str, Problem)> {
         let mut problems = Vec::new();
         let application = &self.inventory.application;
-        let mut missing =
-            |side: &'static str, what: &str, environment: &dyn std::fmt::Display, stack: &str| {
-                problems.push((
-                    side,
-                    Problem::new(
-                        Code::NotRegistered,
-                        format!("{what} is not registered in {environment}"),
-                        format!("deploy the stack `{stack}` there with `lifeboat deploy`"),
-                    ),
-                ));
-            };
+        let mut missing = |side: &'static str, what: &str, environment: &EnvironmentId, stack: &str| {
+            // Nothing is known of it, and that is an issue of its own.
+            if !self.inventory.is_available(environment) {
+                return;
+            }
+            problems.push((
+                side,
+                Problem::new(
+                    Code::NotRegistered,
+                    format!("{what} is not registered in {environment}"),
+                    format!("deploy the stack `{stack}` there with `lifeboat deploy`"),
+                ),
+            ));
+        };
         if self.inventory.primary.signing_key().is_none() {
             missing(
                 "primary",

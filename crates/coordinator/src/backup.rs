@@ -165,6 +165,7 @@ impl DecisionBuilder<'_> {
         }
         if let Some(pin) = &self.state.pins.signing_key
             && vaulting.next_at <= self.now
+            && self.inventory.is_available(&run.environment)
         {
             // One coordinator copies at a time; if it dies, the next one continues after the lease.
             vaulting.next_at = later(self.now, VAULT_LEASE);

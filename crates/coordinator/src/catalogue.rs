@@ -136,10 +136,15 @@ impl DecisionBuilder<'_> {
             }
         }
         let primary = &self.inventory.application.primary;
-        self.state
-            .captures
-            .retain(|point, environment| environment != primary || self.inventory.captures.contains(point));
-        for (point, environment) in &self.state.captures {
+        self.state.captures.retain(|point, environment| {
+            environment != primary
+                || !self.inventory.is_available(primary)
+                || self.inventory.captures.contains(point)
+        });
+        let reachable = self.state.captures.iter();
+        for (point, environment) in
+            reachable.filter(|(_, environment)| self.inventory.is_available(environment))
+        {
             self.actions.push(Action::DeleteCapture {
                 environment: environment.clone(),
                 point: point.clone(),

@@ -26,6 +26,9 @@ pub(super) enum Step {
 impl DecisionBuilder<'_> {
     /// Follows a job.
     pub(super) fn follow(&mut self, entry: &mut JobEntry) -> Step {
+        if !self.inventory.is_available(&entry.environment) {
+            return Step::Open;
+        }
         let forged = ActionOutcome::Forged {
             job: entry.job.clone(),
         };

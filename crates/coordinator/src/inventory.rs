@@ -6,7 +6,8 @@ use lifeboat_format::Sha256;
 use lifeboat_jobs::{JobView, Refused, VaultPlace};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
-    Application, DelegateRegistration, EnvironmentRegistration, JobId, Problem, RecoveryPointId,
+    Application, DelegateRegistration, EnvironmentId, EnvironmentRegistration, JobId, Problem,
+    RecoveryPointId,
 };
 
 use lifeboat_recovery_point::SignedSummary;
@@ -28,6 +29,9 @@ pub struct Inventory {
     pub primary: Registered,
     /// The registrations in the recovery environment.
     pub recovery: Registered,
+    /// The environments whose scratch bucket could not be read in time, with the reason. Nothing is known of them:
+    /// decisions that need them wait.
+    pub unavailable: BTreeMap<EnvironmentId, Problem>,
     /// The jobs in the state, with their documents.
     pub jobs: BTreeMap<JobId, JobView>,
     /// The captures in the primary environment's scratch bucket.
@@ -49,6 +53,14 @@ pub struct Registered {
     pub delegate: Option<DelegateRegistration>,
     /// Invalid registrations.
     pub refused: Vec<Refused>,
+}
+
+impl Inventory {
+    /// Whether the scratch bucket of an environment was read.
+    #[must_use]
+    pub fn is_available(&self, environment: &EnvironmentId) -> bool {
+        !self.unavailable.contains_key(environment)
+    }
 }
 
 impl Registered {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::request::RestoreState;
-use lifeboat_model::{Code, Issue, IssueId, Problem, RecoveryPointId, Schedule};
+use lifeboat_model::{Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule};
 
 use super::catalogue::damaged_point_problem;
 use super::clusters::{sources, targets};
@@ -28,6 +28,10 @@ pub(super) fn overdue_at(schedule: &Schedule, since: Timestamp) -> Option<Timest
 
 impl DecisionBuilder<'_> {
     pub(super) fn find_issues(&mut self) {
+        let unavailable = self.inventory.unavailable.clone();
+        for (environment, cause) in unavailable {
+            self.raise(&environment.to_string(), &self.unavailable(&environment, &cause));
+        }
         for (about, problem) in self.key_problems() {
             self.raise(about, &problem);
         }
@@ -53,6 +57,26 @@ impl DecisionBuilder<'_> {
         }
         self.restore_issues();
         self.keep_issues();
+    }
+
+    /// Returns the problem of an environment whose scratch bucket cannot be read.
+    fn unavailable(&self, environment: &EnvironmentId, cause: &Problem) -> Problem {
+        let side = match *environment == self.inventory.application.recovery {
+            true => "restores wait; backups continue",
+            false => "backups wait; the recovery points in the vault can be restored",
+        };
+        let bucket = environment.scratch_bucket();
+        let mut problem = Problem::new(
+            Code::EnvironmentUnavailable,
+            format!("the environment {environment} does not answer: {side}"),
+            format!(
+                "check the bucket {bucket} and its policy, and the AWS Health Dashboard of {}",
+                environment.region
+            ),
+        );
+        problem.causes.push(cause.message.clone());
+        problem.causes.extend(cause.causes.iter().cloned());
+        problem
     }
 
     fn access_issues(&mut self) {

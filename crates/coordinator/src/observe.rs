@@ -1,25 +1,27 @@
 //! Reads the inventory: the contents of the buckets, as far as the state needs them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::future::try_join_all;
-use futures::try_join;
+use futures::future::{Either, join_all, select, try_join_all};
+use futures::{join, try_join};
 use lifeboat_format::{Sha256, VerifyingKey};
 use lifeboat_model::environment::{delegate_key, environment_key};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
     Application, ApplicationName, Code, DelegateRegistration, Diagnostic as _, EnvironmentId,
-    EnvironmentRegistration, ObjectKey, Problem, RecoveryPointId,
+    EnvironmentRegistration, JobId, ObjectKey, Problem, RecoveryPointId,
 };
 use serde::de::DeserializeOwned;
 
 use super::ports::Ports;
 use super::state::State;
 use super::{ActionOutcome, Inventory, Registered, VaultView};
-use lifeboat_jobs::Refused;
 use lifeboat_jobs::claim::view;
 use lifeboat_jobs::read::{DocumentError, SMALL, parse};
+use lifeboat_jobs::{JobView, Refused};
 use lifeboat_recovery_point::layout::points_prefix;
 use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
 use lifeboat_store::ports::{ObjectStore, StoreError};
@@ -39,10 +41,15 @@ pub struct TickInput<'a> {
     pub requests: Vec<Request>,
 }
 
-/// Reads the inventory.
+/// How long the scratch bucket of an environment may take to be read. An answer from another continent takes well
+/// under a second, and a user waits for the response to a request.
+const ENVIRONMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads the inventory. An environment whose scratch bucket cannot be read in time is unavailable; all others are read
+/// nevertheless, so that an impaired Region does not stop restores in another one.
 ///
 /// # Errors
-/// If any store fails: no decision is made on a partial inventory.
+/// If the vault fails: nothing can be decided without it.
 pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, StoreError> {
     let TickInput {
         application,
@@ -51,36 +58,107 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, S
         performed,
         requests,
     } = known;
-    let primary_store = ports.scratch(&application.primary);
-    let recovery_store = ports.scratch(&application.recovery);
-    let captures = format!("{CAPTURES}{}", points_prefix(&application.name));
-    let jobs = state.jobs().map(|entry| {
-        let store = ports.scratch(&entry.environment);
-        async move { Ok((entry.job.clone(), view(store.as_ref(), &entry.job).await?)) }
+    let environments: BTreeSet<&EnvironmentId> = [&application.primary, &application.recovery]
+        .into_iter()
+        .chain(state.jobs().map(|entry| &entry.environment))
+        .collect();
+    let reads = environments.into_iter().map(|environment| async move {
+        (
+            environment,
+            within(ports, read(ports, application, environment, state)).await,
+        )
     });
     // The requests run concurrently because buckets may be in distant Regions.
-    let (primary, recovery, jobs, captures, vault) = try_join!(
-        registered(primary_store.as_ref(), application, &application.primary),
-        registered(recovery_store.as_ref(), application, &application.recovery),
-        try_join_all(jobs),
-        folders(primary_store.as_ref(), &captures),
-        vault(ports, &application.name, state),
-    )?;
+    let (environments, vault) = join!(join_all(reads), vault(ports, &application.name, state));
     let mut random = [0; 8];
     ports.ids.random(&mut random);
-    Ok(Inventory {
+    let mut inventory = Inventory {
         application: application.clone(),
         document,
         random: u64::from_be_bytes(random),
         vault_place: ports.vault_place.clone(),
-        primary,
-        recovery,
-        jobs: jobs.into_iter().collect(),
-        captures,
-        vault,
+        primary: Registered::default(),
+        recovery: Registered::default(),
+        unavailable: BTreeMap::new(),
+        jobs: BTreeMap::new(),
+        captures: BTreeSet::new(),
+        vault: vault?,
         performed,
         requests,
+    };
+    for (environment, read) in environments {
+        match read {
+            Ok(read) => {
+                inventory.jobs.extend(read.jobs);
+                if *environment == application.primary {
+                    inventory.primary = read.registered.clone();
+                    inventory.captures = read.captures;
+                }
+                if *environment == application.recovery {
+                    inventory.recovery = read.registered;
+                }
+            }
+            Err(problem) => {
+                inventory.unavailable.insert(environment.clone(), problem);
+            }
+        }
+    }
+    Ok(inventory)
+}
+
+/// What the scratch bucket of an environment contains.
+struct EnvironmentRead {
+    registered: Registered,
+    jobs: Vec<(JobId, JobView)>,
+    captures: BTreeSet<RecoveryPointId>,
+}
+
+async fn read(
+    ports: &Ports,
+    application: &Application,
+    environment: &EnvironmentId,
+    state: &State,
+) -> Result<EnvironmentRead, StoreError> {
+    let store = ports.scratch(environment);
+    let captures = format!("{CAPTURES}{}", points_prefix(&application.name));
+    let jobs = state.jobs().filter(|entry| entry.environment == *environment);
+    let jobs = jobs.map(|entry| async {
+        let view = view(store.as_ref(), &entry.job).await?;
+        Ok::<_, StoreError>((entry.job.clone(), view))
+    });
+    // Captures are in the primary environment only.
+    let captures = async {
+        match *environment == application.primary {
+            true => folders(store.as_ref(), &captures).await,
+            false => Ok(BTreeSet::new()),
+        }
+    };
+    let (registered, jobs, captures) = try_join!(
+        registered(store.as_ref(), application, environment),
+        try_join_all(jobs),
+        captures,
+    )?;
+    Ok(EnvironmentRead {
+        registered,
+        jobs,
+        captures,
     })
+}
+
+/// Limits the time of a read.
+async fn within<T>(ports: &Ports, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+    let timeout = ports.timer.sleep(ENVIRONMENT_TIMEOUT);
+    match select(pin!(read), timeout).await {
+        Either::Left((Ok(read), _)) => Ok(read),
+        Either::Left((Err(error), _)) => Err(error.problem()),
+        Either::Right(_) => Err(Problem::of(
+            Code::EnvironmentUnavailable,
+            format!(
+                "the scratch bucket did not answer within {} seconds",
+                ENVIRONMENT_TIMEOUT.as_secs()
+            ),
+        )),
+    }
 }
 
 async fn folders(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::EnvironmentId;
-use lifeboat_store::ports::{Clock, ObjectStore, Randomness};
+use lifeboat_store::ports::{Clock, ObjectStore, Randomness, Timer};
 
 use super::state::Notice;
 
@@ -31,6 +31,8 @@ pub struct Ports {
     pub vault_place: VaultPlace,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// The timer that limits how long an environment is waited for.
+    pub timer: Arc<dyn Timer>,
     /// The source of randomness for names.
     pub ids: Arc<dyn Randomness>,
     /// The channel for notices.

@@ -65,6 +65,7 @@ impl Scenario {
             },
             primary: registered(&application, Side::Primary),
             recovery: registered(&application, Side::Recovery),
+            unavailable: BTreeMap::new(),
             jobs: BTreeMap::new(),
             captures: BTreeSet::new(),
             vault: BTreeMap::new(),
@@ -697,5 +698,26 @@ fn what_is_not_deployed_is_an_issue_for_each_part() {
     scenario.inventory.primary = Registered::default();
     scenario.inventory.recovery = Registered::default();
     scenario.decide("10:00:30");
+    insta::assert_snapshot!(scenario.log);
+}
+
+/// The primary Region is gone: an issue says so, nothing else is raised about it, and a restore is assigned.
+#[test]
+fn a_primary_that_does_not_answer_stops_backups_and_nothing_else() {
+    let mut scenario = Scenario::with_point();
+    let primary = scenario.inventory.application.primary.clone();
+    let registered = std::mem::take(&mut scenario.inventory.primary);
+    let cause = Problem::new(
+        Code::EnvironmentUnavailable,
+        "the scratch bucket did not answer within 5 seconds",
+        "wait",
+    );
+    scenario.inventory.unavailable.insert(primary, cause);
+    scenario.inventory.requests = vec![Scenario::restore("bad-day")];
+    scenario.decide("11:00:30");
+    scenario.decide("11:30:30");
+    scenario.inventory.primary = registered;
+    scenario.inventory.unavailable.clear();
+    scenario.decide("11:31:30");
     insta::assert_snapshot!(scenario.log);
 }

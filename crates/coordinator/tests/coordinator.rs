@@ -53,6 +53,7 @@ fn fixture() -> Fixture {
             prefix: String::new(),
         },
         clock: Arc::new(SystemClock),
+        timer: Arc::new(SystemClock),
         ids: Arc::new(SystemRandomness),
         notifier: Arc::clone(&heard) as _,
     };

@@ -185,6 +185,13 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> jiff::Timestamp;
 }
 
+/// A timer, for limits on the time that a caller waits.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Waits for `duration`.
+    async fn sleep(&self, duration: std::time::Duration);
+}
+
 /// A cryptographically secure source of random bytes, for data keys and unique names.
 pub trait Randomness: Send + Sync {
     /// Fills `bytes` with random bytes.

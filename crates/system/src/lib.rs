@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lifeboat_store::ports::{Clock, Randomness};
+use async_trait::async_trait;
+use lifeboat_store::ports::{Clock, Randomness, Timer};
 
 pub mod retry;
 
@@ -17,6 +18,13 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
+    }
+}
+
+#[async_trait]
+impl Timer for SystemClock {
+    async fn sleep(&self, duration: Duration) {
+        sleep(duration).await;
     }
 }
 

@@ -88,9 +88,9 @@ pub(crate) fn go_on(scenario: &Scenario<'_>, reporter: &mut Reporter) -> Result<
     let while_deployed = field.aws.audit().len();
 
     reporter.step("delete", "The end of the stacks");
-    for who in [field.primary, field.recovery] {
-        said.extend(delete(&field, who, reporter)?);
-    }
+    said.extend(delete(&field, field.primary, reporter)?);
+    restore_without_primary(&field, reporter)?;
+    said.extend(delete(&field, field.recovery, reporter)?);
     stays(&field)?;
     reporter.say("keys, buckets and recovery points have outlived their stacks");
 
@@ -144,6 +144,36 @@ fn use_everything(field: &TestAccounts<'_>, reporter: &mut Reporter) -> Result<V
         .into_iter()
         .map(|notice| ("a notice".to_owned(), notice))
         .collect())
+}
+
+/// Restores the latest recovery point after the primary side was deleted. Its bucket denies the coordinator then,
+/// because the bucket policy went with the stack.
+fn restore_without_primary(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
+    field.ask(&json!({"restore": {"application": "shop", "token": "bad-day"}}))?;
+    let status = field.until("wait for the restore without the primary", || {
+        field.tick()?;
+        let status = field.status("shop")?;
+        let ended = list(&status["restores"]).iter().any(|restore| {
+            text(&restore["token"]) == "bad-day" && !matches!(text(&restore["state"]), "waiting" | "running")
+        });
+        Ok(ended.then_some(status))
+    })?;
+    let restores = list(&status["restores"]).iter();
+    let mut states = restores.filter(|restore| text(&restore["token"]) == "bad-day");
+    ensure!(
+        states
+            .next()
+            .is_some_and(|restore| text(&restore["state"]) == "done"),
+        "the restore without the primary: {status}"
+    );
+    ensure!(
+        list(&status["issues"])
+            .iter()
+            .any(|issue| text(&issue["code"]) == "LB-0817"),
+        "no issue says that the primary does not answer: {status}"
+    );
+    reporter.say("the latest recovery point was restored although the primary does not answer");
+    Ok(())
 }
 
 /// The client builds the URLs of queues by an older rule than all other endpoints.

@@ -254,14 +254,21 @@ fn every_filter_of_nextest_names_a_test_that_exists() {
     let configuration = fs::read_to_string(root().join(".config/nextest.toml")).unwrap();
     let mut named = 0;
     for filter in configuration.split("test(").skip(1) {
-        let name = filter.split(')').next().unwrap().trim_start_matches(['=', '/', '^']);
+        let name = filter
+            .split(')')
+            .next()
+            .unwrap()
+            .trim_start_matches(['=', '/', '^']);
         // The name of a module ends with two colons.
         if let Some(module) = name.strip_suffix("::/") {
             assert!(!module.is_empty());
             continue;
         }
         named += 1;
-        assert!(tests.iter().any(|test| test.contains(name)), "there is no test {name}");
+        assert!(
+            tests.iter().any(|test| test.contains(name)),
+            "there is no test {name}"
+        );
     }
     assert!(named >= 5, "{named} filters");
 }

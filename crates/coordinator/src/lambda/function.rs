@@ -72,6 +72,7 @@ impl Function {
                         prefix: String::new(),
                     },
                     clock,
+                    timer: Arc::new(SystemClock),
                     ids,
                     notifier: Arc::new(SnsNotifier(SnsTopic::new(&context, topic))),
                 },

@@ -1,7 +1,7 @@
 //! The simulation of one seed: the start and death of processes, and the time.
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
@@ -17,7 +17,7 @@ use lifeboat_jobs::VaultPlace;
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, RegisteredKey, Side, delegate_key, environment_key,
 };
-use lifeboat_model::request::{Answer, BackupRequest, CancelRequest, Request, RestoreRequest};
+use lifeboat_model::request::{Answer, BackupRequest, CancelRequest, Request, RestoreRequest, RestoreState};
 use lifeboat_model::{ApplicationName, Arn, EnvironmentId, RequestToken};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{ObjectStore, Signer as _};
@@ -52,6 +52,8 @@ pub(crate) struct Fixture {
     pub(crate) vault: MemoryStore,
     pub(crate) primary: MemoryStore,
     recovery: MemoryStore,
+    /// Whether the primary Region answers no request.
+    primary_dead: Arc<AtomicBool>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) model: Model,
     processes: Vec<Process>,
@@ -120,6 +122,7 @@ impl Fixture {
             vault: MemoryStore::new(),
             primary: MemoryStore::new(),
             recovery: MemoryStore::new(),
+            primary_dead: Arc::default(),
             ledger: Arc::default(),
             model: Model::default(),
             processes: Vec::new(),
@@ -185,9 +188,21 @@ impl Fixture {
     }
 
     fn bucket(&self, inner: &MemoryStore) -> Arc<dyn ObjectStore> {
+        self.bucket_in(inner, Arc::default())
+    }
+
+    fn scratch(&self, side: Side) -> Arc<dyn ObjectStore> {
+        match side {
+            Side::Primary => self.bucket_in(&self.primary, Arc::clone(&self.primary_dead)),
+            Side::Recovery => self.bucket(&self.recovery),
+        }
+    }
+
+    fn bucket_in(&self, inner: &MemoryStore, dead: Arc<AtomicBool>) -> Arc<dyn ObjectStore> {
         Arc::new(Bucket {
             inner: inner.clone(),
             shared: Arc::clone(&self.shared),
+            dead,
         })
     }
 
@@ -197,7 +212,7 @@ impl Fixture {
             by: skew,
             stopped: None,
         });
-        let (primary, recovery) = (self.bucket(&self.primary), self.bucket(&self.recovery));
+        let (primary, recovery) = (self.scratch(Side::Primary), self.scratch(Side::Recovery));
         let here = environment(Side::Primary);
         let control = environment(Side::Recovery);
         Ports {
@@ -213,6 +228,7 @@ impl Fixture {
                 prefix: String::new(),
             },
             ids: Arc::clone(&clock) as _,
+            timer: Arc::clone(&clock) as _,
             clock,
             notifier: Arc::new(RecordingNotifier(Arc::clone(&self.shared))),
         }
@@ -247,6 +263,9 @@ impl Fixture {
     }
 
     fn start_delegate(&mut self, side: Side) {
+        if side == Side::Primary && self.primary_dead.load(Ordering::Relaxed) {
+            return;
+        }
         self.invocations += 1;
         let skew = if self.shared.chaos.load(Ordering::Relaxed) {
             self.shared.below(40) as i64 - 20
@@ -257,7 +276,7 @@ impl Fixture {
         // job's folder as it was when they claimed the job.
         let zombie = self.shared.fault(8);
         let ends = self.shared.seconds() + LIMIT + if zombie { 1500 } else { 0 };
-        let bucket = self.bucket(self.store(side));
+        let bucket = self.scratch(side);
         let store = match zombie && self.shared.once_in(2) {
             true => Arc::new(StaleListings::new(bucket)),
             false => bucket,
@@ -385,6 +404,9 @@ impl Fixture {
                 let mut ledger = self.ledger.lock().unwrap();
                 ledger.closed = !ledger.closed;
             }
+            if self.shared.once_in(25) {
+                self.primary_dead.fetch_xor(true, Ordering::Relaxed);
+            }
             self.pass(self.step);
         }
     }
@@ -394,6 +416,7 @@ impl Fixture {
         self.run_chaos();
         self.shared.chaos.store(false, Ordering::Relaxed);
         self.ledger.lock().unwrap().closed = false;
+        self.primary_dead.store(false, Ordering::Relaxed);
         let started = self.model.started();
         let calm = if self.is_coarse() { self.step * 20 } else { 80 * 60 };
         let end = self.shared.seconds() + calm;
@@ -444,6 +467,34 @@ impl Fixture {
             }
         }
         panic!("no point came into the vault since {START}");
+    }
+
+    /// Runs without other faults; returns the end of a restore that is requested when the primary Region no longer
+    /// answers.
+    pub(crate) fn restore_without_primary(&mut self) -> RestoreState {
+        self.ticks_to_first_point();
+        self.primary_dead.store(true, Ordering::Relaxed);
+        let request = Request::Restore(RestoreRequest {
+            application: shop(),
+            point: "latest".to_owned(),
+            cluster: None,
+            into: None,
+            options: serde_json::Map::new(),
+            token: Some(RequestToken::parse("bad-day").unwrap()),
+        });
+        self.start_coordinator(vec![request]);
+        for _ in 0..60 {
+            self.settle();
+            self.advance_to(self.shared.seconds() + 10);
+            self.settle();
+            let end = self.now_state().restores.first().and_then(|run| run.end.clone());
+            if let Some(end) = end {
+                return end.state;
+            }
+            self.start_coordinator(Vec::new());
+            self.start_delegate(Side::Recovery);
+        }
+        panic!("the restore did not end: {:?}", self.now_state().restores);
     }
 }
 

@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixture::Fixture;
+use lifeboat_model::request::RestoreState;
 
 /// The number of seeds for which `make test` has the time.
 const SEEDS: u64 = 1000;
@@ -62,6 +63,15 @@ fn nothing_is_lost_and_nothing_done_twice() {
 fn the_first_point_needs_two_ticks() {
     for seed in 0..20 {
         assert_eq!(Fixture::small(seed).ticks_to_first_point(), 2, "seed {seed}");
+    }
+}
+
+/// A restore uses the vault and the recovery environment only.
+#[test]
+fn a_restore_ends_although_the_primary_region_does_not_answer() {
+    for seed in 0..20 {
+        let state = Fixture::small(seed).restore_without_primary();
+        assert_eq!(state, RestoreState::Done, "seed {seed}");
     }
 }
 

@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::Poll;
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat_store::ports::{Clock, Randomness};
+use lifeboat_store::ports::{Clock, Randomness, Timer};
 
 /// State shared by all processes of a simulation.
 pub(crate) struct Shared {
@@ -16,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) chaos: AtomicBool,
     /// Set by a process that waits for time to pass.
     asleep: AtomicBool,
+    /// Set by each future that only lets others run: the process is not asleep then, whatever else it waits for.
+    awake: AtomicBool,
 }
 
 /// 2026-11-21T10:00:00Z, a full hour.
@@ -28,6 +31,7 @@ impl Shared {
             now: AtomicI64::new(START),
             chaos: AtomicBool::new(true),
             asleep: AtomicBool::new(false),
+            awake: AtomicBool::new(false),
         }
     }
 
@@ -64,7 +68,8 @@ impl Shared {
 
     /// Returns whether the process that was just polled waits for time to pass.
     pub(crate) fn take_asleep(&self) -> bool {
-        self.asleep.swap(false, Ordering::Relaxed)
+        let awake = self.awake.swap(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::Relaxed) && !awake
     }
 
     pub(crate) fn advance_to(&self, seconds: i64) {
@@ -77,6 +82,7 @@ impl Shared {
         poll_fn(move |context| match std::mem::replace(&mut yielded, true) {
             true => Poll::Ready(()),
             false => {
+                self.awake.store(true, Ordering::Relaxed);
                 // If several calls are awaited together, this one is polled again only after a wake-up.
                 context.waker().wake_by_ref();
                 Poll::Pending
@@ -110,6 +116,13 @@ pub(crate) struct Skewed {
 impl Clock for Skewed {
     fn now(&self) -> Timestamp {
         self.stopped.unwrap_or_else(|| self.shared.now()) + SignedDuration::from_secs(self.by)
+    }
+}
+
+#[async_trait]
+impl Timer for Skewed {
+    async fn sleep(&self, duration: std::time::Duration) {
+        self.shared.sleep(duration.as_secs() as i64).await;
     }
 }
 

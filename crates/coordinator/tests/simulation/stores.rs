@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -18,6 +19,8 @@ const SELDOM: u64 = 60;
 pub(crate) struct Bucket {
     pub(crate) inner: MemoryStore,
     pub(crate) shared: Arc<Shared>,
+    /// Whether the Region of the bucket is impaired: no request is answered then.
+    pub(crate) dead: Arc<AtomicBool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,9 @@ impl Bucket {
             source: Box::new(Simulated(why)),
         };
         // At every call other processes may run, or the caller may die.
+        while self.dead.load(Ordering::Relaxed) {
+            self.shared.sleep(60).await;
+        }
         self.shared.step().await;
         if self.shared.fault(SELDOM) {
             return Err(fail("slow down"));
@@ -107,6 +113,7 @@ impl ObjectStore for Bucket {
             bucket: Self {
                 inner: self.inner.clone(),
                 shared: Arc::clone(&self.shared),
+                dead: Arc::clone(&self.dead),
             },
             key: key.clone(),
             bytes: Vec::new(),

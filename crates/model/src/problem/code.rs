@@ -490,6 +490,13 @@ codes! {
         remedy: "run the command in the message, or deploy the access stack again",
     }
 
+    /// The scratch bucket of an environment does not answer.
+    EnvironmentUnavailable = 817 exits Aws {
+        title: "an environment does not answer",
+        meaning: "Its scratch bucket cannot be read: the Region is impaired, the bucket was deleted, or its policy denies the coordinator. Recovery points in the vault can be restored as long as the recovery environment answers.",
+        remedy: "check the bucket and its policy, and the AWS Health Dashboard of the Region",
+    }
+
     /// The application's document is not valid.
     ApplicationInvalid = 901 exits Usage {
         title: "the application document is not valid",

@@ -363,6 +363,7 @@ impl Environment {
             }),
             vault_place: self.vault_place(),
             clock: Arc::clone(&self.clock) as _,
+            timer: Arc::new(SystemClock),
             ids: Arc::new(SystemRandomness),
             notifier: Arc::new(Silence),
         };
