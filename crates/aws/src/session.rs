@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lifeboat_model::{AccountId, Code, Diagnostic as _, EnvironmentId, Problem, Region};
 
-use crate::{AwsContext, AwsError};
+use crate::{AwsContext, AwsError, ContextError};
 
 mod credentials;
 
@@ -60,11 +60,18 @@ impl Session {
             config = config.into_builder().credentials_provider(provider).build();
         }
         let context = AwsContext::from_config(config).map_err(|error| {
-            let mut problem = error.problem();
-            problem.code = Code::NoCredentials;
-            // The remedy of the error does not name the options of the command line; that of the code does.
-            problem.guidance = Code::NoCredentials.explanation().remedy.to_owned();
-            problem
+            // The adapter does not know the options of commands.
+            let guidance = match &error {
+                ContextError::NoRegion | ContextError::WrongRegion(_) => {
+                    "name the Region with --region, or set AWS_REGION or the Region of the profile"
+                }
+                ContextError::NoCredentials => Code::NoCredentials.explanation().remedy,
+            };
+            Problem {
+                code: Code::NoCredentials,
+                guidance: guidance.to_owned(),
+                ..error.problem()
+            }
         })?;
         let context = context.with_source(profiles.source());
         let sts = aws_sdk_sts::Client::new(context.sdk_config());
