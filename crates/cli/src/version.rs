@@ -21,13 +21,23 @@ recovery points: writes format {FORMAT_VERSION}, reads formats 1 to {FORMAT_VERS
 packs: writes and reads format {PACK_VERSION}
 plans: writes format {PLAN_FORMAT_VERSION}
 reports: writes format {REPORT_FORMAT_VERSION}
-application documents: reads format {application}
-job documents: writes and reads format {jobs}",
+application documents: reads format {application}{jobs}",
         commit = env!("LIFEBOAT_COMMIT"),
         application = lifeboat_model::application::FORMAT,
-        jobs = lifeboat_jobs::FORMAT,
+        jobs = jobs(),
     )
 });
+
+/// Returns the line about the documents of jobs, which only the commands for AWS know.
+fn jobs() -> String {
+    #[cfg(feature = "aws")]
+    return format!(
+        "\njob documents: writes and reads format {}",
+        lifeboat_jobs::FORMAT
+    );
+    #[cfg(not(feature = "aws"))]
+    String::new()
+}
 
 /// Returns what `--version` prints after the name.
 pub(crate) fn long() -> &'static str {
