@@ -150,10 +150,7 @@ impl Api {
                     answer.attempts = backoff.attempts();
                     return Ok(answer);
                 }
-                Err(error) if error.may_repeat(request.method()) => {
-                    let retry_after = error.retry_after();
-                    backoff.pause_after(error, retry_after).await?;
-                }
+                Err(error) if error.may_repeat(request.method()) => error.pause(&mut backoff).await?,
                 Err(error) => return Err(error),
             }
         }
@@ -178,10 +175,7 @@ impl Api {
         loop {
             match self.open(&request).await {
                 Ok(response) => return Ok(ByteStream::new(path, response)),
-                Err(error) => {
-                    let retry_after = error.retry_after();
-                    backoff.pause_after(error, retry_after).await?;
-                }
+                Err(error) => error.pause(&mut backoff).await?,
             }
         }
     }

@@ -19,18 +19,12 @@ pub struct Failure {
 impl Failure {
     /// Creates a failure with the guidance that belongs to its code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            problem: Problem::new(code, message, code.explanation().remedy),
-            exit: code.exit(),
-        }
+        Problem::of(code, message).into()
     }
 
     /// Creates a failure of an operation, with the error's message and its chain of causes.
     pub fn of(code: Code, operation: impl Into<String>, error: &dyn Error) -> Self {
-        Self {
-            problem: Problem::new(code, operation, code.explanation().remedy).caused_by(error),
-            exit: code.exit(),
-        }
+        Problem::of(code, operation).caused_by(error).into()
     }
 
     /// Replaces the remedy by one that is more specific than that of the code.

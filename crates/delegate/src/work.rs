@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lifeboat_format::RecipientKey;
 use lifeboat_jobs::worker::{Deadline, EpochEnd, Handlers, InvocationSummary, Worker};
 use lifeboat_jobs::{AccessReport, Claim, ClusterTarget, Outcome, VaultPlace, Work};
-use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Problem};
+use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, KeyUnwrapper, ObjectStore, Randomness, Signer, StoreError};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
@@ -119,4 +119,9 @@ impl Handlers for Delegate {
             job_ended(&self.application, work.kind(), claim, outcome, self.clock.now())
         );
     }
+}
+
+/// Returns the problem of an error, and whether another try may succeed without a change by the user.
+fn failure(error: &impl Diagnostic) -> (Problem, bool) {
+    (error.problem(), error.kind().is_retryable())
 }

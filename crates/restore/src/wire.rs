@@ -91,10 +91,7 @@ pub(crate) async fn send_again(
     loop {
         match send(api, method.clone(), path, content_type, value).await {
             Ok(answer) => return Ok(answer),
-            Err(error) => {
-                let retry_after = error.retry_after();
-                backoff.pause_after(error, retry_after).await?;
-            }
+            Err(error) => error.pause(&mut backoff).await?,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lifeboat_model::{Diagnostic, ErrorKind};
+use lifeboat_model::ErrorKind;
 use tokio::time::Instant;
 
 use crate::sleep;
@@ -126,23 +126,6 @@ impl Backoff {
             pause = asked.saturating_add(pause);
         }
         (self.begun.elapsed() + pause <= self.policy.deadline).then_some(pause)
-    }
-
-    /// Pauses before the next attempt.
-    ///
-    /// # Errors
-    /// The given `error`, if the call must not be repeated.
-    pub async fn pause_after<E: Diagnostic>(
-        &mut self,
-        error: E,
-        retry_after: Option<Duration>,
-    ) -> Result<(), E> {
-        tracing::debug!(attempt = self.made, %error, "an attempt failed");
-        if self.pause(error.kind(), retry_after).await {
-            Ok(())
-        } else {
-            Err(error)
-        }
     }
 
     /// Pauses before the next attempt. Returns `false` immediately if the call must not be repeated.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use lifeboat_store::ports::TokenError;
+use lifeboat_system::retry::Backoff;
 use serde::Deserialize;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -322,6 +323,18 @@ impl ApiError {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.refusal().map(|refusal| refusal.status)
+    }
+
+    /// Pauses before the next attempt of the call.
+    ///
+    /// # Errors
+    /// The error itself, if the call must not be repeated.
+    pub async fn pause(self, backoff: &mut Backoff) -> Result<(), Self> {
+        tracing::debug!(attempt = backoff.attempts(), error = %self, "an attempt failed");
+        match backoff.pause(self.kind(), self.retry_after()).await {
+            true => Ok(()),
+            false => Err(self),
+        }
     }
 
     /// Returns the delay that the server asks for.

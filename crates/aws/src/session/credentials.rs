@@ -134,15 +134,6 @@ impl CredentialSource {
             }
         }
     }
-
-    fn machine() -> Self {
-        Self {
-            profile: None,
-            base: None,
-            kind: Kind::Machine,
-            mfa: None,
-        }
-    }
 }
 
 /// The profiles of this machine.
@@ -198,13 +189,14 @@ impl Profiles {
     /// Returns the source of the credentials.
     pub(super) fn source(&self) -> CredentialSource {
         let Some(name) = self.chosen() else {
-            let kind = match self.has_keys_in_environment() {
-                true => Kind::Environment,
-                false => Kind::Machine,
-            };
             return CredentialSource {
-                kind,
-                ..CredentialSource::machine()
+                profile: None,
+                base: None,
+                kind: match self.has_keys_in_environment() {
+                    true => Kind::Environment,
+                    false => Kind::Machine,
+                },
+                mfa: None,
             };
         };
         let chain = self.chain(name);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use lifeboat_apiserver::Api;
-use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Diagnostic as _, Exit};
 use lifeboat_restore::LeaseHolder;
@@ -95,9 +94,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
     let target = &arguments.target;
     let options = target.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let unwrapper = PemUnwrapper::load(&target.key.recovery_key)?;
-    let opened = open::point(&target.point, &target.from, context).await?.point;
-    let point = opened.decrypt(&unwrapper).await?;
+    let point = open::readable(&target.point, &target.from, &target.key.recovery_key, context).await?;
     let record = open::cluster(point.point(), target.cluster.as_ref())?.clone();
     watch.lap("open");
     let point = point.verify(&PointProgress::new(&context.progress)).await?;

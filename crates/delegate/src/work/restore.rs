@@ -11,7 +11,7 @@ use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
     VaultPlace,
 };
-use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey, Problem, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic as _, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
 use lifeboat_recovery_point::{PointError, PointRepository, Silent, VerifiedPoint};
 use lifeboat_restore::LeaseHolder;
@@ -20,7 +20,7 @@ use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
 use super::watch::ProgressCounter;
-use super::{Delegate, SidePorts};
+use super::{Delegate, SidePorts, failure};
 
 #[async_trait(?Send)]
 impl Handler<RestoreWork> for Delegate {
@@ -132,7 +132,7 @@ impl Delegate {
             (problem.caused_by(&error), false)
         })?;
         let vault = PointRepository::new(Arc::clone(vault), self.application.clone());
-        let failed = |error: PointError| (error.problem(), error.kind().is_retryable());
+        let failed = |error: PointError| failure(&error);
         let signed = vault.open(point, &key).await.map_err(failed)?;
         let readable = signed.decrypt(unwrapper).await.map_err(failed)?;
         readable.verify(&Silent).await.map_err(failed)
@@ -233,7 +233,7 @@ fn ended(epoch: &Epoch<'_>) -> Option<LeaseHolder> {
 }
 
 fn refused(error: &RecoverError, access: Vec<AccessReport>) -> EpochEnd {
-    let retry = error.kind().is_retryable() && error.kind() != ErrorKind::Invalid;
+    let retry = error.kind().is_retryable();
     let problems = vec![error.problem()];
     EpochEnd::Result(Outcome::Failed { problems, retry }, access)
 }

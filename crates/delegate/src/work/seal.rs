@@ -11,10 +11,10 @@ use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, SealWork, Sealed
 use lifeboat_model::{Code, Diagnostic as _, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::CapturedCluster;
 use lifeboat_recovery_point::layout::manifest_key;
-use lifeboat_recovery_point::{NewPoint, SealError, SealedPoint, seal};
+use lifeboat_recovery_point::{NewPoint, SealedPoint, seal};
 use lifeboat_store::ports::{Signer, StoreError};
 
-use super::{Delegate, SidePorts};
+use super::{Delegate, SidePorts, failure};
 
 #[async_trait(?Send)]
 impl Handler<SealWork> for Delegate {
@@ -63,8 +63,7 @@ impl Delegate {
 
     /// Returns what a capture job of this bucket has captured.
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
-        let view = (claim::view(self.scratch.as_ref(), job).await)
-            .map_err(|error| (error.problem(), error.kind().is_retryable()))?;
+        let view = (claim::view(self.scratch.as_ref(), job).await).map_err(|error| failure(&error))?;
         let captured = match view.validity() {
             ResultValidity::Counts(result) => match &result.outcome {
                 Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),
@@ -93,7 +92,7 @@ impl Delegate {
         let bytes = match store.get(&manifest_key(&self.application, point)).await {
             Ok((bytes, _)) => bytes,
             Err(StoreError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err((error.problem(), error.kind().is_retryable())),
+            Err(error) => return Err(failure(&error)),
         };
         let statement = open_envelope(&bytes, signer.verifying_key())
             .map_err(|error| (unusable(error.code(), &error), false))?;
@@ -119,7 +118,7 @@ impl Delegate {
         };
         let sealed = seal(self.captures().as_ref(), signer, new.predicate(captured))
             .await
-            .map_err(|error: SealError| (error.problem(), error.kind().is_retryable()))?;
+            .map_err(|error| failure(&error))?;
         Ok(summary(&sealed))
     }
 }
