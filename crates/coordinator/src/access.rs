@@ -1,32 +1,97 @@
 //! The prerequisites of a backup: registrations, keys, and access to the clusters.
 
-use lifeboat_format::{RecipientKey, VerifyingKey};
-use lifeboat_model::{Code, EnvironmentId, Problem, Side};
+use lifeboat_format::{Fingerprint, RecipientKey, VerifyingKey};
+use lifeboat_model::request::TrustRequest;
+use lifeboat_model::{Code, EnvironmentId, Problem, RequestToken, Side};
 
 use super::CHECK_AGAIN;
 use super::backup::End;
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
-use super::state::{CheckRun, JobEntry, PinnedKey, Retry};
+use super::state::{CheckRun, JobEntry, PinChange, PinnedKey, Retry};
 use lifeboat_jobs::{AccessReport, CheckWork, Done, Work};
 
+/// The maximum number of changes of pins by request.
+const CHANGES: usize = 100;
+
+/// A missing prerequisite: a registration, or a key that is not the pinned one.
+pub(super) struct KeyProblem {
+    /// The subject of its issue.
+    pub(super) about: &'static str,
+    pub(super) problem: Problem,
+    /// The command that resolves it.
+    pub(super) command: Option<String>,
+}
+
 impl DecisionBuilder<'_> {
-    /// Pins each key on first use if the document names none.
+    /// Pins each key on first use: the registered one if the document names none or this one. Another key is pinned by
+    /// request only.
     pub(super) fn pin_keys(&mut self) {
-        let signing = self.inventory.primary.signing_key();
         let wanted = self.inventory.application.signing_key.as_deref();
-        if let Some(key) = signing.and_then(signing_pin) {
-            let held = self.state.pins.signing_key.as_ref();
-            // A fingerprint in the document means that the user approves another key.
-            let decided = wanted == Some(key.fingerprint.as_str());
-            if decided && held != Some(&key) || wanted.is_none() && held.is_none() {
-                self.state.pins.signing_key = Some(key);
-            }
+        let pins = &mut self.state.pins;
+        if pins.signing_key.is_none() {
+            let registered = self.inventory.primary.signing_key().and_then(signing_pin);
+            pins.signing_key =
+                registered.filter(|key| wanted.is_none_or(|wanted| wanted == key.fingerprint.as_str()));
         }
-        let recovery = self.inventory.recovery.recovery_key();
-        if self.state.pins.recovery_key.is_none() {
-            self.state.pins.recovery_key = recovery.and_then(recovery_pin);
+        if pins.recovery_key.is_none() {
+            pins.recovery_key = self.inventory.recovery.recovery_key().and_then(recovery_pin);
         }
+    }
+
+    /// Pins the registered keys with the fingerprints of a request.
+    pub(super) fn take_trust(&mut self, request: &TrustRequest, token: &RequestToken) -> Result<(), String> {
+        let registered = |key: Option<PinnedKey>, wanted: &Option<String>, what: &str| match (key, wanted) {
+            (_, None) => Ok(None),
+            (Some(key), Some(wanted)) if key.fingerprint.as_str() == wanted => Ok(Some(key)),
+            (Some(key), Some(wanted)) => Err(format!(
+                "the registered {what} is {}, not {wanted}",
+                key.fingerprint
+            )),
+            (None, Some(_)) => Err(format!("no {what} is registered")),
+        };
+        let signing = self.inventory.primary.signing_key().and_then(signing_pin);
+        let recovery = self.inventory.recovery.recovery_key().and_then(recovery_pin);
+        let signing = registered(signing, &request.signing_key, "signing key")?;
+        let recovery = registered(recovery, &request.recovery_key, "recovery key")?;
+        if signing.is_none() && recovery.is_none() {
+            return Err("`trust` requires `signingKey` or `recoveryKey`".to_owned());
+        }
+        if self.state.pins.changes.len() >= CHANGES {
+            return Err(format!(
+                "the pins of an application can be changed {CHANGES} times"
+            ));
+        }
+        // Entries of earlier versions name no signer: it was the key that was pinned until now.
+        let current = self
+            .state
+            .pins
+            .signing_key
+            .as_ref()
+            .map(|key| key.fingerprint.clone());
+        for entry in self.state.points.values_mut() {
+            entry.signer = entry.signer.take().or_else(|| current.clone());
+        }
+        if let Some(key) = signing.filter(|key| self.state.pins.signing_key.as_ref() != Some(key)) {
+            self.record_change(token, current, &key);
+            let pins = &mut self.state.pins;
+            pins.former_signing_keys.retain(|former| *former != key);
+            pins.former_signing_keys.extend(pins.signing_key.replace(key));
+        }
+        if let Some(key) = recovery.filter(|key| self.state.pins.recovery_key.as_ref() != Some(key)) {
+            let current = self.state.pins.recovery_key.replace(key.clone());
+            self.record_change(token, current.map(|key| key.fingerprint), &key);
+        }
+        Ok(())
+    }
+
+    fn record_change(&mut self, token: &RequestToken, from: Option<Fingerprint>, to: &PinnedKey) {
+        self.state.pins.changes.push(PinChange {
+            at: self.now,
+            token: token.clone(),
+            from,
+            to: to.fingerprint.clone(),
+        });
     }
 
     /// Returns whether a backup can begin. Missing prerequisites are issues of their own.
@@ -38,7 +103,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Returns the problems of registrations and keys, each with its subject.
-    pub(super) fn key_problems(&self) -> Vec<(&'static str, Problem)> {
+    pub(super) fn key_problems(&self) -> Vec<KeyProblem> {
         let mut problems = Vec::new();
         let application = &self.inventory.application;
         let mut missing = |side: &'static str, what: &str, environment: &EnvironmentId, stack: &str| {
@@ -46,14 +111,15 @@ impl DecisionBuilder<'_> {
             if !self.inventory.is_available(environment) {
                 return;
             }
-            problems.push((
-                side,
-                Problem::new(
+            problems.push(KeyProblem {
+                about: side,
+                problem: Problem::new(
                     Code::NotRegistered,
                     format!("{what} is not registered in {environment}"),
                     format!("deploy the stack `{stack}` there with `lifeboat deploy`"),
                 ),
-            ));
+                command: None,
+            });
         };
         if self.inventory.primary.signing_key().is_none() {
             missing(
@@ -80,35 +146,34 @@ impl DecisionBuilder<'_> {
             );
         }
         let pins = &self.state.pins;
-        let signing = self.inventory.primary.signing_key();
-        if let Some(text) = signing {
-            let key = signing_pin(text);
-            if key.is_none() || key != pins.signing_key {
-                problems.push((
-                    "",
-                    changed(
-                        Code::SigningKeyChanged,
-                        "signing key",
-                        pins.signing_key.as_ref(),
-                        key.as_ref(),
-                    ),
-                ));
-            }
-        }
-        let recovery = self.inventory.recovery.recovery_key();
-        if let Some(text) = recovery {
-            let key = recovery_pin(text);
-            if key.is_none() || key != pins.recovery_key {
-                problems.push((
-                    "",
-                    changed(
-                        Code::RecoveryKeyChanged,
-                        "recovery key",
-                        pins.recovery_key.as_ref(),
-                        key.as_ref(),
-                    ),
-                ));
-            }
+        let keys = [
+            (
+                Code::SigningKeyChanged,
+                "signing key",
+                "--signing-key",
+                self.inventory.primary.signing_key().map(signing_pin),
+                &pins.signing_key,
+            ),
+            (
+                Code::RecoveryKeyChanged,
+                "recovery key",
+                "--recovery-key",
+                self.inventory.recovery.recovery_key().map(recovery_pin),
+                &pins.recovery_key,
+            ),
+        ];
+        for (code, what, option, registered, pinned) in keys {
+            let Some(found) = registered.filter(|key| key.is_none() || key != pinned) else {
+                continue;
+            };
+            let name = application.name.as_str();
+            let trust =
+                |key: &PinnedKey| format!("lifeboat application trust {name} {option} {}", key.fingerprint);
+            problems.push(KeyProblem {
+                about: "",
+                problem: changed(code, what, pinned.as_ref(), found.as_ref()),
+                command: found.as_ref().map(trust),
+            });
         }
         problems
     }
@@ -305,14 +370,11 @@ fn recovery_pin(pem: &str) -> Option<PinnedKey> {
 
 fn changed(code: Code, what: &str, pinned: Option<&PinnedKey>, found: Option<&PinnedKey>) -> Problem {
     let name =
-        |key: Option<&PinnedKey>| key.map_or("an unusable key".to_owned(), |key| key.fingerprint.to_string());
+        |key: Option<&PinnedKey>, none: &str| key.map_or(none.to_owned(), |key| key.fingerprint.to_string());
+    let (found, pinned) = (name(found, "not usable"), name(pinned, "another one"));
     Problem::new(
         code,
-        format!(
-            "the registered {what} is {}, but {} is pinned",
-            name(found),
-            name(pinned)
-        ),
-        "check who changed it; if the change was intended, set the new fingerprint in the application document",
+        format!("the registered {what} is {found}, but {pinned} is pinned"),
+        "check who changed it; if the change was intended, pin the registered key",
     )
 }

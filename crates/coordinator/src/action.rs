@@ -1,5 +1,6 @@
 //! The actions of a decision, and their results.
 
+use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_jobs::{Assignment, Cancel};
 use lifeboat_model::{EnvironmentId, JobId, Problem, RecoveryPointId};
@@ -28,12 +29,14 @@ pub enum Action {
         manifest: Sha256,
         /// The pinned signing key, PEM.
         signer: String,
+        /// When the backup began, by the coordinator's clock. An earlier creation time in the manifest is refused.
+        started: Timestamp,
     },
     /// Verify a recovery point in the vault again.
     VerifyVault {
         /// The recovery point.
         point: RecoveryPointId,
-        /// The pinned signing key, PEM.
+        /// The key that signed it, PEM.
         signer: String,
     },
     /// Remove a capture from a scratch bucket.

@@ -6,11 +6,10 @@ use lifeboat_model::{Code, Problem, Side};
 use super::clusters::sources;
 use super::decision::DecisionBuilder;
 use super::follow::Step;
-use super::state::{BackupRun, JobEntry, PointEntry, Retry, Vaulting};
+use super::state::{BackupRun, JobEntry, Retry, Vaulting};
 use super::{Action, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
 use lifeboat_jobs::split::{may_be_big, partition_types};
 use lifeboat_jobs::{CaptureWork, Done, Outcome, SealWork, Sealed, Work};
-use lifeboat_recovery_point::SignedSummary;
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
 
 /// The delay after a failure until the next attempt; doubled each time. Short enough for an hourly objective,
@@ -134,10 +133,14 @@ impl DecisionBuilder<'_> {
         let Some(vaulting) = &mut run.vaulting else {
             return;
         };
-        match self.inventory.vault.get(&run.point) {
-            Some(VaultView::Signed(signed)) => {
-                let entry = point_entry(signed, self.now);
-                self.state.points.insert(run.point.clone(), entry);
+        // Without the vault nothing is known about the copy.
+        let Ok(vault) = &self.inventory.vault else {
+            self.state.backup = Some(run);
+            return;
+        };
+        match vault.get(&run.point) {
+            Some(VaultView::Signed { summary, signer }) => {
+                self.add_point(&run.point, summary, signer, run.started_at);
                 self.state.failed = None;
                 self.state.retry = None;
                 return self.drop_run(&run);
@@ -161,6 +164,7 @@ impl DecisionBuilder<'_> {
             // Reported at once, even though another attempt follows: the capture may differ from what was
             // sealed.
             self.raise(run.point.as_str(), &problem);
+            self.state.abandoned.insert(run.point.clone());
             return self.fail_run(&run, problem, true);
         }
         if let Some(pin) = &self.state.pins.signing_key
@@ -174,6 +178,7 @@ impl DecisionBuilder<'_> {
                 point: run.point.clone(),
                 manifest: vaulting.sealed.manifest,
                 signer: pin.public_key.clone(),
+                started: run.started_at,
             });
         }
         self.state.backup = Some(run);
@@ -218,7 +223,7 @@ impl DecisionBuilder<'_> {
         let environment = self.inventory.application.primary.clone();
         let seal = clusters.len() == 1;
         // The count covers all clusters together, so that it is an upper bound for each.
-        let last = self.state.points.values().next_back().map(|entry| entry.objects);
+        let last = self.state.in_order().last().map(|(_, entry)| entry.objects);
         let captures = clusters
             .into_iter()
             .map(|cluster| {
@@ -365,25 +370,6 @@ fn wrong_result(entry: &JobEntry) -> Problem {
         ),
         "deploy the same version of Lifeboat in all environments of the application",
     )
-}
-
-/// Returns the catalogue entry of a recovery point that is new in the vault.
-pub(super) fn point_entry(signed: &SignedSummary, now: jiff::Timestamp) -> PointEntry {
-    PointEntry {
-        created_at: signed.created_at,
-        completeness: signed.completeness,
-        objects: signed.objects,
-        bytes: signed.bytes,
-        clusters: signed
-            .clusters
-            .iter()
-            .map(|cluster| cluster.name.clone())
-            .collect(),
-        vaulted_at: now,
-        verified_at: now,
-        damaged: None,
-        kept_by: std::collections::BTreeSet::new(),
-    }
 }
 
 pub(super) fn later(now: jiff::Timestamp, by: SignedDuration) -> jiff::Timestamp {

@@ -105,18 +105,14 @@ impl<'w> DecisionBuilder<'w> {
         [a, b, c]
     }
 
-    /// Returns an ID that sorts after every known recovery point.
+    /// Returns an ID that sorts after every recovery point of the catalogue. Folders that somebody else made in a
+    /// bucket have no influence on it.
     pub(super) fn new_point(&mut self) -> RecoveryPointId {
         let values = Values {
             now: self.now,
             random: self.random_suffix(),
         };
-        let newest = [
-            self.state.points.keys().next_back(),
-            self.inventory.vault.keys().next_back(),
-            self.inventory.captures.iter().next_back(),
-        ];
-        point_id_after(newest.into_iter().flatten().max(), &values, &values)
+        point_id_after(self.state.points.keys().next_back(), &values, &values)
     }
 
     /// Returns the ID of the application's job with this name.
@@ -134,6 +130,20 @@ impl<'w> DecisionBuilder<'w> {
     pub(super) fn raise(&mut self, about: &str, problem: &Problem) {
         let issue = Issue::new(&self.state.application, about, problem, self.now);
         self.found.push(issue);
+    }
+
+    /// Raises an issue that stays open until somebody acknowledges it.
+    pub(super) fn raise_acknowledgeable(&mut self, about: &str, problem: &Problem) {
+        let issue = self.acknowledgeable(about, problem);
+        self.found.push(issue);
+    }
+
+    /// Returns an issue with the command that acknowledges it.
+    pub(super) fn acknowledgeable(&self, about: &str, problem: &Problem) -> Issue {
+        let application = &self.state.application;
+        let issue = Issue::new(application, about, problem, self.now);
+        let command = format!("lifeboat application acknowledge {application} {}", issue.id);
+        issue.with_command(Some(command))
     }
 
     pub(super) fn finish(mut self, before: &State) -> Decision {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::manifest::PackRecord;
 use lifeboat_format::verify::VerifyError;
 use lifeboat_format::{Hasher, Sha256, VerifyingKey};
@@ -30,6 +30,10 @@ const PIECE: u64 = 1 << 20;
 /// The number of files copied concurrently. A pack has up to 64 MiB and is streamed; each copy holds a few
 /// pieces of 1 MiB and up to three upload parts of 8 MiB.
 const FILES_AT_ONCE: usize = 4;
+
+/// The maximum difference between the clocks of the coordinator and a delegate. A delegate whose clock differs more
+/// from that of AWS cannot sign its requests (SigV4 allows five minutes).
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Executes an action; returns the result if the buckets do not show it. Long copies stop at `until` and
 /// continue later.
@@ -58,6 +62,7 @@ pub async fn execute(
             point,
             manifest,
             signer,
+            started,
         } => {
             let captures: Arc<dyn ObjectStore> =
                 Arc::new(PrefixStore::new(ports.scratch(environment), CAPTURES));
@@ -66,6 +71,7 @@ pub async fn execute(
                 application,
                 point,
                 captures,
+                started: *started,
                 until,
             };
             Ok(copy.outcome(*manifest, signer).await)
@@ -144,6 +150,15 @@ enum CopyError {
     Pin,
     #[error("copy the recovery point {point}: its manifest differs from the one that the delegate reported")]
     OtherManifest { point: RecoveryPointId },
+    #[error(
+        "copy the recovery point {point}: its manifest was created at {created_at}, but its backup began at {started} and the time is {now}"
+    )]
+    Time {
+        point: RecoveryPointId,
+        created_at: Timestamp,
+        started: Timestamp,
+        now: Timestamp,
+    },
     #[error("write the recovery point {point} into the vault")]
     Write {
         point: RecoveryPointId,
@@ -158,7 +173,7 @@ impl CopyError {
             Self::Point(PointError::Store { .. }) => true,
             Self::Write { source, .. } => source.kind() != ErrorKind::Denied,
             // The capture differs from what was sealed; a retry cannot change that.
-            Self::Point(_) | Self::Pin | Self::OtherManifest { .. } => false,
+            Self::Point(_) | Self::Pin | Self::OtherManifest { .. } | Self::Time { .. } => false,
         }
     }
 
@@ -166,6 +181,7 @@ impl CopyError {
         match self {
             Self::Point(error) => error.problem(),
             Self::Write { source, .. } => source.problem(),
+            Self::Time { .. } => Problem::of(Code::PointTimeRefused, format!("failed to {self}")),
             Self::Pin | Self::OtherManifest { .. } => Problem::new(
                 Code::VaultingFailed,
                 format!("failed to {self}"),
@@ -181,6 +197,8 @@ struct Copy<'a> {
     application: &'a ApplicationName,
     point: &'a RecoveryPointId,
     captures: Arc<dyn ObjectStore>,
+    /// When the backup began, by the coordinator's clock.
+    started: Timestamp,
     until: Timestamp,
 }
 
@@ -209,6 +227,7 @@ impl Copy<'_> {
                 point: self.point.clone(),
             });
         }
+        self.check_time(opened.statement().predicate.created_at)?;
         let packs: Vec<&PackRecord> = opened.files().filter(|pack| pack.point.is_none()).collect();
         let copies = stream::iter(packs).map(|pack| self.file_in_time(&opened, pack));
         let are_done: Vec<bool> = copies.buffer_unordered(FILES_AT_ONCE).try_collect().await?;
@@ -232,6 +251,22 @@ impl Copy<'_> {
             Written::Other => Err(CopyError::OtherManifest {
                 point: self.point.clone(),
             }),
+        }
+    }
+
+    /// Checks that the creation time in the manifest is between the start of the backup and now.
+    fn check_time(&self, created_at: Timestamp) -> Result<(), CopyError> {
+        let now = self.ports.clock.now();
+        let early = self.started.duration_since(created_at) > SKEW;
+        let late = created_at.duration_since(now) > SKEW;
+        match early || late {
+            true => Err(CopyError::Time {
+                point: self.point.clone(),
+                created_at,
+                started: self.started,
+                now,
+            }),
+            false => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifeboat_format::Sha256;
+use lifeboat_format::{Fingerprint, Sha256};
 use lifeboat_jobs::{JobView, Refused, VaultPlace};
 use lifeboat_model::request::Request;
 use lifeboat_model::{
@@ -34,10 +34,11 @@ pub struct Inventory {
     pub unavailable: BTreeMap<EnvironmentId, Problem>,
     /// The jobs in the state, with their documents.
     pub jobs: BTreeMap<JobId, JobView>,
-    /// The captures in the primary environment's scratch bucket.
+    /// Captures in the primary environment's scratch bucket, not necessarily all.
     pub captures: BTreeSet<RecoveryPointId>,
-    /// The recovery points' folders in the vault.
-    pub vault: BTreeMap<RecoveryPointId, VaultView>,
+    /// The recovery points' folders in the vault, or why it could not be read in time. Then decisions that need it
+    /// wait.
+    pub vault: Result<BTreeMap<RecoveryPointId, VaultView>, Problem>,
     /// The results of actions since the last decision of this process.
     pub performed: Vec<ActionOutcome>,
     /// The users' requests.
@@ -82,12 +83,17 @@ impl Registered {
 /// The state of a recovery point's folder in the vault.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VaultView {
-    /// The catalogue contains it; it was not read.
+    /// The catalogue contains it, or it will be read by a later decision.
     Known,
     /// It has no manifest (yet).
     Unfinished,
-    /// Its manifest is signed with the pinned key, and its files are there.
-    Signed(Box<SignedSummary>),
+    /// Its manifest is signed with a key that is or was pinned, and its files are there.
+    Signed {
+        /// What its manifest says.
+        summary: Box<SignedSummary>,
+        /// The fingerprint of the key that signed it.
+        signer: Fingerprint,
+    },
     /// It is invalid.
     Refused(Problem),
 }

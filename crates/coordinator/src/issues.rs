@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::request::RestoreState;
 use lifeboat_model::{Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule};
 
-use super::catalogue::damaged_point_problem;
+use super::access::KeyProblem;
+use super::catalogue::{damaged_point_problem, with_cause};
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::state::Notice;
@@ -32,8 +33,14 @@ impl DecisionBuilder<'_> {
         for (environment, cause) in unavailable {
             self.raise(&environment.to_string(), &self.unavailable(&environment, &cause));
         }
-        for (about, problem) in self.key_problems() {
-            self.raise(about, &problem);
+        for KeyProblem {
+            about,
+            problem,
+            command,
+        } in self.key_problems()
+        {
+            let issue = Issue::new(&self.state.application, about, &problem, self.now);
+            self.found.push(issue.with_command(command));
         }
         let refused = [&self.inventory.primary.refused, &self.inventory.recovery.refused];
         for refused in refused.into_iter().flatten() {
@@ -53,7 +60,15 @@ impl DecisionBuilder<'_> {
             .filter_map(|(point, entry)| Some((point.clone(), entry.damaged.clone()?)))
             .collect();
         for (point, problem) in damaged {
-            self.raise(point.as_str(), &damaged_point_problem(&point, &problem));
+            self.raise_acknowledgeable(point.as_str(), &damaged_point_problem(&point, &problem));
+        }
+        if let Err(cause) = &self.inventory.vault {
+            let bucket = &self.inventory.vault_place.bucket;
+            let problem = Problem::of(
+                Code::VaultUnavailable,
+                format!("the vault {bucket} does not answer: copies into it and deletions wait"),
+            );
+            self.raise("", &with_cause(problem, cause));
         }
         self.restore_issues();
         self.keep_issues();
@@ -66,7 +81,7 @@ impl DecisionBuilder<'_> {
             false => "backups wait; the recovery points in the vault can be restored",
         };
         let bucket = environment.scratch_bucket();
-        let mut problem = Problem::new(
+        let problem = Problem::new(
             Code::EnvironmentUnavailable,
             format!("the environment {environment} does not answer: {side}"),
             format!(
@@ -74,9 +89,7 @@ impl DecisionBuilder<'_> {
                 environment.region
             ),
         );
-        problem.causes.push(cause.message.clone());
-        problem.causes.extend(cause.causes.iter().cloned());
-        problem
+        with_cause(problem, cause)
     }
 
     fn access_issues(&mut self) {

@@ -59,6 +59,10 @@ pub const VAULT_LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// points still exist.
 pub const VERIFY_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The interval between verifications of a recovery point that was found damaged: its previous object versions may
+/// be restored.
+pub const VERIFY_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// The interval of access checks while access is missing.
 pub const CHECK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 

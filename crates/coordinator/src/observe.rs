@@ -45,12 +45,19 @@ pub struct TickInput<'a> {
 /// under a second, and a user waits for the response to a request.
 const ENVIRONMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads the inventory. An environment whose scratch bucket cannot be read in time is unavailable; all others are read
-/// nevertheless, so that an impaired Region does not stop restores in another one.
-///
-/// # Errors
-/// If the vault fails: nothing can be decided without it.
-pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, StoreError> {
+/// How long the listing of the vault may take.
+const VAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The number of folders of the vault that the catalogue does not contain and that one look reads.
+const UNKNOWN_AT_ONCE: usize = 16;
+
+/// The number of keys of captures that one look lists. Anybody who can write to the scratch bucket can make many, and
+/// the listing is only for cleaning up.
+const CAPTURE_KEYS: usize = 1000;
+
+/// Reads the inventory. A bucket that cannot be read in time is unavailable; all others are read nevertheless, so that
+/// an impaired Region does not stop restores in another one.
+pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
     let TickInput {
         application,
         document,
@@ -65,11 +72,18 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, S
     let reads = environments.into_iter().map(|environment| async move {
         (
             environment,
-            within(ports, read(ports, application, environment, state)).await,
+            within(
+                ports,
+                ENVIRONMENT_TIMEOUT,
+                read(ports, application, environment, state),
+            )
+            .await
+            .map_err(|cause| unanswered(Code::EnvironmentUnavailable, cause)),
         )
     });
     // The requests run concurrently because buckets may be in distant Regions.
-    let (environments, vault) = join!(join_all(reads), vault(ports, &application.name, state));
+    let vault = within(ports, VAULT_TIMEOUT, vault(ports, &application.name, state));
+    let (environments, vault) = join!(join_all(reads), vault);
     let mut random = [0; 8];
     ports.ids.random(&mut random);
     let mut inventory = Inventory {
@@ -82,7 +96,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, S
         unavailable: BTreeMap::new(),
         jobs: BTreeMap::new(),
         captures: BTreeSet::new(),
-        vault: vault?,
+        vault: vault.map_err(|cause| unanswered(Code::VaultUnavailable, cause)),
         performed,
         requests,
     };
@@ -103,7 +117,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Result<Inventory, S
             }
         }
     }
-    Ok(inventory)
+    inventory
 }
 
 /// What the scratch bucket of an environment contains.
@@ -120,7 +134,7 @@ async fn read(
     state: &State,
 ) -> Result<EnvironmentRead, StoreError> {
     let store = ports.scratch(environment);
-    let captures = format!("{CAPTURES}{}", points_prefix(&application.name));
+    let prefix = format!("{CAPTURES}{}", points_prefix(&application.name));
     let jobs = state.jobs().filter(|entry| entry.environment == *environment);
     let jobs = jobs.map(|entry| async {
         let view = view(store.as_ref(), &entry.job).await?;
@@ -129,7 +143,7 @@ async fn read(
     // Captures are in the primary environment only.
     let captures = async {
         match *environment == application.primary {
-            true => folders(store.as_ref(), &captures).await,
+            true => captures(store.as_ref(), &prefix).await,
             false => Ok(BTreeSet::new()),
         }
     };
@@ -145,20 +159,42 @@ async fn read(
     })
 }
 
+/// Why a bucket was not read.
+enum Unread {
+    Failed(StoreError),
+    Late(Duration),
+}
+
 /// Limits the time of a read.
-async fn within<T>(ports: &Ports, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
-    let timeout = ports.timer.sleep(ENVIRONMENT_TIMEOUT);
-    match select(pin!(read), timeout).await {
-        Either::Left((Ok(read), _)) => Ok(read),
-        Either::Left((Err(error), _)) => Err(error.problem()),
-        Either::Right(_) => Err(Problem::of(
-            Code::EnvironmentUnavailable,
-            format!(
-                "the scratch bucket did not answer within {} seconds",
-                ENVIRONMENT_TIMEOUT.as_secs()
-            ),
-        )),
+async fn within<T>(
+    ports: &Ports,
+    limit: Duration,
+    read: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, Unread> {
+    match select(pin!(read), ports.timer.sleep(limit)).await {
+        Either::Left((read, _)) => read.map_err(Unread::Failed),
+        Either::Right(_) => Err(Unread::Late(limit)),
     }
+}
+
+fn unanswered(code: Code, cause: Unread) -> Problem {
+    match cause {
+        Unread::Failed(error) => error.problem(),
+        Unread::Late(limit) => Problem::of(
+            code,
+            format!("the bucket did not answer within {} seconds", limit.as_secs()),
+        ),
+    }
+}
+
+/// Returns the recovery points of the first captures of a scratch bucket.
+async fn captures(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
+    let listed = store.list(prefix, None, CAPTURE_KEYS).await?;
+    let points = listed.iter().filter_map(|listed| {
+        let (point, _) = listed.key.as_str().strip_prefix(prefix)?.split_once('/')?;
+        RecoveryPointId::parse(point).ok()
+    });
+    Ok(points.collect())
 }
 
 async fn folders(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
@@ -221,22 +257,31 @@ async fn document<T: DeserializeOwned>(
     }
 }
 
-/// Lists the folders of the vault. Only those that the catalogue does not contain are read.
+/// Lists the folders of the vault. Only those that the catalogue does not contain are read, a few at a time.
 async fn vault(
     ports: &Ports,
     application: &ApplicationName,
     state: &State,
 ) -> Result<BTreeMap<RecoveryPointId, VaultView>, StoreError> {
-    let pinned = state.pins.signing_key.as_ref();
-    let pinned = pinned.and_then(|pin| VerifyingKey::from_pem(&pin.public_key).ok());
-    let mut views = BTreeMap::new();
+    let keys: Vec<VerifyingKey> = (state.pins.signing_keys())
+        .filter_map(|pin| VerifyingKey::from_pem(&pin.public_key).ok())
+        .collect();
+    let running = state.backup.as_ref().map(|run| &run.point);
+    let (mut views, mut read) = (BTreeMap::new(), 0);
     for point in folders(ports.vault.as_ref(), &points_prefix(application)).await? {
-        let known = state.points.contains_key(&point) || state.expiring.contains(&point);
-        let seen = match (&pinned, known) {
-            (Some(key), false) => unknown(&ports.vault, application, &point, key).await?,
-            (_, true) | (None, _) => VaultView::Known,
+        let known = state.points.contains_key(&point)
+            || state.expiring.contains(&point)
+            || state.ignored.contains(&point)
+            || keys.is_empty();
+        let view = if Some(&point) == running {
+            unknown(&ports.vault, application, &point, &keys).await?
+        } else if known || read == UNKNOWN_AT_ONCE {
+            VaultView::Known
+        } else {
+            read += 1;
+            unknown(&ports.vault, application, &point, &keys).await?
         };
-        views.insert(point, seen);
+        views.insert(point, view);
     }
     Ok(views)
 }
@@ -245,14 +290,24 @@ async fn unknown(
     vault: &Arc<dyn ObjectStore>,
     application: &ApplicationName,
     point: &RecoveryPointId,
-    key: &VerifyingKey,
+    keys: &[VerifyingKey],
 ) -> Result<VaultView, StoreError> {
-    match RecoveryPoint::open(Arc::clone(vault), application, point, key).await {
-        Ok(opened) => Ok(VaultView::Signed(Box::new(opened.summary()))),
-        Err(PointError::NotFound { .. }) => Ok(VaultView::Unfinished),
-        Err(PointError::Store { source }) => Err(source),
-        Err(error) => Ok(VaultView::Refused(error.problem())),
+    let mut refused = None;
+    for key in keys {
+        match RecoveryPoint::open(Arc::clone(vault), application, point, key).await {
+            Ok(opened) => {
+                return Ok(VaultView::Signed {
+                    summary: Box::new(opened.summary()),
+                    signer: key.fingerprint().clone(),
+                });
+            }
+            Err(PointError::NotFound { .. }) => return Ok(VaultView::Unfinished),
+            Err(PointError::Store { source }) => return Err(source),
+            // The reason for which the pinned key refuses it, which is the first one.
+            Err(error) => drop(refused.get_or_insert_with(|| error.problem())),
+        }
     }
+    Ok(refused.map_or(VaultView::Known, VaultView::Refused))
 }
 
 /// Returns the problem of an invalid document in the state bucket.

@@ -3,7 +3,9 @@
 use jiff::SignedDuration;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
-use lifeboat_model::request::{Accepted, Answer, BackupRequest, CancelRequest, Request, RestoreRequest};
+use lifeboat_model::request::{
+    Accepted, AcknowledgeRequest, Answer, BackupRequest, CancelRequest, PassedOver, Request, RestoreRequest,
+};
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
 use super::clusters::{sources, target_of};
@@ -14,6 +16,9 @@ use lifeboat_jobs::ClusterTarget;
 
 /// The time a token is stored. A retry after a week is not expected.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The maximum number of accepted requests that are stored.
+const REQUESTS: usize = 2000;
 
 /// The maximum number of restores in progress or queued: more are probably the mistake of a script.
 const QUEUE: usize = 100;
@@ -32,7 +37,11 @@ impl DecisionBuilder<'_> {
                     })
                 }
                 Request::Points(_) => Answer::Points(status::points(&self.state)),
-                Request::Restore(_) | Request::Backup(_) | Request::Cancel(_) => self.take(request),
+                Request::Restore(_)
+                | Request::Backup(_)
+                | Request::Cancel(_)
+                | Request::Trust(_)
+                | Request::Acknowledge(_) => self.take(request),
             };
             self.answers.push(answer);
         }
@@ -61,21 +70,28 @@ impl DecisionBuilder<'_> {
                 ..record.accepted.clone()
             });
         }
+        let mut passed_over = Vec::new();
         let taken = match request {
-            Request::Restore(request) => self.take_restore(request, &token).map(Some),
+            Request::Restore(request) => self.take_restore(request, &token, &mut passed_over).map(Some),
             Request::Backup(request) => self.take_backup(request, &token),
             Request::Cancel(request) => self.take_cancel(request),
+            Request::Trust(request) => self.take_trust(request, &token).map(|()| None),
+            Request::Acknowledge(request) => self.take_acknowledge(request),
             Request::Status(_) | Request::Points(_) | Request::Application(_) => Ok(None),
         };
         let point = match taken {
             Ok(point) => point,
             Err(why) => return refused(why),
         };
+        if self.state.requests.len() >= REQUESTS {
+            return refused(format!("{REQUESTS} requests were accepted within a week"));
+        }
         let accepted = Accepted {
             application: self.state.application.clone(),
             token: token.clone(),
             repeated: false,
             point,
+            passed_over,
         };
         let record = RequestRecord {
             request: digest,
@@ -100,8 +116,9 @@ impl DecisionBuilder<'_> {
         &mut self,
         request: &RestoreRequest,
         token: &RequestToken,
+        passed_over: &mut Vec<PassedOver>,
     ) -> Result<RecoveryPointId, String> {
-        let point = self.resolve(&request.point)?;
+        let point = self.resolve(&request.point, passed_over)?;
         let entry = &self.state.points[&point];
         let clusters: Vec<ClusterName> = match &request.cluster {
             Some(cluster) => vec![cluster.clone()],
@@ -158,37 +175,71 @@ impl DecisionBuilder<'_> {
         })
     }
 
-    /// Returns the recovery point that the user's text names.
-    fn resolve(&self, wanted: &str) -> Result<RecoveryPointId, String> {
-        let whole = || {
-            self.state
-                .points
-                .iter()
-                .filter(|(_, entry)| entry.damaged.is_none())
-        };
-        let latest = match wanted {
-            "latest" => whole().next_back(),
-            "latest-complete" => whole().rfind(|(_, entry)| entry.completeness == Completeness::Complete),
-            _ => {
-                let mut candidates = self
-                    .state
-                    .points
-                    .iter()
-                    .filter(|(point, _)| !wanted.is_empty() && point.as_str().starts_with(wanted));
-                let first = candidates.next();
-                if candidates.next().is_some() {
-                    return Err(format!("{wanted:?} matches more than one recovery point"));
-                }
-                first
+    /// Returns the recovery point that the user's text names, and what `latest` passes over.
+    fn resolve(&self, wanted: &str, passed_over: &mut Vec<PassedOver>) -> Result<RecoveryPointId, String> {
+        let missing = || format!("the vault has no recovery point {wanted:?}");
+        if let "latest" | "latest-complete" = wanted {
+            for (point, entry) in self.state.in_order().into_iter().rev() {
+                let reason = match (&entry.damaged, entry.completeness) {
+                    (Some(problem), _) => problem.message.clone(),
+                    (None, Completeness::Partial) if wanted == "latest-complete" => {
+                        "it is Partial".to_owned()
+                    }
+                    (None, _) => return Ok(point.clone()),
+                };
+                let point = point.clone();
+                passed_over.push(PassedOver { point, reason });
             }
-        };
-        let (point, entry) = latest.ok_or_else(|| format!("the vault has no recovery point {wanted:?}"))?;
+            return Err(missing());
+        }
+        let mut candidates = (self.state.points.iter())
+            .filter(|(point, _)| !wanted.is_empty() && point.as_str().starts_with(wanted));
+        let (point, entry) = candidates.next().ok_or_else(missing)?;
+        if candidates.next().is_some() {
+            return Err(format!("{wanted:?} matches more than one recovery point"));
+        }
         match &entry.damaged {
             Some(problem) => Err(format!(
                 "the recovery point {point} is damaged: {}",
                 problem.message
             )),
             None => Ok(point.clone()),
+        }
+    }
+
+    /// Gives up what an open issue is about, or allows what it holds back.
+    fn take_acknowledge(&mut self, request: &AcknowledgeRequest) -> Result<Option<RecoveryPointId>, String> {
+        let issue = self.state.issues.get(&request.issue);
+        let issue = issue.ok_or_else(|| format!("the issue {} is not open", request.issue))?;
+        let about = request.issue.as_str().split_once(':').map(|(_, about)| about);
+        let point = about.and_then(|about| RecoveryPointId::parse(about).ok());
+        match (issue.code, point) {
+            (Code::VaultDamaged | Code::PointMissing, Some(point)) => {
+                if self
+                    .facts()
+                    .iter()
+                    .any(|facts| facts.point == point && facts.in_use)
+                {
+                    return Err(format!("a restore needs the recovery point {point}"));
+                }
+                if self.state.points.remove(&point).is_some() {
+                    self.state.expiring.insert(point.clone());
+                }
+                Ok(Some(point))
+            }
+            (Code::PointUnknown, Some(point)) => {
+                self.state.ignored.insert(point.clone());
+                self.found.retain(|found| found.id != request.issue);
+                Ok(Some(point))
+            }
+            (Code::RetentionHeld, _) => {
+                self.state.deletions.allowed = true;
+                Ok(None)
+            }
+            _ => Err(format!(
+                "the issue {} closes when its cause is resolved; it needs no acknowledgement",
+                request.issue
+            )),
         }
     }
 

@@ -84,9 +84,6 @@ impl DecisionBuilder<'_> {
     }
 
     pub(super) fn start_restores(&mut self) {
-        let Some(pin) = self.state.pins.signing_key.clone() else {
-            return;
-        };
         let mut runs = std::mem::take(&mut self.state.restores);
         for at in 0..runs.len() {
             let run = &runs[at];
@@ -99,12 +96,17 @@ impl DecisionBuilder<'_> {
             if !waits || busy {
                 continue;
             }
+            // The key that signed this recovery point, which need not be the one that is pinned now.
+            let entry = self.state.points.get(&run.point);
+            let Some(signer) = entry.and_then(|entry| self.state.pins.signer_of(entry)) else {
+                continue;
+            };
             let work = Work::Restore(RestoreWork {
                 point: run.point.clone(),
                 vault: self.inventory.vault_place.clone(),
                 cluster: run.cluster.clone(),
                 target: run.target.clone(),
-                signer: pin.public_key.clone(),
+                signer: signer.public_key.clone(),
                 options: run.options.clone(),
             });
             let job = self.job_now(&format!("restore-{}", run.cluster));

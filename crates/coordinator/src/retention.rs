@@ -5,7 +5,10 @@
 //! keeps it.
 //!
 //! Independent of the rules, these are kept: the last good recovery point, everything younger than
-//! [`SAFETY`], and every recovery point that a restore needs.
+//! [`SAFETY`], every recovery point that a restore needs, and every damaged one until it is acknowledged.
+//!
+//! Within a day, retention reduces the number of recovery points by at most [`DAILY_SHARE`] percent, unless
+//! somebody allows more: a wrong rule or clock deletes a part of them at most before it is noticed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,16 +24,29 @@ use serde::{Deserialize, Serialize};
 /// before it loses data.
 pub const SAFETY: SignedDuration = SignedDuration::from_hours(24);
 
+/// The share of the recovery points, in percent, by which retention reduces their number within a day.
+pub const DAILY_SHARE: u64 = 20;
+
+/// The number of recovery points by which retention may reduce any number of them within a day.
+pub const DAILY_MINIMUM: u64 = 5;
+
+/// The length of the period to which [`DAILY_SHARE`] applies.
+pub const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// The facts of a recovery point that retention needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PointFacts {
     /// The recovery point.
     pub point: RecoveryPointId,
-    /// When it was created.
+    /// Its position among the recovery points; the greatest is the latest.
+    pub order: u64,
+    /// When its backup began, by the coordinator's clock. The time in the manifest does not count, because the
+    /// primary environment writes it.
     pub created_at: Timestamp,
     /// Whether it contains everything that was requested.
     pub completeness: Completeness,
-    /// Whether its last verification in the vault failed. Such a recovery point is never good.
+    /// Whether its last verification in the vault failed. Such a recovery point is never good, and no rule deletes
+    /// it.
     pub damaged: bool,
     /// Whether a restore needs it.
     pub in_use: bool,
@@ -56,6 +72,10 @@ pub enum Reason {
     InUse,
     /// It is younger than [`SAFETY`].
     Young,
+    /// It is damaged or missing, and nobody has acknowledged that.
+    Damaged,
+    /// No rule keeps it, but more deletions than usual are due today.
+    Held,
 }
 
 impl fmt::Display for Reason {
@@ -69,6 +89,8 @@ impl fmt::Display for Reason {
             Self::Monthly(month) => write!(f, "monthly {month}"),
             Self::InUse => f.write_str("needed by a restore"),
             Self::Young => f.write_str("younger than a day"),
+            Self::Damaged => f.write_str("damaged, not acknowledged"),
+            Self::Held => f.write_str("deletions held back"),
         }
     }
 }
@@ -89,7 +111,7 @@ pub fn last_good(points: &[PointFacts]) -> Option<&PointFacts> {
     points
         .iter()
         .filter(|point| rank(point) > 0)
-        .max_by_key(|point| (rank(point), &point.point))
+        .max_by_key(|point| (rank(point), point.order, &point.point))
 }
 
 /// Returns the reasons to keep each recovery point. One without a reason may be deleted.
@@ -100,7 +122,7 @@ pub fn reasons(
     now: Timestamp,
 ) -> BTreeMap<RecoveryPointId, BTreeSet<Reason>> {
     let mut newest_first: Vec<&PointFacts> = points.iter().collect();
-    newest_first.sort_by(|a, b| b.point.cmp(&a.point));
+    newest_first.sort_by(|a, b| (b.order, &b.point).cmp(&(a.order, &a.point)));
     let mut kept: BTreeMap<RecoveryPointId, BTreeSet<Reason>> = points
         .iter()
         .map(|point| (point.point.clone(), BTreeSet::new()))
@@ -111,10 +133,14 @@ pub fn reasons(
     if let Some(good) = last_good(points) {
         keep(good, Reason::LatestGood);
     }
-    for point in newest_first.iter().take(rules.last as usize) {
+    let usable = newest_first.iter().filter(|point| rank(point) > 0);
+    for point in usable.take(rules.last as usize) {
         keep(point, Reason::Last);
     }
     for point in &newest_first {
+        if point.damaged {
+            keep(point, Reason::Damaged);
+        }
         if point.in_use {
             keep(point, Reason::InUse);
         }
@@ -148,6 +174,14 @@ pub fn reasons(
         }
     }
     kept
+}
+
+/// Returns how many of `due` deletions are allowed now: as many as leave the share of the `began` recovery points
+/// that the day began with, or by [`DAILY_MINIMUM`] fewer. There are `now` of them.
+#[must_use]
+pub fn allowed_deletions(due: u64, began: u64, now: u64) -> u64 {
+    let floor = began - (began * DAILY_SHARE / 100).max(DAILY_MINIMUM).min(began);
+    due.min(now.saturating_sub(floor))
 }
 
 /// Returns the newest of the best recovery points of each of the newest periods.

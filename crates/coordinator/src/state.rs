@@ -64,8 +64,20 @@ pub struct State {
     pub restores: Vec<RestoreRun>,
     /// The recovery points in the vault.
     pub points: BTreeMap<RecoveryPointId, PointEntry>,
+    /// The order of the next recovery point: greater than that of every earlier one.
+    #[serde(default)]
+    pub next_order: u64,
     /// The recovery points that are being removed from the vault.
     pub expiring: BTreeSet<RecoveryPointId>,
+    /// The recovery points whose copy into the vault was given up; an unfinished folder of one is removed.
+    #[serde(default)]
+    pub abandoned: BTreeSet<RecoveryPointId>,
+    /// The folders of the vault that are not recovery points of the application and were acknowledged.
+    #[serde(default)]
+    pub ignored: BTreeSet<RecoveryPointId>,
+    /// The deletions of the current day.
+    #[serde(default)]
+    pub deletions: Deletions,
     /// The captures to be removed, with the environment whose scratch bucket contains them.
     pub captures: BTreeMap<RecoveryPointId, EnvironmentId>,
     /// The open issues.
@@ -84,6 +96,56 @@ pub struct Pins {
     pub signing_key: Option<PinnedKey>,
     /// The key that recovery points are encrypted for.
     pub recovery_key: Option<PinnedKey>,
+    /// The signing keys that were pinned before. They stay valid for the recovery points that they signed.
+    #[serde(default)]
+    pub former_signing_keys: Vec<PinnedKey>,
+    /// The changes of pins by request, the oldest first.
+    #[serde(default)]
+    pub changes: Vec<PinChange>,
+}
+
+impl Pins {
+    /// Returns the key that signed a recovery point; the current one if the entry names none.
+    #[must_use]
+    pub fn signer_of(&self, entry: &PointEntry) -> Option<&PinnedKey> {
+        match &entry.signer {
+            Some(signer) => self.signing_keys().find(|key| key.fingerprint == *signer),
+            None => self.signing_key.as_ref(),
+        }
+    }
+
+    /// Returns every signing key that is or was pinned, the current one first.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &PinnedKey> {
+        self.signing_key.iter().chain(&self.former_signing_keys)
+    }
+}
+
+/// A change of a pin by request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PinChange {
+    /// When it was accepted.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The token of the request.
+    pub token: RequestToken,
+    /// The fingerprint that was pinned.
+    pub from: Option<Fingerprint>,
+    /// The fingerprint that is pinned since.
+    pub to: Fingerprint,
+}
+
+/// The deletions by retention within a day.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deletions {
+    /// When the day began; `None` until the first decision.
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
+    /// The number of recovery points at that time.
+    pub points: u64,
+    /// Whether somebody allowed further deletions for this day.
+    pub allowed: bool,
 }
 
 /// A trusted key.
@@ -282,9 +344,16 @@ pub struct RestoreEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PointEntry {
-    /// When it was created.
+    /// When its backup began, by the coordinator's clock.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
+    /// Its position among the recovery points of the application; the greatest is the latest.
+    #[serde(default)]
+    pub order: u64,
+    /// The fingerprint of the key that signed it; `None` in entries of earlier versions, which the key signed that
+    /// was pinned then.
+    #[serde(default)]
+    pub signer: Option<Fingerprint>,
     /// Whether it contains everything that was requested.
     pub completeness: Completeness,
     /// The number of objects that it contains.
@@ -299,7 +368,7 @@ pub struct PointEntry {
     /// When it was last verified in the vault.
     #[schemars(with = "String")]
     pub verified_at: Timestamp,
-    /// Why its last verification failed.
+    /// Why it cannot be used: its last verification failed, or its files are missing.
     pub damaged: Option<Problem>,
     /// The reasons to keep it.
     pub kept_by: BTreeSet<Reason>,
@@ -311,6 +380,7 @@ impl PointEntry {
     pub fn facts(&self, point: &RecoveryPointId, in_use: bool) -> PointFacts {
         PointFacts {
             point: point.clone(),
+            order: self.order,
             created_at: self.created_at,
             completeness: self.completeness,
             damaged: self.damaged.is_some(),
@@ -369,12 +439,24 @@ impl State {
             search: Vec::new(),
             restores: Vec::new(),
             points: BTreeMap::new(),
+            next_order: 1,
             expiring: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            ignored: BTreeSet::new(),
+            deletions: Deletions::default(),
             captures: BTreeMap::new(),
             issues: BTreeMap::new(),
             notices: Vec::new(),
             requests: BTreeMap::new(),
         }
+    }
+
+    /// Returns the recovery points in their order, the latest last.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<(&RecoveryPointId, &PointEntry)> {
+        let mut points: Vec<_> = self.points.iter().collect();
+        points.sort_by_key(|(point, entry)| (entry.order, *point));
+        points
     }
 
     /// Returns every job in progress.

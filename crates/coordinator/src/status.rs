@@ -69,9 +69,7 @@ fn next_backup(application: &Application, state: &State, now: Timestamp) -> Opti
 pub fn points(state: &State) -> PointsAnswer {
     PointsAnswer {
         application: state.application.clone(),
-        points: state
-            .points
-            .iter()
+        points: (state.in_order().into_iter())
             .rev()
             .map(|(point, entry)| point_status(point, entry))
             .collect(),

@@ -97,7 +97,7 @@ pub async fn tick(
             performed: performed.clone(),
             requests: waiting.clone(),
         };
-        let inventory = observe(ports, known).await.map_err(failed)?;
+        let inventory = observe(ports, known).await;
         let decision = decide(&inventory, &before, now);
         if decision.state != before || etag.is_none() {
             match swap(ports, name, &decision.state, etag.as_ref()).await {

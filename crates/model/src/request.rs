@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationDocument, ApplicationName, ClusterName, EnvironmentId, Issue, Problem, RecoveryPointId,
-    RequestToken,
+    ApplicationDocument, ApplicationName, ClusterName, EnvironmentId, Issue, IssueId, Problem,
+    RecoveryPointId, RequestToken,
 };
 
 /// A request to the coordinator, such as `{"restore": {…}}`.
@@ -24,6 +24,10 @@ pub enum Request {
     Points(PointsRequest),
     /// Cancels a backup or a restore.
     Cancel(CancelRequest),
+    /// Pins other keys than those that are pinned.
+    Trust(TrustRequest),
+    /// Acknowledges an issue.
+    Acknowledge(AcknowledgeRequest),
     /// Writes, reads or lists application documents.
     Application(ApplicationRequest),
 }
@@ -97,6 +101,39 @@ pub struct CancelRequest {
     pub token: Option<RequestToken>,
 }
 
+/// Pins registered keys in place of those that are pinned. A signing key that was pinned before stays valid for the
+/// recovery points that it signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustRequest {
+    /// The application whose keys are pinned.
+    pub application: ApplicationName,
+    /// The fingerprint of the signing key to pin, `sha256:…`. The primary environment must have registered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<String>,
+    /// The fingerprint of the recovery key to pin, `sha256:…`. The recovery environment must have registered it.
+    /// Recovery points that exist are still encrypted for the earlier key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_key: Option<String>,
+    /// The idempotency token: a repeated request with the same token changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<RequestToken>,
+}
+
+/// Acknowledges an issue that does not close by itself: a damaged or missing recovery point is given up, or
+/// deletions that retention holds back are allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcknowledgeRequest {
+    /// The application that the issue belongs to.
+    pub application: ApplicationName,
+    /// The id of the issue, such as `LB-0905:20261121T112233Z-7f3a9c`.
+    pub issue: IssueId,
+    /// The idempotency token: a repeated request with the same token does not acknowledge a later issue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<RequestToken>,
+}
+
 /// Operations on application documents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -122,6 +159,8 @@ impl Request {
             Self::Status(request) => request.application.clone(),
             Self::Points(request) => Some(request.application.clone()),
             Self::Cancel(request) => Some(request.application.clone()),
+            Self::Trust(request) => Some(request.application.clone()),
+            Self::Acknowledge(request) => Some(request.application.clone()),
             Self::Application(ApplicationRequest::Get { application }) => Some(application.clone()),
             Self::Application(ApplicationRequest::Put(document)) => {
                 ApplicationName::parse(document.name.as_str()).ok()
@@ -137,6 +176,8 @@ impl Request {
             Self::Restore(request) => request.token.as_ref(),
             Self::Backup(request) => request.token.as_ref(),
             Self::Cancel(request) => request.token.as_ref(),
+            Self::Trust(request) => request.token.as_ref(),
+            Self::Acknowledge(request) => request.token.as_ref(),
             Self::Status(_) | Self::Points(_) | Self::Application(_) => None,
         }
     }
@@ -173,6 +214,19 @@ pub struct Accepted {
     /// The recovery point that is made or restored, if it is already known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<RecoveryPointId>,
+    /// The later recovery points that `latest` or `latest-complete` passed over, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A recovery point that cannot be used although it is later than the one that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PassedOver {
+    /// The id of the recovery point.
+    pub point: RecoveryPointId,
+    /// Why it cannot be used.
+    pub reason: String,
 }
 
 /// The status of applications.
@@ -370,6 +424,16 @@ mod tests {
                 Some("shop"),
                 None,
             ),
+            (
+                r#"{"trust":{"application":"shop","signingKey":"sha256:0a"}}"#,
+                Some("shop"),
+                None,
+            ),
+            (
+                r#"{"acknowledge":{"application":"shop","issue":"LB-0914","token":"t-1"}}"#,
+                Some("shop"),
+                Some("t-1"),
+            ),
             (r#"{"application":{"list":{}}}"#, None, None),
             (
                 r#"{"application":{"get":{"application":"shop"}}}"#,
@@ -397,8 +461,8 @@ mod tests {
 
     #[test]
     fn both_documents_have_a_schema() {
-        for schema in [request_schema(), answer_schema()] {
-            assert!(schema["oneOf"].as_array().is_some_and(|all| all.len() == 6));
+        for (schema, kinds) in [(request_schema(), 8), (answer_schema(), 6)] {
+            assert!(schema["oneOf"].as_array().is_some_and(|all| all.len() == kinds));
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use lifeboat_model::request::{
-    Answer, ApplicationRequest, BackupRequest, CancelRequest, PointsRequest, Request, RestoreRequest,
+    AcknowledgeRequest, Answer, ApplicationRequest, BackupRequest, CancelRequest, PointsRequest, Request,
+    RestoreRequest, TrustRequest,
 };
 use lifeboat_model::{
-    Application, ApplicationDocument, ApplicationName, ClusterName, Code, Exit, RequestToken,
+    Application, ApplicationDocument, ApplicationName, ClusterName, Code, Exit, IssueId, RequestToken,
 };
 use lifeboat_plan::RestoreOptions;
 use lifeboat_store::ports::{Clock, Randomness};
@@ -73,6 +74,24 @@ const CANCEL: &str = "Example:
 Exit codes: 0 cancelled, 2 no such backup or restore is running, 12 AWS or the coordinator
 failed";
 
+const TRUST: &str = "Example:
+  lifeboat application trust shop --signing-key sha256:0a1b… --profile recovery
+
+  Pins keys that an environment has registered, in place of those that are pinned. Recovery
+  points that an earlier signing key signed stay valid; points that were encrypted for an
+  earlier recovery key need that key.
+
+Exit codes: 0 pinned, 2 no such key is registered, 12 AWS or the coordinator failed";
+
+const ACKNOWLEDGE: &str = "Example:
+  lifeboat application acknowledge shop LB-0905:20261121T112233Z-7f3a9c --profile recovery
+
+  For issues that do not close by themselves: gives up a damaged or missing recovery point,
+  ignores a folder of the vault, or allows the deletions that retention holds back.
+  `lifeboat status` shows the command.
+
+Exit codes: 0 acknowledged, 2 no such issue is open, 12 AWS or the coordinator failed";
+
 /// The subcommands of `lifeboat application`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -97,6 +116,12 @@ pub enum Command {
     /// Cancel a backup or a restore
     #[command(after_long_help = CANCEL)]
     Cancel(CancelArguments),
+    /// Pin other keys
+    #[command(after_long_help = TRUST)]
+    Trust(TrustArguments),
+    /// Acknowledge an issue
+    #[command(after_long_help = ACKNOWLEDGE)]
+    Acknowledge(AcknowledgeArguments),
 }
 
 /// The credentials for a request to the coordinator.
@@ -189,6 +214,42 @@ pub struct CancelArguments {
     pub token: Option<RequestToken>,
 }
 
+/// Options of `lifeboat application trust`.
+#[derive(Debug, Clone, Args)]
+pub struct TrustArguments {
+    /// The application.
+    #[command(flatten)]
+    pub of: NameArguments,
+    /// Fingerprint of the signing key to pin
+    #[arg(
+        long,
+        value_name = "FINGERPRINT",
+        required_unless_present = "recovery_key",
+        help_heading = "Keys"
+    )]
+    pub signing_key: Option<String>,
+    /// Fingerprint of the recovery key to pin
+    #[arg(long, value_name = "FINGERPRINT", help_heading = "Keys")]
+    pub recovery_key: Option<String>,
+    /// Idempotency token of the request
+    #[arg(long, value_name = "TOKEN", help_heading = "Request")]
+    pub token: Option<RequestToken>,
+}
+
+/// Options of `lifeboat application acknowledge`.
+#[derive(Debug, Clone, Args)]
+pub struct AcknowledgeArguments {
+    /// The application.
+    #[command(flatten)]
+    pub of: NameArguments,
+    /// The id of the issue
+    #[arg(value_name = "ISSUE")]
+    pub issue: IssueId,
+    /// Idempotency token of the request: repeating it does not acknowledge a later issue
+    #[arg(long, value_name = "TOKEN", help_heading = "Request")]
+    pub token: Option<RequestToken>,
+}
+
 /// Sends a request to the coordinator, and prints the answer.
 ///
 /// # Errors
@@ -226,6 +287,23 @@ async fn ask(command: &Command, context: &Context) -> Result<(AnswerDocument, Ex
                 token: Some(named(arguments.token.as_ref())),
             };
             (Request::Cancel(request), &arguments.of.ask)
+        }
+        Command::Trust(arguments) => {
+            let request = TrustRequest {
+                application: arguments.of.name.clone(),
+                signing_key: arguments.signing_key.clone(),
+                recovery_key: arguments.recovery_key.clone(),
+                token: Some(named(arguments.token.as_ref())),
+            };
+            (Request::Trust(request), &arguments.of.ask)
+        }
+        Command::Acknowledge(arguments) => {
+            let request = AcknowledgeRequest {
+                application: arguments.of.name.clone(),
+                issue: arguments.issue.clone(),
+                token: Some(named(arguments.token.as_ref())),
+            };
+            (Request::Acknowledge(request), &arguments.of.ask)
         }
         Command::Backup(arguments) => return backup(arguments, context).await,
         Command::Restore(arguments) => return restore(arguments, context).await,

@@ -9,6 +9,7 @@ fn point(second: i64, completeness: Completeness) -> PointFacts {
     let created_at = Timestamp::from_second(second).unwrap();
     PointFacts {
         point: RecoveryPointId::new(&created_at.strftime("%Y%m%dT%H%M%SZ").to_string(), [0, 0, 1]).unwrap(),
+        order: u64::try_from(second).unwrap(),
         created_at,
         completeness,
         damaged: false,

@@ -57,10 +57,13 @@ impl Delegate {
         let [target] = work.clusters.as_slice() else {
             panic!("the coordinator makes a job for each cluster");
         };
-        let mut open = match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
-            Some(Progress::Capture(progress)) => progress.open.clone().unwrap(),
-            Some(Progress::Restore(_)) => panic!("a capture continues from a capture"),
-            Some(Progress::Nothing {}) | None => {
+        let open = match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
+            Some(Progress::Capture(progress)) => progress.open.clone(),
+            Some(Progress::Restore(_) | Progress::Nothing {}) | None => None,
+        };
+        let mut open = match open {
+            Some(open) => open,
+            None => {
                 let counts = counts(self.big);
                 if work.split && partition_types(&counts).len() > 1 {
                     return Ok(done(CaptureDone {
@@ -131,7 +134,10 @@ impl Delegate {
             };
             captured.extend(done.clusters.clone());
         }
-        self.sign(&work.point, merge(captured).unwrap()).await
+        match merge(captured) {
+            Ok(captured) => self.sign(&work.point, captured).await,
+            Err(_) => Ok(None),
+        }
     }
 
     async fn packs(
@@ -164,7 +170,7 @@ impl Delegate {
         Ok(packs)
     }
 
-    async fn sign(
+    pub(crate) async fn sign(
         &self,
         point: &RecoveryPointId,
         captured: Vec<CapturedCluster>,

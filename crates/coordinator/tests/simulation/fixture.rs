@@ -51,16 +51,16 @@ pub(crate) struct Fixture {
     pub(crate) state: MemoryStore,
     pub(crate) vault: MemoryStore,
     pub(crate) primary: MemoryStore,
-    recovery: MemoryStore,
+    pub(crate) recovery: MemoryStore,
     /// Whether the primary Region answers no request.
-    primary_dead: Arc<AtomicBool>,
+    pub(crate) primary_dead: Arc<AtomicBool>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) model: Model,
     processes: Vec<Process>,
     invocations: u64,
     requests: u64,
     /// Seconds between two ticks: a large step simulates many lost events.
-    step: i64,
+    pub(crate) step: i64,
     /// The clusters of the application.
     pub(crate) clusters: Vec<&'static str>,
     big: bool,
@@ -79,7 +79,7 @@ fn environment(side: Side) -> EnvironmentId {
     .unwrap()
 }
 
-fn document(every: &str, clusters: &[&str]) -> String {
+fn document(every: &str, clusters: &[&str], last: u32) -> String {
     let clusters: Vec<String> = clusters
         .iter()
         .map(|name| format!(r#"{{"name":"{name}","restoreInto":"{name}-dr"}}"#))
@@ -89,7 +89,7 @@ fn document(every: &str, clusters: &[&str]) -> String {
         r#"{{"format":1,"name":"shop","primary":{{"account":"111111111111","region":"eu-west-1"}},
         "recovery":{{"account":"222222222222","region":"eu-central-1"}},
         "clusters":[{clusters}],"schedule":{{"every":"{every}"}},
-        "retention":{{"last":1,"hourly":0,"daily":0,"weekly":0,"monthly":0}}}}"#
+        "retention":{{"last":{last},"hourly":0,"daily":0,"weekly":0,"monthly":0}}}}"#
     )
 }
 
@@ -101,15 +101,22 @@ impl Fixture {
         } else {
             &["orders"]
         };
-        Self::with(seed, clusters, seed % 3 == 1)
+        Self::with(seed, clusters, seed % 3 == 1, 1)
     }
 
     /// A simulation with one cluster that one job captures.
     pub(crate) fn small(seed: u64) -> Self {
-        Self::with(seed, &["orders"], false)
+        Self::with(seed, &["orders"], false, 1)
     }
 
-    fn with(seed: u64, clusters: &[&'static str], big: bool) -> Self {
+    /// A simulation in which the primary environment becomes hostile. Retention keeps every recovery point.
+    pub(crate) fn hostile(seed: u64) -> Self {
+        let fixture = Self::with(seed, &["orders"], seed % 5 == 1, 10_000);
+        fixture.shared.hostile.store(true, Ordering::Relaxed);
+        fixture
+    }
+
+    fn with(seed: u64, clusters: &[&'static str], big: bool, last: u32) -> Self {
         let shared = Arc::new(Shared::new(seed));
         // The step is either minutes, or long enough for days in which retention deletes recovery points.
         let (step, every) = if shared.once_in(3) {
@@ -137,7 +144,7 @@ impl Fixture {
         block_on(
             fixture
                 .state
-                .put_new(&document_key(&shop()), document(every, clusters).into()),
+                .put_new(&document_key(&shop()), document(every, clusters, last).into()),
         )
         .unwrap();
         fixture.register(Side::Primary);
@@ -340,7 +347,7 @@ impl Fixture {
     }
 
     /// Advances the time by one step: events and ticks start processes, and waiting ones continue.
-    fn pass(&mut self, seconds: i64) {
+    pub(crate) fn pass(&mut self, seconds: i64) {
         let end = self.shared.seconds() + seconds;
         self.tick_all();
         while self.shared.seconds() < end {
@@ -366,7 +373,7 @@ impl Fixture {
         }
     }
 
-    fn ask(&mut self) {
+    pub(crate) fn ask(&mut self) {
         let token = |number: u64| Some(RequestToken::parse(format!("t-{number}")).unwrap());
         self.requests += 1;
         let request = match self.shared.below(6) {
@@ -474,20 +481,28 @@ impl Fixture {
     pub(crate) fn restore_without_primary(&mut self) -> RestoreState {
         self.ticks_to_first_point();
         self.primary_dead.store(true, Ordering::Relaxed);
+        self.restore("latest", "bad-day")
+    }
+
+    /// Requests a restore, and returns how it ends. Events of the recovery environment are delivered.
+    pub(crate) fn restore(&mut self, point: &str, token: &str) -> RestoreState {
+        let token = RequestToken::parse(token).unwrap();
         let request = Request::Restore(RestoreRequest {
             application: shop(),
-            point: "latest".to_owned(),
+            point: point.to_owned(),
             cluster: None,
             into: None,
             options: serde_json::Map::new(),
-            token: Some(RequestToken::parse("bad-day").unwrap()),
+            token: Some(token.clone()),
         });
         self.start_coordinator(vec![request]);
-        for _ in 0..60 {
+        for _ in 0..3000 {
             self.settle();
             self.advance_to(self.shared.seconds() + 10);
             self.settle();
-            let end = self.now_state().restores.first().and_then(|run| run.end.clone());
+            let state = self.now_state();
+            let end =
+                (state.restores.iter().filter(|run| run.token == token)).find_map(|run| run.end.clone());
             if let Some(end) = end {
                 return end.state;
             }

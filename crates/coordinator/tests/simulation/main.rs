@@ -5,6 +5,7 @@
 //! `make simulate SEEDS=100000` runs more seeds; `LIFEBOAT_SIMULATE_SEED=17` replays one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adversary;
 mod capture;
 mod delegate;
 mod fixture;
@@ -29,12 +30,12 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[test]
-fn nothing_is_lost_and_nothing_done_twice() {
+/// Runs a simulation for every seed, or for the one that `LIFEBOAT_SIMULATE_SEED` names.
+fn for_every_seed(seeds: u64, run: impl Fn(u64) + Sync) {
     if let Some(seed) = setting("LIFEBOAT_SIMULATE_SEED") {
-        return Fixture::new(seed).run();
+        return run(seed);
     }
-    let seeds = setting("LIFEBOAT_SIMULATE_SEEDS").unwrap_or(SEEDS);
+    let seeds = setting("LIFEBOAT_SIMULATE_SEEDS").unwrap_or(seeds);
     let next = AtomicU64::new(0);
     let work = || {
         loop {
@@ -42,10 +43,10 @@ fn nothing_is_lost_and_nothing_done_twice() {
             if seed >= seeds {
                 break;
             }
-            if catch_unwind(AssertUnwindSafe(|| Fixture::new(seed).run())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
                 next.store(seeds, Ordering::Relaxed);
                 panic!(
-                    "seed {seed} fails; replay it with LIFEBOAT_SIMULATE_SEED={seed} cargo test -p lifeboat-jobs --test simulation"
+                    "seed {seed} fails; replay it with LIFEBOAT_SIMULATE_SEED={seed} cargo test -p lifeboat-coordinator --test simulation"
                 );
             }
         }
@@ -56,6 +57,18 @@ fn nothing_is_lost_and_nothing_done_twice() {
             scope.spawn(work);
         }
     });
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_done_twice() {
+    for_every_seed(SEEDS, |seed| Fixture::new(seed).run());
+}
+
+/// The recovery points that were in the vault before stay there and can be restored, whatever is written to the
+/// scratch bucket of the primary environment.
+#[test]
+fn a_hostile_primary_takes_no_recovery_point_away() {
+    for_every_seed(SEEDS, |seed| Fixture::hostile(seed).run_hostile());
 }
 
 /// Without faults, the figures of the design must hold.

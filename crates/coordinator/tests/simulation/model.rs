@@ -26,6 +26,10 @@ pub(crate) struct Model {
     backups: BTreeSet<RecoveryPointId>,
     ended: BTreeMap<(String, String), RestoreEnd>,
     good: Option<RecoveryPointId>,
+    /// Whether somebody writes to the scratch bucket of the primary environment who may not.
+    pub(crate) hostile: bool,
+    /// The recovery points that were made before.
+    pub(crate) trusted: BTreeSet<RecoveryPointId>,
 }
 
 impl Model {
@@ -48,11 +52,19 @@ impl Model {
         self.see_restores(&state);
         self.see_points(&state, now);
         for issue in state.issues.values() {
-            let broken = matches!(
-                issue.code,
-                Code::JobDocumentRefused | Code::VaultDamaged | Code::Bug
-            );
+            let broken = match issue.code {
+                Code::VaultDamaged | Code::PointMissing | Code::PointUnknown | Code::Bug => true,
+                Code::JobDocumentRefused => !self.hostile,
+                _ => false,
+            };
             assert!(!broken, "nobody forges or breaks anything here: {issue}");
+        }
+        for point in &self.trusted {
+            let entry = state.points.get(point);
+            assert!(
+                entry.is_some_and(|entry| entry.damaged.is_none()) && !state.expiring.contains(point),
+                "{point} was in the vault before, and is lost at {now}"
+            );
         }
     }
 

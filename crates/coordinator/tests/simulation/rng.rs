@@ -15,6 +15,8 @@ pub(crate) struct Shared {
     now: AtomicI64,
     /// Whether stores fail and processes die.
     pub(crate) chaos: AtomicBool,
+    /// Whether somebody else writes to the scratch bucket of the primary environment.
+    pub(crate) hostile: AtomicBool,
     /// Set by a process that waits for time to pass.
     asleep: AtomicBool,
     /// Set by each future that only lets others run: the process is not asleep then, whatever else it waits for.
@@ -30,6 +32,7 @@ impl Shared {
             random: AtomicU64::new(seed),
             now: AtomicI64::new(START),
             chaos: AtomicBool::new(true),
+            hostile: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             awake: AtomicBool::new(false),
         }

@@ -445,14 +445,14 @@ codes! {
     SigningKeyChanged = 810 exits Keys {
         title: "the signing key is not the pinned one",
         meaning: "Recovery points signed by another key are rejected, and no backup runs until this is resolved.",
-        remedy: "if the change was intended, set primary.signingKey of the application document to the new fingerprint",
+        remedy: "if the change was intended, run the command in the issue (`lifeboat application trust`); recovery points that the earlier key signed stay valid",
     }
 
     /// The registered recovery key is not the pinned one.
     RecoveryKeyChanged = 811 exits Keys {
         title: "the recovery key is not the pinned one",
         meaning: "Recovery points are encrypted for the pinned recovery key, and no backup runs for another one.",
-        remedy: "deploy recovery-access with the previous key, or create the application again under a new name",
+        remedy: "if the change was intended, run the command in the issue (`lifeboat application trust`); keep the earlier key for as long as its recovery points are kept",
     }
 
     /// The cluster has a private endpoint only.
@@ -572,6 +572,48 @@ codes! {
         title: "a request was refused",
         meaning: "It refers to something that does not exist, or has the token of another request. It had no effect.",
         remedy: "correct the request; `lifeboat status` and `lifeboat application points` list applications and recovery points",
+    }
+
+    /// A recovery point is missing from the vault.
+    PointMissing = 912 exits PointRefused {
+        title: "a recovery point is missing from the vault",
+        meaning: "The catalogue contains it, but its files were deleted. It cannot be restored; other points are not affected.",
+        remedy: "check who deleted it, and restore the previous object versions; it is checked again every hour. To give it up, run the command in the issue",
+    }
+
+    /// The vault contains a folder that is not a recovery point that the application trusts.
+    PointUnknown = 913 exits PointRefused {
+        title: "the vault contains a folder that is not a trusted recovery point",
+        meaning: "No backup of this application is known to have written it: it has no manifest, its signer is not pinned, or its name is in the future. It is neither restored nor deleted.",
+        remedy: "check who wrote it; to ignore it from now on, run the command in the issue",
+    }
+
+    /// Retention would delete an unusually large share of the recovery points.
+    RetentionHeld = 914 exits PointRefused {
+        title: "retention holds back deletions",
+        meaning: "The retention rules would delete more recovery points within a day than is usual. The surplus is kept, and is deleted over the following days.",
+        remedy: "check the retention rules of the application document, and the clock; to delete them now, run the command in the issue",
+    }
+
+    /// The vault does not answer.
+    VaultUnavailable = 915 exits Storage {
+        title: "the vault does not answer",
+        meaning: "The vault bucket cannot be read: its Region is impaired or throttles, or its policy denies the coordinator. Captures continue; copies into the vault and deletions wait.",
+        remedy: "check the bucket and its policy, and the AWS Health Dashboard of the Region",
+    }
+
+    /// The state of an application would exceed half of its maximum size.
+    StateTooLarge = 916 exits Storage {
+        title: "the state of an application is too large",
+        meaning: "It would exceed half of the size that can be read. It was not written, so that the application can still be read.",
+        remedy: "keep fewer recovery points: reduce the retention rules in the application document",
+    }
+
+    /// The creation time in a manifest is not within the run of its backup.
+    PointTimeRefused = 917 exits PointRefused {
+        title: "the time of a recovery point is not that of its backup",
+        meaning: "The creation time in its signed manifest is before the backup began, or in the future, by the clock of the coordinator. The point is not copied into the vault.",
+        remedy: "check the delegate of the primary environment, its log and who can deploy it; the next backup creates another recovery point",
     }
 
     /// Credentials of AWS or a Region are missing, or are not valid.

@@ -90,10 +90,15 @@ fn accepted_text(accepted: &Accepted) -> String {
         Some(point) => format!(", recovery point {point}"),
         None => String::new(),
     };
-    format!(
-        "{again}: {}{point}\nfollow it with `lifeboat status {}`\n",
-        accepted.token, accepted.application
-    )
+    let mut text = format!("{again}: {}{point}\n", accepted.token);
+    for passed in &accepted.passed_over {
+        text.push_str(&format!("passed over {}: {}\n", passed.point, passed.reason));
+    }
+    text.push_str(&format!(
+        "follow it with `lifeboat status {}`\n",
+        accepted.application
+    ));
+    text
 }
 
 /// Reports whether an application needs attention: it has no recovery point within its schedule, or an issue of
