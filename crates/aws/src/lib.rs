@@ -21,6 +21,8 @@ pub mod coordinator;
 pub mod custom_resource;
 pub mod eks;
 mod failure;
+#[cfg(feature = "invoke")]
+mod function;
 pub mod kms;
 pub mod metrics;
 pub mod s3;
@@ -34,6 +36,8 @@ pub use bucket::BucketFacts;
 pub use context::{AwsContext, ContextError};
 pub use eks::{ClusterAddress, EksClusters, EksError};
 pub use failure::AwsError;
+#[cfg(feature = "invoke")]
+pub use function::LambdaFunction;
 pub use kms::{KmsError, KmsSigner, KmsUnwrapper};
 pub use s3::{S3Location, S3Requests, S3Store};
 pub use sns::SnsTopic;

@@ -1,5 +1,7 @@
 //! The prerequisites of a backup: registrations, keys, and access to the clusters.
 
+use std::collections::BTreeSet;
+
 use lifeboat_format::{Fingerprint, RecipientKey, VerifyingKey};
 use lifeboat_model::request::TrustRequest;
 use lifeboat_model::{Code, EnvironmentId, Problem, RequestToken, Side};
@@ -176,6 +178,18 @@ impl DecisionBuilder<'_> {
             });
         }
         problems
+    }
+
+    /// Removes the access reports of clusters that the application no longer has.
+    pub(super) fn prune_access(&mut self) {
+        let application = &self.inventory.application;
+        let mut clusters = sources(application, &self.state.found);
+        clusters.extend(targets(application, &self.state.found));
+        let running = self.state.jobs().flat_map(|entry| entry.work.clusters());
+        let arns: BTreeSet<String> = (clusters.iter().chain(running))
+            .map(|cluster| cluster.arn.to_string())
+            .collect();
+        self.state.access.retain(|arn, _| arns.contains(arn));
     }
 
     /// Stores a delegate's access reports for the clusters of its job, and for no others.

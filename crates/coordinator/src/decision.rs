@@ -40,6 +40,7 @@ pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision 
     builder.start_restores();
     builder.apply_retention();
     builder.clean_up();
+    builder.prune_access();
     builder.find_issues();
     builder.finish(state)
 }

@@ -34,6 +34,7 @@ impl DecisionBuilder<'_> {
                 Request::Status(_) | Request::Application(_) => {
                     Answer::Status(lifeboat_model::request::StatusAnswer {
                         applications: vec![status::status(&self.inventory.application, &self.state, now)],
+                        problems: Vec::new(),
                     })
                 }
                 Request::Points(_) => Answer::Points(status::points(&self.state)),

@@ -27,6 +27,10 @@ const MAX_CAS_RETRIES: usize = 15;
 /// reasons, and the recent requests.
 const LIMIT: usize = 16 << 20;
 
+/// The maximum size in bytes of a state that is written. What is written can always be read, also by an earlier
+/// version.
+const WRITE_LIMIT: usize = LIMIT / 2;
+
 /// A failed tick. The next tick repeats its work.
 #[derive(Debug, thiserror::Error)]
 pub enum TickError {
@@ -46,6 +50,16 @@ pub enum TickError {
         application: ApplicationName,
         /// What is wrong.
         problems: Vec<Problem>,
+    },
+    /// The next state exceeds half of what can be read. The former one stays.
+    #[error(
+        "update the application {application}: its state of {bytes} bytes exceeds the limit of {WRITE_LIMIT}"
+    )]
+    TooLarge {
+        /// The application.
+        application: ApplicationName,
+        /// The size in bytes.
+        bytes: usize,
     },
     /// Other coordinators changed the state during every attempt.
     #[error("update the application {application}: its state changed during every attempt")]
@@ -100,7 +114,15 @@ pub async fn tick(
         let inventory = observe(ports, known).await;
         let decision = decide(&inventory, &before, now);
         if decision.state != before || etag.is_none() {
-            match swap(ports, name, &decision.state, etag.as_ref()).await {
+            let bytes = serde_json::to_vec(&decision.state)
+                .expect("a state has string keys and no other cause to fail");
+            if bytes.len() > WRITE_LIMIT {
+                return Err(TickError::TooLarge {
+                    application: name.clone(),
+                    bytes: bytes.len(),
+                });
+            }
+            match swap(ports, name, bytes, etag.as_ref()).await {
                 Ok(true) => {}
                 Ok(false) if waiting.is_empty() => {
                     report.conflict = true;
@@ -210,11 +232,10 @@ async fn load(
 async fn swap(
     ports: &Ports,
     name: &ApplicationName,
-    state: &State,
+    bytes: Vec<u8>,
     etag: Option<&ETag>,
 ) -> Result<bool, StoreError> {
     let key = state_key(name);
-    let bytes = serde_json::to_vec(state).expect("a state has string keys and no other cause to fail");
     let written = match etag {
         Some(etag) => ports.state.replace(&key, etag, bytes.clone().into()).await,
         None => ports.state.put_new(&key, bytes.clone().into()).await,

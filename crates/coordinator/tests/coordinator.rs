@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::custom_resource::{ResourceAnswer, ResourceRequest};
 use lifeboat_coordinator::lambda::Coordinator;
+use lifeboat_coordinator::lambda::coordinator::TickSummary;
 use lifeboat_coordinator::ports::{Notifier, Ports};
 use lifeboat_coordinator::state::Notice;
 use lifeboat_jobs::VaultPlace;
@@ -142,12 +143,20 @@ async fn requests_about_nothing_are_refused_and_leave_nothing() {
     assert!(fixture.state.list("", None, 10).await.unwrap().is_empty());
 }
 
+impl Fixture {
+    /// Runs a tick of every application.
+    async fn tick(&self) -> TickSummary {
+        let names = self.coordinator.applications().await.unwrap();
+        self.coordinator.tick(names, later()).await
+    }
+}
+
 /// Without registrations an issue is opened and notified, and the application counts as overdue.
 #[tokio::test]
 async fn what_is_missing_becomes_an_issue_that_somebody_hears_of() {
     let fixture = fixture();
     fixture.ask(put(&shop())).await;
-    let round = fixture.coordinator.tick(later()).await.unwrap();
+    let round = fixture.tick().await;
     assert_eq!((round.applications, round.overdue), (1, 1));
     let Answer::Status(status) = fixture.ask(json!({"status": {}})).await else {
         panic!("the status is answered");
@@ -171,10 +180,14 @@ async fn one_broken_application_stops_no_other() {
     fixture.ask(put(&shop())).await;
     let key = ObjectKey::parse("applications/broken.json").unwrap();
     fixture.state.put_new(&key, "{".into()).await.unwrap();
-    let round = fixture.coordinator.tick(later()).await.unwrap();
+    let round = fixture.tick().await;
     assert_eq!((round.applications, round.problems.len()), (2, 1));
     let states = fixture.state.list("state/", None, 10).await.unwrap();
     assert_eq!(states.len(), 1, "the other one was gone on with");
+    let Answer::Status(status) = fixture.ask(json!({"status": {}})).await else {
+        panic!("the status of the other one is answered");
+    };
+    assert_eq!((status.applications.len(), status.problems.len()), (1, 1));
 }
 
 /// A repeated token starts nothing new.

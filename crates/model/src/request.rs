@@ -230,11 +230,14 @@ pub struct PassedOver {
 }
 
 /// The status of applications.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatusAnswer {
     /// The applications, sorted by name.
     pub applications: Vec<ApplicationStatus>,
+    /// The failures of applications whose status could not be determined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 /// The status of one application.

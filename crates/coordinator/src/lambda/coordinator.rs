@@ -4,6 +4,7 @@ use crate::ports::Ports;
 use crate::state::Notice;
 use crate::tick::{TickError, TickReport, tick};
 use crate::{Action, document_key};
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use lifeboat_jobs::claim::{Written, put_once};
 use lifeboat_jobs::read::parse;
@@ -23,13 +24,16 @@ const APPLICATIONS: &str = "applications/";
 /// The number of attempts to write a document that other writers change at the same moment.
 const RACES: usize = 5;
 
+/// The number of applications whose status is determined concurrently.
+const STATUSES_AT_ONCE: usize = 16;
+
 /// The coordinator with its external dependencies.
 pub struct Coordinator {
     /// Buckets, clock, randomness and notifications.
     pub ports: Ports,
 }
 
-/// The result of one tick over all applications.
+/// The result of one tick over some applications.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TickSummary {
     /// The number of applications processed.
@@ -57,13 +61,14 @@ impl Coordinator {
         Ok(names.collect())
     }
 
-    /// Runs a tick of every application. The failure of one does not stop the others.
-    ///
-    /// # Errors
-    /// If the state bucket cannot be read.
-    pub async fn tick(&self, until: Timestamp) -> Result<TickSummary, StoreError> {
+    /// Runs a tick of each of these applications. The failure of one does not stop the others.
+    pub async fn tick(
+        &self,
+        names: impl IntoIterator<Item = ApplicationName>,
+        until: Timestamp,
+    ) -> TickSummary {
         let mut summary = TickSummary::default();
-        for name in self.applications().await? {
+        for name in names {
             summary.applications += 1;
             let overdue = |status: &ApplicationStatus| {
                 status.last_good.is_none()
@@ -88,7 +93,7 @@ impl Coordinator {
                 }
             }
         }
-        Ok(summary)
+        summary
     }
 
     /// Runs one tick of an application.
@@ -139,14 +144,22 @@ impl Coordinator {
             }
             Request::Application(ApplicationRequest::Put(document)) => self.put(*document, until).await,
             Request::Status(StatusRequest { application: None }) => {
-                let mut applications = Vec::new();
-                for name in self.applications().await.map_err(|e| e.problem())? {
+                let names = self.applications().await.map_err(|e| e.problem())?;
+                let asked = stream::iter(names).map(|name| async move {
                     let request = Request::Status(StatusRequest::default());
-                    if let Answer::Status(answer) = self.ask(&name, request, until).await? {
-                        applications.extend(answer.applications);
+                    self.ask(&name, request, until).await
+                });
+                let mut answer = StatusAnswer::default();
+                // An application that cannot be read, or whose Region does not answer, delays no other one.
+                for asked in asked.buffered(STATUSES_AT_ONCE).collect::<Vec<_>>().await {
+                    match asked {
+                        Ok(Answer::Status(one)) => answer.applications.extend(one.applications),
+                        Ok(Answer::Refused(problems)) => answer.problems.extend(problems),
+                        Ok(_) => {}
+                        Err(problem) => answer.problems.push(problem),
                     }
                 }
-                Ok(Answer::Status(StatusAnswer { applications }))
+                Ok(Answer::Status(answer))
             }
             request => match request.application() {
                 Some(name) => self.ask(&name, request, until).await,
@@ -247,6 +260,7 @@ fn problem(error: &TickError) -> Problem {
             .first()
             .cloned()
             .unwrap_or_else(|| unknown(error.to_string())),
+        TickError::TooLarge { .. } => Problem::of(Code::StateTooLarge, format!("failed to {error}")),
         TickError::Busy { .. } => Problem::new(
             Code::RequestRefused,
             format!("failed to {error}"),

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use crate::VAULT_LEASE;
 use crate::lambda::notification::SnsNotifier;
 use crate::ports::Ports;
+use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 use lifeboat_aws::custom_resource::{ResourceRequest, Responder};
 use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
-use lifeboat_aws::{AwsContext, S3Location, S3Store, SnsTopic};
-use lifeboat_jobs::VaultPlace;
+use lifeboat_aws::{AwsContext, LambdaFunction, S3Location, S3Store, SnsTopic};
+use lifeboat_jobs::{JobFile, VaultPlace};
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{AccountId, Arn, Code, Diagnostic as _, EnvironmentId, Problem, Region};
+use lifeboat_model::{
+    AccountId, ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem, Region,
+};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use crate::lambda::coordinator::Coordinator;
+use crate::lambda::coordinator::{Coordinator, TickSummary};
 use crate::lambda::{metrics, resource};
 
 /// The time that one invocation copies into the vault. A longer copy is continued by the next tick: a
@@ -27,10 +30,15 @@ use crate::lambda::{metrics, resource};
 /// it by one tick.
 const COPYING: SignedDuration = VAULT_LEASE;
 
+/// The number of invocations that are started concurrently.
+const STARTS_AT_ONCE: usize = 16;
+
 /// The function, ready for invocations.
 pub struct Function {
     context: AwsContext,
     coordinator: Coordinator,
+    /// This function, which is invoked for each application on its own.
+    this: LambdaFunction,
     responder: Result<Responder, BoxError>,
 }
 
@@ -40,7 +48,11 @@ impl Function {
     /// # Errors
     /// A description of what is wrong with the configuration.
     pub async fn start(variables: &BTreeMap<String, String>) -> Result<Self, String> {
-        let (environment, topic) = configuration(variables).map_err(|error| format!("failed to {error}"))?;
+        let Configuration {
+            environment,
+            topic,
+            function,
+        } = configuration(variables).map_err(|error| format!("failed to {error}"))?;
         let context = AwsContext::load()
             .await
             .map_err(|error| error.problem().to_string())?;
@@ -60,6 +72,7 @@ impl Function {
         };
         Ok(Self {
             responder: Responder::new(),
+            this: LambdaFunction::new(&context, function),
             coordinator: Coordinator {
                 ports: Ports {
                     state: own(environment.state_bucket()),
@@ -81,7 +94,8 @@ impl Function {
         })
     }
 
-    /// Handles one invocation: processes a request; any other event runs a tick of all applications.
+    /// Handles one invocation: processes a request; any other event runs a tick of one application, or starts one
+    /// for each.
     ///
     /// # Errors
     /// An error of the function as Lambda counts it: the state bucket cannot be used.
@@ -90,18 +104,16 @@ impl Function {
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
         let until = deadline.min(self.coordinator.ports.clock.now().saturating_add(COPYING)?);
         match read(payload) {
-            Event::Tick => {
-                let summary =
-                    (self.coordinator.tick(until).await).map_err(|error| error.problem().to_string())?;
-                let now = self.coordinator.ports.clock.now();
-                // Printed without the log format: CloudWatch extracts metrics only from lines that are a
-                // single JSON document.
-                for line in metrics::of_tick(&summary, self.context.take_s3_requests(), now) {
-                    println!("{line}");
-                }
-                Ok(
-                    json!({"applications": summary.applications, "overdue": summary.overdue, "problems": summary.problems}),
-                )
+            Event::Tick(Some(application)) => {
+                let summary = self.coordinator.tick([application], until).await;
+                Ok(self.report(&summary, None))
+            }
+            Event::Tick(None) => {
+                let names = self.coordinator.applications().await;
+                let names = names.map_err(|error| error.problem().to_string())?;
+                let count = names.len();
+                let here = self.start_others(names).await;
+                Ok(self.report(&self.coordinator.tick(here, until).await, Some(count)))
             }
             Event::Request(request) => Ok(serde_json::to_value(
                 self.coordinator.answer(*request, until).await,
@@ -120,13 +132,60 @@ impl Function {
     }
 }
 
-fn configuration(strings: &dyn Strings) -> Result<(EnvironmentId, Arn), ConfigurationError> {
+impl Function {
+    /// Invokes this function for each application, so that none takes the time or the memory of another. Returns the
+    /// applications that are left for this invocation: a single one, and those whose invocation cannot be started.
+    async fn start_others(&self, names: Vec<ApplicationName>) -> Vec<ApplicationName> {
+        if names.len() < 2 {
+            return names;
+        }
+        let starts = stream::iter(names).map(|name| async move {
+            let started = self.this.start(&json!({"tick": {"application": name}})).await;
+            started.map_err(|error| (name, error))
+        });
+        let started: Vec<_> = starts.buffer_unordered(STARTS_AT_ONCE).collect().await;
+        let failed = started.into_iter().filter_map(Result::err).map(|(name, error)| {
+            tracing::warn!(application = %name, %error, "the invocation for the application was not started");
+            name
+        });
+        failed.collect()
+    }
+
+    /// Emits the metrics of a tick, and returns the answer to its event. `applications` is the number of all
+    /// applications, where this invocation has listed them.
+    fn report(&self, summary: &TickSummary, applications: Option<usize>) -> Value {
+        let now = self.coordinator.ports.clock.now();
+        // Printed without the log format: CloudWatch extracts metrics only from lines that are a single JSON
+        // document.
+        for line in metrics::of_tick(summary, applications, self.context.take_s3_requests(), now) {
+            println!("{line}");
+        }
+        json!({"applications": summary.applications, "overdue": summary.overdue, "problems": summary.problems})
+    }
+}
+
+/// The settings of the function.
+struct Configuration {
+    environment: EnvironmentId,
+    topic: Arn,
+    function: String,
+}
+
+fn configuration(strings: &dyn Strings) -> Result<Configuration, ConfigurationError> {
     let mut problems = Vec::new();
     let account = wanted(strings, "LIFEBOAT_ACCOUNT", &mut problems, AccountId::parse);
     let region = wanted(strings, "AWS_REGION", &mut problems, Region::parse);
     let topic = wanted(strings, "LIFEBOAT_TOPIC", &mut problems, Arn::parse);
-    match (account, region, topic) {
-        (Some(account), Some(region), Some(topic)) => Ok((EnvironmentId { account, region }, topic)),
+    // Set by Lambda (Lambda Developer Guide, "Defined runtime environment variables").
+    let function = wanted(strings, "AWS_LAMBDA_FUNCTION_NAME", &mut problems, |name| {
+        Ok::<_, std::convert::Infallible>(name.to_owned())
+    });
+    match (account, region, topic, function) {
+        (Some(account), Some(region), Some(topic), Some(function)) => Ok(Configuration {
+            environment: EnvironmentId { account, region },
+            topic,
+            function,
+        }),
         _ => Err(ConfigurationError { problems }),
     }
 }
@@ -134,8 +193,8 @@ fn configuration(strings: &dyn Strings) -> Result<(EnvironmentId, Arn), Configur
 /// The parsed event of an invocation.
 #[derive(Debug, PartialEq)]
 enum Event {
-    /// A scheduled tick or a notification: a tick of all applications.
-    Tick,
+    /// A scheduled tick or a notification: a tick of one application, or of all.
+    Tick(Option<ApplicationName>),
     /// A user's request.
     Request(Box<Request>),
     /// CloudFormation creates, updates or deletes an application.
@@ -145,9 +204,13 @@ enum Event {
 }
 
 fn read(payload: Value) -> Event {
-    let notification = payload["source"] == "aws.s3" && payload["detail-type"] == "Object Created";
-    if notification || payload.get("tick").is_some() {
-        return Event::Tick;
+    if payload["source"] == "aws.s3" && payload["detail-type"] == "Object Created" {
+        let key = payload["detail"]["object"]["key"].as_str().unwrap_or_default();
+        return Event::Tick(JobFile::of_key(key).map(|(job, _)| job.application()));
+    }
+    if let Some(tick) = payload.get("tick") {
+        let name = tick["application"].as_str();
+        return Event::Tick(name.and_then(|name| ApplicationName::parse(name).ok()));
     }
     if payload.get("RequestType").is_some()
         && let Ok(request) = ResourceRequest::deserialize(&payload)
@@ -172,11 +235,17 @@ mod tests {
 
     #[test]
     fn requests_are_told_from_events() {
-        assert_eq!(read(json!({"tick": {}})), Event::Tick);
+        let shop = ApplicationName::parse("shop").unwrap();
+        assert_eq!(read(json!({"tick": {}})), Event::Tick(None));
         assert_eq!(
-            read(json!({"source": "aws.s3", "detail-type": "Object Created", "detail": {}})),
-            Event::Tick
+            read(json!({"tick": {"application": "shop"}})),
+            Event::Tick(Some(shop.clone()))
         );
+        let created =
+            |detail: Value| json!({"source": "aws.s3", "detail-type": "Object Created", "detail": detail});
+        assert_eq!(read(created(json!({}))), Event::Tick(None));
+        let result = json!({"object": {"key": "jobs/shop/20261121T112233Z-7f3a9c-seal/result.json"}});
+        assert_eq!(read(created(result)), Event::Tick(Some(shop)));
         let Event::Request(request) = read(json!({"restore": {"application": "shop"}})) else {
             panic!("a restore is a request");
         };
@@ -198,10 +267,14 @@ mod tests {
     #[test]
     fn the_environment_must_be_whole() {
         let one: BTreeMap<String, String> = [("AWS_REGION".to_owned(), "eu-central-1".to_owned())].into();
-        let problems = configuration(&one).unwrap_err().problems;
+        let problems = configuration(&one).err().unwrap().problems;
         assert_eq!(
             problems,
-            ["LIFEBOAT_ACCOUNT is not set", "LIFEBOAT_TOPIC is not set"]
+            [
+                "LIFEBOAT_ACCOUNT is not set",
+                "LIFEBOAT_TOPIC is not set",
+                "AWS_LAMBDA_FUNCTION_NAME is not set"
+            ]
         );
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::lambda::coordinator::TickSummary;
 
-/// The number of applications.
+/// The number of applications, from the invocation that lists them.
 const APPLICATIONS: Metric = Metric::total("Applications", "Count");
 /// The number of applications without a recovery point as recent as their schedule requires; the alarm of the
 /// stack `control` watches it.
@@ -45,16 +45,26 @@ pub const METRICS: &[Metric] = &[
     OPEN_ISSUES,
 ];
 
-/// Returns the lines of one tick: one for all applications together, and one for each whose state could be
-/// read.
+/// Returns the lines of one tick: one for all its applications together, and one for each whose state could be
+/// read. `applications` is the number of all applications, where the invocation has listed them.
 #[must_use]
-pub fn of_tick(summary: &TickSummary, requests: S3Requests, now: Timestamp) -> Vec<Value> {
-    let totals = [
-        (APPLICATIONS, summary.applications.into()),
-        (OVERDUE_APPLICATIONS, summary.overdue.into()),
-        (S3_READ_REQUESTS, requests.reads.into()),
+pub fn of_tick(
+    summary: &TickSummary,
+    applications: Option<usize>,
+    requests: S3Requests,
+    now: Timestamp,
+) -> Vec<Value> {
+    let mut totals = vec![
+        (S3_READ_REQUESTS, Value::from(requests.reads)),
         (S3_WRITE_REQUESTS, requests.writes.into()),
     ];
+    if let Some(applications) = applications {
+        totals.push((APPLICATIONS, applications.into()));
+    }
+    // An invocation that only starts others knows nothing about recovery points.
+    if summary.applications > 0 || applications == Some(0) {
+        totals.push((OVERDUE_APPLICATIONS, summary.overdue.into()));
+    }
     let mut lines = vec![Value::Object(line(now, None, &totals))];
     lines.extend(summary.statuses.iter().map(|status| of_application(status, now)));
     lines
@@ -115,7 +125,7 @@ mod tests {
     #[test]
     fn a_tick_emits_totals_and_figures_per_application() {
         let now = "2026-11-21T12:00:15Z".parse().unwrap();
-        let lines = of_tick(&summary(), S3Requests { reads: 3, writes: 4 }, now);
+        let lines = of_tick(&summary(), Some(2), S3Requests { reads: 3, writes: 4 }, now);
         let [totals, shop, new] = lines.as_slice() else {
             panic!("one line of totals and one for each application: {lines:?}");
         };
@@ -138,7 +148,7 @@ mod tests {
     /// The dashboard and the alarms are checked against the table.
     #[test]
     fn the_table_is_what_is_emitted() {
-        let lines = of_tick(&summary(), S3Requests::default(), Timestamp::UNIX_EPOCH);
+        let lines = of_tick(&summary(), Some(2), S3Requests::default(), Timestamp::UNIX_EPOCH);
         let emitted: Vec<&str> = lines
             .iter()
             .flat_map(|line| {

@@ -122,14 +122,15 @@ fn is_late(status: &ApplicationStatus) -> bool {
 }
 
 fn status_text(status: &StatusAnswer, now: Timestamp) -> String {
-    if status.applications.is_empty() {
+    if status.applications.is_empty() && status.problems.is_empty() {
         return no_applications();
     }
-    let texts: Vec<String> = status
+    let mut texts: Vec<String> = status
         .applications
         .iter()
         .map(|status| application_text(status, now))
         .collect();
+    texts.extend(status.problems.iter().map(|problem| format!("{problem}\n")));
     texts.join("\n")
 }
 

@@ -141,7 +141,14 @@ pub(super) async fn restore(
         if status.restores.iter().all(|restore| restore.state.is_over()) {
             let exit = exit_of(&status.restores);
             let applications = vec![status];
-            return Ok((StatusAnswer { applications }, exit));
+            let problems = Vec::new();
+            return Ok((
+                StatusAnswer {
+                    applications,
+                    problems,
+                },
+                exit,
+            ));
         }
         sleep(PAUSE).await;
     }
