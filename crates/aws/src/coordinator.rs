@@ -99,17 +99,30 @@ impl CoordinatorClient {
         }
     }
 
-    /// Returns the recovery points of an application.
+    /// Returns all recovery points of an application, the latest first.
     ///
     /// # Errors
     /// Those of [`CoordinatorClient::ask`].
     pub async fn points(&self, application: &ApplicationName) -> Result<PointsAnswer, Problem> {
-        let request = Request::Points(PointsRequest {
-            application: application.clone(),
-        });
-        match self.ask(&request).await? {
-            Answer::Points(points) => Ok(points),
-            other => Err(unexpected_answer(&other)),
+        let (mut points, mut from) = (Vec::new(), None);
+        loop {
+            let request = Request::Points(PointsRequest {
+                application: application.clone(),
+                from,
+            });
+            let page = match self.ask(&request).await? {
+                Answer::Points(page) => page,
+                other => return Err(unexpected_answer(&other)),
+            };
+            points.extend(page.points);
+            from = page.next;
+            if from.is_none() {
+                return Ok(PointsAnswer {
+                    application: page.application,
+                    points,
+                    next: None,
+                });
+            }
         }
     }
 

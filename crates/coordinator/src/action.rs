@@ -51,6 +51,11 @@ pub enum Action {
         /// The recovery point.
         point: RecoveryPointId,
     },
+    /// Remove a segment of the archive that the state no longer names.
+    DeleteSegment {
+        /// Its digest.
+        id: Sha256,
+    },
     /// Send a notice.
     Notify(Box<Notice>),
 }
@@ -78,6 +83,11 @@ pub enum ActionOutcome {
         point: RecoveryPointId,
         /// Why it is damaged, if it is.
         damaged: Option<Problem>,
+    },
+    /// A recovery point was removed from the vault.
+    Expired {
+        /// The recovery point.
+        point: RecoveryPointId,
     },
     /// A notice was sent.
     Notified(Box<Notice>),

@@ -1,7 +1,7 @@
 //! The catalogue: which recovery points are in the vault, whether they are valid, which are kept, and which
 //! are removed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::Fingerprint;
@@ -19,6 +19,9 @@ const FUTURE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The number of copies given up that are remembered.
 const ABANDONED: usize = 100;
+
+/// The number of recovery points that one decision removes from the vault.
+const EXPIRED_AT_ONCE: usize = 50;
 
 /// The number of captures that one decision removes.
 const CAPTURES_AT_ONCE: usize = 20;
@@ -59,6 +62,7 @@ impl DecisionBuilder<'_> {
                     }
                 }
                 ActionOutcome::Notified(notice) => self.state.notices.retain(|held| held != notice.as_ref()),
+                ActionOutcome::Expired { point } => drop(self.state.expiring.remove(point)),
                 ActionOutcome::Forged { .. } => {}
             }
         }
@@ -98,6 +102,9 @@ impl DecisionBuilder<'_> {
         }
         let mut reappeared = Vec::new();
         for (point, entry) in &mut self.state.points {
+            if !self.inventory.is_listed(point) {
+                continue;
+            }
             let gone = !vault.contains_key(point);
             let missing = (entry.damaged.as_ref()).is_some_and(|problem| problem.code == Code::PointMissing);
             if gone && !missing {
@@ -113,12 +120,14 @@ impl DecisionBuilder<'_> {
                 entry.verified_at = Timestamp::UNIX_EPOCH;
             }
         }
-        self.state.expiring.retain(|point| vault.contains_key(point));
+        let is_there =
+            |point: &RecoveryPointId| vault.contains_key(point) || !self.inventory.is_listed(point);
+        self.state.expiring.retain(is_there);
         // A slow copy may still write into a folder that was removed.
         while self.state.abandoned.len() > ABANDONED {
             self.state.abandoned.pop_first();
         }
-        self.state.ignored.retain(|point| vault.contains_key(point));
+        self.state.ignored.retain(is_there);
     }
 
     /// Returns when the backup of a recovery point that this state does not contain began, by its ID, whose time is
@@ -171,22 +180,23 @@ impl DecisionBuilder<'_> {
     /// Marks recovery points without a reason to be kept for removal, and records the reasons of the others. Removes
     /// no more in a day than [`retention::DAILY_SHARE`] percent of them, the oldest first.
     pub(super) fn apply_retention(&mut self) {
-        let facts = self.facts();
-        let count = facts.len() as u64;
+        let groups = self.groups();
+        let count = self.count();
         let day = &mut self.state.deletions;
-        if day
-            .since
-            .is_none_or(|since| self.now.duration_since(since) >= retention::DAY || since > self.now)
-        {
+        let is_over = |since| self.now.duration_since(since) >= retention::DAY || since > self.now;
+        if day.since.is_none_or(is_over) {
             *day = Deletions {
                 since: Some(self.now),
                 points: count,
                 allowed: false,
             };
         }
-        let reasons = retention::reasons(&facts, &self.inventory.application.retention, self.now);
-        let mut due: Vec<&PointFacts> = facts
-            .iter()
+        let rules = &self.inventory.application.retention;
+        let mut reasons = BTreeMap::new();
+        for (facts, later) in &groups {
+            reasons.extend(retention::reasons(facts, later, rules, self.now));
+        }
+        let mut due: Vec<&PointFacts> = (groups.iter().flat_map(|(facts, _)| facts))
             .filter(|facts| reasons[&facts.point].is_empty())
             .collect();
         due.sort_by_key(|facts| (facts.order, &facts.point));
@@ -237,7 +247,7 @@ impl DecisionBuilder<'_> {
     /// Removes marked recovery points, and verifies the one that is due.
     pub(super) fn clean_up(&mut self) {
         if self.inventory.vault.is_ok() {
-            for point in &self.state.expiring {
+            for point in self.state.expiring.iter().take(EXPIRED_AT_ONCE) {
                 self.actions.push(Action::ExpirePoint { point: point.clone() });
             }
         }
@@ -286,7 +296,7 @@ impl DecisionBuilder<'_> {
             .filter(|(_, entry)| is_due(entry, self.now));
         let oldest = due.min_by_key(|(_, entry)| entry.verified_at);
         if let Some((point, entry)) = oldest
-            && let Some(signer) = self.state.pins.signer_of(entry)
+            && let Some(signer) = self.state.pins.signer_of(entry.signer.as_ref())
         {
             self.actions.push(Action::VerifyVault {
                 point: point.clone(),

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use lifeboat_model::request::Answer;
-use lifeboat_model::{Issue, JobId, Problem, RecoveryPointId};
+use lifeboat_model::{Issue, JobId, ObjectKey, Problem, RecoveryPointId};
 
 use super::action::Action;
+use super::archive::OpenArchive;
 use super::inventory::Inventory;
 use super::state::State;
 use lifeboat_recovery_point::layout::point_id_after;
@@ -22,12 +23,15 @@ pub struct Decision {
     pub actions: Vec<Action>,
     /// The responses to the requests, in their order.
     pub answers: Vec<Answer>,
+    /// The objects of the state bucket that must be written before the state, each once.
+    pub segments: Vec<(ObjectKey, Vec<u8>)>,
 }
 
 /// Makes a decision. Performs no I/O.
 #[must_use]
 pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision {
     let mut builder = DecisionBuilder::new(inventory, state.clone(), now);
+    builder.open_archive();
     builder.pin_keys();
     builder.take_performed();
     builder.sync_catalogue();
@@ -42,6 +46,7 @@ pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision 
     builder.clean_up();
     builder.prune_access();
     builder.find_issues();
+    builder.close_archive();
     builder.finish(state)
 }
 
@@ -52,6 +57,8 @@ pub(super) struct DecisionBuilder<'w> {
     pub(super) now: Timestamp,
     pub(super) actions: Vec<Action>,
     pub(super) answers: Vec<Answer>,
+    /// The opened segments of the archive.
+    pub(super) archive: OpenArchive,
     /// The issues found by this decision.
     pub(super) found: Vec<Issue>,
     /// The clusters, by ARN, whose access reports this decision has stored.
@@ -87,6 +94,7 @@ impl<'w> DecisionBuilder<'w> {
             now,
             actions: Vec::new(),
             answers: Vec::new(),
+            archive: OpenArchive::default(),
             found: Vec::new(),
             reported: BTreeSet::new(),
             drawn: 0,
@@ -113,7 +121,11 @@ impl<'w> DecisionBuilder<'w> {
             now: self.now,
             random: self.random_suffix(),
         };
-        point_id_after(self.state.points.keys().next_back(), &values, &values)
+        let newest = [
+            self.state.points.keys().next_back(),
+            self.state.archive.last().map(|record| &record.last),
+        ];
+        point_id_after(newest.into_iter().flatten().max(), &values, &values)
     }
 
     /// Returns the ID of the application's job with this name.
@@ -155,6 +167,7 @@ impl<'w> DecisionBuilder<'w> {
             state: self.state,
             actions: self.actions,
             answers: self.answers,
+            segments: self.archive.written,
         }
     }
 }

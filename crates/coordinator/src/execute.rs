@@ -12,6 +12,7 @@ use lifeboat_model::{
     ApplicationName, Code, Diagnostic as _, ErrorKind, JobId, ObjectKey, Problem, RecoveryPointId,
 };
 
+use super::archive::segment_key;
 use super::ports::Ports;
 use super::{Action, ActionOutcome};
 use lifeboat_jobs::JobFile;
@@ -81,9 +82,14 @@ pub async fn execute(
             let captures = PrefixStore::new(ports.scratch(environment), CAPTURES);
             remove(&captures, application, point).await.map(|()| None)
         }
-        Action::ExpirePoint { point } => remove(ports.vault.as_ref(), application, point)
-            .await
-            .map(|()| None),
+        Action::ExpirePoint { point } => {
+            remove(ports.vault.as_ref(), application, point).await?;
+            Ok(Some(ActionOutcome::Expired { point: point.clone() }))
+        }
+        Action::DeleteSegment { id } => {
+            let key = segment_key(application, id);
+            ports.state.delete(&key).await.map(|()| None)
+        }
         Action::Notify(notice) => Ok(ports
             .notifier
             .notify(notice)

@@ -13,6 +13,7 @@ use lifeboat_model::{
 use lifeboat_recovery_point::SignedSummary;
 
 use super::action::ActionOutcome;
+use super::archive::OpenedSegment;
 
 /// The contents of the buckets, as far as the state needs them.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +40,32 @@ pub struct Inventory {
     /// The recovery points' folders in the vault, or why it could not be read in time. Then decisions that need it
     /// wait.
     pub vault: Result<BTreeMap<RecoveryPointId, VaultView>, Problem>,
+    /// The parts of the vault that were listed. Nothing is known of folders outside of them.
+    pub listed: Vec<ListedRange>,
+    /// The segments of the archive that were read.
+    pub archive: Vec<OpenedSegment>,
     /// The results of actions since the last decision of this process.
     pub performed: Vec<ActionOutcome>,
     /// The users' requests.
     pub requests: Vec<Request>,
+}
+
+/// A range of IDs of recovery points.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListedRange {
+    /// The ID after which the range begins; `None` for the first one.
+    pub after: Option<RecoveryPointId>,
+    /// The last ID of the range; `None` for an open end.
+    pub upto: Option<RecoveryPointId>,
+}
+
+impl ListedRange {
+    /// Whether an ID is in this range.
+    #[must_use]
+    pub fn contains(&self, point: &RecoveryPointId) -> bool {
+        self.after.as_ref().is_none_or(|after| point > after)
+            && self.upto.as_ref().is_none_or(|upto| point <= upto)
+    }
 }
 
 /// The registrations in an environment.
@@ -57,6 +80,12 @@ pub struct Registered {
 }
 
 impl Inventory {
+    /// Whether the part of the vault with this recovery point was listed.
+    #[must_use]
+    pub fn is_listed(&self, point: &RecoveryPointId) -> bool {
+        self.listed.iter().any(|range| range.contains(point))
+    }
+
     /// Whether the scratch bucket of an environment was read.
     #[must_use]
     pub fn is_available(&self, environment: &EnvironmentId) -> bool {

@@ -16,6 +16,7 @@ use lifeboat_model::ApplicationName;
 
 mod access;
 pub mod action;
+pub mod archive;
 mod backup;
 mod catalogue;
 mod clusters;

@@ -16,6 +16,8 @@ use lifeboat_model::{
 };
 use serde::de::DeserializeOwned;
 
+use super::archive::OpenedSegment;
+use super::inventory::ListedRange;
 use super::ports::Ports;
 use super::state::State;
 use super::{ActionOutcome, Inventory, Registered, VaultView};
@@ -24,6 +26,7 @@ use lifeboat_jobs::read::{DocumentError, SMALL, parse};
 use lifeboat_jobs::{JobView, Refused};
 use lifeboat_recovery_point::layout::points_prefix;
 use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
+use lifeboat_store::listing::MAX_KEYS;
 use lifeboat_store::ports::{ObjectStore, StoreError};
 use lifeboat_store::prefix::CAPTURES;
 
@@ -35,6 +38,8 @@ pub struct TickInput<'a> {
     pub document: Sha256,
     /// The state.
     pub state: &'a State,
+    /// The segments of the archive that were read.
+    pub archive: Vec<OpenedSegment>,
     /// The results of this process's actions since its last decision.
     pub performed: Vec<ActionOutcome>,
     /// The users' requests.
@@ -62,6 +67,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
         application,
         document,
         state,
+        archive,
         performed,
         requests,
     } = known;
@@ -82,7 +88,12 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
         )
     });
     // The requests run concurrently because buckets may be in distant Regions.
-    let vault = within(ports, VAULT_TIMEOUT, vault(ports, &application.name, state));
+    let listed = ranges(state, &archive);
+    let vault = within(
+        ports,
+        VAULT_TIMEOUT,
+        vault(ports, &application.name, state, &archive, &listed),
+    );
     let (environments, vault) = join!(join_all(reads), vault);
     let mut random = [0; 8];
     ports.ids.random(&mut random);
@@ -97,6 +108,8 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
         jobs: BTreeMap::new(),
         captures: BTreeSet::new(),
         vault: vault.map_err(|cause| unanswered(Code::VaultUnavailable, cause)),
+        listed,
+        archive,
         performed,
         requests,
     };
@@ -197,12 +210,53 @@ async fn captures(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<Reco
     Ok(points.collect())
 }
 
-async fn folders(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
-    let folders = store.list_folders(prefix).await?;
-    Ok(folders
-        .into_iter()
-        .filter_map(|name| RecoveryPointId::parse(name).ok())
-        .collect())
+/// Returns the ranges of the vault to list: everything after the archive, and the opened segments with the gaps before
+/// them.
+fn ranges(state: &State, opened: &[OpenedSegment]) -> Vec<ListedRange> {
+    let mut ranges = vec![ListedRange {
+        after: state.archive.last().map(|record| record.last.clone()),
+        upto: None,
+    }];
+    let mut after = None;
+    for record in &state.archive {
+        if opened.iter().any(|segment| segment.id == record.id) {
+            ranges.push(ListedRange {
+                after,
+                upto: Some(record.last.clone()),
+            });
+        }
+        after = Some(record.last.clone());
+    }
+    ranges
+}
+
+/// Lists the recovery points of a range.
+async fn folders(
+    store: &dyn ObjectStore,
+    prefix: &str,
+    range: &ListedRange,
+) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
+    let mut points = BTreeSet::new();
+    let mut after = range.after.as_ref().map(ToString::to_string);
+    loop {
+        let page = store
+            .list_folders_after(prefix, after.as_deref(), MAX_KEYS)
+            .await?;
+        let is_last = page.len() < MAX_KEYS;
+        after = page.last().cloned();
+        for name in page {
+            let Ok(point) = RecoveryPointId::parse(name) else {
+                continue;
+            };
+            if range.upto.as_ref().is_some_and(|upto| point > *upto) {
+                return Ok(points);
+            }
+            points.insert(point);
+        }
+        if is_last {
+            return Ok(points);
+        }
+    }
 }
 
 async fn registered(
@@ -257,19 +311,30 @@ async fn document<T: DeserializeOwned>(
     }
 }
 
-/// Lists the folders of the vault. Only those that the catalogue does not contain are read, a few at a time.
+/// Lists the folders of these ranges of the vault. Only those that the catalogue does not contain are read, a few at a time.
 async fn vault(
     ports: &Ports,
     application: &ApplicationName,
     state: &State,
+    archive: &[OpenedSegment],
+    ranges: &[ListedRange],
 ) -> Result<BTreeMap<RecoveryPointId, VaultView>, StoreError> {
     let keys: Vec<VerifyingKey> = (state.pins.signing_keys())
         .filter_map(|pin| VerifyingKey::from_pem(&pin.public_key).ok())
         .collect();
     let running = state.backup.as_ref().map(|run| &run.point);
+    let prefix = points_prefix(application);
+    let listings = ranges
+        .iter()
+        .map(|range| folders(ports.vault.as_ref(), &prefix, range));
+    let archived = |point: &RecoveryPointId| {
+        let mut segments = archive.iter().filter_map(|segment| segment.points.as_ref());
+        segments.any(|points| points.contains_key(point))
+    };
     let (mut views, mut read) = (BTreeMap::new(), 0);
-    for point in folders(ports.vault.as_ref(), &points_prefix(application)).await? {
+    for point in try_join_all(listings).await?.into_iter().flatten() {
         let known = state.points.contains_key(&point)
+            || archived(&point)
             || state.expiring.contains(&point)
             || state.ignored.contains(&point)
             || keys.is_empty();

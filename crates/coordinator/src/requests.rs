@@ -8,6 +8,7 @@ use lifeboat_model::request::{
 };
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
+use super::archive;
 use super::clusters::{sources, target_of};
 use super::decision::DecisionBuilder;
 use super::state::{RequestRecord, RestoreRun};
@@ -37,7 +38,10 @@ impl DecisionBuilder<'_> {
                         problems: Vec::new(),
                     })
                 }
-                Request::Points(_) => Answer::Points(status::points(&self.state)),
+                Request::Points(request) => {
+                    let (page, next) = self.page(request.from.as_ref());
+                    Answer::Points(status::points(&self.state.application, page, next))
+                }
                 Request::Restore(_)
                 | Request::Backup(_)
                 | Request::Cancel(_)
@@ -139,6 +143,7 @@ impl DecisionBuilder<'_> {
             runs.push(RestoreRun {
                 token: token.clone(),
                 point: point.clone(),
+                signer: entry.signer.clone(),
                 cluster,
                 target,
                 environment: self.inventory.application.recovery.clone(),
@@ -179,6 +184,9 @@ impl DecisionBuilder<'_> {
     /// Returns the recovery point that the user's text names, and what `latest` passes over.
     fn resolve(&self, wanted: &str, passed_over: &mut Vec<PassedOver>) -> Result<RecoveryPointId, String> {
         let missing = || format!("the vault has no recovery point {wanted:?}");
+        if archive::is_ambiguous(&self.state, wanted) {
+            return Err(format!("{wanted:?} matches more than one recovery point"));
+        }
         if let "latest" | "latest-complete" = wanted {
             for (point, entry) in self.state.in_order().into_iter().rev() {
                 let reason = match (&entry.damaged, entry.completeness) {

@@ -97,8 +97,7 @@ impl DecisionBuilder<'_> {
                 continue;
             }
             // The key that signed this recovery point, which need not be the one that is pinned now.
-            let entry = self.state.points.get(&run.point);
-            let Some(signer) = entry.and_then(|entry| self.state.pins.signer_of(entry)) else {
+            let Some(signer) = self.state.pins.signer_of(run.signer.as_ref()) else {
                 continue;
             };
             let work = Work::Restore(RestoreWork {

@@ -114,10 +114,88 @@ pub fn last_good(points: &[PointFacts]) -> Option<&PointFacts> {
         .max_by_key(|point| (rank(point), point.order, &point.point))
 }
 
-/// Returns the reasons to keep each recovery point. One without a reason may be deleted.
+/// What recovery points represent: how many of them can be used, and how many periods have one of them. Where exact
+/// numbers are not known, smaller ones are given, so that more is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Represented {
+    /// The number of recovery points that are not damaged.
+    pub usable: u32,
+    /// The number of those that are complete.
+    pub complete: u32,
+    /// The number of hours.
+    pub hours: u32,
+    /// The number of days.
+    pub days: u32,
+    /// The number of weeks.
+    pub weeks: u32,
+    /// The number of months.
+    pub months: u32,
+}
+
+impl Represented {
+    /// Returns what these recovery points represent.
+    #[must_use]
+    pub fn by(points: &[PointFacts]) -> Self {
+        let usable = || points.iter().filter(|point| rank(point) > 0);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let distinct = |name: fn(&Zoned) -> String| {
+            let names: BTreeSet<String> = usable()
+                .map(|point| name(&point.created_at.to_zoned(TimeZone::UTC)))
+                .collect();
+            count(names.len())
+        };
+        Self {
+            usable: count(usable().count()),
+            complete: count(usable().filter(|point| rank(point) > 1).count()),
+            hours: distinct(hour),
+            days: distinct(day),
+            weeks: distinct(week),
+            months: distinct(month),
+        }
+    }
+
+    /// Returns what these and the recovery points right before them represent together. A period that both have counts
+    /// once; whether they have one in common is not known.
+    #[must_use]
+    pub fn and(&self, before: &Self) -> Self {
+        let both = |a: u32, b: u32| match (a, b) {
+            (0, one) | (one, 0) => one,
+            (a, b) => a.saturating_add(b) - 1,
+        };
+        Self {
+            usable: self.usable.saturating_add(before.usable),
+            complete: self.complete.saturating_add(before.complete),
+            hours: both(self.hours, before.hours),
+            days: both(self.days, before.days),
+            weeks: both(self.weeks, before.weeks),
+            months: both(self.months, before.months),
+        }
+    }
+}
+
+fn hour(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%d %H:00").to_string()
+}
+
+fn day(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+fn week(time: &Zoned) -> String {
+    time.strftime("%G-W%V").to_string()
+}
+
+fn month(time: &Zoned) -> String {
+    time.strftime("%Y-%m").to_string()
+}
+
+/// Returns the reasons to keep each recovery point. One without a reason may be deleted. `later` is what the recovery
+/// points represent that are later than all of these.
 #[must_use]
 pub fn reasons(
     points: &[PointFacts],
+    later: &Represented,
     rules: &Retention,
     now: Timestamp,
 ) -> BTreeMap<RecoveryPointId, BTreeSet<Reason>> {
@@ -130,11 +208,16 @@ pub fn reasons(
     let mut keep = |point: &PointFacts, reason| {
         kept.entry(point.point.clone()).or_default().insert(reason);
     };
-    if let Some(good) = last_good(points) {
+    if let Some(good) = last_good(points)
+        && match rank(good) {
+            2 => later.complete == 0,
+            _ => later.usable == 0,
+        }
+    {
         keep(good, Reason::LatestGood);
     }
     let usable = newest_first.iter().filter(|point| rank(point) > 0);
-    for point in usable.take(rules.last as usize) {
+    for point in usable.take(rules.last.saturating_sub(later.usable) as usize) {
         keep(point, Reason::Last);
     }
     for point in &newest_first {
@@ -149,27 +232,20 @@ pub fn reasons(
             keep(point, Reason::Young);
         }
     }
-    type Period = (fn(&Zoned) -> String, fn(String) -> Reason);
-    let periods: [(u32, Period); 4] = [
-        (
-            rules.hourly,
-            (|t| t.strftime("%Y-%m-%d %H:00").to_string(), Reason::Hourly),
-        ),
-        (
-            rules.daily,
-            (|t| t.strftime("%Y-%m-%d").to_string(), Reason::Daily),
-        ),
-        (
-            rules.weekly,
-            (|t| t.strftime("%G-W%V").to_string(), Reason::Weekly),
-        ),
-        (
-            rules.monthly,
-            (|t| t.strftime("%Y-%m").to_string(), Reason::Monthly),
-        ),
+    type Period = (u32, u32, fn(&Zoned) -> String, fn(String) -> Reason);
+    let periods: [Period; 4] = [
+        (rules.hourly, later.hours, hour, Reason::Hourly),
+        (rules.daily, later.days, day, Reason::Daily),
+        (rules.weekly, later.weeks, week, Reason::Weekly),
+        (rules.monthly, later.months, month, Reason::Monthly),
     ];
-    for (count, (name, reason)) in periods {
-        for (period, point) in representatives(&newest_first, count as usize, name) {
+    for (count, later, name, reason) in periods {
+        // The latest period may be one that a later recovery point represents already.
+        let left = match later {
+            0 => count,
+            later => count.saturating_add(1).saturating_sub(later).min(count),
+        };
+        for (period, point) in representatives(&newest_first, left as usize, name) {
             keep(point, reason(period));
         }
     }

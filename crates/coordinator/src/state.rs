@@ -13,6 +13,7 @@ use lifeboat_model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::SegmentRecord;
 use crate::retention::{PointFacts, Reason};
 use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Sealed, Work};
 
@@ -62,8 +63,15 @@ pub struct State {
     pub search: Vec<AccessFinding>,
     /// The restores, in the order of their requests. Ended ones are kept for a while.
     pub restores: Vec<RestoreRun>,
-    /// The recovery points in the vault.
+    /// The recovery points in the vault: the latest ones, and those that are damaged. See [`crate::archive`].
     pub points: BTreeMap<RecoveryPointId, PointEntry>,
+    /// The segments with the entries of older recovery points, in the order of their IDs.
+    #[serde(default)]
+    pub archive: Vec<SegmentRecord>,
+    /// When a segment was last compared with the vault.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub swept_at: Option<Timestamp>,
     /// The order of the next recovery point: greater than that of every earlier one.
     #[serde(default)]
     pub next_order: u64,
@@ -105,10 +113,10 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Returns the key that signed a recovery point; the current one if the entry names none.
+    /// Returns the key with this fingerprint, if it is or was pinned; the current one if there is no fingerprint.
     #[must_use]
-    pub fn signer_of(&self, entry: &PointEntry) -> Option<&PinnedKey> {
-        match &entry.signer {
+    pub fn signer_of(&self, signer: Option<&Fingerprint>) -> Option<&PinnedKey> {
+        match signer {
             Some(signer) => self.signing_keys().find(|key| key.fingerprint == *signer),
             None => self.signing_key.as_ref(),
         }
@@ -299,6 +307,9 @@ pub struct RestoreRun {
     pub token: RequestToken,
     /// The recovery point.
     pub point: RecoveryPointId,
+    /// The fingerprint of the key that signed it; `None` in runs of earlier versions.
+    #[serde(default)]
+    pub signer: Option<Fingerprint>,
     /// The cluster of the application.
     pub cluster: ClusterName,
     /// The cluster to restore into.
@@ -439,6 +450,8 @@ impl State {
             search: Vec::new(),
             restores: Vec::new(),
             points: BTreeMap::new(),
+            archive: Vec::new(),
+            swept_at: None,
             next_order: 1,
             expiring: BTreeSet::new(),
             abandoned: BTreeSet::new(),

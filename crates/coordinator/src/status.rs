@@ -1,11 +1,13 @@
 //! The responses to `status` and `points`, from the state alone.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{
     ApplicationStatus, BackupStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus,
 };
-use lifeboat_model::{Application, ClusterName, RecoveryPointId};
+use lifeboat_model::{Application, ApplicationName, ClusterName, RecoveryPointId};
 
 use super::clusters::sources;
 use super::issues::overdue_at;
@@ -64,15 +66,22 @@ fn next_backup(application: &Application, state: &State, now: Timestamp) -> Opti
     Some(next.max(now))
 }
 
-/// Returns the recovery points of an application, newest first.
+/// Returns a page of the recovery points of an application, the latest first.
 #[must_use]
-pub fn points(state: &State) -> PointsAnswer {
+pub fn points(
+    application: &ApplicationName,
+    page: BTreeMap<&RecoveryPointId, &PointEntry>,
+    next: Option<RecoveryPointId>,
+) -> PointsAnswer {
+    let mut points: Vec<_> = page.into_iter().collect();
+    points.sort_by_key(|(point, entry)| std::cmp::Reverse((entry.order, *point)));
     PointsAnswer {
-        application: state.application.clone(),
-        points: (state.in_order().into_iter())
-            .rev()
+        application: application.clone(),
+        points: points
+            .into_iter()
             .map(|(point, entry)| point_status(point, entry))
             .collect(),
+        next,
     }
 }
 

@@ -21,10 +21,12 @@ use lifeboat_model::{
     JobId, Problem, RecoveryPointId, RequestToken, Side, TypeName,
 };
 
+use crate::inventory::ListedRange;
 use crate::*;
 use lifeboat_recovery_point::cursor::TypeCounts;
 use lifeboat_recovery_point::{ClusterSummary, SignedSummary};
 
+mod archive;
 mod loss;
 mod tags;
 
@@ -70,6 +72,8 @@ impl Scenario {
             jobs: BTreeMap::new(),
             captures: BTreeSet::new(),
             vault: Ok(BTreeMap::new()),
+            listed: vec![ListedRange::default()],
+            archive: Vec::new(),
             performed: Vec::new(),
             requests: Vec::new(),
             application,
@@ -102,7 +106,10 @@ impl Scenario {
                 Action::PutCancel { cancel, .. } => self.view(&cancel.job).cancel = Some(cancel.clone()),
                 Action::DeleteCapture { point, .. } => drop(self.inventory.captures.remove(point)),
                 Action::ExpirePoint { point } => drop(self.folders().remove(point)),
-                Action::VaultPoint { .. } | Action::VerifyVault { .. } | Action::Notify(_) => {}
+                Action::VaultPoint { .. }
+                | Action::VerifyVault { .. }
+                | Action::DeleteSegment { .. }
+                | Action::Notify(_) => {}
             }
         }
         self.inventory.performed = decision
@@ -348,6 +355,7 @@ fn line(action: &Action) -> String {
         Action::VerifyVault { point, .. } => format!("verify {point}"),
         Action::DeleteCapture { point, .. } => format!("delete capture {point}"),
         Action::ExpirePoint { point } => format!("expire {point}"),
+        Action::DeleteSegment { .. } => "delete segment".to_owned(),
         Action::Notify(notice) => {
             let word = if notice.opened { "opened" } else { "closed" };
             format!("notify {word} {} {}", notice.issue.id, notice.issue.message)

@@ -1,17 +1,20 @@
 //! One invocation of the coordinator for one application: read, decide, replace the state, act, and again
 //! while an action allows progress.
 
+use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_model::request::{Answer, ApplicationStatus, Request};
 use lifeboat_model::{Application, ApplicationDocument, ApplicationName, Diagnostic as _, Problem};
 
+use super::archive::{OpenedSegment, Segment, segment_key, wanted};
 use super::observe::{TickInput, invalid};
 use super::ports::Ports;
 use super::state::State;
 use super::status::status;
 use super::{Action, ActionOutcome, decide, document_key, execute, observe, state_key};
+use lifeboat_jobs::claim::put_once;
 use lifeboat_jobs::read::parse;
 use lifeboat_store::ports::{ETag, StoreError};
 
@@ -104,10 +107,14 @@ pub async fn tick(
         let now = ports.clock.now();
         let ((application, document), (before, etag)) =
             try_join!(application(ports, name), load(ports, name, now))?;
+        let opened: Vec<OpenedSegment> = archive(ports, name, &before, &waiting, now)
+            .await
+            .map_err(failed)?;
         let known = TickInput {
             application: &application,
             document,
             state: &before,
+            archive: opened,
             performed: performed.clone(),
             requests: waiting.clone(),
         };
@@ -121,6 +128,11 @@ pub async fn tick(
                     application: name.clone(),
                     bytes: bytes.len(),
                 });
+            }
+            for (key, segment) in decision.segments {
+                put_once(ports.state.as_ref(), &key, segment.into())
+                    .await
+                    .map_err(failed)?;
             }
             match swap(ports, name, bytes, etag.as_ref()).await {
                 Ok(true) => {}
@@ -225,6 +237,32 @@ async fn load(
             source,
         }),
     }
+}
+
+/// Reads the segments of the archive that this tick opens.
+async fn archive(
+    ports: &Ports,
+    name: &ApplicationName,
+    state: &State,
+    requests: &[Request],
+    now: Timestamp,
+) -> Result<Vec<OpenedSegment>, StoreError> {
+    let reads = wanted(state, requests, now).into_iter().map(|id| async move {
+        let key = segment_key(name, &id);
+        let bytes = match ports.state.get(&key).await {
+            Ok((bytes, _)) => Some(bytes),
+            Err(StoreError::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let whole = bytes.filter(|bytes| Sha256::of(bytes) == id);
+        let segment = whole.and_then(|bytes| parse::<Segment>(&key, &bytes, LIMIT).ok());
+        if segment.is_none() {
+            tracing::warn!(application = %name, %key, "a segment of the catalogue is missing; its recovery points are looked for in the vault");
+        }
+        let points = segment.map(|segment| segment.points);
+        Ok(OpenedSegment { id, points })
+    });
+    try_join_all(reads).await
 }
 
 /// Replaces the state; returns whether it was still the one that was read. After a lost response the state is

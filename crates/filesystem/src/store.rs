@@ -331,10 +331,24 @@ impl ObjectStore for FolderStore {
             .await
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = prefix.to_owned();
-        self.blocking(move |store| walk::folders(&store.inner.root, &prefix))
-            .await
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        let mut folders = self
+            .blocking(move |store| walk::folders(&store.inner.root, &prefix))
+            .await?;
+        // In the order of the keys below them, as in S3.
+        folders.sort_by_cached_key(|folder| format!("{folder}/"));
+        if let Some(after) = after {
+            let after = format!("{after}/");
+            folders.retain(|folder| format!("{folder}/") > after);
+        }
+        folders.truncate(limit);
+        Ok(folders)
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {

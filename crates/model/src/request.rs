@@ -85,6 +85,9 @@ pub struct StatusRequest {
 pub struct PointsRequest {
     /// The application whose recovery points are listed.
     pub application: ApplicationName,
+    /// The recovery point that the page begins with: `next` of the previous page; the latest one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RecoveryPointId>,
 }
 
 /// Cancels a backup or a restore.
@@ -359,6 +362,9 @@ pub struct PointsAnswer {
     pub application: ApplicationName,
     /// The recovery points.
     pub points: Vec<PointStatus>,
+    /// The recovery point that the next page begins with; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<RecoveryPointId>,
 }
 
 /// A recovery point in the vault.

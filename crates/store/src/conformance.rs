@@ -195,6 +195,16 @@ async fn folders_are_common_prefixes(store: &dyn ObjectStore) {
     ] {
         store.put_new(&key(name), text("x")).await.unwrap();
     }
+    for (after, limit, expected) in [
+        (None, 1, &["shop"][..]),
+        (Some("shop"), 5, &["zoo"]),
+        (Some("zoo"), 5, &[]),
+        (Some("a"), 5, &["shop", "zoo"]),
+        (None, 0, &[]),
+    ] {
+        let found = store.list_folders_after("", after, limit).await.unwrap();
+        assert_eq!(found, expected, "after {after:?}, {limit}");
+    }
     assert_eq!(store.list_folders("").await.unwrap(), ["shop", "zoo"]);
     assert_eq!(store.list_folders("shop/points/").await.unwrap(), ["1", "2"]);
     store.delete(&key("shop/points/1/c/p")).await.unwrap();

@@ -1,6 +1,6 @@
 //! A store in memory: the fake of the store port.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -152,14 +152,31 @@ impl ObjectStore for MemoryStore {
             .collect())
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         let state = self.lock();
-        let folders: BTreeSet<&str> = state
+        let start = match after {
+            // The character after `/`: the keys of the folder itself sort before it.
+            Some(after) => format!("{prefix}{after}0"),
+            None => prefix.to_owned(),
+        };
+        let mut folders: Vec<&str> = Vec::new();
+        let keys = (state
             .objects
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .map_while(|(key, _)| key.strip_prefix(prefix))
-            .filter_map(|rest| rest.split_once('/').map(|(folder, _)| folder))
-            .collect();
+            .range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded)))
+        .map_while(|(key, _)| key.strip_prefix(prefix));
+        for (folder, _) in keys.filter_map(|rest| rest.split_once('/')) {
+            if folders.last() != Some(&folder) {
+                if folders.len() == limit {
+                    break;
+                }
+                folders.push(folder);
+            }
+        }
         Ok(folders.into_iter().map(str::to_owned).collect())
     }
 

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use lifeboat_format::keys::{DataKey, Fingerprint, VerifyingKey, WrappedKey};
 use lifeboat_model::{ApplicationName, ObjectKey};
 
+use crate::listing::MAX_KEYS;
+
 pub mod key_error;
 pub mod store_error;
 pub mod token;
@@ -106,11 +108,35 @@ pub trait ObjectStore: Send + Sync {
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
     /// Lists the distinct next path segments below `prefix` (which ends with `/` or is empty) that contain at
-    /// least one key, in byte order, without `/`.
+    /// least one key, in the order of their keys, without `/`.
     ///
     /// # Errors
     /// If the store cannot be read.
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut found: Vec<String> = Vec::new();
+        loop {
+            let page = self
+                .list_folders_after(prefix, found.last().map(String::as_str), MAX_KEYS)
+                .await?;
+            let is_last = page.len() < MAX_KEYS;
+            found.extend(page);
+            if is_last {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Lists up to `limit` of the segments that [`Self::list_folders`] lists and that follow `after`. Fewer than `limit`
+    /// mean that there are no more.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError>;
 
     /// Removes `key`. Succeeds if it does not exist.
     ///

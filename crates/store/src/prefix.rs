@@ -79,10 +79,15 @@ impl<S: AsRef<dyn ObjectStore> + Send + Sync> ObjectStore for PrefixStore<S> {
         Ok(listed.into_iter().filter_map(own).collect())
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         self.inner
             .as_ref()
-            .list_folders(&format!("{}{prefix}", self.prefix))
+            .list_folders_after(&format!("{}{prefix}", self.prefix), after, limit)
             .await
     }
 

@@ -1,8 +1,6 @@
 //! Listings. Others may write to the bucket, so keys that are not valid object keys are skipped. Names are transferred
 //! percent-encoded, because XML cannot represent every character that a key may contain.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::types::EncodingType;
@@ -57,12 +55,25 @@ impl Inner {
         Ok(found)
     }
 
-    pub(super) async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         let asked = self.asked(StoreOperation::List, "s3:ListBucket", prefix);
-        let mut found = BTreeSet::new();
+        // The character after `/`: the keys of the folder itself sort before it.
+        let after = after.map(|after| format!("{}{prefix}{after}0", self.location.prefix));
+        let mut found: Vec<String> = Vec::new();
         let mut token: Option<String> = None;
-        loop {
-            let request = (self.list_request(prefix).delimiter("/")).set_continuation_token(token);
+        while found.len() < limit {
+            let size = i32::try_from((limit - found.len()).min(MAX_KEYS)).expect("a page is small");
+            let request = self.list_request(prefix).delimiter("/").max_keys(size);
+            let request = match (&token, &after) {
+                (Some(token), _) => request.continuation_token(token),
+                (None, Some(after)) => request.start_after(after),
+                (None, None) => request,
+            };
             let answer = request.send().await.map_err(|e| asked.error(e))?;
             for common in answer.common_prefixes() {
                 let text = decoded(&answer, common.prefix().unwrap_or_default());
@@ -72,14 +83,15 @@ impl Inner {
                 };
                 // A parsed key has no empty segment, so a folder without a name is skipped.
                 if let (Ok(_), Some(name)) = (ObjectKey::parse(key), key.strip_prefix(prefix)) {
-                    found.insert(name.to_owned());
+                    found.push(name.to_owned());
                 }
             }
             token = next(&answer, &asked)?;
             if token.is_none() {
-                return Ok(found.into_iter().collect());
+                break;
             }
         }
+        Ok(found)
     }
 
     fn own_key(&self, answer: &ListObjectsV2Output, text: &str) -> Option<ObjectKey> {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use lifeboat_model::request::{
-    AcknowledgeRequest, Answer, ApplicationRequest, BackupRequest, CancelRequest, PointsRequest, Request,
-    RestoreRequest, TrustRequest,
+    AcknowledgeRequest, Answer, ApplicationRequest, BackupRequest, CancelRequest, Request, RestoreRequest,
+    TrustRequest,
 };
 use lifeboat_model::{
     Application, ApplicationDocument, ApplicationName, ClusterName, Code, Exit, IssueId, RequestToken,
@@ -277,8 +277,9 @@ async fn ask(command: &Command, context: &Context) -> Result<(AnswerDocument, Ex
         }
         Command::List(asks) => (Request::Application(ApplicationRequest::List {}), asks),
         Command::Points(arguments) => {
-            let application = arguments.name.clone();
-            (Request::Points(PointsRequest { application }), &arguments.ask)
+            let coordinator = CoordinatorClient::new(arguments.ask.aws.open().await?);
+            let points = coordinator.points(&arguments.name).await?;
+            return Ok((now(Answer::Points(points)), Exit::Success));
         }
         Command::Cancel(arguments) => {
             let request = CancelRequest {

@@ -277,6 +277,7 @@ fn action_name(action: &Action) -> &'static str {
         Action::VerifyVault { .. } => "verify",
         Action::DeleteCapture { .. } => "clean up",
         Action::ExpirePoint { .. } => "expire",
+        Action::DeleteSegment { .. } => "delete segment",
         Action::Notify(_) => "notify",
     }
 }

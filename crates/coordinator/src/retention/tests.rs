@@ -3,7 +3,16 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
-use crate::retention::*;
+use crate::retention::{reasons as reasons_after, *};
+
+/// The reasons where no other recovery points are later.
+fn reasons(
+    points: &[PointFacts],
+    rules: &Retention,
+    now: Timestamp,
+) -> BTreeMap<RecoveryPointId, BTreeSet<Reason>> {
+    reasons_after(points, &Represented::default(), rules, now)
+}
 
 fn point(second: i64, completeness: Completeness) -> PointFacts {
     let created_at = Timestamp::from_second(second).unwrap();

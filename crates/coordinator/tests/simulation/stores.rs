@@ -93,14 +93,14 @@ impl ObjectStore for Bucket {
         self.around(StoreOperation::List, prefix, false, call).await
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.around(
-            StoreOperation::List,
-            prefix,
-            false,
-            self.inner.list_folders(prefix),
-        )
-        .await
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let call = self.inner.list_folders_after(prefix, after, limit);
+        self.around(StoreOperation::List, prefix, false, call).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
@@ -200,8 +200,13 @@ impl ObjectStore for StaleListings {
         Ok(listed)
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list_folders(prefix).await
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner.list_folders_after(prefix, after, limit).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
