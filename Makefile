@@ -89,6 +89,7 @@ prove: control-plane
 .PHONY: bench
 bench: control-plane local-aws
 	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-bench
+	cargo build --release -p lifeboat-coordinator --example catalogue
 	@target/release/lifeboat-bench --report target/bench/report.json \
 		$(if $(SIZE),--size $(SIZE) --aws-size $(SIZE)) $(if $(BENCH),--only $(BENCH))
 

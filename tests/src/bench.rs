@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod aws;
+pub mod catalogue;
 pub mod floor;
 pub mod objects;
 pub mod report;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use lifeboat_tests::bench::{aws, report::Report, scenario};
+use lifeboat_tests::bench::{aws, catalogue, report::Report, scenario};
 
 /// Measures Lifeboat against a bare client on the same machine in the same run.
 #[derive(Parser)]
@@ -36,7 +36,7 @@ struct Arguments {
 }
 
 /// All parts of the benchmark.
-const PARTS: [&str; 4] = ["restore", "capture", "memory", "aws"];
+const PARTS: [&str; 5] = ["restore", "capture", "memory", "catalogue", "aws"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -63,6 +63,9 @@ async fn main() -> Result<()> {
         for objects in arguments.memory {
             scenario::memory(&mut report, objects).await?;
         }
+    }
+    if wanted("catalogue") {
+        catalogue::measure(&mut report)?;
     }
     if wanted("aws") {
         let sizes = aws::Sizes {
