@@ -1,16 +1,22 @@
-//! One page of a list: its path, and its response as a stream of raw items.
+//! Lists: one page as a stream of raw items, and [`ListReader`], which reads a whole list page by page.
 
-use lifeboat_format::{ListMeta, SplitError, Splitter};
+mod reader;
+mod size;
+
+use lifeboat_format::{ListMeta, MetadataError, SplitError, Splitter};
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use crate::api::{Api, ApiError, Refusal};
 use lifeboat_system::retry::RetryPolicy;
 
+pub use reader::{Fallback, ListError, ListPosition, ListReader, ListRequest, ListSink};
+pub use size::MAX_ANSWER_BYTES;
+
 /// The resourceVersion at which a list is read
 /// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListVersion {
+enum ListVersion {
     /// Exactly this resourceVersion.
     Exact(String),
     /// The most recent one, by a consistent read.
@@ -19,25 +25,24 @@ pub enum ListVersion {
 
 /// The request for one page of a list.
 #[derive(Debug, Clone)]
-pub struct Page<'a> {
+struct Page<'a> {
     /// The path of the collection.
-    pub path: &'a str,
+    path: &'a str,
     /// A label selector; empty selects everything.
-    pub labels: &'a str,
+    labels: &'a str,
     /// A field selector; empty selects everything.
-    pub fields: &'a str,
+    fields: &'a str,
     /// The maximum number of items.
-    pub limit: u32,
+    limit: u32,
     /// The resourceVersion of the first page; a continue token contains that of its list.
-    pub at: &'a ListVersion,
+    at: &'a ListVersion,
     /// The continue token of the previous page.
-    pub token: Option<&'a str>,
+    token: Option<&'a str>,
 }
 
 impl Page<'_> {
     /// Returns the path with its query.
-    #[must_use]
-    pub fn target(&self) -> String {
+    fn target(&self) -> String {
         let mut target = format!("{}?limit={}", self.path, self.limit);
         let mut add = |name: &str, value: &str| {
             if !value.is_empty() {
@@ -86,6 +91,23 @@ pub enum PageError {
         #[source]
         cause: SplitError,
     },
+    /// An item of the response is not an object.
+    #[error("read {path}: an item of the list is not an object")]
+    Item {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        cause: MetadataError,
+    },
+    /// The list ended early and cannot be continued, because its objects are not in the order of their keys.
+    #[error(
+        "read {path}: the list ended early, and it is not sorted, so that the remaining objects cannot be identified"
+    )]
+    Unordered {
+        /// The path.
+        path: String,
+    },
 }
 
 impl Diagnostic for PageError {
@@ -93,6 +115,9 @@ impl Diagnostic for PageError {
         match self {
             Self::Api(error) => error.kind(),
             Self::Split { cause, .. } => cause.kind(),
+            Self::Item { cause, .. } => cause.kind(),
+            // The next attempt starts from the beginning.
+            Self::Unordered { .. } => ErrorKind::Retry,
         }
     }
 
@@ -100,13 +125,16 @@ impl Diagnostic for PageError {
         match self {
             Self::Api(error) => error.code(),
             Self::Split { cause, .. } => cause.code(),
+            Self::Item { cause, .. } => cause.code(),
+            Self::Unordered { .. } => Code::InvalidList,
         }
     }
 
     fn guidance(&self) -> String {
         match self {
             Self::Api(error) => error.guidance(),
-            Self::Split { .. } => "run the same command again; if it fails again, check for a proxy that truncates responses of the API server".to_owned(),
+            Self::Item { .. } => self.code().explanation().remedy.to_owned(),
+            Self::Split { .. } | Self::Unordered { .. } => "run the same command again; if it fails again, check for a proxy that truncates responses of the API server".to_owned(),
         }
     }
 }
@@ -121,7 +149,7 @@ impl PageError {
                 cause: SplitError::Status { code, .. },
                 ..
             } => Some(*code).filter(|code| *code != 0),
-            Self::Split { .. } => None,
+            Self::Split { .. } | Self::Item { .. } | Self::Unordered { .. } => None,
         }
     }
 
@@ -130,18 +158,19 @@ impl PageError {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Api(error) => error.refusal(),
-            Self::Split { .. } => None,
+            Self::Split { .. } | Self::Item { .. } | Self::Unordered { .. } => None,
         }
     }
 }
 
-/// The failure of the item sink or of the page.
-#[derive(Debug)]
-pub enum ReadError<E> {
-    /// The page could not be read.
+/// Why a page was not read to its end.
+enum ReadError<E> {
+    /// The request or its response failed.
     Page(PageError),
+    /// The response is too large and was not read further.
+    TooLarge,
     /// The sink failed.
-    ItemSink(E),
+    Sink(E),
 }
 
 impl<E> From<SplitError> for ReadError<E> {
@@ -153,52 +182,41 @@ impl<E> From<SplitError> for ReadError<E> {
     }
 }
 
-/// A receiver of the items of a page.
-pub trait ItemSink: Send {
-    /// The sink's error.
+/// A receiver of the items of one page.
+trait PageSink: Send {
     type Error: Send;
 
     /// Receives one item as the server sent it.
-    ///
-    /// # Errors
-    /// An error ends the page.
-    fn take(&mut self, raw: &[u8]) -> Result<(), Self::Error>;
+    fn take(&mut self, raw: &[u8]) -> Result<(), ReadError<Self::Error>>;
 
-    /// Called after each piece of the response, to forward the items received so far.
-    ///
-    /// # Errors
-    /// An error ends the page.
-    fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// Called after each piece of the response, which had `bytes` bytes, to forward the items received so far. Returns
+    /// whether the rest of the response is wanted.
+    fn flush(&mut self, bytes: usize) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 }
 
 impl Api {
-    /// Reads one page and passes its items to `sink` as they arrive. `policy` only retries the start of the
-    /// response; after a failure in the middle the caller knows which items it has.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn read_page<T: ItemSink>(
+    /// Reads one page and passes its items to `sink` as they arrive.
+    async fn read_page<T: PageSink>(
         &self,
         page: &Page<'_>,
-        policy: RetryPolicy,
         sink: &mut T,
     ) -> Result<ListMeta, ReadError<T::Error>> {
         let failed = |error: PageError| ReadError::Page(error);
         let mut stream =
-            (self.open_stream_with(&page.target(), policy).await).map_err(|e| failed(e.into()))?;
+            (self.open_stream_with(&page.target(), RetryPolicy::ONCE).await).map_err(|e| failed(e.into()))?;
         let mut splitter = Splitter::new();
         let named = |error: ReadError<T::Error>| match error {
-            ReadError::Page(PageError::Split { cause, .. }) => ReadError::Page(PageError::Split {
+            ReadError::Page(PageError::Split { cause, .. }) => failed(PageError::Split {
                 path: page.path.to_owned(),
                 cause,
             }),
             other => other,
         };
         while let Some(piece) = stream.next().await.map_err(|e| failed(e.into()))? {
-            splitter
-                .push(&piece, |raw| sink.take(raw).map_err(ReadError::ItemSink))
-                .map_err(named)?;
-            sink.flush().await.map_err(ReadError::ItemSink)?;
+            splitter.push(&piece, |raw| sink.take(raw)).map_err(named)?;
+            if !sink.flush(piece.len()).await.map_err(ReadError::Sink)? {
+                return Err(ReadError::TooLarge);
+            }
         }
         splitter.finish().map_err(|cause| named(cause.into()))
     }

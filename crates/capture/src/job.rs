@@ -4,9 +4,9 @@ use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::ResourceType;
 use lifeboat_recovery_point::cursor::Position;
 
+use super::definitions::Definitions;
 use super::dependencies::ExternalReferences;
 use super::outcome::TypeFailure;
-use super::storage::StorageVersions;
 
 /// A path that is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) struct Done {
     pub(super) objects: u64,
     pub(super) bytes: u64,
     pub(super) references: ExternalReferences,
-    pub(super) storage: StorageVersions,
+    pub(super) definitions: Definitions,
 }
 
 impl Done {

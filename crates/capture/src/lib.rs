@@ -9,11 +9,15 @@
 //! together contain what a single run would have contained; `lifeboat_recovery_point::cursor` documents exactly what
 //! is equal.
 //!
+//! Pages shrink where the server cannot send them or where they are large, so that thousands of large objects are read
+//! in many small responses.
+//!
 //! Memory: each active list holds one batch (about 1 MiB) and one chunk of a response, and a few packed batches wait
 //! for the sink. Memory use does not grow with the number of objects.
 
 pub mod backup;
 mod count;
+mod definitions;
 mod dependencies;
 mod error;
 mod job;
@@ -22,7 +26,6 @@ mod outcome;
 mod plan;
 mod progress;
 mod select;
-mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +45,7 @@ use tokio::task::JoinSet;
 
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_apiserver::discovery::{Discovery, FailedGroup, ServerVersion, kube_system_uid};
+use lifeboat_apiserver::list::MAX_ANSWER_BYTES;
 use lifeboat_system::retry::RetryPolicy;
 
 use job::Done;
@@ -74,6 +78,8 @@ pub struct CaptureOptions {
     pub types: Types,
     /// The number of items per page; see [`PAGE_SIZE`].
     pub page_size: u32,
+    /// The size of a page in bytes beyond which it is requested with fewer items; see [`MAX_ANSWER_BYTES`].
+    pub page_bytes: u64,
     /// The number of types that are listed concurrently; see [`CONCURRENCY`].
     pub concurrency: usize,
     /// The time limit of the whole capture, if any.
@@ -88,6 +94,7 @@ impl Default for CaptureOptions {
             filter: Filter::default(),
             types: Types::All,
             page_size: PAGE_SIZE,
+            page_bytes: MAX_ANSWER_BYTES,
             concurrency: CONCURRENCY,
             deadline: None,
             retry: RetryPolicy::PATIENT,
@@ -246,6 +253,7 @@ pub async fn capture_part(
     let context = Context {
         api: api.clone(),
         page_size: options.page_size.max(1),
+        page_bytes: options.page_bytes,
         retry: options.retry,
         pinned: plan.pinned().map(str::to_owned),
         filter: Arc::new(options.filter.clone()),

@@ -1,35 +1,27 @@
 //! Lists one type page by page and stores each object exactly once.
 //!
-//! A page whose connection breaks is read again. If the second response is the same as the first (at an exact
-//! resourceVersion, or with a continue token, which carries one), the items that were already taken are skipped by
-//! count. If it may differ, items up to the key of the last item taken are skipped: lists are sorted by key. The
-//! order is checked, and the type fails if it is broken.
-//!
-//! A cancelled capture stops between two objects and records its position. What was taken of the current page counts
-//! as after a broken connection, and the next run reads the page again.
+//! [`ListReader`] reads the pages. A cancelled capture stops between two objects and records its position. What was
+//! taken of the current page counts as after a broken connection, and the next run reads the page again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, peek_metadata};
-use lifeboat_model::{Diagnostic as _, ErrorKind, Filter, TypeName};
+use lifeboat_format::{Batch, BatchBuilder, Compressor, ListMeta, ObjectMetadata};
+use lifeboat_model::{Filter, TypeName};
 use lifeboat_recovery_point::cursor::Position;
 use tokio::sync::mpsc::Sender;
 
+use super::definitions::Definitions;
 use super::dependencies::ExternalReferences;
 use super::job::{Collection, Done, ListJob, StartedListing, Task};
 use super::outcome::TypeFailure;
 use super::progress::CaptureEvent;
-use super::storage::StorageVersions;
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::list::{ItemSink, ListVersion, Page, PageError, ReadError};
+use lifeboat_apiserver::list::{
+    Fallback, ListError, ListPosition, ListReader, ListRequest, ListSink, PageError,
+};
 use lifeboat_system::retry::RetryPolicy;
 use tokio_util::sync::CancellationToken;
-
-/// The number of times that one list may continue in another way (unpinned, with a new token, from the beginning)
-/// before the type fails. Each time requires a compaction in between, which kube-apiserver requests of etcd every
-/// five minutes.
-const MOST_DETOURS: u32 = 10;
 
 /// A message from a lister to the task that writes.
 pub(super) enum Message {
@@ -42,6 +34,7 @@ pub(super) enum Message {
 pub(super) struct Context {
     pub(super) api: Api,
     pub(super) page_size: u32,
+    pub(super) page_bytes: u64,
     pub(super) retry: RetryPolicy,
     pub(super) pinned: Option<String>,
     pub(super) filter: Arc<Filter>,
@@ -60,17 +53,6 @@ pub(super) enum Stop {
     NobodyListens,
     /// The capture was cancelled; the list continues from this position.
     Paused(Box<Position>),
-}
-
-/// The state of a list between two requests.
-struct Cursor {
-    at: ListVersion,
-    token: Option<String>,
-    /// The maximum number of items of the page.
-    limit: u32,
-    /// Whether the same request returns the same items again.
-    repeatable: bool,
-    fallbacks: u32,
 }
 
 /// Lists one type.
@@ -120,7 +102,7 @@ pub(super) async fn list(context: Context, task: Task) -> Result<Done, ApiError>
         objects: lister.objects,
         bytes: lister.bytes,
         references: lister.references,
-        storage: lister.storage,
+        definitions: lister.definitions,
         resource: job.resource,
     })
 }
@@ -139,21 +121,12 @@ struct Lister<'a> {
     compressor: Option<Compressor>,
     /// Batches that are sent between two chunks of a response.
     ready: VecDeque<Batch>,
-    /// The number of items that this attempt at the page has returned so far.
-    seen: u64,
-    /// The number of items of this page that earlier attempts have taken.
-    skip_items: u64,
-    /// Items up to this key were taken before the list was restarted.
-    skip_through_key: Option<String>,
-    last_key: String,
-    key: String,
-    ordered: bool,
     version: Option<String>,
     why_not_pinned: Option<String>,
     objects: u64,
     bytes: u64,
     references: ExternalReferences,
-    storage: StorageVersions,
+    definitions: Definitions,
 }
 
 impl<'a> Lister<'a> {
@@ -166,18 +139,12 @@ impl<'a> Lister<'a> {
             builder: BatchBuilder::new(&job.resource.api_version(), &job.resource.kind, type_name.clone()),
             compressor: None,
             ready: VecDeque::new(),
-            seen: 0,
-            skip_items: 0,
-            skip_through_key: None,
-            last_key: String::new(),
-            key: String::new(),
-            ordered: true,
             version: None,
             why_not_pinned: context.pinned.is_none().then(|| no_version.to_owned()),
             objects: 0,
             bytes: 0,
             references: ExternalReferences::of(&type_name),
-            storage: StorageVersions::default(),
+            definitions: Definitions::default(),
             type_name,
         }
     }
@@ -191,66 +158,6 @@ impl<'a> Lister<'a> {
         begun.position
     }
 
-    /// Returns the cursor at which a list starts or continues.
-    fn begin(&mut self, position: Option<Position>) -> Cursor {
-        let pinned = self
-            .context
-            .pinned
-            .clone()
-            .map_or(ListVersion::Latest, ListVersion::Exact);
-        self.seen = 0;
-        let Some(position) = position else {
-            self.last_key.clear();
-            self.ordered = true;
-            self.skip_through_key = None;
-            self.skip_items = 0;
-            return Cursor {
-                repeatable: pinned != ListVersion::Latest,
-                at: pinned,
-                token: None,
-                limit: self.context.page_size,
-                fallbacks: 0,
-            };
-        };
-        self.last_key = position.last_key;
-        self.ordered = position.ordered;
-        self.skip_through_key = position.skip_through_key;
-        self.skip_items = position.taken;
-        Cursor {
-            at: if position.latest {
-                ListVersion::Latest
-            } else {
-                pinned
-            },
-            token: position.continue_token,
-            limit: position.limit,
-            repeatable: position.repeatable,
-            fallbacks: position.fallbacks,
-        }
-    }
-
-    /// Returns the position from which another run continues the list.
-    fn position(
-        &mut self,
-        number: u32,
-        collection: &Collection,
-        cursor: Cursor,
-    ) -> Result<Box<Position>, Stop> {
-        self.remember_taken(&cursor, collection)?;
-        Ok(Box::new(Position {
-            collection: number,
-            continue_token: cursor.token,
-            latest: cursor.at == ListVersion::Latest,
-            repeatable: cursor.repeatable,
-            taken: self.skip_items,
-            limit: cursor.limit,
-            fallbacks: cursor.fallbacks,
-            last_key: self.last_key.clone(),
-            ordered: self.ordered,
-            skip_through_key: self.skip_through_key.clone(),
-        }))
-    }
-
     #[tracing::instrument(skip_all, fields(r#type = %self.type_name, namespace = collection.namespace))]
     async fn collection(
         &mut self,
@@ -259,21 +166,37 @@ impl<'a> Lister<'a> {
         position: Option<Position>,
     ) -> Result<(), Stop> {
         let context = self.context;
-        let mut cursor = self.begin(position);
+        let request = ListRequest {
+            path: collection.path.clone(),
+            labels: if self.job.store {
+                context.labels.clone()
+            } else {
+                String::new()
+            },
+            fields: collection.fields.clone(),
+            pinned: context.pinned.clone(),
+            page_size: context.page_size,
+            page_bytes: context.page_bytes,
+            retry: context.retry,
+        };
+        let mut reader = ListReader::new(&context.api, request, position.map(into_reader));
         loop {
-            // After cancellation, `seen` still counts what was taken of the page.
+            // After cancellation, the reader still counts what was taken of the page.
             let read = tokio::select! {
                 biased;
                 () = context.cancellation.cancelled() => None,
-                read = self.page(collection, &mut cursor) => Some(read),
+                read = reader.next_page(self) => Some(read),
             };
-            let Some(read) = read else {
-                return Err(Stop::Paused(self.position(number, collection, cursor)?));
+            let meta = match read {
+                Some(Ok(meta)) => meta,
+                Some(Err(ListError::Sink(stop))) => return Err(stop),
+                Some(Err(ListError::Page(error))) => return Err(self.stop(error, collection)),
+                None => {
+                    let position = reader.into_position();
+                    let position = position.map_err(|error| self.stop(error, collection))?;
+                    return Err(Stop::Paused(Box::new(into_cursor(number, position))));
+                }
             };
-            let meta = read?;
-            self.seen = 0;
-            self.skip_items = 0;
-            cursor.limit = context.page_size;
             self.note_version(&meta);
             let event = CaptureEvent::Page {
                 r#type: self.type_name.clone(),
@@ -282,152 +205,10 @@ impl<'a> Lister<'a> {
                 remaining: meta.remaining,
             };
             self.context.send(Message::Event(event)).await?;
-            match meta.continue_token {
-                None => return Ok(()),
-                // The token carries the resourceVersion of the list, so a repeated request for the next page returns
-                // the same items.
-                token => {
-                    cursor.token = token;
-                    cursor.repeatable = true;
-                }
+            if meta.continue_token.is_none() {
+                return Ok(());
             }
         }
-    }
-
-    /// Reads one page, with retries and fallbacks.
-    async fn page(&mut self, collection: &Collection, cursor: &mut Cursor) -> Result<ListMeta, Stop> {
-        let mut backoff = self.context.retry.begin(self.context.api.jitter());
-        loop {
-            self.seen = 0;
-            let context = self.context;
-            let page = Page {
-                path: &collection.path,
-                labels: if self.job.store { &context.labels } else { "" },
-                fields: &collection.fields,
-                limit: cursor.limit,
-                at: &cursor.at,
-                token: cursor.token.as_deref(),
-            };
-            let error = match context.api.read_page(&page, RetryPolicy::ONCE, self).await {
-                Ok(meta) => return Ok(meta),
-                Err(ReadError::ItemSink(stop)) => return Err(stop),
-                Err(ReadError::Page(error)) => error,
-            };
-            if self.fallback(&error, cursor, collection)? {
-                backoff = context.retry.begin(context.api.jitter());
-                continue;
-            }
-            let retry_after = error.refusal().and_then(|refusal| refusal.retry_after);
-            let kind = error.kind();
-            if kind == ErrorKind::Retry {
-                self.remember_taken(cursor, collection)?;
-                let event = CaptureEvent::Retrying {
-                    r#type: self.type_name.clone(),
-                    why: error.to_string(),
-                };
-                context.send(Message::Event(event)).await?;
-                tracing::debug!(%error, attempt = backoff.attempts(), "a page was truncated");
-            }
-            if backoff.pause(kind, retry_after).await {
-                continue;
-            }
-            if !self.last_resort(&error, cursor, collection)? {
-                return Err(self.stop(error, collection));
-            }
-            backoff = context.retry.begin(context.api.jitter());
-        }
-    }
-
-    /// Ensures that the items that this attempt has taken are not taken again.
-    fn remember_taken(&mut self, cursor: &Cursor, collection: &Collection) -> Result<(), Stop> {
-        if cursor.repeatable {
-            self.skip_items = self.skip_items.max(self.seen);
-        } else if self.seen > 0 {
-            self.begin_anew(collection)?;
-        }
-        Ok(())
-    }
-
-    /// Prepares to skip everything that was taken of this collection, by key.
-    fn begin_anew(&mut self, collection: &Collection) -> Result<(), Stop> {
-        self.skip_items = 0;
-        if self.last_key.is_empty() {
-            return Ok(());
-        }
-        if !self.ordered {
-            let why =
-                "the list ended early, and it is not sorted, so the remaining objects cannot be identified";
-            return Err(Stop::Failed(TypeFailure::own(
-                &self.job.resource,
-                collection.namespace.as_deref(),
-                why,
-            )));
-        }
-        self.skip_through_key = Some(self.last_key.clone());
-        Ok(())
-    }
-
-    /// Switches to another list method after an error that a retry would not fix. Returns whether there is one.
-    fn fallback(
-        &mut self,
-        error: &PageError,
-        cursor: &mut Cursor,
-        collection: &Collection,
-    ) -> Result<bool, Stop> {
-        if cursor.fallbacks >= MOST_DETOURS {
-            return Ok(false);
-        }
-        let gone = error.status() == Some(410);
-        let pinned = self.context.pinned.as_deref().unwrap_or_default();
-        let why = if gone && cursor.token.is_some() {
-            format!(
-                "the list expired after {} objects (410); the rest is from a later resourceVersion",
-                self.objects
-            )
-        } else if gone && cursor.at != ListVersion::Latest {
-            format!("resourceVersion {pinned} has expired (410)")
-        } else if cursor.token.is_none() && cursor.at != ListVersion::Latest && refuses_exact(error) {
-            let status = error.status().unwrap_or_default();
-            format!("the server refuses to list at exactly resourceVersion {pinned} ({status})")
-        } else {
-            return Ok(false);
-        };
-        cursor.fallbacks += 1;
-        cursor.repeatable = false;
-        cursor.at = ListVersion::Latest;
-        // With the continue token in the server's 410 response, the list continues after the last page; without one
-        // it starts again.
-        let token = error.refusal().and_then(|refusal| refusal.continue_token.clone());
-        cursor.token = token.filter(|_| cursor.token.is_some());
-        if cursor.token.is_none() || self.skip_items > 0 {
-            self.begin_anew(collection)?;
-        }
-        tracing::debug!(why, "falling back to another list method");
-        self.why_not_pinned.get_or_insert(why);
-        Ok(true)
-    }
-
-    /// Falls back to the newest version if the server keeps failing at the exact one. Such failures look transient: a
-    /// separate storage for Events that has not reached the version answers 500 or 504. Returns whether the list can
-    /// continue.
-    fn last_resort(
-        &mut self,
-        error: &PageError,
-        cursor: &mut Cursor,
-        collection: &Collection,
-    ) -> Result<bool, Stop> {
-        let Some(status @ (500 | 504)) = error.status() else {
-            return Ok(false);
-        };
-        if cursor.at == ListVersion::Latest || cursor.token.is_some() {
-            return Ok(false);
-        }
-        let why = format!("the server fails to list at exactly the pinned resourceVersion ({status})");
-        self.why_not_pinned.get_or_insert(why);
-        cursor.at = ListVersion::Latest;
-        cursor.repeatable = false;
-        self.begin_anew(collection)?;
-        Ok(true)
     }
 
     fn note_version(&mut self, meta: &ListMeta) {
@@ -492,60 +273,59 @@ impl ListJob {
     }
 }
 
-/// Returns whether the error means that the server does not support a list at an exact resourceVersion.
-fn refuses_exact(error: &PageError) -> bool {
-    let too_large = |reason: &String| reason == "ResourceVersionTooLarge";
-    matches!(error.status(), Some(400 | 422 | 501))
-        || error
-            .refusal()
-            .is_some_and(|refusal| refusal.causes.iter().any(too_large))
+/// Converts the position in a checkpoint to that of a reader.
+fn into_reader(position: Position) -> ListPosition {
+    ListPosition {
+        token: position.continue_token,
+        latest: position.latest,
+        repeatable: position.repeatable,
+        taken: position.taken,
+        limit: position.limit,
+        fallbacks: position.fallbacks,
+        last_key: position.last_key,
+        ordered: position.ordered,
+        skip_through_key: position.skip_through_key,
+    }
 }
 
-impl ItemSink for Lister<'_> {
+/// Converts the position of a reader to that in a checkpoint.
+fn into_cursor(collection: u32, position: ListPosition) -> Position {
+    Position {
+        collection,
+        continue_token: position.token,
+        latest: position.latest,
+        repeatable: position.repeatable,
+        taken: position.taken,
+        limit: position.limit,
+        fallbacks: position.fallbacks,
+        last_key: position.last_key,
+        ordered: position.ordered,
+        skip_through_key: position.skip_through_key,
+    }
+}
+
+impl ListSink for Lister<'_> {
     type Error = Stop;
 
-    fn take(&mut self, raw: &[u8]) -> Result<(), Stop> {
-        self.seen += 1;
-        if self.seen <= self.skip_items {
-            return Ok(());
-        }
-        let found = peek_metadata(raw).map_err(|e| {
-            self.job
-                .failed(&format!("an item of the list is not an object: {e}"))
-        })?;
-        let namespace = found.namespace.as_deref();
-        self.key.clear();
-        if let Some(namespace) = namespace {
-            self.key.push_str(namespace);
-            self.key.push('/');
-        }
-        self.key.push_str(&found.name);
-        if let Some(taken) = &self.skip_through_key {
-            if self.key <= *taken {
-                return Ok(());
-            }
-            self.skip_through_key = None;
-        }
-        self.ordered &= self.key > self.last_key;
-        std::mem::swap(&mut self.key, &mut self.last_key);
+    fn take(&mut self, raw: &[u8], found: &ObjectMetadata<'_>) -> Result<(), Stop> {
         if self.job.check_namespace {
             // A namespace filter selects the Namespace object of that name as well.
             let of = if self.type_name.as_str() == "namespaces" {
                 Some(&*found.name)
             } else {
-                namespace
+                found.namespace.as_deref()
             };
             if !self.context.filter.takes_namespace(of) {
                 return Ok(());
             }
         }
-        self.storage.look(&self.type_name, raw);
+        self.definitions.look(&self.type_name, raw);
         if !self.job.store {
             return Ok(());
         }
         self.references.look(raw);
         self.builder
-            .push_glanced(raw, &found)
+            .push_glanced(raw, found)
             .map_err(|e| self.job.failed(&e.to_string()))?;
         self.objects += 1;
         if self.builder.is_full() {
@@ -564,5 +344,32 @@ impl ItemSink for Lister<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn retrying(&mut self, why: &PageError) -> Result<(), Stop> {
+        let event = CaptureEvent::Retrying {
+            r#type: self.type_name.clone(),
+            why: why.to_string(),
+        };
+        self.context.send(Message::Event(event)).await
+    }
+
+    fn fell_back(&mut self, why: Fallback) {
+        let pinned = self.context.pinned.as_deref().unwrap_or_default();
+        let why = match why {
+            Fallback::ListExpired => format!(
+                "the list expired after {} objects (410); the rest is from a later resourceVersion",
+                self.objects
+            ),
+            Fallback::VersionExpired => format!("resourceVersion {pinned} has expired (410)"),
+            Fallback::VersionRefused(status) => {
+                format!("the server refuses to list at exactly resourceVersion {pinned} ({status})")
+            }
+            Fallback::VersionFails(status) => {
+                format!("the server fails to list at exactly the pinned resourceVersion ({status})")
+            }
+        };
+        tracing::debug!(why, "falling back to another list method");
+        self.why_not_pinned.get_or_insert(why);
     }
 }

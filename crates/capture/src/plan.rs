@@ -6,9 +6,9 @@ use lifeboat_format::manifest::{MissingRecord, ServerRecord, TypeOutcome, TypeRe
 use lifeboat_model::{Filter, ResourceType, TypeName};
 use lifeboat_recovery_point::cursor::{ListingCheckpoint, Position, TypeCheckpoint, Types};
 
+use super::definitions::{DEFINITIONS, Definitions};
 use super::job::{Done, ListJob, StartedListing, Task};
 use super::select::{self, Choice};
-use super::storage::{DEFINITIONS, StorageVersions};
 use super::{Captured, Ended};
 use lifeboat_apiserver::discovery::{DiscoveredType, Discovery, FailedGroup};
 
@@ -22,7 +22,10 @@ pub(super) struct Plan {
     settled: Vec<(DiscoveredType, TypeOutcome)>,
     queue: VecDeque<Task>,
     waiting: Vec<DiscoveredType>,
-    storage: StorageVersions,
+    definitions: Definitions,
+    /// The names of all discovered types, and which of them this capture takes.
+    discovered: BTreeSet<TypeName>,
+    types: Types,
     /// Whether the job that stores the CustomResourceDefinitions reads all of them; if not, a separate job does.
     definitions_are_stored: bool,
     /// Whether the version to list is known for every type, so that no type waits.
@@ -72,7 +75,9 @@ impl Plan {
             settled: Vec::new(),
             queue: VecDeque::new(),
             waiting: Vec::new(),
-            storage: StorageVersions::default(),
+            definitions: Definitions::default(),
+            discovered: discovery.types.iter().map(DiscoveredType::name).collect(),
+            types: types.clone(),
             definitions_are_stored: false,
             released: false,
             to_list: 0,
@@ -139,7 +144,9 @@ impl Plan {
             to_list: queue.len(),
             queue,
             waiting: Vec::new(),
-            storage: StorageVersions::default(),
+            definitions: Definitions::default(),
+            discovered: BTreeSet::new(),
+            types: Types::All,
             definitions_are_stored: false,
             released: true,
             failed_groups: 0,
@@ -211,21 +218,34 @@ impl Plan {
             && done.rest.is_none()
             && !self.released
         {
-            self.storage = done.storage.clone();
+            self.definitions = done.definitions.clone();
             if done.failure.is_some() && !self.waiting.is_empty() {
                 self.notes.push(
                     "the storage versions of custom resources are unknown; they were listed at their preferred versions"
                         .into(),
                 );
             }
+            if done.failure.is_none() {
+                self.note_unlisted();
+            }
             self.release();
+        }
+    }
+
+    /// Records each type whose definition exists at the pinned version and that discovery did not show.
+    fn note_unlisted(&mut self) {
+        for found in self.definitions.unlisted(&self.discovered, &self.filter) {
+            if self.types.takes(&found.record.name()) {
+                self.base.types.push(found.record);
+                self.base.missing.push(found.missing);
+            }
         }
     }
 
     fn release(&mut self) {
         self.released = true;
         for known in std::mem::take(&mut self.waiting) {
-            let (resource, note) = select::version(&known, &self.storage);
+            let (resource, note) = select::version(&known, &self.definitions);
             self.notes.extend(note);
             // Custom resources are often numerous, so they are listed before the small types.
             self.enqueue(resource, known, TypePosition::Front);
@@ -245,7 +265,8 @@ impl Plan {
             .collect();
         for (known, outcome) in std::mem::take(&mut self.settled) {
             let version = known.resource.version.clone();
-            all.types.push(record(&known, &version, &self.storage, outcome));
+            all.types
+                .push(record(&known, &version, &self.definitions, outcome));
         }
         for done in finished.into_iter().filter(|done| done.stored) {
             let record = self.describe(&done.resource, done.outcome(user));
@@ -308,7 +329,7 @@ impl Plan {
 
     fn describe(&self, resource: &ResourceType, outcome: TypeOutcome) -> TypeRecord {
         match self.known.get(&resource.name()) {
-            Some(Known::Discovered(known)) => record(known, &resource.version, &self.storage, outcome),
+            Some(Known::Discovered(known)) => record(known, &resource.version, &self.definitions, outcome),
             Some(Known::Recorded(record)) => TypeRecord {
                 outcome,
                 ..record.as_ref().clone()
@@ -399,7 +420,7 @@ fn group_record(failed: &FailedGroup) -> MissingRecord {
 fn record(
     known: &DiscoveredType,
     version: &str,
-    storage: &StorageVersions,
+    definitions: &Definitions,
     outcome: TypeOutcome,
 ) -> TypeRecord {
     let served = known.version(version).unwrap_or_else(|| known.preferred());
@@ -413,7 +434,7 @@ fn record(
         singular: known.singular.clone(),
         verbs: served.verbs.clone(),
         served_versions: known.versions.iter().map(|v| v.version.clone()).collect(),
-        custom: storage.of(&known.name()).is_some(),
+        custom: definitions.storage_version(&known.name()).is_some(),
         outcome,
     }
 }

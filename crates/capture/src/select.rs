@@ -3,8 +3,8 @@
 use lifeboat_format::manifest::TypeOutcome;
 use lifeboat_model::{Filter, ResourceType};
 
+use super::definitions::{DEFINITIONS, Definitions};
 use super::job::{Collection, ListJob};
-use super::storage::{DEFINITIONS, StorageVersions};
 use lifeboat_apiserver::discovery::DiscoveredType;
 
 /// The largest number of namespaces in a filter that are listed one by one, so that a user with permissions only in
@@ -63,9 +63,9 @@ pub(super) fn waits_for_definitions(known: &DiscoveredType) -> bool {
 
 /// Returns the version to list: the storage version if it is known and served, else the preferred version. The second
 /// value is a note that states why it is not the storage version.
-pub(super) fn version(known: &DiscoveredType, storage: &StorageVersions) -> (ResourceType, Option<String>) {
+pub(super) fn version(known: &DiscoveredType, definitions: &Definitions) -> (ResourceType, Option<String>) {
     let name = known.name();
-    let Some(stored) = storage.of(&name) else {
+    let Some(stored) = definitions.storage_version(&name) else {
         return (known.resource.clone(), None);
     };
     match (known.version(stored), known.at(stored)) {

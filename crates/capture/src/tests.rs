@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::*;
 use lifeboat_apiserver::testing::{FakeCluster, FakeServer, FakeType, Recorded, Reply};
 
+mod pages;
 mod parts;
+mod unlisted;
 
 /// A sink that keeps all objects in memory, by type.
 #[derive(Default)]

@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
@@ -224,19 +223,21 @@ impl Proving<'_> {
             })
             .collect();
         let path = resource.collection_path();
-        let read = collect(self.api, &path, Some(&self.version), |read: &mut Read, item| {
-            let Ok(seen) = peek_metadata(item) else {
-                return;
-            };
-            let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
-            if let Some(&at) = by_name.get(&key) {
-                read.planned.insert(at, item.to_vec());
-            } else if let Some(body) = parse(item, resource)
-                && self.run.made(text(&body, "/metadata/creationTimestamp"))
-            {
-                read.unplanned.push(body);
-            }
-        })
+        let read = collect(
+            self.api,
+            &path,
+            Some(&self.version),
+            |read: &mut Read, item, seen| {
+                let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
+                if let Some(&at) = by_name.get(&key) {
+                    read.planned.insert(at, item.to_vec());
+                } else if let Some(body) = parse(item, resource)
+                    && self.run.made(text(&body, "/metadata/creationTimestamp"))
+                {
+                    read.unplanned.push(body);
+                }
+            },
+        )
         .await;
         match read {
             Ok(read) => Ok(read),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lifeboat_format::metadata::peek_metadata;
+use lifeboat_format::ObjectMetadata;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
 use lifeboat_plan::{Existing, RequiredType, ServedType, TargetFacts, VersionServed};
 use serde_json::Value;
@@ -214,8 +214,8 @@ impl Task {
 async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Result<SurveyPart, SurveyError> {
     let mut all = SurveyPart::default();
     for path in task.paths() {
-        let found: SurveyPart = collect(api, &path, Some(at), |found, item| {
-            collect_item(found, item, &task, run)
+        let found: SurveyPart = collect(api, &path, Some(at), |found, item, seen| {
+            collect_item(found, item, seen, &task, run)
         })
         .await
         .map_err(|cause| SurveyError::List { path, cause })?;
@@ -228,10 +228,13 @@ async fn read(api: &Api, at: &str, run: Option<&RunRecord>, task: Task) -> Resul
 }
 
 /// Adds what the plan needs from an object.
-fn collect_item(found: &mut SurveyPart, item: &[u8], task: &Task, run: Option<&RunRecord>) {
-    let Ok(seen) = peek_metadata(item) else {
-        return;
-    };
+fn collect_item(
+    found: &mut SurveyPart,
+    item: &[u8],
+    seen: &ObjectMetadata<'_>,
+    task: &Task,
+    run: Option<&RunRecord>,
+) {
     let key = (
         seen.namespace.as_deref().map(str::to_owned),
         seen.name.clone().into_owned(),
@@ -256,8 +259,8 @@ fn collect_item(found: &mut SurveyPart, item: &[u8], task: &Task, run: Option<&R
         found.existing.insert(
             ObjectRef::new(task.resource.name(), namespace.as_deref(), &name),
             Existing {
-                uid: seen.uid.into_owned(),
-                resource_version: seen.resource_version.into_owned(),
+                uid: seen.uid.clone().into_owned(),
+                resource_version: seen.resource_version.clone().into_owned(),
                 created_by_this_run: made,
                 body,
             },

@@ -143,34 +143,76 @@ async fn types_are_found_by_the_names_that_users_give() {
     );
 }
 
+/// Discovers two groups that both serve widgets, with these storage version hashes. `aggregated` are the groups that
+/// an APIService forwards to a service; without them the APIServices cannot be read. Returns which type each of the
+/// two is the same as.
+async fn two_groups(
+    hashes: (&'static str, &'static str),
+    aggregated: Option<&'static [&'static str]>,
+) -> [Option<String>; 2] {
+    let pair = |group: &str| FakeType::grouped(group, "v1", "widgets", "Widget");
+    let cluster = FakeCluster::with([pair("a.example"), pair("b.example")]);
+    let handler = move |request: &Recorded, _: usize| {
+        let hash = match (request.path.as_str(), aggregated) {
+            ("/apis/a.example/v1", _) => hashes.0,
+            ("/apis/b.example/v1", _) => hashes.1,
+            ("/apis/apiregistration.k8s.io/v1/apiservices", None) => {
+                return Reply::failure(403, "Forbidden", "no");
+            }
+            ("/apis/apiregistration.k8s.io/v1/apiservices", Some(aggregated)) => {
+                let of = |group: &str| {
+                    let mut spec = json!({"group": group, "version": "v1"});
+                    if aggregated.contains(&group) {
+                        spec["service"] = json!({"namespace": "evil", "name": "evil"});
+                    }
+                    json!({"spec": spec})
+                };
+                return Reply::json(
+                    200,
+                    &json!({"kind": "APIServiceList", "items": [of("a.example"), of("b.example")]}),
+                );
+            }
+            _ => return cluster.answer(request),
+        };
+        Reply::json(
+            200,
+            &json!({"kind": "APIResourceList", "resources": [{"name": "widgets", "kind": "Widget", "storageVersionHash": hash}]}),
+        )
+    };
+    let discovery = discover(handler).await.unwrap();
+    ["widgets.a.example", "widgets.b.example"].map(|name| {
+        let found = discovery.find(&TypeName::from(name)).unwrap();
+        found.same_as.as_ref().map(ToString::to_string)
+    })
+}
+
 #[tokio::test]
 async fn an_unknown_pair_of_groups_with_one_storage_is_kept_once() {
-    let pair = |group: &str| FakeType::grouped(group, "v1", "widgets", "Widget");
     for (hashes, expected) in [
         (("same", "same"), Some("widgets.a.example")),
         (("one", "two"), None),
         (("", ""), None),
     ] {
-        let cluster = FakeCluster::with([pair("a.example"), pair("b.example")]);
-        let handler = move |request: &Recorded, _: usize| {
-            let hash = match request.path.as_str() {
-                "/apis/a.example/v1" => hashes.0,
-                "/apis/b.example/v1" => hashes.1,
-                _ => return cluster.answer(request),
-            };
-            Reply::json(
-                200,
-                &json!({"kind": "APIResourceList", "resources": [{"name": "widgets", "kind": "Widget", "storageVersionHash": hash}]}),
-            )
-        };
-        let discovery = discover(handler).await.unwrap();
-        let second = discovery.find(&TypeName::from("widgets.b.example")).unwrap();
-        assert_eq!(
-            second.same_as.as_ref().map(TypeName::as_str),
-            expected,
-            "{hashes:?}"
-        );
+        let [_, second] = two_groups(hashes, Some(&[])).await;
+        assert_eq!(second.as_deref(), expected, "{hashes:?}");
     }
+}
+
+#[tokio::test]
+async fn an_aggregated_api_that_copies_a_storage_hash_hides_no_type() {
+    let same = ("same", "same");
+    // The first type in the order of names would be kept.
+    assert_eq!(
+        two_groups(same, Some(&["a.example"])).await,
+        [Some("widgets.b.example".to_owned()), None],
+        "the one that the API server stores is read"
+    );
+    assert_eq!(
+        two_groups(same, Some(&["a.example", "b.example"])).await,
+        [None, None],
+        "neither is known to own the storage"
+    );
+    assert_eq!(two_groups(same, None).await, [None, None], "nothing is known");
 }
 
 #[tokio::test]

@@ -33,6 +33,11 @@ impl Recorded {
     pub fn parameter(&self, name: &str) -> &str {
         self.query.get(name).map_or("", String::as_str)
     }
+
+    /// Returns the query without `limit`: which page of a list is requested.
+    fn page(&self) -> Vec<(&String, &String)> {
+        self.query.iter().filter(|(name, _)| *name != "limit").collect()
+    }
 }
 
 /// A response of the server.
@@ -126,7 +131,8 @@ impl Drop for FakeServer {
 
 impl FakeServer {
     /// Starts a server that responds to each request with the result of `handler`. The number passed to
-    /// `handler` is the number of earlier requests with the same method, path and query.
+    /// `handler` is the number of earlier requests with the same method, path and query. A page of a list counts as
+    /// the same page in every size.
     ///
     /// # Errors
     /// If loopback has no free port.
@@ -186,7 +192,7 @@ async fn serve(connection: TcpStream, handler: &Handler, log: &Mutex<Vec<Recorde
         let earlier = {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             let same = |r: &&Recorded| {
-                r.method == request.method && r.path == request.path && r.query == request.query
+                r.method == request.method && r.path == request.path && r.page() == request.page()
             };
             let earlier = log.iter().filter(same).count();
             log.push(request.clone());

@@ -76,13 +76,19 @@ async fn phases(
     let mut all = HashMap::new();
     for resource in resources {
         let path = resource.collection_path();
-        let found = collect(api, &path, Some(&version), |found: &mut HashMap<_, _>, item| {
-            if let Some(live) = parse(item, resource) {
-                let namespace = text(&live, "/metadata/namespace");
-                let object = ObjectRef::new(resource.name(), Some(namespace), text(&live, "/metadata/name"));
-                found.insert(object, text(&live, "/status/phase").to_owned());
-            }
-        })
+        let found = collect(
+            api,
+            &path,
+            Some(&version),
+            |found: &mut HashMap<_, _>, item, _| {
+                if let Some(live) = parse(item, resource) {
+                    let namespace = text(&live, "/metadata/namespace");
+                    let object =
+                        ObjectRef::new(resource.name(), Some(namespace), text(&live, "/metadata/name"));
+                    found.insert(object, text(&live, "/status/phase").to_owned());
+                }
+            },
+        )
         .await;
         all.extend(found.map_err(|cause| ProveError::List { path, cause })?);
     }

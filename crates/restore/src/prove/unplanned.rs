@@ -78,12 +78,14 @@ pub(super) async fn selecting(
     if !found.iter().any(|one| one.object.r#type.as_str() == ENDPOINTS) {
         return Ok(Selecting::new());
     }
-    collect(api, SERVICES, Some(version), note_selecting)
-        .await
-        .map_err(|cause| ProveError::List {
-            path: SERVICES.to_owned(),
-            cause,
-        })
+    collect(api, SERVICES, Some(version), |selecting, service, _| {
+        note_selecting(selecting, service);
+    })
+    .await
+    .map_err(|cause| ProveError::List {
+        path: SERVICES.to_owned(),
+        cause,
+    })
 }
 
 fn note_selecting(selecting: &mut Selecting, service: &[u8]) {

@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 
 use lifeboat_apiserver::api::{Api, ApiError};
-use lifeboat_apiserver::list::{ItemSink, ListVersion, Page, PageError, ReadError};
-use lifeboat_model::{Diagnostic as _, ErrorKind};
-use lifeboat_system::sleep;
+use lifeboat_apiserver::list::{ListError, ListReader, ListRequest, ListSink, MAX_ANSWER_BYTES, PageError};
+use lifeboat_format::ObjectMetadata;
 use serde::Deserialize;
 
 /// The number of objects per page. kubectl requests 500; 1,000 halves the requests, and a page remains a few
@@ -13,8 +12,6 @@ use serde::Deserialize;
 const PAGE: u32 = 1_000;
 /// The number of attempts to list a type from the beginning before the list fails.
 const ATTEMPTS: u32 = 4;
-/// The pause before a list starts from the beginning.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
 #[derive(Deserialize)]
 struct ListHead {
@@ -35,87 +32,65 @@ pub(crate) async fn pin(api: &Api) -> Result<String, ApiError> {
 }
 
 /// Lists all objects below `path`, at exactly the resourceVersion `at` if one is given and the server
-/// supports it. `on_item` gets the bytes of each object as the server sent them; its collection is reset when
-/// the list starts again.
+/// supports it. `on_item` gets the bytes of each object as the server sent them, once. Its collection is reset if
+/// the list has to start again.
 pub(crate) async fn collect<T: Default + Send>(
     api: &Api,
     path: &str,
     at: Option<&str>,
-    mut on_item: impl FnMut(&mut T, &[u8]) + Send,
+    mut on_item: impl FnMut(&mut T, &[u8], &ObjectMetadata<'_>) + Send,
 ) -> Result<T, PageError> {
-    let mut at = match at.filter(|version| !version.is_empty()) {
-        Some(version) => ListVersion::Exact(version.to_owned()),
-        None => ListVersion::Latest,
-    };
-    let mut attempt = 1;
-    loop {
-        let mut collected = T::default();
-        let mut sink = Each(|item: &[u8]| on_item(&mut collected, item));
-        match pages(api, path, &at, &mut sink).await {
-            Ok(()) => return Ok(collected),
-            Err(error) if at != ListVersion::Latest && refuses_version(&error) => at = ListVersion::Latest,
-            Err(error) if begins_again(&error) && attempt < ATTEMPTS => {
-                attempt += 1;
-                tracing::debug!(path, %error, "reading the list from its beginning");
-                sleep(PAUSE).await;
+    let mut pinned = at.map(str::to_owned);
+    for attempt in 1.. {
+        let mut sink = Each {
+            collected: T::default(),
+            on_item: &mut on_item,
+        };
+        let request = ListRequest {
+            path: path.to_owned(),
+            labels: String::new(),
+            fields: String::new(),
+            pinned: pinned.take(),
+            page_size: PAGE,
+            page_bytes: MAX_ANSWER_BYTES,
+            retry: api.retry_policy(),
+        };
+        match all_pages(ListReader::new(api, request, None), &mut sink).await {
+            Ok(()) => return Ok(sink.collected),
+            // Some aggregated APIs do not sort their lists.
+            Err(PageError::Unordered { .. }) if attempt < ATTEMPTS => {
+                tracing::debug!(path, "reading the list from its beginning");
             }
             Err(error) => return Err(error),
         }
     }
+    unreachable!("the last attempt returns")
 }
 
-struct Each<F>(F);
-
-impl<F: FnMut(&[u8]) + Send> ItemSink for Each<F> {
-    type Error = Infallible;
-
-    fn take(&mut self, raw: &[u8]) -> Result<(), Infallible> {
-        (self.0)(raw);
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
-async fn pages(
-    api: &Api,
-    path: &str,
-    at: &ListVersion,
-    sink: &mut impl ItemSink<Error = Infallible>,
+async fn all_pages<S: ListSink<Error = Infallible>>(
+    mut reader: ListReader<'_>,
+    sink: &mut S,
 ) -> Result<(), PageError> {
-    let mut token: Option<String> = None;
     loop {
-        let page = Page {
-            path,
-            labels: "",
-            fields: "",
-            limit: PAGE,
-            at,
-            token: token.as_deref(),
-        };
-        let meta = match api.read_page(&page, api.retry_policy(), sink).await {
-            Ok(meta) => meta,
-            Err(ReadError::Page(error)) => return Err(error),
-            Err(ReadError::ItemSink(never)) => match never {},
-        };
-        token = meta.continue_token.filter(|token| !token.is_empty());
-        if token.is_none() {
-            return Ok(());
+        match reader.next_page(sink).await {
+            Ok(meta) if meta.continue_token.is_none() => return Ok(()),
+            Ok(_) => {}
+            Err(ListError::Page(error)) => return Err(error),
+            Err(ListError::Sink(never)) => match never {},
         }
     }
 }
 
-fn begins_again(error: &PageError) -> bool {
-    match error {
-        PageError::Split { .. } | PageError::Api(ApiError::Interrupted { .. }) => true,
-        PageError::Api(error) => matches!(error.kind(), ErrorKind::Retry | ErrorKind::Gone),
-    }
+struct Each<'f, T, F> {
+    collected: T,
+    on_item: &'f mut F,
 }
 
-/// Returns whether the list can be repeated without an exact version: aggregated APIs and types with a store
-/// of their own do not know the version of another type, and old versions are compacted.
-fn refuses_version(error: &PageError) -> bool {
-    matches!(error, PageError::Api(error) if matches!(error.status(), Some(400 | 410 | 500 | 504)))
+impl<T: Send, F: FnMut(&mut T, &[u8], &ObjectMetadata<'_>) + Send> ListSink for Each<'_, T, F> {
+    type Error = Infallible;
+
+    fn take(&mut self, raw: &[u8], found: &ObjectMetadata<'_>) -> Result<(), Infallible> {
+        (self.on_item)(&mut self.collected, raw, found);
+        Ok(())
+    }
 }

@@ -19,8 +19,11 @@ pub(super) async fn service_ranges(
 ) -> Result<Vec<String>, SurveyError> {
     if let Some(served) = discovery.find(&"servicecidrs.networking.k8s.io".into()) {
         let path = served.resource.collection_path();
-        let mut ranges: Vec<(bool, String)> =
-            collect(api, &path, Some(at), |ranges: &mut Vec<(bool, String)>, item| {
+        let mut ranges: Vec<(bool, String)> = collect(
+            api,
+            &path,
+            Some(at),
+            |ranges: &mut Vec<(bool, String)>, item, _| {
                 let Ok(range) = serde_json::from_slice::<Value>(item) else {
                     return;
                 };
@@ -32,12 +35,13 @@ pub(super) async fn service_ranges(
                 for cidr in strings(&range, "/spec/cidrs") {
                     ranges.push((first, cidr));
                 }
-            })
-            .await
-            .map_err(|cause| SurveyError::List {
-                path: path.clone(),
-                cause,
-            })?;
+            },
+        )
+        .await
+        .map_err(|cause| SurveyError::List {
+            path: path.clone(),
+            cause,
+        })?;
         ranges.sort_by_key(|(other, _)| *other);
         if !ranges.is_empty() {
             return Ok(ranges.into_iter().map(|(_, cidr)| cidr).collect());
