@@ -159,6 +159,8 @@ pub enum Operation {
 pub enum Step {
     /// Wait until the CustomResourceDefinition is established and its types are served.
     WaitEstablished,
+    /// Wait until the ServiceCIDR is ready, so that Services can have addresses in its ranges.
+    WaitReady,
     /// The Job is created suspended: write its captured status, then set `spec.suspend` to
     /// [`crate::Bodies::suspend`].
     FinishJob,

@@ -235,6 +235,9 @@ fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Owne
     if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE) {
         after.push(Step::WaitEstablished);
     }
+    if work.is_type(index, "networking.k8s.io", "servicecidrs") {
+        after.push(Step::WaitReady);
+    }
     if work.item(index).finished {
         after.push(Step::FinishJob);
     } else if status == StatusPlan::Restore {

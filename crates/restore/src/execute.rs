@@ -24,7 +24,7 @@ use crate::outcome::{Failure, ObjectResult};
 use attempt::ObjectState;
 
 pub use crate::holder::LeaseHolder;
-pub use crate::lease::{LeaseError, LeaseRequest, RunRecord};
+pub use crate::lease::{LeaseEnd, LeaseError, LeaseRequest, RunRecord};
 pub use crate::outcome::RestoreOutcome;
 pub use crate::source::{CachedFrames, FrameSource, MemorySource, ObjectSource, PointFrames, SourceError};
 
@@ -90,9 +90,9 @@ pub enum RestoreError {
     /// The recovery point cannot be read.
     #[error("continue the restore")]
     Source(#[from] SourceError),
-    /// Another process has taken the Lease of the target.
-    #[error("continue the restore: another process holds the Lease of the target")]
-    LeaseLost,
+    /// The Lease of the target is lost.
+    #[error("continue the restore")]
+    Lease(#[from] LeaseEnd),
 }
 
 impl Diagnostic for RestoreError {
@@ -100,7 +100,7 @@ impl Diagnostic for RestoreError {
         match self {
             Self::Api(error) => error.kind(),
             Self::Source(error) => error.kind(),
-            Self::LeaseLost => ErrorKind::Conflict,
+            Self::Lease(end) => end.kind(),
         }
     }
 
@@ -121,11 +121,7 @@ impl Diagnostic for RestoreError {
                 format!("failed to {error}"),
                 format!("check the point with `lifeboat verify`; if it is intact, {again}"),
             ),
-            Self::LeaseLost => Problem::new(
-                Code::TargetBusy,
-                format!("failed to {self}"),
-                "wait until the other restore ends, then run the same command again",
-            ),
+            Self::Lease(end) => end.problem(),
         }
     }
 }
@@ -159,16 +155,14 @@ pub async fn restore(
     progress: &dyn RestoreProgress,
 ) -> Result<RestoreOutcome, RestoreError> {
     lease.wait_for_clock_tick().await;
-    let mut run = Run::new(api, plan, facts, source, lease, settings, progress);
-    // Objects that can reject or hide other objects follow when everything else has completed its passes.
-    let split = plan
-        .objects
-        .partition_point(|object| object.wave < Wave::AggregatedApis);
-    run.passes((0..split).collect()).await?;
-    run.last_steps().await?;
-    run.passes((split..plan.objects.len()).collect()).await?;
-    run.last_steps().await?;
-    Ok(run.outcome())
+    lease.confirm().await?;
+    let run = Run::new(api, plan, facts, source, lease, settings, progress);
+    // Requests that are not answered yet end with the Lease.
+    tokio::select! {
+        biased;
+        end = lease.lost() => Err(end.into()),
+        outcome = run.all() => outcome,
+    }
 }
 
 /// State shared by all attempts.
@@ -229,6 +223,21 @@ impl<'a> Run<'a> {
             slots: plan.objects.iter().map(|_| ObjectState::default()).collect(),
             passes: 1,
         }
+    }
+
+    /// Restores all objects.
+    async fn all(mut self) -> Result<RestoreOutcome, RestoreError> {
+        let objects = &self.shared.plan.objects;
+        // Objects that can reject or hide other objects follow when everything else has completed its passes.
+        let (split, end) = (
+            objects.partition_point(|object| object.wave < Wave::AggregatedApis),
+            objects.len(),
+        );
+        self.passes((0..split).collect()).await?;
+        self.last_steps().await?;
+        self.passes((split..end).collect()).await?;
+        self.last_steps().await?;
+        Ok(self.outcome())
     }
 
     /// Runs passes over these objects until all are done or a pass makes no progress.

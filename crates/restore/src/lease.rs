@@ -3,16 +3,18 @@
 //! The Lease has two purposes. It excludes a second restore. And its `creationTimestamp` is the start of the
 //! run on the API server's clock: younger objects were created by the run, also after the run was interrupted
 //! and continued.
+//!
+//! A holder that cannot renew the Lease stops before another process may take it, as in client-go's leader election:
+//! the renewal deadline is shorter than the duration of the Lease.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http::Method;
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use lifeboat_store::ports::Clock;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -21,8 +23,12 @@ use super::wire::{self, JSON, MERGE_PATCH, text};
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
 
+mod end;
 mod record;
+#[cfg(test)]
+mod tests;
 
+pub use end::LeaseEnd;
 pub use record::RunRecord;
 
 /// The namespace of the Lease; every cluster has it.
@@ -36,8 +42,27 @@ const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/l
 /// The time in seconds without a renewal after which a holder counts as dead. The value is that of leader
 /// election in Kubernetes (`LeaseDuration` of its controllers).
 const DURATION_SECONDS: u32 = 15;
-/// The renewal interval: two renewals may be lost before the Lease expires.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// When a holder renews the Lease, and when it gives up.
+#[derive(Debug, Clone, Copy)]
+struct Renewal {
+    /// The pause between two renewals, and before a failed one is tried again.
+    every: Duration,
+    /// The time since the last renewal after which nothing may be written any more.
+    deadline: Duration,
+}
+
+impl Default for Renewal {
+    fn default() -> Self {
+        Self {
+            // `RetryPeriod` and `RenewDeadline` of the controllers of Kubernetes. The deadline leaves five seconds of
+            // the Lease's duration for requests that the API server is still processing.
+            every: Duration::from_secs(2),
+            deadline: Duration::from_secs(10),
+        }
+    }
+}
+
 /// The interval between reads of another holder's Lease while waiting for it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The number of attempts when other writers change the Lease at the same moment.
@@ -54,12 +79,6 @@ pub enum LeaseError {
         /// When it acquired the Lease.
         since: String,
     },
-    /// Another process took the Lease during the restore.
-    #[error("renew the Lease of the target: it is now held by {holder:?}")]
-    Lost {
-        /// The holder as the Lease names it; empty if the Lease is gone.
-        holder: String,
-    },
     /// A request to the API server failed.
     #[error("acquire the Lease {LEASE_NAMESPACE}/{LEASE_NAME} of the target")]
     Api(#[from] ApiError),
@@ -74,7 +93,7 @@ pub enum LeaseError {
 impl Diagnostic for LeaseError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Busy { .. } | Self::Lost { .. } => ErrorKind::Conflict,
+            Self::Busy { .. } => ErrorKind::Conflict,
             Self::Malformed { .. } => ErrorKind::Invalid,
             Self::Api(error) => error.kind(),
         }
@@ -82,14 +101,14 @@ impl Diagnostic for LeaseError {
 
     fn code(&self) -> Code {
         match self {
-            Self::Busy { .. } | Self::Lost { .. } | Self::Malformed { .. } => Code::TargetBusy,
+            Self::Busy { .. } | Self::Malformed { .. } => Code::TargetBusy,
             Self::Api(error) => error.code(),
         }
     }
 
     fn guidance(&self) -> String {
         match self {
-            Self::Busy { .. } | Self::Lost { .. } => format!(
+            Self::Busy { .. } => format!(
                 "wait until the other restore ends, or stop it; if it no longer runs, run `kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`"
             ),
             Self::Malformed { .. } => format!(
@@ -126,9 +145,12 @@ struct Held {
     holder: LeaseHolder,
     clock: Arc<dyn Clock>,
     uid: String,
+    times: Renewal,
     /// The resourceVersion that the next write expects.
     version: Mutex<String>,
-    lost: AtomicBool,
+    /// When the request of the last successful renewal was sent.
+    renewed: std::sync::Mutex<Instant>,
+    end: watch::Sender<Option<LeaseEnd>>,
 }
 
 impl Lease {
@@ -137,13 +159,18 @@ impl Lease {
     /// # Errors
     /// [`LeaseError::Busy`] if the holder is alive.
     pub async fn acquire(api: &Api, request: LeaseRequest) -> Result<Self, LeaseError> {
+        Self::acquire_with(api, request, Renewal::default()).await
+    }
+
+    async fn acquire_with(api: &Api, request: LeaseRequest, times: Renewal) -> Result<Self, LeaseError> {
         for _ in 0..RACES {
+            let mut asked = Instant::now();
             let (lease, resumed) = match wire::read(api, PATH).await? {
                 None => match create(api, &request).await? {
                     Some(lease) => (lease, false),
                     None => continue,
                 },
-                Some(found) => match take_over(api, &request, found).await? {
+                Some(found) => match take_over(api, &request, found, &mut asked).await? {
                     Some(taken) => taken,
                     None => continue,
                 },
@@ -156,8 +183,10 @@ impl Lease {
                 holder: request.holder,
                 clock: request.clock,
                 uid: text(&lease, "/metadata/uid").to_owned(),
+                times,
                 version: Mutex::new(text(&lease, "/metadata/resourceVersion").to_owned()),
-                lost: AtomicBool::new(false),
+                renewed: std::sync::Mutex::new(asked),
+                end: watch::Sender::new(None),
             });
             let renewal = tokio::spawn(keep(Arc::clone(&held)));
             return Ok(Self {
@@ -179,10 +208,50 @@ impl Lease {
         &self.record
     }
 
-    /// Returns whether another process has taken the Lease. Then nothing may be written any more.
+    /// Returns whether the Lease is lost. Then nothing may be written any more.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.held.lost.load(Ordering::SeqCst)
+        self.end().is_some()
+    }
+
+    /// Returns why the Lease is lost, if it is. A renewal deadline that has passed counts at once.
+    #[must_use]
+    pub fn end(&self) -> Option<LeaseEnd> {
+        let end = self.held.end.borrow().clone();
+        end.or_else(|| {
+            let deadline = self.held.times.deadline;
+            (self.held.renewed().elapsed() >= deadline).then_some(LeaseEnd::NotRenewed { deadline })
+        })
+    }
+
+    /// Waits until the Lease is lost.
+    pub async fn lost(&self) -> LeaseEnd {
+        let mut end = self.held.end.subscribe();
+        match end
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|end| end.clone())
+        {
+            Some(end) => end,
+            // The sender lives as long as this Lease, and only `Some` ends the wait.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Renews the Lease now if it was not renewed for a while: planning many objects takes the thread that renews.
+    /// The write fails if another process took the Lease in the meantime.
+    ///
+    /// # Errors
+    /// Why the Lease is lost.
+    pub async fn confirm(&self) -> Result<(), LeaseEnd> {
+        if self.held.renewed().elapsed() > self.held.times.every * 2 {
+            self.held.renew().await?;
+        }
+        match self.end() {
+            Some(end) => Err(end),
+            None => Ok(()),
+        }
     }
 
     /// Waits until every object created from now on has a later `creationTimestamp` than the Lease. The
@@ -195,14 +264,27 @@ impl Lease {
         }
     }
 
-    /// Releases the target: the run is over, and the same command starts a new one.
+    /// Releases the target: the run is over, and the same command starts a new one. A Lease that another process
+    /// holds by now is left to it.
     ///
     /// # Errors
     /// The API server's error. The Lease then stays, and the same command finds a finished run.
     pub async fn release(self) -> Result<(), LeaseError> {
         self.renewal.abort();
-        let _version = self.held.version.lock().await;
-        wire::delete(&self.held.api, PATH, &self.held.uid, None).await?;
+        let mut version = self.held.version.lock().await;
+        for _ in 0..RACES {
+            match wire::delete(&self.held.api, PATH, &self.held.uid, Some(&version)).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    let found = wire::read(&self.held.api, PATH).await?;
+                    match found.filter(|found| self.held.is_ours(found)) {
+                        Some(found) => text(&found, "/metadata/resourceVersion").clone_into(&mut version),
+                        None => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 }
@@ -213,9 +295,56 @@ impl Drop for Lease {
     }
 }
 
+/// Why one renewal failed.
+enum NotWritten {
+    Lost(LeaseEnd),
+    Api(ApiError),
+}
+
+impl From<ApiError> for NotWritten {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
 impl Held {
-    /// Renews the Lease while this process holds it.
-    async fn write(&self) -> Result<(), LeaseError> {
+    fn renewed(&self) -> Instant {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_ours(&self, lease: &Value) -> bool {
+        text(lease, "/spec/holderIdentity") == self.holder.to_string()
+            && text(lease, "/metadata/uid") == self.uid
+    }
+
+    /// Renews the Lease, with repeated attempts until the renewal deadline. A process that was suspended beyond the
+    /// deadline gets one more attempt: it succeeds only if nobody else took the Lease.
+    async fn renew(&self) -> Result<(), LeaseEnd> {
+        let Renewal { every, deadline } = self.times;
+        let until = (self.renewed() + deadline).max(Instant::now() + every);
+        loop {
+            let asked = Instant::now();
+            match tokio::time::timeout_at(until, self.write()).await {
+                Ok(Ok(())) => {
+                    *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+                    return Ok(());
+                }
+                Ok(Err(NotWritten::Lost(end))) => return Err(end),
+                Ok(Err(NotWritten::Api(error))) => {
+                    tracing::warn!(%error, "the Lease of the target was not renewed");
+                }
+                Err(_) => return Err(LeaseEnd::NotRenewed { deadline }),
+            }
+            if Instant::now() + every >= until {
+                sleep(until.saturating_duration_since(Instant::now())).await;
+                return Err(LeaseEnd::NotRenewed { deadline });
+            }
+            sleep(every).await;
+        }
+    }
+
+    /// Writes one renewal, if this process holds the Lease.
+    async fn write(&self) -> Result<(), NotWritten> {
         let mut version = self.version.lock().await;
         loop {
             let patch = json!({
@@ -232,15 +361,16 @@ impl Held {
                 Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {
                     // A conflict is either this process's own write whose response was lost, or another
                     // holder's write.
-                    let found = wire::read(&self.api, PATH).await?.unwrap_or_default();
-                    let holder = text(&found, "/spec/holderIdentity");
-                    if holder != self.holder.to_string() || text(&found, "/metadata/uid") != self.uid {
-                        self.lost.store(true, Ordering::SeqCst);
-                        return Err(LeaseError::Lost {
-                            holder: holder.to_owned(),
-                        });
+                    match wire::read(&self.api, PATH).await? {
+                        None => return Err(NotWritten::Lost(LeaseEnd::Deleted)),
+                        Some(found) if self.is_ours(&found) => {
+                            text(&found, "/metadata/resourceVersion").clone_into(&mut version);
+                        }
+                        Some(found) => {
+                            let holder = text(&found, "/spec/holderIdentity").to_owned();
+                            return Err(NotWritten::Lost(LeaseEnd::Taken { holder }));
+                        }
                     }
-                    text(&found, "/metadata/resourceVersion").clone_into(&mut version);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -250,10 +380,12 @@ impl Held {
 
 /// Renews until the Lease is lost or the task is ended.
 async fn keep(held: Arc<Held>) {
-    while !held.lost.load(Ordering::SeqCst) {
-        sleep(RENEW_EVERY).await;
-        if let Err(error) = held.write().await {
-            tracing::warn!(%error, "the Lease of the target was not renewed");
+    loop {
+        sleep(held.times.every).await;
+        if let Err(end) = held.renew().await {
+            tracing::warn!(error = %end, "the Lease of the target is lost");
+            held.end.send_replace(Some(end));
+            return;
         }
     }
 }
@@ -295,11 +427,12 @@ async fn create(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, Leas
     }
 }
 
-/// Takes an existing Lease. Returns `None` if it changed concurrently.
+/// Takes an existing Lease, and sets `asked` to the time of the request. Returns `None` if it changed concurrently.
 async fn take_over(
     api: &Api,
     request: &LeaseRequest,
     found: Value,
+    asked: &mut Instant,
 ) -> Result<Option<(Value, bool)>, LeaseError> {
     let identity = text(&found, "/spec/holderIdentity").to_owned();
     if identity == request.holder.to_string() {
@@ -334,6 +467,7 @@ async fn take_over(
     let mut lease = found.clone();
     lease["spec"] = wanted(request, transitions.unwrap_or(0) + 1)["spec"].take();
     let path = format!("{PATH}?fieldManager={}", wire::MANAGER);
+    *asked = Instant::now();
     match wire::send_again(api, Method::PUT, &path, JSON, &lease).await {
         Ok(answer) => Ok(Some((answer.json()?, true))),
         Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => Ok(None),

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::execute::{ObjectSource, RestoreError};
 use super::outcome::answer;
-use super::wire::{self, JSON, MANAGER};
+use super::wire::{self, Health, JSON, MANAGER};
 use lifeboat_apiserver::api::{Api, ApiError};
 
 /// The number of concurrent check requests.
@@ -32,17 +32,12 @@ pub async fn preflight(
     facts: &TargetFacts,
     source: &dyn ObjectSource,
 ) -> Result<Vec<Problem>, RestoreError> {
-    if let Err(error) = api.get("/readyz", "*/*").await {
-        return match error.refusal() {
-            // The right to read `/readyz` is not required for a restore.
-            Some(refusal) if refusal.status == 403 => Ok(Vec::new()),
-            Some(refusal) => Ok(vec![Problem::new(
-                Code::ClusterUnreachable,
-                format!("the API server of the target is not ready: {}", refusal.status),
-                "list the failing checks with `kubectl get --raw '/readyz?verbose'`",
-            )]),
-            None => Err(error.into()),
-        };
+    if let Health::NotReady(status) = wire::health(api).await? {
+        return Ok(vec![Problem::new(
+            Code::ClusterUnreachable,
+            format!("the API server of the target is not ready: {status}"),
+            "list the failing checks with `kubectl get --raw '/readyz?verbose'`",
+        )]);
     }
     let mut problems = permissions(api, plan).await?;
     problems.extend(strict_dry_runs(api, plan, facts, source).await?);
@@ -82,7 +77,7 @@ fn needs(plan: &Plan) -> Needs<'_> {
         }
         for step in &object.after {
             match step {
-                Step::WaitEstablished => {}
+                Step::WaitEstablished | Step::WaitReady => {}
                 Step::SetManagedFields | Step::SetManagedFieldsLast => need("patch", ""),
                 Step::SetStatus => need("patch", "status"),
                 Step::FinishJob => {

@@ -14,6 +14,30 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
+/// The health of an API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It is ready.
+    Ready,
+    /// It answers, and does not say whether it is ready: a restore does not require the right to read `/readyz`.
+    Unknown,
+    /// It answers that it is not ready, with this status.
+    NotReady(u16),
+}
+
+/// Asks the API server whether it is ready.
+pub(crate) async fn health(api: &Api) -> Result<Health, ApiError> {
+    match api.get("/readyz", "*/*").await {
+        Ok(_) => Ok(Health::Ready),
+        Err(error) => match error.status() {
+            // Credentials that are not accepted anywhere fail the next request.
+            Some(401 | 403 | 404) => Ok(Health::Unknown),
+            Some(status) => Ok(Health::NotReady(status)),
+            None => Err(error),
+        },
+    }
+}
+
 /// Builds a request with a body.
 pub(crate) fn request(
     method: Method,

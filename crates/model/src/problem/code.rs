@@ -378,6 +378,13 @@ codes! {
         remedy: "check the differences in the report; controllers or admission webhooks of the target may have changed the objects",
     }
 
+    /// The restore could not renew its Lease of the target.
+    LeaseNotRenewed = 704 exits Busy {
+        title: "the restore could not renew its Lease of the target",
+        meaning: "The API server confirmed no renewal of the Lease lifeboat-restore in time, or the Lease was deleted. The restore stopped before another one could start to write.",
+        remedy: "check that the API server of the target answers, then run the same command again; it continues where it stopped",
+    }
+
     /// EKS denies `eks:DescribeCluster` to the delegate's role.
     DescribeClusterDenied = 801 exits ClusterUnusable {
         title: "the delegate is not allowed to describe the cluster",

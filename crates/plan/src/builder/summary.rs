@@ -86,6 +86,8 @@ pub(crate) enum Extra {
     Webhooks(Vec<Webhook>),
     /// A PersistentVolume that is or was bound to a claim.
     Bound(Bound),
+    /// The ranges of a ServiceCIDR.
+    ServiceRanges(Vec<String>),
 }
 
 /// The addresses and ports that a Service uses from the ranges of the cluster.
@@ -112,6 +114,10 @@ impl Extra {
     pub(crate) fn of(r#type: &ResourceType, body: &Value, status: Option<&Value>) -> Option<Self> {
         match (r#type.group.as_str(), r#type.resource.as_str()) {
             ("", "services") => Some(Self::Service(Addresses::read(body))),
+            ("networking.k8s.io", "servicecidrs") => {
+                let ranges = pointer::list(body, "/spec/cidrs").filter_map(Value::as_str);
+                Some(Self::ServiceRanges(ranges.map(str::to_owned).collect()))
+            }
             ("", "persistentvolumes") => Bound::read(body, status).map(Self::Bound),
             ("", "serviceaccounts") => {
                 let secrets: Vec<Value> = pointer::list(body, "/secrets").cloned().collect();

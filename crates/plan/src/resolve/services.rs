@@ -1,4 +1,5 @@
-//! Cluster IPs and node ports: kept if the target can allocate them, released otherwise.
+//! Cluster IPs and node ports: kept if the target can allocate them, released otherwise. A ServiceCIDR of the plan is
+//! restored before the Services, so that they can keep addresses in its ranges.
 //!
 //! A Service without a fixed address could be given an address that another Service needs. Therefore Services with
 //! fixed addresses and ports come first (depth 0), and the others after them.
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::{Resolver, addresses_of};
 use crate::address::{Range, place_after};
-use crate::builder::summary::Addresses;
+use crate::builder::summary::{Addresses, Extra};
 use crate::options::PortRange;
 use crate::planned::Action;
 use crate::rule::RuleId;
@@ -59,12 +60,7 @@ fn pool(work: &Resolver<'_>, services: &[usize]) -> AddressAllocator {
         .map(|index| &work.targets[*index])
         .collect();
     let mut pool = AddressAllocator {
-        ranges: work
-            .facts
-            .service_ranges
-            .iter()
-            .filter_map(|range| Range::parse(range))
-            .collect(),
+        ranges: ranges(work),
         ports: work.draft.settings.node_ports,
         taken_ips: BTreeSet::new(),
         taken_ports: BTreeSet::new(),
@@ -86,6 +82,21 @@ fn pool(work: &Resolver<'_>, services: &[usize]) -> AddressAllocator {
         }
     }
     pool
+}
+
+/// Returns the ranges of the target, and those that the plan restores before the Services. The API server assigns
+/// addresses only of the families that its own ranges have.
+fn ranges(work: &Resolver<'_>) -> Vec<Range> {
+    let parse = |range: &String| Range::parse(range);
+    let mut ranges: Vec<Range> = work.facts.service_ranges.iter().filter_map(parse).collect();
+    let own = ranges.clone();
+    for index in (0..work.exclusions.len()).filter(|index| work.is_planned(*index)) {
+        if let Some(Extra::ServiceRanges(restored)) = work.item(index).extra.as_deref() {
+            let restored = restored.iter().filter_map(parse);
+            ranges.extend(restored.filter(|range| own.iter().any(|own| own.is_v6() == range.is_v6())));
+        }
+    }
+    ranges
 }
 
 /// Returns the addresses and ports that a Service to be updated has in the target.

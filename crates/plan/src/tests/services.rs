@@ -2,7 +2,7 @@ use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
 use crate::testing::{Fixture, find, options, rules};
-use crate::{PortRange, RuleId, ServiceAllocation};
+use crate::{PortRange, RuleId, ServiceAllocation, Step};
 
 fn service(namespace: &str, name: &str, ips: &[&str]) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "uid": format!("uid-{name}")},
@@ -177,4 +177,57 @@ fn the_range_of_node_ports_is_the_one_that_the_user_says() {
     for wrong in ["", "30000", "30000-", "2-1", "0-9", "1-65536"] {
         assert!(wrong.parse::<PortRange>().is_err(), "{wrong}");
     }
+}
+
+fn service_cidr(name: &str, cidrs: &[&str]) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": name, "uid": format!("uid-{name}")}, "spec": {"cidrs": cidrs},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+}
+
+#[test]
+fn an_address_in_a_range_that_the_plan_restores_is_kept() {
+    let mut fixture = Fixture::new([
+        service("shop", "cart", &["10.200.0.7"]),
+        service("shop", "taken", &["10.200.0.8"]),
+        service("shop", "elsewhere", &["10.201.0.7"]),
+        service_cidr("more", &["10.200.0.0/24"]),
+    ]);
+    fixture.facts.allocations = vec![holds("x", &["10.200.0.8"], &[])];
+    let plan = fixture.plan();
+    assert_eq!(rules(find(&plan, "services shop/cart")), []);
+    let released = [RuleId::ClusterIpReleased];
+    assert_eq!(rules(find(&plan, "services shop/taken")), released);
+    assert_eq!(rules(find(&plan, "services shop/elsewhere")), released);
+    let range = find(&plan, "servicecidrs.networking.k8s.io more");
+    assert_eq!(range.after, [Step::WaitReady]);
+    assert!(range.wave < find(&plan, "services shop/cart").wave);
+}
+
+#[test]
+fn a_range_that_is_not_restored_keeps_no_address() {
+    let objects = [
+        service("shop", "cart", &["10.200.0.7"]),
+        service_cidr("more", &["10.200.0.0/24"]),
+    ];
+    let released = [RuleId::ClusterIpReleased];
+    let deselected = Fixture::new(objects.clone())
+        .with(json!({"selection": {"filter": {"excludeTypes": ["servicecidrs"]}}}));
+    assert_eq!(rules(find(&deselected.plan(), "services shop/cart")), released);
+    let mut unserved = Fixture::new(objects);
+    unserved
+        .facts
+        .types
+        .retain(|served| served.resource != "servicecidrs");
+    assert_eq!(rules(find(&unserved.plan(), "services shop/cart")), released);
+}
+
+#[test]
+fn a_range_of_a_family_that_the_target_lacks_keeps_no_address() {
+    let mut dual = service("shop", "six", &["fd00:2::9"]);
+    dual["spec"]["ipFamilies"] = json!(["IPv6"]);
+    let fixture = Fixture::new([dual, service_cidr("six", &["fd00:2::/112"])]);
+    let plan = fixture.plan();
+    let changed = rules(find(&plan, "services shop/six"));
+    assert!(changed.contains(&RuleId::ClusterIpReleased), "{changed:?}");
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
-use crate::wire::{self, APPLY_PATCH, JSON, MANAGER, text};
+use crate::wire::{self, APPLY_PATCH, Health, JSON, MANAGER, text};
 use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_apiserver::list::escape_query;
 use lifeboat_system::sleep;
@@ -63,8 +63,8 @@ pub(super) async fn attempt(
     at: usize,
     mut slot: ObjectState,
 ) -> Result<ObjectState, RestoreError> {
-    if shared.lease.is_lost() {
-        return Err(RestoreError::LeaseLost);
+    if let Some(end) = shared.lease.end() {
+        return Err(end.into());
     }
     let object = &shared.plan.objects[at];
     let done = work(shared, object, &mut slot).await;
@@ -83,9 +83,9 @@ async fn failure(
         Err(Stop::Failed(failure)) => Ok(Some(failure)),
         // If the server responds to other requests, the connection breaks because of this object alone, for
         // example when a proxy times out during its admission.
-        Err(Stop::Lost(step, error)) => match shared.api.get("/readyz", "*/*").await {
-            Ok(_) => Ok(Some(Failure::from_api(step, &object.target, &error))),
-            Err(_) => Err(error.into()),
+        Err(Stop::Lost(step, error)) => match wire::health(shared.api).await {
+            Ok(Health::Ready | Health::Unknown) => Ok(Some(Failure::from_api(step, &object.target, &error))),
+            Ok(Health::NotReady(_)) | Err(_) => Err(error.into()),
         },
         Err(Stop::Fatal(error)) => Err(error),
     }

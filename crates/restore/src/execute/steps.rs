@@ -28,6 +28,7 @@ pub(super) async fn take(
 ) -> Result<(), Stop> {
     match step {
         Step::WaitEstablished => established(shared, object, &bodies.create).await,
+        Step::WaitReady => ready(shared, object).await,
         Step::SetManagedFields | Step::SetManagedFieldsLast => match &bodies.managed_fields {
             Some(entries) => {
                 let change = json!({ "metadata": { "managedFields": entries } });
@@ -120,7 +121,29 @@ async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &V
     Ok(())
 }
 
-/// Returns why the definition is not established, from its conditions.
+/// Waits until the object has the condition `Ready`.
+async fn ready(shared: &Shared<'_>, object: &PlannedObject) -> Result<(), Stop> {
+    let until = Instant::now() + shared.settings.establish_within;
+    let mut pause = LOOKS[0];
+    loop {
+        let live = (wire::read(shared.api, &object_path(object)).await)
+            .map_err(|error| stop(FailedStep::Establish, &object.target, error))?
+            .unwrap_or_default();
+        let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+        let is_ready =
+            |condition: &Value| text(condition, "/type") == "Ready" && text(condition, "/status") == "True";
+        if conditions.is_some_and(|conditions| conditions.iter().any(is_ready)) {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(not_established(shared, object).await);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOKS[1]);
+    }
+}
+
+/// Returns why the object is not established or ready, from its conditions.
 async fn not_established(shared: &Shared<'_>, object: &PlannedObject) -> Stop {
     let live = match wire::read(shared.api, &object_path(object)).await {
         Ok(live) => live.unwrap_or_default(),
