@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::digest::Redactor;
 use crate::settings::Settings;
-use crate::{Locator, Plan, RestoreOptions, SourceType, TargetFacts, prepare, skip};
+use crate::{Locator, Plan, RestoreOptions, SourceType, TargetFacts, eks, prepare, skip};
 
 pub(crate) mod crds;
 pub(crate) mod needs;
@@ -39,6 +39,8 @@ pub struct PlanBuilder {
     pub(crate) selecting: BTreeSet<(Arc<str>, Box<str>)>,
     /// The addresses of the API server's own Service, each the first usable address of a Service range of the source.
     pub(crate) first_addresses: Vec<std::net::IpAddr>,
+    /// The principals that `aws-auth` of the source lets in.
+    pub(crate) principals: BTreeSet<eks::Principal>,
     pub(crate) patch_faults: Vec<(ObjectRef, prepare::PatchFault)>,
     pub(crate) patch_uses: Vec<u64>,
 }
@@ -123,6 +125,7 @@ impl PlanBuilder {
             terminating: BTreeSet::new(),
             selecting: BTreeSet::new(),
             first_addresses: Vec::new(),
+            principals: BTreeSet::new(),
             patch_faults: Vec::new(),
             patch_uses,
         }

@@ -30,6 +30,7 @@ pub mod body;
 pub mod builder;
 pub mod compare;
 mod digest;
+mod eks;
 pub mod lint;
 pub mod options;
 mod ownership;

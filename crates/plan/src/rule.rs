@@ -52,6 +52,7 @@ rules! {
     BootstrapRbac = "bootstrap-rbac", "The API server creates its default roles and bindings and reconciles them at each start.";
     BootstrapFlowControl = "bootstrap-flow-control", "The API server creates and updates its default flow control objects.";
     AutomanagedApiService = "automanaged-api-service", "The API server registers the API groups that it serves.";
+    EksManaged = "eks-managed", "EKS manages this object in each cluster; the target keeps its own.";
     SystemPriorityClass = "system-priority-class", "The API server creates the system priority classes.";
     KubernetesService = "kubernetes-service", "The API server maintains its own Service and its endpoints.";
     RootCertificate = "root-certificate", "A controller publishes the target's own certificate authority in every namespace.";

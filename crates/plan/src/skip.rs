@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
+use crate::eks;
 use crate::rule::RuleId;
 use crate::source::SourceType;
 
@@ -47,10 +48,14 @@ pub(crate) fn object(
     {
         return Some((RuleId::Terminating, None));
     }
+    let named = (r#type.resource.group.as_str(), r#type.resource.resource.as_str());
+    if let Some(detail) = eks::owns(named, namespace, name, object) {
+        return Some((RuleId::EksManaged, detail));
+    }
     let annotation = |key: &str| pointer::text(object, &pointer::of(&["metadata", "annotations", key]));
     let label = |key: &str| labels.get(key).map(String::as_str);
     let plain = |rule| Some((rule, None));
-    match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
+    match named {
         ("", "namespaces") if pointer::text(object, "/status/phase") == Some("Terminating") => {
             plain(RuleId::Terminating)
         }

@@ -9,7 +9,7 @@ use lifeboat_translate::pointer;
 use super::summary::{Extra, ObjectSummary, OwnerReference, Skipped};
 use super::{PlanBuilder, needs};
 use crate::planned::StatusPlan;
-use crate::{Locator, RuleId, SourceType, ownership, prepare, skip};
+use crate::{Locator, RuleId, SourceType, eks, ownership, prepare, skip};
 
 /// The fields that are needed of an object whose whole type is not restored.
 #[derive(Deserialize)]
@@ -116,6 +116,9 @@ impl PlanBuilder {
             return;
         }
         if let Some((rule, detail)) = skip {
+            if rule == RuleId::EksManaged && name == eks::AWS_AUTH {
+                self.principals.extend(eks::principals(&object));
+            }
             let detail = detail.map(String::into_boxed_str);
             let name = name.into();
             self.skipped.push(Skipped {

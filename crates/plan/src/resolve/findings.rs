@@ -12,6 +12,8 @@ use crate::lint::{LintFinding, Severity};
 use crate::planned::{Action, Dependency, MissingDependency};
 use crate::rule::RuleId;
 
+mod eks;
+
 /// Types whose controllers act outside the cluster: group and plural, with wildcards.
 const OUTSIDE: &[(&str, &str)] = &[
     ("elbv2.k8s.aws", "targetgroupbindings"),
@@ -38,6 +40,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingD
     webhooks_in_plan(work, sorted, &mut found);
     quotas_in_target(work, sorted, &mut found);
     recreated(work, sorted, &mut found);
+    eks::add(work, &mut found);
     work.findings.extend(found);
 }
 
