@@ -29,7 +29,8 @@ pub struct CaptureCheckpoint {
     pub open: Option<ClusterCheckpoint>,
 }
 
-/// The progress of a restore. Informational: the objects in the target determine where a restore continues.
+/// The progress of a restore. The next epoch does not repeat what it names. It decides nothing about what the target
+/// must contain: the proof at the end of a restore reads every object back.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreCheckpoint {
@@ -37,4 +38,25 @@ pub struct RestoreCheckpoint {
     pub planned: u64,
     /// The number of objects that are restored.
     pub done: u64,
+    /// The number of files of the recovery point, in the order of its manifest, whose digests were verified.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub verified_files: u64,
+    /// The objects that are complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<CompleteRanges>,
+}
+
+/// Objects of one plan that need nothing more.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompleteRanges {
+    /// The hash of the plan. The ranges mean nothing for another plan.
+    pub plan: String,
+    /// Ranges of indexes in the plan, each as its first and last index.
+    pub ranges: Vec<(u32, u32)>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

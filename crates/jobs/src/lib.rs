@@ -31,7 +31,7 @@ pub mod view;
 pub mod work;
 pub mod worker;
 
-pub use checkpoint::{CaptureCheckpoint, Progress, RestoreCheckpoint};
+pub use checkpoint::{CaptureCheckpoint, CompleteRanges, Progress, RestoreCheckpoint};
 pub use document::{Assignment, Cancel, Checkpoint, Claim};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};

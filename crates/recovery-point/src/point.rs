@@ -128,8 +128,17 @@ impl RecoveryPoint {
     /// # Errors
     /// [`PointError`] with the first file that differs from what was signed.
     pub async fn verify_digests(&self, progress: &dyn Progress) -> Result<(), PointError> {
+        self.verify_digests_after(0, progress).await
+    }
+
+    /// Like [`RecoveryPoint::verify_digests`], without the first `verified` files in the order of the manifest.
+    pub(crate) async fn verify_digests_after(
+        &self,
+        verified: usize,
+        progress: &dyn Progress,
+    ) -> Result<(), PointError> {
         progress.begin(Work::VerifyDigests, self.bytes());
-        for pack in self.files() {
+        for pack in self.files().skip(verified) {
             progress.file(pack.name.as_str());
             let mut hasher = Hasher::default();
             let mut pieces = std::pin::pin!(self.pieces(pack));

@@ -87,7 +87,21 @@ impl ReadablePoint {
     /// # Errors
     /// [`PointError`] with the first file that differs from what was signed.
     pub async fn verify(self, progress: &dyn Progress) -> Result<VerifiedPoint, PointError> {
-        self.point.verify_digests(progress).await?;
+        self.verify_after(0, progress).await
+    }
+
+    /// Like [`ReadablePoint::verify`], for a caller whose earlier process has verified the first `verified` files, in
+    /// the order of the manifest. Files of a recovery point never change, and each frame that is read is
+    /// authenticated again when it is decrypted.
+    ///
+    /// # Errors
+    /// [`PointError`] with the first file that differs from what was signed.
+    pub async fn verify_after(
+        self,
+        verified: usize,
+        progress: &dyn Progress,
+    ) -> Result<VerifiedPoint, PointError> {
+        self.point.verify_digests_after(verified, progress).await?;
         Ok(VerifiedPoint(self))
     }
 

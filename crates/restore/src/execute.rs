@@ -17,6 +17,7 @@ use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
 
 mod attempt;
+mod complete;
 mod steps;
 
 use crate::lease::Lease;
@@ -27,6 +28,7 @@ pub use crate::holder::LeaseHolder;
 pub use crate::lease::{LeaseEnd, LeaseError, LeaseRequest, RunRecord};
 pub use crate::outcome::RestoreOutcome;
 pub use crate::source::{CachedFrames, FrameSource, MemorySource, ObjectSource, PointFrames, SourceError};
+pub use complete::CompleteObjects;
 
 /// Settings of the execution. The plan determines what is written.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct RestoreSettings {
     /// The time limit for an object that is recreated until its deletion completes: its finalizers have to
     /// run.
     pub gone_within: Duration,
+    /// Objects that an earlier process has completed for the same plan. They are left as they are if they exist.
+    pub complete: CompleteObjects,
 }
 
 impl Default for RestoreSettings {
@@ -53,6 +57,7 @@ impl Default for RestoreSettings {
             // An API server with several replicas waits 5 s before it marks a definition established.
             establish_within: Duration::from_secs(60),
             gone_within: Duration::from_secs(60),
+            complete: CompleteObjects::default(),
         }
     }
 }
@@ -67,6 +72,11 @@ pub trait RestoreProgress: Send + Sync {
     /// A wave begins with `objects` objects.
     fn wave(&self, wave: Wave, objects: usize) {
         let _ = (wave, objects);
+    }
+
+    /// The object with this index in the plan needs nothing more.
+    fn complete(&self, at: usize) {
+        let _ = at;
     }
 
     /// One more object is done; a failed one may be retried.
@@ -229,15 +239,35 @@ impl<'a> Run<'a> {
     async fn all(mut self) -> Result<RestoreOutcome, RestoreError> {
         let objects = &self.shared.plan.objects;
         // Objects that can reject or hide other objects follow when everything else has completed its passes.
-        let (split, end) = (
-            objects.partition_point(|object| object.wave < Wave::AggregatedApis),
-            objects.len(),
-        );
-        self.passes((0..split).collect()).await?;
+        let split = objects.partition_point(|object| object.wave < Wave::AggregatedApis);
+        let (mut first, mut then) = (Vec::new(), Vec::new());
+        for at in 0..objects.len() {
+            if !self.is_complete_already(at) {
+                if at < split { &mut first } else { &mut then }.push(at);
+            }
+        }
+        self.passes(first).await?;
         self.last_steps().await?;
-        self.passes((split..end).collect()).await?;
+        self.passes(then).await?;
         self.last_steps().await?;
         Ok(self.outcome())
+    }
+
+    /// Returns whether an earlier process has completed the object and it still exists.
+    fn is_complete_already(&mut self, at: usize) -> bool {
+        let shared = &self.shared;
+        let object = &shared.plan.objects[at];
+        let known = shared.facts.existing.get(&object.target).filter(|known| {
+            known.created_by_this_run || matches!(object.action, Action::Update | Action::CreateOrUpdate)
+        });
+        let Some(known) = known.filter(|_| shared.settings.complete.contains(at)) else {
+            return false;
+        };
+        shared.note_uid(&object.source_uid, &known.uid);
+        self.slots[at].set_complete(&known.uid, object);
+        self.progress.complete(at);
+        self.progress.object(false);
+        true
     }
 
     /// Runs passes over these objects until all are done or a pass makes no progress.
@@ -298,6 +328,8 @@ impl<'a> Run<'a> {
             self.progress.object(has_failed);
             if has_failed {
                 failed.push(at);
+            } else if slot.is_complete(&shared.plan.objects[at]) {
+                self.progress.complete(at);
             }
             self.slots[at] = slot;
         }
@@ -323,7 +355,11 @@ impl<'a> Run<'a> {
             .map(|(at, slot)| async move { (at, attempt::last_step(shared, at, slot).await) })
             .buffer_unordered(shared.settings.concurrency.max(1));
         while let Some((at, slot)) = steps.next().await {
-            self.slots[at] = slot?;
+            let slot = slot?;
+            if slot.is_complete(&shared.plan.objects[at]) {
+                self.progress.complete(at);
+            }
+            self.slots[at] = slot;
         }
         Ok(())
     }

@@ -12,8 +12,8 @@ use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_store::ports::Clock;
 
 use crate::execute::{
-    CachedFrames, LeaseHolder, LeaseRequest, PointFrames, RestoreOutcome, RestoreProgress, RestoreSettings,
-    restore,
+    CachedFrames, CompleteObjects, LeaseHolder, LeaseRequest, PointFrames, RestoreOutcome, RestoreProgress,
+    RestoreSettings, restore,
 };
 use crate::lease::Lease;
 use crate::preflight::preflight;
@@ -45,6 +45,10 @@ pub enum Stage {
 
 /// Receives the progress of a recovery.
 pub trait RecoveryProgress: RestoreProgress {
+    /// The plan with this hash is carried out.
+    fn executing(&self, plan: &str) {
+        let _ = plan;
+    }
     /// A stage begins, with its number of objects if known.
     fn begin(&self, stage: Stage, objects: Option<u64>);
     /// `objects` more objects are done.
@@ -71,8 +75,19 @@ pub struct Recovery<'a> {
     pub holder: LeaseHolder,
     /// A holder that reported its own end: its Lease is taken without waiting for expiry.
     pub ended: Option<LeaseHolder>,
+    /// What an earlier process has completed, if it left a record. Without one, what exists in the target decides.
+    pub earlier: Option<EarlierRun>,
     /// The clock for the informational timestamps of the Lease.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What an earlier process of the same recovery has completed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierRun {
+    /// The hash of the plan. Nothing of the record is used for another plan.
+    pub plan: String,
+    /// The complete objects: ranges of indexes in the plan.
+    pub complete: Vec<(u32, u32)>,
 }
 
 /// A plan, and the facts that it was made from.
@@ -81,6 +96,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The surveyed facts of the target.
     pub facts: TargetFacts,
+    /// The hash of the plan.
+    pub hash: String,
 }
 
 /// A completed recovery.
@@ -134,6 +151,12 @@ impl Recovery<'_> {
         redactor(self.point).digest(&(manifest, &self.record.name, self.options))
     }
 
+    /// Returns what an earlier process has completed of the plan with this hash.
+    fn complete_of(&self, hash: &str) -> Option<&[(u32, u32)]> {
+        let earlier = self.earlier.as_ref().filter(|earlier| earlier.plan == hash)?;
+        Some(&earlier.complete)
+    }
+
     fn frames<'a>(&'a self, drafted: &'a LoadedPoint) -> CachedFrames<PointFrames<'a>> {
         CachedFrames::new(PointFrames::new(self.point, &drafted.index))
     }
@@ -147,11 +170,10 @@ impl Recovery<'_> {
         watch: &dyn RecoveryProgress,
     ) -> Result<Planned, RecoverError> {
         let planned = drafted.plan(api, Some(lease.run()), watch).await?;
-        let hash = planned.plan.hash();
-        if let Some(expected) = self.expected_plan.filter(|expected| *expected != hash) {
+        if let Some(expected) = self.expected_plan.filter(|expected| *expected != planned.hash) {
             return Err(RecoverError::OtherPlan {
                 expected: expected.to_owned(),
-                found: hash,
+                found: planned.hash,
             });
         }
         let errors = planned
@@ -160,6 +182,10 @@ impl Recovery<'_> {
             .into_iter()
             .filter(|finding| finding.severity == Severity::Error);
         refuse(errors.map(as_problem).collect())?;
+        if self.complete_of(&planned.hash).is_some() {
+            // The same plan has passed before.
+            return Ok(planned);
+        }
         watch.begin(Stage::Preflight, None);
         let refused = preflight(api, &planned.plan, &planned.facts, &self.frames(drafted)).await?;
         watch.end(Stage::Preflight);
@@ -175,10 +201,15 @@ impl Recovery<'_> {
         lease: &Lease,
         watch: &dyn RecoveryProgress,
     ) -> Result<Recovered, RecoverError> {
-        let Planned { plan, facts } = planned;
+        let Planned { plan, facts, hash } = planned;
         let frames = self.frames(drafted);
+        let mut settings = self.settings.clone();
+        if let Some(ranges) = self.complete_of(&hash) {
+            settings.complete = CompleteObjects::from_ranges(ranges, plan.objects.len());
+        }
         watch.begin(Stage::Apply, Some(plan.objects.len() as u64));
-        let outcome = restore(api, &plan, &facts, &frames, lease, &self.settings, watch).await?;
+        watch.executing(&hash);
+        let outcome = restore(api, &plan, &facts, &frames, lease, &settings, watch).await?;
         watch.end(Stage::Apply);
         let proven = if self.prove {
             watch.begin(Stage::Proof, None);

@@ -262,10 +262,23 @@ fn collect_item(
                 uid: seen.uid.clone().into_owned(),
                 resource_version: seen.resource_version.clone().into_owned(),
                 created_by_this_run: made,
-                body,
+                body: kept(body, &task.resource),
             },
         );
     }
+}
+
+/// Returns what is kept of an existing object: the plan needs the whole of a StatefulSet, and of all others the
+/// restore only needs who owns their fields. A target may contain every object of the plan.
+fn kept(body: Value, resource: &ResourceType) -> Value {
+    if resource.name().as_str() == "statefulsets.apps" {
+        return body;
+    }
+    let managed = body.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let managers: Vec<Value> = (managed.into_iter().flatten())
+        .map(|entry| serde_json::json!({ "manager": text(entry, "/manager") }))
+        .collect();
+    serde_json::json!({ "metadata": { "managedFields": managers } })
 }
 
 /// Parses an object of a list and adds `apiVersion` and `kind`, which items of a list lack.

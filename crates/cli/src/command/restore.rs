@@ -114,6 +114,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
         prove: !arguments.no_proof,
         holder: LeaseHolder::this_process(),
         ended: None,
+        earlier: None,
         clock: Arc::new(SystemClock),
     };
     let lines = RecoveryLines::new(&context.progress, &mut watch);

@@ -13,10 +13,10 @@ use lifeboat_jobs::{
 };
 use lifeboat_model::{Code, Diagnostic as _, ObjectKey, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
-use lifeboat_recovery_point::{PointError, PointRepository, Silent, VerifiedPoint};
+use lifeboat_recovery_point::{PointError, PointRepository, VerifiedPoint};
 use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::execute::RestoreSettings;
-use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
+use lifeboat_restore::recover::{EarlierRun, RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
 use super::watch::ProgressCounter;
@@ -60,68 +60,71 @@ impl Delegate {
             Ok(options) => options,
             Err(problem) => return EpochEnd::failed(problem, false),
         };
-        let readable = match self.open(point, signer, unwrapper, vault).await {
-            Ok(readable) => readable,
-            Err((problem, retry)) => return EpochEnd::failed(problem, retry),
-        };
-        let records = &readable.point().statement().predicate.clusters;
-        let Some(record) = records.iter().find(|record| record.name == *cluster) else {
-            return EpochEnd::failed(
-                Problem::new(
-                    Code::PointNotFound,
-                    format!("the recovery point {point} has no cluster {cluster}"),
-                    "use one of the clusters in the application document (`lifeboat application show`)",
-                ),
-                false,
-            );
-        };
-        let api = match self.clusters.connect(target).await {
-            Ok(api) => api,
-            Err(unreachable) => {
+        let counted = ProgressCounter::after(earlier(epoch));
+        // Everything is within the time of the epoch: the verification of a large point may take longer than one.
+        let mut run = Box::pin(async {
+            let opened = self.open(point, signer, unwrapper, vault, &counted).await;
+            let readable = opened.map_err(|(problem, retry)| EpochEnd::failed(problem, retry))?;
+            let records = &readable.point().statement().predicate.clusters;
+            let Some(record) = records.iter().find(|record| record.name == *cluster) else {
+                return Err(EpochEnd::failed(
+                    Problem::new(
+                        Code::PointNotFound,
+                        format!("the recovery point {point} has no cluster {cluster}"),
+                        "use one of the clusters in the application document (`lifeboat application show`)",
+                    ),
+                    false,
+                ));
+            };
+            let api = self.clusters.connect(target).await.map_err(|unreachable| {
                 let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
                 let report = self.report(target, Some(&unreachable));
                 let retry = unreachable.retry;
-                return EpochEnd::Result(Outcome::Failed { problems, retry }, vec![report]);
+                EpochEnd::Result(Outcome::Failed { problems, retry }, vec![report])
+            })?;
+            let access = vec![self.report(target, None)];
+            let recovery = Recovery {
+                point: &readable,
+                record,
+                options: &options,
+                expected_plan: None,
+                settings: RestoreSettings {
+                    existing: options.existing,
+                    ..RestoreSettings::default()
+                },
+                prove: true,
+                // After an epoch that died, the next one waits until the Lease expires.
+                holder: holder(epoch.claim),
+                ended: ended(epoch),
+                earlier: earlier(epoch).complete.map(|complete| EarlierRun {
+                    plan: complete.plan,
+                    complete: complete.ranges,
+                }),
+                clock: Arc::clone(&self.clock),
+            };
+            match recovery.run(&api, &counted).await {
+                Ok(recovered) => Ok((recovered, access)),
+                Err(error) => Err(refused(&error, access)),
             }
-        };
-        let access = vec![self.report(target, None)];
-        let recovery = Recovery {
-            point: &readable,
-            record,
-            options: &options,
-            expected_plan: None,
-            settings: RestoreSettings {
-                existing: options.existing,
-                ..RestoreSettings::default()
-            },
-            prove: true,
-            // After an epoch that died, the next one waits until the Lease expires.
-            holder: holder(epoch.claim),
-            ended: ended(epoch),
-            clock: Arc::clone(&self.clock),
-        };
-        let counted = ProgressCounter::default();
-        let mut run = Box::pin(recovery.run(&api, &counted));
+        });
         match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
-            Ok(Ok(recovered)) => self.report_on(epoch, recovered, access).await,
-            Ok(Err(error)) => refused(&error, access),
-            Err(Stop::Time) => {
-                let (planned, done) = counted.seen();
-                EpochEnd::Checkpoint(Progress::Restore(Restored { planned, done }))
-            }
+            Ok(Ok((recovered, access))) => self.report_on(epoch, recovered, access).await,
+            Ok(Err(end)) => end,
+            Err(Stop::Time) => EpochEnd::Checkpoint(Progress::Restore(counted.checkpoint())),
             Err(Stop::Fenced) => EpochEnd::Fenced,
-            Err(Stop::Cancelled) => EpochEnd::Result(Outcome::Cancelled {}, access),
+            Err(Stop::Cancelled) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
         }
     }
 
     /// Opens the recovery point. It is only used after the pinned key has verified it and the digest of every
-    /// file matches.
+    /// file matches. Files that an earlier epoch of the job has verified are not read again.
     async fn open(
         &self,
         point: &RecoveryPointId,
         signer: &str,
         unwrapper: &dyn KeyUnwrapper,
         vault: &Arc<dyn ObjectStore>,
+        counted: &ProgressCounter,
     ) -> Result<VerifiedPoint, (Problem, bool)> {
         let key = VerifyingKey::from_pem(signer).map_err(|error| {
             let problem = Problem::new(
@@ -135,7 +138,8 @@ impl Delegate {
         let failed = |error: PointError| failure(&error);
         let signed = vault.open(point, &key).await.map_err(failed)?;
         let readable = signed.decrypt(unwrapper).await.map_err(failed)?;
-        readable.verify(&Silent).await.map_err(failed)
+        let verified = usize::try_from(counted.checkpoint().verified_files).unwrap_or(usize::MAX);
+        readable.verify_after(verified, counted).await.map_err(failed)
     }
 
     /// Writes the report next to the result, which contains its summary.
@@ -218,6 +222,14 @@ fn holder(claim: &Claim) -> LeaseHolder {
         host: claim.job.to_string(),
         pid: claim.epoch.get(),
         start: 0,
+    }
+}
+
+/// Returns what earlier epochs of the job have completed.
+fn earlier(epoch: &Epoch<'_>) -> Restored {
+    match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
+        Some(Progress::Restore(restored)) => restored.clone(),
+        _ => Restored::default(),
     }
 }
 

@@ -2,32 +2,83 @@
 //! time is up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use lifeboat_capture::{CancellationToken, CaptureEvent, CaptureProgress};
+use lifeboat_jobs::{CompleteRanges, RestoreCheckpoint};
 use lifeboat_plan::Wave;
-use lifeboat_restore::execute::RestoreProgress;
+use lifeboat_recovery_point::progress::{Progress, Work};
+use lifeboat_restore::execute::{CompleteObjects, RestoreProgress};
 use lifeboat_restore::recover::{RecoveryProgress, Stage};
 use lifeboat_store::ports::Clock;
 
-/// Counts objects.
+/// Records what a restore has completed, for its checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct ProgressCounter {
+    earlier: RestoreCheckpoint,
     planned: AtomicU64,
     done: AtomicU64,
+    /// The number of files whose verification began, and of those that are verified.
+    files: AtomicU64,
+    verified: AtomicU64,
+    executing: Mutex<Option<(String, CompleteObjects)>>,
 }
 
 impl ProgressCounter {
-    /// Returns the number of objects in the plan, and how many of them are done.
-    pub(super) fn seen(&self) -> (u64, u64) {
-        (
-            self.planned.load(Ordering::Relaxed),
-            self.done.load(Ordering::Relaxed),
-        )
+    /// Begins with the checkpoint of an earlier epoch.
+    pub(super) fn after(earlier: RestoreCheckpoint) -> Self {
+        Self {
+            files: AtomicU64::new(earlier.verified_files),
+            verified: AtomicU64::new(earlier.verified_files),
+            earlier,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the checkpoint. An epoch that did not begin to write keeps what the earlier one had completed.
+    pub(super) fn checkpoint(&self) -> RestoreCheckpoint {
+        let verified_files = self.verified.load(Ordering::Relaxed);
+        let executing = self.executing.lock().unwrap_or_else(PoisonError::into_inner);
+        match executing.as_ref() {
+            None => RestoreCheckpoint {
+                verified_files,
+                ..self.earlier.clone()
+            },
+            Some((plan, complete)) => RestoreCheckpoint {
+                planned: self.planned.load(Ordering::Relaxed),
+                done: self.done.load(Ordering::Relaxed),
+                verified_files,
+                complete: Some(CompleteRanges {
+                    plan: plan.clone(),
+                    ranges: complete.ranges(),
+                }),
+            },
+        }
+    }
+}
+
+impl Progress for ProgressCounter {
+    fn file(&self, _: &str) {
+        // The files are verified one after another.
+        let begun = self.files.fetch_add(1, Ordering::Relaxed);
+        self.verified.store(begun, Ordering::Relaxed);
+    }
+
+    fn end(&self, work: Work) {
+        if work == Work::VerifyDigests {
+            self.verified
+                .store(self.files.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 }
 
 impl RecoveryProgress for ProgressCounter {
+    fn executing(&self, plan: &str) {
+        let mut executing = self.executing.lock().unwrap_or_else(PoisonError::into_inner);
+        *executing = Some((plan.to_owned(), CompleteObjects::default()));
+    }
+
     fn begin(&self, stage: Stage, objects: Option<u64>) {
         if stage == Stage::Apply {
             self.planned.store(objects.unwrap_or_default(), Ordering::Relaxed);
@@ -51,6 +102,13 @@ impl RestoreProgress for ProgressCounter {
         tracing::info!(wave = wave.title(), objects, "wave");
     }
 
+    fn complete(&self, at: usize) {
+        let mut executing = self.executing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, complete)) = executing.as_mut() {
+            complete.insert(at);
+        }
+    }
+
     fn object(&self, failed: bool) {
         if !failed {
             self.done.fetch_add(1, Ordering::Relaxed);
@@ -71,5 +129,42 @@ impl CaptureProgress for CancellingProgress<'_> {
         if matches!(event, CaptureEvent::Page { .. }) && self.clock.now() >= self.stop_at {
             self.cancellation.cancel();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_keeps_what_earlier_epochs_completed_until_this_one_writes() {
+        let earlier = RestoreCheckpoint {
+            planned: 9,
+            done: 4,
+            verified_files: 2,
+            complete: Some(CompleteRanges {
+                plan: "a".to_owned(),
+                ranges: vec![(0, 3)],
+            }),
+        };
+        let counter = ProgressCounter::after(earlier.clone());
+        assert_eq!(counter.checkpoint(), earlier);
+        counter.file("three");
+        assert_eq!(counter.checkpoint(), earlier, "it is not verified yet");
+        counter.file("four");
+        assert_eq!(counter.checkpoint().verified_files, 3);
+        Progress::end(&counter, Work::VerifyDigests);
+        let checkpoint = counter.checkpoint();
+        assert_eq!(checkpoint.verified_files, 4);
+        assert_eq!(checkpoint.complete, earlier.complete, "nothing was written yet");
+        counter.executing("b");
+        for at in [0, 1, 5] {
+            RestoreProgress::complete(&counter, at);
+        }
+        let complete = counter.checkpoint().complete.unwrap_or_default();
+        assert_eq!(
+            (complete.plan.as_str(), complete.ranges),
+            ("b", vec![(0, 1), (5, 5)])
+        );
     }
 }

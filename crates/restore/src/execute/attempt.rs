@@ -44,6 +44,19 @@ impl Default for ObjectState {
 }
 
 impl ObjectState {
+    /// Marks the object as restored by an earlier process.
+    pub(super) fn set_complete(&mut self, uid: &str, object: &PlannedObject) {
+        self.made = Some(uid.to_owned());
+        self.steps_done = object.after.len();
+        self.last_done = true;
+    }
+
+    /// Returns whether the object is restored as planned and needs no further step.
+    pub(super) fn is_complete(&self, object: &PlannedObject) -> bool {
+        let is_last_due = object.after.contains(&Step::SetManagedFieldsLast) && !self.last_done;
+        self.failure.is_none() && self.made.is_some() && !is_last_due && self.result == ObjectResult::Restored
+    }
+
     /// Returns whether the same attempt may succeed later without intervention. A 403 may: quotas and
     /// admission return it while a controller is still at work.
     pub(super) fn may_heal(&self) -> bool {

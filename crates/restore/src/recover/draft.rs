@@ -113,7 +113,11 @@ impl LoadedPoint {
         let plan =
             (self.draft.plan(&facts)).map_err(|PlanError { problems }| RecoverError::NoPlan { problems })?;
         watch.end(Stage::Plan);
-        Ok(Planned { plan, facts })
+        Ok(Planned {
+            hash: plan.hash(),
+            plan,
+            facts,
+        })
     }
 }
 
