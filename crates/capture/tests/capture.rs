@@ -471,18 +471,66 @@ async fn a_certificate_of_nobody_and_wrong_credentials_are_told_apart() {
     assert!(!format!("{error:?}{}", error.problem()).contains("not-a-token"));
 }
 
-/// Cancels the capture once at least 21 ConfigMaps are read.
-struct StopInside<'a>(&'a CancellationToken);
+/// Cancels the capture once at least 21 objects of the type are read.
+struct StopInside<'a>(&'a CancellationToken, &'static str);
 
 impl CaptureProgress for StopInside<'_> {
     fn event(&mut self, event: &CaptureEvent) {
         if let CaptureEvent::Page { r#type, objects, .. } = event
-            && r#type.as_str() == "configmaps"
+            && r#type.as_str() == self.1
             && *objects >= 21
         {
             self.0.cancel();
         }
     }
+}
+
+/// Continue tokens of a real API server are valid in pages of every size.
+#[tokio::test]
+async fn a_list_continues_in_smaller_pages_at_the_same_version() {
+    let api = connect(cluster().kubeconfig()).await.unwrap();
+    let roles = "clusterroles.rbac.authorization.k8s.io";
+    let filter = Filter {
+        types: vec![TypeSelector(roles.into())],
+        ..Filter::default()
+    };
+    let options = |page_size| CaptureOptions {
+        filter: filter.clone(),
+        page_size,
+        ..CaptureOptions::default()
+    };
+    let (_, whole) = take(&api, filter.clone(), 2000).await;
+    let (cancellation, mut kept) = (CancellationToken::new(), Kept::default());
+    let mut watch = StopInside(&cancellation, roles);
+    let first = capture_part(&api, &options(7), None, &cancellation, &mut kept, &mut watch).await;
+    let Ended::Stopped(Some(listing)) = first.unwrap() else {
+        panic!("the capture was not cancelled in the middle");
+    };
+    let position = listing.open[0].position.as_ref().unwrap();
+    assert!(position.continue_token.is_some(), "{position:?}");
+    let token = CancellationToken::new();
+    let second = capture_part(
+        &api,
+        &options(2),
+        Some(*listing),
+        &token,
+        &mut kept,
+        &mut Unwatched,
+    )
+    .await;
+    let Ended::Complete(captured) = second.unwrap() else {
+        panic!("the capture was cancelled");
+    };
+    assert_eq!(kept.names(roles), whole.names(roles), "each once, in order");
+    let record = captured
+        .types
+        .iter()
+        .find(|t| t.resource == "clusterroles")
+        .unwrap();
+    assert!(
+        matches!(record.outcome, TypeOutcome::Listed { pinned: true, .. }),
+        "{record:?}"
+    );
 }
 
 /// Real compaction, which happens every five minutes by default: the continue token and the pinned resourceVersion
@@ -505,7 +553,7 @@ async fn a_capture_whose_version_is_compacted_away_between_two_runs_goes_on() {
         ..CaptureOptions::default()
     };
     let (cancellation, mut kept) = (CancellationToken::new(), Kept::default());
-    let mut watch = StopInside(&cancellation);
+    let mut watch = StopInside(&cancellation, "configmaps");
     let first = capture_part(&api, &options, None, &cancellation, &mut kept, &mut watch).await;
     let Ended::Stopped(Some(listing)) = first.unwrap() else {
         panic!("the capture was not cancelled in the middle");

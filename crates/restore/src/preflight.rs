@@ -247,3 +247,6 @@ fn refused(object: &PlannedObject, why: &str) -> Problem {
         "exclude it with `--exclude-type` or `--name`, patch it, or upgrade the target",
     )
 }
+
+#[cfg(test)]
+mod tests;

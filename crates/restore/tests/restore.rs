@@ -3,6 +3,8 @@
 #[path = "restore/support.rs"]
 mod support;
 
+#[path = "restore/complete.rs"]
+mod complete;
 #[path = "restore/controllers.rs"]
 mod controllers;
 #[path = "restore/existing.rs"]

@@ -5,18 +5,23 @@
 pub struct CompleteObjects(Vec<u64>);
 
 impl CompleteObjects {
-    /// Creates the set of these ranges, each given by its first and last index. `objects` is the number of objects in
-    /// the plan; indexes beyond it are left out.
+    /// Creates the set of these ranges, each given by its first and last index, in ascending order. `objects` is the
+    /// number of objects in the plan. What follows an index beyond it, or a range that is out of order, is left out.
     #[must_use]
     pub fn from_ranges(ranges: &[(u32, u32)], objects: usize) -> Self {
         let mut complete = Self::default();
+        let mut next = 0;
         for &(first, last) in ranges {
+            if first < next {
+                break;
+            }
             for at in first..=last {
                 match usize::try_from(at) {
                     Ok(at) if at < objects => complete.insert(at),
-                    _ => break,
+                    _ => return complete,
                 }
             }
+            next = last.saturating_add(1);
         }
         complete
     }
@@ -66,7 +71,9 @@ mod tests {
         }
         assert_eq!(complete.ranges(), [(0, 2), (63, 65), (200, 200)]);
         assert_eq!(CompleteObjects::from_ranges(&complete.ranges(), 201), complete);
-        let hostile = CompleteObjects::from_ranges(&[(5, 1), (3, u32::MAX)], 10);
+        let hostile = CompleteObjects::from_ranges(&[(3, u32::MAX), (0, 1)], 10);
         assert_eq!(hostile.ranges(), [(3, 9)]);
+        let unordered = CompleteObjects::from_ranges(&[(3, 4), (0, 1)], 10);
+        assert_eq!(unordered.ranges(), [(3, 4)]);
     }
 }

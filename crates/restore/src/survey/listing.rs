@@ -94,3 +94,6 @@ impl<T: Send, F: FnMut(&mut T, &[u8], &ObjectMetadata<'_>) + Send> ListSink for 
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

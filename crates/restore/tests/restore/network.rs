@@ -3,7 +3,7 @@
 use lifeboat_plan::RestoreOptions;
 use serde_json::json;
 
-use crate::support::{Captured, apply, fixture, live, restored};
+use crate::support::{Captured, apply, fixture, live, restored, until};
 
 #[tokio::test]
 async fn addresses_are_kept_where_the_range_allows_and_ports_where_they_are_free() {
@@ -148,4 +148,43 @@ spec:
     let port = |at: usize| high["spec"]["ports"][at]["nodePort"].as_u64().unwrap_or(0);
     assert!((30_000..=31_999).contains(&port(0)), "{high}");
     assert_eq!(port(1), 30781, "what the range holds is kept");
+}
+
+#[tokio::test]
+async fn a_service_keeps_its_address_in_a_range_that_is_restored_with_it() {
+    let fixture = fixture();
+    apply(
+        &fixture.source,
+        "
+apiVersion: networking.k8s.io/v1
+kind: ServiceCIDR
+metadata: {name: more-services}
+spec: {cidrs: [10.230.0.0/24]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: ranges}
+",
+    );
+    let path = "/apis/networking.k8s.io/v1/servicecidrs/more-services";
+    until(&fixture.source, path, "ready", |range| {
+        range["status"]["conditions"][0]["status"] == "True"
+    })
+    .await;
+    apply(
+        &fixture.source,
+        "
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: ranges}
+spec: {clusterIP: 10.230.0.9, ports: [{port: 80}]}
+",
+    );
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
+        (namespace == "ranges" && kind == "services") || ["ranges", "more-services"].contains(&name)
+    })
+    .await;
+    restored(&captured, &RestoreOptions::default()).await;
+    let web = live("/api/v1/namespaces/ranges/services/web").await;
+    assert_eq!(web["spec"]["clusterIP"], "10.230.0.9");
 }
