@@ -10,7 +10,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use lifeboat_format::keys as format_keys;
-use lifeboat_model::{Arn, Code, Diagnostic, ErrorKind};
+use lifeboat_model::{Code, Diagnostic, ErrorKind};
 use lifeboat_store::ports::KeyError;
 
 use crate::AwsError;
@@ -87,36 +87,42 @@ impl Diagnostic for KmsError {
     }
 }
 
-/// Reads the public half of a key that must have this spec and usage.
+/// The public half of a key.
+struct PublicHalf {
+    /// The DER of its SubjectPublicKeyInfo.
+    der: Vec<u8>,
+    /// The ARN of the key. An alias may point to another key by the next request.
+    arn: String,
+}
+
+/// Reads the public half of a key that must have this spec and usage. `key` is an ARN or the name of an alias.
 async fn public_half(
     client: &Client,
-    key: &Arn,
+    key: &str,
     spec: &KeySpec,
     usage: &KeyUsageType,
     wanted: &'static str,
-) -> Result<Vec<u8>, KmsError> {
-    let answer =
-        (client.get_public_key().key_id(key.as_str()).send().await).map_err(|e| KmsError::PublicKey {
-            key: key.to_string(),
-            source: AwsError::new("kms:GetPublicKey", key.as_str(), e),
-        })?;
+) -> Result<PublicHalf, KmsError> {
+    let answer = (client.get_public_key().key_id(key).send().await).map_err(|e| KmsError::PublicKey {
+        key: key.to_owned(),
+        source: AwsError::new("kms:GetPublicKey", key, e),
+    })?;
     if answer.key_spec() != Some(spec) || answer.key_usage() != Some(usage) {
         return Err(KmsError::WrongKind {
-            key: key.to_string(),
+            key: key.to_owned(),
             found: describe(&answer),
             wanted,
         });
     }
     let Some(der) = answer.public_key else {
-        let source = AwsError::unexpected(
-            "kms:GetPublicKey",
-            key.as_str(),
-            "the response contains no public key",
-        );
-        let key = key.to_string();
+        let source = AwsError::unexpected("kms:GetPublicKey", key, "the response contains no public key");
+        let key = key.to_owned();
         return Err(KmsError::PublicKey { key, source });
     };
-    Ok(der.into_inner())
+    Ok(PublicHalf {
+        der: der.into_inner(),
+        arn: answer.key_id.unwrap_or_else(|| key.to_owned()),
+    })
 }
 
 fn describe(answer: &GetPublicKeyOutput) -> String {

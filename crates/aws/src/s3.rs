@@ -35,6 +35,7 @@ use crate::{AwsContext, AwsError};
 
 mod error;
 mod listing;
+mod locate;
 mod requests;
 mod retry;
 mod upload;

@@ -133,6 +133,12 @@ impl Session {
         &self.context
     }
 
+    /// Returns whose the credentials are, and the Region, for messages.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        format!("{} in {}", self.arn, self.environment.region)
+    }
+
     /// Returns the profile that the user named.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {

@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+#[cfg(feature = "aws")]
+use lifeboat_model::AccountId;
 use lifeboat_model::{ApplicationName, Filter, LabelSelector, TypeSelector};
 
+use self::source::{KeySource, StoreLocation, TrustedSigner};
+#[cfg(feature = "aws")]
+use crate::aws::AwsArguments;
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::output::OutputFormat;
@@ -152,9 +157,15 @@ pub enum ProgressMode {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Recovery points")]
 pub struct StoreArguments {
-    /// The folder that holds the recovery points
-    #[arg(long, env = "LIFEBOAT_STORE", hide_env_values = true, value_name = "DIR")]
-    pub store: PathBuf,
+    /// The recovery points: a folder, or for commands that read also s3://BUCKET[/PREFIX], such as the vault
+    #[arg(
+        long,
+        visible_alias = "vault",
+        env = "LIFEBOAT_STORE",
+        hide_env_values = true,
+        value_name = "LOCATION"
+    )]
+    pub store: StoreLocation,
     /// The application: the set of clusters that is recovered together
     #[arg(
         long,
@@ -172,29 +183,39 @@ pub struct PointArguments {
     /// Where recovery points are.
     #[command(flatten)]
     pub store: StoreArguments,
-    /// The public signing key (signing.pub.pem) that must have signed the point
+    /// The key that must have signed the point: the public signing key (signing.pub.pem), or its fingerprint sha256:…
+    // Optional here, so that the refusal can name the signer that the points state.
     #[arg(
         long,
         env = "LIFEBOAT_VERIFY_KEY",
         hide_env_values = true,
-        value_name = "FILE",
+        value_name = "KEY",
         help_heading = "Recovery points"
     )]
-    pub verify_key: PathBuf,
+    pub verify_key: Option<TrustedSigner>,
+    /// The account that must own the bucket; defaults to that of the credentials
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "ID", help_heading = "Recovery points")]
+    pub bucket_owner: Option<AccountId>,
+    /// Who reads the bucket and uses the KMS key.
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub aws: AwsArguments,
 }
 
-/// The private half of the recovery key, which every command that reads a recovery point decrypts with.
+/// The recovery key, which every command that reads the contents of a recovery point decrypts with.
 #[derive(Debug, Clone, Args)]
 pub struct RecoveryKeyArguments {
-    /// The private recovery key (recovery.key.pem), to decrypt
+    /// The private recovery key, to decrypt: a file (recovery.key.pem), or the ARN or alias of a KMS key; defaults to
+    /// alias/lifeboat-recovery for points in S3
     #[arg(
         long,
         env = "LIFEBOAT_RECOVERY_KEY",
         hide_env_values = true,
-        value_name = "FILE",
+        value_name = "KEY",
         help_heading = "Recovery points"
     )]
-    pub recovery_key: PathBuf,
+    pub recovery_key: Option<KeySource>,
 }
 
 /// The keys of a backup, which is the only command that writes a recovery point: the public half of the recovery key,
@@ -352,6 +373,7 @@ pub fn output_format(arguments: &[OsString]) -> OutputFormat {
     format
 }
 
+pub mod source;
 mod usage;
 
 #[cfg(test)]

@@ -81,6 +81,8 @@ pub enum Event {
     Ended(Phase),
     /// A message that the user should read.
     Note(String),
+    /// A message that is shown even where no progress is.
+    Warning(String),
 }
 
 /// Renders events.
@@ -132,6 +134,11 @@ impl Progress {
         self.event(&Event::Note(text.into()));
     }
 
+    /// Shows a message that the user must not miss, also with `--progress never`.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.event(&Event::Warning(text.into()));
+    }
+
     /// Ends the drawing, so that further output appears below it.
     pub fn close(&self) {
         self.0.close();
@@ -149,7 +156,11 @@ impl Progress {
 struct Nothing;
 
 impl Renderer for Nothing {
-    fn event(&self, _: &Event) {}
+    fn event(&self, event: &Event) {
+        if let Event::Warning(text) = event {
+            eprintln!("{text}");
+        }
+    }
 
     fn suspended(&self, write: &mut dyn FnMut()) {
         write();

@@ -100,7 +100,7 @@ fn main() {
     let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let signature = signer.sign(&SystemRandom::new(), &pae(&payload)).unwrap();
     let public = VerifyingKey::from_point(signer.public_key().as_ref()).unwrap();
-    let envelope = Envelope::new(&payload, public.fingerprint(), signature.as_ref());
+    let envelope = Envelope::new(&payload, &public, signature.as_ref());
     std::fs::write(folder.join("manifest.json"), envelope.to_bytes()).unwrap();
     std::fs::write(folder.join("signer.pem"), public.to_pem()).unwrap();
 }

@@ -338,6 +338,12 @@ impl VerifyingKey {
         &self.fingerprint
     }
 
+    /// Returns the DER of the key's SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn to_der(&self) -> &[u8] {
+        &self.spki
+    }
+
     /// Returns the key as PEM text.
     #[must_use]
     pub fn to_pem(&self) -> String {

@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod envelope;
+pub mod signers;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::check_structure;
 pub use envelope::{Envelope, EnvelopeSignature, ManifestError, open_envelope, pae, payload};
+pub use signers::{NamedSigner, named_signers};
 
 use crate::digest::Sha256;
 use crate::keys::{Fingerprint, WrapAlgorithm, WrappedKey};

@@ -82,6 +82,7 @@ macro_rules! identifier {
 
 pub mod aws;
 pub mod job;
+pub mod kms;
 
 identifier!(
     /// The name of an application: a set of clusters that are recovered together.

@@ -28,6 +28,7 @@ pub use error::ErrorKind;
 pub use filter::{Filter, LabelSelector, TypeSelector};
 pub use identifier::aws::{AccountId, Arn, ArnKind, EnvironmentId, Partition, Region};
 pub use identifier::job::{Epoch, JobId, RequestToken};
+pub use identifier::kms::KmsKeyId;
 pub use identifier::{ApplicationName, ClusterName, InvalidIdentifier, ObjectKey, PackName, RecoveryPointId};
 pub use issue::{Alternative, Issue, IssueId, Severity};
 pub use problem::{Code, Diagnostic, Exit, Explanation, Problem};

@@ -5,7 +5,7 @@
 //! - [`writer`]: writes the capture of one cluster to packs; [`mod@seal`]: writes the signed manifest that
 //!   completes a recovery point.
 //! - [`repository`]: lists, finds and opens recovery points, and removes unfinished ones; [`mod@summary`]: a
-//!   summary of a recovery point.
+//!   summary of a recovery point; [`signers`]: the signers that recovery points name.
 //! - [`point`]: a recovery point whose signature was verified; [`readable`]: one whose data keys are
 //!   available, and one whose files were all verified too, which a restore requires.
 //! - [`progress`]: progress of work on a recovery point.
@@ -23,6 +23,7 @@ pub mod progress;
 pub mod readable;
 pub mod repository;
 pub mod seal;
+pub mod signers;
 pub mod summary;
 pub mod writer;
 
@@ -33,5 +34,6 @@ pub use readable::{
 };
 pub use repository::{PointRepository, PointState, PointSummary, Removed, Resolved};
 pub use seal::{NewPoint, SealError, SealedPoint, seal};
+pub use signers::ClaimedSigners;
 pub use summary::{ClusterSummary, SignedSummary};
 pub use writer::{PointWriter, WriteError, WrittenPacks};

@@ -262,14 +262,28 @@ pub(crate) async fn read_manifest(
     point: &RecoveryPointId,
     key: &VerifyingKey,
 ) -> Result<(Statement, Sha256), PointError> {
+    let bytes = manifest_bytes(store, application, point).await?;
+    let statement = open_envelope(&bytes, key).map_err(|source| PointError::Manifest {
+        point: point.clone(),
+        source,
+    })?;
+    check_place(&statement, application, point).map_err(|source| PointError::File {
+        point: point.clone(),
+        source,
+    })?;
+    Ok((statement, Sha256::of(&bytes)))
+}
+
+/// Reads a manifest without verifying it. One that is too large is refused before it is read.
+pub(crate) async fn manifest_bytes(
+    store: &dyn ObjectStore,
+    application: &ApplicationName,
+    point: &RecoveryPointId,
+) -> Result<Bytes, PointError> {
     let name = manifest_key(application, point);
     let not_found = || PointError::NotFound {
         application: application.clone(),
         wanted: point.to_string(),
-    };
-    let refused = |source| PointError::Manifest {
-        point: point.clone(),
-        source,
     };
     let failed = |source| match source {
         StoreError::NotFound { .. } => not_found(),
@@ -283,15 +297,12 @@ pub(crate) async fn read_manifest(
         .ok_or_else(not_found)?
         .size;
     if size > MAX_MANIFEST as u64 {
-        return Err(refused(ManifestError::NotAnEnvelope {
-            what: format!("it has {size} bytes"),
-        }));
+        return Err(PointError::Manifest {
+            point: point.clone(),
+            source: ManifestError::NotAnEnvelope {
+                what: format!("it has {size} bytes"),
+            },
+        });
     }
-    let (bytes, _) = store.get(&name).await.map_err(failed)?;
-    let statement = open_envelope(&bytes, key).map_err(refused)?;
-    check_place(&statement, application, point).map_err(|source| PointError::File {
-        point: point.clone(),
-        source,
-    })?;
-    Ok((statement, Sha256::of(&bytes)))
+    Ok(store.get(&name).await.map_err(failed)?.0)
 }

@@ -224,7 +224,7 @@ impl PointRepository {
 
     /// Returns all folders whose name is a recovery point id, oldest first. Others were not created by
     /// Lifeboat and are left unchanged.
-    async fn folders(&self) -> Result<Vec<RecoveryPointId>, PointError> {
+    pub(crate) async fn folders(&self) -> Result<Vec<RecoveryPointId>, PointError> {
         let folders = self
             .store
             .list_folders(&points_prefix(&self.application))

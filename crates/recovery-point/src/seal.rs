@@ -217,7 +217,7 @@ pub async fn seal(
         Ok(signature) => signature,
         Err(source) => return Err(SealError::Sign { point, source }),
     };
-    let envelope = Envelope::new(&payload, &signer.fingerprint(), &signature).to_bytes();
+    let envelope = Envelope::new(&payload, signer.verifying_key(), &signature).to_bytes();
     // A signer that uses another key than it reports must not create a recovery point that cannot be opened.
     let read_back = |source| SealError::ReadBack {
         point: point.clone(),

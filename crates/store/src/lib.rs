@@ -3,7 +3,7 @@
 //! - [`ports`]: the traits that adapters implement (object stores, keys, tokens, clock, randomness), and
 //!   their errors.
 //! - [`listing`]: complete listings of a store that lists in pages.
-//! - [`prefix`]: a folder of a store as a separate store.
+//! - [`prefix`]: a folder of a store as a separate store; [`read_only`]: a store that refuses every write.
 //! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose process is
 //!   killed at a chosen call, and the test suite that every store must pass.
 //!
@@ -16,6 +16,7 @@ pub mod listing;
 pub mod memory;
 pub mod ports;
 pub mod prefix;
+pub mod read_only;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -18,6 +18,7 @@ mod logs;
 mod policies;
 mod secrets;
 mod trust;
+mod vault;
 
 /// Serializes the tests: two at once would wait too long for their control planes.
 fn alone() -> MutexGuard<'static, ()> {

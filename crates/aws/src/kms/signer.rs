@@ -32,15 +32,15 @@ impl KmsSigner {
     /// [`KmsError`] if it cannot be read or is not a P-256 signing key.
     pub async fn open(context: &AwsContext, key: &Arn) -> Result<Self, KmsError> {
         let client = Client::new(context.sdk_config());
-        let der = public_half(
+        let public = public_half(
             &client,
-            key,
+            key.as_str(),
             &KeySpec::EccNistP256,
             &KeyUsageType::SignVerify,
             "ECC_NIST_P256 for SIGN_VERIFY",
         )
         .await?;
-        let verifying = VerifyingKey::from_der(&der).map_err(|source| KmsError::Malformed {
+        let verifying = VerifyingKey::from_der(&public.der).map_err(|source| KmsError::Malformed {
             key: key.to_string(),
             source,
         })?;

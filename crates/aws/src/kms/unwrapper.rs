@@ -5,7 +5,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{EncryptionAlgorithmSpec, KeySpec, KeyUsageType};
 use lifeboat_format::keys::{DataKey, Fingerprint, RecipientKey, WrappedKey};
-use lifeboat_model::Arn;
+use lifeboat_model::{Arn, KmsKeyId};
 use lifeboat_store::ports::{KeyError, KeyUnwrapper};
 use zeroize::Zeroizing;
 
@@ -15,7 +15,8 @@ use crate::{AwsContext, AwsError};
 /// A recovery key in KMS. The private half never leaves KMS.
 pub struct KmsUnwrapper {
     client: Client,
-    key: Arn,
+    /// The ARN of the key.
+    key: String,
     recipient: RecipientKey,
 }
 
@@ -31,8 +32,23 @@ impl KmsUnwrapper {
     /// # Errors
     /// [`KmsError`] if it cannot be read or is not an RSA-4096 decryption key.
     pub async fn open(context: &AwsContext, key: &Arn) -> Result<Self, KmsError> {
+        Self::open_id(context, key.as_str()).await
+    }
+
+    /// Opens the key that a user names, in the Region of its ARN, or for the name of an alias in that of the context.
+    ///
+    /// # Errors
+    /// As [`KmsUnwrapper::open`].
+    pub async fn open_named(context: &AwsContext, key: &KmsKeyId) -> Result<Self, KmsError> {
+        match key.region() {
+            Some(region) => Self::open_id(&context.in_region(&region), key.as_str()).await,
+            None => Self::open_id(context, key.as_str()).await,
+        }
+    }
+
+    async fn open_id(context: &AwsContext, key: &str) -> Result<Self, KmsError> {
         let client = Client::new(context.sdk_config());
-        let der = public_half(
+        let public = public_half(
             &client,
             key,
             &KeySpec::Rsa4096,
@@ -40,13 +56,13 @@ impl KmsUnwrapper {
             "RSA_4096 for ENCRYPT_DECRYPT",
         )
         .await?;
-        let recipient = RecipientKey::from_der(&der).map_err(|source| KmsError::Malformed {
-            key: key.to_string(),
+        let recipient = RecipientKey::from_der(&public.der).map_err(|source| KmsError::Malformed {
+            key: key.to_owned(),
             source,
         })?;
         Ok(Self {
             client,
-            key: key.clone(),
+            key: public.arn,
             recipient,
         })
     }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::missing::MissingPart;
 use super::show::completeness;
+use crate::arguments::source::StoreLocation;
 use crate::arguments::{ClusterArguments, FilterArguments, SealingKeyArguments, StoreArguments};
 use crate::cluster;
 use crate::context::Context;
@@ -205,8 +206,7 @@ async fn make(
 ) -> Result<BackupDocument, Failure> {
     let mut watch = Stopwatch::start();
     let application = &arguments.store.application;
-    make_store(&arguments.store.store)?;
-    let folder = FolderStore::open(&arguments.store.store)?;
+    let folder = folder(&arguments.store.store)?;
     let lock = folder.lock(application, &SystemClock).await?;
     let store: Arc<dyn ObjectStore> = Arc::new(folder);
     let (api, _) = cluster::connect(&arguments.from, &SystemRandomness).await?;
@@ -265,6 +265,19 @@ async fn make(
     Ok(document)
 }
 
+/// Opens the folder that a backup writes to.
+fn folder(location: &StoreLocation) -> Result<FolderStore, Failure> {
+    let StoreLocation::Folder(path) = location else {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("a backup writes to a folder, not to {location}"),
+        )
+        .remedy("name a folder with --store; on AWS the coordinator writes the vault: `lifeboat application backup NAME`"));
+    };
+    make_store(path)?;
+    Ok(FolderStore::open(path)?)
+}
+
 /// Creates the last folder of the store's path. Missing parents are not created: they more likely mean a share that is
 /// not mounted.
 fn make_store(path: &Path) -> Result<(), Failure> {
@@ -321,5 +334,11 @@ mod tests {
         make_store(&store).unwrap();
         let deep = make_store(&folder.path().join("a/b")).unwrap_err();
         assert_eq!(deep.problem().code, Code::StoreNotFound);
+    }
+
+    #[test]
+    fn a_backup_does_not_write_to_a_bucket() {
+        let refused = super::folder(&"s3://vault-of-ours".parse().unwrap()).unwrap_err();
+        assert_eq!(refused.problem().code, Code::Usage);
     }
 }

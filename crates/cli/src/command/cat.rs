@@ -22,7 +22,7 @@ const AFTER: &str = "Example:
   added. Values of Secrets are masked unless --reveal is given.
 
 Exit codes: 0 printed, 2 no such point or object, 5 refused, 8 the store failed, 9 a key
-cannot be used";
+cannot be used or is not named, 12 AWS refused the request";
 
 /// Options of `lifeboat cat`.
 #[derive(Debug, Args)]
@@ -77,13 +77,7 @@ impl Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (selector, name) = arguments.wanted()?;
     let (type_name, raw) = context.block_on(async {
-        let readable = open::readable(
-            &arguments.point,
-            &arguments.from,
-            &arguments.key.recovery_key,
-            context,
-        )
-        .await?;
+        let readable = open::readable(&arguments.point, &arguments.from, &arguments.key, context).await?;
         let cluster = open::cluster(readable.point(), arguments.cluster.as_ref())?;
         let r#type = find_type(cluster, &selector)?;
         let index = readable.index(&cluster.name).await?;

@@ -50,6 +50,10 @@ pub struct DeployDocument {
     /// The fingerprint of the key that signs recovery points, after `deploy primary`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
+    /// The file that its public half was written to. Keep a copy outside of AWS: a restore without the coordinator
+    /// verifies with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key_file: Option<String>,
     /// The application whose document was put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationName>,
@@ -98,7 +102,10 @@ impl Document for DeployDocument {
             ));
         }
         if let Some(key) = &self.signing_key {
-            text.push_str(&format!("signing key {key}\n"));
+            match &self.signing_key_file {
+                Some(file) => text.push_str(&format!("signing key {key}; public key written to {file}\n")),
+                None => text.push_str(&format!("signing key {key}\n")),
+            }
         }
         if let Some(name) = &self.application {
             text.push_str(&format!(
@@ -127,6 +134,7 @@ impl DeployDocument {
             stacks,
             recovery_key: None,
             signing_key: None,
+            signing_key_file: None,
             application: None,
             example: None,
             next,

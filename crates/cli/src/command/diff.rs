@@ -2,10 +2,8 @@
 
 use clap::Args;
 use lifeboat_capture::{CaptureOptions, capture};
-use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_model::{ClusterName, Exit, ObjectRef, TypeSelector};
 use lifeboat_plan::{Difference, FieldDifference};
-use lifeboat_recovery_point::ReadablePoint;
 use lifeboat_system::SystemRandomness;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +32,8 @@ const AFTER: &str = "Examples:
   (--volatile compares them). Values of Secrets are never shown.
 
 Exit codes: 0 no difference, 1 differences, 2 no such point, 5 refused, 6 the cluster cannot
-be used, 8 the store failed, 9 a key cannot be used";
+be used, 8 the store failed, 9 a key cannot be used or is not named, 12 AWS
+refused the request";
 
 /// Options of `lifeboat diff`.
 #[derive(Debug, Args)]
@@ -175,12 +174,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocument, Failure> {
-    let unwrapper = PemUnwrapper::load(&arguments.key.recovery_key)?;
-    let left = open::point(&arguments.point, &arguments.from, context)
-        .await?
-        .point
-        .decrypt(&unwrapper)
-        .await?;
+    let (vault, unwrapper) = open::unlocked(&arguments.from, &arguments.key).await?;
+    let opened = vault.point(&arguments.point, context).await?;
+    let left = open::decrypt(&opened.point, unwrapper.as_ref(), &arguments.key).await?;
     let record = open::cluster(left.point(), arguments.cluster.as_ref())?.clone();
     let mut scope = Scope {
         namespaces: arguments.namespaces.clone(),
@@ -198,11 +194,8 @@ async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocumen
     let mut engine = Engine::new(&left, &index, &record, scope);
     let right = match &arguments.other {
         Some(other) => {
-            let right: ReadablePoint = open::point(other, &arguments.from, context)
-                .await?
-                .point
-                .decrypt(&unwrapper)
-                .await?;
+            let opened = vault.point(other, context).await?;
+            let right = open::decrypt(&opened.point, unwrapper.as_ref(), &arguments.key).await?;
             let right_record = open::cluster(right.point(), arguments.cluster.as_ref())?;
             engine.with_point(&right, right_record, &progress).await?;
             right.point().point().to_string()

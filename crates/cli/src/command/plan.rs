@@ -30,7 +30,7 @@ const AFTER: &str = "Example:
 
 Exit codes: 0 planned, 2 no such point or selection, 5 the point was rejected, 6 the cluster
 cannot be used, 8 the store failed, 9 a key cannot be used, 10 a restore would reject this
-plan";
+plan, 12 AWS refused the request";
 
 /// Options of `lifeboat plan`.
 #[derive(Debug, Args)]
@@ -137,13 +137,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Result<PlanDocument, Failure> {
     let options = arguments.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let readable = open::readable(
-        &arguments.point,
-        &arguments.from,
-        &arguments.key.recovery_key,
-        context,
-    )
-    .await?;
+    let readable = open::readable(&arguments.point, &arguments.from, &arguments.key, context).await?;
     watch.lap("open");
     let readable = readable.verify(&PointProgress::new(&context.progress)).await?;
     watch.lap("verify");

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use lifeboat_filesystem::keys;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::{Exit, Problem};
 use lifeboat_recovery_point::{PointState, PointSummary, SignedSummary};
@@ -11,7 +10,7 @@ use lifeboat_system::SystemClock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::open;
+use super::open::Vault;
 use super::show::completeness;
 use crate::arguments::PointArguments;
 use crate::context::Context;
@@ -19,12 +18,15 @@ use crate::failure::Failure;
 use crate::output::table::Table;
 use crate::output::{Document, human};
 
-const AFTER: &str = "Example:
+const AFTER: &str = "Examples:
   lifeboat points --store points --verify-key keys/signing.pub.pem
+  lifeboat points --store s3://lifeboat-vault-222222222222-eu-central-1 \\
+      --application shop --verify-key signing.pub.pem --profile recovery
 
   A point whose manifest is not valid is listed as REFUSED, with the reason.
 
-Exit codes: 0 listed, 8 the store failed, 9 the key cannot be used";
+Exit codes: 0 listed, 8 the store failed, 9 the key cannot be used or is not named, 12 AWS
+refused the request";
 
 /// Options of `lifeboat points`.
 #[derive(Debug, Args)]
@@ -125,12 +127,21 @@ impl Document for PointsDocument {
 /// # Errors
 /// If the store or the key cannot be read. A point that is refused is listed and is not an error.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let key = keys::load_verifying(&arguments.from.verify_key)?;
-    let vault = open::vault(&arguments.from.store)?;
-    let points = context.block_on(async { Ok(vault.points(&key).await?) })?;
+    let (vault, points) = context.block_on(async {
+        let vault = Vault::open(&arguments.from).await?;
+        let points = vault.repository().points(vault.key()).await?;
+        if points.is_empty() {
+            let others = vault.other_applications().await;
+            if !others.is_empty() {
+                let others = others.join(", ");
+                (context.progress).warn(format!("the store contains points of {others} (--application)"));
+            }
+        }
+        Ok((vault, points))
+    })?;
     context.print(&PointsDocument {
         format: "lifeboat.dev/points/v1".to_owned(),
-        application: vault.application().to_string(),
+        application: vault.repository().application().to_string(),
         points: points.into_iter().map(point).collect(),
         now: SystemClock.now(),
     })?;

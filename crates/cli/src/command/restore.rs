@@ -25,9 +25,14 @@ mod unverified;
 
 pub use document::{Readiness, RestoreDocument};
 
-const AFTER: &str = "Example:
+const AFTER: &str = "Examples:
   lifeboat restore latest --context recovery --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
+  lifeboat restore latest --context recovery --profile recovery --application shop \\
+      --vault s3://lifeboat-vault-222222222222-eu-central-1 --verify-key signing.pub.pem
+
+  The second command reads the vault itself and asks no coordinator; the KMS key
+  alias/lifeboat-recovery decrypts.
 
   Verifies every file, makes and lints the plan, and checks permissions before anything is
   written. `lifeboat plan` or --dry-run shows the plan first. Run the same command again to
@@ -37,7 +42,7 @@ const AFTER: &str = "Example:
 Exit codes: 0 the cluster matches the plan, 2 no such point or selection, 4 it does not match
 the plan, 5 the point was rejected, 6 the cluster cannot be used, 7 another restore holds the
 target, 8 the store failed, 9 a key cannot be used, 10 the plan was rejected and no object was
-written, 130 interrupted";
+written, 12 AWS refused the request, 130 interrupted";
 
 /// Options of `lifeboat restore`.
 #[derive(Debug, Args)]
@@ -94,7 +99,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
     let target = &arguments.target;
     let options = target.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let point = open::readable(&target.point, &target.from, &target.key.recovery_key, context).await?;
+    let point = open::readable(&target.point, &target.from, &target.key, context).await?;
     let record = open::cluster(point.point(), target.cluster.as_ref())?.clone();
     watch.lap("open");
     let point = point.verify(&PointProgress::new(&context.progress)).await?;

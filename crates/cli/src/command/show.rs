@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::missing::MissingPart;
-use super::open;
+use super::open::Vault;
 use crate::arguments::PointArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ const AFTER: &str = "Example:
   Checks the signature, but does not read the packs; `lifeboat verify` does.
 
 Exit codes: 0 shown, 2 no such point, 5 the signature or manifest was rejected, 8 the store
-failed, 9 the key cannot be used";
+failed, 9 the key cannot be used or is not named, 12 AWS refused the request";
 
 /// Options of `lifeboat show`.
 #[derive(Debug, Args)]
@@ -67,7 +67,8 @@ pub struct ShowDocument {
 /// If there is no such point, or its manifest is refused.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (opened, signed_by) = context.block_on(async {
-        let opened = open::point(&arguments.point, &arguments.from, context).await?;
+        let vault = Vault::open(&arguments.from).await?;
+        let opened = vault.point(&arguments.point, context).await?;
         Ok((opened.point.statement().predicate.clone(), opened.signed_by))
     })?;
     context.print(&ShowDocument {

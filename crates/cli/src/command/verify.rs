@@ -1,13 +1,12 @@
 //! `lifeboat verify`: verifies that a recovery point is complete and unchanged since it was signed.
 
 use clap::Args;
-use lifeboat_filesystem::PemUnwrapper;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::Exit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::open;
+use super::open::{self, Vault};
 use super::show::completeness;
 use crate::arguments::{PointArguments, RecoveryKeyArguments};
 use crate::context::Context;
@@ -25,13 +24,14 @@ const AFTER: &str = "Examples:
   private key. The second one also decrypts everything and compares every object with the index
   and the manifest.
 
-Exit codes: 0 intact, 2 no such point, 5 rejected, 8 the store failed, 9 a key cannot be used";
+Exit codes: 0 intact, 2 no such point, 5 rejected, 8 the store failed, 9 a key cannot be used or
+is not named, 12 AWS refused the request";
 
-const WITH_KEY: &str = "The private recovery key (recovery.key.pem), to verify the contents too";
+const WITH_KEY: &str = "The private recovery key, to verify the contents too: a file (recovery.key.pem), or the ARN or alias of a KMS key";
 
 /// Options of `lifeboat verify`.
 #[derive(Debug, Args)]
-#[command(after_long_help = AFTER, mut_arg("recovery_key", |key| key.required(false).help(WITH_KEY)))]
+#[command(after_long_help = AFTER, mut_arg("recovery_key", |key| key.help(WITH_KEY)))]
 pub struct Arguments {
     /// The recovery point: `latest`, `latest-complete`, its id, or the beginning of its id
     pub point: String,
@@ -40,7 +40,7 @@ pub struct Arguments {
     pub from: PointArguments,
     /// What opens it; with it the contents are checked too.
     #[command(flatten)]
-    pub key: Option<RecoveryKeyArguments>,
+    pub key: RecoveryKeyArguments,
 }
 
 /// What was verified; only printed where all of it holds.
@@ -105,12 +105,17 @@ impl Document for VerifyDocument {
 /// # Errors
 /// The first check that fails.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let key = arguments.key.as_ref().map(|key| key.recovery_key.as_path());
-    let unwrapper = key.map(PemUnwrapper::load).transpose()?;
     let progress = PointProgress::new(&context.progress);
     let mut watch = Stopwatch::start();
     let document = context.block_on(async {
-        let opened = open::point(&arguments.point, &arguments.from, context).await?;
+        let (vault, unwrapper) = match arguments.key.recovery_key {
+            Some(_) => {
+                let (vault, unwrapper) = open::unlocked(&arguments.from, &arguments.key).await?;
+                (vault, Some(unwrapper))
+            }
+            None => (Vault::open(&arguments.from).await?, None),
+        };
+        let opened = vault.point(&arguments.point, context).await?;
         watch.lap("open");
         let contents = match &unwrapper {
             None => {
@@ -120,7 +125,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
             }
             // Reading all contents also compares the digest of every file.
             Some(unwrapper) => {
-                let readable = opened.point.decrypt(unwrapper).await?;
+                let readable = open::decrypt(&opened.point, unwrapper.as_ref(), &arguments.key).await?;
                 watch.lap("unlock");
                 let report = readable.verify_contents(&progress).await?;
                 watch.lap("contents");

@@ -72,7 +72,7 @@ impl Renderer for Bars {
                     bar.abandon();
                 }
             }
-            Event::Note(text) => self.all.suspend(|| eprintln!("{text}")),
+            Event::Note(text) | Event::Warning(text) => self.all.suspend(|| eprintln!("{text}")),
         }
     }
 

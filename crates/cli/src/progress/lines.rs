@@ -110,7 +110,7 @@ impl Renderer for Lines {
                     (self.out)(&format!("{}: {amount} in {took}", phase.title()));
                 }
             }
-            Event::Note(text) => (self.out)(text),
+            Event::Note(text) | Event::Warning(text) => (self.out)(text),
         }
     }
 

@@ -13,6 +13,7 @@ mod run;
 #[path = "../cluster/schema.rs"]
 mod schema;
 mod transcript;
+mod vault;
 
 use run::Place;
 use transcript::transcript;

@@ -129,6 +129,8 @@ fn every_command_option_and_variable_of_the_readme_exists() {
         unread.extend(command.get_subcommands());
         for argument in command.get_arguments() {
             options.extend(argument.get_long().map(str::to_owned));
+            let aliases = argument.get_visible_aliases().unwrap_or_default();
+            options.extend(aliases.into_iter().map(str::to_owned));
             variables.extend(argument.get_env().map(|name| name.to_str().unwrap().to_owned()));
         }
     }
@@ -333,7 +335,11 @@ fn every_link_leads_somewhere() {
             let path = root().join(folder).join(file);
             assert!(path.exists(), "{link}");
             if let Some(heading) = heading {
-                let page = fs::read_to_string(&path).unwrap();
+                let page = match file {
+                    // A heading of the same page.
+                    "" => text.to_owned(),
+                    _ => fs::read_to_string(&path).unwrap(),
+                };
                 let headings = page.lines().filter(|line| line.starts_with('#'));
                 let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#').trim()));
                 assert!(anchors.any(|anchor| anchor == heading), "{link}");

@@ -13,7 +13,7 @@ use crate::keys::{Fingerprint, VerifyingKey};
 pub const MAX_MANIFEST: usize = 64 << 20;
 
 /// The maximum number of signatures of an envelope that are checked.
-const MAX_SIGNATURES: usize = 16;
+pub(super) const MAX_SIGNATURES: usize = 16;
 
 /// A DSSE envelope. Unknown fields are ignored, as the DSSE protocol requires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,24 +29,30 @@ pub struct Envelope {
 
 /// One signature of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EnvelopeSignature {
     /// The fingerprint of the signing key. It is an unsigned hint and is used only for error messages.
     #[serde(default)]
     pub keyid: String,
     /// The signature, base64.
     pub sig: String,
+    /// The public half of the signing key: the DER of its SubjectPublicKeyInfo, base64. It is not signed either: it
+    /// serves readers that pinned only the fingerprint, and is used only if it has that fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
 }
 
 impl Envelope {
     /// Creates an envelope from a payload and its signature.
     #[must_use]
-    pub fn new(payload: &[u8], signer: &Fingerprint, signature: &[u8]) -> Self {
+    pub fn new(payload: &[u8], signer: &VerifyingKey, signature: &[u8]) -> Self {
         Self {
             payload_type: PAYLOAD_TYPE.to_owned(),
             payload: STANDARD.encode(payload),
             signatures: vec![EnvelopeSignature {
-                keyid: signer.as_str().to_owned(),
+                keyid: signer.fingerprint().as_str().to_owned(),
                 sig: STANDARD.encode(signature),
+                public_key: Some(STANDARD.encode(signer.to_der())),
             }],
         }
     }

@@ -24,7 +24,7 @@ impl Signer {
 
     fn seal(&self, payload: &[u8]) -> Vec<u8> {
         let signature = self.pair.sign(&SystemRandom::new(), &pae(payload)).unwrap();
-        Envelope::new(payload, self.key.fingerprint(), signature.as_ref()).to_bytes()
+        Envelope::new(payload, &self.key, signature.as_ref()).to_bytes()
     }
 
     fn open(&self, bytes: &[u8]) -> Result<Statement, ManifestError> {

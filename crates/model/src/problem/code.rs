@@ -178,15 +178,15 @@ codes! {
     /// The store does not exist or is not a folder.
     StoreNotFound = 301 exits Storage {
         title: "the store does not exist",
-        meaning: "The path of --store does not exist or is not a folder.",
-        remedy: "check the path; `lifeboat backup` creates the last folder of the path, but not its parents",
+        meaning: "The path of --store does not exist or is not a folder, or there is no such bucket.",
+        remedy: "check --store; `lifeboat backup` creates the last folder of a path, but not its parents",
     }
 
     /// The store refuses access.
     StoreDenied = 302 exits Storage {
         title: "the store refuses access",
-        meaning: "The user that runs the command cannot read or write the folder.",
-        remedy: "grant this user access to the folder; a backup writes, all other commands only read",
+        meaning: "The user that runs the command cannot read or write the folder, or the credentials do not allow it to read the bucket.",
+        remedy: "grant access to the folder or the bucket; a backup writes, all other commands only read",
     }
 
     /// The store is full.
@@ -250,6 +250,13 @@ codes! {
         title: "a key file already exists",
         meaning: "Keys are never overwritten, because recovery points encrypted for a lost key cannot be decrypted.",
         remedy: "choose an empty folder with --out",
+    }
+
+    /// The key that must have signed the recovery points is not named, or only its fingerprint is known.
+    SignerUnknown = 406 exits Keys {
+        title: "the key that must have signed the recovery points is not known",
+        meaning: "A recovery point is used only if a key that the user trusts has signed it. What a store says about its own signer proves nothing.",
+        remedy: "name the public signing key with --verify-key: its file signing.pub.pem, or its fingerprint, which is signingKey of the application document",
     }
 
     /// There is no such recovery point.

@@ -24,7 +24,7 @@ async fn sign(store: &dyn ObjectStore, statement: &Statement) {
     let signer = signer();
     let payload = payload(statement);
     let signature = signer.sign(&pae(&payload)).await.unwrap();
-    let envelope = Envelope::new(&payload, &signer.fingerprint(), &signature);
+    let envelope = Envelope::new(&payload, signer.verifying_key(), &signature);
     store
         .put_new(&key("manifest.json"), envelope.to_bytes().into())
         .await

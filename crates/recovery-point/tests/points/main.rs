@@ -11,6 +11,7 @@ mod forged_manifests;
 mod killed;
 mod problems;
 mod sample;
+mod signers;
 mod tamper;
 mod vault;
 mod writer;

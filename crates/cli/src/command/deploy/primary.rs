@@ -1,6 +1,7 @@
 //! `lifeboat deploy primary`: deploys the signing key and the role that backs up.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 use lifeboat_aws::KmsSigner;
@@ -9,7 +10,7 @@ use lifeboat_format::RecipientKey;
 use lifeboat_model::{Arn, Code, Diagnostic as _, EnvironmentId};
 use lifeboat_store::ports::Signer;
 
-use super::recovery::one_line;
+use super::recovery::{one_line, write_key};
 use super::{DeployDocument, Deployer, output};
 use crate::aws::AwsArguments;
 use crate::context::Context;
@@ -22,8 +23,9 @@ const AFTER: &str = "Example:
       --recovery-public-key recovery-222222222222-eu-central-1.pub.pem
 
   `lifeboat deploy recovery` prints this command, filled in. Deploys the stack
-  lifeboat-primary-access, and prints the fingerprint of the signing key and an application
-  document to start with.
+  lifeboat-primary-access, writes the public signing key to a file, and prints its fingerprint
+  and an application document to start with. Keep the file outside of AWS: with it recovery
+  points are verified when nothing else is left.
 
 Exit codes: 0 deployed, 9 the key cannot be used, 12 AWS refused the request, or the stack
 failed";
@@ -47,6 +49,9 @@ pub struct Arguments {
         help_heading = "Stacks"
     )]
     pub recovery_public_key: String,
+    /// Where to write the public signing key; defaults to signing-ACCOUNT-REGION.pub.pem
+    #[arg(long, value_name = "FILE", help_heading = "Stacks")]
+    pub public_key_out: Option<PathBuf>,
 }
 
 pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
@@ -77,6 +82,11 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     })?;
     let signer = KmsSigner::open(session.context(), &key).await?;
     let fingerprint = signer.verifying_key().fingerprint().to_string();
+    let file = arguments
+        .public_key_out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("signing-{here}.pub.pem")));
+    write_key("signing", &signer.verifying_key().to_pem(), &file)?;
     let next = format!(
         "lifeboat deploy application shop.yaml --primary-profile {} --recovery-profile RECOVERY_PROFILE",
         session.profile().unwrap_or("PRIMARY_PROFILE")
@@ -84,6 +94,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     Ok(DeployDocument {
         example: Some(example(&here, &arguments.control, &fingerprint)),
         signing_key: Some(fingerprint),
+        signing_key_file: Some(file.display().to_string()),
         ..DeployDocument::new(deployed, next)
     })
 }

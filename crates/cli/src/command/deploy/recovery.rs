@@ -149,18 +149,23 @@ fn accounts(before: Option<&str>, own: &AccountId, further: &[AccountId]) -> Str
 
 fn write(key: &RecipientKey, file: &Path) -> Result<RecoveryKey, Failure> {
     let text = key.to_pem();
-    std::fs::write(file, &text).map_err(|error| {
-        Failure::of(
-            Code::StoreFailed,
-            format!("failed to write the public recovery key to {}", file.display()),
-            &error,
-        )
-        .remedy("choose another file with --public-key-out, then run the same command again")
-    })?;
+    write_key("recovery", &text, file)?;
     Ok(RecoveryKey {
         fingerprint: key.fingerprint().to_string(),
         public_key: one_line(&text),
         file: file.display().to_string(),
+    })
+}
+
+/// Writes a public key to a file; `which` names the key in a message.
+pub(super) fn write_key(which: &str, text: &str, file: &Path) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| {
+        Failure::of(
+            Code::StoreFailed,
+            format!("failed to write the public {which} key to {}", file.display()),
+            &error,
+        )
+        .remedy("choose another file with --public-key-out, then run the same command again")
     })
 }
 
