@@ -34,8 +34,8 @@ pub struct ClusterCapture<'a> {
     pub point: &'a RecoveryPointId,
     /// The name of the cluster in the application.
     pub cluster: &'a ClusterName,
-    /// The public half of the recovery key, to which data keys are wrapped.
-    pub recipient: &'a RecipientKey,
+    /// The public halves of the recovery keys, to each of which data keys are wrapped.
+    pub recipients: &'a [RecipientKey],
     /// The identity of this writer, if several processes write packs of the same recovery point.
     pub writer: Option<WriterId>,
     /// The source of the current time.
@@ -76,7 +76,7 @@ impl ClusterCapture<'_> {
             self.application,
             self.point,
             self.cluster,
-            self.recipient,
+            self.recipients,
             self.randomness,
         )?;
         if let Some(id) = self.writer {
@@ -194,8 +194,8 @@ pub struct Backup<'a> {
     pub application: &'a ApplicationName,
     /// The clusters of the application.
     pub clusters: Vec<SourceCluster<'a>>,
-    /// The public half of the recovery key, to which data keys are wrapped.
-    pub recipient: &'a RecipientKey,
+    /// The public halves of the recovery keys, to each of which data keys are wrapped.
+    pub recipients: &'a [RecipientKey],
     /// The key that signs the manifest.
     pub signer: &'a dyn Signer,
     /// The version of the program, recorded in the manifest.
@@ -233,7 +233,7 @@ impl Backup<'_> {
                 application: self.application,
                 point: &point,
                 cluster: &cluster.name,
-                recipient: self.recipient,
+                recipients: self.recipients,
                 writer: None,
                 clock: self.clock,
                 randomness: self.randomness,

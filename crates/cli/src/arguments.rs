@@ -222,9 +222,11 @@ pub struct RecoveryKeyArguments {
 /// so that the backup cannot decrypt what it wrote, and the private half of the signing key.
 #[derive(Debug, Clone, Args)]
 pub struct SealingKeyArguments {
-    /// The public recovery key (recovery.pub.pem), to encrypt
+    /// The public recovery key (recovery.pub.pem), to encrypt; may be repeated, and a file may hold several: each of them
+    /// can decrypt the point
     #[arg(
         long = "recovery-public-key",
+        required = true,
         // The former name of the option, from before it had an environment variable of its own.
         alias = "recovery-key",
         env = "LIFEBOAT_RECOVERY_PUBLIC_KEY",
@@ -232,7 +234,7 @@ pub struct SealingKeyArguments {
         value_name = "FILE",
         help_heading = "Recovery points"
     )]
-    pub recovery_public_key: PathBuf,
+    pub recovery_public_key: Vec<PathBuf>,
     /// The private signing key (signing.key.pem), to sign
     #[arg(
         long,

@@ -18,7 +18,7 @@ static LONG: LazyLock<String> = LazyLock::new(|| {
         "{VERSION}
 commit: {commit}
 recovery points: writes format {FORMAT_VERSION}, reads formats 1 to {FORMAT_VERSION}
-packs: writes and reads format {PACK_VERSION}
+packs: writes format {PACK_VERSION}, reads formats 1 to {PACK_VERSION}
 plans: writes format {PLAN_FORMAT_VERSION}
 reports: writes format {REPORT_FORMAT_VERSION}
 application documents: reads format {application}{jobs}",

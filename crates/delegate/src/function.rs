@@ -133,10 +133,10 @@ impl Ports {
                     (KmsSigner::open(&context, &key).await).map_err(|error| text(&error.problem()))?;
                 let signer = Arc::new(signer);
                 let public = configuration.recovery_public_key.as_deref().unwrap_or_default();
-                let recipient = lifeboat_aws::kms::recipient_key(public).map_err(|e| e.to_string())?;
+                let recipients = lifeboat_aws::kms::recipient_keys(public).map_err(|e| e.to_string())?;
                 let ports = SidePorts::Primary {
                     signer: Arc::clone(&signer) as _,
-                    recipient: Box::new(recipient),
+                    recipients,
                 };
                 (ports, Box::new(SigningKeyCheck(signer)))
             }

@@ -50,9 +50,9 @@ pub enum SidePorts {
     Primary {
         /// Signs recovery points.
         signer: Arc<dyn Signer>,
-        /// The key that recovery points are encrypted for. Deployed with the function; no assignment changes
-        /// it.
-        recipient: Box<RecipientKey>,
+        /// The keys that recovery points are encrypted for. Deployed with the function; no assignment changes
+        /// them.
+        recipients: Vec<RecipientKey>,
     },
     /// The side that restores.
     Recovery {

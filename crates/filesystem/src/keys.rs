@@ -39,6 +39,15 @@ pub fn load_recipient(path: &Path) -> Result<RecipientKey, PemError> {
     RecipientKey::from_pem(&text).map_err(|e| PemError::from_public(path, e))
 }
 
+/// Reads the public halves of one or more recovery keys from one file, in which they follow one another.
+///
+/// # Errors
+/// As [`load_recipient`], for each of them.
+pub fn load_recipients(path: &Path) -> Result<Vec<RecipientKey>, PemError> {
+    let text = public_text(path)?;
+    RecipientKey::list_from_pem(&text).map_err(|e| PemError::from_public(path, e))
+}
+
 /// Reads the public half of a signing key.
 ///
 /// # Errors
@@ -92,7 +101,7 @@ impl KeyUnwrapper for PemUnwrapper {
     async fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<DataKey, KeyError> {
         if wrapped.recipient != self.fingerprint {
             return Err(KeyError::WrongKey {
-                wanted: wrapped.recipient.clone(),
+                wanted: vec![wrapped.recipient.clone()],
                 held: self.fingerprint.clone(),
             });
         }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use lifeboat_format::pack::reader::PackReader;
 use lifeboat_format::{
-    Batch, BatchBuilder, Compressor, DataKey, Decompressor, PackError, PackKind, PackWriter, Sha256,
-    SplitError, Splitter, peek_metadata,
+    Batch, BatchBuilder, Compressor, DataKey, Decompressor, PackError, PackIdentity, PackKind, PackVersion,
+    PackWriter, Sha256, SplitError, Splitter, peek_metadata,
 };
-use lifeboat_model::{PackName, RecoveryPointId, TypeName};
+use lifeboat_model::{ApplicationName, ClusterName, PackName, RecoveryPointId, TypeName};
 
 /// Repetitions of each measurement. The best one counts, because other work on the machine only slows it
 /// down.
@@ -171,8 +171,8 @@ fn stages(list: &[u8]) {
         "read: open, unpack, digests",
         list.len(),
         Box::new(move || {
-            let (key, point, name) = identity();
-            let mut reader = PackReader::new(PackKind::Objects, &key, &point, &name).unwrap();
+            let identified = Pack::new();
+            let mut reader = identified.reader();
             for chunk in pack.chunks(256 << 10) {
                 reader
                     .push(chunk, |frame| {
@@ -232,17 +232,46 @@ fn whole(list: &[u8]) -> (Vec<u8>, usize) {
     (out, packed)
 }
 
-fn identity() -> (DataKey, RecoveryPointId, PackName) {
-    (
-        DataKey::from_random([7; 32]),
-        RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
-        PackName::parse("primary/p-0000.pack").unwrap(),
-    )
+/// The key and the identity of the pack.
+struct Pack {
+    key: DataKey,
+    application: ApplicationName,
+    cluster: ClusterName,
+    point: RecoveryPointId,
+    name: PackName,
+}
+
+impl Pack {
+    fn new() -> Self {
+        Self {
+            key: DataKey::from_random([7; 32]),
+            application: ApplicationName::parse("shop").unwrap(),
+            cluster: ClusterName::parse("primary").unwrap(),
+            point: RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
+            name: PackName::parse("primary/p-0000.pack").unwrap(),
+        }
+    }
+
+    fn identity(&self) -> PackIdentity<'_> {
+        PackIdentity {
+            application: &self.application,
+            cluster: &self.cluster,
+            point: &self.point,
+            name: &self.name,
+        }
+    }
+
+    fn writer(&self) -> PackWriter {
+        PackWriter::new(PackKind::Objects, &self.key, self.identity()).unwrap()
+    }
+
+    fn reader(&self) -> PackReader {
+        PackReader::new(PackVersion::V2, PackKind::Objects, &self.key, self.identity()).unwrap()
+    }
 }
 
 fn pack_writer() -> PackWriter {
-    let (key, point, name) = identity();
-    PackWriter::new(PackKind::Objects, &key, &point, &name).unwrap()
+    Pack::new().writer()
 }
 
 /// Returns reproducible pseudorandom text that does not compress.

@@ -9,11 +9,11 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use lifeboat_format::manifest::{
     ClusterRecord, Completeness, Envelope, FORMAT_VERSION, PackRecord, Predicate, ServerRecord, Statement,
-    Tool, TypeOutcome, TypeRecord, WrappedKeyRecord, check_structure, pae, payload,
+    Tool, TypeOutcome, TypeRecord, WrappedFor, WrappedKeyRecord, check_structure, pae, payload,
 };
 use lifeboat_format::{
-    Batch, BatchBuilder, Compressor, DataKey, Fingerprint, IndexBuilder, PackKind, PackWriter, VerifyingKey,
-    WrapAlgorithm,
+    Batch, BatchBuilder, Compressor, DataKey, Fingerprint, IndexBuilder, PackIdentity, PackKind, PackWriter,
+    VerifyingKey, WrapAlgorithm,
 };
 use lifeboat_model::{ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, TypeName};
 
@@ -26,8 +26,19 @@ fn main() {
         PackName::parse("primary/p-0000.pack").unwrap(),
         PackName::parse("primary/i-0000.pack").unwrap(),
     );
+    let application = ApplicationName::parse("shop").unwrap();
+    let cluster = ClusterName::parse("primary").unwrap();
+    let writer = |kind, name: &PackName| {
+        let identity = PackIdentity {
+            application: &application,
+            cluster: &cluster,
+            point: &point,
+            name,
+        };
+        PackWriter::new(kind, &key, identity).unwrap()
+    };
     let mut compressor = Compressor::new().unwrap();
-    let mut pack = PackWriter::new(PackKind::Objects, &key, &point, &objects).unwrap();
+    let mut pack = writer(PackKind::Objects, &objects);
     let mut lines = IndexBuilder::new();
     let mut file = Vec::new();
     let mut raw_bytes = 0;
@@ -52,7 +63,7 @@ fn main() {
     std::fs::write(folder.join(objects.name.as_str()), file).unwrap();
 
     let mut file = Vec::new();
-    let mut pack = PackWriter::new(PackKind::Index, &key, &point, &index).unwrap();
+    let mut pack = writer(PackKind::Index, &index);
     pack.append(&lines.finish(&mut compressor).unwrap(), &mut file)
         .unwrap();
     let index = PackRecord::new(index, PackKind::Index, "k-0", &pack.finish(&mut file).unwrap());
@@ -61,8 +72,8 @@ fn main() {
     let time = "2026-11-21T11:22:33Z".parse().unwrap();
     let predicate = Predicate {
         format_version: FORMAT_VERSION,
-        application: ApplicationName::parse("shop").unwrap(),
-        point,
+        application: application.clone(),
+        point: point.clone(),
         created_at: time,
         tool: Tool {
             name: "lifeboat".into(),
@@ -71,12 +82,16 @@ fn main() {
         completeness: Completeness::Complete,
         keys: vec![WrappedKeyRecord {
             id: "k-0".into(),
-            algorithm: WrapAlgorithm::RsaOaepSha256,
-            recipient: Fingerprint::of_spki(b"no key: the data key of the fixture is 00 01 02 ... 1f"),
-            wrapped: Vec::new(),
+            application: Some(application.clone()),
+            cluster: Some(cluster.clone()),
+            recipients: vec![WrappedFor {
+                recipient: Fingerprint::of_spki(b"no key: the data key of the fixture is 00 01 02 ... 1f"),
+                algorithm: WrapAlgorithm::RsaOaepSha256,
+                wrapped: Vec::new(),
+            }],
         }],
         clusters: vec![ClusterRecord {
-            name: ClusterName::parse("primary").unwrap(),
+            name: cluster.clone(),
             server: ServerRecord {
                 kube_system_uid: None,
                 version: "v1.36.3".into(),

@@ -42,6 +42,9 @@ pub enum KeyError {
         /// The length in bytes that was found.
         found: usize,
     },
+    /// A data key is to be wrapped for no recovery key at all.
+    #[error("the data key is wrapped for no recovery key")]
+    NoRecipient,
     /// The cryptographic library refused an operation that cannot fail with a valid key.
     #[error("the data key could not be wrapped")]
     Wrap,
@@ -59,7 +62,7 @@ pub enum KeyError {
 impl Diagnostic for KeyError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Wrap => ErrorKind::Bug,
+            Self::Wrap | Self::NoRecipient => ErrorKind::Bug,
             Self::Signature => ErrorKind::Corrupt,
             _ => ErrorKind::Invalid,
         }
@@ -72,7 +75,7 @@ impl Diagnostic for KeyError {
             Self::WrongKind { .. } => Code::UnsupportedKeyType,
             Self::DataKeyLength { .. } => Code::RecoveryKeyMismatch,
             Self::Signature => Code::SignatureInvalid,
-            Self::Wrap => Code::Bug,
+            Self::Wrap | Self::NoRecipient => Code::Bug,
         }
     }
 }
@@ -215,6 +218,19 @@ impl RecipientKey {
     /// key.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_der(&public_block(text)?)
+    }
+
+    /// Parses the PEM text of one or more SubjectPublicKeyInfos, one after another: recovery points are encrypted for
+    /// each of these keys.
+    ///
+    /// # Errors
+    /// [`KeyError`] of the first that is not a key; [`KeyError::Unreadable`] if there is none.
+    pub fn list_from_pem(text: &str) -> Result<Vec<Self>, KeyError> {
+        let keys: Vec<Self> = pem::blocks(text).map(Self::from_pem).collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(KeyError::Unreadable);
+        }
+        Ok(keys)
     }
 
     /// Parses a DER SubjectPublicKeyInfo, as returned by `kms:GetPublicKey`.

@@ -16,6 +16,7 @@ pub mod compress;
 pub mod digest;
 pub mod index;
 pub mod keys;
+pub mod limits;
 pub mod manifest;
 pub mod metadata;
 pub mod pack;
@@ -33,7 +34,7 @@ pub use manifest::{Envelope, ManifestError, Statement, open_envelope};
 pub use metadata::{MetadataError, ObjectMetadata, peek_metadata};
 pub use pack::reader::{Frame, FrameOpener, PackReader};
 pub use pack::writer::PackWriter;
-pub use pack::{FrameLocation, PackError, PackKind, PackSummary};
+pub use pack::{FrameLocation, PackError, PackIdentity, PackKind, PackSummary, PackVersion};
 pub use splitter::{ListMeta, SplitError, Splitter};
 pub use verify::VerifyError;
 

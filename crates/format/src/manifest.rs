@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod envelope;
+pub mod keys;
 pub mod signers;
 
 use std::collections::BTreeMap;
@@ -20,15 +21,17 @@ use serde::{Deserialize, Serialize};
 
 pub use check::check_structure;
 pub use envelope::{Envelope, EnvelopeSignature, ManifestError, open_envelope, pae, payload};
+pub use keys::{WrappedFor, WrappedKeyRecord};
 pub use signers::{NamedSigner, named_signers};
 
 use crate::digest::Sha256;
-use crate::keys::{Fingerprint, WrapAlgorithm, WrappedKey};
-use crate::pack::{PackKind, PackSummary};
+use crate::pack::{PackKind, PackSummary, PackVersion};
 
 /// The version of the format that this program writes, and the newest that it reads. It also reads all
 /// earlier versions; `FORMAT.md` lists the differences.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
+/// The first version whose data keys and packs are bound to the application and the cluster.
+pub const BOUND_VERSION: u32 = 3;
 /// The type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The type of the predicate.
@@ -85,10 +88,22 @@ pub struct Predicate {
     pub tool: Tool,
     /// Whether it contains everything that was requested.
     pub completeness: Completeness,
-    /// The data keys, each wrapped for a recovery key, sorted by id.
+    /// The data keys, each wrapped for one or more recovery keys, sorted by id.
     pub keys: Vec<WrappedKeyRecord>,
     /// The clusters, sorted by name.
     pub clusters: Vec<ClusterRecord>,
+}
+
+impl Predicate {
+    /// Returns the version that a pack must have. It is signed, so that no file of another version can take its place.
+    #[must_use]
+    pub fn pack_version(&self, pack: &PackRecord) -> PackVersion {
+        match pack.version {
+            _ if self.format_version < BOUND_VERSION => PackVersion::V1,
+            Some(version) => version,
+            None => PackVersion::V2,
+        }
+    }
 }
 
 /// The program that created a recovery point.
@@ -107,44 +122,6 @@ pub enum Completeness {
     Complete,
     /// Something is missing; `missing` of each cluster lists it.
     Partial,
-}
-
-/// A data key in the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WrappedKeyRecord {
-    /// The name by which packs refer to it: `k-0`.
-    pub id: String,
-    /// The wrapping algorithm.
-    pub algorithm: WrapAlgorithm,
-    /// The recovery key that unwraps it.
-    pub recipient: Fingerprint,
-    /// The ciphertext, base64.
-    #[serde(with = "base64_bytes")]
-    #[schemars(with = "String")]
-    pub wrapped: Vec<u8>,
-}
-
-impl WrappedKeyRecord {
-    /// Creates the record of a wrapped key with the given id.
-    #[must_use]
-    pub fn new(id: impl Into<String>, key: WrappedKey) -> Self {
-        Self {
-            id: id.into(),
-            algorithm: key.algorithm,
-            recipient: key.recipient,
-            wrapped: key.ciphertext,
-        }
-    }
-
-    /// Returns the wrapped key.
-    #[must_use]
-    pub fn key(&self) -> WrappedKey {
-        WrappedKey {
-            algorithm: self.algorithm,
-            recipient: self.recipient.clone(),
-            ciphertext: self.wrapped.clone(),
-        }
-    }
 }
 
 /// One cluster of the point.
@@ -257,8 +234,8 @@ pub enum TypeOutcome {
         /// The message that the server gave.
         message: String,
         /// How to fix it.
-        // Format 2 signs the name `mend`; format 3 renames the field.
-        #[serde(rename = "mend")]
+        // The name up to version 2.
+        #[serde(alias = "mend")]
         remediation: String,
     },
     /// It was not requested, or is never stored.
@@ -289,8 +266,8 @@ pub struct MissingRecord {
     /// The response of the server.
     pub answer: String,
     /// How to fix it.
-    // Format 2 signs the name `mend`; format 3 renames the field.
-    #[serde(rename = "mend")]
+    // The name up to version 2.
+    #[serde(alias = "mend")]
     pub remediation: String,
 }
 
@@ -340,6 +317,10 @@ pub struct PackRecord {
     pub frames: u32,
     /// The earlier recovery point that contains the file; null if it is this one.
     pub point: Option<RecoveryPointId>,
+    /// The version of the file, if it is of an earlier recovery point and not of the version that this format writes.
+    /// Absent before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<PackVersion>,
 }
 
 impl PackRecord {
@@ -354,6 +335,7 @@ impl PackRecord {
             bytes: summary.bytes,
             frames: summary.frames,
             point: None,
+            version: None,
         }
     }
 }
@@ -364,6 +346,9 @@ impl Statement {
     #[must_use]
     pub fn new(mut predicate: Predicate) -> Self {
         predicate.keys.sort_by(|a, b| a.id.cmp(&b.id));
+        for key in &mut predicate.keys {
+            key.recipients.sort_by(|a, b| a.recipient.cmp(&b.recipient));
+        }
         predicate.clusters.sort_by(|a, b| a.name.cmp(&b.name));
         for cluster in &mut predicate.clusters {
             cluster.types.sort_by(|a, b| {

@@ -3,16 +3,20 @@
 //! Frames follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, "Online
 //! Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance", 2015): the nonce contains the number of
 //! the frame and whether it is the last one. Each pack has its own key, derived from the data key, the
-//! recovery point and the name of the pack. A frame can be decrypted only at its own position.
+//! application, the cluster, the recovery point and the name of the pack. A frame can be decrypted only at its own
+//! position.
 
 pub mod reader;
 pub mod writer;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use lifeboat_model::{Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
+use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::compress::{CompressionError, MAX_PLAINTEXT};
@@ -20,7 +24,7 @@ use crate::digest::Sha256;
 use crate::keys::DataKey;
 
 /// The version of the pack format that this program writes, and the newest that it reads.
-pub const PACK_VERSION: u8 = 1;
+pub const PACK_VERSION: u8 = PackVersion::V2.byte();
 
 /// The size of a pack's header in bytes.
 pub const HEADER_LEN: usize = 8;
@@ -37,6 +41,75 @@ pub const MAX_CIPHERTEXT: usize = MAX_PLAINTEXT + (1 << 20) + TAG_LEN;
 
 const MAGIC: &[u8; 6] = b"LBPACK";
 const LAST: u32 = 1 << 31;
+
+/// The version of a pack: the byte behind the magic of its header. Versions differ in what the key of a pack is derived
+/// from; the layout of header and frames is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum PackVersion {
+    /// Of formats 1 and 2: bound to the recovery point and the name of the pack.
+    V1,
+    /// Since format 3: bound to the application and the cluster too.
+    V2,
+}
+
+impl PackVersion {
+    /// Returns the byte in the header.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+        }
+    }
+}
+
+impl From<PackVersion> for u8 {
+    fn from(version: PackVersion) -> Self {
+        version.byte()
+    }
+}
+
+impl TryFrom<u8> for PackVersion {
+    type Error = String;
+
+    fn try_from(byte: u8) -> Result<Self, Self::Error> {
+        [Self::V1, Self::V2]
+            .into_iter()
+            .find(|version| version.byte() == byte)
+            .ok_or_else(|| format!("{byte} is not a version of packs"))
+    }
+}
+
+/// Schemas show the number that is in the document.
+impl JsonSchema for PackVersion {
+    fn schema_name() -> Cow<'static, str> {
+        "PackVersion".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The version of a pack, as in its header.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": PACK_VERSION,
+        })
+    }
+}
+
+/// What a pack is: the key of each frame in it is bound to all of this, so that a pack opens nowhere else, whichever
+/// wrapped data key a manifest places beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct PackIdentity<'a> {
+    /// The application.
+    pub application: &'a ApplicationName,
+    /// The cluster whose objects the pack contains.
+    pub cluster: &'a ClusterName,
+    /// The recovery point that contains the file.
+    pub point: &'a RecoveryPointId,
+    /// The name of the pack.
+    pub name: &'a PackName,
+}
 
 /// The content of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,11 +128,11 @@ impl PackKind {
         }
     }
 
-    /// Returns the header of a pack of this kind.
+    /// Returns the header of a pack of this kind and version.
     #[must_use]
-    pub fn header(self) -> [u8; HEADER_LEN] {
+    pub fn header(self, version: PackVersion) -> [u8; HEADER_LEN] {
         let [a, b, c, d, e, f] = *MAGIC;
-        [a, b, c, d, e, f, PACK_VERSION, self.byte()]
+        [a, b, c, d, e, f, version.byte(), self.byte()]
     }
 }
 
@@ -105,6 +178,14 @@ pub enum PackError {
     Newer {
         /// The pack version that was found.
         found: u8,
+    },
+    /// The pack has another version than the manifest states. Packs of an older one are bound to less.
+    #[error("the pack has version {found}, and the manifest states version {expected}")]
+    OtherVersion {
+        /// The pack version that was found.
+        found: u8,
+        /// The signed version.
+        expected: u8,
     },
     /// The pack is an index where objects are expected, or the reverse.
     #[error("the pack does not contain {expected}")]
@@ -223,37 +304,45 @@ impl KeyType for Length {
 }
 
 impl PackKey {
-    /// Derives the key of a pack (HKDF, RFC 5869).
+    /// Derives the key of a pack (HKDF, RFC 5869). `FORMAT.md` shows the info of each version.
     pub(crate) fn derive(
+        version: PackVersion,
         kind: PackKind,
         data_key: &DataKey,
-        point: &RecoveryPointId,
-        name: &PackName,
+        identity: PackIdentity<'_>,
     ) -> Result<Self, PackError> {
-        let (point, name) = (point.as_str(), name.as_str());
-        let length = |text: &str| {
-            u16::try_from(text.len())
-                .expect("identifiers are no longer than 256 bytes")
-                .to_be_bytes()
-        };
-        let (point_length, name_length) = (length(point), length(name));
-        let info = [
-            b"lifeboat pack v1".as_slice(),
-            &point_length,
-            point.as_bytes(),
-            &name_length,
-            name.as_bytes(),
+        let PackIdentity {
+            application,
+            cluster,
+            point,
+            name,
+        } = identity;
+        let all = [
+            application.as_str(),
+            cluster.as_str(),
+            point.as_str(),
+            name.as_str(),
         ];
+        let (label, bound) = match version {
+            PackVersion::V1 => (b"lifeboat pack v1".as_slice(), &all[2..]),
+            PackVersion::V2 => (b"lifeboat pack v2".as_slice(), all.as_slice()),
+        };
+        let mut info = label.to_vec();
+        for text in bound {
+            let length = u16::try_from(text.len()).expect("identifiers are no longer than 256 bytes");
+            info.extend_from_slice(&length.to_be_bytes());
+            info.extend_from_slice(text.as_bytes());
+        }
         let mut bytes = Zeroizing::new([0; 32]);
         Salt::new(HKDF_SHA256, &[])
             .extract(data_key.expose())
-            .expand(&info, Length(32))
+            .expand(&[info.as_slice()], Length(32))
             .and_then(|okm| okm.fill(bytes.as_mut()))
             .map_err(|_| PackError::Crypto)?;
         let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref()).map_err(|_| PackError::Crypto)?;
         Ok(Self {
             key: LessSafeKey::new(key),
-            header: kind.header(),
+            header: kind.header(version),
         })
     }
 

@@ -17,6 +17,20 @@ pub fn decode(text: &str) -> Option<(&str, Vec<u8>)> {
     Some((label, bytes))
 }
 
+/// Returns the PEM blocks of a text, one after another. Text between them is left out, and so is a block without an end.
+pub fn blocks(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let begin = rest.find("-----BEGIN ")?;
+        let end = begin + rest[begin..].find("-----END ")?;
+        let label = end + "-----END ".len();
+        let end = label + rest[label..].find("-----")? + "-----".len();
+        let block = &rest[begin..end];
+        rest = &rest[end..];
+        Some(block)
+    })
+}
+
 /// Encodes bytes as a PEM block with lines of 64 characters.
 #[must_use]
 pub fn encode(label: &str, bytes: &[u8]) -> String {

@@ -17,7 +17,7 @@ const POINT: &str = "20261121T112233Z-7f3a9c";
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(
         Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fixtures/v2")
+            .join("fixtures/v3")
             .join(name),
     )
     .unwrap()
@@ -34,7 +34,11 @@ fn pack_key(name: &str) -> Vec<u8> {
     let data_key: Vec<u8> = (0..32).collect();
     let length = |text: &str| (text.len() as u16).to_be_bytes();
     let info = [
-        b"lifeboat pack v1".as_slice(),
+        b"lifeboat pack v2".as_slice(),
+        &length("shop"),
+        b"shop",
+        &length("primary"),
+        b"primary",
         &length(POINT),
         POINT.as_bytes(),
         &length(name),
@@ -66,7 +70,7 @@ fn frames(name: &str, content: u8) -> Vec<Frame> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &pack_key(name)).unwrap());
     let header: [u8; 8] = file[..8].try_into().unwrap();
     assert_eq!(&header[..6], b"LBPACK");
-    assert_eq!(header[6..], [1, content]);
+    assert_eq!(header[6..], [2, content]);
     let mut at = 8;
     let mut frames = Vec::new();
     loop {
@@ -187,8 +191,15 @@ fn the_manifest_can_be_checked_with_nothing_but_the_page() {
         let file = fixture(subject["name"].as_str().unwrap());
         assert_eq!(subject["digest"]["sha256"], hex::encode(digest(&SHA256, &file)));
     }
-    // Every field of the predicate and of a cluster must be documented.
-    for object in [&statement["predicate"], &statement["predicate"]["clusters"][0]] {
+    assert_eq!(envelope["signatures"][0]["publicKey"], STANDARD.encode(&der));
+    // Every field of the predicate, of a key and of a cluster must be documented.
+    let predicate = &statement["predicate"];
+    for object in [
+        predicate,
+        &predicate["keys"][0],
+        &predicate["keys"][0]["recipients"][0],
+        &predicate["clusters"][0],
+    ] {
         for field in object.as_object().unwrap().keys() {
             documented(field);
         }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use lifeboat_format::pack::reader::FrameOpener;
 use lifeboat_format::verify::{check_file, check_place};
 use lifeboat_format::{
-    DataKey, IndexEntry, LineDigest, PackError, PackKind, PackReader, Sha256, Statement, VerifyingKey,
-    open_envelope, read_index,
+    DataKey, IndexEntry, LineDigest, PackError, PackIdentity, PackKind, PackReader, Sha256, Statement,
+    VerifyingKey, open_envelope, read_index,
 };
 
 fn folder(version: &str) -> PathBuf {
@@ -33,8 +33,15 @@ fn version_2_verifies_and_gives_its_objects_back() {
 }
 
 #[test]
+fn version_3_verifies_and_gives_its_objects_back() {
+    gives_its_objects_back(3);
+}
+
+#[test]
 fn the_same_objects_have_the_same_entries_in_every_version() {
-    assert_eq!(gives_its_objects_back(1), gives_its_objects_back(2));
+    let first = gives_its_objects_back(1);
+    assert_eq!(first, gives_its_objects_back(2));
+    assert_eq!(first, gives_its_objects_back(3));
 }
 
 /// Reads the fixture of a version and returns its index entries.
@@ -56,7 +63,13 @@ fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
         let file = std::fs::read(folder.join(record.name.as_str())).unwrap();
         check_file(&statement, &record.name, Sha256::of(&file), file.len() as u64).unwrap();
         let kind = PackKind::from(record.kind);
-        let mut reader = PackReader::new(kind, &key, &predicate.point, &record.name).unwrap();
+        let identity = PackIdentity {
+            application: &predicate.application,
+            cluster: &predicate.clusters[0].name,
+            point: &predicate.point,
+            name: &record.name,
+        };
+        let mut reader = PackReader::new(predicate.pack_version(record), kind, &key, identity).unwrap();
         reader
             .push(&file, |frame| {
                 match kind {
@@ -93,7 +106,16 @@ fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
     let (frame, _) = &index[1];
     let file = std::fs::read(folder.join(frame.pack.as_str())).unwrap();
     let begin = frame.location.offset as usize;
-    let opener = FrameOpener::new(PackKind::Objects, &key, &predicate.point, &frame.pack).unwrap();
+    let record = &predicate.clusters[0].packs;
+    let record = record.iter().find(|record| record.name == frame.pack).unwrap();
+    let identity = PackIdentity {
+        application: &predicate.application,
+        cluster: &predicate.clusters[0].name,
+        point: &predicate.point,
+        name: &frame.pack,
+    };
+    let version = predicate.pack_version(record);
+    let opener = FrameOpener::new(version, PackKind::Objects, &key, identity).unwrap();
     let content = opener
         .open(
             frame.location,

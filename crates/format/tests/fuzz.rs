@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use lifeboat_format::pack::reader::FrameOpener;
 use lifeboat_format::{
-    Compressor, DataKey, Decompressor, FrameLocation, ListMeta, PackError, PackKind, PackReader, PackWriter,
-    SplitError, Splitter, VerifyingKey, open_envelope, peek_metadata, read_index,
+    Compressor, DataKey, Decompressor, FrameLocation, ListMeta, PackError, PackIdentity, PackKind,
+    PackReader, PackVersion, PackWriter, SplitError, Splitter, VerifyingKey, open_envelope, peek_metadata,
+    read_index,
 };
-use lifeboat_model::{Diagnostic as _, ErrorKind, PackName, RecoveryPointId};
+use lifeboat_model::{ApplicationName, ClusterName, Diagnostic as _, ErrorKind, PackName, RecoveryPointId};
 
 /// The number of rounds for each cheap target if the variable is not set: some seconds in a debug build.
 const DEFAULT_ITERATIONS: u64 = 20_000;
@@ -206,21 +207,51 @@ fn splitter() {
     });
 }
 
-fn identity() -> (DataKey, RecoveryPointId, PackName) {
-    (
-        DataKey::from_random(std::array::from_fn(|i| i as u8)),
-        RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
-        PackName::parse("primary/p-0000.pack").unwrap(),
-    )
+/// The key and the identity of the pack.
+struct Pack {
+    key: DataKey,
+    application: ApplicationName,
+    cluster: ClusterName,
+    point: RecoveryPointId,
+    name: PackName,
+}
+
+impl Pack {
+    fn new() -> Self {
+        Self {
+            key: DataKey::from_random(std::array::from_fn(|i| i as u8)),
+            application: ApplicationName::parse("shop").unwrap(),
+            cluster: ClusterName::parse("primary").unwrap(),
+            point: RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
+            name: PackName::parse("primary/p-0000.pack").unwrap(),
+        }
+    }
+
+    fn identity(&self) -> PackIdentity<'_> {
+        PackIdentity {
+            application: &self.application,
+            cluster: &self.cluster,
+            point: &self.point,
+            name: &self.name,
+        }
+    }
+
+    fn writer(&self) -> PackWriter {
+        PackWriter::new(PackKind::Objects, &self.key, self.identity()).unwrap()
+    }
+
+    fn reader(&self) -> PackReader {
+        PackReader::new(PackVersion::V2, PackKind::Objects, &self.key, self.identity()).unwrap()
+    }
 }
 
 /// A pack is read completely and as written, or refused. Encrypted invalid content is refused too.
 #[test]
 fn frames() {
     let known = corpus("frames");
-    let (key, point, name) = identity();
+    let identified = Pack::new();
     fuzz("frames", 10, |input| {
-        let mut reader = PackReader::new(PackKind::Objects, &key, &point, &name).unwrap();
+        let mut reader = identified.reader();
         let mut frames = 0;
         let mut count = |_: lifeboat_format::Frame<'_>| {
             frames += 1;
@@ -241,7 +272,13 @@ fn frames() {
             }
             Err(error) => assert!(error.kind() != ErrorKind::Bug, "{error}"),
         }
-        let opener = FrameOpener::new(PackKind::Objects, &key, &point, &name).unwrap();
+        let opener = FrameOpener::new(
+            PackVersion::V2,
+            PackKind::Objects,
+            &identified.key,
+            identified.identity(),
+        )
+        .unwrap();
         let place = FrameLocation {
             frame: 0,
             offset: 8,
@@ -256,10 +293,10 @@ fn frames() {
 
         // Encrypts the same bytes as authentic content, as a faulty writer could.
         let mut sealed = Vec::new();
-        let mut writer = PackWriter::new(PackKind::Objects, &key, &point, &name).unwrap();
+        let mut writer = identified.writer();
         writer.append(input, &mut sealed).unwrap();
         writer.finish(&mut sealed).unwrap();
-        let mut reader = PackReader::new(PackKind::Objects, &key, &point, &name).unwrap();
+        let mut reader = identified.reader();
         let _ = reader.push(&sealed, |_| Ok::<_, PackError>(()));
         let mut plaintext = Vec::new();
         let _ = Decompressor::new().unwrap().decompress(input, &mut plaintext);
@@ -332,11 +369,11 @@ fn write_corpus() {
         write("splitter", name, text.as_bytes());
     }
 
-    let (key, point, name) = identity();
+    let identified = Pack::new();
     let mut compressor = Compressor::new().unwrap();
     let mut pack = |contents: &[&[u8]]| {
         let mut out = Vec::new();
-        let mut writer = PackWriter::new(PackKind::Objects, &key, &point, &name).unwrap();
+        let mut writer = identified.writer();
         for content in contents {
             writer
                 .append(&compressor.compress(content).unwrap(), &mut out)

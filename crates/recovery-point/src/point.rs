@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
-use lifeboat_format::manifest::envelope::MAX_MANIFEST;
-use lifeboat_format::manifest::{ClusterRecord, ManifestError, PackRecord, open_envelope};
+use lifeboat_format::limits::check_manifest_size;
+use lifeboat_format::manifest::{ClusterRecord, PackRecord, open_envelope};
 use lifeboat_format::verify::{VerifyError, check_file, check_place};
 use lifeboat_format::{Hasher, Sha256, Statement, VerifyingKey};
 use lifeboat_model::{ApplicationName, ClusterName, RecoveryPointId};
@@ -296,13 +296,9 @@ pub(crate) async fn manifest_bytes(
         .filter(|l| l.key == name)
         .ok_or_else(not_found)?
         .size;
-    if size > MAX_MANIFEST as u64 {
-        return Err(PointError::Manifest {
-            point: point.clone(),
-            source: ManifestError::NotAnEnvelope {
-                what: format!("it has {size} bytes"),
-            },
-        });
-    }
+    check_manifest_size(size).map_err(|limit| PointError::Manifest {
+        point: point.clone(),
+        source: limit.into(),
+    })?;
     Ok(store.get(&name).await.map_err(failed)?.0)
 }

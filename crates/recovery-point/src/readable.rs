@@ -8,14 +8,15 @@ use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use lifeboat_format::manifest::{PackRecord, PackRecordKind};
 use lifeboat_format::{
-    DataKey, Frame, FrameOpener, FrameRef, PackError, PackReader, PackSummary, read_index,
+    DataKey, Frame, FrameOpener, FrameRef, PackError, PackIdentity, PackReader, PackSummary, PackVersion,
+    read_index,
 };
 use lifeboat_model::ClusterName;
 use zeroize::Zeroizing;
 
 use crate::point::{PointError, RecoveryPoint};
 use crate::progress::{Progress, Work};
-use lifeboat_store::ports::KeyUnwrapper;
+use lifeboat_store::ports::{KeyError, KeyUnwrapper};
 
 mod contents;
 mod index;
@@ -70,13 +71,18 @@ impl ReadablePoint {
     ) -> Result<Self, PointError> {
         let mut keys = BTreeMap::new();
         for record in &point.statement().predicate.keys {
-            let key = unwrapper
-                .unwrap_key(&record.key())
-                .await
-                .map_err(|source| PointError::Key {
-                    point: point.point().clone(),
-                    source,
-                })?;
+            let held = unwrapper.fingerprint();
+            let unwrapped = match record.for_recipient(&held) {
+                Some(wrapped) => unwrapper.unwrap_key(&wrapped).await,
+                None => Err(KeyError::WrongKey {
+                    wanted: record.fingerprints().cloned().collect(),
+                    held,
+                }),
+            };
+            let key = unwrapped.map_err(|source| PointError::Key {
+                point: point.point().clone(),
+                source,
+            })?;
             keys.insert(record.id.clone(), key);
         }
         Ok(Self { point, keys })
@@ -142,15 +148,29 @@ impl ReadablePoint {
         let record = self.point.cluster(cluster)?;
         let packs = || record.packs.iter().filter(|p| p.kind == PackRecordKind::Index);
         progress.begin(Work::ReadIndex, packs().map(|p| p.bytes).sum());
+        // The index is in memory as a whole: it must not be larger than what was signed. No frame is without an object.
+        let (mut objects, mut groups) = (0, 0);
         let mut frames = Vec::new();
         for pack in packs() {
-            self.read_pack(pack, progress, &mut |frame| {
+            self.read_pack(cluster, pack, progress, &mut |frame| {
                 for group in read_index(frame.plaintext, &pack.name) {
                     let (frame, entries) = group.map_err(|source| PointError::Index {
                         point: self.point.pack_owner(pack).clone(),
                         name: pack.name.clone(),
                         source,
                     })?;
+                    objects += entries.len() as u64;
+                    groups += 1;
+                    if objects.max(groups) > record.objects {
+                        return Err(PointError::Contents {
+                            point: self.point.pack_owner(pack).clone(),
+                            name: pack.name.to_string(),
+                            what: format!(
+                                "it names more than the {} objects of the manifest",
+                                record.objects
+                            ),
+                        });
+                    }
                     frames.push(IndexedFrame { frame, entries });
                 }
                 Ok(())
@@ -167,18 +187,14 @@ impl ReadablePoint {
     /// # Errors
     /// [`PointError`] with the file and the reason.
     pub async fn read_frame(&self, frame: &FrameRef) -> Result<Bytes, PointError> {
-        let pack = self.pack(frame)?;
+        let (cluster, pack) = self.pack(frame)?;
         let location = frame.location;
         let end = location.offset.saturating_add(u64::from(location.length));
         let bytes = self.point.read(pack, location.offset..end).await?;
         let fail = |source| self.pack_error(pack, source);
-        let opener = FrameOpener::new(
-            pack.kind.into(),
-            self.key(pack)?,
-            self.point.pack_owner(pack),
-            &pack.name,
-        )
-        .map_err(fail)?;
+        let (version, key) = (self.version(pack), self.key(pack)?);
+        let opener =
+            FrameOpener::new(version, pack.kind.into(), key, self.identity(cluster, pack)).map_err(fail)?;
         let plaintext = opener.open(location, &bytes).map_err(fail)?;
         Ok(plaintext.into())
     }
@@ -227,19 +243,16 @@ impl ReadablePoint {
     /// that the file is complete and equals what was signed.
     async fn read_pack(
         &self,
+        cluster: &ClusterName,
         pack: &PackRecord,
         progress: &dyn Progress,
         on_frame: &mut (dyn FnMut(Frame<'_>) -> Result<(), PointError> + Send),
     ) -> Result<(), PointError> {
         progress.file(pack.name.as_str());
         let fail = |source| self.pack_error(pack, source);
-        let mut reader = PackReader::new(
-            pack.kind.into(),
-            self.key(pack)?,
-            self.point.pack_owner(pack),
-            &pack.name,
-        )
-        .map_err(fail)?;
+        let (version, key) = (self.version(pack), self.key(pack)?);
+        let identity = self.identity(cluster, pack);
+        let mut reader = PackReader::new(version, pack.kind.into(), key, identity).map_err(fail)?;
         let mut pieces = std::pin::pin!(self.point.pieces(pack));
         while let Some(piece) = pieces.next().await {
             let piece = piece?;
@@ -263,11 +276,28 @@ impl ReadablePoint {
         Ok(())
     }
 
-    /// Returns the record of the pack that contains a frame.
-    fn pack(&self, frame: &FrameRef) -> Result<&PackRecord, PointError> {
-        self.point
-            .files()
-            .find(|pack| pack.name == frame.pack && pack.kind == PackRecordKind::Objects)
+    /// Returns what the key of a pack is bound to. The names are those under which the point is opened, so that the pack
+    /// of another application does not open, whatever the manifest says about its key.
+    fn identity<'a>(&'a self, cluster: &'a ClusterName, pack: &'a PackRecord) -> PackIdentity<'a> {
+        PackIdentity {
+            application: self.point.application(),
+            cluster,
+            point: self.point.pack_owner(pack),
+            name: &pack.name,
+        }
+    }
+
+    fn version(&self, pack: &PackRecord) -> PackVersion {
+        self.point.statement().predicate.pack_version(pack)
+    }
+
+    /// Returns the record of the pack that contains a frame, and the cluster that it belongs to.
+    fn pack(&self, frame: &FrameRef) -> Result<(&ClusterName, &PackRecord), PointError> {
+        let clusters = self.point.statement().predicate.clusters.iter();
+        let mut packs =
+            clusters.flat_map(|cluster| cluster.packs.iter().map(move |pack| (&cluster.name, pack)));
+        packs
+            .find(|(_, pack)| pack.name == frame.pack && pack.kind == PackRecordKind::Objects)
             .ok_or_else(|| {
                 self.contents_error(
                     frame,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
+use lifeboat_format::limits::{OverLimit, check_limits, check_manifest_size, check_values};
 use lifeboat_format::manifest::{
     Completeness, Envelope, FORMAT_VERSION, ManifestError, Predicate, Statement, Tool, check_structure,
     open_envelope, pae, payload,
@@ -26,6 +27,15 @@ pub enum SealError {
         point: RecoveryPointId,
         /// What is wrong with it.
         what: String,
+    },
+    /// It exceeds a limit of the format, so that readers would refuse it.
+    #[error("seal the recovery point {point}")]
+    OverLimit {
+        /// The id of the recovery point.
+        point: RecoveryPointId,
+        /// The limit.
+        #[source]
+        source: OverLimit,
     },
     /// A file of the manifest is not in the store.
     #[error("seal the recovery point {point}: its file {name} differs from what was written")]
@@ -82,6 +92,7 @@ impl Diagnostic for SealError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Structure { .. } => ErrorKind::Bug,
+            Self::OverLimit { .. } => ErrorKind::Invalid,
             Self::FileMissing { .. } | Self::ReadBack { .. } => ErrorKind::Corrupt,
             Self::Sign { source, .. } => source.kind(),
             Self::Store { source, .. } => source.kind(),
@@ -91,6 +102,7 @@ impl Diagnostic for SealError {
     fn code(&self) -> Code {
         match self {
             Self::Structure { .. } => Code::Bug,
+            Self::OverLimit { source, .. } => source.code(),
             Self::FileMissing { .. } => Code::PackMissing,
             Self::Sign { source, .. } => source.code(),
             Self::Store { source, .. } => source.code(),
@@ -105,6 +117,10 @@ impl Diagnostic for SealError {
     fn guidance(&self) -> String {
         match self {
             Self::Structure { .. } => "report this as a bug; no recovery point was created".to_owned(),
+            Self::OverLimit { .. } => {
+                "back up less: exclude types or namespaces with filters, or split the clusters into several applications"
+                    .to_owned()
+            }
             Self::FileMissing { .. } => {
                 "check what deletes files from the store, then run the backup again".to_owned()
             }
@@ -192,6 +208,11 @@ pub async fn seal(
 ) -> Result<SealedPoint, SealError> {
     let (application, point) = (predicate.application.clone(), predicate.point.clone());
     let statement = Statement::new(predicate);
+    let over_limit = |source| SealError::OverLimit {
+        point: point.clone(),
+        source,
+    };
+    check_limits(&statement).map_err(over_limit)?;
     check_structure(&statement).map_err(|what| SealError::Structure {
         point: point.clone(),
         what,
@@ -213,11 +234,13 @@ pub async fn seal(
         }
     }
     let payload = payload(&statement);
+    check_values(&payload).map_err(over_limit)?;
     let signature = match signer.sign(&pae(&payload)).await {
         Ok(signature) => signature,
         Err(source) => return Err(SealError::Sign { point, source }),
     };
     let envelope = Envelope::new(&payload, signer.verifying_key(), &signature).to_bytes();
+    check_manifest_size(envelope.len() as u64).map_err(over_limit)?;
     // A signer that uses another key than it reports must not create a recovery point that cannot be opened.
     let read_back = |source| SealError::ReadBack {
         point: point.clone(),

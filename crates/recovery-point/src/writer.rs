@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lifeboat_format::manifest::{PackRecord, WrappedKeyRecord};
 use lifeboat_format::{
-    Batch, CompressionError, Compressor, DataKey, IndexBuilder, IndexError, KeyError, PackError, PackKind,
-    PackWriter, RecipientKey,
+    Batch, CompressionError, Compressor, DataKey, IndexBuilder, IndexError, KeyError, PackError,
+    PackIdentity, PackKind, PackWriter, RecipientKey,
 };
 use lifeboat_model::{ApplicationName, ClusterName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 use zeroize::Zeroizing;
@@ -152,7 +152,7 @@ struct OpenPack {
 
 impl PointWriter {
     /// Begins the packs of `cluster`. Nothing is written before the first batch. A new data key is generated
-    /// and wrapped for the recovery key, so this process cannot later read what it wrote.
+    /// and wrapped for each recovery key, so this process cannot later read what it wrote.
     ///
     /// # Errors
     /// [`WriteError::Wrap`].
@@ -161,20 +161,21 @@ impl PointWriter {
         application: &ApplicationName,
         point: &RecoveryPointId,
         cluster: &ClusterName,
-        recipient: &RecipientKey,
+        recipients: &[RecipientKey],
         ids: &dyn Randomness,
     ) -> Result<Self, WriteError> {
         let mut random = Zeroizing::new([0; 32]);
         ids.random(random.as_mut());
         let data_key = DataKey::from_random(*random);
-        let wrapped = recipient.wrap(&data_key).map_err(WriteError::Wrap)?;
+        let key = WrappedKeyRecord::wrap(FIRST_KEY, application, cluster, &data_key, recipients)
+            .map_err(WriteError::Wrap)?;
         Ok(Self {
             store,
             application: application.clone(),
             point: point.clone(),
             cluster: cluster.clone(),
             data_key,
-            key: WrappedKeyRecord::new(FIRST_KEY, wrapped),
+            key,
             series: None,
             pack_bytes: PACK_BYTES,
             piece: PIECE,
@@ -315,7 +316,13 @@ impl PointWriter {
     }
 
     async fn open_pack(&mut self, name: PackName, kind: PackKind) -> Result<OpenPack, WriteError> {
-        let writer = PackWriter::new(kind, &self.data_key, &self.point, &name).map_err(pack_error(&name))?;
+        let identity = PackIdentity {
+            application: &self.application,
+            cluster: &self.cluster,
+            point: &self.point,
+            name: &name,
+        };
+        let writer = PackWriter::new(kind, &self.data_key, identity).map_err(pack_error(&name))?;
         let key = file_key(&self.application, &self.point, &name);
         let upload = self.store.upload(&key).await.map_err(store_error(&name))?;
         Ok(OpenPack {

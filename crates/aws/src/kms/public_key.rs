@@ -7,15 +7,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lifeboat_format::keys::{KeyError, RecipientKey, VerifyingKey};
 
-/// Parses the public half of the recovery key, which data keys are wrapped for.
+/// Parses the public halves of the recovery keys, for each of which data keys are wrapped: PEM, in which they follow one
+/// another, or one key or several with commas between them in one of the other forms.
 ///
 /// # Errors
-/// [`KeyError`] if the text is not an RSA key with 4096 bits in one of the forms.
-pub fn recipient_key(text: &str) -> Result<RecipientKey, KeyError> {
-    match decoded(text) {
-        Form::Pem(pem) => RecipientKey::from_pem(&pem),
-        Form::Der(der) => RecipientKey::from_der(&der),
+/// [`KeyError`] if one is not an RSA key with 4096 bits in one of the forms, or there is none.
+pub fn recipient_keys(text: &str) -> Result<Vec<RecipientKey>, KeyError> {
+    let mut keys = Vec::new();
+    for part in text.split(',') {
+        match decoded(part) {
+            Form::Pem(pem) => keys.extend(RecipientKey::list_from_pem(&pem)?),
+            Form::Der(der) => keys.push(RecipientKey::from_der(&der)?),
+        }
     }
+    Ok(keys)
 }
 
 /// Parses the public half of a signing key.
@@ -53,7 +58,9 @@ fn decoded(text: &str) -> Form {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
     use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
     use lifeboat_format::pem;
 
@@ -74,10 +81,39 @@ mod tests {
                 key.fingerprint(),
                 "{form}"
             );
-            recipient_key(&form).unwrap_err();
+            recipient_keys(&form).unwrap_err();
         }
         for wrong in ["", "hunter2", "arn:aws:kms:eu-west-1:1:key/x", "AAAA"] {
             verifying_key(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn several_recovery_keys_are_read_in_every_form() {
+        let pem_of = || {
+            let pair = PrivateDecryptingKey::generate(KeySize::Rsa4096).unwrap();
+            let spki = AsDer::<PublicKeyX509Der<'_>>::as_der(&pair.public_key()).unwrap();
+            pem::encode("PUBLIC KEY", spki.as_ref())
+        };
+        let (one, other) = (pem_of(), pem_of());
+        let der = |text: &str| STANDARD.encode(pem::decode(text).unwrap().1);
+        for form in [
+            format!("{one}{other}"),
+            STANDARD.encode(format!("{one}{other}")),
+            format!("{},{}", der(&one), der(&other)),
+            format!("{},\n{}", STANDARD.encode(&one), der(&other)),
+        ] {
+            let keys = recipient_keys(&form).unwrap();
+            let found: Vec<String> = keys.iter().map(RecipientKey::to_pem).collect();
+            assert_eq!(found, [one.clone(), other.clone()], "{form}");
+        }
+        assert_eq!(recipient_keys(&der(&one)).unwrap().len(), 1);
+        for wrong in [
+            String::new(),
+            format!("{},", der(&one)),
+            format!("{},AAAA", der(&one)),
+        ] {
+            recipient_keys(&wrong).unwrap_err();
         }
     }
 }

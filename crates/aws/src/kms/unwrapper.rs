@@ -85,7 +85,7 @@ impl KeyUnwrapper for KmsUnwrapper {
         // KMS would refuse a data key that is wrapped for another key, and the refusal would look like a damaged key.
         if wrapped.recipient != held {
             return Err(KeyError::WrongKey {
-                wanted: wrapped.recipient.clone(),
+                wanted: vec![wrapped.recipient.clone()],
                 held,
             });
         }

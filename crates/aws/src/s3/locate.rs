@@ -81,3 +81,6 @@ fn region_of<E>(error: &SdkError<E, aws_sdk_s3::config::http::HttpResponse>) -> 
 fn parse(text: &str) -> Option<Region> {
     Region::parse(text).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use lifeboat_aws::{KmsSigner, KmsUnwrapper};
 use lifeboat_format::keys::{DataKey, Fingerprint};
-use lifeboat_model::{Arn, Code, Diagnostic as _, ErrorKind};
+use lifeboat_model::{Arn, Code, Diagnostic as _, ErrorKind, KmsKeyId, Region};
 use lifeboat_store::ports::{KeyUnwrapper as _, Signer as _};
 
 use crate::fixture::{context, run};
@@ -66,6 +66,33 @@ fn a_signing_key_of_another_kind_is_named_with_what_it_is() {
         let error = KmsSigner::open(&context(), &Arn::parse(nowhere).unwrap())
             .await
             .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Gone, "{error:?}");
+    });
+}
+
+#[test]
+fn a_recovery_key_is_named_by_alias_or_arn_and_stays_the_same_when_the_alias_moves() {
+    run(async {
+        let arn = key(KeySpec::Rsa4096, KeyUsageType::EncryptDecrypt).await;
+        let alias = "alias/lifeboat-recovery";
+        let made = kms().create_alias().alias_name(alias).target_key_id(arn.as_str());
+        made.send().await.unwrap();
+        let named = KmsKeyId::parse(alias).unwrap();
+        let unwrapper = KmsUnwrapper::open_named(&context(), &named).await.unwrap();
+        let wrapped = unwrapper
+            .recipient()
+            .wrap(&DataKey::from_random([7; 32]))
+            .unwrap();
+        kms().delete_alias().alias_name(alias).send().await.unwrap();
+        let key = unwrapper.unwrap_key(&wrapped).await.unwrap();
+        assert_eq!(key.expose(), &[7; 32]);
+        // The Region of an ARN counts, not that of the context.
+        let elsewhere = context().in_region(&Region::parse("us-east-1").unwrap());
+        let named = KmsKeyId::parse(arn.as_str()).unwrap();
+        let same = KmsUnwrapper::open_named(&elsewhere, &named).await.unwrap();
+        assert_eq!(same.fingerprint(), unwrapper.fingerprint());
+        let nobody = KmsKeyId::parse("alias/nobody").unwrap();
+        let error = KmsUnwrapper::open_named(&context(), &nobody).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Gone, "{error:?}");
     });
 }

@@ -31,7 +31,7 @@ const LARGE: usize = 5 << 19;
 /// The keys of a backup and of a restore.
 struct Keys {
     signer: KmsSigner,
-    recipient: RecipientKey,
+    recipients: [RecipientKey; 1],
     unwrapper: PemUnwrapper,
 }
 
@@ -42,7 +42,7 @@ impl Keys {
         let signing = key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await;
         Self {
             signer: KmsSigner::open(&context(), &signing).await.unwrap(),
-            recipient: load_recipient(&files.recovery_public).unwrap(),
+            recipients: [load_recipient(&files.recovery_public).unwrap()],
             unwrapper: PemUnwrapper::load(&files.recovery_key).unwrap(),
         }
     }
@@ -68,7 +68,7 @@ async fn backup(store: &Arc<dyn ObjectStore>, id: &str, keys: &Keys, padding: us
         &shop(),
         &point(id),
         &cluster,
-        &keys.recipient,
+        &keys.recipients,
         &SystemRandomness,
     );
     let mut writer = made.map_err(|e| e.to_string())?;

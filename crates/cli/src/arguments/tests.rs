@@ -67,3 +67,16 @@ fn called_as_a_plugin_the_usage_names_kubectl() {
     };
     assert!(help.contains("Usage: kubectl lifeboat"), "{help}");
 }
+
+#[test]
+fn a_backup_takes_several_recovery_keys() {
+    let line =
+        "lifeboat backup --store points --signing-key s --recovery-public-key a --recovery-public-key b";
+    let Parsed::Command(parsed) = parse(words(line)).unwrap() else {
+        panic!("backup is a command");
+    };
+    let Command::Backup(backup) = parsed.command else {
+        panic!("backup is a command");
+    };
+    assert_eq!(backup.keys.recovery_public_key, ["a", "b"].map(PathBuf::from));
+}

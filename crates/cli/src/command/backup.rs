@@ -180,9 +180,12 @@ impl Document for BackupDocument {
 /// # Errors
 /// If no point was created. A Partial point is not an error: it is printed, and the exit code reports it.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recipient = keys::load_recipient(&arguments.keys.recovery_public_key)?;
+    let mut recipients = Vec::new();
+    for file in &arguments.keys.recovery_public_key {
+        recipients.extend(keys::load_recipients(file)?);
+    }
     let signer = PemSigner::load(&arguments.keys.signing_key)?;
-    let document = context.block_on(make(arguments, &recipient, &signer, context))?;
+    let document = context.block_on(make(arguments, &recipients, &signer, context))?;
     context.print(&document)?;
     Ok(match document.completeness {
         Completeness::Complete => Exit::Success,
@@ -200,7 +203,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 
 async fn make(
     arguments: &Arguments,
-    recipient: &RecipientKey,
+    recipients: &[RecipientKey],
     signer: &dyn Signer,
     context: &Context,
 ) -> Result<BackupDocument, Failure> {
@@ -240,7 +243,7 @@ async fn make(
             api: &api,
             options,
         }],
-        recipient,
+        recipients,
         signer,
         version: env!("CARGO_PKG_VERSION"),
         clock: &SystemClock,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use jiff::Timestamp;
+use lifeboat_format::Fingerprint;
 use lifeboat_format::manifest::{ClusterRecord, Completeness, Predicate, TypeOutcome, TypeRecord};
 use lifeboat_store::ports::Clock;
 use lifeboat_system::SystemClock;
@@ -99,7 +100,9 @@ pub(super) fn completeness(completeness: Completeness) -> &'static str {
 impl Document for ShowDocument {
     fn table(&self) -> String {
         let manifest = &self.manifest;
-        let recipients: BTreeSet<&str> = manifest.keys.iter().map(|key| key.recipient.as_str()).collect();
+        let recipients: BTreeSet<&str> = (manifest.keys.iter())
+            .flat_map(|key| key.fingerprints().map(Fingerprint::as_str))
+            .collect();
         let recipients: Vec<&str> = recipients.into_iter().collect();
         let bytes: u64 = manifest.clusters.iter().map(|cluster| cluster.bytes).sum();
         let mut text = String::new();

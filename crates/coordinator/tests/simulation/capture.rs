@@ -7,16 +7,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_format::manifest::{
     ClusterRecord, Completeness, FORMAT_VERSION, PackRecord, PackRecordKind, Predicate, ServerRecord, Tool,
-    TypeOutcome, TypeRecord, WrappedKeyRecord,
+    TypeOutcome, TypeRecord, WrappedFor, WrappedKeyRecord,
 };
-use lifeboat_format::{Sha256, WrapAlgorithm, WrappedKey};
+use lifeboat_format::{Sha256, WrapAlgorithm};
 use lifeboat_jobs::split::{merge, partition_types};
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
     CaptureCheckpoint, CaptureDone, CaptureWork, Claim, Done, Outcome, Progress, ResultValidity, SealWork,
     Sealed, claim,
 };
-use lifeboat_model::{ClusterName, Filter, PackName, RecoveryPointId, TypeName};
+use lifeboat_model::{ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{
     CapturedCluster, ClusterCheckpoint, ListingCheckpoint, TypeCheckpoint, TypeCounts, Types,
 };
@@ -97,7 +97,7 @@ impl Delegate {
                 .await?;
             open.packs.extend(packs);
             if number == 0 {
-                open.keys.push(key(&target.name, writer));
+                open.keys.push(key(&self.application, &target.name, writer));
             }
             open.listing.objects += 7;
             open.listing.bytes += 7;
@@ -160,11 +160,12 @@ impl Delegate {
             packs.push(PackRecord {
                 name,
                 kind,
-                key: key(cluster, writer).id,
+                key: key_id(cluster, writer),
                 sha256: Sha256::of(&bytes),
                 bytes: bytes.len() as u64,
                 frames: 1,
                 point: None,
+                version: None,
             });
         }
         Ok(packs)
@@ -274,13 +275,21 @@ fn server() -> ServerRecord {
     }
 }
 
-fn key(cluster: &ClusterName, writer: WriterId) -> WrappedKeyRecord {
-    let wrapped = WrappedKey {
-        algorithm: WrapAlgorithm::RsaOaepSha256,
-        recipient: RECIPIENT.fingerprint().clone(),
-        ciphertext: vec![7; 512],
-    };
-    WrappedKeyRecord::new(format!("k-{cluster}-{writer}"), wrapped)
+fn key_id(cluster: &ClusterName, writer: WriterId) -> String {
+    format!("k-{cluster}-{writer}")
+}
+
+fn key(application: &ApplicationName, cluster: &ClusterName, writer: WriterId) -> WrappedKeyRecord {
+    WrappedKeyRecord {
+        id: key_id(cluster, writer),
+        application: Some(application.clone()),
+        cluster: Some(cluster.clone()),
+        recipients: vec![WrappedFor {
+            recipient: RECIPIENT.fingerprint().clone(),
+            algorithm: WrapAlgorithm::RsaOaepSha256,
+            wrapped: vec![7; 512],
+        }],
+    }
 }
 
 fn record(name: &str) -> TypeRecord {

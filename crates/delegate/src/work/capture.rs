@@ -39,7 +39,7 @@ struct CaptureContext<'a> {
     types: &'a Types,
     part: u16,
     split: bool,
-    recipient: &'a RecipientKey,
+    recipients: &'a [RecipientKey],
 }
 
 /// How the capture of a cluster ended in this epoch.
@@ -56,8 +56,8 @@ enum ClusterOutcome {
 impl Handler<CaptureWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
         match &self.side {
-            SidePorts::Primary { signer, recipient } => {
-                self.capture(epoch, work, signer.as_ref(), recipient).await
+            SidePorts::Primary { signer, recipients } => {
+                self.capture(epoch, work, signer.as_ref(), recipients).await
             }
             SidePorts::Recovery { .. } => Self::wrong_side("capture"),
         }
@@ -70,7 +70,7 @@ impl Delegate {
         epoch: &Epoch<'_>,
         work: &CaptureWork,
         signer: &dyn Signer,
-        recipient: &RecipientKey,
+        recipients: &[RecipientKey],
     ) -> EpochEnd {
         let CaptureWork {
             point,
@@ -82,7 +82,7 @@ impl Delegate {
             part,
             split,
         } = work;
-        if let Err(problem) = same_recipient(asked, recipient) {
+        if let Err(problem) = own_recipient(asked, recipients) {
             return EpochEnd::failed(problem, false);
         }
         if *seal {
@@ -99,7 +99,7 @@ impl Delegate {
             types,
             part: *part,
             split: *split,
-            recipient,
+            recipients,
         };
         let mut progress = before(epoch);
         let mut reports = Vec::new();
@@ -222,7 +222,7 @@ impl Delegate {
             application: &self.application,
             point: order.point,
             cluster: &target.name,
-            recipient: order.recipient,
+            recipients: order.recipients,
             writer: Some(WriterId {
                 part: order.part,
                 epoch,
@@ -352,19 +352,22 @@ fn done(sealed: Option<Sealed>, clusters: Vec<CapturedCluster>) -> Outcome {
     }))
 }
 
-/// Checks the recipient: data is only encrypted for the key that the function was deployed with. An
+/// Checks the recipient: data is only encrypted for the keys that the function was deployed with, and for all of them. An
 /// assignment that names another key comes from an attacker, or from a coordinator that has a new key before
 /// this side does; in both cases nothing is captured.
-fn same_recipient(asked: &str, own: &RecipientKey) -> Result<(), Problem> {
-    match RecipientKey::from_pem(asked) {
-        Ok(key) if key.fingerprint() == own.fingerprint() => Ok(()),
-        _ => Err(Problem::new(
-            Code::RecoveryKeyChanged,
-            format!(
-                "the assignment asks for encryption to another key than {}, with which this delegate was deployed",
-                own.fingerprint()
-            ),
-            "if the recovery key was changed, deploy primary-access with the new RecoveryPublicKey",
-        )),
+fn own_recipient(asked: &str, own: &[RecipientKey]) -> Result<(), Problem> {
+    let asked = RecipientKey::from_pem(asked).ok();
+    let is_own = |asked: &RecipientKey| own.iter().any(|key| key.fingerprint() == asked.fingerprint());
+    if asked.as_ref().is_some_and(is_own) {
+        return Ok(());
     }
+    let names: Vec<&str> = own.iter().map(|key| key.fingerprint().as_str()).collect();
+    Err(Problem::new(
+        Code::RecoveryKeyChanged,
+        format!(
+            "the assignment asks for encryption to another key than {}, with which this delegate was deployed",
+            names.join(" and ")
+        ),
+        "if the recovery key was changed, deploy primary-access with the new RecoveryPublicKey",
+    ))
 }

@@ -124,7 +124,7 @@ impl Fixture {
     pub(crate) fn primary(&self) -> Delegate {
         let side = SidePorts::Primary {
             signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
-            recipient: Box::new(keys::load_recipient(&self.keys.recovery_public).unwrap()),
+            recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
         };
         self.delegate(PRIMARY, "Primary", side, Arc::clone(&self.primary_scratch))
     }

@@ -268,3 +268,20 @@ fn generate_refuses_a_path_that_is_a_file() {
     }
     assert_eq!(fs::read(&file).unwrap(), b"mine");
 }
+
+#[test]
+fn several_recovery_keys_are_read_from_one_file() {
+    let folder = TempDir::new().unwrap();
+    let made = ["one", "other"].map(|name| generate(&folder.path().join(name)).unwrap());
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    let both = made.each_ref().map(|keys| text(&keys.recovery_public)).concat();
+    let file = folder.path().join("both.pub.pem");
+    fs::write(&file, &both).unwrap();
+    let keys = load_recipients(&file).unwrap();
+    let found: Vec<String> = keys.iter().map(|key| key.fingerprint().to_string()).collect();
+    assert_eq!(found, made.each_ref().map(|keys| keys.recovery.to_string()));
+
+    // A private key among them is refused as it is alone.
+    fs::write(&file, both + &text(&made[0].recovery_key)).unwrap();
+    assert_code(load_recipients(&file), Code::PublicPrivateKeyMismatch, "-pubout");
+}

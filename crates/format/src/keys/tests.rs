@@ -141,3 +141,40 @@ fn the_redaction_key_is_neither_the_data_key_nor_that_of_another() {
         "fb8cce481f23d03cc75911e538374be70a96b00d366879b379f96b64af4835b3"
     );
 }
+
+#[test]
+fn several_keys_follow_one_another_and_a_data_key_is_wrapped_for_each_once() {
+    let pem_of = || {
+        let private = PrivateDecryptingKey::generate(KeySize::Rsa4096).unwrap();
+        pem::encode("PUBLIC KEY", &spki(&private))
+    };
+    let (one, other) = (pem_of(), pem_of());
+    let text = format!("the key of the account\n{one}and of the second\n{other}{one}");
+    let keys = RecipientKey::list_from_pem(&text).unwrap();
+    assert_eq!(keys.len(), 3);
+
+    let (application, cluster) = ("shop".parse().unwrap(), "primary".parse().unwrap());
+    let data_key = DataKey::from_random([9; 32]);
+    let wrap = |keys: &[RecipientKey]| {
+        crate::manifest::WrappedKeyRecord::wrap("k-0", &application, &cluster, &data_key, keys)
+    };
+    let record = wrap(&keys).unwrap();
+    let mut expected = [keys[0].fingerprint(), keys[1].fingerprint()];
+    expected.sort();
+    assert_eq!(record.fingerprints().collect::<Vec<_>>(), expected);
+    assert_eq!(
+        (record.application, record.cluster),
+        (Some(application.clone()), Some(cluster.clone()))
+    );
+    assert_eq!(wrap(&[]).unwrap_err(), KeyError::NoRecipient);
+
+    assert_eq!(
+        RecipientKey::list_from_pem("nothing").unwrap_err(),
+        KeyError::Unreadable
+    );
+    let broken = format!("{one}-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+    assert_eq!(
+        RecipientKey::list_from_pem(&broken).unwrap_err().code(),
+        Code::UnsupportedKeyType
+    );
+}

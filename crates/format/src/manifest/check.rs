@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ClusterRecord, Completeness, FORMAT_VERSION, PREDICATE_TYPE, STATEMENT_TYPE, Statement, TypeOutcome,
-    own_packs,
+    BOUND_VERSION, ClusterRecord, Completeness, FORMAT_VERSION, PREDICATE_TYPE, Predicate, STATEMENT_TYPE,
+    Statement, TypeOutcome, WrappedKeyRecord, own_packs,
 };
+use crate::pack::PackVersion;
 
 /// Checks a statement. The writer calls it before signing, the reader after verifying the signature.
 ///
@@ -20,11 +21,12 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
         return Err(format!("formatVersion {} is unknown", predicate.format_version));
     }
 
-    let mut keys = BTreeSet::new();
+    let mut keys = BTreeMap::new();
     for key in &predicate.keys {
-        if !keys.insert(key.id.as_str()) {
+        if keys.insert(key.id.as_str(), key).is_some() {
             return Err(format!("the key {:?} appears twice", key.id));
         }
+        check_key(key, predicate)?;
     }
 
     let mut names = BTreeSet::new();
@@ -32,7 +34,7 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
         if !names.insert(&cluster.name) {
             return Err(format!("the cluster {:?} appears twice", cluster.name.as_str()));
         }
-        check_cluster(cluster, &keys, predicate.point.as_str())?;
+        check_cluster(cluster, &keys, predicate)?;
     }
     if names.is_empty() {
         return Err("it contains no cluster".to_owned());
@@ -76,8 +78,40 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
     }
 }
 
-fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) -> Result<(), String> {
+fn check_key(key: &WrappedKeyRecord, predicate: &Predicate) -> Result<(), String> {
+    let mut recipients = BTreeSet::new();
+    if let Some(twice) = key.fingerprints().find(|each| !recipients.insert(*each)) {
+        return Err(format!("the key {:?} has the recipient {twice} twice", key.id));
+    }
+    if predicate.format_version < BOUND_VERSION {
+        return match (recipients.len(), &key.application, &key.cluster) {
+            (1, None, None) => Ok(()),
+            _ => Err(format!(
+                "the key {:?} is not of this version of the format",
+                key.id
+            )),
+        };
+    }
+    if recipients.is_empty() {
+        return Err(format!("the key {:?} has no recipient", key.id));
+    }
+    if key.application.as_ref() != Some(&predicate.application) {
+        return Err(format!(
+            "the key {:?} is not one of the application {:?}",
+            key.id,
+            predicate.application.as_str()
+        ));
+    }
+    Ok(())
+}
+
+fn check_cluster(
+    cluster: &ClusterRecord,
+    keys: &BTreeMap<&str, &WrappedKeyRecord>,
+    predicate: &Predicate,
+) -> Result<(), String> {
     let name = cluster.name.as_str();
+    let bound = predicate.format_version >= BOUND_VERSION;
     let mut packs = BTreeSet::new();
     for pack in &cluster.packs {
         let pack_name = pack.name.as_str();
@@ -89,17 +123,24 @@ fn check_cluster(cluster: &ClusterRecord, keys: &BTreeSet<&str>, point: &str) ->
         if !packs.insert(&pack.name) {
             return Err(format!("the pack {pack_name:?} appears twice"));
         }
-        if !keys.contains(pack.key.as_str()) {
+        let Some(key) = keys.get(pack.key.as_str()) else {
             return Err(format!(
                 "the key {:?} of the pack {pack_name:?} is missing",
                 pack.key
             ));
+        };
+        if bound && key.cluster.as_ref() != Some(&cluster.name) {
+            return Err(format!(
+                "the key {:?} of the pack {pack_name:?} is not one of its cluster",
+                pack.key
+            ));
         }
-        if pack
-            .point
-            .as_ref()
-            .is_some_and(|earlier| earlier.as_str() >= point)
-        {
+        if bound && pack.point.is_none() && predicate.pack_version(pack) != PackVersion::V2 {
+            return Err(format!(
+                "the pack {pack_name:?} is not of this version of the format"
+            ));
+        }
+        if (pack.point.as_ref()).is_some_and(|earlier| earlier.as_str() >= predicate.point.as_str()) {
             return Err(format!(
                 "the pack {pack_name:?} refers to a recovery point that is not an earlier one"
             ));

@@ -1,19 +1,17 @@
 //! The DSSE envelope: signing, and verification before anything else is read.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FORMAT_VERSION, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, check_structure};
 use crate::keys::{Fingerprint, VerifyingKey};
-
-/// The maximum size of a manifest in bytes. At some hundred bytes for each type and pack, the largest
-/// clusters need a few MiB.
-pub const MAX_MANIFEST: usize = 64 << 20;
-
-/// The maximum number of signatures of an envelope that are checked.
-pub(super) const MAX_SIGNATURES: usize = 16;
+use crate::limits::{MAX_SIGNATURES, OverLimit, check_limits, check_manifest_size, check_values};
 
 /// A DSSE envelope. Unknown fields are ignored, as the DSSE protocol requires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +103,9 @@ pub enum ManifestError {
         /// The type or version that was found.
         found: String,
     },
+    /// The manifest exceeds a limit of the format. It may not be signed: its size is checked first.
+    #[error("the manifest is too large")]
+    OverLimit(#[from] OverLimit),
     /// The manifest is signed, but does not conform to the format.
     #[error("the manifest is signed but malformed: {what}")]
     Malformed {
@@ -116,7 +117,7 @@ pub enum ManifestError {
 impl Diagnostic for ManifestError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotAnEnvelope { .. } | Self::BadSignature { .. } => ErrorKind::Corrupt,
+            Self::NotAnEnvelope { .. } | Self::BadSignature { .. } | Self::OverLimit(_) => ErrorKind::Corrupt,
             Self::OtherSigner { .. } => ErrorKind::Denied,
             Self::PayloadType { .. } | Self::NewerFormat { .. } | Self::Malformed { .. } => {
                 ErrorKind::Invalid
@@ -128,6 +129,7 @@ impl Diagnostic for ManifestError {
         match self {
             Self::OtherSigner { .. } | Self::BadSignature { .. } => Code::SignatureInvalid,
             Self::NewerFormat { .. } => Code::NewerFormat,
+            Self::OverLimit(source) => source.code(),
             Self::NotAnEnvelope { .. } | Self::PayloadType { .. } | Self::Malformed { .. } => {
                 Code::ManifestMalformed
             }
@@ -144,12 +146,11 @@ pub fn payload(statement: &Statement) -> Vec<u8> {
 /// Returns the bytes that are signed: DSSE's pre-authentication encoding of a payload.
 #[must_use]
 pub fn pae(payload: &[u8]) -> Vec<u8> {
-    pae_of(PAYLOAD_TYPE, payload)
+    [pae_head(PAYLOAD_TYPE, payload.len()).as_bytes(), payload].concat()
 }
 
-fn pae_of(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
-    [head.as_bytes(), payload].concat()
+fn pae_head(payload_type: &str, length: usize) -> String {
+    format!("DSSEv1 {} {payload_type} {length} ", payload_type.len())
 }
 
 #[derive(Deserialize)]
@@ -177,23 +178,24 @@ pub fn open_envelope(bytes: &[u8], key: &VerifyingKey) -> Result<Statement, Mani
     let not_an_envelope = |what: &str| ManifestError::NotAnEnvelope {
         what: what.to_owned(),
     };
-    if bytes.len() > MAX_MANIFEST {
-        return Err(not_an_envelope("it is too large"));
-    }
-    let envelope: Envelope =
+    check_manifest_size(bytes.len() as u64)?;
+    let envelope: Received<'_> =
         serde_json::from_slice(bytes).map_err(|error| not_an_envelope(&error.to_string()))?;
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(ManifestError::PayloadType {
             found: envelope.payload_type.chars().take(100).collect(),
         });
     }
-    let payload = decode(&envelope.payload).ok_or_else(|| not_an_envelope("its payload is not base64"))?;
-    check_signature(&envelope, &payload, key)?;
+    let message =
+        signed_message(&envelope.payload).ok_or_else(|| not_an_envelope("its payload is not base64"))?;
+    check_signature(&envelope.signatures, &message.bytes, key)?;
+    let payload = message.payload();
+    check_values(payload)?;
 
     let malformed = |error: serde_json::Error| ManifestError::Malformed {
         what: error.to_string(),
     };
-    let versions: Versions = serde_json::from_slice(&payload).map_err(malformed)?;
+    let versions: Versions = serde_json::from_slice(payload).map_err(malformed)?;
     if versions.r#type != STATEMENT_TYPE {
         return Err(ManifestError::NewerFormat {
             found: versions.r#type,
@@ -211,23 +213,27 @@ pub fn open_envelope(bytes: &[u8], key: &VerifyingKey) -> Result<Statement, Mani
             found: format!("version {}", predicate.format_version),
         });
     }
-    let statement: Statement = serde_json::from_slice(&payload).map_err(malformed)?;
+    let statement: Statement = serde_json::from_slice(payload).map_err(malformed)?;
+    check_limits(&statement)?;
     check_structure(&statement).map_err(|what| ManifestError::Malformed { what })?;
     Ok(statement)
 }
 
-fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> Result<(), ManifestError> {
-    let message = pae_of(&envelope.payload_type, payload);
-    let signatures = envelope.signatures.iter().take(MAX_SIGNATURES);
+fn check_signature(
+    signatures: &[EnvelopeSignature],
+    message: &[u8],
+    key: &VerifyingKey,
+) -> Result<(), ManifestError> {
     let fits = signatures
-        .clone()
+        .iter()
         .filter_map(|signature| decode(&signature.sig))
-        .any(|signature| key.verify(&message, &signature).is_ok());
+        .any(|signature| key.verify(message, &signature).is_ok());
     if fits {
         return Ok(());
     }
     // The hints are untrusted text: only well-formed ones are included in a message.
     let named: Vec<String> = signatures
+        .iter()
         .map(|signature| match signature.keyid.parse::<Fingerprint>() {
             Ok(fingerprint) => fingerprint.into(),
             Err(_) => "an unknown key".to_owned(),
@@ -242,6 +248,78 @@ fn check_signature(envelope: &Envelope, payload: &[u8], key: &VerifyingKey) -> R
             found: named,
         })
     }
+}
+
+/// An envelope as it was read. The payload, which is most of it, is not copied.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Received<'a> {
+    #[serde(borrow)]
+    payload_type: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+    #[serde(deserialize_with = "first_signatures")]
+    signatures: Vec<EnvelopeSignature>,
+}
+
+/// Reads the first [`MAX_SIGNATURES`] elements of a list, and skips the others without memory for them.
+pub(super) fn first_signatures<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<EnvelopeSignature>, D::Error> {
+    struct First;
+
+    impl<'de> Visitor<'de> for First {
+        type Value = Vec<EnvelopeSignature>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of signatures")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut signatures = Vec::new();
+            while signatures.len() < MAX_SIGNATURES {
+                match list.next_element()? {
+                    Some(signature) => signatures.push(signature),
+                    None => return Ok(signatures),
+                }
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(signatures)
+        }
+    }
+
+    deserializer.deserialize_seq(First)
+}
+
+/// The message that was signed, with the payload at its end.
+struct SignedMessage {
+    bytes: Vec<u8>,
+    /// Where the payload begins.
+    head: usize,
+}
+
+impl SignedMessage {
+    fn payload(&self) -> &[u8] {
+        &self.bytes[self.head..]
+    }
+}
+
+/// Decodes a payload behind the head of the message, so that there is one copy of it in memory; `None` if it is not
+/// base64. DSSE allows both alphabets.
+fn signed_message(payload: &str) -> Option<SignedMessage> {
+    // Both alphabets are read with padding only, which makes the length of the content known.
+    let padding = payload.bytes().rev().take_while(|byte| *byte == b'=').count();
+    let length = (payload.len() / 4 * 3).checked_sub(padding)?;
+    let head = pae_head(PAYLOAD_TYPE, length);
+    [STANDARD, URL_SAFE].into_iter().find_map(|alphabet| {
+        let mut bytes = Vec::with_capacity(head.len() + length);
+        bytes.extend_from_slice(head.as_bytes());
+        alphabet.decode_vec(payload, &mut bytes).ok()?;
+        (bytes.len() == head.len() + length).then_some(SignedMessage {
+            bytes,
+            head: head.len(),
+        })
+    })
 }
 
 /// Decodes base64 with either alphabet; DSSE allows both.

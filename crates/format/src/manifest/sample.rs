@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::keys::{Fingerprint, WrapAlgorithm};
 
 pub(crate) fn pack(name: &str, kind: PackRecordKind) -> PackRecord {
     PackRecord {
@@ -12,6 +13,7 @@ pub(crate) fn pack(name: &str, kind: PackRecordKind) -> PackRecord {
         bytes: 1000,
         frames: 3,
         point: None,
+        version: None,
     }
 }
 
@@ -54,9 +56,13 @@ pub(crate) fn predicate() -> Predicate {
         completeness: Completeness::Partial,
         keys: vec![WrappedKeyRecord {
             id: "k-0".into(),
-            algorithm: WrapAlgorithm::RsaOaepSha256,
-            recipient: Fingerprint::of_spki(b"recovery key"),
-            wrapped: vec![1, 2, 3],
+            application: Some(ApplicationName::parse("shop").unwrap()),
+            cluster: Some(ClusterName::parse("primary").unwrap()),
+            recipients: vec![WrappedFor {
+                recipient: Fingerprint::of_spki(b"recovery key"),
+                algorithm: WrapAlgorithm::RsaOaepSha256,
+                wrapped: vec![1, 2, 3],
+            }],
         }],
         clusters: vec![ClusterRecord {
             name: ClusterName::parse("primary").unwrap(),

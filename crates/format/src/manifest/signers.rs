@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::envelope::{EnvelopeSignature, MAX_MANIFEST, MAX_SIGNATURES, ManifestError};
+use super::envelope::{EnvelopeSignature, ManifestError, first_signatures};
 use crate::keys::{Fingerprint, VerifyingKey};
+use crate::limits::check_manifest_size;
 
 /// A signer as an envelope names it. Whoever can write the manifest can write this too, so it proves nothing: it tells
 /// a user which key to look for, and it finds the key of a fingerprint that the user trusts.
@@ -20,22 +21,21 @@ pub struct NamedSigner {
 /// The part of an envelope that names signers. The payload is skipped.
 #[derive(Deserialize)]
 struct Signatures {
+    #[serde(deserialize_with = "first_signatures")]
     signatures: Vec<EnvelopeSignature>,
 }
 
 /// Returns the signers that a manifest names. Signatures without a well-formed fingerprint are left out.
 ///
 /// # Errors
-/// [`ManifestError::NotAnEnvelope`].
+/// [`ManifestError::NotAnEnvelope`], [`ManifestError::OverLimit`].
 pub fn named_signers(bytes: &[u8]) -> Result<Vec<NamedSigner>, ManifestError> {
-    let not_an_envelope = |what: String| ManifestError::NotAnEnvelope { what };
-    if bytes.len() > MAX_MANIFEST {
-        return Err(not_an_envelope("it is too large".to_owned()));
-    }
+    check_manifest_size(bytes.len() as u64)?;
     let envelope: Signatures =
-        serde_json::from_slice(bytes).map_err(|error| not_an_envelope(error.to_string()))?;
-    let signers = envelope.signatures.into_iter().take(MAX_SIGNATURES);
-    Ok(signers.filter_map(named).collect())
+        serde_json::from_slice(bytes).map_err(|error| ManifestError::NotAnEnvelope {
+            what: error.to_string(),
+        })?;
+    Ok(envelope.signatures.into_iter().filter_map(named).collect())
 }
 
 fn named(signature: EnvelopeSignature) -> Option<NamedSigner> {

@@ -8,7 +8,7 @@ use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::keys::VerifyingKey;
+use crate::keys::{Fingerprint, VerifyingKey};
 
 struct Signer {
     pair: EcdsaKeyPair,
@@ -200,7 +200,7 @@ fn newer_formats_are_refused_as_such_and_additions_are_not() {
 #[test]
 fn each_broken_rule_is_named() {
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 19] = [
+    let cases: [(Change, &str); 25] = [
         (
             |v| v["predicate"]["formatVersion"] = 0.into(),
             "formatVersion 0 is unknown",
@@ -232,8 +232,32 @@ fn each_broken_rule_is_named() {
             "the key \"k-0\" of the pack",
         ),
         (
-            |v| v["predicate"]["keys"][0]["algorithm"] = "RSA-PKCS1".into(),
+            |v| v["predicate"]["keys"][0]["recipients"][0]["algorithm"] = "RSA-PKCS1".into(),
             "unknown variant",
+        ),
+        (
+            |v| v["predicate"]["keys"][0]["recipients"] = json!([]),
+            "the key \"k-0\" has no recipient",
+        ),
+        (
+            |v| twice(&mut v["predicate"]["keys"][0]["recipients"]),
+            "has the recipient sha256:",
+        ),
+        (
+            |v| v["predicate"]["keys"][0]["application"] = "other".into(),
+            "the key \"k-0\" is not one of the application \"shop\"",
+        ),
+        (
+            |v| v["predicate"]["keys"][0]["cluster"] = "secondary".into(),
+            "the key \"k-0\" of the pack \"primary/i-0000.pack\" is not one of its cluster",
+        ),
+        (
+            |v| v["predicate"]["clusters"][0]["packs"][0]["version"] = 1.into(),
+            "is not of this version of the format",
+        ),
+        (
+            |v| v["predicate"]["formatVersion"] = 2.into(),
+            "the key \"k-0\" is not of this version of the format",
         ),
         (
             |v| twice(&mut v["subject"]),
@@ -302,18 +326,113 @@ fn twice(list: &mut Value) {
 
 #[test]
 fn the_json_schema_is_current() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/recovery-point-v2.json");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/recovery-point-v3.json");
     let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         stored == current,
-        "{} is not current: run `cargo run -p lifeboat-format --example schema > crates/format/schema/recovery-point-v2.json`",
+        "{} is not current: run `cargo run -p lifeboat-format --example schema > crates/format/schema/recovery-point-v3.json`",
         path.display()
     );
 }
 
 #[test]
-fn a_wrapped_key_survives_its_record() {
+fn a_wrapped_key_is_found_by_the_fingerprint_of_its_recipient_and_records_of_before_are_read() {
     let record = sample::predicate().keys.remove(0);
-    assert_eq!(WrappedKeyRecord::new("k-0", record.key()), record);
+    let recipient = record.recipients[0].recipient.clone();
+    let found = record.for_recipient(&recipient).unwrap();
+    assert_eq!(
+        (found.recipient, found.ciphertext),
+        (recipient.clone(), vec![1, 2, 3])
+    );
+    assert!(record.for_recipient(&Fingerprint::of_spki(b"another")).is_none());
+    let again: WrappedKeyRecord = serde_json::from_value(serde_json::to_value(&record).unwrap()).unwrap();
+    assert_eq!(again, record);
+
+    let before = json!({
+        "id": "k-0", "algorithm": "RSA-OAEP-SHA-256", "recipient": recipient, "wrapped": "AQID",
+    });
+    let before: WrappedKeyRecord = serde_json::from_value(before).unwrap();
+    assert_eq!(before.recipients, record.recipients);
+    assert_eq!((before.application, before.cluster), (None, None));
+    serde_json::from_value::<WrappedKeyRecord>(json!({"id": "k-0", "wrapped": "AQID"})).unwrap_err();
+}
+
+#[test]
+fn the_signers_of_an_envelope_are_named_and_a_key_under_another_fingerprint_is_not_taken() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let sealed = signer.seal(&payload(&sample::statement()));
+    let named = named_signers(&sealed).unwrap();
+    assert_eq!(named.len(), 1);
+    assert_eq!(&named[0].fingerprint, signer.key.fingerprint());
+    assert_eq!(named[0].key.as_ref().unwrap().to_pem(), signer.key.to_pem());
+
+    let mut envelope: Value = serde_json::from_slice(&sealed).unwrap();
+    let mut changed = |field: &str, value: Value| {
+        let before = std::mem::replace(&mut envelope["signatures"][0][field], value);
+        let named = named_signers(&serde_json::to_vec(&envelope).unwrap()).unwrap();
+        envelope["signatures"][0][field] = before;
+        named
+    };
+    assert!(
+        changed("keyid", other.key.fingerprint().as_str().into())[0]
+            .key
+            .is_none()
+    );
+    assert!(
+        changed("publicKey", STANDARD.encode(other.key.to_der()).into())[0]
+            .key
+            .is_none()
+    );
+    assert!(changed("publicKey", "!".into())[0].key.is_none());
+    assert!(changed("keyid", "nobody".into()).is_empty());
+    named_signers(b"{}").unwrap_err();
+}
+
+/// Each `""` takes three bytes in JSON and 24 in memory.
+#[test]
+fn a_manifest_that_would_unfold_to_many_times_its_size_is_refused_before_it_is_parsed() {
+    let signer = Signer::new();
+    let body = String::from_utf8(payload(&sample::statement())).unwrap();
+    let flood = format!("\"images\":[\"\"{}", ",\"\"".repeat(crate::limits::MAX_VALUES));
+    let body = body.replace("\"images\":[", &format!("{flood},"));
+    assert!(body.len() < crate::limits::MAX_MANIFEST / 2);
+    let error = signer.open(&signer.seal(body.as_bytes())).unwrap_err();
+    assert!(matches!(error, ManifestError::OverLimit(_)), "{error}");
+    assert_eq!(error.code(), Code::OverLimit);
+
+    let spaces = vec![b' '; crate::limits::MAX_MANIFEST + 1];
+    for error in [
+        signer.open(&spaces).unwrap_err(),
+        named_signers(&spaces).unwrap_err(),
+    ] {
+        assert!(matches!(error, ManifestError::OverLimit(_)), "{error}");
+    }
+    let wide = opened_after(|v| {
+        let mut cluster = v["predicate"]["clusters"][0].clone();
+        cluster["packs"] = json!([]);
+        let clusters = (0..300).map(|number| {
+            cluster["name"] = format!("c-{number}").into();
+            cluster.clone()
+        });
+        v["predicate"]["clusters"] = clusters.collect();
+    });
+    assert_eq!(wide.unwrap_err().code(), Code::OverLimit);
+}
+
+/// Anybody who can write the file can add signatures, which nothing signs.
+#[test]
+fn only_the_first_signatures_are_looked_at() {
+    let signer = Signer::new();
+    let sealed = signer.seal(&payload(&sample::statement()));
+    let mut envelope: Value = serde_json::from_slice(&sealed).unwrap();
+    let signatures = envelope["signatures"].as_array_mut().unwrap();
+    let true_one = signatures[0].clone();
+    signatures.extend(std::iter::repeat_n(json!({"keyid": "", "sig": ""}), 100_000));
+    signer.open(&serde_json::to_vec(&envelope).unwrap()).unwrap();
+    let signatures = envelope["signatures"].as_array_mut().unwrap();
+    signatures.rotate_left(1);
+    assert_eq!(signatures.last(), Some(&true_one));
+    let error = signer.open(&serde_json::to_vec(&envelope).unwrap()).unwrap_err();
+    assert_eq!(error.code(), Code::SignatureInvalid);
 }

@@ -1,11 +1,10 @@
 //! Reading of packs, as a stream or as single frames by location.
 
 use aws_lc_rs::aead::Aad;
-use lifeboat_model::{PackName, RecoveryPointId};
 
 use super::{
-    FRAME_HEAD_LEN, FrameLocation, HEADER_LEN, LAST, MAGIC, MAX_CIPHERTEXT, PACK_VERSION, PackError, PackKey,
-    PackKind, PackSummary, TAG_LEN,
+    FRAME_HEAD_LEN, FrameLocation, HEADER_LEN, LAST, MAGIC, MAX_CIPHERTEXT, PACK_VERSION, PackError,
+    PackIdentity, PackKey, PackKind, PackSummary, PackVersion, TAG_LEN,
 };
 use crate::compress::Decompressor;
 use crate::digest::Hasher;
@@ -47,18 +46,18 @@ pub struct PackReader {
 }
 
 impl PackReader {
-    /// Creates a reader for one pack.
+    /// Creates a reader for one pack of the version that the manifest states.
     ///
     /// # Errors
     /// [`PackError::Crypto`] if the cryptographic library fails.
     pub fn new(
+        version: PackVersion,
         kind: PackKind,
         data_key: &DataKey,
-        point: &RecoveryPointId,
-        name: &PackName,
+        identity: PackIdentity<'_>,
     ) -> Result<Self, PackError> {
         Ok(Self {
-            opener: FrameOpener::new(kind, data_key, point, name)?,
+            opener: FrameOpener::new(version, kind, data_key, identity)?,
             decompressor: Decompressor::new().map_err(|_| PackError::Crypto)?,
             hasher: Hasher::default(),
             pending: Vec::new(),
@@ -187,22 +186,24 @@ impl PackReader {
 #[derive(Debug)]
 pub struct FrameOpener {
     key: PackKey,
+    version: PackVersion,
     kind: PackKind,
 }
 
 impl FrameOpener {
-    /// Creates an opener for one pack.
+    /// Creates an opener for one pack of the version that the manifest states.
     ///
     /// # Errors
     /// [`PackError::Crypto`] if the cryptographic library fails.
     pub fn new(
+        version: PackVersion,
         kind: PackKind,
         data_key: &DataKey,
-        point: &RecoveryPointId,
-        name: &PackName,
+        identity: PackIdentity<'_>,
     ) -> Result<Self, PackError> {
         Ok(Self {
-            key: PackKey::derive(kind, data_key, point, name)?,
+            key: PackKey::derive(version, kind, data_key, identity)?,
+            version,
             kind,
         })
     }
@@ -232,9 +233,13 @@ impl FrameOpener {
             .ok_or(PackError::NotAPack)?;
         match *version {
             0 => Err(PackError::NotAPack),
-            1..=PACK_VERSION if header == self.key.header => Ok(()),
-            1..=PACK_VERSION => Err(PackError::WrongContent { expected: self.kind }),
-            found => Err(PackError::Newer { found }),
+            found if found > PACK_VERSION => Err(PackError::Newer { found }),
+            found if found != self.version.byte() => Err(PackError::OtherVersion {
+                found,
+                expected: self.version.byte(),
+            }),
+            _ if header == self.key.header => Ok(()),
+            _ => Err(PackError::WrongContent { expected: self.kind }),
         }
     }
 

@@ -20,11 +20,29 @@ fn name(text: &str) -> PackName {
     PackName::parse(text).unwrap()
 }
 
+/// The identity of the pack of these tests at another point or under another name.
+fn identified<T>(at: &str, called: &str, with: impl FnOnce(PackIdentity<'_>) -> T) -> T {
+    let (application, cluster) = ("shop".parse().unwrap(), "primary".parse().unwrap());
+    with(PackIdentity {
+        application: &application,
+        cluster: &cluster,
+        point: &point(at),
+        name: &name(called),
+    })
+}
+
+fn new_writer(key: &DataKey) -> PackWriter {
+    identified(POINT, NAME, |identity| {
+        PackWriter::new(PackKind::Objects, key, identity)
+    })
+    .unwrap()
+}
+
 /// Returns a pack with these frames, and their locations.
 fn pack(contents: &[&[u8]]) -> (Vec<u8>, Vec<FrameLocation>, PackSummary) {
     let mut out = Vec::new();
     let mut compressor = Compressor::new().unwrap();
-    let mut writer = PackWriter::new(PackKind::Objects, &key(1), &point(POINT), &name(NAME)).unwrap();
+    let mut writer = new_writer(&key(1));
     let places = contents
         .iter()
         .map(|content| {
@@ -44,7 +62,9 @@ fn read_as(
     at: &str,
     called: &str,
 ) -> Result<(Vec<Vec<u8>>, PackSummary), PackError> {
-    let mut reader = PackReader::new(kind, key, &point(at), &name(called))?;
+    let mut reader = identified(at, called, |identity| {
+        PackReader::new(PackVersion::V2, kind, key, identity)
+    })?;
     let mut frames = Vec::new();
     for chunk in chunks {
         reader.push(chunk, |frame| {
@@ -82,7 +102,10 @@ fn a_pack_comes_back_in_any_chunks_and_frame_by_frame() {
         let (frames, read_summary) = read_as(&chunks, PackKind::Objects, &key(1), POINT, NAME).unwrap();
         assert_eq!((&frames, read_summary), (&expected, summary));
     }
-    let opener = FrameOpener::new(PackKind::Objects, &key(1), &point(POINT), &name(NAME)).unwrap();
+    let opener = identified(POINT, NAME, |identity| {
+        FrameOpener::new(PackVersion::V2, PackKind::Objects, &key(1), identity)
+    })
+    .unwrap();
     for (place, content) in places.iter().zip(CONTENTS) {
         let begin = place.offset as usize;
         let bytes = &file[begin..begin + place.length as usize];
@@ -223,12 +246,12 @@ fn a_pack_of_another_name_point_key_or_kind_is_refused() {
 #[test]
 fn headers_tell_newer_packs_from_other_files() {
     assert_eq!(read(b"PK\x03\x04 no pack").unwrap_err(), PackError::NotAPack);
-    let error = read(b"LBPACK\x02\x01....").unwrap_err();
+    let error = read(b"LBPACK\x03\x01....").unwrap_err();
     assert_eq!(
         (error.clone(), error.code()),
-        (PackError::Newer { found: 2 }, Code::NewerFormat)
+        (PackError::Newer { found: 3 }, Code::NewerFormat)
     );
-    let huge = [b"LBPACK\x01\x01".as_slice(), &0x7fff_ffff_u32.to_le_bytes()].concat();
+    let huge = [b"LBPACK\x02\x01".as_slice(), &0x7fff_ffff_u32.to_le_bytes()].concat();
     assert!(matches!(
         read(&huge).unwrap_err(),
         PackError::FrameSize {
@@ -242,7 +265,7 @@ fn headers_tell_newer_packs_from_other_files() {
 #[test]
 fn authentic_content_that_does_not_unpack_is_still_refused() {
     let mut out = Vec::new();
-    let mut writer = PackWriter::new(PackKind::Objects, &key(1), &point(POINT), &name(NAME)).unwrap();
+    let mut writer = new_writer(&key(1));
     writer.append(b"not zstd", &mut out).unwrap();
     writer.finish(&mut out).unwrap();
     assert_eq!(
@@ -257,7 +280,10 @@ fn authentic_content_that_does_not_unpack_is_still_refused() {
 #[test]
 fn a_reader_that_failed_stays_failed() {
     let (file, ..) = pack(&CONTENTS);
-    let mut reader = PackReader::new(PackKind::Objects, &key(2), &point(POINT), &name(NAME)).unwrap();
+    let mut reader = identified(POINT, NAME, |identity| {
+        PackReader::new(PackVersion::V2, PackKind::Objects, &key(2), identity)
+    })
+    .unwrap();
     let ignore = |_: super::reader::Frame<'_>| Ok::<_, PackError>(());
     assert_eq!(reader.push(&file, ignore), Err(PackError::Foreign));
     assert_eq!(reader.push(&file, ignore), Err(PackError::Poisoned));
@@ -267,8 +293,82 @@ fn a_reader_that_failed_stays_failed() {
 #[test]
 fn the_same_content_gives_the_same_file_and_keys_stay_out_of_sight() {
     assert_eq!(pack(&CONTENTS).0, pack(&CONTENTS).0);
-    let writer = PackWriter::new(PackKind::Objects, &key(0xab), &point(POINT), &name(NAME)).unwrap();
+    let writer = new_writer(&key(0xab));
     let shown = format!("{writer:?} {:?}", key(0xab));
     assert!(shown.contains("[redacted]"));
     assert!(!shown.contains("171") && !shown.contains("ab, ab"), "{shown}");
+}
+
+/// The attack: a data key that was wrapped for one application is planted into the manifest of another one, together with
+/// the packs. Whoever holds the recovery key would decrypt them for that application.
+#[test]
+fn a_pack_opens_only_for_its_own_application_and_cluster() {
+    let (file, places, _) = pack(&CONTENTS);
+    let at = (point(POINT), name(NAME));
+    for (application, cluster, opens) in [
+        ("shop", "primary", true),
+        ("payments", "primary", false),
+        ("shop", "secondary", false),
+        // The parts of the identity do not run into each other.
+        ("shopp", "rimary", false),
+    ] {
+        let (application, cluster) = (application.parse().unwrap(), cluster.parse().unwrap());
+        let identity = PackIdentity {
+            application: &application,
+            cluster: &cluster,
+            point: &at.0,
+            name: &at.1,
+        };
+        let mut reader = PackReader::new(PackVersion::V2, PackKind::Objects, &key(1), identity).unwrap();
+        let read = reader.push(&file, |_| Ok::<_, PackError>(()));
+        assert_eq!(read, if opens { Ok(()) } else { Err(PackError::Foreign) });
+        let opener = FrameOpener::new(PackVersion::V2, PackKind::Objects, &key(1), identity).unwrap();
+        let begin = places[1].offset as usize;
+        let bytes = &file[begin..begin + places[1].length as usize];
+        assert_eq!(
+            opener.open(places[1], bytes).is_ok(),
+            opens,
+            "{application} {cluster}"
+        );
+    }
+}
+
+#[test]
+fn a_pack_of_another_version_than_was_signed_is_refused() {
+    let mut older = Vec::new();
+    identified(POINT, NAME, |identity| {
+        let mut writer =
+            PackWriter::of_version(PackVersion::V1, PackKind::Objects, &key(1), identity).unwrap();
+        let compressed = Compressor::new().unwrap().compress(CONTENTS[0]).unwrap();
+        writer.append(&compressed, &mut older).unwrap();
+        writer.finish(&mut older).unwrap();
+        for (file, version, expected) in [
+            (&older, PackVersion::V1, Ok(())),
+            (
+                &older,
+                PackVersion::V2,
+                Err(PackError::OtherVersion {
+                    found: 1,
+                    expected: 2,
+                }),
+            ),
+            (
+                &pack(&CONTENTS).0,
+                PackVersion::V1,
+                Err(PackError::OtherVersion {
+                    found: 2,
+                    expected: 1,
+                }),
+            ),
+        ] {
+            let mut reader = PackReader::new(version, PackKind::Objects, &key(1), identity).unwrap();
+            assert_eq!(reader.push(file, |_| Ok::<_, PackError>(())), expected);
+        }
+        // A version in the header that does not fit the key does not open either.
+        let mut changed = older.clone();
+        changed[6] = 2;
+        let mut reader = PackReader::new(PackVersion::V2, PackKind::Objects, &key(1), identity).unwrap();
+        let read = reader.push(&changed, |_| Ok::<_, PackError>(()));
+        assert_eq!(read, Err(PackError::Foreign));
+    });
 }

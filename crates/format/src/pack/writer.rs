@@ -1,17 +1,17 @@
 //! Writing of packs.
 
 use aws_lc_rs::aead::Aad;
-use lifeboat_model::{PackName, RecoveryPointId};
 
 use super::{
-    FRAME_HEAD_LEN, FrameLocation, LAST, MAX_CIPHERTEXT, PackError, PackKey, PackKind, PackSummary, TAG_LEN,
+    FRAME_HEAD_LEN, FrameLocation, LAST, MAX_CIPHERTEXT, PackError, PackIdentity, PackKey, PackKind,
+    PackSummary, PackVersion, TAG_LEN,
 };
 use crate::digest::Hasher;
 use crate::keys::DataKey;
 
 /// Writes one pack. It does no I/O: the bytes of the file are appended to `out`, and the caller writes them.
 ///
-/// A pack name must be written only once for each recovery point and data key, because the frame numbers are
+/// A pack must be written only once for each identity and data key, because the frame numbers are
 /// the nonces.
 #[derive(Debug)]
 pub struct PackWriter {
@@ -26,14 +26,19 @@ impl PackWriter {
     ///
     /// # Errors
     /// [`PackError::Crypto`] if the cryptographic library fails.
-    pub fn new(
+    pub fn new(kind: PackKind, data_key: &DataKey, identity: PackIdentity<'_>) -> Result<Self, PackError> {
+        Self::of_version(PackVersion::V2, kind, data_key, identity)
+    }
+
+    /// Begins a pack of any version, for tests of reading older ones.
+    pub(crate) fn of_version(
+        version: PackVersion,
         kind: PackKind,
         data_key: &DataKey,
-        point: &RecoveryPointId,
-        name: &PackName,
+        identity: PackIdentity<'_>,
     ) -> Result<Self, PackError> {
         Ok(Self {
-            key: PackKey::derive(kind, data_key, point, name)?,
+            key: PackKey::derive(version, kind, data_key, identity)?,
             hasher: Hasher::default(),
             bytes: 0,
             frames: 0,

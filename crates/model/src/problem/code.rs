@@ -322,6 +322,13 @@ codes! {
         remedy: "restore the file from a copy of the store, or use another point from `lifeboat points`",
     }
 
+    /// The point exceeds a limit of the format.
+    OverLimit = 510 exits PointRefused {
+        title: "the recovery point exceeds a limit of the format",
+        meaning: "It is larger, or names more, than the format allows. It was not read, because it could exhaust the memory.",
+        remedy: "do not use this point: choose another one from `lifeboat points`, and check who can write to the store; if an own cluster is this large, split it with filters into several applications",
+    }
+
     /// A selection refers to something that the point does not contain.
     UnknownSelector = 601 exits Usage {
         title: "the selection matches nothing in the recovery point",

@@ -105,7 +105,7 @@ async fn verify_cluster(
             report.bytes += bytes;
             Ok(())
         };
-        point.read_pack(pack, progress, &mut check).await?;
+        point.read_pack(&cluster.name, pack, progress, &mut check).await?;
         report.packs += 1;
     }
     match expected.into_values().next() {

@@ -163,7 +163,7 @@ fn another_recovery_key_does_not_unlock() {
             wrapped: &lifeboat_format::WrappedKey,
         ) -> Result<lifeboat_format::DataKey, lifeboat_store::ports::KeyError> {
             Err(lifeboat_store::ports::KeyError::WrongKey {
-                wanted: wrapped.recipient.clone(),
+                wanted: vec![wrapped.recipient.clone()],
                 held: self.fingerprint(),
             })
         }

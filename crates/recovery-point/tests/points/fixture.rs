@@ -49,9 +49,14 @@ fn a_point_of_version_2_still_opens_verifies_and_decrypts() {
     opens_verifies_and_decrypts(2);
 }
 
+#[test]
+fn a_point_of_version_3_still_opens_verifies_and_decrypts() {
+    opens_verifies_and_decrypts(3);
+}
+
 /// `diff` compares the entries of indexes, whichever version wrote them.
 #[test]
-fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
+fn points_of_all_versions_have_the_same_entries_for_the_same_objects() {
     let entries = |version| {
         run(async {
             let readable = readable(version).await;
@@ -65,6 +70,7 @@ fn points_of_both_versions_have_the_same_entries_for_the_same_objects() {
     let first = entries(1);
     assert_eq!(first.len(), 2 * OBJECTS);
     assert_eq!(first, entries(2));
+    assert_eq!(first, entries(3));
 }
 
 async fn readable(version: u32) -> ReadablePoint {

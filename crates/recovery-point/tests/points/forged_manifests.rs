@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::manifest::{
-    Envelope, FORMAT_VERSION, PackRecord, Predicate, Statement, TypeOutcome, pae, payload,
+    Envelope, FORMAT_VERSION, PackRecord, Predicate, Statement, TypeOutcome, WrappedKeyRecord, pae, payload,
 };
-use lifeboat_format::{Batch, Compressor, DataKey, IndexBuilder, PackKind, PackWriter, Sha256, WrappedKey};
+use lifeboat_format::{Batch, Compressor, DataKey, IndexBuilder, PackIdentity, PackKind, PackWriter, Sha256};
 use lifeboat_model::{Code, Diagnostic as _, ObjectKey, PackName};
 use lifeboat_recovery_point::{PointError, Silent, WrittenPacks};
 use lifeboat_store::memory::MemoryStore;
@@ -87,6 +87,9 @@ fn counts_that_are_not_true_are_refused() {
     );
     let total = with_predicate(|predicate| predicate.clusters[0].objects += 1);
     assert_lie(total, Code::PackCorrupt, "contains 20 objects");
+    // The index is in memory as a whole, so that it is not read further than the manifest allows.
+    let more = with_predicate(|predicate| predicate.clusters[0].objects = 3);
+    assert_lie(more, Code::PackCorrupt, "it names more than the 3 objects");
     let hidden = with_predicate(|predicate| drop(predicate.clusters[0].types.remove(0)));
     assert_lie(
         hidden,
@@ -149,14 +152,13 @@ fn a_point_that_names_a_key_it_does_not_have_is_refused() {
 
 #[test]
 fn a_damaged_data_key_does_not_unlock() {
-    let result = with_predicate(|predicate| predicate.keys[0].wrapped[17] ^= 1);
+    let result = with_predicate(|predicate| predicate.keys[0].recipients[0].wrapped[17] ^= 1);
     assert_lie(result, Code::PackCorrupt, "unwrap the data key");
 }
 
 /// A pack of objects and an index that are constructed by the test and signed as they are.
 struct Forgery {
     data_key: DataKey,
-    wrapped: WrappedKey,
     store: Arc<dyn ObjectStore>,
     packs: Vec<PackRecord>,
 }
@@ -165,17 +167,26 @@ impl Forgery {
     fn new() -> Self {
         let data_key = DataKey::from_random([9; 32]);
         Self {
-            wrapped: recipient().wrap(&data_key).unwrap(),
             data_key,
             store: Arc::new(MemoryStore::new()),
             packs: Vec::new(),
         }
     }
 
+    fn writer(&self, kind: PackKind, name: &PackName) -> PackWriter {
+        let identity = PackIdentity {
+            application: &shop(),
+            cluster: &cluster("eu"),
+            point: &point(NEWER),
+            name,
+        };
+        PackWriter::new(kind, &self.data_key, identity).unwrap()
+    }
+
     /// Writes a pack under `name`, encrypted for the name `encrypted_as`.
     fn pack(&mut self, name: &str, encrypted_as: &str, kind: PackKind, frames: &[Vec<u8>]) -> Vec<u8> {
         let encrypted_as = PackName::parse(encrypted_as).unwrap();
-        let mut writer = PackWriter::new(kind, &self.data_key, &point(NEWER), &encrypted_as).unwrap();
+        let mut writer = self.writer(kind, &encrypted_as);
         let mut bytes = Vec::new();
         for frame in frames {
             writer.append(frame, &mut bytes).unwrap();
@@ -198,7 +209,7 @@ impl Forgery {
         let frames: Vec<_> = stored.iter().map(|b| b.compressed.clone()).collect();
         self.pack(name.as_str(), name.as_str(), PackKind::Objects, &frames);
         // The locations that the frames of the index would have in a separate pack.
-        let mut places = PackWriter::new(PackKind::Objects, &self.data_key, &point(NEWER), &name).unwrap();
+        let mut places = self.writer(PackKind::Objects, &name);
         let (mut builder, mut nowhere) = (IndexBuilder::new(), Vec::new());
         for batch in indexed {
             let location = places.append(&batch.compressed, &mut nowhere).unwrap();
@@ -212,7 +223,8 @@ impl Forgery {
         let all = batches(NEWER);
         let written = WrittenPacks {
             packs: self.packs.clone(),
-            key: lifeboat_format::manifest::WrappedKeyRecord::new("k-eu", self.wrapped.clone()),
+            key: WrappedKeyRecord::wrap("k-eu", &shop(), &cluster("eu"), &self.data_key, &[recipient()])
+                .unwrap(),
             objects: 2 * OBJECTS as u64,
             bytes: all.iter().map(|b| b.raw_bytes).sum(),
         };

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bound;
 mod contents;
 mod crash;
 mod earlier;

@@ -76,7 +76,7 @@ fn points() -> Vec<PointError> {
         PointError::Manifest {
             point: point(NEWER),
             source: ManifestError::NewerFormat {
-                found: "version 3".to_owned(),
+                found: "version 4".to_owned(),
             },
         },
         PointError::File {
@@ -94,7 +94,7 @@ fn points() -> Vec<PointError> {
         PointError::Key {
             point: point(NEWER),
             source: KeyError::WrongKey {
-                wanted: fingerprint(b"a"),
+                wanted: vec![fingerprint(b"a")],
                 held: fingerprint(b"b"),
             },
         },

@@ -118,7 +118,7 @@ pub(crate) fn writer(
         &shop(),
         &point(point_id),
         &cluster(name),
-        &recipient(),
+        &[recipient()],
         &Counting::default(),
     )?;
     // Two frames in a pack, several pieces in an upload.

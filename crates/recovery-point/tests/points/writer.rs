@@ -148,7 +148,7 @@ fn what_waits_in_memory_does_not_grow_with_the_cluster() {
         &shop(),
         &point(NEWER),
         &cluster("eu"),
-        &recipient(),
+        &[recipient()],
         &Counting::default(),
     )
     .unwrap();

@@ -8,11 +8,11 @@ use super::BoxError;
 /// A failed key operation. The text can be appended to "failed to". Contains no key and no plaintext.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The data key was wrapped for another recovery key.
-    #[error("unwrap the data key: it was wrapped for {wanted}, and the given key is {held}")]
+    /// The data key was wrapped for other recovery keys.
+    #[error("unwrap the data key: it was wrapped for {}, and the given key is {held}", any_of(.wanted))]
     WrongKey {
-        /// The recovery key that is required.
-        wanted: Fingerprint,
+        /// The recovery keys of which one is required.
+        wanted: Vec<Fingerprint>,
         /// The recovery key that is available.
         held: Fingerprint,
     },
@@ -60,6 +60,11 @@ pub enum KeyError {
     },
 }
 
+fn any_of(keys: &[Fingerprint]) -> String {
+    let names: Vec<&str> = keys.iter().map(Fingerprint::as_str).collect();
+    names.join(" or ")
+}
+
 impl Diagnostic for KeyError {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -83,7 +88,7 @@ impl Diagnostic for KeyError {
     fn guidance(&self) -> String {
         match self {
             Self::WrongKey { wanted, .. } => {
-                format!("use the private key of the recovery key {wanted}")
+                format!("use the private key of the recovery key {}", any_of(wanted))
             }
             Self::Unwrap { .. } => "use another recovery point; this one cannot be decrypted".to_owned(),
             Self::Wrap { .. } | Self::Sign { .. } => {

@@ -390,7 +390,7 @@ impl Environment {
         let ports = match side {
             Side::Primary => SidePorts::Primary {
                 signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
-                recipient: Box::new(keys::load_recipient(&self.keys.recovery_public).unwrap()),
+                recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
             },
             Side::Recovery => SidePorts::Recovery {
                 unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lifeboat_aws::KmsSigner;
-use lifeboat_aws::kms::recipient_key;
+use lifeboat_aws::kms::recipient_keys;
 use lifeboat_format::RecipientKey;
 use lifeboat_model::{Arn, Code, Diagnostic as _, EnvironmentId};
 use lifeboat_store::ports::Signer;
@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Where the control stack is: ACCOUNT-REGION
     #[arg(long, value_name = "ENVIRONMENT", help_heading = "Stacks")]
     pub control: EnvironmentId,
-    /// The public recovery key: a file, or one line of base64
+    /// The public recovery key: a file, which may hold several keys, or base64 with commas between keys
     #[arg(
         long,
         env = "LIFEBOAT_RECOVERY_PUBLIC_KEY",
@@ -55,7 +55,8 @@ pub struct Arguments {
 }
 
 pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
-    let recipient = read(&arguments.recovery_public_key)?;
+    let recipients = read(&arguments.recovery_public_key)?;
+    let recipients: Vec<String> = recipients.iter().map(|key| one_line(&key.to_pem())).collect();
     let session = arguments.aws.open().await?;
     let here = session.environment().clone();
     let deployer = Deployer::new(&session, context);
@@ -63,7 +64,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     let mut parameters = BTreeMap::from([
         ("ControlAccount", arguments.control.account.to_string()),
         ("ControlRegion", arguments.control.region.to_string()),
-        ("RecoveryPublicKey", one_line(&recipient.to_pem())),
+        ("RecoveryPublicKey", recipients.join(",")),
     ]);
     if deployer.existing(&stack).await?.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
         parameters.insert("CreateScratchBucket", "false".to_owned());
@@ -99,8 +100,8 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     })
 }
 
-/// Reads a key that is given as a file, or as the key itself.
-fn read(given: &str) -> Result<RecipientKey, Failure> {
+/// Reads keys that are given as a file, or as the keys themselves.
+fn read(given: &str) -> Result<Vec<RecipientKey>, Failure> {
     let is_itself = given.starts_with("MII") || given.contains("-----BEGIN ");
     let text = if is_itself {
         given.to_owned()
@@ -114,7 +115,7 @@ fn read(given: &str) -> Result<RecipientKey, Failure> {
             .remedy("use the file that `lifeboat deploy recovery` wrote, or the key itself in base64")
         })?
     };
-    recipient_key(&text).map_err(|error| {
+    recipient_keys(&text).map_err(|error| {
         Failure::of(error.code(), "failed to parse the public recovery key", &error)
             .remedy("use the file that `lifeboat deploy recovery` wrote, or the key itself in base64")
     })
