@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod bucket_policy;
 pub(crate) mod clusters;
 pub(crate) mod custom_resource;
+mod denials;
 mod eks;
 pub(crate) mod enforce;
 pub(crate) mod identity;
@@ -188,13 +189,20 @@ impl Gateway {
             .is_some_and(|target| target == kms::TARGET);
         if scope.service == "cloudformation" {
             let form = String::from_utf8_lossy(&body);
-            self.stacks.note(&scope.region, &form);
+            let account = caller.map_or("", Identity::account);
+            self.stacks.note(account, &scope.region, &form);
             if action == "cloudformation:DeleteStack" {
                 let stack = wire::parameter(&form, "StackName").unwrap_or_default();
                 self.custom_resources.end(&scope.region, &stack);
             }
         }
         let mut answer = self.upstream.ask(parts, body.clone()).await?;
+        if scope.service == "cloudformation" {
+            let form = String::from_utf8_lossy(&body);
+            (self.stacks)
+                .lock_buckets(&self.upstream, &scope.region, &form, &answer.text())
+                .await?;
+        }
         if is_decrypt {
             let account = caller.map_or("", Identity::account);
             answer = kms::correct(&self.upstream, account, &scope.region, &body, answer).await?;
@@ -227,8 +235,17 @@ impl Gateway {
     ) -> Result<Response<Body>, UpstreamError> {
         let needs = needs(scope, "", &parts, &[]);
         bucket_policy::came_by_tls(&mut parts.headers);
-        if let Some(bucket) = bucket_policy::foreign_bucket(caller, &parts) {
-            bucket_policy::admit_sessions(&self.upstream, &scope.region, bucket).await?;
+        if let Some((bucket, mut policy)) = bucket_policy::read(&self.upstream, &scope.region, &parts).await?
+        {
+            if let Some(caller) = caller
+                && denials::denying(&policy, caller, &needs, &parts).is_some()
+            {
+                let response = denials::refusal(caller, &needs);
+                self.record(scope, Some(caller), needs, Decision::Denied);
+                return Ok(response);
+            }
+            bucket_policy::admit_sessions(&self.upstream, &scope.region, caller, (&bucket, &mut policy))
+                .await?;
         }
         if let Some(role) = s3_actions::role_to_correct(caller, &parts) {
             s3_actions::mend_role(&self.upstream, role).await?;

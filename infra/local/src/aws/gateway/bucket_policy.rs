@@ -5,8 +5,8 @@
 //!   allows them.
 //! - The condition key `aws:PrincipalArn` of a role session is the ARN of the role (IAM User Guide,
 //!   "AWS global condition context keys"). fakecloud compares the ARN of the session. So the
-//!   gateway adds that form to the policies of buckets in other accounts, at the first request of a
-//!   role session to the bucket. A reader of such a policy sees both forms.
+//!   gateway adds that form to the policy of a bucket at the first request of a role session to the
+//!   bucket. A reader of such a policy sees both forms.
 //! - A parameter of the type CommaDelimitedList is a list where a template refers to it
 //!   (CloudFormation User Guide, "Parameters"). fakecloud writes it as one string, so a list of
 //!   accounts in a principal is split at the same time.
@@ -26,43 +26,46 @@ pub(crate) fn came_by_tls(headers: &mut HeaderMap) {
     headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
 }
 
-/// Returns the bucket and its owner for a request of a role session to a bucket of another account,
-/// whose policy then decides. Only requests with the header `x-amz-expected-bucket-owner` name the
-/// owner.
-pub(crate) fn foreign_bucket(caller: Option<&Identity>, parts: &Parts) -> Option<(String, String)> {
-    let caller = caller?;
-    Arn::parse(&caller.arn).filter(|arn| arn.resource.starts_with("assumed-role/"))?;
-    let owner = parts.headers.get("x-amz-expected-bucket-owner")?.to_str().ok()?;
-    let bucket = parts.uri.path().trim_start_matches('/').split('/').next()?;
-    let is_foreign = owner != caller.account() && !bucket.is_empty();
-    is_foreign.then(|| (decode(bucket), owner.to_owned()))
+/// Reads the policy of the bucket that a request names; nothing if the bucket does not exist or has no policy.
+pub(crate) async fn read(
+    upstream: &Upstream,
+    region: &str,
+    parts: &Parts,
+) -> Result<Option<(String, Value)>, UpstreamError> {
+    let Some(bucket) = parts.uri.path().trim_start_matches('/').split('/').next() else {
+        return Ok(None);
+    };
+    if bucket.is_empty() {
+        return Ok(None);
+    }
+    let bucket = decode(bucket);
+    let answer = upstream
+        .ask_unchecked("s3", region, Request::get(format!("/{bucket}?policy")), "")
+        .await?;
+    Ok(answer.is_success().then(|| (bucket, answer.json())))
 }
 
-/// Adds the session's form and the names of [`super::s3_actions`] to the policy of a bucket where
-/// they are missing. A bucket that does not exist or has no policy stays as it is.
+/// Adds the session's form and the names of [`super::s3_actions`] to the policy of a bucket where they are missing, if
+/// the caller is the session of a role.
 pub(crate) async fn admit_sessions(
     upstream: &Upstream,
     region: &str,
-    (bucket, owner): (String, String),
+    caller: Option<&Identity>,
+    (bucket, policy): (&str, &mut Value),
 ) -> Result<(), UpstreamError> {
-    let path = format!("/{bucket}?policy");
-    let answer = upstream
-        .ask_as_administrator(&owner, "s3", region, Request::get(&path), "")
-        .await?;
-    if !answer.is_success() {
+    let is_session = caller.is_some_and(|caller| {
+        Arn::parse(&caller.arn).is_some_and(|arn| arn.resource.starts_with("assumed-role/"))
+    });
+    if !is_session {
         return Ok(());
     }
-    let mut policy = answer.json();
-    let changed = [
-        add_sessions(&mut policy),
-        add_names(&mut policy),
-        split_principals(&mut policy),
-    ];
+    let changed = [add_sessions(policy), add_names(policy), split_principals(policy)];
     if changed == [false; 3] {
         return Ok(());
     }
+    let path = format!("/{bucket}?policy");
     let answer = upstream
-        .ask_as_administrator(&owner, "s3", region, Request::put(&path), policy.to_string())
+        .ask_unchecked("s3", region, Request::put(&path), policy.to_string())
         .await?;
     match answer.parts.status {
         status if status.is_success() => Ok(()),
@@ -142,36 +145,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn request(path: &str, owner: Option<&str>) -> Parts {
-        let mut request = Request::get(path);
-        if let Some(owner) = owner {
-            request = request.header("x-amz-expected-bucket-owner", owner);
-        }
-        request.body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn only_sessions_meet_policies_of_other_accounts() {
-        let session = Identity {
-            arn: "arn:aws:sts::222222222222:assumed-role/R/s".into(),
-        };
-        let user = Identity {
-            arn: "arn:aws:iam::222222222222:user/u".into(),
-        };
-        let foreign = request("/scratch/jobs/a%20b", Some("111111111111"));
-        let found = foreign_bucket(Some(&session), &foreign);
-        assert_eq!(found, Some(("scratch".into(), "111111111111".into())));
-        assert_eq!(foreign_bucket(Some(&user), &foreign), None);
-        assert_eq!(foreign_bucket(None, &foreign), None);
-        for other in [
-            request("/scratch/k", None),
-            request("/scratch/k", Some("222222222222")),
-            request("/", Some("111111111111")),
-        ] {
-            assert_eq!(foreign_bucket(Some(&session), &other), None);
-        }
-    }
 
     #[test]
     fn a_role_gets_its_sessions_once() {

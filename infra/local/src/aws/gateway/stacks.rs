@@ -1,12 +1,14 @@
-//! Corrections: a stack waits for its custom resources and fails if they fail, and functions get
-//! the memory size of their template.
+//! Corrections: a stack waits for its custom resources and fails if they fail, functions get the
+//! memory size of their template, and buckets the Object Lock configuration of theirs.
 //!
 //! fakecloud reports CREATE_COMPLETE before it invokes a custom resource, whatever its response is.
-//! It also reads a `MemorySize` that refers to a parameter as a string, and uses 128 MiB. The
+//! It also reads a `MemorySize` that refers to a parameter as a string, and uses 128 MiB, and it
+//! ignores `ObjectLockConfiguration`. The
 //! gateway records the template and the parameters of each stack and corrects the responses of
 //! fakecloud accordingly. Nothing is rolled back: a failed stack reports the status of a completed
 //! rollback and keeps its resources until it is deleted.
 
+mod object_lock;
 mod template;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::custom_resource::{CustomResourceAnswer, CustomResources};
 use super::wire::{element, parameter, parameters};
-use template::Template;
+use template::{Retention, Template};
 
 /// The deadline of a custom resource. CloudFormation itself waits for an hour.
 const WITHIN: Duration = Duration::from_secs(300);
@@ -33,6 +35,8 @@ struct StackRecord {
     custom: Vec<String>,
     /// The memory size of each function, in MiB.
     memory: BTreeMap<String, u64>,
+    /// The retention of each bucket with Object Lock.
+    locks: BTreeMap<String, Retention>,
     /// The template, for an update that keeps it.
     template: String,
     parameters: BTreeMap<String, String>,
@@ -51,7 +55,7 @@ enum StackState {
 
 impl Stacks {
     /// Records a request that creates or updates a stack.
-    pub(crate) fn note(&self, region: &str, form: &str) {
+    pub(crate) fn note(&self, account: &str, region: &str, form: &str) {
         let action = parameter(form, "Action").unwrap_or_default();
         if !matches!(action.as_str(), "CreateStack" | "UpdateStack" | "CreateChangeSet") {
             return;
@@ -67,10 +71,13 @@ impl Stacks {
         let mut given = former.map(|former| former.parameters.clone()).unwrap_or_default();
         given.extend(given_parameters(form));
         let template = Template::parse(&text);
+        let mut known = given.clone();
+        known.insert("AWS::AccountId".to_owned(), account.to_owned());
         let stack = StackRecord {
             at: Instant::now(),
             custom: template.custom_resources(),
             memory: template.memory(&given, region),
+            locks: template.locks(&known, region),
             template: text,
             parameters: given,
         };

@@ -167,6 +167,23 @@ impl Upstream {
         self.ask_as(&credentials, service, region, request, body).await
     }
 
+    /// Sends a request that fakecloud answers without a check of signature and permissions, as it does for keys that
+    /// begin with `test`. No policy of a bucket applies to it.
+    pub(crate) async fn ask_unchecked(
+        &self,
+        service: &str,
+        region: &str,
+        request: http::request::Builder,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, UpstreamError> {
+        let credentials = Credentials {
+            access_key_id: "test".to_owned(),
+            secret_access_key: "test".to_owned(),
+            session_token: None,
+        };
+        self.ask_as(&credentials, service, region, request, body).await
+    }
+
     /// Sends a request in the query protocol as the administrator of an account.
     pub(crate) async fn query_as_administrator(
         &self,

@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_yaml_ng::Value;
 
+/// A default retention of Object Lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Retention {
+    /// `GOVERNANCE` or `COMPLIANCE`.
+    pub(super) mode: String,
+    /// The period in days.
+    pub(super) days: String,
+}
+
 /// A CloudFormation template, in YAML or JSON.
 pub(super) struct Template(Value);
 
@@ -39,6 +48,63 @@ impl Template {
             .collect()
     }
 
+    /// Returns the default retention of each bucket with Object Lock, by the name of the bucket.
+    pub(super) fn locks(
+        &self,
+        given: &BTreeMap<String, String>,
+        region: &str,
+    ) -> BTreeMap<String, Retention> {
+        let buckets = self.resources().filter(|(_, resource)| {
+            let condition = resource["Condition"].as_str();
+            resource["Type"] == "AWS::S3::Bucket"
+                && condition.is_none_or(|name| self.is_met(name, given, region))
+        });
+        buckets
+            .filter_map(|(_, bucket)| {
+                let properties = &bucket["Properties"];
+                let configuration = self.chosen(&properties["ObjectLockConfiguration"], given, region);
+                let retention = &configuration["Rule"]["DefaultRetention"];
+                let name = self.text(&properties["BucketName"], given, region)?;
+                let mode = self.text(&retention["Mode"], given, region)?;
+                let days = self.text(&retention["Days"], given, region)?;
+                Some((name, Retention { mode, days }))
+            })
+            .collect()
+    }
+
+    /// Returns the value that `Fn::If` chooses; any other value as it is.
+    fn chosen<'a>(&self, value: &'a Value, given: &BTreeMap<String, String>, region: &str) -> &'a Value {
+        let Some(("If", argument)) = function(value) else {
+            return value;
+        };
+        let is_met = argument[0]
+            .as_str()
+            .is_some_and(|name| self.is_met(name, given, region));
+        self.chosen(&argument[if is_met { 1 } else { 2 }], given, region)
+    }
+
+    /// Returns whether the condition of this name is met.
+    fn is_met(&self, name: &str, given: &BTreeMap<String, String>, region: &str) -> bool {
+        self.is_true(&self.0["Conditions"][name], given, region)
+    }
+
+    fn is_true(&self, value: &Value, given: &BTreeMap<String, String>, region: &str) -> bool {
+        let Some((name, argument)) = function(value) else {
+            return false;
+        };
+        let mut items = argument.as_sequence().into_iter().flatten();
+        match name {
+            "Condition" => argument
+                .as_str()
+                .is_some_and(|name| self.is_met(name, given, region)),
+            "Not" => !items.any(|item| self.is_true(item, given, region)),
+            "And" => items.all(|item| self.is_true(item, given, region)),
+            "Or" => items.any(|item| self.is_true(item, given, region)),
+            "Equals" => self.text(&argument[0], given, region) == self.text(&argument[1], given, region),
+            _ => false,
+        }
+    }
+
     fn resources(&self) -> impl Iterator<Item = (String, &Value)> {
         let resources = self.0["Resources"].as_mapping().into_iter().flatten();
         resources.filter_map(|(name, resource)| Some((name.as_str()?.to_owned(), resource)))
@@ -46,18 +112,14 @@ impl Template {
 
     /// Resolves a scalar, a reference to a parameter, or a string with such references.
     fn text(&self, value: &Value, given: &BTreeMap<String, String>, region: &str) -> Option<String> {
-        let (function, argument) = match value {
+        match value {
             Value::String(text) => return Some(text.clone()),
             Value::Number(number) => return Some(number.to_string()),
-            Value::Tagged(tagged) => (tagged.tag.to_string(), &tagged.value),
-            Value::Mapping(fields) => {
-                let (name, argument) = fields.iter().next()?;
-                (name.as_str()?.to_owned(), argument)
-            }
-            _ => return None,
-        };
+            _ => {}
+        }
+        let (function, argument) = function(value)?;
         let argument = argument.as_str()?;
-        match function.trim_start_matches('!').trim_start_matches("Fn::") {
+        match function {
             "Ref" => self.parameter(argument, given, region),
             "Sub" => {
                 let mut parts = argument.split("${");
@@ -87,3 +149,22 @@ impl Template {
         }
     }
 }
+
+/// Returns the name of an intrinsic function without `Fn::`, and its argument; nothing for any other value.
+fn function(value: &Value) -> Option<(&str, &Value)> {
+    match value {
+        Value::Tagged(tagged) => {
+            // A tag begins with `!` when it is shown.
+            let name = NAMES.iter().find(|name| tagged.tag == format!("!{name}"))?;
+            Some((*name, &tagged.value))
+        }
+        Value::Mapping(fields) => {
+            let (name, argument) = fields.iter().next()?;
+            Some((name.as_str()?.trim_start_matches("Fn::"), argument))
+        }
+        _ => None,
+    }
+}
+
+/// The functions that are read here.
+const NAMES: &[&str] = &["Ref", "Sub", "If", "Condition", "Not", "And", "Or", "Equals"];

@@ -31,7 +31,7 @@ fn stacks() -> Stacks {
         ("Parameters.member.1.ParameterKey", "Name"),
         ("Parameters.member.1.ParameterValue", "x"),
     ];
-    stacks.note(REGION, &recorded("CreateStack", &create));
+    stacks.note("222222222222", REGION, &recorded("CreateStack", &create));
     stacks
 }
 
@@ -65,7 +65,7 @@ fn functions_have_the_memory_of_their_template() {
         ("Parameters.member.2.ParameterKey", "Memory"),
         ("Parameters.member.2.ParameterValue", "256"),
     ];
-    stacks.note(REGION, &recorded("UpdateStack", &update));
+    stacks.note("222222222222", REGION, &recorded("UpdateStack", &update));
     assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(256));
     assert_eq!(stacks.memory(REGION, "g"), None);
 }
@@ -133,4 +133,38 @@ fn a_stack_fails_with_its_custom_resource_and_says_why() {
     // A second request to the same resource succeeds.
     asked(&resources, "2", Some(r#"{"Status":"SUCCESS"}"#));
     assert_eq!(describe(&stacks, &resources), None);
+}
+
+const CONTROL: &str = include_str!("../../../../../../cloudformation/control.yaml");
+
+#[test]
+fn buckets_have_the_object_lock_of_their_template() {
+    let locks = |parameters: &[(&str, &str)]| {
+        let mut given: BTreeMap<String, String> =
+            [("AWS::AccountId".to_owned(), "222222222222".to_owned())].into();
+        given.extend(
+            parameters
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        let locks = Template::parse(CONTROL).locks(&given, "eu-central-1");
+        let shown = locks
+            .into_iter()
+            .map(|(bucket, Retention { mode, days })| format!("{bucket} {mode} {days}"));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        locks(&[]),
+        [
+            "lifeboat-state-222222222222-eu-central-1 GOVERNANCE 14",
+            "lifeboat-vault-222222222222-eu-central-1 GOVERNANCE 14"
+        ]
+    );
+    let strict = locks(&[("LockDays", "30"), ("LockMode", "COMPLIANCE")]);
+    assert_eq!(
+        strict[1],
+        "lifeboat-vault-222222222222-eu-central-1 COMPLIANCE 30"
+    );
+    assert!(locks(&[("LockDays", "0")]).is_empty());
+    assert!(locks(&[("CreateBuckets", "false")]).is_empty());
 }
