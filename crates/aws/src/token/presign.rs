@@ -22,6 +22,11 @@ pub(super) fn sts_endpoint(region: &Region) -> String {
     let suffix = match region.partition() {
         Partition::Aws | Partition::AwsUsGov => "amazonaws.com",
         Partition::AwsCn => "amazonaws.com.cn",
+        Partition::AwsEusc => "amazonaws.eu",
+        Partition::AwsIso => "c2s.ic.gov",
+        Partition::AwsIsoB => "sc2s.sgov.gov",
+        Partition::AwsIsoE => "cloud.adc-e.uk",
+        Partition::AwsIsoF => "csp.hci.ic.gov",
     };
     format!("https://sts.{region}.{suffix}")
 }

@@ -143,6 +143,8 @@ fn every_partition_has_its_endpoint() {
     for (region, endpoint) in [
         ("eu-central-1", "https://sts.eu-central-1.amazonaws.com"),
         ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com"),
+        ("eusc-de-east-1", "https://sts.eusc-de-east-1.amazonaws.eu"),
+        ("us-iso-east-1", "https://sts.us-iso-east-1.c2s.ic.gov"),
         ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn"),
     ] {
         assert_eq!(sts_endpoint(&Region::parse(region).unwrap()), endpoint);

@@ -39,7 +39,7 @@ fn is_region(text: &str) -> bool {
     let (first, number) = (text.split('-').next().unwrap_or_default(), rest.pop());
     let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
     text.len() <= 32
-        && first.len() == 2
+        && (2..=4).contains(&first.len())
         && is_word(&first)
         && !rest.is_empty()
         && rest.iter().all(is_word)
@@ -73,9 +73,31 @@ pub enum Partition {
     AwsCn,
     /// `aws-us-gov`: AWS GovCloud (US).
     AwsUsGov,
+    /// `aws-eusc`: the AWS European Sovereign Cloud.
+    AwsEusc,
+    /// `aws-iso`: the Top Secret Regions (US).
+    AwsIso,
+    /// `aws-iso-b`: the Secret Regions (US).
+    AwsIsoB,
+    /// `aws-iso-e`: the isolated Regions in Europe.
+    AwsIsoE,
+    /// `aws-iso-f`: the isolated Regions with the prefix `us-isof`.
+    AwsIsoF,
 }
 
 impl Partition {
+    /// Every partition.
+    pub const ALL: [Self; 8] = [
+        Self::Aws,
+        Self::AwsCn,
+        Self::AwsUsGov,
+        Self::AwsEusc,
+        Self::AwsIso,
+        Self::AwsIsoB,
+        Self::AwsIsoE,
+        Self::AwsIsoF,
+    ];
+
     /// Returns the partition as written in an ARN.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -83,6 +105,11 @@ impl Partition {
             Self::Aws => "aws",
             Self::AwsCn => "aws-cn",
             Self::AwsUsGov => "aws-us-gov",
+            Self::AwsEusc => "aws-eusc",
+            Self::AwsIso => "aws-iso",
+            Self::AwsIsoB => "aws-iso-b",
+            Self::AwsIsoE => "aws-iso-e",
+            Self::AwsIsoF => "aws-iso-f",
         }
     }
 }
@@ -96,13 +123,12 @@ impl fmt::Display for Partition {
 impl FromStr for Partition {
     type Err = InvalidIdentifier;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Aws, Self::AwsCn, Self::AwsUsGov]
-            .into_iter()
+        (Self::ALL.into_iter())
             .find(|partition| partition.as_str() == text)
             .ok_or_else(|| InvalidIdentifier {
                 what: "partition",
                 given: text.to_owned(),
-                rule: "aws, aws-cn or aws-us-gov",
+                rule: "aws, aws-cn, aws-us-gov, aws-eusc or aws-iso, -b, -e, -f",
             })
     }
 }
@@ -114,6 +140,11 @@ impl Region {
         match self.as_str() {
             text if text.starts_with("cn-") => Partition::AwsCn,
             text if text.starts_with("us-gov-") => Partition::AwsUsGov,
+            text if text.starts_with("eusc-") => Partition::AwsEusc,
+            text if text.starts_with("us-iso-") => Partition::AwsIso,
+            text if text.starts_with("us-isob-") => Partition::AwsIsoB,
+            text if text.starts_with("eu-isoe-") => Partition::AwsIsoE,
+            text if text.starts_with("us-isof-") => Partition::AwsIsoF,
             _ => Partition::Aws,
         }
     }
@@ -330,8 +361,15 @@ mod tests {
             ("ap-southeast-7", Partition::Aws),
             ("us-gov-west-1", Partition::AwsUsGov),
             ("cn-north-1", Partition::AwsCn),
+            ("eusc-de-east-1", Partition::AwsEusc),
+            ("us-iso-east-1", Partition::AwsIso),
+            ("us-isob-east-1", Partition::AwsIsoB),
+            ("eu-isoe-west-1", Partition::AwsIsoE),
+            ("us-isof-south-1", Partition::AwsIsoF),
         ] {
             assert_eq!(Region::parse(text).unwrap().partition(), partition, "{text}");
+            let arn = Arn::parse(format!("arn:{partition}:sns:{text}:111111111111:topic")).unwrap();
+            assert_eq!(arn.partition(), partition);
         }
         for wrong in [
             "",
