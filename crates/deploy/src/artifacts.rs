@@ -173,7 +173,7 @@ impl Uploading<'_> {
         }
     }
 
-    /// Blocks public access, enables versioning, and requires encrypted connections. Applied every time, because an
+    /// Blocks public access, enables versioning, and requires connections with TLS 1.2 or newer. Applied every time, because an
     /// earlier run may have ended between creating the bucket and this.
     async fn protect(&self) -> Result<(), Problem> {
         let private = PublicAccessBlockConfiguration::builder()
@@ -216,14 +216,24 @@ impl Uploading<'_> {
         let arn = format!("arn:{}:s3:::{}", self.environment.region.partition(), self.bucket);
         json!({
             "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "DenyInsecureTransport",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"],
-                "Resource": [arn.clone(), format!("{arn}/*")],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }],
+            "Statement": [
+                {
+                    "Sid": "DenyInsecureTransport",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [arn.clone(), format!("{arn}/*")],
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
+                {
+                    "Sid": "DenyOldTls",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [arn.clone(), format!("{arn}/*")],
+                    "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+                },
+            ],
         })
         .to_string()
     }

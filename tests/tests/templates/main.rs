@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 mod dashboard;
 mod dist;
+mod immutability;
 mod rules;
 mod template;
 
@@ -83,5 +84,13 @@ Resources:
     Type: AWS::KMS::Key
   Function:
     Type: AWS::Lambda::Function
-    Properties: {FunctionName: f}
+    Properties: {FunctionName: f, Role: "arn:aws:iam::111111111111:role/r"}
+  LogGroup:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: f}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties: {Targets: [{Id: f}]}
+  Resource:
+    Type: Custom::Thing
 "#;

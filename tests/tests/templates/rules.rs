@@ -18,17 +18,29 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("every resource is tagged", untagged),
     ("every parameter is validated", unchecked_parameters),
     ("every bucket is closed, encrypted and stays", open_buckets),
-    ("every bucket refuses plain connections", plain_connections),
+    (
+        "every bucket refuses plain connections and old versions of TLS",
+        plain_connections,
+    ),
     ("every key stays", keys_that_go),
     (
         "every function has a role, logs that end, and an alarm",
         lonely_functions,
     ),
+    ("log groups outlive their stack", logs_that_go),
+    ("what fails asynchronously is kept", lost_events),
+    (
+        "every role takes a path and a permissions boundary",
+        unbounded_roles,
+    ),
+    ("custom resources end in time", endless_resources),
+    ("every ARN has the partition of its Region", foreign_partitions),
 ];
 
 fn wildcard_actions(template: &Template) -> Vec<String> {
     let mut violations = Vec::new();
-    for (resource, statement) in template.statements() {
+    let granting = template.statements().into_iter();
+    for (resource, statement) in granting.filter(|(_, statement)| statement["Effect"] != "Deny") {
         for action in many(&statement["Action"]) {
             if action.as_str().is_none_or(|action| action.contains('*')) {
                 violations.push(format!("{resource} allows {action}"));
@@ -82,6 +94,7 @@ const WITHOUT_TAGS: &[&str] = &[
     "AWS::Lambda::Permission",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
 ];
 
 fn untagged(template: &Template) -> Vec<String> {
@@ -139,22 +152,33 @@ fn open_buckets(template: &Template) -> Vec<String> {
 }
 
 fn plain_connections(template: &Template) -> Vec<String> {
-    let denies = |policy: &Value| {
+    const WANTED: &[(&str, &str, &str)] = &[
+        ("Bool", "aws:SecureTransport", "false"),
+        ("NumericLessThan", "s3:TlsVersion", "1.2"),
+    ];
+    let denies = |policy: &Value, (operator, key, value): &(&str, &str, &str)| {
         let statements = policy["Properties"]["PolicyDocument"]["Statement"].as_array();
         statements.into_iter().flatten().any(|statement| {
             statement["Effect"] == "Deny"
                 && statement["Principal"] == "*"
-                && statement["Condition"]["Bool"]["aws:SecureTransport"] == "false"
+                && statement["Action"] == "s3:*"
+                && many(&statement["Resource"]).len() == 2
+                && statement["Condition"][operator][key] == **value
         })
     };
     let buckets = template.of_type("AWS::S3::Bucket").count();
-    let policies = template.of_type("AWS::S3::BucketPolicy");
-    let denying = policies.filter(|(_, policy)| denies(policy)).count();
-    if denying < buckets {
-        vec![format!("{denying} of {buckets} buckets do")]
-    } else {
-        Vec::new()
+    let mut violations = Vec::new();
+    for wanted in WANTED {
+        let policies = template.of_type("AWS::S3::BucketPolicy");
+        let denying = policies.filter(|(_, policy)| denies(policy, wanted)).count();
+        if denying < buckets {
+            violations.push(format!(
+                "{denying} of {buckets} buckets deny {} {}",
+                wanted.1, wanted.2
+            ));
+        }
     }
+    violations
 }
 
 fn keys_that_go(template: &Template) -> Vec<String> {
@@ -172,11 +196,9 @@ fn lonely_functions(template: &Template) -> Vec<String> {
         if properties["Role"].is_null() {
             violations.push(format!("{name} has no role"));
         }
-        let own_logs = template.of_type("AWS::Logs::LogGroup").any(|(_, group)| {
-            let group = &group["Properties"];
-            !group["RetentionInDays"].is_null()
-                && text(&group["LogGroupName"])
-                    == format!("/aws/lambda/{}", text(&properties["FunctionName"]))
+        let own_logs = template.of_type("AWS::Logs::LogGroup").any(|(group, resource)| {
+            !resource["Properties"]["RetentionInDays"].is_null()
+                && properties["LoggingConfig"]["LogGroup"]["Ref"] == group
         });
         if !own_logs {
             violations.push(format!("{name} has no log group with an end"));
@@ -192,10 +214,76 @@ fn lonely_functions(template: &Template) -> Vec<String> {
     violations
 }
 
-/// Returns a string, also one inside `Fn::Sub`.
-fn text(value: &Value) -> &str {
-    value
-        .as_str()
-        .or_else(|| value["Fn::Sub"].as_str())
-        .unwrap_or_default()
+/// The name of a retained log group must differ from that of the next stack, so it contains a part of the stack's ID.
+fn logs_that_go(template: &Template) -> Vec<String> {
+    let stays = |group: &Value| {
+        group["DeletionPolicy"] == "RetainExceptOnCreate"
+            && group["UpdateReplacePolicy"] == "Retain"
+            && group["Properties"]["LogGroupName"]
+                .to_string()
+                .contains("AWS::StackId")
+    };
+    template
+        .of_type("AWS::Logs::LogGroup")
+        .filter(|(_, group)| !stays(group))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn lost_events(template: &Template) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut configurations = template.of_type("AWS::Lambda::EventInvokeConfig");
+    let all_kept =
+        configurations.all(|(_, config)| !config["Properties"]["DestinationConfig"]["OnFailure"].is_null());
+    let functions = template.of_type("AWS::Lambda::Function").count();
+    if !all_kept || template.of_type("AWS::Lambda::EventInvokeConfig").count() < functions {
+        violations.push("a function loses failed invocations".to_owned());
+    }
+    for (name, rule) in template.of_type("AWS::Events::Rule") {
+        let targets = many(&rule["Properties"]["Targets"]);
+        if targets
+            .iter()
+            .any(|target| target["DeadLetterConfig"]["Arn"].is_null())
+        {
+            violations.push(format!("{name} loses events"));
+        }
+    }
+    violations
+}
+
+fn unbounded_roles(template: &Template) -> Vec<String> {
+    let is_bounded = |role: &Value| {
+        let properties = &role["Properties"];
+        properties["Path"]["Ref"] == "RolePath"
+            && properties["PermissionsBoundary"]["Fn::If"][0] == "HasPermissionsBoundary"
+    };
+    template
+        .of_type("AWS::IAM::Role")
+        .filter(|(_, role)| !is_bounded(role))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn endless_resources(template: &Template) -> Vec<String> {
+    template
+        .resources()
+        .filter(|(_, resource)| {
+            let is_custom = resource["Type"]
+                .as_str()
+                .is_some_and(|kind| kind.starts_with("Custom::"));
+            is_custom && resource["Properties"]["ServiceTimeout"].is_null()
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// The tree cannot tell a pattern of a parameter from an ARN, so this rule reads the text.
+fn foreign_partitions(template: &Template) -> Vec<String> {
+    template
+        .text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains("arn:aws:") || line.contains("arn:aws-"))
+        .map(|(number, _)| format!("line {}", number + 1))
+        .collect()
 }
