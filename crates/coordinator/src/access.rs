@@ -123,13 +123,9 @@ impl DecisionBuilder<'_> {
                 command: None,
             });
         };
-        if self.inventory.primary.signing_key().is_none() {
-            missing(
-                "primary",
-                "the signing key",
-                &application.primary,
-                "primary-access",
-            );
+        // The delegate registers the key together with itself.
+        if self.inventory.primary.delegate.is_some() && self.inventory.primary.signing_key().is_none() {
+            missing("primary", "the signing key", &application.primary, "application");
         }
         if self.inventory.primary.delegate.is_none() {
             missing(
@@ -144,7 +140,7 @@ impl DecisionBuilder<'_> {
                 "recovery",
                 "the recovery key",
                 &application.recovery,
-                "recovery-access",
+                "application",
             );
         }
         let pins = &self.state.pins;

@@ -158,7 +158,7 @@ impl DecisionBuilder<'_> {
                         "the recovery point {} could not be copied into the vault",
                         run.point
                     ),
-                    "check the log of the coordinator (`aws logs tail /aws/lambda/lifeboat-coordinator`)",
+                    "check the log group of the function lifeboat-coordinator",
                 )
             });
             // Reported at once, even though another attempt follows: the capture may differ from what was

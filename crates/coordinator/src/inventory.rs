@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_format::{Fingerprint, Sha256};
 use lifeboat_jobs::{JobView, Refused, VaultPlace};
+use lifeboat_model::environment::RegisteredKey;
 use lifeboat_model::request::Request;
 use lifeboat_model::{
     Application, DelegateRegistration, EnvironmentId, EnvironmentRegistration, JobId, Problem,
-    RecoveryPointId,
+    RecoveryPointId, Side,
 };
 
 use lifeboat_recovery_point::SignedSummary;
@@ -97,14 +98,26 @@ impl Registered {
     /// Returns the public signing key, PEM.
     #[must_use]
     pub fn signing_key(&self) -> Option<&str> {
-        let key = self.environment.as_ref()?.signing_key.as_ref()?;
-        Some(&key.public_key)
+        self.key(Side::Primary, |environment| environment.signing_key.as_ref())
     }
 
     /// Returns the public recovery key, PEM.
     #[must_use]
     pub fn recovery_key(&self) -> Option<&str> {
-        let key = self.environment.as_ref()?.recovery_key.as_ref()?;
+        self.key(Side::Recovery, |environment| environment.recovery_key.as_ref())
+    }
+
+    /// Returns the key that the delegate of this side registered; that of the environment if it registered none.
+    fn key(
+        &self,
+        side: Side,
+        former: impl Fn(&EnvironmentRegistration) -> Option<&RegisteredKey>,
+    ) -> Option<&str> {
+        let own = self.delegate.as_ref().filter(|delegate| delegate.side == side);
+        let key = match own.and_then(|delegate| delegate.key.as_ref()) {
+            Some(key) => key,
+            None => former(self.environment.as_ref()?)?,
+        };
         Some(&key.public_key)
     }
 }

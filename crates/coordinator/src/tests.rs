@@ -314,6 +314,7 @@ fn registered(application: &Application, side: Side) -> Registered {
             application: application.name.clone(),
             function: Arn::function(&environment, "lifeboat-shop").unwrap(),
             role: Arn::parse("arn:aws:iam::111111111111:role/Lifeboat").unwrap(),
+            key: None,
             environment,
             side,
             version: "0.1.0".to_owned(),
@@ -681,6 +682,33 @@ fn a_schedule_does_not_pile_up() {
         point,
         "what was missed counts as one, and begins at once"
     );
+}
+
+/// Another application of the environment has a key of its own, and its delegate may be compromised.
+#[test]
+fn the_key_that_the_own_delegate_registered_counts() {
+    let mut scenario = Scenario::with_point();
+    let pinned = scenario.state.pins.signing_key.clone().unwrap();
+    let primary = &mut scenario.inventory.primary;
+    let environment = primary
+        .environment
+        .as_mut()
+        .unwrap()
+        .signing_key
+        .as_mut()
+        .unwrap();
+    let own = std::mem::replace(
+        &mut environment.public_key,
+        "the key of another application".to_owned(),
+    );
+    let key = RegisteredKey {
+        arn: environment.arn.clone(),
+        public_key: own,
+    };
+    primary.delegate.as_mut().unwrap().key = Some(key);
+    scenario.decide("11:00:30");
+    assert_eq!(scenario.state.pins.signing_key, Some(pinned));
+    assert!(scenario.state.issues.is_empty(), "{:?}", scenario.state.issues);
 }
 
 #[test]

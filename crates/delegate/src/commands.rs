@@ -78,6 +78,7 @@ pub(crate) fn grant_entry(
             Side::Recovery => finding,
         };
     }
+    let role = &without_path(role);
     let finding = finding
         .with_command(mapping(cluster, role, MASTERS))
         .or("without eksctl", map_role(cluster, role, MASTERS));
@@ -169,9 +170,21 @@ fn associate(cluster: &Arn, role: &Arn, policy: &str) -> String {
     )
 }
 
+/// Returns the ARN of a role as `aws-auth` must contain it: without its path
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting-iam.html>). Access entries contain the path.
+fn without_path(role: &Arn) -> String {
+    match role.as_str().split_once(":role/") {
+        Some((before, rest)) => {
+            let name = rest.rsplit('/').next().unwrap_or(rest);
+            format!("{before}:role/{name}")
+        }
+        None => role.to_string(),
+    }
+}
+
 /// Returns the command that adds the mapping with eksctl
 /// (<https://docs.aws.amazon.com/eks/latest/eksctl/iam-identity-mappings.html>).
-fn mapping(cluster: &Arn, role: &Arn, group: &str) -> String {
+fn mapping(cluster: &Arn, role: &str, group: &str) -> String {
     let Named { region, name } = named(cluster);
     format!(
         "eksctl create iamidentitymapping --region {region} --cluster {name} --arn {role} \
@@ -182,7 +195,7 @@ fn mapping(cluster: &Arn, role: &Arn, group: &str) -> String {
 /// Returns the command that adds the mapping with kubectl: one more item in the list of roles; every other
 /// key of `aws-auth` is unchanged. The list is YAML in a string. If it is not written as eksctl and EKS write
 /// it, the command does not change it, because a broken list would lock all nodes out.
-fn map_role(cluster: &Arn, role: &Arn, group: &str) -> String {
+fn map_role(cluster: &Arn, role: &str, group: &str) -> String {
     let item = format!("%s\\n- rolearn: {role}\\n  username: {USER}\\n  groups: [\"{group}\"]\\n");
     format!(
         "{} && roles=\"$(kubectl get configmap aws-auth --namespace kube-system --ignore-not-found \

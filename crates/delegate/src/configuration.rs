@@ -15,6 +15,8 @@ pub struct Configuration {
     pub environment: EnvironmentId,
     /// The name of the function.
     pub function: String,
+    /// The ARN of the function's role, which clusters authenticate.
+    pub role: Arn,
     /// The ARN of the signing key on the primary side, of the decryption key on the recovery side.
     pub key: Arn,
     /// The public recovery key, base64 of its DER; on the primary side only.
@@ -50,6 +52,7 @@ impl Configuration {
         let function = wanted(strings, "AWS_LAMBDA_FUNCTION_NAME", &mut problems, |text| {
             Ok::<_, InvalidIdentifier>(text)
         });
+        let role = wanted(strings, "LIFEBOAT_ROLE", &mut problems, Arn::parse);
         let key = wanted(strings, "LIFEBOAT_KEY", &mut problems, Arn::parse);
         let primary = side == Some(Side::Primary);
         let recovery_public_key = match primary {
@@ -62,20 +65,25 @@ impl Configuration {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
         };
-        match (application, side, account, region, function, key) {
-            (Some(application), Some(side), Some(account), Some(region), Some(function), Some(key))
-                if problems.is_empty() =>
-            {
-                Ok(Self {
-                    application,
-                    side,
-                    environment: EnvironmentId { account, region },
-                    function,
-                    key,
-                    recovery_public_key,
-                    vault,
-                })
-            }
+        match (application, side, account, region, function, role, key) {
+            (
+                Some(application),
+                Some(side),
+                Some(account),
+                Some(region),
+                Some(function),
+                Some(role),
+                Some(key),
+            ) if problems.is_empty() => Ok(Self {
+                application,
+                side,
+                environment: EnvironmentId { account, region },
+                function,
+                role,
+                key,
+                recovery_public_key,
+                vault,
+            }),
             _ => Err(ConfigurationError { problems }),
         }
     }
@@ -103,11 +111,15 @@ mod tests {
         pairs.iter().map(owned).collect()
     }
 
-    const COMMON: [(&str, &str); 5] = [
+    const COMMON: [(&str, &str); 6] = [
         ("LIFEBOAT_APPLICATION", "shop"),
         ("LIFEBOAT_ACCOUNT", "111111111111"),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_LAMBDA_FUNCTION_NAME", "lifeboat-shop-primary"),
+        (
+            "LIFEBOAT_ROLE",
+            "arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1",
+        ),
         ("LIFEBOAT_KEY", "arn:aws:kms:eu-west-1:111111111111:key/1"),
     ];
 

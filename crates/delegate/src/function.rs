@@ -120,10 +120,10 @@ impl Ports {
             application,
             side,
             environment,
+            role,
             key,
             ..
         } = configuration.clone();
-        let role = role(&configuration)?;
         let function = Arn::function(&environment, &configuration.function).map_err(|e| e.to_string())?;
         let location = S3Location::bucket(environment.scratch_bucket(), environment.account.clone());
         let scratch: Arc<dyn ObjectStore> = Arc::new(S3Store::new(&context, location, Arc::clone(&ids)));
@@ -200,21 +200,6 @@ impl Ports {
             context,
         })
     }
-}
-
-/// Returns the ARN of the role of the side's access stack, whose name is derived in the same way there.
-fn role(configuration: &Configuration) -> Result<Arn, String> {
-    let environment = &configuration.environment;
-    let side = match configuration.side {
-        Side::Primary => "Primary",
-        Side::Recovery => "Recovery",
-    };
-    let partition = environment.region.partition();
-    let account = &environment.account;
-    Arn::parse(format!(
-        "arn:{partition}:iam::{account}:role/Lifeboat{side}K8sDel-{environment}"
-    ))
-    .map_err(|error| error.to_string())
 }
 
 fn vault(

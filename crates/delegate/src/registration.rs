@@ -1,4 +1,4 @@
-//! The custom resource of the stack `application`: registers an environment and its delegate, and fails the
+//! The custom resource of the stack `application`: registers a delegate with its key, and fails the
 //! stack with a reason if they could not work.
 //!
 //! The protocol is that of CloudFormation custom resources: the request contains a presigned URL, to which
@@ -9,9 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lifeboat_aws::custom_resource::{redacted, shortened};
-use lifeboat_model::environment::{
-    DelegateRegistration, EnvironmentRegistration, FORMAT, RegisteredKey, Side, delegate_key, environment_key,
-};
+use lifeboat_model::environment::{DelegateRegistration, FORMAT, RegisteredKey, Side, delegate_key};
 use lifeboat_model::{
     ApplicationName, Arn, Diagnostic as _, EnvironmentId, ErrorKind, ObjectKey, Problem, Redacted,
 };
@@ -111,7 +109,7 @@ pub struct Registrar {
     pub function: Arn,
     /// The ARN of the function's role.
     pub role: Arn,
-    /// The ARN of the key of the access stack.
+    /// The ARN of the application's key on this side.
     pub key: Arn,
     /// The version of Lifeboat.
     pub version: String,
@@ -190,7 +188,6 @@ impl Registrar {
             arn: self.key.clone(),
             public_key,
         };
-        self.environment(key, now).await.map_err(|e| self.bucket(&e))?;
         let delegate = DelegateRegistration {
             format: FORMAT,
             application: self.application.clone(),
@@ -198,39 +195,15 @@ impl Registrar {
             side: self.side,
             function: self.function.clone(),
             role: self.role.clone(),
+            key: Some(key),
             version: self.version.clone(),
             registered_at: now,
         };
         let bytes = serde_json::to_vec(&delegate).map_err(|e| e.to_string())?;
-        put(self.scratch.as_ref(), &delegate_key(&self.application), |_| {
-            bytes.clone()
-        })
-        .await
-        .map_err(|e| self.bucket(&e))
-    }
-
-    /// Adds this side's key to the environment; the other side's key stays.
-    async fn environment(&self, key: RegisteredKey, now: Timestamp) -> Result<(), StoreError> {
-        put(self.scratch.as_ref(), &environment_key(), |former| {
-            let former: Option<EnvironmentRegistration> =
-                former.and_then(|bytes| serde_json::from_slice(bytes).ok());
-            let (signing, recovery) =
-                former.map_or((None, None), |former| (former.signing_key, former.recovery_key));
-            let (signing_key, recovery_key) = match self.side {
-                Side::Primary => (Some(key.clone()), recovery),
-                Side::Recovery => (signing, Some(key.clone())),
-            };
-            let registration = EnvironmentRegistration {
-                format: FORMAT,
-                environment: self.environment.clone(),
-                signing_key,
-                recovery_key,
-                version: self.version.clone(),
-                registered_at: now,
-            };
-            serde_json::to_vec(&registration).expect("identifiers and text can always be written as JSON")
-        })
-        .await
+        let key = delegate_key(&self.application);
+        put(self.scratch.as_ref(), &key, &bytes)
+            .await
+            .map_err(|e| self.bucket(&e))
     }
 
     async fn remove(&self, request: &CustomResourceRequest) -> Result<(), StoreError> {
@@ -263,16 +236,12 @@ fn text(problem: &Problem) -> String {
 const RACES: usize = 5;
 
 /// Creates or replaces a document.
-async fn put(
-    store: &dyn ObjectStore,
-    key: &ObjectKey,
-    content: impl Fn(Option<&[u8]>) -> Vec<u8>,
-) -> Result<(), StoreError> {
+async fn put(store: &dyn ObjectStore, key: &ObjectKey, bytes: &[u8]) -> Result<(), StoreError> {
     let mut races = 0;
     loop {
         let written = match store.get(key).await {
-            Ok((former, tag)) => store.replace(key, &tag, content(Some(&former)).into()).await,
-            Err(StoreError::NotFound { .. }) => store.put_new(key, content(None).into()).await,
+            Ok((_, tag)) => store.replace(key, &tag, bytes.to_vec().into()).await,
+            Err(StoreError::NotFound { .. }) => store.put_new(key, bytes.to_vec().into()).await,
             Err(error) => return Err(error),
         };
         races += 1;

@@ -19,19 +19,19 @@ pub const CONTROL: Template = Template {
     body: include_str!("../../../cloudformation/control.yaml"),
 };
 
-/// The recovery key, the scratch bucket and the delegate role of a recovery account: one stack per account and Region.
+/// The recovery key and the scratch bucket of a recovery account: one stack per account and Region.
 pub const RECOVERY_ACCESS: Template = Template {
     name: "recovery-access",
     body: include_str!("../../../cloudformation/recovery-access.yaml"),
 };
 
-/// The signing key, the scratch bucket and the delegate role of a primary account: one stack per account and Region.
+/// The scratch bucket of a primary account: one stack per account and Region.
 pub const PRIMARY_ACCESS: Template = Template {
     name: "primary-access",
     body: include_str!("../../../cloudformation/primary-access.yaml"),
 };
 
-/// The delegate of an application: one stack per application and side.
+/// The delegate of an application with its role and its signing key: one stack per application and side.
 pub const APPLICATION: Template = Template {
     name: "application",
     body: include_str!("../../../cloudformation/application.yaml"),

@@ -47,7 +47,8 @@ pub struct RegisteredKey {
     pub public_key: String,
 }
 
-/// `environment.json`: the registration of an environment in which an access stack is deployed.
+/// `environment.json`: the registration of an environment by a former version. It is read for delegates whose own
+/// registration has no key, and no longer written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvironmentRegistration {
@@ -84,6 +85,10 @@ pub struct DelegateRegistration {
     pub function: Arn,
     /// The ARN of the function's role, for which clusters need an access entry.
     pub role: Arn,
+    /// The key of the application on this side: the one that signs its recovery points on the primary side, the one
+    /// that they are encrypted for on the recovery side. Registrations of former versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RegisteredKey>,
     /// The version of Lifeboat that wrote the registration.
     pub version: String,
     /// When the registration was written, by the clock of the delegate.

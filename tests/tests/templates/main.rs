@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 mod dashboard;
 mod dist;
 mod immutability;
+mod names;
 mod rules;
 mod template;
 

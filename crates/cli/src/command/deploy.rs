@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use clap::Subcommand;
-use lifeboat_model::{ApplicationName, Code, EnvironmentId, Exit};
+use clap::{Args, Subcommand};
+use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit};
 use lifeboat_store::ports::{Clock, Randomness};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
@@ -30,10 +30,30 @@ pub mod recovery;
 pub enum Command {
     /// First: the recovery account, with the coordinator, the vault and the key that decrypts
     Recovery(Box<recovery::Arguments>),
-    /// Second: the primary account, with the key that signs
+    /// Second: the primary account, with the bucket for captures
     Primary(Box<primary::Arguments>),
-    /// Third: an application, on both sides
+    /// Third: an application, on both sides, with the key that signs its recovery points
     Application(Box<application::Arguments>),
+}
+
+/// The principals to which the denials of the buckets' policies do not apply.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Stacks")]
+pub struct BreakGlass {
+    /// A role or user that may do in an emergency what the policies of the buckets deny to all others; may be repeated,
+    /// and replaces those of former deployments
+    #[arg(long = "break-glass", value_name = "ARN")]
+    pub principals: Vec<Arn>,
+}
+
+impl BreakGlass {
+    /// Sets the parameter of a stack, if any principal is given.
+    fn set(&self, parameters: &mut BTreeMap<&'static str, String>) {
+        if !self.principals.is_empty() {
+            let arns: Vec<&str> = self.principals.iter().map(Arn::as_str).collect();
+            parameters.insert("BreakGlassPrincipals", arns.join(","));
+        }
+    }
 }
 
 /// What was deployed, and what comes next.
@@ -47,7 +67,7 @@ pub struct DeployDocument {
     /// The key that recovery points are encrypted to, after `deploy recovery`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_key: Option<RecoveryKey>,
-    /// The fingerprint of the key that signs recovery points, after `deploy primary`.
+    /// The fingerprint of the key that signs the application's recovery points, after `deploy application`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
     /// The file that its public half was written to. Keep a copy outside of AWS: a restore without the coordinator

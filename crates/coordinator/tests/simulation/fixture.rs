@@ -182,6 +182,7 @@ impl Fixture {
             application: shop(),
             function: Arn::function(&environment, "lifeboat-shop").unwrap(),
             role: Arn::parse("arn:aws:iam::111111111111:role/Lifeboat").unwrap(),
+            key: None,
             environment,
             side,
             version: "0.1.0".to_owned(),

@@ -10,7 +10,7 @@ fn cluster() -> Arn {
 }
 
 fn role() -> Arn {
-    Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-111111111111-eu-west-1").unwrap()
+    Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1").unwrap()
 }
 
 fn problem() -> Problem {
@@ -52,6 +52,14 @@ fn commands_name_everything_that_a_shell_needs() {
     insta::assert_snapshot!(all);
 }
 
+#[test]
+fn a_mapping_has_no_path_and_an_access_entry_has_it() {
+    let with = Arn::parse("arn:aws:iam::111111111111:role/team/lifeboat/Delegate").unwrap();
+    assert_eq!(without_path(&with), "arn:aws:iam::111111111111:role/Delegate");
+    assert_eq!(without_path(&role()), role().as_str());
+    assert!(entry(&cluster(), &with, None).contains(with.as_str()));
+}
+
 /// The flags of `eksctl create iamidentitymapping`, from the command's definition
 /// (github.com/weaveworks/eksctl, pkg/ctl/create/iamidentitymapping.go) and its user guide
 /// (<https://docs.aws.amazon.com/eks/latest/eksctl/iam-identity-mappings.html>).
@@ -72,7 +80,7 @@ const EKSCTL_FLAGS: &[&str] = &[
 
 #[test]
 fn eksctl_is_given_flags_that_it_has() {
-    let command = mapping(&cluster(), &role(), MASTERS);
+    let command = mapping(&cluster(), role().as_str(), MASTERS);
     assert!(command.starts_with("eksctl create iamidentitymapping "));
     let given = flags(&command);
     assert!(given.iter().all(|flag| EKSCTL_FLAGS.contains(flag)), "{command}");

@@ -63,7 +63,7 @@ fn registrar(side: Side, scratch: Arc<dyn ObjectStore>, check: Box<dyn KeyCheck>
         side,
         environment: EnvironmentId::parse("111111111111-eu-west-1").unwrap(),
         function: arn("arn:aws:lambda:eu-west-1:111111111111:function:lifeboat-shop-primary"),
-        role: arn("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-111111111111-eu-west-1"),
+        role: arn("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1"),
         key: arn("arn:aws:kms:eu-west-1:111111111111:key/1"),
         version: "0.1.0".to_owned(),
         scratch,
@@ -97,11 +97,10 @@ async fn a_stack_registers_updates_and_goes() {
     let made = registrar.answer(&request("Create", None), now()).await;
     assert_eq!((made.status, made.reason.as_str()), ("SUCCESS", ""));
     assert_eq!(made.data["Environment"], "111111111111-eu-west-1");
-    let environment: EnvironmentRegistration = read(store.as_ref(), &environment_key()).await;
-    assert!(environment.signing_key.is_some() && environment.recovery_key.is_none());
     let key = delegate_key(&registrar.application);
     let delegate: DelegateRegistration = read(store.as_ref(), &key).await;
     assert_eq!(delegate.role, registrar.role);
+    assert_eq!(delegate.key.unwrap().arn, registrar.key);
 
     let existing = Some(made.physical_resource_id.as_str());
     let updated = registrar.answer(&request("Update", existing), now()).await;
@@ -111,24 +110,38 @@ async fn a_stack_registers_updates_and_goes() {
     );
     let gone = registrar.answer(&request("Delete", existing), now()).await;
     assert_eq!(gone.status, "SUCCESS");
-    assert!(store.get(&key).await.is_err());
-    // The environment stays: other applications use it.
-    assert!(store.get(&environment_key()).await.is_ok());
+    assert!(
+        store.list("", None, 10).await.unwrap().is_empty(),
+        "nothing is left"
+    );
 }
 
+/// Everything that a delegate writes when it registers is its own: the role of an application may write nothing else.
 #[tokio::test]
-async fn both_sides_of_one_environment_keep_each_others_key() {
+async fn each_application_registers_a_key_of_its_own() {
     let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new());
-    for side in [Side::Primary, Side::Recovery, Side::Primary] {
-        let registrar = registrar(side, Arc::clone(&store), Box::new(Works));
+    for name in ["shop", "stock"] {
+        let mut registrar = registrar(Side::Primary, Arc::clone(&store), Box::new(Works));
+        registrar.application = ApplicationName::parse(name).unwrap();
+        registrar.key = Arn::parse(format!("arn:aws:kms:eu-west-1:111111111111:key/{name}")).unwrap();
         let mut request = request("Create", None);
         request
             .resource_properties
-            .insert("Side".to_owned(), json!(side.to_string()));
+            .insert("Application".to_owned(), json!(name));
         assert_eq!(registrar.answer(&request, now()).await.status, "SUCCESS");
     }
-    let environment: EnvironmentRegistration = read(store.as_ref(), &environment_key()).await;
-    assert!(environment.signing_key.is_some() && environment.recovery_key.is_some());
+    let listed = store.list("", None, 10).await.unwrap();
+    let keys: Vec<&str> = listed.iter().map(|listed| listed.key.as_str()).collect();
+    assert_eq!(keys, ["delegates/shop.json", "delegates/stock.json"]);
+    for listed in &listed {
+        let delegate: DelegateRegistration = read(store.as_ref(), &listed.key).await;
+        let key = delegate.key.unwrap();
+        assert!(
+            key.arn.as_str().ends_with(delegate.application.as_str()),
+            "{}",
+            key.arn
+        );
+    }
 }
 
 #[tokio::test]

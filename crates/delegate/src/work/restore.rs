@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::claim::put_once;
-use lifeboat_jobs::keys::job_prefix;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
@@ -142,7 +141,8 @@ impl Delegate {
         readable.verify_after(verified, counted).await.map_err(failed)
     }
 
-    /// Writes the report next to the result, which contains its summary.
+    /// Writes the report; the result contains its summary. Reports have a prefix of their own, because they are kept
+    /// longer than the documents of jobs.
     async fn report_on(
         &self,
         epoch: &Epoch<'_>,
@@ -180,11 +180,7 @@ impl Delegate {
                 "the report lists each",
             ));
         }
-        let name = format!(
-            "{}report-{}.json",
-            job_prefix(&epoch.claim.job),
-            epoch.claim.epoch
-        );
+        let name = format!("reports/{}/{}.json", epoch.claim.job, epoch.claim.epoch);
         let key = ObjectKey::parse(name).expect("a job id is made of clean path segments");
         let bytes = serde_json::to_vec(&report).expect("a report can always be written as JSON");
         if let Err(error) = put_once(self.scratch.as_ref(), &key, bytes.into()).await {

@@ -147,8 +147,8 @@ impl Fixture {
     ) -> Delegate {
         let environment = EnvironmentId::parse(environment).unwrap();
         let role = format!(
-            "arn:aws:iam::{}:role/Lifeboat{side}K8sDel-{environment}",
-            environment.account
+            "arn:aws:iam::{}:role/Lifeboat{side}K8sDel-shop-{}",
+            environment.account, environment.region
         );
         let names = self.clusters.iter().flat_map(|(source, target)| [source, target]);
         Delegate {

@@ -69,7 +69,7 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
         problems.add(
             "primary.signingKey",
             format_args!("{key:?} is not sha256: and 64 hexadecimal digits"),
-            "copy the fingerprint from the outputs of the primary-access stack, or remove the field",
+            "copy the fingerprint that `lifeboat deploy application` prints, or remove the field",
         );
     }
     let clusters = clusters(&mut problems, document);

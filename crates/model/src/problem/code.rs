@@ -697,7 +697,7 @@ codes! {
     CoordinatorFailed = 1009 exits Aws {
         title: "the coordinator failed on a request",
         meaning: "The request may have started; a request with the same --token starts only once.",
-        remedy: "check the log group /aws/lambda/lifeboat-coordinator; run `lifeboat deploy recovery` if its version differs from this program's",
+        remedy: "check the log group of the function lifeboat-coordinator; run `lifeboat deploy recovery` if its version differs from this program's",
     }
 
     /// A required stack is not deployed.

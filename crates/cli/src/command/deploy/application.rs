@@ -5,17 +5,22 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use lifeboat_model::request::{Answer, ApplicationRequest, Request};
-use lifeboat_model::{AccountId, Application, Code, EnvironmentId, Region, Side};
+use lifeboat_model::{AccountId, Application, ApplicationDocument, Arn, Code, EnvironmentId, Region, Side};
+use lifeboat_store::ports::Signer as _;
 
 use super::package::PackageArguments;
+use super::recovery::write_key;
 use super::{DeployDocument, DeployedStack, Deployer, output, quoted};
 use crate::command::application::read_document;
 use crate::context::Context;
 use crate::failure::Failure;
+use lifeboat_aws::KmsSigner;
+use lifeboat_format::VerifyingKey;
 use lifeboat_aws::coordinator::CoordinatorClient;
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::Stack;
 use lifeboat_deploy::artifacts::Zip;
+use lifeboat_deploy::names::short_name;
 use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
 
 const AFTER: &str = "Example:
@@ -23,11 +28,15 @@ const AFTER: &str = "Example:
 
   Accounts and Regions come from the document; the credentials are compared with them before
   any change. Deploys the stack lifeboat-application-NAME on each side, then stores the
-  document: the access check and the first backup start automatically, and `lifeboat status`
-  shows their progress. Without credentials for both accounts, deploy each side with --side.
+  document with the fingerprint of the signing key: the access check and the first backup
+  start automatically, and `lifeboat status` shows their progress. Without credentials for
+  both accounts, deploy each side with --side.
 
-Exit codes: 0 deployed, 2 the document is not valid or the packages are missing, 12 AWS refused
-the request, or a stack failed";
+  Writes the public signing key to a file. Keep the file outside of AWS: with it recovery
+  points are verified when nothing else is left.
+
+Exit codes: 0 deployed, 2 the document is not valid or the packages are missing, 9 the signing
+key cannot be used, 12 AWS refused the request, or a stack failed";
 
 /// Options of `lifeboat deploy application`.
 #[derive(Debug, Args)]
@@ -45,6 +54,9 @@ pub struct Arguments {
     /// The profile of the recovery account
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub recovery_profile: Option<String>,
+    /// Where to write the public signing key; defaults to signing-NAME.pub.pem
+    #[arg(long, value_name = "FILE", help_heading = "Stacks")]
+    pub public_key_out: Option<PathBuf>,
     /// Only this side: primary or recovery
     #[arg(
         long,
@@ -66,7 +78,7 @@ pub enum SideSelection {
 }
 
 pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
-    let (document, application) = read_document(&arguments.file)?;
+    let (mut document, application) = read_document(&arguments.file)?;
     let zip = arguments.package.read("lifeboat-delegate")?;
     let primary = match arguments.side {
         Some(SideSelection::Recovery) => None,
@@ -91,6 +103,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         }
     }
     let mut deployed = Vec::new();
+    let (mut signing_key, mut signing_key_file) = (None, None);
     for (side, session) in sides {
         if let Some(session) = session {
             let deploying = Deployment {
@@ -98,7 +111,17 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
                 application: &application,
                 arguments,
             };
-            deploying.deploy(side, &zip, &mut deployed).await?;
+            let outputs = deploying.deploy(side, &zip, &mut deployed).await?;
+            if side == Side::Primary {
+                let key = verifying_key(session, &outputs).await?;
+                let file = arguments
+                    .public_key_out
+                    .clone()
+                    .unwrap_or_else(|| PathBuf::from(format!("signing-{}.pub.pem", application.name)));
+                write_key("signing", &key.to_pem(), &file)?;
+                signing_key = Some(key.fingerprint().to_string());
+                signing_key_file = Some(file.display().to_string());
+            }
         }
     }
     let (Some(recovery), Some(control)) = (recovery, control) else {
@@ -106,7 +129,11 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
             "lifeboat deploy application {} --side recovery --recovery-profile RECOVERY_PROFILE",
             quoted(&arguments.file.display().to_string())
         );
-        return Ok(DeployDocument::new(deployed, next));
+        return Ok(DeployDocument {
+            signing_key,
+            signing_key_file,
+            ..DeployDocument::new(deployed, next)
+        });
     };
     if control.account != recovery.environment().account {
         let next = format!(
@@ -115,7 +142,14 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
             control.region,
             control.account
         );
-        return Ok(DeployDocument::new(deployed, next));
+        return Ok(DeployDocument {
+            signing_key,
+            signing_key_file,
+            ..DeployDocument::new(deployed, next)
+        });
+    }
+    if let Some(key) = &signing_key {
+        pin(&mut document, key)?;
     }
     let coordinator = CoordinatorClient::new(recovery.in_region(&control.region));
     let request = Request::Application(ApplicationRequest::Put(Box::new(document)));
@@ -131,8 +165,40 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     );
     Ok(DeployDocument {
         application: Some(application.name),
+        signing_key,
+        signing_key_file,
         ..DeployDocument::new(deployed, next)
     })
+}
+
+/// Reads the public half of the signing key of a stack from AWS KMS, not from the bucket in which the delegate registers
+/// it.
+async fn verifying_key(session: &Session, outputs: &BTreeMap<String, String>) -> Result<VerifyingKey, Failure> {
+    let key = output(outputs, "application", "SigningKeyArn")?;
+    let key = Arn::parse(key).map_err(|error| {
+        Failure::of(
+            Code::StackFailed,
+            "failed to read the output SigningKeyArn of the stack",
+            &error,
+        )
+    })?;
+    let signer = KmsSigner::open(session.context(), &key).await?;
+    Ok(signer.verifying_key().clone())
+}
+
+/// Names the signing key in the document that is put, so that the coordinator accepts no other one.
+fn pin(document: &mut ApplicationDocument, key: &str) -> Result<(), Failure> {
+    let named = document.primary.signing_key.get_or_insert_with(|| key.to_owned());
+    if named == key {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::SigningKeyChanged,
+        format!("the document names the signing key {named}, and the stack of the application has the key {key}"),
+    )
+    .remedy(format!(
+        "deploy with the parameter SigningKey if the former key still exists; otherwise set primary.signingKey to {key}, and run the same command again"
+    )))
 }
 
 /// Finds credentials, which must belong to the account of an environment.
@@ -197,10 +263,15 @@ struct Deployment<'a> {
 }
 
 impl Deployment<'_> {
-    async fn deploy(&self, side: Side, zip: &Zip, deployed: &mut Vec<DeployedStack>) -> Result<(), Failure> {
+    async fn deploy(
+        &self,
+        side: Side,
+        zip: &Zip,
+        deployed: &mut Vec<DeployedStack>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let name = &self.application.name;
         let (bucket, keys) = self.deployer.upload(&[zip]).await?;
-        let parameters = BTreeMap::from([
+        let mut parameters = BTreeMap::from([
             ("Application", name.to_string()),
             ("Side", side.to_string()),
             ("CodeBucket", bucket),
@@ -210,10 +281,33 @@ impl Deployment<'_> {
                 self.arguments.package.architecture.name().to_owned(),
             ),
         ]);
+        if let Some(short) = short_name(name) {
+            parameters.insert("ShortName", short);
+        }
         let stack = format!("lifeboat-application-{name}");
         self.deployer
             .deploy(&stack, APPLICATION, parameters, deployed)
-            .await?;
-        Ok(())
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_stack_is_pinned_and_another_one_is_refused() {
+        let text = r#"{"format":1,"name":"shop","primary":{"account":"111111111111","region":"eu-west-1"},
+            "recovery":{"account":"222222222222","region":"eu-central-1"},"clusters":[]}"#;
+        let mut document: ApplicationDocument = serde_json::from_str(text).unwrap();
+        pin(&mut document, "sha256:0a").unwrap();
+        assert_eq!(document.primary.signing_key.as_deref(), Some("sha256:0a"));
+        pin(&mut document, "sha256:0a").unwrap();
+        let failure = pin(&mut document, "sha256:0b").unwrap_err().to_string();
+        assert!(
+            failure.contains("sha256:0a") && failure.contains("sha256:0b"),
+            "{failure}"
+        );
     }
 }

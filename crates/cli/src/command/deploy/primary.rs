@@ -1,17 +1,14 @@
-//! `lifeboat deploy primary`: deploys the signing key and the role that backs up.
+//! `lifeboat deploy primary`: deploys the scratch bucket of a primary account.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Args;
-use lifeboat_aws::KmsSigner;
 use lifeboat_aws::kms::recipient_keys;
 use lifeboat_format::RecipientKey;
-use lifeboat_model::{Arn, Code, Diagnostic as _, EnvironmentId};
-use lifeboat_store::ports::Signer;
+use lifeboat_model::{Code, Diagnostic as _, EnvironmentId};
 
-use super::recovery::{one_line, write_key};
-use super::{DeployDocument, Deployer, output};
+use super::recovery::one_line;
+use super::{BreakGlass, DeployDocument, Deployer};
 use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -23,12 +20,10 @@ const AFTER: &str = "Example:
       --recovery-public-key recovery-222222222222-eu-central-1.pub.pem
 
   `lifeboat deploy recovery` prints this command, filled in. Deploys the stack
-  lifeboat-primary-access, writes the public signing key to a file, and prints its fingerprint
-  and an application document to start with. Keep the file outside of AWS: with it recovery
-  points are verified when nothing else is left.
+  lifeboat-primary-access, and prints an application document to start with.
 
-Exit codes: 0 deployed, 9 the key cannot be used, 12 AWS refused the request, or the stack
-failed";
+Exit codes: 0 deployed, 9 the public key cannot be used, 12 AWS refused the request, or the
+stack failed";
 
 /// Options of `lifeboat deploy primary`.
 #[derive(Debug, Args)]
@@ -49,9 +44,9 @@ pub struct Arguments {
         help_heading = "Stacks"
     )]
     pub recovery_public_key: String,
-    /// Where to write the public signing key; defaults to signing-ACCOUNT-REGION.pub.pem
-    #[arg(long, value_name = "FILE", help_heading = "Stacks")]
-    pub public_key_out: Option<PathBuf>,
+    /// What the policy of the bucket denies does not apply to these principals.
+    #[command(flatten)]
+    pub break_glass: BreakGlass,
 }
 
 pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
@@ -66,36 +61,20 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         ("ControlRegion", arguments.control.region.to_string()),
         ("RecoveryPublicKey", recipients.join(",")),
     ]);
+    arguments.break_glass.set(&mut parameters);
     if deployer.existing(&stack).await?.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
         parameters.insert("CreateScratchBucket", "false".to_owned());
     }
     let mut deployed = Vec::new();
-    let outputs = deployer
+    deployer
         .deploy(&stack, PRIMARY_ACCESS, parameters, &mut deployed)
         .await?;
-    let key = output(&outputs, &stack, "SigningKeyArn")?;
-    let key = Arn::parse(key).map_err(|error| {
-        Failure::of(
-            Code::StackFailed,
-            format!("failed to read the output SigningKeyArn of the stack {stack}"),
-            &error,
-        )
-    })?;
-    let signer = KmsSigner::open(session.context(), &key).await?;
-    let fingerprint = signer.verifying_key().fingerprint().to_string();
-    let file = arguments
-        .public_key_out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("signing-{here}.pub.pem")));
-    write_key("signing", &signer.verifying_key().to_pem(), &file)?;
     let next = format!(
         "lifeboat deploy application shop.yaml --primary-profile {} --recovery-profile RECOVERY_PROFILE",
         session.profile().unwrap_or("PRIMARY_PROFILE")
     );
     Ok(DeployDocument {
-        example: Some(example(&here, &arguments.control, &fingerprint)),
-        signing_key: Some(fingerprint),
-        signing_key_file: Some(file.display().to_string()),
+        example: Some(example(&here, &arguments.control)),
         ..DeployDocument::new(deployed, next)
     })
 }
@@ -122,14 +101,13 @@ fn read(given: &str) -> Result<Vec<RecipientKey>, Failure> {
 }
 
 /// Returns an application document with all the values filled in that are known here.
-fn example(primary: &EnvironmentId, recovery: &EnvironmentId, signing_key: &str) -> String {
+fn example(primary: &EnvironmentId, recovery: &EnvironmentId) -> String {
     format!(
         "format: 1
 name: shop
 primary:
   account: \"{}\"
   region: {}
-  signingKey: {signing_key}
 recovery:
   account: \"{}\"
   region: {}
@@ -157,12 +135,11 @@ mod tests {
         let text = example(
             &environment("111111111111-eu-west-1"),
             &environment("222222222222-eu-central-1"),
-            &format!("sha256:{}", "0a".repeat(32)),
         );
         let document: ApplicationDocument = serde_yaml_ng::from_str(&text).unwrap();
         let application = document.parse().unwrap();
         assert_eq!(application.primary.to_string(), "111111111111-eu-west-1");
-        assert!(application.signing_key.is_some());
+        assert_eq!(application.recovery.to_string(), "222222222222-eu-central-1");
     }
 
     #[test]

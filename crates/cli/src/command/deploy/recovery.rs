@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lifeboat_aws::KmsUnwrapper;
 use lifeboat_format::{RecipientKey, pem};
 use lifeboat_model::{AccountId, Arn, Code, EnvironmentId};
 
 use super::package::PackageArguments;
-use super::{DeployDocument, DeployedStack, Deployer, RecoveryKey, output, quoted};
+use super::{BreakGlass, DeployDocument, DeployedStack, Deployer, RecoveryKey, output, quoted};
 use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -38,15 +38,47 @@ pub struct Arguments {
     /// Where the control stack is, if not in this account and Region: ACCOUNT-REGION
     #[arg(long, value_name = "ENVIRONMENT", help_heading = "Stacks")]
     pub control: Option<EnvironmentId>,
-    /// Another account that recovers from this vault; may be repeated
-    #[arg(long = "with-account", value_name = "ID", help_heading = "Stacks")]
-    pub with_accounts: Vec<AccountId>,
-    /// Days for which recovery points cannot be deleted (S3 Object Lock); only for a new vault
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650), help_heading = "Stacks")]
+    /// A role of another account that reads this vault, from the output RoleArn of the stack of an application that
+    /// recovers there; may be repeated
+    #[arg(long = "with-role", value_name = "ARN", help_heading = "Stacks")]
+    pub with_roles: Vec<Arn>,
+    /// Days for which no version of a recovery point can be deleted (S3 Object Lock); 14 if never given, 0 for a new
+    /// vault without a lock
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(0..=3650), help_heading = "Stacks")]
     pub lock_days: Option<u16>,
+    /// governance: break-glass principals can delete locked versions; compliance: nobody can
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "MODE",
+        help_heading = "Stacks"
+    )]
+    pub lock_mode: Option<LockMode>,
+    /// What the policies of the buckets deny does not apply to these principals.
+    #[command(flatten)]
+    pub break_glass: BreakGlass,
     /// Where to write the public recovery key; defaults to recovery-ACCOUNT-REGION.pub.pem
     #[arg(long, value_name = "FILE", help_heading = "Stacks")]
     pub public_key_out: Option<PathBuf>,
+}
+
+/// A mode of S3 Object Lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LockMode {
+    /// A principal with the permission can bypass it.
+    Governance,
+    /// Nobody can bypass it.
+    Compliance,
+}
+
+impl LockMode {
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Governance => "GOVERNANCE",
+            Self::Compliance => "COMPLIANCE",
+        }
+    }
 }
 
 pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
@@ -55,16 +87,23 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     let control = arguments.control.clone().unwrap_or_else(|| here.clone());
     let deployer = Deployer::new(&session, context);
     let mut deployed = Vec::new();
-    if control == here {
-        control_stack(arguments, &deployer, &mut deployed).await?;
-    }
-
     let stack = RECOVERY_ACCESS.stack();
+    let existing = deployer.existing(&stack).await?;
     let mut parameters = BTreeMap::from([
         ("ControlAccount", control.account.to_string()),
         ("ControlRegion", control.region.to_string()),
     ]);
-    if deployer.existing(&stack).await?.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
+    arguments.break_glass.set(&mut parameters);
+    if control == here {
+        let topic = control_stack(arguments, &deployer, &mut deployed).await?;
+        let before = existing
+            .as_ref()
+            .and_then(|stack| stack.parameters.get("AlarmTopic"));
+        if before.is_none_or(String::is_empty) {
+            parameters.insert("AlarmTopic", topic);
+        }
+    }
+    if existing.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
         parameters.insert("CreateScratchBucket", "false".to_owned());
     }
     let outputs = deployer
@@ -94,57 +133,67 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     })
 }
 
+/// Deploys the stack `control`; returns the ARN of its topic.
 async fn control_stack(
     arguments: &Arguments,
     deployer: &Deployer<'_>,
     deployed: &mut Vec<DeployedStack>,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let here = deployer.session.environment();
     let zip = arguments.package.read("lifeboat-coordinator")?;
     let stack = CONTROL.stack();
     let existing = deployer.existing(&stack).await?;
     let mut parameters = BTreeMap::new();
-    match (&existing, arguments.lock_days) {
-        (None, Some(days)) => {
-            parameters.insert("LockDays", days.to_string());
-        }
-        (Some(existing), Some(days)) if existing.parameters.get("LockDays") != Some(&days.to_string()) => {
+    if let Some(days) = arguments.lock_days {
+        let before = existing
+            .as_ref()
+            .and_then(|stack| stack.parameters.get("LockDays"));
+        if before.is_some_and(|before| (before == "0") != (days == 0)) {
             return Err(Failure::new(
                 Code::Usage,
-                format!("the vault of {here} already exists; --lock-days applies only to a new vault"),
+                format!("the vault of {here} already exists; Object Lock is enabled or not when a vault is created"),
             )
             .remedy(format!(
-                "omit --lock-days, and lock the existing vault with `aws s3api put-object-lock-configuration --bucket {}`",
+                "omit --lock-days; to lock an existing vault, run `aws s3api put-object-lock-configuration --bucket {}` as a break-glass principal",
                 here.vault_bucket()
             )));
         }
-        _ => {}
+        parameters.insert("LockDays", days.to_string());
     }
+    if let Some(mode) = arguments.lock_mode {
+        parameters.insert("LockMode", mode.parameter().to_owned());
+    }
+    arguments.break_glass.set(&mut parameters);
     if existing.is_none() && !deployer.makes(&here.vault_bucket()).await? {
         parameters.insert("CreateBuckets", "false".to_owned());
     }
-    let before = existing.and_then(|stack| stack.parameters.get("Accounts").cloned());
-    let accounts = accounts(before.as_deref(), &here.account, &arguments.with_accounts);
+    if !arguments.with_roles.is_empty() {
+        let before = existing.and_then(|stack| stack.parameters.get("RecoveryRoles").cloned());
+        let (accounts, roles) = readers(before.as_deref(), &arguments.with_roles);
+        parameters.extend([("RecoveryAccounts", accounts), ("RecoveryRoles", roles)]);
+    }
     let (bucket, keys) = deployer.upload(&[&zip]).await?;
     parameters.extend([
         ("CodeBucket", bucket),
         ("CoordinatorKey", keys.concat()),
         ("Architecture", arguments.package.architecture.name().to_owned()),
-        ("Accounts", accounts),
     ]);
-    deployer.deploy(&stack, CONTROL, parameters, deployed).await?;
-    Ok(())
+    let outputs = deployer.deploy(&stack, CONTROL, parameters, deployed).await?;
+    Ok(output(&outputs, &stack, "Issues")?.to_owned())
 }
 
-/// Adds accounts to those that have access before; none is removed.
-fn accounts(before: Option<&str>, own: &AccountId, further: &[AccountId]) -> String {
-    let before = before.unwrap_or_default().split(',').map(str::trim);
-    let all: BTreeSet<&str> = before
-        .filter(|account| !account.is_empty())
-        .chain([own.as_str()])
-        .chain(further.iter().map(AccountId::as_str))
+/// Adds roles to those that read the vault before; none is removed. Returns the accounts of all roles, and the roles, as
+/// the parameters of the stack.
+fn readers(before: Option<&str>, further: &[Arn]) -> (String, String) {
+    let before = before.unwrap_or_default().split(',');
+    let roles: BTreeSet<Arn> = before
+        .filter_map(|role| Arn::parse(role).ok())
+        .chain(further.iter().cloned())
         .collect();
-    all.into_iter().collect::<Vec<&str>>().join(",")
+    let accounts: BTreeSet<AccountId> = roles.iter().filter_map(Arn::account).collect();
+    let accounts: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+    let roles: Vec<&str> = roles.iter().map(Arn::as_str).collect();
+    (accounts.join(","), roles.join(","))
 }
 
 fn write(key: &RecipientKey, file: &Path) -> Result<RecoveryKey, Failure> {
@@ -182,12 +231,29 @@ mod tests {
 
     #[test]
     fn nobody_loses_access_when_somebody_is_added() {
-        let id = |text: &str| AccountId::parse(text).unwrap();
-        let own = id("222222222222");
-        assert_eq!(accounts(None, &own, &[]), "222222222222");
+        let role =
+            |account: &str, name: &str| format!("arn:aws:iam::{account}:role/LifeboatRecoveryK8sDel-{name}");
+        let (one, other) = (
+            role("333333333333", "shop-eu-central-1"),
+            role("333333333333", "stock-eu-central-1"),
+        );
+        let third = role("444444444444", "shop-eu-central-1");
+        let added = |roles: &[&str]| {
+            roles
+                .iter()
+                .map(|role| Arn::parse(*role).unwrap())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
-            accounts(Some("333333333333, 222222222222"), &own, &[id("111111111111")]),
-            "111111111111,222222222222,333333333333"
+            readers(None, &added(&[&one])),
+            ("333333333333".to_owned(), one.clone())
+        );
+        assert_eq!(
+            readers(Some(&format!("{one},{third}")), &added(&[&other])),
+            (
+                "333333333333,444444444444".to_owned(),
+                format!("{one},{other},{third}")
+            )
         );
     }
 }

@@ -85,7 +85,7 @@ fn each_reason_has_a_code_and_says_what_to_do() {
     found("being created", &|c| c.status = ClusterStatus::Creating);
     found("broken", &|c| c.status = ClusterStatus::Failed);
     found("without an endpoint", &|c| c.endpoint = None);
-    let role = Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-111111111111-eu-west-1");
+    let role = Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1");
     let role = role.unwrap();
     let arn = cluster().arn;
     let mut found = |what: &str, side: Side, error: AddressError, change: &dyn Fn(&mut ClusterAddress)| {

@@ -1,0 +1,54 @@
+//! The names of what the stack `application` creates, where they have to be shorter than the application's.
+
+use lifeboat_format::Sha256;
+use lifeboat_model::ApplicationName;
+
+/// The most characters that the parameter `ShortName` of the stack may have. The name of an IAM role has at most 64
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>): 23 are `LifeboatRecoveryK8sDel-`, and
+/// 16 are a hyphen and the longest name of a Region, `us-isof-south-1`.
+const LONGEST: usize = 25;
+
+/// The characters of the digest in a short name: a collision of two applications in one account is unlikely, and would
+/// fail the second stack without harm to the first.
+const DIGEST: usize = 8;
+
+/// Returns the application's short name; `None` if its own name is short enough.
+#[must_use]
+pub fn short_name(application: &ApplicationName) -> Option<String> {
+    let name = application.as_str();
+    if name.len() <= LONGEST {
+        return None;
+    }
+    let digest = Sha256::of(name.as_bytes()).to_string();
+    let kept = &name[..LONGEST - DIGEST - 1];
+    Some(format!("{kept}-{}", &digest[..DIGEST]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn short(name: &str) -> Option<String> {
+        short_name(&ApplicationName::parse(name).unwrap())
+    }
+
+    #[test]
+    fn every_role_fits_into_64_characters_and_applications_do_not_share_one() {
+        assert_eq!(short("shop"), None);
+        assert_eq!(short(&"a".repeat(25)), None);
+        let (one, other) = (short(&"a".repeat(40)).unwrap(), short(&"a".repeat(39)).unwrap());
+        assert_ne!(one, other);
+        let role = format!("LifeboatRecoveryK8sDel-{one}-us-isof-south-1");
+        assert_eq!(role.len(), 64);
+        let rule = format!("lifeboat-{one}-recovery-assignment");
+        assert!(rule.len() <= 64, "{rule}");
+    }
+
+    /// As `printf NAME | sha256sum` prints it, for those who deploy without this program.
+    #[test]
+    fn a_short_name_can_be_computed_in_a_shell() {
+        let name = "customer-facing-storefront-production-eu";
+        assert_eq!(short(name).as_deref(), Some("customer-facing--8ff72ec7"));
+    }
+}
