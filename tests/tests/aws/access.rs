@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 mod environment;
 mod principals;
+mod walls;
 
 use environment::{Environment, PRIMARY, RECOVERY};
 
@@ -33,7 +34,7 @@ fn printed_commands_resolve_their_issues() {
     stage.create(Side::Primary, BY_BOTH, "API_AND_CONFIG_MAP", "--tags team=stock");
     stage.create(Side::Primary, BY_MAP, "CONFIG_MAP", "");
     stage.create(Side::Recovery, TARGET, "API", "");
-    principals::three_accounts_read_one_vault(&stage);
+    principals::named_roles_of_other_accounts_read_one_vault(&stage);
     for name in [BY_ENTRY, BY_BOTH] {
         stage.active(Side::Primary, name);
     }

@@ -123,13 +123,15 @@ fn document(application: &str) -> Value {
 }
 
 fn register(field: &TestAccounts<'_>, application: &str) -> Result<()> {
+    let own = field.document(field.primary, PRIMARY_SCRATCH, "delegates/shop.json")?;
     let registration = json!({
         "format": 1,
         "application": application,
         "environment": PRIMARY,
         "side": "primary",
         "function": function(application),
-        "role": format!("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-{PRIMARY}"),
+        "role": format!("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-{application}-eu-west-1"),
+        "key": own["key"],
         "version": "0.1.0",
         "registeredAt": "2026-11-01T00:00:00Z",
     });

@@ -139,6 +139,38 @@ impl Shell {
         command
     }
 
+    /// Returns the ARN of the caller.
+    pub(super) fn caller(&self) -> String {
+        let found = self.json("aws sts get-caller-identity");
+        found["Arn"].as_str().unwrap().to_owned()
+    }
+
+    /// Creates a user of the account who may do everything that no policy denies.
+    pub(super) fn user(&self, account: &str, name: &str) -> Self {
+        let allow = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "*", "Resource": "*",
+        }]});
+        self.run(&format!(
+            "aws iam create-user --user-name {name} && aws iam put-user-policy --user-name {name} \
+             --policy-name all --policy-document '{allow}'"
+        ));
+        let made = self.json(&format!("aws iam create-access-key --user-name {name}"));
+        let text = |name: &str| made["AccessKey"][name].as_str().unwrap().to_owned();
+        let user = Self {
+            credentials: Credentials {
+                access_key_id: text("AccessKeyId"),
+                secret_access_key: text("SecretAccessKey"),
+                session_token: None,
+            },
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            home: self.home.clone(),
+            path: self.path.clone(),
+        };
+        assert_eq!(user.caller(), format!("arn:aws:iam::{account}:user/{name}"));
+        user
+    }
+
     /// Creates a role without permissions that this account's administrators may assume.
     pub(super) fn role(&self, account: &str, name: &str) -> String {
         let trust = json!({"Version": "2012-10-17", "Statement": [{
@@ -265,6 +297,7 @@ impl Environment {
                     side: *side,
                     function: here.function(&application),
                     role: here.role.clone(),
+                    key: None,
                     version: "0".to_owned(),
                     registered_at: now,
                 };
@@ -466,8 +499,8 @@ impl Here {
             home,
         };
         let name = match side {
-            Side::Primary => format!("LifeboatPrimaryK8sDel-{environment}"),
-            Side::Recovery => format!("LifeboatRecoveryK8sDel-{environment}"),
+            Side::Primary => format!("LifeboatPrimaryK8sDel-shop-{}", environment.region),
+            Side::Recovery => format!("LifeboatRecoveryK8sDel-shop-{}", environment.region),
         };
         let role = shell.role(environment.account.as_str(), &name);
         let session = shell.assume(&role, "lifeboat-shop").credentials;
