@@ -19,7 +19,7 @@ mod public_key;
 mod signer;
 mod unwrapper;
 
-pub use public_key::{recipient_keys, verifying_key};
+pub use public_key::{recipient_keys, verifying_key, verifying_keys};
 pub use signer::KmsSigner;
 pub use unwrapper::KmsUnwrapper;
 

@@ -25,6 +25,7 @@ mod failure;
 mod function;
 pub mod kms;
 pub mod metrics;
+pub mod names;
 pub mod s3;
 #[cfg(feature = "user")]
 pub mod session;

@@ -35,7 +35,8 @@ const AFTER: &str = "Back up a cluster and restore it into another one:
 On AWS, up to the first recovery point:
   lifeboat deploy recovery --profile recovery --region eu-central-1
   lifeboat deploy primary --profile primary --region eu-west-1 \\
-      --control 222222222222-eu-central-1 --recovery-public-key recovery.pub.pem
+      --control 222222222222-eu-central-1 --recovery-public-key recovery.pub.pem \\
+      --coordinator-public-key coordinator.pub.pem
   lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
 
 Environment: LIFEBOAT_STORE, LIFEBOAT_APPLICATION, LIFEBOAT_RECOVERY_KEY,

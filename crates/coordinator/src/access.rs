@@ -1,6 +1,6 @@
 //! The prerequisites of a backup: registrations, keys, and access to the clusters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_format::{Fingerprint, RecipientKey, VerifyingKey};
 use lifeboat_model::request::TrustRequest;
@@ -11,7 +11,19 @@ use super::backup::End;
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::state::{CheckRun, JobEntry, PinChange, PinnedKey, Retry};
-use lifeboat_jobs::{AccessReport, CheckWork, Done, Work};
+use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Work};
+use serde::{Deserialize, Deserializer};
+
+mod commands;
+mod findings;
+
+pub(crate) use findings::{Subject, Worded, is_cluster_of, role_of};
+
+/// The maximum number of clusters of an application that are found by tag.
+const FOUND: usize = 200;
+
+/// The maximum number of findings of a report: a delegate reports a few, one for each reason.
+const FINDINGS: usize = 16;
 
 /// The maximum number of changes of pins by request.
 const CHANGES: usize = 100;
@@ -176,23 +188,16 @@ impl DecisionBuilder<'_> {
         problems
     }
 
-    /// Removes the access reports of clusters that the application no longer has.
-    pub(super) fn prune_access(&mut self) {
-        let application = &self.inventory.application;
-        let mut clusters = sources(application, &self.state.found);
-        clusters.extend(targets(application, &self.state.found));
-        let running = self.state.jobs().flat_map(|entry| entry.work.clusters());
-        let arns: BTreeSet<String> = (clusters.iter().chain(running))
-            .map(|cluster| cluster.arn.to_string())
-            .collect();
-        self.state.access.retain(|arn, _| arns.contains(arn));
-    }
-
     /// Stores a delegate's access reports for the clusters of its job, and for no others.
     pub(super) fn take_access(&mut self, side: Side, work: &Work, reports: Vec<AccessReport>) {
         let by_tag = matches!(work, Work::Check(CheckWork { cluster_tags, .. }) if !cluster_tags.is_empty());
-        for report in reports {
-            if by_tag || work.clusters().iter().any(|cluster| cluster.arn == report.arn) {
+        let primary = self.inventory.application.primary.clone();
+        for mut report in reports.into_iter().take(FOUND) {
+            report.findings.truncate(FINDINGS);
+            report.checked_at = self.now;
+            if by_tag && is_cluster_of(&report.arn, &primary)
+                || work.clusters().iter().any(|cluster| cluster.arn == report.arn)
+            {
                 self.take_report(report);
                 self.state.checked_at.insert(side, self.now);
             }
@@ -207,7 +212,7 @@ impl DecisionBuilder<'_> {
         match self.state.access.get_mut(&arn).filter(|_| again) {
             Some(held) => {
                 for finding in report.findings {
-                    if !held.findings.contains(&finding) {
+                    if held.findings.len() < FINDINGS && !held.findings.contains(&finding) {
                         held.findings.push(finding);
                     }
                 }
@@ -226,9 +231,10 @@ impl DecisionBuilder<'_> {
                     if self.is_search(&run) {
                         self.state.searched_at = Some(self.now);
                         if missing.is_empty() {
-                            self.state.found = found;
+                            self.state.found = self.usable(found);
                         }
                         self.state.search = missing;
+                        self.state.search.truncate(FINDINGS);
                     }
                     let fixed = before && !self.has_findings(run.side);
                     if run.side == Side::Primary && fixed && self.state.failed.is_some() {
@@ -248,6 +254,29 @@ impl DecisionBuilder<'_> {
                 }
             }
         }
+    }
+
+    /// Returns the clusters that can be those that a delegate of the primary found: EKS clusters of that environment,
+    /// each under its own name.
+    fn usable(&self, mut found: Vec<ClusterTarget>) -> Vec<ClusterTarget> {
+        let primary = &self.inventory.application.primary;
+        found.retain(|target| {
+            is_cluster_of(&target.arn, primary)
+                && target.arn.resource().strip_prefix("cluster/") == Some(target.name.as_str())
+        });
+        found.sort();
+        found.dedup();
+        found.truncate(FOUND);
+        found
+    }
+
+    /// Forgets the reports on clusters that the application no longer has.
+    fn prune_access(&mut self) {
+        let application = &self.inventory.application;
+        let mut clusters = sources(application, &self.state.found);
+        clusters.extend(targets(application, &self.state.found));
+        let known: BTreeSet<&str> = clusters.iter().map(|cluster| cluster.arn.as_str()).collect();
+        self.state.access.retain(|arn, _| known.contains(arn.as_str()));
     }
 
     fn is_by_tag(&self) -> bool {
@@ -274,6 +303,7 @@ impl DecisionBuilder<'_> {
     /// Starts access checks when the application has changed, and every few minutes while access is missing.
     /// A capture includes a check.
     pub(super) fn start_checks(&mut self) {
+        self.prune_access();
         let changed = self.state.checked_document != Some(self.inventory.document);
         if changed {
             // The tags in the document may have changed.
@@ -360,6 +390,33 @@ impl DecisionBuilder<'_> {
                 }
             })
     }
+}
+
+/// Reads the reports of a state. One of a former version, which had sentences and commands, is left out: the next check
+/// makes it anew.
+///
+/// # Errors
+/// If the field is not a map.
+pub(super) fn known_reports<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, AccessReport>, D::Error> {
+    let held = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+    let known = |(arn, report)| Some((arn, serde_json::from_value(report).ok()?));
+    Ok(held.into_iter().filter_map(known).collect())
+}
+
+/// Reads the findings of a state, without those of a former version.
+///
+/// # Errors
+/// If the field is not a list.
+pub(super) fn known_findings<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<AccessFinding>, D::Error> {
+    let held = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(held
+        .into_iter()
+        .filter_map(|finding| serde_json::from_value(finding).ok())
+        .collect())
 }
 
 fn signing_pin(pem: &str) -> Option<PinnedKey> {

@@ -91,6 +91,8 @@ pub enum ActionOutcome {
     },
     /// A notice was sent.
     Notified(Box<Notice>),
+    /// An assignment or cancellation was not signed.
+    Unsigned,
     /// The key of an assignment or cancel has other content.
     Forged {
         /// The job.

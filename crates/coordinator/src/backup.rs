@@ -9,7 +9,7 @@ use super::follow::Step;
 use super::state::{BackupRun, JobEntry, Retry, Vaulting};
 use super::{Action, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
 use lifeboat_jobs::split::{may_be_big, partition_types};
-use lifeboat_jobs::{CaptureWork, Done, Outcome, SealWork, Sealed, Work};
+use lifeboat_jobs::{CaptureWork, Done, Failure, Outcome, SealWork, Sealed, Work};
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
 
 /// The delay after a failure until the next attempt; doubled each time. Short enough for an hourly objective,
@@ -284,7 +284,7 @@ impl DecisionBuilder<'_> {
                 }
                 match result.outcome {
                     Outcome::Done(done) => End::Done(done),
-                    Outcome::Failed { problems, retry } => End::Failed(first(problems, entry), retry),
+                    Outcome::Failed { failures, retry } => End::Failed(first(&failures, entry), retry),
                     Outcome::Cancelled {} => End::Cancelled,
                 }
             }
@@ -350,8 +350,9 @@ fn parts_of(work: &Work, counted: TypeCounts) -> Option<Vec<(String, Work)>> {
     Some(works.collect())
 }
 
-fn first(problems: Vec<Problem>, entry: &JobEntry) -> Problem {
-    problems.into_iter().next().unwrap_or_else(|| {
+/// Words the first failure of a job.
+fn first(failures: &[Failure], entry: &JobEntry) -> Problem {
+    failures.first().map(Failure::problem).unwrap_or_else(|| {
         Problem::new(
             Code::JobLost,
             format!("the job {} failed without giving a reason", entry.job),

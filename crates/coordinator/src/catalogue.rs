@@ -63,7 +63,7 @@ impl DecisionBuilder<'_> {
                 }
                 ActionOutcome::Notified(notice) => self.state.notices.retain(|held| held != notice.as_ref()),
                 ActionOutcome::Expired { point } => drop(self.state.expiring.remove(point)),
-                ActionOutcome::Forged { .. } => {}
+                ActionOutcome::Forged { .. } | ActionOutcome::Unsigned => {}
             }
         }
     }

@@ -44,7 +44,6 @@ pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision 
     builder.start_restores();
     builder.apply_retention();
     builder.clean_up();
-    builder.prune_access();
     builder.find_issues();
     builder.close_archive();
     builder.finish(state)
@@ -141,7 +140,8 @@ impl<'w> DecisionBuilder<'w> {
     }
 
     pub(super) fn raise(&mut self, about: &str, problem: &Problem) {
-        let issue = Issue::new(&self.state.application, about, problem, self.now);
+        let problem = problem.clone().bounded();
+        let issue = Issue::new(&self.state.application, about, &problem, self.now);
         self.found.push(issue);
     }
 

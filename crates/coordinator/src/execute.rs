@@ -15,9 +15,10 @@ use lifeboat_model::{
 use super::archive::segment_key;
 use super::ports::Ports;
 use super::{Action, ActionOutcome};
-use lifeboat_jobs::JobFile;
 use lifeboat_jobs::claim::{Written, put_once};
-use lifeboat_jobs::read::Document;
+use lifeboat_jobs::read::SIGNED;
+use lifeboat_jobs::signed::{Authenticated, read_signed};
+use lifeboat_jobs::{JobFile, Trust};
 use lifeboat_recovery_point::layout::{file_key, manifest_key, point_prefix};
 use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
 use lifeboat_recovery_point::progress::Silent;
@@ -51,12 +52,12 @@ pub async fn execute(
         Action::PutAssignment(assignment) => {
             let store = ports.scratch(&assignment.environment);
             let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
-            put(store.as_ref(), &assignment.job, &key, assignment.to_bytes()).await
+            put(ports, store.as_ref(), &assignment.job, &key, assignment.as_ref()).await
         }
         Action::PutCancel { environment, cancel } => {
             let store = ports.scratch(environment);
             let key = JobFile::Cancel.key(&cancel.job);
-            put(store.as_ref(), &cancel.job, &key, cancel.to_bytes()).await
+            put(ports, store.as_ref(), &cancel.job, &key, cancel).await
         }
         Action::VaultPoint {
             environment,
@@ -98,14 +99,48 @@ pub async fn execute(
     }
 }
 
-async fn put(
+/// Signs and writes a document of a job. A key that cannot be used delays this document and nothing else.
+async fn put<T: Authenticated + PartialEq + Sync>(
+    ports: &Ports,
     store: &dyn ObjectStore,
     job: &JobId,
     key: &ObjectKey,
-    bytes: Vec<u8>,
+    document: &T,
 ) -> Result<Option<ActionOutcome>, StoreError> {
-    let written = put_once(store, key, bytes.into()).await?;
-    Ok((written == Written::Other).then(|| ActionOutcome::Forged { job: job.clone() }))
+    let signed = ports
+        .assignment_key
+        .sign(document, ports.clock.as_ref(), ports.timer.as_ref())
+        .await;
+    let bytes = match signed {
+        Ok(bytes) => bytes,
+        Err(problem) => {
+            let causes = problem.causes.join(": ");
+            tracing::error!(%job, code = %problem.code, problem = %problem.message, %causes, "a document was not signed; the next tick signs it");
+            return Ok(Some(ActionOutcome::Unsigned));
+        }
+    };
+    let is_ours = match store.put_new(key, bytes.into()).await {
+        Ok(_) => true,
+        // A coordinator that decided the same has written it, with another signature.
+        Err(StoreError::Exists { .. }) => is_written(store, key, document).await?,
+        Err(error) => return Err(error),
+    };
+    Ok((!is_ours).then(|| ActionOutcome::Forged { job: job.clone() }))
+}
+
+/// Returns whether a key holds this document. The signatures of two coordinators differ, the content does not.
+async fn is_written<T: Authenticated + PartialEq>(
+    store: &dyn ObjectStore,
+    key: &ObjectKey,
+    document: &T,
+) -> Result<bool, StoreError> {
+    let size = store.head(key).await?.size;
+    if size == 0 || size > SIGNED as u64 {
+        return Ok(false);
+    }
+    let bytes = store.get_range(key, 0..size).await?;
+    let found = read_signed::<T>(key, &bytes, Trust::Content);
+    Ok(found.is_ok_and(|found| found == *document))
 }
 
 /// Removes a recovery point: the manifest first, so that leftover files never count as a recovery point.

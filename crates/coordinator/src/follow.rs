@@ -11,6 +11,10 @@ use lifeboat_jobs::{Cancel, FORMAT, JobResult, JobStatus, JobView, Outcome};
 /// The time after a cancellation during which a delegate may still claim the job.
 const CANCEL_WAIT: SignedDuration = SignedDuration::from_secs(2 * TICK.as_secs());
 
+/// The time without a written assignment after which this is an issue: two ticks. A key service or a bucket that
+/// throttles answers by then.
+const UNWRITTEN_TIMEOUT: SignedDuration = SignedDuration::from_secs(2 * TICK.as_secs());
+
 /// The status of a job after this decision.
 pub(super) enum Step {
     /// It has not ended.
@@ -73,13 +77,15 @@ impl DecisionBuilder<'_> {
                     });
                 }
             }
-            JobStatus::Unclaimed { .. } | JobStatus::Unassigned => {
+            status @ (JobStatus::Unclaimed { .. } | JobStatus::Unassigned) => {
                 if let Some(since) = entry.cancelled
                     && self.now.duration_since(since) >= CANCEL_WAIT
                 {
                     return Step::Cancelled;
                 }
-                self.watch_silence(entry);
+                if let JobStatus::Unclaimed { .. } = status {
+                    self.watch_silence(entry);
+                }
             }
         }
         self.assign(entry, &view);
@@ -104,6 +110,10 @@ impl DecisionBuilder<'_> {
                 ),
             );
         }
+        // A cancellation that the coordinator has not decided does not replace its own.
+        validated.cancel = validated
+            .cancel
+            .filter(|found| cancel_of(entry).as_ref() == Some(found));
         for refused in &view.refused {
             self.raise(refused.key.as_str(), &refused.problem);
         }
@@ -115,22 +125,27 @@ impl DecisionBuilder<'_> {
         if let Some(assignment) = entry.assignment(epoch)
             && !view.assignments.contains_key(&epoch)
         {
+            if self.now.duration_since(assignment.issued_at) >= UNWRITTEN_TIMEOUT {
+                let problem = Problem::of(
+                    Code::AssignmentNotWritten,
+                    format!(
+                        "the assignment of the job {} could not be signed, or not be written into the scratch bucket of {}, since {}",
+                        entry.job, entry.environment, assignment.issued_at
+                    ),
+                );
+                self.raise(&entry.environment.to_string(), &problem);
+            }
             self.actions.push(Action::PutAssignment(Box::new(assignment)));
         }
     }
 
     fn cancel(&mut self, entry: &JobEntry, view: &JobView) {
-        if let Some(at) = entry.cancelled
+        if let Some(cancel) = cancel_of(entry)
             && view.cancel.is_none()
         {
             self.actions.push(Action::PutCancel {
                 environment: entry.environment.clone(),
-                cancel: Cancel {
-                    format: FORMAT,
-                    job: entry.job.clone(),
-                    at,
-                    reason: "it was cancelled on request".to_owned(),
-                },
+                cancel,
             });
         }
     }
@@ -152,6 +167,17 @@ impl DecisionBuilder<'_> {
         );
         self.raise(&entry.environment.to_string(), &problem);
     }
+}
+
+/// Returns the request to end a job early, if it is cancelled.
+fn cancel_of(entry: &JobEntry) -> Option<Cancel> {
+    Some(Cancel {
+        format: FORMAT,
+        job: entry.job.clone(),
+        environment: entry.environment.clone(),
+        at: entry.cancelled?,
+        reason: "it was cancelled on request".to_owned(),
+    })
 }
 
 fn lost(entry: &JobEntry, why: &str) -> Problem {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_model::request::RestoreState;
-use lifeboat_model::{Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule};
+use lifeboat_model::{Arn, Code, EnvironmentId, Issue, IssueId, Problem, RecoveryPointId, Schedule, Side};
 
-use super::access::KeyProblem;
+use super::access::{KeyProblem, Subject, Worded, role_of};
 use super::catalogue::{damaged_point_problem, with_cause};
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
@@ -94,38 +94,54 @@ impl DecisionBuilder<'_> {
 
     fn access_issues(&mut self) {
         let application = &self.inventory.application;
-        let mut clusters = sources(application, &self.state.found);
-        clusters.extend(targets(application, &self.state.found));
+        let sides = [
+            (
+                Side::Primary,
+                &application.primary,
+                sources(application, &self.state.found),
+            ),
+            (
+                Side::Recovery,
+                &application.recovery,
+                targets(application, &self.state.found),
+            ),
+        ];
         let mut found = Vec::new();
-        for report in clusters
-            .iter()
-            .filter_map(|c| self.state.access.get(c.arn.as_str()))
-        {
-            for finding in &report.findings {
+        for (side, environment, clusters) in sides {
+            for report in clusters
+                .iter()
+                .filter_map(|c| self.state.access.get(c.arn.as_str()))
+            {
                 let about = report.arn.resource().trim_start_matches("cluster/");
-                let environment = report
-                    .arn
-                    .environment()
-                    .map(|e| e.to_string())
-                    .unwrap_or_default();
-                let issue = Issue::new(
-                    &self.state.application,
-                    &format!("{environment}/{about}"),
-                    &finding.problem,
-                    self.now,
-                )
-                .about_cluster(&report.cluster)
-                .with_command(finding.command.clone())
-                .with_alternatives(finding.alternatives.clone());
-                found.push(if finding.partial {
-                    issue.as_warning()
-                } else {
-                    issue
-                });
+                let about = format!("{environment}/{about}");
+                let Some(subject) = Subject::of(&application.name, side, environment, report) else {
+                    continue;
+                };
+                for finding in &report.findings {
+                    let issue = self
+                        .issue(&about, subject.word(finding))
+                        .about_cluster(&report.cluster);
+                    found.push(if finding.is_partial() {
+                        issue.as_warning()
+                    } else {
+                        issue
+                    });
+                }
             }
         }
         self.found.append(&mut found);
         self.search_issues();
+    }
+
+    fn issue(&self, about: &str, worded: Worded) -> Issue {
+        let Worded {
+            problem,
+            command,
+            alternatives,
+        } = worded;
+        Issue::new(&self.state.application, about, &problem, self.now)
+            .with_command(command)
+            .with_alternatives(alternatives)
     }
 
     /// Finds problems of the search for clusters by tag.
@@ -135,13 +151,20 @@ impl DecisionBuilder<'_> {
             return;
         }
         let about = application.primary.to_string();
-        let mut found: Vec<Issue> = (self.state.search.iter())
-            .map(|finding| {
-                Issue::new(&self.state.application, &about, &finding.problem, self.now)
-                    .with_command(finding.command.clone())
-                    .with_alternatives(finding.alternatives.clone())
-            })
-            .collect();
+        // A search is about the environment; the role is that of its access stack.
+        let any = Arn::cluster(&application.primary, "any").ok();
+        let role = role_of(None, &application.name, &application.primary, Side::Primary);
+        let mut found = Vec::new();
+        if let (Some(cluster), Some(role)) = (any, role) {
+            let subject = Subject {
+                application: &application.name,
+                side: Side::Primary,
+                cluster: &cluster,
+                role,
+            };
+            let search = self.state.search.iter();
+            found.extend(search.map(|finding| self.issue(&about, subject.word(finding))));
+        }
         if found.is_empty() && self.state.found.is_empty() {
             let tags: Vec<String> = (application.cluster_tags.iter())
                 .map(|(key, value)| format!("{key}={value}"))

@@ -31,6 +31,7 @@ pub mod ports;
 mod requests;
 mod restore;
 pub mod retention;
+pub mod sign;
 pub mod state;
 pub mod status;
 pub mod tick;

@@ -21,9 +21,9 @@ use super::inventory::ListedRange;
 use super::ports::Ports;
 use super::state::State;
 use super::{ActionOutcome, Inventory, Registered, VaultView};
-use lifeboat_jobs::claim::view;
+use lifeboat_jobs::folder::view;
 use lifeboat_jobs::read::{DocumentError, SMALL, parse};
-use lifeboat_jobs::{JobView, Refused};
+use lifeboat_jobs::{JobView, Refused, Trust};
 use lifeboat_recovery_point::layout::points_prefix;
 use lifeboat_recovery_point::point::{PointError, RecoveryPoint};
 use lifeboat_store::listing::MAX_KEYS;
@@ -150,7 +150,7 @@ async fn read(
     let prefix = format!("{CAPTURES}{}", points_prefix(&application.name));
     let jobs = state.jobs().filter(|entry| entry.environment == *environment);
     let jobs = jobs.map(|entry| async {
-        let view = view(store.as_ref(), &entry.job).await?;
+        let view = view(store.as_ref(), &entry.job, Trust::Content, Some(entry.epoch())).await?;
         Ok::<_, StoreError>((entry.job.clone(), view))
     });
     // Captures are in the primary environment only.

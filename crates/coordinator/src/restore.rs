@@ -8,7 +8,8 @@ use super::TRIES;
 use super::backup::{End, later};
 use super::decision::DecisionBuilder;
 use super::state::{JobEntry, RestoreEnd, RestoreRun};
-use lifeboat_jobs::{Done, RestoreWork, Work};
+use lifeboat_jobs::keys::report_key;
+use lifeboat_jobs::{Done, RestoreDone, RestoreWork, Work};
 
 /// The delay after a failure until the next attempt. Short, because a user waits for a restore.
 const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
@@ -43,7 +44,8 @@ impl DecisionBuilder<'_> {
                     true => RestoreState::Done,
                     false => RestoreState::Incomplete,
                 };
-                self.end_restore(run, state, done.problems, done.report);
+                let report = done.report.map(|epoch| report_key(&entry.job, epoch).to_string());
+                self.end_restore(run, state, shortfalls(&done), report);
             }
             End::Done(_) => {
                 let problem = Problem::new(
@@ -122,4 +124,25 @@ impl DecisionBuilder<'_> {
         });
         self.state.restores = runs;
     }
+}
+
+/// Words what a restore has not done.
+fn shortfalls(done: &RestoreDone) -> Vec<Problem> {
+    let problem = match (done.matches_plan, done.failed) {
+        (true, _) => return Vec::new(),
+        (false, 0) => Problem::new(
+            Code::ProofFailed,
+            format!(
+                "the target has {} unexplained differences from the plan",
+                done.unexplained
+            ),
+            "the report lists each",
+        ),
+        (false, failed) => Problem::new(
+            Code::RestoreIncomplete,
+            format!("{failed} planned objects are missing in the target"),
+            "the report lists each with its reason; start the restore again to continue it",
+        ),
+    };
+    vec![problem]
 }

@@ -17,11 +17,14 @@ use crate::archive::SegmentRecord;
 use crate::retention::{PointFacts, Reason};
 use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Sealed, Work};
 
+/// The format version of this document.
+pub const STATE_FORMAT: u32 = 1;
+
 /// The state of an application.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct State {
-    /// Always [`FORMAT`].
+    /// Always [`STATE_FORMAT`].
     pub format: u32,
     /// The application.
     pub application: ApplicationName,
@@ -51,6 +54,7 @@ pub struct State {
     #[schemars(with = "BTreeMap<Side, String>")]
     pub checked_at: BTreeMap<Side, Timestamp>,
     /// The last access report for each cluster, by ARN.
+    #[serde(deserialize_with = "crate::access::known_reports")]
     pub access: BTreeMap<String, AccessReport>,
     /// The clusters found by tag.
     pub found: Vec<ClusterTarget>,
@@ -59,7 +63,7 @@ pub struct State {
     #[schemars(with = "Option<String>")]
     pub searched_at: Option<Timestamp>,
     /// Why the last search by tag failed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::access::known_findings")]
     pub search: Vec<AccessFinding>,
     /// The restores, in the order of their requests. Ended ones are kept for a while.
     pub restores: Vec<RestoreRun>,
@@ -431,7 +435,7 @@ impl State {
     #[must_use]
     pub fn new(application: ApplicationName, now: Timestamp) -> Self {
         Self {
-            format: FORMAT,
+            format: STATE_FORMAT,
             application,
             revision: 0,
             created_at: now,

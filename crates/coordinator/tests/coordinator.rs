@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -10,7 +11,9 @@ use lifeboat_aws::custom_resource::{ResourceAnswer, ResourceRequest};
 use lifeboat_coordinator::lambda::Coordinator;
 use lifeboat_coordinator::lambda::coordinator::TickSummary;
 use lifeboat_coordinator::ports::{Notifier, Ports};
+use lifeboat_coordinator::sign::AssignmentKey;
 use lifeboat_coordinator::state::Notice;
+use lifeboat_filesystem::PemSigner;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{Code, EnvironmentId, ObjectKey};
@@ -35,6 +38,11 @@ struct Fixture {
     heard: Arc<Heard>,
 }
 
+fn signer() -> PemSigner {
+    let file = "../recovery-point/tests/fixtures/point-v1/keys/signing.key.pem";
+    PemSigner::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
 fn fixture() -> Fixture {
     let state = Arc::new(MemoryStore::new());
     let scratch: Mutex<BTreeMap<EnvironmentId, Arc<dyn ObjectStore>>> = Mutex::default();
@@ -56,6 +64,7 @@ fn fixture() -> Fixture {
         clock: Arc::new(SystemClock),
         timer: Arc::new(SystemClock),
         ids: Arc::new(SystemRandomness),
+        assignment_key: Arc::new(AssignmentKey::opened(Arc::new(signer()))),
         notifier: Arc::clone(&heard) as _,
     };
     Fixture {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
-use lifeboat_jobs::{AccessFinding, ClusterTarget};
+use lifeboat_jobs::{AccessFinding, ClusterTarget, Failure, Outcome};
 use lifeboat_model::{Code, Problem};
 
 mod eks;
@@ -25,10 +25,9 @@ pub trait Clusters: Send + Sync {
     /// # Errors
     /// [`Unreachable`] if the search fails, and in implementations without search (the default).
     async fn tagged(&self, _tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {
-        Err(Unreachable::unavailable(AccessFinding::new(Problem::new(
+        Err(Unreachable::unavailable(AccessFinding::from(&Problem::of(
             Code::NoTaggedCluster,
             "finding clusters by tag is not supported here",
-            "list the clusters in the application document",
         ))))
     }
 }
@@ -43,6 +42,21 @@ pub struct Unreachable {
 }
 
 impl Unreachable {
+    /// Returns the failure of a job that needs the cluster.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        Outcome::Failed {
+            failures: self.failures(),
+            retry: self.retry,
+        }
+    }
+
+    /// Returns the findings as failures.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure> {
+        self.findings.iter().map(AccessFinding::failure).collect()
+    }
+
     /// Creates an error with a finding that the user has to fix.
     #[must_use]
     pub fn unavailable(finding: AccessFinding) -> Self {

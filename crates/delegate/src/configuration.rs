@@ -1,11 +1,13 @@
 //! The configuration of the function: environment variables set by the stack.
 
+use lifeboat_aws::kms::verifying_keys;
 use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
+use lifeboat_format::VerifyingKey;
 use lifeboat_model::environment::Side;
 use lifeboat_model::{AccountId, ApplicationName, Arn, EnvironmentId, InvalidIdentifier, Region};
 
 /// The configuration of a delegate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Configuration {
     /// The application.
     pub application: ApplicationName,
@@ -19,6 +21,8 @@ pub struct Configuration {
     pub role: Arn,
     /// The ARN of the signing key on the primary side, of the decryption key on the recovery side.
     pub key: Arn,
+    /// The public keys of the coordinator, which signs assignments; several while its key is changed.
+    pub coordinators: Vec<VerifyingKey>,
     /// The public recovery key, base64 of its DER; on the primary side only.
     pub recovery_public_key: Option<String>,
     /// The environment that contains the vault; on the recovery side only.
@@ -54,6 +58,12 @@ impl Configuration {
         });
         let role = wanted(strings, "LIFEBOAT_ROLE", &mut problems, Arn::parse);
         let key = wanted(strings, "LIFEBOAT_KEY", &mut problems, Arn::parse);
+        let coordinators = wanted(
+            strings,
+            "LIFEBOAT_COORDINATOR_PUBLIC_KEY",
+            &mut problems,
+            |text| verifying_keys(&text),
+        );
         let primary = side == Some(Side::Primary);
         let recovery_public_key = match primary {
             true => wanted(strings, "LIFEBOAT_RECOVERY_PUBLIC_KEY", &mut problems, |text| {
@@ -65,7 +75,7 @@ impl Configuration {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
         };
-        match (application, side, account, region, function, role, key) {
+        match (application, side, account, region, function, role, key, coordinators) {
             (
                 Some(application),
                 Some(side),
@@ -74,6 +84,7 @@ impl Configuration {
                 Some(function),
                 Some(role),
                 Some(key),
+                Some(coordinators),
             ) if problems.is_empty() => Ok(Self {
                 application,
                 side,
@@ -81,6 +92,7 @@ impl Configuration {
                 function,
                 role,
                 key,
+                coordinators,
                 recovery_public_key,
                 vault,
             }),
@@ -111,7 +123,11 @@ mod tests {
         pairs.iter().map(owned).collect()
     }
 
-    const COMMON: [(&str, &str); 6] = [
+    /// The public key of the fixtures' signing key, as `aws kms get-public-key` prints it.
+    const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEvXY7ew2fCzWPfjwJfxOp4vhgaUNLXwdlt0dzF9Xa2o0EwP/Q0pFLnmHZLeIZn2MyGq2at3sSGziMnaE+/ujUFA==";
+
+    const COMMON: [(&str, &str); 7] = [
+        ("LIFEBOAT_COORDINATOR_PUBLIC_KEY", KEY),
         ("LIFEBOAT_APPLICATION", "shop"),
         ("LIFEBOAT_ACCOUNT", "111111111111"),
         ("AWS_REGION", "eu-west-1"),
@@ -134,6 +150,7 @@ mod tests {
         assert_eq!(read.environment.to_string(), "111111111111-eu-west-1");
         assert_eq!(read.recovery_public_key.as_deref(), Some("MIIC"));
         assert_eq!(read.vault, None);
+        assert_eq!(read.coordinators.len(), 1);
 
         let mut recovery = strings(&COMMON);
         recovery.extend(strings(&[
@@ -159,6 +176,7 @@ mod tests {
             "AWS_LAMBDA_FUNCTION_NAME is not set",
             "LIFEBOAT_KEY is not set",
             "LIFEBOAT_RECOVERY_PUBLIC_KEY is not set",
+            "LIFEBOAT_COORDINATOR_PUBLIC_KEY is not set",
         ] {
             assert!(
                 problems.iter().any(|p| p.starts_with(name)),

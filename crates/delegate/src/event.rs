@@ -1,5 +1,7 @@
 //! The events that start a delegate.
 
+use lifeboat_jobs::JobFile;
+use lifeboat_model::JobId;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -8,9 +10,9 @@ use crate::registration::CustomResourceRequest;
 /// The event that started a delegate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A scheduled tick, or the event of an assignment: the delegate reads the scratch bucket. Other content
-    /// of the event is not trusted, because the bucket contains all valid documents.
-    Tick,
+    /// A scheduled tick, or the event of an assignment with its job: the delegate reads the scratch bucket, that
+    /// job first. Other content of the event is not used, because the bucket contains all valid documents.
+    Tick(Option<JobId>),
     /// CloudFormation creates, updates or deletes the registration of this delegate.
     CustomResourceRequest(Box<CustomResourceRequest>),
     /// An unknown event.
@@ -26,6 +28,8 @@ impl Event {
             source: String,
             #[serde(rename = "detail-type")]
             detail_type: String,
+            #[serde(default)]
+            detail: Value,
         }
         if payload.get("RequestType").is_some() {
             return match serde_json::from_value(payload) {
@@ -34,10 +38,13 @@ impl Event {
             };
         }
         if payload.get("tick").is_some() {
-            return Self::Tick;
+            return Self::Tick(None);
         }
         match serde_json::from_value::<Notification>(payload) {
-            Ok(event) if event.source == "aws.s3" && event.detail_type == "Object Created" => Self::Tick,
+            Ok(event) if event.source == "aws.s3" && event.detail_type == "Object Created" => {
+                let key = event.detail["object"]["key"].as_str();
+                Self::Tick(key.and_then(JobFile::of_key).map(|(job, _)| job))
+            }
             _ => Self::Unknown,
         }
     }
@@ -51,10 +58,16 @@ mod tests {
 
     #[test]
     fn ticks_and_notifications_mean_the_same() {
-        assert_eq!(Event::read(json!({"tick": {}})), Event::Tick);
+        assert_eq!(Event::read(json!({"tick": {}})), Event::Tick(None));
         let created = json!({"version": "0", "source": "aws.s3", "detail-type": "Object Created",
             "detail": {"bucket": {"name": "b"}, "object": {"key": "jobs/shop/x/assignment.json"}}});
-        assert_eq!(Event::read(created), Event::Tick);
+        let job = JobId::parse("shop/x").ok();
+        assert_eq!(Event::read(created.clone()), Event::Tick(job));
+        for other in ["captures/shop/x", "jobs/shop/../x/assignment.json", ""] {
+            let mut created = created.clone();
+            created["detail"]["object"]["key"] = other.into();
+            assert_eq!(Event::read(created), Event::Tick(None), "{other}");
+        }
     }
 
     #[test]

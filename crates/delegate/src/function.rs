@@ -9,6 +9,7 @@ use lifeboat_aws::custom_resource::Responder;
 use lifeboat_aws::{AwsContext, KmsSigner, KmsUnwrapper, S3Location, S3Store};
 use lifeboat_format::RecipientKey;
 use lifeboat_jobs::VaultPlace;
+use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_model::{Arn, Diagnostic as _, EnvironmentId, Problem, Side};
 use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
@@ -68,11 +69,11 @@ impl Function {
         let (payload, context) = event.into_parts();
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
         match Event::read(payload) {
-            Event::Tick => {
+            Event::Tick(named) => {
                 let ports = self.ports().await?;
                 let summary = ports
                     .delegate
-                    .run(&context.request_id, Deadline::new(deadline))
+                    .run(&context.request_id, Deadline::new(deadline), named.as_ref())
                     .await;
                 // Printed without the log format: CloudWatch extracts metrics only from lines that are a
                 // single JSON document.
@@ -122,6 +123,7 @@ impl Ports {
             environment,
             role,
             key,
+            coordinators,
             ..
         } = configuration.clone();
         let function = Arn::function(&environment, &configuration.function).map_err(|e| e.to_string())?;
@@ -163,8 +165,6 @@ impl Ports {
         let clusters = Eks::new(
             &context,
             environment.clone(),
-            role.clone(),
-            side,
             Arc::clone(&clock),
             Arc::clone(&ids),
         );
@@ -191,6 +191,8 @@ impl Ports {
                 role,
                 version: VERSION.to_owned(),
                 scratch,
+                coordinators,
+                rotation: Rotation::default(),
                 clusters: Arc::new(clusters),
                 side: side_ports,
                 clock,

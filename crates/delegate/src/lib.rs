@@ -17,7 +17,6 @@
 //! states the reason.
 
 pub mod clusters;
-mod commands;
 pub mod configuration;
 pub mod event;
 pub mod function;

@@ -107,7 +107,7 @@ mod tests {
             counted: None,
         }));
         let failed = Outcome::Failed {
-            problems: Vec::new(),
+            failures: Vec::new(),
             retry: true,
         };
         for (outcome, failures, objects) in [

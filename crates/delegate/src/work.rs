@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use lifeboat_format::RecipientKey;
+use lifeboat_format::{RecipientKey, VerifyingKey};
+use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, EpochEnd, Handlers, InvocationSummary, Worker};
 use lifeboat_jobs::{AccessReport, Claim, ClusterTarget, Outcome, VaultPlace, Work};
-use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic, EnvironmentId, Problem};
+use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic, EnvironmentId, JobId, Problem};
 use lifeboat_store::ports::{Clock, KeyUnwrapper, ObjectStore, Randomness, Signer, StoreError};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
@@ -32,6 +33,11 @@ pub struct Delegate {
     pub version: String,
     /// The scratch bucket.
     pub scratch: Arc<dyn ObjectStore>,
+    /// The public keys of the coordinator. Deployed with the function; only assignments that one of them has signed
+    /// are worked on.
+    pub coordinators: Vec<VerifyingKey>,
+    /// Where a search of the scratch bucket goes on that reached its limit.
+    pub rotation: Rotation,
     /// The clusters.
     pub clusters: Arc<dyn Clusters>,
     /// The dependencies of the delegate's side.
@@ -66,15 +72,24 @@ pub enum SidePorts {
 }
 
 impl Delegate {
-    /// Processes jobs until none is pending, or until the invocation nears its end.
+    /// Processes jobs until none is pending, or until the invocation nears its end. `named` is the job that the
+    /// event of the invocation names, if any.
     ///
     /// # Errors
     /// If requests to the scratch bucket fail. The failure of a job is its result.
-    pub async fn run(&self, invocation: &str, deadline: Deadline) -> Result<InvocationSummary, StoreError> {
+    pub async fn run(
+        &self,
+        invocation: &str,
+        deadline: Deadline,
+        named: Option<&JobId>,
+    ) -> Result<InvocationSummary, StoreError> {
         let worker = Worker {
             application: &self.application,
             environment: &self.environment,
             delegate: &self.function,
+            coordinators: &self.coordinators,
+            named,
+            rotation: &self.rotation,
             store: self.scratch.as_ref(),
             clock: self.clock.as_ref(),
             handlers: self,

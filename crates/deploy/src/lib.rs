@@ -6,7 +6,6 @@
 
 pub mod artifacts;
 pub mod cloudformation;
-pub mod names;
 pub mod stack;
 pub mod template;
 

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::check_structure;
-pub use envelope::{Envelope, EnvelopeSignature, ManifestError, open_envelope, pae, payload};
+pub use envelope::{Envelope, EnvelopeSignature, ManifestError, open_envelope, pae, pae_of, payload};
 pub use keys::{WrappedFor, WrappedKeyRecord};
 pub use signers::{NamedSigner, named_signers};
 

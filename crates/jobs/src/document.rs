@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::Progress;
 use super::work::Work;
 
-/// The work of a job and the epoch that may do it. Written by the coordinator.
+/// The work of a job and the epoch that may do it. Written and signed by the coordinator ([`super::signed`]):
+/// the signature is over the job, the application, the environment and the epoch, so that an assignment is of no
+/// use at another key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {
@@ -66,7 +68,7 @@ pub struct Checkpoint {
     pub progress: Progress,
 }
 
-/// A request to end a job early. Written by the coordinator.
+/// A request to end a job early. Written and signed by the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cancel {
@@ -74,6 +76,8 @@ pub struct Cancel {
     pub format: u32,
     /// The job ID.
     pub job: JobId,
+    /// The environment whose delegate does the work. A delegate of another environment rejects it.
+    pub environment: EnvironmentId,
     /// When the job was cancelled.
     #[schemars(with = "String")]
     pub at: Timestamp,

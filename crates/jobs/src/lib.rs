@@ -11,38 +11,51 @@
 //! jobs/<application>/<job>/cancel.json            coordinator: end early
 //! ```
 //!
-//! [`view::JobView`] contains the state of a job in a bucket, and decides who owns it, whether its result
-//! counts, and whether another epoch is due. [`claim`] is the delegate's half of the protocol, [`worker`] the
-//! loop that uses it. [`split`] splits the capture of a big cluster into several jobs. Captures are stored
-//! below `captures/` in a scratch bucket, in the layout of a vault.
+//! [`signed`] authenticates the documents of the coordinator: a delegate uses an assignment or a cancellation
+//! only if the coordinator's key has signed it. [`folder`] reads a job's folder within limits, whatever it
+//! contains. [`view::JobView`] contains the state of a job in a bucket, and decides who owns it, whether its
+//! result counts, and whether another epoch is due. [`pending`] finds the jobs of a delegate, [`claim`] is its
+//! half of the protocol, and [`worker`] the loop that uses both. [`split`] splits the capture of a big cluster
+//! into several jobs. Captures are stored below `captures/` in a scratch bucket, in the layout of a vault.
 //!
-//! Invariants: a claim without an assignment has no effect; the highest claim owns the job; a result of a
-//! lower epoch has no effect; a document that is malformed, oversized, newer or for another key is recorded
-//! and has no other effect.
+//! Invariants: an assignment or cancellation that the coordinator has not signed has no effect; a claim
+//! without an assignment has no effect; the highest claim owns the job; a result of a lower epoch has no
+//! effect; a document that is malformed, oversized, of another format or for another key is recorded and has
+//! no other effect. What a reader spends on a bucket is bounded, however much somebody writes into it.
 
 pub mod checkpoint;
 pub mod claim;
 pub mod document;
+pub mod finding;
+pub mod folder;
 pub mod keys;
+pub mod pending;
 pub mod read;
 pub mod result;
+pub mod signed;
 pub mod split;
+#[cfg(test)]
+mod testing;
 pub mod view;
 pub mod work;
 pub mod worker;
 
 pub use checkpoint::{CaptureCheckpoint, CompleteRanges, Progress, RestoreCheckpoint};
 pub use document::{Assignment, Cancel, Checkpoint, Claim};
+pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
-pub use result::{AccessFinding, AccessReport, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
+pub use result::{AccessReport, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
+pub use signed::Trust;
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
 pub use work::{CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work};
 
 use jiff::SignedDuration;
 
-/// The format version of all documents of jobs.
-pub const FORMAT: u32 = 1;
+/// The format version of all documents of jobs. Version 1 had assignments without a signature, and results
+/// with sentences and commands; its documents are refused, and the job is started again once both sides have
+/// the same version of Lifeboat.
+pub const FORMAT: u32 = 2;
 
 /// The maximum number of epochs of a job. At 15 minutes each this is a day: a job that has not ended by then
 /// would never end and only add cost.

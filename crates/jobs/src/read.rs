@@ -1,6 +1,7 @@
 //! Reads documents that other parties wrote: checks the size, then the format version, then the content, then
 //! that the document belongs to its key.
 
+use lifeboat_model::text::bounded;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectKey, Problem};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use super::result::JobResult;
 /// The maximum size in bytes of a document without records of types. Larger ones were not written by
 /// Lifeboat.
 pub const SMALL: usize = 256 << 10;
+
+/// The maximum size in bytes of a signed document: the base64 of a [`SMALL`] one, and its signature.
+pub const SIGNED: usize = SMALL / 3 * 4 + (4 << 10);
 
 /// The maximum size in bytes of a checkpoint or result: these contain a record of about 500 bytes for each
 /// type of a cluster, and clusters with thousands of types exist.
@@ -31,13 +35,21 @@ pub enum DocumentError {
         /// The maximum size in bytes.
         limit: usize,
     },
-    /// The document has a newer format version.
-    #[error("read {key}: format {found} is not supported; this version reads format {FORMAT}")]
-    Newer {
+    /// The document has another format version.
+    #[error("read {key}: format {found} is not supported; this version reads format {supported}")]
+    OtherFormat {
         /// The key of the document.
         key: String,
         /// Its format version.
         found: u64,
+        /// The version that is read.
+        supported: u32,
+    },
+    /// No key of the coordinator has signed the document.
+    #[error("read {key}: no key of the coordinator has signed it")]
+    Unsigned {
+        /// The key of the document.
+        key: String,
     },
     /// The content is not a valid document of this kind.
     #[error("read {key}: {what}")]
@@ -62,7 +74,8 @@ pub enum DocumentError {
 impl Diagnostic for DocumentError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Newer { .. } => ErrorKind::Invalid,
+            Self::OtherFormat { .. } => ErrorKind::Invalid,
+            Self::Unsigned { .. } => ErrorKind::Denied,
             Self::Oversized { .. } | Self::Malformed { .. } | Self::Foreign { .. } => ErrorKind::Corrupt,
         }
     }
@@ -73,8 +86,11 @@ impl Diagnostic for DocumentError {
 
     fn problem(&self) -> Problem {
         let guidance = match self {
-            Self::Newer { .. } => {
+            Self::OtherFormat { .. } => {
                 "deploy the same version of Lifeboat in all environments of the application"
+            }
+            Self::Unsigned { .. } => {
+                "check who else can write to the scratch bucket; the document had no effect. If the key of the coordinator was changed, deploy the access stacks with the new CoordinatorPublicKey, then the applications"
             }
             _ => "check who else can write to the scratch bucket; the document had no effect",
         };
@@ -138,38 +154,50 @@ struct Version {
     format: u64,
 }
 
-/// Parses a document in a format of Lifeboat. Checks size and version first, so that a newer document is
-/// distinguished from an invalid one.
+/// Parses a document that is not part of a job: an application, a state or a registration. Their formats have
+/// version 1. Checks size and version first, so that a newer document is distinguished from an invalid one.
 ///
 /// # Errors
 /// [`DocumentError`].
 pub fn parse<T: DeserializeOwned>(key: &ObjectKey, bytes: &[u8], limit: usize) -> Result<T, DocumentError> {
-    let key = || key.to_string();
+    parse_format(key, bytes, limit, 1)
+}
+
+/// Parses a document of this format version.
+///
+/// # Errors
+/// [`DocumentError`].
+pub fn parse_format<T: DeserializeOwned>(
+    key: &ObjectKey,
+    bytes: &[u8],
+    limit: usize,
+    supported: u32,
+) -> Result<T, DocumentError> {
     if bytes.len() > limit {
         return Err(DocumentError::Oversized {
-            key: key(),
+            key: key.to_string(),
             bytes: bytes.len(),
             limit,
         });
     }
-    let malformed = |error: serde_json::Error| DocumentError::Malformed {
-        key: key(),
-        what: error.to_string(),
-    };
+    let malformed = |error: serde_json::Error| malformed(key, &error);
     let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
-    if version.format > u64::from(FORMAT) {
-        return Err(DocumentError::Newer {
-            key: key(),
+    if version.format != u64::from(supported) {
+        return Err(DocumentError::OtherFormat {
+            key: key.to_string(),
             found: version.format,
-        });
-    }
-    if version.format < u64::from(FORMAT) {
-        return Err(DocumentError::Malformed {
-            key: key(),
-            what: format!("format {} does not exist", version.format),
+            supported,
         });
     }
     serde_json::from_slice(bytes).map_err(malformed)
+}
+
+/// Returns the error of a document that cannot be parsed. The parser repeats parts of the document.
+pub(crate) fn malformed(key: &ObjectKey, error: &serde_json::Error) -> DocumentError {
+    DocumentError::Malformed {
+        key: key.to_string(),
+        what: bounded(&error.to_string()),
+    }
 }
 
 /// Reads a document of a job.
@@ -177,7 +205,7 @@ pub fn parse<T: DeserializeOwned>(key: &ObjectKey, bytes: &[u8], limit: usize) -
 /// # Errors
 /// [`DocumentError`].
 pub fn read<T: Document>(key: &ObjectKey, bytes: &[u8]) -> Result<T, DocumentError> {
-    let document: T = parse(key, bytes, T::LIMIT)?;
+    let document: T = parse_format(key, bytes, T::LIMIT, FORMAT)?;
     let (job, file) = JobFile::of_key(key.as_str()).ok_or_else(|| DocumentError::Malformed {
         key: key.to_string(),
         what: "not the key of a document".to_owned(),

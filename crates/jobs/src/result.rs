@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
-use lifeboat_model::{Alternative, Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem};
+use lifeboat_model::{Arn, ClusterName, EnvironmentId, Epoch, JobId, Problem};
 use lifeboat_recovery_point::cursor::{CapturedCluster, TypeCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::finding::{AccessFinding, Failure};
 use super::work::ClusterTarget;
 
 /// The result of a job. Written by the delegate.
@@ -43,12 +44,24 @@ pub enum Outcome {
     /// The work failed.
     Failed {
         /// The causes.
-        problems: Vec<Problem>,
+        failures: Vec<Failure>,
         /// Whether a retry can succeed without a change by the user.
         retry: bool,
     },
     /// The job was cancelled before its end.
     Cancelled {},
+}
+
+impl Outcome {
+    /// Returns the failure with this problem, worded by the reader. `retry` says whether a retry can succeed without a
+    /// change by the user.
+    #[must_use]
+    pub fn failed(problem: &Problem, retry: bool) -> Self {
+        Self::Failed {
+            failures: vec![Failure::from(problem)],
+            retry,
+        }
+    }
 }
 
 /// The result of completed work, by kind.
@@ -107,16 +120,17 @@ pub struct Sealed {
 pub struct RestoreDone {
     /// Whether the cluster matches the plan.
     pub matches_plan: bool,
-    /// Why it does not match the plan.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub problems: Vec<Problem>,
+    /// The number of planned objects that are missing.
+    pub failed: u64,
+    /// The number of differences from the plan that nothing explains.
+    pub unexplained: u64,
     /// The number of restored objects.
     pub restored: u64,
     /// The number of objects that were not restored; the report has the reason for each.
     pub not_restored: u64,
-    /// The key of the full report in the scratch bucket.
+    /// The epoch that wrote the full report beside the result ([`super::keys::report_key`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<String>,
+    pub report: Option<Epoch>,
 }
 
 /// A delegate's access to a cluster.
@@ -134,55 +148,4 @@ pub struct AccessReport {
     pub checked_at: Timestamp,
     /// The missing access; empty if access is sufficient.
     pub findings: Vec<AccessFinding>,
-}
-
-/// Access that the delegate needs and lacks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AccessFinding {
-    /// The problem, with a code of LB-08xx.
-    pub problem: Problem,
-    /// The command that fixes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// Alternative commands that fix it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub alternatives: Vec<Alternative>,
-    /// Whether a recovery point can still be made, without the objects that cannot be read.
-    pub partial: bool,
-}
-
-impl AccessFinding {
-    /// Creates a finding that blocks the work, without a command that fixes it.
-    #[must_use]
-    pub fn new(problem: Problem) -> Self {
-        Self {
-            problem,
-            command: None,
-            alternatives: Vec::new(),
-            partial: false,
-        }
-    }
-
-    /// Adds the command that fixes it.
-    #[must_use]
-    pub fn with_command(mut self, command: String) -> Self {
-        self.command = Some(command);
-        self
-    }
-
-    /// Adds an alternative command that fixes it.
-    #[must_use]
-    pub fn or(mut self, what: impl Into<String>, command: String) -> Self {
-        let what = what.into();
-        self.alternatives.push(Alternative { what, command });
-        self
-    }
-
-    /// Marks the finding as one that still allows a partial recovery point.
-    #[must_use]
-    pub fn as_partial(mut self) -> Self {
-        self.partial = true;
-        self
-    }
 }

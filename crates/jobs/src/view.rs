@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use lifeboat_model::{Diagnostic as _, Epoch, JobId, ObjectKey, Problem};
 
 use super::document::{Assignment, Cancel, Checkpoint, Claim};
 use super::keys::JobFile;
-use super::read::{DocumentError, read};
+use super::read::DocumentError;
 use super::result::JobResult;
 use super::{GRACE, LONGEST_INVOCATION, MAX_EPOCHS};
 
-/// All valid documents of one job in a bucket.
+/// The number of refused documents that a view records. More of them say the same: somebody else writes into the
+/// folder.
+const REFUSALS: usize = 8;
+
+/// The valid documents of one job in a bucket that decide its state ([`super::folder`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobView {
     /// The job ID.
@@ -96,46 +99,19 @@ impl JobView {
         }
     }
 
-    /// Builds the view from the files in a job's folder. Files with other names are ignored: delegates store
-    /// reports next to the documents.
-    pub fn assemble(job: JobId, files: impl IntoIterator<Item = (ObjectKey, Bytes)>) -> Self {
-        let mut view = Self::empty(job);
-        for (key, bytes) in files {
-            if let Err(error) = view.add(&key, &bytes) {
-                view.refuse(key, error);
-            }
+    pub(super) fn refuse(&mut self, key: ObjectKey, error: &DocumentError) {
+        // Whether a job can end depends on its result being refused or missing.
+        if self.refused.len() < REFUSALS || key == JobFile::Result.key(&self.job) {
+            self.refused.push(Refused {
+                key,
+                problem: error.problem(),
+            });
         }
-        view.check_result();
-        view
-    }
-
-    fn add(&mut self, key: &ObjectKey, bytes: &[u8]) -> Result<(), DocumentError> {
-        let Some((job, file)) = JobFile::of_key(key.as_str()) else {
-            return Ok(());
-        };
-        if job != self.job {
-            return Ok(());
-        }
-        match file {
-            JobFile::Assignment(epoch) => drop(self.assignments.insert(epoch, read(key, bytes)?)),
-            JobFile::Claim(epoch) => drop(self.claims.insert(epoch, read(key, bytes)?)),
-            JobFile::Checkpoint(epoch) => drop(self.checkpoints.insert(epoch, read(key, bytes)?)),
-            JobFile::Result => self.result = Some(read(key, bytes)?),
-            JobFile::Cancel => self.cancel = Some(read(key, bytes)?),
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self, key: ObjectKey, error: DocumentError) {
-        self.refused.push(Refused {
-            key,
-            problem: error.problem(),
-        });
     }
 
     /// Rejects a result from an environment that the job was not assigned to, or of an epoch that was not
     /// claimed.
-    fn check_result(&mut self) {
+    pub(super) fn check_result(&mut self) {
         let Some(result) = &self.result else {
             return;
         };
@@ -157,7 +133,7 @@ impl JobView {
             found,
             expected,
         };
-        self.refuse(key, error);
+        self.refuse(key, &error);
     }
 
     /// Returns the newest assigned epoch; `None` if the job is not assigned.
@@ -180,15 +156,6 @@ impl JobView {
             .rev()
             .find(|(epoch, _)| self.assignments.contains_key(epoch))
             .map(|(_, claim)| claim)
-    }
-
-    /// Returns the newest checkpoint before an epoch, from which the epoch continues.
-    #[must_use]
-    pub fn checkpoint_before(&self, epoch: Epoch) -> Option<&Checkpoint> {
-        self.checkpoints
-            .range(..epoch)
-            .next_back()
-            .map(|(_, checkpoint)| checkpoint)
     }
 
     /// Returns whether the job has a result that counts.

@@ -9,14 +9,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
-use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Problem};
+use lifeboat_format::VerifyingKey;
+use lifeboat_model::{ApplicationName, Arn, EnvironmentId, JobId, Problem};
 use lifeboat_store::ports::{Clock, ObjectStore, StoreError};
 
 use super::FORMAT;
 use super::checkpoint::Progress;
-use super::claim::{self, Ownership, PendingJob};
+use super::claim::{self, Ownership};
 use super::document::{Assignment, Checkpoint, Claim};
+use super::pending::{self, PendingJob, Rotation, Search};
 use super::result::{AccessReport, JobResult, Outcome};
+use super::signed::Trust;
 use super::work::{CaptureWork, CheckWork, RestoreWork, SealWork, Work};
 
 /// The time reserved at the end of an invocation for its last writes: a checkpoint takes a few requests to
@@ -35,6 +38,12 @@ pub struct Worker<'a, H> {
     pub environment: &'a EnvironmentId,
     /// The ARN of the delegate's function, named in each result.
     pub delegate: &'a Arn,
+    /// The keys of the coordinator; assignments that none of them has signed are refused.
+    pub coordinators: &'a [VerifyingKey],
+    /// The job that the event of the invocation names, if any.
+    pub named: Option<&'a JobId>,
+    /// Where a search of the bucket goes on that reached its limit.
+    pub rotation: &'a Rotation,
     /// The scratch bucket.
     pub store: &'a dyn ObjectStore,
     /// The clock.
@@ -71,6 +80,8 @@ pub struct Epoch<'a> {
     pub checkpoint: Option<&'a Checkpoint>,
     /// When the invocation ends.
     pub deadline: Deadline,
+    /// The keys of the coordinator.
+    pub coordinators: &'a [VerifyingKey],
     store: &'a dyn ObjectStore,
     clock: &'a dyn Clock,
 }
@@ -141,12 +152,20 @@ impl EpochEnd {
     /// by the user.
     #[must_use]
     pub fn failed(problem: Problem, retry: bool) -> Self {
-        let problems = vec![problem];
-        Self::Result(Outcome::Failed { problems, retry }, Vec::new())
+        Self::Result(Outcome::failed(&problem, retry), Vec::new())
     }
 }
 
 impl Epoch<'_> {
+    /// Checks whether the delegate still owns the job.
+    ///
+    /// # Errors
+    /// If a request to the store fails.
+    pub async fn ownership(&self) -> Result<Ownership, StoreError> {
+        let trust = Trust::Keys(self.coordinators);
+        claim::check_ownership(self.store, self.claim, &self.assignment.environment, trust).await
+    }
+
     /// Runs work to its end, or until there is a reason to stop. `sleep` waits in real or simulated time.
     ///
     /// # Errors
@@ -166,7 +185,7 @@ impl Epoch<'_> {
                 return Err(Stop::Time);
             }
             // A failed request to the store is not a reason to stop.
-            match claim::check_ownership(self.store, self.claim).await {
+            match self.ownership().await {
                 Ok(Ownership::Fenced) => return Err(Stop::Fenced),
                 Ok(Ownership::Cancelled) => return Err(Stop::Cancelled),
                 Ok(Ownership::Go) | Err(_) => {}
@@ -187,9 +206,16 @@ impl<H: Handlers> Worker<'_, H> {
             if now >= deadline.stop_at() {
                 return Ok(summary);
             }
-            let since = claim::since(now);
-            let pending = claim::pending_jobs(self.store, self.application, self.environment, &since).await?;
-            summary.refused = u32::try_from(pending.refused.len()).unwrap_or(u32::MAX);
+            let search = Search {
+                store: self.store,
+                application: self.application,
+                environment: self.environment,
+                keys: self.coordinators,
+                rotation: self.rotation,
+                named: self.named,
+            };
+            let pending = search.run(&pending::since(now)).await?;
+            summary.refused = u32::try_from(pending.refusals).unwrap_or(u32::MAX);
             for refused in &pending.refused {
                 tracing::warn!(key = %refused.key, code = %refused.problem.code, problem = %refused.problem.message, "a document was refused");
             }
@@ -227,10 +253,11 @@ impl<H: Handlers> Worker<'_, H> {
             claim: &claim,
             checkpoint: job.checkpoint.as_ref(),
             deadline,
+            coordinators: self.coordinators,
             store: self.store,
             clock: self.clock,
         };
-        let end = match claim::check_ownership(self.store, &claim).await? {
+        let end = match epoch.ownership().await? {
             Ownership::Go => self.handle(&epoch).await,
             Ownership::Cancelled => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
             Ownership::Fenced => EpochEnd::Fenced,
@@ -245,7 +272,7 @@ impl<H: Handlers> Worker<'_, H> {
             EpochEnd::Result(outcome, access) => {
                 // Checked right before the write: the result of a fenced delegate has no effect, but would
                 // prevent the end of the job.
-                if claim::check_ownership(self.store, &claim).await? == Ownership::Fenced {
+                if epoch.ownership().await? == Ownership::Fenced {
                     tracing::warn!("another epoch owns the job; this result is discarded");
                     return Ok(true);
                 }
@@ -291,16 +318,15 @@ impl<H: Handlers> Worker<'_, H> {
 fn log(outcome: &Outcome, access: &[AccessReport]) {
     for report in access {
         for finding in &report.findings {
-            tracing::warn!(cluster = %report.cluster, code = %finding.problem.code, problem = %finding.problem.message, "access is missing");
+            tracing::warn!(cluster = %report.cluster, code = %finding.code(), said = %finding.said().line(), "access is missing");
         }
     }
     match outcome {
         Outcome::Done(_) => tracing::info!("done"),
         Outcome::Cancelled {} => tracing::info!("cancelled"),
-        Outcome::Failed { problems, retry } => {
-            for problem in problems {
-                let causes = problem.causes.join(": ");
-                tracing::error!(code = %problem.code, problem = %problem.message, %causes, retry, "failed");
+        Outcome::Failed { failures, retry } => {
+            for failure in failures {
+                tracing::error!(code = %failure.code, problem = %failure.said.line(), retry, "failed");
             }
         }
     }

@@ -21,6 +21,7 @@ pub mod request;
 pub mod resource;
 pub mod schedule;
 pub mod secret;
+pub mod text;
 
 pub use application::{Application, ApplicationDocument, ClusterSpec, Retention};
 pub use environment::{DelegateRegistration, EnvironmentRegistration, Side};

@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text::{bounded, bounded_to};
+
 mod code;
 mod diagnostic;
 mod exit;
@@ -58,6 +60,28 @@ impl Problem {
             next = cause.source();
         }
         self
+    }
+}
+
+/// The maximum number of characters of a message or of guidance that contains texts of others: longer than any that
+/// Lifeboat writes itself.
+const LONGEST_MESSAGE: usize = 2048;
+
+/// The maximum number of causes.
+const MOST_CAUSES: usize = 16;
+
+impl Problem {
+    /// Returns the problem with every text within limits and without control characters, for texts of others that are
+    /// part of it: the names in a parser's message, the answer of a server.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let causes = self.causes.iter().take(MOST_CAUSES);
+        Self {
+            code: self.code,
+            message: bounded_to(&self.message, LONGEST_MESSAGE),
+            causes: causes.map(|cause| bounded(cause)).collect(),
+            guidance: bounded_to(&self.guidance, LONGEST_MESSAGE),
+        }
     }
 }
 

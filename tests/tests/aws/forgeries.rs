@@ -6,16 +6,23 @@
 //! test itself acts as the delegate, so that no delegate runs concurrently.
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lifeboat_tests::environment::Reporter;
 use lifeboat_tests::workspace::Workspace;
 use serde_json::{Value, json};
 
-use crate::accounts::{COORDINATOR, PRIMARY, PRIMARY_SCRATCH, RECOVERY, TestAccounts, VAULT, list, text};
+use crate::accounts::{
+    COORDINATOR, PRIMARY, PRIMARY_SCRATCH, RECOVERY, RECOVERY_SCRATCH, TestAccounts, VAULT, list, text,
+};
 
 /// The applications.
 const OTHER_ACCOUNT: &str = "other-account";
 const NONSENSE: &str = "nonsense";
 const OTHER_KEY: &str = "other-key";
+
+/// A job of an application with a delegate. Its name sorts after those of all real ones.
+const OF_NOBODY: &str = "shop/20981231T000000Z-ffffff-restore";
 
 /// A time long after any test.
 const LATE: &str = "2099-01-01T00:00:00Z";
@@ -41,6 +48,8 @@ pub(crate) fn attempt(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<F
     reporter.say("a result from another account was put beside an assignment");
     documents_that_are_none(field).context("documents that are none")?;
     reporter.say("a claim that is no document and a checkpoint of four MiB were put beside an assignment");
+    assignment_of_nobody(field).context("an assignment of nobody")?;
+    reporter.say("a restore that the coordinator has not assigned was put into the recovery account");
     let forgeries = point_of_another_key(field).context("a point of another key")?;
     reporter.say("a recovery point that another key signed was put into the captures and into the vault");
     events_that_nobody_should_send(field).context("events that nobody should send")?;
@@ -68,6 +77,11 @@ pub(crate) fn came_to_nothing(
             "nobody was told of {all:?}: {notices:#?}"
         );
     }
+    let beside = field.keys(field.recovery, RECOVERY_SCRATCH, &format!("jobs/{OF_NOBODY}/"))?;
+    ensure!(
+        beside.len() == 1,
+        "a delegate worked on an assignment that nobody has signed: {beside:?}"
+    );
     for application in [OTHER_ACCOUNT, NONSENSE, OTHER_KEY] {
         let vaulted = field.keys(field.recovery, VAULT, &format!("{application}/"))?;
         ensure!(
@@ -153,7 +167,7 @@ fn assigned(field: &TestAccounts<'_>, application: &str) -> Result<Value> {
     field.until("wait for an assignment", || {
         for key in field.keys(field.primary, PRIMARY_SCRATCH, &format!("jobs/{application}/"))? {
             if key.ends_with("/assignment.json") {
-                let assignment = field.document(field.primary, PRIMARY_SCRATCH, &key)?;
+                let assignment = payload(&field.document(field.primary, PRIMARY_SCRATCH, &key)?)?;
                 if !assignment["work"]["capture"].is_null() {
                     return Ok(Some(assignment));
                 }
@@ -164,6 +178,12 @@ fn assigned(field: &TestAccounts<'_>, application: &str) -> Result<Value> {
     })
 }
 
+/// Returns the document in a file that the coordinator signed.
+fn payload(file: &Value) -> Result<Value> {
+    let bytes = STANDARD.decode(text(&file["payload"]))?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
 fn put(field: &TestAccounts<'_>, assignment: &Value, file: &str, bytes: &[u8]) -> Result<()> {
     let key = format!("jobs/{}/{file}", text(&assignment["job"]));
     field.put(field.primary, PRIMARY_SCRATCH, &key, bytes)
@@ -172,7 +192,7 @@ fn put(field: &TestAccounts<'_>, assignment: &Value, file: &str, bytes: &[u8]) -
 /// Returns a claim as the delegate would write it.
 fn claim(assignment: &Value) -> Value {
     json!({
-        "format": 1, "job": assignment["job"], "epoch": 1, "invocation": "nobody",
+        "format": 2, "job": assignment["job"], "epoch": 1, "invocation": "nobody",
         "claimedAt": assignment["issuedAt"], "deadline": LATE,
     })
 }
@@ -181,7 +201,7 @@ fn claim(assignment: &Value) -> Value {
 fn result(assignment: &Value, environment: &str, manifest: &str) -> Value {
     let sealed = json!({"manifest": manifest, "completeness": "Complete", "objects": 1, "bytes": 1});
     json!({
-        "format": 1, "job": assignment["job"], "epoch": 1, "at": assignment["issuedAt"],
+        "format": 2, "job": assignment["job"], "epoch": 1, "at": assignment["issuedAt"],
         "outcome": {"done": {"capture": {"sealed": sealed}}},
         "access": [], "environment": environment, "delegate": function("nobody"),
     })
@@ -205,9 +225,39 @@ fn documents_that_are_none(field: &TestAccounts<'_>) -> Result<()> {
         field,
         &assignment,
         "claim-0001.json",
-        b"{\"format\": 1, \"job\": ",
+        b"{\"format\": 2, \"job\": ",
     )?;
     put(field, &assignment, "checkpoint-0001.json", &vec![b' '; OVERSIZED])
+}
+
+/// Writes a restore as the coordinator would, but without its key: with the wish of a stranger as the signer.
+fn assignment_of_nobody(field: &TestAccounts<'_>) -> Result<()> {
+    let (account, region) = RECOVERY.split_once('-').unwrap_or_default();
+    let restore = json!({
+        "point": "20981231T000000Z-ffffff",
+        "vault": {"bucket": VAULT, "owner": account, "region": region},
+        "cluster": "orders",
+        "target": {"name": "orders", "arn": format!("arn:aws:eks:{region}:{account}:cluster/orders-dr")},
+        "signer": "-----BEGIN PUBLIC KEY-----",
+        "options": {},
+    });
+    let assignment = json!({
+        "format": 2, "job": OF_NOBODY, "application": "shop", "epoch": 1, "issuedAt": "2026-11-01T00:00:00Z",
+        "environment": RECOVERY, "work": {"restore": restore},
+    });
+    let file = json!({
+        "format": 2,
+        "payloadType": "application/vnd.lifeboat.assignment+json",
+        "payload": STANDARD.encode(assignment.to_string()),
+        "signatures": [{"keyid": "", "sig": STANDARD.encode("nobody")}],
+    });
+    let key = format!("jobs/{OF_NOBODY}/assignment.json");
+    field.put(
+        field.recovery,
+        RECOVERY_SCRATCH,
+        &key,
+        file.to_string().as_bytes(),
+    )
 }
 
 /// Creates a real recovery point of a real cluster with the command line and its own keys: it is

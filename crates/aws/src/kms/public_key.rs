@@ -34,6 +34,15 @@ pub fn verifying_key(text: &str) -> Result<VerifyingKey, KeyError> {
     }
 }
 
+/// Parses the public halves of the coordinator's signing key: one, or several separated by commas while the key is
+/// changed.
+///
+/// # Errors
+/// [`KeyError`] if one of the texts is not a P-256 key in one of the forms.
+pub fn verifying_keys(text: &str) -> Result<Vec<VerifyingKey>, KeyError> {
+    text.split(',').map(verifying_key).collect()
+}
+
 enum Form {
     Pem(String),
     Der(Vec<u8>),
@@ -82,9 +91,12 @@ mod tests {
                 "{form}"
             );
             recipient_keys(&form).unwrap_err();
+            let two = format!("{form},{text}");
+            assert_eq!(verifying_keys(&two).unwrap().len(), 2, "{two}");
         }
         for wrong in ["", "hunter2", "arn:aws:kms:eu-west-1:1:key/x", "AAAA"] {
             verifying_key(wrong).unwrap_err();
+            verifying_keys(&format!("{wrong},")).unwrap_err();
         }
     }
 

@@ -12,6 +12,7 @@ use lifeboat_system::{SystemClock, SystemRandomness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::public_key::PublicKeyFile;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Document, human};
@@ -23,6 +24,7 @@ use lifeboat_deploy::{CloudFormation, Deployed, Outcome, Stack, StackSpec, Stack
 pub mod application;
 pub mod package;
 pub mod primary;
+pub mod public_key;
 pub mod recovery;
 
 /// The subcommands of `lifeboat deploy`.
@@ -66,7 +68,10 @@ pub struct DeployDocument {
     pub stacks: Vec<DeployedStack>,
     /// The key that recovery points are encrypted to, after `deploy recovery`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_key: Option<RecoveryKey>,
+    pub recovery_key: Option<PublicKeyFile>,
+    /// The key that signs the coordinator's assignments, after `deploy recovery` of the control stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordinator_key: Option<PublicKeyFile>,
     /// The fingerprint of the key that signs the application's recovery points, after `deploy application`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
@@ -96,18 +101,6 @@ pub struct DeployedStack {
     pub outcome: Outcome,
 }
 
-/// The public half of the recovery key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RecoveryKey {
-    /// Its fingerprint.
-    pub fingerprint: String,
-    /// Its public half as the parameter RecoveryPublicKey takes it: the base64 of its DER.
-    pub public_key: String,
-    /// The file that it was written to.
-    pub file: String,
-}
-
 impl Document for DeployDocument {
     fn table(&self) -> String {
         let mut text = String::new();
@@ -118,6 +111,12 @@ impl Document for DeployDocument {
         if let Some(key) = &self.recovery_key {
             text.push_str(&format!(
                 "recovery key {}; public key written to {}\n",
+                key.fingerprint, key.file
+            ));
+        }
+        if let Some(key) = &self.coordinator_key {
+            text.push_str(&format!(
+                "coordinator key {}; public key written to {}\n",
                 key.fingerprint, key.file
             ));
         }
@@ -153,6 +152,7 @@ impl DeployDocument {
             format: "lifeboat.dev/deploy/v1".to_owned(),
             stacks,
             recovery_key: None,
+            coordinator_key: None,
             signing_key: None,
             signing_key_file: None,
             application: None,

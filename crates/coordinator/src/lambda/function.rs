@@ -6,18 +6,20 @@ use std::sync::Arc;
 use crate::VAULT_LEASE;
 use crate::lambda::notification::SnsNotifier;
 use crate::ports::Ports;
+use crate::sign::{AssignmentKey, OpenKey};
+use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 use lifeboat_aws::custom_resource::{ResourceRequest, Responder};
 use lifeboat_aws::variables::{ConfigurationError, Strings, wanted};
-use lifeboat_aws::{AwsContext, LambdaFunction, S3Location, S3Store, SnsTopic};
+use lifeboat_aws::{AwsContext, KmsSigner, LambdaFunction, S3Location, S3Store, SnsTopic};
 use lifeboat_jobs::{JobFile, VaultPlace};
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{
     AccountId, ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem, Region,
 };
-use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness};
+use lifeboat_store::ports::{BoxError, Clock, ObjectStore, Randomness, Signer};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -52,6 +54,7 @@ impl Function {
             environment,
             topic,
             function,
+            assignment_key,
         } = configuration(variables).map_err(|error| format!("failed to {error}"))?;
         let context = AwsContext::load()
             .await
@@ -87,6 +90,10 @@ impl Function {
                     clock,
                     timer: Arc::new(SystemClock),
                     ids,
+                    assignment_key: Arc::new(AssignmentKey::new(Box::new(KmsKey {
+                        context: context.clone(),
+                        key: assignment_key,
+                    }))),
                     notifier: Arc::new(SnsNotifier(SnsTopic::new(&context, topic))),
                 },
             },
@@ -164,11 +171,30 @@ impl Function {
     }
 }
 
-/// The settings of the function.
+/// The coordinator's key in KMS.
+struct KmsKey {
+    context: AwsContext,
+    key: Arn,
+}
+
+#[async_trait]
+impl OpenKey for KmsKey {
+    async fn open(&self) -> Result<Arc<dyn Signer>, Problem> {
+        let opened = KmsSigner::open(&self.context, &self.key).await;
+        let opened = opened.map_err(|error| error.problem())?;
+        Ok(Arc::new(opened))
+    }
+}
+
+/// The environment variables that the stack `control` sets.
+#[derive(Debug)]
 struct Configuration {
     environment: EnvironmentId,
     topic: Arn,
+    /// The name of this function.
     function: String,
+    /// The key that signs assignments.
+    assignment_key: Arn,
 }
 
 fn configuration(strings: &dyn Strings) -> Result<Configuration, ConfigurationError> {
@@ -180,11 +206,13 @@ fn configuration(strings: &dyn Strings) -> Result<Configuration, ConfigurationEr
     let function = wanted(strings, "AWS_LAMBDA_FUNCTION_NAME", &mut problems, |name| {
         Ok::<_, std::convert::Infallible>(name.to_owned())
     });
-    match (account, region, topic, function) {
-        (Some(account), Some(region), Some(topic), Some(function)) => Ok(Configuration {
+    let key = wanted(strings, "LIFEBOAT_ASSIGNMENT_KEY", &mut problems, Arn::parse);
+    match (account, region, topic, function, key) {
+        (Some(account), Some(region), Some(topic), Some(function), Some(assignment_key)) => Ok(Configuration {
             environment: EnvironmentId { account, region },
             topic,
             function,
+            assignment_key,
         }),
         _ => Err(ConfigurationError { problems }),
     }
@@ -273,7 +301,8 @@ mod tests {
             [
                 "LIFEBOAT_ACCOUNT is not set",
                 "LIFEBOAT_TOPIC is not set",
-                "AWS_LAMBDA_FUNCTION_NAME is not set"
+                "AWS_LAMBDA_FUNCTION_NAME is not set",
+                "LIFEBOAT_ASSIGNMENT_KEY is not set"
             ]
         );
     }

@@ -10,11 +10,12 @@ use lifeboat_format::manifest::{
     TypeOutcome, TypeRecord, WrappedFor, WrappedKeyRecord,
 };
 use lifeboat_format::{Sha256, WrapAlgorithm};
+use lifeboat_jobs::folder::view;
 use lifeboat_jobs::split::{merge, partition_types};
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
     CaptureCheckpoint, CaptureDone, CaptureWork, Claim, Done, Outcome, Progress, ResultValidity, SealWork,
-    Sealed, claim,
+    Sealed, Trust,
 };
 use lifeboat_model::{ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{
@@ -25,7 +26,7 @@ use lifeboat_recovery_point::{RecoveryPoint, seal};
 use lifeboat_store::ports::{ObjectStore, Signer as _, StoreError};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
-use crate::delegate::{Delegate, RECIPIENT, SIGNER, stopped, store_failed};
+use crate::delegate::{COORDINATORS, Delegate, RECIPIENT, SIGNER, stopped, store_failed};
 
 /// The types of every cluster of a simulation.
 pub(crate) const TYPES: [&str; 4] = ["configmaps", "events", "pods", "secrets"];
@@ -125,7 +126,13 @@ impl Delegate {
     pub(crate) async fn seal(&self, work: &SealWork) -> Result<Option<Sealed>, StoreError> {
         let mut captured = Vec::new();
         for part in &work.parts {
-            let view = claim::view(self.store.as_ref(), part).await?;
+            let view = view(
+                self.store.as_ref(),
+                part,
+                Trust::Keys(COORDINATORS.as_slice()),
+                None,
+            )
+            .await?;
             let ResultValidity::Counts(result) = view.validity() else {
                 return Ok(None);
             };

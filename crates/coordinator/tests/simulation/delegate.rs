@@ -9,15 +9,16 @@ use std::sync::{Arc, LazyLock, Mutex};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_filesystem::PemSigner;
-use lifeboat_format::RecipientKey;
-use lifeboat_jobs::claim::{Ownership, check_ownership};
+use lifeboat_format::{RecipientKey, VerifyingKey};
+use lifeboat_jobs::claim::Ownership;
+use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
     AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome, Progress, RestoreDone, RestoreWork,
     SealWork,
 };
 use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem};
-use lifeboat_store::ports::{Clock, ObjectStore, StoreError};
+use lifeboat_store::ports::{Clock, ObjectStore, Signer as _, StoreError};
 
 use crate::rng::{Shared, Skewed};
 
@@ -29,6 +30,10 @@ pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
 
 pub(crate) static SIGNER: LazyLock<PemSigner> =
     LazyLock::new(|| PemSigner::load(&fixture("signing.key.pem")).unwrap());
+
+/// The key of the coordinator. The simulation signs everything with one key.
+pub(crate) static COORDINATORS: LazyLock<[VerifyingKey; 1]> =
+    LazyLock::new(|| [SIGNER.verifying_key().clone()]);
 
 pub(crate) static RECIPIENT: LazyLock<RecipientKey> = LazyLock::new(|| {
     let text = std::fs::read_to_string(fixture("recovery.pub.pem")).unwrap();
@@ -73,6 +78,9 @@ impl Delegate {
             application: &self.application,
             environment: &self.environment,
             delegate: &delegate,
+            coordinators: COORDINATORS.as_slice(),
+            named: None,
+            rotation: &Rotation::default(),
             store: self.store.as_ref(),
             clock: &self.clock,
             handlers: &self,
@@ -101,9 +109,7 @@ impl Delegate {
                 "the API server does not answer",
                 "check the network",
             );
-            let problems = vec![problem];
-            let retry = !closed;
-            return Err(EpochEnd::Result(Outcome::Failed { problems, retry }, access));
+            return Err(EpochEnd::Result(Outcome::failed(&problem, !closed), access));
         }
         Ok(access)
     }
@@ -124,14 +130,7 @@ impl Delegate {
             role: Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimary").unwrap(),
             checked_at: self.now(),
             findings: match closed {
-                true => {
-                    let problem = Problem::new(
-                        Code::NoAccessEntry,
-                        "the cluster has no access entry for the role",
-                        "create it",
-                    );
-                    vec![AccessFinding::new(problem).with_command("aws eks create-access-entry".to_owned())]
-                }
+                true => vec![AccessFinding::NoAccessEntry { access_entries: true }],
                 false => Vec::new(),
             },
         };
@@ -182,7 +181,7 @@ impl Handler<RestoreWork> for Delegate {
         if self.shared.fault(4) {
             return EpochEnd::Checkpoint(Progress::Nothing {});
         }
-        match check_ownership(self.store.as_ref(), epoch.claim).await {
+        match epoch.ownership().await {
             Ok(Ownership::Go) => {}
             Ok(Ownership::Cancelled) => return stopped(Stop::Cancelled),
             Ok(Ownership::Fenced) => return EpochEnd::Fenced,
@@ -192,7 +191,8 @@ impl Handler<RestoreWork> for Delegate {
         *self.ledger.lock().unwrap().restored.entry(job).or_default() += 1;
         let done = RestoreDone {
             matches_plan: true,
-            problems: Vec::new(),
+            failed: 0,
+            unexplained: 0,
             restored: 7,
             not_restored: 0,
             report: None,

@@ -10,17 +10,19 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use jiff::SignedDuration;
 use lifeboat_coordinator::ports::{Notifier, Ports};
+use lifeboat_coordinator::sign::{AssignmentKey, OpenKey};
 use lifeboat_coordinator::state::{Notice, State};
 use lifeboat_coordinator::{document_key, state_key, tick};
+use lifeboat_filesystem::PemSigner;
 use lifeboat_format::Fingerprint;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::environment::{
     DelegateRegistration, EnvironmentRegistration, RegisteredKey, Side, delegate_key, environment_key,
 };
 use lifeboat_model::request::{Answer, BackupRequest, CancelRequest, Request, RestoreRequest, RestoreState};
-use lifeboat_model::{ApplicationName, Arn, EnvironmentId, RequestToken};
+use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Problem, RequestToken};
 use lifeboat_store::memory::MemoryStore;
-use lifeboat_store::ports::{ObjectStore, Signer as _};
+use lifeboat_store::ports::{ObjectStore, Signer};
 
 use crate::delegate::{Delegate, LIMIT, Ledger, RECIPIENT, SIGNER};
 use crate::model::Model;
@@ -35,6 +37,17 @@ struct Process {
     ends: i64,
     /// Whether it waits for time to pass.
     asleep: bool,
+}
+
+struct CoordinatorKey;
+
+#[async_trait]
+impl OpenKey for CoordinatorKey {
+    async fn open(&self) -> Result<Arc<dyn Signer>, Problem> {
+        Ok(Arc::new(
+            PemSigner::load(&crate::delegate::fixture("signing.key.pem")).unwrap(),
+        ))
+    }
 }
 
 struct RecordingNotifier(Arc<Shared>);
@@ -238,6 +251,7 @@ impl Fixture {
             ids: Arc::clone(&clock) as _,
             timer: Arc::clone(&clock) as _,
             clock,
+            assignment_key: Arc::new(AssignmentKey::new(Box::new(CoordinatorKey))),
             notifier: Arc::new(RecordingNotifier(Arc::clone(&self.shared))),
         }
     }

@@ -8,14 +8,14 @@ use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_coordinator::retention::{PointFacts, last_good};
 use lifeboat_coordinator::state::{RestoreEnd, State};
-use lifeboat_jobs::{CaptureDone, Done, Outcome, claim};
+use lifeboat_jobs::{CaptureDone, Done, Outcome, Trust, folder};
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{Code, JobId, RecoveryPointId};
 use lifeboat_recovery_point::{RecoveryPoint, Silent};
 use lifeboat_store::ports::{ObjectStore, Signer as _};
 
 use crate::capture::TYPES;
-use crate::delegate::SIGNER;
+use crate::delegate::{COORDINATORS, SIGNER};
 use crate::fixture::{Fixture, shop, signer};
 
 /// Observations of the state document.
@@ -211,10 +211,12 @@ fn check_vault(fixture: &Fixture, state: &State) {
             opened.verify_digests(&Silent).await.unwrap();
             let job = |name: &str| JobId::new(&shop(), &format!("{point}-{name}")).unwrap();
             // The job that sealed it: the only job of the recovery point, or the last one.
-            let view = claim::view(&fixture.primary, &job("seal")).await.unwrap();
+            let trust = Trust::Keys(COORDINATORS.as_slice());
+            let seal = job("seal");
+            let view = folder::view(&fixture.primary, &seal, trust, None).await.unwrap();
             let view = match view.result {
                 Some(_) => view,
-                None => claim::view(&fixture.primary, &job("capture-orders-00"))
+                None => folder::view(&fixture.primary, &job("capture-orders-00"), trust, None)
                     .await
                     .unwrap(),
             };

@@ -7,39 +7,32 @@ use async_trait::async_trait;
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, ClusterAddress, EksClusters, EksTokenSource};
+use lifeboat_jobs::finding::Said;
 use lifeboat_jobs::{AccessFinding, ClusterTarget};
-use lifeboat_model::{
-    Arn, ArnKind, ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem, Side,
-};
+use lifeboat_model::{ArnKind, ClusterName, Code, Diagnostic as _, EnvironmentId, ErrorKind, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
 
 use super::{Clusters, Unreachable};
-use crate::commands;
 
 mod findings;
 
-use findings::{AccessQuery, missing, refused, usable};
+use findings::{refused, usable};
 
 /// The EKS clusters of one environment, accessed with the function's role.
 pub struct Eks {
     context: AwsContext,
     clusters: EksClusters,
     environment: EnvironmentId,
-    role: Arn,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Randomness>,
-    side: Side,
 }
 
 impl Eks {
-    /// Creates the client for the environment that the function runs in and the side of the application that
-    /// it serves.
+    /// Creates the client for the environment that the function runs in.
     #[must_use]
     pub fn new(
         context: &AwsContext,
         environment: EnvironmentId,
-        role: Arn,
-        side: Side,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Randomness>,
     ) -> Self {
@@ -47,10 +40,8 @@ impl Eks {
             context: context.clone(),
             clusters: EksClusters::new(context),
             environment,
-            role,
             clock,
             ids,
-            side,
         }
     }
 
@@ -59,30 +50,19 @@ impl Eks {
             ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
             _ => None,
         };
-        // The name is part of commands that users paste into a shell, so it must be a valid cluster name,
-        // whatever the assignment contains.
         let Some(name) = named else {
-            return Err(missing(
-                Code::ClusterNotFound,
-                format!("{:?} is not an EKS cluster", target.arn.as_str()),
-                "use the ARN of an EKS cluster in the application document",
-            ));
+            return Err(Unreachable::unavailable(AccessFinding::NotACluster {}));
         };
         if target.arn.environment().as_ref() != Some(&self.environment) {
-            return Err(missing(
-                Code::ClusterNotFound,
-                format!(
-                    "{} is not in {}, the environment of this delegate",
-                    target.arn, self.environment
-                ),
-                "use a cluster of the environment in the application document",
-            ));
+            return Err(Unreachable::unavailable(AccessFinding::OtherEnvironment {}));
         }
         self.clusters.describe(name.as_str()).await.map_err(|error| {
-            let finding = AccessFinding::new(error.problem());
+            let problem = error.problem();
             let finding = match error.kind() {
-                ErrorKind::Denied => finding.with_command(commands::describe(&self.role, &target.arn)),
-                _ => finding,
+                ErrorKind::Denied => AccessFinding::DescribeDenied {
+                    said: Said::from(&problem),
+                },
+                _ => AccessFinding::from(&problem),
             };
             Unreachable {
                 findings: vec![finding],
@@ -111,29 +91,21 @@ impl Clusters for Eks {
         };
         match Api::connect_to(&address, &options).await {
             Ok((api, _)) => Ok(api),
-            Err(error) => {
-                let asked = AccessQuery {
-                    cluster: &target.arn,
-                    role: &self.role,
-                    side: self.side,
-                };
-                Err(refused(&asked, &described, &error))
-            }
+            Err(error) => Err(refused(&described, &error)),
         }
     }
 
     async fn tagged(&self, tags: &BTreeMap<String, String>) -> Result<Vec<ClusterTarget>, Unreachable> {
         let found = self.clusters.with_tags(tags).await.map_err(|error| {
-            let problem = error.problem();
-            let finding = AccessFinding::new(Problem {
+            let problem = Problem {
                 code: Code::NoTaggedCluster,
-                ..problem
-            });
+                ..error.problem()
+            };
             let finding = match error.answer().action() {
-                "eks:ListClusters" if error.kind() == ErrorKind::Denied => {
-                    finding.with_command(commands::list(&self.role))
-                }
-                _ => finding,
+                "eks:ListClusters" if error.kind() == ErrorKind::Denied => AccessFinding::ListDenied {
+                    said: Said::from(&problem),
+                },
+                _ => AccessFinding::from(&problem),
             };
             Unreachable {
                 findings: vec![finding],

@@ -17,8 +17,8 @@ use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::read::LARGE;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{
-    AccessReport, CaptureCheckpoint, CaptureDone, CaptureWork, ClusterTarget, Done, Outcome, Progress,
-    Sealed, split,
+    AccessReport, CaptureCheckpoint, CaptureDone, CaptureWork, ClusterTarget, Done, Failure, Outcome,
+    Progress, Sealed, split,
 };
 use lifeboat_model::{Code, Diagnostic as _, Filter, Problem, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, TypeCounts, Types};
@@ -49,7 +49,7 @@ enum ClusterOutcome {
     Paused(Option<Box<ClusterCheckpoint>>),
     /// It is too big for one job; nothing was captured.
     Counted(TypeCounts),
-    Failed(Vec<Problem>, bool, Box<AccessReport>),
+    Failed(Vec<Failure>, bool, Box<AccessReport>),
 }
 
 #[async_trait(?Send)]
@@ -128,11 +128,11 @@ impl Delegate {
                 }
                 // If one cluster cannot be captured, there is no recovery point of the application. The other
                 // clusters are still checked, so that all issues are reported at once.
-                ClusterOutcome::Failed(problems, retry, report) => {
+                ClusterOutcome::Failed(failures, retry, report) => {
                     reports.push(*report);
                     let rest = self.remaining_access(&clusters[number + 1..]).await;
                     reports.extend(rest);
-                    return EpochEnd::Result(Outcome::Failed { problems, retry }, reports);
+                    return EpochEnd::Result(Outcome::Failed { failures, retry }, reports);
                 }
             }
         }
@@ -144,13 +144,7 @@ impl Delegate {
             .await
         {
             Ok(sealed) => EpochEnd::Result(done(Some(sealed), Vec::new()), reports),
-            Err((problem, retry)) => EpochEnd::Result(
-                Outcome::Failed {
-                    problems: vec![problem],
-                    retry,
-                },
-                reports,
-            ),
+            Err((problem, retry)) => EpochEnd::Result(Outcome::failed(&problem, retry), reports),
         }
     }
 
@@ -164,9 +158,8 @@ impl Delegate {
         let api = match self.clusters.connect(target).await {
             Ok(api) => api,
             Err(unreachable) => {
-                let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
                 let report = self.report(target, Some(&unreachable));
-                return ClusterOutcome::Failed(problems, unreachable.retry, Box::new(report));
+                return ClusterOutcome::Failed(unreachable.failures(), unreachable.retry, Box::new(report));
             }
         };
         let options = CaptureOptions {
@@ -182,7 +175,7 @@ impl Delegate {
         };
         captured.unwrap_or_else(|broken| {
             ClusterOutcome::Failed(
-                vec![broken.problem],
+                vec![Failure::from(&broken.problem)],
                 broken.retry,
                 Box::new(self.report(target, None)),
             )
@@ -296,7 +289,7 @@ impl Delegate {
         };
         report
             .findings
-            .extend(self.insufficient_access(target, &Denied { types, user }));
+            .extend(self.insufficient_access(&Denied { types, user }));
         report
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::claim::put_once;
+use lifeboat_jobs::keys::report_key;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
     VaultPlace,
 };
-use lifeboat_model::{Code, Diagnostic as _, ObjectKey, Problem, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic as _, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
 use lifeboat_recovery_point::{PointError, PointRepository, VerifiedPoint};
 use lifeboat_restore::LeaseHolder;
@@ -76,10 +77,8 @@ impl Delegate {
                 ));
             };
             let api = self.clusters.connect(target).await.map_err(|unreachable| {
-                let problems = unreachable.findings.iter().map(|f| f.problem.clone()).collect();
                 let report = self.report(target, Some(&unreachable));
-                let retry = unreachable.retry;
-                EpochEnd::Result(Outcome::Failed { problems, retry }, vec![report])
+                EpochEnd::Result(unreachable.outcome(), vec![report])
             })?;
             let access = vec![self.report(target, None)];
             let recovery = Recovery {
@@ -160,38 +159,18 @@ impl Delegate {
             );
         };
         let report = proven.report;
-        let mut problems = Vec::new();
-        if report.summary.failed > 0 {
-            problems.push(Problem::new(
-                Code::RestoreIncomplete,
-                format!(
-                    "{} planned objects are missing in the target",
-                    report.summary.failed
-                ),
-                "the report lists each with its reason; start the restore again to continue it",
-            ));
-        } else if !report.matches_plan() {
-            problems.push(Problem::new(
-                Code::ProofFailed,
-                format!(
-                    "the target has {} unexplained differences from the plan",
-                    report.summary.unexplained
-                ),
-                "the report lists each",
-            ));
-        }
-        let name = format!("reports/{}/{}.json", epoch.claim.job, epoch.claim.epoch);
-        let key = ObjectKey::parse(name).expect("a job id is made of clean path segments");
+        let key = report_key(&epoch.claim.job, epoch.claim.epoch);
         let bytes = serde_json::to_vec(&report).expect("a report can always be written as JSON");
         if let Err(error) = put_once(self.scratch.as_ref(), &key, bytes.into()).await {
             return EpochEnd::failed(error.problem(), error.kind().is_retryable());
         }
         let done = RestoreDone {
             matches_plan: report.matches_plan(),
-            problems,
+            failed: report.summary.failed as u64,
+            unexplained: report.summary.unexplained as u64,
             restored: report.restored.len() as u64,
             not_restored: report.not_restored.len() as u64,
-            report: Some(key.to_string()),
+            report: Some(epoch.claim.epoch),
         };
         EpochEnd::Result(Outcome::Done(Done::Restore(done)), access)
     }
@@ -242,8 +221,7 @@ fn ended(epoch: &Epoch<'_>) -> Option<LeaseHolder> {
 
 fn refused(error: &RecoverError, access: Vec<AccessReport>) -> EpochEnd {
     let retry = error.kind().is_retryable();
-    let problems = vec![error.problem()];
-    EpochEnd::Result(Outcome::Failed { problems, retry }, access)
+    EpochEnd::Result(Outcome::failed(&error.problem(), retry), access)
 }
 
 fn read_options(options: &serde_json::Map<String, serde_json::Value>) -> Result<RestoreOptions, Problem> {

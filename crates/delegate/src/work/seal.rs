@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::open_envelope;
 use lifeboat_format::verify::check_place;
+use lifeboat_jobs::folder::view;
 use lifeboat_jobs::split::merge;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
-use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, SealWork, Sealed, claim};
+use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, SealWork, Sealed, Trust};
 use lifeboat_model::{Code, Diagnostic as _, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::CapturedCluster;
 use lifeboat_recovery_point::layout::manifest_key;
@@ -63,7 +64,8 @@ impl Delegate {
 
     /// Returns what a capture job of this bucket has captured.
     async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
-        let view = (claim::view(self.scratch.as_ref(), job).await).map_err(|error| failure(&error))?;
+        let trust = Trust::Keys(&self.coordinators);
+        let view = (view(self.scratch.as_ref(), job, trust, None).await).map_err(|error| failure(&error))?;
         let captured = match view.validity() {
             ResultValidity::Counts(result) => match &result.outcome {
                 Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),

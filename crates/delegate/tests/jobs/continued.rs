@@ -6,15 +6,19 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use lifeboat_delegate::Delegate;
 use lifeboat_format::manifest::TypeOutcome;
-use lifeboat_jobs::claim::view;
+use lifeboat_jobs::folder::view;
+use lifeboat_jobs::read::read;
+use lifeboat_jobs::signed::sign;
 use lifeboat_jobs::worker::Deadline;
-use lifeboat_jobs::{Assignment, CaptureWork, Done, JobFile, Outcome, Progress, SealWork, Work};
+use lifeboat_jobs::{
+    Assignment, CaptureWork, Checkpoint, Done, JobFile, Outcome, Progress, SealWork, Trust, Work,
+};
 use lifeboat_local::Cluster;
 use lifeboat_model::{Epoch, JobId, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::Types;
 use lifeboat_store::ports::{Clock as _, ObjectStore};
 
-use crate::fixture::{Fixture, PRIMARY, Stalling, Stepping, target};
+use crate::fixture::{Fixture, PRIMARY, Stalling, Stepping, cancel_of, target};
 use crate::outcome;
 
 /// Returns types with several pages of seven objects, among them custom ones, and text that is not ASCII.
@@ -112,7 +116,7 @@ fn delegate(fixture: &Fixture, clock: &Arc<Stepping>) -> Delegate {
 /// Runs one invocation of 15 minutes.
 async fn invoke(delegate: &Delegate, clock: &Stepping, name: &str) {
     let deadline = Deadline::new(clock.now() + SignedDuration::from_mins(15));
-    delegate.run(name, deadline).await.unwrap();
+    delegate.run(name, deadline, None).await.unwrap();
 }
 
 /// Works on a job, epoch by epoch, from `first` to its end. Returns the last epoch.
@@ -121,7 +125,9 @@ async fn work_off(fixture: &Fixture, job: &Assignment, step: SignedDuration, fir
         fixture.assign(&fixture.primary_scratch, job, epoch).await;
         let clock = Stepping::new(step);
         invoke(&delegate(fixture, &clock), &clock, &format!("invocation-{epoch}")).await;
-        let seen = view(fixture.primary_scratch.as_ref(), &job.job).await.unwrap();
+        let seen = view(fixture.primary_scratch.as_ref(), &job.job, Trust::Content, None)
+            .await
+            .unwrap();
         assert!(seen.refused.is_empty(), "{:?}", seen.refused);
         if seen.result.is_some() {
             return epoch;
@@ -166,11 +172,12 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
         "each epoch that wrote has its own key: {}",
         in_many.keys
     );
-    let seen = view(fixture.primary_scratch.as_ref(), &many.job).await.unwrap();
-    let in_the_middle = seen
-        .checkpoints
-        .values()
-        .any(|checkpoint| match &checkpoint.progress {
+    let mut in_the_middle = false;
+    for epoch in (1..epochs).filter_map(Epoch::new) {
+        let key = JobFile::Checkpoint(epoch).key(&many.job);
+        let (bytes, _) = fixture.primary_scratch.get(&key).await.unwrap();
+        let checkpoint: Checkpoint = read(&key, &bytes).unwrap();
+        in_the_middle |= match &checkpoint.progress {
             Progress::Capture(progress) => progress.open.as_ref().is_some_and(|open| {
                 let token = |t: &lifeboat_recovery_point::cursor::TypeCheckpoint| {
                     t.position.as_ref()?.continue_token.clone()
@@ -178,7 +185,8 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
                 open.listing.open.iter().any(|t| token(t).is_some())
             }),
             _ => false,
-        });
+        };
+    }
     assert!(in_the_middle, "some list was stopped between two of its pages");
 
     // An invocation dies after it has written packs; the next one continues from the checkpoint.
@@ -196,7 +204,9 @@ async fn a_capture_in_many_invocations_is_the_capture_in_one() {
         () = clock.killed.notified() => {}
         () = invoke(&dying, &clock, "dies") => panic!("it was to die"),
     }
-    let seen = view(fixture.primary_scratch.as_ref(), &died.job).await.unwrap();
+    let seen = view(fixture.primary_scratch.as_ref(), &died.job, Trust::Content, None)
+        .await
+        .unwrap();
     let third = Epoch::new(3).unwrap();
     assert!(seen.claims.contains_key(&third) && !seen.checkpoints.contains_key(&third));
     work_off(&fixture, &died, SLOW, 4).await;
@@ -306,9 +316,9 @@ async fn two_clusters_of_an_application_are_sealed_into_one_point() {
         }),
     );
     let deadline = || Deadline::new(crate::fixture::later());
-    fixture.primary().run("captures", deadline()).await.unwrap();
+    fixture.primary().run("captures", deadline(), None).await.unwrap();
     fixture.assign(&fixture.primary_scratch, &seal, 1).await;
-    fixture.primary().run("seals", deadline()).await.unwrap();
+    fixture.primary().run("seals", deadline(), None).await.unwrap();
     let outcome = outcome(fixture.primary_scratch.as_ref(), &seal.job).await;
     assert!(matches!(outcome, Outcome::Done(Done::Seal(_))), "{outcome:?}");
     let contents = fixture.contents(&crate::fixture::point()).await;
@@ -336,7 +346,7 @@ async fn a_small_cluster_that_is_counted_is_captured_by_the_same_job() {
     *split = true;
     fixture.assign(&fixture.primary_scratch, &job, 1).await;
     let deadline = Deadline::new(crate::fixture::later());
-    fixture.primary().run("invocation", deadline).await.unwrap();
+    fixture.primary().run("invocation", deadline, None).await.unwrap();
     assert_sealed(&fixture, &job.job).await;
     let key = JobFile::Checkpoint(Epoch::FIRST).key(&job.job);
     assert!(fixture.primary_scratch.get(&key).await.is_err());
@@ -367,7 +377,7 @@ async fn fixture_with_a_point() -> Fixture {
     let capture = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
     fixture.assign(&fixture.primary_scratch, &capture, 1).await;
     let deadline = Deadline::new(crate::fixture::later());
-    fixture.primary().run("captures", deadline).await.unwrap();
+    fixture.primary().run("captures", deadline, None).await.unwrap();
     fixture.move_to_vault().await;
     fixture
 }
@@ -394,8 +404,10 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
         // The margin, plus a few seconds until the server stops responding.
         let deadline = delegate.clock.now() + SignedDuration::from_secs(45 + 4);
         let name = format!("invocation-{epochs}");
-        delegate.run(&name, Deadline::new(deadline)).await.unwrap();
-        let seen = view(fixture.recovery_scratch.as_ref(), &many.job).await.unwrap();
+        delegate.run(&name, Deadline::new(deadline), None).await.unwrap();
+        let seen = view(fixture.recovery_scratch.as_ref(), &many.job, Trust::Content, None)
+            .await
+            .unwrap();
         if let Some(result) = seen.result {
             break result.outcome;
         }
@@ -403,19 +415,19 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
     let Outcome::Done(Done::Restore(done)) = &ended else {
         panic!("{ended:?}");
     };
-    assert!(done.matches_plan, "{:?}", done.problems);
+    assert!(done.matches_plan, "{done:?}");
     assert!(epochs >= 3, "{epochs} epochs");
     every_checkpoint_is_worth_something(&fixture, &many.job).await;
 
     let one = fixture.restore("20261121T101500Z-cccccc-restore-one");
     fixture.assign(&fixture.recovery_scratch, &one, 1).await;
     let deadline = Deadline::new(crate::fixture::later());
-    fixture.recovery().run("restores", deadline).await.unwrap();
+    fixture.recovery().run("restores", deadline, None).await.unwrap();
     let ended = outcome(fixture.recovery_scratch.as_ref(), &one.job).await;
     let Outcome::Done(Done::Restore(done)) = &ended else {
         panic!("{ended:?}");
     };
-    assert!(done.matches_plan, "{:?}", done.problems);
+    assert!(done.matches_plan, "{done:?}");
     let (in_many, in_one) = (restored(&other), restored(fixture.target()));
     assert!(in_one.len() > 70, "{} objects", in_one.len());
     assert_eq!(in_many, in_one);
@@ -452,20 +464,24 @@ async fn a_restore_that_is_cancelled_on_its_way_stops_there() {
         writes: 5,
     });
     let store = Arc::clone(&fixture.recovery_scratch);
-    let cancels = tokio::spawn(cancel_once_claimed(store, job.job.clone()));
+    let cancel = sign(&cancel_of(&job), &fixture.coordinator).await.unwrap();
+    let cancels = tokio::spawn(cancel_once_claimed(store, job.job.clone(), cancel));
     let deadline = Deadline::new(crate::fixture::later());
-    delegate.run("restores", deadline).await.unwrap();
+    delegate.run("restores", deadline, None).await.unwrap();
     cancels.await.unwrap();
     let ended = outcome(fixture.recovery_scratch.as_ref(), &job.job).await;
     assert_eq!(ended, Outcome::Cancelled {});
 }
 
-async fn cancel_once_claimed(store: Arc<dyn ObjectStore>, job: JobId) {
-    while view(store.as_ref(), &job).await.unwrap().claims.is_empty() {
+async fn cancel_once_claimed(store: Arc<dyn ObjectStore>, job: JobId, cancel: Vec<u8>) {
+    while view(store.as_ref(), &job, Trust::Content, None)
+        .await
+        .unwrap()
+        .claims
+        .is_empty()
+    {
         lifeboat_system::sleep(std::time::Duration::from_millis(50)).await;
     }
-    let cancel =
-        serde_json::json!({"format": 1, "job": job, "at": crate::fixture::at(1), "reason": "asked for"});
     let key = JobFile::Cancel.key(&job);
-    store.put_new(&key, cancel.to_string().into()).await.unwrap();
+    store.put_new(&key, cancel.into()).await.unwrap();
 }

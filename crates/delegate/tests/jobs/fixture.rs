@@ -1,7 +1,7 @@
 //! Two environments without AWS: buckets in memory, keys in files, clusters by kubeconfig.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -13,9 +13,12 @@ use lifeboat_delegate::work::SidePorts;
 use lifeboat_delegate::{Clusters, Delegate, Unreachable};
 use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_format::RecipientKey;
-use lifeboat_format::manifest::ClusterRecord;
+use lifeboat_format::manifest::{ClusterRecord, Envelope, pae_of};
+use lifeboat_jobs::pending::Rotation;
+use lifeboat_jobs::signed::{Authenticated as _, SignedFile, sign};
 use lifeboat_jobs::{
-    AccessFinding, Assignment, CaptureWork, ClusterTarget, FORMAT, JobFile, RestoreWork, VaultPlace, Work,
+    AccessFinding, Assignment, Cancel, CaptureWork, ClusterTarget, FORMAT, JobFile, RestoreWork, VaultPlace,
+    Work,
 };
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_model::{
@@ -25,7 +28,7 @@ use lifeboat_model::{
 use lifeboat_recovery_point::cursor::Types;
 use lifeboat_recovery_point::{RecoveryPoint, Silent};
 use lifeboat_store::memory::MemoryStore;
-use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_store::ports::{Clock, ObjectStore, Signer as _};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 use lifeboat_system::{SystemClock, SystemRandomness};
 
@@ -64,8 +67,10 @@ pub(crate) struct Fixture {
     pub(crate) recovery_scratch: Arc<dyn ObjectStore>,
     pub(crate) vault: Arc<dyn ObjectStore>,
     pub(crate) recipient: RecipientKey,
+    /// The key of the coordinator.
+    pub(crate) coordinator: PemSigner,
     keys: keys::KeyFiles,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     clusters: Option<(Cluster, Cluster)>,
 }
 
@@ -81,6 +86,21 @@ impl Fixture {
         Self::with(Some((clusters.pop().unwrap(), target)))
     }
 
+    /// Returns a fixture with the same keys and empty buckets, without clusters.
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            application: self.application.clone(),
+            primary_scratch: Arc::new(MemoryStore::new()),
+            recovery_scratch: Arc::new(MemoryStore::new()),
+            vault: Arc::new(MemoryStore::new()),
+            recipient: keys::load_recipient(&self.keys.recovery_public).unwrap(),
+            coordinator: coordinator(),
+            keys: self.keys.clone(),
+            folder: Arc::clone(&self.folder),
+            clusters: None,
+        }
+    }
+
     /// Starts a fixture for jobs that end before they use a cluster.
     pub(crate) fn without_clusters() -> Self {
         Self::with(None)
@@ -90,13 +110,14 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys::generate(&folder.path().join("keys")).unwrap();
         Self {
+            coordinator: coordinator(),
             application: ApplicationName::parse("shop").unwrap(),
             primary_scratch: Arc::new(MemoryStore::new()),
             recovery_scratch: Arc::new(MemoryStore::new()),
             vault: Arc::new(MemoryStore::new()),
             recipient: keys::load_recipient(&keys.recovery_public).unwrap(),
             keys,
-            folder,
+            folder: Arc::new(folder),
             clusters,
         }
     }
@@ -158,6 +179,8 @@ impl Fixture {
             environment,
             version: "0.1.0".to_owned(),
             scratch,
+            coordinators: vec![self.coordinator.verifying_key().clone()],
+            rotation: Rotation::default(),
             clusters: Arc::new(ByKubeconfig(
                 names
                     .map(|c| (c.name().to_owned(), c.kubeconfig().to_path_buf()))
@@ -219,10 +242,21 @@ impl Fixture {
             assignment.epoch = assignment.epoch.next();
         }
         let key = JobFile::Assignment(assignment.epoch).key(&assignment.job);
-        store
-            .put_new(&key, serde_json::to_vec(&assignment).unwrap().into())
-            .await
-            .unwrap();
+        let bytes = sign(&assignment, &self.coordinator).await.unwrap();
+        store.put_new(&key, bytes.into()).await.unwrap();
+    }
+
+    /// Signs the payload of an assignment with the coordinator's key, whatever it contains.
+    pub(crate) async fn signed(&self, payload: &[u8]) -> Vec<u8> {
+        enveloped(Assignment::PAYLOAD_TYPE, payload, &self.coordinator).await
+    }
+
+    /// Writes the request to end a job early as the coordinator does.
+    pub(crate) async fn cancel(&self, store: &Arc<dyn ObjectStore>, assignment: &Assignment) {
+        let cancel = cancel_of(assignment);
+        let bytes = sign(&cancel, &self.coordinator).await.unwrap();
+        let key = JobFile::Cancel.key(&assignment.job);
+        store.put_new(&key, bytes.into()).await.unwrap();
     }
 
     /// Returns the contents of a sealed recovery point in the captures, in the order of the server's lists.
@@ -266,6 +300,29 @@ impl Fixture {
             self.vault.put_new(&listed.key, bytes).await.unwrap();
         }
     }
+}
+
+/// Returns the key of the coordinator.
+fn coordinator() -> PemSigner {
+    let file = "../recovery-point/tests/fixtures/point-v1/keys/signing.key.pem";
+    PemSigner::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+pub(crate) fn cancel_of(assignment: &Assignment) -> Cancel {
+    Cancel {
+        format: FORMAT,
+        job: assignment.job.clone(),
+        environment: assignment.environment.clone(),
+        at: at(1),
+        reason: "it was cancelled on request".to_owned(),
+    }
+}
+
+/// Returns the file of a payload that a key has signed.
+pub(crate) async fn enveloped(payload_type: &str, payload: &[u8], signer: &PemSigner) -> Vec<u8> {
+    let signature = signer.sign(&pae_of(payload_type, payload)).await.unwrap();
+    let envelope = Envelope::of_type(payload_type, payload, &signer.fingerprint(), &signature);
+    serde_json::to_vec(&SignedFile::from(envelope)).unwrap()
 }
 
 fn place() -> VaultPlace {
@@ -365,7 +422,7 @@ struct ByKubeconfig(BTreeMap<String, PathBuf>);
 impl Clusters for ByKubeconfig {
     async fn connect(&self, target: &ClusterTarget) -> Result<Api, Unreachable> {
         let name = target.arn.resource().rsplit('/').next().unwrap_or_default();
-        let missing = |problem| Unreachable::unavailable(AccessFinding::new(problem));
+        let missing = |problem: Problem| Unreachable::unavailable(AccessFinding::from(&problem));
         let file = self
             .0
             .get(name)

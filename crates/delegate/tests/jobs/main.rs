@@ -1,9 +1,9 @@
 //! A delegate of each side, with in-memory buckets and real API servers: assignments in, results out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use lifeboat_jobs::claim::view;
+use lifeboat_jobs::folder::view;
 use lifeboat_jobs::worker::{Deadline, InvocationSummary};
-use lifeboat_jobs::{CheckWork, Done, JobFile, Outcome, Work};
+use lifeboat_jobs::{CheckWork, Done, JobFile, Outcome, Trust, Work};
 use lifeboat_model::{Code, Epoch, JobId};
 use lifeboat_recovery_point::layout::{manifest_key, point_prefix};
 use lifeboat_store::ports::ObjectStore;
@@ -33,7 +33,12 @@ stringData: {password: canary-7f3a9c}
 
 /// Returns the outcome of a job.
 async fn outcome(store: &dyn ObjectStore, job: &JobId) -> Outcome {
-    view(store, job).await.unwrap().result.unwrap().outcome
+    view(store, job, Trust::Content, None)
+        .await
+        .unwrap()
+        .result
+        .unwrap()
+        .outcome
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +49,10 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     let capture = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
     fixture.assign(&fixture.primary_scratch, &capture, 1).await;
 
-    let summary = primary.run("invocation-1", Deadline::new(later())).await.unwrap();
+    let summary = primary
+        .run("invocation-1", Deadline::new(later()), None)
+        .await
+        .unwrap();
     assert_eq!((summary.claimed, summary.ended), (1, 1));
     let Outcome::Done(Done::Capture(done)) = outcome(fixture.primary_scratch.as_ref(), &capture.job).await
     else {
@@ -53,7 +61,10 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     let sealed = done.sealed.unwrap();
     assert!(sealed.objects > 50, "{} objects", sealed.objects);
     // A repeated event, or a tick, finds no work.
-    let again = primary.run("invocation-2", Deadline::new(later())).await.unwrap();
+    let again = primary
+        .run("invocation-2", Deadline::new(later()), None)
+        .await
+        .unwrap();
     assert_eq!(again, InvocationSummary::default());
 
     fixture.move_to_vault().await;
@@ -61,7 +72,7 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     fixture.assign(&fixture.recovery_scratch, &restore, 1).await;
     let summary = fixture
         .recovery()
-        .run("invocation-3", Deadline::new(later()))
+        .run("invocation-3", Deadline::new(later()), None)
         .await
         .unwrap();
     assert_eq!((summary.claimed, summary.ended), (1, 1));
@@ -69,7 +80,7 @@ async fn a_cluster_goes_through_both_delegates_and_the_vault() {
     else {
         panic!("the restore is not done");
     };
-    assert!(done.matches_plan, "{:?}", done.problems);
+    assert!(done.matches_plan, "{done:?}");
     let data = [
         "get",
         "configmap",
@@ -105,14 +116,14 @@ async fn an_assignment_cannot_redirect_the_backup_to_another_key() {
     fixture.assign(&fixture.primary_scratch, &job, 1).await;
     fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
-    let Outcome::Failed { problems, retry } = outcome(fixture.primary_scratch.as_ref(), &job.job).await
+    let Outcome::Failed { failures, retry } = outcome(fixture.primary_scratch.as_ref(), &job.job).await
     else {
         panic!("it was done");
     };
-    assert_eq!((problems[0].code, retry), (Code::RecoveryKeyChanged, false));
+    assert_eq!((failures[0].code, retry), (Code::RecoveryKeyChanged, false));
     let written = fixture.primary_scratch.list("captures/", None, 10).await.unwrap();
     assert!(written.is_empty(), "{written:?}");
 }
@@ -125,7 +136,7 @@ async fn work_of_the_other_side_is_refused_and_recorded() {
     // It names the recovery environment, so that the primary's delegate ignores it.
     let summary = fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
     assert_eq!(summary.claimed, 0);
@@ -135,14 +146,14 @@ async fn work_of_the_other_side_is_refused_and_recorded() {
     fixture.assign(&fixture.primary_scratch, &forged, 1).await;
     fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
-    let Outcome::Failed { problems, .. } = outcome(fixture.primary_scratch.as_ref(), &forged.job).await
+    let Outcome::Failed { failures, .. } = outcome(fixture.primary_scratch.as_ref(), &forged.job).await
     else {
         panic!("it was done");
     };
-    assert_eq!(problems[0].code, Code::JobDocumentRefused);
+    assert_eq!(failures[0].code, Code::JobDocumentRefused);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,7 +183,7 @@ async fn malformed_and_foreign_documents_stop_nothing_else() {
     fixture.assign(&fixture.primary_scratch, &good, 1).await;
     let summary = fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
     assert_eq!((summary.claimed, summary.ended, summary.refused), (1, 1, 2));
@@ -183,16 +194,10 @@ async fn a_cancelled_job_ends_before_it_begins() {
     let fixture = Fixture::without_clusters();
     let job = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
     fixture.assign(&fixture.primary_scratch, &job, 1).await;
-    let cancel = json!({"format": 1, "job": job.job, "at": at(1), "reason": "asked for"});
-    let key = JobFile::Cancel.key(&job.job);
-    fixture
-        .primary_scratch
-        .put_new(&key, cancel.to_string().into())
-        .await
-        .unwrap();
+    fixture.cancel(&fixture.primary_scratch, &job).await;
     fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
     assert_eq!(
@@ -209,7 +214,7 @@ async fn what_a_dead_epoch_left_is_in_nobodys_way() {
     fixture.source().apply(OBJECTS).unwrap();
     let job = fixture.capture("20261121T100000Z-aaaaaa-capture", fixture.recipient.to_pem());
     fixture.assign(&fixture.primary_scratch, &job, 1).await;
-    let claim = json!({"format": 1, "job": job.job, "epoch": 1, "invocation": "dead", "claimedAt": at(0), "deadline": at(1)});
+    let claim = json!({"format": 2, "job": job.job, "epoch": 1, "invocation": "dead", "claimedAt": at(0), "deadline": at(1)});
     let key = JobFile::Claim(Epoch::FIRST).key(&job.job);
     fixture
         .primary_scratch
@@ -229,14 +234,14 @@ async fn what_a_dead_epoch_left_is_in_nobodys_way() {
 
     let summary = fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
     assert_eq!(summary.claimed, 0, "the first epoch is somebody else's");
     fixture.assign(&fixture.primary_scratch, &job, 2).await;
     let summary = fixture
         .primary()
-        .run("invocation", Deadline::new(later()))
+        .run("invocation", Deadline::new(later()), None)
         .await
         .unwrap();
     assert_eq!((summary.claimed, summary.ended), (1, 1));

@@ -44,8 +44,15 @@ impl Envelope {
     /// Creates an envelope from a payload and its signature.
     #[must_use]
     pub fn new(payload: &[u8], signer: &VerifyingKey, signature: &[u8]) -> Self {
+        Self::of_type(PAYLOAD_TYPE, payload, signer, signature)
+    }
+
+    /// Creates an envelope of a payload of another type than a manifest. The signature is over
+    /// [`pae_of`] of both.
+    #[must_use]
+    pub fn of_type(payload_type: &str, payload: &[u8], signer: &VerifyingKey, signature: &[u8]) -> Self {
         Self {
-            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload_type: payload_type.to_owned(),
             payload: STANDARD.encode(payload),
             signatures: vec![EnvelopeSignature {
                 keyid: signer.fingerprint().as_str().to_owned(),
@@ -53,6 +60,23 @@ impl Envelope {
                 public_key: Some(STANDARD.encode(signer.to_der())),
             }],
         }
+    }
+
+    /// Returns the payload if it has this type, without checking any signature.
+    #[must_use]
+    pub fn unverified_payload(&self, payload_type: &str) -> Option<Vec<u8>> {
+        (self.payload_type == payload_type).then(|| decode(&self.payload))?
+    }
+
+    /// Returns the payload if it has this type and one of the keys has signed it.
+    #[must_use]
+    pub fn verified_payload(&self, payload_type: &str, keys: &[VerifyingKey]) -> Option<Vec<u8>> {
+        let payload = self.unverified_payload(payload_type)?;
+        let message = pae_of(payload_type, &payload);
+        let is_signed = keys
+            .iter()
+            .any(|key| check_signature(&self.signatures, &message, key).is_ok());
+        is_signed.then_some(payload)
     }
 
     /// Returns the bytes of `manifest.json`.
@@ -146,7 +170,13 @@ pub fn payload(statement: &Statement) -> Vec<u8> {
 /// Returns the bytes that are signed: DSSE's pre-authentication encoding of a payload.
 #[must_use]
 pub fn pae(payload: &[u8]) -> Vec<u8> {
-    [pae_head(PAYLOAD_TYPE, payload.len()).as_bytes(), payload].concat()
+    pae_of(PAYLOAD_TYPE, payload)
+}
+
+/// Returns DSSE's pre-authentication encoding of a payload of this type.
+#[must_use]
+pub fn pae_of(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    [pae_head(payload_type, payload.len()).as_bytes(), payload].concat()
 }
 
 fn pae_head(payload_type: &str, length: usize) -> String {

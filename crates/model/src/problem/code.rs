@@ -560,10 +560,11 @@ codes! {
         remedy: "resolve the cause, then start the restore again; it continues where it stopped",
     }
 
-    /// A document of a job was refused: malformed, too large, of a newer format, or not from the owner of the job.
+    /// A document of a job was refused: malformed, too large, of another format, not signed by the coordinator, or
+    /// not from the owner of the job.
     JobDocumentRefused = 907 exits PointRefused {
         title: "a document of a job was refused",
-        meaning: "It is malformed, too large, of a newer format, or not from the delegate that owns the job. It had no effect.",
+        meaning: "It is malformed, too large, of another format, not signed by the coordinator, or not from the delegate that owns the job. It had no effect.",
         remedy: "update all stacks to the same version; if that does not help, check who can write to the scratch bucket",
     }
 
@@ -635,6 +636,13 @@ codes! {
         title: "the time of a recovery point is not that of its backup",
         meaning: "The creation time in its signed manifest is before the backup began, or in the future, by the clock of the coordinator. The point is not copied into the vault.",
         remedy: "check the delegate of the primary environment, its log and who can deploy it; the next backup creates another recovery point",
+    }
+
+    /// The coordinator cannot sign or write the assignment of a job.
+    AssignmentNotWritten = 918 exits Keys {
+        title: "a job cannot be assigned",
+        meaning: "The coordinator signs each assignment with its own key, and writes it into the scratch bucket of the environment. One of both fails; the job waits, and everything else continues.",
+        remedy: "check the key with `aws kms describe-key --key-id alias/lifeboat-assignment` in the control account, and whether the policy of the scratch bucket lets the coordinator write; its log has the response of AWS",
     }
 
     /// Credentials of AWS or a Region are missing, or are not valid.

@@ -9,7 +9,7 @@ use lifeboat_model::{AccountId, Application, ApplicationDocument, Arn, Code, Env
 use lifeboat_store::ports::Signer as _;
 
 use super::package::PackageArguments;
-use super::recovery::write_key;
+use super::public_key::write;
 use super::{DeployDocument, DeployedStack, Deployer, output, quoted};
 use crate::command::application::read_document;
 use crate::context::Context;
@@ -17,10 +17,10 @@ use crate::failure::Failure;
 use lifeboat_aws::KmsSigner;
 use lifeboat_format::VerifyingKey;
 use lifeboat_aws::coordinator::CoordinatorClient;
+use lifeboat_aws::names::short_name;
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::Stack;
 use lifeboat_deploy::artifacts::Zip;
-use lifeboat_deploy::names::short_name;
 use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
 
 const AFTER: &str = "Example:
@@ -118,9 +118,9 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
                     .public_key_out
                     .clone()
                     .unwrap_or_else(|| PathBuf::from(format!("signing-{}.pub.pem", application.name)));
-                write_key("signing", &key.to_pem(), &file)?;
-                signing_key = Some(key.fingerprint().to_string());
-                signing_key_file = Some(file.display().to_string());
+                let written = write(&key.to_pem(), key.fingerprint(), &file)?;
+                signing_key = Some(written.fingerprint);
+                signing_key_file = Some(written.file);
             }
         }
     }
@@ -225,7 +225,7 @@ async fn access(
     }
     let remedy = match side {
         Side::Primary => format!(
-            "run `lifeboat deploy primary {} --control {} --recovery-public-key FILE` first, with the file that `lifeboat deploy recovery` wrote",
+            "run `lifeboat deploy primary {} --control {} --recovery-public-key FILE --coordinator-public-key FILE` first, with the files that `lifeboat deploy recovery` wrote",
             session.options(),
             application.recovery
         ),

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use lifeboat_aws::kms::recipient_keys;
-use lifeboat_format::RecipientKey;
-use lifeboat_model::{Code, Diagnostic as _, EnvironmentId};
+use lifeboat_model::EnvironmentId;
 
-use super::recovery::one_line;
+use super::public_key::{coordinator_keys, one_line, recovery_keys};
 use super::{BreakGlass, DeployDocument, Deployer};
 use crate::aws::AwsArguments;
 use crate::context::Context;
@@ -17,7 +15,8 @@ use lifeboat_deploy::template::PRIMARY_ACCESS;
 const AFTER: &str = "Example:
   lifeboat deploy primary --profile primary --region eu-west-1 \\
       --control 222222222222-eu-central-1 \\
-      --recovery-public-key recovery-222222222222-eu-central-1.pub.pem
+      --recovery-public-key recovery-222222222222-eu-central-1.pub.pem \\
+      --coordinator-public-key coordinator-222222222222-eu-central-1.pub.pem
 
   `lifeboat deploy recovery` prints this command, filled in. Deploys the stack
   lifeboat-primary-access, and prints an application document to start with.
@@ -44,14 +43,24 @@ pub struct Arguments {
         help_heading = "Stacks"
     )]
     pub recovery_public_key: String,
+    /// The public key of the coordinator: a file, or one line of base64
+    #[arg(
+        long,
+        env = "LIFEBOAT_COORDINATOR_PUBLIC_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        help_heading = "Stacks"
+    )]
+    pub coordinator_public_key: String,
     /// What the policy of the bucket denies does not apply to these principals.
     #[command(flatten)]
     pub break_glass: BreakGlass,
 }
 
 pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<DeployDocument, Failure> {
-    let recipients = read(&arguments.recovery_public_key)?;
+    let recipients = recovery_keys(&arguments.recovery_public_key)?;
     let recipients: Vec<String> = recipients.iter().map(|key| one_line(&key.to_pem())).collect();
+    let coordinator = coordinator_keys(&arguments.coordinator_public_key)?;
     let session = arguments.aws.open().await?;
     let here = session.environment().clone();
     let deployer = Deployer::new(&session, context);
@@ -60,6 +69,7 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         ("ControlAccount", arguments.control.account.to_string()),
         ("ControlRegion", arguments.control.region.to_string()),
         ("RecoveryPublicKey", recipients.join(",")),
+        ("CoordinatorPublicKey", coordinator),
     ]);
     arguments.break_glass.set(&mut parameters);
     if deployer.existing(&stack).await?.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
@@ -76,27 +86,6 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
     Ok(DeployDocument {
         example: Some(example(&here, &arguments.control)),
         ..DeployDocument::new(deployed, next)
-    })
-}
-
-/// Reads keys that are given as a file, or as the keys themselves.
-fn read(given: &str) -> Result<Vec<RecipientKey>, Failure> {
-    let is_itself = given.starts_with("MII") || given.contains("-----BEGIN ");
-    let text = if is_itself {
-        given.to_owned()
-    } else {
-        std::fs::read_to_string(given).map_err(|error| {
-            Failure::of(
-                Code::KeyUnreadable,
-                format!("failed to read the public recovery key from {given}"),
-                &error,
-            )
-            .remedy("use the file that `lifeboat deploy recovery` wrote, or the key itself in base64")
-        })?
-    };
-    recipient_keys(&text).map_err(|error| {
-        Failure::of(error.code(), "failed to parse the public recovery key", &error)
-            .remedy("use the file that `lifeboat deploy recovery` wrote, or the key itself in base64")
     })
 }
 
@@ -140,28 +129,5 @@ mod tests {
         let application = document.parse().unwrap();
         assert_eq!(application.primary.to_string(), "111111111111-eu-west-1");
         assert_eq!(application.recovery.to_string(), "222222222222-eu-central-1");
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused_before_aws_is_asked() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("key.pem");
-        std::fs::write(
-            &file,
-            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-        )
-        .unwrap();
-        for given in [
-            file.to_str().unwrap(),
-            "nothing.pem",
-            "MIICAAAA",
-            "-----BEGIN CERTIFICATE-----",
-        ] {
-            assert_eq!(
-                read(given).unwrap_err().exit(),
-                lifeboat_model::Exit::Keys,
-                "{given}"
-            );
-        }
     }
 }

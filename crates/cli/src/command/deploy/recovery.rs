@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use lifeboat_aws::KmsUnwrapper;
-use lifeboat_format::{RecipientKey, pem};
+use lifeboat_aws::{KmsSigner, KmsUnwrapper};
 use lifeboat_model::{AccountId, Arn, Code, EnvironmentId};
+use lifeboat_store::ports::Signer as _;
 
 use super::package::PackageArguments;
-use super::{BreakGlass, DeployDocument, DeployedStack, Deployer, RecoveryKey, output, quoted};
+use super::public_key::{PublicKeyFile, coordinator_keys, write};
+use super::{BreakGlass, DeployDocument, DeployedStack, Deployer, output, quoted};
 use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -19,8 +20,9 @@ const AFTER: &str = "Example:
   lifeboat deploy recovery --profile recovery --region eu-central-1
 
   Deploys the stacks lifeboat-control and lifeboat-recovery-access, and writes the public
-  recovery key to a file for `lifeboat deploy primary`. Run it again to update the stacks;
-  parameters and subscriptions that were set by hand are kept.
+  recovery key and the public key of the coordinator to files for `lifeboat deploy primary`.
+  Run it again to update the stacks; parameters and subscriptions that were set by hand are
+  kept.
 
 Exit codes: 0 deployed, 2 the packages are missing, 12 AWS refused the request, or a stack
 failed";
@@ -61,6 +63,15 @@ pub struct Arguments {
     /// Where to write the public recovery key; defaults to recovery-ACCOUNT-REGION.pub.pem
     #[arg(long, value_name = "FILE", help_heading = "Stacks")]
     pub public_key_out: Option<PathBuf>,
+    /// The public key of the coordinator, if the control stack is elsewhere: a file, or one line of base64
+    #[arg(
+        long,
+        env = "LIFEBOAT_COORDINATOR_PUBLIC_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        help_heading = "Stacks"
+    )]
+    pub coordinator_public_key: Option<String>,
 }
 
 /// A mode of S3 Object Lock.
@@ -94,8 +105,29 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
         ("ControlRegion", control.region.to_string()),
     ]);
     arguments.break_glass.set(&mut parameters);
+    let mut coordinator_key = None;
+    // The name by which the next command refers to the key.
+    let coordinator = match &arguments.coordinator_public_key {
+        Some(given) => {
+            parameters.insert("CoordinatorPublicKey", coordinator_keys(given)?);
+            given.clone()
+        }
+        None if control == here => PathBuf::from(format!("coordinator-{here}.pub.pem"))
+            .display()
+            .to_string(),
+        None => "FILE".to_owned(),
+    };
     if control == here {
-        let topic = control_stack(arguments, &deployer, &mut deployed).await?;
+        let outputs = control_stack(arguments, &deployer, &mut deployed).await?;
+        let key = key_of(&outputs, &CONTROL.stack(), "AssignmentKeyArn")?;
+        let signer = KmsSigner::open(session.context(), &key).await?;
+        let key = signer.verifying_key();
+        if arguments.coordinator_public_key.is_none() {
+            let written = write(&key.to_pem(), key.fingerprint(), Path::new(&coordinator))?;
+            parameters.insert("CoordinatorPublicKey", written.public_key.clone());
+            coordinator_key = Some(written);
+        }
+        let topic = output(&outputs, &CONTROL.stack(), "Issues")?.to_owned();
         let before = existing
             .as_ref()
             .and_then(|stack| stack.parameters.get("AlarmTopic"));
@@ -103,42 +135,58 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
             parameters.insert("AlarmTopic", topic);
         }
     }
+    if existing.is_none() && !parameters.contains_key("CoordinatorPublicKey") {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("the control stack is in {control}, and the public key of its coordinator is not given"),
+        )
+        .remedy(
+            "give --coordinator-public-key FILE, with the file that `lifeboat deploy recovery` wrote there",
+        ));
+    }
     if existing.is_none() && !deployer.makes(&here.scratch_bucket()).await? {
         parameters.insert("CreateScratchBucket", "false".to_owned());
     }
     let outputs = deployer
         .deploy(&stack, RECOVERY_ACCESS, parameters, &mut deployed)
         .await?;
-    let key = output(&outputs, &stack, "RecoveryKeyArn")?;
-    let key = Arn::parse(key).map_err(|error| {
-        Failure::of(
-            Code::StackFailed,
-            format!("failed to read the output RecoveryKeyArn of the stack {stack}"),
-            &error,
-        )
-    })?;
+    let key = key_of(&outputs, &stack, "RecoveryKeyArn")?;
     let unwrapper = KmsUnwrapper::open(session.context(), &key).await?;
     let file = arguments
         .public_key_out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("recovery-{here}.pub.pem")));
-    let recovery_key = write(unwrapper.recipient(), &file)?;
+    let recipient = unwrapper.recipient();
+    let recovery_key: PublicKeyFile = write(&recipient.to_pem(), recipient.fingerprint(), &file)?;
     let next = format!(
-        "lifeboat deploy primary --control {control} --recovery-public-key {} --profile PRIMARY_PROFILE --region PRIMARY_REGION",
-        quoted(&recovery_key.file)
+        "lifeboat deploy primary --control {control} --recovery-public-key {} --coordinator-public-key {} --profile PRIMARY_PROFILE --region PRIMARY_REGION",
+        quoted(&recovery_key.file),
+        quoted(&coordinator)
     );
     Ok(DeployDocument {
         recovery_key: Some(recovery_key),
+        coordinator_key,
         ..DeployDocument::new(deployed, next)
     })
 }
 
-/// Deploys the stack `control`; returns the ARN of its topic.
+/// Returns the ARN of a key from the outputs of a stack.
+fn key_of(outputs: &BTreeMap<String, String>, stack: &str, name: &str) -> Result<Arn, Failure> {
+    Arn::parse(output(outputs, stack, name)?).map_err(|error| {
+        Failure::of(
+            Code::StackFailed,
+            format!("failed to read the output {name} of the stack {stack}"),
+            &error,
+        )
+    })
+}
+
+/// Deploys the stack `control`; returns its outputs.
 async fn control_stack(
     arguments: &Arguments,
     deployer: &Deployer<'_>,
     deployed: &mut Vec<DeployedStack>,
-) -> Result<String, Failure> {
+) -> Result<BTreeMap<String, String>, Failure> {
     let here = deployer.session.environment();
     let zip = arguments.package.read("lifeboat-coordinator")?;
     let stack = CONTROL.stack();
@@ -178,8 +226,7 @@ async fn control_stack(
         ("CoordinatorKey", keys.concat()),
         ("Architecture", arguments.package.architecture.name().to_owned()),
     ]);
-    let outputs = deployer.deploy(&stack, CONTROL, parameters, deployed).await?;
-    Ok(output(&outputs, &stack, "Issues")?.to_owned())
+    deployer.deploy(&stack, CONTROL, parameters, deployed).await
 }
 
 /// Adds roles to those that read the vault before; none is removed. Returns the accounts of all roles, and the roles, as
@@ -194,34 +241,6 @@ fn readers(before: Option<&str>, further: &[Arn]) -> (String, String) {
     let accounts: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
     let roles: Vec<&str> = roles.iter().map(Arn::as_str).collect();
     (accounts.join(","), roles.join(","))
-}
-
-fn write(key: &RecipientKey, file: &Path) -> Result<RecoveryKey, Failure> {
-    let text = key.to_pem();
-    write_key("recovery", &text, file)?;
-    Ok(RecoveryKey {
-        fingerprint: key.fingerprint().to_string(),
-        public_key: one_line(&text),
-        file: file.display().to_string(),
-    })
-}
-
-/// Writes a public key to a file; `which` names the key in a message.
-pub(super) fn write_key(which: &str, text: &str, file: &Path) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| {
-        Failure::of(
-            Code::StoreFailed,
-            format!("failed to write the public {which} key to {}", file.display()),
-            &error,
-        )
-        .remedy("choose another file with --public-key-out, then run the same command again")
-    })
-}
-
-/// Formats a key as the parameter of a stack: the base64 of its DER.
-pub(super) fn one_line(text: &str) -> String {
-    debug_assert!(pem::decode(text).is_some(), "it was encoded as PEM");
-    text.lines().filter(|line| !line.starts_with("-----")).collect()
 }
 
 #[cfg(test)]

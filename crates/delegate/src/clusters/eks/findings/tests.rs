@@ -1,9 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use lifeboat_apiserver::{ApiError, Refusal};
 use lifeboat_aws::eks::{AuthenticationMode, ClusterStatus};
+use lifeboat_model::Arn;
 
 use super::*;
 
@@ -51,70 +51,68 @@ fn silent() -> AddressError {
     })
 }
 
-fn tell(all: &mut String, what: &str, unreachable: &Unreachable) {
-    let again = if unreachable.retry {
-        ", tried again by itself"
-    } else {
-        ""
-    };
-    writeln!(all, "## {what}{again}").unwrap();
-    for finding in &unreachable.findings {
-        writeln!(all, "{}", finding.problem).unwrap();
-        if let Some(command) = &finding.command {
-            writeln!(all, "  $ {command}").unwrap();
-        }
-        for alternative in &finding.alternatives {
-            writeln!(all, "  or, {}\n  $ {}", alternative.what, alternative.command).unwrap();
-        }
-    }
-    all.push('\n');
-}
-
 #[test]
-fn each_reason_has_a_code_and_says_what_to_do() {
-    let mut all = String::new();
-    let mut found = |what: &str, change: &dyn Fn(&mut ClusterAddress)| {
+fn each_reason_is_a_finding_of_its_own() {
+    let found = |change: &dyn Fn(&mut ClusterAddress)| {
         let mut address = cluster();
         change(&mut address);
-        tell(&mut all, what, &usable(&address).unwrap_err());
+        let unreachable = usable(&address).unwrap_err();
+        (unreachable.findings[0].clone(), unreachable.retry)
     };
-    found("on an Outpost", &|c| c.kind = ClusterKind::Outpost);
-    found("connected from elsewhere", &|c| c.kind = ClusterKind::Connected);
-    found("of an old version", &|c| c.version = Some("1.27".to_owned()));
-    found("private only", &|c| c.endpoint_public = false);
-    found("being created", &|c| c.status = ClusterStatus::Creating);
-    found("broken", &|c| c.status = ClusterStatus::Failed);
-    found("without an endpoint", &|c| c.endpoint = None);
-    let role = Arn::parse("arn:aws:iam::111111111111:role/LifeboatPrimaryK8sDel-shop-eu-west-1");
-    let role = role.unwrap();
-    let arn = cluster().arn;
-    let mut found = |what: &str, side: Side, error: AddressError, change: &dyn Fn(&mut ClusterAddress)| {
+    let not_active = |status: &str| AccessFinding::NotActive {
+        said: Said::from(status.to_owned()),
+    };
+    let old = AccessFinding::OldVersion {
+        minor: 27,
+        oldest: OLDEST_MINOR,
+    };
+    assert_eq!(
+        found(&|c| c.kind = ClusterKind::Outpost),
+        (AccessFinding::Outpost {}, false)
+    );
+    assert_eq!(
+        found(&|c| c.kind = ClusterKind::Connected),
+        (AccessFinding::Connected {}, false)
+    );
+    assert_eq!(found(&|c| c.version = Some("1.27".to_owned())), (old, false));
+    assert_eq!(
+        found(&|c| c.endpoint_public = false),
+        (AccessFinding::PrivateEndpoint {}, false)
+    );
+    assert_eq!(
+        found(&|c| c.status = ClusterStatus::Creating),
+        (not_active("Creating"), true)
+    );
+    assert_eq!(
+        found(&|c| c.status = ClusterStatus::Failed),
+        (not_active("Failed"), true)
+    );
+    assert_eq!(
+        found(&|c| c.endpoint = None),
+        (AccessFinding::NoEndpoint {}, true)
+    );
+    let found = |error: AddressError, change: &dyn Fn(&mut ClusterAddress)| {
         let mut address = cluster();
         change(&mut address);
-        let asked = AccessQuery {
-            cluster: &arn,
-            role: &role,
-            side,
-        };
-        tell(&mut all, what, &refused(&asked, &address, &error));
+        let unreachable = refused(&address, &error);
+        (unreachable.findings[0].clone(), unreachable.retry)
     };
-    let (api, map) = (
-        |c: &mut ClusterAddress| c.authentication = AuthenticationMode::ApiAndConfigMap,
-        |c: &mut ClusterAddress| c.authentication = AuthenticationMode::ConfigMap,
-    );
-    found("unknown, entries", Side::Primary, unknown(), &api);
-    found("unknown, entries, to be written", Side::Recovery, unknown(), &api);
-    found("unknown, aws-auth", Side::Primary, unknown(), &map);
-    found(
-        "unknown, aws-auth, to be written",
-        Side::Recovery,
-        unknown(),
-        &map,
-    );
+    for (mode, access_entries) in [
+        (AuthenticationMode::ApiAndConfigMap, true),
+        (AuthenticationMode::ConfigMap, false),
+    ] {
+        let finding = found(unknown(), &|c| c.authentication = mode.clone());
+        assert_eq!(finding, (AccessFinding::NoAccessEntry { access_entries }, false));
+    }
     let office = |c: &mut ClusterAddress| c.public_cidrs = vec!["192.0.2.0/24".to_owned()];
-    found("closed to most", Side::Primary, silent(), &office);
-    found("silent", Side::Primary, silent(), &|_| {});
-    insta::assert_snapshot!(all);
+    let (closed, retry) = found(silent(), &office);
+    assert!(
+        matches!(closed, AccessFinding::RestrictedEndpoint { .. }) && !retry,
+        "{closed:?}"
+    );
+    assert!(closed.said().line().contains("192.0.2.0/24"), "{closed:?}");
+    let (other, retry) = found(silent(), &|_| {});
+    assert_eq!((other.code(), retry), (Code::ClusterUnreachable, true));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! Each is one line, so that indentation and wrapping do not break it. Commands that use kubectl begin with
 //! `aws eks update-kubeconfig`, so that they never act on another cluster.
 
-use lifeboat_aws::ClusterAddress;
-use lifeboat_jobs::AccessFinding;
-use lifeboat_model::{ApplicationName, Arn, ArnKind, Problem, Side};
+use lifeboat_model::{ApplicationName, Arn, ArnKind, Side};
+
+use super::findings::Worded;
 
 /// The access policy that allows listing and getting objects of every type in the whole cluster, including
 /// Secrets and custom resources, and nothing more
@@ -24,7 +24,7 @@ const READERS: &str = "lifeboat-read";
 const MASTERS: &str = "system:masters";
 
 /// The Kubernetes user name that `aws-auth` maps the role to.
-const USER: &str = "lifeboat";
+pub(super) const USER: &str = "lifeboat";
 
 /// Region and name of a cluster, quoted for the AWS command line.
 struct Named<'a> {
@@ -45,17 +45,15 @@ fn named(cluster: &Arn) -> Named<'_> {
     }
 }
 
-/// Returns the commands that give the role access to the cluster, depending on the cluster's authentication
-/// mode.
-pub(crate) fn grant_entry(
-    problem: Problem,
-    address: &ClusterAddress,
+/// Adds the commands that give the role access to the cluster, depending on whether it has access entries.
+pub(super) fn grant_entry(
+    finding: Worded,
+    access_entries: bool,
     cluster: &Arn,
     role: &Arn,
     side: Side,
-) -> AccessFinding {
-    let finding = AccessFinding::new(problem);
-    if address.authentication.has_access_entries() {
+) -> Worded {
+    if access_entries {
         let policy = match side {
             Side::Primary => VIEW_POLICY,
             Side::Recovery => ADMIN_POLICY,
@@ -97,13 +95,7 @@ pub(crate) fn grant_entry(
 
 /// Returns the command that allows a user of the cluster to read everything, or, on the recovery side, to
 /// write everything.
-pub(crate) fn grant_access(
-    problem: Problem,
-    cluster: &Arn,
-    user: &str,
-    application: &ApplicationName,
-    side: Side,
-) -> AccessFinding {
+pub(super) fn grant_access(cluster: &Arn, user: &str, application: &ApplicationName, side: Side) -> String {
     let subject = format!("--user={}", quoted(user));
     // A binding names one user, so that each application has its own.
     let grant = match side {
@@ -114,12 +106,12 @@ pub(crate) fn grant_access(
             &subject,
         ),
     };
-    AccessFinding::new(problem).with_command(format!("{} && {grant}", kubeconfig(cluster)))
+    format!("{} && {grant}", kubeconfig(cluster))
 }
 
 /// Returns the command that opens the public endpoint to all addresses; the cluster still authorizes each
 /// request.
-pub(crate) fn open(cluster: &Arn) -> String {
+pub(super) fn open(cluster: &Arn) -> String {
     let Named { region, name } = named(cluster);
     format!(
         "aws eks update-cluster-config --region {region} --name {name} \
@@ -128,14 +120,14 @@ pub(crate) fn open(cluster: &Arn) -> String {
 }
 
 /// Returns the command that allows the role to describe a cluster in EKS.
-pub(crate) fn describe(role: &Arn, cluster: &Arn) -> String {
+pub(super) fn describe(role: &Arn, cluster: &Arn) -> String {
     // A policy of the same name would replace another cluster's policy.
     let policy = format!("lifeboat-describe-{}", named(cluster).name);
     allow(role, &policy, "eks:DescribeCluster", cluster.as_str())
 }
 
 /// Returns the command that allows the role to list clusters; eks:ListClusters does not support resources.
-pub(crate) fn list(role: &Arn) -> String {
+pub(super) fn list(role: &Arn) -> String {
     allow(role, "lifeboat-list-clusters", "eks:ListClusters", "*")
 }
 

@@ -1,7 +1,7 @@
 //! The names of what the stack `application` creates, where they have to be shorter than the application's.
 
 use lifeboat_format::Sha256;
-use lifeboat_model::ApplicationName;
+use lifeboat_model::{ApplicationName, Region, Side};
 
 /// The most characters that the parameter `ShortName` of the stack may have. The name of an IAM role has at most 64
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>): 23 are `LifeboatRecoveryK8sDel-`, and
@@ -24,6 +24,17 @@ pub fn short_name(application: &ApplicationName) -> Option<String> {
     Some(format!("{kept}-{}", &digest[..DIGEST]))
 }
 
+/// Returns the name of the role of an application's delegate on a side, as the stack `application` gives it.
+#[must_use]
+pub fn delegate_role(application: &ApplicationName, side: Side, region: &Region) -> String {
+    let prefix = match side {
+        Side::Primary => "LifeboatPrimaryK8sDel",
+        Side::Recovery => "LifeboatRecoveryK8sDel",
+    };
+    let name = short_name(application).unwrap_or_else(|| application.to_string());
+    format!("{prefix}-{name}-{region}")
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -39,7 +50,10 @@ mod tests {
         assert_eq!(short(&"a".repeat(25)), None);
         let (one, other) = (short(&"a".repeat(40)).unwrap(), short(&"a".repeat(39)).unwrap());
         assert_ne!(one, other);
-        let role = format!("LifeboatRecoveryK8sDel-{one}-us-isof-south-1");
+        let application = ApplicationName::parse("a".repeat(40)).unwrap();
+        let region = Region::parse("us-isof-south-1").unwrap();
+        let role = delegate_role(&application, Side::Recovery, &region);
+        assert_eq!(role, format!("LifeboatRecoveryK8sDel-{one}-us-isof-south-1"));
         assert_eq!(role.len(), 64);
         let rule = format!("lifeboat-{one}-recovery-assignment");
         assert!(rule.len() <= 64, "{rule}");
