@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_coordinator::ports::{Notifier, Ports};
+use lifeboat_coordinator::sign::AssignmentKey;
 use lifeboat_coordinator::state::{Notice, PointEntry, State};
 use lifeboat_coordinator::{document_key, state_key, tick};
+use lifeboat_filesystem::PemSigner;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::{ApplicationName, ObjectKey, RecoveryPointId};
@@ -95,7 +98,9 @@ impl Catalogue {
                 document.next_order = *number as u64 + 2;
                 *catalogue.clock.0.lock().expect("no panic while it is held") = at;
             }
-            state.replace(&key, &tag, serde_json::to_vec(&document)?.into()).await?;
+            state
+                .replace(&key, &tag, serde_json::to_vec(&document)?.into())
+                .await?;
             catalogue.run().await?;
         }
         let (bytes, _) = state.get(&state_key(&catalogue.name)).await?;
@@ -110,7 +115,10 @@ impl Catalogue {
     }
 
     async fn run(&self) -> Result<()> {
-        tick(&self.ports, &self.name, &[], Timestamp::MAX).await.map(drop).context("tick")
+        tick(&self.ports, &self.name, &[], Timestamp::MAX)
+            .await
+            .map(drop)
+            .context("tick")
     }
 
     /// Runs a tick a minute later; returns its duration.
@@ -141,6 +149,9 @@ fn entry(at: Timestamp, number: usize) -> PointEntry {
 
 fn ports(state: &MemoryStore, vault: &MemoryStore, clock: &Arc<Minutes>) -> Ports {
     let scratch: Arc<dyn ObjectStore> = Arc::new(Slow(MemoryStore::new()));
+    let key = "../recovery-point/tests/fixtures/point-v1/keys/signing.key.pem";
+    let signer =
+        PemSigner::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(key)).expect("the fixture is a key");
     Ports {
         state: Arc::new(Slow(state.clone())),
         vault: Arc::new(Slow(vault.clone())),
@@ -154,6 +165,7 @@ fn ports(state: &MemoryStore, vault: &MemoryStore, clock: &Arc<Minutes>) -> Port
         clock: Arc::clone(clock) as _,
         timer: Arc::new(SystemClock),
         ids: Arc::new(SystemRandomness),
+        assignment_key: Arc::new(AssignmentKey::opened(Arc::new(signer))),
         notifier: Arc::new(Silent),
     }
 }
@@ -188,32 +200,32 @@ struct Slow(MemoryStore);
 #[async_trait]
 impl ObjectStore for Slow {
     async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.put_new(key, bytes).await
     }
 
     async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.replace(key, expected, bytes).await
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.get(key).await
     }
 
     async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.get_range(key, range).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.head(key).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.list(prefix, after, limit).await
     }
 
@@ -223,12 +235,12 @@ impl ObjectStore for Slow {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.list_folders_after(prefix, after, limit).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        tokio::time::sleep(REQUEST).await;
+        lifeboat_system::sleep(REQUEST).await;
         self.0.delete(key).await
     }
 

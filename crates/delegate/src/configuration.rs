@@ -75,7 +75,16 @@ impl Configuration {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
         };
-        match (application, side, account, region, function, role, key, coordinators) {
+        match (
+            application,
+            side,
+            account,
+            region,
+            function,
+            role,
+            key,
+            coordinators,
+        ) {
             (
                 Some(application),
                 Some(side),

@@ -32,8 +32,7 @@ pub fn job_prefix(job: &JobId) -> String {
 /// Returns the key of the report of a restore that an epoch has written.
 #[must_use]
 pub fn report_key(job: &JobId, epoch: Epoch) -> ObjectKey {
-    ObjectKey::parse(format!("reports/{job}/{epoch}.json"))
-        .expect("a job id is made of clean path segments")
+    ObjectKey::parse(format!("reports/{job}/{epoch}.json")).expect("a job id is made of clean path segments")
 }
 
 impl JobFile {

@@ -169,7 +169,7 @@ pub async fn decrypt(
     unwrapper: &dyn KeyUnwrapper,
     key: &RecoveryKeyArguments,
 ) -> Result<ReadablePoint, Failure> {
-    Ok(point.decrypt(unwrapper).await.map_err(|error| {
+    point.decrypt(unwrapper).await.map_err(|error| {
         let failure = Failure::from(error);
         match (failure.problem().code, &key.recovery_key) {
             (Code::RecoveryKeyMismatch, None) => {
@@ -181,7 +181,7 @@ pub async fn decrypt(
             }
             _ => failure,
         }
-    })?)
+    })
 }
 
 /// Returns the cluster of a point that a user selects: the named one, or the only one.

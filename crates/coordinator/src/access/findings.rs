@@ -66,14 +66,23 @@ pub(crate) fn role_of(
     let name = delegate_role(application, side, &environment.region);
     let partition = environment.region.partition();
     let is_ours = |role: &&Arn| {
-        let path = role.resource().strip_prefix("role/").and_then(|path| path.strip_suffix(name.as_str()));
+        let path = role
+            .resource()
+            .strip_prefix("role/")
+            .and_then(|path| path.strip_suffix(name.as_str()));
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'/';
         role.service() == "iam"
             && role.partition() == partition
             && role.account().as_ref() == Some(&environment.account)
             && path.is_some_and(|path| (path.is_empty() || path.ends_with('/')) && path.bytes().all(is_plain))
     };
-    let derived = || Arn::parse(format!("arn:{partition}:iam::{}:role/{name}", environment.account)).ok();
+    let derived = || {
+        Arn::parse(format!(
+            "arn:{partition}:iam::{}:role/{name}",
+            environment.account
+        ))
+        .ok()
+    };
     reported.filter(is_ours).cloned().or_else(derived)
 }
 

@@ -208,12 +208,14 @@ fn configuration(strings: &dyn Strings) -> Result<Configuration, ConfigurationEr
     });
     let key = wanted(strings, "LIFEBOAT_ASSIGNMENT_KEY", &mut problems, Arn::parse);
     match (account, region, topic, function, key) {
-        (Some(account), Some(region), Some(topic), Some(function), Some(assignment_key)) => Ok(Configuration {
-            environment: EnvironmentId { account, region },
-            topic,
-            function,
-            assignment_key,
-        }),
+        (Some(account), Some(region), Some(topic), Some(function), Some(assignment_key)) => {
+            Ok(Configuration {
+                environment: EnvironmentId { account, region },
+                topic,
+                function,
+                assignment_key,
+            })
+        }
         _ => Err(ConfigurationError { problems }),
     }
 }

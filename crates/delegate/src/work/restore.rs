@@ -166,8 +166,8 @@ impl Delegate {
         }
         let done = RestoreDone {
             matches_plan: report.matches_plan(),
-            failed: report.summary.failed as u64,
-            unexplained: report.summary.unexplained as u64,
+            failed: report.summary.failed,
+            unexplained: report.summary.unexplained,
             restored: report.restored.len() as u64,
             not_restored: report.not_restored.len() as u64,
             report: Some(epoch.claim.epoch),

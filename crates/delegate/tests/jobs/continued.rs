@@ -435,9 +435,15 @@ async fn a_restore_in_many_invocations_makes_the_cluster_that_one_makes() {
 
 /// Every epoch verified nothing again and completed more objects of the same plan.
 async fn every_checkpoint_is_worth_something(fixture: &Fixture, job: &JobId) {
-    let seen = view(fixture.recovery_scratch.as_ref(), job).await.unwrap();
     let (mut plans, mut complete) = (std::collections::BTreeSet::new(), Vec::new());
-    for checkpoint in seen.checkpoints.values() {
+    let mut epoch = Epoch::FIRST;
+    while let Ok((bytes, _)) = fixture
+        .recovery_scratch
+        .get(&JobFile::Checkpoint(epoch).key(job))
+        .await
+    {
+        epoch = epoch.next();
+        let checkpoint: Checkpoint = serde_json::from_slice(&bytes).unwrap();
         let Progress::Restore(restored) = &checkpoint.progress else {
             panic!("{checkpoint:?}");
         };

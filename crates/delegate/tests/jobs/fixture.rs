@@ -321,7 +321,7 @@ pub(crate) fn cancel_of(assignment: &Assignment) -> Cancel {
 /// Returns the file of a payload that a key has signed.
 pub(crate) async fn enveloped(payload_type: &str, payload: &[u8], signer: &PemSigner) -> Vec<u8> {
     let signature = signer.sign(&pae_of(payload_type, payload)).await.unwrap();
-    let envelope = Envelope::of_type(payload_type, payload, &signer.fingerprint(), &signature);
+    let envelope = Envelope::of_type(payload_type, payload, signer.verifying_key(), &signature);
     serde_json::to_vec(&SignedFile::from(envelope)).unwrap()
 }
 

@@ -13,6 +13,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::AwsContext;
 use lifeboat_coordinator::ports::{Notifier, Ports};
+use lifeboat_coordinator::sign::AssignmentKey;
 use lifeboat_coordinator::state::Notice;
 use lifeboat_coordinator::{State, document_key, state_key, tick};
 use lifeboat_delegate::Delegate;
@@ -20,6 +21,7 @@ use lifeboat_delegate::clusters::Eks;
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_filesystem::{PemSigner, PemUnwrapper, keys};
 use lifeboat_jobs::VaultPlace;
+use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_local::{Cluster, Credentials, LocalAws, LocalAwsOptions, ensure_aws_client};
 use lifeboat_model::environment::{
@@ -28,7 +30,7 @@ use lifeboat_model::environment::{
 use lifeboat_model::request::Request;
 use lifeboat_model::{ApplicationName, Arn, EnvironmentId, Issue, Side};
 use lifeboat_store::memory::MemoryStore;
-use lifeboat_store::ports::{Clock, ObjectStore};
+use lifeboat_store::ports::{Clock, ObjectStore, Signer as _};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use serde_json::{Value, json};
 
@@ -398,6 +400,7 @@ impl Environment {
             clock: Arc::clone(&self.clock) as _,
             timer: Arc::new(SystemClock),
             ids: Arc::new(SystemRandomness),
+            assignment_key: Arc::new(AssignmentKey::opened(Arc::new(self.signer()))),
             notifier: Arc::new(Silence),
         };
         let until = self.clock.now() + SignedDuration::from_mins(10);
@@ -406,6 +409,11 @@ impl Environment {
             .block_on(tick(&ports, application, requests, until))
             .unwrap();
         assert_eq!(report.failures, 0, "{report:?}");
+    }
+
+    /// The key that signs both recovery points and assignments here.
+    fn signer(&self) -> PemSigner {
+        PemSigner::load(&self.keys.signing_key).unwrap()
     }
 
     fn vault_place(&self) -> VaultPlace {
@@ -422,7 +430,7 @@ impl Environment {
         let here = self.here(side);
         let ports = match side {
             Side::Primary => SidePorts::Primary {
-                signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
+                signer: Arc::new(self.signer()),
                 recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
             },
             Side::Recovery => SidePorts::Recovery {
@@ -435,8 +443,6 @@ impl Environment {
         let clusters = Eks::new(
             &here.context,
             here.environment.clone(),
-            here.role.clone(),
-            side,
             Arc::new(SystemClock),
             Arc::new(SystemRandomness),
         );
@@ -447,6 +453,8 @@ impl Environment {
             role: here.role.clone(),
             version: "0".to_owned(),
             scratch: Arc::clone(&here.scratch),
+            coordinators: vec![self.signer().verifying_key().clone()],
+            rotation: Rotation::default(),
             clusters: Arc::new(clusters),
             side: ports,
             clock: Arc::clone(&self.clock) as _,
@@ -455,7 +463,7 @@ impl Environment {
         };
         let deadline = Deadline::new(self.clock.now() + SignedDuration::from_mins(15));
         self.runtime
-            .block_on(delegate.run("invocation", deadline))
+            .block_on(delegate.run("invocation", deadline, None))
             .unwrap();
     }
 

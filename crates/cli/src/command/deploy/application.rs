@@ -15,13 +15,13 @@ use crate::command::application::read_document;
 use crate::context::Context;
 use crate::failure::Failure;
 use lifeboat_aws::KmsSigner;
-use lifeboat_format::VerifyingKey;
 use lifeboat_aws::coordinator::CoordinatorClient;
 use lifeboat_aws::names::short_name;
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::Stack;
 use lifeboat_deploy::artifacts::Zip;
 use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
+use lifeboat_format::VerifyingKey;
 
 const AFTER: &str = "Example:
   lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
@@ -173,7 +173,10 @@ pub(super) async fn make(arguments: &Arguments, context: &Context) -> Result<Dep
 
 /// Reads the public half of the signing key of a stack from AWS KMS, not from the bucket in which the delegate registers
 /// it.
-async fn verifying_key(session: &Session, outputs: &BTreeMap<String, String>) -> Result<VerifyingKey, Failure> {
+async fn verifying_key(
+    session: &Session,
+    outputs: &BTreeMap<String, String>,
+) -> Result<VerifyingKey, Failure> {
     let key = output(outputs, "application", "SigningKeyArn")?;
     let key = Arn::parse(key).map_err(|error| {
         Failure::of(

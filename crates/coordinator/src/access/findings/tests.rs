@@ -38,7 +38,8 @@ fn missing(user: Option<&str>) -> AccessFinding {
     AccessFinding::missing_permissions(&types(1), user.map(str::to_owned), true)
 }
 
-const USER: &str = "arn:aws:sts::111111111111:assumed-role/LifeboatPrimaryK8sDel-shop-eu-west-1/lifeboat-shop-primary";
+const USER: &str =
+    "arn:aws:sts::111111111111:assumed-role/LifeboatPrimaryK8sDel-shop-eu-west-1/lifeboat-shop-primary";
 
 #[test]
 fn each_reason_has_a_code_and_says_what_to_do() {
