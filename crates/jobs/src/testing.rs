@@ -115,9 +115,14 @@ impl ObjectStore for Metered {
         self.inner.list(prefix, after, limit).await
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         self.count(0);
-        self.inner.list_folders(prefix).await
+        self.inner.list_folders_after(prefix, after, limit).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use bytes::Bytes;
-use lifeboat_format::Envelope;
+use lifeboat_format::{Envelope, VerifyingKey};
 use lifeboat_model::{Arn, Code, EnvironmentId};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::ObjectStore as _;
@@ -42,7 +42,8 @@ fn assignment(number: u32) -> (ObjectKey, Bytes) {
         }),
     };
     let payload = document.to_bytes();
-    let signer = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+    let key = include_str!("../../../recovery-point/tests/fixtures/point-v1/keys/signing.pub.pem");
+    let signer = VerifyingKey::from_pem(key).unwrap();
     // The coordinator believes the content, and not the signature.
     let envelope = Envelope::of_type(Assignment::PAYLOAD_TYPE, &payload, &signer, b"");
     (

@@ -128,7 +128,12 @@ impl ObjectStore for Noting {
     async fn list(&self, _: &str, _: Option<&str>, _: usize) -> Result<Vec<Listed>, StoreError> {
         unreachable!("a writer does not read")
     }
-    async fn list_folders(&self, _: &str) -> Result<Vec<String>, StoreError> {
+    async fn list_folders_after(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        _: usize,
+    ) -> Result<Vec<String>, StoreError> {
         unreachable!("a writer does not read")
     }
     async fn delete(&self, _: &ObjectKey) -> Result<(), StoreError> {

@@ -101,7 +101,7 @@ fn each_reason_is_a_finding_of_its_own() {
         (AuthenticationMode::ApiAndConfigMap, true),
         (AuthenticationMode::ConfigMap, false),
     ] {
-        let finding = found(unknown(), &|c| c.authentication = mode.clone());
+        let finding = found(unknown(), &|c| c.authentication = mode);
         assert_eq!(finding, (AccessFinding::NoAccessEntry { access_entries }, false));
     }
     let office = |c: &mut ClusterAddress| c.public_cidrs = vec!["192.0.2.0/24".to_owned()];
