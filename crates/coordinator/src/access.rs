@@ -6,7 +6,7 @@ use lifeboat_format::{Fingerprint, RecipientKey, VerifyingKey};
 use lifeboat_model::request::TrustRequest;
 use lifeboat_model::{Code, EnvironmentId, Problem, RequestToken, Side};
 
-use super::CHECK_AGAIN;
+use super::{CHECK_AGAIN, CHECK_KEY_EVERY};
 use super::backup::End;
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
@@ -226,7 +226,10 @@ impl DecisionBuilder<'_> {
             let before = self.has_findings(run.side);
             match self.end_of(&mut run.job, run.side) {
                 End::Open => self.state.checks.push(run),
-                End::Done(Done::Check { found, missing }) => {
+                End::Done(Done::Check { found, missing, key }) => {
+                    if run.side == Side::Recovery {
+                        self.state.recovery_key_failure = key;
+                    }
                     self.state.checked_at.insert(run.side, self.now);
                     if self.is_search(&run) {
                         self.state.searched_at = Some(self.now);
@@ -321,11 +324,14 @@ impl DecisionBuilder<'_> {
                     .get(&side)
                     .is_none_or(|last| self.now.duration_since(*last) >= CHECK_AGAIN);
             let never = !self.state.checked_at.contains_key(&side);
+            let checked = self.state.key_checked_at;
+            let key = side == Side::Recovery
+                && checked.is_none_or(|last| self.now.duration_since(last) >= CHECK_KEY_EVERY);
             let search = side == Side::Primary
                 && self.state.backup.is_none()
                 && self.wants_backup()
                 && !self.knows_clusters();
-            if !captures && (changed || again || never || search) {
+            if !captures && (changed || again || never || search || key) {
                 self.start_check(side);
             }
         }
@@ -352,13 +358,21 @@ impl DecisionBuilder<'_> {
                 Default::default(),
             ),
         };
-        if clusters.is_empty() && cluster_tags.is_empty() {
+        let recovery_key = match side {
+            Side::Primary => None,
+            Side::Recovery => self.state.pins.recovery_key.as_ref(),
+        };
+        if clusters.is_empty() && cluster_tags.is_empty() && recovery_key.is_none() {
             return;
         }
         let work = Work::Check(CheckWork {
             clusters,
             cluster_tags,
+            recovery_key: recovery_key.map(|key| key.public_key.clone()),
         });
+        if side == Side::Recovery {
+            self.state.key_checked_at = Some(self.now);
+        }
         let job = self.job_now(&format!("check-{side}"));
         let mut entry = JobEntry::new(job, environment, work, self.now);
         self.follow(&mut entry);
@@ -381,7 +395,9 @@ impl DecisionBuilder<'_> {
         let unfound = side == Side::Primary
             && self.is_by_tag()
             && (self.state.found.is_empty() || !self.state.search.is_empty());
+        let key = side == Side::Recovery && self.state.recovery_key_failure.is_some();
         unfound
+            || key
             || clusters.iter().any(|cluster| {
                 match self.state.access.get(cluster.arn.as_str()) {
                     Some(report) => !report.findings.is_empty(),

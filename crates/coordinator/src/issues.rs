@@ -46,6 +46,7 @@ impl DecisionBuilder<'_> {
         for refused in refused.into_iter().flatten() {
             self.raise(refused.key.as_str(), &refused.problem);
         }
+        self.recovery_key_issue();
         self.access_issues();
         if let Some(cause) = self.state.failed.clone() {
             self.raise("", &failed_backup(&cause));
@@ -90,6 +91,20 @@ impl DecisionBuilder<'_> {
             ),
         );
         with_cause(problem, cause)
+    }
+
+    /// Finds that the recovery key could not unwrap a data key.
+    fn recovery_key_issue(&mut self) {
+        let Some(failure) = &self.state.recovery_key_failure else {
+            return;
+        };
+        let environment = &self.inventory.application.recovery;
+        let problem = Problem::of(
+            Code::RecoveryKeyUnusable,
+            format!("the recovery key in {environment} cannot unwrap data keys: no recovery point can be restored"),
+        );
+        let problem = with_cause(problem, &failure.problem());
+        self.raise("", &problem);
     }
 
     fn access_issues(&mut self) {

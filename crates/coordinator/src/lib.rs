@@ -68,6 +68,9 @@ pub const VERIFY_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// The interval of access checks while access is missing.
 pub const CHECK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
+/// The interval of checks of the recovery key.
+pub const CHECK_KEY_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
 /// The time a job may stay unclaimed before this is an issue: three ticks of a delegate.
 pub const UNCLAIMED_TIMEOUT: SignedDuration = SignedDuration::from_mins(3);
 

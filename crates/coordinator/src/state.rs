@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::SegmentRecord;
 use crate::retention::{PointFacts, Reason};
-use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Sealed, Work};
+use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, Failure, FORMAT, Sealed, Work};
 
 /// The format version of this document.
 pub const STATE_FORMAT: u32 = 1;
@@ -53,6 +53,13 @@ pub struct State {
     /// When the last access check ended, by side.
     #[schemars(with = "BTreeMap<Side, String>")]
     pub checked_at: BTreeMap<Side, Timestamp>,
+    /// When a check of the recovery key last began.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub key_checked_at: Option<Timestamp>,
+    /// Why the recovery key could not be used at the last check.
+    #[serde(default)]
+    pub recovery_key_failure: Option<Failure>,
     /// The last access report for each cluster, by ARN.
     #[serde(deserialize_with = "crate::access::known_reports")]
     pub access: BTreeMap<String, AccessReport>,
@@ -448,6 +455,8 @@ impl State {
             failed: None,
             checks: Vec::new(),
             checked_at: BTreeMap::new(),
+            key_checked_at: None,
+            recovery_key_failure: None,
             access: BTreeMap::new(),
             found: Vec::new(),
             searched_at: None,

@@ -260,6 +260,7 @@ impl Scenario {
             &check,
             1,
             Outcome::Done(Done::Check {
+                key: None,
                 found: Vec::new(),
                 missing: Vec::new(),
             }),
@@ -566,6 +567,7 @@ fn access_that_is_missing_is_an_issue_with_a_command_that_closes_itself_and_star
         &check,
         1,
         Outcome::Done(Done::Check {
+            key: None,
             found: Vec::new(),
             missing: Vec::new(),
         }),

@@ -198,6 +198,7 @@ mod tests {
             epoch: Epoch::new(1).unwrap(),
             at: Timestamp::UNIX_EPOCH,
             outcome: Outcome::Done(Done::Check {
+                key: None,
                 found: found.collect(),
                 missing: Vec::new(),
             }),

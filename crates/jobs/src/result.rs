@@ -82,6 +82,9 @@ pub enum Done {
         /// Why the search by tags failed. Clusters that were found before still count.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing: Vec<AccessFinding>,
+        /// Why the recovery key cannot unwrap a data key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Failure>,
     },
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn assignment(job: &str, epoch: Epoch) -> Assignment {
         work: Work::Check(CheckWork {
             clusters: Vec::new(),
             cluster_tags: BTreeMap::new(),
+            recovery_key: None,
         }),
     }
 }

@@ -86,6 +86,10 @@ pub struct CheckWork {
     /// selects none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cluster_tags: BTreeMap<String, String>,
+    /// The public recovery key, PEM. The delegate of the recovery side wraps a data key for it and unwraps it with its
+    /// own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_key: Option<String>,
 }
 
 /// A cluster of an application, with its EKS ARN.

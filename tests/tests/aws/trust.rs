@@ -208,6 +208,7 @@ fn use_everything(field: &TestAccounts<'_>, reporter: &mut Reporter) -> Result<V
 /// Restores the latest recovery point after the primary side was deleted. Its bucket denies the coordinator then,
 /// because the bucket policy went with the stack.
 fn restore_without_primary(field: &TestAccounts<'_>, reporter: &Reporter) -> Result<()> {
+    let before = field.aws.audit().len();
     field.ask(&json!({"restore": {"application": "shop", "token": "bad-day"}}))?;
     let status = field.until("wait for the restore without the primary", || {
         field.tick()?;
@@ -231,7 +232,18 @@ fn restore_without_primary(field: &TestAccounts<'_>, reporter: &Reporter) -> Res
             .any(|issue| text(&issue["code"]) == "LB-0817"),
         "no issue says that the primary does not answer: {status}"
     );
-    reporter.say("the latest recovery point was restored although the primary does not answer");
+    let audit = field.aws.audit();
+    let of_the_delegate = audit[before..].iter().filter(|call| call.principal.contains("LifeboatRecoveryK8sDel-"));
+    let calls: Vec<_> = of_the_delegate.collect();
+    ensure!(!calls.is_empty(), "the delegate sent no request during the restore");
+    for call in &calls {
+        let of_the_primary = call.region == "eu-west-1" || call.resource.contains("111111111111");
+        ensure!(!of_the_primary, "a request of the restore goes to the primary: {call:?}");
+    }
+    reporter.say(&format!(
+        "the latest recovery point was restored although the primary does not answer; none of {} requests went to its Region or account",
+        calls.len()
+    ));
     Ok(())
 }
 

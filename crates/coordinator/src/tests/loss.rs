@@ -137,6 +137,39 @@ fn a_recovery_point_of_a_former_key_is_verified_with_that_key() {
 }
 
 #[test]
+fn a_recovery_key_that_cannot_be_used_is_an_issue_within_an_hour() {
+    let mut scenario = Scenario::with_point();
+    assert!(scenario.state.jobs().all(|entry| entry.work.kind() != "check"));
+    scenario.decide("11:00:30");
+    let check = scenario.job("check");
+    let entry = scenario.state.jobs().find(|entry| entry.job == check).unwrap();
+    let Work::Check(work) = &entry.work else {
+        panic!("it is a check")
+    };
+    let pinned = scenario.state.pins.recovery_key.as_ref().unwrap();
+    assert_eq!(work.recovery_key.as_ref(), Some(&pinned.public_key));
+    let disabled = Problem::of(Code::KeyUnreadable, "the key is disabled");
+    let checked = |key| {
+        Outcome::Done(Done::Check {
+            key,
+            found: Vec::new(),
+            missing: Vec::new(),
+        })
+    };
+    scenario.claim(&check, 1, "11:00:40");
+    scenario.end(&check, 1, checked(Some(lifeboat_jobs::Failure::from(&disabled))), Vec::new());
+    scenario.decide("11:01:00");
+    assert_eq!(scenario.codes(), [Code::RecoveryKeyUnusable]);
+    // It is tried again soon, and the issue closes.
+    scenario.decide("11:06:00");
+    let check = scenario.job("check");
+    scenario.claim(&check, 1, "11:06:10");
+    scenario.end(&check, 1, checked(None), Vec::new());
+    scenario.decide("11:06:30");
+    assert!(scenario.codes().is_empty(), "{:?}", scenario.state.issues);
+}
+
+#[test]
 fn a_damaged_point_is_kept_until_it_is_acknowledged() {
     let mut scenario = Scenario::with_point();
     let point = scenario.only_point();

@@ -23,6 +23,7 @@ fn found(names: &[&str]) -> Outcome {
         arn: Arn::cluster(&primary, name).unwrap(),
     });
     Outcome::Done(Done::Check {
+        key: None,
         found: found.collect(),
         missing: Vec::new(),
     })
@@ -88,6 +89,7 @@ fn a_search_that_is_denied_is_an_issue_and_loses_no_cluster() {
     scenario.state.backup = None;
     scenario.decide("11:01:00");
     let denied = Done::Check {
+        key: None,
         found: Vec::new(),
         missing: vec![AccessFinding::ListDenied {
             said: "denied".to_owned().into(),

@@ -162,6 +162,7 @@ impl Handler<CheckWork> for Delegate {
             Err(end) => return end,
         };
         let done = Done::Check {
+            key: None,
             found: Vec::new(),
             missing: Vec::new(),
         };

@@ -1,11 +1,14 @@
 //! Access checks: whether the role can describe each cluster, connect, authenticate, and do everything that
-//! is needed.
+//! is needed; on the recovery side also whether the recovery key unwraps data keys.
 
 use async_trait::async_trait;
 use lifeboat_apiserver::access::{Denied, denied_reads, denied_writes};
+use lifeboat_format::{DataKey, RecipientKey};
+use lifeboat_jobs::finding::Said;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
-use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome};
-use lifeboat_model::{Diagnostic as _, Side};
+use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Failure, Outcome};
+use lifeboat_model::{Code, Diagnostic, Side};
+use lifeboat_store::ports::KeyUnwrapper;
 
 use super::{Delegate, SidePorts};
 
@@ -21,6 +24,7 @@ impl Delegate {
         let CheckWork {
             clusters: targets,
             cluster_tags: tags,
+            recovery_key,
         } = work;
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         if !tags.is_empty() {
@@ -39,7 +43,33 @@ impl Delegate {
                 Err(end) => return end,
             }
         }
-        EpochEnd::Result(Outcome::Done(Done::Check { found, missing }), reports)
+        let key = match (recovery_key, &self.side) {
+            (Some(key), SidePorts::Recovery { unwrapper, .. }) => {
+                self.unusable_key(key, unwrapper.as_ref()).await
+            }
+            _ => None,
+        };
+        EpochEnd::Result(Outcome::Done(Done::Check { found, missing, key }), reports)
+    }
+
+    /// Wraps a data key for the recovery key, and unwraps it again. Returns why that is not possible.
+    async fn unusable_key(&self, recovery_key: &str, unwrapper: &dyn KeyUnwrapper) -> Option<Failure> {
+        let failed = |error: &dyn Diagnostic| Some(Failure::from(&error.problem()));
+        let mut random = [0; 32];
+        self.ids.random(&mut random);
+        let data_key = DataKey::from_random(random);
+        let wrapped = match RecipientKey::from_pem(recovery_key).and_then(|key| key.wrap(&data_key)) {
+            Ok(wrapped) => wrapped,
+            Err(error) => return failed(&error),
+        };
+        match unwrapper.unwrap_key(&wrapped).await {
+            Ok(unwrapped) if unwrapped.expose() == data_key.expose() => None,
+            Ok(_) => Some(Failure {
+                code: Code::RecoveryKeyUnusable,
+                said: Said::default(),
+            }),
+            Err(error) => failed(&error),
+        }
     }
 
     async fn access(&self, target: &ClusterTarget) -> Result<AccessReport, EpochEnd> {

@@ -37,6 +37,7 @@ fn good(fixture: &Fixture, delegate: &Delegate) -> Assignment {
     let work = Work::Check(CheckWork {
         clusters: Vec::new(),
         cluster_tags: Default::default(),
+        recovery_key: None,
     });
     let mut good = fixture.assignment("20261121T100500Z-0000ff-check", work);
     good.environment = delegate.environment.clone();

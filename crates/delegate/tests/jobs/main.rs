@@ -3,7 +3,7 @@
 
 use lifeboat_jobs::folder::view;
 use lifeboat_jobs::worker::{Deadline, InvocationSummary};
-use lifeboat_jobs::{CheckWork, Done, JobFile, Outcome, Trust, Work};
+use lifeboat_jobs::{Assignment, CheckWork, Done, JobFile, Outcome, Trust, Work};
 use lifeboat_model::{Code, Epoch, JobId};
 use lifeboat_recovery_point::layout::{manifest_key, point_prefix};
 use lifeboat_store::ports::ObjectStore;
@@ -178,6 +178,7 @@ async fn malformed_and_foreign_documents_stop_nothing_else() {
         Work::Check(CheckWork {
             clusters: Vec::new(),
             cluster_tags: Default::default(),
+            recovery_key: None,
         }),
     );
     fixture.assign(&fixture.primary_scratch, &good, 1).await;
@@ -187,6 +188,35 @@ async fn malformed_and_foreign_documents_stop_nothing_else() {
         .await
         .unwrap();
     assert_eq!((summary.claimed, summary.ended, summary.refused), (1, 1, 2));
+}
+
+/// A check on the recovery side uses the key as a restore does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_finds_that_the_recovery_key_unwraps_and_that_another_does_not() {
+    let fixture = Fixture::without_clusters();
+    let other = fixture.other_recipient();
+    for (number, key, is_usable) in [(1, fixture.recipient.to_pem(), true), (2, other.to_pem(), false)] {
+        let job = fixture.assignment(
+            &format!("20261121T10000{number}Z-aaaaaa-check"),
+            Work::Check(CheckWork {
+                clusters: Vec::new(),
+                cluster_tags: Default::default(),
+                recovery_key: Some(key),
+            }),
+        );
+        let job = Assignment {
+            environment: fixture.recovery().environment,
+            ..job
+        };
+        fixture.assign(&fixture.recovery_scratch, &job, 1).await;
+        let deadline = Deadline::new(later());
+        fixture.recovery().run("invocation", deadline, None).await.unwrap();
+        let found = outcome(fixture.recovery_scratch.as_ref(), &job.job).await;
+        let Outcome::Done(Done::Check { key, .. }) = found else {
+            panic!("{found:?}")
+        };
+        assert_eq!(key.is_none(), is_usable, "{key:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,6 +39,7 @@ fn assignment(number: u32) -> (ObjectKey, Bytes) {
         work: Work::Check(CheckWork {
             clusters: Vec::new(),
             cluster_tags: BTreeMap::new(),
+            recovery_key: None,
         }),
     };
     let payload = document.to_bytes();
@@ -88,6 +89,7 @@ fn result_of(number: u32, environment: &str) -> (ObjectKey, Bytes) {
         epoch: epoch(number),
         at: time(3),
         outcome: Outcome::Done(Done::Check {
+            key: None,
             found: Vec::new(),
             missing: Vec::new(),
         }),

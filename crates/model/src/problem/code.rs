@@ -518,6 +518,13 @@ codes! {
         remedy: "check the bucket and its policy, and the AWS Health Dashboard of the Region",
     }
 
+    /// The recovery key cannot unwrap a data key.
+    RecoveryKeyUnusable = 818 exits Keys {
+        title: "the recovery key cannot be used",
+        meaning: "A data key that was wrapped for it could not be unwrapped: the key is disabled, scheduled for deletion or another one, or its policy denies the delegate. No recovery point can be restored until this is resolved.",
+        remedy: "enable the key with `aws kms enable-key`, cancel its deletion with `aws kms cancel-key-deletion`, or correct its policy; it is tried again within five minutes",
+    }
+
     /// The application's document is not valid.
     ApplicationInvalid = 901 exits Usage {
         title: "the application document is not valid",
