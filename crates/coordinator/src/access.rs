@@ -6,11 +6,11 @@ use lifeboat_format::{Fingerprint, RecipientKey, VerifyingKey};
 use lifeboat_model::request::TrustRequest;
 use lifeboat_model::{Code, EnvironmentId, Problem, RequestToken, Side};
 
-use super::{CHECK_AGAIN, CHECK_KEY_EVERY};
 use super::backup::End;
 use super::clusters::{sources, targets};
 use super::decision::DecisionBuilder;
 use super::state::{CheckRun, JobEntry, PinChange, PinnedKey, Retry};
+use super::{CHECK_AGAIN, CHECK_KEY_EVERY};
 use lifeboat_jobs::{AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Work};
 use serde::{Deserialize, Deserializer};
 

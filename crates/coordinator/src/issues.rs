@@ -101,7 +101,9 @@ impl DecisionBuilder<'_> {
         let environment = &self.inventory.application.recovery;
         let problem = Problem::of(
             Code::RecoveryKeyUnusable,
-            format!("the recovery key in {environment} cannot unwrap data keys: no recovery point can be restored"),
+            format!(
+                "the recovery key in {environment} cannot unwrap data keys: no recovery point can be restored"
+            ),
         );
         let problem = with_cause(problem, &failure.problem());
         self.raise("", &problem);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::SegmentRecord;
 use crate::retention::{PointFacts, Reason};
-use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, Failure, FORMAT, Sealed, Work};
+use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Failure, Sealed, Work};
 
 /// The format version of this document.
 pub const STATE_FORMAT: u32 = 1;

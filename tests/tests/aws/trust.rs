@@ -233,12 +233,20 @@ fn restore_without_primary(field: &TestAccounts<'_>, reporter: &Reporter) -> Res
         "no issue says that the primary does not answer: {status}"
     );
     let audit = field.aws.audit();
-    let of_the_delegate = audit[before..].iter().filter(|call| call.principal.contains("LifeboatRecoveryK8sDel-"));
+    let of_the_delegate = audit[before..]
+        .iter()
+        .filter(|call| call.principal.contains("LifeboatRecoveryK8sDel-"));
     let calls: Vec<_> = of_the_delegate.collect();
-    ensure!(!calls.is_empty(), "the delegate sent no request during the restore");
+    ensure!(
+        !calls.is_empty(),
+        "the delegate sent no request during the restore"
+    );
     for call in &calls {
         let of_the_primary = call.region == "eu-west-1" || call.resource.contains("111111111111");
-        ensure!(!of_the_primary, "a request of the restore goes to the primary: {call:?}");
+        ensure!(
+            !of_the_primary,
+            "a request of the restore goes to the primary: {call:?}"
+        );
     }
     reporter.say(&format!(
         "the latest recovery point was restored although the primary does not answer; none of {} requests went to its Region or account",

@@ -157,7 +157,12 @@ fn a_recovery_key_that_cannot_be_used_is_an_issue_within_an_hour() {
         })
     };
     scenario.claim(&check, 1, "11:00:40");
-    scenario.end(&check, 1, checked(Some(lifeboat_jobs::Failure::from(&disabled))), Vec::new());
+    scenario.end(
+        &check,
+        1,
+        checked(Some(lifeboat_jobs::Failure::from(&disabled))),
+        Vec::new(),
+    );
     scenario.decide("11:01:00");
     assert_eq!(scenario.codes(), [Code::RecoveryKeyUnusable]);
     // It is tried again soon, and the issue closes.

@@ -210,7 +210,11 @@ async fn a_check_finds_that_the_recovery_key_unwraps_and_that_another_does_not()
         };
         fixture.assign(&fixture.recovery_scratch, &job, 1).await;
         let deadline = Deadline::new(later());
-        fixture.recovery().run("invocation", deadline, None).await.unwrap();
+        fixture
+            .recovery()
+            .run("invocation", deadline, None)
+            .await
+            .unwrap();
         let found = outcome(fixture.recovery_scratch.as_ref(), &job.job).await;
         let Outcome::Done(Done::Check { key, .. }) = found else {
             panic!("{found:?}")

@@ -159,7 +159,7 @@ async fn a_service_keeps_its_address_in_a_range_that_is_restored_with_it() {
 apiVersion: networking.k8s.io/v1
 kind: ServiceCIDR
 metadata: {name: more-services}
-spec: {cidrs: [10.230.0.0/24]}
+spec: {cidrs: [10.231.0.0/24]}
 ---
 apiVersion: v1
 kind: Namespace
@@ -177,7 +177,7 @@ metadata: {name: ranges}
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: ranges}
-spec: {clusterIP: 10.230.0.9, ports: [{port: 80}]}
+spec: {clusterIP: 10.231.0.9, ports: [{port: 80}]}
 ",
     );
     let captured = Captured::from(&fixture.source, |kind, namespace, name| {
@@ -186,5 +186,5 @@ spec: {clusterIP: 10.230.0.9, ports: [{port: 80}]}
     .await;
     restored(&captured, &RestoreOptions::default()).await;
     let web = live("/api/v1/namespaces/ranges/services/web").await;
-    assert_eq!(web["spec"]["clusterIP"], "10.230.0.9");
+    assert_eq!(web["spec"]["clusterIP"], "10.231.0.9");
 }

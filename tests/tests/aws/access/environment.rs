@@ -2,6 +2,7 @@
 //! delegates run in the test process, with buckets in memory, and use the real interfaces of EKS,
 //! STS and the API servers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::AwsContext;
+use lifeboat_aws::names::delegate_role;
 use lifeboat_coordinator::ports::{Notifier, Ports};
 use lifeboat_coordinator::sign::AssignmentKey;
 use lifeboat_coordinator::state::Notice;
@@ -191,7 +193,7 @@ pub(super) struct Here {
     pub(super) shell: Shell,
     pub(super) role: Arn,
     scratch: Arc<dyn ObjectStore>,
-    context: AwsContext,
+    sessions: Mutex<BTreeMap<ApplicationName, (Arn, AwsContext)>>,
     side: Side,
 }
 
@@ -298,7 +300,7 @@ impl Environment {
                     environment: here.environment.clone(),
                     side: *side,
                     function: here.function(&application),
-                    role: here.role.clone(),
+                    role: here.session(&application).0,
                     key: None,
                     version: "0".to_owned(),
                     registered_at: now,
@@ -439,9 +441,10 @@ impl Environment {
                 place: self.vault_place(),
             },
         };
+        let (role, context) = here.session(application);
         // Tokens need the system time, independent of the coordinator's clock.
         let clusters = Eks::new(
-            &here.context,
+            &context,
             here.environment.clone(),
             Arc::new(SystemClock),
             Arc::new(SystemRandomness),
@@ -450,7 +453,7 @@ impl Environment {
             application: application.clone(),
             environment: here.environment.clone(),
             function: here.function(application),
-            role: here.role.clone(),
+            role,
             version: "0".to_owned(),
             scratch: Arc::clone(&here.scratch),
             coordinators: vec![self.signer().verifying_key().clone()],
@@ -506,33 +509,44 @@ impl Here {
             ),
             home,
         };
-        let name = match side {
-            Side::Primary => format!("LifeboatPrimaryK8sDel-shop-{}", environment.region),
-            Side::Recovery => format!("LifeboatRecoveryK8sDel-shop-{}", environment.region),
-        };
-        let role = shell.role(environment.account.as_str(), &name);
-        let session = shell.assume(&role, "lifeboat-shop").credentials;
-        let session = aws_credential_types::Credentials::new(
-            session.access_key_id,
-            session.secret_access_key,
-            session.session_token,
-            None,
-            "test",
-        );
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(AwsRegion::new(environment.region.to_string()))
-            .endpoint_url(aws.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(session))
-            .build();
-        Self {
+        let mut here = Self {
+            role: Arn::parse("arn:aws:iam::111111111111:role/none").unwrap(),
             shell,
-            role: Arn::parse(role).unwrap(),
             scratch: Arc::new(MemoryStore::new()),
-            context: AwsContext::from_config(config).unwrap(),
+            sessions: Mutex::default(),
             environment,
             side,
-        }
+        };
+        here.role = here.session(&ApplicationName::parse("shop").unwrap()).0;
+        here
+    }
+
+    /// Returns the role of an application's delegate, which has no permissions yet, and a session of it.
+    fn session(&self, application: &ApplicationName) -> (Arn, AwsContext) {
+        let mut sessions = self.sessions.lock().unwrap();
+        let made = sessions.entry(application.clone()).or_insert_with(|| {
+            let name = delegate_role(application, self.side, &self.environment.region);
+            let role = self.shell.role(self.environment.account.as_str(), &name);
+            let session = self.shell.assume(&role, "lifeboat-shop").credentials;
+            let session = aws_credential_types::Credentials::new(
+                session.access_key_id,
+                session.secret_access_key,
+                session.session_token,
+                None,
+                "test",
+            );
+            let config = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(AwsRegion::new(self.environment.region.to_string()))
+                .endpoint_url(&self.shell.endpoint)
+                .credentials_provider(SharedCredentialsProvider::new(session))
+                .build();
+            (
+                Arn::parse(role).unwrap(),
+                AwsContext::from_config(config).unwrap(),
+            )
+        });
+        made.clone()
     }
 
     fn function(&self, application: &ApplicationName) -> Arn {

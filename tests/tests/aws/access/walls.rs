@@ -66,7 +66,7 @@ fn session(admin: &Shell, account: &str, role: &str) -> Shell {
     admin.run(&format!(
         "aws iam update-assume-role-policy --role-name {role} --policy-document '{trust}'"
     ));
-    admin.assume(&format!("arn:aws:iam::{account}:role/{role}"), "f")
+    admin.assume(&format!("arn:aws:iam::{account}:role/{role}"), "session")
 }
 
 /// The command must be denied by a policy, and by nothing else.
