@@ -262,7 +262,7 @@ fn a_vault_bucket_and_its_kms_key_are_enough_to_restore() {
     let expected = plan["hash"].as_str().unwrap();
     let line = format!("restore latest {kubeconfig} {from} --expect-plan {expected} -o json");
     let restored = account.run(&reader, &line).json();
-    assert_eq!(restored["report"]["verdict"], "MatchesPlan", "{restored}");
+    assert_eq!(restored["verdict"], "matchesPlan", "{restored}");
     let value = target
         .kubectl_output(&[
             "-n",
