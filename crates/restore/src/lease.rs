@@ -39,9 +39,10 @@ pub const LEASE_NAME: &str = "lifeboat-restore";
 const COLLECTION: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/lifeboat-restore";
 
-/// The time in seconds without a renewal after which a holder counts as dead. The value is that of leader
-/// election in Kubernetes (`LeaseDuration` of its controllers).
-const DURATION_SECONDS: u32 = 15;
+/// The time in seconds without a renewal after which a holder counts as dead: twice that of leader election in
+/// Kubernetes (`LeaseDuration` of its controllers). A restore is the heaviest client of its API server, and one that
+/// stops has to survey the target again, whereas a dead holder is waited for only once.
+const DURATION_SECONDS: u32 = 30;
 
 /// When a holder renews the Lease, and when it gives up.
 #[derive(Debug, Clone, Copy)]
@@ -55,10 +56,10 @@ struct Renewal {
 impl Default for Renewal {
     fn default() -> Self {
         Self {
-            // `RetryPeriod` and `RenewDeadline` of the controllers of Kubernetes. The deadline leaves five seconds of
-            // the Lease's duration for requests that the API server is still processing.
+            // `RetryPeriod` of the controllers of Kubernetes, and twice their `RenewDeadline`. The deadline leaves ten
+            // seconds of the Lease's duration for requests that the API server is still processing.
             every: Duration::from_secs(2),
-            deadline: Duration::from_secs(10),
+            deadline: Duration::from_secs(20),
         }
     }
 }
@@ -324,7 +325,9 @@ impl Held {
         let until = (self.renewed() + deadline).max(Instant::now() + every);
         loop {
             let asked = Instant::now();
-            match tokio::time::timeout_at(until, self.write()).await {
+            // A request that hangs, as on a connection that is gone, must not take all of the time (client-go gives it
+            // half of the deadline, too).
+            match tokio::time::timeout_at(until.min(asked + deadline / 2), self.write()).await {
                 Ok(Ok(())) => {
                     *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
                     return Ok(());
@@ -333,7 +336,7 @@ impl Held {
                 Ok(Err(NotWritten::Api(error))) => {
                     tracing::warn!(%error, "the Lease of the target was not renewed");
                 }
-                Err(_) => return Err(LeaseEnd::NotRenewed { deadline }),
+                Err(_) => tracing::warn!("the renewal of the Lease of the target is not answered"),
             }
             if Instant::now() + every >= until {
                 sleep(until.saturating_duration_since(Instant::now())).await;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_apiserver::list::{ListError, ListReader, ListRequest, ListSink, MAX_ANSWER_BYTES, PageError};
 use lifeboat_format::ObjectMetadata;
+use lifeboat_system::sleep;
 use serde::Deserialize;
 
 /// The number of objects per page. kubectl requests 500; 1,000 halves the requests, and a page remains a few
@@ -12,6 +13,8 @@ use serde::Deserialize;
 const PAGE: u32 = 1_000;
 /// The number of attempts to list a type from the beginning before the list fails.
 const ATTEMPTS: u32 = 4;
+/// The pause before a list starts from the beginning.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
 #[derive(Deserialize)]
 struct ListHead {
@@ -50,7 +53,7 @@ pub(crate) async fn collect<T: Default + Send>(
             path: path.to_owned(),
             labels: String::new(),
             fields: String::new(),
-            pinned: pinned.take(),
+            pinned: pinned.clone(),
             page_size: PAGE,
             page_bytes: MAX_ANSWER_BYTES,
             retry: api.retry_policy(),
@@ -58,11 +61,13 @@ pub(crate) async fn collect<T: Default + Send>(
         match all_pages(ListReader::new(api, request, None), &mut sink).await {
             Ok(()) => return Ok(sink.collected),
             // Some aggregated APIs do not sort their lists.
-            Err(PageError::Unordered { .. }) if attempt < ATTEMPTS => {
-                tracing::debug!(path, "reading the list from its beginning");
-            }
+            Err(PageError::Unordered { .. }) if attempt < ATTEMPTS => pinned = None,
+            // Discovery shows the type of a new definition a moment before it can be listed.
+            Err(error) if error.status() == Some(404) && attempt < ATTEMPTS => {}
             Err(error) => return Err(error),
         }
+        tracing::debug!(path, "reading the list from its beginning");
+        sleep(PAUSE).await;
     }
     unreachable!("the last attempt returns")
 }

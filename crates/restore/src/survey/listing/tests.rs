@@ -92,3 +92,19 @@ async fn a_throttled_list_waits_and_is_complete() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_type_that_cannot_be_listed_yet_is_listed_a_moment_later() {
+    every_cart_once(|request, earlier, reply| {
+        if earlier < 2 && request.parameter("continue").is_empty() {
+            Reply::failure(
+                404,
+                "NotFound",
+                "the server could not find the requested resource",
+            )
+        } else {
+            reply
+        }
+    })
+    .await;
+}
