@@ -31,6 +31,8 @@ pub enum ChangeReason {
     Released,
     /// A mirror Pod: the API object of a static Pod.
     Mirror,
+    /// EKS puts it into each of its clusters, with the names and addresses of that cluster.
+    Eks,
     /// The target has no such type.
     NoType,
 }
@@ -70,6 +72,7 @@ impl ChangeReason {
             Self::Expired => &["finished-job-expires"],
             Self::Released => &["released-volume"],
             Self::Mirror => &["mirror-pod"],
+            Self::Eks => &["eks-managed"],
             Self::NoType => &["type-not-served", "version-not-served", "read-only-type"],
         };
         rules.contains(&rule)
@@ -89,6 +92,7 @@ impl fmt::Display for ChangeReason {
             Self::Expired => "a finished Job with a time to live",
             Self::Released => "a volume that is released and would be deleted",
             Self::Mirror => "the mirror of a static Pod",
+            Self::Eks => "managed by EKS in each cluster",
             Self::NoType => "of a type that the target lacks",
         })
     }
@@ -170,6 +174,9 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<ChangeR
     if maintained(evidence, key, object) {
         return Some(ChangeReason::Maintained);
     }
+    if eks(key, object) {
+        return Some(ChangeReason::Eks);
+    }
     let of_child = owners(object).iter().any(|owner| {
         evidence.source.objects.iter().any(|(other, found)| {
             text(found, "/metadata/uid") == owner.uid
@@ -205,6 +212,16 @@ fn has_selector(evidence: &Evidence<'_>, key: &Key, service: &str) -> bool {
                 .as_object()
                 .is_some_and(|selector| !selector.is_empty())
         })
+}
+
+/// Returns whether EKS put the object into the cluster: by its field manager, or by names that EKS documents (Amazon EKS
+/// User Guide, "Understand Amazon EKS created RBAC roles and users" and "Grant IAM users access with a ConfigMap").
+fn eks(key: &Key, object: &Value) -> bool {
+    let of_eks = array(object, "/metadata/managedFields").any(|entry| text(entry, "/manager") == "eks");
+    let name = key.name.as_str();
+    of_eks
+        || name.starts_with("eks:")
+        || (key.type_name == "configmaps" && key.namespace == "kube-system" && name == "aws-auth")
 }
 
 /// Returns whether each cluster creates the object itself: it was in the target before the restore,

@@ -68,7 +68,7 @@ pub(crate) fn came_to_nothing(
         ["jobs/nonsense/", "/claim-0001.json", "read"],
         ["jobs/nonsense/", "/checkpoint-0001.json", "bytes"],
         [forgeries.swapped.as_str(), "LB-", "sign"],
-        [forgeries.planted.as_str(), "LB-0905", "shop"],
+        [forgeries.planted.as_str(), "LB-0913", "shop"],
     ] {
         ensure!(
             notices
@@ -155,6 +155,14 @@ fn register(field: &TestAccounts<'_>, application: &str) -> Result<()> {
         PRIMARY_SCRATCH,
         &key,
         registration.to_string().as_bytes(),
+    )?;
+    let mut recovery = field.document(field.recovery, RECOVERY_SCRATCH, "delegates/shop.json")?;
+    recovery["application"] = application.into();
+    field.put(
+        field.recovery,
+        RECOVERY_SCRATCH,
+        &key,
+        recovery.to_string().as_bytes(),
     )
 }
 
