@@ -37,6 +37,14 @@ const TARGET: &str = "orders-dr";
 /// The objects that the tour creates in the source cluster and expects in the target cluster.
 const OBJECTS: &str = include_str!("aws/objects.yaml");
 
+/// Objects of the application that are deleted in the target before the last restore.
+const DELETED: &[&str] = &[
+    "configmap/prices",
+    "secret/payments",
+    "service/orders",
+    "deployment/orders",
+];
+
 /// The arguments of the `kubectl` command that lists these objects in the target.
 const LOOK: &[&str] = &[
     "get",
@@ -62,12 +70,13 @@ const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
 /// The number of log lines of each function that are shown if the tour fails.
 const LOG_LINES: usize = 30;
 
-/// Runs the tour with functions of this build profile: `release`, `dev`, or `built` (see `infra/package`).
+/// Runs the tour with functions of this build profile: `release`, `dev`, or `built` (see `infra/package`). It ends with
+/// a restore after the function and the bucket of the primary are gone.
 ///
 /// # Errors
 /// If a step fails; the ends of the functions' logs are printed before.
 pub fn run(profile: &str) -> Result<i32> {
-    run_with(profile, |_, _| Ok(()))
+    run_with(profile, |scenario, reporter| scenario.lose_primary(reporter))
 }
 
 /// Runs the tour and then `more`, with the accounts and clusters as the tour leaves them.
@@ -231,6 +240,36 @@ impl<'a> Scenario<'a> {
     }
 
     /// Creates an EKS cluster whose creator is its administrator, without waiting for it.
+    /// Deletes the delegate and the bucket of the primary account, and restores what was deleted in the target.
+    fn lose_primary(&self, reporter: &mut Reporter) -> Result<()> {
+        reporter.step(
+            "outage",
+            "Lose the primary: its function and its bucket are deleted",
+        );
+        let bucket = format!("lifeboat-scratch-{}-{}", PRIMARY.0, PRIMARY.1);
+        for line in [
+            "lambda delete-function --function-name lifeboat-shop-primary".to_owned(),
+            format!("s3api delete-bucket-policy --bucket {bucket}"),
+            format!("s3 rb --force s3://{bucket}"),
+        ] {
+            reporter.command(&format!("aws {line}"));
+            self.primary.text(&line.split(' ').collect::<Vec<_>>())?;
+        }
+        let target = self.active(&self.recovery, RECOVERY.0, TARGET)?;
+        let delete = [&["delete", "--namespace=orders"], DELETED].concat();
+        reporter.command(&format!("kubectl {}", delete.join(" ")));
+        target.kubectl_output(&delete)?;
+        // Exit code 11: the issue says that the primary does not answer.
+        self.coordinator
+            .show(reporter, "status shop --profile recovery", 11)?;
+        let line = "application restore shop latest --wait --token bad-day --profile recovery";
+        self.coordinator.show(reporter, line, 0)?;
+        let found = target.kubectl_output(LOOK)?;
+        ensure!(found.lines().count() == WANTED, "objects are missing: {found}");
+        reporter.say("everything is back, without the primary");
+        Ok(())
+    }
+
     fn create(&self, client: &Client, account: &str, name: &str) -> Result<()> {
         let role = format!("arn:aws:iam::{account}:role/eks");
         let arguments = [
