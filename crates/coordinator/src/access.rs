@@ -362,7 +362,9 @@ impl DecisionBuilder<'_> {
             Side::Primary => None,
             Side::Recovery => self.state.pins.recovery_key.as_ref(),
         };
-        if clusters.is_empty() && cluster_tags.is_empty() && recovery_key.is_none() {
+        // Clusters that are found by tag are known after the first search, and are checked together with the key.
+        let unsearched = side == Side::Recovery && self.is_by_tag() && self.state.searched_at.is_none();
+        if unsearched || clusters.is_empty() && cluster_tags.is_empty() && recovery_key.is_none() {
             return;
         }
         let work = Work::Check(CheckWork {

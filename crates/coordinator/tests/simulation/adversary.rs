@@ -1,5 +1,6 @@
 //! A hostile primary: somebody who controls its account writes, replaces and deletes anything in its scratch bucket,
-//! and signs with the application's key.
+//! and signs with the application's key. And a stranger who may create objects in the scratch bucket of the recovery
+//! environment.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,9 @@ impl Fixture {
             for _ in 0..self.shared.below(6) {
                 self.attack();
             }
+            for _ in 0..self.shared.below(3) {
+                self.give_orders();
+            }
             if self.shared.once_in(8) {
                 self.ask();
             }
@@ -54,6 +58,12 @@ impl Fixture {
         let after = self.vault.contents();
         for (key, bytes) in before.iter().filter(|(key, _)| trusted(key)) {
             assert_eq!(after.get(key), Some(bytes), "{key} has changed in the vault");
+        }
+        for job in self.ledger.lock().unwrap().restored.keys() {
+            assert!(
+                self.model.jobs.contains(job),
+                "a delegate worked on {job}, which no coordinator has assigned"
+            );
         }
         let state = self.now_state();
         assert!(
@@ -78,6 +88,33 @@ impl Fixture {
                 self.overwrite(&key, bytes);
             }
         }
+    }
+
+    /// Writes assignments and cancellations of somebody who may only create objects in the scratch bucket of the recovery
+    /// environment: of no meaning, unsigned, or signed for another job or environment.
+    fn give_orders(&self) {
+        let mut orders: Vec<Vec<u8>> = [&self.primary, &self.recovery]
+            .into_iter()
+            .flat_map(|store| store.contents())
+            .filter(|(key, _)| key.contains("/assignment"))
+            .map(|(_, bytes)| bytes.to_vec())
+            .collect();
+        orders.push(b"{}".to_vec());
+        let order = orders.swap_remove(self.shared.below(orders.len() as u64) as usize);
+        let jobs: Vec<_> = (self.now_state().jobs())
+            .map(|entry| entry.job.to_string())
+            .collect();
+        let files = ["assignment.json", "assignment-0002.json", "cancel.json"];
+        let file = files[self.shared.below(files.len() as u64) as usize];
+        let job = match jobs.is_empty() || self.shared.once_in(2) {
+            true => format!(
+                "shop/20990101T000000Z-{:06x}-restore-orders",
+                self.shared.below(1 << 24)
+            ),
+            false => jobs[self.shared.below(jobs.len() as u64) as usize].clone(),
+        };
+        let key = ObjectKey::parse(format!("jobs/{job}/{file}")).unwrap();
+        let _ = block_on(self.recovery.put_new(&key, order.into()));
     }
 
     fn overwrite(&self, key: &ObjectKey, bytes: Vec<u8>) {

@@ -26,6 +26,8 @@ pub(crate) struct Model {
     backups: BTreeSet<RecoveryPointId>,
     ended: BTreeMap<(String, String), RestoreEnd>,
     good: Option<RecoveryPointId>,
+    /// The jobs that coordinators have assigned.
+    pub(crate) jobs: BTreeSet<String>,
     /// Whether somebody writes to the scratch bucket of the primary environment who may not.
     pub(crate) hostile: bool,
     /// The recovery points that were made before.
@@ -49,6 +51,7 @@ impl Model {
         self.revision = state.revision;
         self.backups
             .extend(state.backup.iter().map(|run| run.point.clone()));
+        self.jobs.extend(state.jobs().map(|entry| entry.job.to_string()));
         self.see_restores(&state);
         self.see_points(&state, now);
         for issue in state.issues.values() {
