@@ -109,7 +109,8 @@ fn data_keys(field: &TestAccounts<'_>) -> Result<Vec<Vec<u8>>> {
             .decode(text(&envelope["payload"]))
             .context("a payload in base64")?;
         let statement: Value = serde_json::from_slice(&payload)?;
-        for key in list(&statement["predicate"]["keys"]) {
+        let keys_of_point = list(&statement["predicate"]["keys"]).iter();
+        for key in keys_of_point.flat_map(|key| list(&key["recipients"])) {
             let wrapped = STANDARD.decode(text(&key["wrapped"])).context("a wrapped key")?;
             let file = field.file("wrapped");
             std::fs::write(&file, wrapped)?;
