@@ -16,7 +16,9 @@
 //!   `s3:ListBucket` for its prefixes.
 //!
 //! Transfers are checked with CRC-32, the SDK's default: S3 verifies what it receives, and the SDK verifies what it
-//! receives from S3. The SHA-256 digests in signed manifests verify that the content is the expected one.
+//! receives from S3. The SHA-256 digests in signed manifests verify that the content is the expected one. S3 has no
+//! SHA-256 of an object that was uploaded in parts, only of the list of its parts: an upload with an announced digest
+//! checks it before it is completed, and records it in the object's metadata, which only who writes the object can set.
 
 use std::fmt;
 use std::ops::Range;
@@ -26,10 +28,12 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use lifeboat_format::Sha256;
 use lifeboat_model::{AccountId, ObjectKey};
 use lifeboat_store::ports::{
     ETag, Listed, ObjectInfo, ObjectStore, Randomness, StoreError, StoreOperation, Upload,
 };
+use lifeboat_store::verified::VerifiedUpload;
 
 use crate::{AwsContext, AwsError};
 
@@ -45,7 +49,7 @@ use error::{RequestContext, no_tag};
 pub(crate) use requests::RequestCounter;
 pub use requests::S3Requests;
 use upload::S3Upload;
-use write::{Condition, Nonce};
+use write::{Condition, DIGEST, Nonce};
 
 /// The largest object that [`ObjectStore::get`] reads into memory, in bytes. Documents and manifests are far smaller; a
 /// larger object was written by mistake or by an attacker.
@@ -219,6 +223,9 @@ impl Inner {
         Ok(ObjectInfo {
             size: (answer.content_length().and_then(|n| u64::try_from(n).ok())).unwrap_or(0),
             etag: (answer.e_tag()).map(ETag::new).ok_or_else(|| no_tag(&asked))?,
+            sha256: (answer.metadata())
+                .and_then(|all| all.get(DIGEST))
+                .and_then(|text| text.parse().ok()),
         })
     }
 
@@ -256,7 +263,7 @@ impl ObjectStore for S3Store {
         let nonce = Nonce::new(self.inner.ids.as_ref());
         (self
             .inner
-            .put(key, bytes, &nonce, &Condition::New(StoreOperation::Create)))
+            .put(key, bytes, &nonce, &Condition::New(StoreOperation::Create), None))
         .await
     }
 
@@ -264,7 +271,7 @@ impl ObjectStore for S3Store {
         let nonce = Nonce::new(self.inner.ids.as_ref());
         (self
             .inner
-            .put(key, bytes, &nonce, &Condition::Unchanged(expected)))
+            .put(key, bytes, &nonce, &Condition::Unchanged(expected), None))
         .await
     }
 
@@ -298,6 +305,15 @@ impl ObjectStore for S3Store {
     }
 
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
-        Ok(Box::new(S3Upload::new(Arc::clone(&self.inner), key.clone())))
+        Ok(Box::new(S3Upload::new(
+            Arc::clone(&self.inner),
+            key.clone(),
+            None,
+        )))
+    }
+
+    async fn upload_verified(&self, key: &ObjectKey, sha256: Sha256) -> Result<Box<dyn Upload>, StoreError> {
+        let upload = S3Upload::new(Arc::clone(&self.inner), key.clone(), Some(sha256));
+        Ok(Box::new(VerifiedUpload::new(Box::new(upload), key, sha256)))
     }
 }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use lifeboat_coordinator::execute::Verification;
 use lifeboat_coordinator::ports::{Notifier, Ports};
 use lifeboat_coordinator::sign::AssignmentKey;
 use lifeboat_coordinator::state::{Notice, PointEntry, State};
@@ -166,6 +167,7 @@ fn ports(state: &MemoryStore, vault: &MemoryStore, clock: &Arc<Minutes>) -> Port
         timer: Arc::new(SystemClock),
         ids: Arc::new(SystemRandomness),
         assignment_key: Arc::new(AssignmentKey::opened(Arc::new(signer))),
+        verification: Verification::default(),
         notifier: Arc::new(Silent),
     }
 }

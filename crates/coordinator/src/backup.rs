@@ -150,7 +150,7 @@ impl DecisionBuilder<'_> {
             Some(VaultView::Known) => return self.drop_run(&run),
             Some(VaultView::Unfinished | VaultView::Refused(_)) | None => {}
         }
-        if vaulting.failures >= VAULT_TRIES {
+        if vaulting.failures >= VAULT_TRIES && vaulting.next_at <= self.now {
             let problem = vaulting.problem.take().unwrap_or_else(|| {
                 Problem::new(
                     Code::VaultingFailed,
@@ -171,7 +171,9 @@ impl DecisionBuilder<'_> {
             && vaulting.next_at <= self.now
             && self.inventory.is_available(&run.environment)
         {
-            // One coordinator copies at a time; if it dies, the next one continues after the lease.
+            // One coordinator copies at a time; if it dies, the next one continues after the lease. The try counts from
+            // its beginning: a copy that ends the process would otherwise be repeated for ever.
+            vaulting.failures += 1;
             vaulting.next_at = later(self.now, VAULT_LEASE);
             self.actions.push(Action::VaultPoint {
                 environment: run.environment.clone(),

@@ -34,6 +34,7 @@ impl DecisionBuilder<'_> {
                 ActionOutcome::VaultUnfinished { point } => {
                     let now = self.now;
                     if let Some(vaulting) = self.vaulting(point) {
+                        vaulting.failures = vaulting.failures.saturating_sub(1);
                         vaulting.next_at = now;
                     }
                 }
@@ -47,12 +48,15 @@ impl DecisionBuilder<'_> {
                     let Some(vaulting) = self.vaulting(point) else {
                         continue;
                     };
-                    vaulting.failures = match retry {
-                        true => vaulting.failures + 1,
-                        false => super::VAULT_TRIES,
+                    if !retry {
+                        vaulting.failures = super::VAULT_TRIES;
+                    }
+                    vaulting.next_at = match vaulting.failures < super::VAULT_TRIES {
+                        true => {
+                            super::backup::later(now, super::VAULT_LEASE * (1 << vaulting.failures.min(5)))
+                        }
+                        false => now,
                     };
-                    vaulting.next_at =
-                        super::backup::later(now, super::VAULT_LEASE * (1 << vaulting.failures.min(5)));
                     vaulting.problem = Some(problem);
                 }
                 ActionOutcome::Verified { point, damaged } => {

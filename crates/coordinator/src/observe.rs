@@ -56,10 +56,6 @@ const VAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of folders of the vault that the catalogue does not contain and that one look reads.
 const UNKNOWN_AT_ONCE: usize = 16;
 
-/// The number of keys of captures that one look lists. Anybody who can write to the scratch bucket can make many, and
-/// the listing is only for cleaning up.
-const CAPTURE_KEYS: usize = 1000;
-
 /// Reads the inventory. A bucket that cannot be read in time is unavailable; all others are read nevertheless, so that
 /// an impaired Region does not stop restores in another one.
 pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
@@ -156,7 +152,7 @@ async fn read(
     // Captures are in the primary environment only.
     let captures = async {
         match *environment == application.primary {
-            true => captures(store.as_ref(), &prefix).await,
+            true => captured(store.as_ref(), &prefix, state, environment).await,
             false => Ok(BTreeSet::new()),
         }
     };
@@ -198,16 +194,6 @@ fn unanswered(code: Code, cause: Unread) -> Problem {
             format!("the bucket did not answer within {} seconds", limit.as_secs()),
         ),
     }
-}
-
-/// Returns the recovery points of the first captures of a scratch bucket.
-async fn captures(store: &dyn ObjectStore, prefix: &str) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
-    let listed = store.list(prefix, None, CAPTURE_KEYS).await?;
-    let points = listed.iter().filter_map(|listed| {
-        let (point, _) = listed.key.as_str().strip_prefix(prefix)?.split_once('/')?;
-        RecoveryPointId::parse(point).ok()
-    });
-    Ok(points.collect())
 }
 
 /// Returns the ranges of the vault to list: everything after the archive, and the opened segments with the gaps before
@@ -257,6 +243,50 @@ async fn folders(
             return Ok(points);
         }
     }
+}
+
+/// The number of captures that are looked for per look. A backup has one, which is removed once it is in the vault.
+const CAPTURES_PER_LOOK: usize = 20;
+
+/// Finds captures, not more than a few at a time: whoever writes folders beside them must not make the look long. Those
+/// that the state knows are looked for by name.
+async fn captured(
+    store: &dyn ObjectStore,
+    prefix: &str,
+    state: &State,
+    environment: &EnvironmentId,
+) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
+    let mut found = BTreeSet::new();
+    let mut after: Option<String> = None;
+    for _ in 0..CAPTURES_PER_LOOK {
+        let page = store.list(prefix, after.as_deref(), 1).await?;
+        let Some(rest) = page
+            .first()
+            .and_then(|listed| listed.key.as_str().strip_prefix(prefix))
+        else {
+            return Ok(found);
+        };
+        // `0` follows `/`: the next key after those of the folder.
+        after = Some(match rest.split_once('/') {
+            Some((name, _)) => {
+                found.extend(RecoveryPointId::parse(name).ok());
+                format!("{prefix}{name}0")
+            }
+            None => format!("{prefix}{rest}"),
+        });
+    }
+    let running = state.backup.iter().map(|run| (&run.point, &run.environment));
+    let known = state.captures.iter().chain(running);
+    for (point, _) in known.filter(|(_, of)| *of == environment).take(CAPTURES_PER_LOOK) {
+        let is_there = !store
+            .list(&format!("{prefix}{point}/"), None, 1)
+            .await?
+            .is_empty();
+        if is_there {
+            found.insert(point.clone());
+        }
+    }
+    Ok(found)
 }
 
 async fn registered(

@@ -7,6 +7,7 @@ use lifeboat_jobs::VaultPlace;
 use lifeboat_model::EnvironmentId;
 use lifeboat_store::ports::{Clock, ObjectStore, Randomness, Timer};
 
+use super::execute::Verification;
 use super::sign::AssignmentKey;
 use super::state::Notice;
 
@@ -36,6 +37,8 @@ pub struct Ports {
     pub timer: Arc<dyn Timer>,
     /// The source of randomness for names.
     pub ids: Arc<dyn Randomness>,
+    /// Where the verification of a recovery point goes on.
+    pub verification: Verification,
     /// The key that signs assignments and cancellations.
     pub assignment_key: Arc<AssignmentKey>,
     /// The channel for notices.

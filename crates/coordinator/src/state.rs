@@ -280,7 +280,7 @@ pub struct BackupRun {
 pub struct Vaulting {
     /// The sealed recovery point, as reported by the delegate.
     pub sealed: Sealed,
-    /// The number of failed copies.
+    /// The number of copies that were begun and have not ended well.
     pub failures: u32,
     /// The last failure.
     pub problem: Option<Problem>,

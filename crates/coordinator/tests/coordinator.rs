@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::custom_resource::{ResourceAnswer, ResourceRequest};
+use lifeboat_coordinator::execute::Verification;
 use lifeboat_coordinator::lambda::Coordinator;
 use lifeboat_coordinator::lambda::coordinator::TickSummary;
 use lifeboat_coordinator::ports::{Notifier, Ports};
@@ -64,6 +65,7 @@ fn fixture() -> Fixture {
         clock: Arc::new(SystemClock),
         timer: Arc::new(SystemClock),
         ids: Arc::new(SystemRandomness),
+        verification: Verification::default(),
         assignment_key: Arc::new(AssignmentKey::opened(Arc::new(signer()))),
         notifier: Arc::clone(&heard) as _,
     };

@@ -320,7 +320,12 @@ impl ObjectStore for FolderStore {
             let (etag, size) = File::open(store.path(&key))
                 .and_then(|file| hash(&file))
                 .map_err(|e| failure(StoreOperation::Inspect, &key, e))?;
-            Ok(ObjectInfo { size, etag })
+            Ok(ObjectInfo {
+                size,
+                etag,
+                // A file has no place for it.
+                sha256: None,
+            })
         })
         .await
     }

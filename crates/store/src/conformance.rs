@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
+use lifeboat_format::Sha256;
 use lifeboat_model::{Code, Diagnostic as _, ErrorKind, ObjectKey};
 
 use crate::ports::{ETag, ObjectStore, StoreError};
@@ -28,6 +29,7 @@ pub async fn all(make: Factory<'_>) {
     one_of_many_uploads_wins(make().as_ref()).await;
     abandoned_uploads_leave_nothing(make().as_ref()).await;
     large_uploads_keep_every_byte(make().as_ref()).await;
+    announced_digests_are_checked(make().as_ref()).await;
 }
 
 fn key(text: &str) -> ObjectKey {
@@ -237,6 +239,32 @@ async fn uploads_are_invisible_until_finished(store: &dyn ObjectStore) {
     let nothing = key("shop/empty.pack");
     store.upload(&nothing).await.unwrap().finish().await.unwrap();
     assert_eq!(store.head(&nothing).await.unwrap().size, 0);
+}
+
+async fn announced_digests_are_checked(store: &dyn ObjectStore) {
+    // Also of an upload in parts.
+    for (name, content) in [("small", vec![7; 100]), ("large", vec![7; 9 << 20])] {
+        let content = Bytes::from(content);
+        let digest = Sha256::of(&content);
+        let (right, wrong) = (key(name), key(&format!("{name}-wrong")));
+        let mut upload = store.upload_verified(&right, digest).await.unwrap();
+        upload.write(content.clone()).await.unwrap();
+        let etag = upload.finish().await.unwrap();
+        let info = store.head(&right).await.unwrap();
+        assert_eq!((info.size, &info.etag), (content.len() as u64, &etag));
+        assert!(info.sha256.is_none_or(|found| found == digest), "{info:?}");
+        let mut upload = store.upload_verified(&wrong, digest).await.unwrap();
+        upload.write(content.slice(1..)).await.unwrap();
+        let error = upload.finish().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert_gone(store.head(&wrong).await, "-wrong");
+        assert_eq!(names(store, name, None, 10).await, [name]);
+        // What was written otherwise has no digest that somebody believes.
+        store.put_new(&wrong, content).await.unwrap();
+        assert_eq!(store.head(&wrong).await.unwrap().sha256, None);
+        store.delete(&right).await.unwrap();
+        store.delete(&wrong).await.unwrap();
+    }
 }
 
 async fn uploads_do_not_overwrite(store: &dyn ObjectStore) {

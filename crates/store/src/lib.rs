@@ -17,6 +17,7 @@ pub mod memory;
 pub mod ports;
 pub mod prefix;
 pub mod read_only;
+pub mod verified;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;

@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_format::Sha256;
 use lifeboat_model::{ApplicationName, ObjectKey};
 
 use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, RunLock, StoreError, StoreOperation, Upload};
+use crate::verified::VerifiedUpload;
 
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, (Bytes, u64)>,
+    /// The digests that were recorded with objects.
+    digests: BTreeMap<String, Sha256>,
     /// Counts contents, so that each gets its own tag.
     contents: u64,
 }
@@ -20,6 +24,7 @@ struct State {
 impl State {
     fn insert(&mut self, key: &ObjectKey, bytes: Bytes) -> ETag {
         self.contents += 1;
+        self.digests.remove(key.as_str());
         self.objects
             .insert(key.as_str().to_owned(), (bytes, self.contents));
         tag(self.contents)
@@ -131,6 +136,7 @@ impl ObjectStore for MemoryStore {
         Ok(ObjectInfo {
             size: bytes.len() as u64,
             etag,
+            sha256: state.digests.get(key.as_str()).copied(),
         })
     }
 
@@ -190,7 +196,18 @@ impl ObjectStore for MemoryStore {
             store: self.clone(),
             key: key.clone(),
             bytes: Vec::new(),
+            sha256: None,
         }))
+    }
+
+    async fn upload_verified(&self, key: &ObjectKey, sha256: Sha256) -> Result<Box<dyn Upload>, StoreError> {
+        let upload = MemoryUpload {
+            store: self.clone(),
+            key: key.clone(),
+            bytes: Vec::new(),
+            sha256: Some(sha256),
+        };
+        Ok(Box::new(VerifiedUpload::new(Box::new(upload), key, sha256)))
     }
 }
 
@@ -198,6 +215,7 @@ struct MemoryUpload {
     store: MemoryStore,
     key: ObjectKey,
     bytes: Vec<u8>,
+    sha256: Option<Sha256>,
 }
 
 #[async_trait]
@@ -208,8 +226,18 @@ impl Upload for MemoryUpload {
     }
 
     async fn finish(self: Box<Self>) -> Result<ETag, StoreError> {
-        let Self { store, key, bytes } = *self;
-        store.lock().create(StoreOperation::Finish, &key, bytes.into())
+        let Self {
+            store,
+            key,
+            bytes,
+            sha256,
+        } = *self;
+        let mut state = store.lock();
+        let etag = state.create(StoreOperation::Finish, &key, bytes.into())?;
+        if let Some(sha256) = sha256 {
+            state.digests.insert(key.to_string(), sha256);
+        }
+        Ok(etag)
     }
 
     async fn abort(self: Box<Self>) -> Result<(), StoreError> {

@@ -8,10 +8,12 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_format::Sha256;
 use lifeboat_format::keys::{DataKey, Fingerprint, VerifyingKey, WrappedKey};
 use lifeboat_model::{ApplicationName, ObjectKey};
 
 use crate::listing::MAX_KEYS;
+use crate::verified::VerifiedUpload;
 
 pub mod key_error;
 pub mod store_error;
@@ -53,6 +55,9 @@ pub struct ObjectInfo {
     pub size: u64,
     /// The tag of the content.
     pub etag: ETag,
+    /// The digest of the content, if the store recorded it when the object was created
+    /// ([`ObjectStore::upload_verified`]).
+    pub sha256: Option<Sha256>,
 }
 
 /// One key of a listing.
@@ -149,6 +154,20 @@ pub trait ObjectStore: Send + Sync {
     /// # Errors
     /// May return [`StoreError::Exists`]; [`Upload::finish`] returns it at the latest.
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError>;
+
+    /// Begins an object whose content is known by its digest. [`Upload::finish`] refuses any other content. A store that
+    /// can record the digest beside the object returns it from [`Self::head`], so that the object need not be read
+    /// again to be believed.
+    ///
+    /// # Errors
+    /// As [`Self::upload`].
+    async fn upload_verified(&self, key: &ObjectKey, sha256: Sha256) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(VerifiedUpload::new(
+            self.upload(key).await?,
+            key,
+            sha256,
+        )))
+    }
 }
 
 /// An upload of an object to a store. The object never becomes visible if the upload is dropped without
@@ -164,7 +183,8 @@ pub trait Upload: Send {
     /// Makes the object visible, atomically and durably.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] if the key was created in the meantime; nothing is left behind.
+    /// [`StoreError::Exists`] if the key was created in the meantime, [`StoreError::OtherContent`] if the content has
+    /// another digest than was announced; nothing is left behind.
     async fn finish(self: Box<Self>) -> Result<ETag, StoreError>;
 
     /// Aborts the upload and removes what it has written.

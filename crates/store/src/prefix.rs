@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_format::Sha256;
 use lifeboat_model::ObjectKey;
 
 use crate::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, StoreOperation, Upload};
@@ -99,6 +100,11 @@ impl<S: AsRef<dyn ObjectStore> + Send + Sync> ObjectStore for PrefixStore<S> {
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
         let key = self.key(StoreOperation::Upload, key)?;
         self.inner.as_ref().upload(&key).await
+    }
+
+    async fn upload_verified(&self, key: &ObjectKey, sha256: Sha256) -> Result<Box<dyn Upload>, StoreError> {
+        let key = self.key(StoreOperation::Upload, key)?;
+        self.inner.as_ref().upload_verified(&key, sha256).await
     }
 }
 

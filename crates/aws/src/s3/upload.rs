@@ -11,13 +11,14 @@ use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
+use lifeboat_format::Sha256;
 use lifeboat_model::{Diagnostic as _, ObjectKey};
 use lifeboat_store::ports::{ETag, StoreError, StoreOperation, Upload};
 use tokio::task::JoinSet;
 
 use super::Inner;
 use super::error::no_tag;
-use super::write::{Condition, NONCE, Nonce};
+use super::write::{Condition, DIGEST, NONCE, Nonce};
 use crate::AwsError;
 
 /// The size of a part in bytes. S3 requires at least 5 MiB and at most 10,000 parts
@@ -34,6 +35,8 @@ pub(super) struct S3Upload {
     store: Arc<Inner>,
     key: ObjectKey,
     nonce: Nonce,
+    /// The digest that is recorded with the object.
+    digest: Option<Sha256>,
     buffer: BytesMut,
     /// Present once the first part is full.
     multipart: Option<Multipart>,
@@ -48,9 +51,10 @@ struct Multipart {
 }
 
 impl S3Upload {
-    pub(super) fn new(store: Arc<Inner>, key: ObjectKey) -> Self {
+    pub(super) fn new(store: Arc<Inner>, key: ObjectKey, digest: Option<Sha256>) -> Self {
         Self {
             nonce: Nonce::new(store.ids.as_ref()),
+            digest,
             store,
             key,
             buffer: BytesMut::new(),
@@ -60,7 +64,12 @@ impl S3Upload {
 
     async fn begin(&self) -> Result<Multipart, StoreError> {
         let asked = (self.store).asked(StoreOperation::Upload, "s3:PutObject", self.key.as_str());
-        let answer = (self.store.client.create_multipart_upload())
+        let request = self.store.client.create_multipart_upload();
+        let request = match self.digest {
+            Some(digest) => request.metadata(DIGEST, digest.to_string()),
+            None => request,
+        };
+        let answer = request
             .bucket(&self.store.location.bucket)
             .expected_bucket_owner(self.store.location.owner.as_str())
             .key(self.store.name(&self.key))
@@ -242,7 +251,8 @@ impl Upload for S3Upload {
         if self.multipart.is_none() {
             let bytes = self.buffer.split().freeze();
             let condition = Condition::New(StoreOperation::Finish);
-            return (self.store.put(&self.key, bytes, &self.nonce, &condition)).await;
+            let put = (self.store).put(&self.key, bytes, &self.nonce, &condition, self.digest);
+            return put.await;
         }
         match self.complete().await {
             Ok(etag) => Ok(etag),

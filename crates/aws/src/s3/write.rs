@@ -6,6 +6,7 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use lifeboat_format::Sha256;
 use lifeboat_model::ObjectKey;
 use lifeboat_store::ports::{ETag, Randomness, StoreError, StoreOperation};
 
@@ -14,6 +15,10 @@ use super::error::no_tag;
 
 /// The metadata key of the nonce of the write that created an object: `x-amz-meta-lifeboat-write`.
 pub(super) const NONCE: &str = "lifeboat-write";
+
+/// The metadata key of the SHA-256 of an object whose content was verified when it was written:
+/// `x-amz-meta-lifeboat-sha256`.
+pub(super) const DIGEST: &str = "lifeboat-sha256";
 
 /// A random identifier of one write.
 #[derive(Clone)]
@@ -65,6 +70,7 @@ impl Inner {
         bytes: Bytes,
         nonce: &Nonce,
         condition: &Condition<'_>,
+        digest: Option<Sha256>,
     ) -> Result<ETag, StoreError> {
         let asked = self.asked(condition.operation(), "s3:PutObject", key.as_str());
         let request = (self.client.put_object())
@@ -73,6 +79,10 @@ impl Inner {
             .key(self.name(key))
             .metadata(NONCE, nonce.as_str())
             .body(ByteStream::from(bytes));
+        let request = match digest {
+            Some(digest) => request.metadata(DIGEST, digest.to_string()),
+            None => request,
+        };
         let request = match condition {
             Condition::New(_) => request.if_none_match("*"),
             Condition::Unchanged(expected) => request.if_match(expected.as_str()),

@@ -395,6 +395,7 @@ fn what_was_deployed_is_printed_as_its_schema_says() {
         "format": "lifeboat.dev/deploy/v1",
         "stacks": [{"environment": "222222222222-eu-central-1", "stack": "lifeboat-control", "outcome": "created"}],
         "recoveryKey": {"fingerprint": "sha256:0a", "publicKey": "MIIC", "file": "recovery.pub.pem"},
+        "coordinatorKey": {"fingerprint": "sha256:0c", "publicKey": "MFkw", "file": "coordinator.pub.pem"},
         "signingKey": "sha256:0b", "application": "shop", "example": "format: 1\n", "next": "lifeboat status",
     }))
     .unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::VAULT_LEASE;
+use crate::execute::Verification;
 use crate::lambda::notification::SnsNotifier;
 use crate::ports::Ports;
 use crate::sign::{AssignmentKey, OpenKey};
@@ -90,6 +91,7 @@ impl Function {
                     clock,
                     timer: Arc::new(SystemClock),
                     ids,
+                    verification: Verification::default(),
                     assignment_key: Arc::new(AssignmentKey::new(Box::new(KmsKey {
                         context: context.clone(),
                         key: assignment_key,

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::executor::block_on;
 use jiff::SignedDuration;
+use lifeboat_coordinator::execute::Verification;
 use lifeboat_coordinator::ports::{Notifier, Ports};
 use lifeboat_coordinator::sign::{AssignmentKey, OpenKey};
 use lifeboat_coordinator::state::{Notice, State};
@@ -251,6 +252,7 @@ impl Fixture {
             ids: Arc::clone(&clock) as _,
             timer: Arc::clone(&clock) as _,
             clock,
+            verification: Verification::default(),
             assignment_key: Arc::new(AssignmentKey::new(Box::new(CoordinatorKey))),
             notifier: Arc::new(RecordingNotifier(Arc::clone(&self.shared))),
         }

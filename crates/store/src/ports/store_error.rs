@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lifeboat_format::Sha256;
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 /// The cause of a failure in an adapter.
@@ -86,6 +87,16 @@ pub enum StoreError {
         /// The size of the object in bytes.
         size: u64,
     },
+    /// The content of an upload has another digest than was announced.
+    #[error("finish the upload of {key}: its SHA-256 is {found}, not {expected}")]
+    OtherContent {
+        /// The key.
+        key: String,
+        /// The digest that was announced.
+        expected: Sha256,
+        /// The digest of the content.
+        found: Sha256,
+    },
     /// The store does not exist, or is not suitable as a store.
     #[error("open the store {store}: {problem}")]
     NoStore {
@@ -145,7 +156,7 @@ impl Diagnostic for StoreError {
         match self {
             Self::Exists { .. } | Self::Changed { .. } => ErrorKind::Conflict,
             Self::NotFound { .. } | Self::NoStore { .. } => ErrorKind::Gone,
-            Self::OutOfRange { .. } => ErrorKind::Corrupt,
+            Self::OutOfRange { .. } | Self::OtherContent { .. } => ErrorKind::Corrupt,
             // A full store also needs action by a user, as `Denied` expresses for permissions.
             Self::Denied { .. } | Self::Full { .. } => ErrorKind::Denied,
             Self::Unavailable { .. } => ErrorKind::Retry,
@@ -161,6 +172,7 @@ impl Diagnostic for StoreError {
             Self::Full { .. } => Code::StoreFull,
             Self::NotFound { .. }
             | Self::OutOfRange { .. }
+            | Self::OtherContent { .. }
             | Self::Unavailable { .. }
             | Self::Failed { .. } => Code::StoreFailed,
         }
@@ -174,7 +186,7 @@ impl Diagnostic for StoreError {
             Self::NoStore { .. } => "check the path of the store, or create the folder first",
             Self::Denied { .. } => "grant the user that runs lifeboat read and write access to the store",
             Self::Full { .. } => "free space in the store or use another one, then run the command again",
-            Self::NotFound { .. } | Self::OutOfRange { .. } => {
+            Self::NotFound { .. } | Self::OutOfRange { .. } | Self::OtherContent { .. } => {
                 "the object is missing or truncated; restore it from a copy of the store, or use another recovery point"
             }
             Self::Unavailable { .. } => "run the command again in a few minutes",

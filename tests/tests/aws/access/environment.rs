@@ -14,6 +14,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_aws::AwsContext;
 use lifeboat_aws::names::delegate_role;
+use lifeboat_coordinator::execute::Verification;
 use lifeboat_coordinator::ports::{Notifier, Ports};
 use lifeboat_coordinator::sign::AssignmentKey;
 use lifeboat_coordinator::state::Notice;
@@ -403,6 +404,7 @@ impl Environment {
             timer: Arc::new(SystemClock),
             ids: Arc::new(SystemRandomness),
             assignment_key: Arc::new(AssignmentKey::opened(Arc::new(self.signer()))),
+            verification: Verification::default(),
             notifier: Arc::new(Silence),
         };
         let until = self.clock.now() + SignedDuration::from_mins(10);
