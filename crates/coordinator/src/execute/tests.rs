@@ -19,13 +19,14 @@ use crate::ports::Notifier;
 use crate::sign::AssignmentKey;
 use crate::state::Notice;
 
-/// A clock that advances by a second with each reading.
+/// A clock that advances by a second with each reading, from the day on which the fixtures were made.
 #[derive(Default)]
 struct Ticking(AtomicI64);
 
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.fetch_add(1, Ordering::Relaxed)).unwrap()
+        let day: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        day + jiff::SignedDuration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -81,8 +82,13 @@ impl ObjectStore for Metered {
         self.inner.list(prefix, after, limit).await
     }
 
-    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.inner.list_folders(prefix).await
+    async fn list_folders_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner.list_folders_after(prefix, after, limit).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
@@ -176,6 +182,7 @@ impl Scene {
             point: self.point.clone(),
             manifest: Sha256::of(&bytes),
             signer: self.signer.clone(),
+            started: "2026-11-21T10:00:00Z".parse().unwrap(),
         };
         self.execute(&action, seconds)
     }
