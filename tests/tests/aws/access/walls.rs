@@ -305,7 +305,7 @@ fn nobody_else_gives_orders_or_answers_and_no_application_reaches_another() {
         let sign = |name: &str| {
             format!(
                 "aws kms sign --key-id alias/lifeboat-signing-{name} --message-type DIGEST \
-                 --signing-algorithm ECDSA_SHA_256 --message MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+                 --signing-algorithm ECDSA_SHA_256 --message 01234567890123456789012345678901"
             )
         };
         delegate.run(&sign(own));
