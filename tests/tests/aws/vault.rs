@@ -311,7 +311,15 @@ fn what_does_not_fit_is_refused(
     let said = account.run(reader, &format!("{cat} --recovery-key alias/nobody"));
     said.refused(9, &["LB-0401", "alias/nobody", "--recovery-key"]);
     let said = account.run(stranger, &format!("points {from}"));
-    said.refused(8, &["LB-0302", "s3:ListBucket", "role/stranger"]);
+    said.refused(
+        8,
+        &[
+            "LB-0302",
+            "s3:ListBucket",
+            "role/stranger",
+            "--bucket-owner 222222222222",
+        ],
+    );
     let wrong = from.replace(VAULT, "lifeboat-vault-333333333333-eu-central-1");
     let said = account.run(&account.administrator, &format!("points {wrong}"));
     said.refused(8, &["LB-0301", "the bucket does not exist", "aws s3 ls"]);
