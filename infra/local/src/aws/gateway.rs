@@ -182,6 +182,7 @@ impl Gateway {
                 return eks::handle(self, scope, caller, parts, body).await;
             }
         }
+        bucket_policy::came_by_tls(&mut parts.headers);
         sts::correct(scope, &mut parts);
         let is_decrypt = parts
             .headers

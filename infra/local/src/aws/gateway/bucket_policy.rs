@@ -1,8 +1,8 @@
 //! Corrections: a bucket policy is evaluated as in AWS.
 //!
 //! - Clients use TLS with AWS, and plain HTTP on this machine. The gateway adds a header that says
-//!   that TLS was terminated here, so that a policy that denies `aws:SecureTransport` `false`
-//!   allows them.
+//!   that TLS was terminated here, so that a policy of a bucket or a queue that denies
+//!   `aws:SecureTransport` `false` allows them.
 //! - The condition key `aws:PrincipalArn` of a role session is the ARN of the role (IAM User Guide,
 //!   "AWS global condition context keys"). fakecloud compares the ARN of the session. So the
 //!   gateway adds that form to the policy of a bucket at the first request of a role session to the
