@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -78,8 +79,9 @@ impl Catalogue {
         state.put_new(&document_key(&name), document.into()).await?;
         let begin: Timestamp = "2025-11-29T00:00:00Z".parse()?;
         let clock = Arc::new(Minutes(Mutex::new(begin)));
+        let measured = Arc::new(AtomicBool::new(false));
         let catalogue = Self {
-            ports: ports(&state, &vault, &clock),
+            ports: ports(&state, &vault, &clock, &measured),
             clock,
             name,
         };
@@ -112,6 +114,7 @@ impl Catalogue {
             "the catalogue has {archived} archived points and {} others",
             document.points.len()
         );
+        measured.store(true, Ordering::Relaxed);
         Ok(catalogue)
     }
 
@@ -148,14 +151,19 @@ fn entry(at: Timestamp, number: usize) -> PointEntry {
     }
 }
 
-fn ports(state: &MemoryStore, vault: &MemoryStore, clock: &Arc<Minutes>) -> Ports {
-    let scratch: Arc<dyn ObjectStore> = Arc::new(Slow(MemoryStore::new()));
+fn ports(
+    state: &MemoryStore,
+    vault: &MemoryStore,
+    clock: &Arc<Minutes>,
+    measured: &Arc<AtomicBool>,
+) -> Ports {
+    let scratch: Arc<dyn ObjectStore> = Arc::new(Slow(MemoryStore::new(), Arc::clone(measured)));
     let key = "../recovery-point/tests/fixtures/point-v1/keys/signing.key.pem";
     let signer =
         PemSigner::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(key)).expect("the fixture is a key");
     Ports {
-        state: Arc::new(Slow(state.clone())),
-        vault: Arc::new(Slow(vault.clone())),
+        state: Arc::new(Slow(state.clone(), Arc::clone(measured))),
+        vault: Arc::new(Slow(vault.clone(), Arc::clone(measured))),
         scratch: Box::new(move |_| Arc::clone(&scratch)),
         vault_place: VaultPlace {
             bucket: "lifeboat-vault-222222222222-eu-central-1".to_owned(),
@@ -196,38 +204,46 @@ impl Notifier for Silent {
     }
 }
 
-/// A store whose requests each take [`REQUEST`].
-struct Slow(MemoryStore);
+/// A store whose requests each take [`REQUEST`] while ticks are measured.
+struct Slow(MemoryStore, Arc<AtomicBool>);
+
+impl Slow {
+    async fn wait(&self) {
+        if self.1.load(Ordering::Relaxed) {
+            lifeboat_system::sleep(REQUEST).await;
+        }
+    }
+}
 
 #[async_trait]
 impl ObjectStore for Slow {
     async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.put_new(key, bytes).await
     }
 
     async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.replace(key, expected, bytes).await
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.get(key).await
     }
 
     async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.get_range(key, range).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.head(key).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.list(prefix, after, limit).await
     }
 
@@ -237,12 +253,12 @@ impl ObjectStore for Slow {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.list_folders_after(prefix, after, limit).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        lifeboat_system::sleep(REQUEST).await;
+        self.wait().await;
         self.0.delete(key).await
     }
 

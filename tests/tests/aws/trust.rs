@@ -53,6 +53,11 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "only a pack of more than 8 MiB that cannot be finished is given up; the tests of the crate aws do it",
     ),
     (
+        "DeleteCatalogueSegments",
+        "s3:DeleteObject",
+        "only a catalogue of more than 300 recovery points has segments; the tests of the coordinator do it",
+    ),
+    (
         "ListClusters",
         "eks:ListClusters",
         "only an application that names its clusters by tag looks for them; the tests of access do it",
