@@ -1,6 +1,6 @@
 //! Deploys stacks. [`template`] contains the CloudFormation templates; [`stack`] deploys a stack by a change set and
 //! follows it to its end, using a port for CloudFormation; [`cloudformation`] implements that port with AWS;
-//! [`artifacts`] uploads the code of the functions; and [`names`] shortens the names of long applications.
+//! [`artifacts`] uploads the code of the functions.
 //!
 //! The command line uses this crate, and functions can too: nothing in it reads arguments, files or the terminal.
 
