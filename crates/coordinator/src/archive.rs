@@ -6,8 +6,8 @@
 //! the state names it.
 //!
 //! [`wanted`] chooses the segments that a tick opens: one every [`SWEEP_EVERY`] in turn, the one that receives entries
-//! of the state, and those that a request is about. A decision sees the entries of the state and of the opened segments
-//! together; [`DecisionBuilder::open_archive`] joins them and [`DecisionBuilder::close_archive`] separates them again.
+//! of the state, and those that a request is about. A decision joins the entries of the state and of the opened segments
+//! at its beginning, and separates them again at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
