@@ -22,7 +22,9 @@ use super::Action;
 use super::decision::DecisionBuilder;
 use super::state::{PointEntry, State};
 use crate::retention::{PointFacts, Represented};
-use lifeboat_jobs::FORMAT;
+
+/// The format version of segments.
+pub const SEGMENT_FORMAT: u32 = 1;
 
 /// The maximum number of entries in the state. More are moved to the archive.
 const HEAD: usize = 300;
@@ -65,7 +67,7 @@ pub struct SegmentRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Segment {
-    /// Always [`FORMAT`].
+    /// Always [`SEGMENT_FORMAT`].
     pub format: u32,
     /// The application.
     pub application: ApplicationName,
@@ -292,7 +294,7 @@ impl DecisionBuilder<'_> {
             .collect();
         let (count, represented) = (points.len() as u64, Represented::by(&facts));
         let segment = Segment {
-            format: FORMAT,
+            format: SEGMENT_FORMAT,
             application: self.state.application.clone(),
             points,
         };

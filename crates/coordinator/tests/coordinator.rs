@@ -1,7 +1,7 @@
 //! Requests and ticks with in-memory buckets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -13,11 +13,14 @@ use lifeboat_coordinator::lambda::Coordinator;
 use lifeboat_coordinator::lambda::coordinator::TickSummary;
 use lifeboat_coordinator::ports::{Notifier, Ports};
 use lifeboat_coordinator::sign::AssignmentKey;
-use lifeboat_coordinator::state::Notice;
+use lifeboat_coordinator::state::{Notice, PointEntry, State};
+use lifeboat_coordinator::state_key;
 use lifeboat_filesystem::PemSigner;
+use lifeboat_format::manifest::Completeness;
 use lifeboat_jobs::VaultPlace;
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{Code, EnvironmentId, ObjectKey};
+use lifeboat_model::{ApplicationName, Code, EnvironmentId, ObjectKey, RecoveryPointId};
+use lifeboat_recovery_point::layout::manifest_key;
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{Clock, ObjectStore};
 use lifeboat_system::{SystemClock, SystemRandomness};
@@ -318,4 +321,71 @@ async fn a_stack_hears_everything_that_is_wrong_with_its_document() {
         assert!(failed.reason.contains(said), "{}", failed.reason);
     }
     assert!(fixture.state.list("", None, 10).await.unwrap().is_empty());
+}
+
+/// A segment is read as it was written.
+#[tokio::test]
+async fn the_entries_of_a_large_catalogue_are_read_again_by_the_next_tick() {
+    let fixture = fixture();
+    let mut document = shop();
+    document["retention"] = json!({"last": u32::MAX});
+    fixture.ask(put(&document)).await;
+    let (name, now) = (ApplicationName::parse("shop").unwrap(), Timestamp::now());
+    let load = async || -> State {
+        let (bytes, _) = fixture.state.get(&state_key(&name)).await.unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let mut state = load().await;
+    for number in 0..700_u32 {
+        let at = now - SignedDuration::from_mins(i64::from(number) + 1);
+        let id = RecoveryPointId::new(&at.strftime("%Y%m%dT%H%M%SZ").to_string(), [0, 0, 1]).unwrap();
+        let manifest = manifest_key(&name, &id);
+        fixture
+            .coordinator
+            .ports
+            .vault
+            .put_new(&manifest, "{}".into())
+            .await
+            .unwrap();
+        let entry = PointEntry {
+            created_at: at,
+            order: u64::from(1000 - number),
+            signer: None,
+            completeness: Completeness::Complete,
+            objects: 7,
+            bytes: 7,
+            clusters: Vec::new(),
+            vaulted_at: at,
+            verified_at: now,
+            damaged: None,
+            kept_by: BTreeSet::new(),
+        };
+        state.points.insert(id, entry);
+    }
+    let (_, tag) = fixture.state.get(&state_key(&name)).await.unwrap();
+    let bytes = serde_json::to_vec(&state).unwrap();
+    fixture
+        .state
+        .replace(&state_key(&name), &tag, bytes.into())
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        fixture.tick().await;
+        let state = load().await;
+        let archived: u64 = state.archive.iter().map(|record| record.points).sum();
+        assert_eq!((archived, state.points.len()), (600, 100));
+        assert!(
+            state
+                .issues
+                .values()
+                .all(|issue| issue.code == Code::NotRegistered || issue.code == Code::BackupOverdue),
+            "{:?}",
+            state.issues
+        );
+    }
+    let page = json!({"points": {"application": "shop", "from": load().await.archive[0].last}});
+    let Answer::Points(page) = fixture.ask(page).await else {
+        panic!("the points are listed");
+    };
+    assert_eq!((page.points.len(), page.next), (600, None));
 }
