@@ -128,6 +128,9 @@ pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
         .values()
         .map(|issue| issue.code)
         .filter(|c| *c != Code::RestoreFailed)
+        // A step is an hour then, and so is the interval of the checks of the recovery key: the last one has waited for
+        // the delegate since the step before.
+        .filter(|c| !(fixture.is_coarse() && *c == Code::DelegateNotResponding))
         .collect();
     assert!(
         codes.is_empty(),
