@@ -330,7 +330,7 @@ async fn the_entries_of_a_large_catalogue_are_read_again_by_the_next_tick() {
     let mut document = shop();
     document["retention"] = json!({"last": u32::MAX});
     fixture.ask(put(&document)).await;
-    let (name, now) = (ApplicationName::parse("shop").unwrap(), Timestamp::now());
+    let (name, now) = (ApplicationName::parse("shop").unwrap(), SystemClock.now());
     let load = async || -> State {
         let (bytes, _) = fixture.state.get(&state_key(&name)).await.unwrap();
         serde_json::from_slice(&bytes).unwrap()
