@@ -11,6 +11,7 @@ use super::action::Action;
 use super::archive::OpenArchive;
 use super::inventory::Inventory;
 use super::state::State;
+use super::status::status;
 use lifeboat_recovery_point::layout::point_id_after;
 use lifeboat_store::ports::{Clock, Randomness};
 
@@ -160,6 +161,12 @@ impl<'w> DecisionBuilder<'w> {
     }
 
     pub(super) fn finish(mut self, before: &State) -> Decision {
+        // A status shows what this decision has found.
+        for answer in &mut self.answers {
+            if let Answer::Status(answer) = answer {
+                answer.applications = vec![status(&self.inventory.application, &self.state, self.now)];
+            }
+        }
         if self.state != *before {
             self.state.revision = before.revision + 1;
         }
