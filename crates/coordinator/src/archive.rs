@@ -321,6 +321,10 @@ impl DecisionBuilder<'_> {
         let (archived, head): (Vec<PointFacts>, Vec<PointFacts>) = facts
             .into_iter()
             .partition(|facts| self.archive.contains(&facts.point));
+        // Nothing is later than the entries of the state.
+        if self.archive.segments.is_empty() {
+            return vec![(head, Represented::default())];
+        }
         let mut later = Represented::by(&head);
         let mut groups = vec![(head, Represented::default())];
         for record in self.state.archive.iter().rev() {

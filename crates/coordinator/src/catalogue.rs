@@ -23,8 +23,9 @@ const ABANDONED: usize = 100;
 /// The number of recovery points that one decision removes from the vault.
 const EXPIRED_AT_ONCE: usize = 50;
 
-/// The number of captures that one decision removes.
-const CAPTURES_AT_ONCE: usize = 20;
+/// The number of captures that one look finds and one decision removes. A backup has one, which is removed once it is
+/// in the vault.
+pub(super) const CAPTURES_AT_ONCE: usize = 20;
 
 impl DecisionBuilder<'_> {
     /// Applies the results of this process's actions since its last decision.

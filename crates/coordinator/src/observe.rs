@@ -17,6 +17,7 @@ use lifeboat_model::{
 use serde::de::DeserializeOwned;
 
 use super::archive::OpenedSegment;
+use super::catalogue::CAPTURES_AT_ONCE;
 use super::inventory::ListedRange;
 use super::ports::Ports;
 use super::state::State;
@@ -245,9 +246,6 @@ async fn folders(
     }
 }
 
-/// The number of captures that are looked for per look. A backup has one, which is removed once it is in the vault.
-const CAPTURES_PER_LOOK: usize = 20;
-
 /// Finds captures, not more than a few at a time: whoever writes folders beside them must not make the look long. Those
 /// that the state knows are looked for by name.
 async fn captured(
@@ -258,7 +256,7 @@ async fn captured(
 ) -> Result<BTreeSet<RecoveryPointId>, StoreError> {
     let mut found = BTreeSet::new();
     let mut after: Option<String> = None;
-    for _ in 0..CAPTURES_PER_LOOK {
+    for _ in 0..CAPTURES_AT_ONCE {
         let page = store.list(prefix, after.as_deref(), 1).await?;
         let Some(rest) = page
             .first()
@@ -277,7 +275,7 @@ async fn captured(
     }
     let running = state.backup.iter().map(|run| (&run.point, &run.environment));
     let known = state.captures.iter().chain(running);
-    for (point, _) in known.filter(|(_, of)| *of == environment).take(CAPTURES_PER_LOOK) {
+    for (point, _) in known.filter(|(_, of)| *of == environment).take(CAPTURES_AT_ONCE) {
         let is_there = !store
             .list(&format!("{prefix}{point}/"), None, 1)
             .await?

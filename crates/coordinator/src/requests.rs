@@ -5,6 +5,7 @@ use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{
     Accepted, AcknowledgeRequest, Answer, BackupRequest, CancelRequest, PassedOver, Request, RestoreRequest,
+    StatusAnswer,
 };
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
@@ -32,12 +33,8 @@ impl DecisionBuilder<'_> {
             .retain(|_, record| now.duration_since(record.at) < REMEMBERED);
         for request in &self.inventory.requests {
             let answer = match request {
-                Request::Status(_) | Request::Application(_) => {
-                    Answer::Status(lifeboat_model::request::StatusAnswer {
-                        applications: vec![status::status(&self.inventory.application, &self.state, now)],
-                        problems: Vec::new(),
-                    })
-                }
+                // `finish` fills it in.
+                Request::Status(_) | Request::Application(_) => Answer::Status(StatusAnswer::default()),
                 Request::Points(request) => {
                     let (page, next) = self.page(request.from.as_ref());
                     Answer::Points(status::points(&self.state.application, page, next))
