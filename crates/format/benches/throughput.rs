@@ -8,12 +8,16 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use lifeboat_format::pack::reader::PackReader;
 use lifeboat_format::{
-    Batch, BatchBuilder, Compressor, DataKey, Decompressor, PackError, PackIdentity, PackKind, PackVersion,
-    PackWriter, Sha256, SplitError, Splitter, peek_metadata,
+    Batch, BatchBuilder, Compressor, Decompressor, PackError, PackWriter, Sha256, SplitError, Splitter,
+    peek_metadata,
 };
-use lifeboat_model::{ApplicationName, ClusterName, PackName, RecoveryPointId, TypeName};
+use lifeboat_model::TypeName;
+
+#[path = "../tests/fuzz/pack.rs"]
+mod pack;
+
+use pack::Pack;
 
 /// Repetitions of each measurement. The best one counts, because other work on the machine only slows it
 /// down.
@@ -230,44 +234,6 @@ fn whole(list: &[u8]) -> (Vec<u8>, usize) {
     writer.finish(&mut out).unwrap();
     let packed = out.len();
     (out, packed)
-}
-
-/// The key and the identity of the pack.
-struct Pack {
-    key: DataKey,
-    application: ApplicationName,
-    cluster: ClusterName,
-    point: RecoveryPointId,
-    name: PackName,
-}
-
-impl Pack {
-    fn new() -> Self {
-        Self {
-            key: DataKey::from_random([7; 32]),
-            application: ApplicationName::parse("shop").unwrap(),
-            cluster: ClusterName::parse("primary").unwrap(),
-            point: RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
-            name: PackName::parse("primary/p-0000.pack").unwrap(),
-        }
-    }
-
-    fn identity(&self) -> PackIdentity<'_> {
-        PackIdentity {
-            application: &self.application,
-            cluster: &self.cluster,
-            point: &self.point,
-            name: &self.name,
-        }
-    }
-
-    fn writer(&self) -> PackWriter {
-        PackWriter::new(PackKind::Objects, &self.key, self.identity()).unwrap()
-    }
-
-    fn reader(&self) -> PackReader {
-        PackReader::new(PackVersion::V2, PackKind::Objects, &self.key, self.identity()).unwrap()
-    }
 }
 
 fn pack_writer() -> PackWriter {

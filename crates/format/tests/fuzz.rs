@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 
 use lifeboat_format::pack::reader::FrameOpener;
 use lifeboat_format::{
-    Compressor, DataKey, Decompressor, FrameLocation, ListMeta, PackError, PackIdentity, PackKind,
-    PackReader, PackVersion, PackWriter, SplitError, Splitter, VerifyingKey, open_envelope, peek_metadata,
-    read_index,
+    Compressor, Decompressor, FrameLocation, ListMeta, PackError, PackKind, PackVersion, SplitError,
+    Splitter, VerifyingKey, open_envelope, peek_metadata, read_index,
 };
-use lifeboat_model::{ApplicationName, ClusterName, Diagnostic as _, ErrorKind, PackName, RecoveryPointId};
+use lifeboat_model::{Diagnostic as _, ErrorKind, PackName};
+
+#[path = "fuzz/pack.rs"]
+mod pack;
+
+use pack::Pack;
 
 /// The number of rounds for each cheap target if the variable is not set: some seconds in a debug build.
 const DEFAULT_ITERATIONS: u64 = 20_000;
@@ -205,44 +209,6 @@ fn splitter() {
         }
         let _ = peek_metadata(input);
     });
-}
-
-/// The key and the identity of the pack.
-struct Pack {
-    key: DataKey,
-    application: ApplicationName,
-    cluster: ClusterName,
-    point: RecoveryPointId,
-    name: PackName,
-}
-
-impl Pack {
-    fn new() -> Self {
-        Self {
-            key: DataKey::from_random(std::array::from_fn(|i| i as u8)),
-            application: ApplicationName::parse("shop").unwrap(),
-            cluster: ClusterName::parse("primary").unwrap(),
-            point: RecoveryPointId::parse("20261121T112233Z-7f3a9c").unwrap(),
-            name: PackName::parse("primary/p-0000.pack").unwrap(),
-        }
-    }
-
-    fn identity(&self) -> PackIdentity<'_> {
-        PackIdentity {
-            application: &self.application,
-            cluster: &self.cluster,
-            point: &self.point,
-            name: &self.name,
-        }
-    }
-
-    fn writer(&self) -> PackWriter {
-        PackWriter::new(PackKind::Objects, &self.key, self.identity()).unwrap()
-    }
-
-    fn reader(&self) -> PackReader {
-        PackReader::new(PackVersion::V2, PackKind::Objects, &self.key, self.identity()).unwrap()
-    }
 }
 
 /// A pack is read completely and as written, or refused. Encrypted invalid content is refused too.
