@@ -2,18 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::executor::block_on;
 use jiff::Timestamp;
 use lifeboat_filesystem::PemSigner;
 use lifeboat_model::{EnvironmentId, Epoch, JobId, ObjectKey};
-use lifeboat_store::memory::MemoryStore;
-use lifeboat_store::ports::{ETag, Listed, ObjectInfo, ObjectStore, StoreError, Upload};
+use lifeboat_store::metered::MeteredStore;
+use lifeboat_store::ports::ObjectStore as _;
 
 use crate::FORMAT;
 use crate::document::Assignment;
@@ -50,87 +47,25 @@ pub(crate) fn assignment(job: &str, epoch: Epoch) -> Assignment {
     }
 }
 
-/// A store that counts what is read from it.
-#[derive(Default)]
-pub(crate) struct Metered {
-    inner: MemoryStore,
-    requests: AtomicU64,
-    bytes: AtomicU64,
+/// Writes an object without a record of it.
+pub(crate) fn plant(store: &MeteredStore, key: &str, bytes: impl Into<Bytes>) {
+    let key = ObjectKey::parse(key).unwrap();
+    block_on(store.inner().put_new(&key, bytes.into())).unwrap();
 }
 
-impl Metered {
-    /// Writes an object without counting it.
-    pub(crate) fn plant(&self, key: &str, bytes: impl Into<Bytes>) {
-        let key = ObjectKey::parse(key).unwrap();
-        block_on(self.inner.put_new(&key, bytes.into())).unwrap();
-    }
-
-    /// Writes an assignment as the coordinator does.
-    pub(crate) fn assign(&self, job: &str, epoch: Epoch) {
-        let assignment = assignment(job, epoch);
-        let bytes = block_on(sign(&assignment, &signer())).unwrap();
-        self.plant(JobFile::Assignment(epoch).key(&assignment.job).as_str(), bytes);
-    }
-
-    /// Returns the numbers of requests and of bytes that were read, and begins anew.
-    pub(crate) fn take(&self) -> (u64, u64) {
-        let requests = self.requests.swap(0, Ordering::Relaxed);
-        (requests, self.bytes.swap(0, Ordering::Relaxed))
-    }
-
-    fn count(&self, bytes: usize) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
+/// Writes an assignment as the coordinator does.
+pub(crate) fn assign(store: &MeteredStore, job: &str, epoch: Epoch) {
+    let assignment = assignment(job, epoch);
+    let bytes = block_on(sign(&assignment, &signer())).unwrap();
+    plant(
+        store,
+        JobFile::Assignment(epoch).key(&assignment.job).as_str(),
+        bytes,
+    );
 }
 
-#[async_trait]
-impl ObjectStore for Metered {
-    async fn put_new(&self, key: &ObjectKey, bytes: Bytes) -> Result<ETag, StoreError> {
-        self.inner.put_new(key, bytes).await
-    }
-
-    async fn replace(&self, key: &ObjectKey, expected: &ETag, bytes: Bytes) -> Result<ETag, StoreError> {
-        self.inner.replace(key, expected, bytes).await
-    }
-
-    async fn get(&self, key: &ObjectKey) -> Result<(Bytes, ETag), StoreError> {
-        let read = self.inner.get(key).await;
-        self.count(read.as_ref().map_or(0, |(bytes, _)| bytes.len()));
-        read
-    }
-
-    async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
-        let read = self.inner.get_range(key, range).await;
-        self.count(read.as_ref().map_or(0, Bytes::len));
-        read
-    }
-
-    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
-        self.count(0);
-        self.inner.head(key).await
-    }
-
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        self.count(0);
-        self.inner.list(prefix, after, limit).await
-    }
-
-    async fn list_folders_after(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        self.count(0);
-        self.inner.list_folders_after(prefix, after, limit).await
-    }
-
-    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        self.inner.delete(key).await
-    }
-
-    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
-        self.inner.upload(key).await
-    }
+/// Returns the numbers of requests and of bytes that were read since the last call.
+pub(crate) fn take(store: &MeteredStore) -> (u64, u64) {
+    let reads = store.take_reads();
+    (reads.len() as u64, reads.iter().map(|read| read.bytes).sum())
 }

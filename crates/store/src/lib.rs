@@ -4,8 +4,8 @@
 //!   their errors.
 //! - [`listing`]: complete listings of a store that lists in pages.
 //! - [`prefix`]: a folder of a store as a separate store; [`read_only`]: a store that refuses every write.
-//! - [`memory`], [`failing`], `conformance` (feature `testing`): a store in memory, a store whose process is
-//!   killed at a chosen call, and the test suite that every store must pass.
+//! - [`memory`], [`failing`], `metered` and `conformance` (feature `testing`): a store in memory, a store whose process
+//!   is killed at a chosen call, a store that records what is read, and the test suite that every store must pass.
 //!
 //! This crate must not depend on tokio, a clock, the environment, or any adapter.
 //!
@@ -21,3 +21,5 @@ pub mod verified;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod metered;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat_apiserver::testing::StallingTransport;
+use lifeboat_apiserver::testing::stalling_after;
 use lifeboat_apiserver::{Api, ConnectOptions, KubeconfigSource};
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_delegate::{Clusters, Delegate, Unreachable};
@@ -411,7 +411,7 @@ impl Clusters for Stalling {
     async fn connect(&self, _: &ClusterTarget) -> Result<Api, Unreachable> {
         let options = ConnectOptions::new(KubeconfigSource::File(self.kubeconfig.clone()), None);
         let (api, _) = Api::connect(&options).await.unwrap();
-        Ok(StallingTransport::around(&api, self.writes))
+        Ok(stalling_after(&api, self.writes))
     }
 }
 

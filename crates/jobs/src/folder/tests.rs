@@ -2,13 +2,14 @@
 use futures::executor::block_on;
 use jiff::Timestamp;
 use lifeboat_format::VerifyingKey;
+use lifeboat_store::metered::MeteredStore;
 use lifeboat_store::ports::Signer as _;
 
 use super::*;
 use crate::FORMAT;
 use crate::checkpoint::Progress;
 use crate::read::{LARGE, SMALL};
-use crate::testing::{Metered, signer};
+use crate::testing::{assign, plant, signer, take};
 
 const JOB: &str = "shop/20261121T112233Z-7f3a9c-check";
 
@@ -16,7 +17,7 @@ fn keys() -> [VerifyingKey; 1] {
     [signer().verifying_key().clone()]
 }
 
-fn view_of(store: &Metered, trust: Trust<'_>, newest: Option<Epoch>) -> JobView {
+fn view_of(store: &MeteredStore, trust: Trust<'_>, newest: Option<Epoch>) -> JobView {
     block_on(view(store, &JobId::parse(JOB).unwrap(), trust, newest)).unwrap()
 }
 
@@ -34,22 +35,30 @@ fn claim(epoch: Epoch) -> Vec<u8> {
 
 #[test]
 fn a_folder_full_of_junk_hides_none_of_its_documents() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     for number in 0..2 * MAX_KEYS {
-        store.plant(&format!("jobs/{JOB}/assignment-0002.json.{number:04}"), "{}");
-        store.plant(&format!("jobs/{JOB}/a{number:04}"), "{}");
+        plant(
+            &store,
+            &format!("jobs/{JOB}/assignment-0002.json.{number:04}"),
+            "{}",
+        );
+        plant(&store, &format!("jobs/{JOB}/a{number:04}"), "{}");
     }
-    store.assign(JOB, Epoch::FIRST);
-    store.plant(&format!("jobs/{JOB}/claim-0001.json"), claim(Epoch::FIRST));
+    assign(&store, JOB, Epoch::FIRST);
+    plant(
+        &store,
+        &format!("jobs/{JOB}/claim-0001.json"),
+        claim(Epoch::FIRST),
+    );
     let keys = keys();
     for (trust, newest, most) in [
         (Trust::Keys(&keys), None, 300),
         (Trust::Content, Some(Epoch::FIRST), 10),
     ] {
-        store.take();
+        take(&store);
         let view = view_of(&store, trust, newest);
         assert_eq!(view.owner().map(|owner| owner.epoch), Some(Epoch::FIRST));
-        let (requests, _) = store.take();
+        let (requests, _) = take(&store);
         assert!(requests <= most, "{requests} requests");
     }
 }
@@ -57,42 +66,54 @@ fn a_folder_full_of_junk_hides_none_of_its_documents() {
 /// 300 checkpoints of 2 MiB are more than the memory of the coordinator.
 #[test]
 fn of_many_large_checkpoints_only_the_newest_needed_are_read() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     let junk = Bytes::from(vec![b' '; LARGE]);
     for epoch in 1..=300 {
-        store.plant(&format!("jobs/{JOB}/checkpoint-{epoch:04}.json"), junk.clone());
+        plant(
+            &store,
+            &format!("jobs/{JOB}/checkpoint-{epoch:04}.json"),
+            junk.clone(),
+        );
     }
-    store.assign(JOB, Epoch::FIRST);
-    store.plant(&format!("jobs/{JOB}/claim-0001.json"), claim(Epoch::FIRST));
+    assign(&store, JOB, Epoch::FIRST);
+    plant(
+        &store,
+        &format!("jobs/{JOB}/claim-0001.json"),
+        claim(Epoch::FIRST),
+    );
     view_of(&store, Trust::Content, Some(Epoch::FIRST));
-    let (_, bytes) = store.take();
+    let (_, bytes) = take(&store);
     assert!(bytes < LARGE as u64 + 10_000, "{bytes} bytes were read");
 }
 
 #[test]
 fn what_is_too_large_is_refused_without_a_read() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     let (assignment, result) = ("assignment.json", "result.json");
-    store.plant(&format!("jobs/{JOB}/{assignment}"), vec![b' '; 2 * SMALL]);
-    store.plant(&format!("jobs/{JOB}/{result}"), vec![b' '; LARGE + 1]);
+    plant(&store, &format!("jobs/{JOB}/{assignment}"), vec![b' '; 2 * SMALL]);
+    plant(&store, &format!("jobs/{JOB}/{result}"), vec![b' '; LARGE + 1]);
     let view = view_of(&store, Trust::Keys(&keys()), None);
     assert_eq!(view.refused.len(), 2, "{:?}", view.refused);
-    assert_eq!(store.take(), (1, 0), "the listing says it");
+    assert_eq!(take(&store), (1, 0), "the listing says it");
 }
 
 #[test]
 fn epochs_that_were_not_assigned_are_not_read() {
-    let store = Metered::default();
-    store.assign(JOB, Epoch::FIRST);
+    let store = MeteredStore::default();
+    assign(&store, JOB, Epoch::FIRST);
     for number in 2..=96 {
         let epoch = Epoch::new(number).unwrap();
-        store.plant(&format!("jobs/{JOB}/assignment-{epoch}.json"), vec![b' '; SMALL]);
-        store.plant(&format!("jobs/{JOB}/claim-{epoch}.json"), claim(epoch));
+        plant(
+            &store,
+            &format!("jobs/{JOB}/assignment-{epoch}.json"),
+            vec![b' '; SMALL],
+        );
+        plant(&store, &format!("jobs/{JOB}/claim-{epoch}.json"), claim(epoch));
     }
     let view = view_of(&store, Trust::Content, Some(Epoch::FIRST));
     assert_eq!((view.epoch(), view.owner()), (Some(Epoch::FIRST), None));
     assert_eq!(view.refused.len(), 1, "{:?}", view.refused);
-    let (requests, bytes) = store.take();
+    let (requests, bytes) = take(&store);
     assert!(
         requests <= 3 && bytes < 10_000,
         "{requests} requests, {bytes} bytes"
@@ -102,9 +123,9 @@ fn epochs_that_were_not_assigned_are_not_read() {
 /// A checkpoint from which nobody continues is not a reason to read those before it.
 #[test]
 fn the_newest_valid_checkpoint_is_the_one_to_continue_from() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     for epoch in (1..=4).filter_map(Epoch::new) {
-        store.assign(JOB, epoch);
+        assign(&store, JOB, epoch);
         let checkpoint = Checkpoint {
             format: FORMAT,
             job: JobId::parse(JOB).unwrap(),
@@ -119,7 +140,7 @@ fn the_newest_valid_checkpoint_is_the_one_to_continue_from() {
         } else {
             checkpoint.to_bytes()
         };
-        store.plant(key.as_str(), bytes);
+        plant(&store, key.as_str(), bytes);
     }
     let job = JobId::parse(JOB).unwrap();
     let folder = Folder {

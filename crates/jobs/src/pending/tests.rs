@@ -1,17 +1,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use futures::executor::block_on;
 use lifeboat_model::Epoch;
+use lifeboat_store::metered::MeteredStore;
 use lifeboat_store::ports::Signer as _;
 
 use super::*;
 use crate::read::SMALL;
-use crate::testing::{Metered, environment, signer};
+use crate::testing::{assign, environment, plant, signer, take};
 
 const SINCE: &str = "20261120T000000Z";
 const JOB: &str = "shop/20261121T112233Z-7f3a9c-check";
 
 /// Searches once; returns the pending jobs and the numbers of requests and bytes.
-fn search(store: &Metered, rotation: &Rotation, named: Option<&JobId>) -> (PendingJobs, (u64, u64)) {
+fn search(store: &MeteredStore, rotation: &Rotation, named: Option<&JobId>) -> (PendingJobs, (u64, u64)) {
     let keys = [signer().verifying_key().clone()];
     let search = Search {
         store,
@@ -21,9 +22,9 @@ fn search(store: &Metered, rotation: &Rotation, named: Option<&JobId>) -> (Pendi
         rotation,
         named,
     };
-    store.take();
+    take(store);
     let pending = block_on(search.run(SINCE)).unwrap();
-    (pending, store.take())
+    (pending, take(store))
 }
 
 fn jobs(pending: &PendingJobs) -> Vec<&str> {
@@ -37,15 +38,16 @@ fn jobs(pending: &PendingJobs) -> Vec<&str> {
 /// Somebody writes thousands of assignments that sort before the real one.
 #[test]
 fn forged_jobs_cannot_starve_a_real_one() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     let junk = vec![b' '; 64];
     for number in 0..3000 {
-        store.plant(
+        plant(
+            &store,
             &format!("jobs/shop/20261121T000000Z-{number:06}-check/assignment.json"),
             junk.clone(),
         );
     }
-    store.assign(JOB, Epoch::FIRST);
+    assign(&store, JOB, Epoch::FIRST);
     let rotation = Rotation::default();
     let mut searches = 0;
     loop {
@@ -67,12 +69,16 @@ fn forged_jobs_cannot_starve_a_real_one() {
 
 #[test]
 fn the_job_of_an_event_is_found_at_once() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     for number in 0..3000 {
         let name = format!("20261121T000000Z-{number:06}-check");
-        store.plant(&format!("jobs/shop/{name}/assignment.json"), vec![b' '; 64]);
+        plant(
+            &store,
+            &format!("jobs/shop/{name}/assignment.json"),
+            vec![b' '; 64],
+        );
     }
-    store.assign(JOB, Epoch::FIRST);
+    assign(&store, JOB, Epoch::FIRST);
     let job = JobId::parse(JOB).unwrap();
     let (pending, _) = search(&store, &Rotation::default(), Some(&job));
     assert_eq!(jobs(&pending), [JOB]);
@@ -81,7 +87,7 @@ fn the_job_of_an_event_is_found_at_once() {
         "shop/20251121T112233Z-7f3a9c-check",
     ] {
         let job = JobId::parse(other).unwrap();
-        store.assign(other, Epoch::FIRST);
+        assign(&store, other, Epoch::FIRST);
         let (pending, _) = search(&store, &Rotation::default(), Some(&job));
         assert!(
             pending.open.is_empty(),
@@ -92,10 +98,10 @@ fn the_job_of_an_event_is_found_at_once() {
 
 #[test]
 fn folders_that_are_no_jobs_cost_nothing() {
-    let store = Metered::default();
-    store.assign(JOB, Epoch::FIRST);
+    let store = MeteredStore::default();
+    assign(&store, JOB, Epoch::FIRST);
     for number in 0..5000 {
-        store.plant(&format!("jobs/shop/x{number:06}/assignment.json"), "{}");
+        plant(&store, &format!("jobs/shop/x{number:06}/assignment.json"), "{}");
     }
     let (pending, (requests, _)) = search(&store, &Rotation::default(), None);
     assert_eq!(jobs(&pending), [JOB]);
@@ -104,11 +110,15 @@ fn folders_that_are_no_jobs_cost_nothing() {
 
 #[test]
 fn a_folder_of_many_keys_does_not_hide_the_next_one() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     for number in 0..4000 {
-        store.plant(&format!("jobs/shop/20261121T000000Z-junk/a{number:06}"), "{}");
+        plant(
+            &store,
+            &format!("jobs/shop/20261121T000000Z-junk/a{number:06}"),
+            "{}",
+        );
     }
-    store.assign(JOB, Epoch::FIRST);
+    assign(&store, JOB, Epoch::FIRST);
     let (pending, (requests, _)) = search(&store, &Rotation::default(), None);
     assert_eq!(jobs(&pending), [JOB]);
     assert!(requests < 400, "{requests} requests");
@@ -116,10 +126,11 @@ fn a_folder_of_many_keys_does_not_hide_the_next_one() {
 
 #[test]
 fn large_forgeries_are_not_read() {
-    let store = Metered::default();
+    let store = MeteredStore::default();
     for number in 0..100 {
         let name = format!("20261121T000000Z-{number:06}-check");
-        store.plant(
+        plant(
+            &store,
             &format!("jobs/shop/{name}/assignment.json"),
             vec![b' '; 2 * SMALL],
         );
