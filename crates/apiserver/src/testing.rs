@@ -6,4 +6,4 @@ mod transport;
 
 pub use cluster::{FakeCluster, FakeType};
 pub use server::{FakeServer, Recorded, Reply};
-pub use transport::{FailAt, FailingTransport, Moment, RequestCounter, StallingTransport};
+pub use transport::{FailAt, Moment, RequestCounter, failing_at, stalling_after};

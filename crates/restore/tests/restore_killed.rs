@@ -6,23 +6,21 @@
 #[expect(dead_code, reason = "the helpers are shared with the tests of the rules")]
 mod support;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
-use http::{Request, Response};
+use http::Request;
 use kube::client::Body;
 use lifeboat_apiserver::Api;
-use lifeboat_apiserver::testing::{FailAt, FailingTransport, Moment};
+use lifeboat_apiserver::testing::{FailAt, Moment, failing_at};
 use lifeboat_local::{Cluster, ClusterOptions};
 use lifeboat_plan::{ExistingPolicy, RestoreOptions, SourceType};
 use lifeboat_restore::execute::LeaseEnd;
 use lifeboat_restore::lease::LEASE_NAME;
 use lifeboat_restore::{LeaseHolder, RestoreError};
 use serde_json::{Value, json};
-use tower::BoxError;
+use tower::{BoxError, service_fn};
 
 use support::{Captured, connect, items, run};
 
@@ -310,39 +308,16 @@ fn dead_holder() -> LeaseHolder {
     }
 }
 
-/// Gives each round its own Lease, so that rounds can run concurrently.
-#[derive(Clone)]
-struct OwnLease {
-    client: kube::Client,
-    name: String,
-}
-
-impl OwnLease {
-    fn of(api: &Api, n: u64) -> Api {
-        let service = Self {
-            client: api.client().clone(),
-            name: format!("{LEASE_NAME}-{n:03}"),
-        };
-        Api::from_service(service, api.server())
-    }
-}
-
-impl tower::Service<Request<Body>> for OwnLease {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { client, name } = self.clone();
-        Box::pin(async move {
+/// Returns a connection with its own Lease, so that rounds can run concurrently.
+fn own_lease(api: &Api, n: u64) -> Api {
+    let (client, name) = (api.client().clone(), format!("{LEASE_NAME}-{n:03}"));
+    let service = service_fn(move |request: Request<Body>| {
+        let (client, name) = (client.clone(), name.clone());
+        async move {
             let path = request.uri().to_string();
             let lease = path.contains("/namespaces/kube-system/leases");
             if !lease {
-                return Ok(client.send(request).await?);
+                return Ok::<_, BoxError>(client.send(request).await?);
             }
             if request.method() == http::Method::PATCH {
                 RENEWALS.fetch_add(1, Ordering::SeqCst);
@@ -354,8 +329,9 @@ impl tower::Service<Request<Body>> for OwnLease {
             let body = body.replace(&name, LEASE_NAME).replace(LEASE_NAME, &name);
             let body = Body::from(body.into_bytes());
             Ok(client.send(Request::from_parts(parts, body)).await?)
-        })
-    }
+        }
+    });
+    Api::from_service(service, api.server())
 }
 
 /// The number of renewals of Leases, which depends on the duration of a run.
@@ -433,10 +409,10 @@ fn is_not_renewed(error: &anyhow::Error) -> bool {
 /// Kills a restore, continues it, and compares.
 async fn round(api: Api, n: u64, scenario: Scenario, at: FailAt, expected: Arc<Ending>) {
     let what = format!("{scenario:?}, killed at {at:?}");
-    let api = OwnLease::of(&api, n);
+    let api = own_lease(&api, n);
     prepare(&api, n, scenario).await;
     let (captured, options) = (captured(n, scenario), scenario.options());
-    let (dying, _) = FailingTransport::around(&api, at);
+    let (dying, _) = failing_at(&api, at);
     let died = run(&dying, &captured, &options, dead_holder()).await;
     assert!(died.is_err(), "{what}: it is part of the run");
     let done = loop {
@@ -498,11 +474,11 @@ spec:
     let mut n = 0;
     for scenario in [Scenario::Empty, Scenario::Update, Scenario::Recreate] {
         n += 1;
-        let own = OwnLease::of(&api, n);
+        let own = own_lease(&api, n);
         prepare(&own, n, scenario).await;
         let before = RENEWALS.load(Ordering::SeqCst);
-        let (counted, writes) = FailingTransport::around(&own, never(true));
-        let (counted, requests) = FailingTransport::around(&counted, never(false));
+        let (counted, writes) = failing_at(&own, never(true));
+        let (counted, requests) = failing_at(&counted, never(false));
         let clean = run(
             &counted,
             &captured(n, scenario),

@@ -5,7 +5,7 @@ use lifeboat_model::{Code, Diagnostic as _, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::api::*;
-use crate::testing::{FailAt, FailingTransport, FakeServer, Moment, Recorded, Reply};
+use crate::testing::{FailAt, FakeServer, Moment, Recorded, Reply, failing_at};
 
 fn quick() -> RetryPolicy {
     RetryPolicy {
@@ -163,7 +163,7 @@ async fn nobody_at_the_address_is_unreachable() {
 async fn a_failing_transport_dies_before_or_after_the_effect() {
     for (moment, arrived) in [(Moment::Before, 1), (Moment::After, 2)] {
         let (server, api) = server(|_, _| Reply::json(201, &json!({}))).await;
-        let (failing, counter) = FailingTransport::around(
+        let (failing, counter) = failing_at(
             &api,
             FailAt {
                 request: 1,

@@ -1,11 +1,9 @@
 //! What an earlier process has completed is not done again.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use kube::client::Body;
 use lifeboat_apiserver::Api;
 use lifeboat_plan::RestoreOptions;
@@ -15,33 +13,22 @@ use lifeboat_restore::lease::Lease;
 use lifeboat_restore::survey::survey;
 use lifeboat_restore::{RestoreOutcome, RestoreProgress};
 use serde_json::json;
-use tower::BoxError;
+use tower::service_fn;
 
 use crate::support::{Captured, RealClock, apply, connect, fixture, turn};
 
-/// Counts the writes, except those of the Lease.
-#[derive(Clone)]
-struct Counting {
-    client: kube::Client,
-    writes: Arc<AtomicU64>,
-}
-
-impl tower::Service<Request<Body>> for Counting {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+/// Returns a connection that counts the writes, except those of the Lease.
+fn counting(api: &Api) -> (Api, Arc<AtomicU64>) {
+    let (client, writes) = (api.client().clone(), Arc::new(AtomicU64::new(0)));
+    let counted = Arc::clone(&writes);
+    let service = service_fn(move |request: Request<Body>| {
         if request.method() != Method::GET && !request.uri().path().contains("/leases/") {
-            self.writes.fetch_add(1, Ordering::SeqCst);
+            counted.fetch_add(1, Ordering::SeqCst);
         }
-        let client = self.client.clone();
-        Box::pin(async move { Ok(client.send(request).await?) })
-    }
+        let client = client.clone();
+        async move { client.send(request).await }
+    });
+    (Api::from_service(service, api.server()), writes)
 }
 
 #[derive(Default)]
@@ -85,12 +72,7 @@ async fn objects_that_are_complete_are_not_written_again_and_those_that_are_gone
     }
     let _turn = turn().await;
     let api = connect(&fixture.target).await;
-    let writes = Arc::new(AtomicU64::new(0));
-    let counting = Counting {
-        client: api.client().clone(),
-        writes: Arc::clone(&writes),
-    };
-    let counting = Api::from_service(counting, api.server());
+    let (counting, writes) = counting(&api);
     let lease = LeaseRequest {
         holder: LeaseHolder::this_process(),
         ended: None,

@@ -1,9 +1,6 @@
 //! An API server that constantly throttles, fails and drops connections.
 
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use kube::client::Body;
@@ -11,41 +8,20 @@ use lifeboat_apiserver::Api;
 use lifeboat_plan::RestoreOptions;
 use lifeboat_restore::LeaseHolder;
 use serde_json::Value;
-use tower::BoxError;
+use tower::{BoxError, service_fn};
 
 use crate::support::{Captured, apply, connect, fixture, items, live, run, turn};
 
-/// Forwards requests, except for those that fail.
-#[derive(Clone)]
-struct Flaky {
-    client: kube::Client,
-    count: Arc<AtomicU64>,
-}
-
-impl tower::Service<Request<Body>> for Flaky {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
-        let client = self.client.clone();
-        let answer = |status: u16| {
-            let body = format!(r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","code":{status}}}"#);
-            let answer = Response::builder().status(status).header("Retry-After", "0");
-            Ok(answer
-                .body(Body::from(body.into_bytes()))
-                .expect("the parts are valid"))
-        };
-        let reset = || std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset by the test").into();
-        Box::pin(async move {
+/// Returns a connection that forwards requests, except for those that fail.
+fn flaky(api: &Api) -> Api {
+    let (client, count) = (api.client().clone(), AtomicU64::new(0));
+    let service = service_fn(move |request: Request<Body>| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        let client = client.clone();
+        async move {
             match number % 12 {
-                3 => answer(429),
-                6 => answer(500),
+                3 => Ok(failure(429)),
+                6 => Ok(failure(500)),
                 8 => Err(reset()),
                 10 => {
                     let _lost = client.send(request).await?;
@@ -53,8 +29,21 @@ impl tower::Service<Request<Body>> for Flaky {
                 }
                 _ => Ok(client.send(request).await?),
             }
-        })
-    }
+        }
+    });
+    Api::from_service(service, api.server())
+}
+
+fn failure(status: u16) -> Response<Body> {
+    let body = format!(r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","code":{status}}}"#);
+    let answer = Response::builder().status(status).header("Retry-After", "0");
+    answer
+        .body(Body::from(body.into_bytes()))
+        .expect("the parts are valid")
+}
+
+fn reset() -> BoxError {
+    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset by the test").into()
 }
 
 #[tokio::test]
@@ -73,11 +62,7 @@ async fn throttling_errors_and_lost_answers_neither_lose_nor_double_anything() {
     .await;
     let _turn = turn().await;
     let api = connect(&fixture.target).await;
-    let flaky = Flaky {
-        client: api.client().clone(),
-        count: Arc::default(),
-    };
-    let flaky = Api::from_service(flaky, api.server());
+    let flaky = flaky(&api);
     let done = run(
         &flaky,
         &captured,
