@@ -51,6 +51,19 @@ fn vault_and_state_are_locked_by_default() {
 }
 
 #[test]
+fn buckets_and_their_policies_outlive_the_stack() {
+    let control = control();
+    for (bucket, policy) in [("Vault", "VaultPolicy"), ("State", "StatePolicy")] {
+        let resources = &control.root["Resources"];
+        assert_eq!(resources[bucket]["DeletionPolicy"], "Retain");
+        assert_eq!(resources[policy]["DeletionPolicy"], "RetainExceptOnCreate");
+        for resource in [bucket, policy] {
+            assert_eq!(resources[resource]["UpdateReplacePolicy"], "Retain", "{resource}");
+        }
+    }
+}
+
+#[test]
 fn nobody_but_the_coordinator_writes_to_vault_and_state() {
     for policy in ["VaultPolicy", "StatePolicy"] {
         let control = control();
