@@ -32,7 +32,7 @@ pub(crate) const RECOVERY: (&str, &str) = ("222222222222", "eu-central-1");
 
 /// The primary cluster, and the cluster into which it is restored.
 pub(crate) const SOURCE: &str = "orders-prod";
-const TARGET: &str = "orders-dr";
+pub(crate) const TARGET: &str = "orders-dr";
 
 /// The objects that the tour creates in the source cluster and expects in the target cluster.
 const OBJECTS: &str = include_str!("aws/objects.yaml");
@@ -239,7 +239,6 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
-    /// Creates an EKS cluster whose creator is its administrator, without waiting for it.
     /// Deletes the delegate and the bucket of the primary account, and restores what was deleted in the target.
     fn lose_primary(&self, reporter: &mut Reporter) -> Result<()> {
         reporter.step(
@@ -270,6 +269,7 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
+    /// Creates an EKS cluster whose creator is its administrator, without waiting for it.
     fn create(&self, client: &Client, account: &str, name: &str) -> Result<()> {
         let role = format!("arn:aws:iam::{account}:role/eks");
         let arguments = [

@@ -29,6 +29,14 @@ pub struct Finished {
 /// # Errors
 /// If the command cannot be started or its output is not UTF-8.
 pub fn run(command: &mut Command) -> Result<Finished> {
+    run_until(command, || Ok(false))
+}
+
+/// Runs `command` as [`run`] does, and kills it as soon as `stop` returns true.
+///
+/// # Errors
+/// As [`run`], and those of `stop`; the command is killed then.
+pub fn run_until(command: &mut Command, mut stop: impl FnMut() -> Result<bool>) -> Result<Finished> {
     let cpu_before = children_cpu_seconds()?;
     let start = Instant::now();
     let mut child = command
@@ -46,6 +54,12 @@ pub fn run(command: &mut Command) -> Result<Finished> {
         }
         // The value only rises, so the last reading is the peak, except for the time after it.
         peak_mib = peak_mib.max(high_water_mib(child.id()).unwrap_or(0.0));
+        let stopped = stop();
+        if !matches!(stopped, Ok(false)) {
+            child.kill()?;
+            child.wait()?;
+            stopped?;
+        }
         std::thread::sleep(Duration::from_millis(3));
     };
     let wall_seconds = start.elapsed().as_secs_f64();

@@ -205,6 +205,11 @@ impl LocalAws {
         })
     }
 
+    /// Cuts a Region off: no request to it is answered any more. Clients notice by their timeouts.
+    pub fn cut_off(&self, region: &str) {
+        self.gateway.cut_off(region);
+    }
+
     /// Returns every authorization decision of requests through the gateway, in order.
     #[must_use]
     pub fn audit(&self) -> Vec<AuditEntry> {

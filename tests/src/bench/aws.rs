@@ -5,6 +5,7 @@
 //! set up as a user's are.
 
 mod idle;
+mod outage;
 mod start;
 
 use std::collections::BTreeMap;
@@ -66,7 +67,9 @@ pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
         reporter.step("idle", "Requests of an idle application");
         idle::measure(report, scenario)?;
         reporter.step("large", "Backup of a large cluster");
-        backup(report, scenario, sizes)
+        backup(report, scenario, sizes)?;
+        reporter.step("outage", "Restore after the primary Region is gone");
+        outage::measure(report, scenario, sizes.repetitions)
     })
     .map(|_| ())
 }

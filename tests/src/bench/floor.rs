@@ -92,6 +92,30 @@ impl Bare {
         Ok(paths)
     }
 
+    /// Returns the number of objects in these collections.
+    ///
+    /// # Errors
+    /// If a list fails.
+    pub async fn count(&self, paths: &[String]) -> Result<u64> {
+        let mut count = 0;
+        for path in paths {
+            // The first page says how many follow.
+            let page: Value = serde_json::from_slice(&self.get(&format!("{path}?limit=1")).await?)?;
+            count += page["items"].as_array().map_or(0, Vec::len) as u64
+                + page["metadata"]["remainingItemCount"].as_u64().unwrap_or(0);
+        }
+        Ok(count)
+    }
+
+    /// Returns whether an object exists.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn exists(&self, path: &str) -> Result<bool> {
+        let request = Request::get(path).body(Body::empty())?;
+        Ok(self.client.send(request).await?.status().is_success())
+    }
+
     /// Makes the API server run its garbage collection. On a large server a collection takes
     /// seconds of both cores and slows down whichever request runs then, so both sides of a
     /// comparison begin right after one.

@@ -1,20 +1,26 @@
 //! The measurements and their order.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use lifeboat_local::{Cluster, ClusterOptions};
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use super::archive::Archive;
 use super::floor::Bare;
 use super::objects::{self, Sample, prerequisites, samples};
 use super::report::{Report, median};
+use crate::child;
 use crate::workspace::Workspace;
 
 /// The number of concurrent requests of the baselines: more gives no speedup on two cores, fewer leaves them idle.
 const CREATES_IN_FLIGHT: usize = 32;
 const LISTS_IN_FLIGHT: usize = 8;
+
+/// The interval at which the objects of a target are counted until half of them are there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Starts a cluster without controllers: nothing changes while it is measured.
 fn bare_cluster(name: &str) -> Result<Cluster> {
@@ -276,6 +282,72 @@ pub async fn restore(report: &mut Report, objects: usize, repetitions: usize) ->
             ("create_s", create),
             ("restored_per_s", objects as f64 / restore),
             ("peak_mib", peak),
+        ],
+    );
+    Ok(())
+}
+
+/// Measures the resident memory of a restore with its proof: from the beginning, and of one that goes on after the first
+/// was killed at half. The API servers have no watch cache, as in [`memory`].
+///
+/// # Errors
+/// If a cluster does not start or a command fails.
+pub async fn restore_memory(report: &mut Report, objects: usize) -> Result<()> {
+    println!("memory of a restore of {objects} objects");
+    let start = |name: &str| {
+        Cluster::start(ClusterOptions {
+            api_server_args: vec!["--watch-cache=false".into()],
+            ..ClusterOptions::named(name)
+        })
+    };
+    let workspace = Workspace::create()?;
+    {
+        let source = start("bench-source")?;
+        let bare = Bare::connect(source.kubeconfig()).await?;
+        fill(&bare, samples(objects), objects).await?;
+        let kubeconfig = source.kubeconfig().to_string_lossy().into_owned();
+        workspace.json(&backup(&kubeconfig), &[0])?;
+    }
+    let (whole, whole_seconds) = {
+        let target = start("bench-target")?;
+        let kubeconfig = target.kubeconfig().to_string_lossy().into_owned();
+        let (answer, run) = workspace.json(&["restore", "latest", "--kubeconfig", &kubeconfig], &[0])?;
+        println!("  phases in seconds: {}", answer["measured"]["seconds"]);
+        (run.peak_mib, run.wall_seconds)
+    };
+    let target = start("bench-target")?;
+    let kubeconfig = target.kubeconfig().to_string_lossy().into_owned();
+    let half = objects as u64 / 2;
+    let bare = Bare::connect(target.kubeconfig()).await?;
+    let mut next = Instant::now() + LOOK;
+    let mut command = workspace.lifeboat(&["restore", "latest", "--kubeconfig", &kubeconfig]);
+    let killed = tokio::task::block_in_place(|| {
+        child::run_until(&mut command, || {
+            if Instant::now() < next {
+                return Ok(false);
+            }
+            next = Instant::now() + LOOK;
+            let count = async { bare.count(&bare.collections().await?).await };
+            Ok(Handle::current().block_on(count)? >= half)
+        })
+    })?;
+    ensure!(
+        killed.code.is_none(),
+        "the restore ended before it was killed: {}",
+        killed.stderr
+    );
+    let (answer, resumed) = workspace.json(&["restore", "latest", "--kubeconfig", &kubeconfig], &[0])?;
+    println!("  phases in seconds: {}", answer["measured"]["seconds"]);
+    report.add(
+        &format!("restore_peak_mib_{objects}"),
+        whole.max(resumed.peak_mib),
+        Some(256.0),
+        &[
+            ("objects", objects as f64),
+            ("whole_mib", whole),
+            ("whole_s", whole_seconds),
+            ("resumed_mib", resumed.peak_mib),
+            ("resumed_s", resumed.wall_seconds),
         ],
     );
     Ok(())

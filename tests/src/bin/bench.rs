@@ -18,6 +18,9 @@ struct Arguments {
     /// Numbers of objects in the captures whose memory is compared: it must not grow.
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 300_000])]
     memory: Vec<usize>,
+    /// Number of objects in the restore whose memory is measured, from the beginning and resumed at half.
+    #[arg(long, default_value_t = 300_000)]
+    restore_memory: usize,
     /// Number of objects in the restore.
     #[arg(long, default_value_t = 20_000)]
     restore: usize,
@@ -36,7 +39,14 @@ struct Arguments {
 }
 
 /// All parts of the benchmark.
-const PARTS: [&str; 5] = ["restore", "capture", "memory", "catalogue", "aws"];
+const PARTS: [&str; 6] = [
+    "restore",
+    "restore-memory",
+    "capture",
+    "memory",
+    "catalogue",
+    "aws",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -55,6 +65,9 @@ async fn main() -> Result<()> {
     let wanted = |part: &str| arguments.only.iter().any(|only| only == part);
     if wanted("restore") {
         scenario::restore(&mut report, arguments.restore, arguments.repetitions).await?;
+    }
+    if wanted("restore-memory") {
+        scenario::restore_memory(&mut report, arguments.restore_memory).await?;
     }
     if wanted("capture") {
         scenario::capture(&mut report, arguments.size, arguments.repetitions).await?;

@@ -19,9 +19,10 @@ pub(crate) mod sts;
 pub(crate) mod upstream;
 pub(crate) mod wire;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -57,6 +58,8 @@ pub(crate) struct Gateway {
     pub(crate) custom_resources: CustomResources,
     pub(crate) stacks: Stacks,
     authenticator: Authenticator,
+    /// The Regions that answer no request.
+    unreachable: Mutex<BTreeSet<String>>,
     address: SocketAddr,
 }
 
@@ -70,8 +73,20 @@ impl Gateway {
             custom_resources: CustomResources::default(),
             stacks: Stacks::default(),
             authenticator: Authenticator::default(),
+            unreachable: Mutex::default(),
             address,
         }
+    }
+
+    /// Answers no request that is signed for a Region any more, as if its network were gone.
+    pub(crate) fn cut_off(&self, region: &str) {
+        let mut unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        unreachable.insert(region.to_owned());
+    }
+
+    fn is_cut_off(&self, region: &str) -> bool {
+        let unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        unreachable.contains(region)
     }
 
     /// Returns the address of the gateway.
@@ -142,6 +157,10 @@ impl Gateway {
             let body = body.map_err(Into::into).boxed();
             return self.upstream.forward(parts, body).await;
         };
+        if self.is_cut_off(&scope.region) {
+            // Until the client closes the connection.
+            return std::future::pending().await;
+        }
         let caller = self.identities.of(&self.upstream, &scope.access_key_id).await;
         if scope.service == "s3" {
             // Objects are large, so the body is streamed and not held in memory.
