@@ -31,6 +31,8 @@ pub enum Action {
         signer: String,
         /// When the backup began, by the coordinator's clock. An earlier creation time in the manifest is refused.
         started: Timestamp,
+        /// When the lease of the copy ends. Another coordinator may continue the copy then.
+        until: Timestamp,
     },
     /// Verify a recovery point in the vault again.
     VerifyVault {

@@ -7,7 +7,7 @@ use super::clusters::sources;
 use super::decision::DecisionBuilder;
 use super::follow::Step;
 use super::state::{BackupRun, JobEntry, Retry, Vaulting};
-use super::{Action, TRIES, VAULT_LEASE, VAULT_TRIES, VaultView};
+use super::{Action, TRIES, VAULT_LEASE, VAULT_LEASE_DOUBLINGS, VAULT_TRIES, VaultView};
 use lifeboat_jobs::split::{may_be_big, partition_types};
 use lifeboat_jobs::{CaptureWork, Done, Failure, Outcome, SealWork, Sealed, Work};
 use lifeboat_recovery_point::cursor::{TypeCounts, Types};
@@ -38,6 +38,7 @@ impl DecisionBuilder<'_> {
                 run.vaulting = Some(Vaulting {
                     sealed,
                     failures: 0,
+                    unfinished: 0,
                     problem: None,
                     next_at: self.now,
                 });
@@ -169,18 +170,21 @@ impl DecisionBuilder<'_> {
         }
         if let Some(pin) = &self.state.pins.signing_key
             && vaulting.next_at <= self.now
+            && !self.inventory.user_waits
             && self.inventory.is_available(&run.environment)
         {
             // One coordinator copies at a time; if it dies, the next one continues after the lease. The try counts from
             // its beginning: a copy that ends the process would otherwise be repeated for ever.
             vaulting.failures += 1;
-            vaulting.next_at = later(self.now, VAULT_LEASE);
+            let lease = VAULT_LEASE * (1 << vaulting.unfinished.min(VAULT_LEASE_DOUBLINGS));
+            vaulting.next_at = later(self.now, lease);
             self.actions.push(Action::VaultPoint {
                 environment: run.environment.clone(),
                 point: run.point.clone(),
                 manifest: vaulting.sealed.manifest,
                 signer: pin.public_key.clone(),
                 started: run.started_at,
+                until: vaulting.next_at,
             });
         }
         self.state.backup = Some(run);

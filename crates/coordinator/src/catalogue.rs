@@ -36,6 +36,7 @@ impl DecisionBuilder<'_> {
                     let now = self.now;
                     if let Some(vaulting) = self.vaulting(point) {
                         vaulting.failures = vaulting.failures.saturating_sub(1);
+                        vaulting.unfinished += 1;
                         vaulting.next_at = now;
                     }
                 }
@@ -291,7 +292,7 @@ impl DecisionBuilder<'_> {
             .backup
             .as_ref()
             .is_some_and(|run| run.vaulting.is_some());
-        if copying || self.inventory.vault.is_err() {
+        if copying || self.inventory.user_waits || self.inventory.vault.is_err() {
             return;
         }
         let due = self

@@ -54,6 +54,7 @@ pub async fn execute(
             manifest,
             signer,
             started,
+            until: lease,
         } => {
             let captures: Arc<dyn ObjectStore> =
                 Arc::new(PrefixStore::new(ports.scratch(environment), CAPTURES));
@@ -63,7 +64,7 @@ pub async fn execute(
                 point,
                 captures,
                 started: *started,
-                until,
+                until: until.min(*lease),
             };
             Ok(copy.outcome(*manifest, signer).await)
         }

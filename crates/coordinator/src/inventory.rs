@@ -49,6 +49,8 @@ pub struct Inventory {
     pub performed: Vec<ActionOutcome>,
     /// The users' requests.
     pub requests: Vec<Request>,
+    /// Whether a user waits for the end of the tick. Then it neither copies nor verifies recovery points.
+    pub user_waits: bool,
 }
 
 /// A range of IDs of recovery points.

@@ -54,8 +54,13 @@ pub const TRIES: u32 = 3;
 /// recovery point already exists.
 pub const VAULT_TRIES: u32 = 5;
 
-/// The time that one coordinator copies into the vault before another one may continue the copy.
+/// The time that one coordinator copies into the vault before another one may continue the copy: a coordinator that
+/// died during a copy delays it by one tick.
 pub const VAULT_LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often the lease of a copy doubles, once for each time that it was not long enough. The longest one is eight
+/// minutes: a file of 64 MiB is copied whole at 140 KB/s. It ends before Lambda's limit of 15 minutes.
+pub const VAULT_LEASE_DOUBLINGS: u32 = 3;
 
 /// The interval between verifications of each recovery point. A week finds silent damage while other recovery
 /// points still exist.

@@ -45,6 +45,8 @@ pub struct TickInput<'a> {
     pub performed: Vec<ActionOutcome>,
     /// The users' requests.
     pub requests: Vec<Request>,
+    /// See [`Inventory::user_waits`].
+    pub user_waits: bool,
 }
 
 /// How long the scratch bucket of an environment may take to be read. An answer from another continent takes well
@@ -67,6 +69,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
         archive,
         performed,
         requests,
+        user_waits,
     } = known;
     let environments: BTreeSet<&EnvironmentId> = [&application.primary, &application.recovery]
         .into_iter()
@@ -109,6 +112,7 @@ pub async fn observe(ports: &Ports, known: TickInput<'_>) -> Inventory {
         archive,
         performed,
         requests,
+        user_waits,
     };
     for (environment, read) in environments {
         match read {

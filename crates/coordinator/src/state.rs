@@ -282,6 +282,10 @@ pub struct Vaulting {
     pub sealed: Sealed,
     /// The number of copies that were begun and have not ended well.
     pub failures: u32,
+    /// The number of copies that ended because their lease did. Each has a lease twice as long as the one before, so
+    /// that a slow vault gets enough time for its largest file.
+    #[serde(default)]
+    pub unfinished: u32,
     /// The last failure.
     pub problem: Option<Problem>,
     /// When the next copy starts; while a coordinator copies, the time by which it must have ended.

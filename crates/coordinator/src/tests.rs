@@ -58,6 +58,7 @@ impl Scenario {
         let application = document.parse().unwrap();
         let control = application.recovery.clone();
         let inventory = Inventory {
+            user_waits: false,
             random: 7,
             document: Sha256::of(b"1"),
             vault_place: VaultPlace {
@@ -806,4 +807,41 @@ fn a_state_with_the_findings_of_a_former_version_is_read_without_them() {
     let read: State = serde_json::from_value(state).unwrap();
     assert!(read.access.is_empty() && read.search.is_empty());
     assert_eq!(read.points, scenario.state.points);
+}
+
+/// A file that is too large for one lease is copied with a longer one.
+#[test]
+fn the_lease_of_a_copy_doubles_while_it_is_too_short() {
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "10:00:40");
+    scenario.end(&capture, 1, sealed(), Vec::new());
+    let mut leases = Vec::new();
+    for minute in 1..7 {
+        let now = format!("10:{minute:02}:30");
+        let decision = scenario.decide(&now);
+        let copy = decision.actions.into_iter().find_map(|action| match action {
+            Action::VaultPoint { point, until, .. } => Some((point, until)),
+            _ => None,
+        });
+        let (point, until) = copy.unwrap();
+        leases.push(until.duration_since(time(&now)).as_secs());
+        scenario.inventory.performed = vec![ActionOutcome::VaultUnfinished { point }];
+    }
+    assert_eq!(leases, [60, 120, 240, 480, 480, 480]);
+}
+
+#[test]
+fn no_copy_begins_while_a_user_waits() {
+    let mut scenario = Scenario::new(r#"{"name":"orders"}"#);
+    scenario.decide("10:00:30");
+    let capture = scenario.job("capture");
+    scenario.claim(&capture, 1, "10:00:40");
+    scenario.end(&capture, 1, sealed(), Vec::new());
+    let is_copy = |action: &Action| matches!(action, Action::VaultPoint { .. });
+    scenario.inventory.user_waits = true;
+    assert!(!scenario.decide("10:01:00").actions.iter().any(is_copy));
+    scenario.inventory.user_waits = false;
+    assert!(scenario.decide("10:01:10").actions.iter().any(is_copy));
 }

@@ -3,7 +3,7 @@
 
 use futures::future::try_join_all;
 use futures::try_join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::Sha256;
 use lifeboat_model::request::{Answer, ApplicationStatus, Request};
 use lifeboat_model::{Application, ApplicationDocument, ApplicationName, Diagnostic as _, Problem};
@@ -87,7 +87,13 @@ pub struct TickReport {
     pub conflict: bool,
 }
 
-/// Runs one tick of an application. Long copies stop at `until`, before the invocation ends.
+/// The time that a tick verifies and deletes; the next tick continues. A copy has a lease instead.
+const SHARE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The time that a tick deletes while a user waits for its end.
+const SHARE_OF_REQUEST: SignedDuration = SignedDuration::from_secs(5);
+
+/// Runs one tick of an application. Its actions stop at `until`, before the invocation ends.
 ///
 /// # Errors
 /// [`TickError`].
@@ -117,6 +123,7 @@ pub async fn tick(
             archive: opened,
             performed: performed.clone(),
             requests: waiting.clone(),
+            user_waits: !requests.is_empty(),
         };
         let inventory = observe(ports, known).await;
         let decision = decide(&inventory, &before, now);
@@ -159,8 +166,23 @@ pub async fn tick(
             waiting.clear();
         }
         performed.clear();
-        let acted = act(ports, name, decision.actions, until, &mut report, &mut performed).await;
-        if !acted || report.failures > 0 {
+        let share = if requests.is_empty() {
+            SHARE
+        } else {
+            SHARE_OF_REQUEST
+        };
+        let soon = until.min(now.saturating_add(share).unwrap_or(Timestamp::MAX));
+        let acted = act(
+            ports,
+            name,
+            decision.actions,
+            (soon, until),
+            &mut report,
+            &mut performed,
+        )
+        .await;
+        let is_time_up = ports.clock.now() >= until;
+        if !acted || report.failures > 0 || is_time_up {
             break;
         }
     }
@@ -172,12 +194,16 @@ async fn act(
     ports: &Ports,
     name: &ApplicationName,
     actions: Vec<Action>,
-    until: Timestamp,
+    (soon, until): (Timestamp, Timestamp),
     report: &mut TickReport,
     performed: &mut Vec<ActionOutcome>,
 ) -> bool {
     let mut forward = false;
     for action in actions {
+        let until = match &action {
+            Action::VaultPoint { .. } => until,
+            _ => soon,
+        };
         match execute(ports, name, &action, until).await {
             // The next tick signs it; the other actions do not wait.
             Ok(Some(ActionOutcome::Unsigned)) => continue,

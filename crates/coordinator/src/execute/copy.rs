@@ -23,11 +23,16 @@ const PIECE: u64 = 1 << 20;
 
 /// The largest file that is copied, in bytes. A delegate closes a pack at 64 MiB; the manifest of another writer may
 /// name one that no coordinator could copy in its time.
-const LARGEST_FILE: u64 = 1 << 30;
+const LARGEST_FILE: u64 = 128 << 20;
 
 /// The number of files copied concurrently. A pack has up to 64 MiB and is streamed; each copy holds a few
 /// pieces of 1 MiB and up to three upload parts of 8 MiB.
 const FILES_AT_ONCE: usize = 4;
+
+/// The first version of the format whose data keys are bound to an application and a cluster. With an earlier one the
+/// primary of one application could seal the packs of another as its own. Recovery points in the vault that are older
+/// are restored nevertheless: they were copied by a coordinator that knew no other.
+const BOUND: u32 = 3;
 
 /// The maximum difference between the clocks of the coordinator and a delegate. A delegate whose clock differs more
 /// from that of AWS cannot sign its requests (SigV4 allows five minutes).
@@ -63,6 +68,10 @@ pub(super) enum CopyError {
         started: Timestamp,
         now: Timestamp,
     },
+    #[error(
+        "copy the recovery point {point}: its format is version {version}, and its keys are not bound to its application"
+    )]
+    OldFormat { point: RecoveryPointId, version: u32 },
     #[error("write the recovery point {point} into the vault")]
     Write {
         point: RecoveryPointId,
@@ -81,7 +90,8 @@ impl CopyError {
             | Self::Pin
             | Self::OtherManifest { .. }
             | Self::TooLarge { .. }
-            | Self::Time { .. } => false,
+            | Self::Time { .. }
+            | Self::OldFormat { .. } => false,
         }
     }
 
@@ -90,6 +100,11 @@ impl CopyError {
             Self::Point(error) => error.problem(),
             Self::Write { source, .. } => source.problem(),
             Self::Time { .. } => Problem::of(Code::PointTimeRefused, format!("failed to {self}")),
+            Self::OldFormat { .. } => Problem::new(
+                Code::VaultingFailed,
+                format!("failed to {self}"),
+                "update the stack of the application in the primary account; the next backup creates another recovery point",
+            ),
             Self::Pin | Self::OtherManifest { .. } | Self::TooLarge { .. } => Problem::new(
                 Code::VaultingFailed,
                 format!("failed to {self}"),
@@ -147,6 +162,13 @@ impl Copy<'_> {
             });
         }
         self.check_time(opened.statement().predicate.created_at)?;
+        let version = opened.statement().predicate.format_version;
+        if version < BOUND {
+            return Err(CopyError::OldFormat {
+                point: self.point.clone(),
+                version,
+            });
+        }
         let packs: Vec<&PackRecord> = opened.files().filter(|pack| pack.point.is_none()).collect();
         let copies = stream::iter(packs).map(|pack| self.file_in_time(&opened, pack));
         let are_done: Vec<bool> = copies.buffer_unordered(FILES_AT_ONCE).try_collect().await?;
@@ -194,7 +216,7 @@ impl Copy<'_> {
     }
 
     /// Copies a file; returns whether the vault has it, or the time is up. A file that was begun is begun anew the next
-    /// time: it has at most a few dozen MiB.
+    /// time, with a longer lease.
     async fn file_in_time(&self, opened: &RecoveryPoint, pack: &PackRecord) -> Result<bool, CopyError> {
         if pack.bytes > LARGEST_FILE {
             return Err(CopyError::TooLarge {

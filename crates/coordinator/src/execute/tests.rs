@@ -61,8 +61,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::of("point-v3/store")
+    }
+
+    fn of(folder: &str) -> Self {
         let (captures, vault) = (MemoryStore::new(), MeteredStore::default());
-        let root = fixtures().join("point-v2/store");
+        let root = fixtures().join(folder);
         let mut folders = vec![root.clone()];
         let mut point = None;
         while let Some(folder) = folders.pop() {
@@ -115,6 +119,10 @@ impl Scene {
     }
 
     fn copy(&self, seconds: i64) -> Option<ActionOutcome> {
+        self.copy_with(Timestamp::MAX, seconds)
+    }
+
+    fn copy_with(&self, lease: Timestamp, seconds: i64) -> Option<ActionOutcome> {
         let manifest = manifest_key(&self.application, &self.point);
         let manifest = ObjectKey::parse(format!("{CAPTURES}{manifest}")).unwrap();
         let (bytes, _) = block_on(self.captures.get(&manifest)).unwrap();
@@ -124,6 +132,7 @@ impl Scene {
             manifest: Sha256::of(&bytes),
             signer: self.signer.clone(),
             started: "2026-11-21T10:00:00Z".parse().unwrap(),
+            until: lease,
         };
         self.execute(&action, seconds)
     }
@@ -164,6 +173,30 @@ fn a_copy_whose_time_is_up_is_continued_and_ends() {
     }
     assert!(tries > 0, "one try was enough");
     assert_eq!(scene.vaulted(), scene.captures.contents().len());
+}
+
+#[test]
+fn a_copy_ends_with_its_lease() {
+    let scene = Scene::new();
+    let lease = "2026-11-21T12:00:05Z".parse().unwrap();
+    let point = scene.point.clone();
+    assert_eq!(
+        scene.copy_with(lease, 1000),
+        Some(ActionOutcome::VaultUnfinished { point })
+    );
+    assert_eq!(scene.copy(1000), None);
+}
+
+/// The keys of former formats are not bound to an application.
+#[test]
+fn a_capture_in_a_former_format_is_refused() {
+    let scene = Scene::of("point-v2/store");
+    let refused = scene.copy(1000);
+    let Some(ActionOutcome::VaultFailed { problem, retry, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(!retry && problem.message.contains("version 2"), "{problem:?}");
+    assert_eq!(scene.vaulted(), 0);
 }
 
 #[test]

@@ -237,8 +237,12 @@ impl Coordinator {
                 Err(error) => return Err(error.problem()),
             }
         }
-        // A failure from here on is an issue of the application, not of its document.
-        if let Err(problem) = self.tick_application(&application.name, &[], until).await {
+        // The user waits for the result of a request. A failure from here on is an issue of the application, not of its
+        // document.
+        let status = Request::Status(StatusRequest {
+            application: Some(application.name.clone()),
+        });
+        if let Err(problem) = self.tick_application(&application.name, &[status], until).await {
             tracing::warn!(application = %application.name, code = %problem.code, problem = %problem.message, "tick failed");
         }
         Ok(Answer::Application(Box::new(document)))

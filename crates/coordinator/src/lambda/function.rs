@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::VAULT_LEASE;
 use crate::execute::Verification;
 use crate::lambda::notification::SnsNotifier;
 use crate::ports::Ports;
@@ -28,10 +27,8 @@ use serde_json::{Value, json};
 use crate::lambda::coordinator::{Coordinator, TickSummary};
 use crate::lambda::{metrics, resource};
 
-/// The time that one invocation copies into the vault. A longer copy is continued by the next tick: a
-/// coordinator holds the copy for [`VAULT_LEASE`] only, so that a coordinator that died during a copy delays
-/// it by one tick.
-const COPYING: SignedDuration = VAULT_LEASE;
+/// The time before the end of an invocation at which its actions stop, so that their results are still written.
+const RESERVE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The number of invocations that are started concurrently.
 const STARTS_AT_ONCE: usize = 16;
@@ -111,7 +108,7 @@ impl Function {
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, BoxError> {
         let (payload, context) = event.into_parts();
         let deadline = Timestamp::from_millisecond(i64::try_from(context.deadline)?)?;
-        let until = deadline.min(self.coordinator.ports.clock.now().saturating_add(COPYING)?);
+        let until = deadline.saturating_sub(RESERVE)?;
         match read(payload) {
             Event::Tick(Some(application)) => {
                 let summary = self.coordinator.tick([application], until).await;
