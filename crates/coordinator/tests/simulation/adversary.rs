@@ -2,40 +2,35 @@
 //! and signs with the application's key. And a stranger who may create objects in the scratch bucket of the recovery
 //! environment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use futures::executor::block_on;
 use jiff::SignedDuration;
 use lifeboat_format::manifest::{Completeness, FORMAT_VERSION, Predicate, Tool};
 use lifeboat_model::request::RestoreState;
-use lifeboat_model::{ObjectKey, RecoveryPointId};
+use lifeboat_model::{Code, ObjectKey, RecoveryPointId};
 use lifeboat_recovery_point::layout::manifest_key;
 use lifeboat_recovery_point::seal;
 use lifeboat_store::ports::ObjectStore;
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
 use crate::delegate::SIGNER;
-use crate::fixture::{Fixture, shop};
+use crate::fixture::{BANK, Fixture, SHOP, shop};
 
 /// The number of recovery points that are made before the primary becomes hostile.
 const TRUSTED: usize = 2;
 
 impl Fixture {
     /// Makes recovery points, then attacks in every step, then removes the primary Region: every recovery point that
-    /// was made before is unchanged in the vault, and can be restored.
+    /// was made before is unchanged in the vault, and can be restored. Another application notices nothing.
     pub(crate) fn run_hostile(mut self) {
-        self.shared.chaos.store(false, Ordering::Relaxed);
-        while block_on(self.state.get(&lifeboat_coordinator::state_key(&shop()))).is_err()
-            || self.now_state().points.len() < TRUSTED
-        {
-            self.pass(self.step);
-        }
-        let state = self.now_state();
-        let before = self.vault.contents();
-        let trusted = |key: &String| state.points.keys().any(|point| key.contains(point.as_str()));
-        self.model.trusted = state.points.keys().cloned().collect();
-        self.model.hostile = true;
+        let before = self.make_trusted_points();
+        let trusted = |key: &String, points: &BTreeSet<RecoveryPointId>| {
+            points.iter().any(|point| key.contains(point.as_str()))
+        };
         self.shared.chaos.store(true, Ordering::Relaxed);
         for _ in 0..12 {
             for _ in 0..self.shared.below(6) {
@@ -47,38 +42,70 @@ impl Fixture {
             if self.shared.once_in(8) {
                 self.ask();
             }
+            if self.shared.once_in(8) {
+                self.ask_restore(BANK);
+            }
+            if self.shared.once_in(8) {
+                self.toggle_recovery();
+            }
             self.pass(self.step);
+            self.check_bank();
         }
         self.shared.chaos.store(false, Ordering::Relaxed);
-        self.primary_dead.store(true, Ordering::Relaxed);
-        for point in self.model.trusted.clone() {
-            let end = self.restore(point.as_str(), &format!("bad-day-{point}"));
+        self.shop().primary.set_dead(true);
+        self.recovery.set_dead(false);
+        let points = self.shop().model.trusted.clone();
+        for point in &points {
+            let end = self.restore(SHOP, point.as_str(), &format!("bad-day-{point}"));
             assert_eq!(end, RestoreState::Done, "{point}");
         }
         let after = self.vault.contents();
-        for (key, bytes) in before.iter().filter(|(key, _)| trusted(key)) {
+        for (key, bytes) in before.iter().filter(|(key, _)| trusted(key, &points)) {
             assert_eq!(after.get(key), Some(bytes), "{key} has changed in the vault");
         }
+        self.check_end_of_bank();
         for job in self.ledger.lock().unwrap().restored.keys() {
             assert!(
-                self.model.jobs.contains(job),
+                (self.applications.iter()).any(|of| of.model.jobs.contains(job)),
                 "a delegate worked on {job}, which no coordinator has assigned"
             );
         }
-        let state = self.now_state();
+        let state = self.state_of(SHOP);
+        let unavailable: Vec<&str> = (state.issues.values())
+            .filter(|issue| issue.code == Code::EnvironmentUnavailable)
+            .map(|issue| issue.id.as_str())
+            .collect();
+        assert_eq!(
+            unavailable.len(),
+            1,
+            "one environment does not answer: {unavailable:?}"
+        );
         assert!(
-            state
-                .issues
-                .values()
-                .any(|issue| issue.code == lifeboat_model::Code::EnvironmentUnavailable),
-            "an issue says that the primary does not answer: {:?}",
-            state.issues
+            unavailable[0].contains(&self.shop().primary.id.to_string()),
+            "{unavailable:?}"
         );
     }
 
-    fn attack(&mut self) {
+    /// Runs without faults until the application has recovery points, and returns what the vault contains then. From
+    /// then on the primary is hostile.
+    pub(crate) fn make_trusted_points(&mut self) -> BTreeMap<String, Bytes> {
+        self.shared.chaos.store(false, Ordering::Relaxed);
+        let points = loop {
+            self.pass(self.step);
+            let points = self.state_of(SHOP).points;
+            if points.len() >= TRUSTED {
+                break points;
+            }
+        };
+        let model = &mut self.applications[SHOP].model;
+        model.trusted = points.into_keys().collect();
+        model.hostile = true;
+        self.vault.contents()
+    }
+
+    pub(crate) fn attack(&mut self) {
         match self.shared.below(8) {
-            0 => drop(self.primary_dead.fetch_xor(true, Ordering::Relaxed)),
+            0 => self.shop().primary.toggle(),
             1 => self.remove_some(),
             2 => self.flood(),
             3 => self.sign_another_time(),
@@ -92,8 +119,8 @@ impl Fixture {
 
     /// Writes assignments and cancellations of somebody who may only create objects in the scratch bucket of the recovery
     /// environment: of no meaning, unsigned, or signed for another job or environment.
-    fn give_orders(&self) {
-        let mut orders: Vec<Vec<u8>> = [&self.primary, &self.recovery]
+    pub(crate) fn give_orders(&self) {
+        let mut orders: Vec<Vec<u8>> = [&self.shop().primary.store, &self.recovery.store]
             .into_iter()
             .flat_map(|store| store.contents())
             .filter(|(key, _)| key.contains("/assignment"))
@@ -101,7 +128,7 @@ impl Fixture {
             .collect();
         orders.push(b"{}".to_vec());
         let order = orders.swap_remove(self.shared.below(orders.len() as u64) as usize);
-        let jobs: Vec<_> = (self.now_state().jobs())
+        let jobs: Vec<_> = (self.state_of(SHOP).jobs())
             .map(|entry| entry.job.to_string())
             .collect();
         let files = ["assignment.json", "assignment-0002.json", "cancel.json"];
@@ -114,18 +141,15 @@ impl Fixture {
             false => jobs[self.shared.below(jobs.len() as u64) as usize].clone(),
         };
         let key = ObjectKey::parse(format!("jobs/{job}/{file}")).unwrap();
-        let _ = block_on(self.recovery.put_new(&key, order.into()));
+        let _ = block_on(self.recovery.store.put_new(&key, order.into()));
     }
 
     fn overwrite(&self, key: &ObjectKey, bytes: Vec<u8>) {
-        block_on(async {
-            self.primary.delete(key).await.unwrap();
-            self.primary.put_new(key, bytes.into()).await.unwrap();
-        });
+        self.shop().primary.store.overwrite(key, bytes.into());
     }
 
     fn keys_of_primary(&self) -> Vec<String> {
-        self.primary.contents().into_keys().collect()
+        self.shop().primary.store.contents().into_keys().collect()
     }
 
     fn remove_some(&self) {
@@ -133,7 +157,7 @@ impl Fixture {
         let all = self.shared.once_in(4);
         for key in keys {
             if all || self.shared.once_in(5) {
-                block_on(self.primary.delete(&ObjectKey::parse(key).unwrap())).unwrap();
+                block_on(self.shop().primary.store.delete(&ObjectKey::parse(key).unwrap())).unwrap();
             }
         }
     }
@@ -151,10 +175,10 @@ impl Fixture {
 
     /// Signs a manifest with a wild creation time for the running backup, or for a recovery point of its own.
     fn sign_another_time(&self) {
-        let running = self.now_state().backup.map(|run| run.point);
+        let running = self.state_of(SHOP).backup.map(|run| run.point);
         let point = running.unwrap_or_else(|| RecoveryPointId::parse("20990101T000000Z-000001").unwrap());
         let days = self.shared.below(20_000) as i64 - 10_000;
-        let primary: Arc<dyn ObjectStore> = Arc::new(self.primary.clone());
+        let primary: Arc<dyn ObjectStore> = Arc::new(self.shop().primary.store.clone());
         let captures = PrefixStore::new(primary, CAPTURES);
         let predicate = Predicate {
             format_version: FORMAT_VERSION,
@@ -182,7 +206,11 @@ impl Fixture {
     /// Returns the key of a document that exists, or one that the coordinator or the delegate will look at.
     fn some_key(&self) -> ObjectKey {
         let keys = self.keys_of_primary();
-        let jobs: Vec<_> = self.now_state().jobs().map(|entry| entry.job.clone()).collect();
+        let jobs: Vec<_> = self
+            .state_of(SHOP)
+            .jobs()
+            .map(|entry| entry.job.clone())
+            .collect();
         let file = [
             "result.json",
             "claim-0001.json",
@@ -206,7 +234,7 @@ impl Fixture {
 
     /// Returns a document of another key, as it is or with numbers, times and names changed, or no document at all.
     fn some_content(&self) -> Vec<u8> {
-        let contents: Vec<_> = self.primary.contents().into_values().collect();
+        let contents: Vec<_> = self.shop().primary.store.contents().into_values().collect();
         if contents.is_empty() || self.shared.once_in(5) {
             return match self.shared.below(3) {
                 0 => Vec::new(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
@@ -61,6 +60,8 @@ pub(crate) struct Delegate {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     /// Whether the clusters are so big that several jobs capture each.
     pub(crate) big: bool,
+    /// Whether somebody else writes to what it finds in the bucket.
+    pub(crate) hostile: bool,
 }
 
 /// The maximum duration of an invocation, in seconds.
@@ -73,7 +74,7 @@ impl Delegate {
 
     /// Runs one invocation. A store failure ends it early.
     pub(crate) async fn run(self) {
-        let delegate = Arn::function(&self.environment, "lifeboat-shop").unwrap();
+        let delegate = Arn::function(&self.environment, &format!("lifeboat-{}", self.application)).unwrap();
         let worker = Worker {
             application: &self.application,
             environment: &self.environment,
@@ -87,9 +88,8 @@ impl Delegate {
         };
         let deadline = Deadline::new(self.now() + SignedDuration::from_secs(LIMIT));
         if let Ok(summary) = worker.run(&self.invocation, deadline).await {
-            let hostile = self.shared.hostile.load(Ordering::Relaxed);
             assert!(
-                hostile || summary.refused == 0,
+                self.hostile || summary.refused == 0,
                 "no party writes malformed documents"
             );
         }

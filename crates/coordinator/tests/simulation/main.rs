@@ -1,4 +1,4 @@
-//! A seeded simulation of two coordinators and the delegates of an application, with buckets that throttle
+//! A seeded simulation of two coordinators and the delegates of one or two applications, with buckets that throttle
 //! and lose responses, processes that die at any call, events that arrive twice, late or never, and clocks
 //! that differ. The coordinators and the delegates' protocol are the production code.
 //!
@@ -6,11 +6,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adversary;
+mod application;
+mod bank;
 mod capture;
 mod delegate;
 mod fixture;
 mod model;
+mod processes;
 mod rng;
+mod scenarios;
 mod stores;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,6 +89,26 @@ fn a_restore_ends_although_the_primary_region_does_not_answer() {
     for seed in 0..20 {
         let state = Fixture::small(seed).restore_without_primary();
         assert_eq!(state, RestoreState::Done, "seed {seed}");
+    }
+}
+
+/// A backup uses the primary environment and the vault only.
+#[test]
+fn backups_go_on_although_the_recovery_region_does_not_answer() {
+    for seed in 0..20 {
+        let mut fixture = Fixture::small(seed);
+        // After two days no delegate reads the jobs from before.
+        let hours = if fixture.is_coarse() { 60 } else { 2 };
+        fixture.backups_without_recovery(hours);
+    }
+}
+
+/// An application shares the recovery environment, the vault and the state bucket with another one. Each has its own
+/// invocations.
+#[test]
+fn a_hostile_primary_does_not_delay_another_application() {
+    for seed in 0..20 {
+        Fixture::hostile(seed).attack_without_faults();
     }
 }
 

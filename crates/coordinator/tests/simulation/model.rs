@@ -10,13 +10,13 @@ use lifeboat_coordinator::retention::{PointFacts, last_good};
 use lifeboat_coordinator::state::{RestoreEnd, State};
 use lifeboat_jobs::{CaptureDone, Done, Outcome, Trust, folder};
 use lifeboat_model::request::{Answer, Request};
-use lifeboat_model::{Code, JobId, RecoveryPointId};
+use lifeboat_model::{Code, Issue, JobId, RecoveryPointId};
 use lifeboat_recovery_point::{RecoveryPoint, Silent};
 use lifeboat_store::ports::{ObjectStore, Signer as _};
 
 use crate::capture::TYPES;
 use crate::delegate::{COORDINATORS, SIGNER};
-use crate::fixture::{Fixture, shop, signer};
+use crate::fixture::{Fixture, SHOP, shop, signer};
 
 /// Observations of the state document.
 #[derive(Default)]
@@ -34,9 +34,27 @@ pub(crate) struct Model {
     pub(crate) trusted: BTreeSet<RecoveryPointId>,
 }
 
+/// A moment of a simulation.
+#[derive(Clone, Copy)]
+pub(crate) struct Since {
+    /// Seconds since 1970.
+    seconds: i64,
+    /// The number of backups begun before.
+    started: usize,
+}
+
+impl Since {
+    pub(crate) fn now(fixture: &Fixture) -> Self {
+        Self {
+            seconds: fixture.shared.seconds(),
+            started: fixture.shop().model.started(),
+        }
+    }
+}
+
 impl Model {
     /// Returns the number of backups begun so far.
-    pub(crate) fn started(&self) -> usize {
+    fn started(&self) -> usize {
         self.backups.len()
     }
 
@@ -119,10 +137,10 @@ impl Model {
 }
 
 /// Checks the end, after a time without faults: no work may be left.
-pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
-    let state = fixture.now_state();
+pub(crate) fn check_end(fixture: &Fixture, since: Since) {
+    let state = fixture.state_of(SHOP);
     assert_eq!(state.pins.signing_key.as_ref().unwrap().fingerprint, signer());
-    check_requests(fixture, &state);
+    check_requests(fixture, SHOP);
     let codes: Vec<Code> = state
         .issues
         .values()
@@ -138,27 +156,10 @@ pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
         state.issues
     );
     assert!(state.notices.is_empty(), "somebody was told of all of them");
-    let newest = state.points.values().map(|entry| entry.created_at).max().unwrap();
-    let age = fixture.shared.now().duration_since(newest);
-    let (limit, slots) = if fixture.is_coarse() { (14, 2) } else { (1, 3) };
-    assert!(
-        age < SignedDuration::from_hours(limit),
-        "the last point is {age:#} old"
-    );
-    // In addition, a missed backup, a requested one and a retry are allowed.
-    let begun = fixture.model.started() - started;
-    assert!(
-        begun <= slots + 3,
-        "{begun} backups in {slots} times of the schedule: they pile up"
-    );
+    check_backups(fixture, &state, since);
     check_vault(fixture, &state);
     let running = state.backup.as_ref().map(|run| run.point.to_string());
-    for key in fixture
-        .primary
-        .contents()
-        .keys()
-        .filter(|key| key.starts_with("captures/"))
-    {
+    for key in (fixture.shop().primary.store.contents().keys()).filter(|key| key.starts_with("captures/")) {
         assert!(
             running.as_ref().is_some_and(|point| key.contains(point)),
             "{key} is left over"
@@ -166,9 +167,58 @@ pub(crate) fn check_end(fixture: &mut Fixture, started: usize) {
     }
 }
 
-fn check_requests(fixture: &Fixture, state: &State) {
+/// Checks a time without faults other than a recovery environment that does not answer.
+pub(crate) fn check_dead_recovery(fixture: &Fixture, since: Since) {
+    let state = fixture.state_of(SHOP);
+    let recovery = fixture.recovery.id.to_string();
+    let is_about = |issue: &Issue| issue.id.as_str().contains(&recovery);
+    let mut issues = state.issues.values();
+    assert!(
+        issues.any(|issue| issue.code == Code::EnvironmentUnavailable && is_about(issue)),
+        "an issue says that the recovery environment does not answer: {:?}",
+        state.issues
+    );
+    // Nothing can be encrypted before a recovery key is known.
+    if state.pins.recovery_key.is_none() {
+        return;
+    }
+    let mut others = (state.issues.values())
+        .filter(|issue| !is_about(issue))
+        .filter(|issue| issue.code != Code::RestoreFailed);
+    assert_eq!(
+        others.next(),
+        None,
+        "only the recovery environment does not answer"
+    );
+    check_backups(fixture, &state, since);
+}
+
+/// Checks that the schedule is kept since this moment, from which on there were no faults.
+fn check_backups(fixture: &Fixture, state: &State, since: Since) {
+    let newest = state.points.values().map(|entry| entry.created_at).max().unwrap();
+    let age = fixture.shared.now().duration_since(newest);
+    let limit = if fixture.is_coarse() { 14 } else { 1 };
+    assert!(
+        age < SignedDuration::from_hours(limit),
+        "the last point is {age:#} old"
+    );
+    let slots = (fixture.shared.seconds() - since.seconds) / fixture.shop().every + 1;
+    // In addition, a missed backup, a requested one and a retry are allowed.
+    let begun = fixture.shop().model.started() - since.started;
+    assert!(
+        begun as i64 <= slots + 3,
+        "{begun} backups in {slots} times of the schedule: they pile up"
+    );
+}
+
+/// Every accepted restore has ended, once.
+pub(crate) fn check_requests(fixture: &Fixture, application: usize) {
+    let state = fixture.state_of(application);
+    let of = &fixture.applications[application];
     for (request, answer) in fixture.answers.lock().unwrap().iter() {
-        if let (Request::Restore(_), Answer::Accepted(accepted)) = (request, answer) {
+        if let (Request::Restore(_), Answer::Accepted(accepted)) = (request, answer)
+            && accepted.application == of.name
+        {
             let runs: Vec<_> = state
                 .restores
                 .iter()
@@ -176,7 +226,7 @@ fn check_requests(fixture: &Fixture, state: &State) {
                 .collect();
             assert_eq!(
                 runs.len(),
-                fixture.clusters.len(),
+                of.clusters.len(),
                 "{} was asked for once, however often it was said",
                 accepted.token
             );
@@ -192,6 +242,7 @@ fn check_requests(fixture: &Fixture, state: &State) {
 /// catalogue.
 fn check_vault(fixture: &Fixture, state: &State) {
     let vault: Arc<dyn ObjectStore> = Arc::new(fixture.vault.clone());
+    let primary = &fixture.shop().primary.store;
     let manifests: Vec<String> = fixture
         .vault
         .contents()
@@ -219,10 +270,10 @@ fn check_vault(fixture: &Fixture, state: &State) {
             // The job that sealed it: the only job of the recovery point, or the last one.
             let trust = Trust::Keys(COORDINATORS.as_slice());
             let seal = job("seal");
-            let view = folder::view(&fixture.primary, &seal, trust, None).await.unwrap();
+            let view = folder::view(primary, &seal, trust, None).await.unwrap();
             let view = match view.result {
                 Some(_) => view,
-                None => folder::view(&fixture.primary, &job("capture-orders-00"), trust, None)
+                None => folder::view(primary, &job("capture-orders-00"), trust, None)
                     .await
                     .unwrap(),
             };
@@ -250,7 +301,7 @@ fn check_vault(fixture: &Fixture, state: &State) {
 fn check_contents(fixture: &Fixture, opened: &RecoveryPoint) {
     let clusters = &opened.statement().predicate.clusters;
     let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-    assert_eq!(names, fixture.clusters);
+    assert_eq!(names, fixture.shop().clusters);
     for cluster in clusters {
         let types: Vec<&str> = cluster
             .types

@@ -15,12 +15,14 @@ pub(crate) struct Shared {
     now: AtomicI64,
     /// Whether stores fail and processes die.
     pub(crate) chaos: AtomicBool,
-    /// Whether somebody else writes to the scratch bucket of the primary environment.
-    pub(crate) hostile: AtomicBool,
+    /// Whether the process that runs now is spared from that.
+    spared: AtomicBool,
     /// Set by a process that waits for time to pass.
     asleep: AtomicBool,
     /// Set by each future that only lets others run: the process is not asleep then, whatever else it waits for.
     awake: AtomicBool,
+    /// When the first timer of the process ends, in seconds since 1970.
+    alarm: AtomicI64,
 }
 
 /// 2026-11-21T10:00:00Z, a full hour.
@@ -32,9 +34,10 @@ impl Shared {
             random: AtomicU64::new(seed),
             now: AtomicI64::new(START),
             chaos: AtomicBool::new(true),
-            hostile: AtomicBool::new(false),
+            spared: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             awake: AtomicBool::new(false),
+            alarm: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -58,7 +61,17 @@ impl Shared {
 
     /// Like `once_in`, but `false` while faults are disabled.
     pub(crate) fn fault(&self, times: u64) -> bool {
-        self.chaos.load(Ordering::Relaxed) && self.once_in(times)
+        self.has_faults() && self.once_in(times)
+    }
+
+    /// Returns whether faults strike the process that runs now.
+    pub(crate) fn has_faults(&self) -> bool {
+        self.chaos.load(Ordering::Relaxed) && !self.spared.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether what runs from now on is spared from faults.
+    pub(crate) fn spare(&self, spared: bool) {
+        self.spared.store(spared, Ordering::Relaxed);
     }
 
     pub(crate) fn seconds(&self) -> i64 {
@@ -73,6 +86,11 @@ impl Shared {
     pub(crate) fn take_asleep(&self) -> bool {
         let awake = self.awake.swap(false, Ordering::Relaxed);
         self.asleep.swap(false, Ordering::Relaxed) && !awake
+    }
+
+    /// Returns when the first timer ends that the process has waited for since the last call.
+    pub(crate) fn take_alarm(&self) -> i64 {
+        self.alarm.swap(i64::MAX, Ordering::Relaxed)
     }
 
     pub(crate) fn advance_to(&self, seconds: i64) {
@@ -125,7 +143,15 @@ impl Clock for Skewed {
 #[async_trait]
 impl Timer for Skewed {
     async fn sleep(&self, duration: std::time::Duration) {
-        self.shared.sleep(duration.as_secs() as i64).await;
+        let seconds = duration.as_secs() as i64;
+        let until = self.shared.seconds() + seconds;
+        let mut sleep = std::pin::pin!(self.shared.sleep(seconds));
+        poll_fn(|context| {
+            // The limits of a coordinator are shorter than the steps of the time.
+            self.shared.alarm.fetch_min(until, Ordering::Relaxed);
+            sleep.as_mut().poll(context)
+        })
+        .await;
     }
 }
 
