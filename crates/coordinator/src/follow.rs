@@ -6,6 +6,7 @@ use lifeboat_model::{Code, Problem};
 use super::decision::DecisionBuilder;
 use super::state::{FirstObserved, JobEntry};
 use super::{Action, ActionOutcome, TICK, UNCLAIMED_TIMEOUT};
+use lifeboat_jobs::pending::is_unread;
 use lifeboat_jobs::{Cancel, FORMAT, JobResult, JobStatus, JobView, Outcome};
 
 /// The time after a cancellation during which a delegate may still claim the job.
@@ -64,6 +65,12 @@ impl DecisionBuilder<'_> {
                 return Step::Lost(lost(entry, "it reached its maximum number of epochs"));
             }
             JobStatus::Due { .. } if entry.cancelled.is_some() => return Step::Cancelled,
+            // Its environment did not answer for days. A job that nobody claims would otherwise never end.
+            JobStatus::Due { .. } | JobStatus::Unclaimed { .. } | JobStatus::Unassigned
+                if entry.cancelled.is_none() && is_unread(&entry.job, self.now) =>
+            {
+                return Step::Lost(lost(entry, "no delegate has claimed it within two days"));
+            }
             JobStatus::Due { epoch, .. } => {
                 if epoch > entry.epoch() {
                     entry.issued.push(self.now);

@@ -745,6 +745,37 @@ fn a_primary_that_does_not_answer_stops_backups_and_nothing_else() {
     insta::assert_snapshot!(scenario.log);
 }
 
+/// Neither environment answers for three days; afterwards no delegate reads the jobs from before.
+#[test]
+fn a_job_that_no_delegate_reads_any_more_is_started_again() {
+    let mut scenario = Scenario::with_point();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("11:00:30");
+    let (capture, restore) = (scenario.job("capture"), scenario.job("restore"));
+    let mut later = |time: &str| {
+        let now = format!("2026-11-24T{time}Z").parse().unwrap();
+        let decision = decide(&scenario.inventory, &scenario.state, now);
+        scenario.state = decision.state;
+        let assigned = decision.actions.into_iter().filter_map(|action| match action {
+            Action::PutAssignment(assignment) => Some(assignment.job),
+            _ => None,
+        });
+        assigned.collect::<Vec<_>>()
+    };
+    // Both are lost; the retry of the restore waits for a moment.
+    let mut assigned = later("11:00:30");
+    assigned.extend(later("11:02:30"));
+    assert!(!assigned.contains(&capture) && !assigned.contains(&restore));
+    let is_new = |kind: &str| {
+        let mut names = assigned.iter().map(JobId::name);
+        names.any(|name| name.starts_with("20261124T") && name.contains(kind))
+    };
+    assert!(
+        is_new("-capture-orders-00") && is_new("-restore-orders"),
+        "{assigned:?}"
+    );
+}
+
 /// The coordinator's key does not answer: nothing else waits, and the issue closes with the first assignment.
 #[test]
 fn a_job_whose_assignment_is_not_written_is_an_issue_until_it_is() {

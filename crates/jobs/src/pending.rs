@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::VerifyingKey;
 use lifeboat_model::{ApplicationName, Diagnostic as _, EnvironmentId, JobId};
 use lifeboat_store::listing::MAX_KEYS;
@@ -226,13 +226,24 @@ fn end_of(prefix: &str, name: &str) -> String {
     format!("{prefix}{name}0")
 }
 
-/// Returns the prefix of the oldest job names that a delegate still reads: those of the last two days. The
-/// epochs of a job end within one day ([`super::MAX_EPOCHS`]).
+/// How long a delegate reads a job. The epochs of a job end within one day ([`super::MAX_EPOCHS`]).
+const READ_FOR: SignedDuration = SignedDuration::from_hours(48);
+
+/// How much longer the coordinator waits for a job: clocks differ, and an invocation that has read the job may still
+/// claim it.
+const UNREAD_GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Returns the prefix of the oldest job names that a delegate still reads: those of the last two days.
 #[must_use]
 pub fn since(now: Timestamp) -> String {
-    let two_days = jiff::SignedDuration::from_hours(48);
-    let then = now.saturating_sub(two_days).unwrap_or(Timestamp::MIN);
+    let then = now.saturating_sub(READ_FOR).unwrap_or(Timestamp::MIN);
     then.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Returns whether no delegate reads a job any more, so that no further epoch of it will be claimed.
+#[must_use]
+pub fn is_unread(job: &JobId, now: Timestamp) -> bool {
+    job.name() < since(now.saturating_sub(UNREAD_GRACE).unwrap_or(Timestamp::MIN)).as_str()
 }
 
 #[cfg(test)]

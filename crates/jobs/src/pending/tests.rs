@@ -138,3 +138,15 @@ fn large_forgeries_are_not_read() {
     let (pending, (_, bytes)) = search(&store, &Rotation::default(), None);
     assert_eq!((pending.refusals, bytes), (100, 0));
 }
+
+/// Clocks differ: the coordinator gives a job up only after every delegate did.
+#[test]
+fn a_job_is_given_up_after_no_delegate_reads_it() {
+    let job = JobId::parse(JOB).unwrap();
+    let is_read = |now: &str| job.name() >= since(now.parse().unwrap()).as_str();
+    let is_unread = |now: &str| is_unread(&job, now.parse().unwrap());
+    assert!(is_read("2026-11-23T11:22:33Z"));
+    assert!(!is_read("2026-11-23T11:22:34Z"));
+    assert!(!is_unread("2026-11-23T12:22:33Z"));
+    assert!(is_unread("2026-11-23T12:22:34Z"));
+}
