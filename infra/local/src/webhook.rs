@@ -1,11 +1,11 @@
 //! The webhooks of the sample application and of tests: a small HTTPS server with one thread for each connection.
 //!
 //! `/validate` rejects an object with the annotation [`FORBIDDEN`]; `/mutate` adds the annotation
-//! [`ADMITTED`] to an object that lacks it; `/convert` renames `spec.logs` of `v1` to
-//! `spec.timbers` of `v2` and back.
+//! [`ADMITTED`] to an object that lacks it; `/inject` adds the container [`SIDECAR`] to a Pod that
+//! lacks it; `/convert` renames `spec.logs` of `v1` to `spec.timbers` of `v2` and back.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -24,6 +24,8 @@ use crate::certificates::Authority;
 pub(crate) const FORBIDDEN: &str = "shop.example.com/forbidden";
 /// The annotation that the mutating webhook adds.
 pub(crate) const ADMITTED: &str = "shop.example.com/admitted";
+/// The container that the injecting webhook adds.
+const SIDECAR: &str = "proxy";
 
 /// API servers close an unused connection long before this timeout.
 const IDLE: Duration = Duration::from_secs(300);
@@ -59,10 +61,23 @@ impl Webhook {
     /// # Errors
     /// If the port cannot be opened.
     pub fn start(port: u16) -> Result<Self, WebhookError> {
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        Self::listen(SocketAddr::new(address, port), vec![address.to_string()])
+    }
+
+    /// Starts the webhooks on a free port of another address of this machine, as the backend of a Service: the Pods
+    /// behind the Service have that address.
+    ///
+    /// # Errors
+    /// If the port cannot be opened.
+    pub fn start_behind(service: &str, namespace: &str, address: IpAddr) -> Result<Self, WebhookError> {
+        let names = vec![format!("{service}.{namespace}.svc"), address.to_string()];
+        Self::listen(SocketAddr::new(address, 0), names)
+    }
+
+    fn listen(address: SocketAddr, names: Vec<String>) -> Result<Self, WebhookError> {
         let authority = Authority::create("lifeboat-local-webhook").map_err(WebhookError::Certificate)?;
-        let signed = authority
-            .server(&["127.0.0.1".into()])
-            .map_err(WebhookError::Certificate)?;
+        let signed = authority.server(&names).map_err(WebhookError::Certificate)?;
         let certificate = CertificateDer::from_pem_slice(signed.certificate.as_bytes()).map_err(tls)?;
         let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).map_err(tls)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -74,7 +89,7 @@ impl Webhook {
                     .with_single_cert(vec![certificate], key)
             })
             .map_err(tls)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(WebhookError::Listen)?;
+        let listener = TcpListener::bind(address).map_err(WebhookError::Listen)?;
         let address = listener.local_addr().map_err(WebhookError::Listen)?;
         let stopped = Arc::new(AtomicBool::new(false));
         let accepting = std::thread::spawn({
@@ -93,6 +108,12 @@ impl Webhook {
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
+    }
+
+    /// Returns the port of the server.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Returns the authority of the server's certificate, as PEM.
@@ -214,12 +235,8 @@ fn answer(path: &str, body: &[u8]) -> (&'static str, Value) {
             }
         }
         "/convert" => return ("200 OK", conversion(request)),
-        "/mutate" => {
-            if let Some(patch) = admission_patch(&request["object"]) {
-                response["patchType"] = "JSONPatch".into();
-                response["patch"] = STANDARD.encode(patch.to_string()).into();
-            }
-        }
+        "/mutate" => add_patch(&mut response, admission_patch(&request["object"])),
+        "/inject" => add_patch(&mut response, sidecar_patch(&request["object"])),
         _ => {
             return (
                 "404 Not Found",
@@ -262,6 +279,23 @@ fn conversion(request: &Value) -> Value {
             "convertedObjects": objects,
         },
     })
+}
+
+fn add_patch(response: &mut Value, patch: Option<Value>) {
+    if let Some(patch) = patch {
+        response["patchType"] = "JSONPatch".into();
+        response["patch"] = STANDARD.encode(patch.to_string()).into();
+    }
+}
+
+/// Returns the JSON patch that adds the sidecar; nothing if it is present.
+fn sidecar_patch(pod: &Value) -> Option<Value> {
+    let mut containers = pod["spec"]["containers"].as_array()?.iter();
+    if containers.any(|container| container["name"] == SIDECAR) {
+        return None;
+    }
+    let sidecar = json!({ "name": SIDECAR, "image": "mesh/proxy:1" });
+    Some(json!([{ "op": "add", "path": "/spec/containers/-", "value": sidecar }]))
 }
 
 /// Returns the JSON patch that adds the annotation; nothing if it is present, so that a second pass
@@ -308,6 +342,25 @@ mod tests {
             assert!(String::from_utf8(patch).unwrap().contains("admitted"));
         }
         let (_, unchanged) = answer("/mutate", &review(&json!({ ADMITTED: "true" })));
+        assert!(unchanged["response"].get("patch").is_none());
+    }
+
+    #[test]
+    fn the_sidecar_is_added_once() {
+        let review = |containers: Value| {
+            json!({ "request": { "uid": "u-1", "object": { "spec": { "containers": containers } } } })
+                .to_string()
+        };
+        let (_, changed) = answer(
+            "/inject?timeout=5s",
+            review(json!([{ "name": "web" }])).as_bytes(),
+        );
+        let patch = STANDARD
+            .decode(changed["response"]["patch"].as_str().unwrap())
+            .unwrap();
+        assert!(String::from_utf8(patch).unwrap().contains("mesh/proxy:1"));
+        let both = json!([{ "name": "web" }, { "name": SIDECAR }]);
+        let (_, unchanged) = answer("/inject", review(both).as_bytes());
         assert!(unchanged["response"].get("patch").is_none());
     }
 
