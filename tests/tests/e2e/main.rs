@@ -6,6 +6,7 @@
 
 mod bundles;
 mod busy;
+mod cases;
 mod choices;
 mod crashes;
 mod refusals;
