@@ -3,6 +3,7 @@
 //! Objects are passed as bytes. This module does not know their types; the caller decides how much of a
 //! response to parse.
 
+mod admission;
 mod answer;
 mod error;
 
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use lifeboat_system::retry::{Jitter, RetryPolicy};
 
+pub use admission::AnswerCause;
 pub use answer::{Answer, ByteStream};
 pub use error::{ApiError, Refusal};
 

@@ -10,7 +10,8 @@
 //! This crate may depend on kube; it uses no AWS API and no file system.
 //!
 //! Invariants:
-//! - All retry delays use [`lifeboat_system::retry`], which depends on error kinds and never on messages.
+//! - All retry delays use [`lifeboat_system::retry`], which depends on error kinds and never on messages. Messages are
+//!   read in one place, [`api::AnswerCause`]: admission has no reasons of its own.
 //! - Stale or incomplete discovery is reported and never treated as complete.
 //! - No object, token or key is written to a log or an error.
 //! - Wall clock times are passed in by callers; deadlines use the monotonic clock.
@@ -23,6 +24,6 @@ pub mod list;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use api::{Answer, Api, ApiError, ByteStream, Refusal};
+pub use api::{Answer, AnswerCause, Api, ApiError, ByteStream, Refusal};
 pub use connect::{Address, AddressError, AddressOptions, ConnectError, ConnectOptions, KubeconfigSource};
 pub use discovery::{DiscoveredType, Discovery, DiscoveryError, FailedGroup, ServedVersion, ServerVersion};

@@ -194,9 +194,13 @@ impl Refusal {
         }
     }
 
-    /// Returns how a caller reacts to the status.
+    /// Returns how a caller reacts to the response. A webhook that cannot be called is not waited for: it answers
+    /// within its own timeout, and whether its backend will ever run is not known here.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
+        if self.webhook().is_some() {
+            return ErrorKind::Denied;
+        }
         match self.status {
             401 | 403 => ErrorKind::Denied,
             404 | 410 => ErrorKind::Gone,
@@ -223,10 +227,13 @@ impl Diagnostic for ApiError {
             Self::Unreachable { .. } | Self::Interrupted { .. } => Code::ClusterUnreachable,
             Self::UntrustedCertificate { .. } => Code::UntrustedCertificate,
             Self::Credentials { .. } => Code::Unauthenticated,
+            Self::Refused(refusal) if refusal.webhook().is_some() => Code::WebhookRefuses,
             Self::Refused(refusal) => match refusal.status {
                 401 => Code::Unauthenticated,
                 403 => Code::Forbidden,
-                408 | 429 | 500.. => Code::ClusterUnreachable,
+                // A load balancer without a backend answers so.
+                502..=504 if !refusal.is_status => Code::ClusterUnreachable,
+                408 | 429 | 500.. => Code::ServerFails,
                 _ => Code::NotKubernetes,
             },
             Self::Encoded { .. } | Self::NotKubernetes { .. } | Self::TooLarge { .. } => Code::NotKubernetes,
@@ -237,8 +244,7 @@ impl Diagnostic for ApiError {
     fn guidance(&self) -> String {
         match self.code() {
             Code::ClusterUnreachable => {
-                "check the address and the network with `kubectl cluster-info`, then run the same command again"
-                    .into()
+                "check the address and the network with `kubectl cluster-info`".into()
             }
             Code::UntrustedCertificate => {
                 "check `certificate-authority-data` of the cluster in the kubeconfig; it must be the CA that signed the API server's certificate"
@@ -250,6 +256,11 @@ impl Diagnostic for ApiError {
             Code::Unauthenticated => {
                 "renew the credentials of the context, and check them with `kubectl auth whoami`".into()
             }
+            Code::WebhookRefuses => match self.refusal().and_then(Refusal::webhook) {
+                Some(webhook) => webhook_guidance(webhook),
+                None => Code::WebhookRefuses.explanation().remedy.to_owned(),
+            },
+            Code::ServerFails => Code::ServerFails.explanation().remedy.to_owned(),
             Code::Forbidden => {
                 "grant the missing permission, and check with `kubectl auth can-i --list`".into()
             }
@@ -257,6 +268,12 @@ impl Diagnostic for ApiError {
             _ => "check that the `server` of the context is the address of a Kubernetes API server, not of a proxy or load balancer".into(),
         }
     }
+}
+
+fn webhook_guidance(webhook: &str) -> String {
+    format!(
+        "find the configuration that contains {webhook} with `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml`, then start its backend, or delete the configuration"
+    )
 }
 
 impl ApiError {

@@ -163,8 +163,10 @@ async fn what_answers_must_be_an_api_server_that_knows_us() {
         (Reply::failure(403, "Forbidden", "forbidden"), Code::Forbidden),
         (
             Reply::failure(503, "ServiceUnavailable", "starting"),
-            Code::ClusterUnreachable,
+            Code::ServerFails,
         ),
+        // A load balancer without a backend.
+        (Reply::bytes(503, "text/html", ""), Code::ClusterUnreachable),
     ] {
         let shown = format!("{reply:?}");
         let server = FakeServer::start(move |_, _| reply.clone()).await.unwrap();

@@ -12,13 +12,17 @@ use lifeboat_model::{Diagnostic as _, ErrorKind};
 
 use super::size::PageSize;
 use super::{ListVersion, Page, PageError, PageSink, ReadError};
-use crate::api::{Api, ApiError};
+use crate::api::{Api, ApiError, Refusal};
 use lifeboat_system::retry::RetryPolicy;
 
 /// The number of times that one list may continue in another way (unpinned, with a new token, from the beginning)
 /// before it fails. Each time requires a compaction in between, which kube-apiserver requests of etcd every five
 /// minutes.
 const MOST_FALLBACKS: u32 = 10;
+
+/// The number of equal internal errors in a row after which a page is not requested again in the same way: the pauses
+/// between so many attempts are longer than a controller or a restarted webhook usually needs to make a difference.
+const SAME_FAILURES: u32 = 4;
 
 /// A list to read.
 #[derive(Debug, Clone)]
@@ -209,6 +213,7 @@ impl<'a> ListReader<'a> {
     /// [`ListError`] if the list cannot be continued.
     pub async fn next_page<S: ListSink>(&mut self, sink: &mut S) -> Result<ListMeta, ListError<S::Error>> {
         let mut backoff = self.request.retry.begin(self.api.jitter());
+        let mut failure = RepeatedFailure::default();
         loop {
             (self.items.seen, self.items.bytes) = (0, 0);
             let page = Page {
@@ -244,7 +249,8 @@ impl<'a> ListReader<'a> {
                 continue;
             }
             let kind = error.kind();
-            if kind == ErrorKind::Retry {
+            let is_repeated = failure.is_repeated(&error);
+            if kind == ErrorKind::Retry && !is_repeated {
                 self.remember_taken().map_err(ListError::Page)?;
                 if is_of_page(&error) {
                     self.size.failed();
@@ -252,7 +258,7 @@ impl<'a> ListReader<'a> {
                 sink.retrying(&error).await.map_err(ListError::Sink)?;
             }
             let retry_after = error.refusal().and_then(|refusal| refusal.retry_after);
-            if backoff.pause(kind, retry_after).await {
+            if !is_repeated && backoff.pause(kind, retry_after).await {
                 continue;
             }
             match self.last_resort(&error).map_err(ListError::Page)? {
@@ -345,6 +351,26 @@ impl<'a> ListReader<'a> {
         self.repeatable = false;
         self.begin_anew()?;
         Ok(Some(Fallback::VersionFails(status)))
+    }
+}
+
+/// Counts equal internal errors in a row.
+#[derive(Default)]
+struct RepeatedFailure {
+    last: Option<Refusal>,
+    times: u32,
+}
+
+impl RepeatedFailure {
+    /// Returns whether the error has occurred so often that the request would fail in the same way again.
+    fn is_repeated(&mut self, error: &PageError) -> bool {
+        let same = match (&self.last, error.refusal()) {
+            (Some(last), Some(now)) => now.is_same_failure(last),
+            _ => false,
+        };
+        self.times = if same { self.times.saturating_add(1) } else { 1 };
+        self.last = error.refusal().cloned();
+        self.times >= SAME_FAILURES
     }
 }
 

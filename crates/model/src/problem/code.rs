@@ -140,6 +140,20 @@ codes! {
         remedy: "grant the permission, and check with `kubectl auth can-i --list`; a backup needs get and list on all types, a restore write access to what it restores",
     }
 
+    /// An admission webhook refuses the request, or cannot be called.
+    WebhookRefuses = 108 exits ClusterUnusable {
+        title: "an admission webhook refuses the request",
+        meaning: "A webhook configuration of the cluster matches the request. The webhook denied it, or could not be called and has the failurePolicy Fail. The same request is refused until the backend of the webhook answers or the configuration is changed.",
+        remedy: "start the backend of the webhook, or delete the configuration that contains it; `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o yaml` shows them",
+    }
+
+    /// The API server answers with an error of its own (5xx, 429).
+    ServerFails = 109 exits ClusterUnusable {
+        title: "the API server answers that it cannot serve the request",
+        meaning: "It answered 429 or a status of 5xx, also when the request was repeated.",
+        remedy: "the failing checks are in the output of `kubectl get --raw '/readyz?verbose'`; the log of the API server has the cause",
+    }
+
     /// Some types could not be read: the recovery point is Partial.
     PartialPoint = 201 exits Partial {
         title: "the recovery point is Partial",
