@@ -340,8 +340,9 @@ async fn prepare(
         return Ok(Plan::resume(from, &options.filter));
     }
     let discovery = api.discover().await?;
-    check_filter(api, &discovery, &options.filter).await?;
+    let notes = check_filter(api, &discovery, &options.filter).await?;
     let mut plan = Plan::of(discovery, &options.filter, &options.types);
+    plan.note_all(notes);
     let pinned = match options.types.resource_version() {
         Some(given) => Some(given.to_owned()),
         None => pin(api, plan.first_paths()).await?,
@@ -350,8 +351,14 @@ async fn prepare(
     Ok(plan)
 }
 
-/// Checks, before anything is written, that every type and namespace in the filter exists.
-async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Result<(), CaptureError> {
+/// Checks, before anything is written, that every type and namespace in the filter exists. An excluded namespace need
+/// not: its objects may outlive it, and then the exclusion is a way to leave them out. Returns notes for the user.
+async fn check_filter(
+    api: &Api,
+    discovery: &Discovery,
+    filter: &Filter,
+) -> Result<Vec<String>, CaptureError> {
+    let mut notes = Vec::new();
     // A type of a group that could not be discovered is indistinguishable from one that does not exist.
     let in_failed_group = |selector: &TypeSelector| {
         let named = |failed: &FailedGroup| selector.0.ends_with(&format!(".{}", failed.group));
@@ -363,7 +370,12 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
     for selector in filter.exclude_types.iter().filter(|s| !in_failed_group(s)) {
         discovery.resolve(selector)?;
     }
-    for namespace in filter.namespaces.iter().chain(&filter.exclude_namespaces) {
+    let selected = filter.namespaces.iter().map(|namespace| (namespace, false));
+    let excluded = filter
+        .exclude_namespaces
+        .iter()
+        .map(|namespace| (namespace, true));
+    for (namespace, is_excluded) in selected.chain(excluded) {
         // An invalid namespace name must not become part of a request path.
         if !namespace.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || namespace.is_empty() {
             return Err(CaptureError::UnknownNamespace {
@@ -377,6 +389,9 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
             // A user without permission to get the namespace may still be allowed to read the objects in it.
             Ok(_) => {}
             Err(ApiError::Refused(refusal)) if refusal.status == 403 => {}
+            Err(ApiError::Refused(refusal)) if refusal.status == 404 && is_excluded => {
+                notes.push(format!("the excluded namespace {namespace} does not exist"));
+            }
             Err(ApiError::Refused(refusal)) if refusal.status == 404 => {
                 return Err(CaptureError::UnknownNamespace {
                     namespace: namespace.clone(),
@@ -385,7 +400,7 @@ async fn check_filter(api: &Api, discovery: &Discovery, filter: &Filter) -> Resu
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
 /// Takes the resourceVersion of the capture from the first list that the user may make. All types in one etcd share

@@ -38,7 +38,10 @@ impl TypeFailure {
             status,
             reason: refusal.map(|refusal| refusal.reason.clone()).unwrap_or_default(),
             message,
-            remediation: remediation(resource, namespace, status),
+            remediation: match refusal.and_then(|refusal| refusal.unconvertible_version()) {
+                Some(version) => Remediation::Text(store_again(resource, version)),
+                None => remediation(resource, namespace, status),
+            },
         }
     }
 
@@ -85,6 +88,14 @@ fn with_causes(error: &PageError) -> String {
         next = cause.source();
     }
     text
+}
+
+/// Returns what mends a type whose objects are stored in a version that its definition no longer has.
+fn store_again(resource: &ResourceType, version: &str) -> String {
+    let definition = resource.name();
+    format!(
+        "serve or store the version again: some objects are stored as {version}, which the definition no longer has; add it to `spec.versions` with `kubectl edit crd {definition}` (`served: true`, `storage: false`), write each object once with `kubectl get {definition} -A -o json | kubectl replace -f -`, and run the backup again"
+    )
 }
 
 fn remediation(resource: &ResourceType, namespace: Option<&str>, status: Option<u16>) -> Remediation {
@@ -140,7 +151,43 @@ fn grant(resource: &str, namespace: Option<&str>, user: Option<&str>) -> String 
 
 #[cfg(test)]
 mod tests {
+    use lifeboat_apiserver::{ApiError, Refusal};
+
     use super::*;
+
+    #[test]
+    fn a_dropped_version_is_to_be_served_or_stored_again() {
+        let resource = ResourceType {
+            group: "news.example.com".into(),
+            version: "v1".into(),
+            resource: "feeds".into(),
+            kind: "Feed".into(),
+            namespaced: true,
+        };
+        let refusal = Refusal {
+            method: http::Method::GET,
+            path: "/apis/news.example.com/v1/feeds".into(),
+            status: 500,
+            reason: "InternalError".into(),
+            message: "request to convert CR from an invalid group/version: news.example.com/v1alpha1".into(),
+            is_status: true,
+            retry_after: None,
+            continue_token: None,
+            causes: Vec::new(),
+        };
+        let error = PageError::Api(ApiError::Refused(Box::new(refusal)));
+        let missing = TypeFailure::of_page(&resource, None, &error).missing(&resource, None);
+        assert!(
+            missing
+                .remediation
+                .starts_with("serve or store the version again")
+                && missing.remediation.contains("news.example.com/v1alpha1")
+                && missing
+                    .remediation
+                    .contains("kubectl edit crd feeds.news.example.com"),
+            "{missing:?}"
+        );
+    }
 
     #[test]
     fn grants_name_the_type_and_who_needs_it() {

@@ -154,6 +154,11 @@ impl Plan {
         }
     }
 
+    /// Adds notes for the user.
+    pub(super) fn note_all(&mut self, notes: Vec<String>) {
+        self.notes.extend(notes);
+    }
+
     fn enqueue(&mut self, resource: ResourceType, known: DiscoveredType, place: TypePosition) {
         self.known
             .insert(known.name(), Known::Discovered(Box::new(known)));

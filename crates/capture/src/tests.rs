@@ -598,6 +598,34 @@ async fn custom_resources_are_read_at_their_storage_version() {
 }
 
 #[tokio::test]
+async fn an_internal_error_that_stays_the_same_is_not_asked_for_many_times() {
+    let cluster =
+        FakeCluster::with([FakeType::grouped("shop.example", "v1", "feeds", "Feed").with_objects(2)]);
+    let why = "request to convert CR from an invalid group/version: shop.example/v1alpha1";
+    let path = "/apis/shop.example/v1/feeds";
+    let options = CaptureOptions {
+        retry: RetryPolicy {
+            attempts: 8,
+            ..options().retry
+        },
+        ..options()
+    };
+    let answer = move |request: &Recorded, _: usize| match request.path == path {
+        true => Reply::failure(500, "InternalError", why),
+        false => cluster.answer(request),
+    };
+    let (captured, _, server) = run_with(answer, &options).await;
+    let captured = captured.unwrap();
+    let [missing] = captured.missing.as_slice() else {
+        panic!("{:?}", captured.missing);
+    };
+    assert_eq!(missing.answer, format!("500 {why}"));
+    // Four times at the pinned version, and once at the newest one.
+    let asked = server.requests().iter().filter(|r| r.path == path).count();
+    assert_eq!(asked, 5);
+}
+
+#[tokio::test]
 async fn objects_that_two_groups_serve_are_stored_once() {
     let cluster = FakeCluster::with([
         FakeType::core("events", "Event").with_objects(5),
@@ -689,6 +717,22 @@ async fn excluded_namespaces_are_left_out_with_their_namespace_objects() {
     captured.unwrap();
     assert!(kept.names("carts").is_empty());
     assert_eq!(kept.names("namespaces"), ["kube-system"]);
+}
+
+#[tokio::test]
+async fn an_excluded_namespace_need_not_exist() {
+    let cluster = FakeCluster::with([carts()]);
+    let filter = Filter {
+        exclude_namespaces: vec!["ghost".into()],
+        ..Filter::default()
+    };
+    let options = CaptureOptions { filter, ..options() };
+    let (captured, kept, _server) = run_with(move |r, _| cluster.answer(r), &options).await;
+    assert_eq!(
+        captured.unwrap().notes,
+        ["the excluded namespace ghost does not exist"]
+    );
+    assert!(!kept.names("carts").is_empty());
 }
 
 #[tokio::test]
