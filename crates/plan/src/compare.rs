@@ -1,6 +1,6 @@
 //! Compares live objects with planned ones.
 
-use lifeboat_translate::diff;
+use lifeboat_translate::{diff, pointer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,11 +51,25 @@ const SERVER_OWNED: [&str; 8] = [
 
 /// Compares a live object with the planned one ([`crate::Bodies::create`], with [`crate::Bodies::status`] as its
 /// status if the status is restored). Numbers are compared by value, strings exactly, lists in order. Fields that
-/// only the API server writes are ignored, and so is the status if none is planned. Values of Secrets are replaced by
+/// only the API server writes are ignored, and so is the status if none is planned. In a custom resource, a null that is
+/// gone is a difference. Values of Secrets are replaced by
 /// digests of `redactor`.
 #[must_use]
 pub fn compare(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<FieldDifference> {
-    let shower = ValueRenderer::of_object(expected, redactor);
+    compare_with(expected, live, ValueRenderer::of_object(expected, redactor))
+}
+
+/// As [`compare`], without truncating values.
+#[must_use]
+pub fn compare_whole(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<FieldDifference> {
+    compare_with(
+        expected,
+        live,
+        ValueRenderer::of_object(expected, redactor).whole(),
+    )
+}
+
+fn compare_with(expected: &Value, live: &Value, shower: ValueRenderer<'_>) -> Vec<FieldDifference> {
     let mut differences = Vec::new();
     diff::diff(expected, live, &mut |path, sides| {
         if is_ignored(&path, expected) {
@@ -80,7 +94,60 @@ pub fn compare(expected: &Value, live: &Value, redactor: &Redactor) -> Vec<Field
             live,
         });
     });
+    if is_custom(expected) {
+        lost_nulls("", expected, live, &mut |path| {
+            if !is_ignored(&path, expected) {
+                differences.push(FieldDifference {
+                    path,
+                    difference: Difference::Missing,
+                    planned: Some("null".to_owned()),
+                    live: None,
+                });
+            }
+        });
+        differences.sort();
+    }
     differences
+}
+
+/// The API groups of Kubernetes itself that do not end with `.k8s.io`.
+const BUILT_IN: [&str; 6] = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
+
+/// The groups under `k8s.io` whose types are defined by CustomResourceDefinitions.
+const CUSTOM_K8S: [&str; 2] = ["gateway.networking.k8s.io", "snapshot.storage.k8s.io"];
+
+/// Returns whether the API server keeps the object as it is sent. It writes objects of its own types anew, and whether
+/// they have a null or no field depends on its version.
+fn is_custom(object: &Value) -> bool {
+    let version = object
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+    CUSTOM_K8S.contains(&group) || !(BUILT_IN.contains(&group) || group.ends_with(".k8s.io"))
+}
+
+/// Calls `found` for each field that is null in `expected` and absent in `live`. For an operator, null may mean that a
+/// value is known to be none.
+fn lost_nulls(at: &str, expected: &Value, live: &Value, found: &mut dyn FnMut(String)) {
+    match (expected, live) {
+        (Value::Object(expected), Value::Object(live)) => {
+            for (key, value) in expected {
+                let path = pointer::join(at, key);
+                match live.get(key) {
+                    Some(live) => lost_nulls(&path, value, live, found),
+                    None if value.is_null() => found(path),
+                    None => {}
+                }
+            }
+        }
+        (Value::Array(expected), Value::Array(live)) if expected.len() == live.len() => {
+            for (index, (value, live)) in expected.iter().zip(live).enumerate() {
+                lost_nulls(&pointer::join(at, &index.to_string()), value, live, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -140,6 +207,38 @@ mod tests {
                 ("/spec/list/1".to_owned(), Difference::Changed),
             ]
         );
+    }
+
+    #[test]
+    fn a_null_that_is_gone_is_a_difference_in_a_custom_resource() {
+        let status = |last: Value| {
+            let mut status = json!({"progress": {"done": 3}, "conditions": [{"type": "Booked"}]});
+            if last.is_null() {
+                status["progress"]["finishedAt"] = Value::Null;
+                status["conditions"][0]["lastProbeTime"] = Value::Null;
+            }
+            status
+        };
+        let object = |version: &str, status: Value| json!({"apiVersion": version, "kind": "Transfer", "metadata": {"name": "t"}, "status": status});
+        let (with, without) = (status(Value::Null), status(json!(1)));
+        let found: Vec<(String, Difference, Option<String>)> = compare(
+            &object("bank.example.com/v1", with.clone()),
+            &object("bank.example.com/v1", without.clone()),
+        )
+        .into_iter()
+        .map(|d| (d.path, d.difference, d.planned))
+        .collect();
+        let lost = |path: &str| (path.to_owned(), Difference::Missing, Some("null".to_owned()));
+        assert_eq!(
+            found,
+            [
+                lost("/status/conditions/0/lastProbeTime"),
+                lost("/status/progress/finishedAt")
+            ]
+        );
+        let same = object("bank.example.com/v1", with.clone());
+        assert_eq!(compare(&same, &same), []);
+        assert_eq!(compare(&object("apps/v1", with), &object("apps/v1", without)), []);
     }
 
     #[test]

@@ -12,6 +12,7 @@ const SHOWN_CHARACTERS: usize = 120;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ValueRenderer<'a> {
     secret: bool,
+    whole: bool,
     redactor: &'a Redactor,
 }
 
@@ -19,6 +20,7 @@ impl<'a> ValueRenderer<'a> {
     pub(crate) fn of_type(group: &str, resource: &str, redactor: &'a Redactor) -> Self {
         Self {
             secret: group.is_empty() && resource == "secrets",
+            whole: false,
             redactor,
         }
     }
@@ -28,8 +30,14 @@ impl<'a> ValueRenderer<'a> {
         let word = |name| object.get(name).and_then(Value::as_str);
         Self {
             secret: word("kind") == Some("Secret") && word("apiVersion") == Some("v1"),
+            whole: false,
             redactor,
         }
+    }
+
+    /// Returns a renderer that does not truncate values.
+    pub(crate) fn whole(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     /// Returns the value at `path` as text. In a Secret, everything is a digest except the object's name, namespace,
@@ -45,6 +53,7 @@ impl<'a> ValueRenderer<'a> {
         };
         match text.char_indices().nth(SHOWN_CHARACTERS) {
             None => text,
+            Some(_) if self.whole => text,
             Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         }
     }
@@ -107,5 +116,7 @@ mod tests {
         let shown =
             ValueRenderer::of_type("", "configmaps", &redactor).render("/data/x", &json!("ä".repeat(500)));
         assert_eq!(shown, format!("{}… (1000 bytes)", "ä".repeat(120)));
+        let whole = ValueRenderer::of_type("", "configmaps", &redactor).whole();
+        assert_eq!(whole.render("/data/x", &json!("ä".repeat(500))), "ä".repeat(500));
     }
 }
