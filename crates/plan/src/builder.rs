@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::digest::Redactor;
 use crate::settings::Settings;
-use crate::{Locator, Plan, RestoreOptions, SourceType, TargetFacts, eks, prepare, skip};
+use crate::{Locator, Plan, RestoreOptions, SourceCompleteness, SourceType, TargetFacts, eks, prepare, skip};
 
 pub(crate) mod crds;
 pub(crate) mod needs;
@@ -35,6 +35,9 @@ pub struct PlanBuilder {
     pub(crate) crds: BTreeMap<(String, String), CrdFacts>,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) terminating: BTreeSet<Arc<str>>,
+    /// The namespaces whose Namespace objects were added.
+    pub(crate) existing_namespaces: BTreeSet<Arc<str>>,
+    pub(crate) completeness: SourceCompleteness,
     /// Services that have a selector.
     pub(crate) selecting: BTreeSet<(Arc<str>, Box<str>)>,
     /// The addresses of the API server's own Service, each the first usable address of a Service range of the source.
@@ -123,12 +126,21 @@ impl PlanBuilder {
             crds: BTreeMap::new(),
             namespaces: BTreeSet::new(),
             terminating: BTreeSet::new(),
+            existing_namespaces: BTreeSet::new(),
+            completeness: SourceCompleteness::default(),
             selecting: BTreeSet::new(),
             first_addresses: Vec::new(),
             principals: BTreeSet::new(),
             patch_faults: Vec::new(),
             patch_uses,
         }
+    }
+
+    /// Adds what the recovery point says about its own completeness.
+    #[must_use]
+    pub fn with_completeness(mut self, completeness: SourceCompleteness) -> Self {
+        self.completeness = completeness;
+        self
     }
 
     /// Returns whether the object must be passed to [`PlanBuilder::add`]. For others [`PlanBuilder::add_unselected`]

@@ -53,7 +53,7 @@ pub mod wave;
 
 pub use body::{Bodies, BodyError, body, merge_into_live};
 pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
-pub use compare::{Difference, FieldDifference, compare};
+pub use compare::{Difference, FieldDifference, compare, compare_whole};
 pub use digest::Redactor;
 pub use lint::{LintFinding, Severity};
 pub use options::{
@@ -65,6 +65,6 @@ pub use planned::{
 };
 pub use report::{Proof, Report, ReportBuilder, Verdict};
 pub use rule::RuleId;
-pub use source::{Locator, SourceType};
+pub use source::{Locator, MissingSource, SourceCompleteness, SourceType};
 pub use target::{Existing, ServedType, ServiceAllocation, TargetFacts, VersionServed};
 pub use wave::Wave;

@@ -27,6 +27,22 @@ pub struct LintFinding {
     pub guidance: String,
 }
 
+/// The check whose findings name what the recovery point lacks because it could not be read.
+pub const NOT_CAPTURED: &str = "not-captured";
+
+impl LintFinding {
+    /// Returns the message with the object that it is about, which most messages name themselves.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.object {
+            Some(object) if !self.message.contains(&object.to_string()) => {
+                format!("{object}: {}", self.message)
+            }
+            _ => self.message.clone(),
+        }
+    }
+}
+
 /// The effect of a finding on the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

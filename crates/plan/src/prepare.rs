@@ -16,9 +16,11 @@ use crate::source::SourceType;
 mod jobs;
 mod pods;
 mod secrets;
+mod snapshots;
 mod volumes;
 
 pub(crate) use jobs::JobCompletion;
+pub(crate) use snapshots::SnapshotContent;
 pub(crate) use volumes::Bound;
 
 /// An object after the object-local rules.
@@ -174,6 +176,8 @@ pub(crate) fn prepare(
         ("", "secrets") => secrets::secret(&mut editor),
         ("", "pods") => pods::pod(&mut editor),
         ("batch", "jobs") => ending = jobs::job(&mut editor, status.as_ref()),
+        (snapshots::GROUP, "volumesnapshotcontents") => snapshots::content(&mut editor, status.as_ref()),
+        (snapshots::GROUP, "volumesnapshots") => snapshots::snapshot(&mut editor, status.as_ref()),
         _ => {}
     }
 

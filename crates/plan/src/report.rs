@@ -4,7 +4,7 @@
 //! [`Report::begin`] assumes that no object was restored. Each object must be proven by [`ReportBuilder::prove`] with
 //! what was read back from the target; an object that is not proven counts as not restored.
 
-use lifeboat_model::ObjectRef;
+use lifeboat_model::{ObjectRef, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub struct Report {
     pub unplanned: Vec<Unplanned>,
     /// The reasons of all rules that the report names.
     pub rules: std::collections::BTreeMap<RuleId, crate::RuleUse>,
+    /// What the restore left behind or could not do beside writing the objects, and what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Problem>,
 }
 
 /// Whether the cluster matches the plan.

@@ -19,6 +19,7 @@ mod existing;
 mod faults;
 mod findings;
 mod missing;
+mod namespaces;
 mod order;
 mod owners;
 mod services;
@@ -43,7 +44,8 @@ pub(crate) struct Resolver<'a> {
     changes: HashMap<usize, Vec<PlannedChange>>,
     edits: HashMap<usize, Vec<Edit>>,
     places: Vec<(Wave, u16)>,
-    /// Services without fixed addresses, which come after those with fixed ones.
+    /// Services without fixed addresses, which come after those with fixed ones, and definitions that were not
+    /// established, which come after those that were.
     later: BTreeSet<usize>,
     /// Uses of rules that are not recorded as changes.
     uses: BTreeMap<RuleId, u64>,
@@ -118,6 +120,7 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
     });
 
     skip_by_context(&mut work);
+    namespaces::skip_absent(&mut work);
     volumes::bindings(&mut work);
     problems.extend(merge_namespaces(&mut work, &sorted));
     decide_actions(&mut work);
@@ -129,6 +132,7 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
         return Err(PlanError { problems });
     }
     services::addresses(&mut work, &sorted);
+    crds_in_order(&mut work);
     order::arrange(&mut work, &sorted);
     accounts::secrets(&mut work, &sorted);
     let missing = missing::find(&work);
@@ -226,13 +230,37 @@ fn decide_actions(work: &mut Resolver<'_>) {
     }
 }
 
+/// Orders definitions: two of them may claim the same names, and the one that is created first gets them. A definition
+/// that was not established in the source must not get those of one that was.
+fn crds_in_order(work: &mut Resolver<'_>) {
+    for index in 0..work.exclusions.len() {
+        if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
+            && !is_established(work, index)
+        {
+            work.later.insert(index);
+        }
+    }
+}
+
+/// Returns whether a CustomResourceDefinition was established in the source.
+fn is_established(work: &Resolver<'_>, index: usize) -> bool {
+    let Some((resource, group)) = work.item(index).name.split_once('.') else {
+        return true;
+    };
+    (work.draft.crds)
+        .get(&(group.to_owned(), resource.to_owned()))
+        .is_none_or(|crd| crd.established)
+}
+
 /// Returns the requests that follow the first one.
 fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
     let mut after = Vec::new();
     if work.actions[index] == Action::Keep {
         return after;
     }
-    if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE) {
+    if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
+        && is_established(work, index)
+    {
         after.push(Step::WaitEstablished);
     }
     if work.is_type(index, "networking.k8s.io", "servicecidrs") {
@@ -283,7 +311,7 @@ fn status_of(work: &Resolver<'_>, index: usize) -> StatusPlan {
 fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::MissingDependency>) -> Plan {
     let draft = work.draft;
     let mut rules: BTreeMap<RuleId, u64> = std::mem::take(&mut work.uses);
-    let mut notes = BTreeSet::new();
+    let mut notes = namespaces::notes(&work);
     let mut not_restored: Vec<NotRestored> = draft
         .skipped
         .iter()

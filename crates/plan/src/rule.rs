@@ -66,6 +66,7 @@ rules! {
     ReleasedVolume = "released-volume", "The volume's claim is deleted, and the reclaim policy would delete the data.";
     Terminating = "terminating", "The object was being deleted when it was captured.";
     TerminatingNamespace = "terminating-namespace", "Its namespace was being deleted when it was captured.";
+    NamespaceAbsent = "namespace-absent", "Its namespace did not exist when it was captured.";
     ReadOnlyType = "read-only-type", "Objects of this type cannot be created through the API.";
     NestedTooDeep = "nested-too-deep", "The object is nested deeper than 127 levels, which a plan does not support; `lifeboat cat` prints it as captured.";
     TypeNotServed = "type-not-served", "The target does not serve this type, and no CustomResourceDefinition of the plan defines it.";
@@ -94,6 +95,7 @@ rules! {
     AccountSecret = "account-secret", "The Secret is not restored, so the reference of the ServiceAccount is removed.";
     JobSelector = "job-selector", "The Job's controller generates selector and labels from the new uid.";
     JobFinished = "job-finished", "The Job has finished: it is created suspended with its captured status, so that it does not run again.";
+    SnapshotRestored = "snapshot-restored", "The volume snapshot exists already: the object refers to it by its handle or name, so that no driver takes a new one.";
     PodNode = "pod-node", "The scheduler of the target selects a node.";
     PodPriority = "pod-priority", "Admission sets the priority from the PriorityClass.";
     PodToken = "pod-token", "Admission injects the volume with the ServiceAccount token.";

@@ -1,6 +1,6 @@
 //! The planner's input from the recovery point.
 
-use lifeboat_model::ResourceType;
+use lifeboat_model::{ResourceType, TypeName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,4 +49,29 @@ pub struct Locator {
     pub frame: u32,
     /// The index of the object in the frame, starting at 0.
     pub position: u32,
+}
+
+/// What a recovery point says about its own completeness.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceCompleteness {
+    /// The types and API groups that could not be read.
+    pub missing: Vec<MissingSource>,
+    /// Whether every Namespace of the source was listed at the same time as the objects in them: a namespace without
+    /// its object did not exist.
+    pub all_namespaces: bool,
+}
+
+/// A type or API group that could not be read when the recovery point was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingSource {
+    /// The type; `None` for an API group.
+    pub r#type: Option<TypeName>,
+    /// The API group, if the types in it are not known.
+    pub group: Option<String>,
+    /// The verb that failed.
+    pub verb: String,
+    /// The answer of the server.
+    pub answer: String,
+    /// How to fix it.
+    pub remediation: String,
 }

@@ -109,6 +109,20 @@ const TYPES: &[(&str, &str, &str, &str, bool)] = &[
     ),
     ("shop.example.com", "v1", "orders", "Order", true),
     (
+        "snapshot.storage.k8s.io",
+        "v1",
+        "volumesnapshots",
+        "VolumeSnapshot",
+        true,
+    ),
+    (
+        "snapshot.storage.k8s.io",
+        "v1",
+        "volumesnapshotcontents",
+        "VolumeSnapshotContent",
+        false,
+    ),
+    (
         "elbv2.k8s.aws",
         "v1beta1",
         "targetgroupbindings",

@@ -1,6 +1,8 @@
 //! Tests of whole plans.
 
+mod definitions;
 mod golden;
+mod incomplete;
 mod objects;
 mod options;
 mod owners;
@@ -8,3 +10,4 @@ mod proof;
 mod properties;
 mod services;
 mod target;
+mod volume_snapshots;

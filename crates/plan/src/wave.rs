@@ -112,6 +112,8 @@ impl Wave {
                 (Self::Admission, 0)
             }
             ("admissionregistration.k8s.io", _) => (Self::Admission, 1),
+            // A VolumeSnapshot is bound to its VolumeSnapshotContent, which is created before it.
+            ("snapshot.storage.k8s.io", "volumesnapshots") => (Self::CustomResources, 1),
             _ => (Self::CustomResources, 0),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct CrdFacts {
     /// The served versions, each with whether it has a status subresource.
     pub(crate) served: BTreeMap<String, bool>,
     pub(crate) converts_by_webhook: bool,
+    /// Whether its names were accepted and it was established; true if its status does not say.
+    pub(crate) established: bool,
 }
 
 impl CrdFacts {
@@ -35,6 +37,12 @@ impl CrdFacts {
             resource: pointer::text(object, "/spec/names/plural")?.to_owned(),
             served,
             converts_by_webhook: pointer::text(object, "/spec/conversion/strategy") == Some("Webhook"),
+            established: pointer::list(object, "/status/conditions").all(|condition| {
+                !matches!(
+                    pointer::text(condition, "/type"),
+                    Some("Established" | "NamesAccepted")
+                ) || pointer::text(condition, "/status") == Some("True")
+            }),
         })
     }
 }

@@ -212,6 +212,7 @@ impl PlanBuilder {
             }
             ("", "namespaces") => {
                 let interned = self.intern(Some(name));
+                self.existing_namespaces.extend(interned.clone());
                 if let (Some(RuleId::Terminating), Some(namespace)) = (skip, interned) {
                     self.terminating.insert(namespace);
                 }

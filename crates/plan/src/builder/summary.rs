@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::needs::Needed;
 use crate::planned::{Ownership, PlannedChange, StatusPlan};
-use crate::prepare::Bound;
+use crate::prepare::{Bound, SnapshotContent};
 use crate::{Locator, RuleId};
 
 /// An object that may be planned.
@@ -86,6 +86,8 @@ pub(crate) enum Extra {
     Webhooks(Vec<Webhook>),
     /// A PersistentVolume that is or was bound to a claim.
     Bound(Bound),
+    /// A VolumeSnapshotContent, for the lint.
+    SnapshotContent(SnapshotContent),
     /// The ranges of a ServiceCIDR.
     ServiceRanges(Vec<String>),
 }
@@ -117,6 +119,9 @@ impl Extra {
             ("networking.k8s.io", "servicecidrs") => {
                 let ranges = pointer::list(body, "/spec/cidrs").filter_map(Value::as_str);
                 Some(Self::ServiceRanges(ranges.map(str::to_owned).collect()))
+            }
+            ("snapshot.storage.k8s.io", "volumesnapshotcontents") => {
+                Some(Self::SnapshotContent(SnapshotContent::read(body)))
             }
             ("", "persistentvolumes") => Bound::read(body, status).map(Self::Bound),
             ("", "serviceaccounts") => {

@@ -159,6 +159,7 @@ impl<'a> ReportBuilder<'a> {
             not_restored,
             unplanned: self.unplanned.into_iter().collect(),
             rules: plan.rules.clone(),
+            warnings: Vec::new(),
         }
     }
 }

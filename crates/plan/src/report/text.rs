@@ -27,7 +27,15 @@ impl Report {
                 examples(self.unplanned.iter().map(|entry| &entry.object))
             );
         }
+        out.push_str(&self.warnings_text());
         out
+    }
+
+    /// Returns the warnings as text; empty without any.
+    #[must_use]
+    pub fn warnings_text(&self) -> String {
+        let warnings = self.warnings.iter();
+        warnings.map(|warning| format!("\nwarning {warning}\n")).collect()
     }
 
     fn verdict_text(&self, out: &mut String) {

@@ -35,8 +35,6 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
     for namespace in filter
         .namespaces
         .iter()
-        // A misspelled exclusion would restore objects that the user wants to exclude.
-        .chain(&filter.exclude_namespaces)
         .map(String::as_str)
         .chain(settings.namespaces.sources())
     {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Resolver, addresses_of};
 use crate::builder::summary::{Extra, webhooks};
-use crate::lint::{LintFinding, Severity};
+use crate::lint::{LintFinding, NOT_CAPTURED, Severity};
 use crate::planned::{Action, Dependency, MissingDependency};
 use crate::rule::RuleId;
 
@@ -30,6 +30,9 @@ const OUTSIDE: &[(&str, &str)] = &[
 pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingDependency]) {
     let mut found = Vec::new();
     unused_patches(work, &mut found);
+    unknown_exclusions(work, &mut found);
+    not_captured(work, &mut found);
+    snapshots(work, sorted, &mut found);
     for dependency in missing {
         found.push(of_missing(dependency));
     }
@@ -71,6 +74,95 @@ fn unused_patches(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
                 None,
                 format!("{} matches no object of the restore.", patch.title(index)),
                 "correct its `when`, or remove it",
+            ));
+        }
+    }
+}
+
+/// Warns of an excluded namespace that the recovery point does not have: it may be misspelled.
+fn unknown_exclusions(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
+    for namespace in &work.draft.settings.selection.filter.exclude_namespaces {
+        if !work.draft.namespaces.contains(namespace.as_str()) {
+            found.push(warning(
+                "exclusion-selects-nothing",
+                Code::UnknownSelector,
+                None,
+                format!(
+                    "The recovery point has no namespace {namespace:?}, so that its exclusion has no effect."
+                ),
+                "correct the name if it is misspelled",
+            ));
+        }
+    }
+}
+
+/// Warns of what the recovery point lacks because it could not be read.
+fn not_captured(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
+    let filter = &work.draft.settings.selection.filter;
+    for missing in &work.draft.completeness.missing {
+        let (what, group, plural) = match (&missing.r#type, &missing.group) {
+            (Some(name), _) => {
+                let (plural, group) = name.as_str().split_once('.').unwrap_or((name.as_str(), ""));
+                (format!("No {name}"), group, plural)
+            }
+            (None, group) => (
+                format!("No type of the API group {}", group.as_deref().unwrap_or("?")),
+                group.as_deref().unwrap_or_default(),
+                "",
+            ),
+        };
+        let names = |selectors: &[lifeboat_model::TypeSelector]| {
+            selectors
+                .iter()
+                .any(|selector| selector.matches(group, plural, "", "", &[]))
+        };
+        if names(&filter.exclude_types) || !(filter.types.is_empty() || names(&filter.types)) {
+            continue;
+        }
+        found.push(LintFinding {
+            guidance: missing.remediation.clone(),
+            ..warning(
+                NOT_CAPTURED,
+                Code::PartialPoint,
+                None,
+                format!(
+                    "{what} is in the recovery point, which is Partial: {} failed: {}.",
+                    missing.verb,
+                    missing.answer.trim_end_matches('.')
+                ),
+                "",
+            )
+        });
+    }
+}
+
+/// Warns of what volume snapshots are restored with: whose data a deletion in the target deletes.
+fn snapshots(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
+    for &index in sorted.iter().filter(|index| writes(work, **index)) {
+        let Some(Extra::SnapshotContent(content)) = work.item(index).extra.as_deref() else {
+            continue;
+        };
+        let target = &work.targets[index];
+        if content.deletes {
+            found.push(warning(
+                "snapshot-deletes-source",
+                Code::PlanRefused,
+                Some(target.clone()),
+                format!(
+                    "{target} has the deletionPolicy Delete: deleting it, or its VolumeSnapshot, in the target deletes the snapshot that the source uses too."
+                ),
+                "set `spec.deletionPolicy` to `Retain` with a patch (`--patches`) for as long as the source needs the snapshot",
+            ));
+        }
+        if !content.has_handle {
+            found.push(warning(
+                "snapshot-without-handle",
+                Code::PlanRefused,
+                Some(target.clone()),
+                format!(
+                    "{target} has no snapshotHandle in its status, so that its driver takes a new snapshot of the volume."
+                ),
+                "exclude it with its VolumeSnapshot, or back up again when the snapshot is ready",
             ));
         }
     }

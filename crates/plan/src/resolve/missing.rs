@@ -118,7 +118,12 @@ fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
         .unselected
         .iter()
         .map(|(t, namespace, name)| target(*t, namespace.as_deref(), name));
-    let gone = |rule: RuleId| matches!(rule, RuleId::Terminating | RuleId::TerminatingNamespace);
+    let gone = |rule: RuleId| {
+        matches!(
+            rule,
+            RuleId::Terminating | RuleId::TerminatingNamespace | RuleId::NamespaceAbsent
+        )
+    };
     let skipped = draft
         .skipped
         .iter()
