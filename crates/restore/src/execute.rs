@@ -10,14 +10,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem};
 use lifeboat_plan::{Action, ExistingPolicy, Plan, Step, TargetFacts, Wave};
 
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
+use tokio_util::sync::CancellationToken;
 
 mod attempt;
 mod complete;
+mod retries;
 mod steps;
 
 use crate::lease::Lease;
@@ -44,6 +46,8 @@ pub struct RestoreSettings {
     pub gone_within: Duration,
     /// Objects that an earlier process has completed for the same plan. They are left as they are if they exist.
     pub complete: CompleteObjects,
+    /// Cancelled to interrupt the restore: what is being written is completed, and nothing else is begun.
+    pub interrupt: CancellationToken,
 }
 
 impl Default for RestoreSettings {
@@ -58,9 +62,13 @@ impl Default for RestoreSettings {
             establish_within: Duration::from_secs(60),
             gone_within: Duration::from_secs(60),
             complete: CompleteObjects::default(),
+            interrupt: CancellationToken::new(),
         }
     }
 }
+
+/// The time limit for requests that were sent before an interrupt: longer than a write takes that no webhook delays.
+const COMPLETE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Receives the progress of a restore. Implementations must return quickly.
 pub trait RestoreProgress: Send + Sync {
@@ -72,6 +80,12 @@ pub trait RestoreProgress: Send + Sync {
     /// A wave begins with `objects` objects.
     fn wave(&self, wave: Wave, objects: usize) {
         let _ = (wave, objects);
+    }
+
+    /// `object` has been written, and takes longer than usual to be established or ready; other objects may depend on
+    /// it. At most `limit` is waited for it.
+    fn waiting(&self, object: &ObjectRef, limit: Duration) {
+        let _ = (object, limit);
     }
 
     /// The object with this index in the plan needs nothing more.
@@ -123,7 +137,7 @@ impl Diagnostic for RestoreError {
         match self {
             Self::Api(error) => {
                 let mut problem = error.problem();
-                problem.guidance = format!("{}; then {again}", problem.guidance);
+                problem.guidance = format!("{}, then {again}", problem.guidance);
                 problem
             }
             Self::Source(error) => Problem::new(
@@ -149,8 +163,8 @@ const IDLE_PAUSES: [Duration; 5] = [
 
 /// Carries out `plan`. `facts` are those that the plan was made from; `lease` must be held.
 ///
-/// Objects that fail do not stop the others: they are retried until a pass makes no progress, and are then
-/// reported in the outcome.
+/// Objects that fail do not stop the others: those that may heal are retried until a pass makes no progress, and are
+/// then reported in the outcome. If the restore is interrupted, the outcome says what was done until then.
 ///
 /// # Errors
 /// [`RestoreError`] only for a failure that affects every object.
@@ -166,13 +180,19 @@ pub async fn restore(
 ) -> Result<RestoreOutcome, RestoreError> {
     lease.wait_for_clock_tick().await;
     lease.confirm().await?;
-    let run = Run::new(api, plan, facts, source, lease, settings, progress);
+    let mut run = Run::new(api, plan, facts, source, lease, settings, progress);
+    let too_late = async {
+        settings.interrupt.cancelled().await;
+        sleep(COMPLETE_WITHIN).await;
+    };
     // Requests that are not answered yet end with the Lease.
     tokio::select! {
         biased;
-        end = lease.lost() => Err(end.into()),
-        outcome = run.all() => outcome,
+        end = lease.lost() => return Err(end.into()),
+        done = run.all() => done?,
+        () = too_late => {}
     }
+    Ok(run.outcome())
 }
 
 /// State shared by all attempts.
@@ -183,6 +203,7 @@ struct Shared<'a> {
     source: &'a dyn ObjectSource,
     lease: &'a Lease,
     settings: &'a RestoreSettings,
+    progress: &'a dyn RestoreProgress,
     /// Source uids of owners: only their target uids are kept.
     owners: HashSet<&'a str>,
     uids: Mutex<HashMap<String, String>>,
@@ -190,7 +211,6 @@ struct Shared<'a> {
 
 struct Run<'a> {
     shared: Shared<'a>,
-    progress: &'a dyn RestoreProgress,
     slots: Vec<ObjectState>,
     passes: u32,
 }
@@ -226,17 +246,17 @@ impl<'a> Run<'a> {
                 source,
                 lease,
                 settings,
+                progress,
                 owners,
                 uids: Mutex::default(),
             },
-            progress,
             slots: plan.objects.iter().map(|_| ObjectState::default()).collect(),
             passes: 1,
         }
     }
 
     /// Restores all objects.
-    async fn all(mut self) -> Result<RestoreOutcome, RestoreError> {
+    async fn all(&mut self) -> Result<(), RestoreError> {
         let objects = &self.shared.plan.objects;
         // Objects that can reject or hide other objects follow when everything else has completed its passes.
         let split = objects.partition_point(|object| object.wave < Wave::AggregatedApis);
@@ -249,8 +269,7 @@ impl<'a> Run<'a> {
         self.passes(first).await?;
         self.last_steps().await?;
         self.passes(then).await?;
-        self.last_steps().await?;
-        Ok(self.outcome())
+        self.last_steps().await
     }
 
     /// Returns whether an earlier process has completed the object and it still exists.
@@ -265,33 +284,47 @@ impl<'a> Run<'a> {
         };
         shared.note_uid(&object.source_uid, &known.uid);
         self.slots[at].set_complete(&known.uid, object);
-        self.progress.complete(at);
-        self.progress.object(false);
+        shared.progress.complete(at);
+        shared.progress.object(false);
         true
     }
 
-    /// Runs passes over these objects until all are done or a pass makes no progress.
+    /// Runs passes over these objects until all are done, none may heal, or a pass makes no progress.
     async fn passes(&mut self, mut todo: Vec<usize>) -> Result<(), RestoreError> {
         let mut idle = IDLE_PAUSES.iter();
         let mut pass = 1;
-        while !todo.is_empty() {
-            self.progress.pass(pass, todo.len());
+        let mut held = Vec::new();
+        while !todo.is_empty() && !self.is_interrupted() {
+            self.shared.progress.pass(pass, todo.len());
+            let causes = self.causes(&todo);
             let failed = self.pass(&todo).await?;
-            if failed.len() < todo.len() {
+            let healed = retries::healed(&causes, &failed);
+            let progressed = failed.len() < todo.len();
+            held.extend(failed);
+            let next = retries::next(&held, &healed, |at| self.slots[at].next_attempt());
+            if progressed {
                 idle = IDLE_PAUSES.iter();
-            } else {
-                // Requests that were rejected for their content would be rejected again.
-                let may_heal = failed.iter().any(|&at| self.slots[at].may_heal());
-                match idle.next().filter(|_| may_heal) {
+            } else if !next.todo.is_empty() {
+                match idle.next() {
                     Some(pause) => sleep(*pause).await,
                     None => break,
                 }
             }
-            todo = failed;
+            (todo, held) = (next.todo, next.held);
             pass += 1;
         }
         self.passes = self.passes.max(pass.saturating_sub(1));
         Ok(())
+    }
+
+    /// Returns the cause that each of these objects waits for together with others.
+    fn causes(&self, todo: &[usize]) -> Vec<(usize, String)> {
+        let cause = |&at: &usize| Some((at, self.slots[at].next_attempt().shared_cause()?.to_owned()));
+        todo.iter().filter_map(cause).collect()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.shared.settings.interrupt.is_cancelled()
     }
 
     /// Runs one pass over these objects, wave by wave and depth by depth, and returns those that failed.
@@ -305,7 +338,10 @@ impl<'a> Run<'a> {
             let now = objects[group[0]].wave;
             if wave.replace(now) != Some(now) {
                 let size = todo.iter().filter(|&&at| objects[at].wave == now).count();
-                self.progress.wave(now, size);
+                self.shared.progress.wave(now, size);
+            }
+            if self.is_interrupted() {
+                break;
             }
             self.group(group, &mut failed).await?;
         }
@@ -325,11 +361,14 @@ impl<'a> Run<'a> {
         while let Some((at, slot)) = attempts.next().await {
             let slot = slot?;
             let has_failed = slot.failure.is_some();
-            self.progress.object(has_failed);
+            let was_attempted = has_failed || slot.made.is_some() || slot.result != ObjectResult::Restored;
+            if was_attempted {
+                shared.progress.object(has_failed);
+            }
             if has_failed {
                 failed.push(at);
             } else if slot.is_complete(&shared.plan.objects[at]) {
-                self.progress.complete(at);
+                shared.progress.complete(at);
             }
             self.slots[at] = slot;
         }
@@ -339,6 +378,9 @@ impl<'a> Run<'a> {
     /// Runs the steps that may need services of the restored workloads. Failed steps are retried by the next
     /// call.
     async fn last_steps(&mut self) -> Result<(), RestoreError> {
+        if self.is_interrupted() {
+            return Ok(());
+        }
         let objects = &self.shared.plan.objects;
         let pending: Vec<_> = (objects.iter().zip(&mut self.slots).enumerate())
             .filter(|(_, (object, slot))| {
@@ -357,7 +399,7 @@ impl<'a> Run<'a> {
         while let Some((at, slot)) = steps.next().await {
             let slot = slot?;
             if slot.is_complete(&shared.plan.objects[at]) {
-                self.progress.complete(at);
+                shared.progress.complete(at);
             }
             self.slots[at] = slot;
         }
@@ -365,13 +407,19 @@ impl<'a> Run<'a> {
     }
 
     fn outcome(self) -> RestoreOutcome {
+        let interrupted = self.is_interrupted();
         let results = (self.slots.into_iter())
             .map(|slot| match slot.failure {
                 Some(failure) => ObjectResult::Failed(failure),
+                // Its request may have been sent; the next run finds out.
+                None if interrupted && slot.made.is_none() && slot.result == ObjectResult::Restored => {
+                    ObjectResult::NotAttempted
+                }
                 None => slot.result,
             })
             .collect();
         RestoreOutcome {
+            interrupted,
             results,
             uids: self
                 .shared

@@ -24,6 +24,7 @@ use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
 
 mod end;
+mod interrupted;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -144,8 +145,11 @@ pub struct Lease {
 struct Held {
     api: Api,
     holder: LeaseHolder,
+    inputs: String,
     clock: Arc<dyn Clock>,
     uid: String,
+    /// The admission webhook that refused the last renewal.
+    refused_by: std::sync::Mutex<Option<String>>,
     times: Renewal,
     /// The resourceVersion that the next write expects.
     version: Mutex<String>,
@@ -167,7 +171,7 @@ impl Lease {
         for _ in 0..RACES {
             let mut asked = Instant::now();
             let (lease, resumed) = match wire::read(api, PATH).await? {
-                None => match create(api, &request).await? {
+                None => match create_or_continue(api, &request).await? {
                     Some(lease) => (lease, false),
                     None => continue,
                 },
@@ -182,7 +186,9 @@ impl Lease {
             let held = Arc::new(Held {
                 api: api.clone(),
                 holder: request.holder,
+                inputs: request.inputs,
                 clock: request.clock,
+                refused_by: std::sync::Mutex::default(),
                 uid: text(&lease, "/metadata/uid").to_owned(),
                 times,
                 version: Mutex::new(text(&lease, "/metadata/resourceVersion").to_owned()),
@@ -221,7 +227,7 @@ impl Lease {
         let end = self.held.end.borrow().clone();
         end.or_else(|| {
             let deadline = self.held.times.deadline;
-            (self.held.renewed().elapsed() >= deadline).then_some(LeaseEnd::NotRenewed { deadline })
+            (self.held.renewed().elapsed() >= deadline).then(|| self.held.not_renewed())
         })
     }
 
@@ -263,6 +269,37 @@ impl Lease {
         if !self.record.resumed {
             sleep((self.taken + Duration::from_secs(1)).saturating_duration_since(Instant::now())).await;
         }
+    }
+
+    /// Releases the target in the middle of the run: a record of the run stays, and the same command continues it. If
+    /// the record cannot be written, the Lease stays and does the same.
+    ///
+    /// # Errors
+    /// The API server's error. The Lease then stays.
+    pub async fn interrupt(self) -> Result<(), LeaseError> {
+        self.renewal.abort();
+        interrupted::write(&self.held.api, &self.record, &self.held.inputs).await?;
+        self.release().await
+    }
+
+    /// Releases the target for a process that gave up while it acquired the Lease.
+    ///
+    /// # Errors
+    /// The API server's error.
+    pub async fn release_of(api: &Api, holder: &LeaseHolder) -> Result<(), LeaseError> {
+        let Some(found) = wire::read(api, PATH).await? else {
+            return Ok(());
+        };
+        if text(&found, "/spec/holderIdentity") == holder.to_string() {
+            let transitions = found.pointer("/spec/leaseTransitions").and_then(Value::as_u64);
+            if let Some(run) = RunRecord::read(&found, transitions.unwrap_or(0) > 0).filter(|run| run.resumed)
+            {
+                interrupted::write(api, &run, record::inputs(&found)).await?;
+            }
+            let version = text(&found, "/metadata/resourceVersion");
+            wire::delete(api, PATH, text(&found, "/metadata/uid"), Some(version)).await?;
+        }
+        Ok(())
     }
 
     /// Releases the target: the run is over, and the same command starts a new one. A Lease that another process
@@ -313,6 +350,14 @@ impl Held {
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn not_renewed(&self) -> LeaseEnd {
+        let webhook = self.refused_by.lock().unwrap_or_else(PoisonError::into_inner);
+        LeaseEnd::NotRenewed {
+            deadline: self.times.deadline,
+            webhook: webhook.clone(),
+        }
+    }
+
     fn is_ours(&self, lease: &Value) -> bool {
         text(lease, "/spec/holderIdentity") == self.holder.to_string()
             && text(lease, "/metadata/uid") == self.uid
@@ -334,13 +379,16 @@ impl Held {
                 }
                 Ok(Err(NotWritten::Lost(end))) => return Err(end),
                 Ok(Err(NotWritten::Api(error))) => {
+                    let webhook = error.refusal().and_then(|refusal| refusal.webhook());
+                    *self.refused_by.lock().unwrap_or_else(PoisonError::into_inner) =
+                        webhook.map(str::to_owned);
                     tracing::warn!(%error, "the Lease of the target was not renewed");
                 }
                 Err(_) => tracing::warn!("the renewal of the Lease of the target is not answered"),
             }
             if Instant::now() + every >= until {
                 sleep(until.saturating_duration_since(Instant::now())).await;
-                return Err(LeaseEnd::NotRenewed { deadline });
+                return Err(self.not_renewed());
             }
             sleep(every).await;
         }
@@ -419,11 +467,25 @@ fn wanted(request: &LeaseRequest, transitions: u64) -> Value {
     })
 }
 
+/// Creates the Lease, for a new run or for one that was interrupted. Returns `None` if it exists.
+async fn create_or_continue(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, LeaseError> {
+    let earlier = interrupted::InterruptedRun::find(api).await?;
+    let mut lease = wanted(request, 0);
+    if let Some(started) = earlier.as_ref().and_then(|run| run.started(&request.inputs)) {
+        interrupted::annotate(&mut lease, started);
+    }
+    let created = create(api, &lease).await?;
+    if let (Some(_), Some(earlier)) = (&created, &earlier) {
+        earlier.delete(api).await?;
+    }
+    Ok(created)
+}
+
 /// Creates the Lease. Returns `None` if it exists: another process was faster, or the response to the first
 /// attempt was lost. A read shows which.
-async fn create(api: &Api, request: &LeaseRequest) -> Result<Option<Value>, LeaseError> {
+async fn create(api: &Api, lease: &Value) -> Result<Option<Value>, LeaseError> {
     let path = format!("{COLLECTION}?fieldManager={}", wire::MANAGER);
-    match wire::send_again(api, Method::POST, &path, JSON, &wanted(request, 0)).await {
+    match wire::send_again(api, Method::POST, &path, JSON, lease).await {
         Ok(answer) => Ok(Some(answer.json()?)),
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
         Err(error) => Err(error.into()),

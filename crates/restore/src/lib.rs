@@ -3,6 +3,7 @@
 //! - [`survey`]: the state of the target before the first write.
 //! - [`preflight`]: what the target would reject.
 //! - [`execute`]: carries out the plan, wave by wave; [`lease`]: one restore at a time per target.
+//! - [`healing`]: which failed objects are tried again; [`webhooks`]: what to change when a webhook refuses.
 //! - [`prove`]: reads the target back and compares it with the plan.
 //! - [`recover`]: all steps in order, for every caller.
 //!
@@ -13,6 +14,7 @@
 //! written to a log or an error.
 
 pub mod execute;
+pub mod healing;
 pub mod holder;
 pub mod lease;
 pub mod outcome;
@@ -21,6 +23,7 @@ pub mod prove;
 pub mod recover;
 pub mod source;
 pub mod survey;
+pub mod webhooks;
 mod wire;
 
 pub use execute::{RestoreError, RestoreProgress, RestoreSettings};

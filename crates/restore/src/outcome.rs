@@ -5,7 +5,8 @@ use std::fmt;
 
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
 
-use lifeboat_apiserver::api::ApiError;
+use crate::healing::Healing;
+use lifeboat_apiserver::api::{AnswerCause, ApiError};
 
 /// What a restore did. An uninterrupted run and a continued one have the same outcome.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct RestoreOutcome {
     pub uids: HashMap<String, String>,
     /// The number of passes over the plan; 1 if nothing was retried.
     pub passes: u32,
+    /// Whether the restore was interrupted: objects may be missing that nothing was wrong with.
+    pub interrupted: bool,
 }
 
 impl RestoreOutcome {
@@ -24,7 +27,7 @@ impl RestoreOutcome {
     pub fn is_complete(&self) -> bool {
         self.results
             .iter()
-            .all(|result| !matches!(result, ObjectResult::Failed(_)))
+            .all(|result| !matches!(result, ObjectResult::Failed(_) | ObjectResult::NotAttempted))
     }
 
     /// Returns the objects that failed, with their index in the plan.
@@ -50,6 +53,8 @@ pub enum ObjectResult {
     KeptUnplanned,
     /// It was not restored, or not completely.
     Failed(Failure),
+    /// The restore was interrupted before it was restored.
+    NotAttempted,
 }
 
 /// Why an object was not restored, without any of its values.
@@ -63,6 +68,10 @@ pub struct Failure {
     pub status: Option<u16>,
     /// The response's message; for Secrets only the reason, because messages may quote values.
     pub answer: String,
+    /// Whether the same request may succeed later.
+    pub healing: Healing,
+    /// The admission webhook that refused the request.
+    pub webhook: Option<String>,
 }
 
 impl fmt::Display for Failure {
@@ -115,6 +124,8 @@ impl Failure {
             kind,
             status: None,
             answer,
+            healing: Healing::of_kind(kind),
+            webhook: None,
         }
     }
 
@@ -125,6 +136,8 @@ impl Failure {
             kind: error.kind(),
             status: error.status(),
             answer: answer(object, error),
+            healing: Healing::of(object, error),
+            webhook: (error.refusal().and_then(|refusal| refusal.webhook())).map(str::to_owned),
         }
     }
 }
@@ -135,6 +148,9 @@ pub(super) fn answer(object: &ObjectRef, error: &ApiError) -> String {
     let Some(refusal) = error.refusal() else {
         return error.to_string();
     };
+    if refusal.cause() == AnswerCause::TypeNotServed {
+        return not_served(object);
+    }
     let message = if refusal.message.is_empty() {
         "no message"
     } else {
@@ -146,5 +162,52 @@ pub(super) fn answer(object: &ObjectRef, error: &ApiError) -> String {
             refusal.status, refusal.reason
         ),
         _ => format!("{} {}: {message}", refusal.status, refusal.reason),
+    }
+}
+
+/// Returns the message for an object of a type that the target does not serve: the answer itself is empty.
+fn not_served(object: &ObjectRef) -> String {
+    let name = object.r#type.as_str();
+    let group = name.split_once('.').map_or("", |(_, group)| group);
+    let is_built_in = !group.contains('.') || group.ends_with(".k8s.io");
+    if is_built_in {
+        format!("404: the target does not serve the type {name}")
+    } else {
+        format!(
+            "404: the target does not serve the type {name}; the conditions of its CustomResourceDefinition say why (`kubectl describe crd {name}`)"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use lifeboat_apiserver::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_not_served_names_its_definition() {
+        let refusal = Refusal {
+            method: Method::POST,
+            path: "/apis/fleet.example.com/v1/namespaces/regions/zones".into(),
+            status: 404,
+            reason: String::new(),
+            message: String::new(),
+            is_status: false,
+            retry_after: None,
+            continue_token: None,
+            causes: Vec::new(),
+        };
+        let error = ApiError::Refused(Box::new(refusal));
+        let shown = |r#type: &str| answer(&ObjectRef::new(r#type.into(), Some("regions"), "north"), &error);
+        assert_eq!(
+            shown("zones.fleet.example.com"),
+            "404: the target does not serve the type zones.fleet.example.com; the conditions of its CustomResourceDefinition say why (`kubectl describe crd zones.fleet.example.com`)"
+        );
+        assert_eq!(
+            shown("podgroups.scheduling.k8s.io"),
+            "404: the target does not serve the type podgroups.scheduling.k8s.io"
+        );
     }
 }

@@ -3,21 +3,23 @@
 //!
 //! The caller has verified the digests of the recovery point.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_format::manifest::ClusterRecord;
-use lifeboat_model::{Code, Problem};
+use lifeboat_model::{Code, Diagnostic as _, Problem};
 use lifeboat_plan::{LintFinding, Plan, RestoreOptions, Severity, TargetFacts};
 use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_store::ports::Clock;
 
 use crate::execute::{
-    CachedFrames, CompleteObjects, LeaseHolder, LeaseRequest, PointFrames, RestoreOutcome, RestoreProgress,
-    RestoreSettings, restore,
+    CachedFrames, CompleteObjects, LeaseError, LeaseHolder, LeaseRequest, PointFrames, RestoreOutcome,
+    RestoreProgress, RestoreSettings, restore,
 };
-use crate::lease::Lease;
+use crate::lease::{LEASE_NAME, LEASE_NAMESPACE, Lease};
 use crate::preflight::preflight;
 use crate::prove::{ProveSettings, Proven, prove};
+use crate::webhooks::RefusingWebhook;
 use lifeboat_apiserver::api::Api;
 
 mod draft;
@@ -110,6 +112,12 @@ pub struct Recovered {
     pub proven: Option<Proven>,
     /// Whether an interrupted recovery was continued.
     pub resumed: bool,
+    /// Whether the recovery was interrupted ([`RestoreSettings::interrupt`]): the outcome says what was done until
+    /// then.
+    pub interrupted: bool,
+    /// What the user should know beside the report, and what to do about it: a webhook that refused objects, a Lease
+    /// that could not be deleted.
+    pub warnings: Vec<Problem>,
 }
 
 impl Recovery<'_> {
@@ -119,28 +127,68 @@ impl Recovery<'_> {
     /// # Errors
     /// [`RecoverError`]. Failed objects are not an error: the outcome names them.
     pub async fn run(&self, api: &Api, watch: &dyn RecoveryProgress) -> Result<Recovered, RecoverError> {
-        let drafted = draft(self.point, self.record, self.options.clone(), watch).await?;
+        match self.run_unexplained(api, watch).await {
+            Ok(recovered) => Ok(recovered),
+            Err(error) => Err(error.explain(api).await),
+        }
+    }
+
+    async fn run_unexplained(
+        &self,
+        api: &Api,
+        watch: &dyn RecoveryProgress,
+    ) -> Result<Recovered, RecoverError> {
+        let drafted = draft(self.point, self.record, self.options.clone(), watch);
+        let drafted = self.unless_interrupted(drafted).await?;
         let request = LeaseRequest {
             holder: self.holder.clone(),
             ended: self.ended.clone(),
             inputs: self.inputs(),
             clock: Arc::clone(&self.clock),
         };
-        let lease = Lease::acquire(api, request).await?;
-        let planned = match self.plan(api, &drafted, &lease, watch).await {
+        let acquired = async { Ok(Lease::acquire(api, request).await?) };
+        let lease = match self.unless_interrupted(acquired).await {
+            Err(RecoverError::Interrupted) => {
+                // The request that creates the Lease may have been sent.
+                drop(Lease::release_of(api, &self.holder).await);
+                return Err(RecoverError::Interrupted);
+            }
+            acquired => acquired?,
+        };
+        let plan = self.plan(api, &drafted, &lease, watch);
+        let planned = match self.unless_interrupted(plan).await {
             Ok(planned) => planned,
             Err(error) => {
-                // Nothing was written, so that the Lease is not needed. A continued run keeps its Lease: it
-                // marks the objects that the run has created.
+                // Nothing was written, so that the Lease is not needed. A continued run keeps its Lease, or its
+                // record: it marks the objects that the run has created.
                 if !lease.run().resumed {
                     drop(lease.release().await);
+                } else if matches!(error, RecoverError::Interrupted) {
+                    drop(lease.interrupt().await);
                 }
                 return Err(error);
             }
         };
-        let recovered = self.execute(api, &drafted, planned, &lease, watch).await?;
-        lease.release().await?;
+        let mut recovered = self.execute(api, &drafted, planned, &lease, watch).await?;
+        let released = if recovered.interrupted {
+            lease.interrupt().await
+        } else {
+            lease.release().await
+        };
+        recovered.warnings = warnings(api, &recovered.outcome, released.err()).await;
         Ok(recovered)
+    }
+
+    /// Runs one part of a recovery that writes no objects, unless the recovery is interrupted.
+    async fn unless_interrupted<T>(
+        &self,
+        part: impl Future<Output = Result<T, RecoverError>>,
+    ) -> Result<T, RecoverError> {
+        tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => Err(RecoverError::Interrupted),
+            done = part => done,
+        }
     }
 
     /// Returns a digest of the plan's inputs: an interrupted run is only continued with the same inputs. The
@@ -211,22 +259,81 @@ impl Recovery<'_> {
         watch.executing(&hash);
         let outcome = restore(api, &plan, &facts, &frames, lease, &settings, watch).await?;
         watch.end(Stage::Apply);
-        let proven = if self.prove {
+        let proven = if self.prove && !outcome.interrupted {
             watch.begin(Stage::Proof, None);
             let settings = ProveSettings::default();
-            let proven = prove(api, &plan, &facts, &frames, &outcome, lease.run(), &settings).await?;
-            watch.end(Stage::Proof);
-            Some(proven)
+            let proof =
+                async { Ok(prove(api, &plan, &facts, &frames, &outcome, lease.run(), &settings).await?) };
+            match self.unless_interrupted(proof).await {
+                // All objects were written, and only the proof is missing.
+                Err(RecoverError::Interrupted) => None,
+                proven => {
+                    watch.end(Stage::Proof);
+                    Some(proven?)
+                }
+            }
         } else {
             None
         };
         Ok(Recovered {
+            interrupted: outcome.interrupted || (self.prove && proven.is_none()),
             plan,
             outcome,
             proven,
             resumed: lease.run().resumed,
+            warnings: Vec::new(),
         })
     }
+}
+
+/// Returns what the user should know beside the report.
+async fn warnings(api: &Api, outcome: &RestoreOutcome, unreleased: Option<LeaseError>) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, failure) in outcome.failures() {
+        if let Some(webhook) = &failure.webhook {
+            *refused.entry(webhook).or_default() += 1;
+        }
+    }
+    for (name, objects) in refused {
+        let webhook = RefusingWebhook::find(api, name).await;
+        let objects = match objects {
+            1 => "1 object".to_owned(),
+            more => format!("{more} objects"),
+        };
+        warnings.push(webhook.explain(Problem::of(
+            Code::WebhookRefuses,
+            format!("the admission webhook {name} refused {objects}"),
+        )));
+    }
+    if let Some(error) = unreleased {
+        warnings.push(unreleased_lease(api, &error).await);
+    }
+    warnings
+}
+
+/// Returns the warning that the Lease could not be deleted at the end of the run.
+async fn unreleased_lease(api: &Api, error: &LeaseError) -> Problem {
+    let delete = format!("`kubectl -n {LEASE_NAMESPACE} delete lease {LEASE_NAME}`");
+    let problem = Problem::new(
+        error.code(),
+        format!(
+            "the Lease {LEASE_NAMESPACE}/{LEASE_NAME} could not be deleted; the report of the restore is complete without it"
+        ),
+        format!("delete it with {delete}"),
+    )
+    .caused_by(error);
+    let refusal = match error {
+        LeaseError::Api(error) => error.refusal(),
+        LeaseError::Busy { .. } | LeaseError::Malformed { .. } => None,
+    };
+    let Some(webhook) = refusal.and_then(|refusal| refusal.webhook()) else {
+        return problem;
+    };
+    let webhook = RefusingWebhook::find(api, webhook).await;
+    let mut problem = webhook.explain(problem);
+    problem.guidance = format!("{}; then delete the Lease with {delete}", webhook.guidance());
+    problem
 }
 
 fn refuse(problems: Vec<Problem>) -> Result<(), RecoverError> {
@@ -238,15 +345,7 @@ fn refuse(problems: Vec<Problem>) -> Result<(), RecoverError> {
 }
 
 fn as_problem(finding: LintFinding) -> Problem {
-    let object = finding
-        .object
-        .as_ref()
-        .map_or_else(String::new, |object| format!("{object}: "));
-    Problem::new(
-        finding.code,
-        format!("{object}{}", finding.message),
-        finding.guidance,
-    )
+    Problem::new(finding.code, finding.text(), finding.guidance)
 }
 
 /// Combines problems into one: the first as the main one, the others as its details.

@@ -11,6 +11,8 @@ mod controllers;
 mod existing;
 #[path = "restore/faults.rs"]
 mod faults;
+#[path = "restore/interrupted.rs"]
+mod interrupted;
 #[path = "restore/lease.rs"]
 mod lease;
 #[path = "restore/network.rs"]
@@ -19,7 +21,11 @@ mod network;
 mod order;
 #[path = "restore/ownership.rs"]
 mod ownership;
+#[path = "restore/refused.rs"]
+mod refused;
 #[path = "restore/rewritten.rs"]
 mod rewritten;
+#[path = "restore/statuses.rs"]
+mod statuses;
 #[path = "restore/versions.rs"]
 mod versions;

@@ -158,7 +158,8 @@ impl Delegate {
                 false,
             );
         };
-        let report = proven.report;
+        let mut report = proven.report;
+        report.warnings = recovered.warnings;
         let key = report_key(&epoch.claim.job, epoch.claim.epoch);
         let bytes = serde_json::to_vec(&report).expect("a report can always be written as JSON");
         if let Err(error) = put_once(self.scratch.as_ref(), &key, bytes.into()).await {

@@ -10,6 +10,7 @@ use lifeboat_plan::{
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::retries::NextAttempt;
 use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
 use crate::wire::{self, APPLY_PATCH, Health, JSON, MANAGER, text};
@@ -29,6 +30,8 @@ pub(super) struct ObjectState {
     pub(super) result: ObjectResult,
     /// Why the last attempt failed.
     pub(super) failure: Option<Failure>,
+    /// The number of failed attempts.
+    failures: u32,
 }
 
 impl Default for ObjectState {
@@ -39,6 +42,7 @@ impl Default for ObjectState {
             last_done: false,
             result: ObjectResult::Restored,
             failure: None,
+            failures: 0,
         }
     }
 }
@@ -57,13 +61,12 @@ impl ObjectState {
         self.failure.is_none() && self.made.is_some() && !is_last_due && self.result == ObjectResult::Restored
     }
 
-    /// Returns whether the same attempt may succeed later without intervention. A 403 may: quotas and
-    /// admission return it while a controller is still at work.
-    pub(super) fn may_heal(&self) -> bool {
-        (self.failure.as_ref()).is_some_and(|failure| match failure.kind {
-            ErrorKind::Retry | ErrorKind::Conflict | ErrorKind::Gone | ErrorKind::Denied => true,
-            ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Deadline | ErrorKind::Bug => false,
-        })
+    /// Returns when the object is tried again.
+    pub(super) fn next_attempt(&self) -> NextAttempt {
+        match &self.failure {
+            Some(failure) => NextAttempt::of(&failure.healing, self.failures),
+            None => NextAttempt::None,
+        }
     }
 }
 
@@ -79,9 +82,13 @@ pub(super) async fn attempt(
     if let Some(end) = shared.lease.end() {
         return Err(end.into());
     }
+    if shared.settings.interrupt.is_cancelled() {
+        return Ok(slot);
+    }
     let object = &shared.plan.objects[at];
     let done = work(shared, object, &mut slot).await;
     slot.failure = failure(shared, object, done).await?;
+    slot.failures += u32::from(slot.failure.is_some());
     Ok(slot)
 }
 
@@ -167,13 +174,22 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
         }
     }
     let uid = slot.made.as_deref().unwrap_or_default();
+    let mut late = None;
     for step in object.after.iter().skip(slot.steps_done) {
-        if *step != Step::SetManagedFieldsLast {
-            steps::take(shared, object, &bodies, uid, *step).await?;
+        match step {
+            Step::SetManagedFieldsLast => {}
+            // An object that is not established in time is not waited for again; its other steps do not depend on it.
+            Step::WaitEstablished | Step::WaitReady => {
+                match steps::take(shared, object, &bodies, uid, *step).await {
+                    Err(Stop::Failed(failure)) if failure.kind == ErrorKind::Deadline => late = Some(failure),
+                    done => done?,
+                }
+            }
+            _ => steps::take(shared, object, &bodies, uid, *step).await?,
         }
         slot.steps_done += 1;
     }
-    Ok(())
+    late.map_or(Ok(()), |failure| Err(Stop::Failed(failure)))
 }
 
 async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Result<Bodies, Stop> {

@@ -12,11 +12,49 @@ use tokio::time::Instant;
 use super::attempt::{object_path, stop};
 use super::{Shared, Stop};
 use crate::outcome::{FailedStep, Failure};
-use crate::wire::{self, MANAGER, MERGE_PATCH, text};
+use crate::wire::{self, JSON_PATCH, MANAGER, MERGE_PATCH, text};
 use lifeboat_system::sleep;
 
 /// Pauses between reads of a CustomResourceDefinition: most are served within about 50 ms.
 const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(250)];
+
+/// The time after which the progress names what is waited for.
+const NAMED_AFTER: Duration = Duration::from_secs(3);
+
+/// A wait for one object, with its time limit.
+struct Wait<'a> {
+    shared: &'a Shared<'a>,
+    object: &'a PlannedObject,
+    begun: Instant,
+    named: bool,
+}
+
+impl<'a> Wait<'a> {
+    fn begin(shared: &'a Shared<'a>, object: &'a PlannedObject) -> Self {
+        Self {
+            shared,
+            object,
+            begun: Instant::now(),
+            named: false,
+        }
+    }
+
+    /// Pauses; returns `false` if the time is up.
+    async fn pause(&mut self, pause: &mut Duration) -> bool {
+        let limit = self.shared.settings.establish_within;
+        let waited = self.begun.elapsed();
+        if waited >= limit || self.shared.settings.interrupt.is_cancelled() {
+            return false;
+        }
+        if waited >= NAMED_AFTER && !self.named {
+            self.named = true;
+            self.shared.progress.waiting(&self.object.target, limit);
+        }
+        sleep(*pause).await;
+        *pause = (*pause * 2).min(LOOKS[1]);
+        true
+    }
+}
 
 /// Runs one step. Every step is idempotent.
 pub(super) async fn take(
@@ -37,19 +75,39 @@ pub(super) async fn take(
             None => Ok(()),
         },
         Step::SetStatus => match &bodies.status {
-            Some(status) => {
-                let change = json!({ "status": status });
-                patch(shared, object, uid, "/status", change, FailedStep::Status).await
-            }
+            Some(status) => set_status(shared, object, uid, status, FailedStep::Status).await,
             None => Ok(()),
         },
         Step::FinishJob => {
             let status = bodies.status.clone().unwrap_or_default();
-            let change = json!({ "status": status });
-            patch(shared, object, uid, "/status", change, FailedStep::Finish).await?;
+            set_status(shared, object, uid, &status, FailedStep::Finish).await?;
             let change = json!({ "spec": { "suspend": bodies.suspend } });
             patch(shared, object, uid, "", change, FailedStep::Finish).await
         }
+    }
+}
+
+/// Replaces the status of the object with this uid only. A JSON patch (RFC 6902) keeps nulls, which a merge patch
+/// would remove, and the server checks the uid before it applies the rest.
+async fn set_status(
+    shared: &Shared<'_>,
+    object: &PlannedObject,
+    uid: &str,
+    status: &Value,
+    step: FailedStep,
+) -> Result<(), Stop> {
+    let mut operations = Vec::new();
+    if !uid.is_empty() {
+        operations.push(json!({ "op": "test", "path": "/metadata/uid", "value": uid }));
+    }
+    operations.push(json!({ "op": "add", "path": "/status", "value": status }));
+    let path = format!(
+        "{}/status?fieldManager={MANAGER}&fieldValidation=Ignore",
+        object_path(object)
+    );
+    match wire::send(shared.api, Method::PATCH, &path, JSON_PATCH, &operations.into()).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(stop(step, &object.target, error)),
     }
 }
 
@@ -95,7 +153,7 @@ async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &V
     let group = text(definition, "/spec/group");
     let plural = text(definition, "/spec/names/plural");
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
-    let until = Instant::now() + shared.settings.establish_within;
+    let mut wait = Wait::begin(shared, object);
     for version in versions.into_iter().flatten() {
         if version.get("served") != Some(&Value::Bool(true)) {
             continue;
@@ -111,11 +169,9 @@ async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &V
             if served {
                 break;
             }
-            if Instant::now() >= until {
+            if !wait.pause(&mut pause).await {
                 return Err(not_established(shared, object).await);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LOOKS[1]);
         }
     }
     Ok(())
@@ -123,7 +179,7 @@ async fn established(shared: &Shared<'_>, object: &PlannedObject, definition: &V
 
 /// Waits until the object has the condition `Ready`.
 async fn ready(shared: &Shared<'_>, object: &PlannedObject) -> Result<(), Stop> {
-    let until = Instant::now() + shared.settings.establish_within;
+    let mut wait = Wait::begin(shared, object);
     let mut pause = LOOKS[0];
     loop {
         let live = (wire::read(shared.api, &object_path(object)).await)
@@ -135,11 +191,9 @@ async fn ready(shared: &Shared<'_>, object: &PlannedObject) -> Result<(), Stop> 
         if conditions.is_some_and(|conditions| conditions.iter().any(is_ready)) {
             return Ok(());
         }
-        if Instant::now() >= until {
+        if !wait.pause(&mut pause).await {
             return Err(not_established(shared, object).await);
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LOOKS[1]);
     }
 }
 

@@ -26,6 +26,8 @@ pub enum LeaseEnd {
     NotRenewed {
         /// The time since the last renewal after which a holder gives up.
         deadline: Duration,
+        /// The admission webhook that refused the last renewal.
+        webhook: Option<String>,
     },
 }
 
@@ -33,6 +35,7 @@ impl Diagnostic for LeaseEnd {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Taken { .. } => ErrorKind::Conflict,
+            Self::NotRenewed { webhook: Some(_), .. } => ErrorKind::Denied,
             Self::Deleted | Self::NotRenewed { .. } => ErrorKind::Retry,
         }
     }

@@ -6,11 +6,13 @@ use super::text;
 
 /// The annotation with the digest of the inputs of the plan.
 pub(super) const INPUTS: &str = "lifeboat.dev/plan-inputs";
+/// The annotation with the start of the run, if it is earlier than that of the Lease.
+pub(super) const STARTED: &str = "lifeboat.dev/run-started";
 
 /// The start of a run: of this process, or of an interrupted run that it continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRecord {
-    /// The `creationTimestamp` of the Lease, RFC 3339 in UTC with whole seconds. Objects with a later
+    /// The `creationTimestamp` of the first Lease of the run, RFC 3339 in UTC with whole seconds. Objects with a later
     /// timestamp were created by the run. The format sorts as text.
     pub started: String,
     /// Whether this run continues an interrupted one.
@@ -20,8 +22,15 @@ pub struct RunRecord {
 impl RunRecord {
     /// Reads the record of the run that holds this Lease; `None` if the Lease has no usable timestamp.
     pub(super) fn read(lease: &Value, resumed: bool) -> Option<Self> {
+        let earlier = annotation(lease, STARTED);
+        if is_time(earlier) {
+            return Some(Self {
+                started: earlier.to_owned(),
+                resumed: true,
+            });
+        }
         let started = text(lease, "/metadata/creationTimestamp");
-        (started.len() == "2026-01-01T00:00:00Z".len() && started.ends_with('Z')).then(|| Self {
+        is_time(started).then(|| Self {
             started: started.to_owned(),
             resumed,
         })
@@ -36,9 +45,18 @@ impl RunRecord {
 
 /// Returns the digest of the inputs of the run that holds this Lease.
 pub(super) fn inputs(lease: &Value) -> &str {
-    lease
+    annotation(lease, INPUTS)
+}
+
+/// Returns whether a text is a time as the API server writes it.
+pub(super) fn is_time(text: &str) -> bool {
+    text.len() == "2026-01-01T00:00:00Z".len() && text.ends_with('Z')
+}
+
+fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
+    object
         .pointer("/metadata/annotations")
-        .and_then(|annotations| annotations.get(INPUTS)?.as_str())
+        .and_then(|annotations| annotations.get(key)?.as_str())
         .unwrap_or_default()
 }
 
@@ -56,5 +74,15 @@ mod tests {
         assert!(run.made("2026-11-21T10:00:01Z"));
         assert!(!run.made("2026-11-21T10:00:00Z") && !run.made("2026-11-21T09:59:59Z"));
         assert!(RunRecord::read(&json!({}), false).is_none());
+    }
+
+    #[test]
+    fn a_lease_that_goes_on_with_an_interrupted_run_has_its_start() {
+        let lease = json!({"metadata": {
+            "creationTimestamp": "2026-11-21T10:00:00Z",
+            "annotations": {STARTED: "2026-11-21T09:00:00Z"},
+        }});
+        let run = RunRecord::read(&lease, false).unwrap();
+        assert!(run.resumed && run.made("2026-11-21T09:00:01Z"));
     }
 }

@@ -3,7 +3,9 @@
 use futures::StreamExt as _;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_model::ResourceType;
-use lifeboat_plan::{Locator, PlanBuilder, PlanError, Redactor, RestoreOptions, SourceType};
+use lifeboat_plan::{
+    Locator, MissingSource, PlanBuilder, PlanError, Redactor, RestoreOptions, SourceCompleteness, SourceType,
+};
 use lifeboat_recovery_point::{Index, ReadablePoint};
 
 use super::{Planned, RecoverError, RecoveryProgress, Stage};
@@ -42,7 +44,8 @@ pub async fn draft(
         point.point().point().as_str(),
         cluster.name.as_str(),
         redactor(point),
-    );
+    )
+    .with_completeness(completeness(cluster));
     watch.begin(Stage::Read, Some(index.objects()));
     let mut frames = Vec::new();
     for number in index.numbers() {
@@ -118,6 +121,27 @@ impl LoadedPoint {
             plan,
             facts,
         })
+    }
+}
+
+/// Returns what the recovery point says about its own completeness.
+fn completeness(cluster: &ClusterRecord) -> SourceCompleteness {
+    let is_complete = |record: &TypeRecord| {
+        record.group.is_empty()
+            && record.resource == "namespaces"
+            && matches!(record.outcome, TypeOutcome::Listed { pinned: true, .. })
+    };
+    let missing = cluster.missing.iter().map(|missing| MissingSource {
+        r#type: missing.r#type.clone(),
+        group: missing.group.clone(),
+        verb: missing.verb.clone(),
+        answer: missing.answer.clone(),
+        remediation: missing.remediation.clone(),
+    });
+    SourceCompleteness {
+        missing: missing.collect(),
+        // With labels, Namespaces without them were left out.
+        all_namespaces: cluster.filters.labels.is_empty() && cluster.types.iter().any(is_complete),
     }
 }
 

@@ -9,6 +9,10 @@ use crate::survey::SurveyError;
 use lifeboat_apiserver::discovery::DiscoveryError;
 
 use super::combine;
+use crate::lease::LeaseEnd;
+use crate::webhooks::RefusingWebhook;
+use lifeboat_apiserver::api::{Api, ApiError};
+use lifeboat_apiserver::list::PageError;
 
 /// A recovery that did not complete. The text reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,49 @@ pub enum RecoverError {
     /// The target could not be read back.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// An admission webhook of the target refuses what the restore itself needs: its Lease, or an access review.
+    #[error("{cause}")]
+    Webhook {
+        /// The error of the request.
+        #[source]
+        cause: Box<RecoverError>,
+        /// The webhook.
+        webhook: Box<RefusingWebhook>,
+    },
+    /// The recovery was interrupted before it wrote anything.
+    #[error("restore: it was interrupted before an object was written")]
+    Interrupted,
+}
+
+impl RecoverError {
+    /// Returns the admission webhook that refused a request, if one did.
+    fn refused_by(&self) -> Option<&str> {
+        fn of(error: &ApiError) -> Option<&str> {
+            error.refusal()?.webhook()
+        }
+        match self {
+            Self::Lease(LeaseError::Api(error)) | Self::Restore(RestoreError::Api(error)) => of(error),
+            Self::Restore(RestoreError::Lease(LeaseEnd::NotRenewed { webhook, .. })) => webhook.as_deref(),
+            Self::Survey(SurveyError::Api(error)) | Self::Prove(ProveError::Api(error)) => of(error),
+            Self::Survey(SurveyError::List {
+                cause: PageError::Api(error),
+                ..
+            }) => of(error),
+            _ => None,
+        }
+    }
+
+    /// Names the configurations of the webhook that refused a request, if one did.
+    pub async fn explain(self, api: &Api) -> Self {
+        let Some(name) = self.refused_by().map(str::to_owned) else {
+            return self;
+        };
+        let webhook = Box::new(RefusingWebhook::find(api, &name).await);
+        Self::Webhook {
+            cause: Box::new(self),
+            webhook,
+        }
+    }
 }
 
 impl Diagnostic for RecoverError {
@@ -73,6 +120,8 @@ impl Diagnostic for RecoverError {
             Self::OtherPlan { .. } | Self::NoPlan { .. } | Self::Refused { .. } => ErrorKind::Invalid,
             Self::Restore(error) => error.kind(),
             Self::Prove(error) => error.kind(),
+            Self::Webhook { .. } => ErrorKind::Denied,
+            Self::Interrupted => ErrorKind::Retry,
         }
     }
 
@@ -105,6 +154,11 @@ impl Diagnostic for RecoverError {
             Self::NoPlan { problems } | Self::Refused { problems } => combine(problems),
             Self::Restore(error) => error.problem(),
             Self::Prove(error) => error.problem(),
+            Self::Webhook { cause, webhook } => webhook.explain(cause.problem()),
+            Self::Interrupted => Problem::of(
+                Code::Interrupted,
+                "the restore was interrupted before an object was written",
+            ),
         }
     }
 }
