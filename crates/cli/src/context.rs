@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use lifeboat_model::Code;
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Global;
 use crate::failure::Failure;
@@ -43,6 +44,27 @@ impl Context {
     /// # Errors
     /// Those of the work; LB-0012 if it was interrupted.
     pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        Self::run(interrupt::unless_interrupted(work))
+    }
+
+    /// Runs asynchronous work that ends by itself when the process is asked to end: the token is cancelled then. A
+    /// second signal ends it at once.
+    ///
+    /// # Errors
+    /// Those of the work; LB-0012 if it was interrupted twice.
+    pub fn block_on_interruptible<T, W>(
+        &self,
+        work: impl FnOnce(CancellationToken) -> W,
+    ) -> Result<T, Failure>
+    where
+        W: Future<Output = Result<T, Failure>>,
+    {
+        let token = CancellationToken::new();
+        let work = work(token.clone());
+        Self::run(interrupt::interruptible(work, token, &self.progress))
+    }
+
+    fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // One thread reads from the network while another one compresses and encrypts. More threads would only hold
             // more buffers at the same time.
@@ -53,7 +75,7 @@ impl Context {
             .enable_all()
             .build()
             .map_err(|error| Failure::of(Code::Bug, "failed to start the runtime", &error))?;
-        let result = runtime.block_on(interrupt::unless_interrupted(work));
+        let result = runtime.block_on(work);
         // A call that hangs in the kernel (for example on an unreachable network share) must not keep the process from
         // ending.
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));

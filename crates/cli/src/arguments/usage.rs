@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Command;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use lifeboat_model::Code;
 
 use crate::failure::Failure;
@@ -20,8 +20,41 @@ pub(super) fn failure(error: &clap::Error, definition: &Command, arguments: &[Os
             Failure::new(Code::Usage, "a command is missing")
                 .remedy(format!("`{words} --help` lists the commands"))
         }
+        ErrorKind::UnknownArgument => unknown(error, definition),
         _ => usage(error),
     }
+}
+
+/// Returns the failure for an option that the command does not have, with the commands that have it.
+fn unknown(error: &clap::Error, definition: &Command) -> Failure {
+    let failure = usage(error);
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return failure;
+    };
+    let name = option
+        .trim_start_matches('-')
+        .split('=')
+        .next()
+        .unwrap_or_default();
+    let has = |command: &&Command| {
+        command
+            .get_arguments()
+            .any(|argument| argument.get_long() == Some(name))
+    };
+    let commands: Vec<String> = definition
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .filter(has)
+        .map(|command| format!("`lifeboat {}`", command.get_name()))
+        .collect();
+    if commands.is_empty() {
+        return failure;
+    }
+    let remedy = failure.problem().guidance.clone();
+    failure.remedy(format!(
+        "--{name} is an option of {}; {remedy}",
+        commands.join(", ")
+    ))
 }
 
 /// Returns a failure with the first paragraph of clap's error as its message and clap's tip as its remedy.
@@ -33,7 +66,9 @@ fn usage(error: &clap::Error) -> Failure {
     let message: Vec<&str> = message.lines().map(str::trim).collect();
     let tip = paragraphs
         .flat_map(str::lines)
-        .find_map(|line| line.trim().strip_prefix("tip: "));
+        .filter_map(|line| line.trim().strip_prefix("tip: "))
+        // No argument of lifeboat begins with a dash, so that `--` before it is never meant.
+        .find(|tip| !tip.contains("as a value, use"));
     let usage = match error.get(ContextKind::Usage) {
         Some(usage) => {
             let usage = usage.to_string();

@@ -18,6 +18,7 @@ use crate::output::{Document, human};
 use crate::progress::adapters::{CaptureLines, PointProgress};
 
 mod engine;
+mod owners;
 
 use engine::{Engine, LiveSide, Scope};
 
@@ -28,8 +29,9 @@ const AFTER: &str = "Examples:
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
   Compares what a restore would write: metadata that only the API server sets and the
-  status are ignored (--status compares it). Leases and Events always differ and are ignored
-  (--volatile compares them). Values of Secrets are never shown.
+  status are ignored (--status compares it), and so are the owners of fields (--owners).
+  Leases and Events always differ and are ignored (--volatile compares them). Values longer
+  than 120 characters are cut (--full shows them). Values of Secrets are never shown.
 
 Exit codes: 0 no difference, 1 differences, 2 no such point, 5 refused, 6 the cluster cannot
 be used, 8 the store failed, 9 a key cannot be used or is not named, 12 AWS
@@ -70,6 +72,12 @@ pub struct Arguments {
     /// Compare the status too
     #[arg(long, help_heading = "Selection")]
     pub status: bool,
+    /// Compare the owners of fields (managedFields) too
+    #[arg(long, help_heading = "Selection")]
+    pub owners: bool,
+    /// Show values of any length
+    #[arg(long, help_heading = "Selection")]
+    pub full: bool,
     /// Compare Leases and Events too
     #[arg(long, help_heading = "Selection")]
     pub volatile: bool,
@@ -182,6 +190,8 @@ async fn compare(arguments: &Arguments, context: &Context) -> Result<DiffDocumen
         namespaces: arguments.namespaces.clone(),
         types: Vec::new(),
         status: arguments.status,
+        owners: arguments.owners,
+        full: arguments.full,
         volatile: arguments.volatile,
     };
     for selector in &arguments.types {

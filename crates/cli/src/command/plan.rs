@@ -5,7 +5,7 @@ use lifeboat_model::{ClusterName, Exit, Problem};
 use lifeboat_plan::{LintFinding, Plan, Severity};
 use lifeboat_restore::execute::{CachedFrames, PointFrames};
 use lifeboat_restore::preflight::preflight;
-use lifeboat_restore::recover::draft;
+use lifeboat_restore::recover::{RecoverError, draft};
 use lifeboat_system::SystemRandomness;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -146,14 +146,20 @@ pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Resu
     let record = open::cluster(readable.point(), arguments.cluster.as_ref())?;
     let lines = RecoveryLines::new(&context.progress, &mut watch);
     let drafted = draft(&readable, record, options, &lines).await?;
-    let planned = drafted.plan(&api, None, &lines).await?;
+    let planned = match drafted.plan(&api, None, &lines).await {
+        Ok(planned) => planned,
+        Err(error) => return Err(error.explain(&api).await.into()),
+    };
     drop(lines);
     let findings = planned.plan.lint();
     let refusals = if has_error(&findings) {
         Vec::new()
     } else {
         let frames = CachedFrames::new(PointFrames::new(&readable, &drafted.index));
-        preflight(&api, &planned.plan, &planned.facts, &frames).await?
+        match preflight(&api, &planned.plan, &planned.facts, &frames).await {
+            Ok(refusals) => refusals,
+            Err(error) => return Err(RecoverError::from(error).explain(&api).await.into()),
+        }
     };
     watch.lap("preflight");
     Ok(PlanDocument {

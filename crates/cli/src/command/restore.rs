@@ -6,10 +6,12 @@ use clap::Args;
 use lifeboat_apiserver::Api;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Diagnostic as _, Exit};
+use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_system::{SystemClock, SystemRandomness};
+use tokio_util::sync::CancellationToken;
 
 use super::open;
 use super::plan::{self, TargetArguments};
@@ -36,7 +38,8 @@ const AFTER: &str = "Examples:
 
   Verifies every file, makes and lints the plan, and checks permissions before anything is
   written. `lifeboat plan` or --dry-run shows the plan first. Run the same command again to
-  continue an interrupted restore. Only one restore at a time writes to a target
+  continue an interrupted restore: Ctrl-C completes what is being written, prints what was done
+  and releases the target. Only one restore at a time writes to a target
   (Lease kube-system/lifeboat-restore).
 
 Exit codes: 0 the cluster matches the plan, 2 no such point or selection, 4 it does not match
@@ -84,7 +87,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
             Exit::Success
         });
     }
-    let document = context.block_on(make(arguments, context))?;
+    let document = context.block_on_interruptible(|interrupt| make(arguments, context, interrupt))?;
     context.print(&document)?;
     match document.failure() {
         None => Ok(Exit::Success),
@@ -95,17 +98,19 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocument, Failure> {
+async fn make(
+    arguments: &Arguments,
+    context: &Context,
+    interrupt: CancellationToken,
+) -> Result<RestoreDocument, Failure> {
     let target = &arguments.target;
     let options = target.restore_options.options()?;
     let mut watch = Stopwatch::start();
-    let point = open::readable(&target.point, &target.from, &target.key, context).await?;
-    let record = open::cluster(point.point(), target.cluster.as_ref())?.clone();
-    watch.lap("open");
-    let point = point.verify(&PointProgress::new(&context.progress)).await?;
-    watch.lap("verify");
-    let (api, _) = cluster::connect(&target.target, &SystemRandomness).await?;
-    watch.lap("connect");
+    let opening = prepare(target, context, &mut watch);
+    let (point, record, api) = interrupt
+        .run_until_cancelled(opening)
+        .await
+        .unwrap_or_else(|| Err(RecoverError::Interrupted.into()))?;
     let recovery = Recovery {
         point: &point,
         record: &record,
@@ -114,6 +119,7 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
         settings: RestoreSettings {
             concurrency: usize::from(arguments.concurrency),
             existing: options.existing,
+            interrupt,
             ..RestoreSettings::default()
         },
         prove: !arguments.no_proof,
@@ -128,16 +134,34 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<RestoreDocumen
     Ok(document(&api, &record, recovered, watch.finish()))
 }
 
-/// Returns the document of a recovery that ran to its end.
+/// Opens and verifies the recovery point, and connects to the target.
+async fn prepare(
+    target: &TargetArguments,
+    context: &Context,
+    watch: &mut Stopwatch,
+) -> Result<(VerifiedPoint, ClusterRecord, Api), Failure> {
+    let point = open::readable(&target.point, &target.from, &target.key, context).await?;
+    let record = open::cluster(point.point(), target.cluster.as_ref())?.clone();
+    watch.lap("open");
+    let point = point.verify(&PointProgress::new(&context.progress)).await?;
+    watch.lap("verify");
+    let (api, _) = cluster::connect(&target.target, &SystemRandomness).await?;
+    watch.lap("connect");
+    Ok((point, record, api))
+}
+
+/// Returns the document of a recovery that ran to its end, or until it was interrupted.
 fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: Measured) -> RestoreDocument {
     let Recovered {
         plan,
         outcome,
         proven,
         resumed,
+        interrupted,
+        warnings,
     } = recovered;
     let is_proven = proven.is_some();
-    let (report, readiness) = match proven {
+    let (mut report, readiness) = match proven {
         None => (unverified::report(&plan, &outcome), Vec::new()),
         Some(proven) => {
             let readiness = proven.readiness.into_iter();
@@ -149,10 +173,12 @@ fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: M
             (proven.report, readiness.collect())
         }
     };
+    report.warnings = warnings;
     RestoreDocument {
         target: api.server().to_owned(),
         proven: is_proven,
         resumed,
+        interrupted,
         passes: outcome.passes,
         missing: record
             .missing

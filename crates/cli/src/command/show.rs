@@ -208,13 +208,18 @@ fn row(record: &TypeRecord, all_types: bool) -> Option<[String; 5]> {
             });
             (human::count(*objects), human::bytes(*bytes), note)
         }
-        TypeOutcome::Failed { status, reason, .. } => {
-            let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-            (
-                "-".to_owned(),
-                "-".to_owned(),
-                format!("MISSING: {status} {reason}"),
-            )
+        TypeOutcome::Failed {
+            status,
+            reason,
+            message,
+            ..
+        } => {
+            let why = match status {
+                Some(status) => format!("{status} {reason}"),
+                None if message.is_empty() => "no response".to_owned(),
+                None => message.clone(),
+            };
+            ("-".to_owned(), "-".to_owned(), format!("MISSING: {why}"))
         }
         TypeOutcome::Excluded { .. } | TypeOutcome::SameAs { .. } if !all_types => return None,
         TypeOutcome::Excluded { why } => ("-".to_owned(), "-".to_owned(), format!("excluded: {why}")),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use lifeboat_capture::{CaptureEvent, CaptureProgress};
 use lifeboat_format::manifest::TypeOutcome;
-use lifeboat_model::TypeName;
+use lifeboat_model::{ObjectRef, TypeName};
 use lifeboat_plan::Wave;
 use lifeboat_recovery_point::Work;
 use lifeboat_restore::execute::RestoreProgress;
@@ -231,6 +232,13 @@ impl RestoreProgress for RecoveryLines<'_> {
     fn wave(&self, wave: Wave, _: usize) {
         self.progress
             .event(&Event::At(Phase::Apply, wave.title().to_owned()));
+    }
+
+    fn waiting(&self, object: &ObjectRef, limit: Duration) {
+        self.progress.note(format!(
+            "{object} is waited for, at most {} seconds",
+            limit.as_secs()
+        ));
     }
 
     fn object(&self, failed: bool) {

@@ -250,7 +250,7 @@ fn restores(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     assert_eq!(unproven["verdict"], "notProven");
     let (code, text, _) = operator.run(&format!("restore {point} {to} --dry-run --existing update"));
     assert!(code == 0 && text.contains("hash "), "{text}");
-    interrupted(operator, to, point);
+    interrupted(operator, target, to, point);
     forbidden(operator, target, point);
 
     let points = operator.json("points", 0);
@@ -304,8 +304,8 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: reader}]
 ";
 
-/// A restore that receives SIGINT must report it, and the same command must continue the restore.
-fn interrupted(operator: &Operator, to: &str, point: &str) {
+/// A restore that receives SIGINT must report it and give the target back, and the same command must complete it.
+fn interrupted(operator: &Operator, target: &Cluster, to: &str, point: &str) {
     let line = format!("restore {point} {to} --map-namespace shop=copy");
     let mut child = operator.lifeboat(&line).stderr(Stdio::piped()).spawn().unwrap();
     let mut seen = String::new();
@@ -328,7 +328,15 @@ fn interrupted(operator: &Operator, to: &str, point: &str) {
         seen.contains("LB-0012") && seen.contains("run the same command again"),
         "{seen}"
     );
+    for left in ["lease", "configmap"] {
+        assert!(
+            target
+                .kubectl_output(&["-n", "kube-system", "get", left, "lifeboat-restore"])
+                .is_err(),
+            "nothing was written, and the target is free: {left}"
+        );
+    }
     let report = operator.json(&line, 0);
     assert_eq!(report["verdict"], "matchesPlan");
-    assert_eq!(report["resumed"], true, "{report}");
+    assert_eq!(report["interrupted"], false, "{report}");
 }

@@ -7,14 +7,14 @@ use lifeboat_capture::BatchSink;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_format::{Batch, Decompressor, IndexEntry, LineDigest};
 use lifeboat_model::{Code, ErrorKind, ObjectRef, TypeName};
-use lifeboat_plan::{FieldDifference, Redactor, compare};
+use lifeboat_plan::{FieldDifference, Redactor, compare, compare_whole};
 use lifeboat_recovery_point::writer::WriteError;
 use lifeboat_recovery_point::{Index, Progress, ReadablePoint};
 use lifeboat_restore::execute::{CachedFrames, ObjectSource, PointFrames, SourceError};
 use lifeboat_restore::recover;
 use serde_json::Value;
 
-use super::{ChangedObject, DiffDocument, NotCompared};
+use super::{ChangedObject, DiffDocument, NotCompared, owners};
 use crate::failure::Failure;
 
 /// Types whose objects change continuously without a change by a user.
@@ -25,6 +25,8 @@ pub(super) struct Scope {
     pub(super) namespaces: Vec<String>,
     pub(super) types: Vec<TypeName>,
     pub(super) status: bool,
+    pub(super) owners: bool,
+    pub(super) full: bool,
     pub(super) volatile: bool,
 }
 
@@ -166,7 +168,13 @@ impl<'a> Engine<'a> {
         {
             object.remove("status");
         }
-        let fields = compare(&left, &right, &self.redactor);
+        let mut fields = match self.scope.full {
+            true => compare_whole(&left, &right, &self.redactor),
+            false => compare(&left, &right, &self.redactor),
+        };
+        if self.scope.owners {
+            fields.extend(owners::differences(&left, &right));
+        }
         if fields.is_empty() {
             self.unchanged += 1;
         } else {

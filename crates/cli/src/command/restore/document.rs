@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use lifeboat_model::{Code, ObjectRef};
 use lifeboat_plan::LintFinding;
-use lifeboat_plan::report::Report;
+use lifeboat_plan::lint::NOT_CAPTURED;
+use lifeboat_plan::report::{NotRestoredGroup, Report};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use super::unverified::NOT_ATTEMPTED;
 use crate::command::missing::MissingPart;
 use crate::failure::Failure;
 use crate::measure::Measured;
@@ -36,6 +38,8 @@ pub struct RestoreDocument {
     pub proven: bool,
     /// Whether an interrupted restore was continued.
     pub resumed: bool,
+    /// Whether this restore was interrupted: the report then says what was done until then.
+    pub interrupted: bool,
     /// How many times the plan was applied; 1 if no object had to be retried.
     pub passes: u32,
     /// What the recovery point itself lacks, if it is Partial.
@@ -59,6 +63,16 @@ impl RestoreDocument {
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         let summary = &self.report.summary;
+        if self.interrupted {
+            return Some(Failure::new(
+                Code::Interrupted,
+                format!(
+                    "the restore was interrupted: {} of {} planned objects are in the target",
+                    human::count(summary.restored),
+                    human::count(summary.planned)
+                ),
+            ));
+        }
         if summary.failed > 0 {
             let objects = human::counted(summary.failed, "planned object is", "planned objects are");
             return Some(Failure::new(
@@ -95,6 +109,8 @@ struct ReportSections<'a> {
     proven: bool,
     /// Whether an interrupted restore was continued.
     resumed: bool,
+    /// Whether this restore was interrupted. The report then says what was done until then.
+    interrupted: bool,
     /// How many times the plan was applied; 1 if no object had to be retried.
     passes: u32,
     /// What the recovery point itself lacks, where it is Partial.
@@ -117,6 +133,7 @@ impl RestoreDocument {
             target: &self.target,
             proven: self.proven,
             resumed: self.resumed,
+            interrupted: self.interrupted,
             passes: self.passes,
             missing: &self.missing,
             findings: &self.findings,
@@ -190,19 +207,36 @@ impl Document for RestoreDocument {
         } else {
             // The text of the report would claim a proof.
             let summary = &report.summary;
+            let head = if self.interrupted {
+                "INTERRUPTED"
+            } else {
+                "NOT PROVEN (--no-proof)"
+            };
+            let is_left =
+                |absent: &&NotRestoredGroup| absent.planned && absent.why.as_deref() == Some(NOT_ATTEMPTED);
+            let left = report.not_restored.iter().filter(is_left).count() as u64;
             text.push_str(&format!(
-                "NOT PROVEN (--no-proof): according to the API server's responses {} of {} planned objects are in the target, {} failed\n",
+                "{head}: according to the API server's responses {} of {} planned objects are in the target, {} failed",
                 human::count(summary.restored),
                 human::count(summary.planned),
-                human::count(summary.failed)
+                human::count(summary.failed.saturating_sub(left))
             ));
-            for absent in report.not_restored.iter().filter(|absent| absent.planned) {
+            if left > 0 {
+                text.push_str(&format!(", {} were not attempted", human::count(left)));
+            }
+            text.push('\n');
+            let failed = report
+                .not_restored
+                .iter()
+                .filter(|absent| absent.planned && !is_left(absent));
+            for absent in failed {
                 text.push_str(&format!(
                     "  {}: {}\n",
                     absent.object,
                     absent.why.as_deref().unwrap_or("no response")
                 ));
             }
+            text.push_str(&report.warnings_text());
         }
         if !self.readiness.is_empty() {
             let whole = self
@@ -216,14 +250,17 @@ impl Document for RestoreDocument {
                 human::count(self.readiness.len() as u64)
             ));
         }
-        for finding in &self.findings {
-            let object = finding
-                .object
-                .as_ref()
-                .map_or_else(String::new, |object| format!("{object}: "));
+        // What the point lacks is listed below.
+        let findings = self
+            .findings
+            .iter()
+            .filter(|finding| finding.check != NOT_CAPTURED);
+        for finding in findings {
             text.push_str(&format!(
-                "\nwarning {}: {object}{}\n  fix: {}\n",
-                finding.code, finding.message, finding.guidance
+                "\nwarning {}: {}\n  fix: {}\n",
+                finding.code,
+                finding.text(),
+                finding.guidance
             ));
         }
         if !self.missing.is_empty() {

@@ -7,6 +7,9 @@ use lifeboat_plan::{Action, Plan, PlannedObject, RuleId};
 use lifeboat_restore::execute::RestoreOutcome;
 use lifeboat_restore::outcome::ObjectResult;
 
+/// Why an object is missing after an interrupt.
+pub(super) const NOT_ATTEMPTED: &str = "the restore was interrupted before it was written";
+
 /// Returns a report without a proof. Its verdict is that the cluster does not match the plan, because the target was
 /// not read back; documents show it as `notProven`.
 pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
@@ -21,6 +24,12 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
                 planned: true,
                 rule: None,
                 why: Some(failure.to_string()),
+            }),
+            ObjectResult::NotAttempted => not_restored.push(NotRestoredGroup {
+                object: object.source.clone(),
+                planned: true,
+                rule: None,
+                why: Some(NOT_ATTEMPTED.to_owned()),
             }),
             ObjectResult::Restored | ObjectResult::Kept | ObjectResult::KeptUnplanned => {
                 if *result != ObjectResult::Restored {
@@ -69,6 +78,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
         not_restored,
         unplanned: Vec::new(),
         rules: plan.rules.clone(),
+        warnings: Vec::new(),
     }
 }
 
