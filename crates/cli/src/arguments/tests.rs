@@ -35,6 +35,17 @@ fn a_wrong_command_line_says_what_was_wrong_and_how_it_is_right() {
 }
 
 #[test]
+fn an_option_of_other_commands_is_answered_with_their_names() {
+    let failure = parse(words("lifeboat show latest --store points --recovery-key x")).unwrap_err();
+    let guidance = &failure.problem().guidance;
+    assert!(
+        guidance.starts_with("--recovery-key is an option of ") && guidance.contains("`lifeboat cat`"),
+        "{failure}"
+    );
+    assert!(!guidance.contains("as a value"), "{failure}");
+}
+
+#[test]
 fn every_command_ends_its_help_with_an_example_and_its_exit_codes() {
     fn check(command: &clap::Command, path: &str) {
         for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
