@@ -4,7 +4,7 @@ use lifeboat_model::ErrorKind;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use crate::{Ownership, Plan, PlannedObject, PlannedOwner, StatusPlan, ownership, prepare};
+use crate::{Ownership, Plan, PlannedObject, PlannedOwner, RuleId, StatusPlan, ownership, prepare};
 
 /// The request bodies of one object.
 #[derive(Clone, PartialEq)]
@@ -13,11 +13,25 @@ pub struct Bodies {
     pub create: Value,
     /// `metadata.managedFields` for [`crate::Step::SetManagedFields`].
     pub managed_fields: Option<Value>,
+    /// The entries of `metadata.managedFields` that the object has after the restore, if no step writes them: the
+    /// request that creates the object does.
+    pub created_entries: Vec<Value>,
     /// The object's `status` for [`crate::Step::SetStatus`] and [`crate::Step::FinishJob`].
     pub status: Option<Value>,
     /// For [`crate::Step::FinishJob`]: the final value of `spec.suspend`. The proof expects this value instead of the
     /// `true` in [`Bodies::create`].
     pub suspend: Option<bool>,
+}
+
+impl Bodies {
+    /// Returns the entries of `metadata.managedFields` that the object has after the restore.
+    pub fn expected_entries(&self) -> impl Iterator<Item = &Value> {
+        let written = self.managed_fields.as_ref().and_then(Value::as_array);
+        written
+            .unwrap_or(&self.created_entries)
+            .iter()
+            .filter(|entry| entry.get("manager").is_some())
+    }
 }
 
 // Bodies of Secrets contain their values.
@@ -96,6 +110,7 @@ pub fn body(
     if plan.settings.redactor.digest(&prepared.body) != object.digest {
         return Err(other_bytes());
     }
+    let with_status = prepared.restores_status();
     let mut create = prepared.body;
     for edit in &object.edits {
         let fits = match &edit.value {
@@ -126,14 +141,39 @@ pub fn body(
         (StatusPlan::Restore, captured) => status = captured,
         _ => {}
     }
-    let managed_fields = matches!(object.ownership, Ownership::Several { .. })
-        .then(|| Value::from(ownership::entries(prepared.managed_fields, prepared.wants_status)));
+    let mut entries = ownership::in_planned_versions(
+        ownership::entries(prepared.managed_fields, with_status),
+        &object.entry_versions,
+    );
+    ownership::of_target_owners(&mut entries, &object.owners, uids);
+    let (managed_fields, created_entries) = match object.ownership {
+        Ownership::Several { .. } => (Some(Value::from(entries)), Vec::new()),
+        // One empty entry removes all owners.
+        Ownership::None => (Some(serde_json::json!([{}])), Vec::new()),
+        Ownership::Single { .. } => (None, entries),
+    };
     Ok(Bodies {
         create,
         managed_fields,
+        created_entries,
         status,
         suspend: prepared.ending.map(|ending| ending.suspend),
     })
+}
+
+/// Builds the JSON merge patch (RFC 7386) of [`crate::Action::Merge`] from [`Bodies::create`]: the fields to which the
+/// plan adds something.
+#[must_use]
+pub fn additions(object: &PlannedObject, bodies: &Bodies) -> Value {
+    let mut patch = Value::Object(serde_json::Map::new());
+    for change in &object.changes {
+        if change.rule == RuleId::DefaultRbacAdded
+            && let Some(value) = bodies.create.pointer(&change.path)
+        {
+            pointer::set(&mut patch, &change.path, value.clone());
+        }
+    }
+    patch
 }
 
 /// Builds the body of a request that replaces a live object from [`Bodies::create`]. It gets the UID and

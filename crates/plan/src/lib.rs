@@ -51,7 +51,8 @@ mod testing;
 mod tests;
 pub mod wave;
 
-pub use body::{Bodies, BodyError, body, merge_into_live};
+pub use body::{Bodies, BodyError, additions, body, merge_into_live};
+pub use builder::crds::outline as definition_outline;
 pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
 pub use compare::{Difference, FieldDifference, compare, compare_whole};
 pub use digest::Redactor;
@@ -60,10 +61,10 @@ pub use options::{
     ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,
 };
 pub use planned::{
-    Action, Dependency, Edit, MissingDependency, NotRestored, Note, Operation, Ownership, Plan,
+    Action, Dependency, Edit, EntryVersion, MissingDependency, NotRestored, Note, Operation, Ownership, Plan,
     PlannedChange, PlannedObject, PlannedOwner, RuleUse, StatusPlan, Step,
 };
-pub use report::{Proof, Report, ReportBuilder, Verdict};
+pub use report::{OwnerDifference, Proof, Report, ReportBuilder, Verdict};
 pub use rule::RuleId;
 pub use source::{Locator, MissingSource, SourceCompleteness, SourceType};
 pub use target::{Existing, ServedType, ServiceAllocation, TargetFacts, VersionServed};

@@ -1,29 +1,49 @@
 //! Decides how field ownership is restored: from the captured `managedFields` to the way the object is created.
 //!
 //! An API server ignores `managedFields` in a create request and makes the creator own all fields. If one manager
-//! owned the object, the create request therefore uses its name as field manager; if several did, a second request
-//! writes the captured entries
+//! owned exactly the fields of the object, the create request therefore uses its name as field manager; in all other
+//! cases a second request writes the captured entries
 //! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
+//!
+//! What an API server (1.36) does with entries that are written:
+//! - fields that the object does not hold stay in their entry;
+//! - an entry in a version of a built-in type that it does not serve is dropped;
+//! - all entries of a custom resource are dropped if one of them is in a version that the definition does not have, or
+//!   in one whose schema lacks a field of the object;
+//! - the list `[{}]` removes all owners, and no later update adds one, until the first apply;
+//! - of two entries with the same manager, operation, version and subresource the last one stays.
 
 use lifeboat_translate::pointer;
 use serde_json::{Map, Value};
 
-use crate::planned::{Operation, Ownership};
+use crate::planned::{EntryVersion, Operation, Ownership, PlannedOwner};
 
-/// Returns the entries that the target gets; entries of the status are included only if the status is restored.
+/// Returns the entries that the target gets. The fields of the status are included only if the status is restored.
 pub(crate) fn entries(managed_fields: Vec<Value>, with_status: bool) -> Vec<Value> {
-    managed_fields
-        .into_iter()
-        .filter(|entry| with_status || !is_of_status(entry))
-        .collect()
+    if with_status {
+        return managed_fields;
+    }
+    managed_fields.into_iter().filter_map(without_status).collect()
+}
+
+/// Removes the status from an entry. Writers of the status own other fields too, such as the annotation with the
+/// revision of a Deployment.
+fn without_status(mut entry: Value) -> Option<Value> {
+    let of_status = is_of_status(&entry);
+    let Some(fields) = entry.get_mut("fieldsV1").and_then(Value::as_object_mut) else {
+        return (!of_status).then_some(entry);
+    };
+    let removed = fields.remove("f:status").is_some();
+    (!fields.is_empty() || !(removed || of_status)).then_some(entry)
 }
 
 pub(crate) fn is_of_status(entry: &Value) -> bool {
     pointer::text(entry, "/subresource") == Some("status")
 }
 
-/// Decides how ownership is restored, given the entries that the target gets and the object without its status.
-pub(crate) fn decide(entries: &[Value], body: &Value) -> Ownership {
+/// Decides how ownership is restored, given the entries that the target gets and the object without its status, with
+/// its owner references. If the status is restored, its writer becomes an owner that only a second request removes.
+pub(crate) fn decide(entries: &[Value], body: &Value, restores_status: bool) -> Ownership {
     let manager = |entry: &Value| pointer::text(entry, "/manager").map(str::to_owned);
     let plain = |entry: &&Value| entry.get("subresource").is_none();
     let Some(first) = entries.iter().find(plain).or(entries.first()).and_then(manager) else {
@@ -31,35 +51,115 @@ pub(crate) fn decide(entries: &[Value], body: &Value) -> Ownership {
     };
     if let [only] = entries
         && plain(&only)
+        && !restores_status
+        && only
+            .get("fieldsV1")
+            .is_some_and(|owned| covers(owned, body, true) && holds(body, owned))
     {
-        match pointer::text(only, "/operation") {
-            Some("Update") => {
-                return Ownership::Single {
-                    manager: first,
-                    operation: Operation::Update,
-                };
-            }
-            // Applying more than the manager owned would make it own defaults. Its next apply, which omits them,
-            // would then remove them.
-            Some("Apply")
-                if only
-                    .get("fieldsV1")
-                    .is_some_and(|owned| covers(owned, body, true)) =>
-            {
-                return Ownership::Single {
-                    manager: first,
-                    operation: Operation::Apply,
-                };
-            }
-            _ => {}
+        // Applying more than the manager owned would make it own defaults. Its next apply, which omits them, would
+        // then remove them.
+        let operation = match pointer::text(only, "/operation") {
+            Some("Update") => Some(Operation::Update),
+            Some("Apply") => Some(Operation::Apply),
+            _ => None,
+        };
+        if let Some(operation) = operation {
+            return Ownership::Single {
+                manager: first,
+                operation,
+            };
         }
     }
     Ownership::Several { first }
 }
 
+/// Writes entries in the versions that the plan determines, and leaves out those for which there is none.
+pub(crate) fn in_planned_versions(entries: Vec<Value>, versions: &[EntryVersion]) -> Vec<Value> {
+    if versions.is_empty() {
+        return entries;
+    }
+    let mut written: Vec<Value> = Vec::with_capacity(entries.len());
+    for mut entry in entries {
+        let version = pointer::text(&entry, "/apiVersion");
+        if let Some(planned) = versions
+            .iter()
+            .find(|planned| version == Some(planned.from.as_str()))
+        {
+            let Some(to) = &planned.to else { continue };
+            entry["apiVersion"] = to.clone().into();
+        }
+        match written.iter_mut().find(|other| is_same_manager(other, &entry)) {
+            Some(other) => union(&mut other["fieldsV1"], entry["fieldsV1"].take()),
+            None => written.push(entry),
+        }
+    }
+    written
+}
+
+/// Returns whether an API server takes two entries for one, of which only the last stays.
+fn is_same_manager(a: &Value, b: &Value) -> bool {
+    ["manager", "operation", "subresource", "apiVersion"]
+        .iter()
+        .all(|key| a.get(key) == b.get(key))
+}
+
+/// Adds the fields of one set to another. In a set, `{}` is a field without parts; next to parts it is spelled `.`.
+fn union(into: &mut Value, other: Value) {
+    let (Some(fields), Value::Object(other)) = (into.as_object_mut(), other) else {
+        return;
+    };
+    if fields.is_empty() != other.is_empty() {
+        fields.insert(".".to_owned(), Value::Object(Map::new()));
+    }
+    for (key, value) in other {
+        match fields.get_mut(&key) {
+            Some(known) => union(known, value),
+            None => {
+                fields.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Replaces the uids of owners by those in the target: owner references are owned by uid. References that are not
+/// restored belong to nobody.
+pub(crate) fn of_target_owners(
+    entries: &mut [Value],
+    owners: &[PlannedOwner],
+    uids: &dyn Fn(&str) -> Option<String>,
+) {
+    for entry in entries {
+        let Some(Value::Object(references)) = entry.pointer_mut("/fieldsV1/f:metadata/f:ownerReferences")
+        else {
+            continue;
+        };
+        *references = std::mem::take(references)
+            .into_iter()
+            .filter_map(|(key, fields)| {
+                let Some(text) = key.strip_prefix("k:") else {
+                    return Some((key, fields));
+                };
+                let keys: Value = serde_json::from_str(text).ok()?;
+                let uid = pointer::text(&keys, "/uid")?;
+                let owner = owners.iter().find(|owner| owner.source_uid == uid)?;
+                let keys = serde_json::json!({ "uid": uids(&owner.source_uid)? });
+                Some((format!("k:{keys}"), fields))
+            })
+            .collect();
+        if references.is_empty() {
+            pointer::remove_and_prune(entry, "/fieldsV1/f:metadata/f:ownerReferences");
+        }
+    }
+}
+
 /// Fields that no manager owns (`managedfields/internal/stripmeta.go` of apimachinery).
 const UNOWNED_ROOT: [&str; 2] = ["apiVersion", "kind"];
 const UNOWNED_METADATA: [&str; 3] = ["name", "namespace", "generateName"];
+
+/// Returns whether an object has fields that its creator owns.
+pub(crate) fn has_fields(body: &Value) -> bool {
+    !covers(&Value::Object(Map::new()), body, true)
+}
 
 /// Returns whether every leaf of `value` is in the field set (`fieldsV1`: `f:` fields, `k:` list elements by key,
 /// `v:` elements by value; an empty set means the whole subtree).
@@ -102,112 +202,40 @@ fn covers_metadata(owned: &Map<String, Value>, metadata: &Value) -> bool {
 }
 
 fn covers_element(owned: &Map<String, Value>, element: &Value) -> bool {
-    owned.iter().any(|(key, inner)| {
-        if let Some(text) = key.strip_prefix("k:") {
-            let Ok(Value::Object(keys)) = serde_json::from_str(text) else {
-                return false;
-            };
-            let is_this = keys.iter().all(|(name, value)| element.get(name) == Some(value));
-            return is_this && covers(inner, element, false);
-        }
-        key.strip_prefix("v:")
-            .and_then(|text| serde_json::from_str::<Value>(text).ok())
-            .is_some_and(|value| value == *element)
+    owned
+        .iter()
+        .any(|(key, inner)| names_element(key, element) && covers(inner, element, false))
+}
+
+/// Returns whether a key of a field set (`k:` or `v:`) names this element of a list.
+fn names_element(key: &str, element: &Value) -> bool {
+    if let Some(text) = key.strip_prefix("k:") {
+        return serde_json::from_str::<Map<String, Value>>(text)
+            .is_ok_and(|keys| keys.iter().all(|(name, value)| element.get(name) == Some(value)));
+    }
+    key.strip_prefix("v:")
+        .and_then(|text| serde_json::from_str::<Value>(text).ok())
+        .is_some_and(|value| value == *element)
+}
+
+/// Returns whether `value` has every field of a field set. A manager can own a default, an empty map or a field that
+/// another version dropped, which the object does not hold; whoever creates the object does not own such a field.
+fn holds(value: &Value, owned: &Value) -> bool {
+    owned.as_object().is_none_or(|owned| {
+        owned.iter().all(|(key, inner)| {
+            if let Some(name) = key.strip_prefix("f:") {
+                return value
+                    .get(name)
+                    .is_some_and(|value| !value.is_null() && holds(value, inner));
+            }
+            key == "."
+                || value.as_array().is_some_and(|list| {
+                    list.iter()
+                        .any(|element| names_element(key, element) && holds(element, inner))
+                })
+        })
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn entry(manager: &str, operation: &str, fields: Value) -> Value {
-        json!({"manager": manager, "operation": operation, "fieldsType": "FieldsV1", "fieldsV1": fields})
-    }
-
-    fn service() -> Value {
-        json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": "cart", "namespace": "shop", "labels": {"app": "cart"}},
-            "spec": {"ports": [{"port": 80, "protocol": "TCP"}], "selector": {"app": "cart"}},
-        })
-    }
-
-    fn all_of_service() -> Value {
-        json!({"f:metadata": {"f:labels": {"f:app": {}}},
-               "f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}, "f:protocol": {}}},
-                          "f:selector": {}}})
-    }
-
-    #[test]
-    fn one_updater_creates_the_object_in_its_own_name() {
-        let entries = entries(
-            vec![
-                entry("helm", "Update", json!({"f:spec": {}})),
-                json!({"manager": "kcm", "operation": "Update", "subresource": "status", "fieldsV1": {}}),
-            ],
-            false,
-        );
-        assert_eq!(
-            decide(&entries, &service()),
-            Ownership::Single {
-                manager: "helm".into(),
-                operation: Operation::Update
-            }
-        );
-    }
-
-    #[test]
-    fn one_applier_applies_again_only_what_it_owned() {
-        let whole = [entry("flux", "Apply", all_of_service())];
-        assert_eq!(
-            decide(&whole, &service()),
-            Ownership::Single {
-                manager: "flux".into(),
-                operation: Operation::Apply
-            }
-        );
-        let mut with_default = service();
-        with_default["spec"]["sessionAffinity"] = json!("None");
-        assert_eq!(
-            decide(&whole, &with_default),
-            Ownership::Several { first: "flux".into() }
-        );
-        let mut second_port = service();
-        second_port["spec"]["ports"] = json!([{"port": 80, "protocol": "TCP"}, {"port": 81}]);
-        assert_eq!(
-            decide(&whole, &second_port),
-            Ownership::Several { first: "flux".into() }
-        );
-    }
-
-    #[test]
-    fn several_owners_keep_their_entries_and_the_scale_subresource_counts() {
-        let two = [
-            entry("helm", "Update", json!({})),
-            entry("kubectl-edit", "Update", json!({})),
-        ];
-        assert_eq!(
-            decide(&two, &service()),
-            Ownership::Several { first: "helm".into() }
-        );
-        let scale = json!({"manager": "hpa", "operation": "Update", "subresource": "scale", "fieldsV1": {}});
-        assert_eq!(
-            decide(std::slice::from_ref(&scale), &service()),
-            Ownership::Several { first: "hpa".into() }
-        );
-        assert_eq!(
-            decide(&[scale, entry("helm", "Update", json!({}))], &service()),
-            Ownership::Several { first: "helm".into() }
-        );
-        assert_eq!(decide(&[], &service()), Ownership::None);
-    }
-
-    #[test]
-    fn entries_of_the_status_come_back_only_with_the_status() {
-        let status = json!({"manager": "op", "operation": "Update", "subresource": "status"});
-        assert_eq!(entries(vec![status.clone()], false), Vec::<Value>::new());
-        assert_eq!(entries(vec![status.clone()], true), vec![status]);
-    }
-}
+mod tests;

@@ -93,6 +93,9 @@ pub struct PlannedObject {
     pub locator: Locator,
     /// How field ownership is restored.
     pub ownership: Ownership,
+    /// The versions of captured entries of `managedFields` that are not written back in the version that they have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entry_versions: Vec<EntryVersion>,
     /// How the captured status is handled.
     pub status: StatusPlan,
     /// Requests that follow the create request, in order.
@@ -101,6 +104,17 @@ pub struct PlannedObject {
     /// The keyed digest ([`crate::Redactor`], hexadecimal) of the body in canonical JSON, after the object-local
     /// rules and patches and before edits and owners. [`crate::body()`] rejects bytes that do not produce it.
     pub digest: String,
+}
+
+/// What becomes of captured entries of `managedFields` that have a version in which they cannot be written back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EntryVersion {
+    /// The captured `apiVersion` of the entries.
+    pub from: String,
+    /// The `apiVersion` in which they are written; absent if they are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// The action on an object.
@@ -116,6 +130,9 @@ pub enum Action {
     Keep,
     /// The object exists and is updated to the planned state.
     Update,
+    /// The object exists because the API server of the target makes it, and what the captured object adds to it is
+    /// added to it. In the plan's hash the additions do not count, because an interrupted run may have made them.
+    Merge,
     /// The object exists, is deleted and created again. In the plan's hash this equals `Create`.
     Recreate,
 }
@@ -124,23 +141,23 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "owner")]
 pub enum Ownership {
-    /// One manager owns all fields, so one request with its name restores the ownership. Fields that no manager owned
-    /// (finalizers that admission added) belong to the manager of an Update afterwards too.
+    /// One manager owns exactly the fields of the object, so one request with its name restores the ownership.
     Single {
         /// The `fieldManager` of the request.
         manager: String,
         /// The operation of the manager's entry.
         operation: Operation,
     },
-    /// Several managers own fields. The object is created with `first` as field manager (an Update), and
-    /// [`Step::SetManagedFields`] then writes [`crate::Bodies::managed_fields`].
+    /// Several managers own fields, or one owns more or fewer than those of the object. The object is created with
+    /// `first` as field manager (an Update), and [`Step::SetManagedFields`] then writes
+    /// [`crate::Bodies::managed_fields`].
     Several {
         /// The `fieldManager` of the create request.
         first: String,
     },
-    /// The captured object has no manager. The API server makes the creator the owner, so that fields without an
-    /// owner belong to `lifeboat` (an Update) afterwards. A user who applies other values to them gets a conflict
-    /// that did not exist in the source.
+    /// The captured object has no manager. The API server makes the creator (`lifeboat`) the owner of all fields, so
+    /// that [`Step::SetManagedFields`] then removes it: a user who applies other values would get a conflict that did
+    /// not exist in the source.
     None,
 }
 
@@ -166,7 +183,8 @@ pub enum Step {
     FinishJob,
     /// Write [`crate::Bodies::status`] to the status subresource.
     SetStatus,
-    /// Merge-patch `metadata.managedFields` with [`crate::Bodies::managed_fields`].
+    /// Merge-patch `metadata.managedFields` with [`crate::Bodies::managed_fields`]. The list `[{}]` removes all
+    /// owners.
     SetManagedFields,
     /// As [`Step::SetManagedFields`], but after the last wave, because the patch may need a conversion webhook.
     SetManagedFieldsLast,
@@ -298,7 +316,8 @@ pub enum Dependency {
 
 impl Plan {
     /// Returns the hash of the plan: SHA-256 of its JSON, in hexadecimal. `Recreate` counts as `Create`, so that an
-    /// interrupted run that already recreated an object produces the same hash.
+    /// interrupted run that already recreated an object produces the same hash. For the same reason the additions of
+    /// [`Action::Merge`] do not count: an interrupted run that already made them finds fewer.
     #[must_use]
     pub fn hash(&self) -> String {
         crate::digest::of_serialized(&Hashed(self))
@@ -351,6 +370,11 @@ impl Serialize for HashedObjects<'_> {
         serializer.collect_seq(self.0.iter().map(|object| match object.action {
             Action::Recreate => Cow::Owned(PlannedObject {
                 action: Action::Create,
+                ..object.clone()
+            }),
+            Action::Merge => Cow::Owned(PlannedObject {
+                changes: Vec::new(),
+                edits: Vec::new(),
                 ..object.clone()
             }),
             _ => Cow::Borrowed(object),

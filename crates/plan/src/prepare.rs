@@ -39,6 +39,13 @@ pub(crate) struct Prepared {
     pub(crate) ending: Option<JobCompletion>,
 }
 
+impl Prepared {
+    /// Returns whether a request of the restore writes the status.
+    pub(crate) fn restores_status(&self) -> bool {
+        self.wants_status || self.ending.is_some()
+    }
+}
+
 /// The failure of one patch on one object.
 #[derive(Debug)]
 pub(crate) struct PatchFault {

@@ -15,7 +15,7 @@ use crate::{Action, Wave};
 mod build;
 mod text;
 
-pub use build::{Proof, ReportBuilder};
+pub use build::{OwnerDifference, Proof, ReportBuilder};
 
 /// The version of the report's JSON format.
 pub const REPORT_FORMAT_VERSION: u32 = 1;
@@ -57,7 +57,7 @@ pub struct Report {
 pub enum Verdict {
     /// Every planned object exists with every planned field, except for explained changes by the target.
     MatchesPlan,
-    /// A planned object is missing, or a field differs without an explanation.
+    /// A planned object is missing, a field differs without an explanation, or a field has other owners than planned.
     DiffersFromPlan,
 }
 
@@ -77,6 +77,9 @@ pub struct Summary {
     pub changed_by_target: u64,
     /// The number of unexplained differences from the plan.
     pub unexplained: u64,
+    /// The number of fields whose owners differ from the plan.
+    #[serde(default)]
+    pub owners: u64,
     /// The number of objects that the plan excludes.
     pub left_out: u64,
     /// The number of planned objects that are missing.
@@ -113,7 +116,8 @@ pub struct Changed {
     /// The rule, if one changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleId>,
-    /// The patch's title or the field manager's name, if one changed it.
+    /// The patch's title or the field manager's name, if one changed it. For [`ChangedBy::Ownership`] the manager with
+    /// its operation and subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// How the field differs from the plan, if the target changed it.
@@ -141,6 +145,9 @@ pub enum ChangedBy {
     Admission,
     /// A controller of the target wrote it later.
     Controller,
+    /// The field belongs to other managers than planned: the manager of [`Changed::who`] does not own it
+    /// ([`Difference::Missing`]) or owns it unplanned ([`Difference::Added`]). The cluster does not match the plan.
+    Ownership,
     /// The cause is unknown, and the cluster does not match the plan.
     Unexplained,
 }

@@ -22,6 +22,8 @@ mod missing;
 mod namespaces;
 mod order;
 mod owners;
+mod ownership;
+mod rbac;
 mod services;
 mod versions;
 mod volumes;
@@ -124,6 +126,7 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
     volumes::bindings(&mut work);
     problems.extend(merge_namespaces(&mut work, &sorted));
     decide_actions(&mut work);
+    rbac::additions(&mut work);
     work.versions = versions::negotiate(&work);
     versions::skip_unserved(&mut work);
     owners::resolve(&mut work, &sorted);
@@ -212,7 +215,8 @@ pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube
 fn decide_actions(work: &mut Resolver<'_>) {
     for index in 0..work.exclusions.len() {
         let target = &work.targets[index];
-        let made_by_target = (work.is_type(index, "", "serviceaccounts") && target.name == "default")
+        let made_by_target = matches!(work.item(index).extra.as_deref(), Some(Extra::TakenOver))
+            || (work.is_type(index, "", "serviceaccounts") && target.name == "default")
             || (work.is_type(index, "", "namespaces") && SYSTEM_NAMESPACES.contains(&target.name.as_str()));
         let exists = work
             .facts
@@ -255,7 +259,7 @@ fn is_established(work: &Resolver<'_>, index: usize) -> bool {
 /// Returns the requests that follow the first one.
 fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
     let mut after = Vec::new();
-    if work.actions[index] == Action::Keep {
+    if matches!(work.actions[index], Action::Keep | Action::Merge) {
         return after;
     }
     if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
@@ -270,6 +274,10 @@ fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Owne
         after.push(Step::FinishJob);
     } else if status == StatusPlan::Restore {
         after.push(Step::SetStatus);
+    }
+    // An entry of no manager needs no conversion.
+    if *ownership == Ownership::None && work.item(index).has_fields {
+        after.push(Step::SetManagedFields);
     }
     if matches!(ownership, Ownership::Several { .. }) {
         let r#type = &work.draft.source_type(work.item(index).r#type).resource;
@@ -326,6 +334,7 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
         .iter()
         .map(|version| version.resource().map(Arc::new))
         .collect();
+    let definitions = ownership::Definitions::of(&work);
     let mut objects = Vec::new();
     for &index in sorted {
         let item = &draft.items[index];
@@ -364,32 +373,24 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
                 to: Some(to),
             });
         }
-        let ownership = match (&item.ownership, other_version) {
-            // The captured entries are for a version that the target does not serve.
-            (Ownership::Several { first }, true) => Ownership::Single {
-                manager: first.clone(),
-                operation: crate::Operation::Update,
-            },
-            // An update of a live object keeps the previous managers as owners of unchanged fields, and never creates
-            // an entry with the operation Apply. The captured entries must therefore be written afterwards.
-            (Ownership::Single { manager, .. }, false)
-                if matches!(work.actions[index], Action::Update | Action::CreateOrUpdate) =>
-            {
-                Ownership::Several {
-                    first: manager.clone(),
-                }
-            }
-            (ownership, _) => ownership.clone(),
-        };
+        let (ownership, entry_versions) =
+            ownership::of(&work, index, &resource, &definitions, (&mut changes, &mut notes));
         changes.sort();
         let mut used: BTreeSet<RuleId> = changes.iter().map(|change| change.rule).collect();
         used.insert(RuleId::ServerMetadata);
         used.extend((item.status.is_some() && status == StatusPlan::Drop).then_some(RuleId::StatusDropped));
         used.extend((status == StatusPlan::Restore && !item.finished).then_some(RuleId::StatusRestored));
         used.extend(item.drops_status_owner.then_some(RuleId::StatusOwnershipDropped));
-        used.extend(matches!(ownership, Ownership::Several { .. }).then_some(RuleId::OwnershipKept));
+        let after = steps(&work, index, status, &ownership);
+        let writes_entries =
+            after.contains(&Step::SetManagedFields) || after.contains(&Step::SetManagedFieldsLast);
+        used.extend(writes_entries.then_some(match ownership {
+            Ownership::None => RuleId::OwnershipNone,
+            _ => RuleId::OwnershipKept,
+        }));
         used.extend(match work.actions[index] {
             Action::Create => None,
+            Action::Merge => Some(RuleId::DefaultRbacAdded),
             Action::CreateOrUpdate => Some(RuleId::MadeByTarget),
             Action::Keep => Some(RuleId::ExistingKept),
             Action::Update if draft.settings.existing == ExistingPolicy::Recreate => {
@@ -416,7 +417,7 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
         }
         let (wave, depth) = work.places[index];
         objects.push(PlannedObject {
-            after: steps(&work, index, status, &ownership),
+            after,
             owners: std::mem::take(&mut work.owners[index]),
             action: work.actions[index],
             preflight: work.versions[type_index].needs_preflight(),
@@ -431,6 +432,7 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
             changes,
             edits,
             ownership,
+            entry_versions,
             status,
         });
     }

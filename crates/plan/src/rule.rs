@@ -36,7 +36,10 @@ rules! {
     ServerMetadata = "server-metadata", "The API server sets uid, resourceVersion, generation and timestamps of every new object.";
     StatusDropped = "status-dropped", "The status describes the source cluster; the controllers of the target write a new one.";
     StatusRestored = "status-restored", "The options request the captured status.";
-    OwnershipKept = "ownership-kept", "Several managers own fields; their managedFields entries are restored so that each can still change and remove its fields.";
+    OwnershipKept = "ownership-kept", "The captured managedFields entries are written back, so that each manager can still change and remove its fields and no other one owns them.";
+    OwnershipNone = "ownership-none", "No manager owned fields of the captured object; none owns them in the target.";
+    OwnershipVersion = "ownership-version", "The managedFields entry is written in the version of the object, which has the same field names: the API server would drop it in its own version.";
+    OwnershipLeftOut = "ownership-left-out", "The managedFields entry is left out: the target has no version of the type in which its field names mean the same.";
     StatusOwnershipDropped = "status-ownership-dropped", "The status is not restored, so its field ownership is dropped.";
 
     // Objects that are not restored.
@@ -107,6 +110,7 @@ rules! {
     ExistingUpdated = "existing-updated", "The object exists in the target and the options say to update it.";
     ExistingRecreated = "existing-recreated", "The object exists in the target and the options say to recreate it.";
     ExistingNotRecreated = "existing-not-recreated", "Deleting the object would delete what it contains or defines, so it is updated although the options say to recreate it.";
+    DefaultRbacAdded = "default-rbac-added", "The API server of the target makes this default role or binding; what was added to it in the source is added to it.";
     MadeByTarget = "made-by-target", "The controllers of the target create this object too; it is updated to the planned state.";
     WithOwner = "with-owner", "The object is restored in the later wave of its owner.";
 }

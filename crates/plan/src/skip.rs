@@ -59,7 +59,11 @@ pub(crate) fn object(
         ("", "namespaces") if pointer::text(object, "/status/phase") == Some("Terminating") => {
             plain(RuleId::Terminating)
         }
+        // The publisher of this ConfigMap resets all of its data.
         ("", "configmaps") if name == "kube-root-ca.crt" => plain(RuleId::RootCertificate),
+        // The API server writes all data of these two. The first holds authorities for client certificates: those of
+        // the source must not be trusted in the target. All other ConfigMaps of kube-system (`coredns`, `kube-proxy`,
+        // `kubeadm-config`) are written by the installer of the cluster and belong to nobody else.
         ("", "configmaps")
             if namespace == Some("kube-system")
                 && matches!(
@@ -93,13 +97,14 @@ pub(crate) fn object(
             plain(RuleId::SystemPriorityClass)
         }
         // The API server reconciles its default roles, unless an operator has disabled it with the `autoupdate`
-        // annotation.
+        // annotation. It adds what is missing and keeps what was added: `resolve::rbac` finds the additions.
         ("rbac.authorization.k8s.io", _)
             if label("kubernetes.io/bootstrapping") == Some("rbac-defaults")
                 && annotation("rbac.authorization.kubernetes.io/autoupdate") != Some("false") =>
         {
             plain(RuleId::BootstrapRbac)
         }
+        // The API server resets the whole spec of these.
         ("flowcontrol.apiserver.k8s.io", _)
             if annotation("apf.kubernetes.io/autoupdate-spec") == Some("true")
                 || matches!(name, "exempt" | "catch-all") =>
@@ -114,6 +119,24 @@ pub(crate) fn object(
         }
         ("", "pods") if annotation("kubernetes.io/config.mirror").is_some() => plain(RuleId::MirrorPod),
         _ => child(r#type, object).or_else(|| finished(r#type, object)),
+    }
+}
+
+/// Returns whether the object is a default of the API server that it does not reset, because an administrator has
+/// taken it over by an annotation. The target has an object of its own with this name.
+pub(crate) fn is_default_of_server(
+    r#type: &SourceType,
+    labels: &BTreeMap<String, String>,
+    object: &Value,
+) -> bool {
+    let annotation = |key: &str| pointer::text(object, &pointer::of(&["metadata", "annotations", key]));
+    match r#type.resource.group.as_str() {
+        "rbac.authorization.k8s.io" => {
+            labels.get("kubernetes.io/bootstrapping").map(String::as_str) == Some("rbac-defaults")
+                && annotation("rbac.authorization.kubernetes.io/autoupdate") == Some("false")
+        }
+        "flowcontrol.apiserver.k8s.io" => annotation("apf.kubernetes.io/autoupdate-spec") == Some("false"),
+        _ => false,
     }
 }
 

@@ -71,6 +71,7 @@ impl Plan {
         let mut parts = vec![format!("{} to create", count(create, "object"))];
         for (action, word) in [
             (Action::Update, "to update"),
+            (Action::Merge, "to extend"),
             (Action::Recreate, "to recreate"),
             (Action::Keep, "to keep"),
         ] {
@@ -237,6 +238,7 @@ fn action_word(action: Action) -> &'static str {
         Action::CreateOrUpdate => "create or update",
         Action::Keep => "keep",
         Action::Update => "update",
+        Action::Merge => "extend",
         Action::Recreate => "recreate",
     }
 }

@@ -277,7 +277,11 @@ impl<'a> Run<'a> {
         let shared = &self.shared;
         let object = &shared.plan.objects[at];
         let known = shared.facts.existing.get(&object.target).filter(|known| {
-            known.created_by_this_run || matches!(object.action, Action::Update | Action::CreateOrUpdate)
+            known.created_by_this_run
+                || matches!(
+                    object.action,
+                    Action::Update | Action::CreateOrUpdate | Action::Merge
+                )
         });
         let Some(known) = known.filter(|_| shared.settings.complete.contains(at)) else {
             return false;

@@ -247,6 +247,8 @@ fn collect_item(
         return;
     };
     let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
+    // Default roles are never created by a restore, but may have been extended by an interrupted attempt.
+    let made = made || (is_default_rbac(&body, &task.resource) && run.is_some_and(|run| wrote(run, &body)));
     match task.used {
         Purpose::Services => found.allocations.push(services::allocation(&body)),
         // Objects that an interrupted attempt of this run created are part of the plan, not of its inputs.
@@ -268,17 +270,35 @@ fn collect_item(
     }
 }
 
-/// Returns what is kept of an existing object: the plan needs the whole of a StatefulSet, and of all others the
-/// restore only needs who owns their fields. A target may contain every object of the plan.
+/// Returns whether the API server makes the object, as a default role or binding.
+fn is_default_rbac(body: &Value, resource: &ResourceType) -> bool {
+    resource.group == "rbac.authorization.k8s.io"
+        && text(body, "/metadata/labels/kubernetes.io~1bootstrapping") == "rbac-defaults"
+}
+
+/// Returns whether fields of the object have been written since the run began.
+fn wrote(run: &RunRecord, body: &Value) -> bool {
+    let entries = body.pointer("/metadata/managedFields").and_then(Value::as_array);
+    (entries.into_iter().flatten()).any(|entry| run.made(text(entry, "/time")))
+}
+
+/// Returns what is kept of an existing object: the plan needs the whole of a StatefulSet and of a default role or
+/// binding, and the versions of a CustomResourceDefinition. Of all others the restore only needs who owns their
+/// fields. A target may contain every object of the plan.
 fn kept(body: Value, resource: &ResourceType) -> Value {
-    if resource.name().as_str() == "statefulsets.apps" {
+    if resource.name().as_str() == "statefulsets.apps" || is_default_rbac(&body, resource) {
         return body;
     }
+    let mut outline = match resource.name().as_str() {
+        "customresourcedefinitions.apiextensions.k8s.io" => lifeboat_plan::definition_outline(&body),
+        _ => serde_json::json!({}),
+    };
     let managed = body.pointer("/metadata/managedFields").and_then(Value::as_array);
     let managers: Vec<Value> = (managed.into_iter().flatten())
         .map(|entry| serde_json::json!({ "manager": text(entry, "/manager") }))
         .collect();
-    serde_json::json!({ "metadata": { "managedFields": managers } })
+    outline["metadata"] = serde_json::json!({ "managedFields": managers });
+    outline
 }
 
 /// Parses an object of a list and adds `apiVersion` and `kind`, which items of a list lack.

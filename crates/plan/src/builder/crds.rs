@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use lifeboat_translate::pointer;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::digest;
 
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";
 pub(crate) const RESOURCE: &str = "customresourcedefinitions";
@@ -17,9 +19,44 @@ pub(crate) struct CrdFacts {
     pub(crate) resource: String,
     /// The served versions, each with whether it has a status subresource.
     pub(crate) served: BTreeMap<String, bool>,
+    /// Every version, served or not, each with the digest of its schema.
+    pub(crate) schemas: BTreeMap<String, String>,
     pub(crate) converts_by_webhook: bool,
     /// Whether its names were accepted and it was established; true if its status does not say.
     pub(crate) established: bool,
+}
+
+/// Returns what a plan needs of a CustomResourceDefinition of the target. Schemas are replaced by digests: they may be
+/// large.
+#[must_use]
+pub fn outline(definition: &Value) -> Value {
+    let take = |path: &str| definition.pointer(path).cloned().unwrap_or_default();
+    let versions: Vec<Value> = pointer::list(definition, "/spec/versions")
+        .map(|version| {
+            json!({
+                "name": version.get("name"),
+                "served": version.get("served"),
+                "subresources": version.get("subresources"),
+                "schema": schema_digest(version),
+            })
+        })
+        .collect();
+    json!({
+        "spec": {
+            "group": take("/spec/group"),
+            "names": { "plural": take("/spec/names/plural") },
+            "conversion": { "strategy": take("/spec/conversion/strategy") },
+            "versions": versions,
+        }
+    })
+}
+
+/// Returns the digest of a version's schema. An outline contains digests already.
+fn schema_digest(version: &Value) -> String {
+    match version.get("schema") {
+        Some(Value::String(digest)) => digest.clone(),
+        schema => digest::of_serialized(&schema),
+    }
 }
 
 impl CrdFacts {
@@ -31,7 +68,16 @@ impl CrdFacts {
                 Some((pointer::text(version, "/name")?.to_owned(), has_status))
             })
             .collect();
+        let schemas = pointer::list(object, "/spec/versions")
+            .filter_map(|version| {
+                Some((
+                    pointer::text(version, "/name")?.to_owned(),
+                    schema_digest(version),
+                ))
+            })
+            .collect();
         Some(Self {
+            schemas,
             name: name.to_owned(),
             group: pointer::text(object, "/spec/group")?.to_owned(),
             resource: pointer::text(object, "/spec/names/plural")?.to_owned(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use lifeboat_translate::pointer;
 
-use super::summary::{Extra, ObjectSummary, OwnerReference, Skipped};
+use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, Skipped};
 use super::{PlanBuilder, needs};
 use crate::planned::StatusPlan;
 use crate::{Locator, RuleId, SourceType, eks, ownership, prepare, skip};
@@ -115,7 +115,10 @@ impl PlanBuilder {
             self.leave_out((index, namespace, name.into()), Some(&uid));
             return;
         }
-        if let Some((rule, detail)) = skip {
+        let is_default_rbac = matches!(skip, Some((RuleId::BootstrapRbac, _)));
+        let taken_over = skip.is_none() && skip::is_default_of_server(r#type, &labels, &object);
+        // What a default role or binding adds to that of the target depends on the target.
+        if let Some((rule, detail)) = skip.filter(|_| !is_default_rbac) {
             if rule == RuleId::EksManaged && name == eks::AWS_AUTH {
                 self.principals.extend(eks::principals(&object));
             }
@@ -156,15 +159,37 @@ impl PlanBuilder {
         let leftovers = self.settings.namespaces.residual_references(&prepared.body, 5);
         let drops_status_owner =
             !prepared.wants_status && prepared.managed_fields.iter().any(ownership::is_of_status);
-        let entries = ownership::entries(prepared.managed_fields, prepared.wants_status);
+        let restores_status = prepared.restores_status();
+        let api_version = r#type.resource.api_version();
+        let entries = ownership::entries(prepared.managed_fields, restores_status);
+        let mut body = prepared.body;
+        let digest = self.settings.redactor.bytes(&body);
+        let extra = if is_default_rbac {
+            Some(Extra::DefaultRbac(DefaultRbac::read(&body, &entries)))
+        } else if taken_over {
+            Some(Extra::TakenOver)
+        } else {
+            Extra::of(&r#type.resource, &body, prepared.status.as_ref())
+        };
+        let needs = needs::of(&r#type.resource, &body);
+        if !prepared.owners.is_empty() {
+            // References can be owned as well.
+            pointer::set(
+                &mut body,
+                "/metadata/ownerReferences",
+                Value::from(prepared.owners.clone()),
+            );
+        }
         self.items.push(ObjectSummary {
             r#type: index,
             locator,
             namespace,
             name: name.into(),
             uid,
-            digest: self.settings.redactor.bytes(&prepared.body),
-            ownership: ownership::decide(&entries, &prepared.body),
+            digest,
+            ownership: ownership::decide(&entries, &body, restores_status && prepared.status.is_some()),
+            entries: Entry::of_other_versions(&entries, &api_version),
+            has_fields: ownership::has_fields(&body),
             drops_status_owner,
             status: match (
                 &prepared.status,
@@ -176,8 +201,8 @@ impl PlanBuilder {
             },
             finished: prepared.ending.is_some(),
             owners: prepared.owners.iter().filter_map(OwnerReference::read).collect(),
-            needs: needs::of(&r#type.resource, &prepared.body),
-            extra: Extra::of(&r#type.resource, &prepared.body, prepared.status.as_ref()).map(Box::new),
+            needs,
+            extra: extra.map(Box::new),
             changes: prepared.changes.into_boxed_slice(),
             leftovers: leftovers.into_boxed_slice(),
         });

@@ -22,6 +22,10 @@ pub(crate) struct ObjectSummary {
     pub(crate) uid: Box<str>,
     pub(crate) digest: [u8; 32],
     pub(crate) ownership: Ownership,
+    /// The entries of `managedFields`, if one of them has another version than the object; otherwise empty.
+    pub(crate) entries: Box<[Entry]>,
+    /// Whether the creator of the object owns fields of it.
+    pub(crate) has_fields: bool,
     pub(crate) drops_status_owner: bool,
     /// `None` if there was no status.
     pub(crate) status: Option<StatusPlan>,
@@ -43,6 +47,34 @@ pub(crate) struct Skipped {
     pub(crate) uid: Box<str>,
     pub(crate) rule: RuleId,
     pub(crate) detail: Option<Box<str>>,
+}
+
+/// An entry of `managedFields` without its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) manager: Box<str>,
+    pub(crate) operation: Box<str>,
+    pub(crate) api_version: Box<str>,
+}
+
+impl Entry {
+    /// Returns the entries, if one of them has another version than `api_version`.
+    pub(crate) fn of_other_versions(entries: &[Value], api_version: &str) -> Box<[Self]> {
+        let version = |entry: &Value| pointer::text(entry, "/apiVersion").map(str::to_owned);
+        let differs = |entry: &Value| version(entry).is_some_and(|version| version != api_version);
+        if !entries.iter().any(differs) {
+            return Box::default();
+        }
+        let text = |entry: &Value, path| pointer::text(entry, path).unwrap_or_default().into();
+        entries
+            .iter()
+            .map(|entry| Self {
+                manager: text(entry, "/manager"),
+                operation: text(entry, "/operation"),
+                api_version: text(entry, "/apiVersion"),
+            })
+            .collect()
+    }
 }
 
 /// A captured owner reference.
@@ -90,6 +122,46 @@ pub(crate) enum Extra {
     SnapshotContent(SnapshotContent),
     /// The ranges of a ServiceCIDR.
     ServiceRanges(Vec<String>),
+    /// A default role or binding, which the API server of the target makes too.
+    DefaultRbac(DefaultRbac),
+    /// A default object of the API server that no API server resets any more, because its administrator said so.
+    TakenOver,
+}
+
+/// What a captured default role or binding may add to that of the target.
+#[derive(Debug)]
+pub(crate) struct DefaultRbac {
+    /// The object with the fields that the API server extends and does not reset.
+    pub(crate) body: Value,
+    /// The manager that owned fields of it, if possible not the API server.
+    pub(crate) manager: Option<String>,
+}
+
+impl DefaultRbac {
+    pub(crate) fn read(body: &Value, entries: &[Value]) -> Self {
+        let mut kept = Value::Object(serde_json::Map::new());
+        for path in [
+            "/rules",
+            "/subjects",
+            "/aggregationRule",
+            "/metadata/labels",
+            "/metadata/annotations",
+        ] {
+            if let Some(value) = body.pointer(path) {
+                pointer::set(&mut kept, path, value.clone());
+            }
+        }
+        let managers = || {
+            entries
+                .iter()
+                .filter_map(|entry| pointer::text(entry, "/manager"))
+        };
+        let other = managers().find(|manager| *manager != "kube-apiserver");
+        Self {
+            body: kept,
+            manager: other.or_else(|| managers().next()).map(str::to_owned),
+        }
+    }
 }
 
 /// The addresses and ports that a Service uses from the ranges of the cluster.

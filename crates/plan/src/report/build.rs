@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Changed, ChangedBy, NotRestoredGroup, Report, Restored, Summary, Unplanned, Verdict};
 use crate::compare::{Difference, FieldDifference, compare};
-use crate::{Action, Bodies, Plan, PlannedObject};
+use crate::{Action, Bodies, Plan, PlannedObject, RuleId};
 
 /// The state of one planned object that was read back.
 #[derive(Clone, Copy)]
@@ -19,6 +19,18 @@ pub struct Proof<'a> {
     pub answered: Option<&'a Value>,
     /// The current object.
     pub live: &'a Value,
+}
+
+/// A field that belongs to other managers than planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerDifference {
+    /// The field: the names and list keys on the way to it, each after a `/`.
+    pub path: String,
+    /// The manager, with its operation and subresource.
+    pub manager: String,
+    /// [`Difference::Missing`] if the manager does not own the field as planned, [`Difference::Added`] if it owns the
+    /// field without a plan.
+    pub difference: Difference,
 }
 
 /// Collects the proofs for the objects of a plan.
@@ -61,7 +73,11 @@ impl<'a> ReportBuilder<'a> {
             pointer::set(&mut expected, "/status", status.clone());
         }
         for difference in compare(&expected, proof.live, self.plan.redactor()) {
-            let (by, who) = attribute(object, &proof, &difference);
+            let (by, who) = if lacks_addition(object, &expected, proof.live, &difference.path) {
+                (ChangedBy::Unexplained, None)
+            } else {
+                attribute(object, &proof, &difference)
+            };
             self.changed.push(Changed {
                 object: object.target.clone(),
                 path: difference.path,
@@ -74,6 +90,24 @@ impl<'a> ReportBuilder<'a> {
             });
         }
         self.proven.insert(index);
+    }
+
+    /// Records the fields of the object at `index` of [`Plan::objects`] that belong to other managers than planned.
+    pub fn owners(&mut self, index: usize, differences: Vec<OwnerDifference>) {
+        let Some(object) = self.plan.objects.get(index) else {
+            return;
+        };
+        self.changed
+            .extend(differences.into_iter().map(|difference| Changed {
+                object: object.target.clone(),
+                path: difference.path,
+                by: ChangedBy::Ownership,
+                rule: None,
+                who: Some(difference.manager),
+                difference: Some(difference.difference),
+                from: None,
+                to: None,
+            }));
     }
 
     /// Records why the object at `index` of [`Plan::objects`] does not exist.
@@ -138,11 +172,12 @@ impl<'a> ReportBuilder<'a> {
             changed_by_plan: by(&[ChangedBy::Rule, ChangedBy::Patch]),
             changed_by_target: by(&[ChangedBy::Admission, ChangedBy::Controller]),
             unexplained: by(&[ChangedBy::Unexplained]),
+            owners: by(&[ChangedBy::Ownership]),
             left_out: count(plan.not_restored.len()),
             failed,
             unplanned: count(self.unplanned.len()),
         };
-        let matches_plan = failed == 0 && summary.unexplained == 0;
+        let matches_plan = failed == 0 && summary.unexplained == 0 && summary.owners == 0;
         Report {
             format_version: super::REPORT_FORMAT_VERSION,
             verdict: if matches_plan {
@@ -186,6 +221,33 @@ fn planned_changes<'a>(plan: &'a Plan, object: &'a PlannedObject) -> impl Iterat
         from: change.from.clone(),
         to: change.to.clone(),
     })
+}
+
+/// Returns whether something that the plan adds to the object is not in it. Whoever removed it: what was added in the
+/// source is to survive.
+fn lacks_addition(object: &PlannedObject, expected: &Value, live: &Value, path: &str) -> bool {
+    let added = |at: &str| {
+        let mut changes = object.changes.iter();
+        changes.any(|change| change.rule == RuleId::DefaultRbacAdded && change.path == at)
+    };
+    // Lists of different lengths differ as a whole, others in their elements.
+    let list = ["/rules", "/subjects", "/aggregationRule/clusterRoleSelectors"]
+        .into_iter()
+        .find(|list| path.starts_with(list) || list.starts_with(&format!("{path}/")));
+    match list {
+        Some(list) => {
+            added(list)
+                && pointer::list(expected, list)
+                    .any(|element| !pointer::list(live, list).any(|other| other == element))
+        }
+        None => {
+            let map = object
+                .changes
+                .iter()
+                .any(|change| change.path.starts_with(&format!("{path}/")));
+            object.action == Action::Merge && (added(path) || map)
+        }
+    }
 }
 
 /// Returns the cause of a difference. An added field comes from the target: its defaults, allocations and

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Changed, ChangedBy, NotRestoredGroup, Report, Verdict};
+use crate::compare::Difference;
 use crate::table::{count, examples, line, shown};
 
 /// The number of lines of one group that are shown.
@@ -54,6 +55,7 @@ impl Report {
         let rows = [
             (s.failed, "planned but missing"),
             (s.unexplained, "unexplained differences"),
+            (s.owners, "fields with other owners than planned"),
             (s.kept, "existing objects kept"),
             (s.changed_by_plan, "fields changed by rules and patches"),
             (
@@ -105,6 +107,28 @@ impl Report {
                 line!(out, "  {} {}", change.object, of_change(change));
             }
         }
+        self.owners_text(out);
+    }
+
+    fn owners_text(&self, out: &mut String) {
+        let owners: Vec<&Changed> = self
+            .changed
+            .iter()
+            .filter(|change| change.by == ChangedBy::Ownership)
+            .collect();
+        if owners.is_empty() {
+            return;
+        }
+        line!(out);
+        line!(out, "fields with other owners than planned ({})", owners.len());
+        for change in owners {
+            let manager = change.who.as_deref().unwrap_or_default();
+            let word = match change.difference {
+                Some(Difference::Added) => "owns it, which is not planned",
+                _ => "does not own it, which is planned",
+            };
+            line!(out, "  {} {}: {manager} {word}", change.object, change.path);
+        }
     }
 
     fn changed_text(&self, out: &mut String) {
@@ -112,7 +136,7 @@ impl Report {
         for change in self
             .changed
             .iter()
-            .filter(|change| change.by != ChangedBy::Unexplained)
+            .filter(|change| !matches!(change.by, ChangedBy::Unexplained | ChangedBy::Ownership))
         {
             let title = match (change.by, change.rule, &change.who) {
                 (ChangedBy::Rule, Some(rule), _) => rule.as_str().to_owned(),

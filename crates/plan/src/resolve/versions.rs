@@ -50,7 +50,7 @@ pub(super) fn negotiate(work: &Resolver<'_>) -> Vec<Version> {
 }
 
 /// Returns the action on the definition of a type, if it is planned.
-fn planned_definition(work: &Resolver<'_>, name: &str) -> Option<Action> {
+pub(super) fn planned_definition(work: &Resolver<'_>, name: &str) -> Option<Action> {
     (0..work.draft.items.len())
         .find(|index| {
             &*work.item(*index).name == name

@@ -193,7 +193,7 @@ fn a_finished_job_is_created_suspended_and_gets_its_status() {
         (rules(job), &job.after),
         (
             vec![RuleId::JobSelector, RuleId::JobFinished],
-            &vec![Step::FinishJob]
+            &vec![Step::FinishJob, Step::SetManagedFields]
         )
     );
     let bodies = fixture.bodies(&plan, "jobs.batch shop/migrate");
@@ -214,8 +214,8 @@ fn a_job_with_its_own_selector_keeps_it_and_a_running_one_runs_again() {
     let plan = fixture.plan();
     let job = find(&plan, "jobs.batch shop/own");
     assert_eq!(
-        (rules(job), job.status, job.after.len()),
-        (vec![], StatusPlan::Drop, 0)
+        (rules(job), job.status, job.after.as_slice()),
+        (vec![], StatusPlan::Drop, [Step::SetManagedFields].as_slice())
     );
     assert!(
         fixture.bodies(&plan, "jobs.batch shop/own").create["spec"]
@@ -326,7 +326,7 @@ fn the_status_of_a_custom_resource_is_dropped_kept_or_restored_as_its_definition
     let plan = asked.plan();
     assert_eq!(
         find(&plan, "orders.shop.example.com shop/o").after,
-        [Step::SetStatus]
+        [Step::SetStatus, Step::SetManagedFields]
     );
     assert_eq!(
         asked.bodies(&plan, "orders.shop.example.com shop/o").status,
@@ -340,7 +340,13 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
         let mut entry = json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {}}});
         if let Some(subresource) = subresource {
             entry["subresource"] = json!(subresource);
+            entry["fieldsV1"] = json!({"f:status": {}});
         }
+        entry
+    };
+    let of_order = |manager: &str| {
+        let mut entry = entry(manager, None);
+        entry["apiVersion"] = json!("shop.example.com/v1");
         entry
     };
     let object = |kind: &str, name: &str, entries: Vec<Value>| {
@@ -375,7 +381,7 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
             ],
         ),
         object("ConfigMap", "none", vec![]),
-        object("Order", "converted", vec![entry("a", None), entry("b", None)]),
+        object("Order", "converted", ["a", "b"].map(of_order).to_vec()),
     ]);
     let plan = fixture.plan();
     let one = find(&plan, "configmaps shop/one");
@@ -403,7 +409,13 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
     );
     let kept = fixture.bodies(&plan, "configmaps shop/two").managed_fields;
     assert_eq!(kept, Some(json!([entry("helm", None), entry("edit", None)])));
-    assert_eq!(find(&plan, "configmaps shop/none").ownership, Ownership::None);
+    let none = find(&plan, "configmaps shop/none");
+    assert_eq!(
+        (&none.ownership, &none.after),
+        (&Ownership::None, &vec![Step::SetManagedFields])
+    );
+    let nobody = fixture.bodies(&plan, "configmaps shop/none").managed_fields;
+    assert_eq!(nobody, Some(json!([{}])), "no manager owned it, and none does");
     assert_eq!(
         find(&plan, "orders.shop.example.com shop/converted").after,
         [Step::SetManagedFieldsLast]

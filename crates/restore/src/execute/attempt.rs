@@ -4,7 +4,7 @@ use http::Method;
 use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
 use lifeboat_plan::{
-    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, body,
+    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, additions, body,
     merge_into_live,
 };
 use serde_json::Value;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::retries::NextAttempt;
 use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
-use crate::wire::{self, APPLY_PATCH, Health, JSON, MANAGER, text};
+use crate::wire::{self, APPLY_PATCH, Health, JSON, MANAGER, MERGE_PATCH, text};
 use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_apiserver::list::escape_query;
 use lifeboat_system::sleep;
@@ -220,6 +220,21 @@ async fn make(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> R
         Action::CreateOrUpdate => create(shared, object, bodies, ExistingPolicy::Update).await,
         Action::Update => update(shared, object, bodies).await,
         Action::Recreate => recreate(shared, object, bodies).await,
+        Action::Merge => merge(shared, object, bodies).await,
+    }
+}
+
+/// Writes the additions of the plan alone, so that everything else stays as the API server has it.
+async fn merge(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
+    let path = format!(
+        "{}?fieldManager={}&fieldValidation=Ignore",
+        object_path(object),
+        escape_query(owner(object).0)
+    );
+    let additions = additions(object, bodies);
+    match wire::send(shared.api, Method::PATCH, &path, MERGE_PATCH, &additions).await {
+        Ok(answer) => Ok(Made::Ours(uid_of(&answer))),
+        Err(error) => Err(stop(FailedStep::Update, &object.target, error)),
     }
 }
 
