@@ -274,6 +274,9 @@ impl Proving<'_> {
                     live,
                 };
                 report.prove(at, proof);
+                if self.outcome.results.get(at) == Some(&ObjectResult::Restored) {
+                    report.owners(at, owners::differences(object, &bodies, live));
+                }
             }
             Err(error) => report.fail(at, error.to_string()),
         }

@@ -7,6 +7,10 @@
 
 use serde_json::{Map, Value};
 
+mod planned;
+
+pub(super) use planned::differences;
+
 /// A manager of a field, as `managedFields` names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldOwner {
