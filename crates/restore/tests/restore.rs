@@ -21,8 +21,8 @@ mod network;
 mod order;
 #[path = "restore/ownership.rs"]
 mod ownership;
-#[path = "restore/refused.rs"]
-mod refused;
+#[path = "restore/rbac.rs"]
+mod rbac;
 #[path = "restore/rewritten.rs"]
 mod rewritten;
 #[path = "restore/statuses.rs"]

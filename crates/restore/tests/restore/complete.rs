@@ -120,7 +120,8 @@ async fn objects_that_are_complete_are_not_written_again_and_those_that_are_gone
         }
     }
     lease.release().await.expect("it is ours");
-    // A namespace, and five ConfigMaps in two writes each; the second writes again; nothing; one ConfigMap.
-    assert_eq!((written[0], written[2], written[3]), (11, 0, 2), "{written:?}");
+    // A namespace without owners and five ConfigMaps, in two writes each; the second writes again; nothing; one
+    // ConfigMap.
+    assert_eq!((written[0], written[2], written[3]), (12, 0, 2), "{written:?}");
     assert!(written[1] >= 5, "{written:?}");
 }

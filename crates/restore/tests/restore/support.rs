@@ -212,6 +212,25 @@ pub(crate) async fn run(
     })
 }
 
+/// Reads the target back again and compares it with the plan of a restore that is done.
+pub(crate) async fn proven_again(captured: &Captured, done: &Restored) -> Report {
+    let _turn = turn().await;
+    let api = connect(&fixture().target).await;
+    let lease = LeaseRequest {
+        holder: LeaseHolder::this_process(),
+        ended: None,
+        inputs: "proof".to_owned(),
+        clock: Arc::new(RealClock),
+    };
+    let lease = Lease::acquire(&api, lease).await.expect("nobody holds the Lease");
+    let (source, settings) = (captured.source(), ProveSettings::default());
+    let (plan, facts) = (&done.plan, &done.facts);
+    let proven = prove(&api, plan, facts, &source, &done.outcome, lease.run(), &settings);
+    let report = proven.await.expect("the target can be read").report;
+    lease.release().await.expect("the Lease can be released");
+    report
+}
+
 /// Restores into the shared target; the result must match the plan.
 pub(crate) async fn restored(captured: &Captured, options: &RestoreOptions) -> Restored {
     let done = attempted(captured, options).await;
