@@ -154,7 +154,7 @@ pub(crate) fn of_target_owners(
 
 /// Fields that no manager owns (`managedfields/internal/stripmeta.go` of apimachinery).
 const UNOWNED_ROOT: [&str; 2] = ["apiVersion", "kind"];
-const UNOWNED_METADATA: [&str; 3] = ["name", "namespace", "generateName"];
+const UNOWNED_METADATA: [&str; 2] = ["name", "namespace"];
 
 /// Returns whether an object has fields that its creator owns.
 pub(crate) fn has_fields(body: &Value) -> bool {

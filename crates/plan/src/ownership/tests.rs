@@ -90,3 +90,26 @@ fn entries_of_the_status_come_back_only_with_the_status() {
     assert_eq!(entries(vec![status.clone()], false), Vec::<Value>::new());
     assert_eq!(entries(vec![status.clone()], true), vec![status]);
 }
+
+#[test]
+fn a_generated_name_has_an_owner_as_other_fields_have() {
+    let mut generated = service();
+    generated["metadata"]["generateName"] = json!("cart-");
+    let mut owned = all_of_service();
+    let unowned = [entry("helm", "Update", owned.clone())];
+    owned["f:metadata"]["f:generateName"] = json!({});
+    let all = [entry("helm", "Update", owned)];
+    assert!(matches!(
+        decide(&all, &generated, false),
+        Ownership::Single { .. }
+    ));
+    let several = Ownership::Several { first: "helm".into() };
+    assert_eq!(decide(&unowned, &generated, false), several);
+}
+
+#[test]
+fn a_status_that_a_request_of_the_restore_writes_needs_the_captured_entries() {
+    let whole = [entry("helm", "Update", all_of_service())];
+    let several = Ownership::Several { first: "helm".into() };
+    assert_eq!(decide(&whole, &service(), true), several);
+}
