@@ -23,8 +23,10 @@ pub fn read(report: &Value) -> Result<Claims> {
     }
     let mut changes: BTreeMap<Key, Vec<Change>> = BTreeMap::new();
     for entry in array(report, "/changed") {
-        // An entry that the report itself cannot explain does not count as an explanation.
-        if text(entry, "/by") != "unexplained" {
+        // An entry that the report itself cannot explain does not count as an explanation. Another version of an entry
+        // of managedFields explains no other owner.
+        let explains = !matches!(text(entry, "/by"), "unexplained" | "ownership");
+        if explains && text(entry, "/rule") != "ownership-version" {
             changes.entry(object(entry, "object")?).or_default().push(Change {
                 place: Place::parse(text(entry, "/path")),
                 planned: matches!(text(entry, "/by"), "rule" | "patch" | "existing"),

@@ -168,7 +168,8 @@ impl Delegate {
         let done = RestoreDone {
             matches_plan: report.matches_plan(),
             failed: report.summary.failed,
-            unexplained: report.summary.unexplained,
+            // Nothing explains other owners either. The report lists the two apart.
+            unexplained: report.summary.unexplained + report.summary.owners,
             restored: report.restored.len() as u64,
             not_restored: report.not_restored.len() as u64,
             report: Some(epoch.claim.epoch),

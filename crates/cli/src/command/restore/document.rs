@@ -81,16 +81,24 @@ impl RestoreDocument {
             ));
         }
         if self.proven && !self.report.matches_plan() {
+            let unexplained = human::counted(
+                summary.unexplained,
+                "unexplained difference",
+                "unexplained differences",
+            );
+            let owners = human::counted(
+                summary.owners,
+                "field with other owners",
+                "fields with other owners",
+            );
+            let differences = match (summary.unexplained, summary.owners) {
+                (_, 0) => format!("{unexplained} from the plan"),
+                (0, _) => format!("{owners} than planned"),
+                _ => format!("{unexplained} from the plan and {owners} than planned"),
+            };
             return Some(Failure::new(
                 Code::ProofFailed,
-                format!(
-                    "the target has {} from the plan; the report lists each",
-                    human::counted(
-                        summary.unexplained,
-                        "unexplained difference",
-                        "unexplained differences"
-                    )
-                ),
+                format!("the target has {differences}; the report lists each"),
             ));
         }
         None
