@@ -322,7 +322,10 @@ async fn unreleased_lease(api: &Api, error: &LeaseError) -> Problem {
         ),
         format!("delete it with {delete}"),
     )
-    .caused_by(error);
+    .caused_by(match error {
+        LeaseError::Api(error) => error,
+        other => other,
+    });
     let refusal = match error {
         LeaseError::Api(error) => error.refusal(),
         LeaseError::Busy { .. } | LeaseError::Malformed { .. } => None,

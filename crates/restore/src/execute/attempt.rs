@@ -189,6 +189,8 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
         }
         slot.steps_done += 1;
     }
+    // After an interrupt nothing is wrong with it; the next run waits for it.
+    let late = late.filter(|_| !shared.settings.interrupt.is_cancelled());
     late.map_or(Ok(()), |failure| Err(Stop::Failed(failure)))
 }
 
