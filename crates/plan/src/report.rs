@@ -14,11 +14,13 @@ use crate::{Action, Wave};
 
 mod build;
 mod text;
+pub mod workloads;
 
 pub use build::{OwnerDifference, Proof, ReportBuilder};
+pub use workloads::{PodDifference, Workload, WorkloadState};
 
-/// The version of the report's JSON format.
-pub const REPORT_FORMAT_VERSION: u32 = 1;
+/// The version of the report's JSON format. Version 2 has workloads and notes; reports of version 1 are read.
+pub const REPORT_FORMAT_VERSION: u32 = 2;
 
 /// The outcome of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +46,12 @@ pub struct Report {
     pub not_restored: Vec<NotRestoredGroup>,
     /// Objects in the target that are not in the plan.
     pub unplanned: Vec<Unplanned>,
+    /// The workloads that ran Pods in the source, with their Pods in the target.
+    #[serde(default)]
+    pub workloads: Vec<Workload>,
+    /// What happened that no other list contains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<crate::Note>,
     /// The reasons of all rules that the report names.
     pub rules: std::collections::BTreeMap<RuleId, crate::RuleUse>,
     /// What the restore left behind or could not do beside writing the objects, and what to do about it.
@@ -51,12 +59,17 @@ pub struct Report {
     pub warnings: Vec<Problem>,
 }
 
-/// Whether the cluster matches the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Whether the cluster matches the plan, and runs what the source ran. The worst finding decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
-    /// Every planned object exists with every planned field, except for explained changes by the target.
+    /// Every planned object exists with every planned field, except for explained changes by the target, and every
+    /// workload has as many ready Pods as in the source, which run the same.
     MatchesPlan,
+    /// The objects match the plan, and a workload has fewer ready Pods than in the source.
+    WorkloadsNotReady,
+    /// The objects match the plan, and the Pods of a workload run something else than in the source.
+    WorkloadsDiffer,
     /// A planned object is missing, a field differs without an explanation, or a field has other owners than planned.
     DiffersFromPlan,
 }
@@ -86,6 +99,12 @@ pub struct Summary {
     pub failed: u64,
     /// Objects in the target that are not in the plan.
     pub unplanned: u64,
+    /// The number of workloads that have fewer ready Pods than in the source.
+    #[serde(default)]
+    pub workloads_not_ready: u64,
+    /// The number of workloads whose Pods run something else than in the source.
+    #[serde(default)]
+    pub workloads_differing: u64,
 }
 
 /// An object that was restored.

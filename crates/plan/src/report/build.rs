@@ -6,9 +6,12 @@ use lifeboat_model::ObjectRef;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use super::{Changed, ChangedBy, NotRestoredGroup, Report, Restored, Summary, Unplanned, Verdict};
+use super::{
+    Changed, ChangedBy, NotRestoredGroup, Report, Restored, Summary, Unplanned, Verdict, Workload,
+    WorkloadState,
+};
 use crate::compare::{Difference, FieldDifference, compare};
-use crate::{Action, Bodies, Plan, PlannedObject, RuleId};
+use crate::{Action, Bodies, Note, Plan, PlannedObject, RuleId};
 
 /// The state of one planned object that was read back.
 #[derive(Clone, Copy)]
@@ -40,6 +43,8 @@ pub struct ReportBuilder<'a> {
     changed: Vec<Changed>,
     failures: BTreeMap<usize, String>,
     unplanned: BTreeSet<Unplanned>,
+    workloads: Vec<Workload>,
+    notes: Vec<Note>,
 }
 
 impl<'a> ReportBuilder<'a> {
@@ -50,6 +55,8 @@ impl<'a> ReportBuilder<'a> {
             changed: Vec::new(),
             failures: BTreeMap::new(),
             unplanned: BTreeSet::new(),
+            workloads: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -120,6 +127,19 @@ impl<'a> ReportBuilder<'a> {
         self.unplanned.insert(Unplanned { object, origin });
     }
 
+    /// Records the Pods of the workloads.
+    pub fn workloads(&mut self, workloads: Vec<Workload>) {
+        self.workloads = workloads;
+    }
+
+    /// Records what happened to an object, in a full sentence.
+    pub fn note(&mut self, object: ObjectRef, text: String) {
+        self.notes.push(Note {
+            object: Some(object),
+            text,
+        });
+    }
+
     /// Returns the report. An object that was neither proven nor failed counts as failed.
     #[must_use]
     pub fn finish(self) -> Report {
@@ -176,15 +196,24 @@ impl<'a> ReportBuilder<'a> {
             left_out: count(plan.not_restored.len()),
             failed,
             unplanned: count(self.unplanned.len()),
+            workloads_not_ready: in_state(&self.workloads, WorkloadState::NotReady),
+            workloads_differing: in_state(&self.workloads, WorkloadState::Differs),
         };
-        let matches_plan = failed == 0 && summary.unexplained == 0 && summary.owners == 0;
+        let verdict = if failed > 0 || summary.unexplained > 0 || summary.owners > 0 {
+            Verdict::DiffersFromPlan
+        } else if summary.workloads_differing > 0 {
+            Verdict::WorkloadsDiffer
+        } else if summary.workloads_not_ready > 0 {
+            Verdict::WorkloadsNotReady
+        } else {
+            Verdict::MatchesPlan
+        };
+        let (mut workloads, mut notes) = (self.workloads, self.notes);
+        workloads.sort();
+        notes.sort();
         Report {
             format_version: super::REPORT_FORMAT_VERSION,
-            verdict: if matches_plan {
-                Verdict::MatchesPlan
-            } else {
-                Verdict::DiffersFromPlan
-            },
+            verdict,
             point: plan.point.clone(),
             cluster: plan.cluster.clone(),
             plan: plan.hash(),
@@ -193,10 +222,21 @@ impl<'a> ReportBuilder<'a> {
             changed,
             not_restored,
             unplanned: self.unplanned.into_iter().collect(),
+            workloads,
+            notes,
             rules: plan.rules.clone(),
             warnings: Vec::new(),
         }
     }
+}
+
+fn in_state(workloads: &[Workload], state: WorkloadState) -> u64 {
+    count(
+        workloads
+            .iter()
+            .filter(|workload| workload.state == state)
+            .count(),
+    )
 }
 
 fn count(number: usize) -> u64 {
@@ -268,6 +308,8 @@ fn attribute(
     match (difference.difference, owner) {
         // A planned field that is missing is unexplained, even if the schema of the target drops it as unknown.
         (Difference::Missing, None) => (ChangedBy::Unexplained, None),
+        // `kubectl edit`, `patch`, `scale` and the like: somebody changed it after the restore.
+        (_, Some(manager)) if manager.starts_with("kubectl") => (ChangedBy::Unexplained, Some(manager)),
         _ if from_admission => (ChangedBy::Admission, None),
         (_, Some(manager)) => (ChangedBy::Controller, Some(manager)),
         (Difference::Added, None) => (ChangedBy::Admission, None),

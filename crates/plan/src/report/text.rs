@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Changed, ChangedBy, NotRestoredGroup, Report, Verdict};
+use super::{Changed, ChangedBy, NotRestoredGroup, Report, Verdict, Workload, WorkloadState};
 use crate::compare::Difference;
 use crate::table::{count, examples, line, shown};
 
@@ -17,6 +17,7 @@ impl Report {
         let mut out = String::new();
         self.verdict_text(&mut out);
         self.failed_text(&mut out);
+        self.workloads_text(&mut out);
         self.changed_text(&mut out);
         self.left_out_text(&mut out);
         if !self.unplanned.is_empty() {
@@ -43,6 +44,10 @@ impl Report {
         let s = &self.summary;
         let verdict = match self.verdict {
             Verdict::MatchesPlan => "Cluster matches the plan.",
+            Verdict::WorkloadsNotReady => "Cluster matches the plan, but workloads are NOT ready yet.",
+            Verdict::WorkloadsDiffer => {
+                "Cluster matches the plan, but workloads do NOT run what the source ran."
+            }
             Verdict::DiffersFromPlan => "Cluster does NOT match the plan.",
         };
         line!(out, "{verdict}");
@@ -55,6 +60,14 @@ impl Report {
         let rows = [
             (s.failed, "planned but missing"),
             (s.unexplained, "unexplained differences"),
+            (
+                s.workloads_differing,
+                "workloads that run something else than in the source",
+            ),
+            (
+                s.workloads_not_ready,
+                "workloads with fewer ready Pods than in the source",
+            ),
             (s.owners, "fields with other owners than planned"),
             (s.kept, "existing objects kept"),
             (s.changed_by_plan, "fields changed by rules and patches"),
@@ -128,6 +141,64 @@ impl Report {
                 _ => "does not own it, which is planned",
             };
             line!(out, "  {} {}: {manager} {word}", change.object, change.path);
+        }
+    }
+
+    fn workloads_text(&self, out: &mut String) {
+        let in_state = |state| self.workloads.iter().filter(move |one| one.state == state);
+        let differing: Vec<&Workload> = in_state(WorkloadState::Differs).collect();
+        if !differing.is_empty() {
+            line!(out);
+            line!(
+                out,
+                "workloads that run something else than in the source ({})",
+                differing.len()
+            );
+            // These decide the verdict, so every one is shown.
+            for workload in differing {
+                line!(
+                    out,
+                    "  {}: {} of {} Pods ready",
+                    workload.object,
+                    workload.ready,
+                    workload.wanted
+                );
+                for one in &workload.differences {
+                    line!(
+                        out,
+                        "    {}",
+                        shown(one.source.as_deref(), one.target.as_deref(), &one.path)
+                    );
+                }
+            }
+        }
+        let waiting: Vec<&Workload> = in_state(WorkloadState::NotReady).collect();
+        if !waiting.is_empty() {
+            line!(out);
+            line!(
+                out,
+                "workloads with fewer ready Pods than in the source ({})",
+                waiting.len()
+            );
+            for workload in waiting {
+                line!(
+                    out,
+                    "  {}: {} of {} Pods ready",
+                    workload.object,
+                    workload.ready,
+                    workload.wanted
+                );
+            }
+        }
+        if !self.notes.is_empty() {
+            line!(out);
+            line!(out, "notes");
+            for note in &self.notes {
+                match &note.object {
+                    Some(object) => line!(out, "  {object}: {}", note.text),
+                    None => line!(out, "  {}", note.text),
+                }
+            }
         }
     }
 

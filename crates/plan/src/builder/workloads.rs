@@ -1,0 +1,166 @@
+//! What the builder keeps of the Pods of workloads, and of the objects between a Pod and its workload.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use lifeboat_translate::pointer;
+use serde_json::Value;
+
+use crate::digest::Redactor;
+use crate::{Locator, SourceType, shape};
+
+/// Pods of one controller with one shape and one revision.
+#[derive(Debug, Clone)]
+pub(crate) struct PodGroup {
+    pub(crate) digest: [u8; 32],
+    /// The label of the revision; empty if the Pods have none.
+    pub(crate) revision: Box<str>,
+    pub(crate) pods: u32,
+    pub(crate) ready: u32,
+    /// The first Pod of the group in the recovery point.
+    pub(crate) example: Locator,
+}
+
+/// A ReplicaSet of a Deployment.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplicaSetOf {
+    pub(crate) deployment: Box<str>,
+    pub(crate) revision: Box<str>,
+}
+
+/// The Pods that ran in the source, by the UIDs of the objects that own them.
+#[derive(Debug, Default)]
+pub(crate) struct WorkloadFacts {
+    /// By the controller of the Pods.
+    pub(crate) pods: HashMap<Box<str>, Vec<PodGroup>>,
+    /// By the ReplicaSet.
+    pub(crate) replica_sets: HashMap<Box<str>, ReplicaSetOf>,
+    /// The current revision of a Deployment (its number) or StatefulSet (the label of its Pods).
+    pub(crate) current: HashMap<Box<str>, Box<str>>,
+    /// The newest revision of a StatefulSet or DaemonSet, with the label of its Pods.
+    pub(crate) newest: HashMap<Box<str>, (i64, Box<str>)>,
+    /// Deployments that are paused.
+    pub(crate) paused: BTreeSet<Box<str>>,
+    /// Namespaces in which Pods ran.
+    pub(crate) namespaces: BTreeSet<Arc<str>>,
+    /// The number of Pods of controllers with each PriorityClass; the empty name for those without one.
+    pub(crate) priority_classes: BTreeMap<Box<str>, u64>,
+    /// The PriorityClasses of Pods, by their controller.
+    pub(crate) classes: HashMap<Box<str>, BTreeSet<Box<str>>>,
+    /// The `scheduling.nodeSelector` of each RuntimeClass.
+    pub(crate) runtime_classes: BTreeMap<Box<str>, BTreeMap<String, String>>,
+}
+
+/// Returns the reference to the controller of an object, with its UID.
+pub(crate) fn controller(object: &Value) -> Option<(&Value, &str)> {
+    let owner = pointer::list(object, "/metadata/ownerReferences")
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    Some((owner, pointer::text(owner, "/uid")?))
+}
+
+impl WorkloadFacts {
+    /// Records what the plans of workloads need from an object.
+    pub(crate) fn learn(
+        &mut self,
+        r#type: &SourceType,
+        namespace: Option<Arc<str>>,
+        name: &str,
+        locator: Locator,
+        object: &Value,
+        redactor: &Redactor,
+    ) {
+        let uid = || pointer::text(object, "/metadata/uid").unwrap_or_default();
+        let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
+        match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
+            ("", "pods") if shape::is_active(object) => {
+                self.namespaces.extend(namespace);
+                if let Some((_, owner)) = controller(object) {
+                    let class = pointer::text(object, "/spec/priorityClassName").unwrap_or_default();
+                    *self.priority_classes.entry(class.into()).or_default() += 1;
+                    if !class.is_empty() {
+                        let classes = self.classes.entry(owner.into()).or_default();
+                        classes.insert(class.into());
+                    }
+                    self.add_pod(owner, locator, object, redactor);
+                }
+            }
+            ("apps", "replicasets") => {
+                if let Some((owner, deployment)) = controller(object)
+                    && pointer::text(owner, "/kind") == Some("Deployment")
+                {
+                    let of = ReplicaSetOf {
+                        deployment: deployment.into(),
+                        revision: revision().unwrap_or_default().into(),
+                    };
+                    self.replica_sets.insert(uid().into(), of);
+                }
+            }
+            ("apps", "deployments") => {
+                if let Some(revision) = revision() {
+                    self.current.insert(uid().into(), revision.into());
+                }
+                if object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
+                    self.paused.insert(uid().into());
+                }
+            }
+            ("apps", "statefulsets") => {
+                if let Some(revision) = pointer::text(object, "/status/updateRevision") {
+                    self.current.insert(uid().into(), revision.into());
+                }
+            }
+            ("apps", "controllerrevisions") => {
+                let number = object.pointer("/revision").and_then(Value::as_i64);
+                let label = pointer::text(object, "/metadata/labels/controller-revision-hash");
+                if let (Some((_, owner)), Some(number), Some(label)) = (controller(object), number, label)
+                    && self.newest.get(owner).is_none_or(|(known, _)| *known < number)
+                {
+                    self.newest.insert(owner.into(), (number, label.into()));
+                }
+            }
+            ("node.k8s.io", "runtimeclasses") => {
+                let selector = object
+                    .pointer("/scheduling/nodeSelector")
+                    .and_then(Value::as_object);
+                let texts = selector.into_iter().flatten();
+                let selector =
+                    texts.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+                self.runtime_classes.insert(name.into(), selector.collect());
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the number of ready Pods of a workload.
+    pub(crate) fn ready_of(&self, uid: &str) -> u32 {
+        let own = self.pods.iter().filter(|(controller, _)| {
+            let of = self.replica_sets.get(*controller);
+            ***controller == *uid || of.is_some_and(|set| *set.deployment == *uid)
+        });
+        own.flat_map(|(_, groups)| groups).map(|group| group.ready).sum()
+    }
+
+    fn add_pod(&mut self, owner: &str, locator: Locator, pod: &Value, redactor: &Redactor) {
+        let digest = redactor.bytes(&shape::of_pod(pod));
+        let revision = shape::revision(pod).unwrap_or_default();
+        let groups = self.pods.entry(owner.into()).or_default();
+        let known = groups
+            .iter()
+            .position(|group| group.digest == digest && &*group.revision == revision);
+        let group = match known {
+            Some(at) => &mut groups[at],
+            None => {
+                groups.push(PodGroup {
+                    digest,
+                    revision: revision.into(),
+                    pods: 0,
+                    ready: 0,
+                    example: locator,
+                });
+                groups.last_mut().expect("one was added")
+            }
+        };
+        group.pods += 1;
+        group.ready += u32::from(shape::is_ready(pod));
+        group.example = group.example.min(locator);
+    }
+}
