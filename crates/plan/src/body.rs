@@ -21,6 +21,10 @@ pub struct Bodies {
     /// For [`crate::Step::FinishJob`]: the final value of `spec.suspend`. The proof expects this value instead of the
     /// `true` in [`Bodies::create`].
     pub suspend: Option<bool>,
+    /// The body of the create request, if fields are set later ([`crate::Step::SetDeferredFields`]).
+    pub without_deferred: Option<Value>,
+    /// For [`crate::Step::SetDeferredFields`]: a JSON merge patch (RFC 7386) that sets these fields.
+    pub deferred: Option<Value>,
 }
 
 impl Bodies {
@@ -152,13 +156,40 @@ pub fn body(
         Ownership::None => (Some(serde_json::json!([{}])), Vec::new()),
         Ownership::Single { .. } => (None, entries),
     };
+    let later = object
+        .deferred
+        .as_ref()
+        .map(|deferred| later(&create, &deferred.fields));
+    let (without_deferred, deferred) = later.unzip();
     Ok(Bodies {
         create,
         managed_fields,
         created_entries,
         status,
         suspend: prepared.ending.map(|ending| ending.suspend),
+        without_deferred,
+        deferred,
     })
+}
+
+/// Returns an object with fields as they are at its creation, and the merge patch that gives them their final values.
+fn later(body: &Value, fields: &[crate::Edit]) -> (Value, Value) {
+    let (mut first, mut patch) = (body.clone(), Value::Object(serde_json::Map::new()));
+    for field in fields {
+        let Some(value) = body.pointer(&field.path) else {
+            continue;
+        };
+        let mut at = &mut patch;
+        for token in field.path.split('/').skip(1) {
+            at = &mut at[token.replace("~1", "/").replace("~0", "~")];
+        }
+        *at = value.clone();
+        match &field.value {
+            Some(value) => drop(pointer::set(&mut first, &field.path, value.clone())),
+            None => drop(pointer::remove(&mut first, &field.path)),
+        }
+    }
+    (first, patch)
 }
 
 /// Builds the JSON merge patch (RFC 7386) of [`crate::Action::Merge`] from [`Bodies::create`]: the fields to which the

@@ -14,10 +14,12 @@ pub(crate) mod crds;
 pub(crate) mod needs;
 mod reading;
 pub(crate) mod summary;
+pub(crate) mod workloads;
 
 use crds::CrdFacts;
 use reading::MetadataOnly;
 use summary::{ObjectSummary, Skipped};
+use workloads::WorkloadFacts;
 
 /// The summaries of the objects of one captured cluster, from which a plan is made.
 #[derive(Debug)]
@@ -38,8 +40,12 @@ pub struct PlanBuilder {
     /// The namespaces whose Namespace objects were added.
     pub(crate) existing_namespaces: BTreeSet<Arc<str>>,
     pub(crate) completeness: SourceCompleteness,
-    /// Services that have a selector.
-    pub(crate) selecting: BTreeSet<(Arc<str>, Box<str>)>,
+    /// The selectors of Services that have one.
+    pub(crate) selecting: BTreeMap<(Arc<str>, Box<str>), Selector>,
+    /// The Pods of workloads.
+    pub(crate) workloads: WorkloadFacts,
+    /// Types of which objects without a class are to be restored.
+    pub(crate) classless: BTreeSet<&'static str>,
     /// The addresses of the API server's own Service, each the first usable address of a Service range of the source.
     pub(crate) first_addresses: Vec<std::net::IpAddr>,
     /// The principals that `aws-auth` of the source lets in.
@@ -47,6 +53,9 @@ pub struct PlanBuilder {
     pub(crate) patch_faults: Vec<(ObjectRef, prepare::PatchFault)>,
     pub(crate) patch_uses: Vec<u64>,
 }
+
+/// The labels by which a Service selects its Pods.
+pub(crate) type Selector = Box<[(Box<str>, Box<str>)]>;
 
 /// A type (its index in [`PlanBuilder::types`]), a namespace and a name in the source.
 pub(crate) type Known = (u32, Option<Arc<str>>, Box<str>);
@@ -128,7 +137,9 @@ impl PlanBuilder {
             terminating: BTreeSet::new(),
             existing_namespaces: BTreeSet::new(),
             completeness: SourceCompleteness::default(),
-            selecting: BTreeSet::new(),
+            selecting: BTreeMap::new(),
+            workloads: WorkloadFacts::default(),
+            classless: BTreeSet::new(),
             first_addresses: Vec::new(),
             principals: BTreeSet::new(),
             patch_faults: Vec::new(),

@@ -36,11 +36,13 @@ pub mod options;
 mod ownership;
 pub mod planned;
 mod prepare;
+pub mod relax;
 mod render;
 pub mod report;
 mod resolve;
 pub mod rule;
 mod settings;
+pub mod shape;
 mod skip;
 pub mod source;
 mod table;
@@ -61,10 +63,13 @@ pub use options::{
     ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,
 };
 pub use planned::{
-    Action, Dependency, Edit, EntryVersion, MissingDependency, NotRestored, Note, Operation, Ownership, Plan,
-    PlannedChange, PlannedObject, PlannedOwner, RuleUse, StatusPlan, Step,
+    Action, Deferred, DeferredUntil, Dependency, Edit, EntryVersion, MissingDependency, NotRestored, Note,
+    Operation, Ownership, Plan, PlannedChange, PlannedObject, PlannedOwner, PlannedPods, PlannedWorkload,
+    RuleUse, StatusPlan, Step,
 };
-pub use report::{OwnerDifference, Proof, Report, ReportBuilder, Verdict};
+pub use report::{
+    OwnerDifference, PodDifference, Proof, Report, ReportBuilder, Verdict, Workload, WorkloadState,
+};
 pub use rule::RuleId;
 pub use source::{Locator, MissingSource, SourceCompleteness, SourceType};
 pub use target::{Existing, ServedType, ServiceAllocation, TargetFacts, VersionServed};

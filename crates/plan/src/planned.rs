@@ -43,6 +43,9 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// Objects that are needed and are neither in the plan nor in the target.
     pub missing: Vec<MissingDependency>,
+    /// The Pods that ran in the source, by workload. Controllers create them again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<PlannedWorkload>,
     /// Findings that only the planner can make; [`Plan::lint`] adds its own.
     #[serde(skip)]
     pub(crate) findings: Vec<crate::lint::LintFinding>,
@@ -98,12 +101,79 @@ pub struct PlannedObject {
     pub entry_versions: Vec<EntryVersion>,
     /// How the captured status is handled.
     pub status: StatusPlan,
+    /// Workloads that must be available before the object is created: the backends of a mutating webhook. If they are
+    /// not in time, the object is created in the last wave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<ObjectRef>,
+    /// Fields that are set later, because they would reject or change objects that are older than they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Deferred>,
     /// Requests that follow the create request, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Step>,
     /// The keyed digest ([`crate::Redactor`], hexadecimal) of the body in canonical JSON, after the object-local
     /// rules and patches and before edits and owners. [`crate::body()`] rejects bytes that do not produce it.
     pub digest: String,
+}
+
+/// Fields that are set by [`Step::SetDeferredFields`] and not when the object is created.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deferred {
+    /// When they are set.
+    pub until: DeferredUntil,
+    /// The fields as they are in the create request.
+    pub fields: Vec<Edit>,
+}
+
+/// When deferred fields are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DeferredUntil {
+    /// After bare Pods, claims and Ingresses, before controllers create Pods: the default among classes.
+    Workloads,
+    /// After the Pods of the workloads exist: the Pod Security Standard of a namespace, and a default PriorityClass that
+    /// is younger than they are.
+    PodsExist,
+}
+
+/// The Pods that a workload ran in the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedWorkload {
+    /// The workload in the target.
+    pub workload: ObjectRef,
+    /// The number of its Pods that had not finished.
+    pub pods: u32,
+    /// The number of those that were ready.
+    pub ready: u32,
+    /// The number of its Pods of another revision than the current one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub older: u32,
+    /// The number of Pods of each revision, if some are older than the current one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub revisions: BTreeMap<String, u32>,
+    /// The Pods by their shape ([`crate::shape`]).
+    pub shapes: Vec<PlannedPods>,
+}
+
+/// Pods of one shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedPods {
+    /// The keyed digest ([`crate::Redactor`]) of the shape, in hexadecimal.
+    pub shape: String,
+    /// The number of Pods.
+    pub pods: u32,
+    /// The number of ready Pods.
+    pub ready: u32,
+    /// The location of one of them.
+    #[serde(skip)]
+    pub example: Locator,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What becomes of captured entries of `managedFields` that have a version in which they cannot be written back.
@@ -178,15 +248,20 @@ pub enum Step {
     WaitEstablished,
     /// Wait until the ServiceCIDR is ready, so that Services can have addresses in its ranges.
     WaitReady,
-    /// The Job is created suspended: write its captured status, then set `spec.suspend` to
-    /// [`crate::Bodies::suspend`].
+    /// Wait until the next second, because age decides between this object and one that is created after it.
+    WaitSecond,
+    /// The Job is created suspended: write its captured status, or the part of it that says which work is done, then
+    /// set `spec.suspend` to [`crate::Bodies::suspend`].
     FinishJob,
     /// Write [`crate::Bodies::status`] to the status subresource.
     SetStatus,
     /// Merge-patch `metadata.managedFields` with [`crate::Bodies::managed_fields`]. The list `[{}]` removes all
     /// owners.
     SetManagedFields,
-    /// As [`Step::SetManagedFields`], but after the last wave, because the patch may need a conversion webhook.
+    /// Set the fields of [`PlannedObject::deferred`], at its time.
+    SetDeferredFields,
+    /// As [`Step::SetManagedFields`], but after the last wave, because the patch may need a conversion webhook, or fields
+    /// are set later.
     SetManagedFieldsLast,
 }
 
@@ -348,7 +423,7 @@ impl Serialize for Hashed<'_> {
             .iter()
             .filter(|(rule, _)| **rule != RuleId::ExistingRecreated)
             .collect();
-        let mut hashed = serializer.serialize_struct("Plan", 10)?;
+        let mut hashed = serializer.serialize_struct("Plan", 11)?;
         hashed.serialize_field("formatVersion", &plan.format_version)?;
         hashed.serialize_field("point", &plan.point)?;
         hashed.serialize_field("cluster", &plan.cluster)?;
@@ -359,6 +434,7 @@ impl Serialize for Hashed<'_> {
         hashed.serialize_field("rules", &rules)?;
         hashed.serialize_field("notes", &plan.notes)?;
         hashed.serialize_field("missing", &plan.missing)?;
+        hashed.serialize_field("workloads", &plan.workloads)?;
         hashed.end()
     }
 }

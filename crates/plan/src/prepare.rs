@@ -40,9 +40,9 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Returns whether a request of the restore writes the status.
+    /// Returns whether a request of the restore writes the whole status.
     pub(crate) fn restores_status(&self) -> bool {
-        self.wants_status || self.ending.is_some()
+        self.wants_status || self.ending.is_some_and(|ending| ending.finished)
     }
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn prepare(
         managed_fields = take_list(metadata.remove("managedFields"));
         owners = take_list(metadata.remove("ownerReferences"));
     }
-    let status = body.as_object_mut().and_then(|object| object.remove("status"));
+    let mut status = body.as_object_mut().and_then(|object| object.remove("status"));
 
     let mut editor = Editor {
         body: &mut body,
@@ -182,7 +182,7 @@ pub(crate) fn prepare(
         ("", "persistentvolumeclaims") => volumes::claim(&mut editor),
         ("", "secrets") => secrets::secret(&mut editor),
         ("", "pods") => pods::pod(&mut editor),
-        ("batch", "jobs") => ending = jobs::job(&mut editor, status.as_ref()),
+        ("batch", "jobs") => ending = jobs::job(&mut editor, &mut status),
         (snapshots::GROUP, "volumesnapshotcontents") => snapshots::content(&mut editor, status.as_ref()),
         (snapshots::GROUP, "volumesnapshots") => snapshots::snapshot(&mut editor, status.as_ref()),
         _ => {}

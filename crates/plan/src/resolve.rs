@@ -7,7 +7,7 @@ use lifeboat_model::{ObjectRef, ResourceType};
 
 use crate::builder::summary::{Extra, ObjectSummary};
 use crate::builder::{PlanBuilder, PlanError};
-use crate::planned::{Edit, Note, PlannedChange, PlannedOwner, RuleUse};
+use crate::planned::{Deferred, Edit, Note, PlannedChange, PlannedOwner, PlannedWorkload, RuleUse};
 use crate::rule::RuleId;
 use crate::wave::Wave;
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 };
 
 mod accounts;
+mod admission;
+mod age;
+mod deferred;
 mod existing;
 mod faults;
 mod findings;
@@ -27,6 +30,7 @@ mod rbac;
 mod services;
 mod versions;
 mod volumes;
+mod workloads;
 
 use versions::Version;
 
@@ -46,6 +50,13 @@ pub(crate) struct Resolver<'a> {
     changes: HashMap<usize, Vec<PlannedChange>>,
     edits: HashMap<usize, Vec<Edit>>,
     places: Vec<(Wave, u16)>,
+    /// Waves that differ from those of the types.
+    waves: HashMap<usize, (Wave, u16)>,
+    /// The workloads that must be available before an item is created.
+    awaits: HashMap<usize, Vec<ObjectRef>>,
+    deferred: HashMap<usize, Deferred>,
+    /// Items after which nothing of their kind is created in the same second.
+    alone: BTreeSet<usize>,
     /// Services without fixed addresses, which come after those with fixed ones, and definitions that were not
     /// established, which come after those that were.
     later: BTreeSet<usize>,
@@ -105,6 +116,10 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
         changes: HashMap::new(),
         edits: HashMap::new(),
         places: Vec::new(),
+        waves: HashMap::new(),
+        awaits: HashMap::new(),
+        deferred: HashMap::new(),
+        alone: BTreeSet::new(),
         later: BTreeSet::new(),
         uses: BTreeMap::new(),
         findings: Vec::new(),
@@ -135,15 +150,22 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
         return Err(PlanError { problems });
     }
     services::addresses(&mut work, &sorted);
+    deferred::add(&mut work, &sorted);
+    deferred::drop_deleted_classes(&mut work, &sorted);
+    deferred::node_selectors(&mut work, &sorted);
+    admission::arrange(&mut work, &sorted);
+    age::arrange(&mut work, &sorted);
     crds_in_order(&mut work);
     order::arrange(&mut work, &sorted);
     accounts::secrets(&mut work, &sorted);
     let missing = missing::find(&work);
     findings::add(&mut work, &sorted, &missing);
-    Ok(assemble(work, &sorted, missing))
+    let workloads = workloads::of_plan(&mut work, &sorted);
+    Ok(assemble(work, &sorted, missing, workloads))
 }
 
-/// Skips items because of other objects: a terminating namespace, a Service with a selector.
+/// Skips items because of other objects: a terminating namespace, a Service with a selector, a Deployment that is not
+/// paused.
 fn skip_by_context(work: &mut Resolver<'_>) {
     for index in 0..work.exclusions.len() {
         let item = work.item(index);
@@ -151,13 +173,27 @@ fn skip_by_context(work: &mut Resolver<'_>) {
         let Some(namespace) = namespace else { continue };
         if work.draft.terminating.contains(&namespace) {
             work.exclusions[index] = Some((RuleId::TerminatingNamespace, Some(namespace.to_string())));
-        } else if work.is_type(index, "", "endpoints")
-            && work
-                .draft
-                .selecting
-                .contains(&(namespace, work.item(index).name.clone()))
-        {
+            continue;
+        }
+        let service = match work.item(index).extra.as_deref() {
+            Some(Extra::Slice(service)) => Some(service.clone()),
+            _ if work.is_type(index, "", "endpoints") => Some(work.item(index).name.clone()),
+            _ => None,
+        };
+        if service.is_some_and(|service| work.draft.selecting.contains_key(&(namespace, service))) {
             work.exclusions[index] = Some((RuleId::EndpointsOfSelector, None));
+        } else if work.is_type(index, "apps", "replicasets") {
+            let owner = work
+                .item(index)
+                .owners
+                .iter()
+                .find(|owner| owner.controller == Some(true));
+            let deployment = owner.filter(|owner| owner.group() == "apps" && &*owner.kind == "Deployment");
+            if let Some(owner) = deployment.filter(|owner| !work.draft.workloads.paused.contains(&owner.uid))
+            {
+                let detail = format!("{} {}", owner.kind, owner.name);
+                work.exclusions[index] = Some((RuleId::ChildOfController, Some(detail)));
+            }
         }
     }
 }
@@ -275,9 +311,19 @@ fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Owne
     } else if status == StatusPlan::Restore {
         after.push(Step::SetStatus);
     }
+    if work.alone.contains(&index) {
+        after.push(Step::WaitSecond);
+    }
+    let is_deferred = work.deferred.contains_key(&index);
+    if is_deferred {
+        after.push(Step::SetDeferredFields);
+    }
     // An entry of no manager needs no conversion.
     if *ownership == Ownership::None && work.item(index).has_fields {
-        after.push(Step::SetManagedFields);
+        after.push(match is_deferred {
+            true => Step::SetManagedFieldsLast,
+            false => Step::SetManagedFields,
+        });
     }
     if matches!(ownership, Ownership::Several { .. }) {
         let r#type = &work.draft.source_type(work.item(index).r#type).resource;
@@ -286,7 +332,7 @@ fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Owne
             .crds
             .get(&(r#type.group.clone(), r#type.resource.clone()))
             .is_some_and(|crd| crd.converts_by_webhook);
-        after.push(if by_webhook {
+        after.push(if by_webhook || is_deferred {
             Step::SetManagedFieldsLast
         } else {
             Step::SetManagedFields
@@ -316,7 +362,12 @@ fn status_of(work: &Resolver<'_>, index: usize) -> StatusPlan {
     }
 }
 
-fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::MissingDependency>) -> Plan {
+fn assemble(
+    mut work: Resolver<'_>,
+    sorted: &[usize],
+    missing: Vec<crate::MissingDependency>,
+    workloads: Vec<PlannedWorkload>,
+) -> Plan {
     let draft = work.draft;
     let mut rules: BTreeMap<RuleId, u64> = std::mem::take(&mut work.uses);
     let mut notes = namespaces::notes(&work);
@@ -418,6 +469,8 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
         let (wave, depth) = work.places[index];
         objects.push(PlannedObject {
             after,
+            awaits: work.awaits.remove(&index).unwrap_or_default(),
+            deferred: work.deferred.remove(&index),
             owners: std::mem::take(&mut work.owners[index]),
             action: work.actions[index],
             preflight: work.versions[type_index].needs_preflight(),
@@ -466,6 +519,7 @@ fn assemble(mut work: Resolver<'_>, sorted: &[usize], missing: Vec<crate::Missin
             .collect(),
         notes: notes.into_iter().collect(),
         missing,
+        workloads,
         findings,
         settings: draft.settings.clone(),
         sources: Arc::new(

@@ -61,6 +61,7 @@ rules! {
     RootCertificate = "root-certificate", "A controller publishes the target's own certificate authority in every namespace.";
     EndpointsOfSelector = "endpoints-of-selector", "A controller writes the endpoints of a Service that has a selector.";
     MirroredSlice = "mirrored-slice", "A controller mirrors Endpoints into this slice.";
+    FinishedRun = "finished-run", "The run of the CronJob has finished; its history is not restored.";
     ChildOfController = "child-of-controller", "A built-in controller creates this object from its owner; restoring it would duplicate it.";
     DependantOfChild = "dependant-of-child", "A controller recreates its owner under another uid, so it would be an orphan.";
     MirrorPod = "mirror-pod", "The kubelet mirrors a static Pod of its own node.";
@@ -100,10 +101,17 @@ rules! {
     JobFinished = "job-finished", "The Job has finished: it is created suspended with its captured status, so that it does not run again.";
     SnapshotRestored = "snapshot-restored", "The volume snapshot exists already: the object refers to it by its handle or name, so that no driver takes a new one.";
     PodNode = "pod-node", "The scheduler of the target selects a node.";
-    PodPriority = "pod-priority", "Admission sets the priority from the PriorityClass.";
+    JobContinued = "job-continued", "The Job had done a part of its work: it is created suspended with that part of its status, so that it is not done again.";
+    PodPriority = "pod-priority", "Admission sets priority and preemption policy from the PriorityClass.";
+    PodClassDeleted = "pod-class-deleted", "The PriorityClass was deleted while the Pod was running; admission rejects a Pod that names it.";
+    PodRuntimeClass = "pod-runtime-class", "Admission sets this field from the RuntimeClass as it is today.";
     PodToken = "pod-token", "Admission injects the volume with the ServiceAccount token.";
     PodEphemeralContainers = "pod-ephemeral-containers", "Ephemeral containers cannot be part of a new Pod.";
     OtherVersion = "other-version", "The target does not serve the captured version; the object is written in another version that both clusters serve.";
+
+    // Fields that are set later.
+    DefaultDeferred = "default-deferred", "The class becomes the default after objects without a class are created, so that it is not given to those that are older.";
+    PodSecurityDeferred = "pod-security-deferred", "The Pod Security Standard of the namespace is enforced after its Pods exist, so that it does not reject those that are older.";
 
     // Objects that exist in the target.
     ExistingKept = "existing-kept", "The object exists in the target and the options say to keep it.";
@@ -112,6 +120,7 @@ rules! {
     ExistingNotRecreated = "existing-not-recreated", "Deleting the object would delete what it contains or defines, so it is updated although the options say to recreate it.";
     DefaultRbacAdded = "default-rbac-added", "The API server of the target makes this default role or binding; what was added to it in the source is added to it.";
     MadeByTarget = "made-by-target", "The controllers of the target create this object too; it is updated to the planned state.";
+    AgeOrder = "age-order", "Age decides between objects of this kind, so that they are created in the order of their age.";
     WithOwner = "with-owner", "The object is restored in the later wave of its owner.";
 }
 

@@ -24,7 +24,6 @@ pub(crate) fn whole_type(r#type: &SourceType) -> Option<RuleId> {
         | ("storage.k8s.io", "csistoragecapacities")
         | ("resource.k8s.io", "resourceslices")
         | ("internal.apiserver.k8s.io", "storageversions") => RuleId::ObservedState,
-        ("networking.k8s.io", "ipaddresses") => RuleId::AllocatedAddress,
         _ => {
             let verbs = &r#type.verbs;
             let creatable = verbs.is_empty() || verbs.iter().any(|verb| verb == "create");
@@ -82,11 +81,21 @@ pub(crate) fn object(
         ("", "endpoints") if annotation("control-plane.alpha.kubernetes.io/leader").is_some() => {
             plain(RuleId::Lease)
         }
-        ("discovery.k8s.io", "endpointslices") => match label("endpointslice.kubernetes.io/managed-by") {
-            Some("endpointslice-controller.k8s.io") => plain(RuleId::EndpointsOfSelector),
-            Some("endpointslicemirroring-controller.k8s.io") => plain(RuleId::MirroredSlice),
-            _ => None,
-        },
+        // Whether a controller writes a slice with its label depends on the Service (see `resolve`).
+        ("discovery.k8s.io", "endpointslices")
+            if label("endpointslice.kubernetes.io/managed-by")
+                == Some("endpointslicemirroring-controller.k8s.io") =>
+        {
+            plain(RuleId::MirroredSlice)
+        }
+        // An address of another owner is reserved, and no Service gets it
+        // (<https://kubernetes.io/docs/reference/networking/virtual-ips/#ip-address-objects>).
+        ("networking.k8s.io", "ipaddresses")
+            if label("ipaddress.kubernetes.io/managed-by") == Some("ipallocator.k8s.io")
+                && pointer::text(object, "/spec/parentRef/resource") == Some("services") =>
+        {
+            plain(RuleId::AllocatedAddress)
+        }
         ("networking.k8s.io", "servicecidrs") if name == "kubernetes" => plain(RuleId::ServerOwned),
         ("certificates.k8s.io", "clustertrustbundles")
             if name.starts_with("kubernetes.io:kube-apiserver-serving:") =>
@@ -151,12 +160,18 @@ fn child(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)
     let kind = pointer::text(owner, "/kind")?;
     let made = match (child, group, kind) {
         (("", "pods"), "", "Node") => return Some((RuleId::MirrorPod, None)),
+        // No controller starts a run again: neither one that was started by hand nor one that is in progress.
+        (("batch", "jobs"), "batch", "CronJob") => {
+            let owner = format!("{kind} {}", pointer::text(owner, "/name").unwrap_or_default());
+            return is_finished_job(object).then_some((RuleId::FinishedRun, Some(owner)));
+        }
+        // While a Deployment is paused, its controller makes no ReplicaSet (see `resolve`).
+        (("apps", "replicasets"), "apps", "Deployment") if has_replicas(object) => return None,
         (("", "pods"), "apps", "ReplicaSet" | "StatefulSet" | "DaemonSet")
         | (("", "pods"), "batch", "Job")
         | (("", "pods"), "", "ReplicationController")
         | (("apps", "replicasets"), "apps", "Deployment")
         | (("apps", "controllerrevisions"), "apps", "StatefulSet" | "DaemonSet")
-        | (("batch", "jobs"), "batch", "CronJob")
         | (("", "endpoints"), "", "Service")
         | (("resource.k8s.io", "resourceclaims"), "", "Pod") => true,
         // The claim of a generic ephemeral volume.
@@ -165,6 +180,19 @@ fn child(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)
     };
     let name = pointer::text(owner, "/name").unwrap_or_default();
     made.then(|| (RuleId::ChildOfController, Some(format!("{kind} {name}"))))
+}
+
+/// Returns whether a Job has the condition `Complete` or `Failed`.
+pub(crate) fn is_finished_job(job: &Value) -> bool {
+    pointer::list(job, "/status/conditions").any(|condition| {
+        matches!(pointer::text(condition, "/type"), Some("Complete" | "Failed"))
+            && pointer::text(condition, "/status") == Some("True")
+    })
+}
+
+fn has_replicas(replica_set: &Value) -> bool {
+    let number = |path: &str| replica_set.pointer(path).and_then(Value::as_u64);
+    number("/spec/replicas").unwrap_or(1) > 0 || number("/status/replicas").unwrap_or(0) > 0
 }
 
 fn finished(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)> {

@@ -10,6 +10,7 @@ mod ownership;
 mod proof;
 mod properties;
 mod rbac;
+mod runs;
 mod services;
 mod target;
 mod volume_snapshots;

@@ -25,23 +25,31 @@ pub enum Wave {
     Services,
     /// Custom resources and types that are not in the table of this crate.
     CustomResources,
-    /// Bare Pods, then LimitRanges, then controllers that create Pods. A LimitRange applies only to objects that are
-    /// created: claims and bare Pods that are older than it, or than its last change, were admitted without it and
-    /// carry the values that they received then. Pods that controllers create are to receive its defaults.
-    Workloads,
+    /// Bare Pods, then LimitRanges. A LimitRange applies only to objects that are created: claims and bare Pods that are
+    /// older than it, or than its last change, were admitted without it and carry the values that they received then.
+    /// Pods that controllers create are to receive its defaults.
+    Pods,
     /// Objects that refer to Services and workloads.
     Dependants,
+    /// Workloads behind mutating webhooks, which must answer before other workloads create Pods.
+    AdmissionBackends,
+    /// Webhooks and policies that change Pods. Captured objects carry their changes already.
+    MutatingAdmission,
+    /// Controllers that create Pods.
+    Workloads,
+    /// Controllers whose Pods are younger than a default PriorityClass that most Pods are older than.
+    YoungerWorkloads,
     /// ResourceQuotas. They come late, so that they do not limit the restore itself.
     Quotas,
     /// APIServices with a backend. The types that they serve are unavailable until the backend runs.
     AggregatedApis,
-    /// Webhooks and admission policies. They come last, so that they cannot reject restored objects.
+    /// All other webhooks and admission policies. They come last, so that they cannot reject restored objects.
     Admission,
 }
 
 impl Wave {
     /// Every wave, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Crds,
         Self::Namespaces,
         Self::Classes,
@@ -50,8 +58,12 @@ impl Wave {
         Self::Volumes,
         Self::Services,
         Self::CustomResources,
-        Self::Workloads,
+        Self::Pods,
         Self::Dependants,
+        Self::AdmissionBackends,
+        Self::MutatingAdmission,
+        Self::Workloads,
+        Self::YoungerWorkloads,
         Self::Quotas,
         Self::AggregatedApis,
         Self::Admission,
@@ -69,8 +81,12 @@ impl Wave {
             Self::Volumes => "volumes and claims",
             Self::Services => "services",
             Self::CustomResources => "custom resources",
-            Self::Workloads => "workloads",
+            Self::Pods => "pods",
             Self::Dependants => "dependents of services and workloads",
+            Self::AdmissionBackends => "backends of mutating admission",
+            Self::MutatingAdmission => "mutating admission",
+            Self::Workloads => "workloads",
+            Self::YoungerWorkloads => "workloads younger than a default class",
             Self::Quotas => "quotas",
             Self::AggregatedApis => "aggregated APIs",
             Self::Admission => "admission",
@@ -84,7 +100,8 @@ impl Wave {
             ("apiextensions.k8s.io", "customresourcedefinitions") => (Self::Crds, 0),
             ("", "namespaces") => (Self::Namespaces, 0),
             ("storage.k8s.io" | "scheduling.k8s.io" | "node.k8s.io", _)
-            | ("networking.k8s.io", "ingressclasses" | "servicecidrs")
+            // Reserved addresses come before Services, so that none of them gets one.
+            | ("networking.k8s.io", "ingressclasses" | "servicecidrs" | "ipaddresses")
             | ("flowcontrol.apiserver.k8s.io", _)
             | ("resource.k8s.io", "deviceclasses" | "devicetaintrules")
             | ("certificates.k8s.io", "clustertrustbundles") => (Self::Classes, 0),
@@ -99,15 +116,16 @@ impl Wave {
             ("resource.k8s.io", "resourceclaims") => (Self::Volumes, 0),
             // Services with fixed addresses are created before those with any free address, which have depth 1.
             ("", "services") => (Self::Services, 0),
-            ("", "pods") => (Self::Workloads, 0),
-            ("", "limitranges") => (Self::Workloads, 1),
-            ("", "replicationcontrollers") | ("apps" | "batch", _) => (Self::Workloads, 2),
+            ("", "pods") => (Self::Pods, 0),
+            ("", "limitranges") => (Self::Pods, 1),
+            ("", "replicationcontrollers") | ("apps" | "batch", _) => (Self::Workloads, 0),
             ("", "endpoints")
             | ("discovery.k8s.io" | "autoscaling" | "policy", _)
             | ("networking.k8s.io", "ingresses") => (Self::Dependants, 0),
             ("", "resourcequotas") => (Self::Quotas, 0),
             ("apiregistration.k8s.io", _) => (Self::AggregatedApis, 0),
             // A binding has no effect until its policy exists, and a policy has no effect without a binding.
+            // Those that change Pods come earlier (see `resolve::admission`).
             ("admissionregistration.k8s.io", "validatingadmissionpolicies" | "mutatingadmissionpolicies") => {
                 (Self::Admission, 0)
             }

@@ -49,6 +49,23 @@ pub(super) fn depth(json: &[u8]) -> usize {
     deepest
 }
 
+/// Returns the type of an object that has no class, if admission would give it the default one.
+fn classless(r#type: &lifeboat_model::ResourceType, body: &Value) -> Option<&'static str> {
+    let lacks = |path: &str| pointer::text(body, path).is_none_or(str::is_empty);
+    match (r#type.group.as_str(), r#type.resource.as_str()) {
+        ("", "pods") => lacks("/spec/priorityClassName").then_some("pods"),
+        // An empty class is a decision: the claim is for volumes without a class.
+        ("", "persistentvolumeclaims") => body
+            .pointer("/spec/storageClassName")
+            .is_none_or(Value::is_null)
+            .then_some("persistentvolumeclaims"),
+        ("networking.k8s.io", "ingresses") => (lacks("/spec/ingressClassName")
+            && lacks("/metadata/annotations/kubernetes.io~1ingress.class"))
+        .then_some("ingresses"),
+        _ => None,
+    }
+}
+
 impl PlanBuilder {
     pub(super) fn record_slim(&mut self, r#type: &SourceType, index: u32, rule: RuleId, slim: MetadataOnly) {
         let SlimMetadata {
@@ -101,6 +118,9 @@ impl PlanBuilder {
     ) {
         let namespace_text = pointer::text(&object, "/metadata/namespace").map(str::to_owned);
         let namespace = self.intern(namespace_text.as_deref());
+        let created = pointer::text(&object, "/metadata/creationTimestamp")
+            .unwrap_or_default()
+            .to_owned();
         let uid: Box<str> = pointer::text(&object, "/metadata/uid").unwrap_or_default().into();
         let labels = prepare::labels(&object);
         let skip = skip::object(r#type, namespace.as_deref(), name, &labels, &object);
@@ -110,6 +130,14 @@ impl PlanBuilder {
             name,
             &object,
             skip.as_ref().map(|(rule, _)| *rule),
+        );
+        self.workloads.learn(
+            r#type,
+            namespace.clone(),
+            name,
+            locator,
+            &object,
+            &self.settings.redactor,
         );
         if !self.takes(r#type, namespace.as_deref(), name, Some(&labels)) {
             self.leave_out((index, namespace, name.into()), Some(&uid));
@@ -156,6 +184,7 @@ impl PlanBuilder {
             });
             return;
         }
+        self.classless.extend(classless(&r#type.resource, &prepared.body));
         let leftovers = self.settings.namespaces.residual_references(&prepared.body, 5);
         let drops_status_owner =
             !prepared.wants_status && prepared.managed_fields.iter().any(ownership::is_of_status);
@@ -169,7 +198,7 @@ impl PlanBuilder {
         } else if taken_over {
             Some(Extra::TakenOver)
         } else {
-            Extra::of(&r#type.resource, &body, prepared.status.as_ref())
+            Extra::of(&r#type.resource, &body, prepared.status.as_ref(), &created)
         };
         let needs = needs::of(&r#type.resource, &body);
         if !prepared.owners.is_empty() {
@@ -248,12 +277,13 @@ impl PlanBuilder {
                         .filter_map(|ip| ip.as_str()?.parse().ok())
                         .collect();
                 }
-                let selects = object
-                    .pointer("/spec/selector")
-                    .and_then(Value::as_object)
-                    .is_some_and(|selector| !selector.is_empty());
-                if let (true, Some(namespace)) = (selects, self.intern(namespace)) {
-                    self.selecting.insert((namespace, name.into()));
+                let selector = object.pointer("/spec/selector").and_then(Value::as_object);
+                if let (Some(selector), Some(namespace)) = (
+                    selector.filter(|selector| !selector.is_empty()),
+                    self.intern(namespace),
+                ) {
+                    let labels = super::summary::texts(selector);
+                    self.selecting.insert((namespace, name.into()), labels);
                 }
             }
             _ => {}

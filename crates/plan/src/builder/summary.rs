@@ -122,10 +122,43 @@ pub(crate) enum Extra {
     SnapshotContent(SnapshotContent),
     /// The ranges of a ServiceCIDR.
     ServiceRanges(Vec<String>),
+    /// An EndpointSlice of the EndpointSlice controller, with the name of its Service.
+    Slice(Box<str>),
+    /// The class and the node selector of a Pod with a RuntimeClass.
+    Runtime(Runtime),
+    /// The labels of the Pods of a workload.
+    PodLabels(super::Selector),
+    /// A MutatingAdmissionPolicy, with whether it applies to Pods.
+    MutatingPolicy(bool),
+    /// A MutatingAdmissionPolicyBinding, with its policy.
+    PolicyBinding(Box<str>),
+    /// JSON pointers of the labels by which a Namespace enforces a Pod Security Standard.
+    PodSecurity(Vec<String>),
+    /// A class that objects without a class get.
+    DefaultClass {
+        /// The JSON pointers that make it the default.
+        paths: Vec<String>,
+        /// When it was created.
+        created: Box<str>,
+    },
+    /// An Ingress.
+    Ingress {
+        /// The paths of hosts that it claims.
+        claims: Vec<String>,
+        /// When it was created.
+        created: Box<str>,
+    },
     /// A default role or binding, which the API server of the target makes too.
     DefaultRbac(DefaultRbac),
     /// A default object of the API server that no API server resets any more, because its administrator said so.
     TakenOver,
+}
+
+/// The class and the node selector of a Pod.
+#[derive(Debug, Clone)]
+pub(crate) struct Runtime {
+    pub(crate) class: String,
+    pub(crate) node_selector: super::Selector,
 }
 
 /// What a captured default role or binding may add to that of the target.
@@ -182,10 +215,20 @@ pub(crate) struct Webhook {
     pub(crate) name: String,
     pub(crate) fails_closed: bool,
     pub(crate) backend: Option<(String, String)>,
+    /// Whether it applies to the creation of Pods.
+    pub(crate) of_pods: bool,
+    /// Whether it applies to anything else.
+    pub(crate) of_others: bool,
 }
 
 impl Extra {
-    pub(crate) fn of(r#type: &ResourceType, body: &Value, status: Option<&Value>) -> Option<Self> {
+    /// `created` is the creation time of the captured object.
+    pub(crate) fn of(
+        r#type: &ResourceType,
+        body: &Value,
+        status: Option<&Value>,
+        created: &str,
+    ) -> Option<Self> {
         match (r#type.group.as_str(), r#type.resource.as_str()) {
             ("", "services") => Some(Self::Service(Addresses::read(body))),
             ("networking.k8s.io", "servicecidrs") => {
@@ -204,9 +247,127 @@ impl Extra {
                 "admissionregistration.k8s.io",
                 "validatingwebhookconfigurations" | "mutatingwebhookconfigurations",
             ) => Some(Self::Webhooks(webhooks(body))),
+            ("admissionregistration.k8s.io", "mutatingadmissionpolicies") => Some(Self::MutatingPolicy(
+                applies_to_pods(body, "/spec/matchConstraints/resourceRules").0,
+            )),
+            ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings") => {
+                pointer::text(body, "/spec/policyName").map(|policy| Self::PolicyBinding(policy.into()))
+            }
+            ("discovery.k8s.io", "endpointslices") => {
+                let label = |key| pointer::text(body, &pointer::of(&["metadata", "labels", key]));
+                let by = label("endpointslice.kubernetes.io/managed-by");
+                (by == Some("endpointslice-controller.k8s.io"))
+                    .then(|| Self::Slice(label("kubernetes.io/service-name").unwrap_or_default().into()))
+            }
+            ("", "pods") => {
+                let class = pointer::text(body, "/spec/runtimeClassName")?;
+                let selector = body.pointer("/spec/nodeSelector").and_then(Value::as_object);
+                Some(Self::Runtime(Runtime {
+                    class: class.to_owned(),
+                    node_selector: selector.map(texts).unwrap_or_default(),
+                }))
+            }
+            ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets")
+            | ("", "replicationcontrollers") => {
+                let labels = body.pointer("/spec/template/metadata/labels")?.as_object()?;
+                Some(Self::PodLabels(texts(labels)))
+            }
+            ("", "namespaces") => {
+                const PREFIX: &str = "pod-security.kubernetes.io/enforce";
+                let labels = body.pointer("/metadata/labels")?.as_object()?;
+                let refuses = labels.get(PREFIX).is_some_and(|level| level != "privileged");
+                let paths = labels.keys().filter(|key| key.starts_with(PREFIX));
+                let paths: Vec<String> = paths
+                    .map(|key| pointer::of(&["metadata", "labels", key]))
+                    .collect();
+                refuses.then_some(Self::PodSecurity(paths))
+            }
+            ("scheduling.k8s.io", "priorityclasses") => {
+                (body.pointer("/globalDefault") == Some(&Value::Bool(true))).then(|| Self::DefaultClass {
+                    paths: vec!["/globalDefault".to_owned()],
+                    created: created.into(),
+                })
+            }
+            ("storage.k8s.io", "storageclasses") => default_class(
+                body,
+                created,
+                &[
+                    "storageclass.kubernetes.io/is-default-class",
+                    "storageclass.beta.kubernetes.io/is-default-class",
+                ],
+            ),
+            ("networking.k8s.io", "ingressclasses") => {
+                default_class(body, created, &["ingressclass.kubernetes.io/is-default-class"])
+            }
+            ("networking.k8s.io", "ingresses") => Some(Self::Ingress {
+                claims: claims(body),
+                created: created.into(),
+            }),
             _ => None,
         }
     }
+}
+
+/// Returns the paths of hosts that an Ingress claims from the controller of its class.
+fn claims(ingress: &Value) -> Vec<String> {
+    let text = |value: &Value, path: &str| pointer::text(value, path).unwrap_or_default().to_owned();
+    let class = text(ingress, "/spec/ingressClassName")
+        + &text(ingress, "/metadata/annotations/kubernetes.io~1ingress.class");
+    let mut found: Vec<String> = pointer::list(ingress, "/spec/rules")
+        .flat_map(|rule| {
+            let host = text(rule, "/host");
+            let class = class.clone();
+            pointer::list(rule, "/http/paths").map(move |path| {
+                let path = pointer::text(path, "/path").unwrap_or("/");
+                format!("{class} {host} {path}")
+            })
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn default_class(body: &Value, created: &str, annotations: &[&str]) -> Option<Extra> {
+    let paths = annotations
+        .iter()
+        .map(|key| pointer::of(&["metadata", "annotations", key]));
+    let set: Vec<String> = paths
+        .filter(|path| pointer::text(body, path) == Some("true"))
+        .collect();
+    (!set.is_empty()).then(|| Extra::DefaultClass {
+        paths: set,
+        created: created.into(),
+    })
+}
+
+/// Returns the texts of a map, such as labels.
+pub(crate) fn texts(map: &serde_json::Map<String, Value>) -> super::Selector {
+    map.iter()
+        .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
+        .collect()
+}
+
+/// Returns whether rules of admission apply to the creation of Pods, and whether they apply to anything else.
+fn applies_to_pods(object: &Value, rules: &str) -> (bool, bool) {
+    let (mut pods, mut others) = (false, false);
+    for rule in pointer::list(object, rules) {
+        let texts =
+            |path: &str| -> Vec<&str> { pointer::list(rule, path).filter_map(Value::as_str).collect() };
+        let (groups, resources, operations) =
+            (texts("/apiGroups"), texts("/resources"), texts("/operations"));
+        let creates = operations
+            .iter()
+            .any(|operation| matches!(*operation, "*" | "CREATE"));
+        let is_core = groups.iter().any(|group| matches!(*group, "" | "*"));
+        let is_pods = |resource: &&str| matches!(*resource, "*" | "*/*" | "pods" | "pods/*");
+        pods |= creates && is_core && resources.iter().any(is_pods);
+        others |= groups.iter().any(|group| !group.is_empty())
+            || resources
+                .iter()
+                .any(|resource| !matches!(*resource, "pods" | "pods/*"));
+    }
+    (pods, others)
 }
 
 /// Returns the webhooks of a configuration.
@@ -214,7 +375,10 @@ pub(crate) fn webhooks(configuration: &Value) -> Vec<Webhook> {
     pointer::list(configuration, "/webhooks")
         .map(|webhook| {
             let text = |path| pointer::text(webhook, path).map(str::to_owned);
+            let (of_pods, of_others) = applies_to_pods(webhook, "/rules");
             Webhook {
+                of_pods,
+                of_others,
                 name: text("/name").unwrap_or_default(),
                 fails_closed: pointer::text(webhook, "/failurePolicy") != Some("Ignore"),
                 backend: text("/clientConfig/service/namespace").zip(text("/clientConfig/service/name")),

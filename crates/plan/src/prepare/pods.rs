@@ -1,4 +1,5 @@
-//! Rules for Pods that no controller recreates.
+//! Rules for Pods that no controller recreates. Fields that admission derives from a class are left to it: a Pod that is
+//! older than its class, or than a change of it, would be rejected with the values that it got then.
 
 use lifeboat_translate::pointer;
 use serde_json::Value;
@@ -9,6 +10,10 @@ use crate::rule::RuleId;
 pub(super) fn pod(editor: &mut Editor<'_>) {
     editor.remove("/spec/nodeName", RuleId::PodNode);
     editor.remove("/spec/priority", RuleId::PodPriority);
+    editor.remove("/spec/preemptionPolicy", RuleId::PodPriority);
+    if editor.body.pointer("/spec/runtimeClassName").is_some() {
+        editor.remove("/spec/overhead", RuleId::PodRuntimeClass);
+    }
     editor.remove("/spec/ephemeralContainers", RuleId::PodEphemeralContainers);
     remove_token_volume(editor);
 }

@@ -119,7 +119,11 @@ fn finish(
     visits: &mut [Visit],
 ) {
     let resource = &work.draft.source_type(work.item(index).r#type).resource;
-    let own = Wave::of(resource);
+    let own = work
+        .waves
+        .get(&index)
+        .copied()
+        .unwrap_or_else(|| Wave::of(resource));
     let (mut wave, mut depth) = own;
     if work.later.contains(&index) {
         depth = depth.saturating_add(1);

@@ -122,7 +122,10 @@ fn written_ownership(
         // The request would write the entry in the version of the object. An update of a live object, in addition,
         // keeps the previous managers as owners of unchanged fields, and never creates an entry with the operation
         // Apply. The captured entry must therefore be written afterwards.
-        Ownership::Single { manager, .. } if updates || fates.iter().any(other_version) => {
+        // So does a field that is set later.
+        Ownership::Single { manager, .. }
+            if updates || work.deferred.contains_key(&index) || fates.iter().any(other_version) =>
+        {
             Ownership::Several {
                 first: manager.clone(),
             }

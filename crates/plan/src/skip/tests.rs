@@ -32,6 +32,11 @@ fn annotations(key: &str, value: &str) -> Value {
     json!({"metadata": {"annotations": {key: value}}})
 }
 
+fn finished(mut job: Value) -> Value {
+    job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    job
+}
+
 fn owned_by(api_version: &str, kind: &str) -> Value {
     json!({"metadata": {"ownerReferences":
         [{"apiVersion": api_version, "kind": kind, "name": "o", "uid": "uid-o", "controller": true}]}})
@@ -82,7 +87,14 @@ fn cases() -> Vec<(RuleId, &'static str, Value)> {
         (
             R::AllocatedAddress,
             "ipaddresses.networking.k8s.io 10.0.0.1",
-            object("networking.k8s.io/v1", "IPAddress", "", "10.0.0.1", json!({})),
+            object(
+                "networking.k8s.io/v1",
+                "IPAddress",
+                "",
+                "10.0.0.1",
+                json!({"metadata": {"labels": {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}},
+                    "spec": {"parentRef": {"resource": "services", "name": "s"}}}),
+            ),
         ),
         (
             R::ServerOwned,
@@ -114,20 +126,6 @@ fn cases() -> Vec<(RuleId, &'static str, Value)> {
             R::KubernetesService,
             "endpoints default/kubernetes",
             object("v1", "Endpoints", "default", "kubernetes", json!({})),
-        ),
-        (
-            R::EndpointsOfSelector,
-            "endpointslices.discovery.k8s.io shop/s",
-            object(
-                "discovery.k8s.io/v1",
-                "EndpointSlice",
-                "shop",
-                "s",
-                labels(
-                    "endpointslice.kubernetes.io/managed-by",
-                    "endpointslice-controller.k8s.io",
-                ),
-            ),
         ),
         (
             R::MirroredSlice,
@@ -231,9 +229,15 @@ fn cases() -> Vec<(RuleId, &'static str, Value)> {
             ),
         ),
         (
-            R::ChildOfController,
+            R::FinishedRun,
             "jobs.batch shop/j",
-            object("batch/v1", "Job", "shop", "j", owned_by("batch/v1", "CronJob")),
+            object(
+                "batch/v1",
+                "Job",
+                "shop",
+                "j",
+                finished(owned_by("batch/v1", "CronJob")),
+            ),
         ),
         (
             R::ChildOfController,
