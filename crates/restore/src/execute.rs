@@ -5,13 +5,13 @@
 //! command: objects that the interrupted run created are recognized by their age (see [`crate::lease`]) and
 //! completed, never created twice.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem};
-use lifeboat_plan::{Action, ExistingPolicy, Plan, Step, TargetFacts, Wave};
+use lifeboat_plan::{Action, DeferredUntil, ExistingPolicy, Plan, Step, TargetFacts, Wave};
 
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
@@ -19,9 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 mod attempt;
 mod complete;
+mod definitions;
 mod retries;
 mod steps;
+mod waits;
 
+use crate::healing::Healing;
 use crate::lease::Lease;
 use crate::outcome::{Failure, ObjectResult};
 use attempt::ObjectState;
@@ -44,6 +47,13 @@ pub struct RestoreSettings {
     /// The time limit for an object that is recreated until its deletion completes: its finalizers have to
     /// run.
     pub gone_within: Duration,
+    /// The time limit for the backends of mutating webhooks until they are available. Configurations whose backends are
+    /// not are created last.
+    pub backends_within: Duration,
+    /// The time after which API servers apply new admission policies and webhooks.
+    pub admission_after: Duration,
+    /// The time limit for the Pods of a namespace until they exist, before its Pod Security Standard is enforced.
+    pub pods_within: Duration,
     /// Objects that an earlier process has completed for the same plan. They are left as they are if they exist.
     pub complete: CompleteObjects,
     /// Cancelled to interrupt the restore: what is being written is completed, and nothing else is begun.
@@ -61,6 +71,11 @@ impl Default for RestoreSettings {
             // An API server with several replicas waits 5 s before it marks a definition established.
             establish_within: Duration::from_secs(60),
             gone_within: Duration::from_secs(60),
+            // Images are pulled, and most backends start in seconds.
+            backends_within: Duration::from_secs(120),
+            // API servers read policies every second (`policyRefreshInterval` of apiserver).
+            admission_after: Duration::from_secs(2),
+            pods_within: Duration::from_secs(15),
             complete: CompleteObjects::default(),
             interrupt: CancellationToken::new(),
         }
@@ -213,6 +228,22 @@ struct Run<'a> {
     shared: Shared<'a>,
     slots: Vec<ObjectState>,
     passes: u32,
+    /// Configurations that are created last because their backends were not available in time.
+    held: Vec<usize>,
+    /// Definitions without the rules that objects break, with the number of these objects.
+    relaxed: BTreeMap<usize, usize>,
+}
+
+/// Returns the phase in which the objects of a wave are restored.
+fn phase(wave: Wave) -> usize {
+    match wave {
+        Wave::AdmissionBackends => 1,
+        Wave::MutatingAdmission => 2,
+        Wave::Workloads => 3,
+        Wave::YoungerWorkloads | Wave::Quotas => 4,
+        Wave::AggregatedApis | Wave::Admission => 5,
+        _ => 0,
+    }
 }
 
 /// Why an attempt ended early.
@@ -252,23 +283,46 @@ impl<'a> Run<'a> {
             },
             slots: plan.objects.iter().map(|_| ObjectState::default()).collect(),
             passes: 1,
+            held: Vec::new(),
+            relaxed: BTreeMap::new(),
         }
     }
 
-    /// Restores all objects.
+    /// Restores all objects. What can reject, change or hide other objects follows when these have completed their
+    /// passes.
     async fn all(&mut self) -> Result<(), RestoreError> {
-        let objects = &self.shared.plan.objects;
-        // Objects that can reject or hide other objects follow when everything else has completed its passes.
-        let split = objects.partition_point(|object| object.wave < Wave::AggregatedApis);
-        let (mut first, mut then) = (Vec::new(), Vec::new());
-        for at in 0..objects.len() {
+        self.relaxed = definitions::left_relaxed(&self.shared).await?;
+        let mut phases = [const { Vec::new() }; 6];
+        for at in 0..self.shared.plan.objects.len() {
             if !self.is_complete_already(at) {
-                if at < split { &mut first } else { &mut then }.push(at);
+                phases[phase(self.shared.plan.objects[at].wave)].push(at);
             }
         }
-        self.passes(first).await?;
+        let [objects, backends, mutating, workloads, younger, mut last] = phases;
+        let mut failed = self.passes(objects).await?;
         self.last_steps().await?;
-        self.passes(then).await?;
+        self.set_deferred(DeferredUntil::Workloads).await?;
+        failed.extend(backends);
+        failed = self.passes(failed).await?;
+        let (ready, held) = self.await_backends(mutating).await?;
+        let is_new = !ready.is_empty();
+        failed.extend(ready);
+        failed = self.passes(failed).await?;
+        if is_new && !self.is_interrupted() {
+            sleep(self.shared.settings.admission_after).await;
+        }
+        failed.extend(workloads);
+        failed = self.passes(failed).await?;
+        self.await_pods().await?;
+        self.set_deferred(DeferredUntil::PodsExist).await?;
+        failed.extend(younger);
+        self.passes(failed).await?;
+        self.last_steps().await?;
+        self.held.clone_from(&held);
+        last.extend(held);
+        last.sort_unstable();
+        self.passes(last).await?;
+        definitions::restore_rules(&self.shared, &mut self.slots, &self.relaxed).await?;
         self.last_steps().await
     }
 
@@ -293,8 +347,31 @@ impl<'a> Run<'a> {
         true
     }
 
+    /// Runs passes over these objects, then over those that their definitions reject without the rules that these break.
+    /// Returns those that failed and may heal.
+    async fn passes(&mut self, todo: Vec<usize>) -> Result<Vec<usize>, RestoreError> {
+        let all = todo.clone();
+        self.passes_as_planned(todo).await?;
+        let has_failed = |this: &Self, at: usize| this.slots[at].failure.is_some();
+        let failed: Vec<usize> = all.into_iter().filter(|&at| has_failed(self, at)).collect();
+        let mut todo =
+            definitions::relax_rejecting(&self.shared, &self.slots, &failed, &mut self.relaxed).await?;
+        let until = tokio::time::Instant::now() + self.shared.settings.establish_within;
+        // Until the API server uses the definition without the rules.
+        while !todo.is_empty() && tokio::time::Instant::now() < until && !self.is_interrupted() {
+            todo = self.pass(&todo).await?;
+            todo.retain(|&at| definitions::is_rejected(&self.slots[at]));
+            sleep(IDLE_PAUSES[0]).await;
+        }
+        let may_heal = |at: usize| {
+            let failure = self.slots[at].failure.as_ref();
+            failure.is_some_and(|failure| failure.healing != Healing::Never)
+        };
+        Ok(failed.into_iter().filter(|&at| may_heal(at)).collect())
+    }
+
     /// Runs passes over these objects until all are done, none may heal, or a pass makes no progress.
-    async fn passes(&mut self, mut todo: Vec<usize>) -> Result<(), RestoreError> {
+    async fn passes_as_planned(&mut self, mut todo: Vec<usize>) -> Result<(), RestoreError> {
         let mut idle = IDLE_PAUSES.iter();
         let mut pass = 1;
         let mut held = Vec::new();
@@ -379,6 +456,85 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Waits until the backends of mutating webhooks are available. Returns the configurations that can be created, and
+    /// those whose backends are not available in time.
+    async fn await_backends(
+        &self,
+        configurations: Vec<usize>,
+    ) -> Result<(Vec<usize>, Vec<usize>), RestoreError> {
+        let until = tokio::time::Instant::now() + self.shared.settings.backends_within;
+        let (mut ready, mut held) = (Vec::new(), Vec::new());
+        for at in configurations {
+            let object = &self.shared.plan.objects[at];
+            let mut are_ready = true;
+            for backend in &object.awaits {
+                if self.is_interrupted() {
+                    return Ok((ready, held));
+                }
+                let limit = self.shared.settings.backends_within;
+                self.shared.progress.waiting(backend, limit);
+                are_ready &= waits::available(&self.shared, backend, until).await?;
+            }
+            if are_ready { &mut ready } else { &mut held }.push(at);
+        }
+        Ok((ready, held))
+    }
+
+    /// Waits until the Pods exist that are older than fields to be set: those of a namespace whose Pod Security Standard
+    /// is to be enforced, or all before a class becomes the default.
+    async fn await_pods(&self) -> Result<(), RestoreError> {
+        let until = tokio::time::Instant::now() + self.shared.settings.pods_within;
+        for (object, slot) in self.shared.plan.objects.iter().zip(&self.slots) {
+            let is_due = object
+                .deferred
+                .as_ref()
+                .is_some_and(|deferred| deferred.until == DeferredUntil::PodsExist);
+            if is_due && slot.made.is_some() && !slot.deferred_done {
+                if self.is_interrupted() {
+                    return Ok(());
+                }
+                let limit = self.shared.settings.pods_within;
+                self.shared.progress.waiting(&object.target, limit);
+                let namespace = Some(object.target.name.as_str());
+                let namespace = namespace.filter(|_| object.target.r#type.as_str() == "namespaces");
+                waits::pods_exist(&self.shared, namespace, until).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the fields that are due now.
+    async fn set_deferred(&mut self, until: DeferredUntil) -> Result<(), RestoreError> {
+        if self.is_interrupted() {
+            return Ok(());
+        }
+        let is_due = |object: &lifeboat_plan::PlannedObject| {
+            object.action != Action::Keep
+                && object
+                    .deferred
+                    .as_ref()
+                    .is_some_and(|deferred| deferred.until == until)
+        };
+        let pending: Vec<_> = (self.shared.plan.objects.iter().zip(&mut self.slots).enumerate())
+            .filter(|(_, (object, slot))| {
+                is_due(object) && slot.made.is_some() && slot.failure.is_none() && !slot.deferred_done
+            })
+            .map(|(at, (_, slot))| (at, std::mem::take(slot)))
+            .collect();
+        let shared = &self.shared;
+        let mut steps = futures::stream::iter(pending)
+            .map(|(at, slot)| async move { (at, attempt::deferred_step(shared, at, slot).await) })
+            .buffer_unordered(shared.settings.concurrency.max(1));
+        while let Some((at, slot)) = steps.next().await {
+            let slot = slot?;
+            if slot.is_complete(&shared.plan.objects[at]) {
+                self.shared.progress.complete(at);
+            }
+            self.slots[at] = slot;
+        }
+        Ok(())
+    }
+
     /// Runs the steps that may need services of the restored workloads. Failed steps are retried by the next
     /// call.
     async fn last_steps(&mut self) -> Result<(), RestoreError> {
@@ -391,6 +547,7 @@ impl<'a> Run<'a> {
                 object.after.contains(&Step::SetManagedFieldsLast)
                     && slot.made.is_some()
                     && !slot.last_done
+                    && (object.deferred.is_none() || slot.deferred_done)
                     && object.action != Action::Keep
             })
             .map(|(at, (_, slot))| (at, std::mem::take(slot)))
@@ -431,6 +588,9 @@ impl<'a> Run<'a> {
                 .into_inner()
                 .unwrap_or_else(PoisonError::into_inner),
             passes: self.passes,
+            held: self.held,
+            relaxed: self.relaxed,
+            rolled: std::collections::BTreeSet::new(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod preflight;
 pub mod prove;
 pub mod recover;
+mod roll;
 pub mod source;
 pub mod survey;
 pub mod webhooks;

@@ -1,6 +1,6 @@
 //! The result for each object of a plan.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
@@ -17,6 +17,12 @@ pub struct RestoreOutcome {
     pub uids: HashMap<String, String>,
     /// The number of passes over the plan; 1 if nothing was retried.
     pub passes: u32,
+    /// Mutating configurations that were created last, because their backends were not available in time.
+    pub held: Vec<usize>,
+    /// Definitions that were without rules for some time, with the number of objects that break these.
+    pub relaxed: BTreeMap<usize, usize>,
+    /// Workloads whose Pods were deleted once, so that admission changes those that their controllers create again.
+    pub rolled: BTreeSet<ObjectRef>,
     /// Whether the restore was interrupted: objects may be missing that nothing was wrong with.
     pub interrupted: bool,
 }
@@ -97,6 +103,10 @@ pub enum FailedStep {
     Status,
     /// Restoring a finished Job as finished.
     Finish,
+    /// Writing the fields that are set later.
+    Deferred,
+    /// Restoring the rules of a definition.
+    Rules,
     /// Writing the owners of its fields (`managedFields`).
     Ownership,
 }
@@ -111,6 +121,8 @@ impl fmt::Display for FailedStep {
             Self::Establish => "it was created, but its type is not served",
             Self::Status => "it was created, but its status could not be written",
             Self::Finish => "it was created suspended, but its finished status could not be written",
+            Self::Deferred => "it was created, but the fields that are set last could not be written",
+            Self::Rules => "it was created, but its validation rules could not be restored",
             Self::Ownership => "it was created, but its field ownership could not be written",
         })
     }

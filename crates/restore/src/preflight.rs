@@ -78,8 +78,10 @@ fn needs(plan: &Plan) -> Needs<'_> {
         }
         for step in &object.after {
             match step {
-                Step::WaitEstablished | Step::WaitReady => {}
-                Step::SetManagedFields | Step::SetManagedFieldsLast => need("patch", ""),
+                Step::WaitEstablished | Step::WaitReady | Step::WaitSecond => {}
+                Step::SetDeferredFields | Step::SetManagedFields | Step::SetManagedFieldsLast => {
+                    need("patch", "");
+                }
                 Step::SetStatus => need("patch", "status"),
                 Step::FinishJob => {
                     need("patch", "status");

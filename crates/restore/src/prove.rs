@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem, ResourceType};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
 use serde_json::Value;
 
-use crate::execute::{ObjectSource, RestoreOutcome, RunRecord, SourceError};
+use crate::execute::{ObjectSource, RestoreOutcome, RestoreProgress, RunRecord, SourceError};
 use crate::outcome::ObjectResult;
 use crate::survey::listing::{collect, pin};
 use crate::survey::parse;
@@ -24,6 +24,7 @@ use lifeboat_apiserver::list::PageError;
 pub mod owners;
 mod settle;
 mod unplanned;
+mod workloads;
 
 /// Settings of a proof.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct ProveSettings {
     /// How long to wait for controllers to make the changes that the proof requires: claims and volumes that
     /// were bound to each other are bound again.
     pub settle_within: Duration,
+    /// How long to wait until as many Pods of each workload are ready as in the source.
+    pub ready_within: Duration,
 }
 
 impl Default for ProveSettings {
@@ -38,6 +41,8 @@ impl Default for ProveSettings {
         Self {
             // The binder syncs unbound claims at least every 15 s (`pvclaimbinder-sync-period`).
             settle_within: Duration::from_secs(30),
+            // Nodes join and images are pulled.
+            ready_within: Duration::from_secs(300),
         }
     }
 }
@@ -96,9 +101,6 @@ const TYPES_AT_A_TIME: usize = 4;
 pub struct Proven {
     /// The report.
     pub report: Report,
-    /// Ready and wanted replicas of the workloads that were read back. The proof does not require readiness:
-    /// image pulls may take any time.
-    pub readiness: BTreeMap<ObjectRef, (u64, u64)>,
 }
 
 /// Reads back all objects of the plan's types, compares them, and returns the report. Before that, waits for
@@ -115,11 +117,12 @@ pub async fn prove(
     plan: &Plan,
     facts: &TargetFacts,
     source: &dyn ObjectSource,
-    outcome: &RestoreOutcome,
-    run: &RunRecord,
+    (outcome, run): (&RestoreOutcome, &RunRecord),
     settings: &ProveSettings,
+    progress: &dyn RestoreProgress,
 ) -> Result<Proven, ProveError> {
     let mut unsettled = settle::settle(api, plan, source, outcome, settings).await?;
+    let workloads = workloads::compare(api, plan, source, outcome, settings, progress).await?;
     let mut types: BTreeMap<&ResourceType, Vec<usize>> = BTreeMap::new();
     for (at, object) in plan.objects.iter().enumerate() {
         types.entry(&object.resource).or_default().push(at);
@@ -134,7 +137,7 @@ pub async fn prove(
         version: version.clone(),
         report: Mutex::new(Report::begin(plan)),
     };
-    let read: Vec<Found> = futures::stream::iter(types)
+    let read: Vec<Vec<unplanned::Unplanned>> = futures::stream::iter(types)
         .map(|(resource, places)| proving.read_back(resource, places))
         .buffer_unordered(TYPES_AT_A_TIME)
         .try_collect()
@@ -143,11 +146,22 @@ pub async fn prove(
         .report
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let (mut unplanned, mut readiness) = (Vec::new(), BTreeMap::new());
-    for found in read {
-        unplanned.extend(found.unplanned);
-        readiness.extend(found.readiness);
+    report.workloads(workloads);
+    for &at in &outcome.held {
+        let text = "It was created after the workloads, because its backend was not available in time.";
+        report.note(plan.objects[at].target.clone(), text.to_owned());
     }
+    for (&at, objects) in &outcome.relaxed {
+        let text =
+            format!("It was without validation rules while {objects} objects that break them were created.");
+        report.note(plan.objects[at].target.clone(), text);
+    }
+    for workload in &outcome.rolled {
+        let text =
+            "Its Pods were created again, because they had come up before admission could change them.";
+        report.note(workload.clone(), text.to_owned());
+    }
+    let unplanned: Vec<unplanned::Unplanned> = read.into_iter().flatten().collect();
     for (at, failure) in outcome.failures() {
         report.fail(at, failure.to_string());
         unsettled.remove(&at);
@@ -161,7 +175,6 @@ pub async fn prove(
     }
     Ok(Proven {
         report: report.finish(),
-        readiness,
     })
 }
 
@@ -176,12 +189,6 @@ struct Proving<'a> {
     report: Mutex<ReportBuilder<'a>>,
 }
 
-/// What one type's list contains besides the planned objects.
-struct Found {
-    unplanned: Vec<unplanned::Unplanned>,
-    readiness: Vec<(ObjectRef, (u64, u64))>,
-}
-
 /// The part of one type's list that the proof needs.
 #[derive(Default)]
 struct Read {
@@ -190,12 +197,13 @@ struct Read {
 }
 
 impl Proving<'_> {
-    async fn read_back(&self, resource: &ResourceType, places: Vec<usize>) -> Result<Found, ProveError> {
+    /// Compares the planned objects of a type, and returns the others.
+    async fn read_back(
+        &self,
+        resource: &ResourceType,
+        places: Vec<usize>,
+    ) -> Result<Vec<unplanned::Unplanned>, ProveError> {
         let mut read = self.list(resource, &places).await?;
-        let mut found = Found {
-            unplanned: unplanned::of_type(resource, read.unplanned),
-            readiness: Vec::new(),
-        };
         for at in places {
             let object = &self.plan.objects[at];
             let live = read.planned.remove(&at).and_then(|raw| parse(&raw, resource));
@@ -203,15 +211,12 @@ impl Proving<'_> {
                 // An object that is neither proven nor failed counts as missing.
                 continue;
             };
-            if let Some(ready) = settle::readiness(&live) {
-                found.readiness.push((object.target.clone(), ready));
-            }
             let raw = (self.source)
                 .object(object.locator.frame, object.locator.position)
                 .await?;
             self.compare(at, object, &raw, &live);
         }
-        Ok(found)
+        Ok(unplanned::of_type(resource, read.unplanned))
     }
 
     async fn list(&self, resource: &ResourceType, places: &[usize]) -> Result<Read, ProveError> {
@@ -291,7 +296,9 @@ fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Re
     let planned = planned_managers(object, bodies);
     let mut admitted = bodies.create.clone();
     for difference in compare(&bodies.create, live, redactor) {
-        if difference.difference == Difference::Missing {
+        if difference.difference == Difference::Missing
+            || lost_elements(&bodies.create, live, &difference.path)
+        {
             continue;
         }
         let owners = owners::field_owners(live, &difference.path);
@@ -303,6 +310,13 @@ fn admitted(object: &PlannedObject, bodies: &Bodies, live: &Value, redactor: &Re
         }
     }
     admitted
+}
+
+/// Returns whether a list has fewer elements than planned. Nobody owns an element that is gone, so that its removal
+/// leaves no trace.
+fn lost_elements(planned: &Value, live: &Value, pointer: &str) -> bool {
+    let length = |value: &Value| value.pointer(pointer)?.as_array().map(Vec::len);
+    matches!((length(planned), length(live)), (Some(planned), Some(live)) if live < planned)
 }
 
 /// Copies the value at `pointer` from one document into another, with the enclosing lists.

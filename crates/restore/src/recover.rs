@@ -19,6 +19,8 @@ use crate::execute::{
 use crate::lease::{LEASE_NAME, LEASE_NAMESPACE, Lease};
 use crate::preflight::preflight;
 use crate::prove::{ProveSettings, Proven, prove};
+use crate::roll;
+use crate::source::ObjectSource;
 use crate::webhooks::RefusingWebhook;
 use lifeboat_apiserver::api::Api;
 
@@ -73,6 +75,8 @@ pub struct Recovery<'a> {
     pub settings: RestoreSettings,
     /// Whether the target is read back.
     pub prove: bool,
+    /// Settings of the proof.
+    pub proof: ProveSettings,
     /// The holder of the target's Lease.
     pub holder: LeaseHolder,
     /// A holder that reported its own end: its Lease is taken without waiting for expiry.
@@ -241,6 +245,26 @@ impl Recovery<'_> {
         Ok(planned)
     }
 
+    /// Proves the restore. Pods that came up before admission could change them are created again once.
+    async fn proof(
+        &self,
+        (api, lease): (&Api, &Lease),
+        (plan, facts): (&Plan, &TargetFacts),
+        frames: &dyn ObjectSource,
+        outcome: &mut RestoreOutcome,
+        watch: &dyn RecoveryProgress,
+    ) -> Result<Proven, RecoverError> {
+        let run = lease.run();
+        let proven = prove(api, plan, facts, frames, (outcome, run), &self.proof, watch).await?;
+        let rolled = roll::uninjected(plan, &proven.report);
+        if rolled.is_empty() {
+            return Ok(proven);
+        }
+        roll::roll(api, run, &rolled).await?;
+        outcome.rolled = rolled;
+        Ok(prove(api, plan, facts, frames, (outcome, run), &self.proof, watch).await?)
+    }
+
     async fn execute(
         &self,
         api: &Api,
@@ -257,13 +281,11 @@ impl Recovery<'_> {
         }
         watch.begin(Stage::Apply, Some(plan.objects.len() as u64));
         watch.executing(&hash);
-        let outcome = restore(api, &plan, &facts, &frames, lease, &settings, watch).await?;
+        let mut outcome = restore(api, &plan, &facts, &frames, lease, &settings, watch).await?;
         watch.end(Stage::Apply);
         let proven = if self.prove && !outcome.interrupted {
             watch.begin(Stage::Proof, None);
-            let settings = ProveSettings::default();
-            let proof =
-                async { Ok(prove(api, &plan, &facts, &frames, &outcome, lease.run(), &settings).await?) };
+            let proof = self.proof((api, lease), (&plan, &facts), &frames, &mut outcome, watch);
             match self.unless_interrupted(proof).await {
                 // All objects were written, and only the proof is missing.
                 Err(RecoverError::Interrupted) => None,

@@ -15,6 +15,8 @@ mod faults;
 mod interrupted;
 #[path = "restore/lease.rs"]
 mod lease;
+#[path = "restore/mutations.rs"]
+mod mutations;
 #[path = "restore/network.rs"]
 mod network;
 #[path = "restore/order.rs"]
@@ -23,6 +25,8 @@ mod order;
 mod ownership;
 #[path = "restore/rbac.rs"]
 mod rbac;
+#[path = "restore/refused.rs"]
+mod refused;
 #[path = "restore/rewritten.rs"]
 mod rewritten;
 #[path = "restore/statuses.rs"]

@@ -24,6 +24,8 @@ pub(super) struct ObjectState {
     pub(super) made: Option<String>,
     /// The number of completed follow-up steps.
     steps_done: usize,
+    /// Whether [`Step::SetDeferredFields`] is done.
+    pub(super) deferred_done: bool,
     /// Whether [`Step::SetManagedFieldsLast`] is done.
     pub(super) last_done: bool,
     /// The result, if the object did not fail.
@@ -39,6 +41,7 @@ impl Default for ObjectState {
         Self {
             made: None,
             steps_done: 0,
+            deferred_done: false,
             last_done: false,
             result: ObjectResult::Restored,
             failure: None,
@@ -52,12 +55,14 @@ impl ObjectState {
     pub(super) fn set_complete(&mut self, uid: &str, object: &PlannedObject) {
         self.made = Some(uid.to_owned());
         self.steps_done = object.after.len();
+        self.deferred_done = true;
         self.last_done = true;
     }
 
     /// Returns whether the object is restored as planned and needs no further step.
     pub(super) fn is_complete(&self, object: &PlannedObject) -> bool {
-        let is_last_due = object.after.contains(&Step::SetManagedFieldsLast) && !self.last_done;
+        let is_last_due = (object.after.contains(&Step::SetManagedFieldsLast) && !self.last_done)
+            || (object.deferred.is_some() && !self.deferred_done);
         self.failure.is_none() && self.made.is_some() && !is_last_due && self.result == ObjectResult::Restored
     }
 
@@ -135,6 +140,23 @@ pub(super) async fn last_step(
     Ok(slot)
 }
 
+/// Sets the fields that are set later.
+pub(super) async fn deferred_step(
+    shared: &Shared<'_>,
+    at: usize,
+    mut slot: ObjectState,
+) -> Result<ObjectState, RestoreError> {
+    let object = &shared.plan.objects[at];
+    let done = async {
+        let bodies = bodies(shared, object).await?;
+        let uid = slot.made.as_deref().unwrap_or_default();
+        steps::take(shared, object, &bodies, uid, Step::SetDeferredFields).await
+    };
+    slot.failure = failure(shared, object, done.await).await?;
+    slot.deferred_done = slot.failure.is_none();
+    Ok(slot)
+}
+
 async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectState) -> Result<(), Stop> {
     let known = shared.facts.existing.get(&object.target);
     if object.action == Action::Keep {
@@ -177,7 +199,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
     let mut late = None;
     for step in object.after.iter().skip(slot.steps_done) {
         match step {
-            Step::SetManagedFieldsLast => {}
+            Step::SetManagedFieldsLast | Step::SetDeferredFields => {}
             // An object that is not established in time is not waited for again; its other steps do not depend on it.
             Step::WaitEstablished | Step::WaitReady => {
                 match steps::take(shared, object, &bodies, uid, *step).await {
@@ -194,7 +216,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
     late.map_or(Ok(()), |failure| Err(Stop::Failed(failure)))
 }
 
-async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Result<Bodies, Stop> {
+pub(super) async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Result<Bodies, Stop> {
     let raw = (shared.source)
         .object(object.locator.frame, object.locator.position)
         .await
@@ -302,15 +324,20 @@ async fn ask_to_create(
             "{}?fieldManager={manager}&fieldValidation=Ignore",
             object_path(object)
         );
-        return wire::send(shared.api, Method::PATCH, &path, APPLY_PATCH, &bodies.create).await;
+        return wire::send(shared.api, Method::PATCH, &path, APPLY_PATCH, first(bodies)).await;
     }
     let collection = object.resource.path_in(object.target.namespace.as_deref());
     let path = format!("{collection}?fieldManager={manager}&fieldValidation=Ignore");
-    wire::send(shared.api, Method::POST, &path, JSON, &bodies.create).await
+    wire::send(shared.api, Method::POST, &path, JSON, first(bodies)).await
+}
+
+/// Returns the body of the first request, without the fields that are set later.
+fn first(bodies: &Bodies) -> &Value {
+    bodies.without_deferred.as_ref().unwrap_or(&bodies.create)
 }
 
 /// Returns the field manager for the write, and whether it is a server-side apply.
-fn owner(object: &PlannedObject) -> (&str, bool) {
+pub(super) fn owner(object: &PlannedObject) -> (&str, bool) {
     match &object.ownership {
         Ownership::Single { manager, operation } => (manager, *operation == Operation::Apply),
         Ownership::Several { first } => (first, false),
@@ -351,7 +378,7 @@ async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) ->
                 Err(error) => return Err(stop(error)),
             }
         };
-        let wanted = merge_into_live(&bodies.create, &live);
+        let wanted = merge_into_live(first(bodies), &live);
         match wire::send(shared.api, Method::PUT, &put, JSON, &wanted).await {
             Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {}

@@ -67,6 +67,14 @@ pub(super) async fn take(
     match step {
         Step::WaitEstablished => established(shared, object, &bodies.create).await,
         Step::WaitReady => ready(shared, object).await,
+        Step::WaitSecond => {
+            sleep(Duration::from_secs(1)).await;
+            Ok(())
+        }
+        Step::SetDeferredFields => match &bodies.deferred {
+            Some(change) => patch(shared, object, uid, "", change.clone(), FailedStep::Deferred).await,
+            None => Ok(()),
+        },
         Step::SetManagedFields | Step::SetManagedFieldsLast => match &bodies.managed_fields {
             Some(entries) => {
                 let change = json!({ "metadata": { "managedFields": entries } });

@@ -94,19 +94,3 @@ async fn phases(
     }
     Ok(all)
 }
-
-/// Returns ready and wanted replicas of a workload, for information only: the proof does not require them.
-pub(super) fn readiness(live: &Value) -> Option<(u64, u64)> {
-    let number = |pointer| live.pointer(pointer).and_then(Value::as_u64);
-    match text(live, "/kind") {
-        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => Some((
-            number("/status/readyReplicas").unwrap_or(0),
-            number("/spec/replicas").unwrap_or(1),
-        )),
-        "DaemonSet" => Some((
-            number("/status/numberReady").unwrap_or(0),
-            number("/status/desiredNumberScheduled").unwrap_or(0),
-        )),
-        _ => None,
-    }
-}

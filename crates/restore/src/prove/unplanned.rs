@@ -62,7 +62,15 @@ fn origin(body: &Value) -> Option<String> {
     })
 }
 
+fn is_run(job: &Value) -> bool {
+    let owners = job.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let mut owners = owners.into_iter().flatten();
+    owners.any(|owner| text(owner, "/kind") == "CronJob")
+        && text(job, "/metadata/annotations/cronjob.kubernetes.io~1instantiate").is_empty()
+}
+
 const ENDPOINTS: &str = "endpoints";
+const SLICES: &str = "endpointslices.discovery.k8s.io";
 const SERVICES: &str = "/api/v1/services";
 
 /// Namespace and name of each Service that has a selector. The endpoints controller creates an Endpoints
@@ -75,7 +83,10 @@ pub(super) async fn selecting(
     version: &str,
     found: &[Unplanned],
 ) -> Result<Selecting, ProveError> {
-    if !found.iter().any(|one| one.object.r#type.as_str() == ENDPOINTS) {
+    if !found
+        .iter()
+        .any(|one| matches!(one.object.r#type.as_str(), ENDPOINTS | SLICES))
+    {
         return Ok(Selecting::new());
     }
     collect(api, SERVICES, Some(version), |selecting, service, _| {
@@ -112,8 +123,17 @@ pub(super) fn explain(
             namespace,
             name,
         } = &unplanned.object;
-        let of_service = (namespace.clone().unwrap_or_default(), name.clone());
-        r#type.as_str() != ENDPOINTS || !selecting.contains(&of_service)
+        let namespace = namespace.clone().unwrap_or_default();
+        match r#type.as_str() {
+            ENDPOINTS => !selecting.contains(&(namespace, name.clone())),
+            SLICES => {
+                let service = text(&unplanned.body, "/metadata/labels/kubernetes.io~1service-name");
+                !selecting.contains(&(namespace, service.to_owned()))
+            }
+            // A run that the CronJob's controller has begun.
+            "jobs.batch" => !is_run(&unplanned.body),
+            _ => true,
+        }
     });
     let mut types: Vec<SourceType> = Vec::new();
     for unplanned in &found {

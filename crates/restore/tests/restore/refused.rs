@@ -11,7 +11,6 @@ use lifeboat_restore::healing::Healing;
 use lifeboat_restore::lease::Lease;
 use lifeboat_restore::outcome::ObjectResult;
 use lifeboat_restore::recover::RecoverError;
-use serde_json::json;
 
 use crate::support::{Captured, RealClock, apply, attempted, connect, fixture, live, turn};
 
@@ -115,15 +114,16 @@ kind: ConfigMap
 metadata: {name: beside, namespace: strict}
 ",
     );
-    let mut captured = Captured::from(&fixture.source, |kind, namespace, name| {
+    // The namespace of the target is stricter than that of the source.
+    apply(
+        &fixture.target,
+        "{apiVersion: v1, kind: Namespace, metadata: {name: strict, labels: {pod-security.kubernetes.io/enforce: restricted}}}",
+    );
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
         (namespace == "strict" && matches!(name, "privileged" | "beside"))
             || (kind == "namespaces" && name == "strict")
     })
     .await;
-    // The label is younger than the Pod.
-    captured.edit("Namespace", "strict", |namespace| {
-        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("restricted");
-    });
     let began = Instant::now();
     let done = attempted(&captured, &RestoreOptions::default()).await;
     let failures: Vec<_> = done.outcome.failures().collect();

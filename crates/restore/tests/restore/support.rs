@@ -202,7 +202,16 @@ pub(crate) async fn run(
     };
     let outcome = restore(api, &plan, &facts, &source, &lease, &settings, &Unwatched).await?;
     let settings = ProveSettings::default();
-    let proven = prove(api, &plan, &facts, &source, &outcome, lease.run(), &settings).await?;
+    let proven = prove(
+        api,
+        &plan,
+        &facts,
+        &source,
+        (&outcome, lease.run()),
+        &settings,
+        &Unwatched,
+    )
+    .await?;
     lease.release().await?;
     Ok(Restored {
         plan,
@@ -225,7 +234,15 @@ pub(crate) async fn proven_again(captured: &Captured, done: &Restored) -> Report
     let lease = Lease::acquire(&api, lease).await.expect("nobody holds the Lease");
     let (source, settings) = (captured.source(), ProveSettings::default());
     let (plan, facts) = (&done.plan, &done.facts);
-    let proven = prove(&api, plan, facts, &source, &done.outcome, lease.run(), &settings);
+    let proven = prove(
+        &api,
+        plan,
+        facts,
+        &source,
+        (&done.outcome, lease.run()),
+        &settings,
+        &Unwatched,
+    );
     let report = proven.await.expect("the target can be read").report;
     lease.release().await.expect("the Lease can be released");
     report

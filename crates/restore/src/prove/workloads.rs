@@ -1,0 +1,326 @@
+//! Compares the Pods of the workloads with those that ran in the source, and waits until as many are ready.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use lifeboat_model::{ObjectRef, ResourceType};
+use lifeboat_plan::report::workloads::{ShapedPods, differences};
+use lifeboat_plan::report::{PodDifference, Workload, WorkloadState};
+use lifeboat_plan::{Plan, PlannedWorkload, body, shape};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{ProveError, ProveSettings};
+use crate::execute::{ObjectSource, RestoreOutcome, RestoreProgress};
+use crate::survey::listing::{collect, pin};
+use crate::survey::parse;
+use crate::wire::text;
+use lifeboat_apiserver::api::Api;
+use lifeboat_system::sleep;
+
+/// The interval between reads of the Pods while they become ready.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Pods of one shape in the target.
+struct LivePods {
+    /// The shape as JSON.
+    shape: String,
+    pods: u32,
+    ready: u32,
+}
+
+/// What runs in the target of a workload.
+#[derive(Default)]
+struct LiveWorkload {
+    shapes: BTreeMap<String, LivePods>,
+    revisions: BTreeMap<String, u32>,
+}
+
+impl LiveWorkload {
+    fn pods(&self) -> u32 {
+        self.shapes.values().map(|shape| shape.pods).sum()
+    }
+
+    fn ready(&self) -> u32 {
+        self.shapes.values().map(|shape| shape.ready).sum()
+    }
+}
+
+/// Reads the Pods of the target until those of every workload are ready, for a limited time, and compares them.
+pub(super) async fn compare(
+    api: &Api,
+    plan: &Plan,
+    source: &dyn ObjectSource,
+    outcome: &RestoreOutcome,
+    settings: &ProveSettings,
+    progress: &dyn RestoreProgress,
+) -> Result<Vec<Workload>, ProveError> {
+    if plan.workloads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let until = Instant::now() + settings.ready_within;
+    let places: HashMap<&ObjectRef, usize> = (plan.objects.iter().enumerate())
+        .map(|(at, object)| (&object.target, at))
+        .collect();
+    let mut shown = None;
+    loop {
+        let mut live = Live::read(api, plan).await?;
+        let waiting = plan.workloads.iter().find(|planned| {
+            let running = live.workloads.get(&planned.workload);
+            running.map_or(0, LiveWorkload::ready) < live.wanted(planned)
+        });
+        if let Some(planned) = waiting
+            && Instant::now() < until
+        {
+            if shown.replace(&planned.workload) != Some(&planned.workload) {
+                progress.waiting(&planned.workload, until.saturating_duration_since(Instant::now()));
+            }
+            sleep(LOOK_EVERY).await;
+            continue;
+        }
+        let mut found = Vec::new();
+        for planned in &plan.workloads {
+            let Some(&at) = places.get(&planned.workload) else {
+                continue;
+            };
+            let running = live.workloads.remove(&planned.workload).unwrap_or_default();
+            let (wanted, ready) = (live.wanted(planned), running.ready());
+            let differences = of_workload(plan, at, source, outcome, planned, &running).await?;
+            let state = match (differences.is_empty(), ready < wanted) {
+                (false, _) => WorkloadState::Differs,
+                (true, true) => WorkloadState::NotReady,
+                (true, false) => WorkloadState::Same,
+            };
+            found.push(Workload {
+                object: planned.workload.clone(),
+                state,
+                pods: planned.pods,
+                wanted,
+                ready,
+                differences,
+            });
+        }
+        return Ok(found);
+    }
+}
+
+/// The Pods of the target, by workload.
+struct Live {
+    workloads: HashMap<ObjectRef, LiveWorkload>,
+    /// The number of Pods that the DaemonSets want: one on each of the nodes that they select.
+    daemons: HashMap<ObjectRef, u32>,
+}
+
+impl Live {
+    async fn read(api: &Api, plan: &Plan) -> Result<Self, ProveError> {
+        let version = pin(api).await?;
+        // Pods of a ReplicaSet count for its Deployment.
+        let replica_sets: HashMap<(String, String), String> = list(
+            api,
+            &resource("apps", "replicasets", "ReplicaSet"),
+            &version,
+            |found: &mut HashMap<_, _>, set| {
+                if let Some(("Deployment", name)) = controller(&set) {
+                    let key = (
+                        text(&set, "/metadata/namespace").to_owned(),
+                        text(&set, "/metadata/name").to_owned(),
+                    );
+                    found.insert(key, name.to_owned());
+                }
+            },
+        )
+        .await?;
+        let has_daemons = plan
+            .workloads
+            .iter()
+            .any(|one| one.workload.r#type.as_str() == DAEMON_SETS);
+        let daemons = match has_daemons {
+            false => HashMap::new(),
+            true => {
+                list(
+                    api,
+                    &resource("apps", "daemonsets", "DaemonSet"),
+                    &version,
+                    |found: &mut HashMap<_, _>, set| {
+                        let object = ObjectRef::new(
+                            DAEMON_SETS.into(),
+                            Some(text(&set, "/metadata/namespace")),
+                            text(&set, "/metadata/name"),
+                        );
+                        let desired = set
+                            .pointer("/status/desiredNumberScheduled")
+                            .and_then(Value::as_u64);
+                        found.insert(
+                            object,
+                            desired.map_or(0, |pods| u32::try_from(pods).unwrap_or(u32::MAX)),
+                        );
+                    },
+                )
+                .await?
+            }
+        };
+        let redactor = plan.redactor();
+        let workloads = list(
+            api,
+            &resource("", "pods", "Pod"),
+            &version,
+            |found: &mut HashMap<_, _>, pod| {
+                let (true, Some((kind, name))) = (shape::is_active(&pod), controller(&pod)) else {
+                    return;
+                };
+                let namespace = text(&pod, "/metadata/namespace");
+                let deployment = replica_sets.get(&(namespace.to_owned(), name.to_owned()));
+                let (r#type, name) = match (kind, deployment) {
+                    ("ReplicaSet", Some(deployment)) => ("deployments.apps", deployment.as_str()),
+                    ("ReplicaSet", None) => ("replicasets.apps", name),
+                    ("StatefulSet", _) => ("statefulsets.apps", name),
+                    ("DaemonSet", _) => (DAEMON_SETS, name),
+                    ("ReplicationController", _) => ("replicationcontrollers", name),
+                    ("Job", _) => ("jobs.batch", name),
+                    _ => return,
+                };
+                let object = ObjectRef::new(r#type.into(), Some(namespace), name);
+                let own: &mut LiveWorkload = found.entry(object).or_default();
+                let shape = shape::of_pod(&pod);
+                let pods = own
+                    .shapes
+                    .entry(redactor.digest(&shape))
+                    .or_insert_with(|| LivePods {
+                        shape: shape.to_string(),
+                        pods: 0,
+                        ready: 0,
+                    });
+                pods.pods += 1;
+                pods.ready += u32::from(shape::is_ready(&pod));
+                let revision = shape::revision(&pod).unwrap_or_default().to_owned();
+                *own.revisions.entry(revision).or_default() += 1;
+            },
+        )
+        .await?;
+        Ok(Self { workloads, daemons })
+    }
+
+    /// Returns the number of ready Pods that the target is to have.
+    fn wanted(&self, planned: &PlannedWorkload) -> u32 {
+        match planned.workload.r#type.as_str() {
+            DAEMON_SETS if planned.ready == planned.pods => {
+                // A cluster without a node for it is not as the source was.
+                self.daemons
+                    .get(&planned.workload)
+                    .copied()
+                    .unwrap_or(0)
+                    .max(planned.ready.min(1))
+            }
+            DAEMON_SETS => planned.ready.min(1),
+            _ => planned.ready,
+        }
+    }
+}
+
+const DAEMON_SETS: &str = "daemonsets.apps";
+
+fn resource(group: &str, plural: &str, kind: &str) -> ResourceType {
+    ResourceType {
+        group: group.to_owned(),
+        version: "v1".to_owned(),
+        resource: plural.to_owned(),
+        kind: kind.to_owned(),
+        namespaced: true,
+    }
+}
+
+async fn list<T: Default + Send>(
+    api: &Api,
+    resource: &ResourceType,
+    version: &str,
+    add: impl Fn(&mut T, Value) + Send + Sync,
+) -> Result<T, ProveError> {
+    let path = resource.collection_path();
+    let found = collect(api, &path, Some(version), |found: &mut T, item, _| {
+        if let Some(object) = parse(item, resource) {
+            add(found, object);
+        }
+    });
+    found.await.map_err(|cause| ProveError::List { path, cause })
+}
+
+/// Returns kind and name of the controller of an object.
+fn controller(object: &Value) -> Option<(&str, &str)> {
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)?;
+    let owner = owners
+        .iter()
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    Some((text(owner, "/kind"), text(owner, "/name")))
+}
+
+/// Compares the Pods of one workload. The recovery point is read only if the shapes differ.
+async fn of_workload(
+    plan: &Plan,
+    at: usize,
+    source: &dyn ObjectSource,
+    outcome: &RestoreOutcome,
+    planned: &PlannedWorkload,
+    live: &LiveWorkload,
+) -> Result<Vec<PodDifference>, ProveError> {
+    let mut found = Vec::new();
+    if planned.older > 0 && live.pods() >= planned.pods && live.revisions != planned.revisions {
+        let shown = |revisions: &BTreeMap<String, u32>| {
+            let texts = revisions
+                .iter()
+                .map(|(revision, pods)| format!("{pods} of {revision}"));
+            Some(texts.collect::<Vec<_>>().join(", "))
+        };
+        found.push(PodDifference {
+            path: "/revision".to_owned(),
+            source: shown(&planned.revisions),
+            target: shown(&live.revisions),
+        });
+    }
+    let known = |digest: &String| planned.shapes.iter().any(|shape| shape.shape == *digest);
+    let is_whole = live.pods() >= planned.pods;
+    let is_same = live.shapes.keys().all(known)
+        && (!is_whole
+            || planned
+                .shapes
+                .iter()
+                .all(|shape| live.shapes.contains_key(&shape.shape)));
+    if is_same {
+        return Ok(found);
+    }
+    let object = &plan.objects[at];
+    let raw = source
+        .object(object.locator.frame, object.locator.position)
+        .await?;
+    let captured: Value = serde_json::from_slice(&raw).unwrap_or_default();
+    let uids = |uid: &str| Some(outcome.uids.get(uid).cloned().unwrap_or_else(|| uid.to_owned()));
+    let Ok(bodies) = body(plan, object, &raw, &uids) else {
+        return Ok(found);
+    };
+    let (Some(source_template), Some(target_template)) =
+        (shape::of_template(&captured), shape::of_template(&bodies.create))
+    else {
+        return Ok(found);
+    };
+    let mut of_source = Vec::new();
+    for one in &planned.shapes {
+        let raw = source.object(one.example.frame, one.example.position).await?;
+        let pod: Value = serde_json::from_slice(&raw).unwrap_or_default();
+        of_source.push(ShapedPods {
+            shape: shape::of_pod(&pod),
+            pods: one.pods,
+        });
+    }
+    let of_target: Vec<ShapedPods> = (live.shapes.values())
+        .map(|one| ShapedPods {
+            shape: serde_json::from_str(&one.shape).unwrap_or_default(),
+            pods: one.pods,
+        })
+        .collect();
+    found.extend(differences(
+        (&of_source, &source_template),
+        (&of_target, &target_template),
+    ));
+    Ok(found)
+}
