@@ -73,7 +73,8 @@ pub struct Arguments {
 /// The value of [`lifeboat_capture::CONCURRENCY`], in a type whose range clap can check.
 const DEFAULT_CONCURRENCY: u8 = 6;
 
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+/// Parses a duration as it is written on the command line.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || "expected a duration such as 90s, 30m or 2h".to_owned();
     let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
     let parsed = std::time::Duration::try_from(parsed).map_err(|_| wrong())?;

@@ -9,6 +9,7 @@ use lifeboat_model::{Code, Diagnostic as _, Exit};
 use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::execute::RestoreSettings;
+use lifeboat_restore::prove::ProveSettings;
 use lifeboat_restore::recover::{RecoverError, Recovered, Recovery};
 use lifeboat_system::{SystemClock, SystemRandomness};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::progress::adapters::{PointProgress, RecoveryLines};
 mod document;
 mod unverified;
 
-pub use document::{Readiness, RestoreDocument};
+pub use document::RestoreDocument;
 
 const AFTER: &str = "Examples:
   lifeboat restore latest --context recovery --store points \\
@@ -42,10 +43,11 @@ const AFTER: &str = "Examples:
   and releases the target. Only one restore at a time writes to a target
   (Lease kube-system/lifeboat-restore).
 
-Exit codes: 0 the cluster matches the plan, 2 no such point or selection, 4 it does not match
-the plan, 5 the point was rejected, 6 the cluster cannot be used, 7 another restore holds the
-target, 8 the store failed, 9 a key cannot be used, 10 the plan was rejected and no object was
-written, 12 AWS refused the request, 130 interrupted";
+Exit codes: 0 the cluster matches the plan and runs what the source ran, 2 no such point or
+selection, 4 it does not match the plan, or workloads differ or are not ready, 5 the point was
+rejected, 6 the cluster cannot be used, 7 another restore holds the target, 8 the store failed,
+9 a key cannot be used, 10 the plan was rejected and no object was written, 12 AWS refused the
+request, 130 interrupted";
 
 /// Options of `lifeboat restore`.
 #[derive(Debug, Args)]
@@ -63,6 +65,9 @@ pub struct Arguments {
     /// Do not read the target back; the report then uses only the API server's responses
     #[arg(long, help_heading = "Execution")]
     pub no_proof: bool,
+    /// How long to wait until as many Pods of each workload are ready as in the source
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::backup::duration, help_heading = "Execution")]
+    pub ready_within: std::time::Duration,
     /// Number of objects to write in parallel
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = clap::value_parser!(u8).range(1..=200), help_heading = "Execution")]
     pub concurrency: u8,
@@ -123,6 +128,10 @@ async fn make(
             ..RestoreSettings::default()
         },
         prove: !arguments.no_proof,
+        proof: ProveSettings {
+            ready_within: arguments.ready_within,
+            ..ProveSettings::default()
+        },
         holder: LeaseHolder::this_process(),
         ended: None,
         earlier: None,
@@ -161,17 +170,9 @@ fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: M
         warnings,
     } = recovered;
     let is_proven = proven.is_some();
-    let (mut report, readiness) = match proven {
-        None => (unverified::report(&plan, &outcome), Vec::new()),
-        Some(proven) => {
-            let readiness = proven.readiness.into_iter();
-            let readiness = readiness.map(|(object, (ready, wanted))| Readiness {
-                object,
-                ready,
-                wanted,
-            });
-            (proven.report, readiness.collect())
-        }
+    let mut report = match proven {
+        None => unverified::report(&plan, &outcome),
+        Some(proven) => proven.report,
     };
     report.warnings = warnings;
     RestoreDocument {
@@ -186,7 +187,6 @@ fn document(api: &Api, record: &ClusterRecord, recovered: Recovered, measured: M
             .map(super::missing::MissingPart::from)
             .collect(),
         findings: plan.lint(),
-        readiness,
         report,
         measured,
     }

@@ -16,6 +16,7 @@ use lifeboat_plan::RestoreOptions;
 use lifeboat_recovery_point::{PointError, PointRepository, VerifiedPoint};
 use lifeboat_restore::LeaseHolder;
 use lifeboat_restore::execute::RestoreSettings;
+use lifeboat_restore::prove::ProveSettings;
 use lifeboat_restore::recover::{EarlierRun, RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
@@ -91,6 +92,7 @@ impl Delegate {
                     ..RestoreSettings::default()
                 },
                 prove: true,
+                proof: ProveSettings::default(),
                 // After an epoch that died, the next one waits until the Lease expires.
                 holder: holder(epoch.claim),
                 ended: ended(epoch),

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use lifeboat_model::{Code, ObjectRef};
+use lifeboat_model::Code;
 use lifeboat_plan::LintFinding;
 use lifeboat_plan::lint::NOT_CAPTURED;
 use lifeboat_plan::report::{NotRestoredGroup, Report};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::unverified::NOT_ATTEMPTED;
@@ -15,18 +15,6 @@ use crate::command::missing::MissingPart;
 use crate::failure::Failure;
 use crate::measure::Measured;
 use crate::output::{Document, human};
-
-/// How many replicas of a workload are ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Readiness {
-    /// The workload in the target.
-    pub object: ObjectRef,
-    /// Replicas that are ready.
-    pub ready: u64,
-    /// Replicas that are wanted.
-    pub wanted: u64,
-}
 
 /// The report of a restore. As JSON (`lifeboat schema report`) it has the report's own fields and the additional fields
 /// of the command.
@@ -46,9 +34,6 @@ pub struct RestoreDocument {
     pub missing: Vec<MissingPart>,
     /// The findings of the plan's lint.
     pub findings: Vec<LintFinding>,
-    /// The readiness of the workloads when they were read back. It does not affect the verdict: images may take any
-    /// time to be pulled.
-    pub readiness: Vec<Readiness>,
     /// The report.
     pub report: Report,
     /// Time and memory.
@@ -78,6 +63,22 @@ impl RestoreDocument {
             return Some(Failure::new(
                 Code::RestoreIncomplete,
                 format!("{objects} missing in the target; the report lists each"),
+            ));
+        }
+        if self.proven && summary.unexplained == 0 && !self.report.matches_plan() {
+            let what = match summary.workloads_differing {
+                0 => format!(
+                    "{} fewer ready Pods than in the source",
+                    human::counted(summary.workloads_not_ready, "workload has", "workloads have")
+                ),
+                differing => format!(
+                    "{} something else than in the source",
+                    human::counted(differing, "workload runs", "workloads run")
+                ),
+            };
+            return Some(Failure::new(
+                Code::ProofFailed,
+                format!("{what}; the report names each"),
             ));
         }
         if self.proven && !self.report.matches_plan() {
@@ -125,8 +126,6 @@ struct ReportSections<'a> {
     missing: &'a [MissingPart],
     /// What the plan's lint warned of.
     findings: &'a [LintFinding],
-    /// How far the workloads were when they were read back.
-    readiness: &'a [Readiness],
     /// Time and memory.
     measured: &'a Measured,
 }
@@ -145,7 +144,6 @@ impl RestoreDocument {
             passes: self.passes,
             missing: &self.missing,
             findings: &self.findings,
-            readiness: &self.readiness,
             measured: &self.measured,
         }
     }
@@ -245,18 +243,6 @@ impl Document for RestoreDocument {
                 ));
             }
             text.push_str(&report.warnings_text());
-        }
-        if !self.readiness.is_empty() {
-            let whole = self
-                .readiness
-                .iter()
-                .filter(|each| each.ready >= each.wanted)
-                .count() as u64;
-            text.push_str(&format!(
-                "\nworkloads: {} of {} had all replicas ready when they were read back\n",
-                human::count(whole),
-                human::count(self.readiness.len() as u64)
-            ));
         }
         // What the point lacks is listed below.
         let findings = self

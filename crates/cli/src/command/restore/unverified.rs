@@ -77,6 +77,8 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
         changed,
         not_restored,
         unplanned: Vec::new(),
+        workloads: Vec::new(),
+        notes: Vec::new(),
         rules: plan.rules.clone(),
         warnings: Vec::new(),
     }
