@@ -136,7 +136,17 @@ pub fn judge(
     reporter.step("restore", "Restore into the target");
     let restore = runner.json(&["restore", "latest"], Some(target), &[0, 4], reporter)?;
     if restore.code != 0 {
-        verdict.fail("lifeboat reports that the cluster does not match the plan (exit status 4)".into());
+        let workloads = restore.document["workloads"].as_array();
+        let differing: Vec<String> = workloads
+            .into_iter()
+            .flatten()
+            .filter(|workload| workload["state"] != "same")
+            .map(ToString::to_string)
+            .collect();
+        verdict.fail(format!(
+            "lifeboat reports that the cluster does not match the plan (exit status 4): {}",
+            differing.join(", ")
+        ));
     }
 
     reporter.step("compare", "Compare both clusters, without Lifeboat's code");

@@ -15,6 +15,10 @@ pub enum ChangeReason {
     Terminating,
     /// A built-in controller creates it from its owner.
     Child,
+    /// A run of a CronJob that has finished.
+    Run,
+    /// Its namespace did not exist.
+    Orphan,
     /// The endpoints of a Service with a selector.
     Endpoints,
     /// It describes the state of one cluster at one moment: Events, Leases, Nodes and what belongs to them.
@@ -46,6 +50,8 @@ impl ChangeReason {
             Self::Terminating => &["terminating", "terminating-namespace"],
             Self::Child => &["child-of-controller"],
             Self::OfChild => &["dependant-of-child"],
+            Self::Run => &["finished-run"],
+            Self::Orphan => &["namespace-absent"],
             Self::Endpoints => &["endpoints-of-selector", "mirrored-slice"],
             Self::Passing => &[
                 "node",
@@ -85,6 +91,8 @@ impl fmt::Display for ChangeReason {
             Self::Terminating => "being deleted",
             Self::Child => "the child of a built-in controller",
             Self::OfChild => "owned by the child of a built-in controller",
+            Self::Run => "a finished run of a CronJob",
+            Self::Orphan => "in a namespace that did not exist",
             Self::Endpoints => "the endpoints of a Service with a selector",
             Self::Passing => "the state of one moment of one cluster",
             Self::Maintained => "made by each cluster itself",
@@ -136,8 +144,16 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<ChangeR
         return Some(ChangeReason::Mirror);
     }
     // A claim outlives the StatefulSet that created it: it has data, which no controller can create again.
-    if child(object) && type_name != "persistentvolumeclaims" {
+    let finished = array(object, "/status/conditions")
+        .any(|entry| matches!(text(entry, "/type"), "Complete" | "Failed") && entry["status"] == "True");
+    if type_name == "jobs.batch" && controller(object).is_some_and(|owner| owner.kind == "CronJob") {
+        return finished.then_some(ChangeReason::Run);
+    }
+    if child(object) && type_name != "persistentvolumeclaims" && !of_paused(evidence, key, object) {
         return Some(ChangeReason::Child);
+    }
+    if !key.namespace.is_empty() && namespace.is_none() {
+        return Some(ChangeReason::Orphan);
     }
     if type_name == "endpoints" && has_selector(evidence, key, &key.name) {
         return Some(ChangeReason::Endpoints);
@@ -157,8 +173,6 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<ChangeR
     {
         return Some(ChangeReason::Finished);
     }
-    let finished = array(object, "/status/conditions")
-        .any(|entry| matches!(text(entry, "/type"), "Complete" | "Failed") && entry["status"] == "True");
     if type_name == "jobs.batch" && finished && !object["spec"]["ttlSecondsAfterFinished"].is_null() {
         return Some(ChangeReason::Expired);
     }
@@ -201,6 +215,19 @@ fn child(object: &Value) -> bool {
             ("apps" | "batch", _) | ("", "ReplicationController" | "Node")
         )
     })
+}
+
+/// Returns whether an object is a ReplicaSet with Pods whose Deployment is paused: its controller makes none.
+fn of_paused(evidence: &Evidence<'_>, key: &Key, object: &Value) -> bool {
+    let owner = controller(object).filter(|owner| owner.kind == "Deployment");
+    let deployment = owner.and_then(|owner| {
+        evidence
+            .source
+            .get(&Key::new("deployments.apps", &key.namespace, &owner.name))
+    });
+    key.type_name == "replicasets.apps"
+        && object["spec"]["replicas"] != 0
+        && deployment.is_some_and(|deployment| deployment["spec"]["paused"] == true)
 }
 
 fn has_selector(evidence: &Evidence<'_>, key: &Key, service: &str) -> bool {

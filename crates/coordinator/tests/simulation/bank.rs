@@ -11,8 +11,9 @@ use crate::model::check_requests;
 use crate::rng::START;
 
 /// The number of steps after a time of the schedule in which its recovery point comes into the vault: the assignment,
-/// the capture, which may last into the next step, the copy, and one more.
-const STEPS: i64 = 5;
+/// the capture, which may last into the next step, the copy, which a request of a user postpones by a step, and one
+/// more.
+const STEPS: i64 = 6;
 
 impl Fixture {
     /// Attacks the other application in every step of a day without faults.
