@@ -26,6 +26,7 @@ pub mod source;
 pub mod survey;
 pub mod webhooks;
 mod wire;
+mod workloads;
 
 pub use execute::{RestoreError, RestoreProgress, RestoreSettings};
 pub use holder::LeaseHolder;

@@ -67,6 +67,14 @@ pub enum ProveError {
     Source(#[from] SourceError),
 }
 
+impl ProveError {
+    /// Returns the error of a list of a type.
+    pub(crate) fn list(resource: &ResourceType) -> impl FnOnce(PageError) -> Self {
+        let path = resource.collection_path();
+        move |cause| Self::List { path, cause }
+    }
+}
+
 impl Diagnostic for ProveError {
     fn kind(&self) -> ErrorKind {
         match self {

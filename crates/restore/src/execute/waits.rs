@@ -3,16 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef, ResourceType};
-use lifeboat_plan::Wave;
+use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
+use lifeboat_plan::{PlannedWorkload, Wave};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::attempt::object_path;
 use super::{RestoreError, Shared};
-use crate::survey::listing::collect;
-use crate::survey::parse;
 use crate::wire;
+use crate::workloads::{Deployments, list, pods};
 use lifeboat_apiserver::list::PageError;
 use lifeboat_system::sleep;
 
@@ -59,7 +58,7 @@ pub(super) async fn pods_exist(
     namespace: Option<&str>,
     until: Instant,
 ) -> Result<(), RestoreError> {
-    let of_namespace = |workload: &&lifeboat_plan::PlannedWorkload| {
+    let of_namespace = |workload: &&PlannedWorkload| {
         namespace.is_none() || workload.workload.namespace.as_deref() == namespace
     };
     // Workloads that follow have no Pods yet.
@@ -67,77 +66,41 @@ pub(super) async fn pods_exist(
         .filter(|object| object.wave == Wave::YoungerWorkloads)
         .map(|object| &object.target)
         .collect();
-    let wanted: Vec<&lifeboat_plan::PlannedWorkload> = (shared.plan.workloads.iter())
+    let wanted: Vec<&PlannedWorkload> = (shared.plan.workloads.iter())
         .filter(of_namespace)
         .filter(|workload| !younger.contains(&workload.workload))
         .collect();
     if wanted.is_empty() {
         return Ok(());
     }
-    let pods = ResourceType {
-        group: String::new(),
-        version: "v1".to_owned(),
-        resource: "pods".to_owned(),
-        kind: "Pod".to_owned(),
-        namespaced: true,
-    };
-    let path = match namespace {
-        Some(_) => pods.path_in(namespace),
-        None => pods.collection_path(),
-    };
     loop {
-        let listed = collect(shared.api, &path, None, |found: &mut Owned, item, _| {
-            let pod = parse(item, &pods).unwrap_or_default();
-            let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-            for owner in owners
-                .into_iter()
-                .flatten()
-                .filter(|owner| owner["controller"] == true)
-            {
-                let text = |value: &Value, path: &str| wire::text(value, path).to_owned();
-                let key = (
-                    text(&pod, "/metadata/namespace"),
-                    text(owner, "/kind"),
-                    text(owner, "/name"),
-                );
-                *found.entry(key).or_default() += 1;
-            }
-        });
-        let found = match listed.await {
+        let found = match pods_of_workloads(shared, namespace).await {
             Ok(found) => found,
-            Err(PageError::Api(error)) if error.kind() == ErrorKind::Retry => Owned::new(),
+            Err(PageError::Api(error)) if error.kind() == ErrorKind::Retry => HashMap::new(),
             Err(PageError::Api(error)) => return Err(error.into()),
             // The proof reads the Pods again and says what is wrong.
             Err(_) => return Ok(()),
         };
-        if wanted
-            .iter()
-            .all(|workload| pods_of(&found, workload) >= workload.pods)
-            || Instant::now() >= until
-        {
+        let exist = |workload: &&PlannedWorkload| {
+            found.get(&workload.workload).copied().unwrap_or(0) >= workload.pods
+        };
+        if wanted.iter().all(exist) || Instant::now() >= until {
             return Ok(());
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
-/// The number of Pods by namespace, and by kind and name of their controller.
-type Owned = HashMap<(String, String, String), u32>;
-
-/// Returns the number of Pods of a workload. The ReplicaSets of a Deployment begin with its name.
-fn pods_of(found: &Owned, workload: &lifeboat_plan::PlannedWorkload) -> u32 {
-    let ObjectRef {
-        r#type,
-        namespace,
-        name,
-    } = &workload.workload;
-    let is_deployment = r#type.as_str() == "deployments.apps";
-    let own = found.iter().filter(|((of, kind, controller), _)| {
-        Some(of) == namespace.as_ref()
-            && match is_deployment {
-                true => kind == "ReplicaSet" && controller.starts_with(&format!("{name}-")),
-                false => controller == name && r#type.as_str().starts_with(&kind.to_lowercase()),
-            }
-    });
-    own.map(|(_, pods)| pods).sum()
+/// Returns the number of Pods of each workload.
+async fn pods_of_workloads(
+    shared: &Shared<'_>,
+    namespace: Option<&str>,
+) -> Result<HashMap<ObjectRef, u32>, PageError> {
+    let deployments = Deployments::read(shared.api, namespace, None).await?;
+    let add = |found: &mut HashMap<_, _>, pod: Value| {
+        if let Some(workload) = deployments.workload_of(&pod) {
+            *found.entry(workload).or_default() += 1;
+        }
+    };
+    list(shared.api, &pods(), namespace, None, add).await
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use lifeboat_model::{ObjectRef, ResourceType};
+use lifeboat_model::ObjectRef;
 use lifeboat_plan::report::workloads::{ShapedPods, differences};
 use lifeboat_plan::report::{PodDifference, Workload, WorkloadState};
 use lifeboat_plan::{Plan, PlannedWorkload, body, shape};
@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use super::{ProveError, ProveSettings};
 use crate::execute::{ObjectSource, RestoreOutcome, RestoreProgress};
-use crate::survey::listing::{collect, pin};
-use crate::survey::parse;
+use crate::survey::listing::pin;
 use crate::wire::text;
+use crate::workloads::{DAEMON_SETS, Deployments, built_in, list, pods};
 use lifeboat_apiserver::api::Api;
 use lifeboat_system::sleep;
 
@@ -114,89 +114,56 @@ struct Live {
 impl Live {
     async fn read(api: &Api, plan: &Plan) -> Result<Self, ProveError> {
         let version = pin(api).await?;
-        // Pods of a ReplicaSet count for its Deployment.
-        let replica_sets: HashMap<(String, String), String> = list(
-            api,
-            &resource("apps", "replicasets", "ReplicaSet"),
-            &version,
-            |found: &mut HashMap<_, _>, set| {
-                if let Some(("Deployment", name)) = controller(&set) {
-                    let key = (
-                        text(&set, "/metadata/namespace").to_owned(),
-                        text(&set, "/metadata/name").to_owned(),
-                    );
-                    found.insert(key, name.to_owned());
-                }
-            },
-        )
-        .await?;
+        let at = Some(version.as_str());
+        let deployments = Deployments::read(api, None, at)
+            .await
+            .map_err(ProveError::list(&Deployments::replica_sets()))?;
         let has_daemons = plan
             .workloads
             .iter()
             .any(|one| one.workload.r#type.as_str() == DAEMON_SETS);
-        let daemons = match has_daemons {
-            false => HashMap::new(),
-            true => {
-                list(
-                    api,
-                    &resource("apps", "daemonsets", "DaemonSet"),
-                    &version,
-                    |found: &mut HashMap<_, _>, set| {
-                        let object = ObjectRef::new(
-                            DAEMON_SETS.into(),
-                            Some(text(&set, "/metadata/namespace")),
-                            text(&set, "/metadata/name"),
-                        );
-                        let desired = set
-                            .pointer("/status/desiredNumberScheduled")
-                            .and_then(Value::as_u64);
-                        found.insert(
-                            object,
-                            desired.map_or(0, |pods| u32::try_from(pods).unwrap_or(u32::MAX)),
-                        );
-                    },
-                )
-                .await?
-            }
-        };
+        let mut daemons = HashMap::new();
+        if has_daemons {
+            let sets = built_in("apps", "daemonsets", "DaemonSet");
+            let add = |found: &mut HashMap<_, _>, set: Value| {
+                let namespace = Some(text(&set, "/metadata/namespace"));
+                let object = ObjectRef::new(DAEMON_SETS.into(), namespace, text(&set, "/metadata/name"));
+                let desired = set
+                    .pointer("/status/desiredNumberScheduled")
+                    .and_then(Value::as_u64);
+                found.insert(
+                    object,
+                    desired.map_or(0, |pods| u32::try_from(pods).unwrap_or(u32::MAX)),
+                );
+            };
+            daemons = list(api, &sets, None, at, add)
+                .await
+                .map_err(ProveError::list(&sets))?;
+        }
         let redactor = plan.redactor();
-        let workloads = list(
-            api,
-            &resource("", "pods", "Pod"),
-            &version,
-            |found: &mut HashMap<_, _>, pod| {
-                let (true, Some((kind, name))) = (shape::is_active(&pod), controller(&pod)) else {
-                    return;
-                };
-                let namespace = text(&pod, "/metadata/namespace");
-                let deployment = replica_sets.get(&(namespace.to_owned(), name.to_owned()));
-                let (r#type, name) = match (kind, deployment) {
-                    ("ReplicaSet", Some(deployment)) => ("deployments.apps", deployment.as_str()),
-                    ("ReplicaSet", None) => ("replicasets.apps", name),
-                    ("StatefulSet", _) => ("statefulsets.apps", name),
-                    ("DaemonSet", _) => (DAEMON_SETS, name),
-                    ("ReplicationController", _) => ("replicationcontrollers", name),
-                    ("Job", _) => ("jobs.batch", name),
-                    _ => return,
-                };
-                let object = ObjectRef::new(r#type.into(), Some(namespace), name);
-                let own: &mut LiveWorkload = found.entry(object).or_default();
-                let shape = shape::of_pod(&pod);
-                let pods = own
-                    .shapes
-                    .entry(redactor.digest(&shape))
-                    .or_insert_with(|| LivePods {
-                        shape: shape.to_string(),
-                        pods: 0,
-                        ready: 0,
-                    });
-                pods.pods += 1;
-                pods.ready += u32::from(shape::is_ready(&pod));
-                let revision = shape::revision(&pod).unwrap_or_default().to_owned();
-                *own.revisions.entry(revision).or_default() += 1;
-            },
-        )
-        .await?;
+        let add = |found: &mut HashMap<ObjectRef, LiveWorkload>, pod: Value| {
+            let (true, Some(workload)) = (shape::is_active(&pod), deployments.workload_of(&pod)) else {
+                return;
+            };
+            let own = found.entry(workload).or_default();
+            let shape = shape::of_pod(&pod);
+            let pods = own
+                .shapes
+                .entry(redactor.digest(&shape))
+                .or_insert_with(|| LivePods {
+                    shape: shape.to_string(),
+                    pods: 0,
+                    ready: 0,
+                });
+            pods.pods += 1;
+            pods.ready += u32::from(shape::is_ready(&pod));
+            let revision = shape::revision(&pod).unwrap_or_default().to_owned();
+            *own.revisions.entry(revision).or_default() += 1;
+        };
+        let pods = pods();
+        let workloads = list(api, &pods, None, at, add)
+            .await
+            .map_err(ProveError::list(&pods))?;
         Ok(Self { workloads, daemons })
     }
 
@@ -215,44 +182,6 @@ impl Live {
             _ => planned.ready,
         }
     }
-}
-
-const DAEMON_SETS: &str = "daemonsets.apps";
-
-fn resource(group: &str, plural: &str, kind: &str) -> ResourceType {
-    ResourceType {
-        group: group.to_owned(),
-        version: "v1".to_owned(),
-        resource: plural.to_owned(),
-        kind: kind.to_owned(),
-        namespaced: true,
-    }
-}
-
-async fn list<T: Default + Send>(
-    api: &Api,
-    resource: &ResourceType,
-    version: &str,
-    add: impl Fn(&mut T, Value) + Send + Sync,
-) -> Result<T, ProveError> {
-    let path = resource.collection_path();
-    let found = collect(api, &path, Some(version), |found: &mut T, item, _| {
-        if let Some(object) = parse(item, resource) {
-            add(found, object);
-        }
-    });
-    found.await.map_err(|cause| ProveError::List { path, cause })
-}
-
-/// Returns kind and name of the controller of an object.
-fn controller(object: &Value) -> Option<(&str, &str)> {
-    let owners = object
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)?;
-    let owner = owners
-        .iter()
-        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
-    Some((text(owner, "/kind"), text(owner, "/name")))
 }
 
 /// Compares the Pods of one workload. The recovery point is read only if the shapes differ.
