@@ -5,13 +5,13 @@
 //! command: objects that the interrupted run created are recognized by their age (see [`crate::lease`]) and
 //! completed, never created twice.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem};
-use lifeboat_plan::{Action, DeferredUntil, ExistingPolicy, Plan, Step, TargetFacts, Wave};
+use lifeboat_plan::{Action, DeferredUntil, ExistingPolicy, Plan, PlannedObject, Step, TargetFacts, Wave};
 
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_system::sleep;
@@ -26,7 +26,7 @@ mod waits;
 
 use crate::healing::Healing;
 use crate::lease::Lease;
-use crate::outcome::{Failure, ObjectResult};
+use crate::outcome::{FailedStep, Failure, ObjectResult};
 use attempt::ObjectState;
 
 pub use crate::holder::LeaseHolder;
@@ -251,7 +251,7 @@ enum Stop {
     /// This object failed.
     Failed(Failure),
     /// The connection broke repeatedly. Whether this affects one object or all is not known.
-    Lost(crate::outcome::FailedStep, ApiError),
+    Lost(FailedStep, ApiError),
     /// A failure that affects every object.
     Fatal(RestoreError),
 }
@@ -291,7 +291,6 @@ impl<'a> Run<'a> {
     /// Restores all objects. What can reject, change or hide other objects follows when these have completed their
     /// passes.
     async fn all(&mut self) -> Result<(), RestoreError> {
-        self.relaxed = definitions::left_relaxed(&self.shared).await?;
         let mut phases = [const { Vec::new() }; 6];
         for at in 0..self.shared.plan.objects.len() {
             if !self.is_complete_already(at) {
@@ -322,7 +321,7 @@ impl<'a> Run<'a> {
         last.extend(held);
         last.sort_unstable();
         self.passes(last).await?;
-        definitions::restore_rules(&self.shared, &mut self.slots, &self.relaxed).await?;
+        definitions::restore_rules(&self.shared, &mut self.slots, &mut self.relaxed).await?;
         self.last_steps().await
     }
 
@@ -350,10 +349,9 @@ impl<'a> Run<'a> {
     /// Runs passes over these objects, then over those that their definitions reject without the rules that these break.
     /// Returns those that failed and may heal.
     async fn passes(&mut self, todo: Vec<usize>) -> Result<Vec<usize>, RestoreError> {
-        let all = todo.clone();
+        let mut failed = todo.clone();
         self.passes_as_planned(todo).await?;
-        let has_failed = |this: &Self, at: usize| this.slots[at].failure.is_some();
-        let failed: Vec<usize> = all.into_iter().filter(|&at| has_failed(self, at)).collect();
+        failed.retain(|&at| self.slots[at].failure.is_some());
         let mut todo =
             definitions::relax_rejecting(&self.shared, &self.slots, &failed, &mut self.relaxed).await?;
         let until = tokio::time::Instant::now() + self.shared.settings.establish_within;
@@ -363,11 +361,11 @@ impl<'a> Run<'a> {
             todo.retain(|&at| definitions::is_rejected(&self.slots[at]));
             sleep(IDLE_PAUSES[0]).await;
         }
-        let may_heal = |at: usize| {
+        failed.retain(|&at| {
             let failure = self.slots[at].failure.as_ref();
             failure.is_some_and(|failure| failure.healing != Healing::Never)
-        };
-        Ok(failed.into_iter().filter(|&at| may_heal(at)).collect())
+        });
+        Ok(failed)
     }
 
     /// Runs passes over these objects until all are done, none may heal, or a pass makes no progress.
@@ -505,57 +503,48 @@ impl<'a> Run<'a> {
 
     /// Sets the fields that are due now.
     async fn set_deferred(&mut self, until: DeferredUntil) -> Result<(), RestoreError> {
-        if self.is_interrupted() {
-            return Ok(());
-        }
-        let is_due = |object: &lifeboat_plan::PlannedObject| {
-            object.action != Action::Keep
-                && object
-                    .deferred
-                    .as_ref()
-                    .is_some_and(|deferred| deferred.until == until)
-        };
-        let pending: Vec<_> = (self.shared.plan.objects.iter().zip(&mut self.slots).enumerate())
-            .filter(|(_, (object, slot))| {
-                is_due(object) && slot.made.is_some() && slot.failure.is_none() && !slot.deferred_done
-            })
-            .map(|(at, (_, slot))| (at, std::mem::take(slot)))
-            .collect();
-        let shared = &self.shared;
-        let mut steps = futures::stream::iter(pending)
-            .map(|(at, slot)| async move { (at, attempt::deferred_step(shared, at, slot).await) })
-            .buffer_unordered(shared.settings.concurrency.max(1));
-        while let Some((at, slot)) = steps.next().await {
-            let slot = slot?;
-            if slot.is_complete(&shared.plan.objects[at]) {
-                self.shared.progress.complete(at);
-            }
-            self.slots[at] = slot;
-        }
-        Ok(())
+        self.late_steps(Step::SetDeferredFields, |object, slot| {
+            let deferred = object.deferred.as_ref();
+            deferred.is_some_and(|deferred| deferred.until == until)
+                && slot.failure.is_none()
+                && !slot.deferred_done
+        })
+        .await
     }
 
     /// Runs the steps that may need services of the restored workloads. Failed steps are retried by the next
     /// call.
     async fn last_steps(&mut self) -> Result<(), RestoreError> {
+        self.late_steps(Step::SetManagedFieldsLast, |object, slot| {
+            let may_be_tried = (slot.failure.as_ref()).is_none_or(|one| one.step == FailedStep::Ownership);
+            object.after.contains(&Step::SetManagedFieldsLast)
+                && may_be_tried
+                && !slot.last_done
+                && (object.deferred.is_none() || slot.deferred_done)
+        })
+        .await
+    }
+
+    /// Runs a step of the objects for which it is due.
+    async fn late_steps(
+        &mut self,
+        step: Step,
+        is_due: impl Fn(&PlannedObject, &ObjectState) -> bool,
+    ) -> Result<(), RestoreError> {
         if self.is_interrupted() {
             return Ok(());
         }
         let objects = &self.shared.plan.objects;
         let pending: Vec<_> = (objects.iter().zip(&mut self.slots).enumerate())
             .filter(|(_, (object, slot))| {
-                object.after.contains(&Step::SetManagedFieldsLast)
-                    && slot.made.is_some()
-                    && !slot.last_done
-                    && (object.deferred.is_none() || slot.deferred_done)
-                    && object.action != Action::Keep
+                object.action != Action::Keep && slot.made.is_some() && is_due(object, slot)
             })
             .map(|(at, (_, slot))| (at, std::mem::take(slot)))
             .collect();
         let shared = &self.shared;
-        // Each of these requests waits for the timeout of a webhook that has no backend.
+        // Each of these requests may wait for the timeout of a webhook that has no backend.
         let mut steps = futures::stream::iter(pending)
-            .map(|(at, slot)| async move { (at, attempt::last_step(shared, at, slot).await) })
+            .map(|(at, slot)| async move { (at, attempt::late_step(shared, at, slot, step).await) })
             .buffer_unordered(shared.settings.concurrency.max(1));
         while let Some((at, slot)) = steps.next().await {
             let slot = slot?;
@@ -590,7 +579,7 @@ impl<'a> Run<'a> {
             passes: self.passes,
             held: self.held,
             relaxed: self.relaxed,
-            rolled: std::collections::BTreeSet::new(),
+            rolled: BTreeSet::new(),
         }
     }
 }

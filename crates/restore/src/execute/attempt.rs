@@ -98,7 +98,7 @@ pub(super) async fn attempt(
 }
 
 /// Returns why the object failed, if it did; an error if all other objects would fail as well.
-async fn failure(
+pub(super) async fn failure(
     shared: &Shared<'_>,
     object: &PlannedObject,
     done: Result<(), Stop>,
@@ -116,44 +116,25 @@ async fn failure(
     }
 }
 
-/// Runs the step that follows the last wave.
-pub(super) async fn last_step(
+/// Runs a step that does not follow the request that creates the object at once.
+pub(super) async fn late_step(
     shared: &Shared<'_>,
     at: usize,
     mut slot: ObjectState,
+    step: Step,
 ) -> Result<ObjectState, RestoreError> {
-    if slot
-        .failure
-        .as_ref()
-        .is_some_and(|failure| failure.step != FailedStep::Ownership)
-    {
-        return Ok(slot);
+    let object = &shared.plan.objects[at];
+    let done = async {
+        let bodies = bodies(shared, object).await?;
+        let uid = slot.made.as_deref().unwrap_or_default();
+        steps::take(shared, object, &bodies, uid, step).await
+    };
+    slot.failure = failure(shared, object, done.await).await?;
+    let is_done = slot.failure.is_none();
+    match step {
+        Step::SetDeferredFields => slot.deferred_done = is_done,
+        _ => slot.last_done = is_done,
     }
-    let object = &shared.plan.objects[at];
-    let done = async {
-        let bodies = bodies(shared, object).await?;
-        let uid = slot.made.as_deref().unwrap_or_default();
-        steps::take(shared, object, &bodies, uid, Step::SetManagedFields).await
-    };
-    slot.failure = failure(shared, object, done.await).await?;
-    slot.last_done = slot.failure.is_none();
-    Ok(slot)
-}
-
-/// Sets the fields that are set later.
-pub(super) async fn deferred_step(
-    shared: &Shared<'_>,
-    at: usize,
-    mut slot: ObjectState,
-) -> Result<ObjectState, RestoreError> {
-    let object = &shared.plan.objects[at];
-    let done = async {
-        let bodies = bodies(shared, object).await?;
-        let uid = slot.made.as_deref().unwrap_or_default();
-        steps::take(shared, object, &bodies, uid, Step::SetDeferredFields).await
-    };
-    slot.failure = failure(shared, object, done.await).await?;
-    slot.deferred_done = slot.failure.is_none();
     Ok(slot)
 }
 

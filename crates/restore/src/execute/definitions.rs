@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use http::Method;
 use lifeboat_model::ObjectRef;
 use lifeboat_plan::relax::relax;
-use lifeboat_plan::{Difference, PlannedObject, Wave, compare, merge_into_live};
-use serde_json::{Value, json};
+use lifeboat_plan::{Difference, PlannedObject, Step, Wave, compare, merge_into_live};
+use serde_json::Value;
 
 use super::attempt::{self, ObjectState, object_path};
-use super::{RestoreError, Shared, Stop};
-use crate::outcome::{FailedStep, Failure};
-use crate::wire::{self, JSON, MANAGER, MERGE_PATCH};
+use super::{RestoreError, Shared, steps};
+use crate::outcome::FailedStep;
+use crate::wire::{self, JSON};
 use lifeboat_apiserver::api::ApiError;
 use lifeboat_apiserver::list::escape_query;
 
@@ -27,8 +27,8 @@ pub(super) fn is_rejected(slot: &ObjectState) -> bool {
 }
 
 /// Returns the definitions that an interrupted run has left without their rules.
-pub(super) async fn left_relaxed(shared: &Shared<'_>) -> Result<BTreeMap<usize, usize>, RestoreError> {
-    let mut found = BTreeMap::new();
+async fn left_relaxed(shared: &Shared<'_>) -> Result<Vec<usize>, RestoreError> {
+    let mut found = Vec::new();
     if !shared.lease.run().resumed {
         return Ok(found);
     }
@@ -52,7 +52,7 @@ pub(super) async fn left_relaxed(shared: &Shared<'_>) -> Result<BTreeMap<usize, 
             of_schema.all(|one| one.difference == Difference::Added)
         };
         if !is_like(&bodies.create) && is_like(&relax(&bodies.create)) {
-            found.insert(at, 0);
+            found.push(at);
         }
     }
     Ok(found)
@@ -106,12 +106,15 @@ pub(super) async fn relax_rejecting(
     Ok(again)
 }
 
-/// Brings the definitions to their captured form.
+/// Brings the definitions to their captured form, those that an interrupted run has left without their rules too.
 pub(super) async fn restore_rules(
     shared: &Shared<'_>,
     slots: &mut [ObjectState],
-    relaxed: &BTreeMap<usize, usize>,
+    relaxed: &mut BTreeMap<usize, usize>,
 ) -> Result<(), RestoreError> {
+    for place in left_relaxed(shared).await? {
+        relaxed.entry(place).or_default();
+    }
     for &place in relaxed.keys() {
         let object = &shared.plan.objects[place];
         let done = async {
@@ -119,24 +122,12 @@ pub(super) async fn restore_rules(
             let failed = |error: ApiError| attempt::stop(FailedStep::Rules, &object.target, error);
             replace(shared, object, &bodies.create).await.map_err(failed)?;
             // The manager of the request owns what it has added again.
-            if let Some(entries) = &bodies.managed_fields {
-                let change = json!({ "metadata": { "managedFields": entries } });
-                let path = format!(
-                    "{}?fieldManager={MANAGER}&fieldValidation=Ignore",
-                    object_path(object)
-                );
-                let sent = wire::send(shared.api, Method::PATCH, &path, MERGE_PATCH, &change).await;
-                sent.map_err(failed)?;
-            }
-            Ok(())
+            let uid = slots[place].made.as_deref().unwrap_or_default();
+            steps::take(shared, object, &bodies, uid, Step::SetManagedFields).await
         };
-        match done.await {
-            Ok(()) => {}
-            Err(Stop::Failed(failure)) => slots[place].failure = Some(failure),
-            Err(Stop::Lost(step, error)) => {
-                slots[place].failure = Some(Failure::from_api(step, &object.target, &error));
-            }
-            Err(Stop::Fatal(error)) => return Err(error),
+        let failure = attempt::failure(shared, object, done.await).await?;
+        if failure.is_some() {
+            slots[place].failure = failure;
         }
     }
     Ok(())
