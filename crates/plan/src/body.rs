@@ -179,11 +179,7 @@ fn later(body: &Value, fields: &[crate::Edit]) -> (Value, Value) {
         let Some(value) = body.pointer(&field.path) else {
             continue;
         };
-        let mut at = &mut patch;
-        for token in field.path.split('/').skip(1) {
-            at = &mut at[token.replace("~1", "/").replace("~0", "~")];
-        }
-        *at = value.clone();
+        pointer::set(&mut patch, &field.path, value.clone());
         match &field.value {
             Some(value) => drop(pointer::set(&mut first, &field.path, value.clone())),
             None => drop(pointer::remove(&mut first, &field.path)),

@@ -184,8 +184,8 @@ fn container(container: &Value, token: Option<&str>) -> Value {
     Value::Object(shape)
 }
 
-/// Returns whether the ServiceAccount admission plugin has injected the volume.
-fn is_token(volume: &Value) -> bool {
+/// Returns whether the ServiceAccount admission plugin has injected the volume (`kube-api-access-xxxxx`).
+pub(crate) fn is_token(volume: &Value) -> bool {
     let name = pointer::text(volume, "/name").unwrap_or_default();
     name.starts_with("kube-api-access-")
         && pointer::list(volume, "/projected/sources")

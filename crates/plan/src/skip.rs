@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
+use crate::builder::workloads::controller;
 use crate::eks;
 use crate::rule::RuleId;
 use crate::source::SourceType;
@@ -152,8 +153,7 @@ pub(crate) fn is_default_of_server(
 /// Returns the rule if a built-in controller creates the object from an owner of a built-in type.
 fn child(r#type: &SourceType, object: &Value) -> Option<(RuleId, Option<String>)> {
     let child = (r#type.resource.group.as_str(), r#type.resource.resource.as_str());
-    let owner = pointer::list(object, "/metadata/ownerReferences")
-        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    let owner = controller(object)?;
     let group = pointer::text(owner, "/apiVersion")?
         .rsplit_once('/')
         .map_or("", |(group, _)| group);

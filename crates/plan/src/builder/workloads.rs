@@ -51,11 +51,15 @@ pub(crate) struct WorkloadFacts {
     pub(crate) runtime_classes: BTreeMap<Box<str>, BTreeMap<String, String>>,
 }
 
-/// Returns the reference to the controller of an object, with its UID.
-pub(crate) fn controller(object: &Value) -> Option<(&Value, &str)> {
-    let owner = pointer::list(object, "/metadata/ownerReferences")
-        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
-    Some((owner, pointer::text(owner, "/uid")?))
+/// Returns the reference to the controller of an object.
+pub(crate) fn controller(object: &Value) -> Option<&Value> {
+    pointer::list(object, "/metadata/ownerReferences")
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+}
+
+/// Returns the UID of the controller of an object.
+fn controller_uid(object: &Value) -> Option<&str> {
+    pointer::text(controller(object)?, "/uid")
 }
 
 impl WorkloadFacts {
@@ -74,7 +78,7 @@ impl WorkloadFacts {
         match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
             ("", "pods") if shape::is_active(object) => {
                 self.namespaces.extend(namespace);
-                if let Some((_, owner)) = controller(object) {
+                if let Some(owner) = controller_uid(object) {
                     let class = pointer::text(object, "/spec/priorityClassName").unwrap_or_default();
                     *self.priority_classes.entry(class.into()).or_default() += 1;
                     if !class.is_empty() {
@@ -85,7 +89,7 @@ impl WorkloadFacts {
                 }
             }
             ("apps", "replicasets") => {
-                if let Some((owner, deployment)) = controller(object)
+                if let (Some(owner), Some(deployment)) = (controller(object), controller_uid(object))
                     && pointer::text(owner, "/kind") == Some("Deployment")
                 {
                     let of = ReplicaSetOf {
@@ -111,7 +115,7 @@ impl WorkloadFacts {
             ("apps", "controllerrevisions") => {
                 let number = object.pointer("/revision").and_then(Value::as_i64);
                 let label = pointer::text(object, "/metadata/labels/controller-revision-hash");
-                if let (Some((_, owner)), Some(number), Some(label)) = (controller(object), number, label)
+                if let (Some(owner), Some(number), Some(label)) = (controller_uid(object), number, label)
                     && self.newest.get(owner).is_none_or(|(known, _)| *known < number)
                 {
                     self.newest.insert(owner.into(), (number, label.into()));

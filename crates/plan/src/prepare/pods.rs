@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Editor;
 use crate::rule::RuleId;
+use crate::shape;
 
 pub(super) fn pod(editor: &mut Editor<'_>) {
     editor.remove("/spec/nodeName", RuleId::PodNode);
@@ -18,13 +19,9 @@ pub(super) fn pod(editor: &mut Editor<'_>) {
     remove_token_volume(editor);
 }
 
-/// Removes the volume that the ServiceAccount admission plugin injects (`kube-api-access-xxxxx`) and its mounts.
+/// Removes the volume that the ServiceAccount admission plugin injects and its mounts.
 fn remove_token_volume(editor: &mut Editor<'_>) {
-    let injected = pointer::list(editor.body, "/spec/volumes").position(|volume| {
-        let name = pointer::text(volume, "/name").unwrap_or_default();
-        name.starts_with("kube-api-access-")
-            && pointer::list(volume, "/projected/sources").any(|s| s.get("serviceAccountToken").is_some())
-    });
+    let injected = pointer::list(editor.body, "/spec/volumes").position(shape::is_token);
     let Some(index) = injected else { return };
     let removed = editor.remove(&format!("/spec/volumes/{index}"), RuleId::PodToken);
     let name = removed

@@ -145,49 +145,36 @@ impl Report {
     }
 
     fn workloads_text(&self, out: &mut String) {
-        let in_state = |state| self.workloads.iter().filter(move |one| one.state == state);
-        let differing: Vec<&Workload> = in_state(WorkloadState::Differs).collect();
-        if !differing.is_empty() {
-            line!(out);
-            line!(
-                out,
-                "workloads that run something else than in the source ({})",
-                differing.len()
-            );
-            // These decide the verdict, so every one is shown.
-            for workload in differing {
-                line!(
-                    out,
-                    "  {}: {} of {} Pods ready",
-                    workload.object,
-                    workload.ready,
-                    workload.wanted
-                );
-                for one in &workload.differences {
-                    line!(
-                        out,
-                        "    {}",
-                        shown(one.source.as_deref(), one.target.as_deref(), &one.path)
-                    );
-                }
+        // These decide the verdict, so every one is shown.
+        for (state, title) in [
+            (
+                WorkloadState::Differs,
+                "workloads that run something else than in the source",
+            ),
+            (
+                WorkloadState::NotReady,
+                "workloads with fewer ready Pods than in the source",
+            ),
+        ] {
+            let found: Vec<&Workload> = self.workloads.iter().filter(|one| one.state == state).collect();
+            if found.is_empty() {
+                continue;
             }
-        }
-        let waiting: Vec<&Workload> = in_state(WorkloadState::NotReady).collect();
-        if !waiting.is_empty() {
             line!(out);
-            line!(
-                out,
-                "workloads with fewer ready Pods than in the source ({})",
-                waiting.len()
-            );
-            for workload in waiting {
-                line!(
-                    out,
-                    "  {}: {} of {} Pods ready",
-                    workload.object,
-                    workload.ready,
-                    workload.wanted
-                );
+            line!(out, "{title} ({})", found.len());
+            for workload in found {
+                let Workload {
+                    object,
+                    ready,
+                    wanted,
+                    differences,
+                    ..
+                } = workload;
+                line!(out, "  {object}: {ready} of {wanted} Pods ready");
+                for one in differences {
+                    let change = shown(one.source.as_deref(), one.target.as_deref(), &one.path);
+                    line!(out, "    {change}");
+                }
             }
         }
         if !self.notes.is_empty() {
