@@ -312,3 +312,23 @@ pub(crate) fn rules(object: &PlannedObject) -> Vec<RuleId> {
     let rules: std::collections::BTreeSet<RuleId> = object.changes.iter().map(|change| change.rule).collect();
     rules.into_iter().collect()
 }
+
+/// Returns an object in the namespace `shop` whose UID follows from its name, with these fields.
+pub(crate) fn named(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
+    let mut object = serde_json::json!({"apiVersion": api_version, "kind": kind, "metadata":
+        {"name": name, "namespace": "shop", "uid": format!("uid-{name}")}});
+    merge(&mut object, rest);
+    object
+}
+
+/// Merges fields into an object, map by map.
+pub(crate) fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}

@@ -1,26 +1,8 @@
 use serde_json::{Value, json};
 
 use super::owners::{crd, order};
-use crate::testing::{Fixture, find, left_out, rules};
+use crate::testing::{Fixture, find, left_out, named, rules};
 use crate::{Operation, Ownership, RuleId, StatusPlan, Step, Wave};
-
-fn named(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
-    let mut object = json!({"apiVersion": api_version, "kind": kind, "metadata":
-        {"name": name, "namespace": "shop", "uid": format!("uid-{name}")}});
-    json_patch_merge(&mut object, rest);
-    object
-}
-
-fn json_patch_merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                json_patch_merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
-    }
-}
 
 #[test]
 fn volume_and_claim_find_each_other_by_name() {

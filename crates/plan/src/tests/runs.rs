@@ -4,31 +4,13 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::{Fixture, find, left_out, rules};
+use crate::testing::{Fixture, find, left_out, merge, named, rules};
 use crate::{Deferred, DeferredUntil, Edit, RuleId, StatusPlan, Step, Wave};
 
-fn object(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
-    let mut object = json!({"apiVersion": api_version, "kind": kind,
-        "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")}});
-    merge(&mut object, rest);
-    object
-}
-
 fn cluster_scoped(api_version: &str, kind: &str, name: &str, rest: Value) -> Value {
-    let mut object = object(api_version, kind, name, rest);
+    let mut object = named(api_version, kind, name, rest);
     object["metadata"].as_object_mut().unwrap().remove("namespace");
     object
-}
-
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
-    }
 }
 
 fn owned_by(api_version: &str, kind: &str, name: &str) -> Value {
@@ -46,7 +28,7 @@ fn pod_of(owner: (&str, &str, &str), name: &str, images: &[(&str, &str)], hash: 
         .iter()
         .map(|(name, image)| json!({"name": name, "image": image}))
         .collect();
-    let pod = object(
+    let pod = named(
         "v1",
         "Pod",
         name,
@@ -60,14 +42,14 @@ fn deployment(name: &str, rest: Value) -> Value {
     let spec = json!({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "2"}},
         "spec": {"replicas": 2, "template": {"metadata": {"labels": {"app": name}},
             "spec": {"containers": [{"name": "web", "image": "web:2"}]}}}});
-    with(object("apps/v1", "Deployment", name, spec), rest)
+    with(named("apps/v1", "Deployment", name, spec), rest)
 }
 
 fn replica_set(deployment: &str, name: &str, revision: &str, replicas: u32) -> Value {
     let set = json!({"metadata": {"annotations": {"deployment.kubernetes.io/revision": revision}},
         "spec": {"replicas": replicas}});
     with(
-        object("apps/v1", "ReplicaSet", name, set),
+        named("apps/v1", "ReplicaSet", name, set),
         owned_by("apps/v1", "Deployment", deployment),
     )
 }
@@ -98,14 +80,14 @@ fn replica_sets_of_a_paused_deployment_come_along() {
 fn a_run_of_a_cronjob_that_has_not_finished_is_restored() {
     let run = |name: &str, status: Value| {
         let job = with(
-            object("batch/v1", "Job", name, json!({ "status": status })),
+            named("batch/v1", "Job", name, json!({ "status": status })),
             json!({}),
         );
         with(job, owned_by("batch/v1", "CronJob", "closing"))
     };
     let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
     let fixture = Fixture::new([
-        object("batch/v1", "CronJob", "closing", json!({})),
+        named("batch/v1", "CronJob", "closing", json!({})),
         run("by-hand", json!({"active": 1})),
         run("done", complete),
     ]);
@@ -116,7 +98,7 @@ fn a_run_of_a_cronjob_that_has_not_finished_is_restored() {
 
 #[test]
 fn a_job_goes_on_with_the_work_that_is_left() {
-    let job = object(
+    let job = named(
         "batch/v1",
         "Job",
         "import",
@@ -146,7 +128,7 @@ fn a_job_goes_on_with_the_work_that_is_left() {
 #[test]
 fn a_slice_is_left_to_the_controller_only_if_its_service_selects() {
     let slice = |name: &str, service: &str| {
-        object(
+        named(
             "discovery.k8s.io/v1",
             "EndpointSlice",
             name,
@@ -155,8 +137,8 @@ fn a_slice_is_left_to_the_controller_only_if_its_service_selects() {
         )
     };
     let fixture = Fixture::new([
-        object("v1", "Service", "old", json!({"spec": {}})),
-        object(
+        named("v1", "Service", "old", json!({"spec": {}})),
+        named(
             "v1",
             "Service",
             "new",
@@ -185,7 +167,7 @@ fn an_address_of_another_owner_stays_reserved() {
     let fixture = Fixture::new([
         address("10.96.0.9", "ipallocator.k8s.io", "services"),
         address("10.96.200.200", "network-team", "services"),
-        object("v1", "Service", "x", json!({"spec": {}})),
+        named("v1", "Service", "x", json!({"spec": {}})),
     ]);
     let plan = fixture.plan();
     let reserved = find(&plan, "ipaddresses.networking.k8s.io 10.96.200.200");
@@ -202,7 +184,7 @@ fn a_pod_leaves_to_admission_what_its_classes_decide_today() {
         "sandbox",
         json!({"handler": "x", "scheduling": {"nodeSelector": {"pool": "new", "arch": "arm64"}}}),
     );
-    let pod = object(
+    let pod = named(
         "v1",
         "Pod",
         "builder",
@@ -240,7 +222,7 @@ fn a_default_class_becomes_the_default_after_objects_without_a_class() {
         "gp3",
         json!({"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}),
     );
-    let mut fixture = Fixture::new([priority, storage, object("v1", "Pod", "old", json!({}))]);
+    let mut fixture = Fixture::new([priority, storage, named("v1", "Pod", "old", json!({}))]);
     let plan = fixture.plan();
     let class = find(&plan, "priorityclasses.scheduling.k8s.io standard");
     let fields = vec![Edit {
@@ -256,7 +238,7 @@ fn a_default_class_becomes_the_default_after_objects_without_a_class() {
     assert_eq!(find(&plan, "storageclasses.storage.k8s.io gp3").deferred, None);
     fixture
         .objects
-        .push(object("v1", "PersistentVolumeClaim", "data", json!({"spec": {}})));
+        .push(named("v1", "PersistentVolumeClaim", "data", json!({"spec": {}})));
     let plan = fixture.plan();
     assert!(
         find(&plan, "storageclasses.storage.k8s.io gp3")
@@ -275,7 +257,7 @@ fn a_pod_security_standard_is_enforced_after_the_pods_exist() {
             "pod-security.kubernetes.io/warn": "restricted", "team": "a"}},
             "status": {"phase": "Active"}}),
     );
-    let fixture = Fixture::new([namespace, object("v1", "Pod", "old", json!({}))]);
+    let fixture = Fixture::new([namespace, named("v1", "Pod", "old", json!({}))]);
     let plan = fixture.plan();
     let planned = find(&plan, "namespaces shop");
     assert_eq!(
@@ -301,18 +283,28 @@ fn injector(service: &str, resources: &[&str]) -> Value {
     )
 }
 
-#[test]
-fn a_mutating_webhook_and_its_backend_come_before_the_workloads() {
-    let hash = ("pod-template-hash", "h");
-    let fixture = Fixture::new([
+const INJECTOR: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io injector";
+
+/// A mutating webhook with its Service and the workload behind it, and other objects.
+fn with_injector(others: Vec<Value>) -> Fixture {
+    let mut objects = vec![
         injector("injector", &["pods"]),
-        object(
+        named(
             "v1",
             "Service",
             "injector",
             json!({"spec": {"selector": {"app": "injector"}}}),
         ),
         deployment("injector", json!({})),
+    ];
+    objects.extend(others);
+    Fixture::new(objects)
+}
+
+#[test]
+fn a_mutating_webhook_and_its_backend_come_before_the_workloads() {
+    let hash = ("pod-template-hash", "h");
+    let fixture = with_injector(vec![
         replica_set("injector", "injector-1", "2", 1),
         pod_of(
             ("apps/v1", "ReplicaSet", "injector-1"),
@@ -323,10 +315,7 @@ fn a_mutating_webhook_and_its_backend_come_before_the_workloads() {
         deployment("web", json!({})),
     ]);
     let plan = fixture.plan();
-    let webhook = find(
-        &plan,
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io injector",
-    );
+    let webhook = find(&plan, INJECTOR);
     let backend = find(&plan, "deployments.apps shop/injector");
     let workload = find(&plan, "deployments.apps shop/web");
     assert_eq!(
@@ -338,21 +327,9 @@ fn a_mutating_webhook_and_its_backend_come_before_the_workloads() {
 
 #[test]
 fn a_mutating_webhook_without_a_running_backend_comes_last_and_is_a_finding() {
-    let fixture = Fixture::new([
-        injector("injector", &["pods"]),
-        object(
-            "v1",
-            "Service",
-            "injector",
-            json!({"spec": {"selector": {"app": "injector"}}}),
-        ),
-        deployment("injector", json!({})),
-    ]);
+    let fixture = with_injector(Vec::new());
     let plan = fixture.plan();
-    let webhook = find(
-        &plan,
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io injector",
-    );
+    let webhook = find(&plan, INJECTOR);
     assert_eq!(webhook.wave, Wave::Admission);
     let findings = plan.lint();
     let late = findings
@@ -456,7 +433,7 @@ fn pods_count_for_the_workload_and_those_of_an_older_revision_are_a_finding() {
 
 #[test]
 fn a_statefulset_held_by_its_partition_is_a_finding() {
-    let set = object(
+    let set = named(
         "apps/v1",
         "StatefulSet",
         "queue",
@@ -478,7 +455,7 @@ fn a_statefulset_held_by_its_partition_is_a_finding() {
 #[test]
 fn rivals_are_created_in_the_order_of_their_age() {
     let ingress = |name: &str, created: &str, host: &str| {
-        object(
+        named(
             "networking.k8s.io/v1",
             "Ingress",
             name,
