@@ -14,11 +14,13 @@ pub(crate) mod crds;
 pub(crate) mod needs;
 mod reading;
 pub(crate) mod summary;
+pub(crate) mod uids;
 pub(crate) mod workloads;
 
 use crds::CrdFacts;
 use reading::MetadataOnly;
 use summary::{ObjectSummary, Skipped};
+use uids::UidReference;
 use workloads::WorkloadFacts;
 
 /// The summaries of the objects of one captured cluster, from which a plan is made.
@@ -34,6 +36,8 @@ pub struct PlanBuilder {
     pub(crate) unselected: BTreeSet<Known>,
     /// The UIDs of unselected objects that were added, to resolve owners.
     pub(crate) unselected_uids: BTreeSet<Box<str>>,
+    /// The uids in fields of items.
+    pub(crate) uid_references: Vec<UidReference>,
     pub(crate) crds: BTreeMap<(String, String), CrdFacts>,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) terminating: BTreeSet<Arc<str>>,
@@ -132,6 +136,7 @@ impl PlanBuilder {
             skipped: Vec::new(),
             unselected: BTreeSet::new(),
             unselected_uids: BTreeSet::new(),
+            uid_references: Vec::new(),
             crds: BTreeMap::new(),
             namespaces: BTreeSet::new(),
             terminating: BTreeSet::new(),

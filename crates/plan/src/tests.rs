@@ -13,4 +13,5 @@ mod rbac;
 mod runs;
 mod services;
 mod target;
+mod uids;
 mod volume_snapshots;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use lifeboat_translate::pointer;
 
 use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, Skipped};
+use super::uids::UidReference;
 use super::{PlanBuilder, needs};
 use crate::planned::StatusPlan;
 use crate::{Locator, RuleId, SourceType, eks, ownership, prepare, skip};
@@ -192,6 +193,13 @@ impl PlanBuilder {
         let api_version = r#type.resource.api_version();
         let entries = ownership::entries(prepared.managed_fields, restores_status);
         let mut body = prepared.body;
+        let item = self.items.len();
+        let uids = super::uids::find(&body).into_iter();
+        self.uid_references.extend(uids.map(|(path, uid)| UidReference {
+            item,
+            path: path.into(),
+            uid,
+        }));
         let digest = self.settings.redactor.bytes(&body);
         let extra = if is_default_rbac {
             Some(Extra::DefaultRbac(DefaultRbac::read(&body, &entries)))

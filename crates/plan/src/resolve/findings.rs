@@ -13,6 +13,7 @@ use crate::planned::{Action, Dependency, MissingDependency};
 use crate::rule::RuleId;
 
 mod eks;
+mod uids;
 
 /// Types whose controllers act outside the cluster: group and plural, with wildcards.
 const OUTSIDE: &[(&str, &str)] = &[
@@ -44,6 +45,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingD
     quotas_in_target(work, sorted, &mut found);
     recreated(work, sorted, &mut found);
     eks::add(work, &mut found);
+    uids::references(work, &mut found);
     work.findings.extend(found);
 }
 

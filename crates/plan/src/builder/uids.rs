@@ -1,0 +1,144 @@
+//! The uids in the fields of an object. Owner references are resolved, and cleansing removes uids from the places that
+//! Kubernetes defines; what is left was written by users and operators for readers that nobody knows here.
+
+use serde_json::Value;
+
+/// The length of a uid as Kubernetes writes it (RFC 4122).
+const LENGTH: usize = 36;
+/// The positions of the hyphens.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// A uid in a field of an object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UidReference {
+    /// The index of the object in [`super::PlanBuilder::items`].
+    pub(crate) item: usize,
+    /// The path of the field; of the map, if the uid is in a key.
+    pub(crate) path: Box<str>,
+    pub(crate) uid: u128,
+}
+
+/// Returns the number that a uid is, if the text is one.
+pub(crate) fn parse(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    if bytes.len() != LENGTH || HYPHENS.iter().any(|at| bytes[*at] != b'-') {
+        return None;
+    }
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if !HYPHENS.contains(&at) {
+            let digit = char::from(*byte).to_digit(16)?;
+            number = number << 4 | u128::from(digit);
+        }
+    }
+    Some(number)
+}
+
+/// Returns every uid of a body with its path.
+pub(super) fn find(body: &Value) -> Vec<(String, u128)> {
+    let mut found = Vec::new();
+    walk(body, &mut String::new(), &mut found);
+    found
+}
+
+fn walk(value: &Value, path: &mut String, found: &mut Vec<(String, u128)>) {
+    let length = path.len();
+    match value {
+        Value::String(text) => in_text(text, path, found),
+        Value::Array(values) => {
+            for (index, value) in values.iter().enumerate() {
+                path.push('/');
+                path.push_str(&index.to_string());
+                walk(value, path, found);
+                path.truncate(length);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                in_text(name, path, found);
+                path.push('/');
+                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                walk(value, path, found);
+                path.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Finds the uids that stand in a text as whole words.
+fn in_text(text: &str, path: &str, found: &mut Vec<(String, u128)>) {
+    let bytes = text.as_bytes();
+    let is_part = |at: usize| {
+        bytes
+            .get(at)
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    let mut start = 0_usize;
+    while let Some(end) = start.checked_add(LENGTH).filter(|end| *end <= bytes.len()) {
+        let before = start.checked_sub(1).is_some_and(is_part);
+        let uid = text.get(start..end).filter(|_| !before && !is_part(end));
+        match uid.and_then(parse) {
+            Some(uid) => {
+                found.push((path.to_owned(), uid));
+                start = end;
+            }
+            // The next word begins after the next byte that is not part of this one.
+            None => {
+                let rest = bytes.iter().skip(start).position(|byte| {
+                    !(byte.is_ascii_alphanumeric() || *byte == b'-')
+                });
+                match rest {
+                    Some(next) => start += next + 1,
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const UID: &str = "0a1b2c3d-0000-4000-8000-00000000beef";
+
+    fn paths(body: &Value) -> Vec<String> {
+        find(body).into_iter().map(|(path, _)| path).collect()
+    }
+
+    #[test]
+    fn a_uid_is_found_in_values_keys_and_texts() {
+        let body = json!({
+            "metadata": {"labels": {"example.com/owner": UID}, "annotations": {format!("seen/{UID}"): "yes"}},
+            "spec": {"items": [{"id": format!("configmaps/web/{UID}")}, {"id": format!("a {UID}, {UID}.")}]},
+        });
+        assert_eq!(
+            paths(&body),
+            [
+                "/metadata/annotations",
+                "/metadata/labels/example.com~1owner",
+                "/spec/items/0/id",
+                "/spec/items/1/id",
+                "/spec/items/1/id",
+            ]
+        );
+        assert!(find(&body).iter().all(|(_, uid)| Some(*uid) == parse(UID)));
+    }
+
+    #[test]
+    fn a_part_of_a_longer_word_is_not_a_uid() {
+        for text in [
+            format!("pvc-{UID}"),
+            format!("{UID}-a"),
+            format!("{UID}0"),
+            "0a1b2c3d_0000-4000-8000-00000000beef".to_owned(),
+            "0a1b2c3d-0000-4000-8000-00000000bee".to_owned(),
+            "ü".repeat(40),
+        ] {
+            assert_eq!(paths(&json!({"text": text})), Vec::<String>::new(), "{text}");
+        }
+    }
+}
