@@ -85,9 +85,10 @@ fn in_text(text: &str, path: &str, found: &mut Vec<(String, u128)>) {
             }
             // The next word begins after the next byte that is not part of this one.
             None => {
-                let rest = bytes.iter().skip(start).position(|byte| {
-                    !(byte.is_ascii_alphanumeric() || *byte == b'-')
-                });
+                let rest = bytes
+                    .iter()
+                    .skip(start)
+                    .position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-'));
                 match rest {
                     Some(next) => start += next + 1,
                     None => return,

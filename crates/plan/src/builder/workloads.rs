@@ -17,8 +17,25 @@ pub(crate) struct PodGroup {
     pub(crate) revision: Box<str>,
     pub(crate) pods: u32,
     pub(crate) ready: u32,
+    /// The images of the Pods, by container.
+    pub(crate) images: Images,
     /// The first Pod of the group in the recovery point.
     pub(crate) example: Locator,
+}
+
+/// Images by the names of containers.
+pub(crate) type Images = BTreeMap<Box<str>, Box<str>>;
+
+/// Returns the images of a Pod or of a template.
+fn images(pod: &Value) -> Images {
+    let lists = ["/spec/initContainers", "/spec/containers"];
+    let containers = lists.iter().flat_map(|path| pointer::list(pod, path));
+    containers
+        .filter_map(|container| {
+            let text = |path| pointer::text(container, path).map(Into::into);
+            Some((text("/name")?, text("/image")?))
+        })
+        .collect()
 }
 
 /// A ReplicaSet of a Deployment.
@@ -39,6 +56,9 @@ pub(crate) struct WorkloadFacts {
     pub(crate) current: HashMap<Box<str>, Box<str>>,
     /// The newest revision of a StatefulSet or DaemonSet, with the label of its Pods.
     pub(crate) newest: HashMap<Box<str>, (i64, Box<str>)>,
+    /// The images in the templates of ReplicaSets without a Deployment and of ReplicationControllers. Their Pods have no
+    /// label of a revision, and a change of the template replaces none of them.
+    pub(crate) templates: HashMap<Box<str>, Images>,
     /// Deployments that are paused.
     pub(crate) paused: BTreeSet<Box<str>>,
     /// Namespaces in which Pods ran.
@@ -97,6 +117,13 @@ impl WorkloadFacts {
                         revision: revision().unwrap_or_default().into(),
                     };
                     self.replica_sets.insert(uid().into(), of);
+                } else if let Some(template) = object.pointer("/spec/template") {
+                    self.templates.insert(uid().into(), images(template));
+                }
+            }
+            ("", "replicationcontrollers") => {
+                if let Some(template) = object.pointer("/spec/template") {
+                    self.templates.insert(uid().into(), images(template));
                 }
             }
             ("apps", "deployments") => {
@@ -158,6 +185,7 @@ impl WorkloadFacts {
                     revision: revision.into(),
                     pods: 0,
                     ready: 0,
+                    images: images(pod),
                     example: locator,
                 });
                 groups.last_mut().expect("one was added")

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use lifeboat_model::Code;
 
 use super::Resolver;
-use crate::builder::workloads::PodGroup;
+use crate::builder::workloads::{Images, PodGroup};
 use crate::lint::{LintFinding, Severity};
 use crate::planned::{PlannedPods, PlannedWorkload};
 
@@ -13,7 +13,8 @@ use crate::planned::{PlannedPods, PlannedWorkload};
 pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedWorkload> {
     let facts = &work.draft.workloads;
     let mut groups: HashMap<&str, Vec<&PodGroup>> = HashMap::new();
-    // A Pod is of an older revision if its ReplicaSet or its label is not the current one.
+    // A Pod is of an older revision if its ReplicaSet or its label is not the current one, or if its controller has no
+    // revisions and another image in its template.
     let mut older: HashMap<&str, u32> = HashMap::new();
     for (controller, pods) in &facts.pods {
         let (root, current) = match facts.replica_sets.get(controller) {
@@ -31,9 +32,10 @@ pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedW
             .get(root)
             .or_else(|| facts.newest.get(root).map(|(_, label)| label));
         for group in pods {
-            let is_current = match facts.replica_sets.contains_key(controller) {
-                true => current,
-                false => {
+            let is_current = match facts.templates.get(controller) {
+                Some(template) => is_made_from(template, &group.images),
+                None if facts.replica_sets.contains_key(controller) => current,
+                None => {
                     label.is_none_or(|label| group.revision.is_empty() || is_label(label, &group.revision))
                 }
             };
@@ -60,6 +62,13 @@ pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedW
     }
     work.findings.extend(findings);
     workloads
+}
+
+/// Returns whether Pods have the images of a template. Admission may have added containers to them.
+fn is_made_from(template: &Images, images: &Images) -> bool {
+    template
+        .iter()
+        .all(|(container, image)| images.get(container) == Some(image))
 }
 
 /// Returns whether a label names this revision. The label of a DaemonSet's Pods is the hash alone, that of a

@@ -453,6 +453,25 @@ fn a_statefulset_held_by_its_partition_is_a_finding() {
 }
 
 #[test]
+fn pods_of_an_older_template_of_a_replicaset_are_a_finding() {
+    let set = |image: &str| {
+        let template = json!({"spec": {"containers": [{"name": "web", "image": image}]}});
+        named(
+            "apps/v1",
+            "ReplicaSet",
+            "web",
+            json!({"spec": {"replicas": 1, "template": template}}),
+        )
+    };
+    let of = ("apps/v1", "ReplicaSet", "web");
+    let pod = pod_of(of, "web-a", &[("web", "web:1"), ("proxy", "p:1")], ("app", "web"));
+    let older = |image| Fixture::new([set(image), pod.clone()]).plan().workloads[0].older;
+    assert_eq!(older("web:2"), 1);
+    // A container that admission has added is no other revision.
+    assert_eq!(older("web:1"), 0);
+}
+
+#[test]
 fn rivals_are_created_in_the_order_of_their_age() {
     let ingress = |name: &str, created: &str, host: &str| {
         named(

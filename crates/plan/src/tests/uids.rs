@@ -28,7 +28,9 @@ fn a_uid_of_a_captured_object_in_a_field_is_named() {
     ]);
     assert_eq!(
         found,
-        ["configmaps shop/owned names configmaps shop/owner by its uid at /data/parent; in the target it has another uid."]
+        [
+            "configmaps shop/owned names configmaps shop/owner by its uid at /data/parent; in the target it has another uid."
+        ]
     );
 }
 
