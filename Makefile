@@ -79,11 +79,13 @@ test-package: tools
 tools: control-plane local-aws $(TOOLS)/cargo-nextest
 
 ## make prove BUNDLE=...  install manifests (file or folder), back up, restore elsewhere, compare
+## make prove SEEDS=100   the same with so many clusters of random objects (FIRST=the first seed)
 .PHONY: prove
 prove: control-plane
-	@test -n "$(BUNDLE)" || { echo "usage: make prove BUNDLE=file-or-folder" >&2; exit 2; }
+	@test -n "$(BUNDLE)$(SEEDS)" || { echo "usage: make prove BUNDLE=file-or-folder, or make prove SEEDS=number" >&2; exit 2; }
 	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-prove
-	@target/release/lifeboat-prove --report target/prove/report.json "$(BUNDLE)"
+	@target/release/lifeboat-prove --report target/prove/report.json \
+		$(if $(SEEDS),--seeds $(SEEDS) $(if $(FIRST),--first-seed $(FIRST)),"$(BUNDLE)")
 
 ## make bench             the ratios of tests/BENCHMARKS.md (SIZE=objects of the captures, BENCH=aws or another part alone)
 .PHONY: bench

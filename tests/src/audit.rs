@@ -5,7 +5,10 @@
 //! is true in the target. For each object of the target it checks its origin.
 
 mod accounts;
+mod age;
 mod alive;
+mod defaults;
+mod pods;
 mod reasons;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +30,8 @@ pub struct Claims {
     pub not_restored: BTreeMap<Key, Reason>,
     /// Objects of the target that are not part of the plan, as listed by the report.
     pub unplanned: BTreeSet<Key>,
+    /// Workloads of the target that the report names as not the same.
+    pub differing: BTreeSet<Key>,
     /// Objects of the source that are in more than one list.
     pub twice: BTreeSet<Key>,
 }
@@ -78,8 +83,14 @@ pub enum Fault {
     Reference,
     /// The two clusters do not confirm the reason for not restoring.
     UntrueReason,
-    /// An owner has more or fewer children than in the source.
+    /// An owner has more children than in the source.
     Doubled,
+    /// An owner has fewer children than in the source.
+    Childless,
+    /// The Pods of a workload run something else, and the report does not say so.
+    Pods,
+    /// Another object is the oldest or youngest one, where that decides.
+    Age,
     /// An object that is ready or bound in the source is not so in the target.
     NotReady,
     /// An object of the target is neither part of the plan nor named by the report.
@@ -128,6 +139,8 @@ pub struct Evidence<'a> {
     /// Objects of the source that changed by themselves during the backup. For those that are
     /// reported as restored, the audit checks only that they exist.
     pub moving: &'a BTreeSet<Key>,
+    /// The types whose status was restored, so that it must be the same.
+    pub with_status: &'a BTreeSet<String>,
 }
 
 impl Evidence<'_> {
@@ -144,6 +157,9 @@ pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     accounts::check(evidence, &mut findings);
     alive::check(evidence, &mut findings);
+    pods::check(evidence, &mut findings);
+    defaults::check(evidence, &mut findings);
+    age::check(evidence, &mut findings);
     findings.sort();
     findings.dedup();
     findings

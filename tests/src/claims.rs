@@ -63,6 +63,9 @@ pub fn read(report: &Value) -> Result<Claims> {
             claims.twice.insert(source);
         }
     }
+    for entry in array(report, "/workloads").filter(|entry| entry["state"] != "same") {
+        claims.differing.insert(object(entry, "object")?);
+    }
     for entry in array(report, "/unplanned") {
         claims.unplanned.insert(object(entry, "object")?);
     }

@@ -5,19 +5,21 @@ pub mod partial;
 pub mod settle;
 pub mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use lifeboat_local::{Cluster, ClusterOptions};
 use serde_json::Value;
 
 use crate::audit::{Evidence, audit, passing_type};
 use crate::claims;
 use crate::environment::{Environment, Reporter};
-use crate::snapshot::{Snapshot, http::Http};
+use crate::generate::Generated;
+use crate::snapshot::{Snapshot, array, http::Http, text};
 use crate::workspace::Workspace;
 
 pub use self::verdict::Verdict;
@@ -40,37 +42,89 @@ pub struct ProveOptions {
 /// Installs the bundle, backs it up, restores it, compares the clusters, and returns the verdict.
 ///
 /// # Errors
-/// If a cluster does not start, the bundle cannot be read, or `lifeboat` fails in a way that leaves
-/// nothing to judge.
+/// If a cluster does not start, or the bundle cannot be read.
 pub fn prove(stage: &Environment, options: &ProveOptions) -> Result<Verdict> {
     let mut reporter = Reporter::default();
+    let mut verdict = Verdict::default();
+    let clusters = start(stage, &mut reporter)?;
+    let source = &clusters[0];
+    reporter.step("install", &format!("Install {}", options.bundle.display()));
+    install(source, &options.bundle, &mut verdict, &reporter)?;
+    settle(source, &mut verdict, &reporter);
+    compare(stage, &clusters, BTreeSet::new(), &mut verdict, &mut reporter)?;
+    verdict.timings = reporter.end().into_iter().collect();
+    verdict.write(&options.report)?;
+    verdict.print();
+    Ok(verdict)
+}
+
+/// Creates the cluster of a seed, backs it up, restores it, compares the clusters, and returns the verdict. A verdict
+/// that is not a pass is printed, and the steps to create the cluster are written into `folder`.
+///
+/// # Errors
+/// If a cluster does not start or does not respond.
+pub fn prove_seed(stage: &Environment, seed: u64, folder: &Path) -> Result<Verdict> {
+    let mut reporter = Reporter::default();
+    let mut verdict = Verdict::default();
+    let clusters = start(stage, &mut reporter)?;
+    reporter.step("install", &format!("Create the objects of seed {seed}"));
+    let generated = Generated::new(seed);
+    for rejected in generated.create(&clusters[0])? {
+        verdict.note(format!("not created: {rejected}"));
+    }
+    compare(
+        stage,
+        &clusters,
+        generated.types_with_status(),
+        &mut verdict,
+        &mut reporter,
+    )?;
+    for cluster in &clusters {
+        stage.end(cluster);
+    }
+    verdict.timings = reporter.end().into_iter().collect();
+    verdict.write(&folder.join(format!("seed-{seed}.json")))?;
+    if !verdict.passed() {
+        let steps = folder.join(format!("seed-{seed}.yaml"));
+        std::fs::write(&steps, generated.to_string())?;
+        verdict.print();
+        println!("the steps that create the cluster: {}", steps.display());
+    }
+    Ok(verdict)
+}
+
+/// Starts the source and the target.
+fn start(stage: &Environment, reporter: &mut Reporter) -> Result<[Arc<Cluster>; 2]> {
     reporter.step("start", "Start two clusters, each with controllers and two nodes");
     let clusters = stage.clusters(vec![
         ClusterOptions::named("source").with_nodes(NODES),
         ClusterOptions::named("target").with_nodes(NODES),
     ])?;
-    let [source, target] = clusters.as_slice() else {
-        bail!("requested two clusters, got {}", clusters.len());
-    };
-    reporter.say(&format!(
-        "source {}   target {}",
-        source.server(),
-        target.server()
-    ));
+    for cluster in &clusters {
+        reporter.say(&format!("{} {}", cluster.name(), cluster.server()));
+    }
+    let count = clusters.len();
+    clusters
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("requested two clusters, got {count}"))
+}
 
-    reporter.step("install", &format!("Install {}", options.bundle.display()));
-    let mut verdict = Verdict::default();
-    install(source, &options.bundle, &mut verdict, &reporter)?;
-    settle(source, &mut verdict, &reporter);
-    settle(target, &mut verdict, &reporter);
+fn compare(
+    stage: &Environment,
+    [source, target]: &[Arc<Cluster>; 2],
+    with_status: BTreeSet<String>,
+    verdict: &mut Verdict,
+    reporter: &mut Reporter,
+) -> Result<()> {
+    settle(target, verdict, reporter);
     let workspace = Workspace::create()?;
     stage.remove_at_end(workspace.path().to_owned());
-    let sides = Sides { source, target };
-    judge(stage, &workspace, &sides, &mut verdict, &mut reporter)?;
-    verdict.timings = reporter.end().into_iter().collect();
-    verdict.write(&options.report)?;
-    verdict.print();
-    Ok(verdict)
+    let sides = Sides {
+        source,
+        target,
+        with_status,
+    };
+    judge(stage, &workspace, &sides, verdict, reporter)
 }
 
 /// The two clusters of a proof.
@@ -79,12 +133,15 @@ pub struct Sides<'a> {
     pub source: &'a Cluster,
     /// The cluster into which they are restored.
     pub target: &'a Cluster,
+    /// The types whose status is restored.
+    pub with_status: BTreeSet<String>,
 }
 
-/// Backs up one cluster, restores into the other, and compares them.
+/// Backs up one cluster, restores into the other, and compares them. A command that fails is a failure of the verdict,
+/// and ends it.
 ///
 /// # Errors
-/// If a cluster cannot be read, or `lifeboat` fails in a way that leaves nothing to judge.
+/// If a cluster cannot be read, or `lifeboat` cannot be started.
 pub fn judge(
     stage: &Environment,
     workspace: &Workspace,
@@ -92,7 +149,7 @@ pub fn judge(
     verdict: &mut Verdict,
     reporter: &mut Reporter,
 ) -> Result<()> {
-    let Sides { source, target } = *sides;
+    let Sides { source, target, .. } = *sides;
     let runtime = tokio::runtime::Runtime::new()?;
     let (from, to) = runtime.block_on(async {
         anyhow::Ok((
@@ -106,12 +163,10 @@ pub fn judge(
 
     reporter.step("backup", "Back up the source");
     let earlier = take(&from)?;
-    let backup = runner.json(
-        &["backup", "--cluster", "source"],
-        Some(source),
-        &[0, 3],
-        reporter,
-    )?;
+    let backup = ["backup", "--cluster", "source"];
+    let Some(backup) = runner.json(&backup, Some(source), &[0, 3], verdict, reporter)? else {
+        return Ok(());
+    };
     let snapshot = take(&from)?;
     let moving = settle::moving(&earlier, &snapshot);
     for key in moving.iter().filter(|key| !passing_type(&key.type_name)) {
@@ -120,33 +175,32 @@ pub fn judge(
         ));
     }
     reporter.say(&format!("{} objects in the source", snapshot.objects.len()));
-    if backup.code == 3 {
-        let shown = runner.json(&["show", "latest"], None, &[0, 3], reporter)?;
+    if backup.code == 3
+        && let Some(shown) = runner.json(&["show", "latest"], None, &[0, 3], verdict, reporter)?
+    {
         partial::judge(&shown.document, &snapshot, verdict);
     }
 
     reporter.step("verify", "Verify it, with the private key");
-    runner.json(&["verify", "latest"], None, &[0, 3], reporter)?;
+    runner.json(&["verify", "latest"], None, &[0, 3], verdict, reporter)?;
 
+    let with_status = sides.with_status.iter().map(String::as_str);
+    let with_status: Vec<&str> = with_status.flat_map(|name| ["--restore-status", name]).collect();
     reporter.step("plan", "Plan the restore");
-    let plan = runner.json(&["plan", "latest"], Some(target), &[0, 4, 10], reporter)?;
+    let plan = [&["plan", "latest"], &with_status[..]].concat();
+    let Some(plan) = runner.json(&plan, Some(target), &[0, 4, 10], verdict, reporter)? else {
+        return Ok(());
+    };
     verdict.lint(&plan.document);
     let before = take(&to)?;
 
     reporter.step("restore", "Restore into the target");
-    let restore = runner.json(&["restore", "latest"], Some(target), &[0, 4], reporter)?;
+    let restore = [&["restore", "latest"], &with_status[..]].concat();
+    let Some(restore) = runner.json(&restore, Some(target), &[0, 4], verdict, reporter)? else {
+        return Ok(());
+    };
     if restore.code != 0 {
-        let workloads = restore.document["workloads"].as_array();
-        let differing: Vec<String> = workloads
-            .into_iter()
-            .flatten()
-            .filter(|workload| workload["state"] != "same")
-            .map(ToString::to_string)
-            .collect();
-        verdict.fail(format!(
-            "lifeboat reports that the cluster does not match the plan (exit status 4): {}",
-            differing.join(", ")
-        ));
+        success_or_named(&plan.document, &restore.document, verdict);
     }
 
     reporter.step("compare", "Compare both clusters, without Lifeboat's code");
@@ -163,10 +217,36 @@ pub fn judge(
         target: &after,
         claims: &claims,
         moving: &moving,
+        with_status: &sides.with_status,
     });
     verdict.lists = lists::Lists::read(report);
     verdict.lifeboat = report.clone();
     Ok(())
+}
+
+/// Accepts a restore that is no success where only workloads differ, each of which the plan named before anything was
+/// written.
+fn success_or_named(plan: &Value, restore: &Value, verdict: &mut Verdict) {
+    let named = |object: &Value| array(plan, "/findings").any(|finding| finding["object"] == *object);
+    let mut differing = array(restore, "/workloads")
+        .filter(|workload| workload["state"] != "same")
+        .peekable();
+    let only_workloads = ["workloadsDiffer", "workloadsNotReady"].contains(&text(restore, "/verdict"));
+    if differing.peek().is_none() || !only_workloads {
+        verdict.fail(format!(
+            "lifeboat reports `{}` (exit status 4)",
+            text(restore, "/verdict")
+        ));
+    }
+    for workload in differing {
+        if named(&workload["object"]) {
+            verdict.note(format!("as the plan says, a workload differs: {workload}"));
+        } else {
+            verdict.fail(format!(
+                "the plan does not name a workload that differs: {workload}"
+            ));
+        }
+    }
 }
 
 fn install(cluster: &Cluster, bundle: &Path, verdict: &mut Verdict, reporter: &Reporter) -> Result<()> {
@@ -223,6 +303,7 @@ struct Runner<'a> {
     workspace: &'a Workspace,
 }
 
+/// The exit status and the output of a command.
 struct ProgramRun {
     code: i32,
     document: Value,
@@ -234,8 +315,9 @@ impl Runner<'_> {
         arguments: &[&str],
         cluster: Option<&Cluster>,
         codes: &[i32],
+        verdict: &mut Verdict,
         reporter: &Reporter,
-    ) -> Result<ProgramRun> {
+    ) -> Result<Option<ProgramRun>> {
         let kubeconfig = cluster.map(|cluster| cluster.kubeconfig().to_string_lossy().into_owned());
         let mut all = arguments.to_vec();
         if let Some(kubeconfig) = &kubeconfig {
@@ -252,17 +334,19 @@ impl Runner<'_> {
         let status = self.stage.show(command)?;
         let code = status.code().context("lifeboat was terminated by a signal")?;
         let text = std::fs::read_to_string(&answer)?;
-        ensure!(
-            codes.contains(&code),
-            "lifeboat {} ended with {code}\n{text}",
-            arguments.join(" ")
-        );
+        if !codes.contains(&code) {
+            verdict.fail(format!(
+                "lifeboat {} ended with {code}; its messages are above\n{text}",
+                arguments.join(" ")
+            ));
+            return Ok(None);
+        }
         reporter.say(&format!(
             "exit status {code} after {:.1} s",
             start.elapsed().as_secs_f64()
         ));
         let document = serde_json::from_str(&text)
             .with_context(|| format!("lifeboat {} printed no JSON", arguments.join(" ")))?;
-        Ok(ProgramRun { code, document })
+        Ok(Some(ProgramRun { code, document }))
     }
 }

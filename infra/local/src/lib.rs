@@ -33,7 +33,7 @@ pub use cluster::pool::with_pool;
 pub use cluster::{Cluster, ClusterOptions, KubectlError, StartError};
 pub use programs::{ProgramsError, ensure_programs};
 pub use sample::{CANARY, Sample, SampleError};
-pub use settle::{SettleError, Settled, wait_until_quiet};
+pub use settle::{SettleError, Settled, wait_until_quiet, wait_until_still};
 pub use skip::skip;
 pub use throttle::Throttled;
 pub use webhook::{Webhook, WebhookError};

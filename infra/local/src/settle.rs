@@ -66,6 +66,20 @@ impl fmt::Display for Settled {
 /// # Errors
 /// If the API server does not respond at all.
 pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Settled, SettleError> {
+    wait(cluster, STUCK, deadline)
+}
+
+/// Waits until nothing but Leases and Events changes, whether workloads are ready or not: for a cluster some of whose
+/// workloads are not to become ready.
+///
+/// # Errors
+/// If the API server does not respond at all.
+pub fn wait_until_still(cluster: &Cluster, deadline: Duration) -> Result<Settled, SettleError> {
+    wait(cluster, STILL, deadline)
+}
+
+/// Waits until the cluster is quiet, or nothing has changed for `stuck`.
+fn wait(cluster: &Cluster, stuck: Duration, deadline: Duration) -> Result<Settled, SettleError> {
     let client = cluster.client();
     let began = Instant::now();
     let mut said = Duration::ZERO;
@@ -96,7 +110,7 @@ pub fn wait_until_quiet(cluster: &Cluster, deadline: Duration) -> Result<Settled
         } else {
             Vec::new()
         };
-        if still >= STILL && (unready.is_empty() || still >= STUCK) {
+        if still >= STILL && (unready.is_empty() || still >= stuck) {
             return Ok(Settled {
                 reached: true,
                 waited: began.elapsed(),

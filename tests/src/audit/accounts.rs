@@ -97,11 +97,13 @@ fn compare(
             .iter()
             .any(|change| change.planned && change.place.touches(place))
     };
-    for difference in differences(source, target, evidence.source.has_status(key)) {
+    let without_status = evidence.source.has_status(key) && !evidence.with_status.contains(&key.type_name);
+    for difference in differences(source, target, without_status) {
         // The target may add what the source's own admission would have added. A value of the
         // source must not change that way: both clusters are configured alike, so only the plan has
         // a reason to change it.
-        let explained = if difference.in_source && !of_the_cluster(&difference.place) {
+        let is_kept = difference.in_source && !of_the_cluster(&difference.place);
+        let explained = if is_kept || is_choice(&difference.place) {
             planned(&difference.place)
         } else {
             reported(&difference.place)
@@ -135,6 +137,18 @@ fn of_the_cluster(place: &Place) -> bool {
     ]
     .iter()
     .any(|own| Place::parse(own) == *place)
+}
+
+/// Returns whether a controller acts on the presence of a field: an Ingress with a class gets a load balancer, a claim
+/// with a class gets a volume. No admission may add it to an object that was without it.
+fn is_choice(place: &Place) -> bool {
+    [
+        "/spec/ingressClassName",
+        "/spec/storageClassName",
+        "/spec/volumeName",
+    ]
+    .iter()
+    .any(|choice| Place::parse(choice) == *place)
 }
 
 /// Checks that owner references name the same owners as in the source, with their new UIDs, and that those exist.

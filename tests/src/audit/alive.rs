@@ -25,9 +25,16 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
             let (had, has) = (count(&before, key), count(&after, &image));
             // An owner that did not have all its children in the source may have them now, but no more.
             let whole = child == "pods" && had < has && Some(has as u64) == wanted(found);
-            if had != has && !whole {
+            // The report names the workload, and the plan named it before.
+            let named = had > has && evidence.claims.differing.contains(&image);
+            if had != has && !whole && !named {
+                let fault = if had < has {
+                    Fault::Doubled
+                } else {
+                    Fault::Childless
+                };
                 findings.push(Finding::new(
-                    Fault::Doubled,
+                    fault,
                     key,
                     format!("had {had} living {child} and has {has}"),
                 ));
@@ -37,7 +44,7 @@ pub(super) fn check(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
             let (had, has) = (object.pointer(pointer), found.pointer(pointer));
             let number = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(0);
             let whole = number(had) < number(has) && wanted(found) == Some(number(has));
-            if had != has && !whole {
+            if had != has && !whole && !evidence.claims.differing.contains(&image) {
                 let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
                 findings.push(Finding::new(
                     Fault::NotReady,
@@ -105,24 +112,34 @@ fn children(snapshot: &Snapshot) -> BTreeMap<(Key, &'static str), usize> {
     let mut counts = BTreeMap::new();
     for child in ["pods", "replicasets.apps"] {
         for (key, object) in snapshot.of_type(child) {
-            let ended = matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
-                || !text(object, "/metadata/deletionTimestamp").is_empty();
             let empty = child == "replicasets.apps" && object["spec"]["replicas"].as_u64() == Some(0);
-            if ended || empty {
+            if ended(object) || empty {
                 continue;
             }
-            let mut top = key.clone();
-            let mut next = object;
-            while let Some((owner, found)) = owner_of(snapshot, next, &key.namespace) {
-                top = owner;
-                next = found;
-            }
+            let top = top_owner(snapshot, key, object);
             if top != *key {
                 *counts.entry((top, child)).or_insert(0) += 1;
             }
         }
     }
     counts
+}
+
+/// Returns whether an object is a Pod that has ended, or is being deleted.
+pub(super) fn ended(object: &Value) -> bool {
+    matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
+        || !text(object, "/metadata/deletionTimestamp").is_empty()
+}
+
+/// Returns the last of an object's controllers, and the object itself if it has none.
+pub(super) fn top_owner(snapshot: &Snapshot, key: &Key, object: &Value) -> Key {
+    let mut top = key.clone();
+    let mut next = object;
+    while let Some((owner, found)) = owner_of(snapshot, next, &key.namespace) {
+        top = owner;
+        next = found;
+    }
+    top
 }
 
 fn owner_of<'a>(snapshot: &'a Snapshot, object: &Value, namespace: &str) -> Option<(Key, &'a Value)> {

@@ -152,6 +152,9 @@ pub fn why(evidence: &Evidence<'_>, key: &Key, object: &Value) -> Option<ChangeR
     if child(object) && type_name != "persistentvolumeclaims" && !of_paused(evidence, key, object) {
         return Some(ChangeReason::Child);
     }
+    if type_name == "persistentvolumeclaims" && made_for_pod(evidence, key, object) {
+        return Some(ChangeReason::Child);
+    }
     if !key.namespace.is_empty() && namespace.is_none() {
         return Some(ChangeReason::Orphan);
     }
@@ -214,6 +217,24 @@ fn child(object: &Value) -> bool {
             (group, owner.kind.as_str()),
             ("apps" | "batch", _) | ("", "ReplicationController" | "Node")
         )
+    })
+}
+
+/// Returns whether a claim is that of an ephemeral volume of a Pod that is made again, in the target bound as in the
+/// source.
+fn made_for_pod(evidence: &Evidence<'_>, key: &Key, claim: &Value) -> bool {
+    let Some(owner) = controller(claim).filter(|owner| owner.kind == "Pod") else {
+        return false;
+    };
+    let pod = Key::new("pods", &key.namespace, &owner.name);
+    if evidence.source.get(&pod).is_some_and(child) {
+        return true;
+    }
+    evidence.target.get(key).is_some_and(|found| {
+        let same = |path: &str| found.pointer(path) == claim.pointer(path);
+        controller(found).is_some_and(|other| other.kind == "Pod" && other.name == owner.name)
+            && same("/status/phase")
+            && same("/spec/volumeName")
     })
 }
 

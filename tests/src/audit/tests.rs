@@ -40,17 +40,20 @@ fn config(data: &str) -> Value {
 }
 
 fn faults(source: &Snapshot, target: &Snapshot, claims: &Claims) -> Vec<Fault> {
-    let before = Snapshot::default();
-    audit(&Evidence {
+    with_before(source, &Snapshot::default(), target, claims)
+}
+
+fn with_before(source: &Snapshot, before: &Snapshot, target: &Snapshot, claims: &Claims) -> Vec<Fault> {
+    let (none, no_types) = (BTreeSet::new(), BTreeSet::new());
+    let found = audit(&Evidence {
         source,
-        before: &before,
+        before,
         target,
         claims,
-        moving: &BTreeSet::new(),
-    })
-    .into_iter()
-    .map(|finding| finding.fault)
-    .collect()
+        moving: &none,
+        with_status: &no_types,
+    });
+    found.into_iter().map(|finding| finding.fault).collect()
 }
 
 fn restored(keys: &[Key]) -> Claims {
@@ -175,7 +178,105 @@ fn doubled_children_and_orphans_are_found() {
     ]);
     let found = faults(&source, &orphan, &claims);
     assert!(
-        found.contains(&Fault::Doubled) && found.contains(&Fault::Unexpected),
+        found.contains(&Fault::Childless) && found.contains(&Fault::Unexpected),
         "{found:?}"
     );
+}
+
+#[test]
+fn a_pod_that_lost_a_container_is_found_unless_the_report_names_its_workload() {
+    let cluster = |containers: Value| {
+        let owner = json!([
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "w", "controller": true}
+        ]);
+        snapshot(&[
+            (
+                "statefulsets.apps",
+                "shop",
+                "web",
+                json!({"kind": "StatefulSet", "metadata": {"uid": "w"}}),
+            ),
+            (
+                "pods",
+                "shop",
+                "web-0",
+                json!({"kind": "Pod", "metadata": {"uid": "p", "ownerReferences": owner}, "spec": {"containers": containers}}),
+            ),
+        ])
+    };
+    let source = cluster(json!([{"name": "web"}, {"name": "proxy"}]));
+    let target = cluster(json!([{"name": "web"}]));
+    let web = Key::new("statefulsets.apps", "shop", "web");
+    let mut claims = restored(std::slice::from_ref(&web));
+    claims.not_restored = left_out(&Key::new("pods", "shop", "web-0"), "child-of-controller").not_restored;
+    assert_eq!(faults(&source, &source, &claims), []);
+    assert_eq!(faults(&source, &target, &claims), [Fault::Pods]);
+    assert_eq!(faults(&target, &source, &claims), [Fault::Pods]);
+    claims.differing.insert(web);
+    assert_eq!(faults(&source, &target, &claims), []);
+}
+
+#[test]
+fn an_addition_to_a_default_object_that_is_gone_is_found() {
+    let binding = |groups: &[&str]| {
+        let subjects: Vec<Value> = groups.iter().map(|name| json!({"name": name})).collect();
+        snapshot(&[(
+            "clusterrolebindings.rbac.authorization.k8s.io",
+            "",
+            "cluster-admin",
+            json!({"kind": "ClusterRoleBinding", "metadata": {"uid": "c"}, "subjects": subjects}),
+        )])
+    };
+    let (fresh, source) = (binding(&["masters"]), binding(&["masters", "on-call"]));
+    let key = Key::new(
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "",
+        "cluster-admin",
+    );
+    let claims = left_out(&key, "bootstrap-rbac");
+    assert_eq!(with_before(&source, &fresh, &source, &claims), []);
+    assert_eq!(with_before(&source, &fresh, &fresh, &claims), [Fault::Content]);
+}
+
+#[test]
+fn another_effective_default_class_is_found() {
+    let classes = |first: &str, second: &str| {
+        let class = |created: &str| {
+            json!({"kind": "StorageClass", "metadata": {"uid": created, "creationTimestamp": created,
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}})
+        };
+        snapshot(&[
+            ("storageclasses.storage.k8s.io", "", "a", class(first)),
+            ("storageclasses.storage.k8s.io", "", "b", class(second)),
+        ])
+    };
+    let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
+    let keys = ["a", "b"].map(|name| Key::new("storageclasses.storage.k8s.io", "", name));
+    let claims = restored(&keys);
+    let source = classes(early, late);
+    assert_eq!(faults(&source, &classes(early, late), &claims), []);
+    assert_eq!(faults(&source, &classes(late, early), &claims), [Fault::Age]);
+    // Of the same age, the first by name is effective.
+    assert_eq!(faults(&source, &classes(late, late), &claims), [Fault::Age]);
+}
+
+#[test]
+fn a_class_that_an_ingress_did_not_have_is_found_although_the_report_lists_it() {
+    let ingress = |spec: Value| {
+        snapshot(&[(
+            "ingresses.networking.k8s.io",
+            "shop",
+            "web",
+            json!({"kind": "Ingress", "metadata": {"uid": "i"}, "spec": spec}),
+        )])
+    };
+    let key = Key::new("ingresses.networking.k8s.io", "shop", "web");
+    let mut claims = restored(std::slice::from_ref(&key));
+    let changes = &mut claims.restored.get_mut(&key).expect("it was put in").changes;
+    changes.push(Change {
+        place: Place::parse("/spec/ingressClassName"),
+        planned: false,
+    });
+    let (source, target) = (ingress(json!({})), ingress(json!({"ingressClassName": "alb"})));
+    assert_eq!(faults(&source, &target, &claims), [Fault::Content]);
 }

@@ -66,10 +66,14 @@ fn flatten(fields: &Map<String, Value>, path: &str, found: &mut Vec<String>) {
         found.push(path.to_owned());
     }
     for (name, below) in fields {
+        // `.` is the field itself, next to its parts. Whether a set has it depends on the schema at that time: a server
+        // that knows the fields of a map does not write it.
+        if name == "." && fields.len() > 1 {
+            continue;
+        }
         let name = name.replace('~', "~0").replace('/', "~1");
         match below.as_object() {
             Some(below) if name != "." => flatten(below, &format!("{path}/{name}"), found),
-            // `.` is the field itself, next to its parts.
             _ => found.push(path.to_owned()),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lifeboat_tests::environment::Environment;
-use lifeboat_tests::prove::{ProveOptions, prove};
+use lifeboat_tests::prove::{ProveOptions, prove, prove_seed};
 
 #[test]
 fn awkward_manifests_come_back() {
@@ -16,4 +16,19 @@ fn awkward_manifests_come_back() {
     let verdict = prove(&stage, &options).unwrap();
     stage.close();
     assert!(verdict.passed(), "the proof failed, see above");
+}
+
+/// `make prove SEEDS=100` creates more.
+#[test]
+fn generated_clusters_come_back() {
+    let stage = Environment::default();
+    let folder = tempfile::tempdir().unwrap();
+    for seed in [1, 2] {
+        let verdict = prove_seed(&stage, seed, folder.path()).unwrap();
+        assert!(
+            verdict.passed(),
+            "seed {seed} failed, see above; `make prove SEEDS=1 FIRST={seed}` repeats it"
+        );
+    }
+    stage.close();
 }

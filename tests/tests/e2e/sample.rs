@@ -1,6 +1,8 @@
 //! The sample application is backed up and restored. The result is judged without Lifeboat's code,
 //! and no value of its Secrets may appear anywhere else.
 
+use std::collections::BTreeSet;
+
 use lifeboat_local::{CANARY, Cluster, ClusterOptions, Sample};
 use lifeboat_tests::canary::Canary;
 use lifeboat_tests::environment::{Environment, Reporter};
@@ -27,7 +29,11 @@ fn the_sample_application_comes_back_and_keeps_its_secrets() {
     prove::judge(
         &stage,
         &workspace,
-        &Sides { source, target },
+        &Sides {
+            source,
+            target,
+            with_status: BTreeSet::new(),
+        },
         &mut verdict,
         &mut reporter,
     )

@@ -48,7 +48,9 @@ pub(super) fn create_default_priority(api: &Api) {
         .unwrap();
     let probe = probe("ledger");
     until("the default class is effective", || {
-        let admitted = api.create(&probe, true).map_err(|error| error.to_string())?;
+        let admitted = api
+            .create(&probe, "dryRun=All")
+            .map_err(|error| error.to_string())?;
         match text(&admitted, "/spec/priorityClassName") {
             "standard" => Ok(()),
             other => Err(format!("a new Pod has the class {other:?}")),
@@ -129,7 +131,9 @@ pub(super) fn create_injected(api: &Api) {
     for namespace in MESHES {
         let probe = probe(namespace);
         until("the sidecar is injected", || {
-            let admitted = api.create(&probe, true).map_err(|error| error.to_string())?;
+            let admitted = api
+                .create(&probe, "dryRun=All")
+                .map_err(|error| error.to_string())?;
             let names = containers(&admitted);
             if names.contains("proxy") {
                 Ok(())

@@ -65,7 +65,7 @@ pub(super) fn create(api: &Api) {
         .unwrap();
     let jobs = include_str!("../../../cases/19-job-by-hand-of-a-cronjob.step2.yaml");
     for job in documents(&jobs.replace("{{CRONJOB_UID}}", text(&cron_job, "/metadata/uid"))) {
-        api.create(&job, false).unwrap();
+        api.create(&job, "").unwrap();
     }
 }
 
@@ -234,7 +234,7 @@ pub(super) fn refuses_reserved_address(api: &Api, side: &str, case: &mut Case<'_
     )
     .remove(0);
     case.expect(
-        api.create(&service, false).is_err(),
+        api.create(&service, "").is_err(),
         format!("a Service gets the reserved address in the {side}"),
     );
 }

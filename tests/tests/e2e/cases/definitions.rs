@@ -314,7 +314,7 @@ pub(super) fn owner_removes_field(api: &Api, case: &mut Case<'_>) {
     ))
     .remove(0);
     pipeline["spec"] = json!({});
-    match api.try_apply("team-b", &pipeline) {
+    match api.apply_object("team-b", &pipeline) {
         Ok(applied) => case.expect(
             applied["spec"]["timeout"].is_null() && !applied["spec"]["stages"].is_null(),
             format!(
