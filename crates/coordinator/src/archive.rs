@@ -38,8 +38,9 @@ const HEAD_WITHOUT_GOOD: usize = 2000;
 /// The number of entries of a segment, about 1 MB.
 const SEGMENT: usize = 2000;
 
-/// The interval in which the next segment is opened, compared with the vault, and subjected to retention.
-pub const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// The interval in which the next segment is opened, compared with the vault, and subjected to retention. Such a tick
+/// takes five times as long as others.
+pub const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(20);
 
 /// The maximum number of segments that are opened for the beginning of an ID.
 const COVERING: usize = 3;
