@@ -21,6 +21,7 @@ mod deferred;
 mod existing;
 mod faults;
 mod findings;
+mod limits;
 mod missing;
 mod namespaces;
 mod order;
@@ -154,6 +155,7 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
     deferred::drop_deleted_classes(&mut work, &sorted);
     deferred::node_selectors(&mut work, &sorted);
     admission::arrange(&mut work, &sorted);
+    limits::hold_back(&mut work, &sorted);
     age::arrange(&mut work, &sorted);
     crds_in_order(&mut work);
     order::arrange(&mut work, &sorted);

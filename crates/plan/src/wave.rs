@@ -41,6 +41,9 @@ pub enum Wave {
     YoungerWorkloads,
     /// ResourceQuotas. They come late, so that they do not limit the restore itself.
     Quotas,
+    /// Controllers that had fewer Pods than they ask for in a namespace whose quota or Pod Security Standard may have
+    /// kept them from creating more. Without those they would: a Job that waits for a quota would run.
+    LimitedWorkloads,
     /// APIServices with a backend. The types that they serve are unavailable until the backend runs.
     AggregatedApis,
     /// All other webhooks and admission policies. They come last, so that they cannot reject restored objects.
@@ -49,7 +52,7 @@ pub enum Wave {
 
 impl Wave {
     /// Every wave, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Crds,
         Self::Namespaces,
         Self::Classes,
@@ -65,6 +68,7 @@ impl Wave {
         Self::Workloads,
         Self::YoungerWorkloads,
         Self::Quotas,
+        Self::LimitedWorkloads,
         Self::AggregatedApis,
         Self::Admission,
     ];
@@ -88,6 +92,7 @@ impl Wave {
             Self::Workloads => "workloads",
             Self::YoungerWorkloads => "workloads younger than a default class",
             Self::Quotas => "quotas",
+            Self::LimitedWorkloads => "workloads that admission limits",
             Self::AggregatedApis => "aggregated APIs",
             Self::Admission => "admission",
         }

@@ -241,7 +241,8 @@ fn phase(wave: Wave) -> usize {
         Wave::MutatingAdmission => 2,
         Wave::Workloads => 3,
         Wave::YoungerWorkloads | Wave::Quotas => 4,
-        Wave::AggregatedApis | Wave::Admission => 5,
+        Wave::LimitedWorkloads => 5,
+        Wave::AggregatedApis | Wave::Admission => 6,
         _ => 0,
     }
 }
@@ -291,13 +292,13 @@ impl<'a> Run<'a> {
     /// Restores all objects. What can reject, change or hide other objects follows when these have completed their
     /// passes.
     async fn all(&mut self) -> Result<(), RestoreError> {
-        let mut phases = [const { Vec::new() }; 6];
+        let mut phases = [const { Vec::new() }; 7];
         for at in 0..self.shared.plan.objects.len() {
             if !self.is_complete_already(at) {
                 phases[phase(self.shared.plan.objects[at].wave)].push(at);
             }
         }
-        let [objects, backends, mutating, workloads, younger, mut last] = phases;
+        let [objects, backends, mutating, workloads, younger, limited, mut last] = phases;
         let mut failed = self.passes(objects).await?;
         self.last_steps().await?;
         self.set_deferred(DeferredUntil::Workloads).await?;
@@ -315,7 +316,15 @@ impl<'a> Run<'a> {
         self.await_pods().await?;
         self.set_deferred(DeferredUntil::PodsExist).await?;
         failed.extend(younger);
-        self.passes(failed).await?;
+        failed = self.passes(failed).await?;
+        if !limited.is_empty() {
+            self.await_quotas(&limited).await?;
+            if !self.is_interrupted() {
+                sleep(self.shared.settings.admission_after).await;
+            }
+            failed.extend(limited);
+            self.passes(failed).await?;
+        }
         self.last_steps().await?;
         self.held.clone_from(&held);
         last.extend(held);
@@ -478,24 +487,42 @@ impl<'a> Run<'a> {
         Ok((ready, held))
     }
 
-    /// Waits until the Pods exist that are older than fields to be set: those of a namespace whose Pod Security Standard
-    /// is to be enforced, or all before a class becomes the default.
+    /// Waits until the Pods exist that are older than fields which are set next, or than the quotas of their namespaces.
     async fn await_pods(&self) -> Result<(), RestoreError> {
-        let until = tokio::time::Instant::now() + self.shared.settings.pods_within;
+        let limit = self.shared.settings.pods_within;
+        let until = tokio::time::Instant::now() + limit;
+        let mut awaited = HashSet::new();
         for (object, slot) in self.shared.plan.objects.iter().zip(&self.slots) {
-            let is_due = object
-                .deferred
-                .as_ref()
-                .is_some_and(|deferred| deferred.until == DeferredUntil::PodsExist);
-            if is_due && slot.made.is_some() && !slot.deferred_done {
-                if self.is_interrupted() {
-                    return Ok(());
-                }
-                let limit = self.shared.settings.pods_within;
-                self.shared.progress.waiting(&object.target, limit);
-                let namespace = Some(object.target.name.as_str());
-                let namespace = namespace.filter(|_| object.target.r#type.as_str() == "namespaces");
-                waits::pods_exist(&self.shared, namespace, until).await?;
+            let deferred = object.deferred.as_ref();
+            let is_deferred = deferred.is_some_and(|deferred| deferred.until == DeferredUntil::PodsExist)
+                && slot.made.is_some()
+                && !slot.deferred_done;
+            let is_quota = object.wave == Wave::Quotas && slot.made.is_none();
+            let namespace = match object.target.r#type.as_str() {
+                "namespaces" => Some(object.target.name.as_str()),
+                _ => object.target.namespace.as_deref(),
+            };
+            if !(is_deferred || is_quota) || !awaited.insert(namespace) {
+                continue;
+            }
+            if self.is_interrupted() {
+                return Ok(());
+            }
+            waits::pods_exist(&self.shared, &object.target, namespace, limit, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the restored quotas that limit these workloads are in force.
+    async fn await_quotas(&self, limited: &[usize]) -> Result<(), RestoreError> {
+        let objects = &self.shared.plan.objects;
+        let namespace = |at: usize| objects[at].target.namespace.as_deref();
+        let limited: HashSet<Option<&str>> = limited.iter().map(|at| namespace(*at)).collect();
+        let until = tokio::time::Instant::now() + self.shared.settings.pods_within;
+        for (at, slot) in self.slots.iter().enumerate() {
+            let limits = objects[at].wave == Wave::Quotas && limited.contains(&namespace(at));
+            if limits && slot.made.is_some() && !self.is_interrupted() {
+                waits::quota_in_force(&self.shared, &objects[at], until).await?;
             }
         }
         Ok(())

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use lifeboat_model::ResourceType;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
 use crate::digest::Redactor;
+use crate::skip::is_finished_job;
 use crate::{Locator, SourceType, shape};
 
 /// Pods of one controller with one shape and one revision.
@@ -59,6 +61,8 @@ pub(crate) struct WorkloadFacts {
     /// The images in the templates of ReplicaSets without a Deployment and of ReplicationControllers. Their Pods have no
     /// label of a revision, and a change of the template replaces none of them.
     pub(crate) templates: HashMap<Box<str>, Images>,
+    /// Workloads that have fewer Pods than they ask for.
+    pub(crate) lacking: BTreeSet<Box<str>>,
     /// Deployments that are paused.
     pub(crate) paused: BTreeSet<Box<str>>,
     /// Namespaces in which Pods ran.
@@ -82,6 +86,29 @@ fn controller_uid(object: &Value) -> Option<&str> {
     pointer::text(controller(object)?, "/uid")
 }
 
+/// Returns whether a controller has fewer Pods than its workload asks for. A workload that no controller has seen yet
+/// lacks none.
+fn lacks_pods(resource: &ResourceType, object: &Value) -> bool {
+    let number = |path: &str, default| object.pointer(path).and_then(Value::as_u64).unwrap_or(default);
+    let is_seen = object.pointer("/status/observedGeneration").is_some();
+    match (resource.group.as_str(), resource.resource.as_str()) {
+        ("apps", "deployments" | "statefulsets" | "replicasets") | ("", "replicationcontrollers") => {
+            is_seen && number("/status/replicas", 0) < number("/spec/replicas", 1)
+        }
+        ("apps", "daemonsets") => {
+            number("/status/currentNumberScheduled", 0) < number("/status/desiredNumberScheduled", 0)
+        }
+        ("batch", "jobs") => {
+            let is_open =
+                object.pointer("/spec/suspend") != Some(&Value::Bool(true)) && !is_finished_job(object);
+            // Without completions any success is the end of the Job.
+            let left = number("/spec/completions", 1).saturating_sub(number("/status/succeeded", 0));
+            is_open && number("/status/active", 0) < left.min(number("/spec/parallelism", 1))
+        }
+        _ => false,
+    }
+}
+
 impl WorkloadFacts {
     /// Records what the plans of workloads need from an object.
     pub(crate) fn learn(
@@ -95,6 +122,9 @@ impl WorkloadFacts {
     ) {
         let uid = || pointer::text(object, "/metadata/uid").unwrap_or_default();
         let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
+        if lacks_pods(&r#type.resource, object) {
+            self.lacking.insert(uid().into());
+        }
         match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
             ("", "pods") if shape::is_active(object) => {
                 self.namespaces.extend(namespace);

@@ -471,6 +471,31 @@ fn pods_of_an_older_template_of_a_replicaset_are_a_finding() {
     assert_eq!(older("web:1"), 0);
 }
 
+/// Without the quota their controllers would create the Pods that it kept away, and the Job would run.
+#[test]
+fn workloads_that_lack_pods_come_after_what_limits_their_namespace() {
+    let job = |namespace: &str, status: Value| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": namespace,
+            "uid": format!("job-{namespace}")}, "spec": {"template": {"spec": {}}}, "status": status})
+    };
+    let quota = |namespace: &str| {
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "most", "namespace": namespace,
+            "uid": format!("quota-{namespace}")}, "spec": {"hard": {"pods": "0"}}})
+    };
+    let fixture = Fixture::new([
+        quota("full"),
+        job("full", json!({})),
+        quota("running"),
+        job("running", json!({"active": 1})),
+        job("free", json!({})),
+    ]);
+    let plan = fixture.plan();
+    let wave = |namespace: &str| find(&plan, &format!("jobs.batch {namespace}/once")).wave;
+    assert_eq!(wave("full"), Wave::LimitedWorkloads);
+    assert_eq!(wave("running"), Wave::Workloads);
+    assert_eq!(wave("free"), Wave::Workloads);
+}
+
 #[test]
 fn rivals_are_created_in_the_order_of_their_age() {
     let ingress = |name: &str, created: &str, host: &str| {

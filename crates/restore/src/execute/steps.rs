@@ -19,7 +19,7 @@ use lifeboat_system::sleep;
 const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(250)];
 
 /// The time after which the progress names what is waited for.
-const NAMED_AFTER: Duration = Duration::from_secs(3);
+pub(super) const NAMED_AFTER: Duration = Duration::from_secs(3);
 
 /// A wait for one object, with its time limit.
 struct Wait<'a> {

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
-use lifeboat_plan::{PlannedWorkload, Wave};
+use lifeboat_plan::{PlannedObject, PlannedWorkload, Wave};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::attempt::object_path;
+use super::steps::NAMED_AFTER;
 use super::{RestoreError, Shared};
 use crate::wire;
 use crate::workloads::{Deployments, list, pods};
@@ -52,10 +53,32 @@ pub(super) async fn available(
     }
 }
 
-/// Waits until a namespace, or the whole target, has as many Pods as its workloads had in the source.
+/// Waits until the quota controller has counted what a quota limits. Until then the API server may not know the quota,
+/// and admit a Pod.
+pub(super) async fn quota_in_force(
+    shared: &Shared<'_>,
+    quota: &PlannedObject,
+    until: Instant,
+) -> Result<(), RestoreError> {
+    while Instant::now() < until {
+        match wire::read(shared.api, &object_path(quota)).await {
+            Ok(Some(live)) if live.pointer("/status/hard").is_none() => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Retry => {}
+            Err(error) => return Err(error.into()),
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Waits until a namespace, or the whole target, has as many Pods as its workloads had in the source, because `object`
+/// follows them. `limit` is the whole time of such waits, and `until` its end.
 pub(super) async fn pods_exist(
     shared: &Shared<'_>,
+    object: &ObjectRef,
     namespace: Option<&str>,
+    limit: Duration,
     until: Instant,
 ) -> Result<(), RestoreError> {
     let of_namespace = |workload: &&PlannedWorkload| {
@@ -63,7 +86,7 @@ pub(super) async fn pods_exist(
     };
     // Workloads that follow have no Pods yet.
     let younger: HashSet<&ObjectRef> = (shared.plan.objects.iter())
-        .filter(|object| object.wave == Wave::YoungerWorkloads)
+        .filter(|object| matches!(object.wave, Wave::YoungerWorkloads | Wave::LimitedWorkloads))
         .map(|object| &object.target)
         .collect();
     let wanted: Vec<&PlannedWorkload> = (shared.plan.workloads.iter())
@@ -73,6 +96,7 @@ pub(super) async fn pods_exist(
     if wanted.is_empty() {
         return Ok(());
     }
+    let (begun, mut named) = (Instant::now(), false);
     loop {
         let found = match pods_of_workloads(shared, namespace).await {
             Ok(found) => found,
@@ -86,6 +110,10 @@ pub(super) async fn pods_exist(
         };
         if wanted.iter().all(exist) || Instant::now() >= until {
             return Ok(());
+        }
+        if begun.elapsed() >= NAMED_AFTER && !named {
+            named = true;
+            shared.progress.waiting(object, limit);
         }
         sleep(LOOK_EVERY).await;
     }
