@@ -108,9 +108,8 @@ fn shape(snapshot: &Snapshot, pod: &Value) -> Value {
     let is_default = snapshot
         .of_type("priorityclasses.scheduling.k8s.io")
         .any(|(key, object)| key.name == class && object["globalDefault"] == true);
-    if !is_default {
-        shape.insert("priorityClassName".to_owned(), json!(class));
-    }
+    let class = if is_default { "" } else { class };
+    shape.insert("priorityClassName".to_owned(), json!(class));
     for list in ["initContainers", "containers"] {
         let containers = array(spec, &format!("/{list}")).map(|container| {
             let fields = CONTAINER_FIELDS
@@ -136,6 +135,14 @@ fn shape(snapshot: &Snapshot, pod: &Value) -> Value {
         labels.retain(|name, _| !LABELS_OF_CONTROLLERS.contains(&name.as_str()));
     }
     shape.insert("labels".to_owned(), labels);
-    shape.insert("annotations".to_owned(), pod["metadata"]["annotations"].clone());
+    let mut annotations = pod["metadata"]["annotations"].clone();
+    if let Some(annotations) = annotations.as_object_mut() {
+        // What a LimitRange has set, for readers. Each Pod that is made anew gets it, in the source too.
+        annotations.remove("kubernetes.io/limit-ranger");
+    }
+    if annotations.as_object().is_some_and(Map::is_empty) {
+        annotations = Value::Null;
+    }
+    shape.insert("annotations".to_owned(), annotations);
     Value::Object(shape)
 }
