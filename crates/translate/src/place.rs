@@ -1,15 +1,18 @@
 //! The locations of identifiers in Kubernetes objects, as data. A location consists of a path pattern in
-//! objects of some types and the kind of identifier at that path. A translation is a function from an
-//! identifier to its new text. Only namespaces are implemented; accounts, Regions, ARNs and registries can be
-//! added as further kinds.
+//! objects of some types and the kind of identifier at that path. A [`crate::Translation`] is a function from an
+//! identifier to its new text. Namespaces and the resources of AWS are translated by the same walk.
 
 use serde_json::Value;
 
 use crate::glob;
+use crate::identity::Kind;
 use crate::pointer;
 
+mod aws;
+mod structure;
 mod table;
 
+pub use aws::{AWS_PLACES, AWS_POD_PLACES};
 pub use table::{PLACES, POD_PLACES, POD_SPECS};
 
 /// The kind of identifier at a location.
@@ -24,6 +27,16 @@ pub enum IdentifierKind {
     Principal,
     /// A label selector for namespaces, which may select them by the label `kubernetes.io/metadata.name`.
     NamespaceSelector,
+    /// A resource of AWS, by its id or name; several are separated by commas.
+    Aws(Kind),
+    /// An environment variable of a container: `name` and `value`. Some hold the name of a cluster or bucket.
+    EnvironmentVariable,
+    /// An argument of a container. Some flags hold the name of a cluster.
+    Argument,
+    /// The attributes of a load balancer, `key=value,key=value`. One of them names the bucket of the access logs.
+    BalancerAttributes,
+    /// One attribute of a load balancer: `key` and `value`.
+    BalancerAttribute,
 }
 
 /// A location of an identifier.
@@ -46,17 +59,17 @@ impl FieldPath {
     }
 }
 
-/// Calls `visit` for every identifier at a known location in an object of the given type.
+/// Calls `visit` for every identifier at a known location in an object of the given type. Structures that may hold
+/// several identifiers, such as selectors, are taken apart: `visit` gets the identifiers in them.
 pub fn visit(
     group: &str,
     resource: &str,
     object: &mut Value,
     visit: &mut dyn FnMut(String, IdentifierKind, &mut Value),
 ) {
-    for place in PLACES.iter().filter(|place| place.is_in(group, resource)) {
-        walk(object, place.path, String::new(), &mut |at, value| {
-            visit(at, place.holds, value)
-        });
+    let places = PLACES.iter().chain(AWS_PLACES);
+    for place in places.filter(|place| place.is_in(group, resource)) {
+        at(object, place.path, place.holds, visit);
     }
     for (in_group, resources, spec) in POD_SPECS {
         if *in_group != group || !resources.contains(&resource) {
@@ -65,12 +78,24 @@ pub fn visit(
         let Some(spec_value) = object.pointer_mut(spec) else {
             continue;
         };
-        for (path, holds) in POD_PLACES {
+        for (path, holds) in POD_PLACES.iter().chain(AWS_POD_PLACES) {
             walk(spec_value, path, (*spec).to_owned(), &mut |at, value| {
-                visit(at, *holds, value)
+                structure::expand(at, *holds, value, visit);
             });
         }
     }
+}
+
+/// Calls `visit` for the identifiers at the values that a path pattern matches.
+pub(crate) fn at(
+    object: &mut Value,
+    pattern: &str,
+    holds: IdentifierKind,
+    visit: &mut dyn FnMut(String, IdentifierKind, &mut Value),
+) {
+    walk(object, pattern, String::new(), &mut |at, value| {
+        structure::expand(at, holds, value, visit);
+    });
 }
 
 /// Returns the path of the Pod specification in objects of a type, if the type has one.

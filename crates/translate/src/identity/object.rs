@@ -1,0 +1,380 @@
+//! Translates an object: the known places first, then every text, then the scan for leftovers.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lifeboat_model::TypeSelector;
+use serde_json::{Map, Value};
+
+use super::Identities;
+use super::compiled::Compiled;
+use super::leftover::{Leftover, LeftoverKind};
+use crate::translation::{Rewritten, at_places, replace};
+use crate::{place, pointer};
+
+/// Fields that refer to an object of Kubernetes by its name, which is not translated.
+const REFERENCES: [&str; 20] = [
+    "name",
+    "namespace",
+    "generateName",
+    "apiVersion",
+    "kind",
+    "uid",
+    "claimName",
+    "configMapName",
+    "ingressClassName",
+    "nodeName",
+    "priorityClassName",
+    "runtimeClassName",
+    "schedulerName",
+    "secretName",
+    "serviceAccount",
+    "serviceAccountName",
+    "serviceName",
+    "storageClassName",
+    "volumeName",
+    "volumeSnapshotClassName",
+];
+
+/// The annotation in which kubectl keeps the object as it was applied.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The deepest nesting of objects in annotations.
+const DEEPEST: u8 = 2;
+
+/// What became of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// The identifiers that were translated, sorted by path.
+    pub rewritten: Vec<Rewritten>,
+    /// What still names the primary, sorted by path.
+    pub leftovers: Vec<Leftover>,
+}
+
+impl Identities {
+    /// Translates an object of the given type. `is_named` tells whether a selector names the type.
+    pub fn apply(
+        &self,
+        (group, resource): (&str, &str),
+        is_named: &dyn Fn(&TypeSelector) -> bool,
+        object: &mut Value,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(map) = self.compiled() {
+            let walker = Walker {
+                map,
+                group,
+                resource,
+                is_named,
+                depth: 0,
+            };
+            walker.object(object, &mut outcome);
+        }
+        outcome.sorted()
+    }
+
+    /// Translates a part of an object that has no known places, such as its status; `at` is its path.
+    pub fn apply_to_part(&self, (group, resource): (&str, &str), at: &str, part: &mut Value) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(map) = self.compiled() {
+            let walker = Walker {
+                map,
+                group,
+                resource,
+                is_named: &|_| false,
+                depth: 0,
+            };
+            let path = Path::Root(at);
+            walker.value(part, &path, Mode::Text, &mut outcome);
+        }
+        outcome.sorted()
+    }
+
+    /// Translates the keys of `fieldsV1` that hold values of the object: the keys of list elements and the elements
+    /// of sets.
+    pub fn apply_to_fields(&self, fields: &mut Value) {
+        let (Some(map), Some(own)) = (self.compiled(), fields.as_object_mut()) else {
+            return;
+        };
+        let renamed: Vec<(String, String)> = own
+            .keys()
+            .filter(|key| key.starts_with("k:") || key.starts_with("v:"))
+            .filter_map(|key| Some((key.clone(), map.rewrite(key, &mut Vec::new())?)))
+            .collect();
+        for (old, new) in renamed {
+            if let Some(value) = own.remove(&old) {
+                own.insert(new, value);
+            }
+        }
+        for value in own.values_mut() {
+            self.apply_to_fields(value);
+        }
+    }
+
+    /// Translates an image reference.
+    #[must_use]
+    pub fn image(&self, image: &str) -> Option<String> {
+        self.compiled()?.rewrite(image, &mut Vec::new())
+    }
+
+    /// Returns the name of an object in the target, if its name is an identifier of AWS.
+    #[must_use]
+    pub fn name_in_target(&self, group: &str, resource: &str, name: &str) -> Option<String> {
+        let map = self.compiled()?;
+        let mut object = serde_json::json!({ "metadata": { "name": name } });
+        at_places(map, group, resource, &mut object);
+        let new = pointer::text(&object, "/metadata/name")?;
+        (new != name).then(|| new.to_owned())
+    }
+}
+
+impl Outcome {
+    fn sorted(mut self) -> Self {
+        self.rewritten.sort();
+        self.rewritten.dedup();
+        self.leftovers.sort();
+        self.leftovers.dedup();
+        self
+    }
+}
+
+/// How the strings of a part of an object are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// As text.
+    Text,
+    /// As text; the keys are chosen by users, and none of them refers to an object.
+    Data,
+    /// As base64 of a text.
+    Encoded,
+    /// As names that are not translated.
+    Names,
+}
+
+/// A location, which becomes a JSON pointer only where something is found.
+enum Path<'a> {
+    Root(&'a str),
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+impl Path<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Self::Root(at) => (*at).to_owned(),
+            Self::Key(parent, key) => pointer::join(&parent.pointer(), key),
+            Self::Index(parent, index) => pointer::join(&parent.pointer(), &index.to_string()),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Walker<'a> {
+    map: &'a Compiled,
+    group: &'a str,
+    resource: &'a str,
+    is_named: &'a dyn Fn(&TypeSelector) -> bool,
+    depth: u8,
+}
+
+impl Walker<'_> {
+    fn object(&self, object: &mut Value, outcome: &mut Outcome) {
+        outcome
+            .rewritten
+            .extend(at_places(self.map, self.group, self.resource, object));
+        self.declared_fields(object, &mut outcome.rewritten);
+        let root = Path::Root("");
+        for (key, value) in object.as_object_mut().into_iter().flatten() {
+            let path = Path::Key(&root, key);
+            match (key.as_str(), value) {
+                ("apiVersion" | "kind", _) => {}
+                ("metadata", Value::Object(metadata)) => self.metadata(metadata, &path, outcome),
+                (key, value) => self.value(value, &path, self.mode_of(key), outcome),
+            }
+        }
+    }
+
+    /// Returns how a top-level field is read.
+    fn mode_of(&self, key: &str) -> Mode {
+        match (self.group, self.resource, key) {
+            ("", "secrets", "data") | ("", "configmaps", "binaryData") => Mode::Encoded,
+            ("", "secrets", "stringData") | ("", "configmaps", "data") => Mode::Data,
+            _ => Mode::Text,
+        }
+    }
+
+    fn declared_fields(&self, object: &mut Value, rewritten: &mut Vec<Rewritten>) {
+        let fields = self.map.fields.iter();
+        for field in fields.filter(|field| field.types.iter().any(|t| (self.is_named)(t))) {
+            let holds = place::IdentifierKind::Aws(field.kind);
+            place::at(object, &field.path, holds, &mut |at, kind, value| {
+                replace(self.map, at, kind, value, rewritten);
+            });
+        }
+    }
+
+    fn metadata(&self, metadata: &mut Map<String, Value>, path: &Path<'_>, outcome: &mut Outcome) {
+        for (key, value) in metadata {
+            let path = Path::Key(path, key);
+            match (key.as_str(), value) {
+                ("annotations", Value::Object(annotations)) => {
+                    for (key, value) in annotations {
+                        self.key(key, &path, outcome);
+                        let path = Path::Key(&path, key);
+                        if key != LAST_APPLIED || !self.nested(value, &path, outcome) {
+                            self.value(value, &path, Mode::Data, outcome);
+                        }
+                    }
+                }
+                ("labels", value) => self.value(value, &path, Mode::Data, outcome),
+                (_, value) => self.value(value, &path, Mode::Names, outcome),
+            }
+        }
+    }
+
+    /// Translates the object in an annotation as an object; returns whether the text is one.
+    fn nested(&self, value: &mut Value, path: &Path<'_>, outcome: &mut Outcome) -> bool {
+        let Some(text) = value.as_str().filter(|_| self.depth < DEEPEST) else {
+            return false;
+        };
+        let is_secret = self.mode_of("data") == Mode::Encoded;
+        if !is_secret && self.map.needles.next(text, 0).is_none() {
+            return true;
+        }
+        let Some(mut object) = serde_json::from_str::<Value>(text).ok().filter(Value::is_object) else {
+            return false;
+        };
+        let inner = Self {
+            depth: self.depth + 1,
+            ..*self
+        };
+        let mut found = Outcome::default();
+        inner.object(&mut object, &mut found);
+        let at = path.pointer();
+        let here = |mut one: Rewritten| {
+            one.path.clone_from(&at);
+            one
+        };
+        if !found.rewritten.is_empty() {
+            let end = if text.ends_with('\n') { "\n" } else { "" };
+            *value = Value::String(format!("{object}{end}"));
+        }
+        outcome.rewritten.extend(found.rewritten.into_iter().map(here));
+        for leftover in found.leftovers {
+            outcome.leftovers.push(Leftover {
+                path: at.clone(),
+                ..leftover
+            });
+        }
+        true
+    }
+
+    fn value(&self, value: &mut Value, path: &Path<'_>, mode: Mode, outcome: &mut Outcome) {
+        match value {
+            Value::String(_) => self.string(value, path, mode, outcome),
+            Value::Array(list) => {
+                for (index, element) in list.iter_mut().enumerate() {
+                    self.value(element, &Path::Index(path, index), mode, outcome);
+                }
+            }
+            Value::Object(map) => {
+                for (key, element) in map {
+                    self.key(key, path, outcome);
+                    let path = Path::Key(path, key);
+                    let mode = match mode {
+                        Mode::Text if REFERENCES.contains(&key.as_str()) => Mode::Names,
+                        // What a definition says about a field names nothing.
+                        Mode::Text
+                            if key == "description" && self.resource == "customresourcedefinitions" =>
+                        {
+                            continue;
+                        }
+                        mode => mode,
+                    };
+                    // Only the value itself is a reference, not what is below it.
+                    let mode = match element {
+                        Value::Object(_) if mode == Mode::Names => Mode::Text,
+                        _ => mode,
+                    };
+                    self.value(element, &path, mode, outcome);
+                }
+            }
+            Value::Number(number) if self.map.is_primary_account(number) => {
+                outcome.leftovers.push(Leftover {
+                    path: path.pointer(),
+                    token: number.to_string(),
+                    kind: LeftoverKind::Account,
+                    reason: None,
+                })
+            }
+            _ => {}
+        }
+    }
+
+    fn string(&self, value: &mut Value, path: &Path<'_>, mode: Mode, outcome: &mut Outcome) {
+        let Value::String(text) = value else { return };
+        if mode == Mode::Encoded {
+            return self.encoded(text, path, outcome);
+        }
+        // Without a needle nothing is translated and nothing is left over.
+        if self.map.needles.next(text, 0).is_none() {
+            return;
+        }
+        if mode != Mode::Names {
+            self.rewrite(text, path, outcome);
+        }
+        self.scan(text, path, outcome);
+    }
+
+    /// Translates the text that is base64 in a string.
+    fn encoded(&self, value: &mut String, path: &Path<'_>, outcome: &mut Outcome) {
+        let Some(bytes) = STANDARD.decode(value.as_bytes()).ok() else {
+            return self.scan(value, path, outcome);
+        };
+        match String::from_utf8(bytes) {
+            Ok(mut text) => {
+                if self.map.needles.next(&text, 0).is_none() {
+                    return;
+                }
+                if self.rewrite(&mut text, path, outcome) {
+                    *value = STANDARD.encode(&text);
+                }
+                self.scan(&text, path, outcome);
+            }
+            Err(binary) => self.scan(&String::from_utf8_lossy(binary.as_bytes()), path, outcome),
+        }
+    }
+
+    fn rewrite(&self, text: &mut String, path: &Path<'_>, outcome: &mut Outcome) -> bool {
+        let mut edits = Vec::new();
+        let Some(new) = self.map.rewrite(text, &mut edits) else {
+            return false;
+        };
+        *text = new;
+        let at = path.pointer();
+        outcome.rewritten.extend(edits.into_iter().map(|edit| Rewritten {
+            path: at.clone(),
+            from: edit.from,
+            to: edit.to,
+            rule: edit.rule,
+        }));
+        true
+    }
+
+    fn scan(&self, text: &str, path: &Path<'_>, outcome: &mut Outcome) {
+        self.map.scan(text, &mut |token, kind| {
+            outcome.leftovers.push(Leftover {
+                path: path.pointer(),
+                token: token.to_owned(),
+                kind,
+                reason: None,
+            });
+        });
+    }
+
+    /// Scans the key of a map. Keys are not translated.
+    fn key(&self, key: &str, path: &Path<'_>, outcome: &mut Outcome) {
+        if self.map.needles.next(key, 0).is_some() {
+            self.scan(key, &Path::Key(path, key), outcome);
+        }
+    }
+}
