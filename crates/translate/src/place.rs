@@ -15,6 +15,29 @@ mod table;
 pub use aws::{AWS_PLACES, AWS_POD_PLACES};
 pub use table::{PLACES, POD_PLACES, POD_SPECS};
 
+/// Where a value is in an object. It becomes a JSON pointer only where something is found.
+#[derive(Debug, Clone, Copy)]
+pub enum Location<'a> {
+    /// At a JSON pointer.
+    At(&'a str),
+    /// At a key of a map.
+    Key(&'a Location<'a>, &'a str),
+    /// At an index of a list.
+    Index(&'a Location<'a>, usize),
+}
+
+impl Location<'_> {
+    /// Returns the JSON pointer.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        match self {
+            Self::At(at) => (*at).to_owned(),
+            Self::Key(parent, key) => pointer::join(&parent.pointer(), key),
+            Self::Index(parent, index) => pointer::join(&parent.pointer(), &index.to_string()),
+        }
+    }
+}
+
 /// The kind of identifier at a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdentifierKind {
@@ -65,7 +88,7 @@ pub fn visit(
     group: &str,
     resource: &str,
     object: &mut Value,
-    visit: &mut dyn FnMut(String, IdentifierKind, &mut Value),
+    visit: &mut dyn FnMut(&Location<'_>, IdentifierKind, &mut Value),
 ) {
     let places = PLACES.iter().chain(AWS_PLACES);
     for place in places.filter(|place| place.is_in(group, resource)) {
@@ -79,7 +102,7 @@ pub fn visit(
             continue;
         };
         for (path, holds) in POD_PLACES.iter().chain(AWS_POD_PLACES) {
-            walk(spec_value, path, (*spec).to_owned(), &mut |at, value| {
+            walk(spec_value, path, &Location::At(spec), &mut |at, value| {
                 structure::expand(at, *holds, value, visit);
             });
         }
@@ -91,9 +114,9 @@ pub(crate) fn at(
     object: &mut Value,
     pattern: &str,
     holds: IdentifierKind,
-    visit: &mut dyn FnMut(String, IdentifierKind, &mut Value),
+    visit: &mut dyn FnMut(&Location<'_>, IdentifierKind, &mut Value),
 ) {
-    walk(object, pattern, String::new(), &mut |at, value| {
+    walk(object, pattern, &Location::At(""), &mut |at, value| {
         structure::expand(at, holds, value, visit);
     });
 }
@@ -107,7 +130,13 @@ pub fn pod_spec_of(group: &str, resource: &str) -> Option<&'static str> {
         .map(|(_, _, path)| *path)
 }
 
-fn walk(value: &mut Value, pattern: &str, at: String, visit: &mut dyn FnMut(String, &mut Value)) {
+/// Calls `visit` for the values that a path pattern matches.
+fn walk(
+    value: &mut Value,
+    pattern: &str,
+    at: &Location<'_>,
+    visit: &mut dyn FnMut(&Location<'_>, &mut Value),
+) {
     let Some(tail) = pattern.strip_prefix('/') else {
         visit(at, value);
         return;
@@ -116,18 +145,21 @@ fn walk(value: &mut Value, pattern: &str, at: String, visit: &mut dyn FnMut(Stri
     match value {
         Value::Array(list) if segment == "*" => {
             for (index, element) in list.iter_mut().enumerate() {
-                walk(element, rest, pointer::join(&at, &index.to_string()), visit);
+                walk(element, rest, &Location::Index(at, index), visit);
             }
         }
         Value::Object(map) if segment.contains('*') => {
-            for (key, element) in map.iter_mut().filter(|(key, _)| glob::matches(segment, key)) {
-                walk(element, rest, pointer::join(&at, key), visit);
+            let every = segment == "*";
+            for (key, element) in map.iter_mut() {
+                if every || glob::matches(segment, key) {
+                    walk(element, rest, &Location::Key(at, key), visit);
+                }
             }
         }
         Value::Object(map) => {
-            let key = segment.replace("~1", "/").replace("~0", "~");
-            if let Some(element) = map.get_mut(&key) {
-                walk(element, rest, pointer::join(&at, &key), visit);
+            let key = pointer::unescaped(segment);
+            if let Some(element) = map.get_mut(&*key) {
+                walk(element, rest, &Location::Key(at, &key), visit);
             }
         }
         _ => {}

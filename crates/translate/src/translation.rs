@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::place::{self, IdentifierKind};
+use crate::place::{self, IdentifierKind, Location};
 use crate::rule::Rule;
 
 /// Translates identifiers at known places.
@@ -41,8 +41,8 @@ pub fn at_places(
     object: &mut Value,
 ) -> Vec<Rewritten> {
     let mut rewritten = Vec::new();
-    place::visit(group, resource, object, &mut |path, kind, value| {
-        replace(translation, path, kind, value, &mut rewritten);
+    place::visit(group, resource, object, &mut |at, kind, value| {
+        replace(translation, at, kind, value, &mut rewritten);
     });
     rewritten
 }
@@ -50,7 +50,7 @@ pub fn at_places(
 /// Rewrites the identifier that a value holds.
 pub(crate) fn replace(
     translation: &dyn Translation,
-    path: String,
+    at: &Location<'_>,
     kind: IdentifierKind,
     value: &mut Value,
     rewritten: &mut Vec<Rewritten>,
@@ -60,6 +60,11 @@ pub(crate) fn replace(
         return;
     };
     if let Value::String(from) = std::mem::replace(value, Value::String(to.clone())) {
-        rewritten.push(Rewritten { path, from, to, rule });
+        rewritten.push(Rewritten {
+            path: at.pointer(),
+            from,
+            to,
+            rule,
+        });
     }
 }

@@ -18,6 +18,8 @@ pub struct Identities(Option<Box<Compiled>>);
 pub(super) struct Compiled {
     pub(super) primary: AccountAndRegion,
     pub(super) recovery: AccountAndRegion,
+    /// The account of the primary as a number, if the recovery environment is in another one.
+    pub(super) account_number: Option<u64>,
     pub(super) needles: Needles,
     /// Identifiers that are recognised in every text.
     pub(super) tokens: HashMap<Box<str>, (Kind, Box<str>)>,
@@ -76,6 +78,9 @@ impl Compiled {
         Some(Self {
             primary: map.primary.clone(),
             recovery: map.recovery.clone(),
+            account_number: (map.primary.account != map.recovery.account)
+                .then(|| map.primary.account.as_str().parse().ok())
+                .flatten(),
             needles: Needles::compile(map)?,
             tokens,
             names,

@@ -95,8 +95,7 @@ impl Compiled {
 
     /// Whether a number is the account of the primary.
     pub(super) fn is_primary_account(&self, number: &serde_json::Number) -> bool {
-        let account = self.primary.account.as_str();
-        self.primary.account != self.recovery.account && number.as_u64() == account.parse().ok()
+        self.account_number.is_some() && number.as_u64() == self.account_number
     }
 }
 

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::Identities;
 use super::compiled::Compiled;
 use super::leftover::{Leftover, LeftoverKind};
+use crate::place::{self, Location};
+use crate::pointer;
 use crate::translation::{Rewritten, at_places, replace};
-use crate::{place, pointer};
 
 /// Fields that refer to an object of Kubernetes by its name, which is not translated.
 const REFERENCES: [&str; 20] = [
@@ -83,7 +84,7 @@ impl Identities {
                 is_named: &|_| false,
                 depth: 0,
             };
-            let path = Path::Root(at);
+            let path = Location::At(at);
             walker.value(part, &path, Mode::Text, &mut outcome);
         }
         outcome.sorted()
@@ -137,6 +138,15 @@ impl Outcome {
     }
 }
 
+/// Whether a field, or the list that it is an element of, refers to objects of Kubernetes.
+fn is_reference(path: &Location<'_>) -> bool {
+    match path {
+        Location::Key(_, key) => REFERENCES.contains(key),
+        Location::Index(list, _) => is_reference(list),
+        Location::At(_) => false,
+    }
+}
+
 /// How the strings of a part of an object are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -148,23 +158,6 @@ enum Mode {
     Encoded,
     /// As names that are not translated.
     Names,
-}
-
-/// A location, which becomes a JSON pointer only where something is found.
-enum Path<'a> {
-    Root(&'a str),
-    Key(&'a Path<'a>, &'a str),
-    Index(&'a Path<'a>, usize),
-}
-
-impl Path<'_> {
-    fn pointer(&self) -> String {
-        match self {
-            Self::Root(at) => (*at).to_owned(),
-            Self::Key(parent, key) => pointer::join(&parent.pointer(), key),
-            Self::Index(parent, index) => pointer::join(&parent.pointer(), &index.to_string()),
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -182,9 +175,9 @@ impl Walker<'_> {
             .rewritten
             .extend(at_places(self.map, self.group, self.resource, object));
         self.declared_fields(object, &mut outcome.rewritten);
-        let root = Path::Root("");
+        let root = Location::At("");
         for (key, value) in object.as_object_mut().into_iter().flatten() {
-            let path = Path::Key(&root, key);
+            let path = Location::Key(&root, key);
             match (key.as_str(), value) {
                 ("apiVersion" | "kind", _) => {}
                 ("metadata", Value::Object(metadata)) => self.metadata(metadata, &path, outcome),
@@ -212,14 +205,14 @@ impl Walker<'_> {
         }
     }
 
-    fn metadata(&self, metadata: &mut Map<String, Value>, path: &Path<'_>, outcome: &mut Outcome) {
+    fn metadata(&self, metadata: &mut Map<String, Value>, path: &Location<'_>, outcome: &mut Outcome) {
         for (key, value) in metadata {
-            let path = Path::Key(path, key);
+            let path = Location::Key(path, key);
             match (key.as_str(), value) {
                 ("annotations", Value::Object(annotations)) => {
                     for (key, value) in annotations {
                         self.key(key, &path, outcome);
-                        let path = Path::Key(&path, key);
+                        let path = Location::Key(&path, key);
                         if key != LAST_APPLIED || !self.nested(value, &path, outcome) {
                             self.value(value, &path, Mode::Data, outcome);
                         }
@@ -232,7 +225,7 @@ impl Walker<'_> {
     }
 
     /// Translates the object in an annotation as an object; returns whether the text is one.
-    fn nested(&self, value: &mut Value, path: &Path<'_>, outcome: &mut Outcome) -> bool {
+    fn nested(&self, value: &mut Value, path: &Location<'_>, outcome: &mut Outcome) -> bool {
         let Some(text) = value.as_str().filter(|_| self.depth < DEEPEST) else {
             return false;
         };
@@ -268,34 +261,18 @@ impl Walker<'_> {
         true
     }
 
-    fn value(&self, value: &mut Value, path: &Path<'_>, mode: Mode, outcome: &mut Outcome) {
+    fn value(&self, value: &mut Value, path: &Location<'_>, mode: Mode, outcome: &mut Outcome) {
         match value {
             Value::String(_) => self.string(value, path, mode, outcome),
             Value::Array(list) => {
                 for (index, element) in list.iter_mut().enumerate() {
-                    self.value(element, &Path::Index(path, index), mode, outcome);
+                    self.value(element, &Location::Index(path, index), mode, outcome);
                 }
             }
             Value::Object(map) => {
                 for (key, element) in map {
                     self.key(key, path, outcome);
-                    let path = Path::Key(path, key);
-                    let mode = match mode {
-                        Mode::Text if REFERENCES.contains(&key.as_str()) => Mode::Names,
-                        // What a definition says about a field names nothing.
-                        Mode::Text
-                            if key == "description" && self.resource == "customresourcedefinitions" =>
-                        {
-                            continue;
-                        }
-                        mode => mode,
-                    };
-                    // Only the value itself is a reference, not what is below it.
-                    let mode = match element {
-                        Value::Object(_) if mode == Mode::Names => Mode::Text,
-                        _ => mode,
-                    };
-                    self.value(element, &path, mode, outcome);
+                    self.value(element, &Location::Key(path, key), mode, outcome);
                 }
             }
             Value::Number(number) if self.map.is_primary_account(number) => {
@@ -310,23 +287,29 @@ impl Walker<'_> {
         }
     }
 
-    fn string(&self, value: &mut Value, path: &Path<'_>, mode: Mode, outcome: &mut Outcome) {
+    fn string(&self, value: &mut Value, path: &Location<'_>, mode: Mode, outcome: &mut Outcome) {
         let Value::String(text) = value else { return };
         if mode == Mode::Encoded {
             return self.encoded(text, path, outcome);
         }
         // Without a needle nothing is translated and nothing is left over.
-        if self.map.needles.next(text, 0).is_none() {
+        if self.map.needles.next(text, 0).is_none() || self.is_description(path) {
             return;
         }
-        if mode != Mode::Names {
+        let is_name = mode == Mode::Names || (mode == Mode::Text && is_reference(path));
+        if !is_name {
             self.rewrite(text, path, outcome);
         }
         self.scan(text, path, outcome);
     }
 
+    /// Whether a text says what a field of a definition means; it names nothing.
+    fn is_description(&self, path: &Location<'_>) -> bool {
+        self.resource == "customresourcedefinitions" && matches!(path, Location::Key(_, "description"))
+    }
+
     /// Translates the text that is base64 in a string.
-    fn encoded(&self, value: &mut String, path: &Path<'_>, outcome: &mut Outcome) {
+    fn encoded(&self, value: &mut String, path: &Location<'_>, outcome: &mut Outcome) {
         let Some(bytes) = STANDARD.decode(value.as_bytes()).ok() else {
             return self.scan(value, path, outcome);
         };
@@ -344,7 +327,7 @@ impl Walker<'_> {
         }
     }
 
-    fn rewrite(&self, text: &mut String, path: &Path<'_>, outcome: &mut Outcome) -> bool {
+    fn rewrite(&self, text: &mut String, path: &Location<'_>, outcome: &mut Outcome) -> bool {
         let mut edits = Vec::new();
         let Some(new) = self.map.rewrite(text, &mut edits) else {
             return false;
@@ -360,7 +343,7 @@ impl Walker<'_> {
         true
     }
 
-    fn scan(&self, text: &str, path: &Path<'_>, outcome: &mut Outcome) {
+    fn scan(&self, text: &str, path: &Location<'_>, outcome: &mut Outcome) {
         self.map.scan(text, &mut |token, kind| {
             outcome.leftovers.push(Leftover {
                 path: path.pointer(),
@@ -372,9 +355,9 @@ impl Walker<'_> {
     }
 
     /// Scans the key of a map. Keys are not translated.
-    fn key(&self, key: &str, path: &Path<'_>, outcome: &mut Outcome) {
+    fn key(&self, key: &str, path: &Location<'_>, outcome: &mut Outcome) {
         if self.map.needles.next(key, 0).is_some() {
-            self.scan(key, &Path::Key(path, key), outcome);
+            self.scan(key, &Location::Key(path, key), outcome);
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::IdentifierKind;
+use super::{IdentifierKind, Location};
 use crate::identity::Kind;
-use crate::pointer;
 
 /// The label of a namespace with its name, which the API server sets.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -36,21 +35,24 @@ const ATTRIBUTES: &[(&str, Kind)] = &[
     ("health_check_logs.s3.bucket", Kind::Bucket),
 ];
 
-type Visit<'a> = &'a mut dyn FnMut(String, IdentifierKind, &mut Value);
+type Visit<'a> = &'a mut dyn FnMut(&Location<'_>, IdentifierKind, &mut Value);
+
+/// Returns the identifier in a part of a text: where it begins, its text and its kind.
+type Find<'a> = &'a dyn for<'b> Fn(&'b str) -> Option<(usize, &'b str, IdentifierKind)>;
 
 /// Calls `visit` for the identifiers in a value of the given kind.
-pub(super) fn expand(at: String, holds: IdentifierKind, value: &mut Value, visit: Visit<'_>) {
+pub(super) fn expand(at: &Location<'_>, holds: IdentifierKind, value: &mut Value, visit: Visit<'_>) {
     match holds {
-        IdentifierKind::NamespaceSelector => selector(&at, value, visit),
-        IdentifierKind::EnvironmentVariable => pair(&at, value, ("name", "value"), &variable, visit),
-        IdentifierKind::BalancerAttribute => pair(&at, value, ("key", "value"), &attribute, visit),
+        IdentifierKind::NamespaceSelector => selector(at, value, visit),
+        IdentifierKind::EnvironmentVariable => pair(at, value, ("name", "value"), &variable, visit),
+        IdentifierKind::BalancerAttribute => pair(at, value, ("key", "value"), &attribute, visit),
         IdentifierKind::BalancerAttributes => parts(at, value, ',', &attribute_of_pair, visit),
         IdentifierKind::Argument => parts(at, value, '\0', &flag, visit),
         IdentifierKind::Aws(_) => match value {
             Value::Array(list) => {
                 for (index, element) in list.iter_mut().enumerate() {
                     parts(
-                        pointer::join(&at, &index.to_string()),
+                        &Location::Index(at, index),
                         element,
                         ',',
                         &|text| Some((0, text, holds)),
@@ -66,74 +68,68 @@ pub(super) fn expand(at: String, holds: IdentifierKind, value: &mut Value, visit
     }
 }
 
-fn selector(path: &str, selector: &mut Value, visit: Visit<'_>) {
-    let label = pointer::of(&["matchLabels", NAME_LABEL]);
-    if let Some(value) = selector.pointer_mut(&label) {
-        visit(format!("{path}{label}"), IdentifierKind::Namespace, value);
+fn selector(at: &Location<'_>, selector: &mut Value, visit: Visit<'_>) {
+    let labels = selector.get_mut("matchLabels").and_then(Value::as_object_mut);
+    if let Some(value) = labels.and_then(|labels| labels.get_mut(NAME_LABEL)) {
+        let at = Location::Key(at, "matchLabels");
+        visit(&Location::Key(&at, NAME_LABEL), IdentifierKind::Namespace, value);
     }
     let expressions = selector.get_mut("matchExpressions").and_then(Value::as_array_mut);
+    let at = Location::Key(at, "matchExpressions");
     for (index, expression) in expressions.into_iter().flatten().enumerate() {
         if expression.get("key").and_then(Value::as_str) != Some(NAME_LABEL) {
             continue;
         }
+        let at = Location::Index(&at, index);
+        let at = Location::Key(&at, "values");
         let values = expression.get_mut("values").and_then(Value::as_array_mut);
-        for (place, value) in values.into_iter().flatten().enumerate() {
-            let at = format!("{path}/matchExpressions/{index}/values/{place}");
-            visit(at, IdentifierKind::Namespace, value);
+        for (index, value) in values.into_iter().flatten().enumerate() {
+            visit(&Location::Index(&at, index), IdentifierKind::Namespace, value);
         }
     }
 }
 
 /// Visits the value of a map that has its name in another field.
 fn pair(
-    at: &str,
+    at: &Location<'_>,
     value: &mut Value,
     (name, field): (&str, &str),
     kind_of: &dyn Fn(&str) -> Option<Kind>,
     visit: Visit<'_>,
 ) {
-    let Some(kind) = pointer::text(value, &pointer::of(&[name])).and_then(kind_of) else {
+    let Some(kind) = value.get(name).and_then(Value::as_str).and_then(kind_of) else {
         return;
     };
     if let Some(inner) = value.get_mut(field) {
-        visit(pointer::join(at, field), IdentifierKind::Aws(kind), inner);
+        visit(&Location::Key(at, field), IdentifierKind::Aws(kind), inner);
     }
 }
 
 /// Visits an identifier in a part of a text: `part_of` returns where it begins in the part, its text and kind. Parts
 /// are separated by `separator`, spaces around them do not count.
-fn parts(
-    at: String,
-    value: &mut Value,
-    separator: char,
-    part_of: &dyn for<'a> Fn(&'a str) -> Option<(usize, &'a str, IdentifierKind)>,
-    visit: Visit<'_>,
-) {
+fn parts(at: &Location<'_>, value: &mut Value, separator: char, part_of: Find<'_>, visit: Visit<'_>) {
     let Some(text) = value.as_str() else { return };
-    let mut new = String::new();
-    let mut changed = false;
-    for (index, whole) in text.split(separator).enumerate() {
-        if index > 0 {
-            new.push(separator);
-        }
+    let mut new: Option<String> = None;
+    // Everything before `done` is in `new`.
+    let (mut done, mut begin) = (0, 0);
+    for whole in text.split(separator) {
         let part = whole.trim();
-        let found = part_of(part).and_then(|(begin, inner, kind)| {
-            let mut identifier = Value::from(inner);
-            visit(at.clone(), kind, &mut identifier);
-            let to = identifier.as_str().filter(|to| *to != inner)?;
-            Some((begin, inner.len(), to.to_owned()))
-        });
-        let Some((begin, length, to)) = found else {
-            new.push_str(whole);
+        let start = begin + whole.len() - whole.trim_start().len();
+        begin += whole.len() + separator.len_utf8();
+        let Some((offset, inner, kind)) = part_of(part) else {
             continue;
         };
-        let begin = whole.len() - whole.trim_start().len() + begin;
-        new.push_str(&whole[..begin]);
-        new.push_str(&to);
-        new.push_str(&whole[begin + length..]);
-        changed = true;
+        let mut identifier = Value::from(inner);
+        visit(at, kind, &mut identifier);
+        if let Some(to) = identifier.as_str().filter(|to| *to != inner) {
+            let new = new.get_or_insert_default();
+            new.push_str(&text[done..start + offset]);
+            new.push_str(to);
+            done = start + offset + inner.len();
+        }
     }
-    if changed {
+    if let Some(mut new) = new {
+        new.push_str(&text[done..]);
         *value = Value::String(new);
     }
 }
@@ -176,11 +172,11 @@ mod tests {
     fn visited(holds: IdentifierKind, mut value: Value) -> (Value, Vec<(String, IdentifierKind)>) {
         let mut found = Vec::new();
         expand(
-            "/at".to_owned(),
+            &Location::At("/at"),
             holds,
             &mut value,
             &mut |at, kind, identifier| {
-                found.push((at, kind));
+                found.push((at.pointer(), kind));
                 if identifier == "old" {
                     *identifier = json!("new");
                 }
