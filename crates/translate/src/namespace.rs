@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::place::IdentifierKind;
+use crate::place::{Family, IdentifierKind};
 use crate::pointer;
 use crate::rule::Rule;
 use crate::translation::{Rewritten, Translated, Translation, at_places};
@@ -117,6 +117,10 @@ impl NamespaceMap {
 }
 
 impl Translation for NamespaceMap {
+    fn family(&self) -> Family {
+        Family::Namespaces
+    }
+
     fn translate(&self, kind: IdentifierKind, text: &str) -> Option<Translated> {
         let to = match kind {
             IdentifierKind::Namespace => self.get(text)?.to_owned(),

@@ -2,6 +2,9 @@
 //! objects of some types and the kind of identifier at that path. A [`crate::Translation`] is a function from an
 //! identifier to its new text. Namespaces and the resources of AWS are translated by the same walk.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::glob;
@@ -76,22 +79,51 @@ pub struct FieldPath {
 }
 
 impl FieldPath {
-    fn is_in(&self, group: &str, resource: &str) -> bool {
-        (self.group == "*" || self.group == group)
-            && self.resources.iter().any(|r| *r == "*" || *r == resource)
+    fn has(&self, resource: &str) -> bool {
+        self.resources.iter().any(|r| *r == "*" || *r == resource)
     }
 }
 
-/// Calls `visit` for every identifier at a known location in an object of the given type. Structures that may hold
-/// several identifiers, such as selectors, are taken apart: `visit` gets the identifiers in them.
+/// Which identifiers a walk visits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Namespaces, and names that contain one.
+    Namespaces,
+    /// Names of resources of AWS.
+    Aws,
+}
+
+/// The locations by API group, so that those of other groups cost nothing.
+type ByGroup = BTreeMap<&'static str, Vec<&'static FieldPath>>;
+
+static NAMESPACES: LazyLock<ByGroup> = LazyLock::new(|| by_group(PLACES));
+static AWS: LazyLock<ByGroup> = LazyLock::new(|| by_group(AWS_PLACES));
+
+fn by_group(places: &'static [FieldPath]) -> ByGroup {
+    let mut groups = ByGroup::new();
+    for place in places {
+        groups.entry(place.group).or_default().push(place);
+    }
+    groups
+}
+
+/// Calls `visit` for every identifier of a family at a known location in an object of the given type. Structures that
+/// may hold several identifiers, such as selectors, are taken apart: `visit` gets the identifiers in them.
 pub fn visit(
-    group: &str,
-    resource: &str,
+    family: Family,
+    (group, resource): (&str, &str),
     object: &mut Value,
     visit: &mut dyn FnMut(&Location<'_>, IdentifierKind, &mut Value),
 ) {
-    let places = PLACES.iter().chain(AWS_PLACES);
-    for place in places.filter(|place| place.is_in(group, resource)) {
+    let (places, in_pods) = match family {
+        Family::Namespaces => (&*NAMESPACES, POD_PLACES),
+        Family::Aws => (&*AWS, AWS_POD_PLACES),
+    };
+    let places = ["*", group]
+        .into_iter()
+        .filter_map(|group| places.get(group))
+        .flatten();
+    for place in places.filter(|place| place.has(resource)) {
         at(object, place.path, place.holds, visit);
     }
     for (in_group, resources, spec) in POD_SPECS {
@@ -101,7 +133,7 @@ pub fn visit(
         let Some(spec_value) = object.pointer_mut(spec) else {
             continue;
         };
-        for (path, holds) in POD_PLACES.iter().chain(AWS_POD_PLACES) {
+        for (path, holds) in in_pods {
             walk(spec_value, path, &Location::At(spec), &mut |at, value| {
                 structure::expand(at, *holds, value, visit);
             });

@@ -2,11 +2,14 @@
 
 use serde_json::Value;
 
-use crate::place::{self, IdentifierKind, Location};
+use crate::place::{self, Family, IdentifierKind, Location};
 use crate::rule::Rule;
 
 /// Translates identifiers at known places.
 pub trait Translation {
+    /// Which identifiers it knows.
+    fn family(&self) -> Family;
+
     /// Returns the new text of an identifier; `None` if it stays.
     fn translate(&self, kind: IdentifierKind, text: &str) -> Option<Translated>;
 }
@@ -41,9 +44,14 @@ pub fn at_places(
     object: &mut Value,
 ) -> Vec<Rewritten> {
     let mut rewritten = Vec::new();
-    place::visit(group, resource, object, &mut |at, kind, value| {
-        replace(translation, at, kind, value, &mut rewritten);
-    });
+    place::visit(
+        translation.family(),
+        (group, resource),
+        object,
+        &mut |at, kind, value| {
+            replace(translation, at, kind, value, &mut rewritten);
+        },
+    );
     rewritten
 }
 

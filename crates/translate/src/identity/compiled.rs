@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::place::IdentifierKind;
+use crate::place::{Family, IdentifierKind};
 use crate::rule::Rule;
 use crate::translation::{Translated, Translation};
 
@@ -113,6 +113,10 @@ impl Compiled {
 }
 
 impl Translation for Compiled {
+    fn family(&self) -> Family {
+        Family::Aws
+    }
+
     fn translate(&self, kind: IdentifierKind, text: &str) -> Option<Translated> {
         let IdentifierKind::Aws(kind) = kind else {
             return None;
@@ -129,6 +133,10 @@ impl Translation for Compiled {
 }
 
 impl Translation for Identities {
+    fn family(&self) -> Family {
+        Family::Aws
+    }
+
     fn translate(&self, kind: IdentifierKind, text: &str) -> Option<Translated> {
         self.0.as_deref()?.translate(kind, text)
     }
