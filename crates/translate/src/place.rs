@@ -141,6 +141,14 @@ pub fn visit(
     }
 }
 
+/// Whether the name of objects of a type is an identifier of AWS.
+pub(crate) fn translates_name(group: &str, resource: &str) -> bool {
+    let places = AWS.get(group).into_iter().flatten();
+    places
+        .into_iter()
+        .any(|place| place.path == "/metadata/name" && place.has(resource))
+}
+
 /// Calls `visit` for the identifiers at the values that a path pattern matches.
 pub(crate) fn at(
     object: &mut Value,

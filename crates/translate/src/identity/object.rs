@@ -67,10 +67,29 @@ impl Identities {
                 resource,
                 is_named,
                 depth: 0,
+                translates: true,
             };
             walker.object(object, &mut outcome);
         }
         outcome.sorted()
+    }
+
+    /// Returns what names the primary in an object, without translating it.
+    #[must_use]
+    pub fn leftovers(&self, (group, resource): (&str, &str), object: &Value) -> Vec<Leftover> {
+        let mut outcome = Outcome::default();
+        if let Some(map) = self.compiled() {
+            let walker = Walker {
+                map,
+                group,
+                resource,
+                is_named: &|_| false,
+                depth: 0,
+                translates: false,
+            };
+            walker.object(&mut object.clone(), &mut outcome);
+        }
+        outcome.sorted().leftovers
     }
 
     /// Translates a part of an object that has no known places, such as its status; `at` is its path.
@@ -83,6 +102,7 @@ impl Identities {
                 resource,
                 is_named: &|_| false,
                 depth: 0,
+                translates: true,
             };
             let path = Location::At(at);
             walker.value(part, &path, Mode::Text, &mut outcome);
@@ -120,7 +140,9 @@ impl Identities {
     /// Returns the name of an object in the target, if its name is an identifier of AWS.
     #[must_use]
     pub fn name_in_target(&self, group: &str, resource: &str, name: &str) -> Option<String> {
-        let map = self.compiled()?;
+        let map = self
+            .compiled()
+            .filter(|_| place::translates_name(group, resource))?;
         let mut object = serde_json::json!({ "metadata": { "name": name } });
         at_places(map, group, resource, &mut object);
         let new = pointer::text(&object, "/metadata/name")?;
@@ -167,14 +189,17 @@ struct Walker<'a> {
     resource: &'a str,
     is_named: &'a dyn Fn(&TypeSelector) -> bool,
     depth: u8,
+    /// Whether identifiers are translated, or only what names the primary is listed.
+    translates: bool,
 }
 
 impl Walker<'_> {
     fn object(&self, object: &mut Value, outcome: &mut Outcome) {
-        outcome
-            .rewritten
-            .extend(at_places(self.map, self.group, self.resource, object));
-        self.declared_fields(object, &mut outcome.rewritten);
+        if self.translates {
+            let rewritten = at_places(self.map, self.group, self.resource, object);
+            outcome.rewritten.extend(rewritten);
+            self.declared_fields(object, &mut outcome.rewritten);
+        }
         let root = Location::At("");
         for (key, value) in object.as_object_mut().into_iter().flatten() {
             let path = Location::Key(&root, key);
@@ -328,6 +353,9 @@ impl Walker<'_> {
     }
 
     fn rewrite(&self, text: &mut String, path: &Location<'_>, outcome: &mut Outcome) -> bool {
+        if !self.translates {
+            return false;
+        }
         let mut edits = Vec::new();
         let Some(new) = self.map.rewrite(text, &mut edits) else {
             return false;
