@@ -49,11 +49,14 @@ impl Compiled {
         let mut from = 0;
         while let Some(hit) = self.needles.next(text, from) {
             let span = span::around(text, &hit.range);
-            from = match span.form {
-                Form::Token => hit.range.end,
-                _ => span.range.end.max(hit.range.end),
-            };
+            let end = span.range.end.max(hit.range.end);
+            from = end;
+            if self.is_valid(&text[span.range.clone()], span.form) {
+                continue;
+            }
             let Some(kind) = self.leftover(text, &span, &hit) else {
+                // Another needle may begin inside this one.
+                from = hit.range.start + 1;
                 continue;
             };
             let token = shown(text, &span, &hit.range);
@@ -63,16 +66,16 @@ impl Compiled {
         }
     }
 
-    fn leftover(&self, text: &str, span: &Span, hit: &Hit) -> Option<LeftoverKind> {
-        let whole = &text[span.range.clone()];
-        let is_valid = match span.form {
-            Form::Arn => self.is_valid_arn(whole) || self.is_counterpart(whole),
-            Form::Url => self.is_valid_url(whole),
-            Form::Host | Form::Token => self.is_counterpart(whole),
-        };
-        if is_valid {
-            return None;
+    /// Whether the map says that an identifier is valid in the recovery environment.
+    fn is_valid(&self, text: &str, form: Form) -> bool {
+        match form {
+            Form::Arn => self.is_valid_arn(text) || self.is_counterpart(text),
+            Form::Url => self.is_valid_url(text),
+            Form::Host | Form::Token => self.is_counterpart(text),
         }
+    }
+
+    fn leftover(&self, text: &str, span: &Span, hit: &Hit) -> Option<LeftoverKind> {
         let bytes = text.as_bytes();
         let left = hit.range.start.checked_sub(1).map(|at| bytes[at]);
         let right = bytes.get(hit.range.end).copied();

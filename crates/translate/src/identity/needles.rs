@@ -6,13 +6,21 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, StartKind};
 
 use super::kind::{Kind, Reach};
-use super::{IdentityMap, arn};
+use super::{Identity, IdentityMap, arn};
 
 /// The number of needles up to which the automaton is a DFA, the fastest kind: a few megabytes.
 const MOST_FOR_DFA: usize = 4_000;
 
 /// The number of digits in the shortest generated id.
 const SHORTEST_GENERATED: usize = 8;
+
+/// Texts behind which the name of a cluster stands.
+pub(super) const BEFORE_CLUSTERS: [&str; 4] = [
+    "kubernetes.io/cluster/",
+    "cluster-name=",
+    "cluster-name ",
+    "clusterName=",
+];
 
 /// What a needle is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub(super) enum Needle {
     Region,
     /// An identifier of the map that is recognised in every text.
     Known(Kind),
-    /// A name of the map that is recognised in ARNs, URLs and known fields.
+    /// A name of the map that is recognised in ARNs, URLs and known fields, with what stands beside it there.
     Name,
     /// The prefix of a generated id, with its length.
     Prefix(usize),
@@ -59,13 +67,9 @@ impl Needles {
             needles.push((primary.region.to_string(), Needle::Region));
         }
         for identity in &map.identities {
-            let needle = match identity.kind.reach(&identity.from) {
-                Reach::Text => Needle::Known(identity.kind),
-                Reach::Fields => Needle::Name,
-            };
-            // The names of roles stand in ARNs, which the account is the needle of.
-            if !matches!(identity.kind, Kind::Role | Kind::InstanceProfile) {
-                needles.push((identity.from.clone(), needle));
+            match identity.kind.reach(&identity.from) {
+                Reach::Text => needles.push((identity.from.clone(), Needle::Known(identity.kind))),
+                Reach::Fields => needles.extend(name_needles(identity)),
             }
         }
         for (_, prefix) in Kind::PREFIXES {
@@ -110,6 +114,21 @@ impl Needles {
         }
         None
     }
+}
+
+/// Returns what is searched for a name that may be a common word: the name together with what says what it names. The
+/// names of roles stand in ARNs, of which the account is a needle.
+fn name_needles(identity: &Identity) -> impl Iterator<Item = (String, Needle)> {
+    let name = &identity.from;
+    let texts: Vec<String> = match identity.kind {
+        Kind::Cluster => BEFORE_CLUSTERS
+            .iter()
+            .map(|before| format!("{before}{name}"))
+            .collect(),
+        Kind::Bucket => vec![format!("s3:::{name}"), format!("://{name}"), format!("{name}.s3")],
+        _ => Vec::new(),
+    };
+    texts.into_iter().map(|text| (text, Needle::Name))
 }
 
 /// Returns the range of a generated id whose prefix begins at `start`, if it is a whole token.

@@ -321,7 +321,9 @@ impl Walker<'_> {
         if self.map.needles.next(text, 0).is_none() || self.is_description(path) {
             return;
         }
-        let is_name = mode == Mode::Names || (mode == Mode::Text && is_reference(path));
+        // No name of an object has a slash or a colon in it; a registry with its repository has.
+        let may_be_name = || !text.contains(['/', ':']);
+        let is_name = mode == Mode::Names || (mode == Mode::Text && is_reference(path) && may_be_name());
         if !is_name {
             self.rewrite(text, path, outcome);
         }

@@ -198,6 +198,16 @@ fn identifiers_in_a_text_are_translated_by_the_first_rule_that_knows_them() {
             &[Rule::Name],
         ),
         ("the orders-prod cluster", "the orders-prod cluster", &[]),
+        (
+            "--cluster-name=orders-prod",
+            "--cluster-name=orders-dr",
+            &[Rule::Name],
+        ),
+        (
+            "--cluster-name=orders-prod-2",
+            "--cluster-name=orders-prod-2",
+            &[],
+        ),
     ] {
         let (text, used) = rewritten(&sample(), before);
         assert_eq!(text, after, "{before}");
@@ -241,6 +251,12 @@ fn what_is_not_a_whole_identifier_stays_and_is_left_over() {
         (
             "https://other.s3.eu-west-1.amazonaws.com/a",
             "https://other.s3.eu-west-1.amazonaws.com/a",
+            Region,
+        ),
+        // Longer than an identifier that the map lists.
+        (
+            "xorders.cluster-abc.eu-west-1.rds.amazonaws.com",
+            "xorders.cluster-abc.eu-west-1.rds.amazonaws.com",
             Region,
         ),
         (
@@ -311,6 +327,25 @@ fn names_that_are_not_declared_the_same_are_left_over() {
     let url = "https://sqs.eu-west-1.amazonaws.com/111111111111/orders";
     assert_eq!(rewritten(&map, url).0, url);
     assert_eq!(leftovers(&map, url).len(), 1);
+}
+
+#[test]
+fn a_name_that_is_a_common_word_counts_only_beside_what_says_that_it_is_one() {
+    let map = IdentityMap::new(environment('1', "eu-west-1"), environment('2', "eu-central-1"))
+        .with(Kind::Cluster, "a", "b")
+        .with(Kind::Bucket, "media", "pictures");
+    for (before, after) in [
+        ("a kubernetes.io/cluster/a", "a kubernetes.io/cluster/b"),
+        ("media s3://media/media", "media s3://pictures/media"),
+        ("arn:aws:s3:::media/*", "arn:aws:s3:::pictures/*"),
+        ("media.s3.amazonaws.com", "pictures.s3.amazonaws.com"),
+        (
+            "arn:aws:eks:eu-west-1:111111111111:cluster/a",
+            "arn:aws:eks:eu-central-1:222222222222:cluster/b",
+        ),
+    ] {
+        assert_eq!(rewritten(&map, before).0, after);
+    }
 }
 
 #[test]

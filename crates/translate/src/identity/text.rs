@@ -4,17 +4,9 @@ use std::ops::Range;
 
 use super::compiled::Compiled;
 use super::kind::Kind;
-use super::needles::Needle;
+use super::needles::{BEFORE_CLUSTERS, Needle};
 use super::span::{self, Form};
 use crate::rule::Rule;
-
-/// Texts before the name of a cluster, which else counts only in known fields.
-const BEFORE_CLUSTERS: [&str; 4] = [
-    "kubernetes.io/cluster/",
-    "cluster-name=",
-    "cluster-name ",
-    "clusterName=",
-];
 
 /// One identifier of a text that was translated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +77,9 @@ impl Compiled {
     }
 
     fn whole_token(&self, text: &str, range: &Range<usize>, needle: Needle) -> Option<(String, Rule)> {
+        if needle == Needle::Name {
+            return self.cluster_behind(text, range);
+        }
         if !span::is_whole(text, range) {
             return None;
         }
@@ -101,15 +96,20 @@ impl Compiled {
         match needle {
             Needle::Region => Some((self.recovery.region.to_string(), Rule::Region)),
             Needle::Account => Some((self.recovery.account.to_string(), Rule::Account)),
-            Needle::Name => {
-                let before = &text[..range.start];
-                let is_cluster = BEFORE_CLUSTERS.iter().any(|known| before.ends_with(known));
-                let to = self
-                    .named(Kind::Cluster, old)
-                    .filter(|to| is_cluster && *to != old)?;
-                Some((to.to_owned(), Rule::Name))
-            }
-            Needle::Known(_) | Needle::Prefix(_) => None,
+            Needle::Name | Needle::Known(_) | Needle::Prefix(_) => None,
         }
+    }
+
+    /// Translates the name of a cluster behind a text that says that it is one.
+    fn cluster_behind(&self, text: &str, range: &Range<usize>) -> Option<(String, Rule)> {
+        let old = &text[range.clone()];
+        let (before, name) = BEFORE_CLUSTERS
+            .iter()
+            .find_map(|before| Some((*before, old.strip_prefix(before)?)))?;
+        let is_whole = span::is_whole(text, &(range.start + before.len()..range.end));
+        let to = self
+            .named(Kind::Cluster, name)
+            .filter(|to| is_whole && *to != name)?;
+        Some((format!("{before}{to}"), Rule::Name))
     }
 }

@@ -239,6 +239,22 @@ fn names_of_objects_and_references_to_them_stay_and_are_listed() {
 }
 
 #[test]
+fn a_repository_is_no_name_of_an_object() {
+    let mut object =
+        json!({"spec": {"images": [{"name": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/cart"}]}});
+    let outcome = apply(
+        &sample(),
+        ("kustomize.toolkit.fluxcd.io", "kustomizations"),
+        &mut object,
+    );
+    assert_eq!(
+        at(&object, "/spec/images/0/name"),
+        "222222222222.dkr.ecr.eu-central-1.amazonaws.com/cart"
+    );
+    assert_eq!(outcome.leftovers, []);
+}
+
+#[test]
 fn values_of_secrets_are_decoded_and_encoded_again() {
     let encode = |text: &str| STANDARD.encode(text);
     let binary = STANDARD.encode([0xff_u8, 0xfe, 0x00]);
