@@ -243,7 +243,8 @@ impl Walker<'_> {
                         }
                     }
                 }
-                ("labels", value) => self.value(value, &path, Mode::Data, outcome),
+                // As in selectors, a label called `name` stays.
+                ("labels", value) => self.value(value, &path, Mode::Text, outcome),
                 (_, value) => self.value(value, &path, Mode::Names, outcome),
             }
         }
