@@ -317,10 +317,12 @@ impl PlanBuilder {
         let r#type = &self.source_type(item.r#type).resource;
         let namespaces = &self.settings.namespaces;
         let is_namespace = r#type.group.is_empty() && r#type.resource == "namespaces";
-        let name = if is_namespace {
-            namespaces.map(&item.name)
-        } else {
-            &item.name
+        let identities = &self.settings.identities;
+        let translated = identities.name_in_target(&r#type.group, &r#type.resource, &item.name);
+        let name = match &translated {
+            Some(name) => name,
+            None if is_namespace => namespaces.map(&item.name),
+            None => &item.name,
         };
         ObjectRef::new(
             r#type.name(),

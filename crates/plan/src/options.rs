@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lifeboat_model::{Filter, TypeSelector};
-use lifeboat_translate::PatchRule;
+use lifeboat_translate::{IdentityMap, PatchRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,14 @@ pub struct RestoreOptions {
     /// Namespaces that get another name in the target.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub namespace_map: BTreeMap<String, String>,
+    /// The identifiers of the primary with their counterparts in the recovery environment. Without it, no identifier
+    /// of AWS is translated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identities: Option<IdentityMap>,
+    /// Whether everything that still names the primary rejects the plan, not only in objects whose controllers act
+    /// outside the cluster. What the identity map declares in `leftovers` does not count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_leftovers: bool,
     /// Patches, applied in order after cleansing and translation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<PatchRule>,

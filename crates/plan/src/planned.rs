@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_model::{ObjectRef, ResourceType, TypeName};
+use lifeboat_translate::identity::Leftover;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -83,6 +84,9 @@ pub struct PlannedObject {
     /// [`RuleId::StatusDropped`], which apply to every object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<PlannedChange>,
+    /// What still names the primary after the translation; values of Secrets are digests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
     /// Edits that [`crate::body()`] applies after the object-local rules and patches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
@@ -402,6 +406,12 @@ impl Plan {
     #[must_use]
     pub fn redactor(&self) -> &crate::Redactor {
         &self.settings.redactor
+    }
+
+    /// Returns the shape of Pods of the source ([`crate::shape`]) as it is in the target.
+    #[must_use]
+    pub fn shape_in_target(&self, shape: Value) -> Value {
+        self.settings.shape_in_target(shape)
     }
 
     /// Returns the JSON schema of the plan.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use lifeboat_translate::identity::Leftover;
 use lifeboat_translate::{PatchFailure, PatchRule, Subject, diff, pointer};
 use serde_json::Value;
 
@@ -13,12 +14,15 @@ use crate::rule::RuleId;
 use crate::settings::Settings;
 use crate::source::SourceType;
 
+mod identities;
 mod jobs;
 mod pods;
 mod secrets;
 mod snapshots;
 mod volumes;
 
+pub(crate) use identities::Translated;
+use identities::Translator;
 pub(crate) use jobs::JobCompletion;
 pub(crate) use snapshots::SnapshotContent;
 pub(crate) use volumes::Bound;
@@ -31,6 +35,10 @@ pub(crate) struct Prepared {
     pub(crate) managed_fields: Vec<Value>,
     pub(crate) owners: Vec<Value>,
     pub(crate) changes: Vec<PlannedChange>,
+    /// What still names the primary.
+    pub(crate) leftovers: Vec<Leftover>,
+    /// The changes and leftovers of the status, which count only if it is restored.
+    pub(crate) of_status: Translated,
     /// The indexes of the patches that apply.
     pub(crate) patches: Vec<u32>,
     /// Whether the options select the status for restore.
@@ -107,13 +115,13 @@ pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Returns the indexes of the patches that apply to a captured object.
-fn selected_patches(patches: &[PatchRule], r#type: &SourceType, object: &Value) -> Vec<u32> {
-    if patches.is_empty() {
-        return Vec::new();
-    }
-    let labels = labels(object);
-    let subject = Subject {
+/// Returns the properties of a captured object that conditions are evaluated on.
+fn subject<'a>(
+    r#type: &'a SourceType,
+    object: &'a Value,
+    labels: &'a BTreeMap<String, String>,
+) -> Subject<'a> {
+    Subject {
         group: &r#type.resource.group,
         resource: &r#type.resource.resource,
         singular: &r#type.singular,
@@ -121,9 +129,18 @@ fn selected_patches(patches: &[PatchRule], r#type: &SourceType, object: &Value) 
         short_names: &r#type.short_names,
         namespace: pointer::text(object, "/metadata/namespace"),
         name: pointer::text(object, "/metadata/name").unwrap_or_default(),
-        labels: &labels,
+        labels,
         object,
-    };
+    }
+}
+
+/// Returns the indexes of the patches that apply to a captured object.
+fn selected_patches(patches: &[PatchRule], r#type: &SourceType, object: &Value) -> Vec<u32> {
+    if patches.is_empty() {
+        return Vec::new();
+    }
+    let labels = labels(object);
+    let subject = subject(r#type, object, &labels);
     (0..)
         .zip(patches)
         .filter(|(_, patch)| patch.when.holds(&subject))
@@ -156,6 +173,7 @@ pub(crate) fn prepare(
     let shower = ValueRenderer::of_type(group, resource, &settings.redactor);
     let patches = selected_patches(&settings.patches, r#type, &body);
     let wants_status = wants_status(settings, r#type, &body);
+    let translator = Translator::new(settings, r#type, &body);
     let mut changes = Vec::new();
 
     let take_list = |value: Option<Value>| match value {
@@ -202,15 +220,25 @@ pub(crate) fn prepare(
             to: Some(rewritten.to),
         });
     }
+    let translated = translator.object(&mut body, &mut managed_fields);
+    changes.extend(translated.changes);
+    let of_status = translator.status(status.as_mut());
     for index in &patches {
         apply_patch(settings, *index, &mut body, &mut changes, shower)?;
     }
+    let leftovers = match patches.as_slice() {
+        [] => translated.leftovers,
+        // A patch may remove what the translation left.
+        _ => translator.leftovers(&body),
+    };
     Ok(Prepared {
         body,
         status,
         managed_fields,
         owners,
         changes,
+        leftovers,
+        of_status,
         patches,
         wants_status,
         ending,

@@ -407,6 +407,11 @@ fn assemble(
         let other_version = resource.version != draft.types[type_index].resource.version;
         let status = status_of(&work, index);
         let mut changes = item.changes.to_vec();
+        let mut leftovers = item.leftovers.to_vec();
+        if let Some(of_status) = item.of_status.as_ref().filter(|_| status != StatusPlan::Drop) {
+            changes.extend_from_slice(&of_status.changes);
+            leftovers.extend_from_slice(&of_status.leftovers);
+        }
         changes.extend(work.changes.remove(&index).unwrap_or_default());
         let mut edits = work.edits.remove(&index).unwrap_or_default();
         if other_version {
@@ -460,7 +465,7 @@ fn assemble(
             *rules.entry(rule).or_default() += 1;
         }
         let target = work.targets[index].clone();
-        for path in &item.leftovers {
+        for path in &item.mentions {
             notes.insert(Note {
                 object: Some(target.clone()),
                 text: format!(
@@ -485,6 +490,7 @@ fn assemble(
             wave,
             depth,
             changes,
+            leftovers,
             edits,
             ownership,
             entry_versions,

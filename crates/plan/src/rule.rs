@@ -81,6 +81,16 @@ rules! {
     // Changes to the object itself.
     MapNamespace = "map-namespace", "The options rename the namespace.";
     Patch = "patch", "A patch of the options changes the field.";
+    TranslateName = "translate-name", "The field holds the name of an AWS resource of the primary; the identity map lists its counterpart.";
+    TranslateArn = "translate-arn", "The identity map lists the counterpart of the ARN.";
+    TranslateArnOfResource = "translate-arn-of-resource", "The ARN names a resource of the primary whose counterpart the identity map lists, or that has the same name in the recovery environment.";
+    TranslateRegistry = "translate-registry", "The image is in the registry of the primary; that of the recovery environment holds it under the same name.";
+    TranslateHost = "translate-host", "The identity map lists the counterpart of the host name, or it is the endpoint of a service in the Region of the primary.";
+    TranslateUrl = "translate-url", "The URL names a queue or bucket of the primary whose counterpart is known.";
+    TranslateZone = "translate-zone", "The identity map lists the counterpart of the Availability Zone.";
+    TranslateId = "translate-id", "The identity map lists the counterpart of the id.";
+    TranslateRegion = "translate-region", "The text is the Region of the primary.";
+    TranslateAccount = "translate-account", "The text is the account of the primary.";
     NamespaceNameLabel = "namespace-name-label", "The API server sets this label to the name of the namespace.";
     OwnerRestored = "owner-restored", "The owner has a new uid in the target, and the reference is updated.";
     OwnerNotRestored = "owner-not-restored", "The owner is not restored; garbage collection would delete an object with a dangling reference.";

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_translate::{NamespaceMap, PatchRule};
+use lifeboat_translate::identity::IdentityFault;
+use lifeboat_translate::{Identities, IdentityMap, NamespaceMap, PatchRule};
+use serde_json::Value;
 
 use crate::digest::Redactor;
 use crate::options::{PortRange, RestoreOptions, RuleSet, Selection};
@@ -12,6 +14,10 @@ use crate::options::{PortRange, RestoreOptions, RuleSet, Selection};
 pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) namespaces: NamespaceMap,
+    pub(crate) identities: Identities,
+    /// Why the identity map translates nothing.
+    pub(crate) identity_faults: Vec<IdentityFault>,
+    pub(crate) no_leftovers: bool,
     pub(crate) patches: Vec<PatchRule>,
     pub(crate) rules: RuleSet,
     pub(crate) existing: crate::ExistingPolicy,
@@ -35,6 +41,8 @@ impl Settings {
         let RestoreOptions {
             selection,
             namespace_map,
+            identities,
+            no_leftovers,
             patches,
             existing,
             rules,
@@ -49,6 +57,9 @@ impl Settings {
         Self {
             selection,
             namespaces,
+            identity_faults: identities.as_ref().map(IdentityMap::faults).unwrap_or_default(),
+            identities: identities.as_ref().map(Identities::compile).unwrap_or_default(),
+            no_leftovers,
             patches,
             rules,
             existing,
@@ -56,5 +67,23 @@ impl Settings {
             digest,
             redactor,
         }
+    }
+
+    /// Returns the shape of Pods ([`crate::shape`]) as it is in the target: with the images that these settings
+    /// translate.
+    pub(crate) fn shape_in_target(&self, mut shape: Value) -> Value {
+        if self.identities.is_empty() {
+            return shape;
+        }
+        for list in ["initContainers", "containers"] {
+            let containers = shape.get_mut(list).and_then(Value::as_object_mut);
+            for container in containers.into_iter().flat_map(|map| map.values_mut()) {
+                let image = container.get("image").and_then(Value::as_str);
+                if let Some(new) = image.and_then(|image| self.identities.image(image)) {
+                    container["image"] = new.into();
+                }
+            }
+        }
+        shape
     }
 }

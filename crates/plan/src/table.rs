@@ -59,6 +59,7 @@ impl Plan {
         self.waves(&mut out);
         self.changes(&mut out);
         self.left_out(&mut out);
+        self.known_leftovers(&mut out);
         self.findings_and_notes(&mut out);
         out
     }
@@ -186,6 +187,29 @@ impl Plan {
                 "      {}",
                 examples(entries.iter().map(|entry| &entry.object))
             );
+        }
+    }
+
+    /// Adds what may still name the primary, by the reason that the identity map gives.
+    fn known_leftovers(&self, out: &mut String) {
+        let mut by_reason: BTreeMap<&str, Vec<&ObjectRef>> = BTreeMap::new();
+        for object in &self.objects {
+            for reason in object
+                .leftovers
+                .iter()
+                .filter_map(|leftover| leftover.reason.as_deref())
+            {
+                by_reason.entry(reason).or_default().push(&object.target);
+            }
+        }
+        if by_reason.is_empty() {
+            return;
+        }
+        line!(out);
+        line!(out, "names the primary, as the identity map declares");
+        for (reason, objects) in by_reason {
+            line!(out, "  {reason} ({})", count(objects.len(), "identifier"));
+            line!(out, "      {}", examples(objects.into_iter()));
         }
     }
 

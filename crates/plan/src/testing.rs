@@ -151,6 +151,13 @@ const TYPES: &[(&str, &str, &str, &str, bool)] = &[
         "TargetGroupBinding",
         true,
     ),
+    (
+        "crd.k8s.amazonaws.com",
+        "v1alpha1",
+        "eniconfigs",
+        "ENIConfig",
+        false,
+    ),
 ];
 
 pub(crate) fn types() -> Vec<SourceType> {
@@ -187,22 +194,31 @@ pub(crate) fn type_of(object: &Value) -> SourceType {
 pub(crate) fn facts() -> TargetFacts {
     TargetFacts {
         server_version: "v1.36.3".to_owned(),
-        types: types()
-            .into_iter()
-            .filter(|t| !t.custom)
-            .map(|t| ServedType {
-                group: t.resource.group,
-                resource: t.resource.resource,
-                versions: vec![VersionServed {
-                    version: t.resource.version,
-                    kind: t.resource.kind,
-                    namespaced: t.resource.namespaced,
-                    verbs: vec!["create".to_owned()],
-                }],
-            })
-            .collect(),
+        types: types().into_iter().filter(|t| !t.custom).map(served).collect(),
         service_ranges: vec!["10.96.0.0/16".to_owned()],
         ..TargetFacts::default()
+    }
+}
+
+/// Returns the facts of an empty target that serves every type of the source.
+pub(crate) fn facts_with_custom_types() -> TargetFacts {
+    TargetFacts {
+        types: types().into_iter().map(served).collect(),
+        ..facts()
+    }
+}
+
+fn served(r#type: SourceType) -> ServedType {
+    let resource = r#type.resource;
+    ServedType {
+        group: resource.group,
+        resource: resource.resource,
+        versions: vec![VersionServed {
+            version: resource.version,
+            kind: resource.kind,
+            namespaced: resource.namespaced,
+            verbs: vec!["create".to_owned()],
+        }],
     }
 }
 

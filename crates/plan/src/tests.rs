@@ -2,6 +2,7 @@
 
 mod definitions;
 mod golden;
+mod identities;
 mod incomplete;
 mod objects;
 mod options;

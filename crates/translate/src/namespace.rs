@@ -4,25 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::place::{self, IdentifierKind};
+use crate::place::{Family, IdentifierKind};
 use crate::pointer;
-
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+use crate::rule::Rule;
+use crate::translation::{Rewritten, Translated, Translation, at_places};
 
 /// The new names of namespaces. All are renamed at once, so two namespaces can swap their names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamespaceMap(BTreeMap<String, String>);
-
-/// An identifier that was rewritten.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rewritten {
-    /// The location, as a JSON pointer.
-    pub path: String,
-    /// The text before the change.
-    pub from: String,
-    /// The text after the change.
-    pub to: String,
-}
 
 impl NamespaceMap {
     /// Creates a map from names in the source to names in the target.
@@ -70,53 +59,10 @@ impl NamespaceMap {
 
     /// Rewrites all structural fields of an object of the given type.
     pub fn apply(&self, group: &str, resource: &str, object: &mut Value) -> Vec<Rewritten> {
-        let mut rewritten = Vec::new();
         if self.is_empty() {
-            return rewritten;
+            return Vec::new();
         }
-        place::visit(group, resource, object, &mut |path, holds, value| match holds {
-            IdentifierKind::NamespaceSelector => self.selector(&path, value, &mut rewritten),
-            IdentifierKind::Namespace => replace(
-                path,
-                value,
-                |text| self.get(text).map(str::to_owned),
-                &mut rewritten,
-            ),
-            IdentifierKind::Principal => replace(path, value, |text| self.principal(text), &mut rewritten),
-            IdentifierKind::NamespacedName => replace(
-                path,
-                value,
-                |text| {
-                    let (namespace, name) = text.split_once('/')?;
-                    Some(format!("{}/{name}", self.get(namespace)?))
-                },
-                &mut rewritten,
-            ),
-        });
-        rewritten
-    }
-
-    fn selector(&self, path: &str, selector: &mut Value, rewritten: &mut Vec<Rewritten>) {
-        let new = |text: &str| self.get(text).map(str::to_owned);
-        let label = pointer::of(&["matchLabels", NAME_LABEL]);
-        if let Some(value) = selector.pointer_mut(&label) {
-            replace(format!("{path}{label}"), value, new, rewritten);
-        }
-        let expressions = selector.get_mut("matchExpressions").and_then(Value::as_array_mut);
-        for (index, expression) in expressions.into_iter().flatten().enumerate() {
-            if expression.get("key").and_then(Value::as_str) != Some(NAME_LABEL) {
-                continue;
-            }
-            let values = expression.get_mut("values").and_then(Value::as_array_mut);
-            for (place, value) in values.into_iter().flatten().enumerate() {
-                replace(
-                    format!("{path}/matchExpressions/{index}/values/{place}"),
-                    value,
-                    new,
-                    rewritten,
-                );
-            }
-        }
+        at_places(self, group, resource, object)
     }
 
     /// Returns where an already translated object still seems to refer to a renamed namespace: a field whose
@@ -170,18 +116,26 @@ impl NamespaceMap {
     }
 }
 
-fn replace(
-    path: String,
-    value: &mut Value,
-    new: impl Fn(&str) -> Option<String>,
-    rewritten: &mut Vec<Rewritten>,
-) {
-    let Some(to) = value.as_str().and_then(new) else {
-        return;
-    };
-    let from = std::mem::replace(value, Value::String(to.clone()));
-    let Value::String(from) = from else { return };
-    rewritten.push(Rewritten { path, from, to });
+impl Translation for NamespaceMap {
+    fn family(&self) -> Family {
+        Family::Namespaces
+    }
+
+    fn translate(&self, kind: IdentifierKind, text: &str) -> Option<Translated> {
+        let to = match kind {
+            IdentifierKind::Namespace => self.get(text)?.to_owned(),
+            IdentifierKind::Principal => self.principal(text)?,
+            IdentifierKind::NamespacedName => {
+                let (namespace, name) = text.split_once('/')?;
+                format!("{}/{name}", self.get(namespace)?)
+            }
+            _ => return None,
+        };
+        Some(Translated {
+            to,
+            rule: Rule::Namespace,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! JSON pointers (RFC 6901) and edits of values by pointer.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 /// Appends an escaped segment to a pointer.
@@ -31,7 +33,17 @@ pub fn of(segments: &[&str]) -> String {
 #[must_use]
 pub fn split_last(pointer: &str) -> Option<(&str, String)> {
     let (parent, last) = pointer.rsplit_once('/')?;
-    Some((parent, last.replace("~1", "/").replace("~0", "~")))
+    Some((parent, unescaped(last).into_owned()))
+}
+
+/// Returns a segment without its escapes.
+#[must_use]
+pub fn unescaped(segment: &str) -> Cow<'_, str> {
+    if segment.contains('~') {
+        Cow::Owned(segment.replace("~1", "/").replace("~0", "~"))
+    } else {
+        Cow::Borrowed(segment)
+    }
 }
 
 /// Whether `text` is a valid JSON pointer.
@@ -79,7 +91,7 @@ pub fn set(value: &mut Value, pointer: &str, new: Value) -> bool {
             Some(at) => tail.split_at(at),
             None => (tail, ""),
         };
-        let key = segment.replace("~1", "/").replace("~0", "~");
+        let key = unescaped(segment).into_owned();
         here = match here {
             Value::Object(map) => map.entry(key).or_insert_with(|| Value::Object(Map::new())),
             Value::Array(list) => match key.parse::<usize>().ok().and_then(|index| list.get_mut(index)) {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lifeboat_model::{Code, Problem, TypeSelector};
 use lifeboat_plan::{ExistingPolicy, PortRange, RestoreOptions, RuleSet, Selection, StatusRule};
-use lifeboat_translate::PatchRule;
+use lifeboat_translate::{IdentityMap, PatchRule};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::FilterArguments;
@@ -35,6 +36,12 @@ pub struct RestoreOptionArguments {
     /// Rename namespace A to B, in all references too; may be repeated
     #[arg(long = "map-namespace", value_name = "A=B", value_parser = pair, help_heading = "Changes")]
     pub map_namespace: Vec<(String, String)>,
+    /// Identifiers of the primary and their counterparts, as YAML or JSON (`lifeboat schema identities`)
+    #[arg(long, value_name = "FILE", help_heading = "Changes")]
+    pub identities: Option<PathBuf>,
+    /// Reject a plan whose objects still name the primary anywhere
+    #[arg(long, requires = "identities", help_heading = "Changes")]
+    pub no_leftovers: bool,
     /// Patches as YAML or JSON (`lifeboat schema patches`); may be repeated
     #[arg(long = "patches", value_name = "FILE", help_heading = "Changes")]
     pub patches: Vec<PathBuf>,
@@ -92,7 +99,8 @@ impl RestoreOptionArguments {
     /// Returns the restore options that these arguments describe, including the content of the files they name.
     ///
     /// # Errors
-    /// LB-0010 if a namespace is mapped twice, LB-0011 for a file that cannot be read.
+    /// LB-0010 if a namespace is mapped twice, LB-0011 for a file that cannot be read, LB-0607 for an identity map
+    /// that contradicts itself.
     pub fn options(&self) -> Result<RestoreOptions, Failure> {
         let mut namespace_map = BTreeMap::new();
         for (from, to) in &self.map_namespace {
@@ -107,6 +115,7 @@ impl RestoreOptionArguments {
         for file in &self.patches {
             patches.extend(read_patches(file)?);
         }
+        let identities = self.identities.as_deref().map(read_identities).transpose()?;
         let types = |names: &[String]| names.iter().cloned().map(TypeSelector).collect();
         let status = StatusRule {
             types: types(&self.restore_status),
@@ -119,6 +128,8 @@ impl RestoreOptionArguments {
                 names: self.names.clone(),
             },
             namespace_map,
+            identities,
+            no_leftovers: self.no_leftovers,
             patches,
             node_port_range: self.node_port_range,
             existing: match self.existing {
@@ -139,17 +150,7 @@ impl RestoreOptionArguments {
 
 fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
     let named = format!("failed to read the patches {}", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::of(Code::InvalidDocument, named.as_str(), &error)
-            .remedy("check the path and its permissions")
-    })?;
-    // JSON is also YAML, but only a JSON parser keeps the text of numbers.
-    let document: PatchDocument = if text.trim_start().starts_with('{') {
-        serde_json::from_str(&text)
-            .map_err(|error| Failure::of(Code::InvalidDocument, named.as_str(), &error))?
-    } else {
-        serde_yaml_ng::from_str(&text).map_err(|error| unparsable(&named, &error))?
-    };
+    let document: PatchDocument = read_document(file, &named, "patches")?;
     if document.format != PatchDocument::FORMAT {
         return Err(Failure::new(
             Code::InvalidDocument,
@@ -161,6 +162,38 @@ fn read_patches(file: &Path) -> Result<Vec<PatchRule>, Failure> {
         ));
     }
     Ok(document.patches)
+}
+
+/// Reads an identity map and checks it, so that its faults are told before a recovery point is read.
+fn read_identities(file: &Path) -> Result<IdentityMap, Failure> {
+    let named = format!("failed to read the identity map {}", file.display());
+    let map: IdentityMap = read_document(file, &named, "identities")?;
+    let faults = map.faults();
+    let Some(first) = faults.first() else {
+        return Ok(map);
+    };
+    let mut problem = first.problem();
+    problem.message = named;
+    problem.causes = faults.iter().map(ToString::to_string).collect();
+    if faults.len() > 1 {
+        problem.guidance = Code::IdentityMapInvalid.explanation().remedy.to_owned();
+    }
+    Err(problem.into())
+}
+
+/// Reads a document in YAML or JSON. `schema` is the argument of `lifeboat schema` that describes it.
+fn read_document<T: DeserializeOwned>(file: &Path, named: &str, schema: &str) -> Result<T, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::of(Code::InvalidDocument, named, &error).remedy("check the path and its permissions")
+    })?;
+    // JSON is also YAML, but only a JSON parser keeps the text of numbers.
+    let document = if text.trim_start().starts_with('{') {
+        serde_json::from_str(&text).map_err(|error| Failure::of(Code::InvalidDocument, named, &error))
+    } else {
+        serde_yaml_ng::from_str(&text).map_err(|error| unparsable(named, &error))
+    };
+    let remedy = format!("compare the file with `lifeboat schema {schema}`; unknown fields are errors");
+    document.map_err(|failure| failure.remedy(remedy))
 }
 
 /// Returns the failure for a document that cannot be parsed. Parsers quote the text that they fail at, which in a patch
@@ -220,6 +253,34 @@ mod tests {
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_identity_map_is_read_and_its_faults_are_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("identities");
+        let environments = "format: lifeboat.dev/identities/v1
+primary: {account: '111111111111', region: eu-west-1}
+recovery: {account: '222222222222', region: eu-central-1}
+";
+        std::fs::write(&file, environments).unwrap();
+        assert_eq!(
+            read_identities(&file).unwrap().recovery.region.as_str(),
+            "eu-central-1"
+        );
+        let wrong = "identities:
+- {kind: vpc, from: vpc-1, to: vpc-12345678}
+- {kind: zone, from: eu-west-1a, to: eu-west-1b}
+- {kind: zone, from: eu-west-1c, to: eu-west-1b}
+";
+        std::fs::write(&file, format!("{environments}{wrong}")).unwrap();
+        let problem = read_identities(&file).unwrap_err().problem().clone();
+        assert_eq!(problem.code, Code::IdentityMapInvalid);
+        assert_eq!(problem.causes.len(), 2, "{problem}");
+        std::fs::write(&file, format!("{environments}more: 1\n")).unwrap();
+        let problem = read_identities(&file).unwrap_err().problem().clone();
+        assert_eq!(problem.code, Code::InvalidDocument);
+        assert!(problem.guidance.contains("schema identities"), "{problem}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use lifeboat_format::Statement;
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{ApplicationDocument, Code, Exit};
 use lifeboat_plan::RestoreOptions;
+use lifeboat_translate::IdentityMap;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 
@@ -48,6 +49,8 @@ pub enum Name {
     Plan,
     /// A file of `--patches`
     Patches,
+    /// A file of `--identities`
+    Identities,
     /// The result of `backup`
     Backup,
     /// The result of `points`
@@ -87,6 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Name::Report => of::<RestoreDocument>(),
         Name::Plan => of::<PlanDocument>(),
         Name::Patches => of_input::<PatchDocument>(),
+        Name::Identities => of_input::<IdentityMap>(),
         Name::Backup => of::<BackupDocument>(),
         Name::Points => of::<PointsDocument>(),
         Name::Show => of::<ShowDocument>(),

@@ -238,6 +238,7 @@ fn every_schema_is_a_json_schema() {
         "report",
         "plan",
         "patches",
+        "identities",
         "backup",
         "points",
         "show",

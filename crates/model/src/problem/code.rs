@@ -385,6 +385,20 @@ codes! {
         remedy: "change --map-namespace so that no two namespaces get the same name, or exclude one of the objects",
     }
 
+    /// An identity map that cannot be used.
+    IdentityMapInvalid = 607 exits Usage {
+        title: "the identity map cannot be used",
+        meaning: "An identifier of the map does not have the form of its kind, or two entries contradict each other. No object was written.",
+        remedy: "correct the entry that the message names; `lifeboat schema identities` describes the document",
+    }
+
+    /// An object would be restored that names the primary.
+    Leftover = 608 exits PlanRefused {
+        title: "an object still names the primary",
+        meaning: "After the translation an object contains an account number, Region, ARN, host name or id of the primary. In an object whose controller acts outside the cluster this rejects the plan, because the controller would change resources of the primary. No object was written.",
+        remedy: "add the identifier to `identities` of the identity map, or declare it in `leftovers` with a reason",
+    }
+
     /// Another restore holds the target.
     TargetBusy = 701 exits Busy {
         title: "another restore holds the target",

@@ -10,6 +10,7 @@ use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, S
 use super::uids::UidReference;
 use super::{PlanBuilder, needs};
 use crate::planned::StatusPlan;
+use crate::prepare::Translated;
 use crate::{Locator, RuleId, SourceType, eks, ownership, prepare, skip};
 
 /// The fields that are needed of an object whose whole type is not restored.
@@ -132,14 +133,8 @@ impl PlanBuilder {
             &object,
             skip.as_ref().map(|(rule, _)| *rule),
         );
-        self.workloads.learn(
-            r#type,
-            namespace.clone(),
-            name,
-            locator,
-            &object,
-            &self.settings.redactor,
-        );
+        self.workloads
+            .learn(r#type, namespace.clone(), name, locator, &object, &self.settings);
         if !self.takes(r#type, namespace.as_deref(), name, Some(&labels)) {
             self.leave_out((index, namespace, name.into()), Some(&uid));
             return;
@@ -186,10 +181,12 @@ impl PlanBuilder {
             return;
         }
         self.classless.extend(classless(&r#type.resource, &prepared.body));
-        let leftovers = self.settings.namespaces.residual_references(&prepared.body, 5);
+        let mentions = self.settings.namespaces.residual_references(&prepared.body, 5);
         let drops_status_owner =
             !prepared.wants_status && prepared.managed_fields.iter().any(ownership::is_of_status);
         let restores_status = prepared.restores_status();
+        let Translated { changes, leftovers } = &prepared.of_status;
+        let of_status = (!changes.is_empty() || !leftovers.is_empty()).then_some(prepared.of_status);
         let api_version = r#type.resource.api_version();
         let entries = ownership::entries(prepared.managed_fields, restores_status);
         let mut body = prepared.body;
@@ -241,7 +238,9 @@ impl PlanBuilder {
             needs,
             extra: extra.map(Box::new),
             changes: prepared.changes.into_boxed_slice(),
-            leftovers: leftovers.into_boxed_slice(),
+            mentions: mentions.into_boxed_slice(),
+            leftovers: prepared.leftovers.into_boxed_slice(),
+            of_status: of_status.map(Box::new),
         });
     }
 

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use lifeboat_model::ResourceType;
+use lifeboat_translate::identity::Leftover;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
 use super::needs::Needed;
 use crate::planned::{Ownership, PlannedChange, StatusPlan};
-use crate::prepare::{Bound, SnapshotContent};
+use crate::prepare::{Bound, SnapshotContent, Translated};
 use crate::{Locator, RuleId};
 
 /// An object that may be planned.
@@ -35,7 +36,12 @@ pub(crate) struct ObjectSummary {
     pub(crate) needs: Box<[Needed]>,
     pub(crate) extra: Option<Box<Extra>>,
     pub(crate) changes: Box<[PlannedChange]>,
-    pub(crate) leftovers: Box<[String]>,
+    /// Fields that mention a renamed namespace.
+    pub(crate) mentions: Box<[String]>,
+    /// What still names the primary.
+    pub(crate) leftovers: Box<[Leftover]>,
+    /// The translation of the status, which counts only if it is restored.
+    pub(crate) of_status: Option<Box<Translated>>,
 }
 
 /// An object that is not restored.

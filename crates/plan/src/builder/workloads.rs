@@ -7,7 +7,7 @@ use lifeboat_model::ResourceType;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
-use crate::digest::Redactor;
+use crate::settings::Settings;
 use crate::skip::is_finished_job;
 use crate::{Locator, SourceType, shape};
 
@@ -118,7 +118,7 @@ impl WorkloadFacts {
         name: &str,
         locator: Locator,
         object: &Value,
-        redactor: &Redactor,
+        settings: &Settings,
     ) {
         let uid = || pointer::text(object, "/metadata/uid").unwrap_or_default();
         let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
@@ -135,7 +135,7 @@ impl WorkloadFacts {
                         let classes = self.classes.entry(owner.into()).or_default();
                         classes.insert(class.into());
                     }
-                    self.add_pod(owner, locator, object, redactor);
+                    self.add_pod(owner, locator, object, settings);
                 }
             }
             ("apps", "replicasets") => {
@@ -200,8 +200,9 @@ impl WorkloadFacts {
         own.flat_map(|(_, groups)| groups).map(|group| group.ready).sum()
     }
 
-    fn add_pod(&mut self, owner: &str, locator: Locator, pod: &Value, redactor: &Redactor) {
-        let digest = redactor.bytes(&shape::of_pod(pod));
+    fn add_pod(&mut self, owner: &str, locator: Locator, pod: &Value, settings: &Settings) {
+        let shape = settings.shape_in_target(shape::of_pod(pod));
+        let digest = settings.redactor.bytes(&shape);
         let revision = shape::revision(pod).unwrap_or_default();
         let groups = self.pods.entry(owner.into()).or_default();
         let known = groups

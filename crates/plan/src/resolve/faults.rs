@@ -2,6 +2,7 @@
 //! target.
 
 use lifeboat_model::{Code, Problem};
+use lifeboat_translate::identity::IdentityFault;
 
 use super::Resolver;
 use crate::builder::PlanBuilder;
@@ -64,6 +65,7 @@ pub(super) fn of_options(draft: &PlanBuilder) -> Vec<Problem> {
             ));
         }
     }
+    problems.extend(settings.identity_faults.iter().map(IdentityFault::problem));
     for (index, patch) in settings.patches.iter().enumerate() {
         for fault in patch.faults() {
             problems.push(Problem::new(

@@ -13,6 +13,7 @@ use crate::planned::{Action, Dependency, MissingDependency};
 use crate::rule::RuleId;
 
 mod eks;
+mod leftovers;
 mod uids;
 
 /// Types whose controllers act outside the cluster: group and plural, with wildcards.
@@ -46,6 +47,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingD
     recreated(work, sorted, &mut found);
     eks::add(work, &mut found);
     uids::references(work, &mut found);
+    leftovers::add(work, sorted, &mut found);
     work.findings.extend(found);
 }
 
@@ -250,10 +252,7 @@ fn too_deep(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
 
 fn outside(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     for &index in sorted.iter().filter(|index| writes(work, **index)) {
-        let r#type = &work.draft.source_type(work.item(index).r#type).resource;
-        let acts = OUTSIDE.iter().any(|(group, resource)| {
-            glob::matches(group, &r#type.group) && glob::matches(resource, &r#type.resource)
-        });
+        let acts = is_one_of(OUTSIDE, work, index);
         let balancer = addresses_of(work.item(index)).is_some_and(|addresses| addresses.load_balancer);
         if acts || balancer {
             let what = if balancer {
@@ -273,6 +272,14 @@ fn outside(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) 
             ));
         }
     }
+}
+
+/// Returns whether the type of an item is in a table.
+fn is_one_of(table: &[(&str, &str)], work: &Resolver<'_>, index: usize) -> bool {
+    let r#type = &work.draft.source_type(work.item(index).r#type).resource;
+    table.iter().any(|(group, resource)| {
+        glob::matches(group, &r#type.group) && glob::matches(resource, &r#type.resource)
+    })
 }
 
 /// Returns whether the executor writes the item.

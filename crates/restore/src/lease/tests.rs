@@ -133,7 +133,10 @@ async fn a_holder_that_cannot_renew_stops_at_the_deadline_and_not_before() {
         let LeaseEnd::NotRenewed { .. } = end else {
             panic!("{end}")
         };
-        assert!(lease.held.renewed().elapsed() >= TIMES.deadline, "it stops too early");
+        assert!(
+            lease.held.renewed().elapsed() >= TIMES.deadline,
+            "it stops too early"
+        );
         assert!(lease.is_lost());
         assert_eq!(
             (end.code(), end.kind()),

@@ -242,12 +242,14 @@ async fn of_workload(
     else {
         return Ok(found);
     };
+    // Images of the source have their counterparts in the target.
+    let source_template = plan.shape_in_target(source_template);
     let mut of_source = Vec::new();
     for one in &planned.shapes {
         let raw = source.object(one.example.frame, one.example.position).await?;
         let pod: Value = serde_json::from_slice(&raw).unwrap_or_default();
         of_source.push(ShapedPods {
-            shape: shape::of_pod(&pod),
+            shape: plan.shape_in_target(shape::of_pod(&pod)),
             pods: one.pods,
         });
     }
