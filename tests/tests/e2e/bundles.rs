@@ -20,15 +20,14 @@ fn awkward_manifests_come_back() {
 
 /// `make prove SEEDS=100` creates more.
 #[test]
-fn generated_clusters_come_back() {
+fn a_generated_cluster_comes_back() {
+    const SEED: u64 = 3;
     let stage = Environment::default();
     let folder = tempfile::tempdir().unwrap();
-    for seed in [1, 2] {
-        let verdict = prove_seed(&stage, seed, folder.path()).unwrap();
-        assert!(
-            verdict.passed(),
-            "seed {seed} failed, see above; `make prove SEEDS=1 FIRST={seed}` repeats it"
-        );
-    }
+    let verdict = prove_seed(&stage, SEED, folder.path()).unwrap();
     stage.close();
+    assert!(
+        verdict.passed(),
+        "seed {SEED} failed, see above; `make prove SEEDS=1 FIRST={SEED}` repeats it"
+    );
 }
