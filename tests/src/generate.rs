@@ -8,6 +8,7 @@ mod access;
 mod admission;
 mod configuration;
 mod definitions;
+mod jobs;
 mod network;
 mod storage;
 mod workloads;
@@ -269,10 +270,10 @@ const ALL: [fn(&mut Draft); 44] = [
     workloads::daemon_set,
     workloads::replica_set,
     workloads::replication_controller,
-    workloads::job,
-    workloads::suspended_job,
-    workloads::failed_job,
-    workloads::job_by_hand,
+    jobs::job,
+    jobs::suspended_job,
+    jobs::failed_job,
+    jobs::job_by_hand,
     workloads::pod,
     workloads::pod,
     workloads::orphaned_pods,
