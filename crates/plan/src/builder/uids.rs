@@ -1,6 +1,7 @@
 //! The uids in the fields of an object. Owner references are resolved, and cleansing removes uids from the places that
 //! Kubernetes defines; what is left was written by users and operators for readers that nobody knows here.
 
+use lifeboat_translate::place::Location;
 use serde_json::Value;
 
 /// The length of a uid as Kubernetes writes it (RFC 4122).
@@ -37,29 +38,22 @@ pub(crate) fn parse(text: &str) -> Option<u128> {
 /// Returns every uid of a body with its path.
 pub(super) fn find(body: &Value) -> Vec<(String, u128)> {
     let mut found = Vec::new();
-    walk(body, &mut String::new(), &mut found);
+    walk(body, &Location::At(""), &mut found);
     found
 }
 
-fn walk(value: &Value, path: &mut String, found: &mut Vec<(String, u128)>) {
-    let length = path.len();
+fn walk(value: &Value, at: &Location<'_>, found: &mut Vec<(String, u128)>) {
     match value {
-        Value::String(text) => in_text(text, path, found),
+        Value::String(text) => in_text(text, at, found),
         Value::Array(values) => {
             for (index, value) in values.iter().enumerate() {
-                path.push('/');
-                path.push_str(&index.to_string());
-                walk(value, path, found);
-                path.truncate(length);
+                walk(value, &Location::Index(at, index), found);
             }
         }
         Value::Object(fields) => {
             for (name, value) in fields {
-                in_text(name, path, found);
-                path.push('/');
-                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                walk(value, path, found);
-                path.truncate(length);
+                in_text(name, at, found);
+                walk(value, &Location::Key(at, name), found);
             }
         }
         _ => {}
@@ -67,33 +61,24 @@ fn walk(value: &Value, path: &mut String, found: &mut Vec<(String, u128)>) {
 }
 
 /// Finds the uids that stand in a text as whole words.
-fn in_text(text: &str, path: &str, found: &mut Vec<(String, u128)>) {
+fn in_text(text: &str, at: &Location<'_>, found: &mut Vec<(String, u128)>) {
     let bytes = text.as_bytes();
-    let is_part = |at: usize| {
-        bytes
-            .get(at)
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-    };
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let is_part = |at: usize| bytes.get(at).is_some_and(is_word);
     let mut start = 0_usize;
     while let Some(end) = start.checked_add(LENGTH).filter(|end| *end <= bytes.len()) {
         let before = start.checked_sub(1).is_some_and(is_part);
         let uid = text.get(start..end).filter(|_| !before && !is_part(end));
         match uid.and_then(parse) {
             Some(uid) => {
-                found.push((path.to_owned(), uid));
+                found.push((at.pointer(), uid));
                 start = end;
             }
             // The next word begins after the next byte that is not part of this one.
-            None => {
-                let rest = bytes
-                    .iter()
-                    .skip(start)
-                    .position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'-'));
-                match rest {
-                    Some(next) => start += next + 1,
-                    None => return,
-                }
-            }
+            None => match bytes[start..].iter().position(|byte| !is_word(byte)) {
+                Some(next) => start += next + 1,
+                None => return,
+            },
         }
     }
 }

@@ -28,18 +28,20 @@ pub(super) fn references(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     if owners.is_empty() {
         return;
     }
-    let items = work.draft.items.iter().zip(&work.targets);
-    let items = items.map(|(item, target)| (&item.uid, target.to_string()));
-    let skipped = work.draft.skipped.iter().map(|skipped| {
-        let source = work
-            .draft
-            .source_ref(skipped.r#type, skipped.namespace.as_deref(), &skipped.name);
-        (&skipped.uid, source.to_string())
-    });
-    for (uid, name) in items.chain(skipped) {
+    let mut name = |uid: &str, name: &dyn Fn() -> String| {
         if let Some(owner) = parse(uid).and_then(|uid| owners.get_mut(&uid)) {
-            *owner = Some(name);
+            *owner = Some(name());
         }
+    };
+    for (item, target) in work.draft.items.iter().zip(&work.targets) {
+        name(&item.uid, &|| target.to_string());
+    }
+    for skipped in &work.draft.skipped {
+        name(&skipped.uid, &|| {
+            let namespace = skipped.namespace.as_deref();
+            let source = work.draft.source_ref(skipped.r#type, namespace, &skipped.name);
+            source.to_string()
+        });
     }
     let mut places: BTreeMap<(String, String), Place<'_>> = BTreeMap::new();
     for reference in references() {
