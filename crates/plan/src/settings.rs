@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lifeboat_translate::identity::IdentityFault;
-use lifeboat_translate::{Identities, IdentityMap, NamespaceMap, PatchRule};
+use lifeboat_translate::{Identities, NamespaceMap, PatchRule};
 use serde_json::Value;
 
 use crate::digest::Redactor;
@@ -54,11 +54,16 @@ impl Settings {
                 .filter(|(from, to)| from != to)
                 .collect::<BTreeMap<_, _>>(),
         );
+        let (compiled, identity_faults) = match identities.as_ref().map(Identities::checked) {
+            Some(Ok(compiled)) => (compiled, Vec::new()),
+            Some(Err(faults)) => (Identities::default(), faults),
+            None => Default::default(),
+        };
         Self {
             selection,
             namespaces,
-            identity_faults: identities.as_ref().map(IdentityMap::faults).unwrap_or_default(),
-            identities: identities.as_ref().map(Identities::compile).unwrap_or_default(),
+            identities: compiled,
+            identity_faults,
             no_leftovers,
             patches,
             rules,

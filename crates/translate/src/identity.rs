@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_model::{AccountId, EnvironmentId, Region, TypeSelector};
+use lifeboat_model::{AccountId, Region, TypeSelector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,12 +68,6 @@ pub struct AccountAndRegion {
     pub account: AccountId,
     /// The AWS Region.
     pub region: Region,
-}
-
-impl From<EnvironmentId> for AccountAndRegion {
-    fn from(EnvironmentId { account, region }: EnvironmentId) -> Self {
-        Self { account, region }
-    }
 }
 
 /// One identifier with its counterpart.
@@ -187,7 +181,7 @@ impl IdentityMap {
     /// Returns everything that is wrong with the map; a map with faults translates nothing.
     #[must_use]
     pub fn faults(&self) -> Vec<IdentityFault> {
-        check::faults(self)
+        check::compile(self).err().unwrap_or_default()
     }
 
     /// Returns the number of identifiers of each kind.

@@ -78,6 +78,21 @@ pub struct FieldPath {
     pub holds: IdentifierKind,
 }
 
+/// Creates a row of a table.
+const fn place(
+    group: &'static str,
+    resources: &'static [&'static str],
+    path: &'static str,
+    holds: IdentifierKind,
+) -> FieldPath {
+    FieldPath {
+        group,
+        resources,
+        path,
+        holds,
+    }
+}
+
 impl FieldPath {
     fn has(&self, resource: &str) -> bool {
         self.resources.iter().any(|r| *r == "*" || *r == resource)
@@ -143,10 +158,8 @@ pub fn visit(
 
 /// Whether the name of objects of a type is an identifier of AWS.
 pub(crate) fn translates_name(group: &str, resource: &str) -> bool {
-    let places = AWS.get(group).into_iter().flatten();
-    places
-        .into_iter()
-        .any(|place| place.path == "/metadata/name" && place.has(resource))
+    let mut places = AWS.get(group).into_iter().flatten();
+    places.any(|place| place.path == "/metadata/name" && place.has(resource))
 }
 
 /// Calls `visit` for the identifiers at the values that a path pattern matches.

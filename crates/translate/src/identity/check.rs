@@ -137,15 +137,27 @@ fn name_of(kind: Kind) -> String {
         .unwrap_or_default()
 }
 
-pub(super) fn faults(map: &IdentityMap) -> Vec<IdentityFault> {
+/// Compiles a map.
+///
+/// # Errors
+/// Everything that is wrong with it, sorted.
+pub(super) fn compile(map: &IdentityMap) -> Result<Compiled, Vec<IdentityFault>> {
     let mut faults = of_document(map);
     faults.extend(of_entries(map));
     if faults.is_empty() {
-        faults.extend(of_results(map));
+        let Some(compiled) = Compiled::new(map) else {
+            return Err(vec![IdentityFault::TooLarge {
+                count: map.identities.len(),
+            }]);
+        };
+        faults = of_results(map, &compiled);
+        if faults.is_empty() {
+            return Ok(compiled);
+        }
     }
     faults.sort();
     faults.dedup();
-    faults
+    Err(faults)
 }
 
 fn of_document(map: &IdentityMap) -> Vec<IdentityFault> {
@@ -240,12 +252,7 @@ fn of_entries(map: &IdentityMap) -> Vec<IdentityFault> {
 }
 
 /// Translates each counterpart: it must stay as it is, and must not name the primary.
-fn of_results(map: &IdentityMap) -> Vec<IdentityFault> {
-    let Some(compiled) = Compiled::new(map) else {
-        return vec![IdentityFault::TooLarge {
-            count: map.identities.len(),
-        }];
-    };
+fn of_results(map: &IdentityMap, compiled: &Compiled) -> Vec<IdentityFault> {
     let mut faults = Vec::new();
     for Identity { from, to, .. } in map.identities.iter().filter(|entry| entry.from != entry.to) {
         if let Some(then) = compiled.rewrite(to, &mut Vec::new()) {

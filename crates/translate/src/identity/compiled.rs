@@ -6,9 +6,10 @@ use crate::place::{Family, IdentifierKind};
 use crate::rule::Rule;
 use crate::translation::{Translated, Translation};
 
+use super::check;
 use super::kind::{Kind, Reach};
 use super::needles::Needles;
-use super::{AccountAndRegion, IdentityMap, KnownField, KnownLeftover, SAME_NAMES};
+use super::{AccountAndRegion, IdentityFault, IdentityMap, KnownField, KnownLeftover, SAME_NAMES};
 
 /// A compiled identity map. [`Identities::default`] translates nothing.
 #[derive(Debug, Clone, Default)]
@@ -33,13 +34,18 @@ pub(super) struct Compiled {
 }
 
 impl Identities {
-    /// Compiles a map. One with faults translates nothing: report [`IdentityMap::faults`] instead of using it.
+    /// Compiles a map. One with faults translates nothing.
     #[must_use]
     pub fn compile(map: &IdentityMap) -> Self {
-        if !map.faults().is_empty() {
-            return Self::default();
-        }
-        Self(Compiled::new(map).map(Box::new))
+        Self::checked(map).unwrap_or_default()
+    }
+
+    /// Compiles a map.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the map ([`IdentityMap::faults`]).
+    pub fn checked(map: &IdentityMap) -> Result<Self, Vec<IdentityFault>> {
+        check::compile(map).map(|compiled| Self(Some(Box::new(compiled))))
     }
 
     /// Whether nothing is translated.
@@ -129,15 +135,5 @@ impl Translation for Compiled {
                 _ => Rule::Name,
             },
         })
-    }
-}
-
-impl Translation for Identities {
-    fn family(&self) -> Family {
-        Family::Aws
-    }
-
-    fn translate(&self, kind: IdentifierKind, text: &str) -> Option<Translated> {
-        self.0.as_deref()?.translate(kind, text)
     }
 }

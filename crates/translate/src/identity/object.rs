@@ -55,19 +55,15 @@ impl Identities {
     /// Translates an object of the given type. `is_named` tells whether a selector names the type.
     pub fn apply(
         &self,
-        (group, resource): (&str, &str),
+        r#type: (&str, &str),
         is_named: &dyn Fn(&TypeSelector) -> bool,
         object: &mut Value,
     ) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(map) = self.compiled() {
             let walker = Walker {
-                map,
-                group,
-                resource,
                 is_named,
-                depth: 0,
-                translates: true,
+                ..Walker::new(map, r#type)
             };
             walker.object(object, &mut outcome);
         }
@@ -76,16 +72,12 @@ impl Identities {
 
     /// Returns what names the primary in an object, without translating it.
     #[must_use]
-    pub fn leftovers(&self, (group, resource): (&str, &str), object: &Value) -> Vec<Leftover> {
+    pub fn leftovers(&self, r#type: (&str, &str), object: &Value) -> Vec<Leftover> {
         let mut outcome = Outcome::default();
         if let Some(map) = self.compiled() {
             let walker = Walker {
-                map,
-                group,
-                resource,
-                is_named: &|_| false,
-                depth: 0,
                 translates: false,
+                ..Walker::new(map, r#type)
             };
             walker.object(&mut object.clone(), &mut outcome);
         }
@@ -93,19 +85,11 @@ impl Identities {
     }
 
     /// Translates a part of an object that has no known places, such as its status; `at` is its path.
-    pub fn apply_to_part(&self, (group, resource): (&str, &str), at: &str, part: &mut Value) -> Outcome {
+    pub fn apply_to_part(&self, r#type: (&str, &str), at: &str, part: &mut Value) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(map) = self.compiled() {
-            let walker = Walker {
-                map,
-                group,
-                resource,
-                is_named: &|_| false,
-                depth: 0,
-                translates: true,
-            };
             let path = Location::At(at);
-            walker.value(part, &path, Mode::Text, &mut outcome);
+            Walker::new(map, r#type).value(part, &path, Mode::Text, &mut outcome);
         }
         outcome.sorted()
     }
@@ -191,6 +175,20 @@ struct Walker<'a> {
     depth: u8,
     /// Whether identifiers are translated, or only what names the primary is listed.
     translates: bool,
+}
+
+impl<'a> Walker<'a> {
+    /// Returns the walker that translates an object of this type, which no declared field names.
+    fn new(map: &'a Compiled, (group, resource): (&'a str, &'a str)) -> Self {
+        Self {
+            map,
+            group,
+            resource,
+            is_named: &|_| false,
+            depth: 0,
+            translates: true,
+        }
+    }
 }
 
 impl Walker<'_> {

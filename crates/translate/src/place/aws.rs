@@ -2,23 +2,9 @@
 //! are recognised in every text and need no entry; a name such as `orders` is recognised only where a field says
 //! what it names.
 
-use super::{FieldPath, IdentifierKind};
+use super::{FieldPath, IdentifierKind, place};
 use crate::identity::Kind::{Bucket, Cluster, InstanceProfile, Role, Zone};
 use IdentifierKind::{Argument, Aws, BalancerAttribute, BalancerAttributes, EnvironmentVariable};
-
-const fn place(
-    group: &'static str,
-    resources: &'static [&'static str],
-    path: &'static str,
-    holds: IdentifierKind,
-) -> FieldPath {
-    FieldPath {
-        group,
-        resources,
-        path,
-        holds,
-    }
-}
 
 const ANY: &[&str] = &["*"];
 const NODE_CLASSES: &[&str] = &["ec2nodeclasses", "nodeclasses"];

@@ -1,21 +1,7 @@
 //! The tables of identifier locations.
 
-use super::{FieldPath, IdentifierKind};
+use super::{FieldPath, IdentifierKind, place};
 use IdentifierKind::{Namespace, NamespaceSelector, NamespacedName, Principal};
-
-const fn place(
-    group: &'static str,
-    resources: &'static [&'static str],
-    path: &'static str,
-    holds: IdentifierKind,
-) -> FieldPath {
-    FieldPath {
-        group,
-        resources,
-        path,
-        holds,
-    }
-}
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const BINDINGS: &[&str] = &["rolebindings", "clusterrolebindings"];
