@@ -17,9 +17,10 @@ use serde_json::Value;
 
 use crate::audit::{Evidence, audit, passing_type};
 use crate::claims;
+use crate::client::Client;
 use crate::environment::{Environment, Reporter};
 use crate::generate::Generated;
-use crate::snapshot::{Snapshot, array, http::Http, text};
+use crate::snapshot::{array, text};
 use crate::workspace::Workspace;
 
 pub use self::verdict::Verdict;
@@ -150,24 +151,17 @@ pub fn judge(
     reporter: &mut Reporter,
 ) -> Result<()> {
     let Sides { source, target, .. } = *sides;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let (from, to) = runtime.block_on(async {
-        anyhow::Ok((
-            Http::connect(source.kubeconfig()).await?,
-            Http::connect(target.kubeconfig()).await?,
-        ))
-    })?;
-    let take = |http: &Http| runtime.block_on(Snapshot::take(http));
-    verdict.versions = versions(&runtime, &from)?;
+    let (from, to) = (Client::connect(source)?, Client::connect(target)?);
+    verdict.versions = versions(&from)?;
     let runner = Runner { stage, workspace };
 
     reporter.step("backup", "Back up the source");
-    let earlier = take(&from)?;
+    let earlier = from.snapshot()?;
     let backup = ["backup", "--cluster", "source"];
     let Some(backup) = runner.json(&backup, Some(source), &[0, 3], verdict, reporter)? else {
         return Ok(());
     };
-    let snapshot = take(&from)?;
+    let snapshot = from.snapshot()?;
     let moving = settle::moving(&earlier, &snapshot);
     for key in moving.iter().filter(|key| !passing_type(&key.type_name)) {
         verdict.note(format!(
@@ -192,7 +186,7 @@ pub fn judge(
         return Ok(());
     };
     verdict.lint(&plan.document);
-    let before = take(&to)?;
+    let before = to.snapshot()?;
 
     reporter.step("restore", "Restore into the target");
     let restore = [&["restore", "latest"], &with_status[..]].concat();
@@ -205,7 +199,7 @@ pub fn judge(
 
     reporter.step("compare", "Compare both clusters, without Lifeboat's code");
     settle(target, verdict, reporter);
-    let after = take(&to)?;
+    let after = to.snapshot()?;
     let report = match restore.document.get("report") {
         Some(report) => report,
         None => &restore.document,
@@ -288,8 +282,8 @@ pub fn settle(cluster: &Cluster, verdict: &mut Verdict, reporter: &Reporter) {
     }
 }
 
-fn versions(runtime: &tokio::runtime::Runtime, http: &Http) -> Result<BTreeMap<String, String>> {
-    let version = runtime.block_on(http.get("/version"))?;
+fn versions(client: &Client) -> Result<BTreeMap<String, String>> {
+    let version = client.get("/version")?;
     let text = |name: &str| version[name].as_str().unwrap_or_default().to_owned();
     Ok(BTreeMap::from([
         ("kubernetes".to_owned(), text("gitVersion")),

@@ -134,10 +134,10 @@ pub fn differing_owners(source: &Value, target: &Value) -> Vec<OwnerDifference> 
     // of the map does not write it.
     let has_parts = |field: &str| {
         let parts = format!("{field}/");
-        source
-            .range(parts.clone()..)
-            .chain(target.range(parts.clone()..))
-            .any(|(other, _)| other.starts_with(&parts))
+        [&source, &target].iter().any(|owned| {
+            let next = owned.range(parts.clone()..).next();
+            next.is_some_and(|(other, _)| other.starts_with(&parts))
+        })
     };
     fields
         .into_iter()

@@ -4,23 +4,29 @@ use serde_json::{Value, json};
 
 use super::{Draft, Phase};
 
-fn volume(name: &str, class: &str, size: &str, policy: &str) -> Value {
+/// Returns a volume that nothing deletes, and that only claims of its class get.
+pub(super) fn volume(name: &str, class: &str, size: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
         "spec": {
             "capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"], "storageClassName": class,
-            "persistentVolumeReclaimPolicy": policy, "hostPath": {"path": format!("/disks/{name}")}
+            "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": format!("/disks/{name}")}
         }
+    })
+}
+
+/// Returns the spec of a claim.
+pub(super) fn claim_spec(class: &str) -> Value {
+    json!({
+        "accessModes": ["ReadWriteOnce"], "storageClassName": class,
+        "resources": {"requests": {"storage": "1Gi"}}
     })
 }
 
 fn claim(name: &str, namespace: &str, class: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"], "storageClassName": class,
-            "resources": {"requests": {"storage": "1Gi"}}
-        }
+        "spec": claim_spec(class)
     })
 }
 
@@ -33,7 +39,7 @@ pub(super) fn bound_claim(draft: &mut Draft) {
         draft.namespace(),
     );
     let size = draft.one(&["1Gi", "8Gi"]);
-    draft.apply(Phase::Begin, "kubectl", volume(&disk, &class, size, "Retain"));
+    draft.apply(Phase::Begin, "kubectl", volume(&disk, &class, size));
     let phase = draft.age();
     draft.apply(phase, "helm", claim(&name, namespace, &class));
     if draft.once_in(2) {
@@ -60,7 +66,7 @@ pub(super) fn released_volume(draft: &mut Draft) {
         draft.name("claim"),
         draft.namespace(),
     );
-    draft.apply(Phase::Begin, "kubectl", volume(&disk, &class, "1Gi", "Retain"));
+    draft.apply(Phase::Begin, "kubectl", volume(&disk, &class, "1Gi"));
     let object = claim(&name, namespace, &class);
     draft.apply(Phase::Old, "kubectl", object.clone());
     draft.delete(Phase::Changes, &object);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::storage::{claim_spec, volume};
 use super::{Draft, Phase};
 
 /// Returns the spec of a Pod with random parts. Nothing that it names must exist for it to run.
@@ -171,25 +172,12 @@ pub(super) fn stateful_set(draft: &mut Draft) {
         // Static volumes, because nothing provisions volumes here.
         let class = draft.name("static");
         for index in 0..replicas {
-            let volume = draft.name("disk");
-            draft.apply(
-                Phase::Begin,
-                "kubectl",
-                json!({
-                    "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
-                    "spec": {
-                        "capacity": {"storage": format!("{}Gi", index + 1)}, "accessModes": ["ReadWriteOnce"],
-                        "storageClassName": class, "hostPath": {"path": format!("/disks/{volume}")}
-                    }
-                }),
-            );
+            let disk = draft.name("disk");
+            let volume = volume(&disk, &class, &format!("{}Gi", index + 1));
+            draft.apply(Phase::Begin, "kubectl", volume);
         }
         object["spec"]["volumeClaimTemplates"] = json!([{
-            "metadata": {"name": "data"},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"], "storageClassName": class,
-                "resources": {"requests": {"storage": "1Gi"}}
-            }
+            "metadata": {"name": "data"}, "spec": claim_spec(&class)
         }]);
         if draft.once_in(2) {
             object["spec"]["persistentVolumeClaimRetentionPolicy"] =
@@ -289,23 +277,13 @@ pub(super) fn orphaned_pods(draft: &mut Draft) {
 
 /// A Pod without a controller, with a claim that exists as long as the Pod.
 pub(super) fn pod_with_ephemeral_volume(draft: &mut Draft) {
-    let (name, namespace, class, volume) = (
+    let (name, namespace, class, disk) = (
         draft.name("cache"),
         draft.namespace(),
         draft.name("static"),
         draft.name("disk"),
     );
-    draft.apply(
-        Phase::Begin,
-        "kubectl",
-        json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
-            "spec": {
-                "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": class,
-                "hostPath": {"path": "/disks/cache"}
-            }
-        }),
-    );
+    draft.apply(Phase::Begin, "kubectl", volume(&disk, &class, "1Gi"));
     let phase = draft.age();
     draft.create(
         phase,
@@ -314,10 +292,7 @@ pub(super) fn pod_with_ephemeral_volume(draft: &mut Draft) {
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
             "spec": {
                 "containers": [{"name": "main", "image": image(&name, 1)}],
-                "volumes": [{"name": "cache", "ephemeral": {"volumeClaimTemplate": {"spec": {
-                    "accessModes": ["ReadWriteOnce"], "storageClassName": class,
-                    "resources": {"requests": {"storage": "1Gi"}}
-                }}}}]
+                "volumes": [{"name": "cache", "ephemeral": {"volumeClaimTemplate": {"spec": claim_spec(&class)}}}]
             }
         }),
     );
