@@ -38,13 +38,25 @@ pub trait Document: Serialize {
 /// # Errors
 /// If standard output cannot be written, except because its reader has closed it.
 pub fn print(document: &impl Document, format: OutputFormat) -> Result<(), Failure> {
-    let text = match format {
-        OutputFormat::Table => document.table(),
-        OutputFormat::Json => json(document)?,
-        OutputFormat::Yaml => yaml::render(&value(document)?),
-    };
-    write_out(text.as_bytes())
+    match format {
+        OutputFormat::Table => write_out(document.table().as_bytes()),
+        OutputFormat::Json => print_json(document),
+        OutputFormat::Yaml => write_out(yaml::render(&value(document)?).as_bytes()),
+    }
 }
+
+/// Writes a document as JSON. It is not rendered in memory first: a plan or a report may name 300,000 objects.
+fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    let mut out = io::BufWriter::with_capacity(PIECE, io::stdout().lock());
+    match serde_json::to_writer_pretty(&mut out, document) {
+        Ok(()) => written(out.write_all(b"\n").and_then(|()| out.flush())),
+        Err(error) if error.is_io() => written(Err(error.into())),
+        Err(error) => Err(unprintable(&error)),
+    }
+}
+
+/// The size in bytes of the pieces in which documents are written.
+const PIECE: usize = 64 << 10;
 
 /// Writes bytes to standard output. A reader that has closed it (`| head`) is not an error.
 ///
@@ -52,7 +64,11 @@ pub fn print(document: &impl Document, format: OutputFormat) -> Result<(), Failu
 /// If standard output cannot be written for another reason.
 pub fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(
                 Failure::of(Code::StoreFailed, "failed to write to standard output", &error)

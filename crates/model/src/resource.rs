@@ -2,25 +2,26 @@
 //! ("API Concepts", <https://kubernetes.io/docs/reference/using-api/api-concepts/>).
 
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A resource type without a version, as kubectl prints it: `deployments.apps`, or `pods` for the
-/// core group.
+/// core group. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct TypeName(String);
+pub struct TypeName(Arc<str>);
 
 impl TypeName {
     /// Returns the name of `resource` (a plural) in `group` (empty for the core group).
     #[must_use]
     pub fn new(group: &str, resource: &str) -> Self {
         if group.is_empty() {
-            Self(resource.to_owned())
+            Self(resource.into())
         } else {
-            Self(format!("{resource}.{group}"))
+            Self(format!("{resource}.{group}").into())
         }
     }
 
@@ -33,9 +34,7 @@ impl TypeName {
     /// Returns the plural name of the resource.
     #[must_use]
     pub fn resource(&self) -> &str {
-        self.0
-            .split_once('.')
-            .map_or(self.0.as_str(), |(resource, _)| resource)
+        self.0.split_once('.').map_or(&*self.0, |(resource, _)| resource)
     }
 
     /// Returns the API group; empty for the core group.
@@ -47,7 +46,7 @@ impl TypeName {
 
 impl From<&str> for TypeName {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 
@@ -149,7 +148,8 @@ const SEGMENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b';')
     .remove(b'=');
 
-/// A reference to one object, without a version: `deployments.apps shop/cart`.
+/// A reference to one object, without a version: `deployments.apps shop/cart`. A clone shares the texts: a plan refers
+/// to each of 300,000 objects several times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectRef {
@@ -157,9 +157,9 @@ pub struct ObjectRef {
     pub r#type: TypeName,
     /// The namespace; absent for cluster-scoped types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
+    pub namespace: Option<Arc<str>>,
     /// The name of the object.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl ObjectRef {
@@ -168,8 +168,8 @@ impl ObjectRef {
     pub fn new(r#type: TypeName, namespace: Option<&str>, name: &str) -> Self {
         Self {
             r#type,
-            namespace: namespace.filter(|n| !n.is_empty()).map(str::to_owned),
-            name: name.to_owned(),
+            namespace: namespace.filter(|n| !n.is_empty()).map(Into::into),
+            name: name.into(),
         }
     }
 }

@@ -103,20 +103,23 @@ pub fn body(
     raw: &[u8],
     uids: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Bodies, BodyError> {
-    let name = || object.source.to_string();
+    let name = || object.source().to_string();
     let captured: Value = serde_json::from_slice(raw)
         .ok()
         .filter(Value::is_object)
         .ok_or_else(|| BodyError::NotAnObject { object: name() })?;
     let other_bytes = || BodyError::OtherBytes { object: name() };
-    let r#type = plan.sources.get(&object.source.r#type).ok_or_else(other_bytes)?;
+    let r#type = plan
+        .sources
+        .get(&object.source().r#type)
+        .ok_or_else(other_bytes)?;
     let prepared = prepare::prepare(&plan.settings, r#type, captured).map_err(|_| other_bytes())?;
-    if plan.settings.redactor.digest(&prepared.body) != object.digest {
+    if plan.settings.redactor.bytes(&prepared.body) != object.digest {
         return Err(other_bytes());
     }
     let with_status = prepared.restores_status();
     let mut create = prepared.body;
-    for edit in &object.edits {
+    for edit in object.edits() {
         let fits = match &edit.value {
             Some(value) => pointer::set(&mut create, &edit.path, value.clone()),
             None => pointer::remove_and_prune(&mut create, &edit.path).is_some(),
@@ -147,7 +150,7 @@ pub fn body(
     }
     let mut entries = ownership::in_planned_versions(
         ownership::entries(prepared.managed_fields, with_status),
-        &object.entry_versions,
+        object.entry_versions(),
     );
     ownership::of_target_owners(&mut entries, &object.owners, uids);
     let (managed_fields, created_entries) = match object.ownership {
@@ -156,10 +159,7 @@ pub fn body(
         Ownership::None => (Some(serde_json::json!([{}])), Vec::new()),
         Ownership::Single { .. } => (None, entries),
     };
-    let later = object
-        .deferred
-        .as_ref()
-        .map(|deferred| later(&create, &deferred.fields));
+    let later = object.deferred().map(|deferred| later(&create, &deferred.fields));
     let (without_deferred, deferred) = later.unzip();
     Ok(Bodies {
         create,
@@ -243,7 +243,7 @@ fn reference(
     uids: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Value, BodyError> {
     let uid = uids(&owner.source_uid).ok_or_else(|| BodyError::OwnerUnknown {
-        object: object.source.to_string(),
+        object: object.source().to_string(),
         owner: owner.owner.to_string(),
     })?;
     let mut reference = serde_json::json!({

@@ -13,12 +13,14 @@ use crate::{Locator, Plan, RestoreOptions, SourceCompleteness, SourceType, Targe
 pub(crate) mod crds;
 pub(crate) mod needs;
 mod reading;
+mod required;
 pub(crate) mod summary;
 pub(crate) mod uids;
 pub(crate) mod workloads;
 
 use crds::CrdFacts;
 use reading::MetadataOnly;
+pub use required::RequiredType;
 use summary::{ObjectSummary, Skipped};
 use uids::UidReference;
 use workloads::WorkloadFacts;
@@ -28,6 +30,8 @@ use workloads::WorkloadFacts;
 pub struct PlanBuilder {
     pub(crate) settings: Arc<Settings>,
     pub(crate) types: Vec<SourceType>,
+    /// The names of the types, in the same order.
+    type_names: Vec<TypeName>,
     pub(crate) point: String,
     pub(crate) cluster: String,
     pub(crate) items: Vec<ObjectSummary>,
@@ -40,12 +44,14 @@ pub struct PlanBuilder {
     pub(crate) uid_references: Vec<UidReference>,
     pub(crate) crds: BTreeMap<(String, String), CrdFacts>,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
+    /// The names of the field managers of items.
+    pub(crate) managers: BTreeSet<Arc<str>>,
     pub(crate) terminating: BTreeSet<Arc<str>>,
     /// The namespaces whose Namespace objects were added.
     pub(crate) existing_namespaces: BTreeSet<Arc<str>>,
     pub(crate) completeness: SourceCompleteness,
     /// The selectors of Services that have one.
-    pub(crate) selecting: BTreeMap<(Arc<str>, Box<str>), Selector>,
+    pub(crate) selecting: BTreeMap<(Arc<str>, Arc<str>), Selector>,
     /// The Pods of workloads.
     pub(crate) workloads: WorkloadFacts,
     /// Types of which objects without a class are to be restored.
@@ -63,15 +69,6 @@ pub(crate) type Selector = Box<[(Box<str>, Box<str>)]>;
 
 /// A type (its index in [`PlanBuilder::types`]), a namespace and a name in the source.
 pub(crate) type Known = (u32, Option<Arc<str>>, Box<str>);
-
-/// Objects of one type that the survey of the target should look for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequiredType {
-    /// The type.
-    pub type_name: TypeName,
-    /// Namespace (`None` for cluster-scoped types) and name.
-    pub targets: BTreeSet<(Option<String>, String)>,
-}
 
 /// The error of a plan that cannot be made, with every fault that was found, not only the first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,6 +126,7 @@ impl PlanBuilder {
         let patch_uses = vec![0; settings.patches.len()];
         Self {
             settings: Arc::new(settings),
+            type_names: types.iter().map(|known| known.resource.name()).collect(),
             types,
             point: point.to_owned(),
             cluster: cluster.to_owned(),
@@ -139,6 +137,7 @@ impl PlanBuilder {
             uid_references: Vec::new(),
             crds: BTreeMap::new(),
             namespaces: BTreeSet::new(),
+            managers: BTreeSet::new(),
             terminating: BTreeSet::new(),
             existing_namespaces: BTreeSet::new(),
             completeness: SourceCompleteness::default(),
@@ -267,8 +266,17 @@ impl PlanBuilder {
     }
 
     /// Returns the reference to a source object.
-    pub(crate) fn source_ref(&self, index: u32, namespace: Option<&str>, name: &str) -> ObjectRef {
-        ObjectRef::new(self.source_type(index).resource.name(), namespace, name)
+    pub(crate) fn source_ref(&self, index: u32, namespace: Option<Arc<str>>, name: Arc<str>) -> ObjectRef {
+        ObjectRef {
+            r#type: self.type_name(index),
+            namespace,
+            name,
+        }
+    }
+
+    fn type_name(&self, index: u32) -> TypeName {
+        let index = usize::try_from(index).expect("a u32 fits");
+        self.type_names[index].clone()
     }
 
     pub(crate) fn source_type(&self, index: u32) -> &SourceType {
@@ -280,36 +288,29 @@ impl PlanBuilder {
     /// need.
     #[must_use]
     pub fn wanted(&self) -> Vec<RequiredType> {
-        let mut wanted: BTreeMap<TypeName, BTreeSet<(Option<String>, String)>> = BTreeMap::new();
+        let mut wanted: BTreeMap<TypeName, RequiredType> = BTreeMap::new();
+        let mut add = |r#type: TypeName, namespace: Option<&Arc<str>>, name: &str| {
+            let required = wanted.entry(r#type.clone());
+            required
+                .or_insert_with(|| RequiredType::none(r#type))
+                .insert(namespace, name);
+        };
         for item in &self.items {
             let target = self.target_ref(item);
             if let Some(namespace) = &target.namespace {
-                wanted
-                    .entry("namespaces".into())
-                    .or_default()
-                    .insert((None, namespace.clone()));
+                add("namespaces".into(), None, namespace);
             }
             for need in &item.needs {
                 let needed = need.object(target.namespace.as_deref());
-                wanted
-                    .entry(needed.r#type)
-                    .or_default()
-                    .insert((needed.namespace, needed.name));
+                add(needed.r#type, needed.namespace.as_ref(), &needed.name);
             }
             let r#type = &self.source_type(item.r#type).resource;
             if let Some(crd) = self.crds.get(&(r#type.group.clone(), r#type.resource.clone())) {
-                let name = (None, crd.name.clone());
-                wanted.entry(crds::TYPE.into()).or_default().insert(name);
+                add(crds::TYPE.into(), None, &crd.name);
             }
-            wanted
-                .entry(target.r#type)
-                .or_default()
-                .insert((target.namespace, target.name));
+            add(target.r#type, target.namespace.as_ref(), &target.name);
         }
-        wanted
-            .into_iter()
-            .map(|(type_name, targets)| RequiredType { type_name, targets })
-            .collect()
+        wanted.into_values().collect()
     }
 
     /// Returns the reference to the object in the target.
@@ -317,25 +318,28 @@ impl PlanBuilder {
         let r#type = &self.source_type(item.r#type).resource;
         let namespaces = &self.settings.namespaces;
         let is_namespace = r#type.group.is_empty() && r#type.resource == "namespaces";
-        let identities = &self.settings.identities;
-        let translated = identities.name_in_target(&r#type.group, &r#type.resource, &item.name);
-        let name = match &translated {
-            Some(name) => name,
-            None if is_namespace => namespaces.map(&item.name),
-            None => &item.name,
+        let mapped = |name: &Arc<str>| match namespaces.map(name) {
+            same if same == &**name => name.clone(),
+            other => other.into(),
         };
-        ObjectRef::new(
-            r#type.name(),
-            item.namespace.as_deref().map(|n| namespaces.map(n)),
+        let identities = &self.settings.identities;
+        let name = match identities.name_in_target(&r#type.group, &r#type.resource, &item.name) {
+            Some(name) => name.into(),
+            None if is_namespace => mapped(&item.name),
+            None => item.name.clone(),
+        };
+        ObjectRef {
+            r#type: self.type_name(item.r#type),
+            namespace: item.namespace.as_ref().map(mapped),
             name,
-        )
+        }
     }
 
     /// Creates the plan.
     ///
     /// # Errors
     /// [`PlanError`] with every fault of the options and the recovery point.
-    pub fn plan(&self, target: &TargetFacts) -> Result<Plan, PlanError> {
+    pub fn plan(self, target: &TargetFacts) -> Result<Plan, PlanError> {
         crate::resolve::resolve(self, target)
     }
 }

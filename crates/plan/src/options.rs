@@ -26,6 +26,10 @@ pub struct RestoreOptions {
     /// outside the cluster. What the identity map declares in `leftovers` does not count.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_leftovers: bool,
+    /// Whether the API server is asked about every object before anything is written, with a dry run. Without it, only
+    /// objects in another version than they were captured in are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub validate: bool,
     /// Patches, applied in order after cleansing and translation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<PatchRule>,

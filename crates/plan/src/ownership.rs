@@ -44,7 +44,7 @@ pub(crate) fn is_of_status(entry: &Value) -> bool {
 /// Decides how ownership is restored, given the entries that the target gets and the object without its status, with
 /// its owner references. If the status is restored, its writer becomes an owner that only a second request removes.
 pub(crate) fn decide(entries: &[Value], body: &Value, restores_status: bool) -> Ownership {
-    let manager = |entry: &Value| pointer::text(entry, "/manager").map(str::to_owned);
+    let manager = |entry: &Value| pointer::text(entry, "/manager").map(Into::into);
     let plain = |entry: &&Value| entry.get("subresource").is_none();
     let Some(first) = entries.iter().find(plain).or(entries.first()).and_then(manager) else {
         return Ownership::None;
@@ -141,7 +141,7 @@ pub(crate) fn of_target_owners(
                 };
                 let keys: Value = serde_json::from_str(text).ok()?;
                 let uid = pointer::text(&keys, "/uid")?;
-                let owner = owners.iter().find(|owner| owner.source_uid == uid)?;
+                let owner = owners.iter().find(|owner| *owner.source_uid == *uid)?;
                 let keys = serde_json::json!({ "uid": uids(&owner.source_uid)? });
                 Some((format!("k:{keys}"), fields))
             })

@@ -16,6 +16,10 @@ use crate::settings::Settings;
 use crate::source::{Locator, SourceType};
 use crate::wave::Wave;
 
+mod document;
+
+pub use document::ObjectDocument;
+
 /// The version of the plan's JSON format.
 pub const PLAN_FORMAT_VERSION: u32 = 1;
 
@@ -58,66 +62,103 @@ pub struct Plan {
     pub(crate) sources: Arc<BTreeMap<TypeName, SourceType>>,
 }
 
-/// One object of the plan.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+/// One object of the plan. Its JSON is [`ObjectDocument`].
+#[derive(Debug, Clone)]
 pub struct PlannedObject {
-    /// The object in the recovery point.
-    pub source: ObjectRef,
     /// The object in the target.
     pub target: ObjectRef,
-    /// The type and version in which the object is written to the target.
-    #[serde(serialize_with = "crate::planned::serialize_shared")]
-    #[schemars(with = "ResourceType")]
+    /// The object in the recovery point, if it is another one.
+    pub(crate) source: Option<Box<ObjectRef>>,
+    /// [`ObjectDocument::resource`].
     pub resource: Arc<ResourceType>,
-    /// The wave.
+    /// [`ObjectDocument::wave`].
     pub wave: Wave,
-    /// The depth in the wave: objects of a lower depth are created first.
+    /// [`ObjectDocument::depth`].
     pub depth: u16,
-    /// The action.
+    /// [`ObjectDocument::action`].
     pub action: Action,
-    /// Whether the API server must accept a strict dry run (`fieldValidation=Strict`) of the object before anything
-    /// is written, because it is sent in another version than it was captured in.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// [`ObjectDocument::preflight`].
     pub preflight: bool,
-    /// The differences from the captured object, except those of [`RuleId::ServerMetadata`] and
-    /// [`RuleId::StatusDropped`], which apply to every object.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<PlannedChange>,
-    /// What still names the primary after the translation; values of Secrets are digests.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub leftovers: Vec<Leftover>,
-    /// Edits that [`crate::body()`] applies after the object-local rules and patches.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub edits: Vec<Edit>,
-    /// The owners; their references get the UIDs in the target.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub owners: Vec<PlannedOwner>,
-    /// The UID in the source, by which `uids` of [`crate::body()`] looks up owners.
-    pub source_uid: String,
+    /// [`ObjectDocument::changes`].
+    pub changes: Box<[PlannedChange]>,
+    /// [`ObjectDocument::owners`].
+    pub owners: Box<[PlannedOwner]>,
+    /// [`ObjectDocument::source_uid`].
+    pub source_uid: Arc<str>,
     /// The location of the captured bytes.
-    #[serde(skip)]
     pub locator: Locator,
-    /// How field ownership is restored.
+    /// [`ObjectDocument::ownership`].
     pub ownership: Ownership,
-    /// The versions of captured entries of `managedFields` that are not written back in the version that they have.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub entry_versions: Vec<EntryVersion>,
-    /// How the captured status is handled.
+    /// [`ObjectDocument::status`].
     pub status: StatusPlan,
-    /// Workloads that must be available before the object is created: the backends of a mutating webhook. If they are
-    /// not in time, the object is created in the last wave.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub awaits: Vec<ObjectRef>,
-    /// Fields that are set later, because they would reject or change objects that are older than they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deferred: Option<Deferred>,
-    /// Requests that follow the create request, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<Step>,
-    /// The keyed digest ([`crate::Redactor`], hexadecimal) of the body in canonical JSON, after the object-local
-    /// rules and patches and before edits and owners. [`crate::body()`] rejects bytes that do not produce it.
-    pub digest: String,
+    /// [`ObjectDocument::after`].
+    pub after: Box<[Step]>,
+    /// [`ObjectDocument::digest`], as bytes.
+    pub digest: [u8; 32],
+    /// What only few of 300,000 objects have.
+    pub(crate) uncommon: Option<Box<Uncommon>>,
+}
+
+/// What only few objects of a plan have; see the methods of [`PlannedObject`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Uncommon {
+    pub(crate) leftovers: Vec<Leftover>,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) entry_versions: Vec<EntryVersion>,
+    pub(crate) awaits: Vec<ObjectRef>,
+    pub(crate) deferred: Option<Deferred>,
+}
+
+impl Uncommon {
+    /// Returns the parts, if there are any.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        let is_empty = self.leftovers.is_empty()
+            && self.edits.is_empty()
+            && self.entry_versions.is_empty()
+            && self.awaits.is_empty()
+            && self.deferred.is_none();
+        (!is_empty).then(|| Box::new(self))
+    }
+}
+
+impl PlannedObject {
+    /// Returns the object in the recovery point.
+    #[must_use]
+    pub fn source(&self) -> &ObjectRef {
+        self.source.as_deref().unwrap_or(&self.target)
+    }
+
+    /// Returns [`ObjectDocument::leftovers`].
+    #[must_use]
+    pub fn leftovers(&self) -> &[Leftover] {
+        self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.leftovers)
+    }
+
+    /// Returns [`ObjectDocument::edits`].
+    #[must_use]
+    pub fn edits(&self) -> &[Edit] {
+        self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.edits)
+    }
+
+    /// Returns [`ObjectDocument::entry_versions`].
+    #[must_use]
+    pub fn entry_versions(&self) -> &[EntryVersion] {
+        self.uncommon
+            .as_ref()
+            .map_or(&[], |uncommon| &uncommon.entry_versions)
+    }
+
+    /// Returns [`ObjectDocument::awaits`].
+    #[must_use]
+    pub fn awaits(&self) -> &[ObjectRef] {
+        self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.awaits)
+    }
+
+    /// Returns [`ObjectDocument::deferred`].
+    #[must_use]
+    pub fn deferred(&self) -> Option<&Deferred> {
+        self.uncommon.as_ref()?.deferred.as_ref()
+    }
 }
 
 /// Fields that are set by [`Step::SetDeferredFields`] and not when the object is created.
@@ -218,7 +259,7 @@ pub enum Ownership {
     /// One manager owns exactly the fields of the object, so one request with its name restores the ownership.
     Single {
         /// The `fieldManager` of the request.
-        manager: String,
+        manager: Arc<str>,
         /// The operation of the manager's entry.
         operation: Operation,
     },
@@ -227,7 +268,7 @@ pub enum Ownership {
     /// [`crate::Bodies::managed_fields`].
     Several {
         /// The `fieldManager` of the create request.
-        first: String,
+        first: Arc<str>,
     },
     /// The captured object has no manager. The API server makes the creator (`lifeboat`) the owner of all fields, so
     /// that [`Step::SetManagedFields`] then removes it: a user who applies other values would get a conflict that did
@@ -318,7 +359,7 @@ pub struct PlannedOwner {
     /// The owner in the target.
     pub owner: ObjectRef,
     /// Its UID in the source.
-    pub source_uid: String,
+    pub source_uid: Arc<str>,
     /// The `apiVersion` of the reference.
     pub api_version: String,
     /// The kind of the owner.
@@ -402,6 +443,12 @@ impl Plan {
         crate::digest::of_serialized(&Hashed(self))
     }
 
+    /// Returns whether the options ask for a dry run of every object ([`crate::RestoreOptions::validate`]).
+    #[must_use]
+    pub fn validates(&self) -> bool {
+        self.settings.validate
+    }
+
     /// Returns the redactor of the values in this plan; the report of its restore uses it too.
     #[must_use]
     pub fn redactor(&self) -> &crate::Redactor {
@@ -459,18 +506,14 @@ impl Serialize for HashedObjects<'_> {
                 ..object.clone()
             }),
             Action::Merge => Cow::Owned(PlannedObject {
-                changes: Vec::new(),
-                edits: Vec::new(),
+                changes: Box::default(),
+                uncommon: object.uncommon.as_deref().cloned().and_then(|uncommon| {
+                    let edits = Vec::new();
+                    Uncommon { edits, ..uncommon }.boxed()
+                }),
                 ..object.clone()
             }),
             _ => Cow::Borrowed(object),
         }))
     }
-}
-
-pub(crate) fn serialize_shared<S: serde::Serializer>(
-    shared: &Arc<ResourceType>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    shared.serialize(serializer)
 }

@@ -1,22 +1,20 @@
 //! The second part of planning: what depends on other objects and on the target.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use lifeboat_model::{ObjectRef, ResourceType};
+use lifeboat_model::ObjectRef;
 
 use crate::builder::summary::{Extra, ObjectSummary};
 use crate::builder::{PlanBuilder, PlanError};
-use crate::planned::{Deferred, Edit, Note, PlannedChange, PlannedOwner, PlannedWorkload, RuleUse};
+use crate::planned::{Deferred, Edit, MissingDependency, Note, PlannedChange, PlannedOwner, PlannedWorkload};
 use crate::rule::RuleId;
 use crate::wave::Wave;
-use crate::{
-    Action, ExistingPolicy, NotRestored, Ownership, Plan, PlannedObject, StatusPlan, Step, TargetFacts,
-};
+use crate::{Action, ExistingPolicy, Plan, TargetFacts};
 
 mod accounts;
 mod admission;
 mod age;
+mod assemble;
 mod deferred;
 mod existing;
 mod faults;
@@ -66,9 +64,37 @@ pub(crate) struct Resolver<'a> {
     findings: Vec<crate::LintFinding>,
 }
 
+/// All decisions, without the items that they are about.
+struct Decisions {
+    targets: Vec<ObjectRef>,
+    exclusions: Vec<Exclusion>,
+    versions: Vec<Version>,
+    actions: Vec<Action>,
+    owners: Vec<Vec<PlannedOwner>>,
+    changes: HashMap<usize, Vec<PlannedChange>>,
+    edits: HashMap<usize, Vec<Edit>>,
+    places: Vec<(Wave, u16)>,
+    awaits: HashMap<usize, Vec<ObjectRef>>,
+    deferred: HashMap<usize, Deferred>,
+    alone: BTreeSet<usize>,
+    uses: BTreeMap<RuleId, u64>,
+    findings: Vec<crate::LintFinding>,
+    definitions: ownership::Definitions,
+    notes: BTreeSet<Note>,
+    missing: Vec<MissingDependency>,
+    workloads: Vec<PlannedWorkload>,
+}
+
 impl Resolver<'_> {
     fn item(&self, index: usize) -> &ObjectSummary {
         &self.draft.items[index]
+    }
+
+    /// Returns the reference to an item in the source.
+    fn source_ref(&self, index: usize) -> ObjectRef {
+        let item = self.item(index);
+        self.draft
+            .source_ref(item.r#type, item.namespace.clone(), item.name.clone())
     }
 
     fn is_planned(&self, index: usize) -> bool {
@@ -103,7 +129,12 @@ impl Resolver<'_> {
     }
 }
 
-pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, PlanError> {
+pub(crate) fn resolve(draft: PlanBuilder, facts: &TargetFacts) -> Result<Plan, PlanError> {
+    let decisions = decide(&draft, facts)?;
+    Ok(assemble::assemble(draft, facts, decisions))
+}
+
+fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanError> {
     let mut problems = faults::of_options(draft);
     let count = draft.items.len();
     let mut work = Resolver {
@@ -163,7 +194,27 @@ pub(crate) fn resolve(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Plan, 
     let missing = missing::find(&work);
     findings::add(&mut work, &sorted, &missing);
     let workloads = workloads::of_plan(&mut work, &sorted);
-    Ok(assemble(work, &sorted, missing, workloads))
+    let definitions = ownership::Definitions::of(&work);
+    let notes = namespaces::notes(&work);
+    Ok(Decisions {
+        targets: work.targets,
+        exclusions: work.exclusions,
+        versions: work.versions,
+        actions: work.actions,
+        owners: work.owners,
+        changes: work.changes,
+        edits: work.edits,
+        places: work.places,
+        awaits: work.awaits,
+        deferred: work.deferred,
+        alone: work.alone,
+        uses: work.uses,
+        findings: work.findings,
+        definitions,
+        notes,
+        missing,
+        workloads,
+    })
 }
 
 /// Skips items because of other objects: a terminating namespace, a Service with a selector, a Deployment that is not
@@ -235,11 +286,7 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
             item.namespace.as_deref() == target.namespace.as_deref() && *item.name == *target.name
         };
         let kept = *group.iter().find(keeps_name).unwrap_or(first);
-        let used = work.draft.source_ref(
-            work.item(kept).r#type,
-            work.item(kept).namespace.as_deref(),
-            &work.item(kept).name,
-        );
+        let used = work.source_ref(kept);
         for index in group.iter().filter(|index| **index != kept) {
             work.exclusions[*index] = Some((rule, Some(format!("{used} is used"))));
         }
@@ -254,8 +301,8 @@ fn decide_actions(work: &mut Resolver<'_>) {
     for index in 0..work.exclusions.len() {
         let target = &work.targets[index];
         let made_by_target = matches!(work.item(index).extra.as_deref(), Some(Extra::TakenOver))
-            || (work.is_type(index, "", "serviceaccounts") && target.name == "default")
-            || (work.is_type(index, "", "namespaces") && SYSTEM_NAMESPACES.contains(&target.name.as_str()));
+            || (work.is_type(index, "", "serviceaccounts") && &*target.name == "default")
+            || (work.is_type(index, "", "namespaces") && SYSTEM_NAMESPACES.contains(&&*target.name));
         let exists = work
             .facts
             .existing
@@ -277,7 +324,7 @@ fn decide_actions(work: &mut Resolver<'_>) {
 fn crds_in_order(work: &mut Resolver<'_>) {
     for index in 0..work.exclusions.len() {
         if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
-            && !is_established(work, index)
+            && !is_established(work.draft, work.item(index))
         {
             work.later.insert(index);
         }
@@ -285,259 +332,13 @@ fn crds_in_order(work: &mut Resolver<'_>) {
 }
 
 /// Returns whether a CustomResourceDefinition was established in the source.
-fn is_established(work: &Resolver<'_>, index: usize) -> bool {
-    let Some((resource, group)) = work.item(index).name.split_once('.') else {
+fn is_established(draft: &PlanBuilder, definition: &ObjectSummary) -> bool {
+    let Some((resource, group)) = definition.name.split_once('.') else {
         return true;
     };
-    (work.draft.crds)
+    (draft.crds)
         .get(&(group.to_owned(), resource.to_owned()))
         .is_none_or(|crd| crd.established)
-}
-
-/// Returns the requests that follow the first one.
-fn steps(work: &Resolver<'_>, index: usize, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
-    let mut after = Vec::new();
-    if matches!(work.actions[index], Action::Keep | Action::Merge) {
-        return after;
-    }
-    if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
-        && is_established(work, index)
-    {
-        after.push(Step::WaitEstablished);
-    }
-    if work.is_type(index, "networking.k8s.io", "servicecidrs") {
-        after.push(Step::WaitReady);
-    }
-    if work.item(index).finished {
-        after.push(Step::FinishJob);
-    } else if status == StatusPlan::Restore {
-        after.push(Step::SetStatus);
-    }
-    if work.alone.contains(&index) {
-        after.push(Step::WaitSecond);
-    }
-    let is_deferred = work.deferred.contains_key(&index);
-    if is_deferred {
-        after.push(Step::SetDeferredFields);
-    }
-    // An entry of no manager needs no conversion.
-    if *ownership == Ownership::None && work.item(index).has_fields {
-        after.push(match is_deferred {
-            true => Step::SetManagedFieldsLast,
-            false => Step::SetManagedFields,
-        });
-    }
-    if matches!(ownership, Ownership::Several { .. }) {
-        let r#type = &work.draft.source_type(work.item(index).r#type).resource;
-        let by_webhook = work
-            .draft
-            .crds
-            .get(&(r#type.group.clone(), r#type.resource.clone()))
-            .is_some_and(|crd| crd.converts_by_webhook);
-        after.push(if by_webhook || is_deferred {
-            Step::SetManagedFieldsLast
-        } else {
-            Step::SetManagedFields
-        });
-    }
-    after
-}
-
-fn status_of(work: &Resolver<'_>, index: usize) -> StatusPlan {
-    let item = work.item(index);
-    let Some(status) = item.status else {
-        return StatusPlan::Drop;
-    };
-    let r#type = &work.draft.source_type(item.r#type).resource;
-    let crd = work
-        .draft
-        .crds
-        .get(&(r#type.group.clone(), r#type.resource.clone()));
-    let has_subresource = crd
-        .and_then(|crd| crd.served.get(&r#type.version))
-        .copied()
-        .unwrap_or(true);
-    if has_subresource {
-        status
-    } else {
-        StatusPlan::Field
-    }
-}
-
-fn assemble(
-    mut work: Resolver<'_>,
-    sorted: &[usize],
-    missing: Vec<crate::MissingDependency>,
-    workloads: Vec<PlannedWorkload>,
-) -> Plan {
-    let draft = work.draft;
-    let mut rules: BTreeMap<RuleId, u64> = std::mem::take(&mut work.uses);
-    let mut notes = namespaces::notes(&work);
-    let mut not_restored: Vec<NotRestored> = draft
-        .skipped
-        .iter()
-        .map(|skipped| NotRestored {
-            object: draft.source_ref(skipped.r#type, skipped.namespace.as_deref(), &skipped.name),
-            rule: skipped.rule,
-            detail: skipped.detail.as_deref().map(str::to_owned),
-        })
-        .collect();
-    let resources: Vec<Option<Arc<ResourceType>>> = work
-        .versions
-        .iter()
-        .map(|version| version.resource().map(Arc::new))
-        .collect();
-    let definitions = ownership::Definitions::of(&work);
-    let mut objects = Vec::new();
-    for &index in sorted {
-        let item = &draft.items[index];
-        let source = draft.source_ref(item.r#type, item.namespace.as_deref(), &item.name);
-        if let Some((rule, detail)) = work.exclusions[index].clone() {
-            not_restored.push(NotRestored {
-                object: source,
-                rule,
-                detail,
-            });
-            continue;
-        }
-        let type_index = usize::try_from(item.r#type).expect("a u32 fits");
-        let Some(resource) = resources[type_index].clone() else {
-            continue;
-        };
-        let other_version = resource.version != draft.types[type_index].resource.version;
-        let status = status_of(&work, index);
-        let mut changes = item.changes.to_vec();
-        let mut leftovers = item.leftovers.to_vec();
-        if let Some(of_status) = item.of_status.as_ref().filter(|_| status != StatusPlan::Drop) {
-            changes.extend_from_slice(&of_status.changes);
-            leftovers.extend_from_slice(&of_status.leftovers);
-        }
-        changes.extend(work.changes.remove(&index).unwrap_or_default());
-        let mut edits = work.edits.remove(&index).unwrap_or_default();
-        if other_version {
-            let (from, to) = (
-                draft.types[type_index].resource.api_version(),
-                resource.api_version(),
-            );
-            edits.push(Edit {
-                path: "/apiVersion".to_owned(),
-                value: Some(to.clone().into()),
-            });
-            changes.push(PlannedChange {
-                path: "/apiVersion".to_owned(),
-                rule: RuleId::OtherVersion,
-                patch: None,
-                from: Some(from),
-                to: Some(to),
-            });
-        }
-        let (ownership, entry_versions) =
-            ownership::of(&work, index, &resource, &definitions, (&mut changes, &mut notes));
-        changes.sort();
-        let mut used: BTreeSet<RuleId> = changes.iter().map(|change| change.rule).collect();
-        used.insert(RuleId::ServerMetadata);
-        used.extend((item.status.is_some() && status == StatusPlan::Drop).then_some(RuleId::StatusDropped));
-        used.extend((status == StatusPlan::Restore && !item.finished).then_some(RuleId::StatusRestored));
-        used.extend(item.drops_status_owner.then_some(RuleId::StatusOwnershipDropped));
-        let after = steps(&work, index, status, &ownership);
-        let writes_entries =
-            after.contains(&Step::SetManagedFields) || after.contains(&Step::SetManagedFieldsLast);
-        used.extend(writes_entries.then_some(match ownership {
-            Ownership::None => RuleId::OwnershipNone,
-            _ => RuleId::OwnershipKept,
-        }));
-        used.extend(match work.actions[index] {
-            Action::Create => None,
-            Action::Merge => Some(RuleId::DefaultRbacAdded),
-            Action::CreateOrUpdate => Some(RuleId::MadeByTarget),
-            Action::Keep => Some(RuleId::ExistingKept),
-            Action::Update if draft.settings.existing == ExistingPolicy::Recreate => {
-                notes.insert(Note {
-                    object: Some(work.targets[index].clone()),
-                    text: RuleId::ExistingNotRecreated.reason().to_owned(),
-                });
-                Some(RuleId::ExistingNotRecreated)
-            }
-            Action::Update => Some(RuleId::ExistingUpdated),
-            Action::Recreate => Some(RuleId::ExistingRecreated),
-        });
-        for rule in used {
-            *rules.entry(rule).or_default() += 1;
-        }
-        let target = work.targets[index].clone();
-        for path in &item.mentions {
-            notes.insert(Note {
-                object: Some(target.clone()),
-                text: format!(
-                    "The field {path} mentions a renamed namespace; it is free text and is not rewritten."
-                ),
-            });
-        }
-        let (wave, depth) = work.places[index];
-        objects.push(PlannedObject {
-            after,
-            awaits: work.awaits.remove(&index).unwrap_or_default(),
-            deferred: work.deferred.remove(&index),
-            owners: std::mem::take(&mut work.owners[index]),
-            action: work.actions[index],
-            preflight: work.versions[type_index].needs_preflight(),
-            digest: hex::encode(item.digest),
-            source_uid: item.uid.to_string(),
-            locator: item.locator,
-            source,
-            target,
-            resource,
-            wave,
-            depth,
-            changes,
-            leftovers,
-            edits,
-            ownership,
-            entry_versions,
-            status,
-        });
-    }
-    objects.sort_by(|a, b| (a.wave, a.depth, &a.target).cmp(&(b.wave, b.depth, &b.target)));
-    not_restored.sort();
-    for entry in &not_restored {
-        *rules.entry(entry.rule).or_default() += 1;
-    }
-    let mut findings = work.findings;
-    findings.sort();
-    findings.dedup();
-    Plan {
-        format_version: crate::planned::PLAN_FORMAT_VERSION,
-        point: draft.point.clone(),
-        cluster: draft.cluster.clone(),
-        options_digest: draft.settings.digest.clone(),
-        objects,
-        not_restored,
-        unselected: u64::try_from(draft.unselected.len()).unwrap_or(u64::MAX),
-        rules: rules
-            .into_iter()
-            .map(|(rule, objects)| {
-                (
-                    rule,
-                    RuleUse {
-                        reason: rule.reason().to_owned(),
-                        objects,
-                    },
-                )
-            })
-            .collect(),
-        notes: notes.into_iter().collect(),
-        missing,
-        workloads,
-        findings,
-        settings: draft.settings.clone(),
-        sources: Arc::new(
-            draft
-                .types
-                .iter()
-                .map(|t| (t.resource.name(), t.clone()))
-                .collect(),
-        ),
-    }
 }
 
 /// Returns the addresses of a Service item.

@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     /// Why the identity map translates nothing.
     pub(crate) identity_faults: Vec<IdentityFault>,
     pub(crate) no_leftovers: bool,
+    pub(crate) validate: bool,
     pub(crate) patches: Vec<PatchRule>,
     pub(crate) rules: RuleSet,
     pub(crate) existing: crate::ExistingPolicy,
@@ -43,6 +44,7 @@ impl Settings {
             namespace_map,
             identities,
             no_leftovers,
+            validate,
             patches,
             existing,
             rules,
@@ -65,6 +67,7 @@ impl Settings {
             identities: compiled,
             identity_faults,
             no_leftovers,
+            validate,
             patches,
             rules,
             existing,

@@ -195,7 +195,7 @@ impl Plan {
         let mut by_reason: BTreeMap<&str, Vec<&ObjectRef>> = BTreeMap::new();
         for object in &self.objects {
             for reason in object
-                .leftovers
+                .leftovers()
                 .iter()
                 .filter_map(|leftover| leftover.reason.as_deref())
             {
@@ -252,7 +252,7 @@ impl Plan {
 fn short_name(object: &ObjectRef) -> String {
     match &object.namespace {
         Some(namespace) => format!("{namespace}/{}", object.name),
-        None => object.name.clone(),
+        None => object.name.to_string(),
     }
 }
 

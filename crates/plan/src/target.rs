@@ -1,6 +1,7 @@
 //! The planner's input from the target cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lifeboat_model::ObjectRef;
 use serde_json::Value;
@@ -63,13 +64,14 @@ pub struct ServiceAllocation {
 #[derive(Clone)]
 pub struct Existing {
     /// Its UID.
-    pub uid: String,
-    /// Its resourceVersion.
-    pub resource_version: String,
+    pub uid: Arc<str>,
     /// Whether this restore created the object before it was interrupted. In that case the plan is the same as if the
     /// object did not exist, and the executor completes it.
     pub created_by_this_run: bool,
-    /// The object; `Null` if the survey kept only the metadata.
+    /// The field managers that own fields of it, from `metadata.managedFields`.
+    pub managers: Box<[Arc<str>]>,
+    /// What the plan needs of its content: the whole of a StatefulSet and of a default role or binding, the versions of
+    /// a CustomResourceDefinition. `Null` for other types: a target may contain every object of the plan.
     pub body: Value,
 }
 

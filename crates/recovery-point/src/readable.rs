@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
@@ -203,30 +204,34 @@ impl ReadablePoint {
     ///
     /// # Errors
     /// [`PointError`] with the file and the reason.
-    pub async fn batch<'a>(&self, index: &'a Index, number: u32) -> Result<ObjectBatch<'a>, PointError> {
+    pub async fn batch(&self, index: &Index, number: u32) -> Result<ObjectBatch, PointError> {
         let indexed = index.frame(number).ok_or_else(|| PointError::Contents {
             point: self.point.point().clone(),
             name: "the index".to_owned(),
             what: format!("frame {number} does not exist"),
         })?;
-        let plaintext = self.read_frame(&indexed.frame).await?;
-        ObjectBatch::check(number, indexed, plaintext)
-            .map_err(|what| self.contents_error(&indexed.frame, what))
+        self.numbered_batch(number, indexed.clone()).await
     }
 
-    /// Streams the objects of these frames (numbers in the index), in the given order, each checked against
-    /// the index. A few frames are kept in memory.
-    pub fn objects<'a, N>(
-        &'a self,
-        index: &'a Index,
-        numbers: N,
-    ) -> impl Stream<Item = Result<ObjectBatch<'a>, PointError>> + 'a
+    async fn numbered_batch(
+        &self,
+        number: u32,
+        indexed: Arc<IndexedFrame>,
+    ) -> Result<ObjectBatch, PointError> {
+        let plaintext = self.read_frame(&indexed.frame).await?;
+        let frame = indexed.frame.clone();
+        ObjectBatch::check(number, indexed, plaintext).map_err(|what| self.contents_error(&frame, what))
+    }
+
+    /// Streams the objects of these frames ([`Index::into_numbered`]), in the given order, each checked against the
+    /// index. A few frames are kept in memory.
+    pub fn objects<'a, F>(&'a self, frames: F) -> impl Stream<Item = Result<ObjectBatch, PointError>> + 'a
     where
-        N: IntoIterator<Item = u32>,
-        N::IntoIter: 'a,
+        F: IntoIterator<Item = (u32, Arc<IndexedFrame>)>,
+        F::IntoIter: 'a,
     {
-        stream::iter(numbers)
-            .map(move |number| self.batch(index, number))
+        stream::iter(frames)
+            .map(move |(number, indexed)| self.numbered_batch(number, indexed))
             .buffered(FRAMES_AHEAD)
     }
 

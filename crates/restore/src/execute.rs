@@ -6,7 +6,7 @@
 //! completed, never created twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -221,7 +221,7 @@ struct Shared<'a> {
     progress: &'a dyn RestoreProgress,
     /// Source uids of owners: only their target uids are kept.
     owners: HashSet<&'a str>,
-    uids: Mutex<HashMap<String, String>>,
+    uids: Mutex<HashMap<Arc<str>, Arc<str>>>,
 }
 
 struct Run<'a> {
@@ -268,7 +268,7 @@ impl<'a> Run<'a> {
         progress: &'a dyn RestoreProgress,
     ) -> Self {
         let owners = (plan.objects.iter())
-            .flat_map(|object| object.owners.iter().map(|owner| owner.source_uid.as_str()))
+            .flat_map(|object| object.owners.iter().map(|owner| &*owner.source_uid))
             .collect();
         Self {
             shared: Shared {
@@ -474,7 +474,7 @@ impl<'a> Run<'a> {
         for at in configurations {
             let object = &self.shared.plan.objects[at];
             let mut are_ready = true;
-            for backend in &object.awaits {
+            for backend in object.awaits() {
                 if self.is_interrupted() {
                     return Ok((ready, held));
                 }
@@ -493,13 +493,13 @@ impl<'a> Run<'a> {
         let until = tokio::time::Instant::now() + limit;
         let mut awaited = HashSet::new();
         for (object, slot) in self.shared.plan.objects.iter().zip(&self.slots) {
-            let deferred = object.deferred.as_ref();
+            let deferred = object.deferred();
             let is_deferred = deferred.is_some_and(|deferred| deferred.until == DeferredUntil::PodsExist)
                 && slot.made.is_some()
                 && !slot.deferred_done;
             let is_quota = object.wave == Wave::Quotas && slot.made.is_none();
             let namespace = match object.target.r#type.as_str() {
-                "namespaces" => Some(object.target.name.as_str()),
+                "namespaces" => Some(&*object.target.name),
                 _ => object.target.namespace.as_deref(),
             };
             if !(is_deferred || is_quota) || !awaited.insert(namespace) {
@@ -531,7 +531,7 @@ impl<'a> Run<'a> {
     /// Sets the fields that are due now.
     async fn set_deferred(&mut self, until: DeferredUntil) -> Result<(), RestoreError> {
         self.late_steps(Step::SetDeferredFields, |object, slot| {
-            let deferred = object.deferred.as_ref();
+            let deferred = object.deferred();
             deferred.is_some_and(|deferred| deferred.until == until)
                 && slot.failure.is_none()
                 && !slot.deferred_done
@@ -547,7 +547,7 @@ impl<'a> Run<'a> {
             object.after.contains(&Step::SetManagedFieldsLast)
                 && may_be_tried
                 && !slot.last_done
-                && (object.deferred.is_none() || slot.deferred_done)
+                && (object.deferred().is_none() || slot.deferred_done)
         })
         .await
     }
@@ -615,13 +615,13 @@ impl Shared<'_> {
     fn uid_of(&self, source_uid: &str) -> Option<String> {
         (self.uids.lock().unwrap_or_else(PoisonError::into_inner))
             .get(source_uid)
-            .cloned()
+            .map(|uid| uid.as_ref().to_owned())
     }
 
-    fn note_uid(&self, source_uid: &str, uid: &str) {
-        if self.owners.contains(source_uid) {
+    fn note_uid(&self, source_uid: &Arc<str>, uid: &Arc<str>) {
+        if self.owners.contains(&**source_uid) {
             (self.uids.lock().unwrap_or_else(PoisonError::into_inner))
-                .insert(source_uid.to_owned(), uid.to_owned());
+                .insert(source_uid.clone(), uid.clone());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
 
@@ -14,7 +15,7 @@ pub struct RestoreOutcome {
     /// One result for each object of the plan, in the plan's order.
     pub results: Vec<ObjectResult>,
     /// The uids of owners: source uid to target uid.
-    pub uids: HashMap<String, String>,
+    pub uids: HashMap<Arc<str>, Arc<str>>,
     /// The number of passes over the plan; 1 if nothing was retried.
     pub passes: u32,
     /// Mutating configurations that were created last, because their backends were not available in time.
@@ -36,13 +37,19 @@ impl RestoreOutcome {
             .all(|result| !matches!(result, ObjectResult::Failed(_) | ObjectResult::NotAttempted))
     }
 
+    /// Returns the uid in the target of the owner with this uid in the source. An owner that failed has none; the object
+    /// that it owns failed too.
+    pub(crate) fn owner_uid(&self, uid: &str) -> String {
+        self.uids.get(uid).map_or(uid, |restored| restored).to_owned()
+    }
+
     /// Returns the objects that failed, with their index in the plan.
     pub fn failures(&self) -> impl Iterator<Item = (usize, &Failure)> {
         self.results
             .iter()
             .enumerate()
             .filter_map(|(at, result)| match result {
-                ObjectResult::Failed(failure) => Some((at, failure)),
+                ObjectResult::Failed(failure) => Some((at, &**failure)),
                 _ => None,
             })
     }
@@ -58,7 +65,7 @@ pub enum ObjectResult {
     /// Another client created it after the plan was made, and the policy is to keep what exists.
     KeptUnplanned,
     /// It was not restored, or not completely.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// The restore was interrupted before it was restored.
     NotAttempted,
 }

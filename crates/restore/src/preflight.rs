@@ -1,5 +1,5 @@
 //! Checks before the first write: the health of the target, the permissions that the plan needs, and a strict
-//! dry run of each object that is restored in another version.
+//! dry run of each object that is restored in another version, or of each object if the options ask for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ pub async fn preflight(
         )]);
     }
     let mut problems = permissions(api, plan).await?;
-    problems.extend(strict_dry_runs(api, plan, facts, source).await?);
+    problems.extend(dry_runs(api, plan, facts, source).await?);
     Ok(problems)
 }
 
@@ -173,19 +173,33 @@ async fn may(
 }
 
 /// Sends a dry run for every object that is restored in another version than it was captured in: strict field
-/// validation names each field that would be lost.
-async fn strict_dry_runs(
+/// validation names each field that would be lost. If the options ask for it, also for every other object whose type the
+/// target serves already: validation may have become stricter since the object was created.
+async fn dry_runs(
     api: &Api,
     plan: &Plan,
     facts: &TargetFacts,
     source: &dyn ObjectSource,
 ) -> Result<Vec<Problem>, RestoreError> {
-    let problems: Vec<Option<Problem>> = futures::stream::iter(plan.objects.iter().filter(|o| o.preflight))
+    let served: BTreeSet<(&str, &str)> = (facts.types.iter())
+        .map(|served| (served.group.as_str(), served.resource.as_str()))
+        .collect();
+    let is_served = |object: &&PlannedObject| {
+        let resource = (object.resource.group.as_str(), object.resource.resource.as_str());
+        object.preflight || (plan.validates() && is_foreseeable(object) && served.contains(&resource))
+    };
+    let problems: Vec<Option<Problem>> = futures::stream::iter(plan.objects.iter().filter(is_served))
         .map(|object| dry_run(api, plan, facts, source, object))
         .buffered(QUESTIONS)
         .try_collect()
         .await?;
     Ok(problems.into_iter().flatten().collect())
+}
+
+/// Returns whether a dry run of the object shows what its creation will be answered. Addresses and ports of Services may
+/// be in ranges that the plan itself restores.
+fn is_foreseeable(object: &PlannedObject) -> bool {
+    !matches!(object.action, Action::Keep | Action::Merge) && object.target.r#type.as_str() != "services"
 }
 
 async fn dry_run(
@@ -201,7 +215,7 @@ async fn dry_run(
     // Validation does not look up owners, so that any uid will do.
     let made = body(plan, object, &raw, &|uid| Some(uid.to_owned()));
     let mut wanted = match made {
-        Ok(bodies) => bodies.create,
+        Ok(bodies) => bodies.without_deferred.unwrap_or(bodies.create),
         Err(error) => return Ok(Some(refused(object, &error.to_string()))),
     };
     let mut namespace = object.target.namespace.as_deref();
@@ -212,8 +226,9 @@ async fn dry_run(
         namespace = Some("default");
         wanted["metadata"]["namespace"] = "default".into();
     }
+    let strictness = if object.preflight { "Strict" } else { "Ignore" };
     let path = format!(
-        "{}?dryRun=All&fieldValidation=Strict&fieldManager={MANAGER}",
+        "{}?dryRun=All&fieldValidation={strictness}&fieldManager={MANAGER}",
         object.resource.path_in(namespace)
     );
     match wire::send_again(api, Method::POST, &path, JSON, &wanted).await {
@@ -244,7 +259,7 @@ fn refused(object: &PlannedObject, why: &str) -> Problem {
         Code::TypeNotServed,
         format!(
             "the target does not accept {} as {}: {why}",
-            object.source,
+            object.source(),
             object.resource.api_version()
         ),
         "exclude it with `--exclude-type` or `--name`, patch it, or upgrade the target",

@@ -3,19 +3,21 @@
 //! The proof uses nothing that the restore reported: every type of the plan is listed again, every planned
 //! object is compared with its planned body, and objects that are not in the plan are named.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem, ResourceType};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
-use lifeboat_plan::{Action, Bodies, Difference, Plan, PlannedObject, Redactor, TargetFacts, body, compare};
+use lifeboat_plan::{
+    Action, Bodies, Difference, Locator, Plan, PlannedObject, Redactor, TargetFacts, body, compare,
+};
 use serde_json::Value;
 
 use crate::execute::{ObjectSource, RestoreOutcome, RestoreProgress, RunRecord, SourceError};
 use crate::outcome::ObjectResult;
-use crate::survey::listing::{collect, pin};
+use crate::survey::listing::{PageEnd, Pages, pin};
 use crate::survey::parse;
 use crate::wire::text;
 use lifeboat_apiserver::api::{Api, ApiError};
@@ -197,66 +199,66 @@ struct Proving<'a> {
     report: Mutex<ReportBuilder<'a>>,
 }
 
-/// The part of one type's list that the proof needs.
+/// The part of a page that the proof needs.
 #[derive(Default)]
 struct Read {
-    planned: HashMap<usize, Vec<u8>>,
+    planned: Vec<(usize, Vec<u8>)>,
     unplanned: Vec<Value>,
 }
 
 impl Proving<'_> {
-    /// Compares the planned objects of a type, and returns the others.
+    /// Compares the planned objects of a type, page by page, and returns the others.
     async fn read_back(
         &self,
         resource: &ResourceType,
         places: Vec<usize>,
     ) -> Result<Vec<unplanned::Unplanned>, ProveError> {
-        let mut read = self.list(resource, &places).await?;
-        for at in places {
-            let object = &self.plan.objects[at];
-            let live = read.planned.remove(&at).and_then(|raw| parse(&raw, resource));
-            let Some(live) = live else {
-                // An object that is neither proven nor failed counts as missing.
-                continue;
-            };
-            let raw = (self.source)
-                .object(object.locator.frame, object.locator.position)
-                .await?;
-            self.compare(at, object, &raw, &live);
-        }
-        Ok(unplanned::of_type(resource, read.unplanned))
-    }
-
-    async fn list(&self, resource: &ResourceType, places: &[usize]) -> Result<Read, ProveError> {
         let by_name: HashMap<(&str, &str), usize> = (places.iter())
             .map(|&at| {
                 let target = &self.plan.objects[at].target;
                 let namespace = target.namespace.as_deref().unwrap_or_default();
-                ((namespace, target.name.as_str()), at)
+                ((namespace, &*target.name), at)
             })
             .collect();
         let path = resource.collection_path();
-        let read = collect(
-            self.api,
-            &path,
-            Some(&self.version),
-            |read: &mut Read, item, seen| {
+        let mut pages = Pages::new(self.api, &path, Some(&self.version));
+        let (mut compared, mut unplanned) = (HashSet::new(), Vec::new());
+        loop {
+            let mut page = Read::default();
+            let read = pages.next(|item, seen| {
                 let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
                 if let Some(&at) = by_name.get(&key) {
-                    read.planned.insert(at, item.to_vec());
+                    page.planned.push((at, item.to_vec()));
                 } else if let Some(body) = parse(item, resource)
                     && self.run.made(text(&body, "/metadata/creationTimestamp"))
                 {
-                    read.unplanned.push(body);
+                    page.unplanned.push(body);
                 }
-            },
-        )
-        .await;
-        match read {
-            Ok(read) => Ok(read),
-            // The type's definition was not restored, so that none of its objects can exist.
-            Err(PageError::Api(error)) if error.status() == Some(404) => Ok(Read::default()),
-            Err(cause) => Err(ProveError::List { path, cause }),
+            });
+            let end = match read.await {
+                Ok(end) => end,
+                // The type's definition was not restored, so that none of its objects can exist.
+                Err(PageError::Api(error)) if error.status() == Some(404) => PageEnd::Last,
+                Err(cause) => return Err(ProveError::List { path, cause }),
+            };
+            if end == PageEnd::Restarted {
+                unplanned.clear();
+                continue;
+            }
+            for (at, raw) in page.planned {
+                // A list that begins again contains objects that have been compared. An object that is neither proven
+                // nor failed counts as missing.
+                if let Some(live) = parse(&raw, resource).filter(|_| compared.insert(at)) {
+                    let object = &self.plan.objects[at];
+                    let Locator { frame, position } = object.locator;
+                    let captured = self.source.object(frame, position).await?;
+                    self.compare(at, object, &captured, &live);
+                }
+            }
+            unplanned.extend(page.unplanned);
+            if end == PageEnd::Last {
+                return Ok(unplanned::of_type(resource, unplanned));
+            }
         }
     }
 
@@ -268,16 +270,7 @@ impl Proving<'_> {
                 "another client created it after the plan was made, and it was kept",
             );
         }
-        // An owner that failed has no uid; the object that needs it failed too and is reported so.
-        let uids = |uid: &str| {
-            Some(
-                self.outcome
-                    .uids
-                    .get(uid)
-                    .cloned()
-                    .unwrap_or_else(|| uid.to_owned()),
-            )
-        };
+        let uids = |uid: &str| Some(self.outcome.owner_uid(uid));
         match body(self.plan, object, raw, &uids) {
             Ok(bodies) => {
                 let admitted = admitted(object, &bodies, live, self.plan.redactor());

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lifeboat_format::FrameRef;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Diagnostic as _, Problem};
 use lifeboat_plan::{LintFinding, Plan, RestoreOptions, Severity, TargetFacts};
@@ -104,6 +105,8 @@ pub struct Planned {
     pub facts: TargetFacts,
     /// The hash of the plan.
     pub hash: String,
+    /// The frames of the recovery point by their numbers in [`lifeboat_plan::Locator`].
+    pub frames: Vec<FrameRef>,
 }
 
 /// A completed recovery.
@@ -159,7 +162,7 @@ impl Recovery<'_> {
             }
             acquired => acquired?,
         };
-        let plan = self.plan(api, &drafted, &lease, watch);
+        let plan = self.plan(api, drafted, &lease, watch);
         let planned = match self.unless_interrupted(plan).await {
             Ok(planned) => planned,
             Err(error) => {
@@ -173,7 +176,7 @@ impl Recovery<'_> {
                 return Err(error);
             }
         };
-        let mut recovered = self.execute(api, &drafted, planned, &lease, watch).await?;
+        let mut recovered = self.execute(api, planned, &lease, watch).await?;
         let released = if recovered.interrupted {
             lease.interrupt().await
         } else {
@@ -209,15 +212,15 @@ impl Recovery<'_> {
         Some(&earlier.complete)
     }
 
-    fn frames<'a>(&'a self, drafted: &'a LoadedPoint) -> CachedFrames<PointFrames<'a>> {
-        CachedFrames::new(PointFrames::new(self.point, &drafted.index))
+    fn frames(&self, frames: Vec<FrameRef>) -> CachedFrames<PointFrames<'_>> {
+        CachedFrames::new(PointFrames::new(self.point, frames))
     }
 
     /// Returns the plan if it may be carried out.
     async fn plan(
         &self,
         api: &Api,
-        drafted: &LoadedPoint,
+        drafted: LoadedPoint,
         lease: &Lease,
         watch: &dyn RecoveryProgress,
     ) -> Result<Planned, RecoverError> {
@@ -239,7 +242,13 @@ impl Recovery<'_> {
             return Ok(planned);
         }
         watch.begin(Stage::Preflight, None);
-        let refused = preflight(api, &planned.plan, &planned.facts, &self.frames(drafted)).await?;
+        let refused = preflight(
+            api,
+            &planned.plan,
+            &planned.facts,
+            &self.frames(planned.frames.clone()),
+        )
+        .await?;
         watch.end(Stage::Preflight);
         refuse(refused)?;
         Ok(planned)
@@ -268,13 +277,17 @@ impl Recovery<'_> {
     async fn execute(
         &self,
         api: &Api,
-        drafted: &LoadedPoint,
         planned: Planned,
         lease: &Lease,
         watch: &dyn RecoveryProgress,
     ) -> Result<Recovered, RecoverError> {
-        let Planned { plan, facts, hash } = planned;
-        let frames = self.frames(drafted);
+        let Planned {
+            plan,
+            facts,
+            hash,
+            frames,
+        } = planned;
+        let frames = self.frames(frames);
         let mut settings = self.settings.clone();
         if let Some(ranges) = self.complete_of(&hash) {
             settings.complete = CompleteObjects::from_ranges(ranges, plan.objects.len());

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use lifeboat_format::FrameRef;
 use lifeboat_model::{Diagnostic as _, ErrorKind};
-use lifeboat_recovery_point::{Index, ReadablePoint};
+use lifeboat_recovery_point::ReadablePoint;
 use tokio::sync::OnceCell;
 
 /// A failure to read an object's bytes.
@@ -115,14 +116,14 @@ impl<F: FrameSource> ObjectSource for CachedFrames<F> {
 /// The frames of one cluster of a recovery point, by their numbers in its index.
 pub struct PointFrames<'a> {
     point: &'a ReadablePoint,
-    index: &'a Index,
+    frames: Vec<FrameRef>,
 }
 
 impl<'a> PointFrames<'a> {
-    /// Creates a source that reads the frames named by `index` from `point`.
+    /// Creates a source that reads these frames, in the order of the index, from `point`.
     #[must_use]
-    pub fn new(point: &'a ReadablePoint, index: &'a Index) -> Self {
-        Self { point, index }
+    pub fn new(point: &'a ReadablePoint, frames: Vec<FrameRef>) -> Self {
+        Self { point, frames }
     }
 }
 
@@ -130,14 +131,15 @@ impl<'a> PointFrames<'a> {
 impl FrameSource for PointFrames<'_> {
     async fn frame(&self, frame: u32) -> Result<Bytes, SourceError> {
         let what = || format!("frame {frame}");
-        let indexed = self.index.frame(frame).ok_or_else(|| SourceError {
+        let at = usize::try_from(frame).ok();
+        let frame = at.and_then(|at| self.frames.get(at)).ok_or_else(|| SourceError {
             what: what(),
             cause: "the index has no such frame".to_owned(),
             kind: ErrorKind::Corrupt,
         })?;
         // Reading authenticates the frame; the digest in the plan then verifies that each object is the
         // planned one.
-        (self.point.read_frame(&indexed.frame).await).map_err(|error| SourceError {
+        (self.point.read_frame(frame).await).map_err(|error| SourceError {
             what: what(),
             cause: error.to_string(),
             kind: error.kind(),

@@ -5,6 +5,7 @@
 //! are only visible in the server's error messages are found by dry runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::ObjectMetadata;
@@ -73,7 +74,7 @@ impl Diagnostic for SurveyError {
 pub async fn survey(
     api: &Api,
     discovery: &Discovery,
-    wanted: &[RequiredType],
+    wanted: Vec<RequiredType>,
     run: Option<&RunRecord>,
 ) -> Result<TargetFacts, SurveyError> {
     let at = pin(api).await?;
@@ -140,20 +141,33 @@ enum Purpose {
 
 struct Task {
     resource: ResourceType,
-    targets: BTreeSet<(Option<String>, String)>,
+    required: RequiredType,
     used: Purpose,
 }
 
 #[derive(Default)]
 struct SurveyPart {
+    /// Namespaces and field managers, which many objects share.
+    names: BTreeSet<Arc<str>>,
     existing: BTreeMap<ObjectRef, Existing>,
     allocations: Vec<lifeboat_plan::ServiceAllocation>,
     webhooks: Vec<Value>,
     quotas: Vec<Value>,
 }
 
+impl SurveyPart {
+    fn share(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let new: Arc<str> = name.into();
+        self.names.insert(new.clone());
+        new
+    }
+}
+
 /// Returns the types to list: wanted types that the target serves, and types that every plan needs.
-fn tasks(discovery: &Discovery, wanted: &[RequiredType]) -> Vec<Task> {
+fn tasks(discovery: &Discovery, wanted: Vec<RequiredType>) -> Vec<Task> {
     const ALWAYS: [(&str, Purpose); 4] = [
         ("services", Purpose::Services),
         (
@@ -167,26 +181,23 @@ fn tasks(discovery: &Discovery, wanted: &[RequiredType]) -> Vec<Task> {
         ("resourcequotas", Purpose::Quotas),
     ];
     let always = ALWAYS.map(|(name, used)| (TypeName::from(name), used));
-    let mut tasks: BTreeMap<TypeName, Task> = BTreeMap::new();
-    let mut add = |name: &TypeName, targets: BTreeSet<_>| {
-        let Some(known) = discovery.find(name).filter(|known| known.is_listable()) else {
-            return;
-        };
-        let used = always.iter().find(|(always, _)| always == name);
-        let task = tasks.entry(name.clone()).or_insert_with(|| Task {
-            resource: known.resource.clone(),
-            targets: BTreeSet::new(),
-            used: used.map_or(Purpose::Wanted, |(_, used)| *used),
-        });
-        task.targets.extend(targets);
-    };
-    for one in wanted {
-        add(&one.type_name, one.targets.clone());
-    }
+    let mut wanted: BTreeMap<TypeName, RequiredType> = (wanted.into_iter())
+        .map(|required| (required.type_name.clone(), required))
+        .collect();
     for (name, _) in &always {
-        add(name, BTreeSet::new());
+        (wanted.entry(name.clone())).or_insert_with(|| RequiredType::none(name.clone()));
     }
-    tasks.into_values().collect()
+    let served = wanted.into_values().filter_map(|required| {
+        let name = &required.type_name;
+        let known = discovery.find(name).filter(|known| known.is_listable())?;
+        let used = always.iter().find(|(always, _)| always == name);
+        Some(Task {
+            resource: known.resource.clone(),
+            used: used.map_or(Purpose::Wanted, |(_, used)| *used),
+            required,
+        })
+    });
+    served.collect()
 }
 
 /// The number of namespaces up to which a type is listed namespace by namespace: a restore of one namespace
@@ -196,17 +207,13 @@ const FEW_NAMESPACES: usize = 4;
 impl Task {
     /// Returns the paths to list.
     fn paths(&self) -> Vec<String> {
-        let namespaces: BTreeSet<Option<&str>> = self
-            .targets
-            .iter()
-            .map(|(namespace, _)| namespace.as_deref())
-            .collect();
+        let namespaces = &self.required.namespaces;
         if self.used != Purpose::Wanted || !self.resource.namespaced || namespaces.len() > FEW_NAMESPACES {
             return vec![self.resource.collection_path()];
         }
         namespaces
-            .into_iter()
-            .map(|namespace| self.resource.path_in(namespace))
+            .iter()
+            .map(|namespace| self.resource.path_in(namespace.as_deref()))
             .collect()
     }
 }
@@ -235,11 +242,7 @@ fn collect_item(
     task: &Task,
     run: Option<&RunRecord>,
 ) {
-    let key = (
-        seen.namespace.as_deref().map(str::to_owned),
-        seen.name.clone().into_owned(),
-    );
-    let wanted = task.targets.contains(&key);
+    let wanted = task.required.contains(seen.namespace.as_deref(), &seen.name);
     if !wanted && task.used == Purpose::Wanted {
         return;
     }
@@ -257,17 +260,25 @@ fn collect_item(
         _ => {}
     }
     if wanted {
-        let (namespace, name) = key;
-        found.existing.insert(
-            ObjectRef::new(task.resource.name(), namespace.as_deref(), &name),
-            Existing {
-                uid: seen.uid.clone().into_owned(),
-                resource_version: seen.resource_version.clone().into_owned(),
-                created_by_this_run: made,
-                body: kept(body, &task.resource),
-            },
-        );
+        let object = ObjectRef {
+            r#type: task.required.type_name.clone(),
+            namespace: seen.namespace.as_deref().map(|namespace| found.share(namespace)),
+            name: seen.name.as_ref().into(),
+        };
+        let existing = Existing {
+            uid: seen.uid.as_ref().into(),
+            created_by_this_run: made,
+            managers: managers(&body).map(|manager| found.share(manager)).collect(),
+            body: kept(body, &task.resource),
+        };
+        found.existing.insert(object, existing);
     }
+}
+
+/// Returns the names of the managers that own fields of an object.
+pub(crate) fn managers(body: &Value) -> impl Iterator<Item = &str> {
+    let entries = body.pointer("/metadata/managedFields").and_then(Value::as_array);
+    (entries.into_iter().flatten()).map(|entry| text(entry, "/manager"))
 }
 
 /// Returns whether the API server makes the object, as a default role or binding.
@@ -282,23 +293,14 @@ fn wrote(run: &RunRecord, body: &Value) -> bool {
     (entries.into_iter().flatten()).any(|entry| run.made(text(entry, "/time")))
 }
 
-/// Returns what is kept of an existing object: the plan needs the whole of a StatefulSet and of a default role or
-/// binding, and the versions of a CustomResourceDefinition. Of all others the restore only needs who owns their
-/// fields. A target may contain every object of the plan.
+/// Returns what the plan needs of the content of an existing object ([`Existing::body`]).
 fn kept(body: Value, resource: &ResourceType) -> Value {
-    if resource.name().as_str() == "statefulsets.apps" || is_default_rbac(&body, resource) {
-        return body;
-    }
-    let mut outline = match resource.name().as_str() {
+    match resource.name().as_str() {
+        "statefulsets.apps" => body,
         "customresourcedefinitions.apiextensions.k8s.io" => lifeboat_plan::definition_outline(&body),
-        _ => serde_json::json!({}),
-    };
-    let managed = body.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let managers: Vec<Value> = (managed.into_iter().flatten())
-        .map(|entry| serde_json::json!({ "manager": text(entry, "/manager") }))
-        .collect();
-    outline["metadata"] = serde_json::json!({ "managedFields": managers });
-    outline
+        _ if is_default_rbac(&body, resource) => body,
+        _ => Value::Null,
+    }
 }
 
 /// Parses an object of a list and adds `apiVersion` and `kind`, which items of a list lack.

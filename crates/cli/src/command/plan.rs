@@ -155,7 +155,7 @@ pub(super) async fn make(arguments: &TargetArguments, context: &Context) -> Resu
     let refusals = if has_error(&findings) {
         Vec::new()
     } else {
-        let frames = CachedFrames::new(PointFrames::new(&readable, &drafted.index));
+        let frames = CachedFrames::new(PointFrames::new(&readable, planned.frames));
         match preflight(&api, &planned.plan, &planned.facts, &frames).await {
             Ok(refusals) => refusals,
             Err(error) => return Err(RecoverError::from(error).explain(&api).await.into()),

@@ -42,6 +42,12 @@ pub struct RestoreOptionArguments {
     /// Reject a plan whose objects still name the primary anywhere
     #[arg(long, requires = "identities", help_heading = "Changes")]
     pub no_leftovers: bool,
+    /// Ask the API server about every object with a dry run before anything is written
+    ///
+    /// Validation may have become stricter since an object was created. Takes about a millisecond for each object.
+    /// Objects of definitions that the target does not serve yet are not asked about.
+    #[arg(long, help_heading = "Execution")]
+    pub validate: bool,
     /// Patches as YAML or JSON (`lifeboat schema patches`); may be repeated
     #[arg(long = "patches", value_name = "FILE", help_heading = "Changes")]
     pub patches: Vec<PathBuf>,
@@ -130,6 +136,7 @@ impl RestoreOptionArguments {
             namespace_map,
             identities,
             no_leftovers: self.no_leftovers,
+            validate: self.validate,
             patches,
             node_port_range: self.node_port_range,
             existing: match self.existing {

@@ -25,12 +25,22 @@ pub(crate) enum FieldPath {
 
 impl Needed {
     pub(crate) fn object(&self, own_namespace: Option<&str>) -> ObjectRef {
-        let namespace = match &self.place {
-            FieldPath::Cluster => None,
-            FieldPath::SameNamespace => own_namespace,
-            FieldPath::Namespace(namespace) => Some(&**namespace),
-        };
-        ObjectRef::new(self.r#type.into(), namespace, &self.name)
+        ObjectRef::new(
+            self.r#type.into(),
+            self.place.namespace(own_namespace),
+            &self.name,
+        )
+    }
+}
+
+impl FieldPath {
+    /// Returns the namespace of the needed object, given that of the object that needs it.
+    pub(crate) fn namespace<'a>(&'a self, own_namespace: Option<&'a str>) -> Option<&'a str> {
+        match self {
+            Self::Cluster => None,
+            Self::SameNamespace => own_namespace,
+            Self::Namespace(namespace) => Some(&**namespace),
+        }
     }
 }
 

@@ -1,16 +1,17 @@
 //! Records one added object in a [`PlanBuilder`].
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use lifeboat_translate::pointer;
 
-use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, Skipped};
+use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, RareFacts, Skipped};
 use super::uids::UidReference;
 use super::{PlanBuilder, needs};
-use crate::planned::StatusPlan;
-use crate::prepare::Translated;
+use crate::planned::{Ownership, StatusPlan};
 use crate::{Locator, RuleId, SourceType, eks, ownership, prepare, skip};
 
 /// The fields that are needed of an object whose whole type is not restored.
@@ -123,7 +124,7 @@ impl PlanBuilder {
         let created = pointer::text(&object, "/metadata/creationTimestamp")
             .unwrap_or_default()
             .to_owned();
-        let uid: Box<str> = pointer::text(&object, "/metadata/uid").unwrap_or_default().into();
+        let uid: Arc<str> = pointer::text(&object, "/metadata/uid").unwrap_or_default().into();
         let labels = prepare::labels(&object);
         let skip = skip::object(r#type, namespace.as_deref(), name, &labels, &object);
         self.learn(
@@ -162,7 +163,7 @@ impl PlanBuilder {
             Ok(prepared) => prepared,
             Err(fault) => {
                 self.note_patch_use(&[fault.patch]);
-                let source = self.source_ref(index, namespace.as_deref(), name);
+                let source = self.source_ref(index, namespace, name.into());
                 self.patch_faults.push((source, fault));
                 return;
             }
@@ -185,8 +186,6 @@ impl PlanBuilder {
         let drops_status_owner =
             !prepared.wants_status && prepared.managed_fields.iter().any(ownership::is_of_status);
         let restores_status = prepared.restores_status();
-        let Translated { changes, leftovers } = &prepared.of_status;
-        let of_status = (!changes.is_empty() || !leftovers.is_empty()).then_some(prepared.of_status);
         let api_version = r#type.resource.api_version();
         let entries = ownership::entries(prepared.managed_fields, restores_status);
         let mut body = prepared.body;
@@ -214,6 +213,8 @@ impl PlanBuilder {
                 Value::from(prepared.owners.clone()),
             );
         }
+        let ownership = ownership::decide(&entries, &body, restores_status && prepared.status.is_some());
+        let ownership = self.share_manager(ownership);
         self.items.push(ObjectSummary {
             r#type: index,
             locator,
@@ -221,8 +222,7 @@ impl PlanBuilder {
             name: name.into(),
             uid,
             digest,
-            ownership: ownership::decide(&entries, &body, restores_status && prepared.status.is_some()),
-            entries: Entry::of_other_versions(&entries, &api_version),
+            ownership,
             has_fields: ownership::has_fields(&body),
             drops_status_owner,
             status: match (
@@ -238,10 +238,34 @@ impl PlanBuilder {
             needs,
             extra: extra.map(Box::new),
             changes: prepared.changes.into_boxed_slice(),
-            mentions: mentions.into_boxed_slice(),
-            leftovers: prepared.leftovers.into_boxed_slice(),
-            of_status: of_status.map(Box::new),
+            rare: RareFacts {
+                entries: Entry::of_other_versions(&entries, &api_version),
+                mentions,
+                leftovers: prepared.leftovers,
+                of_status: prepared.of_status,
+            }
+            .boxed(),
         });
+    }
+
+    /// Makes objects of one field manager share its name.
+    fn share_manager(&mut self, ownership: Ownership) -> Ownership {
+        let managers = &mut self.managers;
+        let mut share = |name: Arc<str>| match managers.get(&name) {
+            Some(known) => known.clone(),
+            None => {
+                managers.insert(name.clone());
+                name
+            }
+        };
+        match ownership {
+            Ownership::Single { manager, operation } => Ownership::Single {
+                manager: share(manager),
+                operation,
+            },
+            Ownership::Several { first } => Ownership::Several { first: share(first) },
+            Ownership::None => Ownership::None,
+        }
     }
 
     fn note_patch_use(&mut self, patches: &[u32]) {

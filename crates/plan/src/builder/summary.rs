@@ -19,12 +19,10 @@ pub(crate) struct ObjectSummary {
     pub(crate) r#type: u32,
     pub(crate) locator: Locator,
     pub(crate) namespace: Option<Arc<str>>,
-    pub(crate) name: Box<str>,
-    pub(crate) uid: Box<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) uid: Arc<str>,
     pub(crate) digest: [u8; 32],
     pub(crate) ownership: Ownership,
-    /// The entries of `managedFields`, if one of them has another version than the object; otherwise empty.
-    pub(crate) entries: Box<[Entry]>,
     /// Whether the creator of the object owns fields of it.
     pub(crate) has_fields: bool,
     pub(crate) drops_status_owner: bool,
@@ -36,12 +34,50 @@ pub(crate) struct ObjectSummary {
     pub(crate) needs: Box<[Needed]>,
     pub(crate) extra: Option<Box<Extra>>,
     pub(crate) changes: Box<[PlannedChange]>,
-    /// Fields that mention a renamed namespace.
-    pub(crate) mentions: Box<[String]>,
-    /// What still names the primary.
-    pub(crate) leftovers: Box<[Leftover]>,
-    /// The translation of the status, which counts only if it is restored.
-    pub(crate) of_status: Option<Box<Translated>>,
+    /// Facts that only few objects have.
+    pub(crate) rare: Option<Box<RareFacts>>,
+}
+
+impl ObjectSummary {
+    /// Returns the entries of `managedFields`, if one of them has another version than the object.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.entries)
+    }
+
+    /// Returns the fields that mention a renamed namespace.
+    pub(crate) fn mentions(&self) -> &[String] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.mentions)
+    }
+
+    /// Returns what still names the primary outside the status.
+    pub(crate) fn leftovers(&self) -> &[Leftover] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.leftovers)
+    }
+
+    /// Returns the translation of the status, which counts only if it is restored.
+    pub(crate) fn of_status(&self) -> Option<&Translated> {
+        self.rare.as_ref().map(|rare| &rare.of_status)
+    }
+}
+
+/// Facts that only few objects have; see the methods of [`ObjectSummary`].
+#[derive(Debug, PartialEq)]
+pub(crate) struct RareFacts {
+    pub(crate) entries: Box<[Entry]>,
+    pub(crate) mentions: Vec<String>,
+    pub(crate) leftovers: Vec<Leftover>,
+    pub(crate) of_status: Translated,
+}
+
+impl RareFacts {
+    /// Returns the facts, if there are any.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        let is_empty = self.entries.is_empty()
+            && self.mentions.is_empty()
+            && self.leftovers.is_empty()
+            && self.of_status == Translated::default();
+        (!is_empty).then(|| Box::new(self))
+    }
 }
 
 /// An object that is not restored.
@@ -49,8 +85,8 @@ pub(crate) struct ObjectSummary {
 pub(crate) struct Skipped {
     pub(crate) r#type: u32,
     pub(crate) namespace: Option<Arc<str>>,
-    pub(crate) name: Box<str>,
-    pub(crate) uid: Box<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) uid: Arc<str>,
     pub(crate) rule: RuleId,
     pub(crate) detail: Option<Box<str>>,
 }
@@ -129,7 +165,7 @@ pub(crate) enum Extra {
     /// The ranges of a ServiceCIDR.
     ServiceRanges(Vec<String>),
     /// An EndpointSlice of the EndpointSlice controller, with the name of its Service.
-    Slice(Box<str>),
+    Slice(Arc<str>),
     /// The class and the node selector of a Pod with a RuntimeClass.
     Runtime(Runtime),
     /// The labels of the Pods of a workload.

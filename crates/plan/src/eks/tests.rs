@@ -104,7 +104,7 @@ fn what_eks_manages_is_left_to_the_target_in_every_policy() {
         for object in shipped() {
             let known = Existing {
                 uid: "live".into(),
-                resource_version: "1".into(),
+                managers: Box::default(),
                 created_by_this_run: false,
                 body: Value::Null,
             };

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::source::SourceType;
 
 /// What the translation of a part of an object did.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Translated {
     pub(crate) changes: Vec<PlannedChange>,
     pub(crate) leftovers: Vec<Leftover>,

@@ -148,7 +148,7 @@ impl<'a> ReportBuilder<'a> {
         let mut changed = self.changed;
         for (index, object) in plan.objects.iter().enumerate() {
             if self.proven.contains(&index) && !self.failures.contains_key(&index) {
-                let source = (object.source != object.target).then(|| object.source.clone());
+                let source = object.source.as_deref().cloned();
                 let (wave, action) = (object.wave, object.action);
                 restored.push(Restored {
                     object: object.target.clone(),
@@ -162,7 +162,7 @@ impl<'a> ReportBuilder<'a> {
             } else {
                 let why = self.failures.get(&index).cloned();
                 not_restored.push(NotRestoredGroup {
-                    object: object.source.clone(),
+                    object: object.source().clone(),
                     planned: true,
                     rule: None,
                     why: Some(why.unwrap_or_else(|| "the target does not contain it".to_owned())),
@@ -321,8 +321,8 @@ fn attribute(
 /// Returns a manager of the live object that owns a field and that the plan does not list as an owner.
 fn writer(object: &PlannedObject, live: &Value, path: &str) -> Option<String> {
     let ours = match &object.ownership {
-        crate::Ownership::Single { manager, .. } => Some(manager.as_str()),
-        crate::Ownership::Several { first } => Some(first.as_str()),
+        crate::Ownership::Single { manager, .. } => Some(&**manager),
+        crate::Ownership::Several { first } => Some(&**first),
         crate::Ownership::None => None,
     };
     pointer::list(live, "/metadata/managedFields")

@@ -74,7 +74,7 @@ fn policies(work: &mut Resolver<'_>, sorted: &[usize]) {
     for &index in sorted {
         if work.is_planned(index)
             && let Some(Extra::PolicyBinding(policy)) = work.item(index).extra.as_deref()
-            && early.contains(policy)
+            && early.contains(&**policy)
         {
             work.waves.insert(index, (Wave::MutatingAdmission, 1));
         }

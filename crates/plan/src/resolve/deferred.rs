@@ -12,7 +12,7 @@ use crate::rule::RuleId;
 use crate::wave::Wave;
 
 pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
-    let mut later: Vec<Box<str>> = Vec::new();
+    let mut later = Vec::new();
     for &index in sorted {
         if !work.is_planned(index)
             || !matches!(
@@ -62,7 +62,7 @@ fn younger_workloads(work: &mut Resolver<'_>, sorted: &[usize], class: &str) {
     for (controller, classes) in &facts.classes {
         if classes.contains(class) {
             let set = facts.replica_sets.get(controller);
-            younger.insert(set.map_or(controller, |set| &set.deployment));
+            younger.insert(set.map_or(&**controller, |set| &*set.deployment));
         }
     }
     for &index in sorted {
@@ -72,7 +72,7 @@ fn younger_workloads(work: &mut Resolver<'_>, sorted: &[usize], class: &str) {
         let item = &work.draft.items[index];
         let names_one =
             (item.needs.iter()).any(|needed| needed.r#type == "priorityclasses.scheduling.k8s.io");
-        if younger.contains(&item.uid) && !names_one {
+        if younger.contains(&*item.uid) && !names_one {
             work.waves.insert(index, (Wave::YoungerWorkloads, 0));
         }
     }
@@ -134,7 +134,13 @@ pub(super) fn drop_deleted_classes(work: &mut Resolver<'_>, sorted: &[usize]) {
     for (index, class) in gone {
         let path = "/spec/priorityClassName";
         work.edit(index, path, None);
-        work.change(index, path, RuleId::PodClassDeleted, Some(class), None);
+        work.change(
+            index,
+            path,
+            RuleId::PodClassDeleted,
+            Some(class.to_string()),
+            None,
+        );
     }
 }
 

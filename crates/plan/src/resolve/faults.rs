@@ -112,12 +112,7 @@ fn is_namespace_name(text: &str) -> bool {
 pub(super) fn collision(work: &Resolver<'_>, group: &[usize]) -> Problem {
     let sources: Vec<String> = group
         .iter()
-        .map(|index| {
-            let item = work.item(*index);
-            work.draft
-                .source_ref(item.r#type, item.namespace.as_deref(), &item.name)
-                .to_string()
-        })
+        .map(|index| work.source_ref(*index).to_string())
         .collect();
     let target = group
         .first()

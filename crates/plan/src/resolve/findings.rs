@@ -236,9 +236,9 @@ fn unserved(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>)
 fn too_deep(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     for skipped in &work.draft.skipped {
         if skipped.rule == RuleId::NestedTooDeep {
-            let source = work
-                .draft
-                .source_ref(skipped.r#type, skipped.namespace.as_deref(), &skipped.name);
+            let source =
+                work.draft
+                    .source_ref(skipped.r#type, skipped.namespace.clone(), skipped.name.clone());
             found.push(warning(
                 "not-restorable",
                 Code::PlanRefused,

@@ -14,7 +14,7 @@ pub(super) fn hold_back(work: &mut Resolver<'_>, sorted: &[usize]) {
         .filter_map(|index| {
             let target = &work.targets[index];
             match work.item(index).extra.as_deref() {
-                Some(Extra::PodSecurity(_)) => Some(target.name.as_str()),
+                Some(Extra::PodSecurity(_)) => Some(&*target.name),
                 _ if work.is_type(index, "", "resourcequotas") => target.namespace.as_deref(),
                 _ => None,
             }
@@ -22,7 +22,7 @@ pub(super) fn hold_back(work: &mut Resolver<'_>, sorted: &[usize]) {
         .collect();
     let lacking = &work.draft.workloads.lacking;
     let held: Vec<usize> = planned()
-        .filter(|index| lacking.contains(&work.item(*index).uid))
+        .filter(|index| lacking.contains(&*work.item(*index).uid))
         .filter(|index| {
             let namespace = work.targets[*index].namespace.as_deref();
             namespace.is_some_and(|namespace| limited.contains(namespace))

@@ -1,6 +1,8 @@
 //! Finds the objects that planned objects need and that will not exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{Hash as _, Hasher as _};
 
 use lifeboat_model::ObjectRef;
 
@@ -83,27 +85,10 @@ fn is_there(work: &Resolver<'_>, finder: &Finder<'_>, object: &ObjectRef) -> boo
 }
 
 /// Returns the objects that the recovery point contains and the plan does not, by their names in the target. Objects
-/// that a rule leaves to the target's own controllers are not included.
+/// that a rule leaves to the target's own controllers are not included, and most of those that no planned object needs.
 fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
     let draft = work.draft;
-    let wanted: BTreeSet<ObjectRef> = (0..work.exclusions.len())
-        .filter(|index| work.is_planned(*index))
-        .flat_map(|index| {
-            let namespace = work.targets[index].namespace.as_deref();
-            let needs = work
-                .item(index)
-                .needs
-                .iter()
-                .map(move |needed| needed.object(namespace));
-            needs.chain(namespace.map(|name| ObjectRef::new("namespaces".into(), None, name)))
-        })
-        .chain(
-            draft
-                .crds
-                .values()
-                .map(|crd| ObjectRef::new(crds::TYPE.into(), None, &crd.name)),
-        )
-        .collect();
+    let needed = needed(work);
     let target = |r#type: u32, namespace: Option<&str>, name: &str| {
         let map = &draft.settings.namespaces;
         let type_name = draft.source_type(r#type).resource.name();
@@ -139,6 +124,28 @@ fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
     unselected
         .chain(skipped)
         .chain(fated)
-        .filter(|object| wanted.contains(object))
+        .filter(|object| {
+            let namespace = object.namespace.as_deref();
+            needed.contains(&hash(object.r#type.as_str(), namespace, &object.name))
+        })
         .collect()
+}
+
+/// Returns hashes of the objects that planned objects need. Their names would take more memory than the plan.
+fn needed(work: &Resolver<'_>) -> HashSet<u64> {
+    let definitions = work.draft.crds.values();
+    let mut needed: HashSet<u64> = definitions.map(|crd| hash(crds::TYPE, None, &crd.name)).collect();
+    for index in (0..work.exclusions.len()).filter(|index| work.is_planned(*index)) {
+        let namespace = work.targets[index].namespace.as_deref();
+        needed.extend(namespace.map(|name| hash("namespaces", None, name)));
+        let needs = work.item(index).needs.iter();
+        needed.extend(needs.map(|need| hash(need.r#type, need.place.namespace(namespace), &need.name)));
+    }
+    needed
+}
+
+fn hash(r#type: &str, namespace: Option<&str>, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (r#type, namespace, name).hash(&mut hasher);
+    hasher.finish()
 }

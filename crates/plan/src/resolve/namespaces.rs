@@ -18,7 +18,7 @@ pub(super) fn skip_absent(work: &mut Resolver<'_>) {
     }
     let planned: BTreeSet<&str> = (0..work.exclusions.len())
         .filter(|index| work.is_planned(*index) && work.is_type(*index, "", "namespaces"))
-        .map(|index| work.targets[index].name.as_str())
+        .map(|index| &*work.targets[index].name)
         .collect();
     let mut absent = Vec::new();
     for index in 0..work.exclusions.len() {

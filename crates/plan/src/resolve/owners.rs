@@ -134,7 +134,7 @@ fn matches(work: &Resolver<'_>, index: usize, place: usize, owner: &OwnerReferen
         && !is_itself
         && r#type.group == owner.group()
         && r#type.kind == *owner.kind
-        && item.name == owner.name
+        && *item.name == *owner.name
 }
 
 fn adopt(work: &mut Resolver<'_>, index: usize, place: usize, owner: &OwnerReference) {
@@ -148,7 +148,7 @@ fn adopt(work: &mut Resolver<'_>, index: usize, place: usize, owner: &OwnerRefer
     };
     let planned = PlannedOwner {
         owner: work.targets[place].clone(),
-        source_uid: owner.uid.to_string(),
+        source_uid: work.item(place).uid.clone(),
         api_version,
         kind: owner.kind.to_string(),
         controller: owner.controller,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lifeboat_model::{ObjectRef, ResourceType};
 
 use super::Resolver;
+use super::assemble::Decided;
 use crate::builder::crds::{self, CrdFacts};
 use crate::builder::summary::Entry;
 use crate::planned::{EntryVersion, Note, PlannedChange};
@@ -30,7 +31,7 @@ impl Definitions {
     pub(super) fn of(work: &Resolver<'_>) -> Self {
         let items = work.draft.items.iter();
         let other = items
-            .filter(|item| !item.entries.is_empty())
+            .filter(|item| !item.entries().is_empty())
             .map(|item| item.r#type);
         let changed = (0_u32..)
             .zip(&work.versions)
@@ -49,47 +50,46 @@ impl Definitions {
 /// Returns how ownership of an object that is written as `resource` is restored, and the versions of entries that
 /// change. Adds a change for each entry that changes, and a note for each that is left out.
 pub(super) fn of(
-    work: &Resolver<'_>,
-    index: usize,
+    decided: &Decided<'_>,
     resource: &ResourceType,
     definitions: &Definitions,
     (changes, notes): (&mut Vec<PlannedChange>, &mut BTreeSet<Note>),
 ) -> (Ownership, Vec<EntryVersion>) {
-    let item = work.item(index);
-    if work.actions[index] == Action::Merge {
+    let item = decided.item;
+    if decided.action == Action::Merge {
         let ownership = super::rbac::manager(item).map_or(Ownership::None, |manager| Ownership::Single {
-            manager: manager.to_owned(),
+            manager: manager.into(),
             operation: Operation::Update,
         });
         return (ownership, Vec::new());
     }
     let written = resource.api_version();
-    let captured = work.draft.source_type(item.r#type).resource.api_version();
-    let fate = |version: &str| fate(work, item.r#type, resource, definitions, version);
+    let captured = decided.draft.source_type(item.r#type).resource.api_version();
+    let fate = |version: &str| fate(decided, resource, definitions, version);
     let mut fates: BTreeMap<&str, Fate> = BTreeMap::new();
     if captured != written {
         fates.insert(&captured, fate(&captured));
     }
-    for entry in &item.entries {
+    for entry in item.entries() {
         fates
             .entry(&entry.api_version)
             .or_insert_with(|| fate(&entry.api_version));
     }
-    if item.entries.is_empty() && item.ownership != Ownership::None && captured != written {
+    if item.entries().is_empty() && item.ownership != Ownership::None && captured != written {
         changes.push(change(RuleId::OwnershipVersion, &captured, Some(&written)));
     }
-    for entry in &item.entries {
+    for entry in item.entries() {
         let named = format!("{} ({}) in {}", entry.manager, entry.operation, entry.api_version);
         match fates[&*entry.api_version] {
             Fate::Same => {}
             Fate::ByName => changes.push(change(RuleId::OwnershipVersion, &named, Some(&written))),
             Fate::LeftOut => {
                 changes.push(change(RuleId::OwnershipLeftOut, &named, None));
-                notes.insert(left_out(&work.targets[index], &named));
+                notes.insert(left_out(decided.target, &named));
             }
         }
     }
-    let ownership = written_ownership(work, index, &fates, &written);
+    let ownership = written_ownership(decided, &fates, &written);
     let versions = fates
         .into_iter()
         .filter_map(|(from, fate)| {
@@ -105,40 +105,35 @@ pub(super) fn of(
     (ownership, versions)
 }
 
-fn written_ownership(
-    work: &Resolver<'_>,
-    index: usize,
-    fates: &BTreeMap<&str, Fate>,
-    written: &str,
-) -> Ownership {
-    let item = work.item(index);
+fn written_ownership(decided: &Decided<'_>, fates: &BTreeMap<&str, Fate>, written: &str) -> Ownership {
+    let item = decided.item;
     let is_left_out = |entry: &Entry| fates.get(&*entry.api_version) == Some(&Fate::LeftOut);
-    let mut rest = item.entries.iter().filter(|entry| !is_left_out(entry));
+    let mut rest = item.entries().iter().filter(|entry| !is_left_out(entry));
     let other_version = |(version, fate): (&&str, &Fate)| **version != *written && *fate == Fate::Same;
-    let updates = matches!(work.actions[index], Action::Update | Action::CreateOrUpdate);
+    let updates = matches!(decided.action, Action::Update | Action::CreateOrUpdate);
     match &item.ownership {
         Ownership::None => Ownership::None,
-        Ownership::Single { .. } if item.entries.iter().any(is_left_out) => Ownership::None,
+        Ownership::Single { .. } if item.entries().iter().any(is_left_out) => Ownership::None,
         // The request would write the entry in the version of the object. An update of a live object, in addition,
         // keeps the previous managers as owners of unchanged fields, and never creates an entry with the operation
         // Apply. The captured entry must therefore be written afterwards.
         // So does a field that is set later.
         Ownership::Single { manager, .. }
-            if updates || work.deferred.contains_key(&index) || fates.iter().any(other_version) =>
+            if updates || decided.is_deferred || fates.iter().any(other_version) =>
         {
             Ownership::Several {
                 first: manager.clone(),
             }
         }
         // The creator must be one of the owners afterwards, by which a continued run recognizes the object.
-        Ownership::Several { first } if item.entries.iter().any(is_left_out) => {
+        Ownership::Several { first } if item.entries().iter().any(is_left_out) => {
             match rest
                 .clone()
                 .find(|entry| *entry.manager == **first)
                 .or(rest.next())
             {
                 Some(entry) => Ownership::Several {
-                    first: entry.manager.to_string(),
+                    first: entry.manager.as_ref().into(),
                 },
                 None => Ownership::None,
             }
@@ -167,24 +162,18 @@ fn left_out(target: &ObjectRef, entry: &str) -> Note {
     }
 }
 
-fn fate(
-    work: &Resolver<'_>,
-    r#type: u32,
-    resource: &ResourceType,
-    definitions: &Definitions,
-    entry: &str,
-) -> Fate {
+fn fate(decided: &Decided<'_>, resource: &ResourceType, definitions: &Definitions, entry: &str) -> Fate {
     if entry == resource.api_version() {
         return Fate::Same;
     }
     let (group, version) = entry.rsplit_once('/').unwrap_or(("", entry));
-    let Some(definition) = definitions.0.get(&r#type) else {
-        let is_served = work.facts.types.iter().any(|served| {
+    let Some(definition) = definitions.0.get(&decided.item.r#type) else {
+        let is_served = decided.facts.types.iter().any(|served| {
             served.group == group
                 && served.resource == resource.resource
                 && served.versions.iter().any(|served| served.version == version)
         });
-        return match (is_served, work.draft.source_type(r#type).custom) {
+        return match (is_served, decided.draft.source_type(decided.item.r#type).custom) {
             (true, _) => Fate::Same,
             (false, false) => Fate::ByName,
             // How it converts is not known.

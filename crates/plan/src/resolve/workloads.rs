@@ -54,7 +54,7 @@ pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedW
         };
         let older = older.get(&*item.uid).copied().unwrap_or(0);
         let workload = workload(work, index, groups, older);
-        let is_restored = facts.paused.contains(&item.uid);
+        let is_restored = facts.paused.contains(&*item.uid);
         if older > 0 && !is_restored {
             findings.push(older_revision(&workload));
         }

@@ -61,7 +61,7 @@ fn each_translation_is_listed_and_the_body_is_built_again() {
     assert_eq!(change.path, "/spec/template/spec/containers/0/env/0/value");
     assert_eq!(change.from.as_deref(), Some("eu-west-1"));
     assert_eq!(change.to.as_deref(), Some("eu-central-1"));
-    assert_eq!(object.leftovers, []);
+    assert_eq!(*object.leftovers(), []);
     assert!(plan.rules.contains_key(&RuleId::TranslateRegistry));
     let created = fixture.bodies(&plan, "deployments.apps shop/cart").create;
     assert_eq!(
@@ -92,8 +92,8 @@ fn values_of_secrets_are_translated_and_shown_nowhere() {
     );
     let object = find(&plan, "secrets shop/database");
     assert_eq!(rules(object), [RuleId::TranslateHost]);
-    let [left] = object.leftovers.as_slice() else {
-        panic!("{:?}", object.leftovers)
+    let [left] = object.leftovers() else {
+        panic!("{:?}", object.leftovers())
     };
     assert_eq!(left.path, "/data/left");
     let texts = [
@@ -127,7 +127,7 @@ fn leftovers_of_one_identifier_are_one_finding() {
         finding.message,
         "served-from-eu-west-1 names the Region of the primary, in configmaps shop/c0 at /data/a and 2 more objects."
     );
-    assert_eq!(find(&plan, "configmaps shop/c1").leftovers.len(), 2);
+    assert_eq!(find(&plan, "configmaps shop/c1").leftovers().len(), 2);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn no_leftovers_makes_each_an_error_unless_it_is_declared_with_a_reason() {
     };
     assert_eq!(finding.severity, Severity::Error);
     assert!(finding.message.starts_with("x-eu-west-1 "));
-    let reason = find(&plan, "configmaps shop/a").leftovers[0].reason.as_deref();
+    let reason = find(&plan, "configmaps shop/a").leftovers()[0].reason.as_deref();
     assert_eq!(reason, Some("The archive stays."));
     assert!(plan.table().contains("The archive stays."), "{}", plan.table());
 }
@@ -237,7 +237,7 @@ fn an_eniconfig_has_the_name_of_the_zone_in_the_target() {
     let (fixture, plan) = planned([config], json!({}));
     let target = "eniconfigs.crd.k8s.amazonaws.com eu-central-1a";
     let object = find(&plan, target);
-    assert_eq!(object.source.name, "eu-west-1a");
+    assert_eq!(&*object.source().name, "eu-west-1a");
     let bodies = fixture.bodies(&plan, target);
     assert_eq!(bodies.create["metadata"]["name"], "eu-central-1a");
     let entry = bodies.expected_entries().next().unwrap().to_string();
@@ -268,6 +268,6 @@ fn options_without_a_map_read_as_before_and_change_nothing() {
     );
     let fixture = Fixture::new([config("a", json!({"a": "eu-west-1"}))]);
     let plan = fixture.plan();
-    assert_eq!(find(&plan, "configmaps shop/a").changes, []);
+    assert_eq!(*find(&plan, "configmaps shop/a").changes, []);
     assert_eq!(found(&plan), []);
 }

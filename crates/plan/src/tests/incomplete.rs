@@ -83,7 +83,7 @@ fn they_are_restored_where_a_namespace_of_that_name_is_planned_or_exists() {
         ObjectRef::new("namespaces".into(), None, "ghost"),
         Existing {
             uid: "live".into(),
-            resource_version: "1".into(),
+            managers: Box::default(),
             created_by_this_run: false,
             body: Value::Null,
         },

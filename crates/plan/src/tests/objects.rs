@@ -172,10 +172,10 @@ fn a_finished_job_is_created_suspended_and_gets_its_status() {
     let plan = fixture.plan();
     let job = find(&plan, "jobs.batch shop/migrate");
     assert_eq!(
-        (rules(job), &job.after),
+        (rules(job), &*job.after),
         (
             vec![RuleId::JobSelector, RuleId::JobFinished],
-            &vec![Step::FinishJob, Step::SetManagedFields]
+            [Step::FinishJob, Step::SetManagedFields].as_slice()
         )
     );
     let bodies = fixture.bodies(&plan, "jobs.batch shop/migrate");
@@ -196,7 +196,7 @@ fn a_job_with_its_own_selector_keeps_it_and_a_running_one_runs_again() {
     let plan = fixture.plan();
     let job = find(&plan, "jobs.batch shop/own");
     assert_eq!(
-        (rules(job), job.status, job.after.as_slice()),
+        (rules(job), job.status, &*job.after),
         (vec![], StatusPlan::Drop, [Step::SetManagedFields].as_slice())
     );
     assert!(
@@ -307,7 +307,7 @@ fn the_status_of_a_custom_resource_is_dropped_kept_or_restored_as_its_definition
         Fixture::new([crd(), order("o")]).with(json!({"rules": {"restoreStatus": [{"types": ["orders"]}]}}));
     let plan = asked.plan();
     assert_eq!(
-        find(&plan, "orders.shop.example.com shop/o").after,
+        *find(&plan, "orders.shop.example.com shop/o").after,
         [Step::SetStatus, Step::SetManagedFields]
     );
     assert_eq!(
@@ -383,23 +383,23 @@ fn owners_of_fields_come_back_by_the_cheapest_way_that_is_exact() {
     );
     let two = find(&plan, "configmaps shop/two");
     assert_eq!(
-        (&two.ownership, &two.after),
+        (&two.ownership, &*two.after),
         (
             &Ownership::Several { first: "helm".into() },
-            &vec![Step::SetManagedFields]
+            [Step::SetManagedFields].as_slice()
         )
     );
     let kept = fixture.bodies(&plan, "configmaps shop/two").managed_fields;
     assert_eq!(kept, Some(json!([entry("helm", None), entry("edit", None)])));
     let none = find(&plan, "configmaps shop/none");
     assert_eq!(
-        (&none.ownership, &none.after),
-        (&Ownership::None, &vec![Step::SetManagedFields])
+        (&none.ownership, &*none.after),
+        (&Ownership::None, [Step::SetManagedFields].as_slice())
     );
     let nobody = fixture.bodies(&plan, "configmaps shop/none").managed_fields;
     assert_eq!(nobody, Some(json!([{}])), "no manager owned it, and none does");
     assert_eq!(
-        find(&plan, "orders.shop.example.com shop/converted").after,
+        *find(&plan, "orders.shop.example.com shop/converted").after,
         [Step::SetManagedFieldsLast]
     );
 }

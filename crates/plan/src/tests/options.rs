@@ -131,11 +131,18 @@ fn dependencies_that_the_selection_leaves_out_are_named() {
     assert!(errors[0].message.contains("namespaces shop") && errors[0].code == Code::MissingDependency);
 
     let wanted = fixture.draft().wanted();
-    let wants = |name: &str| wanted.iter().any(|w| w.targets.iter().any(|(_, n)| n == name));
+    let wants = |name: &str| {
+        let namespaces = [None, Some("shop")];
+        (wanted.iter()).any(|required| {
+            namespaces
+                .iter()
+                .any(|namespace| required.contains(*namespace, name))
+        })
+    };
     assert!(wants("shop") && wants("robot") && wants("settings") && !wants("maybe"));
     let exists = crate::Existing {
         uid: "u".into(),
-        resource_version: "1".into(),
+        managers: Box::default(),
         created_by_this_run: false,
         body: Value::Null,
     };
@@ -177,7 +184,7 @@ fn a_namespace_gets_its_new_name_everywhere() {
         rules(namespace),
         [RuleId::MapNamespace, RuleId::NamespaceNameLabel]
     );
-    assert_eq!(namespace.source.to_string(), "namespaces shop");
+    assert_eq!(namespace.source().to_string(), "namespaces shop");
     let body = fixture.bodies(&plan, "namespaces shop-dr").create;
     assert_eq!(
         body["metadata"],
@@ -305,7 +312,7 @@ fn no_value_of_a_secret_is_in_plan_table_lint_or_report() {
     let index = plan
         .objects
         .iter()
-        .position(|o| o.target.name == "s")
+        .position(|o| &*o.target.name == "s")
         .unwrap_or_default();
     report.prove(
         index,

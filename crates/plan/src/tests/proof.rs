@@ -22,7 +22,7 @@ fn report(live: impl Fn(&mut Value), answered: Option<fn(&mut Value)>) -> (Plan,
     for (index, object) in plan.objects.iter().enumerate() {
         let bodies = fixture.bodies(&plan, &object.target.to_string());
         let (mut now, mut answer) = (bodies.create.clone(), bodies.create.clone());
-        if object.target.name == "a" {
+        if &*object.target.name == "a" {
             live(&mut now);
             if let Some(change) = answered {
                 change(&mut answer);
@@ -131,7 +131,7 @@ fn a_finished_job_is_compared_with_its_end_state() {
     let index = plan
         .objects
         .iter()
-        .position(|o| o.target.name == "j")
+        .position(|o| &*o.target.name == "j")
         .unwrap_or_default();
     let mut live = bodies.create.clone();
     live["spec"]["suspend"] = json!(false);

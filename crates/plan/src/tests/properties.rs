@@ -54,7 +54,7 @@ proptest! {
     fn every_object_is_planned_once_or_left_out_once(objects in objects()) {
         let fixture = Fixture::new(objects);
         let plan = fixture.plan();
-        let mut seen: Vec<String> = plan.objects.iter().map(|o| o.source.to_string())
+        let mut seen: Vec<String> = plan.objects.iter().map(|o| o.source().to_string())
             .chain(plan.not_restored.iter().map(|n| n.object.to_string())).collect();
         seen.sort();
         let mut all: Vec<String> = fixture.objects.iter().map(|o| {

@@ -52,7 +52,7 @@ fn fixture(captured: &[Value], live: &[Value]) -> Fixture {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let existing = Existing {
             uid: "live".into(),
-            resource_version: "1".into(),
+            managers: Box::default(),
             created_by_this_run: false,
             body: object.clone(),
         };

@@ -230,12 +230,12 @@ fn a_default_class_becomes_the_default_after_objects_without_a_class() {
         value: None,
     }];
     let until = DeferredUntil::Workloads;
-    assert_eq!(class.deferred, Some(Deferred { until, fields }));
+    assert_eq!(class.deferred(), Some(&Deferred { until, fields }));
     let bodies = fixture.bodies(&plan, "priorityclasses.scheduling.k8s.io standard");
     assert_eq!(bodies.without_deferred.unwrap().get("globalDefault"), None);
     assert_eq!(bodies.deferred, Some(json!({"globalDefault": true})));
     // No claim is without a class.
-    assert_eq!(find(&plan, "storageclasses.storage.k8s.io gp3").deferred, None);
+    assert_eq!(find(&plan, "storageclasses.storage.k8s.io gp3").deferred(), None);
     fixture
         .objects
         .push(named("v1", "PersistentVolumeClaim", "data", json!({"spec": {}})));
@@ -261,7 +261,7 @@ fn a_pod_security_standard_is_enforced_after_the_pods_exist() {
     let plan = fixture.plan();
     let planned = find(&plan, "namespaces shop");
     assert_eq!(
-        planned.after,
+        *planned.after,
         [Step::SetDeferredFields, Step::SetManagedFieldsLast]
     );
     let bodies = fixture.bodies(&plan, "namespaces shop");
@@ -322,7 +322,7 @@ fn a_mutating_webhook_and_its_backend_come_before_the_workloads() {
         [backend.wave, webhook.wave, workload.wave],
         [Wave::AdmissionBackends, Wave::MutatingAdmission, Wave::Workloads]
     );
-    assert_eq!(webhook.awaits, std::slice::from_ref(&backend.target));
+    assert_eq!(*webhook.awaits(), [backend.target.clone()]);
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn a_mutating_policy_of_pods_comes_before_the_workloads_with_its_binding() {
         let object = plan
             .objects
             .iter()
-            .find(|object| object.target.name == name)
+            .find(|object| *object.target.name == *name)
             .unwrap();
         (object.wave, object.depth)
     };
@@ -553,7 +553,7 @@ fn a_default_class_comes_between_the_workloads_that_are_older_and_younger() {
     ]);
     let plan = fixture.plan();
     let class = find(&plan, "priorityclasses.scheduling.k8s.io standard");
-    let until = class.deferred.as_ref().map(|deferred| deferred.until);
+    let until = class.deferred().map(|deferred| deferred.until);
     assert_eq!(until, Some(DeferredUntil::PodsExist));
     assert_eq!(find(&plan, "deployments.apps shop/old").wave, Wave::Workloads);
     assert_eq!(

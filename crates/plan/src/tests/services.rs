@@ -200,7 +200,7 @@ fn an_address_in_a_range_that_the_plan_restores_is_kept() {
     assert_eq!(rules(find(&plan, "services shop/taken")), released);
     assert_eq!(rules(find(&plan, "services shop/elsewhere")), released);
     let range = find(&plan, "servicecidrs.networking.k8s.io more");
-    assert_eq!(range.after, [Step::WaitReady, Step::SetManagedFields]);
+    assert_eq!(*range.after, [Step::WaitReady, Step::SetManagedFields]);
     assert!(range.wave < find(&plan, "services shop/cart").wave);
 }
 

@@ -13,8 +13,8 @@ fn exists(fixture: &mut Fixture, r#type: &str, namespace: Option<&str>, name: &s
     fixture.facts.existing.insert(
         ObjectRef::new(r#type.into(), namespace, name),
         Existing {
-            uid: format!("live-{name}"),
-            resource_version: "1".into(),
+            uid: format!("live-{name}").into(),
+            managers: Box::default(),
             created_by_this_run: by_this_run,
             body: Value::Null,
         },
@@ -377,7 +377,7 @@ fn an_updated_object_gets_its_former_owners_back() {
     assert!(!single(&fixture));
     let plan = fixture.plan();
     assert_eq!(
-        find(&plan, "configmaps shop/c").after,
+        *find(&plan, "configmaps shop/c").after,
         [crate::Step::SetManagedFields]
     );
     let entries = fixture.bodies(&plan, "configmaps shop/c").managed_fields;

@@ -1,6 +1,7 @@
 //! The index of a cluster in memory, and batches of objects that were checked against it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_format::{FrameRef, IndexEntry, LineDigest};
@@ -18,7 +19,7 @@ pub struct IndexedFrame {
 /// The index of a cluster: its frames, numbered from 0 in the order in which they were stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
-    frames: Vec<IndexedFrame>,
+    frames: Vec<Arc<IndexedFrame>>,
 }
 
 /// The location of an object.
@@ -36,18 +37,26 @@ pub struct ObjectLocation<'a> {
 
 impl Index {
     pub(super) fn new(frames: Vec<IndexedFrame>) -> Self {
-        Self { frames }
+        Self {
+            frames: frames.into_iter().map(Arc::new).collect(),
+        }
     }
 
     /// Returns all frames. The position of a frame is its number.
     #[must_use]
-    pub fn frames(&self) -> &[IndexedFrame] {
-        &self.frames
+    pub fn frames(&self) -> impl Iterator<Item = &IndexedFrame> {
+        self.frames.iter().map(|indexed| &**indexed)
+    }
+
+    /// Returns all frames with their numbers. Whoever reads them one after the other frees the entries of each with its
+    /// batch.
+    pub fn into_numbered(self) -> impl Iterator<Item = (u32, Arc<IndexedFrame>)> {
+        (0..).zip(self.frames)
     }
 
     /// Returns the frame with this number.
     #[must_use]
-    pub fn frame(&self, number: u32) -> Option<&IndexedFrame> {
+    pub fn frame(&self, number: u32) -> Option<&Arc<IndexedFrame>> {
         self.frames.get(usize::try_from(number).ok()?)
     }
 
@@ -80,6 +89,12 @@ impl Index {
         self.frames.iter().map(|f| f.entries.len() as u64).sum()
     }
 
+    /// Returns the locations of the frames in order, without the entries of their objects.
+    #[must_use]
+    pub fn frame_refs(&self) -> Vec<FrameRef> {
+        self.frames.iter().map(|indexed| indexed.frame.clone()).collect()
+    }
+
     /// Iterates over all objects, in the order in which they were stored.
     pub fn iter(&self) -> impl Iterator<Item = ObjectLocation<'_>> {
         self.frames.iter().enumerate().flat_map(|(at, indexed)| {
@@ -102,7 +117,7 @@ impl Index {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         self.iter().find(|located| {
             *located.type_name == object.r#type
-                && located.entry.name == object.name
+                && *located.entry.name == *object.name
                 && located.entry.namespace == namespace
         })
     }
@@ -115,17 +130,17 @@ fn number(at: usize) -> u32 {
 
 /// The objects of one frame, each checked against its index entry.
 #[derive(Debug, Clone)]
-pub struct ObjectBatch<'a> {
+pub struct ObjectBatch {
     number: u32,
-    indexed: &'a IndexedFrame,
+    indexed: Arc<IndexedFrame>,
     plaintext: Bytes,
     /// The offset of each line.
     starts: Vec<usize>,
 }
 
-impl<'a> ObjectBatch<'a> {
+impl ObjectBatch {
     /// Compares the lines of a frame with the index, one by one.
-    pub(super) fn check(number: u32, indexed: &'a IndexedFrame, plaintext: Bytes) -> Result<Self, String> {
+    pub(super) fn check(number: u32, indexed: Arc<IndexedFrame>, plaintext: Bytes) -> Result<Self, String> {
         let starts = check_lines(&indexed.entries, &plaintext)?;
         Ok(Self {
             number,
@@ -143,7 +158,7 @@ impl<'a> ObjectBatch<'a> {
 
     /// Returns the type of all objects.
     #[must_use]
-    pub fn type_name(&self) -> &'a TypeName {
+    pub fn type_name(&self) -> &TypeName {
         &self.indexed.frame.type_name
     }
 
@@ -169,7 +184,7 @@ impl<'a> ObjectBatch<'a> {
     }
 
     /// Iterates over all objects in order, with their positions and index entries.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &'a IndexEntry, &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &IndexEntry, &[u8])> {
         let parts = self.starts.iter().zip(&self.indexed.entries).enumerate();
         parts.map(|(position, (start, entry))| {
             let length = usize::try_from(entry.bytes).expect("the length was compared with a line in memory");

@@ -32,11 +32,7 @@ fn every_object_comes_back_as_it_was() {
         for name in ["eu", "us"] {
             let index = point.index(&cluster(name)).await.unwrap();
             assert_eq!(index.objects(), 2 * OBJECTS as u64);
-            let batches: Vec<_> = point
-                .objects(&index, index.numbers())
-                .try_collect()
-                .await
-                .unwrap();
+            let batches: Vec<_> = point.objects(index.into_numbered()).try_collect().await.unwrap();
             let mut seen = Vec::new();
             for batch in &batches {
                 for (position, entry, json) in batch.iter() {
@@ -189,7 +185,7 @@ fn the_work_may_move_between_threads() {
         let name = cluster("eu");
         let index = sendable(point.index(&name)).await.unwrap();
         sendable(point.batch(&index, 0)).await.unwrap();
-        sendable(point.objects(&index, [0, 1]))
+        sendable(point.objects(index.into_numbered().take(2)))
             .try_collect::<Vec<_>>()
             .await
             .unwrap();

@@ -97,7 +97,7 @@ fn opens_verifies_and_decrypts(version: u32) {
         for name in ["eu", "us"] {
             let index = readable.index(&cluster(name)).await.unwrap();
             let batches: Vec<_> = readable
-                .objects(&index, index.numbers())
+                .objects(index.into_numbered())
                 .try_collect()
                 .await
                 .unwrap();

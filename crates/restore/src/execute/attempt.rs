@@ -1,5 +1,7 @@
 //! One attempt to restore one object.
 
+use std::sync::Arc;
+
 use http::Method;
 use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 use super::retries::NextAttempt;
 use super::{RestoreError, Shared, Stop, steps};
 use crate::outcome::{FailedStep, Failure, ObjectResult};
+use crate::survey::managers;
 use crate::wire::{self, APPLY_PATCH, Health, JSON, MANAGER, MERGE_PATCH, text};
 use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_apiserver::list::escape_query;
@@ -21,7 +24,7 @@ use lifeboat_system::sleep;
 /// The progress of one object, across passes.
 pub(super) struct ObjectState {
     /// The uid in the target, once this restore has written the object.
-    pub(super) made: Option<String>,
+    pub(super) made: Option<Arc<str>>,
     /// The number of completed follow-up steps.
     steps_done: usize,
     /// Whether [`Step::SetDeferredFields`] is done.
@@ -31,7 +34,7 @@ pub(super) struct ObjectState {
     /// The result, if the object did not fail.
     pub(super) result: ObjectResult,
     /// Why the last attempt failed.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
     /// The number of failed attempts.
     failures: u32,
 }
@@ -52,8 +55,8 @@ impl Default for ObjectState {
 
 impl ObjectState {
     /// Marks the object as restored by an earlier process.
-    pub(super) fn set_complete(&mut self, uid: &str, object: &PlannedObject) {
-        self.made = Some(uid.to_owned());
+    pub(super) fn set_complete(&mut self, uid: &Arc<str>, object: &PlannedObject) {
+        self.made = Some(uid.clone());
         self.steps_done = object.after.len();
         self.deferred_done = true;
         self.last_done = true;
@@ -62,7 +65,7 @@ impl ObjectState {
     /// Returns whether the object is restored as planned and needs no further step.
     pub(super) fn is_complete(&self, object: &PlannedObject) -> bool {
         let is_last_due = (object.after.contains(&Step::SetManagedFieldsLast) && !self.last_done)
-            || (object.deferred.is_some() && !self.deferred_done);
+            || (object.deferred().is_some() && !self.deferred_done);
         self.failure.is_none() && self.made.is_some() && !is_last_due && self.result == ObjectResult::Restored
     }
 
@@ -92,7 +95,7 @@ pub(super) async fn attempt(
     }
     let object = &shared.plan.objects[at];
     let done = work(shared, object, &mut slot).await;
-    slot.failure = failure(shared, object, done).await?;
+    slot.failure = failure(shared, object, done).await?.map(Box::new);
     slot.failures += u32::from(slot.failure.is_some());
     Ok(slot)
 }
@@ -129,7 +132,7 @@ pub(super) async fn late_step(
         let uid = slot.made.as_deref().unwrap_or_default();
         steps::take(shared, object, &bodies, uid, step).await
     };
-    slot.failure = failure(shared, object, done.await).await?;
+    slot.failure = failure(shared, object, done.await).await?.map(Box::new);
     let is_done = slot.failure.is_none();
     match step {
         Step::SetDeferredFields => slot.deferred_done = is_done,
@@ -151,7 +154,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
         && object.action == Action::Create
         && let Some(known) = known
         && known.created_by_this_run
-        && created_by_this_run(object, &known.body)
+        && created_by_this_run(object, known.managers.iter().map(|manager| &**manager))
     {
         // The interrupted run created it. Follow-up steps may be missing.
         shared.note_uid(&object.source_uid, &known.uid);
@@ -214,9 +217,9 @@ pub(super) async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Resul
 /// Which object the target now contains.
 enum Made {
     /// The planned object, with this uid.
-    Ours(String),
+    Ours(Arc<str>),
     /// An object that another client created after the plan was made, and that is kept.
-    Foreign(String),
+    Foreign(Arc<str>),
 }
 
 async fn make(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
@@ -265,12 +268,15 @@ async fn create(
         let live = (wire::read(shared.api, &path).await)
             .map_err(|error| stop(FailedStep::Create, &object.target, error))?;
         if let Some(live) = live {
-            let uid = text(&live, "/metadata/uid").to_owned();
+            let uid: Arc<str> = text(&live, "/metadata/uid").into();
             let made_now = shared
                 .lease
                 .run()
                 .made(text(&live, "/metadata/creationTimestamp"));
-            if made_now && created_by_this_run(object, &live) && object.action != Action::CreateOrUpdate {
+            if made_now
+                && created_by_this_run(object, managers(&live))
+                && object.action != Action::CreateOrUpdate
+            {
                 return Ok(Made::Ours(uid));
             }
             return match existing {
@@ -329,14 +335,10 @@ pub(super) fn owner(object: &PlannedObject) -> (&str, bool) {
 /// Returns whether a live object that is young enough was created by this plan and not by another client at
 /// the same time: the plan's field manager is among the owners of its fields. An object without owners (a
 /// cluster's admission may remove them) counts as created by this plan.
-fn created_by_this_run(object: &PlannedObject, live: &Value) -> bool {
-    let (manager, _) = owner(object);
-    match live.pointer("/metadata/managedFields").and_then(Value::as_array) {
-        Some(entries) if !entries.is_empty() => {
-            entries.iter().any(|entry| text(entry, "/manager") == manager)
-        }
-        _ => true,
-    }
+fn created_by_this_run<'m>(object: &PlannedObject, managers: impl Iterator<Item = &'m str>) -> bool {
+    let (planned, _) = owner(object);
+    let mut managers = managers.peekable();
+    managers.peek().is_none() || managers.any(|manager| manager == planned)
 }
 
 async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
@@ -379,8 +381,8 @@ async fn recreate(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) 
             .run()
             .made(text(&live, "/metadata/creationTimestamp"));
         let uid = text(&live, "/metadata/uid");
-        if made_now && created_by_this_run(object, &live) {
-            return Ok(Made::Ours(uid.to_owned()));
+        if made_now && created_by_this_run(object, managers(&live)) {
+            return Ok(Made::Ours(uid.into()));
         }
         delete(shared, object, uid).await?;
     }
@@ -422,10 +424,10 @@ pub(super) fn object_path(object: &PlannedObject) -> String {
     object.resource.object_path(namespace.as_deref(), name)
 }
 
-fn uid_of(answer: &Answer) -> String {
+fn uid_of(answer: &Answer) -> Arc<str> {
     // An aggregated API may return an object without a uid; such an object cannot be an owner.
     peek_metadata(&answer.body)
-        .map(|seen| seen.uid.into_owned())
+        .map(|seen| seen.uid.as_ref().into())
         .unwrap_or_default()
 }
 

@@ -123,9 +123,9 @@ pub(super) fn explain(
             namespace,
             name,
         } = &unplanned.object;
-        let namespace = namespace.clone().unwrap_or_default();
+        let namespace = namespace.as_deref().unwrap_or_default().to_owned();
         match r#type.as_str() {
-            ENDPOINTS => !selecting.contains(&(namespace, name.clone())),
+            ENDPOINTS => !selecting.contains(&(namespace, name.to_string())),
             SLICES => {
                 let service = text(&unplanned.body, "/metadata/labels/kubernetes.io~1service-name");
                 !selecting.contains(&(namespace, service.to_owned()))
@@ -173,7 +173,7 @@ pub(super) fn explain(
         // The plan updates the default ServiceAccount of each namespace instead of refusing it.
         found.retain(|unplanned| {
             let default_account =
-                unplanned.object.r#type.as_str() == "serviceaccounts" && unplanned.object.name == "default";
+                unplanned.object.r#type.as_str() == "serviceaccounts" && &*unplanned.object.name == "default";
             !explained.contains(&unplanned.object) && !default_account
         });
     }

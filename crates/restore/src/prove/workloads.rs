@@ -233,7 +233,7 @@ async fn of_workload(
         .object(object.locator.frame, object.locator.position)
         .await?;
     let captured: Value = serde_json::from_slice(&raw).unwrap_or_default();
-    let uids = |uid: &str| Some(outcome.uids.get(uid).cloned().unwrap_or_else(|| uid.to_owned()));
+    let uids = |uid: &str| Some(outcome.owner_uid(uid));
     let Ok(bodies) = body(plan, object, &raw, &uids) else {
         return Ok(found);
     };

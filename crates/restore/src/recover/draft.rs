@@ -1,12 +1,13 @@
 //! Makes a plan from a recovery point and a target.
 
 use futures::StreamExt as _;
+use lifeboat_format::FrameRef;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_model::ResourceType;
 use lifeboat_plan::{
     Locator, MissingSource, PlanBuilder, PlanError, Redactor, RestoreOptions, SourceCompleteness, SourceType,
 };
-use lifeboat_recovery_point::{Index, ReadablePoint};
+use lifeboat_recovery_point::ReadablePoint;
 
 use super::{Planned, RecoverError, RecoveryProgress, Stage};
 use crate::execute::RunRecord;
@@ -15,8 +16,7 @@ use lifeboat_apiserver::api::Api;
 
 /// The objects of a cluster of a recovery point, loaded for planning.
 pub struct LoadedPoint {
-    /// The position of each object in the recovery point.
-    pub index: Index,
+    frames: Vec<FrameRef>,
     draft: PlanBuilder,
 }
 
@@ -47,11 +47,9 @@ pub async fn draft(
     )
     .with_completeness(completeness(cluster));
     watch.begin(Stage::Read, Some(index.objects()));
+    let frame_refs = index.frame_refs();
     let mut frames = Vec::new();
-    for number in index.numbers() {
-        let Some(indexed) = index.frame(number) else {
-            continue;
-        };
+    for (number, indexed) in index.into_numbered() {
         let Some(r#type) = types
             .iter()
             .find(|known| known.resource.name() == indexed.frame.type_name)
@@ -65,7 +63,7 @@ pub async fn draft(
             .iter()
             .any(|entry| draft.needs(r#type, namespace(&entry.namespace), &entry.name));
         if needed {
-            frames.push((number, r#type));
+            frames.push((number, indexed));
         } else {
             for entry in &indexed.entries {
                 draft.add_unselected(r#type, namespace(&entry.namespace), &entry.name);
@@ -73,28 +71,31 @@ pub async fn draft(
             watch.advance(Stage::Read, indexed.entries.len() as u64);
         }
     }
-    {
-        let mut batches = std::pin::pin!(point.objects(&index, frames.iter().map(|(number, _)| *number)));
-        let mut expected = frames.iter();
-        while let Some(batch) = batches.next().await {
-            let batch = batch?;
-            let Some((_, r#type)) = expected.next() else { break };
-            for (position, entry, raw) in batch.iter() {
-                if draft.needs(r#type, namespace(&entry.namespace), &entry.name) {
-                    let locator = Locator {
-                        frame: batch.number(),
-                        position,
-                    };
-                    draft.add(r#type, locator, raw).map_err(RecoverError::Object)?;
-                } else {
-                    draft.add_unselected(r#type, namespace(&entry.namespace), &entry.name);
-                }
+    let mut batches = std::pin::pin!(point.objects(frames));
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        let r#type = types
+            .iter()
+            .find(|known| known.resource.name() == *batch.type_name());
+        let Some(r#type) = r#type else { continue };
+        for (position, entry, raw) in batch.iter() {
+            if draft.needs(r#type, namespace(&entry.namespace), &entry.name) {
+                let locator = Locator {
+                    frame: batch.number(),
+                    position,
+                };
+                draft.add(r#type, locator, raw).map_err(RecoverError::Object)?;
+            } else {
+                draft.add_unselected(r#type, namespace(&entry.namespace), &entry.name);
             }
-            watch.advance(Stage::Read, batch.len() as u64);
         }
+        watch.advance(Stage::Read, batch.len() as u64);
     }
     watch.end(Stage::Read);
-    Ok(LoadedPoint { index, draft })
+    Ok(LoadedPoint {
+        frames: frame_refs,
+        draft,
+    })
 }
 
 impl LoadedPoint {
@@ -103,14 +104,14 @@ impl LoadedPoint {
     /// # Errors
     /// If the target cannot be surveyed, or no plan can be made.
     pub async fn plan(
-        &self,
+        self,
         api: &Api,
         run: Option<&RunRecord>,
         watch: &dyn RecoveryProgress,
     ) -> Result<Planned, RecoverError> {
         watch.begin(Stage::Survey, None);
         let discovery = api.discover().await?;
-        let facts = survey(api, &discovery, &self.draft.wanted(), run).await?;
+        let facts = survey(api, &discovery, self.draft.wanted(), run).await?;
         watch.end(Stage::Survey);
         watch.begin(Stage::Plan, None);
         let plan =
@@ -120,6 +121,7 @@ impl LoadedPoint {
             hash: plan.hash(),
             plan,
             facts,
+            frames: self.frames,
         })
     }
 }

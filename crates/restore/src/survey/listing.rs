@@ -43,59 +43,99 @@ pub(crate) async fn collect<T: Default + Send>(
     at: Option<&str>,
     mut on_item: impl FnMut(&mut T, &[u8], &ObjectMetadata<'_>) + Send,
 ) -> Result<T, PageError> {
-    let mut pinned = at.map(str::to_owned);
-    for attempt in 1.. {
-        let mut sink = Each {
-            collected: T::default(),
-            on_item: &mut on_item,
-        };
-        let request = ListRequest {
-            path: path.to_owned(),
-            labels: String::new(),
-            fields: String::new(),
-            pinned: pinned.clone(),
-            page_size: PAGE,
-            page_bytes: MAX_ANSWER_BYTES,
-            retry: api.retry_policy(),
-        };
-        match all_pages(ListReader::new(api, request, None), &mut sink).await {
-            Ok(()) => return Ok(sink.collected),
-            // Some aggregated APIs do not sort their lists.
-            Err(PageError::Unordered { .. }) if attempt < ATTEMPTS => pinned = None,
-            // Discovery shows the type of a new definition a moment before it can be listed.
-            Err(error) if error.status() == Some(404) && attempt < ATTEMPTS => {}
-            Err(error) => return Err(error),
+    let mut pages = Pages::new(api, path, at);
+    let mut collected = T::default();
+    loop {
+        match pages
+            .next(|item, seen| on_item(&mut collected, item, seen))
+            .await?
+        {
+            PageEnd::More => {}
+            PageEnd::Last => return Ok(collected),
+            PageEnd::Restarted => collected = T::default(),
         }
-        tracing::debug!(path, "reading the list from its beginning");
-        sleep(PAUSE).await;
     }
-    unreachable!("the last attempt returns")
 }
 
-async fn all_pages<S: ListSink<Error = Infallible>>(
-    mut reader: ListReader<'_>,
-    sink: &mut S,
-) -> Result<(), PageError> {
-    loop {
-        match reader.next_page(sink).await {
-            Ok(meta) if meta.continue_token.is_none() => return Ok(()),
-            Ok(_) => {}
+/// A list that is read page by page.
+pub(crate) struct Pages<'a> {
+    api: &'a Api,
+    path: &'a str,
+    reader: ListReader<'a>,
+    attempt: u32,
+    pinned: Option<String>,
+}
+
+/// What follows a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageEnd {
+    /// There are more pages.
+    More,
+    /// The list is complete.
+    Last,
+    /// The page could not be read, and the list begins again: its objects are sent once more.
+    Restarted,
+}
+
+impl<'a> Pages<'a> {
+    /// Begins a list of all objects below `path`, at exactly the resourceVersion `at` if one is given and the server
+    /// supports it.
+    pub(crate) fn new(api: &'a Api, path: &'a str, at: Option<&str>) -> Self {
+        let pinned = at.map(str::to_owned);
+        Self {
+            api,
+            path,
+            reader: reader(api, path, pinned.clone()),
+            attempt: 1,
+            pinned,
+        }
+    }
+
+    /// Reads the next page. `on_item` gets the bytes of each object as the server sent them.
+    pub(crate) async fn next(
+        &mut self,
+        on_item: impl FnMut(&[u8], &ObjectMetadata<'_>) + Send,
+    ) -> Result<PageEnd, PageError> {
+        match self.reader.next_page(&mut Each(on_item)).await {
+            Ok(meta) if meta.continue_token.is_none() => return Ok(PageEnd::Last),
+            Ok(_) => return Ok(PageEnd::More),
+            // Some aggregated APIs do not sort their lists.
+            Err(ListError::Page(PageError::Unordered { .. })) if self.attempt < ATTEMPTS => {
+                self.pinned = None;
+            }
+            // Discovery shows the type of a new definition a moment before it can be listed.
+            Err(ListError::Page(error)) if error.status() == Some(404) && self.attempt < ATTEMPTS => {}
             Err(ListError::Page(error)) => return Err(error),
             Err(ListError::Sink(never)) => match never {},
         }
+        self.attempt += 1;
+        tracing::debug!(self.path, "reading the list from its beginning");
+        sleep(PAUSE).await;
+        self.reader = reader(self.api, self.path, self.pinned.clone());
+        Ok(PageEnd::Restarted)
     }
 }
 
-struct Each<'f, T, F> {
-    collected: T,
-    on_item: &'f mut F,
+fn reader<'a>(api: &'a Api, path: &str, pinned: Option<String>) -> ListReader<'a> {
+    let request = ListRequest {
+        path: path.to_owned(),
+        labels: String::new(),
+        fields: String::new(),
+        pinned,
+        page_size: PAGE,
+        page_bytes: MAX_ANSWER_BYTES,
+        retry: api.retry_policy(),
+    };
+    ListReader::new(api, request, None)
 }
 
-impl<T: Send, F: FnMut(&mut T, &[u8], &ObjectMetadata<'_>) + Send> ListSink for Each<'_, T, F> {
+struct Each<F>(F);
+
+impl<F: FnMut(&[u8], &ObjectMetadata<'_>) + Send> ListSink for Each<F> {
     type Error = Infallible;
 
     fn take(&mut self, raw: &[u8], found: &ObjectMetadata<'_>) -> Result<(), Infallible> {
-        (self.on_item)(&mut self.collected, raw, found);
+        (self.0)(raw, found);
         Ok(())
     }
 }

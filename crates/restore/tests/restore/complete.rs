@@ -86,7 +86,7 @@ async fn objects_that_are_complete_are_not_written_again_and_those_that_are_gone
     let (mut complete, mut hash) = (CompleteObjects::default(), None);
     let mut written = Vec::new();
     for round in 0..4 {
-        let facts = survey(&api, &discovery, &draft.wanted(), Some(lease.run())).await;
+        let facts = survey(&api, &discovery, draft.wanted(), Some(lease.run())).await;
         let facts = facts.expect("a survey");
         let plan = draft.plan(&facts).expect("a plan");
         let first: &mut Option<String> = &mut hash;

@@ -69,10 +69,11 @@ async fn an_interrupted_restore_leaves_no_lease_and_is_continued() {
 
     let lease = acquire(&api, "interrupted").await;
     let started = lease.run().started.clone();
-    let facts = survey(&api, &discovery, &draft.wanted(), Some(lease.run()))
+    let facts = survey(&api, &discovery, draft.wanted(), Some(lease.run()))
         .await
         .expect("a survey");
     let plan = draft.plan(&facts).expect("a plan");
+    let draft = captured.draft(&RestoreOptions::default());
     let settings = RestoreSettings {
         concurrency: 2,
         ..RestoreSettings::default()
@@ -97,7 +98,7 @@ async fn an_interrupted_restore_leaves_no_lease_and_is_continued() {
     let lease = acquire(&api, "interrupted").await;
     assert!(lease.run().resumed && lease.run().started == started);
     assert!(!exists(&api, RECORD).await, "the Lease has taken its place");
-    let facts = survey(&api, &discovery, &draft.wanted(), Some(lease.run()))
+    let facts = survey(&api, &discovery, draft.wanted(), Some(lease.run()))
         .await
         .expect("a survey");
     let again = draft.plan(&facts).expect("a plan");

@@ -145,7 +145,7 @@ async fn a_type_that_the_target_lacks_is_listed_before_anything_is_written() {
     ));
     let done = restored(&captured, &RestoreOptions::default()).await;
     let left: Vec<RuleId> = (done.plan.not_restored.iter())
-        .filter(|left| left.object.name == "w")
+        .filter(|left| &*left.object.name == "w")
         .map(|left| left.rule)
         .collect();
     assert_eq!(left, [RuleId::TypeNotServed]);
@@ -188,7 +188,7 @@ metadata: {name: permit}
     let admin = connect(&fixture.target).await;
     let discovery = admin.discover().await.expect("discovery works");
     let draft = captured.draft(&RestoreOptions::default());
-    let facts = survey(&admin, &discovery, &draft.wanted(), None)
+    let facts = survey(&admin, &discovery, draft.wanted(), None)
         .await
         .expect("a survey");
     let plan = draft.plan(&facts).expect("a plan");

@@ -130,7 +130,7 @@ metadata: {name: beside, namespace: strict}
     let [(at, failure)] = failures.as_slice() else {
         panic!("{failures:?}");
     };
-    assert_eq!(done.plan.objects[*at].target.name, "privileged");
+    assert_eq!(&*done.plan.objects[*at].target.name, "privileged");
     assert_eq!(failure.healing, Healing::Never, "{failure}");
     assert_eq!(done.outcome.passes, 1, "{failure}");
     assert!(failure.answer.contains("violates PodSecurity"), "{failure}");

@@ -191,7 +191,7 @@ pub(crate) async fn run(
     let lease = Lease::acquire(api, lease).await?;
     let discovery: Discovery = api.discover().await?;
     let draft = captured.draft(options);
-    let facts = survey(api, &discovery, &draft.wanted(), Some(lease.run())).await?;
+    let facts = survey(api, &discovery, draft.wanted(), Some(lease.run())).await?;
     let plan = draft.plan(&facts)?;
     let source = captured.source();
     let problems = preflight(api, &plan, &facts, &source).await?;

@@ -92,6 +92,36 @@ async fn a_field_that_the_common_version_would_lose_is_named_before_anything_is_
     assert_eq!(live(path).await["items"], json!([]));
 }
 
+#[tokio::test]
+async fn an_object_that_validation_no_longer_accepts_is_named_before_anything_is_written() {
+    let fixture = fixture();
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "old", "namespace": "version-stricter", "uid": "u-old"}, "data": {"no key": "v"}});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "version-stricter", "uid": "u-ns"}});
+    let mut captured = one(source_type("", "v1", "configmaps", "ConfigMap", &["v1"]), &object);
+    let mut namespaces = source_type("", "v1", "namespaces", "Namespace", &["v1"]);
+    namespaces.resource.namespaced = false;
+    captured.types.push(namespaces);
+    captured.objects.push((1, namespace.to_string().into_bytes()));
+    let options = RestoreOptions {
+        validate: true,
+        ..RestoreOptions::default()
+    };
+    let api = connect(&fixture.target).await;
+    {
+        let _turn = turn().await;
+        let refused = run(&api, &captured, &options, LeaseHolder::this_process()).await;
+        let refused = refused
+            .err()
+            .map(|error| format!("{error:?}"))
+            .unwrap_or_default();
+        assert!(refused.contains("no key"), "{refused}");
+    }
+    let path = "/api/v1/namespaces?fieldSelector=metadata.name%3Dversion-stricter";
+    assert_eq!(live(path).await["items"], json!([]));
+}
+
 /// Returns a definition for the target that serves `v2` only.
 fn definition(name: &str, conversion: &str) -> String {
     format!(
@@ -165,7 +195,7 @@ async fn a_custom_resource_that_only_a_webhook_could_convert_is_listed_and_not_w
         "clientConfig": {"url": "https://127.0.0.1:1/convert"}}});
     let done = restored(&raft("byhook", &webhook), &RestoreOptions::default()).await;
     let left = done.plan.not_restored.iter();
-    let left: Vec<_> = left.map(|left| (left.object.name.as_str(), left.rule)).collect();
+    let left: Vec<_> = left.map(|left| (&*left.object.name, left.rule)).collect();
     assert_eq!(left, [("log", RuleId::VersionNotServed)]);
     let rafts = live("/apis/byhook.example/v2/namespaces/version-byhook/rafts").await;
     assert_eq!(rafts["items"], json!([]));

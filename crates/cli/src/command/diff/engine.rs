@@ -85,7 +85,7 @@ impl<'a> Engine<'a> {
             }
         }
         Self {
-            left: CachedFrames::new(PointFrames::new(point, index)),
+            left: CachedFrames::new(PointFrames::new(point, index.frame_refs())),
             unmatched,
             outcomes: record
                 .types
@@ -191,7 +191,7 @@ impl<'a> Engine<'a> {
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
         let index = point.index_with(&record.name, progress).await?;
-        let right = CachedFrames::new(PointFrames::new(point, &index));
+        let right = CachedFrames::new(PointFrames::new(point, index.frame_refs()));
         for located in index.iter() {
             if let Some(place) = self.pair(located.type_name, located.entry) {
                 let raw = right

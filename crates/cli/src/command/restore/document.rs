@@ -7,6 +7,7 @@ use lifeboat_plan::LintFinding;
 use lifeboat_plan::lint::NOT_CAPTURED;
 use lifeboat_plan::report::{NotRestoredGroup, Report};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -150,19 +151,52 @@ impl RestoreDocument {
 }
 
 // The report's own fields are at the top level, where its readers expect them. serde's flatten would buffer numbers of
-// arbitrary precision incorrectly.
+// arbitrary precision incorrectly, and a report of 300,000 objects is not rendered in memory.
 impl Serialize for RestoreDocument {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::Error;
-        let mut document = serde_json::to_value(&self.report).map_err(S::Error::custom)?;
+        let Report {
+            format_version,
+            verdict,
+            point,
+            cluster,
+            plan,
+            summary,
+            restored,
+            changed,
+            not_restored,
+            unplanned,
+            workloads,
+            notes,
+            rules,
+            warnings,
+        } = &self.report;
         let beside = serde_json::to_value(self.beside()).map_err(S::Error::custom)?;
-        if let (Some(document), Value::Object(beside)) = (document.as_object_mut(), beside) {
-            document.extend(beside);
+        let mut document = serializer.serialize_map(None)?;
+        for (name, value) in beside.as_object().into_iter().flatten() {
+            document.serialize_entry(name, value)?;
         }
-        if !self.proven {
-            document["verdict"] = NOT_PROVEN.into();
+        document.serialize_entry("formatVersion", format_version)?;
+        match self.proven {
+            true => document.serialize_entry("verdict", verdict)?,
+            false => document.serialize_entry("verdict", NOT_PROVEN)?,
         }
-        document.serialize(serializer)
+        document.serialize_entry("point", point)?;
+        document.serialize_entry("cluster", cluster)?;
+        document.serialize_entry("plan", plan)?;
+        document.serialize_entry("summary", summary)?;
+        document.serialize_entry("restored", restored)?;
+        document.serialize_entry("changed", changed)?;
+        document.serialize_entry("notRestored", not_restored)?;
+        document.serialize_entry("unplanned", unplanned)?;
+        document.serialize_entry("workloads", workloads)?;
+        if !notes.is_empty() {
+            document.serialize_entry("notes", notes)?;
+        }
+        document.serialize_entry("rules", rules)?;
+        if !warnings.is_empty() {
+            document.serialize_entry("warnings", warnings)?;
+        }
+        document.end()
     }
 }
 

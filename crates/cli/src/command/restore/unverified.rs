@@ -20,13 +20,13 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
     for (object, result) in plan.objects.iter().zip(&outcome.results) {
         match result {
             ObjectResult::Failed(failure) => not_restored.push(NotRestoredGroup {
-                object: object.source.clone(),
+                object: object.source().clone(),
                 planned: true,
                 rule: None,
                 why: Some(failure.to_string()),
             }),
             ObjectResult::NotAttempted => not_restored.push(NotRestoredGroup {
-                object: object.source.clone(),
+                object: object.source().clone(),
                 planned: true,
                 rule: None,
                 why: Some(NOT_ATTEMPTED.to_owned()),
@@ -37,7 +37,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
                 }
                 restored.push(Restored {
                     object: object.target.clone(),
-                    source: (object.source != object.target).then(|| object.source.clone()),
+                    source: (*object.source() != object.target).then(|| object.source().clone()),
                     wave: object.wave,
                     action: object.action,
                 });

@@ -12,9 +12,9 @@ pub(super) fn add(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     let names = &work.draft.settings.selection.names;
     for skipped in &work.draft.skipped {
         if skipped.rule == RuleId::EksManaged && eks::is_asked_for(names, &skipped.name) {
-            let object = work
-                .draft
-                .source_ref(skipped.r#type, skipped.namespace.as_deref(), &skipped.name);
+            let object =
+                work.draft
+                    .source_ref(skipped.r#type, skipped.namespace.clone(), skipped.name.clone());
             found.push(LintFinding {
                 severity: Severity::Error,
                 ..warning(

@@ -102,9 +102,9 @@ pub(super) fn add(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFin
 /// Returns what names the primary in what is written of an item.
 fn leftovers<'a>(work: &'a Resolver<'_>, index: usize) -> impl Iterator<Item = &'a Leftover> {
     let item = work.item(index);
-    let has_status = super::super::status_of(work, index) != StatusPlan::Drop;
-    let of_status = item.of_status.iter().filter(move |_| has_status);
-    item.leftovers
+    let has_status = super::super::assemble::status_of(work.draft, item) != StatusPlan::Drop;
+    let of_status = item.of_status().into_iter().filter(move |_| has_status);
+    item.leftovers()
         .iter()
         .chain(of_status.flat_map(|of_status| &of_status.leftovers))
 }

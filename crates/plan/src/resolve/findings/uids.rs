@@ -38,9 +38,8 @@ pub(super) fn references(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     }
     for skipped in &work.draft.skipped {
         name(&skipped.uid, &|| {
-            let namespace = skipped.namespace.as_deref();
-            let source = work.draft.source_ref(skipped.r#type, namespace, &skipped.name);
-            source.to_string()
+            let (namespace, name) = (skipped.namespace.clone(), skipped.name.clone());
+            work.draft.source_ref(skipped.r#type, namespace, name).to_string()
         });
     }
     let mut places: BTreeMap<(String, String), Place<'_>> = BTreeMap::new();
