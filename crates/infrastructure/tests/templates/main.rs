@@ -1,0 +1,6 @@
+//! The templates of the sample application and of random ones.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod properties;
+mod random;
+mod sample;
