@@ -3,4 +3,5 @@
 
 mod properties;
 mod random;
+mod rows;
 mod sample;

@@ -121,7 +121,7 @@ fn the_templates_of_the_sample_hold_together_and_nothing_forbids_them() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn templates_of_random_descriptions_hold_together(seed in any::<u64>(), is_same in any::<bool>()) {
