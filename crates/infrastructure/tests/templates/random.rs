@@ -46,6 +46,9 @@ pub(crate) fn descriptions(seed: u64) -> Descriptions {
     storage(rng, &mut document);
     identity(rng, &mut document);
     clusters(rng, &mut document);
+    document["launchTemplates"] = json!([launch_template()]);
+    document["missing"] = json!([{"resource": "AWS::EC2::DHCPOptions", "call": "ec2:DescribeDhcpOptions",
+        "code": "UnauthorizedOperation"}]);
     serde_json::from_value(document).expect("the generator makes documents of version 1")
 }
 
@@ -328,11 +331,27 @@ fn clusters(rng: &mut Rng, document: &mut Value) {
     document["clusters"] = json!(clusters);
 }
 
+/// Returns a launch template whose user data names the first cluster: `echo ENDPOINT`.
+fn launch_template() -> Value {
+    let data = "ZWNobyBodHRwczovLzAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwLmdyNy5ldS13ZXN0LTEuZWtzLmFtYXpvbmF3cy5jb20K";
+    json!({"launchTemplateId": id("lt", 0), "launchTemplateName": "nodes", "versionNumber": 1,
+        "launchTemplateData": {"userData": data, "metadataOptions": {"httpTokens": "required"},
+            "securityGroupIds": [id("sg", 900)], "keyName": "operators",
+            "blockDeviceMappings": [{"deviceName": "/dev/xvda",
+                "ebs": {"encrypted": true, "kmsKeyId": key_arn(0), "volumeSize": 20, "volumeType": "gp3"}}]}})
+}
+
 fn nodegroup(rng: &mut Rng, subnets: &[String], number: usize) -> Value {
     let max = 1 + rng.u32(..10);
-    json!({"nodegroupName": format!("n{number}"), "capacityType": pick(rng, &["ON_DEMAND", "SPOT"]),
+    let mut group = json!({"nodegroupName": format!("n{number}"), "capacityType": pick(rng, &["ON_DEMAND", "SPOT"]),
         "scalingConfig": {"minSize": 0, "maxSize": max, "desiredSize": rng.u32(..=max)},
         "instanceTypes": ["m6i.large"], "subnets": some(rng, subnets), "nodeRole": role("nodes"),
         "amiType": pick(rng, &["AL2023_x86_64_STANDARD", "BOTTLEROCKET_x86_64"]), "diskSize": 20 + rng.u32(..100),
-        "labels": {"pool": format!("p{number}")}, "updateConfig": {"maxUnavailablePercentage": 50}})
+        "labels": {"pool": format!("p{number}")}, "updateConfig": {"maxUnavailablePercentage": 50}});
+    // Only the first cluster's nodes have the launch template, which names its security group.
+    if rng.bool() && subnets.iter().any(|subnet| *subnet == id("subnet", 0)) {
+        group["launchTemplate"] = json!({"id": id("lt", 0), "name": "nodes", "version": "1"});
+        group["diskSize"] = Value::Null;
+    }
+    group
 }

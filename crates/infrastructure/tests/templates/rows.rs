@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lifeboat_infrastructure::{
     Adoption, Descriptions, Generated, Mode, RecoveryFacts, Severity, Stack, generate, identity_map, symbols,
 };
@@ -154,11 +156,32 @@ fn node_groups_keep_theirs_and_get_the_launch_template() {
         property(&template, &launch, "/LaunchTemplateData/SecurityGroupIds"),
         &json!([own, {"Ref": "SecurityGroupShop"}])
     );
-    // `echo region eu-central-1` in base64.
-    let data = property(&template, &launch, "/LaunchTemplateData/UserData")
-        .as_str()
-        .unwrap();
-    assert!(data.contains("ZXUtY2VudHJhbC0x") || !data.contains("ZXUtd2VzdC0x"));
+    let data = property(&template, &launch, "/LaunchTemplateData/UserData");
+    let data = STANDARD.decode(data.as_str().unwrap()).unwrap();
+    assert!(
+        String::from_utf8(data)
+            .unwrap()
+            .contains("echo region eu-central-1")
+    );
+}
+
+#[test]
+fn user_data_gets_the_endpoint_and_the_certificate_of_the_new_cluster() {
+    let generated = changed(&orders(), &sample::facts(OTHER), |document| {
+        let text = "--apiserver-endpoint https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com \
+                    --b64-cluster-ca LS0tLS1CRUdJTg== ${HOME}";
+        document["launchTemplates"][0]["launchTemplateData"]["userData"] = json!(STANDARD.encode(text));
+    });
+    let template = generated.template.unwrap().json();
+    let launch = property(&template, "NodegroupGeneral", "/LaunchTemplate/Id/Ref");
+    let path = "/LaunchTemplateData/UserData/Fn::Base64/Fn::Join/1";
+    let endpoint =
+        json!({"Fn::Select": [1, {"Fn::Split": ["https://", {"Fn::GetAtt": ["Cluster", "Endpoint"]}]}]});
+    assert_eq!(
+        property(&template, launch.as_str().unwrap(), path),
+        &json!(["--apiserver-endpoint https://", endpoint, " --b64-cluster-ca ",
+                {"Fn::GetAtt": ["Cluster", "CertificateAuthorityData"]}, " ${HOME}"])
+    );
 }
 
 #[test]
