@@ -298,8 +298,8 @@ fn clusters(rng: &mut Rng, document: &mut Value) {
     let subnets = [of_vpc(0), of_vpc(1)];
     let vpcs = document["vpcs"].as_array().map_or(1, Vec::len);
     let mut clusters = Vec::new();
-    for number in 0..1 + rng.usize(..vpcs) {
-        let own = &subnets[number];
+    let count = 1 + rng.usize(..vpcs);
+    for (number, own) in subnets.iter().enumerate().take(count) {
         let groups: Vec<Value> = (0..rng.usize(..4))
             .map(|group| nodegroup(rng, own, group))
             .collect();

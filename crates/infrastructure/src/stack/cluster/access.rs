@@ -49,7 +49,9 @@ pub(super) fn build(builder: &mut Builder<'_, '_>, cluster: &Cluster) {
 /// Lets the role of the recovery delegate in.
 fn delegate(builder: &mut Builder<'_, '_>) {
     let Some(role) = builder.context.facts.delegate_role.clone() else {
-        return;
+        let what =
+            "the role of the recovery delegate is not known, so that nobody could restore into the cluster";
+        return builder.findings.error(Code::PrincipalUnknown, CLUSTER, what);
     };
     let policy = format!(
         "arn:{}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
