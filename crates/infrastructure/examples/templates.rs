@@ -3,6 +3,7 @@
 //! `cargo run -p lifeboat-infrastructure --example templates -- DIR [SEEDS]` writes `DIR/<application>-<stack>-….json`,
 //! and each policy of them as `DIR/policies/….json`.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -31,10 +32,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn write(folder: &Path, name: &str, descriptions: &Descriptions) -> Result<(), Box<dyn Error>> {
+    // Many stacks are the same in both modes or passes; each template is written once.
+    let mut written = BTreeSet::new();
     // Another account, and another Region of the same account, in which roles have other names.
     for (account, of) in [("222222222222", "other"), ("111111111111", "same")] {
         for (stack, generated) in sample::all(descriptions, account) {
-            if let Some(template) = generated.template {
+            let new = generated
+                .template
+                .filter(|template| written.insert(template.body()));
+            if let Some(template) = new {
                 let name = format!("{name}-{of}-{stack}");
                 fs::write(
                     folder.join(format!("{name}.json")),

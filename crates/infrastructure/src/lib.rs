@@ -2,7 +2,7 @@
 //! application's recovery stacks, and into the identity map by which its objects are translated.
 //!
 //! [`description`] is the document, [`RecoveryFacts`] is what must be known of the recovery environment, [`generate`]
-//! makes the template of a [`Stack`] in a [`Mode`]. What cannot be built as it was is a [`Finding`]. [`symbols`] is the
+//! makes the template of a [`Stack`] in a [`Mode`]. What cannot be built as it was is a [`Finding`]. [`symbols()`] is the
 //! identity map before anything is built, [`identity_map`] the same from the outputs of the stacks.
 //!
 //! This crate is pure: it must not depend on anything but `model`, `translate`, base64 and JSON libraries, and does no
