@@ -13,6 +13,8 @@ CARGO_MACHETE_VERSION := 0.9.2
 CARGO_NEXTEST_VERSION := 0.9.151
 CFN_LINT_VERSION := 1.51.0
 CFN_LINT := $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/cfn-lint
+PARLIAMENT_VERSION := 1.6.4
+PARLIAMENT := $(LIFEBOAT_CACHE)/parliament-$(PARLIAMENT_VERSION)/bin/parliament
 
 ## make demo              two real clusters, a backup, a restore, the proof (KEEP=1 leaves them up)
 # Not optimized, and without the commands for AWS: the demo waits for API servers most of the time, and the AWS SDK is
@@ -107,8 +109,8 @@ simulate:
 
 ## make check             format, clippy, licences and bans, unused dependencies, documentation, templates
 .PHONY: check check-tools
-check-tools: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete $(CFN_LINT)
-check: check-tools
+check-tools: $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete $(CFN_LINT) $(PARLIAMENT)
+check: check-tools check-templates
 	$(CFN_LINT) cloudformation/*.yaml
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -122,9 +124,23 @@ check: check-tools
 	done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
+# The templates that the crate infrastructure generates, and their policies, pass the linters without a finding.
+.PHONY: check-templates
+check-templates: $(CFN_LINT) $(PARLIAMENT)
+	rm -rf target/templates
+	cargo run --quiet -p lifeboat-infrastructure --example templates -- target/templates 2
+	$(CFN_LINT) --regions eu-central-1 --template target/templates/*.json
+	$(PARLIAMENT) --directory target/templates/policies
+
 $(CFN_LINT):
 	python3 -m venv $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)
 	$(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)/bin/pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT_VERSION)
+
+# parliament imports pkg_resources, which setuptools has removed since version 81.
+$(PARLIAMENT):
+	python3 -m venv $(LIFEBOAT_CACHE)/parliament-$(PARLIAMENT_VERSION)
+	$(LIFEBOAT_CACHE)/parliament-$(PARLIAMENT_VERSION)/bin/pip install --quiet --disable-pip-version-check \
+		'setuptools<81' parliament==$(PARLIAMENT_VERSION)
 
 ## make control-plane     build the local control planes into the cache (once)
 .PHONY: control-plane

@@ -26,6 +26,7 @@ mod leftover;
 mod needles;
 mod object;
 mod span;
+mod symbol;
 mod text;
 mod url;
 
@@ -34,6 +35,7 @@ pub use compiled::Identities;
 pub use kind::Kind;
 pub use leftover::{Leftover, LeftoverKind};
 pub use object::Outcome;
+pub use symbol::{is_symbol, symbol, symbols_in};
 
 /// The identifiers of the primary environment and their counterparts in the recovery environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,7 +80,8 @@ pub struct Identity {
     pub kind: Kind,
     /// The identifier in the primary environment.
     pub from: String,
-    /// The identifier in the recovery environment. The same text says that it is valid in both.
+    /// The identifier in the recovery environment, or the symbol of one that does not exist yet
+    /// (`${network.PrivateA}`). The same text says that it is valid in both.
     pub to: String,
 }
 

@@ -749,6 +749,146 @@ codes! {
         meaning: "No resource was changed.",
         remedy: "run the command in the message first",
     }
+
+    /// A resource of AWS is needed and not described.
+    DescriptionMissing = 1201 exits PlanRefused {
+        title: "a resource of AWS is not described in the recovery point",
+        meaning: "What refers to the resource cannot be built. The recovery point names what could not be read and why.",
+        remedy: "grant the delegate the call in the message and make another recovery point, or map the resource to one of the recovery environment",
+    }
+
+    /// A cluster has its control plane on an Outpost.
+    ClusterOnOutposts = 1202 exits PlanRefused {
+        title: "a control plane on an Outpost cannot be recovered",
+        meaning: "Lifeboat builds clusters in Regions. Nothing was built for this cluster.",
+        remedy: "create the cluster by hand and name it as the one to restore into",
+    }
+
+    /// EKS does not offer a Kubernetes version any more.
+    VersionNotOffered = 1203 exits PlanRefused {
+        title: "EKS does not offer the Kubernetes version of a cluster",
+        meaning: "A cluster of another version may refuse objects or serve other types.",
+        remedy: "upgrade the primary cluster, or allow the nearest version that is offered",
+    }
+
+    /// A zone has no counterpart.
+    ZoneWithoutCounterpart = 1204 exits PlanRefused {
+        title: "an Availability Zone has no counterpart in the recovery Region",
+        meaning: "The recovery Region has fewer zones than are in use. Subnets of the zone are built in one that others use too, and objects that name the zone keep the name.",
+        remedy: "map the zone, or change what names it",
+    }
+
+    /// A trust policy cannot be read.
+    TrustUnreadable = 1205 exits PlanRefused {
+        title: "the trust policy of a role cannot be read",
+        meaning: "The role is not made, because nobody could tell who would be allowed to assume it.",
+        remedy: "correct the trust policy of the role in the primary account and make another recovery point",
+    }
+
+    /// A generated resource still names the primary.
+    PrimaryNamed = 1206 exits PlanRefused {
+        title: "a resource of the recovery side still names the primary",
+        meaning: "The identifier has no counterpart that is known: its resource is not described and not mapped. The resource is built with it as it is.",
+        remedy: "map the identifier to that of a resource in the recovery environment, or declare that it may stay",
+    }
+
+    /// A resource has two candidates for its counterpart.
+    AdoptionAmbiguous = 1207 exits PlanRefused {
+        title: "a resource has more than one candidate in the recovery environment",
+        meaning: "Nothing is adopted by guessing.",
+        remedy: "map the resource to one of the candidates in the message",
+    }
+
+    /// A mapping of resources is not valid.
+    MappingInvalid = 1208 exits PlanRefused {
+        title: "a mapping of resources is not valid",
+        meaning: "It names a resource that does not exist, or maps two resources to one.",
+        remedy: "correct the mapping in the application document",
+    }
+
+    /// A template exceeds a limit of CloudFormation.
+    TemplateTooLarge = 1209 exits PlanRefused {
+        title: "a template exceeds a limit of CloudFormation",
+        meaning: "CloudFormation refuses the template. Nothing was sent.",
+        remedy: "adopt resources that exist in the recovery environment instead of building them, or split the application",
+    }
+
+    /// A role or policy exceeds a limit of IAM.
+    PolicyTooLarge = 1210 exits PlanRefused {
+        title: "a role or policy exceeds a limit of IAM",
+        meaning: "IAM refuses the resource, or accepts it only with a raised quota.",
+        remedy: "shorten the policy in the primary account, or raise the quota of IAM in the recovery account",
+    }
+
+    /// Nodes cannot reach what they need to join.
+    NodesCutOff = 1211 exits PlanRefused {
+        title: "nodes cannot reach the services that they need to join the cluster",
+        meaning: "The subnet has no way to the internet, and an endpoint is missing.",
+        remedy: "add the endpoints in the message or a NAT gateway to the primary VPC, and make another recovery point",
+    }
+
+    /// The cluster role cannot use the encryption key.
+    KeyNotUsable = 1212 exits PlanRefused {
+        title: "the role of a cluster lacks permissions on the key that encrypts its Secrets",
+        meaning: "A key that the cluster cannot use degrades the cluster for good. Nothing was built.",
+        remedy: "allow the role kms:DescribeKey and kms:CreateGrant on the key",
+    }
+
+    /// A role lacks a policy that EKS needs.
+    RoleIncomplete = 1213 exits PlanRefused {
+        title: "a role lacks a policy that EKS needs",
+        meaning: "Nodes do not join, or the cluster cannot manage its network.",
+        remedy: "attach the policy in the message to the role in the primary account",
+    }
+
+    /// A principal does not exist in the recovery account.
+    PrincipalUnknown = 1214 exits PlanRefused {
+        title: "a principal of IAM has no counterpart in the recovery account",
+        meaning: "IAM and EKS refuse policies and access entries that name principals that do not exist. The principal is left out.",
+        remedy: "map the principal to one of the recovery account",
+    }
+
+    /// A resource that is not built has no counterpart.
+    CounterpartUnknown = 1215 exits PlanRefused {
+        title: "a resource that Lifeboat does not build has no counterpart",
+        meaning: "What needs the resource is left out.",
+        remedy: "create the resource in the recovery environment and map it",
+    }
+
+    /// A property of a resource is not kept.
+    PropertyNotKept = 1216 exits PlanRefused {
+        title: "a property of a resource is not kept",
+        meaning: "CloudFormation or EKS does not let anyone set it.",
+        remedy: "set it by hand after the restore, if it is needed",
+    }
+
+    /// A resource is built once another exists.
+    BuiltLater = 1217 exits PlanRefused {
+        title: "a part of a stack is built later",
+        meaning: "It needs an identifier that AWS assigns when another resource is made. The next pass of the stack adds it.",
+        remedy: "nothing needs to be done",
+    }
+
+    /// A file system has no replica.
+    FileSystemWithoutReplica = 1218 exits PlanRefused {
+        title: "a file system has no replica in the recovery environment",
+        meaning: "An empty file system is built in its place.",
+        remedy: "set up EFS replication to the recovery Region, and map the file system to its replica",
+    }
+
+    /// User data cannot be searched.
+    UserDataUnreadable = 1219 exits PlanRefused {
+        title: "user data of a launch template cannot be searched",
+        meaning: "It is not text in base64, or compressed. It is kept as it is and may name the primary.",
+        remedy: "check what the user data does, and map or change the launch template",
+    }
+
+    /// The environments are in different partitions.
+    PartitionsDiffer = 1220 exits PlanRefused {
+        title: "the environments are in different partitions",
+        meaning: "No resource of one partition has a counterpart in another.",
+        remedy: "use two Regions of one partition",
+    }
 }
 
 impl fmt::Display for Code {

@@ -5,6 +5,17 @@ use super::compiled::Compiled;
 use super::kind::Kind;
 use crate::rule::Rule;
 
+/// Types of resources of EKS whose ARNs have the name of their cluster first
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html>).
+const OF_CLUSTERS: [&str; 6] = [
+    "access-entry",
+    "addon",
+    "fargateprofile",
+    "identityproviderconfig",
+    "nodegroup",
+    "podidentityassociation",
+];
+
 /// The parts of an ARN (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
 #[derive(Debug, Clone, Copy)]
 struct Parts<'a> {
@@ -130,13 +141,21 @@ impl Compiled {
             ("iam", "instance-profile") => (rest.rsplit('/').next()?, Some(Kind::InstanceProfile)),
             ("sts", "assumed-role") => (rest.split('/').next()?, Some(Kind::Role)),
             ("eks", "cluster") => (rest, Some(Kind::Cluster)),
+            // What belongs to a cluster has its name first, and a generated id last unless that is a wildcard.
+            ("eks", r#type) if OF_CLUSTERS.contains(&r#type) => {
+                let (cluster, own) = rest.split_once('/')?;
+                if own.rsplit('/').next().is_some_and(is_generated) {
+                    return None;
+                }
+                (cluster, Some(Kind::Cluster))
+            }
             _ => (rest, None),
         };
         let to = match kind {
             Some(kind) => self.named(kind, name)?,
             None => self.token(name)?.1,
         };
-        let before = if r#type == "assumed-role" {
+        let before = if r#type == "assumed-role" || OF_CLUSTERS.contains(&r#type) {
             0
         } else {
             rest.len() - name.len()
@@ -155,6 +174,11 @@ fn parse(text: &str) -> Option<Parts<'_>> {
         account: parts.next()?,
         resource: parts.next().filter(|resource| !resource.is_empty())?,
     })
+}
+
+/// Whether the last part of a resource is an id that EKS generates: a UUID, or `a-` and letters.
+fn is_generated(text: &str) -> bool {
+    (text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])) || text.starts_with("a-")
 }
 
 /// Splits a resource into its type and the rest, `role/cart` and `function:cart` alike; names without a type have an

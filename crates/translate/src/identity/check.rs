@@ -6,7 +6,7 @@ use lifeboat_model::{Code, Problem};
 
 use super::compiled::Compiled;
 use super::kind::{Kind, Reach};
-use super::{Identity, IdentityMap};
+use super::{Identity, IdentityMap, symbol};
 use crate::pointer;
 
 /// One fault of an identity map. Its text is a full clause: what is wrong with which entry.
@@ -213,14 +213,18 @@ fn of_entries(map: &IdentityMap) -> Vec<IdentityFault> {
     let mut by_old: BTreeMap<(Option<Kind>, &str), &str> = BTreeMap::new();
     let mut by_new: BTreeMap<(Kind, &str), &str> = BTreeMap::new();
     for Identity { kind, from, to } in &map.identities {
-        for text in [from, to] {
-            if !kind.is_form_of(text) {
-                faults.push(IdentityFault::Form {
+        let is_valid = |text: &&String| kind.is_form_of(text);
+        let from_or_to = [from]
+            .into_iter()
+            .chain(Some(to).filter(|to| !symbol::is_symbol(to)));
+        faults.extend(
+            from_or_to
+                .filter(|text| !is_valid(text))
+                .map(|text| IdentityFault::Form {
                     kind: *kind,
                     text: text.clone(),
-                });
-            }
-        }
+                }),
+        );
         let old = by_old.insert((space(*kind, from), from), to);
         if let Some(other) = old.filter(|other| other != to) {
             faults.push(IdentityFault::MappedTwice {

@@ -100,7 +100,7 @@ impl Kind {
     pub fn form(self) -> &'static str {
         match self {
             Self::Arn => "of the form arn:aws:<service>:<region>:<account>:<resource>",
-            Self::Host => "a host name of at least three labels in lower case, without scheme and port",
+            Self::Host => "a host name of at least three labels, without scheme and port",
             Self::Issuer => "of the form oidc.eks.<region>.amazonaws.com/id/<id>",
             Self::Zone => "of the form eu-west-1a",
             Self::ZoneId => "of the form euw1-az1",
@@ -131,7 +131,8 @@ impl Kind {
         let all = |allowed: fn(u8) -> bool| text.bytes().all(allowed);
         match self {
             Self::Arn => Arn::parse(text).is_ok(),
-            Self::Host => is_host(text),
+            // The endpoints of EKS have capital letters in their first label.
+            Self::Host => is_host(&text.to_ascii_lowercase()),
             Self::Issuer => text.split_once("/id/").is_some_and(|(host, id)| {
                 is_host(host) && host.starts_with("oidc") && !id.is_empty() && !id.contains('/')
             }),
@@ -242,6 +243,11 @@ mod tests {
                 Kind::Arn,
                 "arn:aws:acm:eu-west-1:111111111111:certificate/1",
                 "arn:aws:acm",
+            ),
+            (
+                Kind::Host,
+                "0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com",
+                "db",
             ),
             (
                 Kind::Host,

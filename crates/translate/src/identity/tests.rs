@@ -7,6 +7,7 @@ use crate::rule::Rule;
 mod faults;
 mod objects;
 mod properties;
+mod symbols;
 
 /// Returns the environment of an account whose twelve digits are all the same.
 fn environment(digit: char, region: &str) -> AccountAndRegion {

@@ -1,0 +1,148 @@
+//! What generation knows of each resource: whether it is adopted, or which stack builds it under which logical id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_model::{Code, Partition};
+use lifeboat_translate::identity::{LeftoverKind, is_symbol, symbol};
+use lifeboat_translate::{Identities, IdentityMap};
+use serde_json::{Value, json};
+
+use crate::bindings::{Binding, Bindings, Target};
+use crate::description::Descriptions;
+use crate::facts::{RecoveryFacts, StackOutputs};
+use crate::finding::Findings;
+use crate::policy;
+use crate::stack::Stack;
+use crate::template::Template;
+
+/// Everything that generation of one stack reads.
+pub(crate) struct Context<'a> {
+    pub(crate) descriptions: &'a Descriptions,
+    pub(crate) facts: &'a RecoveryFacts,
+    pub(crate) stack: &'a Stack,
+    pub(crate) bindings: Bindings<'a>,
+    /// Translates texts of this stack: what earlier stacks and this one build is a symbol, what later ones build is
+    /// known from outputs, or a symbol too.
+    pub(crate) identities: Identities,
+    /// The ARNs of roles that are not built before the issuer of a cluster is known.
+    pub(crate) pending_roles: BTreeSet<&'a str>,
+}
+
+impl<'a> Context<'a> {
+    /// Prepares generation; no context if nothing can be translated.
+    pub(crate) fn new(
+        descriptions: &'a Descriptions,
+        facts: &'a RecoveryFacts,
+        stack: &'a Stack,
+    ) -> (Option<Self>, Findings) {
+        let mut findings = Findings::default();
+        let (old, new) = (&descriptions.region, &facts.region);
+        if old.partition() != new.partition() {
+            findings.error(
+                Code::PartitionsDiffer,
+                new.as_str(),
+                format!("{old} and {new} are Regions of different partitions"),
+            );
+            return (None, findings);
+        }
+        let bindings = Bindings::new(descriptions, facts, &mut findings);
+        let map = map_of(&bindings, facts, stack);
+        let identities = match Identities::checked(&map) {
+            Ok(identities) => identities,
+            Err(faults) => {
+                for fault in faults {
+                    findings.error(Code::MappingInvalid, "the identity map", fault.to_string());
+                }
+                return (None, findings);
+            }
+        };
+        let of_identity = Identities::compile(&map_of(&bindings, facts, &Stack::Identity));
+        let roles = descriptions.roles.iter().filter(|role| {
+            let mut trust = role.assume_role_policy_document.0.clone();
+            policy::rewrite(&of_identity, &mut trust);
+            let is_earlier = |of: &str| of == Stack::Network.symbol();
+            policy::prune(&mut trust, &is_earlier) > 0 && policy::is_empty(&trust)
+        });
+        let pending_roles = roles.map(|role| role.arn.as_str()).collect();
+        let context = Self {
+            descriptions,
+            facts,
+            stack,
+            bindings,
+            identities,
+            pending_roles,
+        };
+        (Some(context), findings)
+    }
+
+    /// Whether both environments are in one account, where roles and policies need other names.
+    pub(crate) fn is_same_account(&self) -> bool {
+        self.descriptions.account == self.facts.account
+    }
+
+    pub(crate) fn partition(&self) -> Partition {
+        self.facts.region.partition()
+    }
+
+    /// Translates the identifiers in a text.
+    pub(crate) fn text(&self, text: &str) -> String {
+        self.identities.image(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// Finds what still names the primary in a template.
+    pub(crate) fn leftovers(&self, template: &Template, findings: &mut Findings) {
+        for (logical, resource) in &template.resources {
+            let properties = json!({ "properties": without_user_data(&resource.properties) });
+            for leftover in self.identities.leftovers(("", ""), &properties) {
+                let what = match leftover.kind {
+                    LeftoverKind::Account => "its account",
+                    LeftoverKind::Region => "its Region",
+                    LeftoverKind::Listed => "a resource that is built or mapped",
+                    LeftoverKind::UnknownId => "a resource that is not described",
+                };
+                let path = leftover
+                    .path
+                    .strip_prefix("/properties")
+                    .unwrap_or(&leftover.path);
+                findings.warning(
+                    Code::PrimaryNamed,
+                    logical,
+                    format!("{path} names the primary: {} ({what})", leftover.token),
+                );
+            }
+        }
+    }
+}
+
+/// Returns properties without user data, which is searched before it is encoded and may hold secrets.
+fn without_user_data(properties: &serde_json::Map<String, Value>) -> Value {
+    let mut properties = Value::Object(properties.clone());
+    if let Some(data) = properties
+        .get_mut("LaunchTemplateData")
+        .and_then(Value::as_object_mut)
+    {
+        data.remove("UserData");
+    }
+    properties
+}
+
+/// Returns the map by which texts of a stack are translated.
+fn map_of(bindings: &Bindings<'_>, facts: &RecoveryFacts, stack: &Stack) -> IdentityMap {
+    bindings.map(|binding| match &binding.target {
+        Target::Known(to) => to.clone(),
+        Target::Output { stack: of, output } => {
+            let known = (of > stack).then(|| known(binding, of, output, facts)).flatten();
+            known.unwrap_or_else(|| symbol(&of.symbol(), output))
+        }
+    })
+}
+
+/// Returns the value of an output, if the stack exists.
+pub(crate) fn known(binding: &Binding, stack: &Stack, output: &str, facts: &RecoveryFacts) -> Option<String> {
+    let of_outputs = |outputs: &StackOutputs| outputs.get(&stack.symbol())?.get(output).cloned();
+    let value = of_outputs(&facts.outputs).or_else(|| binding.issuer_in(facts))?;
+    (!is_symbol(&value)).then_some(value)
+}
+
+/// The logical ids of the resources of a type, by their ids in the primary.
+pub(crate) type LogicalIds<'a> = BTreeMap<&'a str, String>;

@@ -1,0 +1,102 @@
+//! What generation must know of the recovery environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_model::{AccountId, ApplicationName, Region};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The outputs of stacks: by the name of the stack within the application ([`crate::Stack::symbol`]), then by the name
+/// of the output.
+pub type StackOutputs = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The recovery environment, and what the user has decided about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecoveryFacts {
+    /// The account of the recovery environment.
+    pub account: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// The application.
+    pub application: ApplicationName,
+    /// The Availability Zones that the account can use.
+    pub zones: Vec<Zone>,
+    /// The ARN of the role of the recovery delegate, which is let into each cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate_role: Option<String>,
+    /// The Kubernetes versions that EKS offers for new clusters. Versions are not checked if it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kubernetes_versions: Vec<String>,
+    /// Whether a cluster may get the nearest version if EKS does not offer its own.
+    #[serde(default)]
+    pub allow_nearest_version: bool,
+    /// Whether add-ons of EKS are made as add-ons (`addons: managed`). Else their objects are restored as captured.
+    #[serde(default)]
+    pub managed_addons: bool,
+    /// Whether the stacks of clusters have no nodes yet. Without the network plugin nodes do not become ready, and EKS
+    /// gives up on a node group: the objects of the add-ons come first.
+    #[serde(default)]
+    pub hold_nodes: bool,
+    /// The names of clusters in the recovery environment, by their names in the primary. Others keep their name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cluster_names: BTreeMap<String, String>,
+    /// Resources of the recovery environment that are used instead of building one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
+    /// The identifiers of what exists in the recovery environment, if they were looked up: each counterpart of
+    /// `adopted` must be among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<BTreeSet<String>>,
+    /// The OIDC issuers of clusters that exist, by the name of the cluster in the primary:
+    /// `oidc.eks.eu-central-1.amazonaws.com/id/…`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub issuers: BTreeMap<String, String>,
+    /// The outputs of the stacks that exist.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: StackOutputs,
+}
+
+/// An Availability Zone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Zone {
+    /// Its name in this account, such as `eu-central-1a`.
+    pub name: String,
+    /// Its id, which is the same in every account, such as `euc1-az2`.
+    pub id: String,
+}
+
+/// A resource of the primary and the one that takes its place: ids of EC2 and EFS, ARNs of roles, policies, OIDC
+/// providers and keys, names of zones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Adoption {
+    /// The identifier in the primary environment.
+    pub from: String,
+    /// The identifier in the recovery environment.
+    pub to: String,
+}
+
+impl RecoveryFacts {
+    /// Creates the facts of an environment of which nothing else is known.
+    #[must_use]
+    pub fn new(account: AccountId, region: Region, application: ApplicationName) -> Self {
+        Self {
+            account,
+            region,
+            application,
+            zones: Vec::new(),
+            delegate_role: None,
+            kubernetes_versions: Vec::new(),
+            allow_nearest_version: false,
+            managed_addons: false,
+            hold_nodes: false,
+            cluster_names: BTreeMap::new(),
+            adopted: Vec::new(),
+            existing: None,
+            issuers: BTreeMap::new(),
+            outputs: StackOutputs::new(),
+        }
+    }
+}

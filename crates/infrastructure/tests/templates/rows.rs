@@ -1,0 +1,452 @@
+//! What is kept and what is translated, row by row, and what is refused.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lifeboat_infrastructure::{
+    Adoption, Descriptions, Generated, Mode, RecoveryFacts, Severity, Stack, generate, identity_map, symbols,
+};
+use lifeboat_model::Code;
+use lifeboat_translate::Identities;
+use serde_json::{Value, json};
+
+use crate::sample;
+
+const OTHER: &str = "222222222222";
+const SAME: &str = "111111111111";
+
+fn orders() -> Stack {
+    Stack::Cluster("orders".to_owned())
+}
+
+/// Generates an active stack of the sample after a change of its document.
+fn changed(stack: &Stack, facts: &RecoveryFacts, change: impl FnOnce(&mut Value)) -> Generated {
+    let mut document: Value = serde_json::from_slice(sample::DOCUMENT).unwrap();
+    change(&mut document);
+    let descriptions: Descriptions = serde_json::from_value(document).unwrap();
+    generate(&descriptions, facts, stack, Mode::Active)
+}
+
+fn active(stack: &Stack) -> Value {
+    let generated = changed(stack, &sample::facts(OTHER), |_| {});
+    generated.template.unwrap().json()
+}
+
+/// Returns the codes of findings of a severity.
+fn codes(generated: &Generated, severity: Severity) -> Vec<Code> {
+    let found = generated
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == severity);
+    found.map(|finding| finding.code).collect()
+}
+
+fn property<'a>(template: &'a Value, logical: &str, path: &str) -> &'a Value {
+    template
+        .pointer(&format!("/Resources/{logical}/Properties{path}"))
+        .unwrap_or(&Value::Null)
+}
+
+#[test]
+fn a_cluster_keeps_its_properties() {
+    let template = active(&orders());
+    for (path, expected) in [
+        ("/Name", json!("orders")),
+        ("/Version", json!("1.33")),
+        ("/BootstrapSelfManagedAddons", json!(false)),
+        (
+            "/AccessConfig",
+            json!({"AuthenticationMode": "API_AND_CONFIG_MAP", "BootstrapClusterCreatorAdminPermissions": false}),
+        ),
+        (
+            "/KubernetesNetworkConfig",
+            json!({"IpFamily": "ipv4", "ServiceIpv4Cidr": "172.20.0.0/16"}),
+        ),
+        (
+            "/Logging",
+            json!({"ClusterLogging": {"EnabledTypes": [{"Type": "api"}, {"Type": "audit"}]}}),
+        ),
+        ("/UpgradePolicy", json!({"SupportType": "STANDARD"})),
+        ("/ZonalShiftConfig", json!({"Enabled": true})),
+        ("/DeletionProtection", json!(false)),
+        ("/RoleArn", json!({"Ref": "RoleShopCluster"})),
+        (
+            "/ResourcesVpcConfig",
+            json!({"EndpointPrivateAccess": true, "EndpointPublicAccess": true,
+                "PublicAccessCidrs": ["203.0.113.0/24"], "SecurityGroupIds": [{"Ref": "SecurityGroupShop"}],
+                "SubnetIds": [{"Ref": "SubnetPrivateA"}, {"Ref": "SubnetPrivateB"}]}),
+        ),
+    ] {
+        assert_eq!(property(&template, "Cluster", path), &expected, "{path}");
+    }
+    let key = json!({"Fn::Join": ["", ["arn:aws:kms:eu-central-1:222222222222:key/", {"Ref": "KeyShop"}]]});
+    assert_eq!(
+        property(&template, "Cluster", "/EncryptionConfig"),
+        &json!([{"Provider": {"KeyArn": key}, "Resources": ["secrets"]}])
+    );
+}
+
+#[test]
+fn clusters_keep_auto_mode_hybrid_networks_and_scaling() {
+    let generated = changed(&orders(), &sample::facts(OTHER), |document| {
+        let cluster = &mut document["clusters"][0];
+        cluster["computeConfig"] = json!({"enabled": true, "nodePools": ["system"],
+            "nodeRoleArn": "arn:aws:iam::111111111111:role/shop-nodes"});
+        cluster["storageConfig"] = json!({"blockStorage": {"enabled": true}});
+        cluster["remoteNetworkConfig"] = json!({"remoteNodeNetworks": [{"cidrs": ["10.80.0.0/16"]}]});
+        cluster["controlPlaneScalingConfig"] = json!({"tier": "tier-xl"});
+        cluster["kubeApiServerConfig"] = json!({"eventTtl": "2h"});
+    });
+    assert_eq!(codes(&generated, Severity::Warning), [Code::PropertyNotKept]);
+    let template = generated.template.unwrap().json();
+    assert_eq!(
+        property(&template, "Cluster", "/ComputeConfig/NodeRoleArn"),
+        &json!({"Ref": "RoleShopNodes"})
+    );
+    assert_eq!(
+        property(&template, "Cluster", "/StorageConfig"),
+        &json!({"BlockStorage": {"Enabled": true}})
+    );
+    assert_eq!(
+        property(
+            &template,
+            "Cluster",
+            "/RemoteNetworkConfig/RemoteNodeNetworks/0/Cidrs/0"
+        ),
+        "10.80.0.0/16"
+    );
+    assert_eq!(
+        property(&template, "Cluster", "/ControlPlaneScalingConfig/Tier"),
+        "tier-xl"
+    );
+}
+
+#[test]
+fn node_groups_keep_theirs_and_get_the_launch_template() {
+    let template = active(&orders());
+    let group = |path: &str| property(&template, "NodegroupGeneral", path).clone();
+    for (path, expected) in [
+        ("/AmiType", json!("AL2023_x86_64_STANDARD")),
+        ("/CapacityType", json!("ON_DEMAND")),
+        ("/InstanceTypes", json!(["m6i.large", "m5.large"])),
+        ("/Labels", json!({"pool": "general"})),
+        (
+            "/Taints",
+            json!([{"Key": "dedicated", "Value": "shop", "Effect": "NO_SCHEDULE"}]),
+        ),
+        (
+            "/ScalingConfig",
+            json!({"MinSize": 1, "MaxSize": 4, "DesiredSize": 2}),
+        ),
+        ("/UpdateConfig", json!({"MaxUnavailable": 1})),
+        ("/Version", json!("1.33")),
+        ("/ReleaseVersion", json!("1.33.5-20261101")),
+        ("/NodeRole", json!({"Ref": "RoleShopNodes"})),
+        (
+            "/Tags",
+            json!({"lifeboat.dev/application": "shop", "team": "shop"}),
+        ),
+    ] {
+        assert_eq!(group(path), expected, "{path}");
+    }
+    let launch = group("/LaunchTemplate/Id")["Ref"].as_str().unwrap().to_owned();
+    let own = json!({"Fn::GetAtt": ["Cluster", "ClusterSecurityGroupId"]});
+    assert_eq!(
+        property(&template, &launch, "/LaunchTemplateData/SecurityGroupIds"),
+        &json!([own, {"Ref": "SecurityGroupShop"}])
+    );
+    let data = property(&template, &launch, "/LaunchTemplateData/UserData");
+    let data = STANDARD.decode(data.as_str().unwrap()).unwrap();
+    assert!(
+        String::from_utf8(data)
+            .unwrap()
+            .contains("echo region eu-central-1")
+    );
+}
+
+#[test]
+fn user_data_gets_the_endpoint_and_the_certificate_of_the_new_cluster() {
+    let generated = changed(&orders(), &sample::facts(OTHER), |document| {
+        let text = "--apiserver-endpoint https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com \
+                    --b64-cluster-ca LS0tLS1CRUdJTg== ${HOME}";
+        document["launchTemplates"][0]["launchTemplateData"]["userData"] = json!(STANDARD.encode(text));
+    });
+    let template = generated.template.unwrap().json();
+    let launch = property(&template, "NodegroupGeneral", "/LaunchTemplate/Id/Ref");
+    let path = "/LaunchTemplateData/UserData/Fn::Base64/Fn::Join/1";
+    let endpoint =
+        json!({"Fn::Select": [1, {"Fn::Split": ["https://", {"Fn::GetAtt": ["Cluster", "Endpoint"]}]}]});
+    assert_eq!(
+        property(&template, launch.as_str().unwrap(), path),
+        &json!(["--apiserver-endpoint https://", endpoint, " --b64-cluster-ca ",
+                {"Fn::GetAtt": ["Cluster", "CertificateAuthorityData"]}, " ${HOME}"])
+    );
+}
+
+#[test]
+fn profiles_access_and_pod_identities_are_made_for_the_recovery_account() {
+    let template = active(&orders());
+    let profile = |path: &str| property(&template, "FargateProfileBatch", path).clone();
+    assert_eq!(profile("/PodExecutionRoleArn"), json!({"Ref": "RoleShopFargate"}));
+    assert_eq!(
+        profile("/Selectors"),
+        json!([{"Namespace": "batch", "Labels": [{"Key": "compute", "Value": "fargate"}]}])
+    );
+    assert_eq!(
+        property(&template, "DelegateAccess", "/PrincipalArn"),
+        "arn:aws:iam::222222222222:role/lifeboat-shop-recovery"
+    );
+    let of_type = |name: &str| {
+        let resources = template["Resources"].as_object().unwrap().values();
+        resources.filter(|one| one["Type"] == name).count()
+    };
+    // The delegate and the operators; EKS makes the entry of the nodes itself.
+    assert_eq!(of_type("AWS::EKS::AccessEntry"), 2);
+    assert_eq!(of_type("AWS::EKS::PodIdentityAssociation"), 1);
+    assert_eq!(of_type("AWS::EKS::Addon"), 0);
+    let web = active(&Stack::Cluster("web".to_owned()));
+    assert_eq!(
+        property(
+            &web,
+            "Cluster",
+            "/AccessConfig/BootstrapClusterCreatorAdminPermissions"
+        ),
+        true
+    );
+    assert!(web["Resources"].get("DelegateAccess").is_none());
+}
+
+#[test]
+fn addons_are_made_only_when_they_are_asked_for() {
+    let facts = RecoveryFacts {
+        managed_addons: true,
+        ..sample::facts(OTHER)
+    };
+    let template = changed(&orders(), &facts, |_| {}).template.unwrap().json();
+    let addon = |path: &str| property(&template, "AddonVpcCni", path).clone();
+    assert_eq!(addon("/AddonVersion"), "v1.20.4-eksbuild.2");
+    assert_eq!(addon("/ResolveConflicts"), "OVERWRITE");
+    assert_eq!(addon("/ConfigurationValues"), r#"{"env":{"WARM_IP_TARGET":"2"}}"#);
+}
+
+#[test]
+fn roles_wait_for_the_issuer_and_name_nothing_of_the_primary() {
+    let first = active(&Stack::Identity);
+    assert!(first["Resources"].get("RoleCart").is_none());
+    let source = "/AssumeRolePolicyDocument/Statement/0/Condition/ArnLike/aws:SourceArn";
+    assert_eq!(
+        property(&first, "RoleShopFargate", source),
+        "arn:aws:eks:eu-central-1:222222222222:fargateprofile/orders/*"
+    );
+    let facts = sample::facts_of_second_pass(&sample::descriptions(), OTHER);
+    let second = changed(&Stack::Identity, &facts, |_| {}).template.unwrap().json();
+    let issuer = &facts.issuers["orders"];
+    let statement = property(&second, "RoleCart", "/AssumeRolePolicyDocument/Statement/0");
+    assert_eq!(
+        statement["Principal"]["Federated"],
+        format!("arn:aws:iam::222222222222:oidc-provider/{issuer}")
+    );
+    assert_eq!(
+        statement["Condition"]["StringEquals"][format!("{issuer}:sub")],
+        "system:serviceaccount:shop:cart"
+    );
+    assert!(!second.to_string().contains("111111111111"));
+}
+
+#[test]
+fn in_the_same_account_roles_are_copies_with_the_region_in_their_names() {
+    let facts = sample::facts_of_second_pass(&sample::descriptions(), SAME);
+    let generated = changed(&Stack::Identity, &facts, |_| {});
+    let template = generated.template.unwrap().json();
+    for (logical, resource) in template["Resources"].as_object().unwrap() {
+        let properties = &resource["Properties"];
+        let name = properties.get("RoleName").or(properties.get("ManagedPolicyName"));
+        let name = name.map_or("-eu-central-1", |name| name.as_str().unwrap());
+        assert!(name.ends_with("-eu-central-1"), "{logical}: {name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_recovered_is_refused_with_a_code() {
+    let facts = || sample::facts(OTHER);
+    let mapped = |from: &str, to: &str| Adoption {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let subnet = "subnet-000000000000000a0";
+    let with = |adopted: Vec<Adoption>| RecoveryFacts { adopted, ..facts() };
+    type Change = fn(&mut Value);
+    let nothing: Change = |_| {};
+    let cases: Vec<(&str, Stack, RecoveryFacts, Change, Code)> = vec![
+        (
+            "an Outpost",
+            orders(),
+            facts(),
+            |d| d["clusters"][0]["outpostConfig"] = json!({"outpostArns": ["arn:aws:outposts:x"]}),
+            Code::ClusterOnOutposts,
+        ),
+        (
+            "a version",
+            orders(),
+            facts(),
+            |d| d["clusters"][0]["version"] = json!("1.27"),
+            Code::VersionNotOffered,
+        ),
+        (
+            "a trust",
+            Stack::Identity,
+            facts(),
+            |d| d["roles"][0]["assumeRolePolicyDocument"] = json!({"Statement": "none"}),
+            Code::TrustUnreadable,
+        ),
+        (
+            "a key",
+            orders(),
+            facts(),
+            |d| d["roles"][0]["inlinePolicies"] = json!({}),
+            Code::KeyNotUsable,
+        ),
+        (
+            "a long policy",
+            Stack::Identity,
+            facts(),
+            |d| d["policies"][0]["document"]["Statement"][0]["Sid"] = json!("s".repeat(6_200)),
+            Code::PolicyTooLarge,
+        ),
+        (
+            "many resources",
+            Stack::Storage,
+            facts(),
+            |d| {
+                let one = d["repositories"][0].clone();
+                let many = (0..501).map(|n| {
+                    let mut other = one.clone();
+                    other["repositoryName"] = json!(format!("r{n}"));
+                    other
+                });
+                d["repositories"] = many.collect();
+            },
+            Code::TemplateTooLarge,
+        ),
+        (
+            "two candidates",
+            Stack::Network,
+            with(vec![
+                mapped(subnet, "subnet-0bbbbbbbbbbbbbbb1"),
+                mapped(subnet, "subnet-0bbbbbbbbbbbbbbb2"),
+            ]),
+            nothing,
+            Code::AdoptionAmbiguous,
+        ),
+        (
+            "an unknown mapping",
+            Stack::Network,
+            with(vec![mapped(
+                "subnet-0ccccccccccccccc1",
+                "subnet-0bbbbbbbbbbbbbbb1",
+            )]),
+            nothing,
+            Code::MappingInvalid,
+        ),
+        (
+            "an image",
+            orders(),
+            facts(),
+            |d| d["launchTemplates"][0]["launchTemplateData"]["imageId"] = json!("ami-0aaaaaaaaaaaaaaa1"),
+            Code::CounterpartUnknown,
+        ),
+    ];
+    for (what, stack, facts, change, code) in cases {
+        let generated = changed(&stack, &facts, change);
+        let errors = codes(&generated, Severity::Error);
+        assert!(
+            errors.contains(&code) && generated.is_refused(),
+            "{what}: {errors:?}"
+        );
+    }
+    let nearest = RecoveryFacts {
+        allow_nearest_version: true,
+        ..facts()
+    };
+    let generated = changed(&orders(), &nearest, |d| {
+        d["clusters"][0]["version"] = json!("1.27")
+    });
+    assert!(!generated.is_refused());
+    assert_eq!(
+        property(&generated.template.unwrap().json(), "Cluster", "/Version"),
+        "1.31"
+    );
+}
+
+#[test]
+fn nodes_without_a_way_out_are_found_before_they_fail_to_join() {
+    let generated = changed(&orders(), &sample::facts(OTHER), |document| {
+        document["routeTables"][0]["routes"] = json!([]);
+    });
+    let found = generated
+        .findings
+        .iter()
+        .find(|finding| finding.code == Code::NodesCutOff)
+        .unwrap();
+    assert!(
+        found.what.ends_with("no endpoint for: ec2, ecr.dkr, sts"),
+        "{}",
+        found.what
+    );
+}
+
+#[test]
+fn an_adopted_vpc_is_its_owners() {
+    let mut facts = sample::facts(OTHER);
+    let vpc = sample::descriptions().vpcs[0].vpc_id.clone();
+    let mut adopt = |from: &str, to: String| {
+        facts.adopted.push(Adoption {
+            from: from.to_owned(),
+            to,
+        });
+    };
+    adopt(&vpc, "vpc-0bbbbbbbbbbbbbbb1".to_owned());
+    for (position, subnet) in sample::descriptions().subnets.iter().enumerate() {
+        adopt(&subnet.subnet_id, format!("subnet-0bbbbbbbbbbbbbb{position:02}"));
+    }
+    let generated = changed(&Stack::Network, &facts, |_| {});
+    assert!(!generated.is_refused(), "{:#?}", generated.findings);
+    let template = generated.template.unwrap();
+    let types: Vec<&str> = template.resources.values().map(|one| one.r#type).collect();
+    assert!(
+        types
+            .iter()
+            .all(|name| name.starts_with("AWS::EC2::SecurityGroup")),
+        "{types:?}"
+    );
+}
+
+#[test]
+fn symbols_become_identifiers_when_the_stacks_exist() {
+    let descriptions = sample::descriptions();
+    let facts = sample::facts(OTHER);
+    let symbolic = symbols(&descriptions, &facts);
+    assert_eq!(symbolic.faults(), []);
+    let translated = |map, text: &str| Identities::compile(map).image(text);
+    for (old, new) in [
+        ("subnet-000000000000000a0", "${network.SubnetPrivateA}"),
+        ("fs-000000000000000a1", "${storage.FileSystemMedia}"),
+        ("fsap-000000000000000a1", "${storage.AccessPointMedia}"),
+        ("sg-000000000000000b4", "${cluster-orders.ClusterSecurityGroup}"),
+        ("eu-west-1a", "eu-central-1a"),
+        ("euw1-az1", "euc1-az2"),
+        (
+            "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com",
+            "https://${cluster-orders.EndpointHost}",
+        ),
+        (
+            "111111111111.dkr.ecr.eu-west-1.amazonaws.com/shop/cart",
+            "222222222222.dkr.ecr.eu-central-1.amazonaws.com/shop/cart",
+        ),
+    ] {
+        assert_eq!(translated(&symbolic, old).as_deref(), Some(new), "{old}");
+    }
+    let missing = identity_map(&descriptions, &facts, &BTreeMap::new()).unwrap_err();
+    assert!(missing.iter().any(|one| one.output == "SubnetPrivateA"));
+}
