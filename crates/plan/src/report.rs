@@ -115,7 +115,7 @@ pub struct Restored {
     pub object: ObjectRef,
     /// The object in the source, if its name or namespace differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<ObjectRef>,
+    pub source: Option<Box<ObjectRef>>,
     /// The wave.
     pub wave: Wave,
     /// The action.

@@ -242,7 +242,7 @@ fn a_default_class_becomes_the_default_after_objects_without_a_class() {
     let plan = fixture.plan();
     assert!(
         find(&plan, "storageclasses.storage.k8s.io gp3")
-            .deferred
+            .deferred()
             .is_some()
     );
 }

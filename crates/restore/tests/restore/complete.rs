@@ -81,11 +81,11 @@ async fn objects_that_are_complete_are_not_written_again_and_those_that_are_gone
     };
     let lease = Lease::acquire(&api, lease).await.expect("nobody holds it");
     let discovery = api.discover().await.expect("discovery works");
-    let draft = captured.draft(&RestoreOptions::default());
     let source = captured.source();
     let (mut complete, mut hash) = (CompleteObjects::default(), None);
     let mut written = Vec::new();
     for round in 0..4 {
+        let draft = captured.draft(&RestoreOptions::default());
         let facts = survey(&api, &discovery, draft.wanted(), Some(lease.run())).await;
         let facts = facts.expect("a survey");
         let plan = draft.plan(&facts).expect("a plan");

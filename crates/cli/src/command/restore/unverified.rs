@@ -37,7 +37,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
                 }
                 restored.push(Restored {
                     object: object.target.clone(),
-                    source: (*object.source() != object.target).then(|| object.source().clone()),
+                    source: (*object.source() != object.target).then(|| Box::new(object.source().clone())),
                     wave: object.wave,
                     action: object.action,
                 });
