@@ -6,11 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use lifeboat_delegate::function::Function;
-use mimalloc::MiMalloc;
 use serde_json::Value;
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()

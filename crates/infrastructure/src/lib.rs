@@ -14,7 +14,7 @@
 //! - a template names the primary only where a finding says so;
 //! - nothing of the primary is changed: where both environments share an account, copies have other names.
 //!
-//! The table of what each stack builds is in the README of this crate.
+//! The table of what each stack builds is in `STACKS.md`.
 
 mod bindings;
 mod builder;

@@ -322,7 +322,7 @@ fn a_mutating_webhook_and_its_backend_come_before_the_workloads() {
         [backend.wave, webhook.wave, workload.wave],
         [Wave::AdmissionBackends, Wave::MutatingAdmission, Wave::Workloads]
     );
-    assert_eq!(*webhook.awaits(), [backend.target.clone()]);
+    assert_eq!(*webhook.awaits(), *std::slice::from_ref(&backend.target));
 }
 
 #[test]

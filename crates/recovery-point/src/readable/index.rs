@@ -43,7 +43,6 @@ impl Index {
     }
 
     /// Returns all frames. The position of a frame is its number.
-    #[must_use]
     pub fn frames(&self) -> impl Iterator<Item = &IndexedFrame> {
         self.frames.iter().map(|indexed| &**indexed)
     }
