@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lifeboat_model::{ErrorKind, ObjectRef, Problem, TypeName};
+use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
 use serde_json::Value;
 
 use crate::digest::Redactor;
@@ -13,7 +13,7 @@ use crate::{Locator, Plan, RestoreOptions, SourceCompleteness, SourceType, Targe
 pub(crate) mod crds;
 pub(crate) mod needs;
 mod reading;
-mod required;
+pub(crate) mod required;
 pub(crate) mod summary;
 pub(crate) mod uids;
 pub(crate) mod workloads;
@@ -284,6 +284,17 @@ impl PlanBuilder {
         &self.types[index]
     }
 
+    /// Returns whether an item is of this type.
+    pub(crate) fn is_type(&self, item: &ObjectSummary, group: &str, resource: &str) -> bool {
+        let r#type = &self.source_type(item.r#type).resource;
+        r#type.group == group && r#type.resource == resource
+    }
+
+    /// Returns the captured definition of a type.
+    pub(crate) fn definition_of(&self, r#type: &ResourceType) -> Option<&CrdFacts> {
+        self.crds.get(&(r#type.group.clone(), r#type.resource.clone()))
+    }
+
     /// Returns what the survey of the target looks for: every object that may be planned, and the objects that those
     /// need.
     #[must_use]
@@ -305,7 +316,7 @@ impl PlanBuilder {
                 add(needed.r#type, needed.namespace.as_ref(), &needed.name);
             }
             let r#type = &self.source_type(item.r#type).resource;
-            if let Some(crd) = self.crds.get(&(r#type.group.clone(), r#type.resource.clone())) {
+            if let Some(crd) = self.definition_of(r#type) {
                 add(crds::TYPE.into(), None, &crd.name);
             }
             add(target.r#type, target.namespace.as_ref(), &target.name);

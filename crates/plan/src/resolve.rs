@@ -36,10 +36,21 @@ use versions::Version;
 /// The rule by which an item is not restored, with a detail.
 type Exclusion = Option<(RuleId, Option<String>)>;
 
-/// The decisions about the items, by their index in [`PlanBuilder::items`].
+/// The items while decisions about them are made.
 pub(crate) struct Resolver<'a> {
     draft: &'a PlanBuilder,
     facts: &'a TargetFacts,
+    decisions: Decisions,
+    /// Waves that differ from those of the types.
+    waves: HashMap<usize, (Wave, u16)>,
+    /// Services without fixed addresses, which come after those with fixed ones, and definitions that were not
+    /// established, which come after those that were.
+    later: BTreeSet<usize>,
+}
+
+/// The decisions about the items, by their index in [`PlanBuilder::items`].
+#[derive(Default)]
+struct Decisions {
     targets: Vec<ObjectRef>,
     exclusions: Vec<Exclusion>,
     /// By the index of the type.
@@ -49,34 +60,12 @@ pub(crate) struct Resolver<'a> {
     changes: HashMap<usize, Vec<PlannedChange>>,
     edits: HashMap<usize, Vec<Edit>>,
     places: Vec<(Wave, u16)>,
-    /// Waves that differ from those of the types.
-    waves: HashMap<usize, (Wave, u16)>,
     /// The workloads that must be available before an item is created.
     awaits: HashMap<usize, Vec<ObjectRef>>,
     deferred: HashMap<usize, Deferred>,
     /// Items after which nothing of their kind is created in the same second.
     alone: BTreeSet<usize>,
-    /// Services without fixed addresses, which come after those with fixed ones, and definitions that were not
-    /// established, which come after those that were.
-    later: BTreeSet<usize>,
     /// Uses of rules that are not recorded as changes.
-    uses: BTreeMap<RuleId, u64>,
-    findings: Vec<crate::LintFinding>,
-}
-
-/// All decisions, without the items that they are about.
-struct Decisions {
-    targets: Vec<ObjectRef>,
-    exclusions: Vec<Exclusion>,
-    versions: Vec<Version>,
-    actions: Vec<Action>,
-    owners: Vec<Vec<PlannedOwner>>,
-    changes: HashMap<usize, Vec<PlannedChange>>,
-    edits: HashMap<usize, Vec<Edit>>,
-    places: Vec<(Wave, u16)>,
-    awaits: HashMap<usize, Vec<ObjectRef>>,
-    deferred: HashMap<usize, Deferred>,
-    alone: BTreeSet<usize>,
     uses: BTreeMap<RuleId, u64>,
     findings: Vec<crate::LintFinding>,
     definitions: ownership::Definitions,
@@ -98,16 +87,15 @@ impl Resolver<'_> {
     }
 
     fn is_planned(&self, index: usize) -> bool {
-        self.exclusions[index].is_none()
+        self.decisions.exclusions[index].is_none()
     }
 
     fn is_type(&self, index: usize, group: &str, resource: &str) -> bool {
-        let r#type = &self.draft.source_type(self.item(index).r#type).resource;
-        r#type.group == group && r#type.resource == resource
+        self.draft.is_type(self.item(index), group, resource)
     }
 
     fn note_use(&mut self, rule: RuleId) {
-        *self.uses.entry(rule).or_default() += 1;
+        *self.decisions.uses.entry(rule).or_default() += 1;
     }
 
     fn change(&mut self, index: usize, path: &str, rule: RuleId, from: Option<String>, to: Option<String>) {
@@ -118,11 +106,11 @@ impl Resolver<'_> {
             from,
             to,
         };
-        self.changes.entry(index).or_default().push(change);
+        self.decisions.changes.entry(index).or_default().push(change);
     }
 
     fn edit(&mut self, index: usize, path: &str, value: Option<serde_json::Value>) {
-        self.edits.entry(index).or_default().push(Edit {
+        self.decisions.edits.entry(index).or_default().push(Edit {
             path: path.to_owned(),
             value,
         });
@@ -140,27 +128,21 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     let mut work = Resolver {
         draft,
         facts,
-        targets: draft.items.iter().map(|item| draft.target_ref(item)).collect(),
-        exclusions: vec![None; count],
-        versions: Vec::new(),
-        actions: vec![Action::Create; count],
-        owners: vec![Vec::new(); count],
-        changes: HashMap::new(),
-        edits: HashMap::new(),
-        places: Vec::new(),
+        decisions: Decisions {
+            targets: draft.items.iter().map(|item| draft.target_ref(item)).collect(),
+            exclusions: vec![None; count],
+            actions: vec![Action::Create; count],
+            owners: vec![Vec::new(); count],
+            ..Decisions::default()
+        },
         waves: HashMap::new(),
-        awaits: HashMap::new(),
-        deferred: HashMap::new(),
-        alone: BTreeSet::new(),
         later: BTreeSet::new(),
-        uses: BTreeMap::new(),
-        findings: Vec::new(),
     };
     let mut sorted: Vec<usize> = (0..count).collect();
     sorted.sort_by(|a, b| {
         let key = |index: usize| {
             (
-                &work.targets[index],
+                &work.decisions.targets[index],
                 &draft.items[index].namespace,
                 &draft.items[index].name,
             )
@@ -174,7 +156,7 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     problems.extend(merge_namespaces(&mut work, &sorted));
     decide_actions(&mut work);
     rbac::additions(&mut work);
-    work.versions = versions::negotiate(&work);
+    work.decisions.versions = versions::negotiate(&work);
     versions::skip_unserved(&mut work);
     owners::resolve(&mut work, &sorted);
     if !problems.is_empty() {
@@ -191,41 +173,24 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     crds_in_order(&mut work);
     order::arrange(&mut work, &sorted);
     accounts::secrets(&mut work, &sorted);
-    let missing = missing::find(&work);
-    findings::add(&mut work, &sorted, &missing);
-    let workloads = workloads::of_plan(&mut work, &sorted);
-    let definitions = ownership::Definitions::of(&work);
-    let notes = namespaces::notes(&work);
-    Ok(Decisions {
-        targets: work.targets,
-        exclusions: work.exclusions,
-        versions: work.versions,
-        actions: work.actions,
-        owners: work.owners,
-        changes: work.changes,
-        edits: work.edits,
-        places: work.places,
-        awaits: work.awaits,
-        deferred: work.deferred,
-        alone: work.alone,
-        uses: work.uses,
-        findings: work.findings,
-        definitions,
-        notes,
-        missing,
-        workloads,
-    })
+    work.decisions.missing = missing::find(&work);
+    findings::add(&mut work, &sorted);
+    work.decisions.workloads = workloads::of_plan(&mut work, &sorted);
+    work.decisions.definitions = ownership::Definitions::of(&work);
+    work.decisions.notes = namespaces::notes(&work);
+    Ok(work.decisions)
 }
 
 /// Skips items because of other objects: a terminating namespace, a Service with a selector, a Deployment that is not
 /// paused.
 fn skip_by_context(work: &mut Resolver<'_>) {
-    for index in 0..work.exclusions.len() {
+    for index in 0..work.decisions.exclusions.len() {
         let item = work.item(index);
         let namespace = item.namespace.clone();
         let Some(namespace) = namespace else { continue };
         if work.draft.terminating.contains(&namespace) {
-            work.exclusions[index] = Some((RuleId::TerminatingNamespace, Some(namespace.to_string())));
+            work.decisions.exclusions[index] =
+                Some((RuleId::TerminatingNamespace, Some(namespace.to_string())));
             continue;
         }
         let service = match work.item(index).extra.as_deref() {
@@ -234,7 +199,7 @@ fn skip_by_context(work: &mut Resolver<'_>) {
             _ => None,
         };
         if service.is_some_and(|service| work.draft.selecting.contains_key(&(namespace, service))) {
-            work.exclusions[index] = Some((RuleId::EndpointsOfSelector, None));
+            work.decisions.exclusions[index] = Some((RuleId::EndpointsOfSelector, None));
         } else if work.is_type(index, "apps", "replicasets") {
             let owner = work
                 .item(index)
@@ -245,7 +210,7 @@ fn skip_by_context(work: &mut Resolver<'_>) {
             if let Some(owner) = deployment.filter(|owner| !work.draft.workloads.paused.contains(&owner.uid))
             {
                 let detail = format!("{} {}", owner.kind, owner.name);
-                work.exclusions[index] = Some((RuleId::ChildOfController, Some(detail)));
+                work.decisions.exclusions[index] = Some((RuleId::ChildOfController, Some(detail)));
             }
         }
     }
@@ -261,7 +226,7 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
         .filter(|index| work.is_planned(*index))
         .collect();
     for group in planned
-        .chunk_by(|a, b| work.targets[*a] == work.targets[*b])
+        .chunk_by(|a, b| work.decisions.targets[*a] == work.decisions.targets[*b])
         .map(<[usize]>::to_vec)
         .collect::<Vec<_>>()
     {
@@ -282,13 +247,13 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
         // Keeps the one that already has the target name, else the first by name.
         let keeps_name = |index: &&usize| {
             let item = work.item(**index);
-            let target = &work.targets[**index];
+            let target = &work.decisions.targets[**index];
             item.namespace.as_deref() == target.namespace.as_deref() && *item.name == *target.name
         };
         let kept = *group.iter().find(keeps_name).unwrap_or(first);
         let used = work.source_ref(kept);
         for index in group.iter().filter(|index| **index != kept) {
-            work.exclusions[*index] = Some((rule, Some(format!("{used} is used"))));
+            work.decisions.exclusions[*index] = Some((rule, Some(format!("{used} is used"))));
         }
     }
     problems
@@ -298,8 +263,8 @@ fn merge_namespaces(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<lifeboat_m
 pub(crate) const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 fn decide_actions(work: &mut Resolver<'_>) {
-    for index in 0..work.exclusions.len() {
-        let target = &work.targets[index];
+    for index in 0..work.decisions.exclusions.len() {
+        let target = &work.decisions.targets[index];
         let made_by_target = matches!(work.item(index).extra.as_deref(), Some(Extra::TakenOver))
             || (work.is_type(index, "", "serviceaccounts") && &*target.name == "default")
             || (work.is_type(index, "", "namespaces") && SYSTEM_NAMESPACES.contains(&&*target.name));
@@ -308,7 +273,7 @@ fn decide_actions(work: &mut Resolver<'_>) {
             .existing
             .get(target)
             .is_some_and(|existing| !existing.created_by_this_run);
-        work.actions[index] = match (made_by_target, exists, work.draft.settings.existing) {
+        work.decisions.actions[index] = match (made_by_target, exists, work.draft.settings.existing) {
             (true, _, _) => Action::CreateOrUpdate,
             (_, false, _) => Action::Create,
             (_, true, ExistingPolicy::Keep) => Action::Keep,
@@ -322,7 +287,7 @@ fn decide_actions(work: &mut Resolver<'_>) {
 /// Orders definitions: two of them may claim the same names, and the one that is created first gets them. A definition
 /// that was not established in the source must not get those of one that was.
 fn crds_in_order(work: &mut Resolver<'_>) {
-    for index in 0..work.exclusions.len() {
+    for index in 0..work.decisions.exclusions.len() {
         if work.is_type(index, crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
             && !is_established(work.draft, work.item(index))
         {

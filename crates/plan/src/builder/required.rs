@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashSet};
-use std::hash::{Hash as _, Hasher as _};
+use std::hash::{Hash, Hasher as _};
 use std::sync::Arc;
 
 use lifeboat_model::TypeName;
@@ -31,8 +31,8 @@ impl RequiredType {
 
     /// Adds an object.
     pub fn insert(&mut self, namespace: Option<&Arc<str>>, name: &str) {
-        self.objects
-            .insert(hash(namespace.map(|namespace| &**namespace), name));
+        let in_namespace = namespace.map(|namespace| &**namespace);
+        self.objects.insert(hash((in_namespace, name)));
         if !self.namespaces.contains(&namespace.cloned()) {
             self.namespaces.insert(namespace.cloned());
         }
@@ -42,12 +42,13 @@ impl RequiredType {
     /// that it does not ask for.
     #[must_use]
     pub fn contains(&self, namespace: Option<&str>, name: &str) -> bool {
-        self.objects.contains(&hash(namespace, name))
+        self.objects.contains(&hash((namespace, name)))
     }
 }
 
-fn hash(namespace: Option<&str>, name: &str) -> u64 {
+/// Returns a hash that stands for names of objects where these would take too much memory.
+pub(crate) fn hash(names: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (namespace, name).hash(&mut hasher);
+    names.hash(&mut hasher);
     hasher.finish()
 }

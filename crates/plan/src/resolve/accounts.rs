@@ -23,14 +23,14 @@ pub(super) fn secrets(work: &mut Resolver<'_>, sorted: &[usize]) {
     let planned: BTreeSet<ObjectRef> = sorted
         .iter()
         .filter(|index| work.is_planned(**index) && work.is_type(**index, "", "secrets"))
-        .map(|index| work.targets[*index].clone())
+        .map(|index| work.decisions.targets[*index].clone())
         .collect();
     let draft = work.draft;
     for index in accounts {
         let Some(Extra::AccountSecrets(entries)) = draft.items[index].extra.as_deref() else {
             continue;
         };
-        let namespace = work.targets[index].namespace.clone();
+        let namespace = work.decisions.targets[index].namespace.clone();
         let is_there = |entry: &&Value| {
             let name = pointer::text(entry, "/name").unwrap_or_default();
             let secret = ObjectRef::new("secrets".into(), namespace.as_deref(), name);

@@ -39,14 +39,14 @@ pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
                 }
                 let awaits = found
                     .iter()
-                    .map(|backend| work.targets[*backend].clone())
+                    .map(|backend| work.decisions.targets[*backend].clone())
                     .collect();
-                work.awaits.insert(index, awaits);
+                work.decisions.awaits.insert(index, awaits);
                 work.waves.insert(index, (Wave::MutatingAdmission, 1));
             }
             Err(why) => {
-                let object = work.targets[index].clone();
-                work.findings.push(late(&object, &why));
+                let object = work.decisions.targets[index].clone();
+                work.decisions.findings.push(late(&object, &why));
             }
         }
     }

@@ -65,7 +65,7 @@ pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
                 work.note_use(RuleId::AgeOrder);
             }
             if rank < last {
-                work.alone.insert(index);
+                work.decisions.alone.insert(index);
             }
         }
     }

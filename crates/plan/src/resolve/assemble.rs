@@ -28,23 +28,19 @@ pub(super) struct Decided<'a> {
 }
 
 impl Decided<'_> {
-    fn is_type(&self, group: &str, resource: &str) -> bool {
-        let r#type = &self.draft.source_type(self.item.r#type).resource;
-        r#type.group == group && r#type.resource == resource
-    }
-
     /// Returns the requests that follow the first one.
     fn steps(&self, status: StatusPlan, ownership: &Ownership) -> Vec<Step> {
+        let is_type = |group, resource| self.draft.is_type(self.item, group, resource);
         let mut after = Vec::new();
         if matches!(self.action, Action::Keep | Action::Merge) {
             return after;
         }
-        if self.is_type(crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
+        if is_type(crate::builder::crds::GROUP, crate::builder::crds::RESOURCE)
             && is_established(self.draft, self.item)
         {
             after.push(Step::WaitEstablished);
         }
-        if self.is_type("networking.k8s.io", "servicecidrs") {
+        if is_type("networking.k8s.io", "servicecidrs") {
             after.push(Step::WaitReady);
         }
         if self.item.finished {
@@ -67,7 +63,7 @@ impl Decided<'_> {
         }
         if matches!(ownership, Ownership::Several { .. }) {
             let r#type = &self.draft.source_type(self.item.r#type).resource;
-            let definition = (self.draft.crds).get(&(r#type.group.clone(), r#type.resource.clone()));
+            let definition = self.draft.definition_of(r#type);
             let by_webhook = definition.is_some_and(|crd| crd.converts_by_webhook);
             after.push(match by_webhook || self.is_deferred {
                 true => Step::SetManagedFieldsLast,
@@ -84,8 +80,8 @@ pub(super) fn status_of(draft: &PlanBuilder, item: &ObjectSummary) -> StatusPlan
         return StatusPlan::Drop;
     };
     let r#type = &draft.source_type(item.r#type).resource;
-    let crd = (draft.crds).get(&(r#type.group.clone(), r#type.resource.clone()));
-    let has_subresource = crd
+    let has_subresource = draft
+        .definition_of(r#type)
         .and_then(|crd| crd.served.get(&r#type.version))
         .copied()
         .unwrap_or(true);

@@ -16,7 +16,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
     for &index in sorted {
         if !work.is_planned(index)
             || !matches!(
-                work.actions[index],
+                work.decisions.actions[index],
                 Action::Create | Action::CreateOrUpdate | Action::Recreate
             )
         {
@@ -48,7 +48,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
             later.push(work.item(index).name.clone());
         }
         work.note_use(rule);
-        work.deferred.insert(index, Deferred { until, fields });
+        work.decisions.deferred.insert(index, Deferred { until, fields });
     }
     for class in later {
         younger_workloads(work, sorted, &class);
@@ -107,11 +107,11 @@ fn has_pods(work: &Resolver<'_>, namespace: &str) -> bool {
 pub(super) fn drop_deleted_classes(work: &mut Resolver<'_>, sorted: &[usize]) {
     const CLASSES: &str = "priorityclasses.scheduling.k8s.io";
     let exists = |work: &Resolver<'_>, class: &ObjectRef| {
-        let planned = |index: &usize| work.is_planned(*index) && work.targets[*index] == *class;
+        let planned = |index: &usize| work.is_planned(*index) && work.decisions.targets[*index] == *class;
         class.name.starts_with("system-")
             || work.facts.existing.contains_key(class)
             || sorted
-                .binary_search_by(|index| work.targets[*index].cmp(class))
+                .binary_search_by(|index| work.decisions.targets[*index].cmp(class))
                 .is_ok_and(|at| planned(&sorted[at]))
     };
     let mut gone = Vec::new();

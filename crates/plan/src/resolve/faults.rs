@@ -116,7 +116,7 @@ pub(super) fn collision(work: &Resolver<'_>, group: &[usize]) -> Problem {
         .collect();
     let target = group
         .first()
-        .map_or_else(String::new, |index| work.targets[*index].to_string());
+        .map_or_else(String::new, |index| work.decisions.targets[*index].to_string());
     Problem::new(
         Code::NameCollision,
         format!("{} would all become {target}", sources.join(" and ")),

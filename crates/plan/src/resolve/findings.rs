@@ -29,13 +29,13 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("infra.contrib.fluxcd.io", "terraforms"),
 ];
 
-pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingDependency]) {
+pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
     let mut found = Vec::new();
     unused_patches(work, &mut found);
     unknown_exclusions(work, &mut found);
     not_captured(work, &mut found);
     snapshots(work, sorted, &mut found);
-    for dependency in missing {
+    for dependency in &work.decisions.missing {
         found.push(of_missing(dependency));
     }
     unserved(work, sorted, &mut found);
@@ -48,7 +48,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize], missing: &[MissingD
     eks::add(work, &mut found);
     uids::references(work, &mut found);
     leftovers::add(work, sorted, &mut found);
-    work.findings.extend(found);
+    work.decisions.findings.extend(found);
 }
 
 fn warning(
@@ -146,7 +146,7 @@ fn snapshots(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>
         let Some(Extra::SnapshotContent(content)) = work.item(index).extra.as_deref() else {
             continue;
         };
-        let target = &work.targets[index];
+        let target = &work.decisions.targets[index];
         if content.deletes {
             found.push(warning(
                 "snapshot-deletes-source",
@@ -213,7 +213,7 @@ fn unserved(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>)
     let mut seen = BTreeSet::new();
     for &index in sorted {
         let Some((rule @ (RuleId::TypeNotServed | RuleId::VersionNotServed), detail)) =
-            &work.exclusions[index]
+            &work.decisions.exclusions[index]
         else {
             continue;
         };
@@ -263,10 +263,10 @@ fn outside(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) 
             found.push(warning(
                 "acts-outside",
                 Code::PlanRefused,
-                Some(work.targets[index].clone()),
+                Some(work.decisions.targets[index].clone()),
                 format!(
                     "{} {what} outside the cluster, even while the source cluster still runs.",
-                    work.targets[index]
+                    work.decisions.targets[index]
                 ),
                 "make sure that the source cluster no longer runs, or exclude or patch the object",
             ));
@@ -284,7 +284,7 @@ fn is_one_of(table: &[(&str, &str)], work: &Resolver<'_>, index: usize) -> bool 
 
 /// Returns whether the executor writes the item.
 fn writes(work: &Resolver<'_>, index: usize) -> bool {
-    work.is_planned(index) && work.actions[index] != Action::Keep
+    work.is_planned(index) && work.decisions.actions[index] != Action::Keep
 }
 
 /// Warns of webhooks of the target that reject requests while their backend does not respond.
@@ -344,7 +344,7 @@ fn webhooks_in_plan(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
     let planned: BTreeSet<&ObjectRef> = sorted
         .iter()
         .filter(|index| work.is_planned(**index))
-        .map(|index| &work.targets[*index])
+        .map(|index| &work.decisions.targets[*index])
         .collect();
     for &index in sorted.iter().filter(|index| writes(work, **index)) {
         let Some(Extra::Webhooks(webhooks)) = work.item(index).extra.as_deref() else {
@@ -359,7 +359,7 @@ fn webhooks_in_plan(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
                 found.push(warning(
                     "webhook-without-backend",
                     Code::MissingDependency,
-                    Some(work.targets[index].clone()),
+                    Some(work.decisions.targets[index].clone()),
                     format!("The webhook {} has failurePolicy Fail, and its backend {service} is not in the plan and not in the target.", webhook.name),
                     "create its backend in the target; until then the webhook rejects every request it matches",
                 ));
@@ -372,7 +372,7 @@ fn quotas_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
     let namespaces: BTreeSet<&str> = sorted
         .iter()
         .filter(|index| writes(work, **index))
-        .filter_map(|index| work.targets[*index].namespace.as_deref())
+        .filter_map(|index| work.decisions.targets[*index].namespace.as_deref())
         .collect();
     for quota in &work.facts.quotas {
         let namespace = pointer::text(quota, "/metadata/namespace").unwrap_or_default();
@@ -401,10 +401,10 @@ fn quotas_in_target(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
 fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>) {
     let mut seen = BTreeSet::new();
     for &index in sorted {
-        if !work.is_planned(index) || work.actions[index] != Action::Recreate {
+        if !work.is_planned(index) || work.decisions.actions[index] != Action::Recreate {
             continue;
         }
-        let target = &work.targets[index];
+        let target = &work.decisions.targets[index];
         let live = work.facts.existing.get(target).map(|existing| &existing.body);
         let policy = "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted";
         if work.is_type(index, "apps", "statefulsets")

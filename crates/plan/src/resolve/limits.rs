@@ -12,7 +12,7 @@ pub(super) fn hold_back(work: &mut Resolver<'_>, sorted: &[usize]) {
     let planned = || sorted.iter().copied().filter(|index| work.is_planned(*index));
     let limited: BTreeSet<&str> = planned()
         .filter_map(|index| {
-            let target = &work.targets[index];
+            let target = &work.decisions.targets[index];
             match work.item(index).extra.as_deref() {
                 Some(Extra::PodSecurity(_)) => Some(&*target.name),
                 _ if work.is_type(index, "", "resourcequotas") => target.namespace.as_deref(),
@@ -24,7 +24,7 @@ pub(super) fn hold_back(work: &mut Resolver<'_>, sorted: &[usize]) {
     let held: Vec<usize> = planned()
         .filter(|index| lacking.contains(&*work.item(*index).uid))
         .filter(|index| {
-            let namespace = work.targets[*index].namespace.as_deref();
+            let namespace = work.decisions.targets[*index].namespace.as_deref();
             namespace.is_some_and(|namespace| limited.contains(namespace))
         })
         .collect();

@@ -1,13 +1,12 @@
 //! Finds the objects that planned objects need and that will not exist.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{Hash as _, Hasher as _};
 
 use lifeboat_model::ObjectRef;
 
 use super::{Resolver, SYSTEM_NAMESPACES};
 use crate::builder::crds;
+use crate::builder::required::hash;
 use crate::planned::{Dependency, MissingDependency};
 use crate::rule::RuleId;
 
@@ -39,22 +38,18 @@ impl Finder<'_> {
 }
 
 pub(super) fn find(work: &Resolver<'_>) -> Vec<MissingDependency> {
-    let planned = (0..work.exclusions.len()).filter(|index| work.is_planned(*index));
+    let planned = (0..work.decisions.exclusions.len()).filter(|index| work.is_planned(*index));
     let mut finder = Finder {
-        planned: planned.map(|index| &work.targets[index]).collect(),
+        planned: planned.map(|index| &work.decisions.targets[index]).collect(),
         left_out: left_out(work),
         missing: BTreeMap::new(),
     };
-    for index in 0..work.exclusions.len() {
-        let target = &work.targets[index];
+    for index in 0..work.decisions.exclusions.len() {
+        let target = &work.decisions.targets[index];
         // If the type is not served and the recovery point contains its definition, the definition is missing.
-        if let Some((RuleId::TypeNotServed, _)) = &work.exclusions[index] {
+        if let Some((RuleId::TypeNotServed, _)) = &work.decisions.exclusions[index] {
             let r#type = &work.draft.source_type(work.item(index).r#type).resource;
-            if let Some(crd) = work
-                .draft
-                .crds
-                .get(&(r#type.group.clone(), r#type.resource.clone()))
-            {
+            if let Some(crd) = work.draft.definition_of(r#type) {
                 let definition = ObjectRef::new(crds::TYPE.into(), None, &crd.name);
                 finder.add(definition, Dependency::Exists, target);
             }
@@ -114,19 +109,19 @@ fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
         .iter()
         .filter(|skipped| gone(skipped.rule))
         .map(|skipped| target(skipped.r#type, skipped.namespace.as_deref(), &skipped.name));
-    let fated = (0..work.exclusions.len())
+    let fated = (0..work.decisions.exclusions.len())
         .filter(|index| {
-            work.exclusions[*index]
+            work.decisions.exclusions[*index]
                 .as_ref()
                 .is_some_and(|(rule, _)| gone(*rule))
         })
-        .map(|index| work.targets[index].clone());
+        .map(|index| work.decisions.targets[index].clone());
     unselected
         .chain(skipped)
         .chain(fated)
         .filter(|object| {
             let namespace = object.namespace.as_deref();
-            needed.contains(&hash(object.r#type.as_str(), namespace, &object.name))
+            needed.contains(&hash((object.r#type.as_str(), namespace, &*object.name)))
         })
         .collect()
 }
@@ -134,18 +129,14 @@ fn left_out(work: &Resolver<'_>) -> BTreeSet<ObjectRef> {
 /// Returns hashes of the objects that planned objects need. Their names would take more memory than the plan.
 fn needed(work: &Resolver<'_>) -> HashSet<u64> {
     let definitions = work.draft.crds.values();
-    let mut needed: HashSet<u64> = definitions.map(|crd| hash(crds::TYPE, None, &crd.name)).collect();
-    for index in (0..work.exclusions.len()).filter(|index| work.is_planned(*index)) {
-        let namespace = work.targets[index].namespace.as_deref();
-        needed.extend(namespace.map(|name| hash("namespaces", None, name)));
+    let mut needed: HashSet<u64> = definitions
+        .map(|crd| hash((crds::TYPE, None::<&str>, crd.name.as_str())))
+        .collect();
+    for index in (0..work.decisions.exclusions.len()).filter(|index| work.is_planned(*index)) {
+        let namespace = work.decisions.targets[index].namespace.as_deref();
+        needed.extend(namespace.map(|name| hash(("namespaces", None::<&str>, name))));
         let needs = work.item(index).needs.iter();
-        needed.extend(needs.map(|need| hash(need.r#type, need.place.namespace(namespace), &need.name)));
+        needed.extend(needs.map(|need| hash((need.r#type, need.place.namespace(namespace), &*need.name))));
     }
     needed
-}
-
-fn hash(r#type: &str, namespace: Option<&str>, name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (r#type, namespace, name).hash(&mut hasher);
-    hasher.finish()
 }

@@ -16,16 +16,19 @@ pub(super) fn skip_absent(work: &mut Resolver<'_>) {
     if !work.draft.completeness.all_namespaces {
         return;
     }
-    let planned: BTreeSet<&str> = (0..work.exclusions.len())
+    let planned: BTreeSet<&str> = (0..work.decisions.exclusions.len())
         .filter(|index| work.is_planned(*index) && work.is_type(*index, "", "namespaces"))
-        .map(|index| &*work.targets[index].name)
+        .map(|index| &*work.decisions.targets[index].name)
         .collect();
     let mut absent = Vec::new();
-    for index in 0..work.exclusions.len() {
+    for index in 0..work.decisions.exclusions.len() {
         let Some(namespace) = work.item(index).namespace.as_deref() else {
             continue;
         };
-        let target = work.targets[index].namespace.as_deref().unwrap_or(namespace);
+        let target = work.decisions.targets[index]
+            .namespace
+            .as_deref()
+            .unwrap_or(namespace);
         let is_there = work.draft.existing_namespaces.contains(namespace)
             || planned.contains(target)
             || SYSTEM_NAMESPACES.contains(&target)
@@ -35,14 +38,19 @@ pub(super) fn skip_absent(work: &mut Resolver<'_>) {
         }
     }
     for (index, namespace) in absent {
-        work.exclusions[index] = Some((RuleId::NamespaceAbsent, Some(namespace)));
+        work.decisions.exclusions[index] = Some((RuleId::NamespaceAbsent, Some(namespace)));
     }
 }
 
 /// Returns how the objects that were left out can be restored, and which exclusions have no effect.
 pub(super) fn notes(work: &Resolver<'_>) -> BTreeSet<Note> {
-    let absent: BTreeSet<Arc<str>> = (0..work.exclusions.len())
-        .filter(|index| matches!(&work.exclusions[*index], Some((RuleId::NamespaceAbsent, _))))
+    let absent: BTreeSet<Arc<str>> = (0..work.decisions.exclusions.len())
+        .filter(|index| {
+            matches!(
+                &work.decisions.exclusions[*index],
+                Some((RuleId::NamespaceAbsent, _))
+            )
+        })
         .filter_map(|index| work.item(index).namespace.clone())
         .collect();
     let restorable = absent.iter().map(|namespace| {

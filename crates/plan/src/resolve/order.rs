@@ -21,22 +21,27 @@ enum Visit {
 /// them into a later wave. The definition of a type and a namespace come before the objects in them, even if their
 /// own owners moved them.
 pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
-    let count = work.exclusions.len();
+    let count = work.decisions.exclusions.len();
     let by_target: HashMap<ObjectRef, usize> = sorted
         .iter()
         .filter(|index| work.is_planned(**index) && may_be_before_others(work, **index))
-        .map(|index| (work.targets[*index].clone(), *index))
+        .map(|index| (work.decisions.targets[*index].clone(), *index))
         .collect();
     let owners: HashMap<ObjectRef, usize> = {
-        let named: std::collections::HashSet<&ObjectRef> =
-            work.owners.iter().flatten().map(|owner| &owner.owner).collect();
+        let named: std::collections::HashSet<&ObjectRef> = work
+            .decisions
+            .owners
+            .iter()
+            .flatten()
+            .map(|owner| &owner.owner)
+            .collect();
         let planned = sorted.iter().filter(|index| work.is_planned(**index));
         planned
-            .filter(|index| named.contains(&work.targets[**index]))
-            .map(|index| (work.targets[*index].clone(), *index))
+            .filter(|index| named.contains(&work.decisions.targets[**index]))
+            .map(|index| (work.decisions.targets[*index].clone(), *index))
             .collect()
     };
-    work.places = vec![(Wave::Admission, 0); count];
+    work.decisions.places = vec![(Wave::Admission, 0); count];
     let mut visits = vec![Visit::Not; count];
     for &index in sorted {
         if work.is_planned(index) {
@@ -53,14 +58,13 @@ fn may_be_before_others(work: &Resolver<'_>, index: usize) -> bool {
 /// Returns the items that must exist before an item because of its type and namespace.
 fn context(work: &Resolver<'_>, index: usize, by_target: &HashMap<ObjectRef, usize>) -> Vec<usize> {
     let r#type = &work.draft.source_type(work.item(index).r#type).resource;
-    let namespace = work.targets[index]
+    let namespace = work.decisions.targets[index]
         .namespace
         .as_deref()
         .map(|name| ObjectRef::new("namespaces".into(), None, name));
     let definition = work
         .draft
-        .crds
-        .get(&(r#type.group.clone(), r#type.resource.clone()))
+        .definition_of(r#type)
         .map(|crd| ObjectRef::new(crds::TYPE.into(), None, &crd.name));
     namespace
         .into_iter()
@@ -92,7 +96,7 @@ fn place(
                     .filter(|other| visits[*other] == Visit::Not),
             );
             let mut circular = Vec::new();
-            for (position, owner) in work.owners[index].iter().enumerate() {
+            for (position, owner) in work.decisions.owners[index].iter().enumerate() {
                 match owners.get(&owner.owner) {
                     Some(other) if visits[*other] == Visit::Not => stack.push(*other),
                     Some(other) if visits[*other] == Visit::Open => circular.push(position),
@@ -131,14 +135,14 @@ fn finish(
     let before: Vec<usize> = context(work, index, by_target)
         .into_iter()
         .chain(
-            work.owners[index]
+            work.decisions.owners[index]
                 .iter()
                 .filter_map(|owner| owners.get(&owner.owner).copied()),
         )
         .filter(|other| *other != index && visits[*other] == Visit::Done)
         .collect();
     for other in before {
-        let (other_wave, other_depth) = work.places[other];
+        let (other_wave, other_depth) = work.decisions.places[other];
         if other_wave > wave {
             (wave, depth) = (other_wave, other_depth.saturating_add(1));
         } else if other_wave == wave {
@@ -148,13 +152,13 @@ fn finish(
     if wave != own.0 {
         work.note_use(RuleId::WithOwner);
     }
-    work.places[index] = (wave, depth);
+    work.decisions.places[index] = (wave, depth);
     visits[index] = Visit::Done;
 }
 
 /// Removes the owner reference that closes a cycle.
 fn break_cycle(work: &mut Resolver<'_>, index: usize, position: usize) {
-    let owner = work.owners[index].remove(position);
+    let owner = work.decisions.owners[index].remove(position);
     let shown = format!("{} {}", owner.kind, owner.owner.name);
     work.change(
         index,
@@ -163,8 +167,8 @@ fn break_cycle(work: &mut Resolver<'_>, index: usize, position: usize) {
         Some(shown),
         None,
     );
-    let object = work.targets[index].clone();
-    work.findings.push(LintFinding {
+    let object = work.decisions.targets[index].clone();
+    work.decisions.findings.push(LintFinding {
         severity: Severity::Warning,
         check: "owner-cycle".to_owned(),
         code: Code::PlanRefused,

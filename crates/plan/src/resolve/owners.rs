@@ -75,7 +75,7 @@ fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&s
             }
             let anew = |owner: &OwnerReference| match known.get(&*owner.uid) {
                 Some(OwnerPlace::Skipped(rule)) => is_recreated(*rule),
-                Some(OwnerPlace::Item(owner)) => work.exclusions[*owner]
+                Some(OwnerPlace::Item(owner)) => work.decisions.exclusions[*owner]
                     .as_ref()
                     .is_some_and(|(rule, _)| is_recreated(*rule)),
                 _ => false,
@@ -84,7 +84,7 @@ fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&s
                 let detail = owners
                     .first()
                     .map(|owner| format!("{} {}", owner.kind, owner.name));
-                work.exclusions[index] = Some((RuleId::DependantOfChild, detail));
+                work.decisions.exclusions[index] = Some((RuleId::DependantOfChild, detail));
                 more = true;
             }
         }
@@ -125,9 +125,9 @@ fn drop_owner(work: &mut Resolver<'_>, index: usize, rule: RuleId, owner: String
 fn matches(work: &Resolver<'_>, index: usize, place: usize, owner: &OwnerReference) -> bool {
     let item = work.item(place);
     let r#type = &work.draft.source_type(item.r#type).resource;
-    let reachable = match &work.targets[place].namespace {
+    let reachable = match &work.decisions.targets[place].namespace {
         None => true,
-        namespace => *namespace == work.targets[index].namespace,
+        namespace => *namespace == work.decisions.targets[index].namespace,
     };
     let is_itself = place == index;
     reachable
@@ -142,18 +142,18 @@ fn adopt(work: &mut Resolver<'_>, index: usize, place: usize, owner: &OwnerRefer
     let captured = &work.draft.types[type_index].resource;
     // The version in the reference is kept, unless the target does not serve the version in which the owner was
     // captured.
-    let api_version = match work.versions[type_index].resource() {
+    let api_version = match work.decisions.versions[type_index].resource() {
         Some(resource) if resource.version != captured.version => resource.api_version(),
         _ => owner.api_version.to_string(),
     };
     let planned = PlannedOwner {
-        owner: work.targets[place].clone(),
+        owner: work.decisions.targets[place].clone(),
         source_uid: work.item(place).uid.clone(),
         api_version,
         kind: owner.kind.to_string(),
         controller: owner.controller,
         block_owner_deletion: owner.block_owner_deletion,
     };
-    work.owners[index].push(planned);
+    work.decisions.owners[index].push(planned);
     work.note_use(RuleId::OwnerRestored);
 }

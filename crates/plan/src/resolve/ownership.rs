@@ -24,6 +24,7 @@ enum Fate {
 }
 
 /// The definitions that types have in the target after the restore, by the index of the type.
+#[derive(Default)]
 pub(super) struct Definitions(BTreeMap<u32, CrdFacts>);
 
 impl Definitions {
@@ -34,7 +35,7 @@ impl Definitions {
             .filter(|item| !item.entries().is_empty())
             .map(|item| item.r#type);
         let changed = (0_u32..)
-            .zip(&work.versions)
+            .zip(&work.decisions.versions)
             .filter(|(_, version)| matches!(version, super::Version::Other { .. }))
             .map(|(r#type, _)| r#type);
         let types: BTreeSet<u32> = other.chain(changed).collect();
@@ -196,10 +197,7 @@ fn fate(decided: &Decided<'_>, resource: &ResourceType, definitions: &Definition
 /// Returns the definition that a type has in the target after the restore.
 fn definition(work: &Resolver<'_>, r#type: u32) -> Option<CrdFacts> {
     let resource = &work.draft.source_type(r#type).resource;
-    let captured = work
-        .draft
-        .crds
-        .get(&(resource.group.clone(), resource.resource.clone()));
+    let captured = work.draft.definition_of(resource);
     let name = captured.map_or_else(
         || format!("{}.{}", resource.resource, resource.group),
         |crd| crd.name.clone(),

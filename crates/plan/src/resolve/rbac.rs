@@ -35,19 +35,19 @@ pub(super) fn additions(work: &mut Resolver<'_>) {
         if !work.is_planned(index) {
             continue;
         }
-        let existing = work.facts.existing.get(&work.targets[index]);
+        let existing = work.facts.existing.get(&work.decisions.targets[index]);
         let Some(existing) = existing.filter(|existing| existing.body.is_object()) else {
             let detail = "the target does not have it".to_owned();
-            work.exclusions[index] = Some((RuleId::BootstrapRbac, Some(detail)));
+            work.decisions.exclusions[index] = Some((RuleId::BootstrapRbac, Some(detail)));
             continue;
         };
         let merged = merge(&default.body, &existing.body);
         // After an interruption the additions are there already, and the plan has the same objects.
         if merged.additions.is_empty() && !existing.created_by_this_run {
-            work.exclusions[index] = Some((RuleId::BootstrapRbac, None));
+            work.decisions.exclusions[index] = Some((RuleId::BootstrapRbac, None));
             continue;
         }
-        work.actions[index] = Action::Merge;
+        work.decisions.actions[index] = Action::Merge;
         for (path, value) in merged.fields {
             work.edit(index, path, value);
         }

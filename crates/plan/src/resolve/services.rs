@@ -27,7 +27,7 @@ pub(super) fn addresses(work: &mut Resolver<'_>, sorted: &[usize]) {
     let services: Vec<usize> = sorted
         .iter()
         .copied()
-        .filter(|index| work.is_planned(*index) && work.actions[*index] != Action::Keep)
+        .filter(|index| work.is_planned(*index) && work.decisions.actions[*index] != Action::Keep)
         .filter(|index| addresses_of(work.item(*index)).is_some())
         .collect();
     if services.is_empty() {
@@ -56,8 +56,8 @@ pub(super) fn addresses(work: &mut Resolver<'_>, sorted: &[usize]) {
 fn pool(work: &Resolver<'_>, services: &[usize]) -> AddressAllocator {
     let replaced: BTreeSet<_> = services
         .iter()
-        .filter(|index| work.actions[**index] != Action::Update)
-        .map(|index| &work.targets[*index])
+        .filter(|index| work.decisions.actions[**index] != Action::Update)
+        .map(|index| &work.decisions.targets[*index])
         .collect();
     let mut pool = AddressAllocator {
         ranges: ranges(work),
@@ -90,7 +90,7 @@ fn ranges(work: &Resolver<'_>) -> Vec<Range> {
     let parse = |range: &String| Range::parse(range);
     let mut ranges: Vec<Range> = work.facts.service_ranges.iter().filter_map(parse).collect();
     let own = ranges.clone();
-    for index in (0..work.exclusions.len()).filter(|index| work.is_planned(*index)) {
+    for index in (0..work.decisions.exclusions.len()).filter(|index| work.is_planned(*index)) {
         if let Some(Extra::ServiceRanges(restored)) = work.item(index).extra.as_deref() {
             let restored = restored.iter().filter_map(parse);
             ranges.extend(restored.filter(|range| own.iter().any(|own| own.is_v6() == range.is_v6())));
@@ -101,13 +101,13 @@ fn ranges(work: &Resolver<'_>) -> Vec<Range> {
 
 /// Returns the addresses and ports that a Service to be updated has in the target.
 fn own_allocation(work: &Resolver<'_>, index: usize) -> (Vec<String>, Vec<u16>) {
-    if work.actions[index] != Action::Update {
+    if work.decisions.actions[index] != Action::Update {
         return Default::default();
     }
     work.facts
         .allocations
         .iter()
-        .find(|allocation| allocation.service == work.targets[index])
+        .find(|allocation| allocation.service == work.decisions.targets[index])
         .map(|allocation| (allocation.cluster_ips.clone(), allocation.node_ports.clone()))
         .unwrap_or_default()
 }

@@ -57,7 +57,7 @@ pub(super) fn planned_definition(work: &Resolver<'_>, name: &str) -> Option<Acti
                 && work.is_planned(*index)
                 && work.is_type(*index, crds::GROUP, crds::RESOURCE)
         })
-        .map(|index| work.actions[index])
+        .map(|index| work.decisions.actions[index])
 }
 
 fn of_type(work: &Resolver<'_>, r#type: &SourceType) -> Version {
@@ -67,10 +67,7 @@ fn of_type(work: &Resolver<'_>, r#type: &SourceType) -> Version {
         .types
         .iter()
         .find(|t| t.group == captured.group && t.resource == captured.resource);
-    let crd = work
-        .draft
-        .crds
-        .get(&(captured.group.clone(), captured.resource.clone()));
+    let crd = work.draft.definition_of(captured);
     let definition = crd.and_then(|crd| planned_definition(work, &crd.name));
     let brings_version = crd.is_some_and(|crd| crd.served.contains_key(&captured.version))
         && definition.is_some_and(|action| action != Action::Keep);
@@ -132,12 +129,12 @@ fn other_version(r#type: &SourceType, served: &ServedType, converts_by_name: boo
 }
 
 pub(super) fn skip_unserved(work: &mut Resolver<'_>) {
-    for index in 0..work.exclusions.len() {
+    for index in 0..work.decisions.exclusions.len() {
         let r#type = usize::try_from(work.item(index).r#type).expect("a u32 fits");
         if work.is_planned(index)
-            && let Version::No(rule, detail) = &work.versions[r#type]
+            && let Version::No(rule, detail) = &work.decisions.versions[r#type]
         {
-            work.exclusions[index] = Some((*rule, Some(detail.clone())));
+            work.decisions.exclusions[index] = Some((*rule, Some(detail.clone())));
         }
     }
 }

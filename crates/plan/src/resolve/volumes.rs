@@ -17,7 +17,7 @@ use crate::rule::RuleId;
 /// different times, the volume is handled as any other. A `Bound` volume is treated as bound unless the recovery
 /// point shows that its claim is terminating: the claims may not have been captured at all.
 pub(super) fn bindings(work: &mut Resolver<'_>) {
-    let volumes: Vec<(usize, Bound)> = (0..work.exclusions.len())
+    let volumes: Vec<(usize, Bound)> = (0..work.decisions.exclusions.len())
         .filter(|index| work.is_planned(*index))
         .filter_map(|index| match work.item(index).extra.as_deref() {
             Some(Extra::Bound(bound)) => Some((index, bound.clone())),
@@ -29,9 +29,9 @@ pub(super) fn bindings(work: &mut Resolver<'_>) {
     }
     let is_claim = |index: &usize| work.is_type(*index, "", "persistentvolumeclaims");
     let (mut staying, mut going) = (BTreeSet::new(), BTreeSet::new());
-    for index in (0..work.exclusions.len()).filter(is_claim) {
+    for index in (0..work.decisions.exclusions.len()).filter(is_claim) {
         let uid = &*work.draft.items[index].uid;
-        match &work.exclusions[index] {
+        match &work.decisions.exclusions[index] {
             None => staying.insert(uid),
             Some((RuleId::TerminatingNamespace, _)) => going.insert(uid),
             Some(_) => false,
@@ -65,7 +65,7 @@ pub(super) fn bindings(work: &mut Resolver<'_>) {
             }
         } else if bound.deletes {
             let detail = (!bound.released).then(|| "the claim was being deleted".to_owned());
-            work.exclusions[index] = Some((RuleId::ReleasedVolume, detail));
+            work.decisions.exclusions[index] = Some((RuleId::ReleasedVolume, detail));
         }
     }
 }

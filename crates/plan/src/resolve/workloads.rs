@@ -60,7 +60,7 @@ pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedW
         }
         workloads.push(workload);
     }
-    work.findings.extend(findings);
+    work.decisions.findings.extend(findings);
     workloads
 }
 
@@ -96,7 +96,7 @@ fn workload(work: &Resolver<'_>, index: usize, groups: &[&PodGroup], older: u32)
         revisions.clear();
     }
     PlannedWorkload {
-        workload: work.targets[index].clone(),
+        workload: work.decisions.targets[index].clone(),
         pods: shapes.values().map(|shape| shape.pods).sum(),
         ready: shapes.values().map(|shape| shape.ready).sum(),
         older,

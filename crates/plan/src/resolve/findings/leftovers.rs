@@ -47,7 +47,7 @@ pub(super) fn add(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFin
         let unknown: Vec<&Leftover> = leftovers(work, index)
             .filter(|leftover| leftover.reason.is_none())
             .collect();
-        let target = &work.targets[index];
+        let target = &work.decisions.targets[index];
         let acts = is_one_of(OUTSIDE, work, index) || is_one_of(USE_OUTSIDE, work, index);
         let (outside, inside): (Vec<&Leftover>, Vec<&Leftover>) = unknown
             .into_iter()

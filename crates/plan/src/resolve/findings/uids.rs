@@ -33,7 +33,7 @@ pub(super) fn references(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
             *owner = Some(name());
         }
     };
-    for (item, target) in work.draft.items.iter().zip(&work.targets) {
+    for (item, target) in work.draft.items.iter().zip(&work.decisions.targets) {
         name(&item.uid, &|| target.to_string());
     }
     for skipped in &work.draft.skipped {
@@ -44,7 +44,7 @@ pub(super) fn references(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     }
     let mut places: BTreeMap<(String, String), Place<'_>> = BTreeMap::new();
     for reference in references() {
-        let object = &work.targets[reference.item];
+        let object = &work.decisions.targets[reference.item];
         let Some(Some(named)) = owners.get(&reference.uid) else {
             continue;
         };
