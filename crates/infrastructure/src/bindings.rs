@@ -285,15 +285,8 @@ impl<'a> Bindings<'a> {
 
     fn identity(&mut self) {
         let is_same_account = self.descriptions.account == self.facts.account;
-        let region = self.facts.region.as_str();
-        let renamed = |name: &str, longest| {
-            if is_same_account {
-                names::suffixed(name, region, longest)
-            } else {
-                name.to_owned()
-            }
-        };
-        let all = self.descriptions;
+        let (all, facts) = (self.descriptions, self.facts);
+        let renamed = |name: &str, longest| names::in_recovery(all, facts, name, longest);
         let roles = logical_ids(
             "Role",
             all.roles

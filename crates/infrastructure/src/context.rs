@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bindings::{Binding, Bindings, Target};
 use crate::description::Descriptions;
-use crate::facts::{RecoveryFacts, StackOutputs};
+use crate::facts::{RecoveryFacts, StackOutputs, Zone};
 use crate::finding::Findings;
 use crate::policy;
 use crate::stack::Stack;
@@ -82,6 +82,13 @@ impl<'a> Context<'a> {
 
     pub(crate) fn partition(&self) -> Partition {
         self.facts.region.partition()
+    }
+
+    /// Returns the zone that a subnet of the primary is built in.
+    pub(crate) fn zone_of(&self, subnet: &str) -> Option<&'a Zone> {
+        let mut subnets = self.descriptions.subnets.iter();
+        let subnet = subnets.find(|known| known.subnet_id == subnet)?;
+        self.bindings.zones.get(&subnet.availability_zone)
     }
 
     /// Translates the identifiers in a text.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::description::Descriptions;
+use crate::facts::RecoveryFacts;
+
 /// The longest name of an IAM role (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 pub(crate) const LONGEST_ROLE_NAME: usize = 64;
 
@@ -38,7 +41,7 @@ pub(crate) fn digest(text: &str) -> String {
 }
 
 /// Returns a name with a suffix, cut and told apart by a digest if it would be longer than `longest`.
-pub(crate) fn suffixed(name: &str, suffix: &str, longest: usize) -> String {
+fn suffixed(name: &str, suffix: &str, longest: usize) -> String {
     let whole = format!("{name}-{suffix}");
     if whole.len() <= longest {
         return whole;
@@ -46,6 +49,21 @@ pub(crate) fn suffixed(name: &str, suffix: &str, longest: usize) -> String {
     let end = format!("-{}-{suffix}", digest(name));
     let kept: String = name.chars().take(longest.saturating_sub(end.len())).collect();
     format!("{kept}{end}")
+}
+
+/// Returns the name of a resource of IAM in the recovery account: the same, or with the Region as suffix where the account
+/// is that of the primary.
+pub(crate) fn in_recovery(
+    descriptions: &Descriptions,
+    facts: &RecoveryFacts,
+    name: &str,
+    longest: usize,
+) -> String {
+    if descriptions.account == facts.account {
+        suffixed(name, facts.region.as_str(), longest)
+    } else {
+        name.to_owned()
+    }
 }
 
 /// The longest part of a logical id that comes from a name: CloudFormation allows 255 characters.

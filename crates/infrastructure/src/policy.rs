@@ -30,13 +30,7 @@ fn keys(identities: &Identities, value: &mut Value) {
 /// Removes what names resources that do not exist yet: elements of lists of resources and principals, else the whole
 /// statement. `is_earlier` tells whether the outputs of a stack can be used. Returns how much was removed.
 pub(crate) fn prune(policy: &mut Value, is_earlier: &dyn Fn(&str) -> bool) -> usize {
-    let Some(statements) = policy.get_mut("Statement") else {
-        return 0;
-    };
-    if statements.is_object() {
-        *statements = Value::Array(vec![statements.take()]);
-    }
-    let Some(list) = statements.as_array_mut() else {
+    let Some(list) = statements_mut(policy) else {
         return 0;
     };
     let mut removed = 0;
@@ -113,6 +107,15 @@ pub(crate) fn is_empty(policy: &Value) -> bool {
         Some(Value::Object(_)) => false,
         _ => true,
     }
+}
+
+/// Returns the statements of a policy as a list; IAM takes one statement without a list too.
+pub(crate) fn statements_mut(policy: &mut Value) -> Option<&mut Vec<Value>> {
+    let statements = policy.get_mut("Statement")?;
+    if statements.is_object() {
+        *statements = Value::Array(vec![statements.take()]);
+    }
+    statements.as_array_mut()
 }
 
 /// Returns the statements of a policy.

@@ -38,11 +38,7 @@ pub(super) fn build(builder: &mut Builder<'_, '_>) {
 
 /// Returns the name in the recovery account.
 fn named(builder: &Builder<'_, '_>, name: &str, longest: usize) -> String {
-    if builder.context.is_same_account() {
-        names::suffixed(name, builder.context.facts.region.as_str(), longest)
-    } else {
-        name.to_owned()
-    }
+    names::in_recovery(builder.context.descriptions, builder.context.facts, name, longest)
 }
 
 fn managed(builder: &mut Builder<'_, '_>, managed: &ManagedPolicy) {
@@ -157,11 +153,8 @@ fn trust(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) -> (Option<V
         let stays = builder.context.is_same_account() && builder.own(arn).is_none();
         !is_of_primary || arn == root || is_provider || is_adopted || is_built || stays
     };
-    if let Some(statements) = trust.get_mut("Statement") {
-        if statements.is_object() {
-            *statements = Value::Array(vec![statements.take()]);
-        }
-        for statement in statements.as_array_mut().into_iter().flatten() {
+    if let Some(statements) = policy::statements_mut(&mut trust) {
+        for statement in statements.iter_mut() {
             let Some(Value::Object(principals)) = statement.get_mut("Principal") else {
                 continue;
             };
@@ -178,9 +171,7 @@ fn trust(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) -> (Option<V
             }
             policy::by_type(principals, &|arn| is_known(arn));
         }
-        if let Some(list) = statements.as_array_mut() {
-            list.retain(|statement| !policy::is_nothing(statement));
-        }
+        statements.retain(|statement| !policy::is_nothing(statement));
     }
     for arn in &left_out {
         let what =

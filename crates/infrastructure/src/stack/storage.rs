@@ -116,7 +116,7 @@ fn key_policy(
             || context.is_same_account()
     };
     let mut left_out = 0;
-    if let Some(list) = document.get_mut("Statement").and_then(Value::as_array_mut) {
+    if let Some(list) = crate::policy::statements_mut(&mut document) {
         for statement in list.iter_mut() {
             if let Some(Value::Object(principals)) = statement.get_mut("Principal") {
                 left_out += crate::policy::by_type(principals, &is_known);
@@ -307,12 +307,7 @@ fn mount_target(
     system: &Value,
     zones: &mut BTreeSet<String>,
 ) {
-    let all = builder.context.descriptions;
-    let subnet = all
-        .subnets
-        .iter()
-        .find(|subnet| subnet.subnet_id == target.subnet_id);
-    let zone = subnet.and_then(|subnet| builder.context.bindings.zones.get(&subnet.availability_zone));
+    let zone = builder.context.zone_of(&target.subnet_id);
     let zone = zone.map_or_else(|| target.subnet_id.clone(), |zone| zone.name.clone());
     let Some(subnet) = builder.needed(id, &target.subnet_id) else {
         return;

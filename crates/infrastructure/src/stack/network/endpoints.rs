@@ -98,12 +98,10 @@ fn endpoint(builder: &mut Builder<'_, '_>, endpoint: &VpcEndpoint) -> Option<Res
 /// Returns the subnets of an interface endpoint, which has one in each zone: where two zones of the primary became one,
 /// the first.
 fn one_per_zone(builder: &mut Builder<'_, '_>, endpoint: &VpcEndpoint) -> Vec<Value> {
-    let all = builder.context.descriptions;
     let mut zones = std::collections::BTreeSet::new();
     let mut subnets = Vec::new();
     for id in &endpoint.subnet_ids {
-        let subnet = all.subnets.iter().find(|subnet| subnet.subnet_id == *id);
-        let zone = subnet.and_then(|subnet| builder.context.bindings.zones.get(&subnet.availability_zone));
+        let zone = builder.context.zone_of(id);
         if zone.is_some_and(|zone| !zones.insert(zone.name.clone())) {
             continue;
         }
