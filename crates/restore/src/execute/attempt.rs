@@ -95,7 +95,7 @@ pub(super) async fn attempt(
     }
     let object = &shared.plan.objects[at];
     let done = work(shared, object, &mut slot).await;
-    slot.failure = failure(shared, object, done).await?.map(Box::new);
+    slot.failure = failure(shared, object, done).await?;
     slot.failures += u32::from(slot.failure.is_some());
     Ok(slot)
 }
@@ -105,14 +105,16 @@ pub(super) async fn failure(
     shared: &Shared<'_>,
     object: &PlannedObject,
     done: Result<(), Stop>,
-) -> Result<Option<Failure>, RestoreError> {
+) -> Result<Option<Box<Failure>>, RestoreError> {
     match done {
         Ok(()) => Ok(None),
-        Err(Stop::Failed(failure)) => Ok(Some(failure)),
+        Err(Stop::Failed(failure)) => Ok(Some(Box::new(failure))),
         // If the server responds to other requests, the connection breaks because of this object alone, for
         // example when a proxy times out during its admission.
         Err(Stop::Lost(step, error)) => match wire::health(shared.api).await {
-            Ok(Health::Ready | Health::Unknown) => Ok(Some(Failure::from_api(step, &object.target, &error))),
+            Ok(Health::Ready | Health::Unknown) => {
+                Ok(Some(Box::new(Failure::from_api(step, &object.target, &error))))
+            }
             Ok(Health::NotReady(_)) | Err(_) => Err(error.into()),
         },
         Err(Stop::Fatal(error)) => Err(error),
@@ -132,7 +134,7 @@ pub(super) async fn late_step(
         let uid = slot.made.as_deref().unwrap_or_default();
         steps::take(shared, object, &bodies, uid, step).await
     };
-    slot.failure = failure(shared, object, done.await).await?.map(Box::new);
+    slot.failure = failure(shared, object, done.await).await?;
     let is_done = slot.failure.is_none();
     match step {
         Step::SetDeferredFields => slot.deferred_done = is_done,

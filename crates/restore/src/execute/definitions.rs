@@ -127,7 +127,7 @@ pub(super) async fn restore_rules(
         };
         let failure = attempt::failure(shared, object, done.await).await?;
         if failure.is_some() {
-            slots[place].failure = failure.map(Box::new);
+            slots[place].failure = failure;
         }
     }
     Ok(())
