@@ -33,6 +33,6 @@ pub use identifier::kms::KmsKeyId;
 pub use identifier::{ApplicationName, ClusterName, InvalidIdentifier, ObjectKey, PackName, RecoveryPointId};
 pub use issue::{Alternative, Issue, IssueId, Severity};
 pub use problem::{Code, Diagnostic, Exit, Explanation, Problem};
-pub use resource::{ObjectRef, ResourceType, TypeName};
+pub use resource::{ObjectRef, ResourceType, TypeName, shared};
 pub use schedule::{Cron, Schedule};
 pub use secret::Redacted;

@@ -1,6 +1,7 @@
 //! Resource types and references to objects, in the terms of the Kubernetes API
 //! ("API Concepts", <https://kubernetes.io/docs/reference/using-api/api-concepts/>).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -172,6 +173,17 @@ impl ObjectRef {
             name: name.into(),
         }
     }
+}
+
+/// Returns `text` as it is in `known`, where it is added if it is new, so that equal texts share their memory.
+#[must_use]
+pub fn shared(known: &mut BTreeSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(same) = known.get(text) {
+        return same.clone();
+    }
+    let new: Arc<str> = text.into();
+    known.insert(new.clone());
+    new
 }
 
 impl fmt::Display for ObjectRef {

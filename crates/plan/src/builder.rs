@@ -257,12 +257,7 @@ impl PlanBuilder {
 
     fn intern(&mut self, namespace: Option<&str>) -> Option<Arc<str>> {
         let namespace = namespace.filter(|n| !n.is_empty())?;
-        if let Some(known) = self.namespaces.get(namespace) {
-            return Some(known.clone());
-        }
-        let new: Arc<str> = namespace.into();
-        self.namespaces.insert(new.clone());
-        Some(new)
+        Some(lifeboat_model::shared(&mut self.namespaces, namespace))
     }
 
     /// Returns the reference to a source object.

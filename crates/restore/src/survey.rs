@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_format::ObjectMetadata;
-use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, ResourceType, TypeName, shared};
 use lifeboat_plan::{Existing, RequiredType, ServedType, TargetFacts, VersionServed};
 use serde_json::Value;
 
@@ -155,17 +155,6 @@ struct SurveyPart {
     quotas: Vec<Value>,
 }
 
-impl SurveyPart {
-    fn share(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return known.clone();
-        }
-        let new: Arc<str> = name.into();
-        self.names.insert(new.clone());
-        new
-    }
-}
-
 /// Returns the types to list: wanted types that the target serves, and types that every plan needs.
 fn tasks(discovery: &Discovery, wanted: Vec<RequiredType>) -> Vec<Task> {
     const ALWAYS: [(&str, Purpose); 4] = [
@@ -262,13 +251,18 @@ fn collect_item(
     if wanted {
         let object = ObjectRef {
             r#type: task.required.type_name.clone(),
-            namespace: seen.namespace.as_deref().map(|namespace| found.share(namespace)),
+            namespace: seen
+                .namespace
+                .as_deref()
+                .map(|namespace| shared(&mut found.names, namespace)),
             name: seen.name.as_ref().into(),
         };
         let existing = Existing {
             uid: seen.uid.as_ref().into(),
             created_by_this_run: made,
-            managers: managers(&body).map(|manager| found.share(manager)).collect(),
+            managers: managers(&body)
+                .map(|manager| shared(&mut found.names, manager))
+                .collect(),
             body: kept(body, &task.resource),
         };
         found.existing.insert(object, existing);

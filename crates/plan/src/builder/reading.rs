@@ -250,14 +250,7 @@ impl PlanBuilder {
 
     /// Makes objects of one field manager share its name.
     fn share_manager(&mut self, ownership: Ownership) -> Ownership {
-        let managers = &mut self.managers;
-        let mut share = |name: Arc<str>| match managers.get(&name) {
-            Some(known) => known.clone(),
-            None => {
-                managers.insert(name.clone());
-                name
-            }
-        };
+        let mut share = |name: Arc<str>| lifeboat_model::shared(&mut self.managers, &name);
         match ownership {
             Ownership::Single { manager, operation } => Ownership::Single {
                 manager: share(manager),
