@@ -198,6 +198,17 @@ pub struct Unplanned {
     pub origin: Option<String>,
 }
 
+impl From<&crate::PlannedObject> for Restored {
+    fn from(object: &crate::PlannedObject) -> Self {
+        Self {
+            object: object.target.clone(),
+            source: object.source.clone(),
+            wave: object.wave,
+            action: object.action,
+        }
+    }
+}
+
 impl Report {
     /// Starts a report on a plan, without any proof.
     #[must_use]

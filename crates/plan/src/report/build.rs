@@ -149,15 +149,8 @@ impl<'a> ReportBuilder<'a> {
         let mut changed = self.changed;
         for (index, object) in plan.objects.iter().enumerate() {
             if self.proven.contains(&index) && !self.failures.contains_key(&index) {
-                let source = object.source.clone();
-                let (wave, action) = (object.wave, object.action);
-                restored.push(Restored {
-                    object: object.target.clone(),
-                    source,
-                    wave,
-                    action,
-                });
-                if action != Action::Keep {
+                restored.push(Restored::from(object));
+                if object.action != Action::Keep {
                     changed.extend(planned_changes(plan, object));
                 }
             } else {

@@ -1,9 +1,11 @@
 //! Makes a plan from a recovery point and a target.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt as _;
 use lifeboat_format::FrameRef;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
-use lifeboat_model::ResourceType;
+use lifeboat_model::{ResourceType, TypeName};
 use lifeboat_plan::{
     Locator, MissingSource, PlanBuilder, PlanError, Redactor, RestoreOptions, SourceCompleteness, SourceType,
 };
@@ -47,17 +49,18 @@ pub async fn draft(
     )
     .with_completeness(completeness(cluster));
     watch.begin(Stage::Read, Some(index.objects()));
+    let by_name: BTreeMap<TypeName, &SourceType> =
+        types.iter().map(|known| (known.resource.name(), known)).collect();
+    let type_of = |name: &TypeName| {
+        let known = by_name.get(name).copied();
+        known.ok_or_else(|| RecoverError::Unnamed {
+            type_name: name.to_string(),
+        })
+    };
     let frame_refs = index.frame_refs();
     let mut frames = Vec::new();
     for (number, indexed) in index.into_numbered() {
-        let Some(r#type) = types
-            .iter()
-            .find(|known| known.resource.name() == indexed.frame.type_name)
-        else {
-            return Err(RecoverError::Unnamed {
-                type_name: indexed.frame.type_name.to_string(),
-            });
-        };
+        let r#type = type_of(&indexed.frame.type_name)?;
         let needed = indexed
             .entries
             .iter()
@@ -74,10 +77,7 @@ pub async fn draft(
     let mut batches = std::pin::pin!(point.objects(frames));
     while let Some(batch) = batches.next().await {
         let batch = batch?;
-        let r#type = types
-            .iter()
-            .find(|known| known.resource.name() == *batch.type_name());
-        let Some(r#type) = r#type else { continue };
+        let r#type = type_of(batch.type_name())?;
         for (position, entry, raw) in batch.iter() {
             if draft.needs(r#type, namespace(&entry.namespace), &entry.name) {
                 let locator = Locator {

@@ -35,12 +35,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
                 if *result != ObjectResult::Restored {
                     kept += 1;
                 }
-                restored.push(Restored {
-                    object: object.target.clone(),
-                    source: (*object.source() != object.target).then(|| Box::new(object.source().clone())),
-                    wave: object.wave,
-                    action: object.action,
-                });
+                restored.push(Restored::from(object));
                 if object.action != Action::Keep {
                     changed.extend(changes(object));
                 }
