@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A resource type without a version, as kubectl prints it: `deployments.apps`, or `pods` for the
-/// core group. A clone shares the text.
+/// core group.
+// A clone shares the text. The doc comment is in the published schemas.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct TypeName(Arc<str>);
