@@ -39,7 +39,8 @@ pub struct OwnerDifference {
 /// Collects the proofs for the objects of a plan.
 pub struct ReportBuilder<'a> {
     plan: &'a Plan,
-    proven: BTreeSet<usize>,
+    /// By the index of the object.
+    proven: Vec<bool>,
     changed: Vec<Changed>,
     failures: BTreeMap<usize, String>,
     unplanned: BTreeSet<Unplanned>,
@@ -51,7 +52,7 @@ impl<'a> ReportBuilder<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
         Self {
             plan,
-            proven: BTreeSet::new(),
+            proven: vec![false; plan.objects.len()],
             changed: Vec::new(),
             failures: BTreeMap::new(),
             unplanned: BTreeSet::new(),
@@ -96,7 +97,7 @@ impl<'a> ReportBuilder<'a> {
                 to: difference.live,
             });
         }
-        self.proven.insert(index);
+        self.proven[index] = true;
     }
 
     /// Records the fields of the object at `index` of [`Plan::objects`] that belong to other managers than planned.
@@ -144,11 +145,11 @@ impl<'a> ReportBuilder<'a> {
     #[must_use]
     pub fn finish(self) -> Report {
         let plan = self.plan;
-        let mut restored = Vec::with_capacity(self.proven.len());
+        let mut restored = Vec::with_capacity(plan.objects.len());
         let mut not_restored = Vec::new();
         let mut changed = self.changed;
         for (index, object) in plan.objects.iter().enumerate() {
-            if self.proven.contains(&index) && !self.failures.contains_key(&index) {
+            if self.proven[index] && !self.failures.contains_key(&index) {
                 restored.push(Restored::from(object));
                 if object.action != Action::Keep {
                     changed.extend(planned_changes(plan, object));
