@@ -3,8 +3,8 @@
 //! (applications, registrations, requests, issues).
 //!
 //! This crate only parses and renders. Its dependencies are limited to serde, schemars, thiserror, serde_json
-//! (for parts of documents that other crates parse) and jiff (times and the calendar of schedules), so that
-//! every other crate can depend on it.
+//! (for parts of documents that other crates parse), jiff (times and the calendar of schedules) and uuid (uids of
+//! objects), so that every other crate can depend on it.
 //!
 //! Invariants: a value of an identifier type has been parsed, so it is safe in a store key, a file name and a
 //! log line. A [`Problem`] always has a stable code, a message and guidance.
@@ -22,6 +22,7 @@ pub mod resource;
 pub mod schedule;
 pub mod secret;
 pub mod text;
+pub mod uid;
 
 pub use application::{Application, ApplicationDocument, ClusterSpec, Retention};
 pub use environment::{DelegateRegistration, EnvironmentRegistration, Side};
@@ -36,3 +37,4 @@ pub use problem::{Code, Diagnostic, Exit, Explanation, Problem};
 pub use resource::{ObjectRef, ResourceType, TypeName, shared};
 pub use schedule::{Cron, Schedule};
 pub use secret::Redacted;
+pub use uid::Uid;

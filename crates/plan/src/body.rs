@@ -1,6 +1,6 @@
 //! Builds request bodies from the captured bytes, as the plan defines.
 
-use lifeboat_model::ErrorKind;
+use lifeboat_model::{ErrorKind, Uid};
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ pub fn body(
     plan: &Plan,
     object: &PlannedObject,
     raw: &[u8],
-    uids: &dyn Fn(&str) -> Option<String>,
+    uids: &dyn Fn(&Uid) -> Option<Uid>,
 ) -> Result<Bodies, BodyError> {
     let name = || object.source().to_string();
     let captured: Value = serde_json::from_slice(raw)
@@ -240,7 +240,7 @@ pub fn merge_into_live(create: &Value, live: &Value) -> Value {
 fn reference(
     object: &PlannedObject,
     owner: &PlannedOwner,
-    uids: &dyn Fn(&str) -> Option<String>,
+    uids: &dyn Fn(&Uid) -> Option<Uid>,
 ) -> Result<Value, BodyError> {
     let uid = uids(&owner.source_uid).ok_or_else(|| BodyError::OwnerUnknown {
         object: object.source().to_string(),

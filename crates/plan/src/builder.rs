@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName};
+use lifeboat_model::{ErrorKind, ObjectRef, Problem, ResourceType, TypeName, Uid};
 use serde_json::Value;
 
 use crate::digest::Redactor;
@@ -39,7 +39,7 @@ pub struct PlanBuilder {
     /// Objects of the recovery point that the selection excludes.
     pub(crate) unselected: BTreeSet<Known>,
     /// The UIDs of unselected objects that were added, to resolve owners.
-    pub(crate) unselected_uids: BTreeSet<Box<str>>,
+    pub(crate) unselected_uids: BTreeSet<Uid>,
     /// The uids in fields of items.
     pub(crate) uid_references: Vec<UidReference>,
     pub(crate) crds: BTreeMap<(String, String), CrdFacts>,

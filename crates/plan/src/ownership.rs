@@ -13,6 +13,7 @@
 //! - the list `[{}]` removes all owners, and no later update adds one, until the first apply;
 //! - of two entries with the same manager, operation, version and subresource the last one stays.
 
+use lifeboat_model::Uid;
 use lifeboat_translate::pointer;
 use serde_json::{Map, Value};
 
@@ -126,7 +127,7 @@ fn union(into: &mut Value, other: Value) {
 pub(crate) fn of_target_owners(
     entries: &mut [Value],
     owners: &[PlannedOwner],
-    uids: &dyn Fn(&str) -> Option<String>,
+    uids: &dyn Fn(&Uid) -> Option<Uid>,
 ) {
     for entry in entries {
         let Some(Value::Object(references)) = entry.pointer_mut("/fieldsV1/f:metadata/f:ownerReferences")
@@ -140,8 +141,8 @@ pub(crate) fn of_target_owners(
                     return Some((key, fields));
                 };
                 let keys: Value = serde_json::from_str(text).ok()?;
-                let uid = pointer::text(&keys, "/uid")?;
-                let owner = owners.iter().find(|owner| *owner.source_uid == *uid)?;
+                let uid = Uid::from(pointer::text(&keys, "/uid")?);
+                let owner = owners.iter().find(|owner| owner.source_uid == uid)?;
                 let keys = serde_json::json!({ "uid": uids(&owner.source_uid)? });
                 Some((format!("k:{keys}"), fields))
             })

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lifeboat_model::{ObjectRef, ResourceType, TypeName};
+use lifeboat_model::{ObjectRef, ResourceType, TypeName, Uid};
 use lifeboat_translate::identity::Leftover;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ pub struct PlannedObject {
     /// [`ObjectDocument::owners`].
     pub owners: Box<[PlannedOwner]>,
     /// [`ObjectDocument::source_uid`].
-    pub source_uid: Arc<str>,
+    pub source_uid: Uid,
     /// The location of the captured bytes.
     pub locator: Locator,
     /// [`ObjectDocument::ownership`].
@@ -359,7 +359,7 @@ pub struct PlannedOwner {
     /// The owner in the target.
     pub owner: ObjectRef,
     /// Its UID in the source.
-    pub source_uid: Arc<str>,
+    pub source_uid: Uid,
     /// The `apiVersion` of the reference.
     pub api_version: String,
     /// The kind of the owner.

@@ -56,7 +56,7 @@ struct Decisions {
     /// By the index of the type.
     versions: Vec<Version>,
     actions: Vec<Action>,
-    owners: Vec<Vec<PlannedOwner>>,
+    owners: HashMap<usize, Vec<PlannedOwner>>,
     changes: HashMap<usize, Vec<PlannedChange>>,
     edits: HashMap<usize, Vec<Edit>>,
     places: Vec<(Wave, u16)>,
@@ -88,6 +88,11 @@ impl Resolver<'_> {
 
     fn is_planned(&self, index: usize) -> bool {
         self.decisions.exclusions[index].is_none()
+    }
+
+    /// Returns the owners of an item that are restored too.
+    fn owners(&self, index: usize) -> &[PlannedOwner] {
+        self.decisions.owners.get(&index).map_or(&[], Vec::as_slice)
     }
 
     fn is_type(&self, index: usize, group: &str, resource: &str) -> bool {
@@ -132,7 +137,6 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
             targets: draft.items.iter().map(|item| draft.target_ref(item)).collect(),
             exclusions: vec![None; count],
             actions: vec![Action::Create; count],
-            owners: vec![Vec::new(); count],
             ..Decisions::default()
         },
         waves: HashMap::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lifeboat_model::ObjectRef;
+use lifeboat_model::{ObjectRef, Uid};
 use serde_json::Value;
 
 /// The result of a survey of the target. The default is an empty cluster that serves nothing.
@@ -64,7 +64,7 @@ pub struct ServiceAllocation {
 #[derive(Clone)]
 pub struct Existing {
     /// Its UID.
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// Whether this restore created the object before it was interrupted. In that case the plan is the same as if the
     /// object did not exist, and the executor completes it.
     pub created_by_this_run: bool,

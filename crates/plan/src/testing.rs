@@ -305,7 +305,10 @@ impl Fixture {
         let object = find(plan, target);
         let raw =
             serde_json::to_vec(&self.objects[usize::try_from(object.locator.position).unwrap()]).unwrap();
-        body(plan, object, &raw, &|uid| Some(format!("new-{uid}"))).unwrap()
+        body(plan, object, &raw, &|uid| {
+            Some(format!("new-{uid}").as_str().into())
+        })
+        .unwrap()
     }
 }
 

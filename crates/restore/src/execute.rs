@@ -6,11 +6,12 @@
 //! completed, never created twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem};
+use futures::stream::FuturesUnordered;
+use lifeboat_model::{Code, Diagnostic, ErrorKind, ObjectRef, Problem, Uid};
 use lifeboat_plan::{Action, DeferredUntil, ExistingPolicy, Plan, PlannedObject, Step, TargetFacts, Wave};
 
 use lifeboat_apiserver::api::{Api, ApiError};
@@ -220,8 +221,8 @@ struct Shared<'a> {
     settings: &'a RestoreSettings,
     progress: &'a dyn RestoreProgress,
     /// Source uids of owners: only their target uids are kept.
-    owners: HashSet<&'a str>,
-    uids: Mutex<HashMap<Arc<str>, Arc<str>>>,
+    owners: HashSet<&'a Uid>,
+    uids: Mutex<HashMap<Uid, Uid>>,
 }
 
 struct Run<'a> {
@@ -268,7 +269,7 @@ impl<'a> Run<'a> {
         progress: &'a dyn RestoreProgress,
     ) -> Self {
         let owners = (plan.objects.iter())
-            .flat_map(|object| object.owners.iter().map(|owner| &*owner.source_uid))
+            .flat_map(|object| object.owners.iter().map(|owner| &owner.source_uid))
             .collect();
         Self {
             shared: Shared {
@@ -439,14 +440,18 @@ impl<'a> Run<'a> {
 
     /// Processes the objects of one wave and depth concurrently.
     async fn group(&mut self, group: &[usize], failed: &mut Vec<usize>) -> Result<(), RestoreError> {
-        let taken: Vec<_> = (group.iter())
-            .map(|&at| (at, std::mem::take(&mut self.slots[at])))
-            .collect();
         let shared = &self.shared;
-        let mut attempts = futures::stream::iter(taken)
-            .map(|(at, slot)| async move { (at, attempt::attempt(shared, at, slot).await) })
-            .buffer_unordered(shared.settings.concurrency.max(1));
-        while let Some((at, slot)) = attempts.next().await {
+        let mut rest = group.iter();
+        let mut attempts = FuturesUnordered::new();
+        loop {
+            let free = shared.settings.concurrency.max(1).saturating_sub(attempts.len());
+            for &at in rest.by_ref().take(free) {
+                let slot = std::mem::take(&mut self.slots[at]);
+                attempts.push(async move { (at, attempt::attempt(shared, at, slot).await) });
+            }
+            let Some((at, slot)) = attempts.next().await else {
+                return Ok(());
+            };
             let slot = slot?;
             let has_failed = slot.failure.is_some();
             let was_attempted = has_failed || slot.made.is_some() || slot.result != ObjectResult::Restored;
@@ -460,7 +465,6 @@ impl<'a> Run<'a> {
             }
             self.slots[at] = slot;
         }
-        Ok(())
     }
 
     /// Waits until the backends of mutating webhooks are available. Returns the configurations that can be created, and
@@ -612,14 +616,14 @@ impl<'a> Run<'a> {
 }
 
 impl Shared<'_> {
-    fn uid_of(&self, source_uid: &str) -> Option<String> {
+    fn uid_of(&self, source_uid: &Uid) -> Option<Uid> {
         (self.uids.lock().unwrap_or_else(PoisonError::into_inner))
             .get(source_uid)
-            .map(|uid| uid.as_ref().to_owned())
+            .cloned()
     }
 
-    fn note_uid(&self, source_uid: &Arc<str>, uid: &Arc<str>) {
-        if self.owners.contains(&**source_uid) {
+    fn note_uid(&self, source_uid: &Uid, uid: &Uid) {
+        if self.owners.contains(source_uid) {
             (self.uids.lock().unwrap_or_else(PoisonError::into_inner))
                 .insert(source_uid.clone(), uid.clone());
         }

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
 
-use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
+use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef, Uid};
 
 use crate::healing::Healing;
 use lifeboat_apiserver::api::{AnswerCause, ApiError};
@@ -15,7 +14,7 @@ pub struct RestoreOutcome {
     /// One result for each object of the plan, in the plan's order.
     pub results: Vec<ObjectResult>,
     /// The uids of owners: source uid to target uid.
-    pub uids: HashMap<Arc<str>, Arc<str>>,
+    pub uids: HashMap<Uid, Uid>,
     /// The number of passes over the plan; 1 if nothing was retried.
     pub passes: u32,
     /// Mutating configurations that were created last, because their backends were not available in time.
@@ -39,8 +38,8 @@ impl RestoreOutcome {
 
     /// Returns the uid in the target of the owner with this uid in the source. An owner that failed has none; the object
     /// that it owns failed too.
-    pub(crate) fn owner_uid(&self, uid: &str) -> String {
-        self.uids.get(uid).map_or(uid, |restored| restored).to_owned()
+    pub(crate) fn owner_uid(&self, uid: &Uid) -> Uid {
+        self.uids.get(uid).unwrap_or(uid).clone()
     }
 
     /// Returns the objects that failed, with their index in the plan.

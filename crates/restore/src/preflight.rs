@@ -213,7 +213,7 @@ async fn dry_run(
         .object(object.locator.frame, object.locator.position)
         .await?;
     // Validation does not look up owners, so that any uid will do.
-    let made = body(plan, object, &raw, &|uid| Some(uid.to_owned()));
+    let made = body(plan, object, &raw, &|uid| Some(uid.clone()));
     let mut wanted = match made {
         Ok(bodies) => bodies.without_deferred.unwrap_or(bodies.create),
         Err(error) => return Ok(Some(refused(object, &error.to_string()))),

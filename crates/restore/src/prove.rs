@@ -3,12 +3,12 @@
 //! The proof uses nothing that the restore reported: every type of the plan is listed again, every planned
 //! object is compared with its planned body, and objects that are not in the plan are named.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem, ResourceType};
+use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem, ResourceType, Uid};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{
     Action, Bodies, Difference, Locator, Plan, PlannedObject, Redactor, TargetFacts, body, compare,
@@ -202,6 +202,7 @@ struct Proving<'a> {
 /// The part of a page that the proof needs.
 #[derive(Default)]
 struct Read {
+    /// Objects of the plan, by their place among those of the type.
     planned: Vec<(usize, Vec<u8>)>,
     unplanned: Vec<Value>,
 }
@@ -211,24 +212,23 @@ impl Proving<'_> {
     async fn read_back(
         &self,
         resource: &ResourceType,
-        places: Vec<usize>,
+        mut places: Vec<usize>,
     ) -> Result<Vec<unplanned::Unplanned>, ProveError> {
-        let by_name: HashMap<(&str, &str), usize> = (places.iter())
-            .map(|&at| {
-                let target = &self.plan.objects[at].target;
-                let namespace = target.namespace.as_deref().unwrap_or_default();
-                ((namespace, &*target.name), at)
-            })
-            .collect();
+        let name = |at: usize| {
+            let target = &self.plan.objects[at].target;
+            (target.namespace.as_deref().unwrap_or_default(), &*target.name)
+        };
+        // A map of 300,000 names would take ten times the memory.
+        places.sort_unstable_by(|a, b| name(*a).cmp(&name(*b)));
         let path = resource.collection_path();
         let mut pages = Pages::new(self.api, &path, Some(&self.version));
-        let (mut compared, mut unplanned) = (HashSet::new(), Vec::new());
+        let (mut compared, mut unplanned) = (vec![false; places.len()], Vec::new());
         loop {
             let mut page = Read::default();
             let read = pages.next(|item, seen| {
                 let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
-                if let Some(&at) = by_name.get(&key) {
-                    page.planned.push((at, item.to_vec()));
+                if let Ok(place) = places.binary_search_by(|at| name(*at).cmp(&key)) {
+                    page.planned.push((place, item.to_vec()));
                 } else if let Some(body) = parse(item, resource)
                     && self.run.made(text(&body, "/metadata/creationTimestamp"))
                 {
@@ -245,10 +245,12 @@ impl Proving<'_> {
                 unplanned.clear();
                 continue;
             }
-            for (at, raw) in page.planned {
+            for (place, raw) in page.planned {
                 // A list that begins again contains objects that have been compared. An object that is neither proven
                 // nor failed counts as missing.
-                if let Some(live) = parse(&raw, resource).filter(|_| compared.insert(at)) {
+                let is_new = !std::mem::replace(&mut compared[place], true);
+                if let Some(live) = parse(&raw, resource).filter(|_| is_new) {
+                    let at = places[place];
                     let object = &self.plan.objects[at];
                     let Locator { frame, position } = object.locator;
                     let captured = self.source.object(frame, position).await?;
@@ -270,7 +272,7 @@ impl Proving<'_> {
                 "another client created it after the plan was made, and it was kept",
             );
         }
-        let uids = |uid: &str| Some(self.outcome.owner_uid(uid));
+        let uids = |uid: &Uid| Some(self.outcome.owner_uid(uid));
         match body(self.plan, object, raw, &uids) {
             Ok(bodies) => {
                 let admitted = admitted(object, &bodies, live, self.plan.redactor());

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use lifeboat_model::Uid;
+use lifeboat_translate::pointer;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-
-use lifeboat_translate::pointer;
 
 use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, RareFacts, Skipped};
 use super::uids::UidReference;
@@ -86,7 +86,7 @@ impl PlanBuilder {
         );
         let namespace = self.intern(namespace.as_deref());
         if !taken {
-            self.leave_out((index, namespace, name.into()), uid.as_deref());
+            self.leave_out((index, namespace, name.into()), uid.as_deref().map(Uid::from));
             return;
         }
         let rule = if deletion.is_some() {
@@ -98,17 +98,15 @@ impl PlanBuilder {
             r#type: index,
             namespace,
             name: name.into(),
-            uid: uid.unwrap_or_default().into(),
+            uid: uid.as_deref().map(Uid::from).unwrap_or_default(),
             rule,
             detail: None,
         });
     }
 
-    fn leave_out(&mut self, known: super::Known, uid: Option<&str>) {
+    fn leave_out(&mut self, known: super::Known, uid: Option<Uid>) {
         self.unselected.insert(known);
-        if let Some(uid) = uid {
-            self.unselected_uids.insert(uid.into());
-        }
+        self.unselected_uids.extend(uid);
     }
 
     pub(super) fn record(
@@ -124,7 +122,7 @@ impl PlanBuilder {
         let created = pointer::text(&object, "/metadata/creationTimestamp")
             .unwrap_or_default()
             .to_owned();
-        let uid: Arc<str> = pointer::text(&object, "/metadata/uid").unwrap_or_default().into();
+        let uid: Uid = pointer::text(&object, "/metadata/uid").unwrap_or_default().into();
         let labels = prepare::labels(&object);
         let skip = skip::object(r#type, namespace.as_deref(), name, &labels, &object);
         self.learn(
@@ -137,7 +135,7 @@ impl PlanBuilder {
         self.workloads
             .learn(r#type, namespace.clone(), name, locator, &object, &self.settings);
         if !self.takes(r#type, namespace.as_deref(), name, Some(&labels)) {
-            self.leave_out((index, namespace, name.into()), Some(&uid));
+            self.leave_out((index, namespace, name.into()), Some(uid));
             return;
         }
         let is_default_rbac = matches!(skip, Some((RuleId::BootstrapRbac, _)));

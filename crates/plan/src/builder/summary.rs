@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_model::ResourceType;
+use lifeboat_model::{ResourceType, Uid};
 use lifeboat_translate::identity::Leftover;
 use lifeboat_translate::pointer;
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(crate) struct ObjectSummary {
     pub(crate) locator: Locator,
     pub(crate) namespace: Option<Arc<str>>,
     pub(crate) name: Arc<str>,
-    pub(crate) uid: Arc<str>,
+    pub(crate) uid: Uid,
     pub(crate) digest: [u8; 32],
     pub(crate) ownership: Ownership,
     /// Whether the creator of the object owns fields of it.
@@ -86,7 +86,7 @@ pub(crate) struct Skipped {
     pub(crate) r#type: u32,
     pub(crate) namespace: Option<Arc<str>>,
     pub(crate) name: Arc<str>,
-    pub(crate) uid: Arc<str>,
+    pub(crate) uid: Uid,
     pub(crate) rule: RuleId,
     pub(crate) detail: Option<Box<str>>,
 }
@@ -125,20 +125,20 @@ pub(crate) struct OwnerReference {
     pub(crate) api_version: Box<str>,
     pub(crate) kind: Box<str>,
     pub(crate) name: Box<str>,
-    pub(crate) uid: Box<str>,
+    pub(crate) uid: Uid,
     pub(crate) controller: Option<bool>,
     pub(crate) block_owner_deletion: Option<bool>,
 }
 
 impl OwnerReference {
     pub(crate) fn read(reference: &Value) -> Option<Self> {
-        let text = |name: &str| reference.get(name).and_then(Value::as_str).map(Into::into);
+        let text = |name: &str| reference.get(name).and_then(Value::as_str);
         let flag = |name: &str| reference.get(name).and_then(Value::as_bool);
         Some(Self {
-            api_version: text("apiVersion")?,
-            kind: text("kind")?,
-            name: text("name")?,
-            uid: text("uid")?,
+            api_version: text("apiVersion")?.into(),
+            kind: text("kind")?.into(),
+            name: text("name")?.into(),
+            uid: text("uid")?.into(),
             controller: flag("controller"),
             block_owner_deletion: flag("blockOwnerDeletion"),
         })

@@ -1,13 +1,12 @@
 //! The uids in the fields of an object. Owner references are resolved, and cleansing removes uids from the places that
 //! Kubernetes defines; what is left was written by users and operators for readers that nobody knows here.
 
+use lifeboat_model::Uid;
 use lifeboat_translate::place::Location;
 use serde_json::Value;
 
 /// The length of a uid as Kubernetes writes it (RFC 4122).
 const LENGTH: usize = 36;
-/// The positions of the hyphens.
-const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
 /// A uid in a field of an object.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,33 +15,23 @@ pub(crate) struct UidReference {
     pub(crate) item: usize,
     /// The path of the field; of the map, if the uid is in a key.
     pub(crate) path: Box<str>,
-    pub(crate) uid: u128,
+    pub(crate) uid: Uid,
 }
 
-/// Returns the number that a uid is, if the text is one.
-pub(crate) fn parse(text: &str) -> Option<u128> {
-    let bytes = text.as_bytes();
-    if bytes.len() != LENGTH || HYPHENS.iter().any(|at| bytes[*at] != b'-') {
-        return None;
-    }
-    let mut number = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if !HYPHENS.contains(&at) {
-            let digit = char::from(*byte).to_digit(16)?;
-            number = number << 4 | u128::from(digit);
-        }
-    }
-    Some(number)
+/// Returns the uid that a text is, if it has the form in which API servers make them.
+fn parse(text: &str) -> Option<Uid> {
+    let uid = Uid::from(text);
+    uid.is_uuid().then_some(uid)
 }
 
 /// Returns every uid of a body with its path.
-pub(super) fn find(body: &Value) -> Vec<(String, u128)> {
+pub(super) fn find(body: &Value) -> Vec<(String, Uid)> {
     let mut found = Vec::new();
     walk(body, &Location::At(""), &mut found);
     found
 }
 
-fn walk(value: &Value, at: &Location<'_>, found: &mut Vec<(String, u128)>) {
+fn walk(value: &Value, at: &Location<'_>, found: &mut Vec<(String, Uid)>) {
     match value {
         Value::String(text) => in_text(text, at, found),
         Value::Array(values) => {
@@ -61,7 +50,7 @@ fn walk(value: &Value, at: &Location<'_>, found: &mut Vec<(String, u128)>) {
 }
 
 /// Finds the uids that stand in a text as whole words.
-fn in_text(text: &str, at: &Location<'_>, found: &mut Vec<(String, u128)>) {
+fn in_text(text: &str, at: &Location<'_>, found: &mut Vec<(String, Uid)>) {
     let bytes = text.as_bytes();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     let is_part = |at: usize| bytes.get(at).is_some_and(is_word);
@@ -111,7 +100,7 @@ mod tests {
                 "/spec/items/1/id",
             ]
         );
-        assert!(find(&body).iter().all(|(_, uid)| Some(*uid) == parse(UID)));
+        assert!(find(&body).iter().all(|(_, uid)| *uid == Uid::from(UID)));
     }
 
     #[test]

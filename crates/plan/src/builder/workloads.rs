@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use lifeboat_model::ResourceType;
+use lifeboat_model::{ResourceType, Uid};
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn images(pod: &Value) -> Images {
 /// A ReplicaSet of a Deployment.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplicaSetOf {
-    pub(crate) deployment: Box<str>,
+    pub(crate) deployment: Uid,
     pub(crate) revision: Box<str>,
 }
 
@@ -51,26 +51,26 @@ pub(crate) struct ReplicaSetOf {
 #[derive(Debug, Default)]
 pub(crate) struct WorkloadFacts {
     /// By the controller of the Pods.
-    pub(crate) pods: HashMap<Box<str>, Vec<PodGroup>>,
+    pub(crate) pods: HashMap<Uid, Vec<PodGroup>>,
     /// By the ReplicaSet.
-    pub(crate) replica_sets: HashMap<Box<str>, ReplicaSetOf>,
+    pub(crate) replica_sets: HashMap<Uid, ReplicaSetOf>,
     /// The current revision of a Deployment (its number) or StatefulSet (the label of its Pods).
-    pub(crate) current: HashMap<Box<str>, Box<str>>,
+    pub(crate) current: HashMap<Uid, Box<str>>,
     /// The newest revision of a StatefulSet or DaemonSet, with the label of its Pods.
-    pub(crate) newest: HashMap<Box<str>, (i64, Box<str>)>,
+    pub(crate) newest: HashMap<Uid, (i64, Box<str>)>,
     /// The images in the templates of ReplicaSets without a Deployment and of ReplicationControllers. Their Pods have no
     /// label of a revision, and a change of the template replaces none of them.
-    pub(crate) templates: HashMap<Box<str>, Images>,
+    pub(crate) templates: HashMap<Uid, Images>,
     /// Workloads that have fewer Pods than they ask for.
-    pub(crate) lacking: BTreeSet<Box<str>>,
+    pub(crate) lacking: BTreeSet<Uid>,
     /// Deployments that are paused.
-    pub(crate) paused: BTreeSet<Box<str>>,
+    pub(crate) paused: BTreeSet<Uid>,
     /// Namespaces in which Pods ran.
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     /// The number of Pods of controllers with each PriorityClass; the empty name for those without one.
     pub(crate) priority_classes: BTreeMap<Box<str>, u64>,
     /// The PriorityClasses of Pods, by their controller.
-    pub(crate) classes: HashMap<Box<str>, BTreeSet<Box<str>>>,
+    pub(crate) classes: HashMap<Uid, BTreeSet<Box<str>>>,
     /// The `scheduling.nodeSelector` of each RuntimeClass.
     pub(crate) runtime_classes: BTreeMap<Box<str>, BTreeMap<String, String>>,
 }
@@ -82,8 +82,8 @@ pub(crate) fn controller(object: &Value) -> Option<&Value> {
 }
 
 /// Returns the UID of the controller of an object.
-fn controller_uid(object: &Value) -> Option<&str> {
-    pointer::text(controller(object)?, "/uid")
+fn controller_uid(object: &Value) -> Option<Uid> {
+    pointer::text(controller(object)?, "/uid").map(Uid::from)
 }
 
 /// Returns whether a controller has fewer Pods than its workload asks for. A workload that no controller has seen yet
@@ -120,10 +120,10 @@ impl WorkloadFacts {
         object: &Value,
         settings: &Settings,
     ) {
-        let uid = || pointer::text(object, "/metadata/uid").unwrap_or_default();
+        let uid = || Uid::from(pointer::text(object, "/metadata/uid").unwrap_or_default());
         let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
         if lacks_pods(&r#type.resource, object) {
-            self.lacking.insert(uid().into());
+            self.lacking.insert(uid());
         }
         match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
             ("", "pods") if shape::is_active(object) => {
@@ -132,7 +132,7 @@ impl WorkloadFacts {
                     let class = pointer::text(object, "/spec/priorityClassName").unwrap_or_default();
                     *self.priority_classes.entry(class.into()).or_default() += 1;
                     if !class.is_empty() {
-                        let classes = self.classes.entry(owner.into()).or_default();
+                        let classes = self.classes.entry(owner.clone()).or_default();
                         classes.insert(class.into());
                     }
                     self.add_pod(owner, locator, object, settings);
@@ -143,39 +143,39 @@ impl WorkloadFacts {
                     && pointer::text(owner, "/kind") == Some("Deployment")
                 {
                     let of = ReplicaSetOf {
-                        deployment: deployment.into(),
+                        deployment,
                         revision: revision().unwrap_or_default().into(),
                     };
-                    self.replica_sets.insert(uid().into(), of);
+                    self.replica_sets.insert(uid(), of);
                 } else if let Some(template) = object.pointer("/spec/template") {
-                    self.templates.insert(uid().into(), images(template));
+                    self.templates.insert(uid(), images(template));
                 }
             }
             ("", "replicationcontrollers") => {
                 if let Some(template) = object.pointer("/spec/template") {
-                    self.templates.insert(uid().into(), images(template));
+                    self.templates.insert(uid(), images(template));
                 }
             }
             ("apps", "deployments") => {
                 if let Some(revision) = revision() {
-                    self.current.insert(uid().into(), revision.into());
+                    self.current.insert(uid(), revision.into());
                 }
                 if object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
-                    self.paused.insert(uid().into());
+                    self.paused.insert(uid());
                 }
             }
             ("apps", "statefulsets") => {
                 if let Some(revision) = pointer::text(object, "/status/updateRevision") {
-                    self.current.insert(uid().into(), revision.into());
+                    self.current.insert(uid(), revision.into());
                 }
             }
             ("apps", "controllerrevisions") => {
                 let number = object.pointer("/revision").and_then(Value::as_i64);
                 let label = pointer::text(object, "/metadata/labels/controller-revision-hash");
                 if let (Some(owner), Some(number), Some(label)) = (controller_uid(object), number, label)
-                    && self.newest.get(owner).is_none_or(|(known, _)| *known < number)
+                    && self.newest.get(&owner).is_none_or(|(known, _)| *known < number)
                 {
-                    self.newest.insert(owner.into(), (number, label.into()));
+                    self.newest.insert(owner, (number, label.into()));
                 }
             }
             ("node.k8s.io", "runtimeclasses") => {
@@ -192,19 +192,19 @@ impl WorkloadFacts {
     }
 
     /// Returns the number of ready Pods of a workload.
-    pub(crate) fn ready_of(&self, uid: &str) -> u32 {
+    pub(crate) fn ready_of(&self, uid: &Uid) -> u32 {
         let own = self.pods.iter().filter(|(controller, _)| {
             let of = self.replica_sets.get(*controller);
-            ***controller == *uid || of.is_some_and(|set| *set.deployment == *uid)
+            *controller == uid || of.is_some_and(|set| set.deployment == *uid)
         });
         own.flat_map(|(_, groups)| groups).map(|group| group.ready).sum()
     }
 
-    fn add_pod(&mut self, owner: &str, locator: Locator, pod: &Value, settings: &Settings) {
+    fn add_pod(&mut self, owner: Uid, locator: Locator, pod: &Value, settings: &Settings) {
         let shape = settings.shape_in_target(shape::of_pod(pod));
         let digest = settings.redactor.bytes(&shape);
         let revision = shape::revision(pod).unwrap_or_default();
-        let groups = self.pods.entry(owner.into()).or_default();
+        let groups = self.pods.entry(owner).or_default();
         let known = groups
             .iter()
             .position(|group| group.digest == digest && &*group.revision == revision);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use lifeboat_model::{ObjectRef, ResourceType};
+use lifeboat_model::{ObjectRef, ResourceType, Uid};
 use lifeboat_translate::identity::Leftover;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
@@ -49,7 +49,7 @@ pub struct ObjectDocument<'a> {
     #[serde(skip_serializing_if = "<[PlannedOwner]>::is_empty")]
     pub owners: &'a [PlannedOwner],
     /// The UID in the source, by which `uids` of [`crate::body()`] looks up owners.
-    pub source_uid: &'a str,
+    pub source_uid: &'a Uid,
     /// How field ownership is restored.
     pub ownership: &'a Ownership,
     /// The versions of captured entries of `managedFields` that are not written back in the version that they have.

@@ -6,6 +6,7 @@
 //! that no claim has, `syncVolume` sets it to `Released` again. A claim with `bind-completed` whose volume does not
 //! exist yet is set to `Lost` permanently.
 
+use lifeboat_model::Uid;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ const BINDING: [&str; 3] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
     /// The UID of the claim.
-    pub(crate) claim: String,
+    pub(crate) claim: Uid,
     /// Whether the phase of the volume stated that its claim was deleted.
     pub(crate) released: bool,
     /// Whether a controller of the target would delete or scrub the data of the volume once the claim is gone.
@@ -49,7 +50,7 @@ impl Bound {
         (!binding.is_empty()).then(|| Self {
             claim: pointer::text(body, "/spec/claimRef/uid")
                 .unwrap_or_default()
-                .to_owned(),
+                .into(),
             // `Failed` is a volume that was `Released` and whose deletion failed.
             released: matches!(phase, Some("Released" | "Failed")),
             deletes: matches!(policy, Some("Delete" | "Recycle")),

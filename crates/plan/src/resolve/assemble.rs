@@ -109,9 +109,10 @@ pub(super) fn assemble(mut draft: PlanBuilder, facts: &TargetFacts, mut decision
     };
     // Items are freed while the plan grows: both together would need half as much memory again.
     while let Some(item) = items.pop() {
-        parts.add(&draft, facts, &mut decisions, items.len(), &item);
+        parts.add(&draft, facts, &mut decisions, items.len(), item);
         if items.len().is_multiple_of(GIVE_BACK) {
             items.shrink_to_fit();
+            decisions.targets.shrink_to_fit();
         }
     }
     parts.finish(draft, decisions)
@@ -145,8 +146,9 @@ impl Parts {
         facts: &TargetFacts,
         decisions: &mut Decisions,
         index: usize,
-        item: &ObjectSummary,
+        item: ObjectSummary,
     ) {
+        let target = decisions.targets.pop().expect("every item has a target");
         let source = draft.source_ref(item.r#type, item.namespace.clone(), item.name.clone());
         if let Some((rule, detail)) = std::mem::take::<Exclusion>(&mut decisions.exclusions[index]) {
             self.not_restored.push(NotRestored {
@@ -160,18 +162,17 @@ impl Parts {
         let Some(resource) = self.resources[type_index].clone() else {
             return;
         };
-        let target = decisions.targets[index].clone();
         let action = decisions.actions[index];
         let decided = Decided {
             draft,
             facts,
-            item,
+            item: &item,
             target: &target,
             action,
             is_deferred: decisions.deferred.contains_key(&index),
             is_alone: decisions.alone.contains(&index),
         };
-        let status = status_of(draft, item);
+        let status = status_of(draft, &item);
         let mut changes = item.changes.to_vec();
         let mut leftovers = item.leftovers().to_vec();
         if let Some(of_status) = item.of_status().filter(|_| status != StatusPlan::Drop) {
@@ -227,8 +228,8 @@ impl Parts {
             action,
             preflight: decisions.versions[type_index].needs_preflight(),
             changes: changes.into(),
-            owners: std::mem::take(&mut decisions.owners[index]).into(),
-            source_uid: item.uid.clone(),
+            owners: decisions.owners.remove(&index).unwrap_or_default().into(),
+            source_uid: item.uid,
             locator: item.locator,
             ownership,
             status,

@@ -62,7 +62,7 @@ fn younger_workloads(work: &mut Resolver<'_>, sorted: &[usize], class: &str) {
     for (controller, classes) in &facts.classes {
         if classes.contains(class) {
             let set = facts.replica_sets.get(controller);
-            younger.insert(set.map_or(&**controller, |set| &*set.deployment));
+            younger.insert(set.map_or(controller, |set| &set.deployment));
         }
     }
     for &index in sorted {
@@ -72,7 +72,7 @@ fn younger_workloads(work: &mut Resolver<'_>, sorted: &[usize], class: &str) {
         let item = &work.draft.items[index];
         let names_one =
             (item.needs.iter()).any(|needed| needed.r#type == "priorityclasses.scheduling.k8s.io");
-        if younger.contains(&*item.uid) && !names_one {
+        if younger.contains(&item.uid) && !names_one {
             work.waves.insert(index, (Wave::YoungerWorkloads, 0));
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn hold_back(work: &mut Resolver<'_>, sorted: &[usize]) {
         .collect();
     let lacking = &work.draft.workloads.lacking;
     let held: Vec<usize> = planned()
-        .filter(|index| lacking.contains(&*work.item(*index).uid))
+        .filter(|index| lacking.contains(&work.item(*index).uid))
         .filter(|index| {
             let namespace = work.decisions.targets[*index].namespace.as_deref();
             namespace.is_some_and(|namespace| limited.contains(namespace))

@@ -31,7 +31,7 @@ pub(super) fn arrange(work: &mut Resolver<'_>, sorted: &[usize]) {
         let named: std::collections::HashSet<&ObjectRef> = work
             .decisions
             .owners
-            .iter()
+            .values()
             .flatten()
             .map(|owner| &owner.owner)
             .collect();
@@ -96,7 +96,7 @@ fn place(
                     .filter(|other| visits[*other] == Visit::Not),
             );
             let mut circular = Vec::new();
-            for (position, owner) in work.decisions.owners[index].iter().enumerate() {
+            for (position, owner) in work.owners(index).iter().enumerate() {
                 match owners.get(&owner.owner) {
                     Some(other) if visits[*other] == Visit::Not => stack.push(*other),
                     Some(other) if visits[*other] == Visit::Open => circular.push(position),
@@ -135,7 +135,7 @@ fn finish(
     let before: Vec<usize> = context(work, index, by_target)
         .into_iter()
         .chain(
-            work.decisions.owners[index]
+            work.owners(index)
                 .iter()
                 .filter_map(|owner| owners.get(&owner.owner).copied()),
         )
@@ -158,7 +158,8 @@ fn finish(
 
 /// Removes the owner reference that closes a cycle.
 fn break_cycle(work: &mut Resolver<'_>, index: usize, position: usize) {
-    let owner = work.decisions.owners[index].remove(position);
+    let owners = work.decisions.owners.get_mut(&index);
+    let owner = owners.expect("the item has owners").remove(position);
     let shown = format!("{} {}", owner.kind, owner.owner.name);
     work.change(
         index,

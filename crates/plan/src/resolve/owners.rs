@@ -1,6 +1,8 @@
 //! Owner references: new UIDs for restored owners, and the handling of the others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
+
+use lifeboat_model::Uid;
 
 use super::Resolver;
 use crate::builder::summary::OwnerReference;
@@ -26,32 +28,28 @@ fn is_recreated(rule: RuleId) -> bool {
 
 pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
     let draft = work.draft;
-    let mut known: HashMap<&str, OwnerPlace> = HashMap::new();
-    let wanted: BTreeSet<&str> = draft
+    let mut known: HashMap<&Uid, OwnerPlace> = HashMap::new();
+    let wanted: HashSet<&Uid> = draft
         .items
         .iter()
-        .flat_map(|item| item.owners.iter().map(|owner| &*owner.uid))
+        .flat_map(|item| item.owners.iter().map(|owner| &owner.uid))
         .collect();
     for (index, item) in draft
         .items
         .iter()
         .enumerate()
-        .filter(|(_, item)| wanted.contains(&*item.uid))
+        .filter(|(_, item)| wanted.contains(&item.uid))
     {
         known.insert(&item.uid, OwnerPlace::Item(index));
     }
     for skipped in draft
         .skipped
         .iter()
-        .filter(|skipped| wanted.contains(&*skipped.uid))
+        .filter(|skipped| wanted.contains(&skipped.uid))
     {
         known.insert(&skipped.uid, OwnerPlace::Skipped(skipped.rule));
     }
-    for uid in draft
-        .unselected_uids
-        .iter()
-        .filter(|uid| wanted.contains(&***uid))
-    {
+    for uid in draft.unselected_uids.iter().filter(|uid| wanted.contains(*uid)) {
         known.insert(uid, OwnerPlace::Unselected);
     }
 
@@ -64,7 +62,7 @@ pub(super) fn resolve(work: &mut Resolver<'_>, sorted: &[usize]) {
 }
 
 /// Skips objects whose owners are all recreated with another UID, then the dependents of those, and so on.
-fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&str, OwnerPlace>) {
+fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&Uid, OwnerPlace>) {
     let draft = work.draft;
     loop {
         let mut more = false;
@@ -73,7 +71,7 @@ fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&s
             if !work.is_planned(index) || owners.is_empty() {
                 continue;
             }
-            let anew = |owner: &OwnerReference| match known.get(&*owner.uid) {
+            let anew = |owner: &OwnerReference| match known.get(&owner.uid) {
                 Some(OwnerPlace::Skipped(rule)) => is_recreated(*rule),
                 Some(OwnerPlace::Item(owner)) => work.decisions.exclusions[*owner]
                     .as_ref()
@@ -94,7 +92,7 @@ fn skip_dependants(work: &mut Resolver<'_>, sorted: &[usize], known: &HashMap<&s
     }
 }
 
-fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&str, OwnerPlace>) {
+fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&Uid, OwnerPlace>) {
     let draft = work.draft;
     for owner in &draft.items[index].owners {
         let shown = format!("{} {}", owner.kind, owner.name);
@@ -103,7 +101,7 @@ fn link(work: &mut Resolver<'_>, index: usize, known: &HashMap<&str, OwnerPlace>
             drop_owner(work, index, RuleId::OwnerOfClaim, shown);
             continue;
         }
-        match known.get(&*owner.uid) {
+        match known.get(&owner.uid) {
             Some(OwnerPlace::Item(place)) if work.is_planned(*place) => {
                 if matches(work, index, *place, owner) {
                     adopt(work, index, *place, owner);
@@ -154,6 +152,6 @@ fn adopt(work: &mut Resolver<'_>, index: usize, place: usize, owner: &OwnerRefer
         controller: owner.controller,
         block_owner_deletion: owner.block_owner_deletion,
     };
-    work.decisions.owners[index].push(planned);
+    work.decisions.owners.entry(index).or_default().push(planned);
     work.note_use(RuleId::OwnerRestored);
 }

@@ -30,7 +30,7 @@ pub(super) fn bindings(work: &mut Resolver<'_>) {
     let is_claim = |index: &usize| work.is_type(*index, "", "persistentvolumeclaims");
     let (mut staying, mut going) = (BTreeSet::new(), BTreeSet::new());
     for index in (0..work.decisions.exclusions.len()).filter(is_claim) {
-        let uid = &*work.draft.items[index].uid;
+        let uid = &work.draft.items[index].uid;
         match &work.decisions.exclusions[index] {
             None => staying.insert(uid),
             Some((RuleId::TerminatingNamespace, _)) => going.insert(uid),
@@ -41,13 +41,13 @@ pub(super) fn bindings(work: &mut Resolver<'_>) {
     going.extend(
         skipped
             .filter(|skipped| skipped.rule == RuleId::Terminating)
-            .map(|skipped| &*skipped.uid),
+            .map(|skipped| &skipped.uid),
     );
     let unselected = &work.draft.unselected_uids;
     let decided: Vec<(usize, Bound, bool)> = volumes
         .into_iter()
         .map(|(index, bound)| {
-            let claim = bound.claim.as_str();
+            let claim = &bound.claim;
             // A patch may have removed the claim and kept the controller's annotation.
             let is_tied = claim.is_empty()
                 || match bound.released {

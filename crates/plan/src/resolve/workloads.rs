@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use lifeboat_model::Code;
+use lifeboat_model::{Code, Uid};
 
 use super::Resolver;
 use crate::builder::workloads::{Images, PodGroup};
@@ -12,20 +12,20 @@ use crate::planned::{PlannedPods, PlannedWorkload};
 /// Adds up the Pods of each planned workload. Pods of a ReplicaSet count for its Deployment.
 pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedWorkload> {
     let facts = &work.draft.workloads;
-    let mut groups: HashMap<&str, Vec<&PodGroup>> = HashMap::new();
+    let mut groups: HashMap<&Uid, Vec<&PodGroup>> = HashMap::new();
     // A Pod is of an older revision if its ReplicaSet or its label is not the current one, or if its controller has no
     // revisions and another image in its template.
-    let mut older: HashMap<&str, u32> = HashMap::new();
+    let mut older: HashMap<&Uid, u32> = HashMap::new();
     for (controller, pods) in &facts.pods {
         let (root, current) = match facts.replica_sets.get(controller) {
             Some(set) => {
                 let current = facts.current.get(&set.deployment);
                 (
-                    &*set.deployment,
+                    &set.deployment,
                     current.is_none_or(|current| *current == set.revision),
                 )
             }
-            None => (&**controller, true),
+            None => (controller, true),
         };
         let label = facts
             .current
@@ -49,12 +49,12 @@ pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedW
     let mut findings = Vec::new();
     for &index in sorted.iter().filter(|index| work.is_planned(**index)) {
         let item = work.item(index);
-        let Some(groups) = groups.get(&*item.uid) else {
+        let Some(groups) = groups.get(&item.uid) else {
             continue;
         };
-        let older = older.get(&*item.uid).copied().unwrap_or(0);
+        let older = older.get(&item.uid).copied().unwrap_or(0);
         let workload = workload(work, index, groups, older);
-        let is_restored = facts.paused.contains(&*item.uid);
+        let is_restored = facts.paused.contains(&item.uid);
         if older > 0 && !is_restored {
             findings.push(older_revision(&workload));
         }

@@ -13,7 +13,7 @@ fn exists(fixture: &mut Fixture, r#type: &str, namespace: Option<&str>, name: &s
     fixture.facts.existing.insert(
         ObjectRef::new(r#type.into(), namespace, name),
         Existing {
-            uid: format!("live-{name}").into(),
+            uid: format!("live-{name}").as_str().into(),
             managers: Box::default(),
             created_by_this_run: by_this_run,
             body: Value::Null,

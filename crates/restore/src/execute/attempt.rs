@@ -1,10 +1,8 @@
 //! One attempt to restore one object.
 
-use std::sync::Arc;
-
 use http::Method;
 use lifeboat_format::metadata::peek_metadata;
-use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef};
+use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef, Uid};
 use lifeboat_plan::{
     Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, additions, body,
     merge_into_live,
@@ -24,7 +22,7 @@ use lifeboat_system::sleep;
 /// The progress of one object, across passes.
 pub(super) struct ObjectState {
     /// The uid in the target, once this restore has written the object.
-    pub(super) made: Option<Arc<str>>,
+    pub(super) made: Option<Uid>,
     /// The number of completed follow-up steps.
     steps_done: usize,
     /// Whether [`Step::SetDeferredFields`] is done.
@@ -55,7 +53,7 @@ impl Default for ObjectState {
 
 impl ObjectState {
     /// Marks the object as restored by an earlier process.
-    pub(super) fn set_complete(&mut self, uid: &Arc<str>, object: &PlannedObject) {
+    pub(super) fn set_complete(&mut self, uid: &Uid, object: &PlannedObject) {
         self.made = Some(uid.clone());
         self.steps_done = object.after.len();
         self.deferred_done = true;
@@ -131,8 +129,8 @@ pub(super) async fn late_step(
     let object = &shared.plan.objects[at];
     let done = async {
         let bodies = bodies(shared, object).await?;
-        let uid = slot.made.as_deref().unwrap_or_default();
-        steps::take(shared, object, &bodies, uid, step).await
+        let uid = slot.made.clone().unwrap_or_default();
+        steps::take(shared, object, &bodies, &uid, step).await
     };
     slot.failure = failure(shared, object, done.await).await?;
     let is_done = slot.failure.is_none();
@@ -181,19 +179,19 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
             }
         }
     }
-    let uid = slot.made.as_deref().unwrap_or_default();
+    let uid = slot.made.clone().unwrap_or_default();
     let mut late = None;
     for step in object.after.iter().skip(slot.steps_done) {
         match step {
             Step::SetManagedFieldsLast | Step::SetDeferredFields => {}
             // An object that is not established in time is not waited for again; its other steps do not depend on it.
             Step::WaitEstablished | Step::WaitReady => {
-                match steps::take(shared, object, &bodies, uid, *step).await {
+                match steps::take(shared, object, &bodies, &uid, *step).await {
                     Err(Stop::Failed(failure)) if failure.kind == ErrorKind::Deadline => late = Some(failure),
                     done => done?,
                 }
             }
-            _ => steps::take(shared, object, &bodies, uid, *step).await?,
+            _ => steps::take(shared, object, &bodies, &uid, *step).await?,
         }
         slot.steps_done += 1;
     }
@@ -219,9 +217,9 @@ pub(super) async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Resul
 /// Which object the target now contains.
 enum Made {
     /// The planned object, with this uid.
-    Ours(Arc<str>),
+    Ours(Uid),
     /// An object that another client created after the plan was made, and that is kept.
-    Foreign(Arc<str>),
+    Foreign(Uid),
 }
 
 async fn make(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
@@ -270,7 +268,7 @@ async fn create(
         let live = (wire::read(shared.api, &path).await)
             .map_err(|error| stop(FailedStep::Create, &object.target, error))?;
         if let Some(live) = live {
-            let uid: Arc<str> = text(&live, "/metadata/uid").into();
+            let uid: Uid = text(&live, "/metadata/uid").into();
             let made_now = shared
                 .lease
                 .run()
@@ -382,20 +380,20 @@ async fn recreate(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) 
             .lease
             .run()
             .made(text(&live, "/metadata/creationTimestamp"));
-        let uid = text(&live, "/metadata/uid");
+        let uid = Uid::from(text(&live, "/metadata/uid"));
         if made_now && created_by_this_run(object, managers(&live)) {
-            return Ok(Made::Ours(uid.into()));
+            return Ok(Made::Ours(uid));
         }
-        delete(shared, object, uid).await?;
+        delete(shared, object, &uid).await?;
     }
     create(shared, object, bodies, ExistingPolicy::Recreate).await
 }
 
 /// Deletes the object with this uid and waits until it is gone.
-async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &str) -> Result<(), Stop> {
+async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &Uid) -> Result<(), Stop> {
     let path = object_path(object);
     let stop = |error| stop(FailedStep::Delete, &object.target, error);
-    match wire::delete(shared.api, &path, uid, None).await {
+    match wire::delete(shared.api, &path, &uid.to_string(), None).await {
         Ok(()) => {}
         // The name now belongs to another object, so that the one to delete is gone.
         Err(error) if error.kind() == ErrorKind::Conflict => {}
@@ -405,7 +403,7 @@ async fn delete(shared: &Shared<'_>, object: &PlannedObject, uid: &str) -> Resul
     let mut pause = std::time::Duration::from_millis(10);
     loop {
         let live = wire::read(shared.api, &path).await.map_err(stop)?;
-        let Some(live) = live.filter(|live| text(live, "/metadata/uid") == uid) else {
+        let Some(live) = live.filter(|live| Uid::from(text(live, "/metadata/uid")) == *uid) else {
             return Ok(());
         };
         if Instant::now() >= until {
@@ -426,7 +424,7 @@ pub(super) fn object_path(object: &PlannedObject) -> String {
     object.resource.object_path(namespace.as_deref(), name)
 }
 
-fn uid_of(answer: &Answer) -> Arc<str> {
+fn uid_of(answer: &Answer) -> Uid {
     // An aggregated API may return an object without a uid; such an object cannot be an owner.
     peek_metadata(&answer.body)
         .map(|seen| seen.uid.as_ref().into())

@@ -122,8 +122,8 @@ pub(super) async fn restore_rules(
             let failed = |error: ApiError| attempt::stop(FailedStep::Rules, &object.target, error);
             replace(shared, object, &bodies.create).await.map_err(failed)?;
             // The manager of the request owns what it has added again.
-            let uid = slots[place].made.as_deref().unwrap_or_default();
-            steps::take(shared, object, &bodies, uid, Step::SetManagedFields).await
+            let uid = slots[place].made.clone().unwrap_or_default();
+            steps::take(shared, object, &bodies, &uid, Step::SetManagedFields).await
         };
         let failure = attempt::failure(shared, object, done.await).await?;
         if failure.is_some() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use lifeboat_model::{Diagnostic as _, ErrorKind};
+use lifeboat_model::{Diagnostic as _, ErrorKind, Uid};
 use lifeboat_plan::{Bodies, PlannedObject, Step};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ pub(super) async fn take(
     shared: &Shared<'_>,
     object: &PlannedObject,
     bodies: &Bodies,
-    uid: &str,
+    uid: &Uid,
     step: Step,
 ) -> Result<(), Stop> {
     match step {
@@ -100,13 +100,13 @@ pub(super) async fn take(
 async fn set_status(
     shared: &Shared<'_>,
     object: &PlannedObject,
-    uid: &str,
+    uid: &Uid,
     status: &Value,
     step: FailedStep,
 ) -> Result<(), Stop> {
     let mut operations = Vec::new();
     if !uid.is_empty() {
-        operations.push(json!({ "op": "test", "path": "/metadata/uid", "value": uid }));
+        operations.push(json!({ "op": "test", "path": "/metadata/uid", "value": uid.to_string() }));
     }
     operations.push(json!({ "op": "add", "path": "/status", "value": status }));
     let path = format!(
@@ -123,13 +123,13 @@ async fn set_status(
 async fn patch(
     shared: &Shared<'_>,
     object: &PlannedObject,
-    uid: &str,
+    uid: &Uid,
     subresource: &str,
     mut change: Value,
     step: FailedStep,
 ) -> Result<(), Stop> {
     if !uid.is_empty() {
-        change["metadata"]["uid"] = uid.into();
+        change["metadata"]["uid"] = uid.to_string().into();
     }
     let path = format!(
         "{}{subresource}?fieldManager={MANAGER}&fieldValidation=Ignore",

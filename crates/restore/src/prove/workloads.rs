@@ -1,9 +1,9 @@
 //! Compares the Pods of the workloads with those that ran in the source, and waits until as many are ready.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use lifeboat_model::ObjectRef;
+use lifeboat_model::{ObjectRef, Uid};
 use lifeboat_plan::report::workloads::{ShapedPods, differences};
 use lifeboat_plan::report::{PodDifference, Workload, WorkloadState};
 use lifeboat_plan::{Plan, PlannedWorkload, body, shape};
@@ -59,7 +59,9 @@ pub(super) async fn compare(
         return Ok(Vec::new());
     }
     let until = Instant::now() + settings.ready_within;
+    let workloads: HashSet<&ObjectRef> = plan.workloads.iter().map(|one| &one.workload).collect();
     let places: HashMap<&ObjectRef, usize> = (plan.objects.iter().enumerate())
+        .filter(|(_, object)| workloads.contains(&object.target))
         .map(|(at, object)| (&object.target, at))
         .collect();
     let mut shown = None;
@@ -233,7 +235,7 @@ async fn of_workload(
         .object(object.locator.frame, object.locator.position)
         .await?;
     let captured: Value = serde_json::from_slice(&raw).unwrap_or_default();
-    let uids = |uid: &str| Some(outcome.owner_uid(uid));
+    let uids = |uid: &Uid| Some(outcome.owner_uid(uid));
     let Ok(bodies) = body(plan, object, &raw, &uids) else {
         return Ok(found);
     };

@@ -51,7 +51,7 @@ async fn update_brings_it_to_the_captured_state_and_keeps_its_identity() {
     assert_eq!(settings["data"], json!({"value": "captured"}));
     let known = &done.facts.existing
         [&lifeboat_model::ObjectRef::new("configmaps".into(), Some("existing-update"), "settings")];
-    assert_eq!(settings["metadata"]["uid"], *known.uid);
+    assert_eq!(settings["metadata"]["uid"], known.uid.to_string());
 }
 
 #[tokio::test]

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use lifeboat_model::{Code, ObjectRef};
+use lifeboat_model::{Code, ObjectRef, Uid};
 
 use super::{Resolver, warning};
-use crate::builder::uids::parse;
 use crate::lint::LintFinding;
 
 /// The objects of one type that name others in one field.
@@ -23,13 +22,13 @@ pub(super) fn references(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
         let all = work.draft.uid_references.iter();
         all.filter(|reference| super::writes(work, reference.item))
     };
-    let mut owners: HashMap<u128, Option<String>> =
-        references().map(|reference| (reference.uid, None)).collect();
+    let mut owners: HashMap<&Uid, Option<String>> =
+        references().map(|reference| (&reference.uid, None)).collect();
     if owners.is_empty() {
         return;
     }
-    let mut name = |uid: &str, name: &dyn Fn() -> String| {
-        if let Some(owner) = parse(uid).and_then(|uid| owners.get_mut(&uid)) {
+    let mut name = |uid: &Uid, name: &dyn Fn() -> String| {
+        if let Some(owner) = owners.get_mut(uid) {
             *owner = Some(name());
         }
     };
