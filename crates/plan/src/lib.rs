@@ -72,5 +72,5 @@ pub use report::{
 };
 pub use rule::RuleId;
 pub use source::{Locator, MissingSource, SourceCompleteness, SourceType};
-pub use target::{Existing, ServedType, ServiceAllocation, TargetFacts, VersionServed};
+pub use target::{Existing, ExistingObjects, ServedType, ServiceAllocation, TargetFacts, VersionServed};
 pub use wave::Wave;

@@ -28,7 +28,7 @@ mod waits;
 use crate::healing::Healing;
 use crate::lease::Lease;
 use crate::outcome::{FailedStep, Failure, ObjectResult};
-use attempt::ObjectState;
+use attempt::{Kept, ObjectState};
 
 pub use crate::holder::LeaseHolder;
 pub use crate::lease::{LeaseEnd, LeaseError, LeaseRequest, RunRecord};
@@ -350,7 +350,7 @@ impl<'a> Run<'a> {
             return false;
         };
         shared.note_uid(&object.source_uid, &known.uid);
-        self.slots[at].set_complete(&known.uid, object);
+        self.slots[at].set_complete(&known.uid);
         shared.progress.complete(at);
         shared.progress.object(false);
         true
@@ -454,7 +454,7 @@ impl<'a> Run<'a> {
             };
             let slot = slot?;
             let has_failed = slot.failure.is_some();
-            let was_attempted = has_failed || slot.made.is_some() || slot.result != ObjectResult::Restored;
+            let was_attempted = has_failed || slot.made.is_some() || slot.kept.is_some();
             if was_attempted {
                 shared.progress.object(has_failed);
             }
@@ -593,10 +593,14 @@ impl<'a> Run<'a> {
             .map(|slot| match slot.failure {
                 Some(failure) => ObjectResult::Failed(failure),
                 // Its request may have been sent; the next run finds out.
-                None if interrupted && slot.made.is_none() && slot.result == ObjectResult::Restored => {
+                None if interrupted && slot.made.is_none() && slot.kept.is_none() => {
                     ObjectResult::NotAttempted
                 }
-                None => slot.result,
+                None => match slot.kept {
+                    None => ObjectResult::Restored,
+                    Some(Kept::Planned) => ObjectResult::Kept,
+                    Some(Kept::Unplanned) => ObjectResult::KeptUnplanned,
+                },
             })
             .collect();
         RestoreOutcome {

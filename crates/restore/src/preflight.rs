@@ -247,7 +247,7 @@ async fn dry_run(
 
 fn exists(facts: &TargetFacts, namespace: &str) -> bool {
     namespace == "default"
-        || (facts.existing).contains_key(&lifeboat_model::ObjectRef::new(
+        || (facts.existing).contains(&lifeboat_model::ObjectRef::new(
             "namespaces".into(),
             None,
             namespace,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lifeboat_format::FrameRef;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_model::{Code, Diagnostic as _, Problem};
-use lifeboat_plan::{LintFinding, Plan, RestoreOptions, Severity, TargetFacts};
+use lifeboat_plan::{ExistingObjects, LintFinding, Plan, RestoreOptions, Severity, TargetFacts};
 use lifeboat_recovery_point::VerifiedPoint;
 use lifeboat_store::ports::Clock;
 
@@ -283,7 +283,7 @@ impl Recovery<'_> {
     ) -> Result<Recovered, RecoverError> {
         let Planned {
             plan,
-            facts,
+            mut facts,
             hash,
             frames,
         } = planned;
@@ -296,6 +296,8 @@ impl Recovery<'_> {
         watch.executing(&hash);
         let mut outcome = restore(api, &plan, &facts, &frames, lease, &settings, watch).await?;
         watch.end(Stage::Apply);
+        // The proof reads the objects of the target again.
+        facts.existing = ExistingObjects::default();
         let proven = if self.prove && !outcome.interrupted {
             watch.begin(Stage::Proof, None);
             let proof = self.proof((api, lease), (&plan, &facts), &frames, &mut outcome, watch);

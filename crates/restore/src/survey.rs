@@ -89,12 +89,14 @@ pub async fn survey(
         .buffer_unordered(TYPES_AT_A_TIME)
         .try_collect()
         .await?;
+    let mut existing = Vec::new();
     for found in readings {
-        facts.existing.extend(found.existing);
+        existing.extend(found.existing);
         facts.allocations.extend(found.allocations);
         facts.webhooks.extend(found.webhooks);
         facts.quotas.extend(found.quotas);
     }
+    facts.existing = existing.into_iter().collect();
     // The lists complete in any order.
     facts.allocations.sort_by(|a, b| a.service.cmp(&b.service));
     facts
@@ -149,7 +151,9 @@ struct Task {
 struct SurveyPart {
     /// Namespaces and field managers, which many objects share.
     names: BTreeSet<Arc<str>>,
-    existing: BTreeMap<ObjectRef, Existing>,
+    /// Sets of field managers.
+    managers: BTreeSet<Arc<[Arc<str>]>>,
+    existing: Vec<(ObjectRef, Existing)>,
     allocations: Vec<lifeboat_plan::ServiceAllocation>,
     webhooks: Vec<Value>,
     quotas: Vec<Value>,
@@ -257,15 +261,24 @@ fn collect_item(
                 .map(|namespace| shared(&mut found.names, namespace)),
             name: seen.name.as_ref().into(),
         };
+        let names: Vec<Arc<str>> = managers(&body)
+            .map(|manager| shared(&mut found.names, manager))
+            .collect();
+        let managers = match found.managers.get(names.as_slice()) {
+            Some(known) => known.clone(),
+            None => {
+                let new: Arc<[Arc<str>]> = names.into();
+                found.managers.insert(new.clone());
+                new
+            }
+        };
         let existing = Existing {
             uid: seen.uid.as_ref().into(),
             created_by_this_run: made,
-            managers: managers(&body)
-                .map(|manager| shared(&mut found.names, manager))
-                .collect(),
-            body: kept(body, &task.resource),
+            managers,
+            body: kept(body, &task.resource).map(Box::new),
         };
-        found.existing.insert(object, existing);
+        found.existing.push((object, existing));
     }
 }
 
@@ -288,12 +301,12 @@ fn wrote(run: &RunRecord, body: &Value) -> bool {
 }
 
 /// Returns what the plan needs of the content of an existing object ([`Existing::body`]).
-fn kept(body: Value, resource: &ResourceType) -> Value {
+fn kept(body: Value, resource: &ResourceType) -> Option<Value> {
     match resource.name().as_str() {
-        "statefulsets.apps" => body,
-        "customresourcedefinitions.apiextensions.k8s.io" => lifeboat_plan::definition_outline(&body),
-        _ if is_default_rbac(&body, resource) => body,
-        _ => Value::Null,
+        "statefulsets.apps" => Some(body),
+        "customresourcedefinitions.apiextensions.k8s.io" => Some(lifeboat_plan::definition_outline(&body)),
+        _ if is_default_rbac(&body, resource) => Some(body),
+        _ => None,
     }
 }
 

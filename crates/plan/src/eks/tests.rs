@@ -1,4 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use std::sync::Arc;
+
 use lifeboat_model::Code;
 use serde_json::{Value, json};
 
@@ -104,9 +106,9 @@ fn what_eks_manages_is_left_to_the_target_in_every_policy() {
         for object in shipped() {
             let known = Existing {
                 uid: "live".into(),
-                managers: Box::default(),
+                managers: Arc::default(),
                 created_by_this_run: false,
-                body: Value::Null,
+                body: None,
             };
             let resource = crate::testing::type_of(&object).resource;
             let target = lifeboat_model::ObjectRef::new(

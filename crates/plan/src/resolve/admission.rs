@@ -135,7 +135,7 @@ fn backends(
             continue;
         }
         let in_target = ObjectRef::new("services".into(), Some(namespace), name);
-        if behind.is_empty() && work.facts.existing.contains_key(&in_target) {
+        if behind.is_empty() && work.facts.existing.contains(&in_target) {
             continue;
         }
         return Err(match behind.is_empty() {

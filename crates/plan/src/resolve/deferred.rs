@@ -109,7 +109,7 @@ pub(super) fn drop_deleted_classes(work: &mut Resolver<'_>, sorted: &[usize]) {
     let exists = |work: &Resolver<'_>, class: &ObjectRef| {
         let planned = |index: &usize| work.is_planned(*index) && work.decisions.targets[*index] == *class;
         class.name.starts_with("system-")
-            || work.facts.existing.contains_key(class)
+            || work.facts.existing.contains(class)
             || sorted
                 .binary_search_by(|index| work.decisions.targets[*index].cmp(class))
                 .is_ok_and(|at| planned(&sorted[at]))

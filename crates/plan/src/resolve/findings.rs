@@ -355,7 +355,7 @@ fn webhooks_in_plan(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintF
                 continue;
             };
             let service = ObjectRef::new("services".into(), Some(namespace), name);
-            if !planned.contains(&service) && !work.facts.existing.contains_key(&service) {
+            if !planned.contains(&service) && !work.facts.existing.contains(&service) {
                 found.push(warning(
                     "webhook-without-backend",
                     Code::MissingDependency,
@@ -405,7 +405,7 @@ fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>
             continue;
         }
         let target = &work.decisions.targets[index];
-        let live = work.facts.existing.get(target).map(|existing| &existing.body);
+        let live = work.facts.existing.get(target).and_then(|existing| existing.body.as_deref());
         let policy = "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted";
         if work.is_type(index, "apps", "statefulsets")
             && live.and_then(|live| pointer::text(live, policy)) == Some("Delete")

@@ -76,7 +76,7 @@ pub(super) fn find(work: &Resolver<'_>) -> Vec<MissingDependency> {
 }
 
 fn is_there(work: &Resolver<'_>, finder: &Finder<'_>, object: &ObjectRef) -> bool {
-    finder.planned.contains(object) || work.facts.existing.contains_key(object)
+    finder.planned.contains(object) || work.facts.existing.contains(object)
 }
 
 /// Returns the objects that the recovery point contains and the plan does not, by their names in the target. Objects

@@ -32,7 +32,7 @@ pub(super) fn skip_absent(work: &mut Resolver<'_>) {
         let is_there = work.draft.existing_namespaces.contains(namespace)
             || planned.contains(target)
             || SYSTEM_NAMESPACES.contains(&target)
-            || (work.facts.existing).contains_key(&ObjectRef::new("namespaces".into(), None, target));
+            || (work.facts.existing).contains(&ObjectRef::new("namespaces".into(), None, target));
         if work.is_planned(index) && !is_there {
             absent.push((index, namespace.to_owned()));
         }

@@ -209,6 +209,6 @@ fn definition(work: &Resolver<'_>, r#type: u32) -> Option<CrdFacts> {
     let target = ObjectRef::new(crds::TYPE.into(), None, &name);
     let existing = work.facts.existing.get(&target);
     existing
-        .and_then(|existing| CrdFacts::read(&name, &existing.body))
+        .and_then(|existing| CrdFacts::read(&name, existing.body.as_deref()?))
         .or_else(|| captured.cloned())
 }

@@ -36,12 +36,13 @@ pub(super) fn additions(work: &mut Resolver<'_>) {
             continue;
         }
         let existing = work.facts.existing.get(&work.decisions.targets[index]);
-        let Some(existing) = existing.filter(|existing| existing.body.is_object()) else {
+        let live = existing.and_then(|existing| Some((existing, existing.body.as_deref()?)));
+        let Some((existing, live)) = live else {
             let detail = "the target does not have it".to_owned();
             work.decisions.exclusions[index] = Some((RuleId::BootstrapRbac, Some(detail)));
             continue;
         };
-        let merged = merge(&default.body, &existing.body);
+        let merged = merge(&default.body, live);
         // After an interruption the additions are there already, and the plan has the same objects.
         if merged.additions.is_empty() && !existing.created_by_this_run {
             work.decisions.exclusions[index] = Some((RuleId::BootstrapRbac, None));

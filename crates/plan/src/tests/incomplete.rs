@@ -1,5 +1,7 @@
 //! Recovery points that lack types, and objects whose namespace did not exist.
 
+use std::sync::Arc;
+
 use lifeboat_model::{Code, ObjectRef};
 use serde_json::{Value, json};
 
@@ -83,9 +85,9 @@ fn they_are_restored_where_a_namespace_of_that_name_is_planned_or_exists() {
         ObjectRef::new("namespaces".into(), None, "ghost"),
         Existing {
             uid: "live".into(),
-            managers: Box::default(),
+            managers: Arc::default(),
             created_by_this_run: false,
-            body: Value::Null,
+            body: None,
         },
     );
     let plan = plan(&fixture, true, Vec::new());

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use lifeboat_model::{Code, ObjectRef};
 use serde_json::{Value, json};
 
@@ -142,9 +144,9 @@ fn dependencies_that_the_selection_leaves_out_are_named() {
     assert!(wants("shop") && wants("robot") && wants("settings") && !wants("maybe"));
     let exists = crate::Existing {
         uid: "u".into(),
-        managers: Box::default(),
+        managers: Arc::default(),
         created_by_this_run: false,
-        body: Value::Null,
+        body: None,
     };
     fixture.facts.existing = missing
         .iter()

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
@@ -165,9 +167,9 @@ fn the_definition_of_the_target_decides_if_it_is_kept() {
         ),
         Existing {
             uid: "live".into(),
-            managers: Box::default(),
+            managers: Arc::default(),
             created_by_this_run: false,
-            body: crate::definition_outline(&kept),
+            body: Some(Box::new(crate::definition_outline(&kept))),
         },
     );
     let v1 = "shop.example.com/v1";

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
@@ -52,9 +54,9 @@ fn fixture(captured: &[Value], live: &[Value]) -> Fixture {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let existing = Existing {
             uid: "live".into(),
-            managers: Box::default(),
+            managers: Arc::default(),
             created_by_this_run: false,
-            body: object.clone(),
+            body: Some(Box::new(object.clone())),
         };
         fixture
             .facts
@@ -153,7 +155,7 @@ fn a_continued_run_makes_the_same_plan_after_it_added_something() {
         let body = fixture.bodies(&plan, object).create;
         let existing = fixture.facts.existing.get_mut(&target).expect("it exists");
         existing.created_by_this_run = true;
-        existing.body = body;
+        existing.body = Some(Box::new(body));
     }
     let continued = fixture.plan();
     assert_eq!(continued.hash(), plan.hash());
@@ -231,13 +233,13 @@ fn a_default_object_that_its_administrator_took_over_is_restored_over_that_of_th
         "metadata": {"name": "probes", "uid": "u", "annotations": {"apf.kubernetes.io/autoupdate-spec": "false"}}, "spec": {}});
     let mut fixture = fixture(&[role.clone(), schema], &[role]);
     let flow = ObjectRef::new("flowschemas.flowcontrol.apiserver.k8s.io".into(), None, "probes");
-    let existing = fixture
-        .facts
-        .existing
-        .values()
-        .next()
-        .cloned()
-        .expect("it exists");
+    let cluster_role = ObjectRef::new(
+        "clusterroles.rbac.authorization.k8s.io".into(),
+        None,
+        ROLE.rsplit(' ').next().unwrap_or_default(),
+    );
+    let existing = fixture.facts.existing.get(&cluster_role);
+    let existing = existing.cloned().expect("it exists");
     fixture.facts.existing.insert(flow, existing);
     let plan = fixture.plan();
     let action = |name: &str| find(&plan, name).action;

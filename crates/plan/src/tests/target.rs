@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use lifeboat_model::ObjectRef;
 use serde_json::{Value, json};
 
@@ -14,9 +16,9 @@ fn exists(fixture: &mut Fixture, r#type: &str, namespace: Option<&str>, name: &s
         ObjectRef::new(r#type.into(), namespace, name),
         Existing {
             uid: format!("live-{name}").as_str().into(),
-            managers: Box::default(),
+            managers: Arc::default(),
             created_by_this_run: by_this_run,
-            body: Value::Null,
+            body: None,
         },
     );
 }
@@ -116,7 +118,9 @@ fn what_goes_with_an_object_that_is_made_anew_is_told_before() {
     assert_eq!(checks(&fixture), ["recreate-custom-resource"]);
     let name = ObjectRef::new("statefulsets.apps".into(), Some("shop"), "db");
     if let Some(known) = fixture.facts.existing.get_mut(&name) {
-        known.body = json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}});
+        known.body = Some(Box::new(
+            json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}}),
+        ));
     }
     assert_eq!(
         checks(&fixture),

@@ -12,50 +12,46 @@ use tokio::time::Instant;
 
 use super::retries::NextAttempt;
 use super::{RestoreError, Shared, Stop, steps};
-use crate::outcome::{FailedStep, Failure, ObjectResult};
+use crate::outcome::{FailedStep, Failure};
 use crate::survey::managers;
 use crate::wire::{self, APPLY_PATCH, Health, JSON, MANAGER, MERGE_PATCH, text};
 use lifeboat_apiserver::api::{Answer, ApiError};
 use lifeboat_apiserver::list::escape_query;
 use lifeboat_system::sleep;
 
-/// The progress of one object, across passes.
+/// The progress of one object, across passes. A restore has 300,000 of them.
+#[derive(Default)]
 pub(super) struct ObjectState {
     /// The uid in the target, once this restore has written the object.
     pub(super) made: Option<Uid>,
-    /// The number of completed follow-up steps.
-    steps_done: usize,
+    /// The number of completed follow-up steps; the highest number if there is nothing left to do.
+    steps_done: u16,
     /// Whether [`Step::SetDeferredFields`] is done.
     pub(super) deferred_done: bool,
     /// Whether [`Step::SetManagedFieldsLast`] is done.
     pub(super) last_done: bool,
-    /// The result, if the object did not fail.
-    pub(super) result: ObjectResult,
+    /// Why nothing is written, if the object exists and is kept.
+    pub(super) kept: Option<Kept>,
     /// Why the last attempt failed.
     pub(super) failure: Option<Box<Failure>>,
     /// The number of failed attempts.
     failures: u32,
 }
 
-impl Default for ObjectState {
-    fn default() -> Self {
-        Self {
-            made: None,
-            steps_done: 0,
-            deferred_done: false,
-            last_done: false,
-            result: ObjectResult::Restored,
-            failure: None,
-            failures: 0,
-        }
-    }
+/// Why an object is kept as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// The plan says so.
+    Planned,
+    /// Another client created it after the plan was made.
+    Unplanned,
 }
 
 impl ObjectState {
     /// Marks the object as restored by an earlier process.
-    pub(super) fn set_complete(&mut self, uid: &Uid, object: &PlannedObject) {
+    pub(super) fn set_complete(&mut self, uid: &Uid) {
         self.made = Some(uid.clone());
-        self.steps_done = object.after.len();
+        self.steps_done = u16::MAX;
         self.deferred_done = true;
         self.last_done = true;
     }
@@ -64,7 +60,7 @@ impl ObjectState {
     pub(super) fn is_complete(&self, object: &PlannedObject) -> bool {
         let is_last_due = (object.after.contains(&Step::SetManagedFieldsLast) && !self.last_done)
             || (object.deferred().is_some() && !self.deferred_done);
-        self.failure.is_none() && self.made.is_some() && !is_last_due && self.result == ObjectResult::Restored
+        self.failure.is_none() && self.made.is_some() && !is_last_due && self.kept.is_none()
     }
 
     /// Returns when the object is tried again.
@@ -147,7 +143,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
         if let Some(known) = known {
             shared.note_uid(&object.source_uid, &known.uid);
         }
-        slot.result = ObjectResult::Kept;
+        slot.kept = Some(Kept::Planned);
         return Ok(());
     }
     if slot.made.is_none()
@@ -160,7 +156,7 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
         shared.note_uid(&object.source_uid, &known.uid);
         slot.made = Some(known.uid.clone());
     }
-    let steps_left = object.after.len() > slot.steps_done;
+    let steps_left = object.after.len() > usize::from(slot.steps_done);
     if slot.made.is_some() && !steps_left {
         return Ok(());
     }
@@ -173,15 +169,15 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
             }
             Made::Foreign(uid) => {
                 shared.note_uid(&object.source_uid, &uid);
-                slot.result = ObjectResult::KeptUnplanned;
-                slot.steps_done = object.after.len();
+                slot.kept = Some(Kept::Unplanned);
+                slot.steps_done = u16::MAX;
                 return Ok(());
             }
         }
     }
     let uid = slot.made.clone().unwrap_or_default();
     let mut late = None;
-    for step in object.after.iter().skip(slot.steps_done) {
+    for step in object.after.iter().skip(usize::from(slot.steps_done)) {
         match step {
             Step::SetManagedFieldsLast | Step::SetDeferredFields => {}
             // An object that is not established in time is not waited for again; its other steps do not depend on it.

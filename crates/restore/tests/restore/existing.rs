@@ -49,8 +49,8 @@ async fn update_brings_it_to_the_captured_state_and_keeps_its_identity() {
     let done = with_policy(ExistingPolicy::Update, "existing-update").await;
     let settings = live(path).await;
     assert_eq!(settings["data"], json!({"value": "captured"}));
-    let known = &done.facts.existing
-        [&lifeboat_model::ObjectRef::new("configmaps".into(), Some("existing-update"), "settings")];
+    let object = lifeboat_model::ObjectRef::new("configmaps".into(), Some("existing-update"), "settings");
+    let known = done.facts.existing.get(&object).expect("it exists");
     assert_eq!(settings["metadata"]["uid"], known.uid.to_string());
 }
 
