@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use lifeboat_model::{Partition, Redacted, Region};
+use lifeboat_model::{Redacted, Region};
 use lifeboat_store::ports::BoxError;
 
 /// The header that binds a token to one cluster.
@@ -16,19 +16,9 @@ const CLUSTER_HEADER: &str = "x-k8s-aws-id";
 /// minutes.
 const EXPIRES: Duration = Duration::from_secs(60);
 
-/// Returns the Regional endpoint of STS (<https://docs.aws.amazon.com/general/latest/gr/sts.html>, and for China
-/// <https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html>).
+/// Returns the Regional endpoint of STS (<https://docs.aws.amazon.com/general/latest/gr/sts.html>).
 pub(super) fn sts_endpoint(region: &Region) -> String {
-    let suffix = match region.partition() {
-        Partition::Aws | Partition::AwsUsGov => "amazonaws.com",
-        Partition::AwsCn => "amazonaws.com.cn",
-        Partition::AwsEusc => "amazonaws.eu",
-        Partition::AwsIso => "c2s.ic.gov",
-        Partition::AwsIsoB => "sc2s.sgov.gov",
-        Partition::AwsIsoE => "cloud.adc-e.uk",
-        Partition::AwsIsoF => "csp.hci.ic.gov",
-    };
-    format!("https://sts.{region}.{suffix}")
+    format!("https://sts.{region}.{}", region.partition().dns_suffix())
 }
 
 /// Returns the presigned URL of a `GetCallerIdentity` for `cluster`.

@@ -112,6 +112,22 @@ impl Partition {
             Self::AwsIsoF => "aws-iso-f",
         }
     }
+
+    /// Returns the domain of the endpoints of services
+    /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>, and for China
+    /// <https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html>).
+    #[must_use]
+    pub fn dns_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::AwsUsGov => "amazonaws.com",
+            Self::AwsCn => "amazonaws.com.cn",
+            Self::AwsEusc => "amazonaws.eu",
+            Self::AwsIso => "c2s.ic.gov",
+            Self::AwsIsoB => "sc2s.sgov.gov",
+            Self::AwsIsoE => "cloud.adc-e.uk",
+            Self::AwsIsoF => "csp.hci.ic.gov",
+        }
+    }
 }
 
 impl fmt::Display for Partition {
