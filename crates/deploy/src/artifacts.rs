@@ -1,4 +1,5 @@
-//! The code of the functions in a bucket of their account and Region, from which Lambda reads it.
+//! The code of the functions in a bucket of their account and Region, from which Lambda reads it, and templates that
+//! are too long to be part of a request.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -15,14 +16,14 @@ use serde_json::json;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>).
 const WITHOUT_CONSTRAINT: &str = "us-east-1";
 
-/// A zip in memory, and its key in the bucket.
+/// A zip or a template in memory, and its key in the bucket.
 #[derive(Debug, Clone)]
-pub struct Zip {
+pub struct Artifact {
     key: String,
     bytes: Vec<u8>,
 }
 
-impl Zip {
+impl Artifact {
     /// Creates a zip. The key contains the digest: a changed zip has another key, so that CloudFormation detects the
     /// change and a rollback finds the former zip. `architecture` is that of the functions, as Lambda names it.
     #[must_use]
@@ -30,6 +31,16 @@ impl Zip {
         let digest = Sha256::of(&bytes);
         Self {
             key: format!("{program}/{architecture}/{digest}.zip"),
+            bytes,
+        }
+    }
+
+    /// Creates a template in JSON. The same template has the same key.
+    #[must_use]
+    pub fn template(bytes: Vec<u8>) -> Self {
+        let digest = Sha256::of(&bytes);
+        Self {
+            key: format!("templates/{digest}.json"),
             bytes,
         }
     }
@@ -49,20 +60,20 @@ pub enum Upload<'a> {
         /// The name of the bucket.
         bucket: &'a str,
     },
-    /// A zip is in the bucket.
-    Zip {
+    /// An artifact is in the bucket.
+    Artifact {
         /// The bucket.
         bucket: &'a str,
-        /// The key of the zip.
+        /// Its key.
         key: &'a str,
-        /// The size of the zip in bytes.
+        /// Its size in bytes.
         bytes: u64,
         /// Whether this upload wrote it.
         is_new: bool,
     },
 }
 
-/// Uploads the zips that are not in the bucket; creates the bucket if it does not exist. Returns the bucket and the
+/// Uploads the artifacts that are not in the bucket; creates the bucket if it does not exist. Returns the bucket and the
 /// keys.
 ///
 /// # Errors
@@ -70,7 +81,7 @@ pub enum Upload<'a> {
 pub async fn upload(
     context: &AwsContext,
     environment: &EnvironmentId,
-    zips: &[&Zip],
+    wanted: &[&Artifact],
     tell: &(dyn Fn(&Upload<'_>) + Send + Sync),
 ) -> Result<(String, Vec<String>), Problem> {
     let uploading = Uploading {
@@ -86,18 +97,18 @@ pub async fn upload(
     }
     uploading.protect().await?;
     let mut keys = Vec::new();
-    for zip in zips {
-        let is_new = !uploading.has(&zip.key).await?;
+    for artifact in wanted {
+        let is_new = !uploading.has(&artifact.key).await?;
         if is_new {
-            uploading.put(zip).await?;
+            uploading.put(artifact).await?;
         }
-        tell(&Upload::Zip {
+        tell(&Upload::Artifact {
             bucket: &uploading.bucket,
-            key: &zip.key,
-            bytes: zip.bytes.len() as u64,
+            key: &artifact.key,
+            bytes: artifact.bytes.len() as u64,
             is_new,
         });
-        keys.push(zip.key.clone());
+        keys.push(artifact.key.clone());
     }
     Ok((uploading.bucket, keys))
 }
@@ -252,18 +263,24 @@ impl Uploading<'_> {
         }
     }
 
-    async fn put(&self, zip: &Zip) -> Result<(), Problem> {
+    async fn put(&self, artifact: &Artifact) -> Result<(), Problem> {
+        let key = &artifact.key;
+        let content_type = if key.ends_with(".zip") {
+            "application/zip"
+        } else {
+            "application/json"
+        };
         let sent = (self.client.put_object())
             .bucket(&self.bucket)
-            .key(&zip.key)
+            .key(key)
             .expected_bucket_owner(self.owner())
-            .content_type("application/zip")
-            .body(ByteStream::from(zip.bytes.clone()))
+            .content_type(content_type)
+            .body(ByteStream::from(artifact.bytes.clone()))
             .send()
             .await;
         (sent.map(drop))
-            .map_err(|e| AwsError::new("s3:PutObject", &zip.key, e))
-            .map_err(|error| self.failure(&format!("upload {} to", zip.key), &error))
+            .map_err(|e| AwsError::new("s3:PutObject", key, e))
+            .map_err(|error| self.failure(&format!("upload {key} to"), &error))
     }
 }
 
@@ -273,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_zip_is_named_by_what_it_holds() {
-        let zip = |bytes: &[u8]| Zip::new("lifeboat-delegate", "x86_64", bytes.to_vec());
+        let zip = |bytes: &[u8]| Artifact::new("lifeboat-delegate", "x86_64", bytes.to_vec());
         let one = zip(b"one").key;
         assert!(one.starts_with("lifeboat-delegate/x86_64/7692c3ad"), "{one}");
         assert_ne!(one, zip(b"two").key);

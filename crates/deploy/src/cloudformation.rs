@@ -1,13 +1,20 @@
 //! The implementation of the port for stacks with AWS CloudFormation.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter};
+use aws_sdk_cloudformation::types::{self, Capability, ChangeSetType, Parameter, Tag};
 use jiff::Timestamp;
 use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_model::{EnvironmentId, Problem};
 
-use crate::stack::{Change, ChangeSet, Event, Stack, Stacks};
+use crate::artifacts::{self, Artifact};
+use crate::stack::{Change, ChangeSet, Event, OnFailure, ResourceChange, Stack, Stacks};
+
+/// The size of a template in bytes above which it must be in a bucket
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
+const LARGEST_INLINE: usize = 51_200;
 
 /// CloudFormation in an account and a Region.
 #[derive(Debug, Clone)]
@@ -26,6 +33,65 @@ impl CloudFormation {
             context: context.clone(),
             environment: environment.clone(),
         }
+    }
+
+    /// Puts a template into the bucket of artifacts, and returns its address there.
+    async fn upload(&self, template: &str) -> Result<String, Problem> {
+        let artifact = Artifact::template(template.as_bytes().to_vec());
+        let (bucket, keys) =
+            artifacts::upload(&self.context, &self.environment, &[&artifact], &|_| {}).await?;
+        let region = &self.environment.region;
+        let suffix = region.partition().dns_suffix();
+        Ok(format!("https://{bucket}.s3.{region}.{suffix}/{}", keys.concat()))
+    }
+}
+
+/// Returns a stack as the port has it.
+fn described(stack: &types::Stack) -> Stack {
+    let parameters = stack.parameters().iter();
+    let outputs = stack.outputs().iter();
+    let tags = stack.tags().iter();
+    Stack {
+        status: stack
+            .stack_status()
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        reason: stack.stack_status_reason().unwrap_or_default().to_owned(),
+        parameters: parameters
+            .filter_map(|p| Some((p.parameter_key()?.to_owned(), p.parameter_value()?.to_owned())))
+            .collect(),
+        outputs: outputs
+            .filter_map(|o| Some((o.output_key()?.to_owned(), o.output_value()?.to_owned())))
+            .collect(),
+        tags: tags
+            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
+            .collect(),
+    }
+}
+
+/// Returns a change as the port has it.
+fn resource_change(change: &types::ResourceChange) -> ResourceChange {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let details = change.details().iter();
+    let mut properties: Vec<String> = details
+        .filter_map(|detail| {
+            let target = detail.target()?;
+            Some(
+                target
+                    .name()
+                    .or(target.attribute().map(types::ResourceAttribute::as_str))?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    properties.sort();
+    properties.dedup();
+    ResourceChange {
+        resource: text(change.logical_resource_id()),
+        r#type: text(change.resource_type()),
+        action: text(change.action().map(types::ChangeAction::as_str)),
+        replacement: change.replacement().map(|one| one.as_str().to_owned()),
+        properties,
     }
 }
 
@@ -52,23 +118,21 @@ impl Stacks for CloudFormation {
                     .problem(&format!("describe the stack {stack}"), &error));
             }
         };
-        Ok(answer.stacks().first().map(|stack| {
-            let parameters = stack.parameters().iter();
-            let outputs = stack.outputs().iter();
-            Stack {
-                status: stack
-                    .stack_status()
-                    .map(|s| s.as_str().to_owned())
-                    .unwrap_or_default(),
-                reason: stack.stack_status_reason().unwrap_or_default().to_owned(),
-                parameters: parameters
-                    .filter_map(|p| Some((p.parameter_key()?.to_owned(), p.parameter_value()?.to_owned())))
-                    .collect(),
-                outputs: outputs
-                    .filter_map(|o| Some((o.output_key()?.to_owned(), o.output_value()?.to_owned())))
-                    .collect(),
-            }
-        }))
+        Ok(answer.stacks().first().map(described))
+    }
+
+    async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
+        let mut all = BTreeMap::new();
+        let mut pages = self.client.describe_stacks().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| {
+                let error = AwsError::new("cloudformation:DescribeStacks", "all stacks", e);
+                self.context.problem("describe the stacks", &error)
+            })?;
+            let stacks = page.stacks().iter();
+            all.extend(stacks.filter_map(|stack| Some((stack.stack_name()?.to_owned(), described(stack)))));
+        }
+        Ok(all)
     }
 
     async fn create_change_set(&self, change: &Change) -> Result<(), Problem> {
@@ -85,11 +149,18 @@ impl Stacks for CloudFormation {
         } else {
             ChangeSetType::Update
         };
-        let sent = (self.client.create_change_set())
+        let tags = (change.tags.iter()).map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let request = self.client.create_change_set();
+        let request = if change.template.len() <= LARGEST_INLINE {
+            request.template_body(change.template.as_ref())
+        } else {
+            request.template_url(self.upload(&change.template).await?)
+        };
+        let sent = request
             .stack_name(&change.stack)
             .change_set_name(&change.name)
             .change_set_type(kind)
-            .template_body(change.template)
+            .set_tags(Some(tags.collect()))
             // The roles have fixed names: the bucket policies of other accounts refer to them.
             .capabilities(Capability::CapabilityNamedIam)
             .set_parameters(Some(parameters.collect()))
@@ -105,21 +176,33 @@ impl Stacks for CloudFormation {
     }
 
     async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Problem> {
-        let answer = (self.client.describe_change_set())
-            .stack_name(stack)
-            .change_set_name(name)
-            .send()
-            .await
-            .map_err(|e| {
-                let error = AwsError::new("cloudformation:DescribeChangeSet", stack, e);
-                self.context
-                    .problem(&format!("describe the change set of the stack {stack}"), &error)
-            })?;
-        Ok(ChangeSet {
-            status: answer.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
-            reason: answer.status_reason().unwrap_or_default().to_owned(),
-            changes: answer.changes().len(),
-        })
+        let mut set = ChangeSet::default();
+        let mut next = None;
+        loop {
+            let answer = (self.client.describe_change_set())
+                .stack_name(stack)
+                .change_set_name(name)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|e| {
+                    let error = AwsError::new("cloudformation:DescribeChangeSet", stack, e);
+                    self.context
+                        .problem(&format!("describe the change set of the stack {stack}"), &error)
+                })?;
+            set.status = answer.status().map(|s| s.as_str().to_owned()).unwrap_or_default();
+            answer
+                .status_reason()
+                .unwrap_or_default()
+                .clone_into(&mut set.reason);
+            let changes = answer.changes().iter();
+            set.changes
+                .extend(changes.filter_map(|change| change.resource_change().map(resource_change)));
+            next = answer.next_token;
+            if next.is_none() {
+                return Ok(set);
+            }
+        }
     }
 
     async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Problem> {
@@ -135,15 +218,29 @@ impl Stacks for CloudFormation {
         })
     }
 
-    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Problem> {
+    async fn execute_change_set(
+        &self,
+        stack: &str,
+        name: &str,
+        on_failure: OnFailure,
+    ) -> Result<(), Problem> {
         let sent = (self.client.execute_change_set())
             .stack_name(stack)
             .change_set_name(name)
+            .disable_rollback(on_failure == OnFailure::Keep)
             .send()
             .await;
         sent.map(drop).map_err(|e| {
             let error = AwsError::new("cloudformation:ExecuteChangeSet", stack, e);
             self.context.problem(&format!("deploy the stack {stack}"), &error)
+        })
+    }
+
+    async fn delete_stack(&self, stack: &str) -> Result<(), Problem> {
+        let sent = self.client.delete_stack().stack_name(stack).send().await;
+        sent.map(drop).map_err(|e| {
+            let error = AwsError::new("cloudformation:DeleteStack", stack, e);
+            self.context.problem(&format!("delete the stack {stack}"), &error)
         })
     }
 

@@ -3,7 +3,12 @@
 //! Like `aws cloudformation deploy`, and in addition it shows events as they happen, reports the reasons of the
 //! resources that failed first, keeps the values of parameters that are not given, and reports the commands that repair
 //! a stack that cannot be updated. If an earlier run was interrupted, it waits for the operation that the run started.
+//!
+//! A stack of a recovery keeps what was built when a resource fails ([`OnFailure::Keep`]), and the next deployment goes
+//! on from there. A stack without the tags that it should have belongs to somebody else, and is neither changed nor
+//! deleted.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,7 +19,7 @@ use lifeboat_system::sleep;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::template::Template;
+use crate::template;
 
 /// The pause between two requests. A stack takes about a minute; CloudFormation throttles at about one request per
 /// second.
@@ -30,6 +35,8 @@ pub trait Stacks: Send + Sync {
     fn environment(&self) -> &EnvironmentId;
     /// Reads a stack; `None` if there is no stack of this name.
     async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem>;
+    /// Reads all stacks, by name.
+    async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem>;
     /// Starts to create a change set.
     async fn create_change_set(&self, change: &Change) -> Result<(), Problem>;
     /// Reads the status of a change set.
@@ -37,7 +44,10 @@ pub trait Stacks: Send + Sync {
     /// Deletes a change set that is not executed.
     async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Problem>;
     /// Starts to execute a change set.
-    async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), Problem>;
+    async fn execute_change_set(&self, stack: &str, name: &str, on_failure: OnFailure)
+    -> Result<(), Problem>;
+    /// Starts to delete a stack.
+    async fn delete_stack(&self, stack: &str) -> Result<(), Problem>;
     /// Reads the latest events, newest first.
     async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem>;
 }
@@ -53,6 +63,8 @@ pub struct Stack {
     pub parameters: BTreeMap<String, String>,
     /// The values of its outputs.
     pub outputs: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A change set to create.
@@ -65,9 +77,11 @@ pub struct Change {
     /// Whether the stack is to be created.
     pub is_new: bool,
     /// The text of the template.
-    pub template: &'static str,
+    pub template: Cow<'static, str>,
     /// The parameters: a value, or `None` to keep the current one.
     pub parameters: BTreeMap<String, Option<String>>,
+    /// The tags of the stack, which CloudFormation gives to its resources too.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The status of a change set.
@@ -77,8 +91,26 @@ pub struct ChangeSet {
     pub status: String,
     /// Why it has that status.
     pub reason: String,
-    /// The number of resources that it changes; only the first page is counted.
-    pub changes: usize,
+    /// The resources that it changes.
+    pub changes: Vec<ResourceChange>,
+}
+
+/// What a change set does to a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResourceChange {
+    /// The name of the resource in the template.
+    pub resource: String,
+    /// The type of the resource, such as `AWS::EC2::Subnet`.
+    pub r#type: String,
+    /// `Add`, `Modify`, `Remove` or `Import`.
+    pub action: String,
+    /// Whether the resource is replaced: `True`, `False` or `Conditional`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<String>,
+    /// The properties that change, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<String>,
 }
 
 /// An event of a resource or of the stack itself.
@@ -110,12 +142,26 @@ impl Event {
 pub struct StackSpec {
     /// The name of the stack.
     pub stack: String,
-    /// The template.
-    pub template: Template,
+    /// The text of the template.
+    pub template: Cow<'static, str>,
     /// The parameters to set. Others keep their current value, or the default.
-    pub parameters: BTreeMap<&'static str, String>,
+    pub parameters: BTreeMap<String, String>,
+    /// The tags of the stack. A stack that exists without them is not changed.
+    pub tags: BTreeMap<String, String>,
     /// The name of the change set: letters, digits and '-'.
     pub change_set: String,
+    /// What becomes of the stack if a resource fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of a stack if a resource fails
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It returns to the state before the operation.
+    RollBack,
+    /// The resources that were built are kept, and the next change set goes on.
+    Keep,
 }
 
 /// The outcome of a deployment.
@@ -161,6 +207,40 @@ pub async fn deploy(
     Deployment { stacks, wanted, tell }.run().await
 }
 
+/// Returns what a deployment would change, without changing anything.
+///
+/// # Errors
+/// LB-1006 or LB-1011 if the stack cannot be changed, or the code of a failed call.
+pub async fn preview(
+    stacks: &dyn Stacks,
+    wanted: &StackSpec,
+    tell: &(dyn Fn(&str) + Send + Sync),
+) -> Result<Vec<ResourceChange>, Problem> {
+    Deployment { stacks, wanted, tell }.preview().await
+}
+
+/// Deletes a stack that has these tags; returns whether there was one.
+///
+/// # Errors
+/// LB-1005 if the deletion fails, LB-1011 if the stack lacks a tag, or the code of a failed call.
+pub async fn delete(
+    stacks: &dyn Stacks,
+    stack: &str,
+    tags: &BTreeMap<String, String>,
+    tell: &(dyn Fn(&str) + Send + Sync),
+) -> Result<bool, Problem> {
+    let wanted = StackSpec {
+        stack: stack.to_owned(),
+        template: Cow::Borrowed(""),
+        parameters: BTreeMap::new(),
+        tags: tags.clone(),
+        change_set: String::new(),
+        on_failure: OnFailure::Keep,
+    };
+    let wanted = &wanted;
+    Deployment { stacks, wanted, tell }.delete().await
+}
+
 struct Deployment<'a> {
     stacks: &'a dyn Stacks,
     wanted: &'a StackSpec,
@@ -169,16 +249,25 @@ struct Deployment<'a> {
 
 impl Deployment<'_> {
     async fn run(&self) -> Result<Deployed, Problem> {
-        let stack = self.wait_until_stable().await?;
+        let stack = self.updatable().await?;
         let change = self.change(stack.as_ref());
+        // What failed is tried again although the template is the same.
+        let has_failed =
+            stack.is_some_and(|stack| matches!(stack.status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED"));
         self.stacks.create_change_set(&change).await?;
-        if !self.is_needed(&change).await? {
+        if self
+            .changes(&change, change.is_new || has_failed)
+            .await?
+            .is_none()
+        {
             self.say("no changes");
             return self.done(Outcome::Unchanged).await;
         }
         let mut seen = self.seen().await?;
         self.say(if change.is_new { "creating" } else { "updating" });
-        let executed = self.stacks.execute_change_set(&change.stack, &change.name).await;
+        let executed = (self.stacks)
+            .execute_change_set(&change.stack, &change.name, self.wanted.on_failure)
+            .await;
         let stack = match executed {
             Ok(()) => self.end(&mut seen).await?,
             // Refused, or failed immediately: the stack's own events have more detail than the error of the call.
@@ -202,6 +291,89 @@ impl Deployment<'_> {
         .await
     }
 
+    /// Returns what the change set of a deployment holds, and deletes it.
+    async fn preview(&self) -> Result<Vec<ResourceChange>, Problem> {
+        let stack = self.updatable().await?;
+        let change = self.change(stack.as_ref());
+        self.stacks.create_change_set(&change).await?;
+        let changes = self.changes(&change, change.is_new).await?;
+        if changes.is_some() {
+            (self.stacks)
+                .delete_change_set(&change.stack, &change.name)
+                .await?;
+        }
+        if change.is_new {
+            // A change set of a new stack leaves an empty one (REVIEW_IN_PROGRESS).
+            self.stacks.delete_stack(&change.stack).await?;
+        }
+        Ok(changes.unwrap_or_default())
+    }
+
+    async fn delete(&self) -> Result<bool, Problem> {
+        let Some(stack) = self.wait_until_stable().await? else {
+            return Ok(false);
+        };
+        self.must_be_ours(&stack)?;
+        let mut seen = self.seen().await?;
+        self.say("deleting");
+        self.stacks.delete_stack(&self.wanted.stack).await?;
+        loop {
+            let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
+                return Ok(true);
+            };
+            // The events of a stack that is gone cannot be read by its name.
+            match stack.status.as_str() {
+                "DELETE_COMPLETE" => return Ok(true),
+                status if status.ends_with("_IN_PROGRESS") => {
+                    drop(self.report_new_events(&mut seen).await);
+                    sleep(PAUSE).await;
+                }
+                status => {
+                    self.report_new_events(&mut seen).await?;
+                    let what = format!("was not deleted: it is {status}");
+                    let remedy = "resolve the failure above, then run the same command again";
+                    let mut problem = self.problem(Code::StackFailed, &what, remedy);
+                    problem.causes = reasons(&seen.since);
+                    return Err(problem);
+                }
+            }
+        }
+    }
+
+    /// Checks that a stack has the tags that it should have.
+    fn must_be_ours(&self, stack: &Stack) -> Result<(), Problem> {
+        let mut wanted = self.wanted.tags.iter();
+        match wanted.find(|(key, value)| stack.tags.get(*key) != Some(value)) {
+            None => Ok(()),
+            Some((key, value)) => Err(self.problem(
+                Code::StackForeign,
+                &format!("lacks the tag {key}={value}"),
+                Code::StackForeign.explanation().remedy,
+            )),
+        }
+    }
+
+    /// Returns the stack if it can be updated; `None` if it does not exist.
+    async fn updatable(&self) -> Result<Option<Stack>, Problem> {
+        let Some(stack) = self.wait_until_stable().await? else {
+            return Ok(None);
+        };
+        self.must_be_ours(&stack)?;
+        match stack.status.as_str() {
+            // The next change set goes on from what was built.
+            "CREATE_FAILED" | "UPDATE_FAILED" if self.wanted.on_failure == OnFailure::Keep => Ok(Some(stack)),
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
+                Err(self.creation_failed(&stack.status).await)
+            }
+            "UPDATE_ROLLBACK_FAILED" => Err(self.not_updatable(
+                "the rollback of its last update failed",
+                &format!("aws cloudformation continue-update-rollback {}", self.options()),
+                Vec::new(),
+            )),
+            _ => Ok(Some(stack)),
+        }
+    }
+
     /// Waits until no operation is in progress and returns the stack; `None` if it does not exist.
     async fn wait_until_stable(&self) -> Result<Option<Stack>, Problem> {
         let mut announced = false;
@@ -221,16 +393,6 @@ impl Deployment<'_> {
                     }
                     sleep(PAUSE).await;
                 }
-                "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                    return Err(self.creation_failed(&stack.status).await);
-                }
-                "UPDATE_ROLLBACK_FAILED" => {
-                    return Err(self.not_updatable(
-                        "the rollback of its last update failed",
-                        &format!("aws cloudformation continue-update-rollback {}", self.options()),
-                        Vec::new(),
-                    ));
-                }
                 _ => return Ok(Some(stack)),
             }
         }
@@ -239,11 +401,11 @@ impl Deployment<'_> {
     fn change(&self, stack: Option<&Stack>) -> Change {
         let given = self.wanted.parameters.iter();
         let mut parameters: BTreeMap<String, Option<String>> = given
-            .map(|(name, value)| ((*name).to_owned(), Some(value.clone())))
+            .map(|(name, value)| (name.clone(), Some(value.clone())))
             .collect();
         if let Some(stack) = stack {
             // Values that a user has set (such as the retention of logs or the topic of alarms) are kept.
-            let known = self.wanted.template.parameters();
+            let known = template::parameters(&self.wanted.template);
             for name in stack.parameters.keys().filter(|name| known.contains(*name)) {
                 parameters.entry(name.clone()).or_insert(None);
             }
@@ -252,13 +414,15 @@ impl Deployment<'_> {
             stack: self.wanted.stack.clone(),
             name: self.wanted.change_set.clone(),
             is_new: stack.is_none(),
-            template: self.wanted.template.body,
+            template: self.wanted.template.clone(),
             parameters,
+            tags: self.wanted.tags.clone(),
         }
     }
 
-    /// Waits for a change set; returns whether it contains a change to execute.
-    async fn is_needed(&self, change: &Change) -> Result<bool, Problem> {
+    /// Waits for a change set and returns its changes; `None` if there is nothing to execute. `always` executes one
+    /// without changes too.
+    async fn changes(&self, change: &Change, always: bool) -> Result<Option<Vec<ResourceChange>>, Problem> {
         let set = loop {
             let set = self
                 .stacks
@@ -270,13 +434,13 @@ impl Deployment<'_> {
             sleep(PAUSE).await;
         };
         let is_made = set.status == "CREATE_COMPLETE";
-        if is_made && (change.is_new || set.changes > 0) {
-            return Ok(true);
+        if is_made && (always || !set.changes.is_empty()) {
+            return Ok(Some(set.changes));
         }
         // An error is ignored: each deployment uses a new name, so a remaining change set has no effect.
         drop(self.stacks.delete_change_set(&change.stack, &change.name).await);
         if is_made || says_nothing_to_change(&set.reason) {
-            return Ok(false);
+            return Ok(None);
         }
         let mut problem = self.problem(
             Code::StackFailed,
@@ -345,7 +509,10 @@ impl Deployment<'_> {
         } else {
             format!("was not updated: it is {status}")
         };
-        let remedy = if is_new {
+        let remedy = if self.wanted.on_failure == OnFailure::Keep {
+            "resolve the failure above, then run the same command again: it goes on with what was built"
+                .to_owned()
+        } else if is_new {
             format!(
                 "resolve the failure above, run `aws cloudformation delete-stack {}`, then run the same command again",
                 self.options()

@@ -47,14 +47,19 @@ impl Template {
     /// Returns the names of the template's parameters.
     #[must_use]
     pub fn parameters(&self) -> BTreeSet<String> {
-        let document: Value = serde_yaml_ng::from_str(self.body).expect("a test reads every template");
-        let parameters = document.get("Parameters").and_then(Value::as_mapping);
-        parameters
-            .into_iter()
-            .flat_map(|parameters| parameters.keys())
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect()
+        parameters(self.body)
     }
+}
+
+/// Returns the names of the parameters of a template, in YAML or JSON.
+pub(crate) fn parameters(body: &str) -> BTreeSet<String> {
+    let document: Value = serde_yaml_ng::from_str(body).unwrap_or_default();
+    let parameters = document.get("Parameters").and_then(Value::as_mapping);
+    parameters
+        .into_iter()
+        .flat_map(|parameters| parameters.keys())
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::output::{Document, human};
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::artifacts::{self, Upload};
 use lifeboat_deploy::template::Template;
-use lifeboat_deploy::{CloudFormation, Deployed, Outcome, Stack, StackSpec, Stacks};
+use lifeboat_deploy::{CloudFormation, Deployed, OnFailure, Outcome, Stack, StackSpec, Stacks};
 
 pub mod application;
 pub mod package;
@@ -196,7 +196,7 @@ impl<'a> Deployer<'a> {
     }
 
     /// Uploads zips; returns their bucket and keys.
-    async fn upload(&self, zips: &[&artifacts::Zip]) -> Result<(String, Vec<String>), Failure> {
+    async fn upload(&self, zips: &[&artifacts::Artifact]) -> Result<(String, Vec<String>), Failure> {
         let tell = |upload: &Upload<'_>| self.context.progress.note(line(upload));
         Ok(artifacts::upload(self.session.context(), self.session.environment(), zips, &tell).await?)
     }
@@ -225,11 +225,14 @@ impl<'a> Deployer<'a> {
         parameters: BTreeMap<&'static str, String>,
         deployed: &mut Vec<DeployedStack>,
     ) -> Result<BTreeMap<String, String>, Failure> {
+        let parameters = parameters.into_iter();
         let wanted = StackSpec {
             stack: stack.to_owned(),
-            template,
-            parameters,
+            template: template.body.into(),
+            parameters: parameters.map(|(name, value)| (name.to_owned(), value)).collect(),
+            tags: BTreeMap::new(),
             change_set: change_set(),
+            on_failure: OnFailure::RollBack,
         };
         let tell = |line: &str| self.context.progress.note(line);
         let Deployed { outcome, outputs } = lifeboat_deploy::deploy(&self.stacks, &wanted, &tell).await?;
@@ -245,7 +248,7 @@ impl<'a> Deployer<'a> {
 fn line(upload: &Upload<'_>) -> String {
     match upload {
         Upload::BucketCreated { bucket } => format!("{bucket}: created"),
-        Upload::Zip {
+        Upload::Artifact {
             bucket,
             key,
             bytes,
@@ -258,7 +261,7 @@ fn line(upload: &Upload<'_>) -> String {
 }
 
 /// Returns a name that no other change set of the stack has.
-fn change_set() -> String {
+pub(crate) fn change_set() -> String {
     let mut random = [0; 3];
     SystemRandomness.random(&mut random);
     let [a, b, c] = random;

@@ -30,6 +30,8 @@ struct Script {
     change_sets: Turns<ChangeSet>,
     events: Turns<Vec<Event>>,
     executes: bool,
+    tags: BTreeMap<String, String>,
+    on_failure: OnFailure,
     calls: Mutex<Vec<&'static str>>,
     changes: Mutex<Vec<Change>>,
     lines: Mutex<Vec<String>>,
@@ -40,7 +42,7 @@ impl Script {
         let made = ChangeSet {
             status: "CREATE_COMPLETE".to_owned(),
             reason: String::new(),
-            changes: 3,
+            changes: vec![resource_change("ScratchBucket")],
         };
         Self {
             environment: EnvironmentId::parse("111111111111-eu-west-1").unwrap(),
@@ -54,6 +56,8 @@ impl Script {
             ]),
             events: Turns::new(events),
             executes: true,
+            tags: BTreeMap::new(),
+            on_failure: OnFailure::RollBack,
             calls: Mutex::default(),
             changes: Mutex::default(),
             lines: Mutex::default(),
@@ -71,9 +75,11 @@ impl Script {
     async fn deploy(&self) -> Result<Deployed, Problem> {
         let wanted = StackSpec {
             stack: "lifeboat-application-shop".to_owned(),
-            template: APPLICATION,
-            parameters: BTreeMap::from([("Application", "shop".to_owned())]),
+            template: APPLICATION.body.into(),
+            parameters: BTreeMap::from([("Application".to_owned(), "shop".to_owned())]),
+            tags: self.tags.clone(),
             change_set: "lifeboat-1".to_owned(),
+            on_failure: self.on_failure,
         };
         let tell = |line: &str| self.lines.lock().unwrap().push(line.to_owned());
         deploy(self, &wanted, &tell).await
@@ -90,6 +96,13 @@ impl Stacks for Script {
         Ok(self.stacks.next())
     }
 
+    async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
+        let stack = self.stacks.next();
+        Ok((stack.into_iter())
+            .map(|stack| ("lifeboat-application-shop".to_owned(), stack))
+            .collect())
+    }
+
     async fn create_change_set(&self, change: &Change) -> Result<(), Problem> {
         self.changes.lock().unwrap().push(change.clone());
         Ok(())
@@ -104,7 +117,7 @@ impl Stacks for Script {
         Ok(())
     }
 
-    async fn execute_change_set(&self, _: &str, _: &str) -> Result<(), Problem> {
+    async fn execute_change_set(&self, _: &str, _: &str, _: OnFailure) -> Result<(), Problem> {
         self.called("execute");
         if self.executes {
             Ok(())
@@ -113,8 +126,23 @@ impl Stacks for Script {
         }
     }
 
+    async fn delete_stack(&self, _: &str) -> Result<(), Problem> {
+        self.called("delete-stack");
+        Ok(())
+    }
+
     async fn events(&self, _: &str) -> Result<Vec<Event>, Problem> {
         Ok(self.events.next())
+    }
+}
+
+fn resource_change(resource: &str) -> ResourceChange {
+    ResourceChange {
+        resource: resource.to_owned(),
+        r#type: "AWS::S3::Bucket".to_owned(),
+        action: "Add".to_owned(),
+        replacement: None,
+        properties: Vec::new(),
     }
 }
 
@@ -125,6 +153,9 @@ fn stack(status: &str) -> Option<Stack> {
         outputs: BTreeMap::from([("DelegateArn".to_owned(), "arn".to_owned())]),
         parameters: [("LogDays", "30"), ("Application", "shop"), ("Former", "x")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        tags: [("lifeboat.dev/application", "shop")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
     })
 }
@@ -204,7 +235,7 @@ async fn nothing_to_change_is_a_success() {
         script.change_sets = Turns::new(vec![ChangeSet {
             status: status.to_owned(),
             reason: reason.to_owned(),
-            changes: 0,
+            changes: Vec::new(),
         }]);
         assert_eq!(
             script.deploy().await.unwrap().outcome,
@@ -221,7 +252,7 @@ async fn a_change_that_cannot_be_planned_says_why() {
     script.change_sets = Turns::new(vec![ChangeSet {
         status: "FAILED".to_owned(),
         reason: "Parameters: [Colour] do not exist in the template".to_owned(),
-        changes: 0,
+        changes: Vec::new(),
     }]);
     let failure = script.deploy().await.unwrap_err();
     assert_eq!(failure.code, Code::StackFailed);
@@ -333,4 +364,98 @@ async fn where_no_resource_says_why_the_stack_does() {
     let script = Script::new(vec![None, ended], vec![Vec::new()]);
     let text = script.deploy().await.unwrap_err().to_string();
     assert!(text.contains("because: The stack policy denies it"), "{text}");
+}
+
+fn of_shop() -> BTreeMap<String, String> {
+    BTreeMap::from([("lifeboat.dev/application".to_owned(), "shop".to_owned())])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_stack_goes_on_from_what_was_built() {
+    for status in ["CREATE_FAILED", "UPDATE_FAILED"] {
+        let mut script = Script::new(vec![stack(status), stack("UPDATE_COMPLETE")], vec![Vec::new()]);
+        script.on_failure = OnFailure::Keep;
+        assert_eq!(
+            script.deploy().await.unwrap().outcome,
+            Outcome::Updated,
+            "{status}"
+        );
+    }
+    let mut script = Script::new(
+        vec![None, stack("CREATE_FAILED")],
+        vec![Vec::new(), failing_events()],
+    );
+    script.on_failure = OnFailure::Keep;
+    let failure = script.deploy().await.unwrap_err();
+    assert!(
+        failure.guidance.contains("goes on with what was built"),
+        "{failure}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_without_the_tag_is_neither_changed_nor_deleted() {
+    let mut foreign = stack("CREATE_COMPLETE");
+    foreign.as_mut().unwrap().tags.clear();
+    let mut script = Script::new(vec![foreign], vec![Vec::new()]);
+    script.tags = of_shop();
+    let tell = |_: &str| {};
+    let failures = [
+        script.deploy().await.unwrap_err(),
+        delete(&script, "lifeboat-application-shop", &script.tags, &tell)
+            .await
+            .unwrap_err(),
+    ];
+    for failure in failures {
+        assert_eq!(failure.code, Code::StackForeign);
+        assert!(
+            failure.message.contains("lifeboat.dev/application=shop"),
+            "{failure}"
+        );
+    }
+    assert!(script.calls.lock().unwrap().is_empty() && script.changes.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_changes_nothing() {
+    let wanted = StackSpec {
+        stack: "lifeboat-application-shop".to_owned(),
+        template: APPLICATION.body.into(),
+        parameters: BTreeMap::new(),
+        tags: of_shop(),
+        change_set: "lifeboat-1".to_owned(),
+        on_failure: OnFailure::Keep,
+    };
+    let tell = |_: &str| {};
+    for (before, calls) in [
+        (None, vec!["delete", "delete-stack"]),
+        (stack("CREATE_COMPLETE"), vec!["delete"]),
+    ] {
+        let script = Script::new(vec![before], vec![Vec::new()]);
+        let changes = preview(&script, &wanted, &tell).await.unwrap();
+        assert_eq!(changes, [resource_change("ScratchBucket")]);
+        assert_eq!(*script.calls.lock().unwrap(), calls);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_is_followed_to_its_end() {
+    let tell = |_: &str| {};
+    let script = Script::new(
+        vec![stack("CREATE_COMPLETE"), stack("DELETE_IN_PROGRESS"), None],
+        vec![Vec::new()],
+    );
+    let name = "lifeboat-application-shop";
+    assert!(delete(&script, name, &of_shop(), &tell).await.unwrap());
+    let script = Script::new(vec![None], vec![Vec::new()]);
+    assert!(!delete(&script, name, &of_shop(), &tell).await.unwrap());
+    let script = Script::new(
+        vec![stack("CREATE_COMPLETE"), stack("DELETE_FAILED")],
+        vec![
+            Vec::new(),
+            vec![event("1", "DELETE_FAILED", "Bucket", "it is not empty")],
+        ],
+    );
+    let failure = delete(&script, name, &of_shop(), &tell).await.unwrap_err();
+    assert!(failure.to_string().contains("it is not empty"), "{failure}");
 }

@@ -750,6 +750,13 @@ codes! {
         remedy: "run the command in the message first",
     }
 
+    /// A stack has the name of one of ours and belongs to somebody else.
+    StackForeign = 1011 exits Aws {
+        title: "a stack of this name is not part of the application",
+        meaning: "Lifeboat changes and deletes only stacks that carry the application's tag. Nothing was changed.",
+        remedy: "delete or rename the stack if nobody needs it, or give the application another name",
+    }
+
     /// A resource of AWS is needed and not described.
     DescriptionMissing = 1201 exits PlanRefused {
         title: "a resource of AWS is not described in the recovery point",

@@ -19,7 +19,7 @@ use lifeboat_aws::coordinator::CoordinatorClient;
 use lifeboat_aws::names::short_name;
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::Stack;
-use lifeboat_deploy::artifacts::Zip;
+use lifeboat_deploy::artifacts::Artifact;
 use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
 use lifeboat_format::VerifyingKey;
 
@@ -269,7 +269,7 @@ impl Deployment<'_> {
     async fn deploy(
         &self,
         side: Side,
-        zip: &Zip,
+        zip: &Artifact,
         deployed: &mut Vec<DeployedStack>,
     ) -> Result<BTreeMap<String, String>, Failure> {
         let name = &self.application.name;

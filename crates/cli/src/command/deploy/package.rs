@@ -4,7 +4,7 @@ use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use lifeboat_deploy::artifacts::Zip;
+use lifeboat_deploy::artifacts::Artifact;
 use lifeboat_model::Code;
 
 use crate::failure::Failure;
@@ -76,12 +76,12 @@ impl PackageArguments {
     ///
     /// # Errors
     /// LB-1007 if it does not exist, or contains another version than that of this program.
-    pub fn read(&self, program: &str) -> Result<Zip, Failure> {
+    pub fn read(&self, program: &str) -> Result<Artifact, Failure> {
         // Resolves a symbolic link in the PATH to the folder of the archive.
         let executable = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
         let installed = executable.as_deref().and_then(|path| path.parent());
         let bytes = read(self, program, installed)?;
-        Ok(Zip::new(program, self.architecture.name(), bytes))
+        Ok(Artifact::new(program, self.architecture.name(), bytes))
     }
 }
 
