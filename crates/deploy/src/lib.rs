@@ -1,14 +1,18 @@
 //! Deploys stacks. [`template`] contains the CloudFormation templates; [`stack`] deploys a stack by a change set and
-//! follows it to its end, using a port for CloudFormation; [`cloudformation`] implements that port with AWS;
-//! [`artifacts`] uploads the code of the functions.
+//! follows it to its end, or deletes it, using a port for CloudFormation; [`cloudformation`] implements that port with AWS;
+//! [`artifacts`] uploads the code of the functions; [`recovery`] builds and takes down the recovery stacks of an
+//! application, which crate `infrastructure` generates.
 //!
 //! The command line uses this crate, and functions can too: nothing in it reads arguments, files or the terminal.
 
 pub mod artifacts;
 pub mod cloudformation;
+pub mod recovery;
 pub mod stack;
 pub mod template;
 
 pub use cloudformation::CloudFormation;
-pub use stack::{Deployed, Outcome, Stack, StackSpec, Stacks, deploy};
+pub use stack::{
+    Deployed, OnFailure, Outcome, ResourceChange, Stack, StackSpec, Stacks, delete, deploy, preview,
+};
 pub use template::Template;

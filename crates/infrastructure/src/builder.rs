@@ -14,8 +14,8 @@ use crate::policy;
 use crate::stack::{Mode, Stack};
 use crate::template::{Parameter, Resource, Template, reference};
 
-/// The tag that every resource has.
-pub(crate) const TAG: &str = "lifeboat.dev/application";
+/// The tag that every resource and stack has: the name of the application. What lacks it is neither changed nor deleted.
+pub const TAG: &str = "lifeboat.dev/application";
 
 /// The template of one stack while it is built.
 pub(crate) struct Builder<'c, 'a> {

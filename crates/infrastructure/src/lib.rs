@@ -30,6 +30,7 @@ pub mod symbols;
 pub mod template;
 mod zones;
 
+pub use builder::TAG;
 pub use description::Descriptions;
 pub use facts::{Adoption, RecoveryFacts, StackOutputs, Zone};
 pub use finding::{Finding, Severity};

@@ -1,0 +1,358 @@
+//! The recovery stacks of an application: generated from the descriptions of AWS resources that a recovery point holds,
+//! deployed in their order, and taken down again.
+//!
+//! Everything that is built carries the tag [`TAG`]; a stack without it is neither changed nor deleted. A resource that
+//! fails leaves what was built before, and the same deployment goes on from there.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use lifeboat_infrastructure::{
+    Descriptions, Finding, Generated, Mode, RecoveryFacts, Severity, Stack as RecoveryStack, TAG, Template,
+    generate, identity_map, stacks, symbols,
+};
+use lifeboat_model::{ApplicationName, Code, Problem};
+use lifeboat_translate::IdentityMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stack::{self, OnFailure, Outcome, ResourceChange, Stack, StackSpec, Stacks};
+
+/// The tag that names a stack within its application, as [`RecoveryStack::symbol`] does.
+pub const STACK_TAG: &str = "lifeboat.dev/stack";
+
+/// The number of times that all stacks are generated. What needs an identifier of a later stack is built in the second
+/// pass: the trust policy of a role, the issuer of a cluster; and a policy, such a role in the third.
+const PASSES: usize = 3;
+
+/// Returns a new name for a change set.
+pub type ChangeSetName<'a> = &'a (dyn Fn() -> String + Send + Sync);
+
+/// Receives the lines that say what happens.
+pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// The recovery stacks of an application.
+pub struct Recovery<'a> {
+    /// CloudFormation in the recovery environment.
+    pub stacks: &'a dyn Stacks,
+    /// The AWS resources that the application stands on in the primary environment.
+    pub descriptions: &'a Descriptions,
+    /// The recovery environment. Outputs are read from the stacks.
+    pub facts: RecoveryFacts,
+    /// Names for change sets.
+    pub change_set: ChangeSetName<'a>,
+    /// Receives the lines that say what happens.
+    pub tell: Tell<'a>,
+}
+
+/// What a deployment would do to a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedStack {
+    /// The name of the stack within the application, such as `network`.
+    pub stack: String,
+    /// The name of the stack in CloudFormation.
+    pub name: String,
+    /// Whether the stack exists.
+    pub exists: bool,
+    /// The resources that are created, changed or removed.
+    pub changes: Vec<ResourceChange>,
+    /// What cannot be built as it was.
+    pub findings: Vec<Finding>,
+}
+
+/// What a deployment would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecoveryPlan {
+    /// The stacks in the order in which they are built.
+    pub stacks: Vec<PlannedStack>,
+    /// The identity map, with symbols for what does not exist yet.
+    pub identities: IdentityMap,
+}
+
+impl RecoveryPlan {
+    /// Returns the errors: with any of them nothing is built.
+    #[must_use]
+    pub fn errors(&self) -> Vec<&Finding> {
+        let findings = self.stacks.iter().flat_map(|stack| &stack.findings);
+        findings
+            .filter(|finding| finding.severity == Severity::Error)
+            .collect()
+    }
+}
+
+/// What a deployment built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// The stacks with the outcome, in the order in which they were built.
+    pub stacks: Vec<(String, Outcome)>,
+    /// The identity map, by which objects are translated.
+    pub identities: IdentityMap,
+    /// What could not be built as it was.
+    pub findings: Vec<Finding>,
+}
+
+/// What a stack was last deployed with.
+type LastDeployed = (String, BTreeMap<String, String>);
+
+impl Recovery<'_> {
+    /// Returns what [`Recovery::deploy`] would do, without changing anything.
+    ///
+    /// # Errors
+    /// LB-1006 or LB-1011 if a stack cannot be changed, or the code of a failed call.
+    pub async fn plan(&mut self, mode: Mode) -> Result<RecoveryPlan, Problem> {
+        self.read_outputs().await?;
+        let mut planned = Vec::new();
+        for wanted in stacks(self.descriptions) {
+            let generated = self.generate(&wanted, mode);
+            let name = wanted.name(&self.facts.application);
+            let exists = self.facts.outputs.contains_key(&wanted.symbol());
+            let changes = match &generated.template {
+                Some(template) if !generated.is_refused() => {
+                    let parameters = self.parameters(template).filter(|_| exists);
+                    match parameters {
+                        Some(parameters) => {
+                            let spec = self.spec(&wanted, template, parameters);
+                            stack::preview(self.stacks, &spec, self.tell).await?
+                        }
+                        // Nothing is compared with: every resource is new, or needs one that is.
+                        None => additions(template),
+                    }
+                }
+                _ => Vec::new(),
+            };
+            planned.push(PlannedStack {
+                stack: wanted.symbol(),
+                name,
+                exists,
+                changes,
+                findings: generated.findings,
+            });
+        }
+        Ok(RecoveryPlan {
+            stacks: planned,
+            identities: symbols(self.descriptions, &self.facts),
+        })
+    }
+
+    /// Builds the stacks, or brings them to the descriptions and the mode. A cluster that exists stays in standby mode
+    /// too; [`Recovery::stand_down`] deletes it.
+    ///
+    /// # Errors
+    /// The code of the first error of the findings, before anything is built; LB-1005 if a stack fails; LB-1006 or LB-1011 if
+    /// one cannot be changed; or the code of a failed call.
+    pub async fn deploy(&mut self, mode: Mode) -> Result<Built, Problem> {
+        self.read_outputs().await?;
+        let wanted = stacks(self.descriptions);
+        let refused = (wanted.iter()).flat_map(|stack| self.generate(stack, mode).findings);
+        refuse(refused.filter(|finding| finding.severity == Severity::Error))?;
+        let mut last: BTreeMap<RecoveryStack, LastDeployed> = BTreeMap::new();
+        let mut outcomes: BTreeMap<RecoveryStack, Outcome> = BTreeMap::new();
+        let mut findings: BTreeMap<RecoveryStack, Vec<Finding>> = BTreeMap::new();
+        for _ in 0..PASSES {
+            let mut is_stable = true;
+            for stack in &wanted {
+                let generated = self.generate(stack, mode);
+                refuse((generated.findings.iter().cloned()).filter(|one| one.severity == Severity::Error))?;
+                findings.insert(stack.clone(), generated.findings);
+                let Some(template) = generated.template else {
+                    continue;
+                };
+                let parameters = self.parameters(&template).ok_or_else(|| {
+                    Problem::new(
+                        Code::StackFailed,
+                        format!(
+                            "the stack {} needs an output that no stack has",
+                            stack.name(&self.facts.application)
+                        ),
+                        "deploy the stacks of the application again; if it remains, report it as a bug",
+                    )
+                })?;
+                let deployed = (template.body(), parameters);
+                if last.get(stack) == Some(&deployed) {
+                    continue;
+                }
+                is_stable = false;
+                let spec = self.spec(stack, &template, deployed.1.clone());
+                let done = stack::deploy(self.stacks, &spec, self.tell).await?;
+                self.facts.outputs.insert(stack.symbol(), done.outputs);
+                last.insert(stack.clone(), deployed);
+                let outcome = outcomes.entry(stack.clone()).or_insert(done.outcome);
+                if *outcome == Outcome::Unchanged {
+                    *outcome = done.outcome;
+                }
+            }
+            if is_stable {
+                break;
+            }
+        }
+        let stacks = outcomes
+            .into_iter()
+            .map(|(stack, outcome)| (stack.name(&self.facts.application), outcome));
+        Ok(Built {
+            stacks: stacks.collect(),
+            identities: self.identities(mode)?,
+            findings: findings.into_values().flatten().collect(),
+        })
+    }
+
+    /// Deletes the clusters and brings the other stacks to standby. Returns the stacks that were deleted or changed.
+    ///
+    /// # Errors
+    /// As [`Recovery::deploy`].
+    pub async fn stand_down(&mut self) -> Result<Vec<String>, Problem> {
+        let application = self.facts.application.clone();
+        let mut changed = take_down(self.stacks, &application, self.tell, |symbol| {
+            symbol.starts_with("cluster-")
+        })
+        .await?;
+        self.facts
+            .outputs
+            .retain(|symbol, _| !symbol.starts_with("cluster-"));
+        let built = self.deploy(Mode::Standby).await?;
+        let updated = built
+            .stacks
+            .into_iter()
+            .filter(|(_, outcome)| *outcome != Outcome::Unchanged);
+        changed.extend(updated.map(|(stack, _)| stack));
+        Ok(changed)
+    }
+
+    /// Reads the outputs of the stacks that exist.
+    async fn read_outputs(&mut self) -> Result<(), Problem> {
+        for stack in stacks(self.descriptions) {
+            let found = (self.stacks)
+                .describe(&stack.name(&self.facts.application))
+                .await?;
+            if let Some(found) = found.filter(|found| found.status != "REVIEW_IN_PROGRESS") {
+                self.facts.outputs.insert(stack.symbol(), found.outputs);
+            }
+        }
+        Ok(())
+    }
+
+    fn generate(&self, stack: &RecoveryStack, mode: Mode) -> Generated {
+        generate(self.descriptions, &self.facts, stack, mode)
+    }
+
+    /// Returns the identity map of what exists; in standby mode with symbols for clusters.
+    fn identities(&self, mode: Mode) -> Result<IdentityMap, Problem> {
+        match identity_map(self.descriptions, &self.facts, &self.facts.outputs) {
+            Ok(identities) => Ok(identities),
+            Err(_) if mode == Mode::Standby => Ok(symbols(self.descriptions, &self.facts)),
+            Err(missing) => {
+                let mut problem = Problem::new(
+                    Code::StackFailed,
+                    "the stacks lack outputs that the identity map needs",
+                    "deploy the stacks of the application again; if it remains, report it as a bug",
+                );
+                problem.causes = missing.iter().map(ToString::to_string).collect();
+                Err(problem)
+            }
+        }
+    }
+
+    /// Returns the values of the parameters; none if a stack that has one does not exist.
+    fn parameters(&self, template: &Template) -> Option<BTreeMap<String, String>> {
+        let values = template.parameters.iter().map(|(name, parameter)| {
+            let outputs = self.facts.outputs.get(&parameter.stack.symbol())?;
+            Some((name.clone(), outputs.get(&parameter.output)?.clone()))
+        });
+        values.collect()
+    }
+
+    fn spec(
+        &self,
+        stack: &RecoveryStack,
+        template: &Template,
+        parameters: BTreeMap<String, String>,
+    ) -> StackSpec {
+        StackSpec {
+            stack: stack.name(&self.facts.application),
+            template: Cow::Owned(template.body()),
+            parameters,
+            tags: BTreeMap::from([
+                (TAG.to_owned(), self.facts.application.to_string()),
+                (STACK_TAG.to_owned(), stack.symbol()),
+            ]),
+            change_set: (self.change_set)(),
+            on_failure: OnFailure::Keep,
+        }
+    }
+}
+
+/// Deletes the recovery stacks of an application whose names within it `is_wanted` selects, those that were built last
+/// first. Returns their names in CloudFormation.
+///
+/// Nothing but the tags of the stacks is needed, so that what older descriptions built is deleted as well. Resources that
+/// hold data (file systems, keys, repositories with images) are retained.
+///
+/// # Errors
+/// LB-1005 if a deletion fails, or the code of a failed call.
+pub async fn take_down(
+    stacks: &dyn Stacks,
+    application: &ApplicationName,
+    tell: Tell<'_>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, Problem> {
+    let tags = BTreeMap::from([(TAG.to_owned(), application.to_string())]);
+    let found = stacks.all().await?;
+    let mut ours: Vec<(usize, String)> = found
+        .into_iter()
+        .filter(|(_, stack)| stack.tags.get(TAG).map(String::as_str) == Some(application.as_str()))
+        .filter_map(|(name, stack): (String, Stack)| {
+            let symbol = stack.tags.get(STACK_TAG)?;
+            is_wanted(symbol).then(|| (order(symbol), name))
+        })
+        .collect();
+    ours.sort_by(|a, b| b.cmp(a));
+    let mut deleted = Vec::new();
+    for (_, name) in ours {
+        if stack::delete(stacks, &name, &tags, tell).await? {
+            deleted.push(name);
+        }
+    }
+    Ok(deleted)
+}
+
+/// Returns the place of a stack in the order in which they are built.
+fn order(symbol: &str) -> usize {
+    let first = [
+        RecoveryStack::Network,
+        RecoveryStack::Identity,
+        RecoveryStack::Storage,
+    ];
+    let place = first.iter().position(|stack| stack.symbol() == symbol);
+    place.unwrap_or(first.len())
+}
+
+/// Returns the resources of a template as additions.
+fn additions(template: &Template) -> Vec<ResourceChange> {
+    let resources = template.resources.iter();
+    resources
+        .map(|(name, resource)| ResourceChange {
+            resource: name.clone(),
+            r#type: resource.r#type.to_owned(),
+            action: "Add".to_owned(),
+            replacement: None,
+            properties: Vec::new(),
+        })
+        .collect()
+}
+
+/// Returns the findings as one error, if there are any.
+fn refuse(errors: impl Iterator<Item = Finding>) -> Result<(), Problem> {
+    let mut errors: Vec<Finding> = errors.collect();
+    errors.sort();
+    errors.dedup();
+    let mut errors = errors.iter().map(Finding::problem);
+    let Some(mut first) = errors.next() else {
+        return Ok(());
+    };
+    let others = errors.map(|other| format!("also {}: {} ({})", other.code, other.message, other.guidance));
+    first.causes.extend(others);
+    Err(first)
+}
+
+#[cfg(test)]
+mod tests;

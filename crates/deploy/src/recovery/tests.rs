@@ -1,0 +1,378 @@
+//! Recoveries with a CloudFormation in memory, which makes up the outputs of what it is told to build.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use lifeboat_infrastructure::Zone;
+use lifeboat_model::{AccountId, EnvironmentId, Region};
+use serde_json::Value;
+
+use super::*;
+use crate::stack::{Change, ChangeSet, Event};
+
+const DOCUMENT: &[u8] = include_bytes!("../../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
+
+struct Memory {
+    environment: EnvironmentId,
+    stacks: Mutex<BTreeMap<String, (Stack, Value)>>,
+    pending: Mutex<BTreeMap<String, Change>>,
+    /// What was done, in order: `create network`.
+    done: Mutex<Vec<String>>,
+    /// A stack whose operations fail.
+    fails: Mutex<Option<String>>,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            environment: EnvironmentId::parse("222222222222-eu-central-1").unwrap(),
+            stacks: Mutex::default(),
+            pending: Mutex::default(),
+            done: Mutex::default(),
+            fails: Mutex::default(),
+        }
+    }
+
+    fn done(&self) -> Vec<String> {
+        std::mem::take(&mut self.done.lock().unwrap())
+    }
+
+    fn template(&self, stack: &str) -> Value {
+        self.stacks.lock().unwrap()[stack].1.clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.stacks.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+/// Returns what an output of a stack holds.
+fn made_up(stack: &str, name: &str) -> String {
+    let digest = lifeboat_format::Sha256::of(format!("{stack} {name}").as_bytes()).to_string();
+    let hex = |length: usize| digest[..length].to_owned();
+    let id = |prefix: &str| format!("{prefix}-{}", hex(17));
+    match name {
+        "Issuer" => format!(
+            "oidc.eks.eu-central-1.amazonaws.com/id/{}",
+            hex(32).to_uppercase()
+        ),
+        "EndpointHost" => format!("{}.gr7.eu-central-1.eks.amazonaws.com", hex(32).to_uppercase()),
+        _ if name.ends_with("SecurityGroup") || name.starts_with("SecurityGroup") => id("sg"),
+        _ if name.starts_with("Subnet") => id("subnet"),
+        _ if name.starts_with("Vpc") => id("vpc"),
+        _ if name.starts_with("RouteTable") => id("rtb"),
+        _ if name.starts_with("FileSystem") => id("fs"),
+        _ if name.starts_with("AccessPoint") => id("fsap"),
+        _ if name.starts_with("Key") => format!("{}-0000-4000-8000-000000000000", hex(8)),
+        _ if name.starts_with("Role") => format!("arn:aws:iam::222222222222:role/{name}"),
+        _ if name.starts_with("Policy") => format!("arn:aws:iam::222222222222:policy/{name}"),
+        _ => name.to_owned(),
+    }
+}
+
+#[async_trait]
+impl Stacks for Memory {
+    fn environment(&self) -> &EnvironmentId {
+        &self.environment
+    }
+
+    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem> {
+        Ok(self
+            .stacks
+            .lock()
+            .unwrap()
+            .get(stack)
+            .map(|known| known.0.clone()))
+    }
+
+    async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
+        let stacks = self.stacks.lock().unwrap();
+        Ok(stacks
+            .iter()
+            .map(|(name, known)| (name.clone(), known.0.clone()))
+            .collect())
+    }
+
+    async fn create_change_set(&self, change: &Change) -> Result<(), Problem> {
+        self.pending
+            .lock()
+            .unwrap()
+            .insert(change.name.clone(), change.clone());
+        Ok(())
+    }
+
+    async fn describe_change_set(&self, stack: &str, name: &str) -> Result<ChangeSet, Problem> {
+        let change = self.pending.lock().unwrap()[name].clone();
+        let template: Value = serde_json::from_str(&change.template).unwrap();
+        let stacks = self.stacks.lock().unwrap();
+        let parameters = change
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().unwrap()));
+        let parameters: BTreeMap<String, String> = parameters.collect();
+        let before = stacks.get(stack);
+        let is_same = before.is_some_and(|(known, body)| {
+            *body == template && known.parameters == parameters && !known.status.ends_with("_FAILED")
+        });
+        let resources = template["Resources"].as_object().unwrap();
+        let of_before = |logical: &str| before.map(|(_, body)| &body["Resources"][logical]);
+        let failed = before.is_some_and(|(known, _)| known.status.ends_with("_FAILED"));
+        let added = (resources.iter())
+            .filter(|(logical, resource)| failed || of_before(logical) != Some(*resource))
+            .map(|(logical, resource)| ("Add", logical, resource));
+        let former = before.and_then(|(_, body)| body["Resources"].as_object());
+        let removed = (former.into_iter().flatten())
+            .filter(|(logical, _)| !resources.contains_key(*logical))
+            .map(|(logical, resource)| ("Remove", logical, resource));
+        let changes = added
+            .chain(removed)
+            .map(|(action, logical, resource)| ResourceChange {
+                resource: logical.clone(),
+                r#type: resource["Type"].as_str().unwrap().to_owned(),
+                action: action.to_owned(),
+                replacement: None,
+                properties: Vec::new(),
+            });
+        let status = if is_same { "FAILED" } else { "CREATE_COMPLETE" };
+        Ok(ChangeSet {
+            status: status.to_owned(),
+            reason: "The submitted information didn't contain changes.".to_owned(),
+            changes: changes.collect(),
+        })
+    }
+
+    async fn delete_change_set(&self, _: &str, name: &str) -> Result<(), Problem> {
+        self.pending.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    async fn execute_change_set(&self, stack: &str, name: &str, _: OnFailure) -> Result<(), Problem> {
+        let change = self.pending.lock().unwrap().remove(name).unwrap();
+        let template: Value = serde_json::from_str(&change.template).unwrap();
+        let verb = if change.is_new { "create" } else { "update" };
+        self.done
+            .lock()
+            .unwrap()
+            .push(format!("{verb} {}", change.tags[STACK_TAG]));
+        let fails = self.fails.lock().unwrap().as_deref() == Some(stack);
+        let outputs = template["Outputs"].as_object().into_iter().flatten();
+        let parameters = change.parameters.into_iter();
+        let described = Stack {
+            status: if fails { "CREATE_FAILED" } else { "CREATE_COMPLETE" }.to_owned(),
+            reason: String::new(),
+            parameters: parameters.map(|(name, value)| (name, value.unwrap())).collect(),
+            outputs: outputs
+                .filter(|_| !fails)
+                .map(|(name, _)| (name.clone(), made_up(stack, name)))
+                .collect(),
+            tags: change.tags,
+        };
+        self.stacks
+            .lock()
+            .unwrap()
+            .insert(stack.to_owned(), (described, template));
+        Ok(())
+    }
+
+    async fn delete_stack(&self, stack: &str) -> Result<(), Problem> {
+        if let Some((known, _)) = self.stacks.lock().unwrap().remove(stack) {
+            self.done
+                .lock()
+                .unwrap()
+                .push(format!("delete {}", known.tags[STACK_TAG]));
+        }
+        Ok(())
+    }
+
+    async fn events(&self, _: &str) -> Result<Vec<Event>, Problem> {
+        Ok(Vec::new())
+    }
+}
+
+fn facts() -> RecoveryFacts {
+    let zone = |letter: &str, id: &str| Zone {
+        name: format!("eu-central-1{letter}"),
+        id: id.to_owned(),
+    };
+    let mut facts = RecoveryFacts::new(
+        AccountId::parse("222222222222").unwrap(),
+        Region::parse("eu-central-1").unwrap(),
+        ApplicationName::parse("shop").unwrap(),
+    );
+    facts.zones = vec![
+        zone("a", "euc1-az2"),
+        zone("b", "euc1-az3"),
+        zone("c", "euc1-az1"),
+    ];
+    facts.delegate_role = Some("arn:aws:iam::222222222222:role/lifeboat-shop-recovery".to_owned());
+    facts
+}
+
+/// Runs something with the recovery of the sample.
+macro_rules! recovery {
+    ($stacks:expr, $facts:expr) => {
+        Recovery {
+            stacks: $stacks,
+            descriptions: &Descriptions::parse(DOCUMENT).unwrap(),
+            facts: $facts,
+            change_set: &numbered(),
+            tell: &|_| {},
+        }
+    };
+}
+
+fn numbered() -> impl Fn() -> String + Send + Sync {
+    let number = std::sync::atomic::AtomicU32::new(0);
+    move || {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        format!("lifeboat-{number}")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_are_built_in_order_and_what_needs_a_later_one_in_a_second_pass() {
+    let stacks = Memory::new();
+    let built = recovery!(&stacks, facts()).deploy(Mode::Active).await.unwrap();
+    let done = stacks.done();
+    let firsts = [
+        "create network",
+        "create identity",
+        "create storage",
+        "create cluster-orders",
+        "create cluster-web",
+    ];
+    assert_eq!(done[..firsts.len()], firsts);
+    assert!(done.contains(&"update identity".to_owned()), "{done:?}");
+    let identity = stacks.template("lifeboat-shop-identity").to_string();
+    let issuer = made_up("lifeboat-shop-cluster-orders", "Issuer");
+    assert!(
+        identity.contains(&issuer),
+        "the trust policies name the issuers of the clusters"
+    );
+    let identities = serde_json::to_string(&built.identities).unwrap();
+    assert!(
+        identities.contains(&made_up("lifeboat-shop-network", "SubnetPrivateA"))
+            && !identities.contains("${"),
+        "{identities}"
+    );
+    // The same deployment again changes nothing.
+    let again = recovery!(&stacks, facts()).deploy(Mode::Active).await.unwrap();
+    assert_eq!(stacks.done(), Vec::<String>::new());
+    assert!(
+        again
+            .stacks
+            .iter()
+            .all(|(_, outcome)| *outcome == Outcome::Unchanged)
+    );
+    assert_eq!(again.identities, built.identities);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_changes_nothing_and_has_symbols_for_what_does_not_exist() {
+    let stacks = Memory::new();
+    let plan = recovery!(&stacks, facts()).plan(Mode::Active).await.unwrap();
+    assert_eq!((stacks.done(), stacks.names()), (Vec::new(), Vec::new()));
+    let network = &plan.stacks[0];
+    assert!(!network.exists && network.changes.len() > 10);
+    let identities = serde_json::to_string(&plan.identities).unwrap();
+    assert!(identities.contains("${network.SubnetPrivateA}"), "{identities}");
+    recovery!(&stacks, facts()).deploy(Mode::Standby).await.unwrap();
+    stacks.done();
+    let plan = recovery!(&stacks, facts()).plan(Mode::Active).await.unwrap();
+    assert_eq!(stacks.done(), Vec::<String>::new());
+    let added: Vec<&str> = plan.stacks[0]
+        .changes
+        .iter()
+        .map(|change| change.r#type.as_str())
+        .collect();
+    assert!(
+        plan.stacks[0].exists && added.contains(&"AWS::EC2::NatGateway"),
+        "{added:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn standing_down_deletes_clusters_and_keeps_the_rest() {
+    let stacks = Memory::new();
+    recovery!(&stacks, facts()).deploy(Mode::Active).await.unwrap();
+    stacks.done();
+    let changed = recovery!(&stacks, facts()).stand_down().await.unwrap();
+    assert_eq!(
+        stacks.names(),
+        [
+            "lifeboat-shop-identity",
+            "lifeboat-shop-network",
+            "lifeboat-shop-storage"
+        ]
+    );
+    assert!(
+        changed.contains(&"lifeboat-shop-cluster-web".to_owned()),
+        "{changed:?}"
+    );
+    let network = stacks.template("lifeboat-shop-network").to_string();
+    assert!(!network.contains("AWS::EC2::NatGateway"));
+    // Once more: there is nothing to do.
+    assert_eq!(
+        recovery!(&stacks, facts()).stand_down().await.unwrap(),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn taking_down_deletes_the_stacks_of_the_application_alone() {
+    let stacks = Memory::new();
+    recovery!(&stacks, facts()).deploy(Mode::Active).await.unwrap();
+    let mut other = facts();
+    other.application = ApplicationName::parse("billing").unwrap();
+    recovery!(&stacks, other).deploy(Mode::Standby).await.unwrap();
+    stacks.done();
+    let shop = ApplicationName::parse("shop").unwrap();
+    let deleted = take_down(&stacks, &shop, &|_| {}, |_| true).await.unwrap();
+    assert_eq!(deleted.len(), 5);
+    assert_eq!(
+        stacks.done(),
+        [
+            "delete cluster-web",
+            "delete cluster-orders",
+            "delete storage",
+            "delete identity",
+            "delete network"
+        ]
+    );
+    assert!(
+        stacks
+            .names()
+            .iter()
+            .all(|name| name.starts_with("lifeboat-billing-"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_fails_is_continued() {
+    let stacks = Memory::new();
+    *stacks.fails.lock().unwrap() = Some("lifeboat-shop-storage".to_owned());
+    let problem = recovery!(&stacks, facts())
+        .deploy(Mode::Active)
+        .await
+        .unwrap_err();
+    assert_eq!(problem.code, Code::StackFailed);
+    assert_eq!(
+        stacks.done(),
+        ["create network", "create identity", "create storage"]
+    );
+    *stacks.fails.lock().unwrap() = None;
+    recovery!(&stacks, facts()).deploy(Mode::Active).await.unwrap();
+    let done = stacks.done();
+    assert_eq!(done[..2], ["update storage", "create cluster-orders"], "{done:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_built_if_something_cannot_be() {
+    let stacks = Memory::new();
+    let mut facts = facts();
+    facts.delegate_role = None;
+    let problem = recovery!(&stacks, facts).deploy(Mode::Active).await.unwrap_err();
+    assert_eq!(problem.code, Code::PrincipalUnknown);
+    assert_eq!(stacks.done(), Vec::<String>::new());
+}
