@@ -39,7 +39,7 @@ use clusters::Clusters;
 use custom_resource::CustomResources;
 use identity::{Identities, Identity};
 use operation::{Need, Scope, needs};
-use stacks::Stacks;
+use stacks::{Observed, Stacks};
 use upstream::{Upstream, UpstreamError};
 use wire::{Body, json_answer, json_error};
 
@@ -211,6 +211,10 @@ impl Gateway {
             let form = String::from_utf8_lossy(&body);
             let account = caller.map_or("", Identity::account);
             self.stacks.note(account, &scope.region, &form);
+            self.stacks.execute(&scope.region, &form);
+            if let Some(caller) = caller {
+                self.stacks.note_caller(&scope.region, &form, caller);
+            }
             if action == "cloudformation:DeleteStack" {
                 let stack = wire::parameter(&form, "StackName").unwrap_or_default();
                 self.custom_resources.end(&scope.region, &stack);
@@ -222,14 +226,20 @@ impl Gateway {
             (self.stacks)
                 .lock_buckets(&self.upstream, &scope.region, &form, &answer.text())
                 .await?;
+            let account = caller.map_or("", Identity::account);
+            Stacks::start_clusters(self, scope, account, &form).await?;
         }
         if is_decrypt {
             let account = caller.map_or("", Identity::account);
             answer = kms::correct(&self.upstream, account, &scope.region, &body, answer).await?;
         }
-        if let Some(corrected) =
-            (self.stacks).correct(&scope.region, action, &answer.text(), &self.custom_resources)
-        {
+        let observed = Observed {
+            account: caller.map_or("", Identity::account),
+            region: &scope.region,
+            resources: &self.custom_resources,
+            clusters: &self.clusters,
+        };
+        if let Some(corrected) = self.stacks.correct(&observed, action, &answer.text()) {
             answer.body = corrected.into();
         }
         if scope.service == "lambda" {

@@ -19,6 +19,7 @@ use super::identity::Identity;
 use super::operation::{Scope, eks_operation};
 use super::upstream::{Answer, UpstreamError};
 use super::wire::{Body, json_error};
+use crate::cluster::Cluster;
 
 /// Handles a call to EKS that IAM allows.
 pub(crate) async fn handle(
@@ -90,6 +91,30 @@ pub(crate) async fn handle(
     Ok(Answer::with_json(answer, &document))
 }
 
+/// Starts the control plane of a cluster of a stack; `request` is what an API request would say.
+pub(crate) async fn create_of_stack(
+    gateway: &Gateway,
+    scope: &Scope,
+    account: &str,
+    creator: Option<&Identity>,
+    request: &Value,
+    document: &Value,
+) -> Result<(), UpstreamError> {
+    let mut document = document.clone();
+    if let Some(tags) = request["tags"].as_object() {
+        for (key, value) in tags {
+            document["cluster"]["tags"][key] = value.clone();
+        }
+    }
+    let cluster = create(gateway, scope, account, creator, request, &document);
+    access::admit_creator(gateway, &cluster).await
+}
+
+/// Returns the certificate authority of a control plane as EKS shows it.
+pub(crate) fn authority(running: &Cluster) -> String {
+    STANDARD.encode(running.ca_pem())
+}
+
 /// Starts the control plane of a cluster that fakecloud has recorded.
 fn create(
     gateway: &Gateway,
@@ -123,7 +148,7 @@ fn complete(description: &mut Value, cluster: &LocalCluster) {
         Progress::Active(running) => {
             description["status"] = "ACTIVE".into();
             description["endpoint"] = running.server().into();
-            description["certificateAuthority"] = json!({ "data": STANDARD.encode(running.ca_pem()) });
+            description["certificateAuthority"] = json!({ "data": authority(&running) });
         }
         progress => {
             // Neither value is known before EKS has created the control plane.

@@ -1,5 +1,5 @@
-//! Corrections: a stack waits for its custom resources and fails if they fail, functions get the
-//! memory size of their template, and buckets the Object Lock configuration of theirs.
+//! Corrections: a stack waits for its custom resources and clusters and fails if they fail, functions
+//! get the memory size of their template, and buckets the Object Lock configuration of theirs.
 //!
 //! fakecloud reports CREATE_COMPLETE before it invokes a custom resource, whatever its response is.
 //! It also reads a `MemorySize` that refers to a parameter as a string, and uses 128 MiB, and it
@@ -8,6 +8,7 @@
 //! fakecloud accordingly. Nothing is rolled back: a failed stack reports the status of a completed
 //! rollback and keeps its resources until it is deleted.
 
+mod clusters;
 mod object_lock;
 mod template;
 
@@ -15,8 +16,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::clusters::Clusters;
 use super::custom_resource::{CustomResourceAnswer, CustomResources};
+use super::identity::Identity;
 use super::wire::{element, parameter, parameters};
+use clusters::StackCluster;
 use template::{Retention, Template};
 
 /// The deadline of a custom resource. CloudFormation itself waits for an hour.
@@ -26,6 +30,8 @@ const WITHIN: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(crate) struct Stacks {
     recorded: Mutex<BTreeMap<(String, String), StackRecord>>,
+    /// Change sets that are not executed, by Region, stack and name.
+    pending: Mutex<BTreeMap<(String, String, String), StackRecord>>,
 }
 
 #[derive(Clone)]
@@ -37,6 +43,9 @@ struct StackRecord {
     memory: BTreeMap<String, u64>,
     /// The retention of each bucket with Object Lock.
     locks: BTreeMap<String, Retention>,
+    clusters: Vec<StackCluster>,
+    /// Who created or changed the stack last.
+    caller: Option<Identity>,
     /// The template, for an update that keeps it.
     template: String,
     parameters: BTreeMap<String, String>,
@@ -53,6 +62,14 @@ enum StackState {
     Failed(BTreeMap<String, String>),
 }
 
+/// What the state of a stack depends on, besides its template.
+pub(crate) struct Observed<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) resources: &'a CustomResources,
+    pub(crate) clusters: &'a Clusters,
+}
+
 impl Stacks {
     /// Records a request that creates or updates a stack.
     pub(crate) fn note(&self, account: &str, region: &str, form: &str) {
@@ -60,7 +77,7 @@ impl Stacks {
         if !matches!(action.as_str(), "CreateStack" | "UpdateStack" | "CreateChangeSet") {
             return;
         }
-        let name = parameter(form, "StackName").unwrap_or_default();
+        let name = clusters::named(form);
         let mut recorded = self.lock();
         let key = (region.to_owned(), name);
         let former = recorded.get(&key);
@@ -78,10 +95,40 @@ impl Stacks {
             custom: template.custom_resources(),
             memory: template.memory(&given, region),
             locks: template.locks(&known, region),
+            clusters: clusters::merged(
+                template.clusters(&given, region),
+                former.map(|one| &*one.clusters),
+            ),
+            caller: former.and_then(|former| former.caller.clone()),
             template: text,
             parameters: given,
         };
-        recorded.insert(key, stack);
+        match action.as_str() {
+            "CreateChangeSet" => {
+                let change_set = parameter(form, "ChangeSetName").unwrap_or_default();
+                let mut pending = self.pending.lock().expect("no holder of this lock panics");
+                pending.insert((key.0, key.1, change_set), stack);
+            }
+            _ => drop(recorded.insert(key, stack)),
+        }
+    }
+
+    /// Records that a change set is executed.
+    pub(crate) fn execute(&self, region: &str, form: &str) {
+        if parameter(form, "Action").as_deref() != Some("ExecuteChangeSet") {
+            return;
+        }
+        let (stack, change_set) = clusters::named_change_set(form);
+        let mut pending = self.pending.lock().expect("no holder of this lock panics");
+        let of = pending
+            .keys()
+            .find(|(of, on, name)| of == region && *name == change_set && (stack.is_empty() || *on == stack));
+        if let Some(key) = of.cloned()
+            && let Some(mut record) = pending.remove(&key)
+        {
+            record.at = Instant::now();
+            self.lock().insert((key.0, key.1), record);
+        }
     }
 
     /// Returns the memory size of a function by its template, in MiB. Functions in two accounts
@@ -93,20 +140,19 @@ impl Stacks {
     }
 
     /// Corrects the stack states in a response.
-    pub(crate) fn correct(
-        &self,
-        region: &str,
-        action: &str,
-        xml: &str,
-        resources: &CustomResources,
-    ) -> Option<String> {
-        let answers = resources.answers();
+    pub(crate) fn correct(&self, observed: &Observed<'_>, action: &str, xml: &str) -> Option<String> {
+        let answers = observed.resources.answers();
+        let state = |member: &str| self.standing(observed, member, &answers);
         let corrected = match action {
             "cloudformation:DescribeStacks" | "cloudformation:ListStacks" => {
-                members(xml, "<StackName>", |member| self.stack(region, member, &answers))
+                members(xml, "<StackName>", |member| {
+                    let corrected = Self::stack(member, state(member));
+                    let shown = corrected.as_deref().unwrap_or(member);
+                    Some(self.with_endpoints(observed, shown))
+                })
             }
             "cloudformation:DescribeStackEvents" => {
-                members(xml, "<EventId>", |member| self.event(region, member, &answers))
+                members(xml, "<EventId>", |member| Self::event(member, state(member)))
             }
             _ => return None,
         };
@@ -114,7 +160,7 @@ impl Stacks {
     }
 
     /// Corrects one stack of a response; nothing if it is correct already.
-    fn stack(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Option<String> {
+    fn stack(member: &str, state: StackState) -> Option<String> {
         let status = element(member, "StackStatus")?;
         let failed = failed_status(status)?;
         let said = |status: &str, reason: &str| {
@@ -122,7 +168,7 @@ impl Stacks {
             let to = format!("<StackStatus>{status}</StackStatus>{reason}");
             Some(member.replacen(&from, &to, 1))
         };
-        match self.standing(region, member, answers) {
+        match state {
             StackState::Done => None,
             StackState::Waiting => said(&status.replace("_COMPLETE", "_IN_PROGRESS"), ""),
             StackState::Failed(resources) => {
@@ -137,12 +183,12 @@ impl Stacks {
     }
 
     /// Corrects one event of a response; nothing if it is correct already.
-    fn event(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> Option<String> {
+    fn event(member: &str, state: StackState) -> Option<String> {
         let status = element(member, "ResourceStatus")?;
         let failed = failed_status(status)?;
         let of_stack = element(member, "ResourceType") == Some("AWS::CloudFormation::Stack");
         let from = format!("<ResourceStatus>{status}</ResourceStatus>");
-        match self.standing(region, member, answers) {
+        match state {
             StackState::Failed(_) if of_stack => {
                 Some(member.replacen(&from, &format!("<ResourceStatus>{failed}</ResourceStatus>"), 1))
             }
@@ -164,13 +210,24 @@ impl Stacks {
         }
     }
 
-    fn standing(&self, region: &str, member: &str, answers: &[CustomResourceAnswer]) -> StackState {
+    fn standing(
+        &self,
+        observed: &Observed<'_>,
+        member: &str,
+        answers: &[CustomResourceAnswer],
+    ) -> StackState {
         let (id, name) = (element(member, "StackId"), element(member, "StackName"));
-        let key = (region.to_owned(), name.unwrap_or_default().to_owned());
+        let key = (observed.region.to_owned(), name.unwrap_or_default().to_owned());
         let Some(recorded) = self.lock().get(&key).cloned() else {
             return StackState::Done;
         };
         let mut failed = BTreeMap::new();
+        match clusters::awaited(observed, &recorded.clusters) {
+            Ok(false) => {}
+            Ok(true) if recorded.at.elapsed() < WITHIN => return StackState::Waiting,
+            Ok(true) => drop(failed.insert("Cluster".to_owned(), "it did not become ACTIVE".to_owned())),
+            Err(why) => drop(failed.insert("Cluster".to_owned(), why)),
+        }
         for resource in &recorded.custom {
             // Requests are in order, so the last match is the latest.
             let last = answers.iter().rfind(|asked| {

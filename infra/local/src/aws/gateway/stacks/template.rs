@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_yaml_ng::Value;
 
+use super::clusters::StackCluster;
+
 /// A default retention of Object Lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Retention {
@@ -44,6 +46,28 @@ impl Template {
                 let name = self.text(&properties["FunctionName"], given, region)?;
                 let memory = self.text(&properties["MemorySize"], given, region)?;
                 Some((name, memory.parse().ok()?))
+            })
+            .collect()
+    }
+
+    /// Returns the EKS clusters.
+    pub(super) fn clusters(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<StackCluster> {
+        let of_type = |kind: &'static str| {
+            self.resources()
+                .filter(move |(_, resource)| resource["Type"] == kind)
+                .map(|(_, resource)| &resource["Properties"])
+        };
+        let nodes = of_type("AWS::EKS::Nodegroup")
+            .filter_map(|group| group["ScalingConfig"]["DesiredSize"].as_u64())
+            .sum();
+        of_type("AWS::EKS::Cluster")
+            .filter_map(|properties| {
+                let json = serde_json::to_value(properties).unwrap_or_default();
+                Some(StackCluster {
+                    name: self.text(&properties["Name"], given, region)?,
+                    request: super::clusters::request(&json, nodes),
+                    ..StackCluster::default()
+                })
             })
             .collect()
     }

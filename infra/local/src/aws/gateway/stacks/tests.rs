@@ -48,8 +48,19 @@ const STACK: &str = "<Stacks><member><StackName>s</StackName><StackId>stack/s/1<
     <StackStatus>CREATE_COMPLETE</StackStatus></member><member><StackName>other</StackName>\
     <StackId>stack/other/1</StackId><StackStatus>CREATE_COMPLETE</StackStatus></member></Stacks>";
 
+fn correct(stacks: &Stacks, action: &str, xml: &str, resources: &CustomResources) -> Option<String> {
+    let options = crate::aws::LocalAwsOptions::default();
+    let observed = Observed {
+        account: "222222222222",
+        region: REGION,
+        resources,
+        clusters: &Clusters::new(std::path::Path::new("/nonexistent"), "127.0.0.1:1", &options),
+    };
+    stacks.correct(&observed, action, xml)
+}
+
 fn describe(stacks: &Stacks, resources: &CustomResources) -> Option<String> {
-    stacks.correct(REGION, "cloudformation:DescribeStacks", STACK, resources)
+    correct(stacks, "cloudformation:DescribeStacks", STACK, resources)
 }
 
 #[test]
@@ -115,7 +126,7 @@ fn a_stack_fails_with_its_custom_resource_and_says_why() {
         event("AWS::Lambda::Function", "F"),
     ]
     .concat();
-    let recorded = stacks.correct(REGION, "cloudformation:DescribeStackEvents", &events, &resources);
+    let recorded = correct(&stacks, "cloudformation:DescribeStackEvents", &events, &resources);
     let recorded = recorded.unwrap_or_default();
     assert!(
         recorded.contains("<ResourceStatus>ROLLBACK_COMPLETE<"),

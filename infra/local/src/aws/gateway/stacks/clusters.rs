@@ -1,0 +1,191 @@
+//! Correction: a stack waits for the control planes of its EKS clusters, and its outputs have their endpoints.
+//!
+//! fakecloud records the clusters of a stack as ACTIVE at once, with an endpoint that is only a name. CloudFormation
+//! waits until the control plane answers (10 to 15 minutes).
+
+use http::Request;
+use serde_json::{Value, json};
+
+use super::{Observed, Stacks};
+use crate::aws::gateway::Gateway;
+use crate::aws::gateway::clusters::Progress;
+use crate::aws::gateway::eks;
+use crate::aws::gateway::identity::Identity;
+use crate::aws::gateway::operation::Scope;
+use crate::aws::gateway::upstream::UpstreamError;
+use crate::aws::gateway::wire::{element, encode, parameter};
+
+/// An EKS cluster in a template.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct StackCluster {
+    /// The name of the cluster.
+    pub(super) name: String,
+    /// What an API request would say.
+    pub(super) request: Value,
+    /// The endpoint that fakecloud made up, once it is known.
+    pub(super) endpoint: Option<String>,
+    /// The certificate authority that fakecloud made up.
+    pub(super) authority: Option<String>,
+}
+
+impl Stacks {
+    /// Records who creates or changes a stack: EKS lets the creator of a cluster in.
+    pub(crate) fn note_caller(&self, region: &str, form: &str, caller: &Identity) {
+        let action = parameter(form, "Action").unwrap_or_default();
+        if matches!(
+            action.as_str(),
+            "CreateStack" | "UpdateStack" | "ExecuteChangeSet"
+        ) {
+            let mut recorded = self.lock();
+            if let Some(stack) = recorded.get_mut(&(region.to_owned(), named(form))) {
+                stack.caller = Some(caller.clone());
+            }
+        }
+    }
+
+    /// Starts the control planes of the clusters of a stack that is asked for, once fakecloud has them.
+    pub(crate) async fn start_clusters(
+        gateway: &Gateway,
+        scope: &Scope,
+        account: &str,
+        form: &str,
+    ) -> Result<(), UpstreamError> {
+        let key = (scope.region.clone(), named(form));
+        let (caller, clusters) = {
+            let recorded = gateway.stacks.lock();
+            let Some(stack) = recorded.get(&key).filter(|stack| stack.caller.is_some()) else {
+                return Ok(());
+            };
+            (stack.caller.clone(), stack.clusters.clone())
+        };
+        for (at, cluster) in clusters.iter().enumerate() {
+            if cluster.endpoint.is_some() {
+                continue;
+            }
+            let path = format!("/clusters/{}", encode(&cluster.name));
+            let answer = gateway
+                .upstream
+                .ask_as_administrator(account, "eks", &scope.region, Request::get(path), "")
+                .await?;
+            if !answer.is_success() {
+                continue;
+            }
+            let document = answer.json();
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            if let Some(stack) = gateway.stacks.lock().get_mut(&key)
+                && let Some(known) = stack.clusters.get_mut(at)
+            {
+                known.endpoint = text(&document["cluster"]["endpoint"]);
+                known.authority = text(&document["cluster"]["certificateAuthority"]["data"]);
+            }
+            eks::create_of_stack(
+                gateway,
+                scope,
+                account,
+                caller.as_ref(),
+                &cluster.request,
+                &document,
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Returns a stack of a response with the endpoints and certificate authorities of the control planes.
+    pub(super) fn with_endpoints(&self, observed: &Observed<'_>, member: &str) -> String {
+        let name = element(member, "StackName").unwrap_or_default().to_owned();
+        let recorded = self.lock();
+        let clusters = recorded
+            .get(&(observed.region.to_owned(), name))
+            .map(|stack| &*stack.clusters);
+        let mut corrected = member.to_owned();
+        for cluster in clusters.unwrap_or_default() {
+            let Some(Progress::Active(running)) =
+                (observed.clusters.get(observed.account, &cluster.name)).map(|known| known.progress())
+            else {
+                continue;
+            };
+            let host = |url: &str| url.trim_start_matches("https://").to_owned();
+            let real = [host(running.server()), eks::authority(&running)];
+            let made_up = [cluster.endpoint.as_deref().map(host), cluster.authority.clone()];
+            for (made_up, real) in made_up.iter().zip(&real) {
+                if let Some(made_up) = made_up.as_deref().filter(|made_up| !made_up.is_empty()) {
+                    corrected = corrected.replace(made_up, real);
+                }
+            }
+        }
+        corrected
+    }
+}
+
+/// Returns whether a cluster of a stack has no control plane yet, or why it has none.
+pub(super) fn awaited(observed: &Observed<'_>, clusters: &[StackCluster]) -> Result<bool, String> {
+    let mut waits = false;
+    for cluster in clusters {
+        let known = observed.clusters.get(observed.account, &cluster.name);
+        match known.map(|known| known.progress()) {
+            Some(Progress::Active(_)) => {}
+            Some(Progress::Failed(why)) => return Err(why),
+            Some(Progress::Creating) | None => waits = true,
+        }
+    }
+    Ok(waits)
+}
+
+/// Returns the clusters of a template with what is known of them from a former one.
+pub(super) fn merged(clusters: Vec<StackCluster>, former: Option<&[StackCluster]>) -> Vec<StackCluster> {
+    let known = |cluster: &StackCluster| {
+        let mut former = former.unwrap_or_default().iter();
+        former.find(|known| known.name == cluster.name).cloned()
+    };
+    clusters
+        .into_iter()
+        .map(|cluster| {
+            let former = known(&cluster).unwrap_or_default();
+            StackCluster {
+                endpoint: former.endpoint,
+                authority: former.authority,
+                ..cluster
+            }
+        })
+        .collect()
+}
+
+/// Returns the stack (empty if it is not named) and the name of the change set that a request is about. A client may name
+/// both by their ARNs: `arn:aws:cloudformation:<region>:<account>:changeSet/<name>/<id>`.
+pub(super) fn named_change_set(form: &str) -> (String, String) {
+    let name = parameter(form, "ChangeSetName").unwrap_or_default();
+    (
+        named(form),
+        name.split('/').nth(1).map_or(name.clone(), str::to_owned),
+    )
+}
+
+/// Returns the name of the stack that a request is about.
+pub(super) fn named(form: &str) -> String {
+    let name = parameter(form, "StackName").unwrap_or_default();
+    // A client may name a stack by its ARN: `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
+    name.split('/').nth(1).map_or(name.clone(), str::to_owned)
+}
+
+/// Returns a cluster of a template as a request of the API would have it.
+pub(super) fn request(properties: &Value, nodes: u64) -> Value {
+    let network = &properties["KubernetesNetworkConfig"];
+    let access = &properties["AccessConfig"];
+    let mut tags = json!({});
+    for tag in properties["Tags"].as_array().into_iter().flatten() {
+        if let (Some(key), Some(value)) = (tag["Key"].as_str(), tag["Value"].as_str()) {
+            tags[key] = value.into();
+        }
+    }
+    if nodes > 0 {
+        tags[crate::aws::gateway::clusters::NODES_TAG] = nodes.to_string().into();
+    }
+    json!({
+        "accessConfig": {
+            "bootstrapClusterCreatorAdminPermissions": access["BootstrapClusterCreatorAdminPermissions"],
+        },
+        "kubernetesNetworkConfig": { "serviceIpv4Cidr": network["ServiceIpv4Cidr"] },
+        "tags": tags,
+    })
+}
