@@ -1,4 +1,5 @@
-//! The adapter for AWS: a store in S3, keys in KMS, EKS clusters and their authentication tokens.
+//! The adapter for AWS: a store in S3, keys in KMS, EKS clusters and their authentication tokens; and [`reads`], with
+//! which other adapters describe what AWS lets them read.
 //!
 //! It implements the ports of the pure crates and must not depend on another adapter. In particular it has no
 //! Kubernetes client: it returns an address and a token, and the Kubernetes adapter connects. It must not depend on
@@ -26,6 +27,7 @@ mod function;
 pub mod kms;
 pub mod metrics;
 pub mod names;
+pub mod reads;
 pub mod s3;
 #[cfg(feature = "user")]
 pub mod session;

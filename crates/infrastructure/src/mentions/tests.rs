@@ -1,0 +1,134 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use serde_json::json;
+
+use super::*;
+
+fn collected(objects: &[Value]) -> Mentions {
+    let mut mentions = Mentions::new();
+    objects.iter().for_each(|object| mentions.collect(object));
+    mentions
+}
+
+fn shown(images: &BTreeSet<EcrImage>) -> Vec<String> {
+    let show = |image: &EcrImage| {
+        let (tag, digest) = (image.tag.as_deref(), image.digest.as_deref());
+        format!(
+            "{} {} {} {} {}",
+            image.account,
+            image.region,
+            image.repository,
+            tag.unwrap_or("-"),
+            digest.unwrap_or("-")
+        )
+    };
+    images.iter().map(show).collect()
+}
+
+#[test]
+fn roles_are_found_in_annotations_aws_auth_and_node_classes() {
+    let auth = "- groups: [system:nodes]\n  rolearn: arn:aws:iam::111111111111:role/nodes\n  username: x\n\
+                - {\"rolearn\": \"arn:aws:iam::111111111111:role/ops\", username: 'arn:aws:iam::1:role/no'}\n\
+                - {rolearn: arn:aws:iam::222222222222:role/other, username: y}\n";
+    let mentions = collected(&[
+        json!({"kind": "ServiceAccount", "metadata": {"annotations":
+            {"eks.amazonaws.com/role-arn": "arn:aws:iam::111111111111:role/shop/cart"}}}),
+        json!({"kind": "ServiceAccount", "metadata": {"annotations": {"eks.amazonaws.com/role-arn": "${ROLE}"}}}),
+        json!({"apiVersion": "shop.example/v1", "kind": "Shop", "spec": {"serviceAccount": {"annotations":
+            {"eks.amazonaws.com/role-arn": "arn:aws-cn:iam::111111111111:role/web"}}}}),
+        json!({"kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "kube-system"},
+               "data": {"mapRoles": auth, "mapUsers": "- userarn: arn:aws:iam::111111111111:user/eve"}}),
+        json!({"kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "shop"},
+               "data": {"mapRoles": "- rolearn: arn:aws:iam::111111111111:role/elsewhere"}}),
+        json!({"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "spec": {"role": "karpenter"}}),
+        json!({"apiVersion": "eks.amazonaws.com/v1", "kind": "NodeClass", "spec": {"role": "auto"}}),
+        json!({"apiVersion": "other.example/v1", "kind": "NodeClass", "spec": {"role": "stranger"}}),
+    ]);
+    let roles: Vec<&str> = mentions.role_arns.iter().map(String::as_str).collect();
+    assert_eq!(
+        roles,
+        [
+            "arn:aws-cn:iam::111111111111:role/web",
+            "arn:aws:iam::111111111111:role/nodes",
+            "arn:aws:iam::111111111111:role/ops",
+            "arn:aws:iam::111111111111:role/shop/cart",
+            "arn:aws:iam::222222222222:role/other",
+        ]
+    );
+    let names: Vec<&str> = mentions.role_names.iter().map(String::as_str).collect();
+    assert_eq!(names, ["auto", "karpenter"]);
+}
+
+#[test]
+fn images_are_found_in_every_list_of_containers() {
+    let registry = "111111111111.dkr.ecr.eu-west-1.amazonaws.com";
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let mentions = collected(&[
+        json!({"kind": "Deployment", "spec": {"template": {"spec": {
+            "initContainers": [{"image": format!("{registry}/shop/init:1")}],
+            "containers": [{"image": format!("{registry}/shop/cart@{digest}")}, {"image": "nginx:1"},
+                           {"image": "public.ecr.aws/shop/cart:1"}]}}}}),
+        json!({"kind": "Pod", "spec": {"ephemeralContainers": [{"image": format!("{registry}/shop/debug:2")}]},
+               "status": {"containerStatuses": [{"imageID": format!("docker-pullable://{registry}/shop/web@{digest}")}]}}),
+        json!({"apiVersion": "shop.example/v1", "kind": "Shop", "spec": {"job": {"podTemplate": {"spec": {
+            "containers": [{"image": format!("{registry}/shop/job:1@{digest}")}]}}}}}),
+        json!({"kind": "Pod", "metadata": {"managedFields": [{"image": format!("{registry}/shop/managed:1")}]},
+               "spec": {"containers": [{"image": format!("{registry}/Not/A-Name:1")}]}}),
+        json!({"kind": "Secret", "data": {"image": format!("{registry}/shop/secret:1")}}),
+        json!({"kind": "Pod", "spec": {"containers": [{"image": "222222222222.dkr-ecr.eu-west-1.on.aws/base:1"}]}}),
+    ]);
+    assert_eq!(
+        shown(&mentions.images),
+        [
+            format!("111111111111 eu-west-1 shop/cart - {digest}"),
+            "111111111111 eu-west-1 shop/debug 2 -".to_owned(),
+            "111111111111 eu-west-1 shop/init 1 -".to_owned(),
+            format!("111111111111 eu-west-1 shop/job 1 {digest}"),
+            format!("111111111111 eu-west-1 shop/web - {digest}"),
+            "222222222222 eu-west-1 base 1 -".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn file_systems_are_found_in_volumes_classes_and_nfs() {
+    let mentions = collected(&[
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"driver": "efs.csi.aws.com",
+            "volumeHandle": "fs-0123456789abcdef0::fsap-0123456789abcdef1"}}}),
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"driver": "efs.csi.aws.com",
+            "volumeHandle": "fs-01234567:/data"}}}),
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"driver": "ebs.csi.aws.com",
+            "volumeHandle": "vol-0123456789abcdef0"}}}),
+        json!({"kind": "StorageClass", "provisioner": "efs.csi.aws.com",
+            "parameters": {"fileSystemId": "fs-0123456789abcdef2", "provisioningMode": "efs-ap"}}),
+        json!({"kind": "PersistentVolume", "spec": {"nfs":
+            {"server": "eu-west-1a.fs-0123456789abcdef3.efs.eu-west-1.amazonaws.com", "path": "/"}}}),
+        json!({"kind": "PersistentVolume", "spec": {"nfs": {"server": "nfs.example", "path": "/"}}}),
+        json!({"kind": "StorageClass", "parameters": {"fileSystemId": "fs-nonsense"}}),
+    ]);
+    let systems: Vec<&str> = mentions.file_systems.iter().map(String::as_str).collect();
+    assert_eq!(
+        systems,
+        [
+            "fs-01234567",
+            "fs-0123456789abcdef0",
+            "fs-0123456789abcdef2",
+            "fs-0123456789abcdef3",
+        ]
+    );
+    assert_eq!(
+        mentions.access_points,
+        BTreeSet::from(["fsap-0123456789abcdef1".to_owned()])
+    );
+}
+
+#[test]
+fn mentions_of_parts_add_up() {
+    let one = json!({"kind": "Pod", "spec": {"containers":
+        [{"image": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/shop/a:1"}]}});
+    let other = json!({"kind": "StorageClass", "parameters": {"fileSystemId": "fs-01234567"}});
+    let mut merged = collected(std::slice::from_ref(&one));
+    merged.merge(collected(std::slice::from_ref(&other)));
+    assert_eq!(merged, collected(&[one, other]));
+    let text = serde_json::to_string(&merged).unwrap();
+    assert_eq!(serde_json::from_str::<Mentions>(&text).unwrap(), merged);
+}
