@@ -139,6 +139,13 @@ impl Session {
         format!("{} in {}", self.arn, self.environment.region)
     }
 
+    /// Returns the ARN of the user or role, as access entries of EKS name it. The path of a role is not known: STS leaves
+    /// it out of the ARN of a session.
+    #[must_use]
+    pub fn principal(&self) -> String {
+        principal(&self.arn)
+    }
+
     /// Returns the profile that the user named.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
@@ -158,5 +165,39 @@ impl Session {
     #[must_use]
     pub(crate) fn for_functions(&self) -> SdkConfig {
         self.context.with_limits(LONGEST_FUNCTION, CALLS)
+    }
+}
+/// Returns the role of a session, `arn:aws:sts::<account>:assumed-role/<role>/<session>`; any other ARN as it is.
+fn principal(arn: &str) -> String {
+    let role = arn.split_once(":sts::").and_then(|(partition, rest)| {
+        let (account, session) = rest.split_once(":assumed-role/")?;
+        let (role, _) = session.split_once('/')?;
+        Some(format!("{partition}:iam::{account}:role/{role}"))
+    });
+    role.unwrap_or_else(|| arn.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::principal;
+
+    #[test]
+    fn a_session_is_named_by_its_role() {
+        for (arn, named) in [
+            (
+                "arn:aws:sts::222222222222:assumed-role/admin/alice",
+                "arn:aws:iam::222222222222:role/admin",
+            ),
+            (
+                "arn:aws-cn:sts::222222222222:assumed-role/admin/i-0123",
+                "arn:aws-cn:iam::222222222222:role/admin",
+            ),
+            (
+                "arn:aws:iam::222222222222:user/ops/alice",
+                "arn:aws:iam::222222222222:user/ops/alice",
+            ),
+        ] {
+            assert_eq!(principal(arn), named);
+        }
     }
 }

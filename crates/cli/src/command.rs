@@ -17,6 +17,8 @@ pub mod completions;
 pub mod deploy;
 pub mod diff;
 pub mod explain;
+#[cfg(feature = "aws")]
+pub mod infrastructure;
 pub mod keys;
 pub mod man;
 pub mod missing;
@@ -57,6 +59,10 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Deploy(deploy::Command),
+    /// Rebuild what an application stands on in the recovery account: networks, roles, clusters
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Infrastructure(infrastructure::Command),
     /// Manage applications on AWS: documents, backups, restores and recovery points
     #[cfg(feature = "aws")]
     #[command(subcommand)]
@@ -92,6 +98,8 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Restore(arguments) => restore::run(&arguments, context),
         #[cfg(feature = "aws")]
         Command::Deploy(command) => deploy::run(&command, context),
+        #[cfg(feature = "aws")]
+        Command::Infrastructure(command) => infrastructure::run(&command, context),
         #[cfg(feature = "aws")]
         Command::Application(command) => application::run(&command, context),
         #[cfg(feature = "aws")]

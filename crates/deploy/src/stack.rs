@@ -509,7 +509,8 @@ impl Deployment<'_> {
         } else {
             format!("was not updated: it is {status}")
         };
-        let remedy = if self.wanted.on_failure == OnFailure::Keep {
+        let is_kept = matches!(status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED");
+        let remedy = if is_kept && self.wanted.on_failure == OnFailure::Keep {
             "resolve the failure above, then run the same command again: it goes on with what was built"
                 .to_owned()
         } else if is_new {

@@ -148,7 +148,7 @@ impl Stacks {
                 members(xml, "<StackName>", |member| {
                     let corrected = Self::stack(member, state(member));
                     let shown = corrected.as_deref().unwrap_or(member);
-                    Some(self.with_endpoints(observed, shown))
+                    Some(self.with_authorities(observed, shown))
                 })
             }
             "cloudformation:DescribeStackEvents" => {

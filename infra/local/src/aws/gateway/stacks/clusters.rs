@@ -1,7 +1,9 @@
-//! Correction: a stack waits for the control planes of its EKS clusters, and its outputs have their endpoints.
+//! Correction: a stack waits for the control planes of its EKS clusters, and its outputs have their certificate
+//! authorities.
 //!
-//! fakecloud records the clusters of a stack as ACTIVE at once, with an endpoint that is only a name. CloudFormation
-//! waits until the control plane answers (10 to 15 minutes).
+//! fakecloud records the clusters of a stack as ACTIVE at once. CloudFormation waits until the control plane answers (10 to
+//! 15 minutes). The endpoint in the outputs stays the name that fakecloud made up: identifiers of EKS have no port, as
+//! the control planes on this machine do. `DescribeCluster` has the address that answers.
 
 use http::Request;
 use serde_json::{Value, json};
@@ -22,8 +24,8 @@ pub(super) struct StackCluster {
     pub(super) name: String,
     /// What an API request would say.
     pub(super) request: Value,
-    /// The endpoint that fakecloud made up, once it is known.
-    pub(super) endpoint: Option<String>,
+    /// Whether fakecloud has it.
+    pub(super) exists: bool,
     /// The certificate authority that fakecloud made up.
     pub(super) authority: Option<String>,
 }
@@ -59,7 +61,7 @@ impl Stacks {
             (stack.caller.clone(), stack.clusters.clone())
         };
         for (at, cluster) in clusters.iter().enumerate() {
-            if cluster.endpoint.is_some() {
+            if cluster.exists {
                 continue;
             }
             let path = format!("/clusters/{}", encode(&cluster.name));
@@ -75,7 +77,7 @@ impl Stacks {
             if let Some(stack) = gateway.stacks.lock().get_mut(&key)
                 && let Some(known) = stack.clusters.get_mut(at)
             {
-                known.endpoint = text(&document["cluster"]["endpoint"]);
+                known.exists = true;
                 known.authority = text(&document["cluster"]["certificateAuthority"]["data"]);
             }
             eks::create_of_stack(
@@ -91,8 +93,8 @@ impl Stacks {
         Ok(())
     }
 
-    /// Returns a stack of a response with the endpoints and certificate authorities of the control planes.
-    pub(super) fn with_endpoints(&self, observed: &Observed<'_>, member: &str) -> String {
+    /// Returns a stack of a response with the certificate authorities of the control planes.
+    pub(super) fn with_authorities(&self, observed: &Observed<'_>, member: &str) -> String {
         let name = element(member, "StackName").unwrap_or_default().to_owned();
         let recorded = self.lock();
         let clusters = recorded
@@ -105,13 +107,8 @@ impl Stacks {
             else {
                 continue;
             };
-            let host = |url: &str| url.trim_start_matches("https://").to_owned();
-            let real = [host(running.server()), eks::authority(&running)];
-            let made_up = [cluster.endpoint.as_deref().map(host), cluster.authority.clone()];
-            for (made_up, real) in made_up.iter().zip(&real) {
-                if let Some(made_up) = made_up.as_deref().filter(|made_up| !made_up.is_empty()) {
-                    corrected = corrected.replace(made_up, real);
-                }
+            if let Some(made_up) = cluster.authority.as_deref().filter(|text| !text.is_empty()) {
+                corrected = corrected.replace(made_up, &eks::authority(&running));
             }
         }
         corrected
@@ -143,7 +140,7 @@ pub(super) fn merged(clusters: Vec<StackCluster>, former: Option<&[StackCluster]
         .map(|cluster| {
             let former = known(&cluster).unwrap_or_default();
             StackCluster {
-                endpoint: former.endpoint,
+                exists: former.exists,
                 authority: former.authority,
                 ..cluster
             }

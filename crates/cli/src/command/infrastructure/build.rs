@@ -1,0 +1,575 @@
+//! `lifeboat infrastructure plan`, `deploy` and `teardown`: the recovery stacks of an application.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use lifeboat_aws::session::Session;
+use lifeboat_aws_ec2::Ec2;
+use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
+use lifeboat_deploy::{CloudFormation, Outcome};
+use lifeboat_infrastructure::{Adoption, Descriptions, Finding, Mode, RecoveryFacts, Severity};
+use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit};
+use lifeboat_translate::IdentityMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::AwsArguments;
+use crate::command::deploy::change_set;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::Document;
+
+use super::write_json;
+
+const AFTER_PLAN: &str = "Example:
+  lifeboat infrastructure plan shop --descriptions shop.aws.json --profile recovery
+
+  Shows, stack by stack, what `lifeboat infrastructure deploy` would create, change and remove in the
+  account of the credentials, and what cannot be built as it was in the primary. Change sets are
+  created to find the differences, and deleted.
+
+Exit codes: 0 it can be deployed, 8 something cannot be built, 12 AWS refused the request";
+
+const AFTER_DEPLOY: &str = "Example:
+  lifeboat infrastructure deploy shop --descriptions shop.aws.json --profile recovery \\
+      --identities-file shop.identities.json
+  lifeboat restore latest --identities shop.identities.json --context RECOVERY_CLUSTER
+
+  Deploys the stacks lifeboat-shop-network, -identity, -storage and one per cluster. If a resource
+  fails, what was built is kept, and the same command continues. Only what carries the tag
+  lifeboat.dev/application=shop is changed.
+
+Exit codes: 0 deployed, 8 something cannot be built and nothing was changed, 12 AWS refused the
+request, or a stack failed";
+
+const AFTER_TEARDOWN: &str = "Example:
+  lifeboat infrastructure teardown shop --descriptions shop.aws.json --confirm shop
+  lifeboat infrastructure teardown shop --all --confirm shop
+
+  Without --all the clusters are deleted, and the other stacks keep what costs nothing. File systems,
+  keys and repositories with images are never deleted.
+
+Exit codes: 0 done, 2 the confirmation is another name, 12 AWS refused the request, or a stack failed";
+
+/// What the stacks hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeArgument {
+    /// What costs nothing while nobody uses it: networks, roles, repositories, file systems
+    Standby,
+    /// Everything, with clusters and nodes
+    Active,
+}
+
+impl From<ModeArgument> for Mode {
+    fn from(mode: ModeArgument) -> Self {
+        match mode {
+            ModeArgument::Standby => Self::Standby,
+            ModeArgument::Active => Self::Active,
+        }
+    }
+}
+
+/// What is built, and how.
+#[derive(Debug, Args)]
+pub struct Wanted {
+    /// The name of the application
+    pub application: ApplicationName,
+    /// The descriptions of the AWS resources of the primary (`lifeboat infrastructure describe`)
+    #[arg(long, value_name = "FILE")]
+    pub descriptions: PathBuf,
+    /// What the stacks hold
+    #[arg(long, value_enum, default_value_t = ModeArgument::Active)]
+    pub mode: ModeArgument,
+    /// Use a resource of the recovery account instead of building one: ids of EC2 and EFS, ARNs, names of zones; may be
+    /// repeated
+    #[arg(long, value_name = "PRIMARY=RECOVERY", value_parser = adoption, help_heading = "Stacks")]
+    pub adopt: Vec<Adoption>,
+    /// Give a cluster another name; may be repeated
+    #[arg(long, value_name = "CLUSTER=NAME", value_parser = renaming, help_heading = "Stacks")]
+    pub cluster_name: Vec<(String, String)>,
+    /// The role or user that restores, which is let into each cluster; defaults to that of the credentials
+    #[arg(long, value_name = "ARN", help_heading = "Stacks")]
+    pub restorer: Option<Arn>,
+    /// Create the add-ons of EKS as add-ons, instead of restoring their objects
+    #[arg(long, help_heading = "Stacks")]
+    pub managed_addons: bool,
+    /// Create clusters without nodes. Nodes become ready once the objects of the network plugin are restored: restore,
+    /// then deploy again without this option
+    #[arg(long, help_heading = "Stacks")]
+    pub hold_nodes: bool,
+    /// Who deploys, and where.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+/// Options of `lifeboat infrastructure plan`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER_PLAN)]
+pub struct PlanArguments {
+    /// What is built.
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+/// Options of `lifeboat infrastructure deploy`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER_DEPLOY)]
+pub struct DeployArguments {
+    /// What is built.
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Write the identity map to this file, for `lifeboat restore --identities`
+    #[arg(long, value_name = "FILE")]
+    pub identities_file: Option<PathBuf>,
+}
+
+/// Options of `lifeboat infrastructure teardown`.
+#[derive(Debug, Args)]
+#[command(after_long_help = AFTER_TEARDOWN)]
+pub struct TeardownArguments {
+    /// The name of the application
+    pub application: ApplicationName,
+    /// The name of the application once more: its recovery side may be where it runs now
+    #[arg(long, value_name = "APPLICATION")]
+    pub confirm: ApplicationName,
+    /// The descriptions from which the stacks were deployed
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub descriptions: Option<PathBuf>,
+    /// Delete every stack of the application
+    #[arg(long)]
+    pub all: bool,
+    /// Who deletes, and where.
+    #[command(flatten)]
+    pub aws: AwsArguments,
+}
+
+fn adoption(text: &str) -> Result<Adoption, String> {
+    let (from, to) = pair(text)?;
+    Ok(Adoption { from, to })
+}
+
+fn renaming(text: &str) -> Result<(String, String), String> {
+    pair(text)
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+        _ => Err("two names with '=' between them are needed".to_owned()),
+    }
+}
+
+/// What a deployment of the recovery stacks would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InfrastructurePlanDocument {
+    /// Always `lifeboat.dev/infrastructure-plan/v1`.
+    pub format: String,
+    /// The application.
+    pub application: ApplicationName,
+    /// The recovery environment.
+    pub environment: EnvironmentId,
+    /// What the stacks will hold.
+    pub mode: Mode,
+    /// The stacks in the order in which they are built.
+    pub stacks: Vec<PlannedStack>,
+    /// The identity map, with symbols such as `${network.SubnetPrivateA}` for what does not exist yet.
+    pub identities: IdentityMap,
+}
+
+impl Document for InfrastructurePlanDocument {
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for stack in &self.stacks {
+            let state = match (stack.exists, stack.changes.len()) {
+                (_, 0) => "no changes".to_owned(),
+                (false, count) => format!("new, {}", resources(count)),
+                (true, count) => format!("{} change", resources(count)),
+            };
+            text.push_str(&format!("{}: {state}\n", stack.name));
+            for change in &stack.changes {
+                let sign = match (change.action.as_str(), change.replacement.as_deref()) {
+                    ("Add", _) => "+",
+                    ("Remove", _) => "-",
+                    (_, Some("True" | "Conditional")) => "-/+",
+                    _ => "~",
+                };
+                let properties = match change.properties.as_slice() {
+                    [] => String::new(),
+                    names => format!(" ({})", names.join(", ")),
+                };
+                text.push_str(&format!(
+                    "  {sign} {} {}{properties}\n",
+                    change.r#type, change.resource
+                ));
+            }
+        }
+        let findings = self.stacks.iter().flat_map(|stack| &stack.findings);
+        text.push_str(&findings_table(findings));
+        text
+    }
+}
+
+fn resources(count: usize) -> String {
+    match count {
+        1 => "1 resource".to_owned(),
+        count => format!("{count} resources"),
+    }
+}
+
+/// Returns the errors and warnings, each once, as lines of text.
+fn findings_table<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
+    let mut shown: Vec<&Finding> = findings.filter(|one| one.severity != Severity::Note).collect();
+    shown.sort();
+    shown.dedup();
+    let mut text = String::new();
+    for finding in shown {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning | Severity::Note => "warning",
+        };
+        text.push_str(&format!(
+            "{severity} {}: {}: {}\n  {}\n",
+            finding.code, finding.resource, finding.what, finding.remedy
+        ));
+    }
+    text
+}
+
+/// What was deployed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InfrastructureDocument {
+    /// Always `lifeboat.dev/infrastructure/v1`.
+    pub format: String,
+    /// The application.
+    pub application: ApplicationName,
+    /// The recovery environment.
+    pub environment: EnvironmentId,
+    /// What the stacks hold.
+    pub mode: Mode,
+    /// The stacks in the order in which they were built.
+    pub stacks: Vec<BuiltStack>,
+    /// What could not be built as it was.
+    pub findings: Vec<Finding>,
+    /// The identity map by which objects are translated.
+    pub identities: IdentityMap,
+    /// The file that the identity map was written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities_file: Option<String>,
+}
+
+/// A stack that was deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuiltStack {
+    /// Its name in CloudFormation.
+    pub stack: String,
+    /// What the deployment changed.
+    pub outcome: Outcome,
+}
+
+impl Document for InfrastructureDocument {
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for BuiltStack { stack, outcome } in &self.stacks {
+            text.push_str(&format!(
+                "{:9} {stack} in {}\n",
+                outcome.to_string(),
+                self.environment
+            ));
+        }
+        text.push_str(&findings_table(self.findings.iter()));
+        if let Some(file) = &self.identities_file {
+            text.push_str(&format!(
+                "{} identities written to {file}\n",
+                self.identities.identities.len()
+            ));
+        }
+        text
+    }
+}
+
+/// What was taken down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TeardownDocument {
+    /// Always `lifeboat.dev/teardown/v1`.
+    pub format: String,
+    /// The application.
+    pub application: ApplicationName,
+    /// The recovery environment.
+    pub environment: EnvironmentId,
+    /// The stacks that were deleted or reduced.
+    pub stacks: Vec<String>,
+}
+
+impl Document for TeardownDocument {
+    fn table(&self) -> String {
+        if self.stacks.is_empty() {
+            return format!(
+                "{} has nothing to take down in {}\n",
+                self.application, self.environment
+            );
+        }
+        let lines = self.stacks.iter().map(|stack| format!("took down {stack}\n"));
+        lines.collect()
+    }
+}
+
+/// Shows what `deploy` would do.
+///
+/// # Errors
+/// If the descriptions cannot be read, or AWS refuses a request.
+pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failure> {
+    let wanted = &arguments.wanted;
+    let mode = Mode::from(wanted.mode);
+    let (environment, planned) = context.block_on(async {
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
+        Box::pin(async {
+            let descriptions = read(&wanted.descriptions)?;
+            let session = wanted.aws.open().await?;
+            let stacks = CloudFormation::new(session.context(), session.environment());
+            let facts = wanted.facts(&session).await?;
+            let planned = recovery(&stacks, &descriptions, facts, &tell(context))
+                .plan(mode)
+                .await?;
+            Ok((session.environment().clone(), planned))
+        })
+        .await
+    })?;
+    let is_refused = !planned.errors().is_empty();
+    context.print(&InfrastructurePlanDocument {
+        format: "lifeboat.dev/infrastructure-plan/v1".to_owned(),
+        application: wanted.application.clone(),
+        environment,
+        mode,
+        stacks: planned.stacks,
+        identities: planned.identities,
+    })?;
+    Ok(if is_refused {
+        Exit::PlanRefused
+    } else {
+        Exit::Success
+    })
+}
+
+/// Deploys the recovery stacks.
+///
+/// # Errors
+/// If the descriptions cannot be read, something cannot be built, AWS refuses a request, or a stack fails.
+pub fn deploy(arguments: &DeployArguments, context: &Context) -> Result<Exit, Failure> {
+    let wanted = &arguments.wanted;
+    let mode = Mode::from(wanted.mode);
+    let (environment, built) = context.block_on(async {
+        Box::pin(async {
+            let descriptions = read(&wanted.descriptions)?;
+            let session = wanted.aws.open().await?;
+            let stacks = CloudFormation::new(session.context(), session.environment());
+            let facts = wanted.facts(&session).await?;
+            let built = recovery(&stacks, &descriptions, facts, &tell(context))
+                .deploy(mode)
+                .await?;
+            Ok((session.environment().clone(), built))
+        })
+        .await
+    })?;
+    if let Some(file) = &arguments.identities_file {
+        write_json(file, &built.identities)?;
+    }
+    let stacks = built.stacks.into_iter();
+    context.print(&InfrastructureDocument {
+        format: "lifeboat.dev/infrastructure/v1".to_owned(),
+        application: wanted.application.clone(),
+        environment,
+        mode,
+        stacks: stacks
+            .map(|(stack, outcome)| BuiltStack { stack, outcome })
+            .collect(),
+        findings: built.findings,
+        identities: built.identities,
+        identities_file: (arguments.identities_file.as_ref()).map(|file| file.display().to_string()),
+    })?;
+    Ok(Exit::Success)
+}
+
+/// Takes the recovery stacks down to standby, or deletes them.
+///
+/// # Errors
+/// If the confirmation is another name, AWS refuses a request, or a stack fails.
+pub fn teardown(arguments: &TeardownArguments, context: &Context) -> Result<Exit, Failure> {
+    let application = &arguments.application;
+    if arguments.confirm != *application {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("--confirm names {}, not {application}", arguments.confirm),
+        )
+        .remedy("repeat the name of the application; nothing was changed"));
+    }
+    let (environment, stacks) = context.block_on(async {
+        Box::pin(async {
+            let descriptions = arguments.descriptions.as_deref().map(read).transpose()?;
+            let session = arguments.aws.open().await?;
+            let stacks = CloudFormation::new(session.context(), session.environment());
+            let tell = tell(context);
+            let done = match &descriptions {
+                Some(descriptions) => {
+                    let facts = facts(&session, application).await?;
+                    recovery(&stacks, descriptions, facts, &tell).stand_down().await?
+                }
+                None => take_down(&stacks, application, &tell, |_| true).await?,
+            };
+            Ok((session.environment().clone(), done))
+        })
+        .await
+    })?;
+    context.print(&TeardownDocument {
+        format: "lifeboat.dev/teardown/v1".to_owned(),
+        application: application.clone(),
+        environment,
+        stacks,
+    })?;
+    Ok(Exit::Success)
+}
+
+fn tell(context: &Context) -> impl Fn(&str) + Send + Sync + '_ {
+    |line: &str| context.progress.note(line)
+}
+
+fn recovery<'a>(
+    stacks: &'a CloudFormation,
+    descriptions: &'a Descriptions,
+    facts: RecoveryFacts,
+    tell: &'a (dyn Fn(&str) + Send + Sync),
+) -> Recovery<'a> {
+    Recovery {
+        stacks,
+        descriptions,
+        facts,
+        change_set: &change_set,
+        tell,
+    }
+}
+
+/// Returns what is known of the environment of the credentials.
+async fn facts(session: &Session, application: &ApplicationName) -> Result<RecoveryFacts, Failure> {
+    let EnvironmentId { account, region } = session.environment().clone();
+    let mut facts = RecoveryFacts::new(account, region, application.clone());
+    facts.zones = (Ec2::new(session.context()).zones().await)
+        .map_err(|error| session.context().problem("list the Availability Zones", &error))?;
+    Ok(facts)
+}
+
+impl Wanted {
+    async fn facts(&self, session: &Session) -> Result<RecoveryFacts, Failure> {
+        let mut facts = facts(session, &self.application).await?;
+        facts.adopted.clone_from(&self.adopt);
+        facts.cluster_names = self.cluster_name.iter().cloned().collect();
+        facts.delegate_role = Some(match &self.restorer {
+            Some(arn) => arn.to_string(),
+            None => session.principal(),
+        });
+        facts.managed_addons = self.managed_addons;
+        facts.hold_nodes = self.hold_nodes;
+        Ok(facts)
+    }
+}
+
+/// Reads descriptions.
+fn read(file: &Path) -> Result<Descriptions, Failure> {
+    let named = format!("failed to read the descriptions {}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| {
+        Failure::of(Code::InvalidDocument, named.as_str(), &error)
+            .remedy("check the path; `lifeboat infrastructure describe` makes the file")
+    })?;
+    Descriptions::parse(&bytes).map_err(|error| {
+        // The causes quote the text that they fail at, which may be a secret of user data.
+        Failure::new(Code::InvalidDocument, format!("{named}: {error}")).remedy(
+            "make the file with `lifeboat infrastructure describe` of this version; unknown fields are errors",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use lifeboat_deploy::ResourceChange;
+    use lifeboat_model::{AccountId, Region};
+
+    use super::*;
+
+    #[test]
+    fn two_names_make_a_pair() {
+        assert_eq!(
+            adoption("vpc-1=vpc-2").unwrap(),
+            Adoption {
+                from: "vpc-1".to_owned(),
+                to: "vpc-2".to_owned()
+            }
+        );
+        for text in ["vpc-1", "=vpc-2", "vpc-1="] {
+            assert!(adoption(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plan_names_what_changes_and_what_cannot_be_built() {
+        let change =
+            |action: &str, replacement: Option<&str>, resource: &str, properties: &[&str]| ResourceChange {
+                resource: resource.to_owned(),
+                r#type: "AWS::EC2::Subnet".to_owned(),
+                action: action.to_owned(),
+                replacement: replacement.map(str::to_owned),
+                properties: properties.iter().map(|name| (*name).to_owned()).collect(),
+            };
+        let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
+        let facts = RecoveryFacts::new(
+            AccountId::parse("222222222222").unwrap(),
+            Region::parse("eu-central-1").unwrap(),
+            ApplicationName::parse("shop").unwrap(),
+        );
+        let descriptions = Descriptions::new(
+            AccountId::parse("111111111111").unwrap(),
+            Region::parse("eu-west-1").unwrap(),
+        );
+        let stack = |name: &str, exists, changes| PlannedStack {
+            stack: name.to_owned(),
+            name: format!("lifeboat-shop-{name}"),
+            exists,
+            changes,
+            findings: vec![Finding {
+                severity: Severity::Warning,
+                resource: "arn:aws:iam::111111111111:role/cart".to_owned(),
+                code: Code::PrimaryNamed,
+                what: "its trust policy names the primary".to_owned(),
+                remedy: "map the principal".to_owned(),
+            }],
+        };
+        let document = InfrastructurePlanDocument {
+            format: "lifeboat.dev/infrastructure-plan/v1".to_owned(),
+            application: facts.application.clone(),
+            environment,
+            mode: Mode::Active,
+            stacks: vec![
+                stack(
+                    "network",
+                    true,
+                    vec![
+                        change("Modify", Some("False"), "SubnetA", &["Tags"]),
+                        change("Modify", Some("True"), "SubnetB", &["CidrBlock"]),
+                        change("Remove", None, "SubnetC", &[]),
+                    ],
+                ),
+                stack("identity", true, Vec::new()),
+                stack("storage", false, vec![change("Add", None, "FileSystem", &[])]),
+            ],
+            identities: lifeboat_infrastructure::symbols(&descriptions, &facts),
+        };
+        insta::assert_snapshot!(document.table());
+    }
+}
