@@ -39,7 +39,7 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
     let issuer = cluster(context, account, &network, &key).await;
     provider(context, &issuer).await;
     repository(context).await;
-    let (file_system, access_point) = file_system(context, &network).await;
+    let (file_system, access_point) = file_system(context, &network, &key).await;
     Made {
         network,
         key,
@@ -196,6 +196,7 @@ async fn cluster(
     let access = CreateAccessConfigRequest::builder()
         .authentication_mode(AuthenticationMode::ApiAndConfigMap)
         .bootstrap_cluster_creator_admin_permissions(true);
+    #[expect(deprecated, reason = "CreateCluster requires it")]
     let encryption = EncryptionConfig::builder()
         .resources("secrets")
         .provider(Provider::builder().key_arn(key).build());
@@ -340,15 +341,22 @@ async fn repository(context: &AwsContext) {
         .unwrap();
 }
 
-async fn file_system(context: &AwsContext, network: &BTreeMap<String, String>) -> (String, String) {
+async fn file_system(
+    context: &AwsContext,
+    network: &BTreeMap<String, String>,
+    key: &str,
+) -> (String, String) {
     let client = aws_sdk_efs::Client::new(context.sdk_config());
     let system = (client.create_file_system())
         .creation_token("shop")
         .encrypted(true)
+        // Without a key, the local AWS names a key of the service that it does not have.
+        .kms_key_id(key)
         .send()
         .await
         .unwrap();
     let id = system.file_system_id().to_owned();
+    available(&client, &id).await;
     (client.create_mount_target())
         .file_system_id(&id)
         .subnet_id(&network["A"])
@@ -365,4 +373,21 @@ async fn file_system(context: &AwsContext, network: &BTreeMap<String, String>) -
         .await
         .unwrap();
     (id, point.access_point_id().unwrap().to_owned())
+}
+
+async fn available(client: &aws_sdk_efs::Client, id: &str) {
+    for _ in 0..300 {
+        let answer = client
+            .describe_file_systems()
+            .file_system_id(id)
+            .send()
+            .await
+            .unwrap();
+        let state = answer.file_systems()[0].life_cycle_state().clone();
+        if state == aws_sdk_efs::types::LifeCycleState::Available {
+            return;
+        }
+        pause().await;
+    }
+    panic!("the file system did not become available");
 }

@@ -25,8 +25,8 @@ fn eks(call: &Call) -> Value {
             "endpoint": "https://0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com",
             "certificateAuthority": {"data": "LS0tLS1CRUdJTg=="},
             "resourcesVpcConfig": {
-                "subnetIds": ["subnet-b", "subnet-a"], "securityGroupIds": ["sg-1"],
-                "clusterSecurityGroupId": "sg-2", "vpcId": "vpc-1",
+                "subnetIds": ["subnet-0000000b", "subnet-0000000a"], "securityGroupIds": ["sg-00000001"],
+                "clusterSecurityGroupId": "sg-00000002", "vpcId": "vpc-00000001",
                 "endpointPublicAccess": true, "endpointPrivateAccess": true,
                 "publicAccessCidrs": ["203.0.113.0/24", "198.51.100.0/24"]},
             "kubernetesNetworkConfig": {"serviceIpv4Cidr": "172.20.0.0/16", "ipFamily": "ipv4"},
@@ -34,7 +34,7 @@ fn eks(call: &Call) -> Value {
                 {"types": ["audit", "api"], "enabled": true}, {"types": ["scheduler"], "enabled": false}]},
             "identity": {"oidc": {"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/AAAA1111"}},
             "encryptionConfig": [{"resources": ["secrets"],
-                "provider": {"keyArn": "arn:aws:kms:eu-west-1:111111111111:key/1111aaaa"}}],
+                "provider": {"keyArn": "arn:aws:kms:eu-west-1:111111111111:key/1111aaaa-12ab-34cd-56ef-1234567890ab"}}],
             "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"},
             "upgradePolicy": {"supportType": "STANDARD"}, "deletionProtection": true,
             "tags": {"team": "shop", "stage": "production"}}}),
@@ -42,22 +42,22 @@ fn eks(call: &Call) -> Value {
         "eks:ListNodegroups" => json!({"nodegroups": ["general"], "nextToken": "2"}),
         "eks:DescribeNodegroup" if call.names("batch") => json!({"nodegroup": {
             "nodegroupName": "batch", "nodeRole": "arn:aws:iam::111111111111:role/nodes",
-            "subnets": ["subnet-a"], "amiType": "AL2023_ARM_64_STANDARD", "capacityType": "SPOT",
+            "subnets": ["subnet-0000000a"], "amiType": "AL2023_ARM_64_STANDARD", "capacityType": "SPOT",
             "instanceTypes": ["m7g.large", "m6g.large"],
             "scalingConfig": {"minSize": 0, "maxSize": 4, "desiredSize": 0}}}),
         "eks:DescribeNodegroup" => json!({"nodegroup": {
             "nodegroupName": "general", "nodeRole": "arn:aws:iam::111111111111:role/nodes",
             "nodegroupArn": "arn:aws:eks:eu-west-1:111111111111:nodegroup/orders/general/1",
             "status": "ACTIVE", "version": "1.33", "releaseVersion": "1.33.5-20261101",
-            "subnets": ["subnet-b", "subnet-a"], "amiType": "CUSTOM", "capacityType": "ON_DEMAND",
+            "subnets": ["subnet-0000000b", "subnet-0000000a"], "amiType": "CUSTOM", "capacityType": "ON_DEMAND",
             "scalingConfig": {"minSize": 1, "maxSize": 4, "desiredSize": 2},
             "labels": {"pool": "general"},
             "taints": [{"key": "dedicated", "value": "shop", "effect": "NO_SCHEDULE"}],
             "updateConfig": {"maxUnavailable": 1},
-            "launchTemplate": {"id": "lt-1", "name": "nodes", "version": "3"}}}),
+            "launchTemplate": {"id": "lt-00000001", "name": "nodes", "version": "3"}}}),
         "eks:ListFargateProfiles" => json!({"fargateProfileNames": ["fargate"]}),
         "eks:DescribeFargateProfile" => json!({"fargateProfile": {
-            "fargateProfileName": "fargate", "status": "ACTIVE", "subnets": ["subnet-a"],
+            "fargateProfileName": "fargate", "status": "ACTIVE", "subnets": ["subnet-0000000a"],
             "podExecutionRoleArn": "arn:aws:iam::111111111111:role/fargate",
             "selectors": [{"namespace": "shop"}, {"namespace": "batch", "labels": {"compute": "fargate"}}]}}),
         "eks:ListAddons" => json!({"addons": ["vpc-cni"]}),
@@ -123,7 +123,7 @@ fn ec2(call: &Call) -> String {
     };
     match operation {
         "DescribeVpcs" => all("vpcSet", &[format!(
-            "<vpcId>vpc-1</vpcId><cidrBlock>10.0.0.0/16</cidrBlock><instanceTenancy>default</instanceTenancy>\
+            "<vpcId>vpc-00000001</vpcId><cidrBlock>10.0.0.0/16</cidrBlock><instanceTenancy>default</instanceTenancy>\
              <cidrBlockAssociationSet><item><cidrBlock>10.0.0.0/16</cidrBlock></item>\
              <item><cidrBlock>10.1.0.0/16</cidrBlock><cidrBlockState><state>associated</state></cidrBlockState></item>\
              </cidrBlockAssociationSet>{}", tags("shop"))]),
@@ -135,77 +135,79 @@ fn ec2(call: &Call) -> String {
             };
             format!(
                 "<DescribeVpcAttributeResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>1</requestId>\
-                 <vpcId>vpc-1</vpcId><{name}><value>{value}</value></{name}></DescribeVpcAttributeResponse>"
+                 <vpcId>vpc-00000001</vpcId><{name}><value>{value}</value></{name}></DescribeVpcAttributeResponse>"
             )
         }
         "DescribeSubnets" => {
             let subnet = |letter: &str, range: &str, zone: &str| format!(
-                "<subnetId>subnet-{letter}</subnetId><vpcId>vpc-1</vpcId><cidrBlock>{range}</cidrBlock>\
+                "<subnetId>subnet-0000000{letter}</subnetId><vpcId>vpc-00000001</vpcId><cidrBlock>{range}</cidrBlock>\
                  <availabilityZone>eu-west-1{letter}</availabilityZone><availabilityZoneId>{zone}</availabilityZoneId>\
                  <mapPublicIpOnLaunch>false</mapPublicIpOnLaunch>{}", tags(letter));
             all("subnetSet", &[subnet("a", "10.0.0.0/20", "euw1-az1"), subnet("b", "10.0.16.0/20", "euw1-az2")])
         }
         "DescribeRouteTables" => all("routeTableSet", &[
-            "<routeTableId>rtb-1</routeTableId><vpcId>vpc-1</vpcId><routeSet>\
+            "<routeTableId>rtb-00000001</routeTableId><vpcId>vpc-00000001</vpcId><routeSet>\
              <item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId></item>\
-             <item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-1</natGatewayId>\
+             <item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-00000001</natGatewayId>\
              <origin>CreateRoute</origin></item>\
-             <item><destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>vpce-1</gatewayId></item>\
-             </routeSet><associationSet><item><main>false</main><subnetId>subnet-a</subnetId></item></associationSet>"
+             <item><destinationPrefixListId>pl-00000001</destinationPrefixListId><gatewayId>vpce-00000001</gatewayId></item>\
+             </routeSet><associationSet><item><main>false</main><subnetId>subnet-0000000a</subnetId></item></associationSet>"
                 .to_owned(),
-            "<routeTableId>rtb-2</routeTableId><vpcId>vpc-1</vpcId>\
+            "<routeTableId>rtb-00000002</routeTableId><vpcId>vpc-00000001</vpcId>\
              <associationSet><item><main>true</main></item></associationSet>".to_owned()]),
         "DescribeInternetGateways" => all("internetGatewaySet", &[
-            "<internetGatewayId>igw-1</internetGatewayId><attachmentSet><item><vpcId>vpc-1</vpcId>\
+            "<internetGatewayId>igw-00000001</internetGatewayId><attachmentSet><item><vpcId>vpc-00000001</vpcId>\
              <state>available</state></item></attachmentSet>".to_owned()]),
         "DescribeEgressOnlyInternetGateways" => all("egressOnlyInternetGatewaySet", &[
-            "<egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><attachmentSet><item>\
-             <vpcId>vpc-1</vpcId></item></attachmentSet>".to_owned(),
-            "<egressOnlyInternetGatewayId>eigw-2</egressOnlyInternetGatewayId><attachmentSet><item>\
-             <vpcId>vpc-of-others</vpcId></item></attachmentSet>".to_owned()]),
+            "<egressOnlyInternetGatewayId>eigw-00000001</egressOnlyInternetGatewayId><attachmentSet><item>\
+             <vpcId>vpc-00000001</vpcId></item></attachmentSet>".to_owned(),
+            "<egressOnlyInternetGatewayId>eigw-00000002</egressOnlyInternetGatewayId><attachmentSet><item>\
+             <vpcId>vpc-00000002</vpcId></item></attachmentSet>".to_owned()]),
         "DescribeNatGateways" => all("natGatewaySet", &[
-            "<natGatewayId>nat-1</natGatewayId><vpcId>vpc-1</vpcId><subnetId>subnet-b</subnetId>\
+            "<natGatewayId>nat-00000001</natGatewayId><vpcId>vpc-00000001</vpcId><subnetId>subnet-0000000b</subnetId>\
              <state>available</state><connectivityType>public</connectivityType>".to_owned(),
-            "<natGatewayId>nat-2</natGatewayId><vpcId>vpc-1</vpcId><state>deleted</state>".to_owned()]),
+            "<natGatewayId>nat-00000002</natGatewayId><vpcId>vpc-00000001</vpcId><state>deleted</state>".to_owned()]),
         "DescribeNetworkAcls" => all("networkAclSet", &[
-            "<networkAclId>acl-1</networkAclId><vpcId>vpc-1</vpcId><default>true</default><entrySet>\
+            "<networkAclId>acl-00000001</networkAclId><vpcId>vpc-00000001</vpcId><default>true</default><entrySet>\
              <item><ruleNumber>100</ruleNumber><protocol>-1</protocol><ruleAction>allow</ruleAction>\
              <egress>false</egress><cidrBlock>0.0.0.0/0</cidrBlock></item></entrySet>\
-             <associationSet><item><subnetId>subnet-a</subnetId></item></associationSet>".to_owned()]),
+             <associationSet><item><subnetId>subnet-0000000a</subnetId></item></associationSet>".to_owned()]),
         "DescribeSecurityGroups" => {
             let group = |id: &str, name: &str| format!(
                 "<ownerId>111111111111</ownerId><groupId>{id}</groupId><groupName>{name}</groupName>\
-                 <groupDescription>of {name}</groupDescription><vpcId>vpc-1</vpcId>");
-            all("securityGroupInfo", &[group("sg-1", "nodes"), group("sg-2", "eks-cluster-sg-orders")])
+                 <groupDescription>of {name}</groupDescription><vpcId>vpc-00000001</vpcId>");
+            let of_eks = "<tagSet><item><key>aws:eks:cluster-name</key><value>orders</value></item></tagSet>";
+            let cluster = format!("{}{of_eks}", group("sg-00000002", "eks-cluster-sg-orders"));
+            all("securityGroupInfo", &[group("sg-00000001", "nodes"), cluster])
         }
         "DescribeSecurityGroupRules" => all("securityGroupRuleSet", &[
-            "<securityGroupRuleId>sgr-1</securityGroupRuleId><groupId>sg-1</groupId>\
+            "<securityGroupRuleId>sgr-1</securityGroupRuleId><groupId>sg-00000001</groupId>\
              <groupOwnerId>111111111111</groupOwnerId><isEgress>false</isEgress><ipProtocol>tcp</ipProtocol>\
              <fromPort>443</fromPort><toPort>443</toPort>\
-             <referencedGroupInfo><groupId>sg-2</groupId><userId>111111111111</userId></referencedGroupInfo>".to_owned(),
-            "<securityGroupRuleId>sgr-2</securityGroupRuleId><groupId>sg-1</groupId>\
+             <referencedGroupInfo><groupId>sg-00000002</groupId><userId>111111111111</userId></referencedGroupInfo>".to_owned(),
+            "<securityGroupRuleId>sgr-2</securityGroupRuleId><groupId>sg-00000001</groupId>\
              <groupOwnerId>111111111111</groupOwnerId><isEgress>true</isEgress><ipProtocol>-1</ipProtocol>\
-             <fromPort>-1</fromPort><toPort>-1</toPort><prefixListId>pl-1</prefixListId>".to_owned()]),
+             <fromPort>-1</fromPort><toPort>-1</toPort><prefixListId>pl-00000001</prefixListId>".to_owned()]),
         "DescribeVpcEndpoints" => all("vpcEndpointSet", &[
-            "<vpcEndpointId>vpce-1</vpcEndpointId><vpcId>vpc-1</vpcId><vpcEndpointType>Gateway</vpcEndpointType>\
+            "<vpcEndpointId>vpce-00000001</vpcEndpointId><vpcId>vpc-00000001</vpcId><vpcEndpointType>Gateway</vpcEndpointType>\
              <serviceName>com.amazonaws.eu-west-1.s3</serviceName><state>available</state>\
              <policyDocument>{\"Statement\":[{\"Sid\":\"hunter2\"}]}</policyDocument>\
-             <routeTableIdSet><item>rtb-1</item></routeTableIdSet>".to_owned(),
-            "<vpcEndpointId>vpce-2</vpcEndpointId><vpcId>vpc-1</vpcId><vpcEndpointType>Interface</vpcEndpointType>\
+             <routeTableIdSet><item>rtb-00000001</item></routeTableIdSet>".to_owned(),
+            "<vpcEndpointId>vpce-00000002</vpcEndpointId><vpcId>vpc-00000001</vpcId><vpcEndpointType>Interface</vpcEndpointType>\
              <serviceName>com.amazonaws.eu-west-1.sts</serviceName><state>available</state>\
-             <subnetIdSet><item>subnet-b</item><item>subnet-a</item></subnetIdSet>\
-             <groupSet><item><groupId>sg-1</groupId></item></groupSet>\
+             <subnetIdSet><item>subnet-0000000b</item><item>subnet-0000000a</item></subnetIdSet>\
+             <groupSet><item><groupId>sg-00000001</groupId></item></groupSet>\
              <privateDnsEnabled>true</privateDnsEnabled>".to_owned()]),
         "DescribeManagedPrefixLists" => all("prefixListSet", &[
-            "<prefixListId>pl-1</prefixListId><prefixListName>com.amazonaws.eu-west-1.s3</prefixListName>\
+            "<prefixListId>pl-00000001</prefixListId><prefixListName>com.amazonaws.eu-west-1.s3</prefixListName>\
              <ownerId>AWS</ownerId>".to_owned()]),
         "DescribeLaunchTemplates" => all("launchTemplates", &[format!(
-            "<launchTemplateId>lt-1</launchTemplateId><launchTemplateName>nodes</launchTemplateName>{}",
+            "<launchTemplateId>lt-00000001</launchTemplateId><launchTemplateName>nodes</launchTemplateName>{}",
             tags("nodes"))]),
         "DescribeLaunchTemplateVersions" => all("launchTemplateVersionSet", &[
-            "<launchTemplateId>lt-1</launchTemplateId><launchTemplateName>nodes</launchTemplateName>\
-             <versionNumber>3</versionNumber><launchTemplateData><imageId>ami-1</imageId>\
-             <userData>aHVudGVyMg==hunter2</userData><securityGroupIdSet><item>sg-1</item></securityGroupIdSet>\
+            "<launchTemplateId>lt-00000001</launchTemplateId><launchTemplateName>nodes</launchTemplateName>\
+             <versionNumber>3</versionNumber><launchTemplateData><imageId>ami-00000001</imageId>\
+             <userData>aHVudGVyMg==hunter2</userData><securityGroupIdSet><item>sg-00000001</item></securityGroupIdSet>\
              <blockDeviceMappingSet><item><deviceName>/dev/xvda</deviceName><ebs><encrypted>true</encrypted>\
              <volumeSize>50</volumeSize><volumeType>gp3</volumeType><kmsKeyId>alias/nodes</kmsKeyId></ebs></item>\
              </blockDeviceMappingSet><metadataOptions><httpTokens>required</httpTokens></metadataOptions>\
@@ -402,7 +404,7 @@ fn ecr(call: &Call) -> Value {
             "repositoryArn": "arn:aws:ecr:eu-west-1:111111111111:repository/shop/cart",
             "imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": true},
             "encryptionConfiguration": {"encryptionType": "KMS",
-                "kmsKey": "arn:aws:kms:eu-west-1:111111111111:key/2222bbbb"}}]}),
+                "kmsKey": "arn:aws:kms:eu-west-1:111111111111:key/2222bbbb-12ab-34cd-56ef-1234567890ab"}}]}),
         "ecr:GetRepositoryPolicy" => json!({"policyText":
             "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"ecr:BatchGetImage\"}]}"}),
         "ecr:GetLifecyclePolicy" => json!({"lifecyclePolicyText": "{\"rules\":[{\"rulePriority\":1}]}"}),
@@ -432,7 +434,7 @@ fn efs(call: &Call) -> Value {
             "FileSystemArn": format!("arn:aws:elasticfilesystem:eu-west-1:111111111111:file-system/{id}"),
             "PerformanceMode": "generalPurpose", "ThroughputMode": "provisioned",
             "ProvisionedThroughputInMibps": 16.5, "Encrypted": true,
-            "KmsKeyId": "arn:aws:kms:eu-west-1:111111111111:key/3333cccc",
+            "KmsKeyId": "arn:aws:kms:eu-west-1:111111111111:key/3333cccc-12ab-34cd-56ef-1234567890ab",
             "Tags": [{"Key": "Name", "Value": "shop"}]}]}),
         "elasticfilesystem:DescribeFileSystemPolicy" => json!({"FileSystemId": id,
             "Policy": "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"}}]}"}),
@@ -454,31 +456,37 @@ fn efs(call: &Call) -> Value {
         }
         "elasticfilesystem:DescribeMountTargets" => {
             let target = |letter: &str| {
-                json!({"MountTargetId": format!("fsmt-{letter}"), "FileSystemId": id,
-                "SubnetId": format!("subnet-{letter}"), "LifeCycleState": "available"})
+                json!({"MountTargetId": format!("fsmt-0000000{letter}"), "FileSystemId": id,
+                "SubnetId": format!("subnet-0000000{letter}"), "LifeCycleState": "available"})
             };
             json!({"MountTargets": [target("a"), target("b")]})
         }
-        "elasticfilesystem:DescribeMountTargetSecurityGroups" => json!({"SecurityGroups": ["sg-2", "sg-1"]}),
+        "elasticfilesystem:DescribeMountTargetSecurityGroups" => {
+            json!({"SecurityGroups": ["sg-00000002", "sg-00000001"]})
+        }
         other => panic!("no answer to {other}"),
     }
 }
 
 fn kms(call: &Call) -> Value {
-    let id = ["1111aaaa", "2222bbbb", "3333cccc"]
-        .into_iter()
-        .find(|id| call.names(id));
+    let id = [
+        "1111aaaa-12ab-34cd-56ef-1234567890ab",
+        "2222bbbb-12ab-34cd-56ef-1234567890ab",
+        "3333cccc-12ab-34cd-56ef-1234567890ab",
+    ]
+    .into_iter()
+    .find(|id| call.names(id));
     // The volumes of nodes have the key of the cluster, by its alias.
-    let id = id.unwrap_or("1111aaaa");
+    let id = id.unwrap_or("1111aaaa-12ab-34cd-56ef-1234567890ab");
     match call.action.as_str() {
         "kms:DescribeKey" => json!({"KeyMetadata": {
             "KeyId": id, "Arn": format!("arn:aws:kms:eu-west-1:111111111111:key/{id}"), "Enabled": true,
             "Description": format!("of {id}"), "MultiRegion": false,
-            "KeyManager": if id == "3333cccc" { "AWS" } else { "CUSTOMER" }}}),
+            "KeyManager": if id == "3333cccc-12ab-34cd-56ef-1234567890ab" { "AWS" } else { "CUSTOMER" }}}),
         "kms:GetKeyPolicy" => json!({"Policy": "{\"Statement\":[{\"Sid\":\"hunter2\"}]}"}),
         "kms:GetKeyRotationStatus" => json!({"KeyRotationEnabled": true}),
         "kms:ListAliases" => json!({"Aliases": [
-            {"AliasName": format!("alias/a-{id}")}, {"AliasName": format!("alias/b-{id}")}]}),
+            {"AliasName": format!("alias/a-{}", &id[..8])}, {"AliasName": format!("alias/b-{}", &id[..8])}]}),
         "kms:ListResourceTags" => json!({"Tags": [{"TagKey": "team", "TagValue": "shop"}]}),
         other => panic!("no answer to {other}"),
     }

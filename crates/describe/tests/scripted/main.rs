@@ -8,8 +8,8 @@ mod aws;
 use std::collections::BTreeSet;
 
 use lifeboat_describe::{ACTIONS, DescribeError, Wanted, describe};
-use lifeboat_infrastructure::{Descriptions, Mentions};
-use lifeboat_model::{AccountId, Code, Diagnostic as _, ErrorKind};
+use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts, Zone, generate, stacks};
+use lifeboat_model::{AccountId, ApplicationName, Code, Diagnostic as _, ErrorKind, Region};
 use serde_json::json;
 
 use aws::{Behaviour, Scripted};
@@ -212,4 +212,33 @@ fn nothing_that_may_hold_a_secret_is_printed() {
     let found = run(&Scripted::new(Behaviour::default())).unwrap();
     assert!(document(&found).contains("hunter2"), "the answers hold secrets");
     assert!(!format!("{found:?}").contains("hunter2"));
+}
+
+/// What the generator refers to is described: the only errors are those that a mapping of the user resolves.
+#[test]
+fn the_recovery_stacks_can_be_generated_from_what_is_described() {
+    let found = run(&Scripted::new(Behaviour::default())).unwrap();
+    let mut facts = RecoveryFacts::new(
+        AccountId::parse("222222222222").unwrap(),
+        Region::parse("eu-central-1").unwrap(),
+        ApplicationName::parse("shop").unwrap(),
+    );
+    facts.zones = [("eu-central-1a", "euc1-az2"), ("eu-central-1b", "euc1-az3")]
+        .map(|(name, id)| Zone {
+            name: name.to_owned(),
+            id: id.to_owned(),
+        })
+        .to_vec();
+    let mut findings: Vec<String> = Vec::new();
+    for stack in stacks(&found) {
+        let generated = generate(&found, &facts, &stack, Mode::Active);
+        let shown = generated.findings.iter().map(|finding| {
+            let severity = finding.severity;
+            format!("{} {severity:?} {}", stack.symbol(), finding.problem())
+        });
+        findings.extend(shown.map(|text| text.lines().next().unwrap_or_default().to_owned()));
+        let missing = |finding: &&lifeboat_infrastructure::Finding| finding.code == Code::DescriptionMissing;
+        assert_eq!(generated.findings.iter().find(missing), None);
+    }
+    insta::assert_snapshot!(findings.join("\n"));
 }
