@@ -17,6 +17,8 @@ pub mod completions;
 pub mod deploy;
 pub mod diff;
 pub mod explain;
+#[cfg(feature = "aws")]
+pub mod infrastructure;
 pub mod keys;
 pub mod man;
 pub mod missing;
@@ -61,6 +63,10 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Application(application::Command),
+    /// Describe the AWS resources that clusters stand on
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Infrastructure(infrastructure::Command),
     /// Show the status of the applications on AWS
     #[cfg(feature = "aws")]
     Status(status::Arguments),
@@ -94,6 +100,8 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Deploy(command) => deploy::run(&command, context),
         #[cfg(feature = "aws")]
         Command::Application(command) => application::run(&command, context),
+        #[cfg(feature = "aws")]
+        Command::Infrastructure(command) => infrastructure::run(&command, context),
         #[cfg(feature = "aws")]
         Command::Status(arguments) => status::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
