@@ -48,6 +48,9 @@ impl Ec2 {
             let action = actions::LAUNCH_TEMPLATE_VERSIONS;
             let answer = reads.call(action, id, pages).await?;
             let answered = reads.answer(action, id);
+            if answer.as_ref().is_some_and(Vec::is_empty) {
+                answered.incomplete();
+            }
             found.extend(answer.iter().flatten().filter_map(|one| template(one, answered)));
         }
         found.sort_by(|a, b| {

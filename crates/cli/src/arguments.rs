@@ -48,7 +48,7 @@ Exit codes:
     0  success
     1  diff: differences found
     2  the command line or a document is not valid, or refers to something that does not exist
-    3  backup: the recovery point is Partial
+    3  backup: the recovery point is Partial; infrastructure describe: something may not be read
     4  restore: the cluster does not match the plan
     5  the recovery point is rejected: corrupt, not signed by the pinned key, or of a newer format
     6  the cluster cannot be used

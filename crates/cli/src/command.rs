@@ -59,7 +59,7 @@ pub enum Command {
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Deploy(deploy::Command),
-    /// Rebuild what an application stands on in the recovery account: networks, roles, clusters
+    /// Describe the AWS resources that clusters stand on, and rebuild them in the recovery account
     #[cfg(feature = "aws")]
     #[command(subcommand)]
     Infrastructure(infrastructure::Command),

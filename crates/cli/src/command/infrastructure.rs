@@ -1,19 +1,19 @@
-//! `lifeboat infrastructure`: the AWS resources that an application stands on.
-
-use std::path::Path;
+//! `lifeboat infrastructure`: the AWS resources that clusters stand on, and the stacks that rebuild them.
 
 use clap::Subcommand;
-use lifeboat_model::{Code, Exit};
-use serde::Serialize;
+use lifeboat_model::Exit;
 
 use crate::context::Context;
 use crate::failure::Failure;
 
 pub mod build;
+pub mod describe;
 
 /// The subcommands of `lifeboat infrastructure`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Describe the AWS resources that clusters stand on, without changing any
+    Describe(describe::Arguments),
     /// Show what the recovery stacks would create, change and remove
     Plan(Box<build::PlanArguments>),
     /// Deploy the recovery stacks: network, roles, storage and clusters
@@ -25,34 +25,12 @@ pub enum Command {
 /// Runs a subcommand.
 ///
 /// # Errors
-/// Any error that prevents the command from completing.
+/// Any error that prevents the subcommand from completing.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Describe(arguments) => describe::run(arguments, context),
         Command::Plan(arguments) => build::plan(arguments, context),
         Command::Deploy(arguments) => build::deploy(arguments, context),
         Command::Teardown(arguments) => build::teardown(arguments, context),
     }
-}
-
-/// Writes a document to a file as JSON, whole or not at all.
-fn write_json(file: &Path, document: &impl Serialize) -> Result<(), Failure> {
-    let failed = |error: &dyn std::error::Error| {
-        Failure::of(
-            Code::StoreFailed,
-            format!("failed to write {}", file.display()),
-            error,
-        )
-        .remedy("choose a file in a folder that can be written")
-    };
-    let mut text = serde_json::to_string_pretty(document).map_err(|error| failed(&error))?;
-    text.push('\n');
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let new = folder.unwrap_or(Path::new(".")).join(format!(".{name}.new"));
-    std::fs::write(&new, text)
-        .and_then(|()| std::fs::rename(&new, file))
-        .map_err(|error| {
-            drop(std::fs::remove_file(&new));
-            failed(&error)
-        })
 }

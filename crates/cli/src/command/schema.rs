@@ -14,6 +14,8 @@ use super::backup::BackupDocument;
 use super::deploy::DeployDocument;
 use super::diff::DiffDocument;
 use super::explain::Explanations;
+#[cfg(feature = "aws")]
+use super::infrastructure::describe::DescriptionsDocument;
 use super::keys::KeysDocument;
 use super::plan::PlanDocument;
 use super::points::PointsDocument;
@@ -76,6 +78,9 @@ pub enum Name {
     /// The result of `deploy`
     #[cfg(feature = "aws")]
     Deploy,
+    /// The result of `infrastructure describe`
+    #[cfg(feature = "aws")]
+    Descriptions,
     /// An error on standard error
     Problem,
 }
@@ -104,6 +109,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Name::Answer => of::<Answer>(),
         #[cfg(feature = "aws")]
         Name::Deploy => of::<DeployDocument>(),
+        #[cfg(feature = "aws")]
+        Name::Descriptions => of::<DescriptionsDocument>(),
         Name::Problem => of::<ProblemDocument>(),
     };
     let mut text = serde_json::to_string_pretty(&schema)

@@ -101,8 +101,11 @@ fn serve(stream: TcpStream, heard: &Mutex<Vec<Value>>, replies: &Mutex<Vec<Reply
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        let reply = if first.contains("/functions/lifeboat-coordinator/invocations") {
-            heard.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        let is_invocation = first.contains("/functions/lifeboat-coordinator/invocations");
+        let reply = if is_invocation || first.contains(" /clusters/") {
+            if is_invocation {
+                heard.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            }
             let mut replies = replies.lock().unwrap();
             match replies.len() {
                 1 => replies[0].clone(),
@@ -385,6 +388,32 @@ fn a_restore_is_followed_to_its_end() {
         assert_eq!(restores.len(), 1, "other restores were not asked for");
         assert_eq!(restores[0]["state"], end);
     }
+}
+
+#[test]
+fn what_may_not_be_described_is_in_the_document_and_in_the_exit_code() {
+    let place = Place::new();
+    let aws = Aws::start(vec![Reply::error(403, "AccessDeniedException", "not allowed")]);
+    let output = aws.run(&place, "infrastructure describe orders");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("eks:DescribeCluster failed: AccessDeniedException"));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        document["missing"],
+        json!([{"resource": "arn:aws:eks:eu-central-1:222222222222:cluster/orders",
+                "call": "eks:DescribeCluster", "code": "AccessDeniedException"}])
+    );
+    let described = place.run("schema descriptions");
+    let described: Value = serde_json::from_slice(&described.stdout).unwrap();
+    schema::check(&described, &document).unwrap();
+
+    let output = aws.run(&place, "infrastructure describe orders --out shop.json");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+    let written = std::fs::read(place.path().join("shop.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), document);
+    let output = aws.run(&place, "infrastructure describe orders --out none/shop.json");
+    assert_eq!(output.status.code(), Some(8));
+    assert!(text(&output.stderr).contains("LB-03"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn what_is_missing_on_the_first_try_is_named_with_what_makes_it() {
         ),
         ("deploy recovery".to_owned(), "LB-1001", "--region"),
         ("application list".to_owned(), "LB-1001", "--region"),
+        ("infrastructure describe orders".to_owned(), "LB-1001", "--region"),
         ("explain LB-9999".to_owned(), "LB-0010", "lifeboat explain"),
         ("schema nonsense".to_owned(), "LB-0010", "--help"),
         ("completions tcsh".to_owned(), "LB-0010", "--help"),

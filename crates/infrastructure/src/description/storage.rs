@@ -136,6 +136,9 @@ pub struct FileSystem {
     /// Whether AWS Backup copies it (`BackupPolicy`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<bool>,
+    /// Where EFS replicates it to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replication_destinations: Vec<ReplicationDestination>,
     /// The access points.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access_points: Vec<AccessPoint>,
@@ -186,6 +189,45 @@ pub struct FileSystemLifecycle {
     /// Back: `AFTER_1_ACCESS`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transition_to_primary_storage_class: Option<String>,
+}
+
+/// A file system that EFS replicates another one to (`Destination`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplicationDestination {
+    /// The id.
+    pub file_system_id: String,
+    /// The Region.
+    pub region: String,
+    /// The account, if it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<String>,
+    /// Whether data is copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ReplicationStatus>,
+}
+
+/// Whether data is copied to the destination of a replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ReplicationStatus {
+    /// `ENABLED`.
+    #[serde(rename = "ENABLED")]
+    Enabled,
+    /// `ENABLING`.
+    #[serde(rename = "ENABLING")]
+    Enabling,
+    /// `DELETING`.
+    #[serde(rename = "DELETING")]
+    Deleting,
+    /// `ERROR`.
+    #[serde(rename = "ERROR")]
+    Error,
+    /// `PAUSED`.
+    #[serde(rename = "PAUSED")]
+    Paused,
+    /// `PAUSING`.
+    #[serde(rename = "PAUSING")]
+    Pausing,
 }
 
 /// An EFS access point.

@@ -405,7 +405,11 @@ fn recreated(work: &Resolver<'_>, sorted: &[usize], found: &mut Vec<LintFinding>
             continue;
         }
         let target = &work.decisions.targets[index];
-        let live = work.facts.existing.get(target).and_then(|existing| existing.body.as_deref());
+        let live = work
+            .facts
+            .existing
+            .get(target)
+            .and_then(|existing| existing.body.as_deref());
         let policy = "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted";
         if work.is_type(index, "apps", "statefulsets")
             && live.and_then(|live| pointer::text(live, policy)) == Some("Delete")

@@ -188,7 +188,8 @@ impl Gateway {
         body: Bytes,
     ) -> Result<Response<Body>, UpstreamError> {
         if enforce::is_open(&scope.service) {
-            let is_query = !parts.headers.contains_key("x-amz-target") && scope.service != "eks";
+            let is_rest = matches!(scope.service.as_str(), "eks" | "elasticfilesystem");
+            let is_query = !parts.headers.contains_key("x-amz-target") && !is_rest;
             let Some(caller) = caller else {
                 return Ok(marked(enforce::unknown_keys(scope, is_query)));
             };

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Document;
 
-use super::write_json;
+use super::describe::replace;
 
 const AFTER_PLAN: &str = "Example:
   lifeboat infrastructure plan shop --descriptions shop.aws.json --profile recovery
@@ -32,7 +32,7 @@ Exit codes: 0 it can be deployed, 8 something cannot be built, 12 AWS refused th
 
 const AFTER_DEPLOY: &str = "Example:
   lifeboat infrastructure deploy shop --descriptions shop.aws.json --profile recovery \\
-      --identities-file shop.identities.json
+      --identities-out shop.identities.json
   lifeboat restore latest --identities shop.identities.json --context RECOVERY_CLUSTER
 
   Deploys the stacks lifeboat-shop-network, -identity, -storage and one per cluster. If a resource
@@ -120,7 +120,7 @@ pub struct DeployArguments {
     pub wanted: Wanted,
     /// Write the identity map to this file, for `lifeboat restore --identities`
     #[arg(long, value_name = "FILE")]
-    pub identities_file: Option<PathBuf>,
+    pub identities_out: Option<PathBuf>,
 }
 
 /// Options of `lifeboat infrastructure teardown`.
@@ -261,7 +261,7 @@ pub struct InfrastructureDocument {
     pub identities: IdentityMap,
     /// The file that the identity map was written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identities_file: Option<String>,
+    pub identities_out: Option<String>,
 }
 
 /// A stack that was deployed.
@@ -285,7 +285,7 @@ impl Document for InfrastructureDocument {
             ));
         }
         text.push_str(&findings_table(self.findings.iter()));
-        if let Some(file) = &self.identities_file {
+        if let Some(file) = &self.identities_out {
             text.push_str(&format!(
                 "{} identities written to {file}\n",
                 self.identities.identities.len()
@@ -379,8 +379,8 @@ pub fn deploy(arguments: &DeployArguments, context: &Context) -> Result<Exit, Fa
         })
         .await
     })?;
-    if let Some(file) = &arguments.identities_file {
-        write_json(file, &built.identities)?;
+    if let Some(file) = &arguments.identities_out {
+        write(file, &built.identities)?;
     }
     let stacks = built.stacks.into_iter();
     context.print(&InfrastructureDocument {
@@ -393,7 +393,7 @@ pub fn deploy(arguments: &DeployArguments, context: &Context) -> Result<Exit, Fa
             .collect(),
         findings: built.findings,
         identities: built.identities,
-        identities_file: (arguments.identities_file.as_ref()).map(|file| file.display().to_string()),
+        identities_out: (arguments.identities_out.as_ref()).map(|file| file.display().to_string()),
     })?;
     Ok(Exit::Success)
 }
@@ -478,6 +478,18 @@ impl Wanted {
         facts.hold_nodes = self.hold_nodes;
         Ok(facts)
     }
+}
+
+/// Writes the identity map to a file, whole or not at all.
+fn write(file: &Path, identities: &IdentityMap) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(identities)
+        .map_err(|error| Failure::of(Code::Bug, "failed to render the identity map as JSON", &error))?;
+    text.push('\n');
+    replace(file, text.as_bytes()).map_err(|error| {
+        let failed = format!("failed to write the identity map to {}", file.display());
+        Failure::of(Code::StoreFailed, failed, &error)
+            .remedy("name a file in a folder that exists and can be written with --identities-out, and run the same command again")
+    })
 }
 
 /// Reads descriptions.

@@ -106,8 +106,8 @@ fn refusal(scope: &Scope, is_query: bool, code: &str, message: &str) -> Response
     } else {
         "UnrecognizedClientException"
     };
-    // EKS responds with 403, the services with the older JSON protocol with 400.
-    let status = if scope.service == "eks" {
+    // EKS and EFS respond with 403, the services with the older JSON protocol with 400.
+    let status = if matches!(scope.service.as_str(), "eks" | "elasticfilesystem") {
         StatusCode::FORBIDDEN
     } else {
         StatusCode::BAD_REQUEST
@@ -146,6 +146,7 @@ mod tests {
         };
         for (service, is_query, status, code) in [
             ("eks", false, 403, "AccessDeniedException"),
+            ("elasticfilesystem", false, 403, "AccessDeniedException"),
             ("events", false, 400, "AccessDeniedException"),
             ("cloudformation", true, 403, "<Code>AccessDenied</Code>"),
             ("ec2", true, 403, "<Code>UnauthorizedOperation</Code>"),

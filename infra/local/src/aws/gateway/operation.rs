@@ -1,5 +1,6 @@
 //! Maps a request to IAM actions and resources.
 
+mod efs;
 mod eks;
 mod lambda;
 mod s3;
@@ -71,6 +72,7 @@ pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) ->
     match scope.service.as_str() {
         "s3" => return s3::needs(parts),
         "lambda" => return vec![lambda::need(&scope.region, account, parts)],
+        "elasticfilesystem" => return vec![efs::need(&scope.region, account, parts)],
         "eks" => {
             let need = eks::need(&scope.region, account, parts);
             return vec![need];

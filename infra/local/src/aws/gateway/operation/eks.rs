@@ -51,6 +51,18 @@ pub(crate) fn operation(parts: &Parts) -> Operation {
         ("POST", ["clusters", _, "pod-identity-associations"]) => "CreatePodIdentityAssociation",
         ("GET", ["clusters", _, "pod-identity-associations"]) => "ListPodIdentityAssociations",
         ("GET", ["clusters", _, "pod-identity-associations", _]) => "DescribePodIdentityAssociation",
+        ("POST", ["clusters", _, "pod-identity-associations", _]) => "UpdatePodIdentityAssociation",
+        ("DELETE", ["clusters", _, "pod-identity-associations", _]) => "DeletePodIdentityAssociation",
+        ("GET", ["clusters", _, "identity-provider-configs"]) => "ListIdentityProviderConfigs",
+        ("POST", ["clusters", _, "identity-provider-configs", "associate"]) => {
+            "AssociateIdentityProviderConfig"
+        }
+        ("POST", ["clusters", _, "identity-provider-configs", "describe"]) => {
+            "DescribeIdentityProviderConfig"
+        }
+        ("POST", ["clusters", _, "identity-provider-configs", "disassociate"]) => {
+            "DisassociateIdentityProviderConfig"
+        }
         ("POST", ["cluster-registrations"]) => "RegisterCluster",
         ("GET", ["tags", _]) => "ListTagsForResource",
         ("POST", ["tags", _]) => "TagResource",

@@ -178,3 +178,48 @@ fn eks_and_lambda_are_read_from_their_paths() {
         pairs(&[("eks:Unknown", "arn:aws:eks:eu-west-1:111111111111:cluster/x")])
     );
 }
+
+#[test]
+fn efs_is_read_from_method_path_and_parameters() {
+    let arn = |resource: &str| format!("arn:aws:elasticfilesystem:eu-west-1:111111111111:{resource}");
+    for (method, uri, operation, resource) in [
+        (
+            "POST",
+            "/2015-02-01/file-systems",
+            "CreateFileSystem",
+            "*".to_owned(),
+        ),
+        (
+            "GET",
+            "/2015-02-01/file-systems?FileSystemId=fs-1",
+            "DescribeFileSystems",
+            arn("file-system/fs-1"),
+        ),
+        (
+            "GET",
+            "/2015-02-01/file-systems/fs-1/policy",
+            "DescribeFileSystemPolicy",
+            arn("file-system/fs-1"),
+        ),
+        (
+            "GET",
+            "/2015-02-01/access-points?AccessPointId=fsap-1",
+            "DescribeAccessPoints",
+            arn("access-point/fsap-1"),
+        ),
+        (
+            "GET",
+            "/2015-02-01/mount-targets/fsmt-1/security-groups",
+            "DescribeMountTargetSecurityGroups",
+            "*".to_owned(),
+        ),
+        ("PATCH", "/2015-02-01/file-systems", "Unknown", "*".to_owned()),
+    ] {
+        let expected = vec![(format!("elasticfilesystem:{operation}"), resource)];
+        assert_eq!(
+            asked("elasticfilesystem", &parts(method, uri, &[]), ""),
+            expected,
+            "{method} {uri}"
+        );
+    }
+}

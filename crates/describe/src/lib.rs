@@ -1,0 +1,31 @@
+//! Reads the AWS resources that clusters stand on, as the descriptions that the recovery stacks are made from.
+//!
+//! [`describe`] begins with the names of clusters and with what their objects mention ([`Wanted`]), and follows what
+//! each resource names: cluster, node groups and their launch templates, Fargate profiles, add-ons, access; subnets and
+//! VPCs with all that belongs to them; roles with their policies, instance profiles and OIDC providers; ECR
+//! repositories, EFS file systems, and the KMS keys of all these.
+//!
+//! This crate must not depend on a Kubernetes client: objects come in as [`lifeboat_infrastructure::Mentions`].
+//!
+//! Invariants:
+//! - nothing here changes anything in AWS; [`ACTIONS`] is every action that it needs;
+//! - what may not be read, or does not exist, is in `missing` of the result and never fails the rest;
+//! - the same account gives the same bytes: lists are sorted, and nothing depends on the time;
+//! - nothing is logged; user data, policies and configurations are hidden in the result.
+
+mod actions;
+mod ecr;
+mod efs;
+mod eks;
+mod error;
+mod iam;
+mod kms;
+mod parallel;
+mod place;
+mod walk;
+mod wanted;
+
+pub use actions::ACTIONS;
+pub use error::DescribeError;
+pub use walk::describe;
+pub use wanted::Wanted;

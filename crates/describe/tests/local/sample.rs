@@ -1,0 +1,393 @@
+//! What an application stands on: a network, roles, a cluster, a repository, a file system and a key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_eks::types::{
+    AccessScope, AccessScopeType, AuthenticationMode, ClusterStatus, CreateAccessConfigRequest,
+    EncryptionConfig, FargateProfileSelector, NodegroupScalingConfig, OidcIdentityProviderConfigRequest,
+    Provider, VpcConfigRequest,
+};
+use lifeboat_aws::AwsContext;
+
+/// The network. CloudFormation makes it, so that this crate needs no client of EC2.
+const NETWORK: &str = r#"{"Resources": {
+    "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+    "A": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/20",
+        "AvailabilityZone": "eu-west-1a"}},
+    "B": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.16.0/20",
+        "AvailabilityZone": "eu-west-1b"}},
+    "Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": {"VpcId": {"Ref": "Vpc"}, "GroupDescription": "nodes"}},
+    "Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateName": "nodes",
+        "LaunchTemplateData": {"UserData": "c2hvcA=="}}}},
+  "Outputs": {"Vpc": {"Value": {"Ref": "Vpc"}}, "A": {"Value": {"Ref": "A"}}, "B": {"Value": {"Ref": "B"}},
+    "Group": {"Value": {"Fn::GetAtt": ["Group", "GroupId"]}}, "Template": {"Value": {"Ref": "Template"}}}}"#;
+
+/// What was made.
+pub(crate) struct Made {
+    pub(crate) network: BTreeMap<String, String>,
+    pub(crate) key: String,
+    pub(crate) file_system: String,
+    pub(crate) access_point: String,
+    pub(crate) issuer: String,
+}
+
+pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
+    let network = network(context).await;
+    let key = key(context).await;
+    identities(context, account).await;
+    let issuer = cluster(context, account, &network, &key).await;
+    provider(context, &issuer).await;
+    repository(context).await;
+    let (file_system, access_point) = file_system(context, &network, &key).await;
+    Made {
+        network,
+        key,
+        file_system,
+        access_point,
+        issuer,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits for the outside world")]
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+async fn network(context: &AwsContext) -> BTreeMap<String, String> {
+    let client = aws_sdk_cloudformation::Client::new(context.sdk_config());
+    (client.create_stack())
+        .stack_name("network")
+        .template_body(NETWORK)
+        .send()
+        .await
+        .unwrap();
+    for _ in 0..300 {
+        let answer = client
+            .describe_stacks()
+            .stack_name("network")
+            .send()
+            .await
+            .unwrap();
+        let stack = &answer.stacks()[0];
+        if stack
+            .stack_status()
+            .is_some_and(|status| status.as_str() == "CREATE_COMPLETE")
+        {
+            let outputs = stack.outputs().iter();
+            return outputs
+                .map(|one| {
+                    (
+                        one.output_key().unwrap().to_owned(),
+                        one.output_value().unwrap().to_owned(),
+                    )
+                })
+                .collect();
+        }
+        pause().await;
+    }
+    panic!("the network was not created");
+}
+
+async fn key(context: &AwsContext) -> String {
+    let client = aws_sdk_kms::Client::new(context.sdk_config());
+    let tag = aws_sdk_kms::types::Tag::builder()
+        .tag_key("team")
+        .tag_value("shop");
+    let answer = (client.create_key())
+        .description("of the cluster")
+        .tags(tag.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let arn = answer.key_metadata().unwrap().arn().unwrap().to_owned();
+    (client.create_alias())
+        .alias_name("alias/shop")
+        .target_key_id(&arn)
+        .send()
+        .await
+        .unwrap();
+    client.enable_key_rotation().key_id(&arn).send().await.unwrap();
+    arn
+}
+
+fn trust(principal: &str) -> String {
+    format!(
+        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {principal},
+            "Action": "sts:AssumeRole"}}]}}"#
+    )
+}
+
+async fn identities(context: &AwsContext, account: &str) {
+    let client = aws_sdk_iam::Client::new(context.sdk_config());
+    let document = r#"{"Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}"#;
+    for name in ["nodes", "boundary"] {
+        (client.create_policy())
+            .policy_name(name)
+            .policy_document(document)
+            .send()
+            .await
+            .unwrap();
+    }
+    for (name, service) in [
+        ("cluster", "eks.amazonaws.com"),
+        ("nodes", "ec2.amazonaws.com"),
+        ("fargate", "eks-fargate-pods.amazonaws.com"),
+        ("mail", "pods.eks.amazonaws.com"),
+        ("operators", "eks.amazonaws.com"),
+    ] {
+        (client.create_role())
+            .role_name(name)
+            .assume_role_policy_document(trust(&format!(r#"{{"Service": "{service}"}}"#)))
+            .send()
+            .await
+            .unwrap();
+    }
+    (client.create_role())
+        .role_name("cart")
+        .path("/shop/")
+        .assume_role_policy_document(trust(&format!(r#"{{"AWS": "arn:aws:iam::{account}:root"}}"#)))
+        .permissions_boundary(format!("arn:aws:iam::{account}:policy/boundary"))
+        .send()
+        .await
+        .unwrap();
+    (client.put_role_policy())
+        .role_name("cart")
+        .policy_name("bucket")
+        .policy_document(document)
+        .send()
+        .await
+        .unwrap();
+    (client.attach_role_policy())
+        .role_name("nodes")
+        .policy_arn(format!("arn:aws:iam::{account}:policy/nodes"))
+        .send()
+        .await
+        .unwrap();
+    (client.create_instance_profile())
+        .instance_profile_name("nodes")
+        .send()
+        .await
+        .unwrap();
+    (client.add_role_to_instance_profile())
+        .instance_profile_name("nodes")
+        .role_name("nodes")
+        .send()
+        .await
+        .unwrap();
+}
+
+/// Creates the cluster with what belongs to it; returns its issuer.
+async fn cluster(
+    context: &AwsContext,
+    account: &str,
+    network: &BTreeMap<String, String>,
+    key: &str,
+) -> String {
+    let client = aws_sdk_eks::Client::new(context.sdk_config());
+    let role = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
+    let vpc = VpcConfigRequest::builder()
+        .subnet_ids(&network["A"])
+        .subnet_ids(&network["B"])
+        .security_group_ids(&network["Group"])
+        .endpoint_public_access(true)
+        .endpoint_private_access(false);
+    let access = CreateAccessConfigRequest::builder()
+        .authentication_mode(AuthenticationMode::ApiAndConfigMap)
+        .bootstrap_cluster_creator_admin_permissions(true);
+    #[expect(deprecated, reason = "CreateCluster requires it")]
+    let encryption = EncryptionConfig::builder()
+        .resources("secrets")
+        .provider(Provider::builder().key_arn(key).build());
+    (client.create_cluster())
+        .name("orders")
+        .role_arn(role("cluster"))
+        .resources_vpc_config(vpc.build())
+        .access_config(access.build())
+        .encryption_config(encryption.build())
+        .tags("team", "shop")
+        .send()
+        .await
+        .unwrap();
+    let issuer = active(&client).await;
+    nodes(&client, network, &role).await;
+    access_of(&client, &role).await;
+    issuer
+}
+
+async fn active(client: &aws_sdk_eks::Client) -> String {
+    for _ in 0..1200 {
+        let answer = client.describe_cluster().name("orders").send().await.unwrap();
+        let cluster = answer.cluster().unwrap();
+        if cluster.status() == Some(&ClusterStatus::Active) {
+            let oidc = cluster.identity().unwrap().oidc().unwrap();
+            return oidc.issuer().unwrap().to_owned();
+        }
+        pause().await;
+    }
+    panic!("the cluster did not become active");
+}
+
+async fn nodes(
+    client: &aws_sdk_eks::Client,
+    network: &BTreeMap<String, String>,
+    role: &impl Fn(&str) -> String,
+) {
+    let scaling = NodegroupScalingConfig::builder()
+        .min_size(1)
+        .max_size(3)
+        .desired_size(2);
+    let template = aws_sdk_eks::types::LaunchTemplateSpecification::builder()
+        .id(&network["Template"])
+        .version("1");
+    (client.create_nodegroup())
+        .cluster_name("orders")
+        .nodegroup_name("general")
+        .node_role(role("nodes"))
+        .subnets(&network["A"])
+        .scaling_config(scaling.build())
+        .launch_template(template.build())
+        .labels("pool", "general")
+        .send()
+        .await
+        .unwrap();
+    let selector = FargateProfileSelector::builder().namespace("batch");
+    (client.create_fargate_profile())
+        .cluster_name("orders")
+        .fargate_profile_name("batch")
+        .pod_execution_role_arn(role("fargate"))
+        .subnets(&network["B"])
+        .selectors(selector.build())
+        .send()
+        .await
+        .unwrap();
+    (client.create_addon())
+        .cluster_name("orders")
+        .addon_name("vpc-cni")
+        .configuration_values("{}")
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn access_of(client: &aws_sdk_eks::Client, role: &impl Fn(&str) -> String) {
+    (client.create_access_entry())
+        .cluster_name("orders")
+        .principal_arn(role("operators"))
+        .kubernetes_groups("operators")
+        .send()
+        .await
+        .unwrap();
+    let scope = AccessScope::builder()
+        .r#type(AccessScopeType::Namespace)
+        .namespaces("shop");
+    (client.associate_access_policy())
+        .cluster_name("orders")
+        .principal_arn(role("operators"))
+        .policy_arn("arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy")
+        .access_scope(scope.build())
+        .send()
+        .await
+        .unwrap();
+    (client.create_pod_identity_association())
+        .cluster_name("orders")
+        .namespace("shop")
+        .service_account("mail")
+        .role_arn(role("mail"))
+        .send()
+        .await
+        .unwrap();
+    let login = OidcIdentityProviderConfigRequest::builder()
+        .identity_provider_config_name("login")
+        .issuer_url("https://login.example")
+        .client_id("kubernetes");
+    (client.associate_identity_provider_config())
+        .cluster_name("orders")
+        .oidc(login.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn provider(context: &AwsContext, issuer: &str) {
+    let client = aws_sdk_iam::Client::new(context.sdk_config());
+    (client.create_open_id_connect_provider())
+        .url(issuer)
+        .client_id_list("sts.amazonaws.com")
+        .thumbprint_list("9e99a48a9960b14926bb7f3b02e22da2b0ab7280")
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn repository(context: &AwsContext) {
+    let client = aws_sdk_ecr::Client::new(context.sdk_config());
+    let scanning = aws_sdk_ecr::types::ImageScanningConfiguration::builder().scan_on_push(true);
+    (client.create_repository())
+        .repository_name("shop/cart")
+        .image_tag_mutability(aws_sdk_ecr::types::ImageTagMutability::Immutable)
+        .image_scanning_configuration(scanning.build())
+        .send()
+        .await
+        .unwrap();
+    let rules = r#"{"rules": [{"rulePriority": 1, "action": {"type": "expire"},
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}}]}"#;
+    (client.put_lifecycle_policy())
+        .repository_name("shop/cart")
+        .lifecycle_policy_text(rules)
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn file_system(
+    context: &AwsContext,
+    network: &BTreeMap<String, String>,
+    key: &str,
+) -> (String, String) {
+    let client = aws_sdk_efs::Client::new(context.sdk_config());
+    let system = (client.create_file_system())
+        .creation_token("shop")
+        .encrypted(true)
+        // Without a key, the local AWS names a key of the service that it does not have.
+        .kms_key_id(key)
+        .send()
+        .await
+        .unwrap();
+    let id = system.file_system_id().to_owned();
+    available(&client, &id).await;
+    (client.create_mount_target())
+        .file_system_id(&id)
+        .subnet_id(&network["A"])
+        .security_groups(&network["Group"])
+        .send()
+        .await
+        .unwrap();
+    let user = aws_sdk_efs::types::PosixUser::builder().uid(1000).gid(1000);
+    let point = (client.create_access_point())
+        .client_token("cart")
+        .file_system_id(&id)
+        .posix_user(user.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    (id, point.access_point_id().unwrap().to_owned())
+}
+
+async fn available(client: &aws_sdk_efs::Client, id: &str) {
+    for _ in 0..300 {
+        let answer = client
+            .describe_file_systems()
+            .file_system_id(id)
+            .send()
+            .await
+            .unwrap();
+        let state = answer.file_systems()[0].life_cycle_state().clone();
+        if state == aws_sdk_efs::types::LifeCycleState::Available {
+            return;
+        }
+        pause().await;
+    }
+    panic!("the file system did not become available");
+}

@@ -1,0 +1,216 @@
+//! The sample is described, in whole and with permissions missing.
+
+use lifeboat_aws::AwsContext;
+use lifeboat_describe::{ACTIONS, Wanted, describe};
+use lifeboat_infrastructure::description::access::AccessEntryType;
+use lifeboat_infrastructure::description::storage::{ImageTagMutability, KeyManager};
+use lifeboat_infrastructure::{Descriptions, Mentions};
+use lifeboat_model::AccountId;
+use serde_json::json;
+
+use crate::fixture::{administrator, context, run};
+use crate::sample::{Made, make};
+
+const ACCOUNT: &str = "111111111111";
+
+fn wanted(made: &Made) -> Wanted {
+    let mut mentions = Mentions::new();
+    for object in [
+        json!({"kind": "ServiceAccount", "metadata": {"annotations":
+            {"eks.amazonaws.com/role-arn": format!("arn:aws:iam::{ACCOUNT}:role/shop/cart")}}}),
+        json!({"kind": "Pod", "spec": {"containers":
+            [{"image": format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop/cart:1")}]}}),
+        json!({"kind": "StorageClass", "parameters": {"fileSystemId": made.file_system}}),
+    ] {
+        mentions.collect(&object);
+    }
+    Wanted {
+        mentions,
+        ..Wanted::new(AccountId::parse(ACCOUNT).unwrap(), ["orders".to_owned()])
+    }
+}
+
+/// Creates a user who may do all but these actions.
+async fn user_without(administrator: &AwsContext, denied: &[&str]) -> AwsContext {
+    let client = aws_sdk_iam::Client::new(administrator.sdk_config());
+    client.create_user().user_name("reader").send().await.unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ACTIONS, "Resource": "*"},
+        {"Effect": "Deny", "Action": denied, "Resource": "*"}]});
+    (client.put_user_policy())
+        .user_name("reader")
+        .policy_name("reader")
+        .policy_document(policy.to_string())
+        .send()
+        .await
+        .unwrap();
+    let answer = client
+        .create_access_key()
+        .user_name("reader")
+        .send()
+        .await
+        .unwrap();
+    let keys = answer.access_key().unwrap();
+    context(keys.access_key_id(), keys.secret_access_key())
+}
+
+/// One test, because the cluster takes the longest: a control plane is started for it.
+#[test]
+fn an_application_is_described_and_gaps_are_named() {
+    run(Box::pin(async {
+        let context = administrator(ACCOUNT);
+        let made = make(&context, ACCOUNT).await;
+        let wanted = wanted(&made);
+        let found = describe(&context, &wanted).await.unwrap();
+        assert_eq!(found.missing, []);
+        cluster(&found, &made);
+        identities(&found, &made);
+        storage(&found, &made);
+        assert_eq!(found.vpcs[0].vpc_id, made.network["Vpc"]);
+        assert_eq!(found.subnets.len(), 2);
+        let text = serde_json::to_vec(&found).unwrap();
+        assert_eq!(Descriptions::parse(&text).unwrap(), found);
+        let again = describe(&context, &wanted).await.unwrap();
+        assert_eq!(serde_json::to_vec(&again).unwrap(), text);
+
+        let denied = [
+            "ecr:GetLifecyclePolicy",
+            "eks:ListAddons",
+            "ec2:DescribeNetworkAcls",
+            "iam:GetRolePolicy",
+            "kms:GetKeyPolicy",
+        ];
+        let reader = user_without(&context, &denied).await;
+        let found = describe(&reader, &wanted).await.unwrap();
+        let mut calls: Vec<&str> = found.missing.iter().map(|one| one.call.as_str()).collect();
+        calls.sort_unstable();
+        calls.dedup();
+        let mut denied = denied.to_vec();
+        denied.sort_unstable();
+        assert_eq!(calls, denied, "{:?}", found.missing);
+        for missing in &found.missing {
+            assert!(
+                missing.code.starts_with("AccessDenied") || missing.code == "UnauthorizedOperation",
+                "{missing:?}"
+            );
+        }
+        assert!(found.network_acls.is_empty() && found.clusters[0].addons.is_empty());
+        assert_eq!(found.clusters[0].nodegroups.len(), 1);
+    }));
+}
+
+fn cluster(found: &Descriptions, made: &Made) {
+    let [cluster] = found.clusters.as_slice() else {
+        panic!("{:?}", found.clusters);
+    };
+    assert_eq!(
+        cluster.arn,
+        format!("arn:aws:eks:eu-west-1:{ACCOUNT}:cluster/orders")
+    );
+    assert_eq!(
+        cluster.resources_vpc_config.vpc_id.as_ref(),
+        Some(&made.network["Vpc"])
+    );
+    assert_eq!(cluster.tags["team"], "shop");
+    let provider = cluster.encryption_config[0].provider.as_ref().unwrap();
+    assert_eq!(provider.key_arn.as_ref(), Some(&made.key));
+    let [group] = cluster.nodegroups.as_slice() else {
+        panic!("{:?}", cluster.nodegroups);
+    };
+    assert_eq!(
+        (group.nodegroup_name.as_str(), group.labels["pool"].as_str()),
+        ("general", "general")
+    );
+    assert_eq!(group.scaling_config.as_ref().unwrap().max_size, Some(3));
+    let [template] = found.launch_templates.as_slice() else {
+        panic!("{:?}", found.launch_templates);
+    };
+    assert_eq!(
+        (template.version_number, &template.launch_template_id),
+        (1, &made.network["Template"])
+    );
+    assert_eq!(
+        template.launch_template_data.user_data.as_ref().unwrap().0,
+        "c2hvcA=="
+    );
+    let [profile] = cluster.fargate_profiles.as_slice() else {
+        panic!("{:?}", cluster.fargate_profiles);
+    };
+    assert_eq!(profile.selectors[0].namespace.as_deref(), Some("batch"));
+    assert_eq!(cluster.addons[0].addon_name, "vpc-cni");
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/operators");
+    let entry = cluster
+        .access_entries
+        .iter()
+        .find(|entry| entry.principal_arn == role);
+    let entry = entry.unwrap();
+    assert_eq!(
+        (entry.r#type, entry.kubernetes_groups.as_slice()),
+        (AccessEntryType::Standard, ["operators".to_owned()].as_slice())
+    );
+    assert_eq!(entry.access_policies[0].access_scope.namespaces, ["shop"]);
+    assert_eq!(cluster.pod_identity_associations[0].service_account, "mail");
+    assert_eq!(cluster.identity_provider_configs[0].client_id, "kubernetes");
+}
+
+fn identities(found: &Descriptions, made: &Made) {
+    let names: Vec<&str> = found.roles.iter().map(|role| role.role_name.as_str()).collect();
+    for name in ["cart", "cluster", "fargate", "mail", "nodes", "operators"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let cart = found.roles.iter().find(|role| role.role_name == "cart").unwrap();
+    assert_eq!(cart.arn, format!("arn:aws:iam::{ACCOUNT}:role/shop/cart"));
+    assert_eq!(cart.path, "/shop/");
+    assert_eq!(
+        cart.inline_policies["bucket"].0["Statement"][0]["Action"],
+        "s3:GetObject"
+    );
+    assert_eq!(
+        cart.permissions_boundary,
+        Some(format!("arn:aws:iam::{ACCOUNT}:policy/boundary"))
+    );
+    let policies: Vec<&str> = found
+        .policies
+        .iter()
+        .map(|policy| policy.policy_name.as_str())
+        .collect();
+    assert_eq!(policies, ["boundary", "nodes"]);
+    let [profile] = found.instance_profiles.as_slice() else {
+        panic!("{:?}", found.instance_profiles);
+    };
+    assert_eq!(profile.roles, ["nodes"]);
+    let [provider] = found.oidc_providers.as_slice() else {
+        panic!("{:?}", found.oidc_providers);
+    };
+    assert!(made.issuer.ends_with(&provider.url), "{provider:?}");
+    assert_eq!(provider.client_id_list, ["sts.amazonaws.com"]);
+}
+
+fn storage(found: &Descriptions, made: &Made) {
+    let [repository] = found.repositories.as_slice() else {
+        panic!("{:?}", found.repositories);
+    };
+    assert_eq!(
+        repository.image_tag_mutability,
+        Some(ImageTagMutability::Immutable)
+    );
+    let lifecycle = repository.lifecycle_policy.as_ref().unwrap();
+    assert_eq!(lifecycle.0["rules"][0]["rulePriority"], 1);
+    assert_eq!(repository.policy, None);
+    let [system] = found.file_systems.as_slice() else {
+        panic!("{:?}", found.file_systems);
+    };
+    assert_eq!(system.access_points[0].access_point_id, made.access_point);
+    assert_eq!(system.access_points[0].posix_user.as_ref().unwrap().uid, 1000);
+    assert_eq!(
+        system.mount_targets[0].security_groups,
+        [made.network["Group"].clone()]
+    );
+    let key = found.keys.iter().find(|key| key.arn == made.key).unwrap();
+    assert_eq!(key.key_manager, KeyManager::Customer);
+    assert_eq!(
+        (key.aliases.as_slice(), key.enable_key_rotation),
+        (["alias/shop".to_owned()].as_slice(), Some(true))
+    );
+    assert!(key.policy.is_some());
+}
