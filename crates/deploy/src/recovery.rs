@@ -238,7 +238,10 @@ impl Recovery<'_> {
     /// Returns the identity map of what exists; in standby mode with symbols for clusters.
     fn identities(&self, mode: Mode) -> Result<IdentityMap, Problem> {
         match identity_map(self.descriptions, &self.facts, &self.facts.outputs) {
-            Ok(identities) => Ok(identities),
+            Ok(identities) => match identities.faults().first() {
+                None => Ok(identities),
+                Some(fault) => Err(fault.problem()),
+            },
             Err(_) if mode == Mode::Standby => Ok(symbols(self.descriptions, &self.facts)),
             Err(missing) => {
                 let mut problem = Problem::new(

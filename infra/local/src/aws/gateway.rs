@@ -229,6 +229,11 @@ impl Gateway {
                 .await?;
             let account = caller.map_or("", Identity::account);
             Stacks::start_clusters(self, scope, account, &form).await?;
+            let text = answer.text();
+            let corrected = Stacks::default_groups(&self.upstream, account, &scope.region, &text).await?;
+            if let Some(corrected) = corrected {
+                answer.body = corrected.into();
+            }
         }
         if is_decrypt {
             let account = caller.map_or("", Identity::account);

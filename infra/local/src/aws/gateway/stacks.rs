@@ -9,6 +9,7 @@
 //! rollback and keeps its resources until it is deleted.
 
 mod clusters;
+mod networks;
 mod object_lock;
 mod template;
 
@@ -20,7 +21,7 @@ use super::clusters::Clusters;
 use super::custom_resource::{CustomResourceAnswer, CustomResources};
 use super::identity::Identity;
 use super::wire::{element, parameter, parameters};
-use clusters::StackCluster;
+use clusters::{EntryPolicy, StackCluster};
 use template::{Retention, Template};
 
 /// The deadline of a custom resource. CloudFormation itself waits for an hour.
@@ -44,6 +45,8 @@ struct StackRecord {
     /// The retention of each bucket with Object Lock.
     locks: BTreeMap<String, Retention>,
     clusters: Vec<StackCluster>,
+    /// Access policies that are not associated yet.
+    policies: Vec<EntryPolicy>,
     /// Who created or changed the stack last.
     caller: Option<Identity>,
     /// The template, for an update that keeps it.
@@ -99,6 +102,7 @@ impl Stacks {
                 template.clusters(&given, region),
                 former.map(|one| &*one.clusters),
             ),
+            policies: template.access_policies(&given, region),
             caller: former.and_then(|former| former.caller.clone()),
             template: text,
             parameters: given,
@@ -151,12 +155,33 @@ impl Stacks {
                     Some(self.with_authorities(observed, shown))
                 })
             }
+            "cloudformation:DescribeChangeSet" => self.change_set(observed.region, xml)?,
             "cloudformation:DescribeStackEvents" => {
                 members(xml, "<EventId>", |member| Self::event(member, state(member)))
             }
             _ => return None,
         };
         (corrected != xml).then_some(corrected)
+    }
+
+    /// Corrects a change set that changes nothing: CloudFormation fails it, and fakecloud lists every resource.
+    fn change_set(&self, region: &str, xml: &str) -> Option<String> {
+        let name = |of: &str| element(xml, of).unwrap_or_default().to_owned();
+        let key = (region.to_owned(), name("StackName"), name("ChangeSetName"));
+        let pending = self.pending.lock().expect("no holder of this lock panics");
+        let (new, recorded) = (pending.get(&key)?, self.lock());
+        let known = recorded.get(&(key.0, key.1))?;
+        if (&new.template, &new.parameters) != (&known.template, &known.parameters) {
+            return None;
+        }
+        let status = format!("<Status>{}</Status>", element(xml, "Status")?);
+        let failed = "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes. Submit \
+                      different information to create a change set.</StatusReason>";
+        let changes = xml.find("<Changes>").zip(xml.find("</Changes>"));
+        let without = changes.map_or(xml.to_owned(), |(from, to)| {
+            format!("{}<Changes>{}", &xml[..from], &xml[to..])
+        });
+        Some(without.replacen(&status, failed, 1))
     }
 
     /// Corrects one stack of a response; nothing if it is correct already.

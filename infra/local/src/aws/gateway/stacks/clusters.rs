@@ -30,6 +30,17 @@ pub(super) struct StackCluster {
     pub(super) authority: Option<String>,
 }
 
+/// An access policy of an access entry. fakecloud ignores them in templates.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct EntryPolicy {
+    /// The name of the cluster.
+    pub(super) cluster: String,
+    /// The ARN of the entry's principal.
+    pub(super) principal: String,
+    /// The body of `AssociateAccessPolicy`.
+    pub(super) request: Value,
+}
+
 impl Stacks {
     /// Records who creates or changes a stack: EKS lets the creator of a cluster in.
     pub(crate) fn note_caller(&self, region: &str, form: &str, caller: &Identity) {
@@ -89,6 +100,45 @@ impl Stacks {
                 &document,
             )
             .await?;
+        }
+        Self::associate_policies(gateway, scope, account, &key).await
+    }
+
+    /// Associates the access policies of the access entries of a stack, once the entries exist.
+    async fn associate_policies(
+        gateway: &Gateway,
+        scope: &Scope,
+        account: &str,
+        key: &(String, String),
+    ) -> Result<(), UpstreamError> {
+        let policies = {
+            let recorded = gateway.stacks.lock();
+            recorded
+                .get(key)
+                .map(|stack| stack.policies.clone())
+                .unwrap_or_default()
+        };
+        for policy in policies {
+            let path = format!(
+                "/clusters/{}/access-entries/{}/access-policies",
+                encode(&policy.cluster),
+                encode(&policy.principal)
+            );
+            let answer = gateway
+                .upstream
+                .ask_as_administrator(
+                    account,
+                    "eks",
+                    &scope.region,
+                    Request::post(path),
+                    policy.request.to_string(),
+                )
+                .await?;
+            if answer.is_success()
+                && let Some(stack) = gateway.stacks.lock().get_mut(key)
+            {
+                stack.policies.retain(|known| *known != policy);
+            }
         }
         Ok(())
     }

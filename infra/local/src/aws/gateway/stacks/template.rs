@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_yaml_ng::Value;
 
-use super::clusters::StackCluster;
+use super::clusters::{EntryPolicy, StackCluster};
 
 /// A default retention of Object Lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,41 @@ impl Template {
                 })
             })
             .collect()
+    }
+
+    /// Returns the access policies of the access entries, with the names of the clusters.
+    pub(super) fn access_policies(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<EntryPolicy> {
+        let entries = self
+            .resources()
+            .filter(|(_, resource)| resource["Type"] == "AWS::EKS::AccessEntry");
+        let mut found = Vec::new();
+        for (_, entry) in entries {
+            let properties = &entry["Properties"];
+            let named = properties["ClusterName"]["Ref"].as_str();
+            let cluster = match named {
+                Some(logical) => &self.0["Resources"][logical]["Properties"]["Name"],
+                None => &properties["ClusterName"],
+            };
+            let (Some(cluster), Some(principal)) = (
+                self.text(cluster, given, region),
+                self.text(&properties["PrincipalArn"], given, region),
+            ) else {
+                continue;
+            };
+            for policy in properties["AccessPolicies"].as_sequence().into_iter().flatten() {
+                let scope = &policy["AccessScope"];
+                let namespaces = serde_json::to_value(&scope["Namespaces"]).unwrap_or_default();
+                found.push(EntryPolicy {
+                    cluster: cluster.clone(),
+                    principal: principal.clone(),
+                    request: serde_json::json!({
+                        "policyArn": policy["PolicyArn"].as_str(),
+                        "accessScope": { "type": scope["Type"].as_str(), "namespaces": namespaces },
+                    }),
+                });
+            }
+        }
+        found
     }
 
     /// Returns the default retention of each bucket with Object Lock, by the name of the bucket.

@@ -179,3 +179,37 @@ fn buckets_have_the_object_lock_of_their_template() {
     assert!(locks(&[("LockDays", "0")]).is_empty());
     assert!(locks(&[("CreateBuckets", "false")]).is_empty());
 }
+
+#[test]
+fn a_change_set_counts_once_it_is_executed_and_fails_if_it_changes_nothing() {
+    let (stacks, resources) = (stacks(), CustomResources::default());
+    let change = |name: &str, memory: &str| {
+        recorded(
+            "CreateChangeSet",
+            &[
+                ("ChangeSetName", name),
+                ("TemplateBody", TEMPLATE),
+                ("Parameters.member.1.ParameterKey", "Memory"),
+                ("Parameters.member.1.ParameterValue", memory),
+            ],
+        )
+    };
+    let shown = |stacks: &Stacks, name: &str| {
+        let xml = format!(
+            "<R><StackName>s</StackName><ChangeSetName>{name}</ChangeSetName><Status>CREATE_COMPLETE</Status>\
+             <Changes><member/></Changes></R>"
+        );
+        correct(stacks, "cloudformation:DescribeChangeSet", &xml, &resources)
+    };
+    stacks.note("222222222222", REGION, &change("one", "512"));
+    assert_eq!(shown(&stacks, "one"), None, "it changes the memory");
+    assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(1024));
+    stacks.execute(REGION, &recorded("ExecuteChangeSet", &[("ChangeSetName", "one")]));
+    assert_eq!(stacks.memory(REGION, "f-x-eu-west-1"), Some(512));
+    stacks.note("222222222222", REGION, &change("two", "512"));
+    let shown = shown(&stacks, "two").unwrap_or_default();
+    assert!(
+        shown.contains("<Status>FAILED</Status>") && shown.contains("<Changes></Changes>"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,159 @@
+//! The recovery stacks of the sample descriptions on the local AWS: built in an empty account, with control planes that
+//! answer, and taken down again.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use lifeboat_apiserver::Api;
+use lifeboat_apiserver::connect::{Address, AddressOptions};
+use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource};
+use lifeboat_deploy::recovery::{Recovery, take_down};
+use lifeboat_deploy::{CloudFormation, Outcome};
+use lifeboat_infrastructure::{Descriptions, Mode, RecoveryFacts, Zone};
+use lifeboat_local::{LocalAws, LocalAwsOptions};
+use lifeboat_model::{AccountId, ApplicationName, EnvironmentId};
+use lifeboat_system::SystemClock;
+use serde_json::Value;
+
+const ACCOUNT: &str = "222222222222";
+const REGION: &str = "eu-central-1";
+const DOCUMENT: &[u8] = include_bytes!("../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
+
+fn context(aws: &LocalAws) -> AwsContext {
+    let keys = aws.create_account(ACCOUNT).unwrap();
+    let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .endpoint_url(aws.endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .build();
+    AwsContext::from_config(config).unwrap()
+}
+
+fn facts(principal: &str) -> RecoveryFacts {
+    let zone = |letter: &str, id: &str| Zone {
+        name: format!("{REGION}{letter}"),
+        id: id.to_owned(),
+    };
+    let mut facts = RecoveryFacts::new(
+        AccountId::parse(ACCOUNT).unwrap(),
+        lifeboat_model::Region::parse(REGION).unwrap(),
+        ApplicationName::parse("shop").unwrap(),
+    );
+    facts.zones = vec![
+        zone("a", "euc1-az1"),
+        zone("b", "euc1-az2"),
+        zone("c", "euc1-az3"),
+    ];
+    facts.delegate_role = Some(principal.to_owned());
+    facts
+}
+
+/// Returns the nodes of a cluster, read with a token of EKS.
+async fn nodes(context: &AwsContext, clusters: &EksClusters, name: &str) -> usize {
+    let endpoint = clusters.describe(name).await.unwrap().endpoint.unwrap();
+    let address = Address {
+        server: endpoint.url,
+        ca_pem: endpoint.ca_pem,
+        token: Arc::new(EksTokenSource::new(context, name, Arc::new(SystemClock))),
+    };
+    let (api, _) = Api::connect_to(&address, &AddressOptions::default())
+        .await
+        .unwrap();
+    let nodes: Value = api.get_json("/api/v1/nodes").await.unwrap();
+    nodes["items"].as_array().unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recovery_side_is_built_and_taken_down() {
+    let aws = LocalAws::start(&LocalAwsOptions {
+        controllers: false,
+        ..LocalAwsOptions::default()
+    })
+    .unwrap();
+    let context = context(&aws);
+    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
+    let stacks = CloudFormation::new(&context, &environment);
+    let clusters = EksClusters::new(&context);
+    let descriptions = Descriptions::parse(DOCUMENT).unwrap();
+    let number = std::sync::atomic::AtomicU32::new(0);
+    let change_set = || {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        format!("lifeboat-{number}")
+    };
+    let tell = |line: &str| println!("{line}");
+    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
+    let recovery = || Recovery {
+        stacks: &stacks,
+        descriptions: &descriptions,
+        facts: facts(&principal),
+        change_set: &change_set,
+        tell: &tell,
+    };
+
+    let standby = recovery().deploy(Mode::Standby).await.unwrap();
+    assert_eq!(standby.stacks.len(), 3, "{:?}", standby.stacks);
+    assert_eq!(clusters.names().await.unwrap(), Vec::<String>::new());
+
+    let plan = recovery().plan(Mode::Active).await.unwrap();
+    let planned: Vec<(&str, bool)> = (plan.stacks.iter())
+        .map(|stack| (stack.stack.as_str(), stack.exists))
+        .collect();
+    assert_eq!(
+        planned,
+        [
+            ("network", true),
+            ("identity", true),
+            ("storage", true),
+            ("cluster-orders", false),
+            ("cluster-web", false)
+        ]
+    );
+    assert_eq!(
+        clusters.names().await.unwrap(),
+        Vec::<String>::new(),
+        "a plan builds nothing"
+    );
+
+    let built = recovery().deploy(Mode::Active).await.unwrap();
+    assert_eq!(clusters.names().await.unwrap(), ["orders", "web"]);
+    assert!(
+        nodes(&context, &clusters, "orders").await > 0,
+        "the cluster answers whoever built it, and has nodes"
+    );
+    assert_eq!(built.identities.faults(), []);
+    let again = recovery().deploy(Mode::Active).await.unwrap();
+    assert!(
+        again
+            .stacks
+            .iter()
+            .all(|(_, outcome)| *outcome == Outcome::Unchanged),
+        "{:?}",
+        again.stacks
+    );
+    assert_eq!(again.identities, built.identities);
+
+    let changed = recovery().stand_down().await.unwrap();
+    assert!(
+        changed.contains(&"lifeboat-shop-cluster-web".to_owned()),
+        "{changed:?}"
+    );
+    assert!(matches!(
+        clusters.describe("web").await,
+        Err(EksError::NotFound { .. })
+    ));
+    let shop = ApplicationName::parse("shop").unwrap();
+    let deleted = take_down(&stacks, &shop, &tell, |_| true).await.unwrap();
+    assert_eq!(
+        deleted,
+        [
+            "lifeboat-shop-storage",
+            "lifeboat-shop-identity",
+            "lifeboat-shop-network"
+        ]
+    );
+}
