@@ -165,7 +165,7 @@ impl<'a> Efs<'a> {
         let points = answer
             .iter()
             .flatten()
-            .filter(|point| point.life_cycle_state().is_none_or(|state| is_there(state)));
+            .filter(|point| point.life_cycle_state().is_none_or(is_there));
         let mut found: Vec<AccessPoint> = points.filter_map(access_point).collect();
         found.sort_by(|a, b| a.access_point_id.cmp(&b.access_point_id));
         Ok(found)

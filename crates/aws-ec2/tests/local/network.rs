@@ -325,12 +325,12 @@ fn check(network: &Network, made: &Made) {
     for endpoint in &network.vpc_endpoints {
         match endpoint.vpc_endpoint_type {
             network::VpcEndpointType::Gateway => {
-                assert_eq!(endpoint.route_table_ids, [made.table.clone()]);
+                assert_eq!(endpoint.route_table_ids, std::slice::from_ref(&made.table));
                 // The local AWS keeps no policy of an endpoint; its conversion is a unit test of the crate.
             }
             _ => {
                 assert_eq!(endpoint.subnet_ids, [made.subnets[0].clone()]);
-                assert_eq!(endpoint.group_ids, [made.group.clone()]);
+                assert_eq!(endpoint.group_ids, std::slice::from_ref(&made.group));
             }
         }
     }
