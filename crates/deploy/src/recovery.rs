@@ -153,7 +153,11 @@ impl Recovery<'_> {
             let mut is_stable = true;
             for stack in &wanted {
                 let generated = self.generate(stack, mode);
-                refuse((generated.findings.iter().cloned()).filter(|one| one.severity == Severity::Error))?;
+                let errors = generated
+                    .findings
+                    .iter()
+                    .filter(|one| one.severity == Severity::Error);
+                refuse(errors.cloned())?;
                 findings.insert(stack.clone(), generated.findings);
                 let Some(template) = generated.template else {
                     continue;

@@ -24,32 +24,33 @@ use super::describe::replace;
 const AFTER_PLAN: &str = "Example:
   lifeboat infrastructure plan shop --descriptions shop.aws.json --profile recovery
 
-  Shows, stack by stack, what `lifeboat infrastructure deploy` would create, change and remove in the
-  account of the credentials, and what cannot be built as it was in the primary. Change sets are
-  created to find the differences, and deleted.
+  Shows, stack by stack, what `lifeboat infrastructure deploy` would create, change and remove
+  in the account of the credentials, and what cannot be built as it was in the primary. Change
+  sets are created to find the differences, and deleted.
 
-Exit codes: 0 it can be deployed, 8 something cannot be built, 12 AWS refused the request";
+Exit codes: 0 it can be deployed, 10 something cannot be built, 12 AWS refused the request";
 
 const AFTER_DEPLOY: &str = "Example:
   lifeboat infrastructure deploy shop --descriptions shop.aws.json --profile recovery \\
       --identities-out shop.identities.json
-  lifeboat restore latest --identities shop.identities.json --context RECOVERY_CLUSTER
 
-  Deploys the stacks lifeboat-shop-network, -identity, -storage and one per cluster. If a resource
-  fails, what was built is kept, and the same command continues. Only what carries the tag
-  lifeboat.dev/application=shop is changed.
+  Deploys the stacks lifeboat-shop-network, -identity, -storage and one per cluster. If a
+  resource fails, what was built is kept, and the same command continues. Only what carries the
+  tag lifeboat.dev/application=shop is changed. The identity map is for `lifeboat restore
+  --identities`.
 
-Exit codes: 0 deployed, 8 something cannot be built and nothing was changed, 12 AWS refused the
-request, or a stack failed";
+Exit codes: 0 deployed, 10 something cannot be built and nothing was changed, 12 AWS refused
+the request, or a stack failed";
 
 const AFTER_TEARDOWN: &str = "Example:
   lifeboat infrastructure teardown shop --descriptions shop.aws.json --confirm shop
   lifeboat infrastructure teardown shop --all --confirm shop
 
-  Without --all the clusters are deleted, and the other stacks keep what costs nothing. File systems,
-  keys and repositories with images are never deleted.
+  Without --all the clusters are deleted, and the other stacks keep what costs nothing. File
+  systems, keys and repositories with images are never deleted.
 
-Exit codes: 0 done, 2 the confirmation is another name, 12 AWS refused the request, or a stack failed";
+Exit codes: 0 done, 2 the confirmation is another name, 12 AWS refused the request, or a stack
+failed";
 
 /// What the stacks hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
