@@ -112,7 +112,7 @@ fn subnet(builder: &mut Builder<'_, '_>, subnet: &Subnet) {
         .with("VpcId", vpc)
         .with("CidrBlock", json(&subnet.cidr_block))
         // The id, because names differ between accounts.
-        .with("AvailabilityZone", json!(zone.name))
+        .with("AvailabilityZoneId", json!(zone.id))
         .with("MapPublicIpOnLaunch", json(&subnet.map_public_ip_on_launch))
         .with("EnableDns64", json(&subnet.enable_dns64))
         .with("Ipv6Native", json(&subnet.ipv6_native))

@@ -221,7 +221,19 @@ impl Gateway {
                 self.custom_resources.end(&scope.region, &stack);
             }
         }
-        let mut answer = self.upstream.ask(parts, body.clone()).await?;
+        let zoned = (scope.service == "cloudformation")
+            .then(|| stacks::networks::with_zone_names(&scope.region, &String::from_utf8_lossy(&body)))
+            .flatten();
+        let mut answer = match zoned {
+            // The signature covers the template, so that the request is sent again as the administrator.
+            Some(form) => {
+                let account = caller.map_or("", Identity::account);
+                (self.upstream)
+                    .query_as_administrator(account, "cloudformation", &scope.region, form)
+                    .await?
+            }
+            None => self.upstream.ask(parts, body.clone()).await?,
+        };
         if scope.service == "cloudformation" {
             let form = String::from_utf8_lossy(&body);
             (self.stacks)

@@ -9,7 +9,7 @@
 //! rollback and keeps its resources until it is deleted.
 
 mod clusters;
-mod networks;
+pub(crate) mod networks;
 mod object_lock;
 mod template;
 
