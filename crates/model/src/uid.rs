@@ -21,10 +21,12 @@ enum Form {
 }
 
 impl Uid {
-    /// Returns whether it has the form in which API servers make them.
+    /// Returns the uid that a text is, in any case of its letters, if it has the form in which API servers make them.
     #[must_use]
-    pub fn is_uuid(&self) -> bool {
-        matches!(self.0, Form::Uuid(_))
+    pub fn of_uuid(text: &str) -> Option<Self> {
+        let is_hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        let uuid = is_hyphenated.then(|| Uuid::try_parse(text).ok())??;
+        Some(Self(Form::Uuid(uuid)))
     }
 
     /// Returns whether the object has none.
@@ -111,6 +113,19 @@ mod tests {
             assert_eq!(uid.to_string(), text);
             let json = serde_json::to_string(&uid).unwrap();
             assert_eq!(serde_json::from_str::<Uid>(&json).unwrap(), uid);
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_known_in_any_case() {
+        let uid = Uid::from("0a1b2c3d-0000-4000-8000-00000000beef");
+        assert_eq!(Uid::of_uuid("0A1B2C3D-0000-4000-8000-00000000BEEF"), Some(uid));
+        for text in [
+            "",
+            "0a1b2c3d00004000800000000000beef",
+            "0a1b2c3d_0000-4000-8000-00000000beef",
+        ] {
+            assert_eq!(Uid::of_uuid(text), None, "{text}");
         }
     }
 

@@ -87,12 +87,6 @@ impl ExistingObjects {
         Some(&self.0[place].1)
     }
 
-    /// Returns an object to change it.
-    pub fn get_mut(&mut self, object: &ObjectRef) -> Option<&mut Existing> {
-        let place = self.place(object).ok()?;
-        Some(&mut self.0[place].1)
-    }
-
     /// Returns whether an object exists.
     #[must_use]
     pub fn contains(&self, object: &ObjectRef) -> bool {

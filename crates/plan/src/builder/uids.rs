@@ -18,12 +18,6 @@ pub(crate) struct UidReference {
     pub(crate) uid: Uid,
 }
 
-/// Returns the uid that a text is, if it has the form in which API servers make them.
-fn parse(text: &str) -> Option<Uid> {
-    let uid = Uid::from(text);
-    uid.is_uuid().then_some(uid)
-}
-
 /// Returns every uid of a body with its path.
 pub(super) fn find(body: &Value) -> Vec<(String, Uid)> {
     let mut found = Vec::new();
@@ -58,7 +52,7 @@ fn in_text(text: &str, at: &Location<'_>, found: &mut Vec<(String, Uid)>) {
     while let Some(end) = start.checked_add(LENGTH).filter(|end| *end <= bytes.len()) {
         let before = start.checked_sub(1).is_some_and(is_part);
         let uid = text.get(start..end).filter(|_| !before && !is_part(end));
-        match uid.and_then(parse) {
+        match uid.and_then(Uid::of_uuid) {
             Some(uid) => {
                 found.push((at.pointer(), uid));
                 start = end;
@@ -101,6 +95,12 @@ mod tests {
             ]
         );
         assert!(find(&body).iter().all(|(_, uid)| *uid == Uid::from(UID)));
+    }
+
+    #[test]
+    fn a_uid_is_found_in_any_case() {
+        let body = json!({"spec": {"id": UID.to_uppercase()}});
+        assert_eq!(find(&body), [("/spec/id".to_owned(), Uid::from(UID))]);
     }
 
     #[test]

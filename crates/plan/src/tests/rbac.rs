@@ -153,9 +153,13 @@ fn a_continued_run_makes_the_same_plan_after_it_added_something() {
     for object in [BINDING, ROLE] {
         let target = find(&plan, object).target.clone();
         let body = fixture.bodies(&plan, object).create;
-        let existing = fixture.facts.existing.get_mut(&target).expect("it exists");
-        existing.created_by_this_run = true;
-        existing.body = Some(Box::new(body));
+        let existing = fixture.facts.existing.get(&target).cloned();
+        let existing = Existing {
+            created_by_this_run: true,
+            body: Some(Box::new(body)),
+            ..existing.expect("it exists")
+        };
+        fixture.facts.existing.insert(target, existing);
     }
     let continued = fixture.plan();
     assert_eq!(continued.hash(), plan.hash());

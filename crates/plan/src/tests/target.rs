@@ -117,10 +117,11 @@ fn what_goes_with_an_object_that_is_made_anew_is_told_before() {
     exists(&mut fixture, "statefulsets.apps", Some("shop"), "db", false);
     assert_eq!(checks(&fixture), ["recreate-custom-resource"]);
     let name = ObjectRef::new("statefulsets.apps".into(), Some("shop"), "db");
-    if let Some(known) = fixture.facts.existing.get_mut(&name) {
+    if let Some(mut known) = fixture.facts.existing.get(&name).cloned() {
         known.body = Some(Box::new(
             json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}}),
         ));
+        fixture.facts.existing.insert(name, known);
     }
     assert_eq!(
         checks(&fixture),
