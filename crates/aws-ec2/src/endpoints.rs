@@ -6,7 +6,7 @@ use lifeboat_aws::reads::{Answer, Reads};
 use lifeboat_infrastructure::description::Hidden;
 use lifeboat_infrastructure::description::network::VpcEndpoint;
 
-use crate::tags::{owned, tags};
+use crate::convert::{owned, tags};
 use crate::{Ec2, FILTER_VALUES, actions, filter};
 
 impl Ec2 {

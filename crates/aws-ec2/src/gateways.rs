@@ -5,7 +5,7 @@ use lifeboat_aws::AwsError;
 use lifeboat_aws::reads::{Answer, Reads};
 use lifeboat_infrastructure::description::network::{EgressOnlyInternetGateway, InternetGateway, NatGateway};
 
-use crate::tags::{owned, tags};
+use crate::convert::{owned, tags};
 use crate::{Ec2, FILTER_VALUES, actions, filter};
 
 impl Ec2 {

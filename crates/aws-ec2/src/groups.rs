@@ -9,7 +9,7 @@ use lifeboat_infrastructure::description::security_group::{
     ReferencedGroup, SecurityGroup, SecurityGroupRule,
 };
 
-use crate::tags::{owned, tags};
+use crate::convert::{owned, tags};
 use crate::{Ec2, FILTER_VALUES, actions, filter};
 
 impl Ec2 {

@@ -8,7 +8,7 @@ use lifeboat_aws::reads::{Answer, Reads};
 use lifeboat_infrastructure::description::Tags;
 use lifeboat_infrastructure::description::launch_template::LaunchTemplate;
 
-use crate::tags::tags;
+use crate::convert::tags;
 use crate::{Ec2, FILTER_VALUES, actions};
 
 mod data;

@@ -9,6 +9,7 @@
 //! - results are sorted by their ids, so the same account gives the same descriptions.
 
 mod acls;
+mod convert;
 mod endpoints;
 mod gateways;
 mod groups;
@@ -17,7 +18,6 @@ mod network;
 mod prefix_lists;
 mod routes;
 mod subnets;
-mod tags;
 mod vpcs;
 mod zones;
 

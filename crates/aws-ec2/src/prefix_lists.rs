@@ -7,7 +7,7 @@ use lifeboat_aws::AwsError;
 use lifeboat_aws::reads::{NOT_FOUND, Reads};
 use lifeboat_infrastructure::description::network::PrefixList;
 
-use crate::tags::owned;
+use crate::convert::owned;
 use crate::{Ec2, FILTER_VALUES, actions, filter};
 
 impl Ec2 {

@@ -7,7 +7,7 @@ use lifeboat_aws::AwsError;
 use lifeboat_aws::reads::{NOT_FOUND, Reads};
 use lifeboat_infrastructure::description::network::Subnet;
 
-use crate::tags::{owned, tags};
+use crate::convert::{owned, tags};
 use crate::{Ec2, FILTER_VALUES, actions, filter};
 
 impl Ec2 {
@@ -16,12 +16,8 @@ impl Ec2 {
         let (_, answer) = self.subnets_with(reads, "vpc-id", vpcs).await?;
         let mut found: Vec<Subnet> = Vec::new();
         for one in &answer {
-            match subnet(one) {
-                Some(subnet) => found.push(subnet),
-                None => reads
-                    .answer(actions::SUBNETS, one.subnet_id().unwrap_or_default())
-                    .incomplete(),
-            }
+            let answer = reads.answer(actions::SUBNETS, one.subnet_id().unwrap_or_default());
+            found.extend(answer.needed(subnet(one)));
         }
         found.sort_by(|a, b| a.subnet_id.cmp(&b.subnet_id));
         Ok(found)

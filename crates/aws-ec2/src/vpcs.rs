@@ -7,7 +7,7 @@ use lifeboat_aws::AwsError;
 use lifeboat_aws::reads::{Answer, NOT_FOUND, Reads};
 use lifeboat_infrastructure::description::network::{Ipv6CidrBlock, Vpc};
 
-use crate::tags::tags;
+use crate::convert::tags;
 use crate::{Ec2, FILTER_VALUES, actions, filter};
 
 impl Ec2 {

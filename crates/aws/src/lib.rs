@@ -32,6 +32,8 @@ pub mod s3;
 #[cfg(feature = "user")]
 pub mod session;
 mod sns;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 pub mod variables;
 

@@ -14,7 +14,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use lifeboat_model::ErrorKind;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as ValueError, StrDeserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::AwsError;
 
@@ -198,6 +198,15 @@ impl Answer<'_> {
         policy
     }
 
+    /// Returns what was converted. Nothing means that the answer lacks what it must have, which is noted.
+    #[must_use]
+    pub fn needed<T>(&self, converted: Option<T>) -> Option<T> {
+        if converted.is_none() {
+            self.incomplete();
+        }
+        converted
+    }
+
     /// Notes that the answer lacks what it must have.
     pub fn incomplete(&self) {
         self.reads.refuse(self.action, self.on, NOT_FOUND);
@@ -208,6 +217,28 @@ impl Answer<'_> {
 #[must_use]
 pub fn spelled<T: DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(StrDeserializer::<ValueError>::new(text)).ok()
+}
+
+/// Returns a copy that the description owns.
+#[must_use]
+pub fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
+}
+
+/// Returns a number that the API cannot return as negative.
+#[must_use]
+pub fn number(number: Option<i32>) -> Option<u32> {
+    number.and_then(|number| u32::try_from(number).ok())
+}
+
+/// Returns an object of the fields that are present. `None` if none is.
+#[must_use]
+pub fn fields<const N: usize>(pairs: [(&str, Option<Value>); N]) -> Option<Value> {
+    let present = pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let present: Map<String, Value> = present.collect();
+    (!present.is_empty()).then_some(Value::Object(present))
 }
 
 #[cfg(test)]

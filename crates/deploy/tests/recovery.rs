@@ -4,12 +4,9 @@
 
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressOptions};
-use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource};
+use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource, testing};
 use lifeboat_deploy::recovery::{Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, Outcome};
 use lifeboat_infrastructure::{Descriptions, Mode, RecoveryFacts, Zone};
@@ -24,14 +21,12 @@ const DOCUMENT: &[u8] = include_bytes!("../../infrastructure/tests/fixtures/aws-
 
 fn context(aws: &LocalAws) -> AwsContext {
     let keys = aws.create_account(ACCOUNT).unwrap();
-    let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .endpoint_url(aws.endpoint())
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build();
-    AwsContext::from_config(config).unwrap()
+    testing::context(
+        &aws.endpoint(),
+        REGION,
+        &keys.access_key_id,
+        &keys.secret_access_key,
+    )
 }
 
 fn facts(principal: &str) -> RecoveryFacts {

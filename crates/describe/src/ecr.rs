@@ -54,8 +54,7 @@ impl<'a> Ecr<'a> {
             .repositories()
             .first()
             .and_then(|from| repository(from, answered));
-        let Some(mut repository) = read else {
-            answered.incomplete();
+        let Some(mut repository) = answered.needed(read) else {
             return Ok(None);
         };
         repository.policy = self.policy(&name, &on).await?;

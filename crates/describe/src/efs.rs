@@ -78,8 +78,7 @@ impl<'a> Efs<'a> {
         let answer = self.reads.call(action, &on, request.send()).await?;
         let Some(answer) = answer else { return Ok(None) };
         let answered = self.reads.answer(action, &on);
-        let Some(from) = answer.file_systems().first() else {
-            answered.incomplete();
+        let Some(from) = answered.needed(answer.file_systems().first()) else {
             return Ok(None);
         };
         let mut system = file_system(from, answered);

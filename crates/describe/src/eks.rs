@@ -45,8 +45,7 @@ impl<'a> Eks<'a> {
         let read = answer
             .cluster()
             .and_then(|cluster| cluster::cluster(cluster, answered));
-        let Some(mut cluster) = read else {
-            answered.incomplete();
+        let Some(mut cluster) = answered.needed(read) else {
             return Ok(None);
         };
         cluster.nodegroups = self.nodegroups(name, &arn).await?;
@@ -92,10 +91,7 @@ impl<'a> Eks<'a> {
         }
         let answered = self.reads.answer(action, &on);
         let read = group.and_then(|group| nodes::nodegroup(group, answered));
-        if read.is_none() {
-            answered.incomplete();
-        }
-        Ok(read)
+        Ok(answered.needed(read))
     }
 
     async fn fargate_profiles(&self, cluster: &str, arn: &str) -> Result<Vec<FargateProfile>, AwsError> {
@@ -126,10 +122,7 @@ impl<'a> Eks<'a> {
             return Ok(None);
         }
         let read = profile.and_then(nodes::fargate_profile);
-        if read.is_none() {
-            self.reads.answer(action, &on).incomplete();
-        }
-        Ok(read)
+        Ok(self.reads.answer(action, &on).needed(read))
     }
 
     async fn addons(&self, cluster: &str, arn: &str) -> Result<Vec<Addon>, AwsError> {
@@ -157,9 +150,6 @@ impl<'a> Eks<'a> {
             return Ok(None);
         }
         let read = addon.and_then(nodes::addon);
-        if read.is_none() {
-            self.reads.answer(action, &on).incomplete();
-        }
-        Ok(read)
+        Ok(self.reads.answer(action, &on).needed(read))
     }
 }

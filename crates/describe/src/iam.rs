@@ -120,11 +120,9 @@ impl<'a> Iam<'a> {
         let request = self.client.get_policy().policy_arn(&arn).send();
         let answer = self.reads.call(actions::GET_POLICY, &arn, request).await?;
         let Some(answer) = answer else { return Ok(None) };
-        let Some((from, version)) = answer
-            .policy()
-            .and_then(|policy| Some((policy, policy.default_version_id()?)))
-        else {
-            self.reads.answer(actions::GET_POLICY, &arn).incomplete();
+        let named = answer.policy();
+        let current = named.and_then(|policy| Some((policy, policy.default_version_id()?)));
+        let Some((from, version)) = self.reads.answer(actions::GET_POLICY, &arn).needed(current) else {
             return Ok(None);
         };
         let request = (self.client.get_policy_version())

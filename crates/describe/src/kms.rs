@@ -53,10 +53,7 @@ impl<'a> Kms<'a> {
         let read = answer
             .key_metadata()
             .and_then(|metadata| self::key(metadata, answered));
-        if read.is_none() {
-            answered.incomplete();
-        }
-        Ok(read)
+        Ok(answered.needed(read))
     }
 
     /// Adds the aliases of a key; of a key that a user manages also policy, rotation and tags.

@@ -22,6 +22,8 @@ mod iam;
 mod kms;
 mod parallel;
 mod place;
+#[cfg(test)]
+mod testing;
 mod walk;
 mod wanted;
 

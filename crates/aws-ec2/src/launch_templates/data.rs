@@ -1,15 +1,15 @@
 //! What instances of a launch template are made of.
 
 use aws_sdk_ec2::types;
-use lifeboat_aws::reads::Answer;
+use lifeboat_aws::reads::{Answer, fields};
 use lifeboat_infrastructure::description::Hidden;
 use lifeboat_infrastructure::description::launch_template::{
     BlockDeviceMapping, EbsBlockDevice, LaunchTemplateData, MetadataOptions, NetworkInterface,
     TagSpecification,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::tags::{number, owned, tags};
+use crate::convert::{number, owned, tags};
 
 mod requirements;
 
@@ -100,15 +100,6 @@ pub(super) fn data(from: &types::ResponseLaunchTemplateData, answer: Answer<'_>)
         disable_api_termination: from.disable_api_termination(),
         disable_api_stop: from.disable_api_stop(),
     }
-}
-
-/// Returns an object of the fields that are present. `None` if none is.
-fn fields<const N: usize>(pairs: [(&str, Option<Value>); N]) -> Option<Value> {
-    let present = pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let present: Map<String, Value> = present.collect();
-    (!present.is_empty()).then_some(Value::Object(present))
 }
 
 fn text(text: Option<&str>) -> Option<Value> {

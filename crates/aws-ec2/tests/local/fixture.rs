@@ -2,12 +2,10 @@
 
 use std::sync::OnceLock;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
-use lifeboat_aws::AwsContext;
+pub(crate) use lifeboat_aws::testing::run;
+use lifeboat_aws::{AwsContext, testing};
 use lifeboat_local::{LocalAws, LocalAwsOptions};
 
 const REGION: &str = "eu-west-1";
@@ -21,28 +19,16 @@ fn aws() -> &'static LocalAws {
 /// Returns the context of an administrator of an account.
 pub(crate) fn context(account: &str) -> AwsContext {
     let keys = aws().create_account(account).unwrap();
-    let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .endpoint_url(aws().endpoint())
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build();
-    AwsContext::from_config(config).unwrap()
+    testing::context(
+        &aws().endpoint(),
+        REGION,
+        &keys.access_key_id,
+        &keys.secret_access_key,
+    )
 }
 
 pub(crate) fn client(context: &AwsContext) -> Client {
     Client::new(context.sdk_config())
-}
-
-/// Runs a test in a runtime of its own.
-pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
 }
 
 /// Returns the tag `Name` for what is created.

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-use lifeboat_aws::{AwsContext, S3Location, S3Store};
+pub(crate) use lifeboat_aws::testing::run;
+use lifeboat_aws::{AwsContext, S3Location, S3Store, testing};
 use lifeboat_local::{Credentials as Keys, LocalAws, LocalAwsOptions};
 use lifeboat_model::AccountId;
 use lifeboat_system::SystemRandomness;
@@ -41,16 +39,6 @@ fn keys(account: &str) -> Keys {
         .clone()
 }
 
-/// Runs a test in a runtime of its own.
-pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
-}
-
 pub(crate) fn account() -> AccountId {
     AccountId::parse(ACCOUNT).unwrap()
 }
@@ -67,14 +55,7 @@ pub(crate) fn context_of(account: &str) -> AwsContext {
 
 fn context_with(endpoint: &str, account: &str) -> AwsContext {
     let keys = keys(account);
-    let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .endpoint_url(endpoint)
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build();
-    AwsContext::from_config(config).unwrap()
+    testing::context(endpoint, REGION, &keys.access_key_id, &keys.secret_access_key)
 }
 
 pub(crate) fn context() -> AwsContext {

@@ -5,10 +5,10 @@ use aws_sdk_efs::types::{
     PerformanceMode, PosixUser as User, ReplicationStatus, RootDirectory as Root, ThroughputMode,
     TransitionToIaRules,
 };
-use lifeboat_aws::reads::spelled;
 use lifeboat_infrastructure::description::storage;
 
 use super::*;
+use crate::testing::assert_spelled;
 
 #[test]
 fn a_file_system_keeps_its_modes() {
@@ -70,13 +70,7 @@ fn ids_of_users_beyond_32_bits_are_not_kept() {
 
 #[test]
 fn every_value_of_the_sdk_has_its_place() {
-    for value in PerformanceMode::values() {
-        assert!(spelled::<storage::PerformanceMode>(value).is_some(), "{value}");
-    }
-    for value in ThroughputMode::values() {
-        assert!(spelled::<storage::ThroughputMode>(value).is_some(), "{value}");
-    }
-    for value in ReplicationStatus::values() {
-        assert!(spelled::<storage::ReplicationStatus>(value).is_some(), "{value}");
-    }
+    assert_spelled::<storage::PerformanceMode>(PerformanceMode::values());
+    assert_spelled::<storage::ThroughputMode>(ThroughputMode::values());
+    assert_spelled::<storage::ReplicationStatus>(ReplicationStatus::values());
 }

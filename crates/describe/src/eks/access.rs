@@ -46,8 +46,7 @@ impl Eks<'_> {
         let read = answer
             .access_entry()
             .and_then(|entry| access_entry(entry, answered));
-        let Some(mut entry) = read else {
-            answered.incomplete();
+        let Some(mut entry) = answered.needed(read) else {
             return Ok(None);
         };
         let request = (self.client.list_associated_access_policies())
@@ -104,10 +103,7 @@ impl Eks<'_> {
         let answer = self.reads.call(action, &on, request.send()).await?;
         let Some(answer) = answer else { return Ok(None) };
         let read = answer.association().and_then(association);
-        if read.is_none() {
-            self.reads.answer(action, &on).incomplete();
-        }
-        Ok(read)
+        Ok(self.reads.answer(action, &on).needed(read))
     }
 
     pub(super) async fn identity_provider_configs(
@@ -151,10 +147,7 @@ impl Eks<'_> {
             .identity_provider_config()
             .and_then(|config| config.oidc())
             .and_then(oidc);
-        if read.is_none() {
-            self.reads.answer(action, &on).incomplete();
-        }
-        Ok(read)
+        Ok(self.reads.answer(action, &on).needed(read))
     }
 }
 

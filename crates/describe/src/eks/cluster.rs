@@ -1,13 +1,13 @@
 //! The cluster itself.
 
 use aws_sdk_eks::types;
-use lifeboat_aws::reads::Answer;
+use lifeboat_aws::reads::{Answer, fields};
 use lifeboat_infrastructure::description::cluster::{
     AccessConfig, Certificate, Cluster, ClusterIdentity, ComputeConfig, ControlPlaneScalingConfig,
     ElasticLoadBalancing, Enabled, EncryptionConfig, KubernetesNetworkConfig, LogSetup, Logging, Oidc,
     OutpostConfig, Provider, RemoteNetwork, RemoteNetworkConfig, StorageConfig, UpgradePolicy, VpcConfig,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::convert::{in_order, owned, sorted};
 
@@ -148,14 +148,14 @@ fn encryption(from: &types::EncryptionConfig) -> EncryptionConfig {
 fn outpost(from: &types::OutpostConfigResponse) -> OutpostConfig {
     let control_plane = from.control_plane_placement().and_then(|placement| {
         let spread = placement.spread_level();
-        object([
+        fields([
             ("groupName", placement.group_name().map(Value::from)),
             ("spreadLevel", spread.map(|level| Value::from(level.as_str()))),
         ])
     });
     let etcd = from.etcd_placement().and_then(|placement| {
         let spread = placement.spread_level();
-        object([("spreadLevel", spread.map(|level| Value::from(level.as_str())))])
+        fields([("spreadLevel", spread.map(|level| Value::from(level.as_str())))])
     });
     OutpostConfig {
         outpost_arns: in_order(from.outpost_arns()),
@@ -185,27 +185,18 @@ fn remote_networks(from: &types::RemoteNetworkConfigResponse) -> RemoteNetworkCo
 
 fn gateway_api(from: &types::GatewayApiConfiguration) -> Option<Value> {
     let managed = from.crds().and_then(|crds| crds.managed());
-    let crds = object([("managed", managed.map(Value::from))]);
-    object([("crds", crds)])
-}
-
-/// Returns an object of the fields that are present. `None` if none is.
-fn object<const N: usize>(pairs: [(&str, Option<Value>); N]) -> Option<Value> {
-    let present = pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let present: Map<String, Value> = present.collect();
-    (!present.is_empty()).then_some(Value::Object(present))
+    let crds = fields([("managed", managed.map(Value::from))]);
+    fields([("crds", crds)])
 }
 
 fn api_server(from: &types::KubeApiServerConfigResponse) -> Option<Value> {
     let ports = from.service_node_port_range().and_then(|ports| {
-        object([
+        fields([
             ("minPort", Some(Value::from(ports.min_port()))),
             ("maxPort", Some(Value::from(ports.max_port()))),
         ])
     });
-    object([
+    fields([
         ("eventTtl", from.event_ttl().map(Value::from)),
         ("serviceNodePortRange", ports),
     ])
@@ -214,35 +205,35 @@ fn api_server(from: &types::KubeApiServerConfigResponse) -> Option<Value> {
 fn scheduler(from: &types::KubeSchedulerConfigResponse) -> Option<Value> {
     let strategy = from.node_resources_fit()?.scoring_strategy()?;
     let resources = strategy.resources().iter().filter_map(|weight| {
-        object([
+        fields([
             ("name", weight.name().map(Value::from)),
             ("weight", weight.weight().map(Value::from)),
         ])
     });
     let resources: Vec<Value> = resources.collect();
-    let strategy = object([
+    let strategy = fields([
         ("type", strategy.r#type().map(|kind| Value::from(kind.as_str()))),
         (
             "resources",
             (!resources.is_empty()).then_some(Value::Array(resources)),
         ),
     ]);
-    let fit = object([("scoringStrategy", strategy)]);
-    object([("nodeResourcesFit", fit)])
+    let fit = fields([("scoringStrategy", strategy)]);
+    fields([("nodeResourcesFit", fit)])
 }
 
 fn controller_manager(from: &types::KubeControllerManagerConfigResponse) -> Option<Value> {
     let collector = from.pod_gc_controller_config().and_then(|config| {
         let threshold = config.terminated_pod_gc_threshold();
-        object([("terminatedPodGcThreshold", threshold.map(Value::from))])
+        fields([("terminatedPodGcThreshold", threshold.map(Value::from))])
     });
     let autoscaler = from
         .horizontal_pod_autoscaler_controller_config()
         .and_then(|config| {
             let period = config.horizontal_pod_autoscaler_sync_period();
-            object([("horizontalPodAutoscalerSyncPeriod", period.map(Value::from))])
+            fields([("horizontalPodAutoscalerSyncPeriod", period.map(Value::from))])
         });
-    object([
+    fields([
         ("podGcControllerConfig", collector),
         ("horizontalPodAutoscalerControllerConfig", autoscaler),
     ])

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+pub(super) use lifeboat_aws::reads::{number, owned};
+
 /// Returns a map in the order of its keys.
 pub(super) fn sorted(map: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     let pairs = map.into_iter().flatten();
@@ -13,14 +15,4 @@ pub(super) fn in_order(ids: &[String]) -> Vec<String> {
     let mut ids = ids.to_vec();
     ids.sort();
     ids
-}
-
-/// Returns a copy that the description owns.
-pub(super) fn owned(text: Option<&str>) -> Option<String> {
-    text.map(str::to_owned)
-}
-
-/// Returns a number that the API cannot return as negative.
-pub(super) fn number(number: Option<i32>) -> Option<u32> {
-    number.and_then(|number| u32::try_from(number).ok())
 }

@@ -2,10 +2,8 @@
 
 use std::sync::OnceLock;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use lifeboat_aws::AwsContext;
+pub(crate) use lifeboat_aws::testing::run;
+use lifeboat_aws::{AwsContext, testing};
 use lifeboat_local::{LocalAws, LocalAwsOptions};
 
 pub(crate) const REGION: &str = "eu-west-1";
@@ -30,22 +28,5 @@ pub(crate) fn administrator(account: &str) -> AwsContext {
 
 /// Returns a context with these keys.
 pub(crate) fn context(access_key: &str, secret_key: &str) -> AwsContext {
-    let keys = Credentials::new(access_key, secret_key, None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .endpoint_url(aws().endpoint())
-        .credentials_provider(SharedCredentialsProvider::new(keys))
-        .build();
-    AwsContext::from_config(config).unwrap()
-}
-
-/// Runs a test in a runtime of its own.
-pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
+    testing::context(&aws().endpoint(), REGION, access_key, secret_key)
 }

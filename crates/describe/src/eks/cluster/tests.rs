@@ -8,13 +8,13 @@ use aws_sdk_eks::types::{
     ProvisionedControlPlaneTier, ResourceWeight, ScoringStrategy, ServiceNodePortRange, SupportType,
     VpcConfigResponse,
 };
-use lifeboat_aws::reads::{Reads, UNKNOWN_VALUE, spelled};
+use lifeboat_aws::reads::{Reads, UNKNOWN_VALUE};
 use lifeboat_infrastructure::description::cluster;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::*;
 use crate::actions;
+use crate::testing::assert_spelled;
 
 fn from() -> types::builders::ClusterBuilder {
     types::Cluster::builder()
@@ -127,19 +127,10 @@ fn a_mode_that_is_not_known_is_noted() {
 /// Every value that this version of the SDK knows can be described.
 #[test]
 fn every_value_of_the_sdk_has_its_place() {
-    fn all<T: DeserializeOwned>(values: &[&'static str]) {
-        for value in values {
-            assert!(
-                spelled::<T>(value).is_some(),
-                "{} {value}",
-                std::any::type_name::<T>()
-            );
-        }
-    }
-    all::<cluster::AuthenticationMode>(AuthenticationMode::values());
-    all::<cluster::ControlPlaneEgressMode>(ControlPlaneEgressModeType::values());
-    all::<cluster::IpFamily>(IpFamily::values());
-    all::<cluster::LogType>(LogType::values());
-    all::<cluster::SupportType>(SupportType::values());
-    all::<cluster::ControlPlaneTier>(ProvisionedControlPlaneTier::values());
+    assert_spelled::<cluster::AuthenticationMode>(AuthenticationMode::values());
+    assert_spelled::<cluster::ControlPlaneEgressMode>(ControlPlaneEgressModeType::values());
+    assert_spelled::<cluster::IpFamily>(IpFamily::values());
+    assert_spelled::<cluster::LogType>(LogType::values());
+    assert_spelled::<cluster::SupportType>(SupportType::values());
+    assert_spelled::<cluster::ControlPlaneTier>(ProvisionedControlPlaneTier::values());
 }

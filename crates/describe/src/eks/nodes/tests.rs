@@ -3,12 +3,12 @@ use aws_sdk_eks::types::{
     AmiTypes, CapacityTypes, FargateProfileSelector, LaunchTemplateSpecification as Template,
     NodeRepairConfigOverrides, NodegroupUpdateStrategies, RepairAction, TaintEffect, WarmPoolState,
 };
-use lifeboat_aws::reads::{Reads, UNKNOWN_VALUE, spelled};
+use lifeboat_aws::reads::{Reads, UNKNOWN_VALUE};
 use lifeboat_infrastructure::description::nodes;
-use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::actions;
+use crate::testing::assert_spelled;
 
 #[test]
 fn a_node_group_keeps_the_order_of_its_instance_types() {
@@ -90,19 +90,10 @@ fn the_configuration_of_an_add_on_is_hidden() {
 /// Every value that this version of the SDK knows can be described.
 #[test]
 fn every_value_of_the_sdk_has_its_place() {
-    fn all<T: DeserializeOwned>(values: &[&'static str]) {
-        for value in values {
-            assert!(
-                spelled::<T>(value).is_some(),
-                "{} {value}",
-                std::any::type_name::<T>()
-            );
-        }
-    }
-    all::<nodes::AmiType>(AmiTypes::values());
-    all::<nodes::CapacityType>(CapacityTypes::values());
-    all::<nodes::TaintEffect>(TaintEffect::values());
-    all::<nodes::UpdateStrategy>(NodegroupUpdateStrategies::values());
-    all::<nodes::RepairAction>(RepairAction::values());
-    all::<nodes::WarmPoolState>(WarmPoolState::values());
+    assert_spelled::<nodes::AmiType>(AmiTypes::values());
+    assert_spelled::<nodes::CapacityType>(CapacityTypes::values());
+    assert_spelled::<nodes::TaintEffect>(TaintEffect::values());
+    assert_spelled::<nodes::UpdateStrategy>(NodegroupUpdateStrategies::values());
+    assert_spelled::<nodes::RepairAction>(RepairAction::values());
+    assert_spelled::<nodes::WarmPoolState>(WarmPoolState::values());
 }
