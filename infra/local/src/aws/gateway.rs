@@ -208,51 +208,19 @@ impl Gateway {
             .headers
             .get("x-amz-target")
             .is_some_and(|target| target == kms::TARGET);
-        if scope.service == "cloudformation" {
-            let form = String::from_utf8_lossy(&body);
-            let account = caller.map_or("", Identity::account);
-            self.stacks.note(account, &scope.region, &form);
-            self.stacks.execute(&scope.region, &form);
-            if let Some(caller) = caller {
-                self.stacks.note_caller(&scope.region, &form, caller);
-            }
-            if action == "cloudformation:DeleteStack" {
-                let stack = wire::parameter(&form, "StackName").unwrap_or_default();
-                self.custom_resources.end(&scope.region, &stack);
-            }
-        }
-        let zoned = (scope.service == "cloudformation")
-            .then(|| stacks::networks::with_zone_names(&scope.region, &String::from_utf8_lossy(&body)))
-            .flatten();
-        let mut answer = match zoned {
-            // The signature covers the template, so that the request is sent again as the administrator.
-            Some(form) => {
-                let account = caller.map_or("", Identity::account);
-                (self.upstream)
-                    .query_as_administrator(account, "cloudformation", &scope.region, form)
+        let account = caller.map_or("", Identity::account);
+        let mut answer = match scope.service.as_str() {
+            "cloudformation" => {
+                self.ask_cloudformation(scope, caller, action, parts, &body)
                     .await?
             }
-            None => self.upstream.ask(parts, body.clone()).await?,
+            _ => self.upstream.ask(parts, body.clone()).await?,
         };
-        if scope.service == "cloudformation" {
-            let form = String::from_utf8_lossy(&body);
-            (self.stacks)
-                .lock_buckets(&self.upstream, &scope.region, &form, &answer.text())
-                .await?;
-            let account = caller.map_or("", Identity::account);
-            Stacks::start_clusters(self, scope, account, &form).await?;
-            let text = answer.text();
-            let corrected = Stacks::default_groups(&self.upstream, account, &scope.region, &text).await?;
-            if let Some(corrected) = corrected {
-                answer.body = corrected.into();
-            }
-        }
         if is_decrypt {
-            let account = caller.map_or("", Identity::account);
             answer = kms::correct(&self.upstream, account, &scope.region, &body, answer).await?;
         }
         let observed = Observed {
-            account: caller.map_or("", Identity::account),
+            account,
             region: &scope.region,
             resources: &self.custom_resources,
             clusters: &self.clusters,
@@ -272,6 +240,46 @@ impl Gateway {
         let denied = is_denial(&answer);
         let response = answer.into_response();
         Ok(if denied { marked(response) } else { response })
+    }
+
+    /// Handles a call to CloudFormation: see [`stacks`].
+    async fn ask_cloudformation(
+        &self,
+        scope: &Scope,
+        caller: Option<&Identity>,
+        action: &str,
+        parts: Parts,
+        body: &Bytes,
+    ) -> Result<upstream::Answer, UpstreamError> {
+        let form = String::from_utf8_lossy(body);
+        let (account, region) = (caller.map_or("", Identity::account), &scope.region);
+        self.stacks.note(account, region, &form);
+        self.stacks.execute(region, &form);
+        if let Some(caller) = caller {
+            self.stacks.note_caller(region, &form, caller);
+        }
+        if action == "cloudformation:DeleteStack" {
+            let stack = wire::parameter(&form, "StackName").unwrap_or_default();
+            self.custom_resources.end(region, &stack);
+        }
+        let mut answer = match stacks::networks::with_zone_names(region, &form) {
+            // The signature covers the template, so that the request is sent again as the administrator.
+            Some(form) => {
+                (self.upstream)
+                    .query_as_administrator(account, "cloudformation", region, form)
+                    .await?
+            }
+            None => self.upstream.ask(parts, body.clone()).await?,
+        };
+        let text = answer.text();
+        (self.stacks)
+            .lock_buckets(&self.upstream, region, &form, &text)
+            .await?;
+        Stacks::start_clusters(self, scope, account, &form).await?;
+        if let Some(corrected) = Stacks::default_groups(&self.upstream, account, region, &text).await? {
+            answer.body = corrected.into();
+        }
+        Ok(answer)
     }
 
     async fn pass_s3(

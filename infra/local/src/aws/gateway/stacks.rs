@@ -80,7 +80,7 @@ impl Stacks {
         if !matches!(action.as_str(), "CreateStack" | "UpdateStack" | "CreateChangeSet") {
             return;
         }
-        let name = clusters::named(form);
+        let name = named(form, "StackName");
         let mut recorded = self.lock();
         let key = (region.to_owned(), name);
         let former = recorded.get(&key);
@@ -122,7 +122,7 @@ impl Stacks {
         if parameter(form, "Action").as_deref() != Some("ExecuteChangeSet") {
             return;
         }
-        let (stack, change_set) = clusters::named_change_set(form);
+        let (stack, change_set) = (named(form, "StackName"), named(form, "ChangeSetName"));
         let mut pending = self.pending.lock().expect("no holder of this lock panics");
         let of = pending
             .keys()
@@ -290,6 +290,13 @@ fn failed_status(status: &str) -> Option<&'static str> {
         "UPDATE_COMPLETE" => Some("UPDATE_ROLLBACK_COMPLETE"),
         _ => None,
     }
+}
+
+/// Returns the name of the stack or change set that a request names in a parameter; empty if it names none. A client may
+/// name it by its ARN: `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
+fn named(form: &str, by: &str) -> String {
+    let name = parameter(form, by).unwrap_or_default();
+    name.split('/').nth(1).map_or(name.clone(), str::to_owned)
 }
 
 /// Returns the parameters of a request that have a value. Parameters that keep their previous value are left out.

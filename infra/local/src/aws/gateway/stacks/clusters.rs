@@ -8,7 +8,7 @@
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{Observed, Stacks};
+use super::{Observed, Stacks, named};
 use crate::aws::gateway::Gateway;
 use crate::aws::gateway::clusters::Progress;
 use crate::aws::gateway::eks;
@@ -50,7 +50,7 @@ impl Stacks {
             "CreateStack" | "UpdateStack" | "ExecuteChangeSet"
         ) {
             let mut recorded = self.lock();
-            if let Some(stack) = recorded.get_mut(&(region.to_owned(), named(form))) {
+            if let Some(stack) = recorded.get_mut(&(region.to_owned(), named(form, "StackName"))) {
                 stack.caller = Some(caller.clone());
             }
         }
@@ -63,7 +63,7 @@ impl Stacks {
         account: &str,
         form: &str,
     ) -> Result<(), UpstreamError> {
-        let key = (scope.region.clone(), named(form));
+        let key = (scope.region.clone(), named(form, "StackName"));
         let (caller, clusters) = {
             let recorded = gateway.stacks.lock();
             let Some(stack) = recorded.get(&key).filter(|stack| stack.caller.is_some()) else {
@@ -196,23 +196,6 @@ pub(super) fn merged(clusters: Vec<StackCluster>, former: Option<&[StackCluster]
             }
         })
         .collect()
-}
-
-/// Returns the stack (empty if it is not named) and the name of the change set that a request is about. A client may name
-/// both by their ARNs: `arn:aws:cloudformation:<region>:<account>:changeSet/<name>/<id>`.
-pub(super) fn named_change_set(form: &str) -> (String, String) {
-    let name = parameter(form, "ChangeSetName").unwrap_or_default();
-    (
-        named(form),
-        name.split('/').nth(1).map_or(name.clone(), str::to_owned),
-    )
-}
-
-/// Returns the name of the stack that a request is about.
-pub(super) fn named(form: &str) -> String {
-    let name = parameter(form, "StackName").unwrap_or_default();
-    // A client may name a stack by its ARN: `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
-    name.split('/').nth(1).map_or(name.clone(), str::to_owned)
 }
 
 /// Returns a cluster of a template as a request of the API would have it.

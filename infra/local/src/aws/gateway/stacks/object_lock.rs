@@ -2,8 +2,8 @@
 
 use http::Request;
 
-use super::Stacks;
 use super::template::Retention;
+use super::{Stacks, named};
 use crate::aws::gateway::upstream::{Upstream, UpstreamError};
 use crate::aws::gateway::wire::{element, parameter};
 
@@ -18,15 +18,12 @@ impl Stacks {
         xml: &str,
     ) -> Result<(), UpstreamError> {
         let is_complete = element(xml, "StackStatus").is_some_and(|status| status.ends_with("E_COMPLETE"));
-        let name = parameter(form, "StackName").unwrap_or_default();
         if !is_complete || parameter(form, "Action").as_deref() != Some("DescribeStacks") {
             return Ok(());
         }
         let locks = {
             let mut recorded = self.lock();
-            // A client may name a stack by its ARN: `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
-            let name = name.split('/').nth(1).map_or(name.clone(), str::to_owned);
-            let stack = recorded.get_mut(&(region.to_owned(), name));
+            let stack = recorded.get_mut(&(region.to_owned(), named(form, "StackName")));
             stack.map(|stack| std::mem::take(&mut stack.locks))
         };
         for (bucket, retention) in locks.unwrap_or_default() {
