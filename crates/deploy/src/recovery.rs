@@ -5,7 +5,7 @@
 //! fails leaves what was built before, and the same deployment goes on from there.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::{
     Descriptions, Finding, Generated, Mode, RecoveryFacts, Severity, Stack as RecoveryStack, TAG, Template,
@@ -16,7 +16,7 @@ use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stack::{self, OnFailure, Outcome, ResourceChange, Stack, StackSpec, Stacks};
+use crate::stack::{self, OnFailure, Outcome, ResourceChange, StackSpec, Stacks};
 
 /// The tag that names a stack within its application, as [`RecoveryStack::symbol`] does.
 pub const STACK_TAG: &str = "lifeboat.dev/stack";
@@ -144,8 +144,7 @@ impl Recovery<'_> {
     pub async fn deploy(&mut self, mode: Mode) -> Result<Built, Problem> {
         self.read_outputs().await?;
         let wanted = stacks(self.descriptions);
-        let refused = (wanted.iter()).flat_map(|stack| self.generate(stack, mode).findings);
-        refuse(refused.filter(|finding| finding.severity == Severity::Error))?;
+        refuse((wanted.iter()).flat_map(|stack| self.generate(stack, mode).findings))?;
         let mut last: BTreeMap<RecoveryStack, LastDeployed> = BTreeMap::new();
         let mut outcomes: BTreeMap<RecoveryStack, Outcome> = BTreeMap::new();
         let mut findings: BTreeMap<RecoveryStack, Vec<Finding>> = BTreeMap::new();
@@ -153,11 +152,7 @@ impl Recovery<'_> {
             let mut is_stable = true;
             for stack in &wanted {
                 let generated = self.generate(stack, mode);
-                let errors = generated
-                    .findings
-                    .iter()
-                    .filter(|one| one.severity == Severity::Error);
-                refuse(errors.cloned())?;
+                refuse(generated.findings.iter().cloned())?;
                 findings.insert(stack.clone(), generated.findings);
                 let Some(template) = generated.template else {
                     continue;
@@ -206,13 +201,8 @@ impl Recovery<'_> {
     /// As [`Recovery::deploy`].
     pub async fn stand_down(&mut self) -> Result<Vec<String>, Problem> {
         let application = self.facts.application.clone();
-        let mut changed = take_down(self.stacks, &application, self.tell, |symbol| {
-            symbol.starts_with("cluster-")
-        })
-        .await?;
-        self.facts
-            .outputs
-            .retain(|symbol, _| !symbol.starts_with("cluster-"));
+        let is_cluster = |stack: &RecoveryStack| matches!(stack, RecoveryStack::Cluster(_));
+        let mut changed = take_down(self.stacks, &application, self.tell, is_cluster).await?;
         let built = self.deploy(Mode::Standby).await?;
         let updated = built
             .stacks
@@ -224,6 +214,7 @@ impl Recovery<'_> {
 
     /// Reads the outputs of the stacks that exist.
     async fn read_outputs(&mut self) -> Result<(), Problem> {
+        self.facts.outputs.clear();
         for stack in stacks(self.descriptions) {
             let found = (self.stacks)
                 .describe(&stack.name(&self.facts.application))
@@ -288,8 +279,8 @@ impl Recovery<'_> {
     }
 }
 
-/// Deletes the recovery stacks of an application whose names within it `is_wanted` selects, those that were built last
-/// first. Returns their names in CloudFormation.
+/// Deletes the recovery stacks of an application that `is_wanted` selects, those that were built last first. Returns their
+/// names in CloudFormation.
 ///
 /// Nothing but the tags of the stacks is needed, so that what older descriptions built is deleted as well. Resources that
 /// hold data (file systems, keys, repositories with images) are retained.
@@ -300,37 +291,24 @@ pub async fn take_down(
     stacks: &dyn Stacks,
     application: &ApplicationName,
     tell: Tell<'_>,
-    is_wanted: impl Fn(&str) -> bool,
+    is_wanted: impl Fn(&RecoveryStack) -> bool,
 ) -> Result<Vec<String>, Problem> {
     let tags = BTreeMap::from([(TAG.to_owned(), application.to_string())]);
     let found = stacks.all().await?;
-    let mut ours: Vec<(usize, String)> = found
-        .into_iter()
-        .filter(|(_, stack)| stack.tags.get(TAG).map(String::as_str) == Some(application.as_str()))
-        .filter_map(|(name, stack): (String, Stack)| {
-            let symbol = stack.tags.get(STACK_TAG)?;
-            is_wanted(symbol).then(|| (order(symbol), name))
-        })
-        .collect();
-    ours.sort_by(|a, b| b.cmp(a));
+    let ours = found.into_iter().filter_map(|(name, stack)| {
+        let is_ours = stack.tags.get(TAG).map(String::as_str) == Some(application.as_str());
+        let stack = RecoveryStack::of_symbol(stack.tags.get(STACK_TAG)?)?;
+        (is_ours && is_wanted(&stack)).then_some((stack, name))
+    });
+    let mut ours: Vec<(RecoveryStack, String)> = ours.collect();
+    ours.sort();
     let mut deleted = Vec::new();
-    for (_, name) in ours {
+    for (_, name) in ours.into_iter().rev() {
         if stack::delete(stacks, &name, &tags, tell).await? {
             deleted.push(name);
         }
     }
     Ok(deleted)
-}
-
-/// Returns the place of a stack in the order in which they are built.
-fn order(symbol: &str) -> usize {
-    let first = [
-        RecoveryStack::Network,
-        RecoveryStack::Identity,
-        RecoveryStack::Storage,
-    ];
-    let place = first.iter().position(|stack| stack.symbol() == symbol);
-    place.unwrap_or(first.len())
 }
 
 /// Returns the resources of a template as additions.
@@ -347,18 +325,14 @@ fn additions(template: &Template) -> Vec<ResourceChange> {
         .collect()
 }
 
-/// Returns the findings as one error, if there are any.
-fn refuse(errors: impl Iterator<Item = Finding>) -> Result<(), Problem> {
-    let mut errors: Vec<Finding> = errors.collect();
-    errors.sort();
-    errors.dedup();
-    let mut errors = errors.iter().map(Finding::problem);
-    let Some(mut first) = errors.next() else {
-        return Ok(());
-    };
-    let others = errors.map(|other| format!("also {}: {} ({})", other.code, other.message, other.guidance));
-    first.causes.extend(others);
-    Err(first)
+/// Returns the errors among findings as one, if there are any.
+fn refuse(findings: impl Iterator<Item = Finding>) -> Result<(), Problem> {
+    let errors = findings.filter(|finding| finding.severity == Severity::Error);
+    let errors: BTreeSet<Finding> = errors.collect();
+    match Problem::combined(errors.iter().map(Finding::problem)) {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

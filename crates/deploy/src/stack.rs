@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::template;
 
+mod handle;
+
+use handle::StackHandle;
+
 /// The pause between two requests. A stack takes about a minute; CloudFormation throttles at about one request per
 /// second.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -204,7 +208,7 @@ pub async fn deploy(
     wanted: &StackSpec,
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Deployed, Problem> {
-    Deployment { stacks, wanted, tell }.run().await
+    Deployment::new(stacks, wanted, tell).run().await
 }
 
 /// Returns what a deployment would change, without changing anything.
@@ -216,7 +220,7 @@ pub async fn preview(
     wanted: &StackSpec,
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Vec<ResourceChange>, Problem> {
-    Deployment { stacks, wanted, tell }.preview().await
+    Deployment::new(stacks, wanted, tell).preview().await
 }
 
 /// Deletes a stack that has these tags; returns whether there was one.
@@ -229,51 +233,58 @@ pub async fn delete(
     tags: &BTreeMap<String, String>,
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<bool, Problem> {
-    let wanted = StackSpec {
-        stack: stack.to_owned(),
-        template: Cow::Borrowed(""),
-        parameters: BTreeMap::new(),
-        tags: tags.clone(),
-        change_set: String::new(),
-        on_failure: OnFailure::Keep,
-    };
-    let wanted = &wanted;
-    Deployment { stacks, wanted, tell }.delete().await
+    StackHandle {
+        stacks,
+        name: stack,
+        tags,
+        tell,
+    }
+    .delete()
+    .await
 }
 
 struct Deployment<'a> {
-    stacks: &'a dyn Stacks,
+    stack: StackHandle<'a>,
     wanted: &'a StackSpec,
-    tell: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-impl Deployment<'_> {
+impl<'a> Deployment<'a> {
+    fn new(stacks: &'a dyn Stacks, wanted: &'a StackSpec, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+        let stack = StackHandle {
+            stacks,
+            name: &wanted.stack,
+            tags: &wanted.tags,
+            tell,
+        };
+        Self { stack, wanted }
+    }
+
     async fn run(&self) -> Result<Deployed, Problem> {
         let stack = self.updatable().await?;
         let change = self.change(stack.as_ref());
         // What failed is tried again although the template is the same.
-        let has_failed =
-            stack.is_some_and(|stack| matches!(stack.status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED"));
-        self.stacks.create_change_set(&change).await?;
+        let has_failed = stack.is_some_and(|stack| is_kept(&stack.status));
+        self.stack.stacks.create_change_set(&change).await?;
         if self
             .changes(&change, change.is_new || has_failed)
             .await?
             .is_none()
         {
-            self.say("no changes");
-            return self.done(Outcome::Unchanged).await;
+            self.stack.say("no changes");
+            return self.stack.done(Outcome::Unchanged).await;
         }
-        let mut seen = self.seen().await?;
-        self.say(if change.is_new { "creating" } else { "updating" });
-        let executed = (self.stacks)
+        let mut seen = self.stack.seen().await?;
+        self.stack
+            .say(if change.is_new { "creating" } else { "updating" });
+        let executed = (self.stack.stacks)
             .execute_change_set(&change.stack, &change.name, self.wanted.on_failure)
             .await;
         let stack = match executed {
-            Ok(()) => self.end(&mut seen).await?,
+            Ok(()) => self.stack.end(&mut seen).await?,
             // Refused, or failed immediately: the stack's own events have more detail than the error of the call.
             Err(problem) => {
-                let stack = self.now().await?;
-                self.report_new_events(&mut seen).await?;
+                let stack = self.stack.now().await?;
+                self.stack.report_new_events(&mut seen).await?;
                 if seen.since.is_empty() || !is_failure(&stack.status) {
                     return Err(problem);
                 }
@@ -283,118 +294,54 @@ impl Deployment<'_> {
         if is_failure(&stack.status) {
             return Err(self.failed(&stack, &seen, change.is_new));
         }
-        self.done(if change.is_new {
-            Outcome::Created
-        } else {
-            Outcome::Updated
-        })
-        .await
+        self.stack
+            .done(if change.is_new {
+                Outcome::Created
+            } else {
+                Outcome::Updated
+            })
+            .await
     }
 
     /// Returns what the change set of a deployment holds, and deletes it.
     async fn preview(&self) -> Result<Vec<ResourceChange>, Problem> {
         let stack = self.updatable().await?;
         let change = self.change(stack.as_ref());
-        self.stacks.create_change_set(&change).await?;
+        self.stack.stacks.create_change_set(&change).await?;
         let changes = self.changes(&change, change.is_new).await?;
         if changes.is_some() {
-            (self.stacks)
+            (self.stack.stacks)
                 .delete_change_set(&change.stack, &change.name)
                 .await?;
         }
         if change.is_new {
             // A change set of a new stack leaves an empty one (REVIEW_IN_PROGRESS).
-            self.stacks.delete_stack(&change.stack).await?;
+            self.stack.stacks.delete_stack(&change.stack).await?;
         }
         Ok(changes.unwrap_or_default())
     }
 
-    async fn delete(&self) -> Result<bool, Problem> {
-        let Some(stack) = self.wait_until_stable().await? else {
-            return Ok(false);
-        };
-        self.must_be_ours(&stack)?;
-        let mut seen = self.seen().await?;
-        self.say("deleting");
-        self.stacks.delete_stack(&self.wanted.stack).await?;
-        loop {
-            let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
-                return Ok(true);
-            };
-            // The events of a stack that is gone cannot be read by its name.
-            match stack.status.as_str() {
-                "DELETE_COMPLETE" => return Ok(true),
-                status if status.ends_with("_IN_PROGRESS") => {
-                    drop(self.report_new_events(&mut seen).await);
-                    sleep(PAUSE).await;
-                }
-                status => {
-                    self.report_new_events(&mut seen).await?;
-                    let what = format!("was not deleted: it is {status}");
-                    let remedy = "resolve the failure above, then run the same command again";
-                    let mut problem = self.problem(Code::StackFailed, &what, remedy);
-                    problem.causes = reasons(&seen.since);
-                    return Err(problem);
-                }
-            }
-        }
-    }
-
-    /// Checks that a stack has the tags that it should have.
-    fn must_be_ours(&self, stack: &Stack) -> Result<(), Problem> {
-        let mut wanted = self.wanted.tags.iter();
-        match wanted.find(|(key, value)| stack.tags.get(*key) != Some(value)) {
-            None => Ok(()),
-            Some((key, value)) => Err(self.problem(
-                Code::StackForeign,
-                &format!("lacks the tag {key}={value}"),
-                Code::StackForeign.explanation().remedy,
-            )),
-        }
-    }
-
     /// Returns the stack if it can be updated; `None` if it does not exist.
     async fn updatable(&self) -> Result<Option<Stack>, Problem> {
-        let Some(stack) = self.wait_until_stable().await? else {
+        let Some(stack) = self.stack.wait_until_stable().await? else {
             return Ok(None);
         };
-        self.must_be_ours(&stack)?;
+        self.stack.must_be_ours(&stack)?;
         match stack.status.as_str() {
             // The next change set goes on from what was built.
-            "CREATE_FAILED" | "UPDATE_FAILED" if self.wanted.on_failure == OnFailure::Keep => Ok(Some(stack)),
+            status if is_kept(status) && self.wanted.on_failure == OnFailure::Keep => Ok(Some(stack)),
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                Err(self.creation_failed(&stack.status).await)
+                Err(self.stack.creation_failed(&stack.status).await)
             }
-            "UPDATE_ROLLBACK_FAILED" => Err(self.not_updatable(
+            "UPDATE_ROLLBACK_FAILED" => Err(self.stack.not_updatable(
                 "the rollback of its last update failed",
-                &format!("aws cloudformation continue-update-rollback {}", self.options()),
+                &format!(
+                    "aws cloudformation continue-update-rollback {}",
+                    self.stack.options()
+                ),
                 Vec::new(),
             )),
             _ => Ok(Some(stack)),
-        }
-    }
-
-    /// Waits until no operation is in progress and returns the stack; `None` if it does not exist.
-    async fn wait_until_stable(&self) -> Result<Option<Stack>, Problem> {
-        let mut announced = false;
-        loop {
-            let Some(stack) = self.stacks.describe(&self.wanted.stack).await? else {
-                return Ok(None);
-            };
-            match stack.status.as_str() {
-                // The status that remains after a change set of a new stack was never executed.
-                "REVIEW_IN_PROGRESS" => return Ok(None),
-                status if status.ends_with("_IN_PROGRESS") => {
-                    if !announced {
-                        self.say(&format!(
-                            "{status}: another operation is in progress; waiting for it to end"
-                        ));
-                        announced = true;
-                    }
-                    sleep(PAUSE).await;
-                }
-                _ => return Ok(Some(stack)),
-            }
         }
     }
 
@@ -425,6 +372,7 @@ impl Deployment<'_> {
     async fn changes(&self, change: &Change, always: bool) -> Result<Option<Vec<ResourceChange>>, Problem> {
         let set = loop {
             let set = self
+                .stack
                 .stacks
                 .describe_change_set(&change.stack, &change.name)
                 .await?;
@@ -438,11 +386,16 @@ impl Deployment<'_> {
             return Ok(Some(set.changes));
         }
         // An error is ignored: each deployment uses a new name, so a remaining change set has no effect.
-        drop(self.stacks.delete_change_set(&change.stack, &change.name).await);
+        drop(
+            self.stack
+                .stacks
+                .delete_change_set(&change.stack, &change.name)
+                .await,
+        );
         if is_made || says_nothing_to_change(&set.reason) {
             return Ok(None);
         }
-        let mut problem = self.problem(
+        let mut problem = self.stack.problem(
             Code::StackFailed,
             "could not be prepared for the change",
             Code::StackFailed.explanation().remedy,
@@ -453,55 +406,6 @@ impl Deployment<'_> {
         Err(problem)
     }
 
-    async fn seen(&self) -> Result<Seen, Problem> {
-        let events = self.stacks.events(&self.wanted.stack).await?;
-        Ok(Seen {
-            before: events.into_iter().map(Event::name).collect(),
-            since: Vec::new(),
-        })
-    }
-
-    /// Follows the stack until no operation is in progress, and returns it.
-    async fn end(&self, seen: &mut Seen) -> Result<Stack, Problem> {
-        loop {
-            // The status is read before the events, so that no event that led to it is missed.
-            let stack = self.now().await?;
-            self.report_new_events(seen).await?;
-            if !stack.status.ends_with("_IN_PROGRESS") {
-                return Ok(stack);
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
-    async fn now(&self) -> Result<Stack, Problem> {
-        let stack = self.stacks.describe(&self.wanted.stack).await?;
-        // A stack that was deleted in the meantime counts as failed.
-        Ok(stack.unwrap_or_else(|| Stack {
-            status: "DELETE_COMPLETE".to_owned(),
-            ..Stack::default()
-        }))
-    }
-
-    async fn report_new_events(&self, seen: &mut Seen) -> Result<(), Problem> {
-        let events = self.stacks.events(&self.wanted.stack).await?;
-        for event in events.into_iter().rev() {
-            if seen.before.insert(event.clone().name()) {
-                self.say(&line(&event));
-                seen.since.push(event);
-            }
-        }
-        Ok(())
-    }
-
-    async fn done(&self, outcome: Outcome) -> Result<Deployed, Problem> {
-        let stack = self.stacks.describe(&self.wanted.stack).await?;
-        Ok(Deployed {
-            outcome,
-            outputs: stack.map(|stack| stack.outputs).unwrap_or_default(),
-        })
-    }
-
     fn failed(&self, stack: &Stack, seen: &Seen, is_new: bool) -> Problem {
         let status = &stack.status;
         let what = if is_new {
@@ -509,72 +413,23 @@ impl Deployment<'_> {
         } else {
             format!("was not updated: it is {status}")
         };
-        let is_kept = matches!(status.as_str(), "CREATE_FAILED" | "UPDATE_FAILED");
-        let remedy = if is_kept && self.wanted.on_failure == OnFailure::Keep {
+        let remedy = if is_kept(status) && self.wanted.on_failure == OnFailure::Keep {
             "resolve the failure above, then run the same command again: it goes on with what was built"
                 .to_owned()
         } else if is_new {
             format!(
                 "resolve the failure above, run `aws cloudformation delete-stack {}`, then run the same command again",
-                self.options()
+                self.stack.options()
             )
         } else {
             "resolve the failure above, then run the same command again; the stack is unchanged".to_owned()
         };
-        let mut problem = self.problem(Code::StackFailed, &what, &remedy);
+        let mut problem = self.stack.problem(Code::StackFailed, &what, &remedy);
         problem.causes = reasons(&seen.since);
         if problem.causes.is_empty() && !stack.reason.is_empty() {
             problem.causes.push(stack.reason.clone());
         }
         problem
-    }
-
-    async fn creation_failed(&self, status: &str) -> Problem {
-        let events = self.stacks.events(&self.wanted.stack).await.unwrap_or_default();
-        let oldest_first: Vec<Event> = events.into_iter().rev().collect();
-        let what = match status {
-            "DELETE_FAILED" => "its deletion failed",
-            _ => {
-                "its creation failed, so it can only be deleted; the next deployment reuses the resources that it retains"
-            }
-        };
-        let command = format!("aws cloudformation delete-stack {}", self.options());
-        self.not_updatable(what, &command, reasons(&oldest_first))
-    }
-
-    fn not_updatable(&self, what: &str, command: &str, causes: Vec<String>) -> Problem {
-        let remedy = format!("run `{command}`, wait until it completes, then run the same command again");
-        let mut problem = self.problem(
-            Code::StackNotUpdatable,
-            &format!("cannot be changed: {what}"),
-            &remedy,
-        );
-        problem.causes = causes;
-        problem
-    }
-
-    fn options(&self) -> String {
-        format!(
-            "--stack-name {} --region {}",
-            self.wanted.stack,
-            self.stacks.environment().region
-        )
-    }
-
-    fn problem(&self, code: Code, what: &str, remedy: &str) -> Problem {
-        Problem::new(
-            code,
-            format!(
-                "the stack {} in {} {what}",
-                self.wanted.stack,
-                self.stacks.environment()
-            ),
-            remedy,
-        )
-    }
-
-    fn say(&self, text: &str) {
-        (self.tell)(&format!("{}: {text}", self.wanted.stack));
     }
 }
 
@@ -599,6 +454,11 @@ fn line(event: &Event) -> String {
 /// Reports whether an operation ended unsuccessfully.
 fn is_failure(status: &str) -> bool {
     !matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE") && !status.ends_with("_IN_PROGRESS")
+}
+
+/// Reports whether a stack kept what was built when a resource failed ([`OnFailure::Keep`]).
+fn is_kept(status: &str) -> bool {
+    matches!(status, "CREATE_FAILED" | "UPDATE_FAILED")
 }
 
 /// Reports whether a change set failed because it has no changes. CloudFormation has no code for this, only these

@@ -43,6 +43,9 @@ pub enum Mode {
     Active,
 }
 
+/// What the symbols of the stacks of clusters begin with.
+const CLUSTER: &str = "cluster-";
+
 impl Stack {
     /// Returns the name of the stack within the application, as it stands in symbols: `network`, `cluster-orders`.
     #[must_use]
@@ -51,7 +54,18 @@ impl Stack {
             Self::Network => "network".to_owned(),
             Self::Identity => "identity".to_owned(),
             Self::Storage => "storage".to_owned(),
-            Self::Cluster(name) => format!("cluster-{name}"),
+            Self::Cluster(name) => format!("{CLUSTER}{name}"),
+        }
+    }
+
+    /// Returns the stack that has this name within the application, the reverse of [`Stack::symbol`].
+    #[must_use]
+    pub fn of_symbol(symbol: &str) -> Option<Self> {
+        match symbol {
+            "network" => Some(Self::Network),
+            "identity" => Some(Self::Identity),
+            "storage" => Some(Self::Storage),
+            _ => (symbol.strip_prefix(CLUSTER)).map(|name| Self::Cluster(name.to_owned())),
         }
     }
 
@@ -152,4 +166,18 @@ pub fn generate(descriptions: &Descriptions, facts: &RecoveryFacts, stack: &Stac
 /// Returns an optional value as JSON, `null` if it is absent.
 pub(crate) fn json<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("descriptions are JSON: they have no maps with other keys than texts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_names_one_stack() {
+        let cluster = Stack::Cluster("orders".to_owned());
+        for stack in [Stack::Network, Stack::Identity, Stack::Storage, cluster] {
+            assert_eq!(Stack::of_symbol(&stack.symbol()), Some(stack));
+        }
+        assert_eq!(Stack::of_symbol("database"), None);
+    }
 }

@@ -152,13 +152,6 @@ impl Template {
     pub fn body(&self) -> String {
         self.json().to_string()
     }
-
-    /// Whether the text can be part of a request. A longer one must be in a bucket
-    /// (`CreateChangeSet`, parameter `TemplateBody`).
-    #[must_use]
-    pub fn is_inline(&self) -> bool {
-        self.body().len() <= limits::LARGEST_INLINE
-    }
 }
 
 /// Returns a reference to a resource or parameter.

@@ -48,6 +48,17 @@ impl Problem {
         }
     }
 
+    /// Combines problems into one: the first as the main one, the others as its causes. `None` if there are none.
+    #[must_use]
+    pub fn combined(problems: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut problems = problems.into_iter();
+        let mut first = problems.next()?;
+        let others =
+            problems.map(|other| format!("also {}: {} ({})", other.code, other.message, other.guidance));
+        first.causes.extend(others);
+        Some(first)
+    }
+
     /// Adds `error` and the chain of its sources as causes.
     #[must_use]
     pub fn caused_by(mut self, error: &dyn std::error::Error) -> Self {

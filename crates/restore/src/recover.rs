@@ -388,19 +388,13 @@ fn as_problem(finding: LintFinding) -> Problem {
     Problem::new(finding.code, finding.text(), finding.guidance)
 }
 
-/// Combines problems into one: the first as the main one, the others as its details.
+/// Combines the reasons why a plan was rejected into one.
 pub(crate) fn combine(problems: &[Problem]) -> Problem {
-    let Some((first, others)) = problems.split_first() else {
-        return Problem::new(
+    Problem::combined(problems.iter().cloned()).unwrap_or_else(|| {
+        Problem::new(
             Code::Bug,
             "a plan was rejected without a reason",
             "report this as a bug; no object was written",
-        );
-    };
-    let mut first = first.clone();
-    let others = others
-        .iter()
-        .map(|other| format!("also {}: {} ({})", other.code, other.message, other.guidance));
-    first.causes.extend(others);
-    first
+        )
+    })
 }

@@ -9,7 +9,7 @@ use lifeboat_model::{AccountId, EnvironmentId, Region};
 use serde_json::Value;
 
 use super::*;
-use crate::stack::{Change, ChangeSet, Event};
+use crate::stack::{Change, ChangeSet, Event, Stack};
 
 const DOCUMENT: &[u8] = include_bytes!("../../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
 

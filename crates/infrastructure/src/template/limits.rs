@@ -11,7 +11,6 @@ const MOST_RESOURCES: usize = 500;
 const MOST_OUTPUTS: usize = 200;
 const MOST_PARAMETERS: usize = 200;
 const LARGEST_BODY: usize = 1_048_576;
-pub(super) const LARGEST_INLINE: usize = 51_200;
 
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: IAM counts characters without white space.
 const LONGEST_TRUST: usize = 2_048;
