@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Document;
 
-use super::describe::replace;
+use super::replace;
 
 const AFTER_PLAN: &str = "Example:
   lifeboat infrastructure plan shop --descriptions shop.aws.json --profile recovery
@@ -86,7 +86,7 @@ pub struct Wanted {
     #[arg(long, value_name = "PRIMARY=RECOVERY", value_parser = adoption, help_heading = "Stacks")]
     pub adopt: Vec<Adoption>,
     /// Give a cluster another name; may be repeated
-    #[arg(long, value_name = "CLUSTER=NAME", value_parser = renaming, help_heading = "Stacks")]
+    #[arg(long, value_name = "CLUSTER=NAME", value_parser = pair, help_heading = "Stacks")]
     pub cluster_name: Vec<(String, String)>,
     /// The role or user that restores, which is let into each cluster; defaults to that of the credentials
     #[arg(long, value_name = "ARN", help_heading = "Stacks")]
@@ -152,10 +152,6 @@ pub struct TeardownArguments {
 fn adoption(text: &str) -> Result<Adoption, String> {
     let (from, to) = pair(text)?;
     Ok(Adoption { from, to })
-}
-
-fn renaming(text: &str) -> Result<(String, String), String> {
-    pair(text)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

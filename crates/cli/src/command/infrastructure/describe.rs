@@ -1,8 +1,6 @@
 //! `lifeboat infrastructure describe`: reads the AWS resources that clusters stand on.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use lifeboat_describe::{Wanted, describe};
@@ -15,6 +13,8 @@ use crate::aws::AwsArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Document;
+
+use super::replace;
 
 const AFTER: &str = "Example:
   lifeboat infrastructure describe orders web --profile primary --out shop.json
@@ -123,52 +123,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// Replaces a file as a whole: a reader sees the former content or the new one. Only its owner may read it.
-pub(super) fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let part = file.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let written = create(&part).and_then(|mut out| {
-        out.write_all(content)?;
-        out.sync_all()?;
-        fs::rename(&part, file)
-    });
-    if written.is_err() {
-        // It may not exist; the first error is the one to report.
-        drop(fs::remove_file(&part));
-    }
-    written
-}
-
-fn create(file: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use lifeboat_model::{AccountId, Region};
 
     use super::*;
-
-    #[test]
-    fn a_file_is_replaced_as_a_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("shop.json");
-        fs::write(&file, "former").unwrap();
-        replace(&file, b"new").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-        assert!(replace(&folder.path().join("none/shop.json"), b"new").is_err());
-        // A folder cannot be replaced; nothing remains of the attempt.
-        let busy = folder.path().join("busy");
-        fs::create_dir(&busy).unwrap();
-        fs::write(busy.join("file"), "").unwrap();
-        assert!(replace(&busy, b"new").is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-    }
 
     #[test]
     fn the_printed_document_can_be_read_again() {
