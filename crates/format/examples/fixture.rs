@@ -8,14 +8,17 @@ use std::path::PathBuf;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use lifeboat_format::manifest::{
-    ClusterRecord, Completeness, Envelope, FORMAT_VERSION, PackRecord, Predicate, ServerRecord, Statement,
-    Tool, TypeOutcome, TypeRecord, WrappedFor, WrappedKeyRecord, check_structure, pae, payload,
+    ClusterRecord, Completeness, Envelope, FORMAT_VERSION, InfrastructureRecord, PackRecord, Predicate,
+    ResourceRecord, ServerRecord, Statement, Tool, TypeOutcome, TypeRecord, UnreadRecord, WrappedFor,
+    WrappedKeyRecord, check_structure, pae, payload,
 };
 use lifeboat_format::{
     Batch, BatchBuilder, Compressor, DataKey, Fingerprint, IndexBuilder, PackIdentity, PackKind, PackWriter,
     VerifyingKey, WrapAlgorithm,
 };
-use lifeboat_model::{ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, TypeName};
+use lifeboat_model::{
+    AccountId, ApplicationName, ClusterName, Filter, PackName, RecoveryPointId, Region, TypeName,
+};
 
 fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("the first argument is a folder"));
@@ -31,7 +34,7 @@ fn main() {
     let writer = |kind, name: &PackName| {
         let identity = PackIdentity {
             application: &application,
-            cluster: &cluster,
+            cluster: Some(&cluster),
             point: &point,
             name,
         };
@@ -69,6 +72,26 @@ fn main() {
     let index = PackRecord::new(index, PackKind::Index, "k-0", &pack.finish(&mut file).unwrap());
     std::fs::write(folder.join(index.name.as_str()), file).unwrap();
 
+    let descriptions = PackName::parse("_infrastructure/d-0001.pack").unwrap();
+    let identity = PackIdentity {
+        application: &application,
+        cluster: None,
+        point: &point,
+        name: &descriptions,
+    };
+    let mut file = Vec::new();
+    let mut pack = PackWriter::new(PackKind::Descriptions, &key, identity).unwrap();
+    pack.append(&compressor.compress(DESCRIPTIONS.as_bytes()).unwrap(), &mut file)
+        .unwrap();
+    let descriptions = PackRecord::new(
+        descriptions,
+        PackKind::Descriptions,
+        "k-infrastructure",
+        &pack.finish(&mut file).unwrap(),
+    );
+    std::fs::create_dir_all(folder.join("_infrastructure")).unwrap();
+    std::fs::write(folder.join(descriptions.name.as_str()), file).unwrap();
+
     let time = "2026-11-21T11:22:33Z".parse().unwrap();
     let predicate = Predicate {
         format_version: FORMAT_VERSION,
@@ -80,16 +103,10 @@ fn main() {
             version: env!("CARGO_PKG_VERSION").into(),
         },
         completeness: Completeness::Complete,
-        keys: vec![WrappedKeyRecord {
-            id: "k-0".into(),
-            application: Some(application.clone()),
-            cluster: Some(cluster.clone()),
-            recipients: vec![WrappedFor {
-                recipient: Fingerprint::of_spki(b"no key: the data key of the fixture is 00 01 02 ... 1f"),
-                algorithm: WrapAlgorithm::RsaOaepSha256,
-                wrapped: Vec::new(),
-            }],
-        }],
+        keys: vec![
+            wrapped("k-0", &application, Some(&cluster)),
+            wrapped("k-infrastructure", &application, None),
+        ],
         clusters: vec![ClusterRecord {
             name: cluster.clone(),
             server: ServerRecord {
@@ -108,6 +125,22 @@ fn main() {
             packs: vec![objects, index],
             dependencies: [("images".to_owned(), vec!["example.org/cart:1".to_owned()])].into(),
         }],
+        infrastructure: Some(InfrastructureRecord {
+            account: AccountId::parse("111111111111").unwrap(),
+            region: Region::parse("eu-west-1").unwrap(),
+            described_at: time,
+            resources: vec![ResourceRecord {
+                r#type: "AWS::EC2::VPC".into(),
+                id: "vpc-0123456789abcdef0".into(),
+            }],
+            missing: Vec::new(),
+            absent: vec![UnreadRecord {
+                resource: "arn:aws:iam::111111111111:role/former".into(),
+                call: "iam:GetRole".into(),
+                code: "NoSuchEntity".into(),
+            }],
+            pack: Some(descriptions),
+        }),
     };
     let statement = Statement::new(predicate);
     check_structure(&statement).unwrap();
@@ -119,6 +152,25 @@ fn main() {
     std::fs::write(folder.join("manifest.json"), envelope.to_bytes()).unwrap();
     std::fs::write(folder.join("signer.pem"), public.to_pem()).unwrap();
 }
+
+fn wrapped(id: &str, application: &ApplicationName, cluster: Option<&ClusterName>) -> WrappedKeyRecord {
+    WrappedKeyRecord {
+        id: id.into(),
+        application: Some(application.clone()),
+        cluster: cluster.cloned(),
+        recipients: vec![WrappedFor {
+            recipient: Fingerprint::of_spki(b"no key: the data key of the fixture is 00 01 02 ... 1f"),
+            algorithm: WrapAlgorithm::RsaOaepSha256,
+            wrapped: Vec::new(),
+        }],
+    }
+}
+
+const DESCRIPTIONS: &str = concat!(
+    r#"{"format":"lifeboat.dev/aws-descriptions/v1","account":"111111111111","region":"eu-west-1","#,
+    r#""vpcs":[{"vpcId":"vpc-0123456789abcdef0","cidrBlock":"10.0.0.0/16"}]}"#,
+    "\n"
+);
 
 type Items = (&'static str, &'static str, &'static str, &'static [&'static str]);
 

@@ -41,6 +41,10 @@ pub const MAX_TYPES: usize = 10_000;
 /// objects after compression.
 pub const MAX_PACKS: usize = 16_384;
 
+/// The maximum number of AWS resources that a recovery point describes: 500 for each of the stacks that rebuild them
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>), for [`MAX_CLUSTERS`].
+pub const MAX_RESOURCES: usize = 500 * MAX_CLUSTERS;
+
 /// The maximum size of a pack in bytes. Writers close a pack at 64 MiB, and a last frame adds at most 65. It is less than
 /// the 5 GiB that S3 copies in one request.
 pub const MAX_PACK_BYTES: u64 = 1 << 30;
@@ -123,15 +127,33 @@ pub fn check_values(json: &[u8]) -> Result<(), OverLimit> {
 /// # Errors
 /// [`OverLimit`] with the first limit that is exceeded.
 pub fn check_limits(statement: &Statement) -> Result<(), OverLimit> {
-    let Predicate { keys, clusters, .. } = &statement.predicate;
+    let Predicate {
+        keys,
+        clusters,
+        infrastructure,
+        ..
+    } = &statement.predicate;
     at_most("clusters", clusters.len(), MAX_CLUSTERS)?;
     at_most("data keys", keys.len(), MAX_KEYS)?;
     for key in keys {
         at_most("recipients of a data key", key.recipients.len(), MAX_RECIPIENTS)?;
     }
     at_most("subjects", statement.subject.len(), MAX_PACKS)?;
-    let packs = clusters.iter().map(|cluster| cluster.packs.len()).sum();
-    at_most("packs", packs, MAX_PACKS)?;
+    at_most("packs", statement.predicate.packs().count(), MAX_PACKS)?;
+    statement.predicate.packs().try_for_each(check_pack)?;
+    if let Some(record) = infrastructure {
+        at_most("AWS resources", record.resources.len(), MAX_RESOURCES)?;
+        at_most(
+            "AWS resources that could not be read",
+            record.missing.len(),
+            MAX_RESOURCES,
+        )?;
+        at_most(
+            "AWS resources that do not exist",
+            record.absent.len(),
+            MAX_RESOURCES,
+        )?;
+    }
     for cluster in clusters {
         at_most("types of a cluster", cluster.types.len(), MAX_TYPES)?;
         at_most_u64("objects of a cluster", cluster.objects, MAX_OBJECTS)?;
@@ -142,7 +164,6 @@ pub fn check_limits(statement: &Statement) -> Result<(), OverLimit> {
                 at_most_u64("bytes of objects of a type", bytes, MAX_CLUSTER_BYTES)?;
             }
         }
-        cluster.packs.iter().try_for_each(check_pack)?;
     }
     Ok(())
 }

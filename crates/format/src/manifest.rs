@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod envelope;
+pub mod infrastructure;
 pub mod keys;
 pub mod signers;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::check_structure;
 pub use envelope::{Envelope, EnvelopeSignature, ManifestError, open_envelope, pae, pae_of, payload};
+pub use infrastructure::{INFRASTRUCTURE, InfrastructureRecord, ResourceRecord, UnreadRecord};
 pub use keys::{WrappedFor, WrappedKeyRecord};
 pub use signers::{NamedSigner, named_signers};
 
@@ -29,9 +31,11 @@ use crate::pack::{PackKind, PackSummary, PackVersion};
 
 /// The version of the format that this program writes, and the newest that it reads. It also reads all
 /// earlier versions; `FORMAT.md` lists the differences.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// The first version whose data keys and packs are bound to the application and the cluster.
 pub const BOUND_VERSION: u32 = 3;
+/// The first version that may hold descriptions of AWS resources.
+pub const INFRASTRUCTURE_VERSION: u32 = 4;
 /// The type of the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The type of the predicate.
@@ -92,9 +96,39 @@ pub struct Predicate {
     pub keys: Vec<WrappedKeyRecord>,
     /// The clusters, sorted by name.
     pub clusters: Vec<ClusterRecord>,
+    /// The AWS resources that the clusters stand on; absent if they were not described.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<InfrastructureRecord>,
 }
 
 impl Predicate {
+    /// Returns all files: those of the clusters, then the descriptions.
+    pub fn packs(&self) -> impl Iterator<Item = &PackRecord> {
+        let descriptions = self.infrastructure.iter().flat_map(|record| &record.pack);
+        let clusters = self.clusters.iter().flat_map(|cluster| &cluster.packs);
+        clusters.chain(descriptions)
+    }
+
+    /// Returns the files that the recovery point itself contains.
+    pub fn own_packs(&self) -> impl Iterator<Item = &PackRecord> {
+        self.packs().filter(|pack| pack.point.is_none())
+    }
+
+    /// Returns whether something is missing that was requested.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let is_unread = self
+            .infrastructure
+            .iter()
+            .any(|record| !record.missing.is_empty());
+        is_unread
+            || self.clusters.iter().any(|cluster| {
+                let mut types = cluster.types.iter();
+                !cluster.missing.is_empty()
+                    || types.any(|record| matches!(record.outcome, TypeOutcome::Failed { .. }))
+            })
+    }
+
     /// Returns the version that a pack must have. It is signed, so that no file of another version can take its place.
     #[must_use]
     pub fn pack_version(&self, pack: &PackRecord) -> PackVersion {
@@ -118,9 +152,9 @@ pub struct Tool {
 /// Whether a recovery point contains everything that was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Completeness {
-    /// Every type that the filters select was read.
+    /// Every type that the filters select was read, and every AWS resource that was to be described.
     Complete,
-    /// Something is missing; `missing` of each cluster lists it.
+    /// Something is missing; `missing` of each cluster and of the infrastructure lists it.
     Partial,
 }
 
@@ -279,6 +313,8 @@ pub enum PackRecordKind {
     Objects,
     /// The index.
     Index,
+    /// Descriptions of AWS resources.
+    Descriptions,
 }
 
 impl From<PackKind> for PackRecordKind {
@@ -286,6 +322,7 @@ impl From<PackKind> for PackRecordKind {
         match kind {
             PackKind::Objects => Self::Objects,
             PackKind::Index => Self::Index,
+            PackKind::Descriptions => Self::Descriptions,
         }
     }
 }
@@ -295,11 +332,12 @@ impl From<PackRecordKind> for PackKind {
         match kind {
             PackRecordKind::Objects => Self::Objects,
             PackRecordKind::Index => Self::Index,
+            PackRecordKind::Descriptions => Self::Descriptions,
         }
     }
 }
 
-/// A file of a cluster.
+/// A file of a cluster, or the descriptions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PackRecord {
@@ -363,7 +401,11 @@ impl Statement {
                 list.dedup();
             }
         }
-        let mut subject: Vec<Subject> = own_packs(&predicate)
+        if let Some(record) = &mut predicate.infrastructure {
+            record.sort();
+        }
+        let mut subject: Vec<Subject> = predicate
+            .own_packs()
             .map(|pack| Subject {
                 name: pack.name.clone(),
                 digest: SubjectDigest { sha256: pack.sha256 },
@@ -377,15 +419,6 @@ impl Statement {
             predicate,
         }
     }
-}
-
-/// Returns the packs that the recovery point itself contains.
-fn own_packs(predicate: &Predicate) -> impl Iterator<Item = &PackRecord> {
-    predicate
-        .clusters
-        .iter()
-        .flat_map(|cluster| &cluster.packs)
-        .filter(|pack| pack.point.is_none())
 }
 
 /// Returns the JSON schema of the payload.

@@ -103,8 +103,8 @@ impl JsonSchema for PackVersion {
 pub struct PackIdentity<'a> {
     /// The application.
     pub application: &'a ApplicationName,
-    /// The cluster whose objects the pack contains.
-    pub cluster: &'a ClusterName,
+    /// The cluster whose objects the pack contains; none for descriptions, which belong to the whole application.
+    pub cluster: Option<&'a ClusterName>,
     /// The recovery point that contains the file.
     pub point: &'a RecoveryPointId,
     /// The name of the pack.
@@ -118,6 +118,8 @@ pub enum PackKind {
     Objects,
     /// Groups of index entries.
     Index,
+    /// Descriptions of AWS resources.
+    Descriptions,
 }
 
 impl PackKind {
@@ -125,6 +127,7 @@ impl PackKind {
         match self {
             Self::Objects => 1,
             Self::Index => 2,
+            Self::Descriptions => 3,
         }
     }
 
@@ -141,6 +144,7 @@ impl fmt::Display for PackKind {
         f.write_str(match self {
             Self::Objects => "objects",
             Self::Index => "an index",
+            Self::Descriptions => "descriptions",
         })
     }
 }
@@ -319,7 +323,7 @@ impl PackKey {
         } = identity;
         let all = [
             application.as_str(),
-            cluster.as_str(),
+            cluster.map_or("", ClusterName::as_str),
             point.as_str(),
             name.as_str(),
         ];

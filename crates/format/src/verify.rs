@@ -95,14 +95,7 @@ pub fn check_file(
     sha256: Sha256,
     bytes: u64,
 ) -> Result<(), VerifyError> {
-    let packs = || {
-        statement
-            .predicate
-            .clusters
-            .iter()
-            .flat_map(|cluster| &cluster.packs)
-            .filter(|pack| pack.point.is_none())
-    };
+    let packs = || statement.predicate.own_packs();
     let signed = packs()
         .find(|pack| pack.name == *name)
         .ok_or_else(|| VerifyError::NotInManifest { name: name.clone() })?;

@@ -17,7 +17,7 @@ const POINT: &str = "20261121T112233Z-7f3a9c";
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(
         Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fixtures/v3")
+            .join("fixtures/v4")
             .join(name),
     )
     .unwrap()
@@ -32,13 +32,17 @@ fn documented(value: &str) {
 /// HKDF (RFC 5869) without a library: one block of output is sufficient.
 fn pack_key(name: &str) -> Vec<u8> {
     let data_key: Vec<u8> = (0..32).collect();
+    let cluster = match name.split('/').next().unwrap() {
+        "_infrastructure" => "",
+        cluster => cluster,
+    };
     let length = |text: &str| (text.len() as u16).to_be_bytes();
     let info = [
         b"lifeboat pack v2".as_slice(),
         &length("shop"),
         b"shop",
-        &length("primary"),
-        b"primary",
+        &length(cluster),
+        cluster.as_bytes(),
         &length(POINT),
         POINT.as_bytes(),
         &length(name),
@@ -52,7 +56,9 @@ fn pack_key(name: &str) -> Vec<u8> {
     );
     documented(&hex::encode(&data_key));
     documented(&hex::encode(prk.as_ref()));
-    documented(&hex::encode(okm.as_ref()));
+    if !cluster.is_empty() {
+        documented(&hex::encode(okm.as_ref()));
+    }
     if name.ends_with("p-0000.pack") {
         documented(&hex::encode(info));
     }
@@ -119,6 +125,11 @@ fn the_fixture_is_what_the_page_says() {
     let objects = frames("primary/p-0000.pack", 1);
     let index = frames("primary/i-0000.pack", 2);
     assert_eq!((objects.len(), index.len()), (3, 2));
+    let descriptions = frames("_infrastructure/d-0001.pack", 3);
+    assert_eq!(descriptions.len(), 2);
+    let document = descriptions[0].plaintext.strip_suffix(b"\n").unwrap();
+    let document: Value = serde_json::from_slice(document).unwrap();
+    assert_eq!(document["format"], "lifeboat.dev/aws-descriptions/v1");
     assert!(objects[2].plaintext.is_empty() && index[1].plaintext.is_empty());
 
     let text = String::from_utf8(index[0].plaintext.clone()).unwrap();
@@ -199,6 +210,7 @@ fn the_manifest_can_be_checked_with_nothing_but_the_page() {
         &predicate["keys"][0],
         &predicate["keys"][0]["recipients"][0],
         &predicate["clusters"][0],
+        &predicate["infrastructure"],
     ] {
         for field in object.as_object().unwrap().keys() {
             documented(field);

@@ -38,10 +38,44 @@ fn version_3_verifies_and_gives_its_objects_back() {
 }
 
 #[test]
+fn version_4_verifies_and_gives_its_objects_back() {
+    gives_its_objects_back(4);
+    let folder = folder("v4");
+    let statement = open(&folder);
+    let pack = statement
+        .predicate
+        .infrastructure
+        .as_ref()
+        .unwrap()
+        .pack
+        .as_ref()
+        .unwrap();
+    let file = std::fs::read(folder.join(pack.name.as_str())).unwrap();
+    let identity = PackIdentity {
+        application: &statement.predicate.application,
+        cluster: None,
+        point: &statement.predicate.point,
+        name: &pack.name,
+    };
+    let key = DataKey::from_random(std::array::from_fn(|i| i as u8));
+    let version = statement.predicate.pack_version(pack);
+    let mut reader = PackReader::new(version, PackKind::Descriptions, &key, identity).unwrap();
+    let mut text = Vec::new();
+    let push = |frame: lifeboat_format::Frame<'_>| {
+        text.extend_from_slice(frame.plaintext);
+        Ok::<_, PackError>(())
+    };
+    reader.push(&file, push).unwrap();
+    assert_eq!(reader.finish().unwrap().sha256, pack.sha256);
+    assert!(text.starts_with(br#"{"format":"lifeboat.dev/aws-descriptions/v1""#));
+}
+
+#[test]
 fn the_same_objects_have_the_same_entries_in_every_version() {
     let first = gives_its_objects_back(1);
     assert_eq!(first, gives_its_objects_back(2));
     assert_eq!(first, gives_its_objects_back(3));
+    assert_eq!(first, gives_its_objects_back(4));
 }
 
 /// Reads the fixture of a version and returns its index entries.
@@ -65,7 +99,7 @@ fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
         let kind = PackKind::from(record.kind);
         let identity = PackIdentity {
             application: &predicate.application,
-            cluster: &predicate.clusters[0].name,
+            cluster: Some(&predicate.clusters[0].name),
             point: &predicate.point,
             name: &record.name,
         };
@@ -76,6 +110,7 @@ fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
                     PackKind::Index => {
                         index.extend(read_index(frame.plaintext, &record.name).map(Result::unwrap))
                     }
+                    PackKind::Descriptions => unreachable!("a cluster has none"),
                     PackKind::Objects => {
                         lines.extend(
                             String::from_utf8(frame.plaintext.to_vec())
@@ -110,7 +145,7 @@ fn gives_its_objects_back(version: u32) -> Vec<IndexEntry> {
     let record = record.iter().find(|record| record.name == frame.pack).unwrap();
     let identity = PackIdentity {
         application: &predicate.application,
-        cluster: &predicate.clusters[0].name,
+        cluster: Some(&predicate.clusters[0].name),
         point: &predicate.point,
         name: &frame.pack,
     };

@@ -4,9 +4,11 @@
 //! <application>/points/<point>/manifest.json        the recovery point exists once this is written
 //! <application>/points/<point>/<cluster>/p-0000.pack objects
 //! <application>/points/<point>/<cluster>/i-0000.pack the index of p-0000.pack
+//! <application>/points/<point>/_infrastructure/d-0001.pack the descriptions of AWS resources
 //! ```
 
 use jiff::{SignedDuration, Timestamp};
+use lifeboat_format::manifest::INFRASTRUCTURE;
 use lifeboat_model::{ApplicationName, ClusterName, ObjectKey, PackName, RecoveryPointId};
 
 use lifeboat_store::ports::{Clock, Randomness};
@@ -56,6 +58,12 @@ pub(crate) fn pack_names(
             .expect("a cluster name and a series are clean and short path segments")
     };
     (name('p'), name('i'))
+}
+
+/// Returns the name of the pack of descriptions that an attempt writes, from 1.
+pub(crate) fn descriptions_name(attempt: u32) -> PackName {
+    PackName::parse(format!("{INFRASTRUCTURE}/d-{attempt:04}.pack"))
+        .expect("the folder and a number are clean and short path segments")
 }
 
 /// Distinguishes the packs of one writer from those of others that write the same cluster of the same

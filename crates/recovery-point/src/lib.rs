@@ -1,6 +1,7 @@
 //! Recovery points in a store: writing, sealing, finding, verifying and decrypting them.
 //!
 //! - [`cursor`]: the state of an unfinished capture.
+//! - [`descriptions`]: the descriptions of AWS resources in a recovery point.
 //! - [`layout`]: the keys of a recovery point.
 //! - [`writer`]: writes the capture of one cluster to packs; [`mod@seal`]: writes the signed manifest that
 //!   completes a recovery point.
@@ -17,6 +18,7 @@
 //! contain no secrets.
 
 pub mod cursor;
+pub mod descriptions;
 pub mod layout;
 pub mod point;
 pub mod progress;
@@ -27,6 +29,7 @@ pub mod signers;
 pub mod summary;
 pub mod writer;
 
+pub use descriptions::{CapturedInfrastructure, DescribedInfrastructure, write_descriptions};
 pub use point::{PointError, RecoveryPoint};
 pub use progress::{Progress, Silent, Work};
 pub use readable::{

@@ -108,7 +108,7 @@ impl RecoveryPoint {
 
     /// Returns all files of the recovery point.
     pub fn files(&self) -> impl Iterator<Item = &PackRecord> {
-        self.statement.predicate.clusters.iter().flat_map(|c| &c.packs)
+        self.statement.predicate.packs()
     }
 
     /// Returns the total size of all files in bytes.

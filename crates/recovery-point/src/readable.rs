@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
+use lifeboat_format::compress::MAX_PLAINTEXT;
 use lifeboat_format::manifest::{PackRecord, PackRecordKind};
 use lifeboat_format::{
     DataKey, Frame, FrameOpener, FrameRef, PackError, PackIdentity, PackReader, PackSummary, PackVersion,
@@ -153,7 +154,7 @@ impl ReadablePoint {
         let (mut objects, mut groups) = (0, 0);
         let mut frames = Vec::new();
         for pack in packs() {
-            self.read_pack(cluster, pack, progress, &mut |frame| {
+            self.read_pack(Some(cluster), pack, progress, &mut |frame| {
                 for group in read_index(frame.plaintext, &pack.name) {
                     let (frame, entries) = group.map_err(|source| PointError::Index {
                         point: self.point.pack_owner(pack).clone(),
@@ -194,8 +195,8 @@ impl ReadablePoint {
         let bytes = self.point.read(pack, location.offset..end).await?;
         let fail = |source| self.pack_error(pack, source);
         let (version, key) = (self.version(pack), self.key(pack)?);
-        let opener =
-            FrameOpener::new(version, pack.kind.into(), key, self.identity(cluster, pack)).map_err(fail)?;
+        let opener = FrameOpener::new(version, pack.kind.into(), key, self.identity(Some(cluster), pack))
+            .map_err(fail)?;
         let plaintext = opener.open(location, &bytes).map_err(fail)?;
         Ok(plaintext.into())
     }
@@ -235,6 +236,39 @@ impl ReadablePoint {
             .buffered(FRAMES_AHEAD)
     }
 
+    /// Reads the descriptions of AWS resources: one document of JSON. `None` if the recovery point has none.
+    ///
+    /// # Errors
+    /// [`PointError`] with the file and the reason.
+    pub async fn descriptions(&self, progress: &dyn Progress) -> Result<Option<Bytes>, PointError> {
+        let infrastructure = &self.point.statement().predicate.infrastructure;
+        let Some(pack) = infrastructure.as_ref().and_then(|record| record.pack.as_ref()) else {
+            return Ok(None);
+        };
+        let mut document = Vec::new();
+        self.read_pack(None, pack, progress, &mut |frame| {
+            document.extend_from_slice(frame.plaintext);
+            let is_too_large = document.len() > MAX_PLAINTEXT;
+            match is_too_large {
+                true => Err(self.descriptions_error(pack, "it has more than one frame of descriptions")),
+                false => Ok(()),
+            }
+        })
+        .await?;
+        match document.pop() {
+            Some(b'\n') if !document.contains(&b'\n') => Ok(Some(document.into())),
+            _ => Err(self.descriptions_error(pack, "it is not one line")),
+        }
+    }
+
+    fn descriptions_error(&self, pack: &PackRecord, what: &str) -> PointError {
+        PointError::Contents {
+            point: self.point.pack_owner(pack).clone(),
+            name: pack.name.to_string(),
+            what: what.to_owned(),
+        }
+    }
+
     /// Decrypts everything and checks every object against the index, the index against the packs, and the
     /// counts against the manifest.
     ///
@@ -248,7 +282,7 @@ impl ReadablePoint {
     /// that the file is complete and equals what was signed.
     async fn read_pack(
         &self,
-        cluster: &ClusterName,
+        cluster: Option<&ClusterName>,
         pack: &PackRecord,
         progress: &dyn Progress,
         on_frame: &mut (dyn FnMut(Frame<'_>) -> Result<(), PointError> + Send),
@@ -283,7 +317,7 @@ impl ReadablePoint {
 
     /// Returns what the key of a pack is bound to. The names are those under which the point is opened, so that the pack
     /// of another application does not open, whatever the manifest says about its key.
-    fn identity<'a>(&'a self, cluster: &'a ClusterName, pack: &'a PackRecord) -> PackIdentity<'a> {
+    fn identity<'a>(&'a self, cluster: Option<&'a ClusterName>, pack: &'a PackRecord) -> PackIdentity<'a> {
         PackIdentity {
             application: self.point.application(),
             cluster,

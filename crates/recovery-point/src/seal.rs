@@ -11,6 +11,7 @@ use lifeboat_format::verify::{VerifyError, check_place};
 use lifeboat_model::{ApplicationName, Code, Diagnostic, ErrorKind, PackName, RecoveryPointId};
 
 use crate::cursor::CapturedCluster;
+use crate::descriptions::CapturedInfrastructure;
 use crate::layout::{manifest_key, point_prefix};
 use crate::summary::SignedSummary;
 use lifeboat_store::listing::sizes;
@@ -148,18 +149,25 @@ pub struct NewPoint<'a> {
 }
 
 impl NewPoint<'_> {
-    /// Returns the predicate for these clusters, sorted by name. It is Partial if anything of a cluster is
-    /// missing.
+    /// Returns the predicate for these clusters, sorted by name, and for the AWS resources that they stand on, if these
+    /// were described. It is Partial if anything is missing.
     #[must_use]
-    pub fn predicate(&self, mut captured: Vec<CapturedCluster>) -> Predicate {
+    pub fn predicate(
+        &self,
+        mut captured: Vec<CapturedCluster>,
+        infrastructure: Option<CapturedInfrastructure>,
+    ) -> Predicate {
         captured.sort_by(|one, other| one.record.name.cmp(&other.record.name));
         let (mut keys, mut clusters) = (Vec::new(), Vec::new());
         for cluster in captured {
             keys.extend(cluster.keys);
             clusters.push(cluster.record);
         }
-        let complete = clusters.iter().all(|cluster| cluster.missing.is_empty());
-        Predicate {
+        let infrastructure = infrastructure.map(|captured| {
+            keys.extend(captured.key);
+            captured.record
+        });
+        let mut predicate = Predicate {
             format_version: FORMAT_VERSION,
             application: self.application.clone(),
             point: self.point.clone(),
@@ -168,14 +176,15 @@ impl NewPoint<'_> {
                 name: "lifeboat".to_owned(),
                 version: self.version.to_owned(),
             },
-            completeness: if complete {
-                Completeness::Complete
-            } else {
-                Completeness::Partial
-            },
+            completeness: Completeness::Complete,
             keys,
             clusters,
+            infrastructure,
+        };
+        if predicate.is_incomplete() {
+            predicate.completeness = Completeness::Partial;
         }
+        predicate
     }
 }
 
@@ -224,8 +233,7 @@ pub async fn seal(
     let present = sizes(store, &point_prefix(&application, &point))
         .await
         .map_err(store_error)?;
-    let own = statement.predicate.clusters.iter().flat_map(|c| &c.packs);
-    for pack in own.filter(|pack| pack.point.is_none()) {
+    for pack in statement.predicate.own_packs() {
         if present.get(pack.name.as_str()) != Some(&pack.bytes) {
             return Err(SealError::FileMissing {
                 point,

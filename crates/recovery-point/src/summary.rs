@@ -45,7 +45,6 @@ impl SignedSummary {
     #[must_use]
     pub fn of(statement: &Statement, manifest: Sha256) -> Self {
         let predicate = &statement.predicate;
-        let packs = predicate.clusters.iter().flat_map(|cluster| &cluster.packs);
         let clusters = predicate.clusters.iter().map(|cluster| ClusterSummary {
             name: cluster.name.clone(),
             objects: cluster.objects,
@@ -56,7 +55,7 @@ impl SignedSummary {
             created_at: predicate.created_at,
             completeness: predicate.completeness,
             objects: predicate.clusters.iter().map(|cluster| cluster.objects).sum(),
-            bytes: packs.map(|pack| pack.bytes).sum(),
+            bytes: predicate.packs().map(|pack| pack.bytes).sum(),
             manifest,
             clusters: clusters.collect(),
         }

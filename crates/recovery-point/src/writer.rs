@@ -59,8 +59,8 @@ pub enum WriteError {
     /// The index cannot be created.
     #[error("write the index of the cluster")]
     Index(#[source] IndexError),
-    /// The compression library cannot allocate memory.
-    #[error("start compressing the index of the cluster")]
+    /// The compression library cannot allocate memory, or the content is too large for a frame.
+    #[error("compress what is written")]
     Compress(#[source] CompressionError),
     /// An earlier call failed or was cancelled, so the packs are incomplete.
     #[error("continue writing packs after an earlier failure")]
@@ -167,7 +167,7 @@ impl PointWriter {
         let mut random = Zeroizing::new([0; 32]);
         ids.random(random.as_mut());
         let data_key = DataKey::from_random(*random);
-        let key = WrappedKeyRecord::wrap(FIRST_KEY, application, cluster, &data_key, recipients)
+        let key = WrappedKeyRecord::wrap(FIRST_KEY, application, Some(cluster), &data_key, recipients)
             .map_err(WriteError::Wrap)?;
         Ok(Self {
             store,
@@ -318,7 +318,7 @@ impl PointWriter {
     async fn open_pack(&mut self, name: PackName, kind: PackKind) -> Result<OpenPack, WriteError> {
         let identity = PackIdentity {
             application: &self.application,
-            cluster: &self.cluster,
+            cluster: Some(&self.cluster),
             point: &self.point,
             name: &name,
         };
@@ -386,14 +386,14 @@ impl OpenPack {
     }
 }
 
-fn store_error(name: &PackName) -> impl FnOnce(StoreError) -> WriteError + '_ {
+pub(crate) fn store_error(name: &PackName) -> impl FnOnce(StoreError) -> WriteError + '_ {
     |source| WriteError::Store {
         name: name.clone(),
         source,
     }
 }
 
-fn pack_error(name: &PackName) -> impl FnOnce(PackError) -> WriteError + '_ {
+pub(crate) fn pack_error(name: &PackName) -> impl FnOnce(PackError) -> WriteError + '_ {
     |source| WriteError::Pack {
         name: name.clone(),
         source,

@@ -156,7 +156,7 @@ fn several_keys_follow_one_another_and_a_data_key_is_wrapped_for_each_once() {
     let (application, cluster) = ("shop".parse().unwrap(), "primary".parse().unwrap());
     let data_key = DataKey::from_random([9; 32]);
     let wrap = |keys: &[RecipientKey]| {
-        crate::manifest::WrappedKeyRecord::wrap("k-0", &application, &cluster, &data_key, keys)
+        crate::manifest::WrappedKeyRecord::wrap("k-0", &application, Some(&cluster), &data_key, keys)
     };
     let record = wrap(&keys).unwrap();
     let mut expected = [keys[0].fingerprint(), keys[1].fingerprint()];

@@ -3,7 +3,7 @@
 use lifeboat_model::PackName;
 
 use super::*;
-use crate::manifest::{PackRecordKind, TypeOutcome, sample};
+use crate::manifest::{PackRecordKind, ResourceRecord, TypeOutcome, sample};
 
 #[test]
 fn values_are_counted_outside_of_strings() {
@@ -25,7 +25,7 @@ fn values_are_counted_outside_of_strings() {
 #[test]
 fn every_count_beyond_its_limit_is_named() {
     type Change = fn(&mut Predicate);
-    let cases: [(&str, Change); 11] = [
+    let cases: [(&str, Change); 12] = [
         ("257 clusters", |p| {
             p.clusters = vec![p.clusters[0].clone(); MAX_CLUSTERS + 1]
         }),
@@ -39,9 +39,9 @@ fn every_count_beyond_its_limit_is_named() {
             let record = p.clusters[0].types[0].clone();
             p.clusters[0].types = vec![record; MAX_TYPES + 1];
         }),
-        ("16385 subjects", |p| p.clusters[0].packs = packs(MAX_PACKS + 1)),
+        ("16385 subjects", |p| p.clusters[0].packs = packs(MAX_PACKS)),
         ("16385 packs", |p| {
-            p.clusters[0].packs = packs(MAX_PACKS + 1);
+            p.clusters[0].packs = packs(MAX_PACKS);
             for pack in &mut p.clusters[0].packs {
                 pack.point = Some("20261120T000000Z-000000".parse().unwrap());
             }
@@ -61,6 +61,14 @@ fn every_count_beyond_its_limit_is_named() {
             p.clusters[0].packs[0].bytes = MAX_PACK_BYTES + 1
         }),
         ("50 frames of a pack", |p| p.clusters[0].packs[0].frames = 50),
+        ("128001 AWS resources", |p| {
+            let numbered = |number| ResourceRecord {
+                r#type: "AWS::EC2::VPC".to_owned(),
+                id: format!("vpc-{number:08x}"),
+            };
+            let all = (0..=MAX_RESOURCES).map(numbered);
+            p.infrastructure.as_mut().unwrap().resources = all.collect();
+        }),
     ];
     check_limits(&sample::statement()).unwrap();
     for (named, change) in cases {
@@ -71,7 +79,8 @@ fn every_count_beyond_its_limit_is_named() {
         assert_eq!(error.code(), Code::OverLimit);
     }
     let mut largest = sample::predicate();
-    largest.clusters[0].packs = packs(MAX_PACKS);
+    // And the pack of the descriptions.
+    largest.clusters[0].packs = packs(MAX_PACKS - 1);
     largest.clusters[0].objects = MAX_OBJECTS;
     check_limits(&Statement::new(largest)).unwrap();
 }
@@ -85,7 +94,7 @@ fn packs(number: usize) -> Vec<PackRecord> {
     (0..number).map(numbered).collect()
 }
 
-/// Format 3 must not refuse what writers of this version make: the largest pack is far below the limit.
+/// Readers must not refuse what writers of this version make: the largest pack is far below the limit.
 #[test]
 fn the_limits_leave_room_for_what_is_written() {
     let written = (64 << 20) + crate::pack::MAX_CIPHERTEXT as u64;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BOUND_VERSION, ClusterRecord, Completeness, FORMAT_VERSION, PREDICATE_TYPE, Predicate, STATEMENT_TYPE,
-    Statement, TypeOutcome, WrappedKeyRecord, own_packs,
+    BOUND_VERSION, ClusterRecord, Completeness, FORMAT_VERSION, INFRASTRUCTURE, INFRASTRUCTURE_VERSION,
+    InfrastructureRecord, PREDICATE_TYPE, PackRecord, PackRecordKind, Predicate, STATEMENT_TYPE, Statement,
+    WrappedKeyRecord,
 };
 use crate::pack::PackVersion;
 
@@ -40,16 +41,13 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
         return Err("it contains no cluster".to_owned());
     }
 
-    let missing = predicate.clusters.iter().any(|cluster| {
-        !cluster.missing.is_empty()
-            || cluster
-                .types
-                .iter()
-                .any(|t| matches!(t.outcome, TypeOutcome::Failed { .. }))
-    });
-    if missing != (predicate.completeness == Completeness::Partial) {
+    if let Some(record) = &predicate.infrastructure {
+        check_infrastructure(record, &keys, predicate)?;
+    }
+
+    if predicate.is_incomplete() != (predicate.completeness == Completeness::Partial) {
         return Err(format!(
-            "its completeness is {:?}, which does not match its clusters",
+            "its completeness is {:?}, which does not match what is missing",
             predicate.completeness
         ));
     }
@@ -60,7 +58,7 @@ pub fn check_structure(statement: &Statement) -> Result<(), String> {
             return Err(format!("the subject {:?} appears twice", subject.name.as_str()));
         }
     }
-    for pack in own_packs(predicate) {
+    for pack in predicate.own_packs() {
         match subjects.remove(&pack.name) {
             Some(digest) if digest == pack.sha256 => {}
             Some(_) => {
@@ -115,36 +113,27 @@ fn check_cluster(
     let mut packs = BTreeSet::new();
     for pack in &cluster.packs {
         let pack_name = pack.name.as_str();
-        if pack_name.split_once('/').map(|(folder, _)| folder) != Some(name) {
+        if folder(pack) != Some(name) {
             return Err(format!(
                 "the pack {pack_name:?} is not in the folder of its cluster {name:?}"
+            ));
+        }
+        if pack.kind == PackRecordKind::Descriptions {
+            return Err(format!(
+                "the pack {pack_name:?} of a cluster contains descriptions"
             ));
         }
         if !packs.insert(&pack.name) {
             return Err(format!("the pack {pack_name:?} appears twice"));
         }
-        let Some(key) = keys.get(pack.key.as_str()) else {
-            return Err(format!(
-                "the key {:?} of the pack {pack_name:?} is missing",
-                pack.key
-            ));
-        };
+        let key = key_of(pack, keys)?;
         if bound && key.cluster.as_ref() != Some(&cluster.name) {
             return Err(format!(
                 "the key {:?} of the pack {pack_name:?} is not one of its cluster",
                 pack.key
             ));
         }
-        if bound && pack.point.is_none() && predicate.pack_version(pack) != PackVersion::V2 {
-            return Err(format!(
-                "the pack {pack_name:?} is not of this version of the format"
-            ));
-        }
-        if (pack.point.as_ref()).is_some_and(|earlier| earlier.as_str() >= predicate.point.as_str()) {
-            return Err(format!(
-                "the pack {pack_name:?} refers to a recovery point that is not an earlier one"
-            ));
-        }
+        check_pack(pack, predicate)?;
     }
     let mut types = BTreeSet::new();
     for record in &cluster.types {
@@ -161,6 +150,62 @@ fn check_cluster(
                 "a missing part of the cluster {name:?} needs exactly one of type and group"
             ));
         }
+    }
+    Ok(())
+}
+
+fn check_infrastructure(
+    record: &InfrastructureRecord,
+    keys: &BTreeMap<&str, &WrappedKeyRecord>,
+    predicate: &Predicate,
+) -> Result<(), String> {
+    if predicate.format_version < INFRASTRUCTURE_VERSION {
+        return Err("descriptions are not of this version of the format".to_owned());
+    }
+    let Some(pack) = &record.pack else {
+        return if record.resources.is_empty() {
+            Ok(())
+        } else {
+            Err("it names AWS resources without a pack of their descriptions".to_owned())
+        };
+    };
+    let name = pack.name.as_str();
+    if folder(pack) != Some(INFRASTRUCTURE) || pack.kind != PackRecordKind::Descriptions {
+        return Err(format!("the pack {name:?} is not one of descriptions"));
+    }
+    if key_of(pack, keys)?.cluster.is_some() {
+        return Err(format!(
+            "the key {:?} of the pack {name:?} is one of a cluster",
+            pack.key
+        ));
+    }
+    check_pack(pack, predicate)
+}
+
+fn folder(pack: &PackRecord) -> Option<&str> {
+    pack.name.as_str().split_once('/').map(|(folder, _)| folder)
+}
+
+fn key_of<'a>(
+    pack: &PackRecord,
+    keys: &BTreeMap<&str, &'a WrappedKeyRecord>,
+) -> Result<&'a WrappedKeyRecord, String> {
+    let (key, name) = (pack.key.as_str(), pack.name.as_str());
+    let found = keys.get(key).copied();
+    found.ok_or_else(|| format!("the key {key:?} of the pack {name:?} is missing"))
+}
+
+/// Checks what holds for a pack wherever it belongs.
+fn check_pack(pack: &PackRecord, predicate: &Predicate) -> Result<(), String> {
+    let name = pack.name.as_str();
+    let bound = predicate.format_version >= BOUND_VERSION;
+    if bound && pack.point.is_none() && predicate.pack_version(pack) != PackVersion::V2 {
+        return Err(format!("the pack {name:?} is not of this version of the format"));
+    }
+    if (pack.point.as_ref()).is_some_and(|earlier| earlier.as_str() >= predicate.point.as_str()) {
+        return Err(format!(
+            "the pack {name:?} refers to a recovery point that is not an earlier one"
+        ));
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub struct WrappedKeyRecord {
     /// The application whose packs it encrypts, which is that of the recovery point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationName>,
-    /// The cluster whose packs it encrypts.
+    /// The cluster whose packs it encrypts; absent for the descriptions of AWS resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
     /// The same key wrapped for each recovery key, sorted by fingerprint.
@@ -54,14 +54,14 @@ impl From<WrappedKey> for WrappedFor {
 }
 
 impl WrappedKeyRecord {
-    /// Wraps a data key for every recovery key that may decrypt the packs of a cluster.
+    /// Wraps a data key for every recovery key that may decrypt the packs of a cluster, or of the whole application.
     ///
     /// # Errors
     /// [`KeyError::NoRecipient`] if there is no recovery key, [`KeyError::Wrap`] if the library refuses.
     pub fn wrap(
         id: impl Into<String>,
         application: &ApplicationName,
-        cluster: &ClusterName,
+        cluster: Option<&ClusterName>,
         data_key: &DataKey,
         recipients: &[RecipientKey],
     ) -> Result<Self, KeyError> {
@@ -75,7 +75,7 @@ impl WrappedKeyRecord {
         Ok(Self {
             id: id.into(),
             application: Some(application.clone()),
-            cluster: Some(cluster.clone()),
+            cluster: cluster.cloned(),
             recipients: wrapped.collect::<Result<_, KeyError>>()?,
         })
     }

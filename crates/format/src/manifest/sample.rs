@@ -1,6 +1,8 @@
 //! A statement with every field set, for tests.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use lifeboat_model::{AccountId, Region};
+
 use super::*;
 use crate::keys::{Fingerprint, WrapAlgorithm};
 
@@ -43,6 +45,39 @@ pub(crate) fn missing(name: &str) -> MissingRecord {
     }
 }
 
+fn unread(resource: &str, code: &str) -> UnreadRecord {
+    UnreadRecord {
+        resource: resource.into(),
+        call: "iam:GetRole".into(),
+        code: code.into(),
+    }
+}
+
+fn infrastructure() -> InfrastructureRecord {
+    let mut pack = pack("_infrastructure/d-0001.pack", PackRecordKind::Descriptions);
+    pack.key = "k-infrastructure".into();
+    pack.frames = 2;
+    let resource = |sort: &str, id: &str| ResourceRecord {
+        r#type: sort.into(),
+        id: id.into(),
+    };
+    InfrastructureRecord {
+        account: AccountId::parse("111111111111").unwrap(),
+        region: Region::parse("eu-west-1").unwrap(),
+        described_at: "2026-11-21T11:22:32.7Z".parse().unwrap(),
+        resources: vec![
+            resource(
+                "AWS::EKS::Cluster",
+                "arn:aws:eks:eu-west-1:111111111111:cluster/orders",
+            ),
+            resource("AWS::EC2::VPC", "vpc-0123456789abcdef0"),
+        ],
+        missing: vec![unread("arn:aws:iam::111111111111:role/nodes", "AccessDenied")],
+        absent: vec![unread("arn:aws:iam::111111111111:role/former", "NoSuchEntity")],
+        pack: Some(pack),
+    }
+}
+
 pub(crate) fn predicate() -> Predicate {
     Predicate {
         format_version: FORMAT_VERSION,
@@ -54,16 +89,29 @@ pub(crate) fn predicate() -> Predicate {
             version: "0.1.0".into(),
         },
         completeness: Completeness::Partial,
-        keys: vec![WrappedKeyRecord {
-            id: "k-0".into(),
-            application: Some(ApplicationName::parse("shop").unwrap()),
-            cluster: Some(ClusterName::parse("primary").unwrap()),
-            recipients: vec![WrappedFor {
-                recipient: Fingerprint::of_spki(b"recovery key"),
-                algorithm: WrapAlgorithm::RsaOaepSha256,
-                wrapped: vec![1, 2, 3],
-            }],
-        }],
+        keys: vec![
+            WrappedKeyRecord {
+                id: "k-0".into(),
+                application: Some(ApplicationName::parse("shop").unwrap()),
+                cluster: Some(ClusterName::parse("primary").unwrap()),
+                recipients: vec![WrappedFor {
+                    recipient: Fingerprint::of_spki(b"recovery key"),
+                    algorithm: WrapAlgorithm::RsaOaepSha256,
+                    wrapped: vec![1, 2, 3],
+                }],
+            },
+            WrappedKeyRecord {
+                id: "k-infrastructure".into(),
+                application: Some(ApplicationName::parse("shop").unwrap()),
+                cluster: None,
+                recipients: vec![WrappedFor {
+                    recipient: Fingerprint::of_spki(b"recovery key"),
+                    algorithm: WrapAlgorithm::RsaOaepSha256,
+                    wrapped: vec![4, 5, 6],
+                }],
+            },
+        ],
+        infrastructure: Some(infrastructure()),
         clusters: vec![ClusterRecord {
             name: ClusterName::parse("primary").unwrap(),
             server: ServerRecord {

@@ -44,7 +44,16 @@ fn a_signed_statement_comes_back() {
 fn the_same_content_gives_the_same_bytes_in_canonical_order() {
     let statement = sample::statement();
     let names: Vec<&str> = statement.subject.iter().map(|s| s.name.as_str()).collect();
-    assert_eq!(names, ["primary/i-0000.pack", "primary/p-0000.pack"]);
+    assert_eq!(
+        names,
+        [
+            "_infrastructure/d-0001.pack",
+            "primary/i-0000.pack",
+            "primary/p-0000.pack"
+        ]
+    );
+    let infrastructure = statement.predicate.infrastructure.as_ref().unwrap();
+    assert_eq!(infrastructure.resources[0].r#type, "AWS::EC2::VPC");
     let cluster = &statement.predicate.clusters[0];
     assert_eq!(cluster.dependencies["images"], ["a", "b"]);
     assert_eq!(cluster.types[0].resource, "events");
@@ -52,6 +61,7 @@ fn the_same_content_gives_the_same_bytes_in_canonical_order() {
     let mut shuffled = sample::predicate();
     shuffled.clusters[0].types.reverse();
     shuffled.clusters[0].packs.reverse();
+    shuffled.infrastructure.as_mut().unwrap().resources.reverse();
     assert_eq!(payload(&Statement::new(shuffled)), payload(&statement));
     let again: Statement = serde_json::from_slice(&payload(&statement)).unwrap();
     assert_eq!(payload(&again), payload(&statement));
@@ -200,7 +210,7 @@ fn newer_formats_are_refused_as_such_and_additions_are_not() {
 #[test]
 fn each_broken_rule_is_named() {
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 25] = [
+    let cases: [(Change, &str); 32] = [
         (
             |v| v["predicate"]["formatVersion"] = 0.into(),
             "formatVersion 0 is unknown",
@@ -261,7 +271,7 @@ fn each_broken_rule_is_named() {
         ),
         (
             |v| twice(&mut v["subject"]),
-            "the subject \"primary/i-0000.pack\" appears twice",
+            "the subject \"_infrastructure/d-0001.pack\" appears twice",
         ),
         (
             |v| v["subject"][0]["digest"]["sha256"] = "0".repeat(64).into(),
@@ -272,7 +282,7 @@ fn each_broken_rule_is_named() {
             "64 lower-case hexadecimal digits",
         ),
         (
-            |v| v["subject"][0]["name"] = "primary/x.pack".into(),
+            |v| v["subject"][1]["name"] = "primary/x.pack".into(),
             "the pack \"primary/i-0000.pack\" is not a subject",
         ),
         (
@@ -302,6 +312,34 @@ fn each_broken_rule_is_named() {
             |v| v["predicate"]["clusters"][0]["missing"][0]["group"] = "apps".into(),
             "needs exactly one of type and group",
         ),
+        (
+            |v| v["predicate"]["formatVersion"] = 3.into(),
+            "descriptions are not of this version of the format",
+        ),
+        (
+            |v| v["predicate"]["infrastructure"]["pack"] = Value::Null,
+            "it names AWS resources without a pack of their descriptions",
+        ),
+        (
+            |v| v["predicate"]["infrastructure"]["pack"]["name"] = "primary/d-0001.pack".into(),
+            "the pack \"primary/d-0001.pack\" is not one of descriptions",
+        ),
+        (
+            |v| v["predicate"]["infrastructure"]["pack"]["kind"] = "objects".into(),
+            "is not one of descriptions",
+        ),
+        (
+            |v| v["predicate"]["infrastructure"]["pack"]["key"] = "k-0".into(),
+            "the key \"k-0\" of the pack \"_infrastructure/d-0001.pack\" is one of a cluster",
+        ),
+        (
+            |v| v["predicate"]["infrastructure"]["pack"]["point"] = "20261121T112233Z-7f3a9c".into(),
+            "not an earlier one",
+        ),
+        (
+            |v| v["predicate"]["clusters"][0]["packs"][0]["kind"] = "descriptions".into(),
+            "of a cluster contains descriptions",
+        ),
     ];
     for (change, expected) in cases {
         let error = opened_after(change).unwrap_err();
@@ -312,11 +350,27 @@ fn each_broken_rule_is_named() {
         );
         assert_eq!(error.code(), Code::ManifestMalformed);
     }
-    let complete = opened_after(|v| {
-        v["predicate"]["completeness"] = "Complete".into();
-        v["predicate"]["clusters"][0]["missing"] = json!([]);
-    });
-    assert!(complete.is_err(), "a failed type alone makes a point partial");
+    let without = |failed: bool, unread: bool| {
+        opened_after(|v| {
+            v["predicate"]["completeness"] = "Complete".into();
+            v["predicate"]["clusters"][0]["missing"] = json!([]);
+            if failed {
+                v["predicate"]["clusters"][0]["types"] = json!([]);
+            }
+            if unread {
+                v["predicate"]["infrastructure"]["missing"] = json!([]);
+            }
+        })
+    };
+    without(true, true).unwrap();
+    assert!(
+        without(false, true).is_err(),
+        "a failed type alone makes a point partial"
+    );
+    assert!(
+        without(true, false).is_err(),
+        "an AWS resource that was not read alone makes a point partial"
+    );
 }
 
 fn twice(list: &mut Value) {
@@ -326,12 +380,12 @@ fn twice(list: &mut Value) {
 
 #[test]
 fn the_json_schema_is_current() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/recovery-point-v3.json");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/recovery-point-v4.json");
     let current = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         stored == current,
-        "{} is not current: run `cargo run -p lifeboat-format --example schema > crates/format/schema/recovery-point-v3.json`",
+        "{} is not current: run `cargo run -p lifeboat-format --example schema > crates/format/schema/recovery-point-v4.json`",
         path.display()
     );
 }

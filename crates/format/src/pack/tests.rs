@@ -25,7 +25,7 @@ fn identified<T>(at: &str, called: &str, with: impl FnOnce(PackIdentity<'_>) -> 
     let (application, cluster) = ("shop".parse().unwrap(), "primary".parse().unwrap());
     with(PackIdentity {
         application: &application,
-        cluster: &cluster,
+        cluster: Some(&cluster),
         point: &point(at),
         name: &name(called),
     })
@@ -315,7 +315,7 @@ fn a_pack_opens_only_for_its_own_application_and_cluster() {
         let (application, cluster) = (application.parse().unwrap(), cluster.parse().unwrap());
         let identity = PackIdentity {
             application: &application,
-            cluster: &cluster,
+            cluster: Some(&cluster),
             point: &at.0,
             name: &at.1,
         };

@@ -28,7 +28,7 @@ impl Pack {
     pub(crate) fn identity(&self) -> PackIdentity<'_> {
         PackIdentity {
             application: &self.application,
-            cluster: &self.cluster,
+            cluster: Some(&self.cluster),
             point: &self.point,
             name: &self.name,
         }

@@ -22,6 +22,8 @@ pub struct ContentsReport {
     pub objects: u64,
     /// The total size of their lines in bytes, line ends included.
     pub bytes: u64,
+    /// Whether there are descriptions of AWS resources.
+    pub descriptions: bool,
 }
 
 /// The number of objects and bytes of a type.
@@ -46,6 +48,7 @@ pub(super) async fn verify(
             what,
         })?;
     }
+    report.descriptions = point.descriptions(&Part(progress)).await?.is_some();
     progress.end(Work::VerifyContents);
     Ok(report)
 }
@@ -105,7 +108,9 @@ async fn verify_cluster(
             report.bytes += bytes;
             Ok(())
         };
-        point.read_pack(&cluster.name, pack, progress, &mut check).await?;
+        point
+            .read_pack(Some(&cluster.name), pack, progress, &mut check)
+            .await?;
         report.packs += 1;
     }
     match expected.into_values().next() {

@@ -9,6 +9,7 @@ use lifeboat_format::manifest::{Completeness, FORMAT_VERSION};
 use lifeboat_recovery_point::{ReadablePoint, Silent, seal};
 use lifeboat_store::ports::ObjectStore;
 
+use crate::descriptions::{DOCUMENT, described, written};
 use crate::sample::*;
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -34,7 +35,10 @@ fn write_the_fixture() {
             capture(&store, NEWER, "eu").await.unwrap(),
             capture(&store, NEWER, "us").await.unwrap(),
         );
-        let predicate = predicate(NEWER, &[("eu", &eu), ("us", &us)]);
+        let mut predicate = predicate(NEWER, &[("eu", &eu), ("us", &us)]);
+        let described = written(&store, NEWER, described()).await;
+        predicate.keys.extend(described.key);
+        predicate.infrastructure = Some(described.record);
         seal(store.as_ref(), &signer(), predicate).await.unwrap();
     });
 }
@@ -54,6 +58,15 @@ fn a_point_of_version_3_still_opens_verifies_and_decrypts() {
     opens_verifies_and_decrypts(3);
 }
 
+#[test]
+fn a_point_of_version_4_still_opens_verifies_and_decrypts() {
+    opens_verifies_and_decrypts(4);
+    run(async {
+        let document = readable(4).await.descriptions(&Silent).await.unwrap();
+        assert_eq!(document.unwrap(), DOCUMENT);
+    });
+}
+
 /// `diff` compares the entries of indexes, whichever version wrote them.
 #[test]
 fn points_of_all_versions_have_the_same_entries_for_the_same_objects() {
@@ -71,6 +84,7 @@ fn points_of_all_versions_have_the_same_entries_for_the_same_objects() {
     assert_eq!(first.len(), 2 * OBJECTS);
     assert_eq!(first, entries(2));
     assert_eq!(first, entries(3));
+    assert_eq!(first, entries(4));
 }
 
 async fn readable(version: u32) -> ReadablePoint {

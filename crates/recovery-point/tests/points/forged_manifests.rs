@@ -176,7 +176,7 @@ impl Forgery {
     fn writer(&self, kind: PackKind, name: &PackName) -> PackWriter {
         let identity = PackIdentity {
             application: &shop(),
-            cluster: &cluster("eu"),
+            cluster: Some(&cluster("eu")),
             point: &point(NEWER),
             name,
         };
@@ -223,8 +223,14 @@ impl Forgery {
         let all = batches(NEWER);
         let written = WrittenPacks {
             packs: self.packs.clone(),
-            key: WrappedKeyRecord::wrap("k-eu", &shop(), &cluster("eu"), &self.data_key, &[recipient()])
-                .unwrap(),
+            key: WrappedKeyRecord::wrap(
+                "k-eu",
+                &shop(),
+                Some(&cluster("eu")),
+                &self.data_key,
+                &[recipient()],
+            )
+            .unwrap(),
             objects: 2 * OBJECTS as u64,
             bytes: all.iter().map(|b| b.raw_bytes).sum(),
         };

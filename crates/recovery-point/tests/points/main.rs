@@ -6,6 +6,7 @@
 mod bound;
 mod contents;
 mod crash;
+mod descriptions;
 mod earlier;
 mod fixture;
 mod forged_manifests;

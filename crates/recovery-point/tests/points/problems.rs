@@ -76,7 +76,7 @@ fn points() -> Vec<PointError> {
         PointError::Manifest {
             point: point(NEWER),
             source: ManifestError::NewerFormat {
-                found: "version 4".to_owned(),
+                found: "version 5".to_owned(),
             },
         },
         PointError::File {

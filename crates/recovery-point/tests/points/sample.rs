@@ -213,6 +213,7 @@ fn type_record(kind: &str, resource: &str, batches: &[Batch]) -> TypeRecord {
 pub(crate) fn predicate(point_id: &str, clusters: &[(&str, &WrittenPacks)]) -> Predicate {
     let batches = batches(point_id);
     Predicate {
+        infrastructure: None,
         format_version: FORMAT_VERSION,
         application: shop(),
         point: point(point_id),
