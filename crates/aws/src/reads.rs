@@ -22,6 +22,8 @@ use crate::AwsError;
 pub const UNKNOWN_VALUE: &str = "UnknownValue";
 /// The code of a refusal for a policy that is not JSON, as IAM calls it.
 pub const MALFORMED_POLICY: &str = "MalformedPolicyDocument";
+/// The code of a refusal for an answer that lacks a field that it must have.
+pub const INCOMPLETE_ANSWER: &str = "IncompleteAnswer";
 /// The code of a refusal for a resource that an answer lacks, though it was asked for.
 pub const NOT_FOUND: &str = "NotFound";
 
@@ -209,7 +211,7 @@ impl Answer<'_> {
 
     /// Notes that the answer lacks what it must have.
     pub fn incomplete(&self) {
-        self.reads.refuse(self.action, self.on, NOT_FOUND);
+        self.reads.refuse(self.action, self.on, INCOMPLETE_ANSWER);
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`ClusterCapture`] writes one cluster of a recovery point and can be stopped and continued by another process.
 //! [`Backup`] captures all clusters in one process and seals them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,10 +15,13 @@ use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, Listin
 use lifeboat_recovery_point::layout::WriterId;
 use lifeboat_recovery_point::seal::{NewPoint, SealedPoint, seal};
 use lifeboat_recovery_point::writer::WrittenPacks;
-use lifeboat_recovery_point::{PointError, PointRepository, PointWriter, SealError};
+use lifeboat_recovery_point::{
+    PointError, PointRepository, PointWriter, SealError, WriteError, write_descriptions,
+};
 use lifeboat_store::ports::{Clock, ObjectStore, Randomness, Signer};
 use tokio_util::sync::CancellationToken;
 
+use crate::infrastructure::{DescribeResources, describe};
 use crate::{CaptureError, CaptureEvent, CaptureOptions, CaptureProgress, Ended, capture_part, within};
 
 /// The capture of one cluster into the packs of a recovery point.
@@ -194,6 +198,8 @@ pub struct Backup<'a> {
     pub application: &'a ApplicationName,
     /// The clusters of the application.
     pub clusters: Vec<SourceCluster<'a>>,
+    /// The AWS resources that they stand on, and the names of the clusters in EKS; none if these are not described.
+    pub infrastructure: Option<(&'a dyn DescribeResources, BTreeSet<String>)>,
     /// The public halves of the recovery keys, to each of which data keys are wrapped.
     pub recipients: &'a [RecipientKey],
     /// The key that signs the manifest.
@@ -248,6 +254,23 @@ impl Backup<'_> {
                 ClusterEnd::Stopped(_) => unreachable!("nobody else holds this token"),
             }
         }
+        let infrastructure = match self.infrastructure {
+            None => None,
+            Some((resources, clusters)) => {
+                progress.event(&CaptureEvent::Describing);
+                let described = describe(resources, clusters, &captured, self.clock.now()).await;
+                let written = write_descriptions(
+                    self.store.as_ref(),
+                    self.application,
+                    &point,
+                    1,
+                    described,
+                    self.recipients,
+                    self.randomness,
+                );
+                Some(written.await?)
+            }
+        };
         progress.event(&CaptureEvent::Sealing);
         let new = NewPoint {
             application: self.application,
@@ -255,7 +278,12 @@ impl Backup<'_> {
             created_at,
             version: self.version,
         };
-        let sealed = seal(self.store.as_ref(), self.signer, new.predicate(captured)).await?;
+        let sealed = seal(
+            self.store.as_ref(),
+            self.signer,
+            new.predicate(captured, infrastructure),
+        )
+        .await?;
         Ok(BackedUp {
             sealed,
             notes: all_notes,
@@ -272,6 +300,9 @@ pub enum BackupError {
     /// Earlier recovery points cannot be read from the store.
     #[error(transparent)]
     Store(#[from] PointError),
+    /// The descriptions of AWS resources cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The recovery point cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -282,6 +313,7 @@ impl Diagnostic for BackupError {
         match self {
             Self::Capture(error) => error.kind(),
             Self::Store(error) => error.kind(),
+            Self::Write(error) => error.kind(),
             Self::Seal(error) => error.kind(),
         }
     }
@@ -290,6 +322,7 @@ impl Diagnostic for BackupError {
         match self {
             Self::Capture(error) => error.code(),
             Self::Store(error) => error.code(),
+            Self::Write(error) => error.code(),
             Self::Seal(error) => error.code(),
         }
     }
@@ -298,6 +331,7 @@ impl Diagnostic for BackupError {
         match self {
             Self::Capture(error) => error.problem(),
             Self::Store(error) => error.problem(),
+            Self::Write(error) => error.problem(),
             Self::Seal(error) => error.problem(),
         }
     }

@@ -20,6 +20,7 @@ mod count;
 mod definitions;
 mod dependencies;
 mod error;
+pub mod infrastructure;
 mod job;
 mod lister;
 mod outcome;

@@ -143,7 +143,7 @@ impl<'a> Lister<'a> {
             why_not_pinned: context.pinned.is_none().then(|| no_version.to_owned()),
             objects: 0,
             bytes: 0,
-            references: ExternalReferences::of(&type_name),
+            references: ExternalReferences::of(&type_name, &job.resource.kind),
             definitions: Definitions::default(),
             type_name,
         }

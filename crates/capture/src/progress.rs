@@ -48,7 +48,9 @@ pub enum CaptureEvent {
         /// The outcome.
         outcome: TypeOutcome,
     },
-    /// All clusters are captured, and the recovery point is being sealed.
+    /// All clusters are captured, and the AWS resources that they stand on are being described.
+    Describing,
+    /// Everything is captured, and the recovery point is being sealed.
     Sealing,
 }
 

@@ -1,6 +1,7 @@
 //! Errors of reading descriptions.
 
 use lifeboat_aws::AwsError;
+use lifeboat_infrastructure::description::Missing;
 use lifeboat_model::{Code, Diagnostic, ErrorKind};
 
 /// Why nothing could be described. Reads well after "failed to".
@@ -17,6 +18,22 @@ impl DescribeError {
     pub fn answer(&self) -> &AwsError {
         let Self::Unanswered(answer) = self;
         answer
+    }
+
+    /// Returns the call without an answer, for a recovery point that is made without descriptions.
+    #[must_use]
+    pub fn missing(&self) -> Missing {
+        let answer = self.answer();
+        let code = match (answer.code(), answer.status()) {
+            (Some(code), _) => code.to_owned(),
+            (None, Some(status)) => format!("HttpStatus{status}"),
+            (None, None) => "NoAnswer".to_owned(),
+        };
+        Missing {
+            resource: "AWS".to_owned(),
+            call: answer.action().to_owned(),
+            code,
+        }
     }
 }
 

@@ -132,11 +132,10 @@ impl Walk<'_> {
     async fn storage(&self, out: &mut Descriptions) -> Result<(), AwsError> {
         let mentions = &self.wanted.mentions;
         let images = mentions
-            .images
-            .iter()
+            .ecr_images()
             .filter(|image| image.account == self.place.account && image.region == self.place.region);
         let ecr = Ecr::new(self.context, self.reads, self.place);
-        let repositories = images.map(|image| image.repository.clone());
+        let repositories = images.map(|image| image.repository);
         out.repositories = ecr.repositories(repositories.collect()).await?;
         let efs = Efs::new(self.context, self.reads, self.place);
         out.file_systems = efs

@@ -21,12 +21,15 @@ pub mod iam;
 pub mod launch_template;
 pub mod network;
 pub mod nodes;
+mod resources;
 pub mod security_group;
 pub mod storage;
 
 use cluster::Cluster;
 use iam::{InstanceProfile, ManagedPolicy, OidcProvider, Role};
 use launch_template::LaunchTemplate;
+pub use resources::Resource;
+
 use network::{
     EgressOnlyInternetGateway, InternetGateway, NatGateway, NetworkAcl, PrefixList, RouteTable, Subnet, Vpc,
     VpcEndpoint,

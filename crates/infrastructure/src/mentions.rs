@@ -3,7 +3,7 @@
 //! [`Mentions::collect`] is given each object of a capture once. It looks at names of fields alone and keeps what has
 //! the form of an identifier, so that an object costs one pass over its fields.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,6 +15,13 @@ mod image;
 /// The annotation of a ServiceAccount that names its role
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
 const ROLE_ANNOTATION: &str = "eks.amazonaws.com/role-arn";
+
+/// The sorts of dependencies in the manifest of a recovery point.
+const ROLE_ARNS: &str = "roleArns";
+const ROLE_NAMES: &str = "roleNames";
+const IMAGES: &str = "images";
+const FILE_SYSTEMS: &str = "fileSystems";
+const ACCESS_POINTS: &str = "accessPoints";
 
 /// What Kubernetes objects say about AWS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +35,7 @@ pub struct Mentions {
     pub role_names: BTreeSet<String>,
     /// Images in registries of ECR, as containers name them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub images: BTreeSet<EcrImage>,
+    pub images: BTreeSet<String>,
     /// The ids of EFS file systems.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub file_systems: BTreeSet<String>,
@@ -82,6 +89,43 @@ impl Mentions {
         self.access_points.append(&mut other.access_points);
     }
 
+    /// Returns the images in registries of ECR.
+    pub fn ecr_images(&self) -> impl Iterator<Item = EcrImage> {
+        self.images.iter().filter_map(|image| EcrImage::parse(image))
+    }
+
+    /// Adds all to the dependencies of a cluster, as the manifest of a recovery point lists them.
+    pub fn add_to(self, dependencies: &mut BTreeMap<String, BTreeSet<String>>) {
+        let sorts = [
+            (ROLE_ARNS, self.role_arns),
+            (ROLE_NAMES, self.role_names),
+            (IMAGES, self.images),
+            (FILE_SYSTEMS, self.file_systems),
+            (ACCESS_POINTS, self.access_points),
+        ];
+        for (sort, found) in sorts {
+            if !found.is_empty() {
+                dependencies.entry(sort.to_owned()).or_default().extend(found);
+            }
+        }
+    }
+
+    /// Returns what the dependencies of a cluster say about AWS, without what has not the form of an identifier.
+    #[must_use]
+    pub fn of(dependencies: &BTreeMap<String, Vec<String>>) -> Self {
+        let listed = |sort: &str, is_wanted: fn(&str) -> bool| -> BTreeSet<String> {
+            let listed = dependencies.get(sort).into_iter().flatten();
+            listed.filter(|one| is_wanted(one)).cloned().collect()
+        };
+        Self {
+            role_arns: listed(ROLE_ARNS, is_role),
+            role_names: listed(ROLE_NAMES, is_role_name),
+            images: listed(IMAGES, |image| EcrImage::parse(image).is_some()),
+            file_systems: listed(FILE_SYSTEMS, |id| is_id(id, "fs-")),
+            access_points: listed(ACCESS_POINTS, |id| is_id(id, "fsap-")),
+        }
+    }
+
     fn walk(&mut self, value: &Value) {
         match value {
             Value::Object(fields) => {
@@ -103,7 +147,9 @@ impl Mentions {
             }
             // In a status, `imageID` is the image with the digest that runs.
             ("image" | "imageID", Value::String(image)) => {
-                self.images.extend(EcrImage::parse(image));
+                if EcrImage::parse(image).is_some() {
+                    self.images.insert(image.clone());
+                }
             }
             // The EFS CSI driver: `fs-…`, `fs-…:/path`, `fs-…::fsap-…`
             // (<https://github.com/kubernetes-sigs/aws-efs-csi-driver/tree/master/examples/kubernetes>).

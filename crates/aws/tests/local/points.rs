@@ -117,6 +117,7 @@ fn predicate(id: &str, cluster: ClusterName, packs: WrittenPacks) -> Predicate {
         },
     };
     Predicate {
+        infrastructure: None,
         format_version: FORMAT_VERSION,
         application: shop(),
         point: point(id),

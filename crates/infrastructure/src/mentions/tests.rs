@@ -9,8 +9,8 @@ fn collected(objects: &[Value]) -> Mentions {
     mentions
 }
 
-fn shown(images: &BTreeSet<EcrImage>) -> Vec<String> {
-    let show = |image: &EcrImage| {
+fn shown(mentions: &Mentions) -> Vec<String> {
+    let show = |image: EcrImage| {
         let (tag, digest) = (image.tag.as_deref(), image.digest.as_deref());
         format!(
             "{} {} {} {} {}",
@@ -21,7 +21,8 @@ fn shown(images: &BTreeSet<EcrImage>) -> Vec<String> {
             digest.unwrap_or("-")
         )
     };
-    images.iter().map(show).collect()
+    let images: BTreeSet<EcrImage> = mentions.ecr_images().collect();
+    images.into_iter().map(show).collect()
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn images_are_found_in_every_list_of_containers() {
         json!({"kind": "Pod", "spec": {"containers": [{"image": "222222222222.dkr-ecr.eu-west-1.on.aws/base:1"}]}}),
     ]);
     assert_eq!(
-        shown(&mentions.images),
+        shown(&mentions),
         [
             format!("111111111111 eu-west-1 shop/cart - {digest}"),
             "111111111111 eu-west-1 shop/debug 2 -".to_owned(),
