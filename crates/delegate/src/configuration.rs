@@ -25,6 +25,8 @@ pub struct Configuration {
     pub coordinators: Vec<VerifyingKey>,
     /// The public recovery key, base64 of its DER; on the primary side only.
     pub recovery_public_key: Option<String>,
+    /// Whether recovery points describe the AWS resources that the clusters stand on; on the primary side only.
+    pub describe: bool,
     /// The environment that contains the vault; on the recovery side only.
     pub vault: Option<EnvironmentId>,
 }
@@ -71,6 +73,16 @@ impl Configuration {
             }),
             false => None,
         };
+        let describe = match primary {
+            true => wanted(strings, "LIFEBOAT_DESCRIBE", &mut problems, |text| {
+                match text.as_str() {
+                    "true" => Ok(true),
+                    "false" => Ok(false),
+                    other => Err(format!("{other:?} is neither true nor false")),
+                }
+            }),
+            false => None,
+        };
         let vault = match side {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
@@ -103,6 +115,7 @@ impl Configuration {
                 key,
                 coordinators,
                 recovery_public_key,
+                describe: describe.unwrap_or_default(),
                 vault,
             }),
             _ => Err(ConfigurationError { problems }),
@@ -154,10 +167,12 @@ mod tests {
         primary.extend(strings(&[
             ("LIFEBOAT_SIDE", "primary"),
             ("LIFEBOAT_RECOVERY_PUBLIC_KEY", "MIIC"),
+            ("LIFEBOAT_DESCRIBE", "true"),
         ]));
         let read = Configuration::read(&primary).unwrap();
         assert_eq!(read.environment.to_string(), "111111111111-eu-west-1");
         assert_eq!(read.recovery_public_key.as_deref(), Some("MIIC"));
+        assert!(read.describe);
         assert_eq!(read.vault, None);
         assert_eq!(read.coordinators.len(), 1);
 
@@ -185,6 +200,7 @@ mod tests {
             "AWS_LAMBDA_FUNCTION_NAME is not set",
             "LIFEBOAT_KEY is not set",
             "LIFEBOAT_RECOVERY_PUBLIC_KEY is not set",
+            "LIFEBOAT_DESCRIBE is not set",
             "LIFEBOAT_COORDINATOR_PUBLIC_KEY is not set",
         ] {
             assert!(

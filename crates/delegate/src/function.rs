@@ -20,6 +20,7 @@ use tokio::sync::OnceCell;
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
+use crate::infrastructure::AwsResources;
 use crate::metrics::invocation_ended;
 use crate::registration::{
     Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, Registrar, ScratchBucket, SigningKeyCheck,
@@ -139,6 +140,8 @@ impl Ports {
                 let ports = SidePorts::Primary {
                     signer: Arc::clone(&signer) as _,
                     recipients,
+                    resources: (configuration.describe)
+                        .then(|| Arc::new(AwsResources::new(context.clone(), environment.clone())) as _),
                 };
                 (ports, Box::new(SigningKeyCheck(signer)))
             }

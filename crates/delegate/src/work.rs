@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_format::{RecipientKey, VerifyingKey};
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, EpochEnd, Handlers, InvocationSummary, Worker};
@@ -50,6 +51,14 @@ pub struct Delegate {
     pub page_size: u32,
 }
 
+/// What the side that backs up makes recovery points with.
+#[derive(Clone, Copy)]
+pub(crate) struct Sealing<'a> {
+    pub(crate) signer: &'a dyn Signer,
+    pub(crate) recipients: &'a [RecipientKey],
+    pub(crate) resources: Option<&'a dyn DescribeResources>,
+}
+
 /// The dependencies that differ by side.
 pub enum SidePorts {
     /// The side that backs up.
@@ -59,6 +68,8 @@ pub enum SidePorts {
         /// The keys that recovery points are encrypted for. Deployed with the function; no assignment changes
         /// them.
         recipients: Vec<RecipientKey>,
+        /// The AWS resources that the clusters stand on; none if these are not described.
+        resources: Option<Arc<dyn DescribeResources>>,
     },
     /// The side that restores.
     Recovery {
@@ -69,6 +80,24 @@ pub enum SidePorts {
         /// The location of the vault. Deployed with the function; no assignment changes it.
         place: VaultPlace,
     },
+}
+
+impl SidePorts {
+    /// Returns what makes recovery points; none on the side that restores.
+    fn sealing(&self) -> Option<Sealing<'_>> {
+        match self {
+            Self::Primary {
+                signer,
+                recipients,
+                resources,
+            } => Some(Sealing {
+                signer: signer.as_ref(),
+                recipients,
+                resources: resources.as_deref(),
+            }),
+            Self::Recovery { .. } => None,
+        }
+    }
 }
 
 impl Delegate {

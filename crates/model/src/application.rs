@@ -53,6 +53,9 @@ pub struct ApplicationDocument {
     /// Which objects are backed up; all objects if absent.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
+    /// The AWS resources that the clusters stand on.
+    #[serde(default, skip_serializing_if = "InfrastructureDocument::is_default")]
+    pub infrastructure: InfrastructureDocument,
     /// How the application is restored, as restore options (`lifeboat schema options`).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub rules: serde_json::Map<String, serde_json::Value>,
@@ -94,6 +97,27 @@ pub struct ClusterDocument {
     /// The EKS cluster in the recovery environment that a restore writes into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_into: Option<String>,
+}
+
+/// The AWS resources that the clusters of an application stand on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InfrastructureDocument {
+    /// Whether recovery points describe them, so that they can be rebuilt. `lifeboat deploy application` gives the
+    /// delegate of the primary environment the permissions to read them.
+    pub describe: bool,
+}
+
+impl Default for InfrastructureDocument {
+    fn default() -> Self {
+        Self { describe: true }
+    }
+}
+
+impl InfrastructureDocument {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// When recovery points are made. Exactly one of the two fields is set.
@@ -163,6 +187,8 @@ pub struct Application {
     pub retention: Retention,
     /// Which objects are backed up.
     pub filter: Filter,
+    /// The AWS resources that the clusters stand on.
+    pub infrastructure: InfrastructureDocument,
     /// How the application is restored: restore options, parsed by the planner.
     pub rules: serde_json::Map<String, serde_json::Value>,
 }

@@ -58,6 +58,41 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "only a catalogue of more than 300 recovery points has segments; the tests of the coordinator do it",
     ),
     (
+        "DescribeClustersAndNodes",
+        "*",
+        "only a cluster with node groups, profiles, add-ons and associations needs all; the tests of describe do it",
+    ),
+    (
+        "DescribeNetwork",
+        "*",
+        "only a VPC with all sorts of gateways and endpoints needs all; the tests of describe do it",
+    ),
+    (
+        "DescribeRoles",
+        "*",
+        "only roles with policies and profiles need all; the tests of describe do it",
+    ),
+    (
+        "DescribeRepositories",
+        "*",
+        "only objects with images of ECR need it; the tests of describe do it",
+    ),
+    (
+        "DescribeFileSystems",
+        "*",
+        "only objects with volumes of EFS need it; the tests of describe do it",
+    ),
+    (
+        "DescribeKeys",
+        "*",
+        "only encrypted clusters, repositories and file systems need it; the tests of describe do it",
+    ),
+    (
+        "ListKeyAliases",
+        "*",
+        "only encrypted clusters, repositories and file systems need it; the tests of describe do it",
+    ),
+    (
         "ListClusters",
         "eks:ListClusters",
         "only an application that names its clusters by tag looks for them; the tests of access do it",

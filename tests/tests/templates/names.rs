@@ -59,6 +59,34 @@ fn every_name_is_short_enough_for_every_application() {
     assert!(counted >= 10, "{counted}");
 }
 
+/// What recovery points describe of AWS is read with exactly the actions that the description needs.
+#[test]
+fn the_primary_delegate_may_read_what_recovery_points_describe_and_no_more() {
+    let template = named("application");
+    let policies = &template.root["Resources"]["PrimaryRole"]["Properties"]["Policies"];
+    let [condition, policy, otherwise] = policies[1]["Fn::If"].as_array().unwrap().as_slice() else {
+        panic!("the policy is not conditional: {}", policies[1]);
+    };
+    assert_eq!(condition, "DescribesInfrastructure");
+    assert_eq!(*otherwise, json!({"Ref": "AWS::NoValue"}));
+    let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+    let granted = statements.iter().flat_map(|statement| many(&statement["Action"]));
+    let mut granted: Vec<&str> = granted.map(|action| action.as_str().unwrap()).collect();
+    // Each delegate has it.
+    granted.push("eks:DescribeCluster");
+    granted.sort_unstable();
+    let mut wanted = lifeboat_describe::ACTIONS.to_vec();
+    wanted.sort_unstable();
+    assert_eq!(granted, wanted);
+    for action in granted {
+        let (_, verb) = action.split_once(':').unwrap();
+        let reads = ["Describe", "Get", "List"]
+            .iter()
+            .any(|prefix| verb.starts_with(prefix));
+        assert!(reads, "{action} changes something");
+    }
+}
+
 /// The wall between applications: what a delegate may read, write and sign with is its own.
 #[test]
 fn a_delegate_reaches_nothing_of_another_application() {

@@ -15,7 +15,7 @@ use lifeboat_capture::{CancellationToken, CaptureError, CaptureOptions, count};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::read::LARGE;
-use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
     AccessReport, CaptureCheckpoint, CaptureDone, CaptureWork, ClusterTarget, Done, Failure, Outcome,
     Progress, Sealed, split,
@@ -23,10 +23,11 @@ use lifeboat_jobs::{
 use lifeboat_model::{Code, Diagnostic as _, Filter, Problem, RecoveryPointId, TypeName};
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint, TypeCounts, Types};
 use lifeboat_recovery_point::layout::WriterId;
-use lifeboat_store::ports::{ObjectStore, Signer};
+use lifeboat_store::ports::ObjectStore;
 
+use super::seal::{Captured, NotSealed};
 use super::watch::CancellingProgress;
-use super::{Delegate, SidePorts};
+use super::{Delegate, Sealing};
 
 /// The HTTP status for a denied permission.
 const FORBIDDEN: u16 = 403;
@@ -55,23 +56,16 @@ enum ClusterOutcome {
 #[async_trait(?Send)]
 impl Handler<CaptureWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &CaptureWork) -> EpochEnd {
-        match &self.side {
-            SidePorts::Primary { signer, recipients } => {
-                self.capture(epoch, work, signer.as_ref(), recipients).await
-            }
-            SidePorts::Recovery { .. } => Self::wrong_side("capture"),
+        match self.side.sealing() {
+            Some(sealing) => self.capture(epoch, work, sealing).await,
+            None => Self::wrong_side("capture"),
         }
     }
 }
 
 impl Delegate {
-    async fn capture(
-        &self,
-        epoch: &Epoch<'_>,
-        work: &CaptureWork,
-        signer: &dyn Signer,
-        recipients: &[RecipientKey],
-    ) -> EpochEnd {
+    async fn capture(&self, epoch: &Epoch<'_>, work: &CaptureWork, sealing: Sealing<'_>) -> EpochEnd {
+        let recipients = sealing.recipients;
         let CaptureWork {
             point,
             clusters,
@@ -86,7 +80,7 @@ impl Delegate {
             return EpochEnd::failed(problem, false);
         }
         if *seal {
-            match self.sealed(signer, point).await {
+            match self.sealed(sealing.signer, point).await {
                 Ok(None) => {}
                 Ok(Some(sealed)) => return EpochEnd::Result(done(Some(sealed), Vec::new()), Vec::new()),
                 Err((problem, retry)) => return EpochEnd::failed(problem, retry),
@@ -102,6 +96,7 @@ impl Delegate {
             recipients,
         };
         let mut progress = before(epoch);
+        let is_captured = progress.done.len() == clusters.len();
         let mut reports = Vec::new();
         for (number, target) in clusters.iter().enumerate() {
             if let Some(whole) = progress.done.iter().find(|c| c.record.name == target.name) {
@@ -139,12 +134,21 @@ impl Delegate {
         if !*seal {
             return EpochEnd::Result(done(None, progress.done), reports);
         }
+        let captured = Captured {
+            targets: clusters,
+            clusters: &progress.done,
+        };
         match self
-            .sign(signer, point, epoch.assignment.issued_at, progress.done)
+            .seal_captured(epoch, point, sealing, captured, is_captured)
             .await
         {
             Ok(sealed) => EpochEnd::Result(done(Some(sealed), Vec::new()), reports),
-            Err((problem, retry)) => EpochEnd::Result(Outcome::failed(&problem, retry), reports),
+            Err(NotSealed::Failed(problem, retry)) => {
+                EpochEnd::Result(Outcome::failed(&problem, retry), reports)
+            }
+            Err(NotSealed::Stopped(Stop::Time)) => checkpoint(progress),
+            Err(NotSealed::Stopped(Stop::Fenced)) => EpochEnd::Fenced,
+            Err(NotSealed::Stopped(Stop::Cancelled)) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
         }
     }
 

@@ -1,44 +1,74 @@
 //! The seal: one signature over everything that the jobs of a recovery point have captured.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use lifeboat_capture::infrastructure::{DescribeResources, describe, undescribed};
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::open_envelope;
 use lifeboat_format::verify::check_place;
+use lifeboat_infrastructure::description::Missing;
 use lifeboat_jobs::folder::view;
 use lifeboat_jobs::split::merge;
-use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
-use lifeboat_jobs::{CaptureDone, Done, Outcome, ResultValidity, SealWork, Sealed, Trust};
-use lifeboat_model::{Code, Diagnostic as _, JobId, Problem, RecoveryPointId};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
+use lifeboat_jobs::{
+    CaptureDone, ClusterTarget, Done, Outcome, Progress, ResultValidity, SealWork, Sealed, Trust,
+};
+use lifeboat_model::{ArnKind, Code, Diagnostic, JobId, Problem, RecoveryPointId};
 use lifeboat_recovery_point::cursor::CapturedCluster;
 use lifeboat_recovery_point::layout::manifest_key;
-use lifeboat_recovery_point::{NewPoint, SealedPoint, seal};
+use lifeboat_recovery_point::{DescribedInfrastructure, NewPoint, SealedPoint, seal, write_descriptions};
 use lifeboat_store::ports::{Signer, StoreError};
 
-use super::{Delegate, SidePorts, failure};
+use super::{Delegate, Sealing, failure};
+
+/// What a recovery point is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Captured<'a> {
+    /// The clusters, as they are in EKS.
+    pub(super) targets: &'a [ClusterTarget],
+    /// Their captures.
+    pub(super) clusters: &'a [CapturedCluster],
+}
+
+/// Why a recovery point is not sealed.
+pub(super) enum NotSealed {
+    /// The epoch ends before.
+    Stopped(Stop),
+    /// It cannot be written or signed; whether another try may succeed without a change by the user.
+    Failed(Problem, bool),
+}
+
+impl NotSealed {
+    fn of(error: &impl Diagnostic) -> Self {
+        let (problem, retry) = failure(error);
+        Self::Failed(problem, retry)
+    }
+}
 
 #[async_trait(?Send)]
 impl Handler<SealWork> for Delegate {
     async fn handle(&self, epoch: &Epoch<'_>, work: &SealWork) -> EpochEnd {
-        match &self.side {
-            SidePorts::Primary { signer, .. } => self.seal(epoch, work, signer.as_ref()).await,
-            SidePorts::Recovery { .. } => Self::wrong_side("seal"),
+        match self.side.sealing() {
+            Some(sealing) => self.seal(epoch, work, sealing).await,
+            None => Self::wrong_side("seal"),
         }
     }
 }
 
 impl Delegate {
-    async fn seal(&self, epoch: &Epoch<'_>, work: &SealWork, signer: &dyn Signer) -> EpochEnd {
+    async fn seal(&self, epoch: &Epoch<'_>, work: &SealWork, sealing: Sealing<'_>) -> EpochEnd {
         let SealWork { point, parts } = work;
-        match self.sealed(signer, point).await {
+        match self.sealed(sealing.signer, point).await {
             Ok(None) => {}
             Ok(Some(sealed)) => return EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
             Err((problem, retry)) => return EpochEnd::failed(problem, retry),
         }
-        let mut clusters = Vec::new();
+        let (mut clusters, mut targets) = (Vec::new(), Vec::new());
         for part in parts {
             match self.part(part).await {
-                Ok(captured) => clusters.extend(captured),
+                Ok((captured, of)) => {
+                    clusters.extend(captured);
+                    targets.extend(of);
+                }
                 Err((problem, retry)) => return EpochEnd::failed(problem, retry),
             }
         }
@@ -53,22 +83,30 @@ impl Delegate {
                 return EpochEnd::failed(problem, true);
             }
         };
-        match self
-            .sign(signer, point, epoch.assignment.issued_at, clusters)
-            .await
-        {
+        let captured = Captured {
+            targets: &targets,
+            clusters: &clusters,
+        };
+        match self.seal_captured(epoch, point, sealing, captured, true).await {
             Ok(sealed) => EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
-            Err((problem, retry)) => EpochEnd::failed(problem, retry),
+            Err(NotSealed::Failed(problem, retry)) => EpochEnd::failed(problem, retry),
+            Err(NotSealed::Stopped(Stop::Time)) => EpochEnd::Checkpoint(Progress::Nothing {}),
+            Err(NotSealed::Stopped(Stop::Fenced)) => EpochEnd::Fenced,
+            Err(NotSealed::Stopped(Stop::Cancelled)) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
         }
     }
 
-    /// Returns what a capture job of this bucket has captured.
-    async fn part(&self, job: &JobId) -> Result<Vec<CapturedCluster>, (Problem, bool)> {
+    /// Returns what a capture job of this bucket has captured, and of which clusters.
+    async fn part(&self, job: &JobId) -> Result<(Vec<CapturedCluster>, Vec<ClusterTarget>), (Problem, bool)> {
         let trust = Trust::Keys(&self.coordinators);
         let view = (view(self.scratch.as_ref(), job, trust, None).await).map_err(|error| failure(&error))?;
         let captured = match view.validity() {
             ResultValidity::Counts(result) => match &result.outcome {
-                Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => Some(clusters.clone()),
+                Outcome::Done(Done::Capture(CaptureDone { clusters, .. })) => {
+                    let assigned = view.assignments.get(&result.epoch);
+                    let targets = assigned.map_or(&[][..], |assignment| assignment.work.clusters());
+                    Some((clusters.clone(), targets.to_vec()))
+                }
                 _ => None,
             },
             _ => None,
@@ -104,24 +142,82 @@ impl Delegate {
         Ok(Some(summary(&SealedPoint { statement, manifest })))
     }
 
-    /// Signs the recovery point.
-    pub(super) async fn sign(
+    /// Describes what the clusters stand on, and signs the recovery point.
+    ///
+    /// What cannot be read of AWS is missing in the recovery point and never prevents it: not even that there is too
+    /// little time. If `is_whole_epoch` is false, the next epoch has more of it, and this one ends instead.
+    pub(super) async fn seal_captured(
         &self,
-        signer: &dyn Signer,
+        epoch: &Epoch<'_>,
         point: &RecoveryPointId,
-        created_at: Timestamp,
-        captured: Vec<CapturedCluster>,
-    ) -> Result<Sealed, (Problem, bool)> {
+        sealing: Sealing<'_>,
+        captured: Captured<'_>,
+        is_whole_epoch: bool,
+    ) -> Result<Sealed, NotSealed> {
+        let infrastructure = match sealing.resources {
+            None => None,
+            Some(resources) => {
+                let described = self.described(epoch, resources, captured, is_whole_epoch).await;
+                let described = described.map_err(NotSealed::Stopped)?;
+                let store = self.captures();
+                let written = write_descriptions(
+                    store.as_ref(),
+                    &self.application,
+                    point,
+                    epoch.claim.epoch.get(),
+                    described,
+                    sealing.recipients,
+                    self.ids.as_ref(),
+                );
+                Some(written.await.map_err(|error| NotSealed::of(&error))?)
+            }
+        };
         let new = NewPoint {
             application: &self.application,
             point,
-            created_at,
+            created_at: epoch.assignment.issued_at,
             version: &self.version,
         };
-        let sealed = seal(self.captures().as_ref(), signer, new.predicate(captured))
-            .await
-            .map_err(|error| failure(&error))?;
-        Ok(summary(&sealed))
+        let predicate = new.predicate(captured.clusters.to_vec(), infrastructure);
+        let sealed = seal(self.captures().as_ref(), sealing.signer, predicate).await;
+        Ok(summary(&sealed.map_err(|error| NotSealed::of(&error))?))
+    }
+
+    async fn described(
+        &self,
+        epoch: &Epoch<'_>,
+        resources: &dyn DescribeResources,
+        captured: Captured<'_>,
+        is_whole_epoch: bool,
+    ) -> Result<DescribedInfrastructure, Stop> {
+        let names = captured
+            .targets
+            .iter()
+            .filter_map(|target| match target.arn.kind() {
+                ArnKind::Cluster { name } => Some(name.to_owned()),
+                _ => None,
+            });
+        let names = names.collect();
+        let now = self.clock.now();
+        let mut run = Box::pin(describe(resources, names, captured.clusters, now));
+        let described = match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
+            Ok(described) => described,
+            Err(Stop::Time) if is_whole_epoch => {
+                let why = Missing {
+                    resource: "AWS".to_owned(),
+                    call: "describe".to_owned(),
+                    code: "TimedOut".to_owned(),
+                };
+                undescribed(resources.environment(), &why, now)
+            }
+            Err(stop) => return Err(stop),
+        };
+        tracing::info!(
+            resources = described.resources.len(),
+            missing = described.missing.len(),
+            "described"
+        );
+        Ok(described)
     }
 }
 

@@ -26,7 +26,7 @@ use lifeboat_model::{
     Problem, RecoveryPointId, Region,
 };
 use lifeboat_recovery_point::cursor::Types;
-use lifeboat_recovery_point::{RecoveryPoint, Silent};
+use lifeboat_recovery_point::{ReadablePoint, RecoveryPoint, Silent};
 use lifeboat_store::memory::MemoryStore;
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _};
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
@@ -146,6 +146,7 @@ impl Fixture {
         let side = SidePorts::Primary {
             signer: Arc::new(PemSigner::load(&self.keys.signing_key).unwrap()),
             recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
+            resources: None,
         };
         self.delegate(PRIMARY, "Primary", side, Arc::clone(&self.primary_scratch))
     }
@@ -259,8 +260,8 @@ impl Fixture {
         store.put_new(&key, bytes.into()).await.unwrap();
     }
 
-    /// Returns the contents of a sealed recovery point in the captures, in the order of the server's lists.
-    pub(crate) async fn contents(&self, point: &RecoveryPointId) -> Contents {
+    /// Opens a sealed recovery point in the captures, after its digests were compared.
+    pub(crate) async fn readable(&self, point: &RecoveryPointId) -> ReadablePoint {
         let captures: Arc<dyn ObjectStore> =
             Arc::new(PrefixStore::new(Arc::clone(&self.primary_scratch), CAPTURES));
         let signer = keys::load_verifying(&self.keys.signing_public).unwrap();
@@ -269,11 +270,17 @@ impl Fixture {
             .unwrap();
         opened.verify_digests(&Silent).await.unwrap();
         let unwrapper = PemUnwrapper::load(&self.keys.recovery_key).unwrap();
-        let readable = opened.decrypt(&unwrapper).await.unwrap();
+        opened.decrypt(&unwrapper).await.unwrap()
+    }
+
+    /// Returns the contents of a sealed recovery point in the captures, in the order of the server's lists.
+    pub(crate) async fn contents(&self, point: &RecoveryPointId) -> Contents {
+        let readable = self.readable(point).await;
+        let predicate = &readable.point().statement().predicate;
         readable.verify_contents(&Silent).await.unwrap();
         let mut contents = Contents {
-            records: opened.statement().predicate.clusters.clone(),
-            keys: opened.statement().predicate.keys.len(),
+            records: predicate.clusters.clone(),
+            keys: predicate.keys.len(),
             lines: BTreeMap::new(),
         };
         for record in &contents.records {

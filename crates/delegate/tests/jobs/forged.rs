@@ -276,6 +276,7 @@ async fn a_restore_out_of_another_bucket_is_refused() {
 async fn a_point_that_another_key_has_signed_is_refused() {
     let fixture = Fixture::without_clusters();
     let predicate = Predicate {
+        infrastructure: None,
         format_version: FORMAT_VERSION,
         application: fixture.application.clone(),
         point: point(),

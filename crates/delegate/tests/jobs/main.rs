@@ -10,6 +10,7 @@ use lifeboat_store::ports::ObjectStore;
 use serde_json::json;
 
 mod continued;
+mod described;
 mod fixture;
 mod forged;
 

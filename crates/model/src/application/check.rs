@@ -109,6 +109,7 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
                 schedule,
                 retention: document.retention,
                 filter: document.filter.clone(),
+                infrastructure: document.infrastructure,
                 rules: document.rules.clone(),
             })
         }

@@ -343,6 +343,13 @@ codes! {
         remedy: "do not use this point: choose another one from `lifeboat points`, and check who can write to the store; if an own cluster is this large, split it with filters into several applications",
     }
 
+    /// The recovery point does not describe AWS resources.
+    NoDescriptions = 511 exits Usage {
+        title: "the recovery point does not describe AWS resources",
+        meaning: "It was made without their description, or nothing could be read; `lifeboat show POINT` says which. The recovery stacks cannot be made from it.",
+        remedy: "choose another point, or make one that describes them: `lifeboat backup --eks-cluster NAME`, or `infrastructure: {describe: true}` in the application document",
+    }
+
     /// A selection refers to something that the point does not contain.
     UnknownSelector = 601 exits Usage {
         title: "the selection matches nothing in the recovery point",

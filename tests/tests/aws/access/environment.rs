@@ -436,6 +436,7 @@ impl Environment {
             Side::Primary => SidePorts::Primary {
                 signer: Arc::new(self.signer()),
                 recipients: vec![keys::load_recipient(&self.keys.recovery_public).unwrap()],
+                resources: None,
             },
             Side::Recovery => SidePorts::Recovery {
                 unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),

@@ -95,7 +95,12 @@ pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) ->
     if let Some(target) = target {
         let operation = target.rsplit('.').next().unwrap_or(target);
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        // Of several resources, the first decides.
+        let text = |name: &str| {
+            let value = &body[name];
+            let text = value.as_str().or_else(|| value[0].as_str());
+            text.map(str::to_owned)
+        };
         let resource = resource(&scope.service, &scope.region, account, text);
         return vec![Need::new(&format!("{prefix}:{operation}"), resource)];
     }
@@ -140,10 +145,16 @@ fn resource(service: &str, region: &str, account: &str, text: impl Fn(&str) -> O
         "iam" => text("RoleName")
             .map(|name| format!("arn:aws:iam::{account}:role/{name}"))
             .or_else(|| text("UserName").map(|name| format!("arn:aws:iam::{account}:user/{name}")))
+            .or_else(|| {
+                text("InstanceProfileName")
+                    .map(|name| format!("arn:aws:iam::{account}:instance-profile/{name}"))
+            })
+            .or_else(|| text("OpenIDConnectProviderArn"))
             .or_else(|| text("PolicyArn")),
-        "ecr" => {
-            text("repositoryName").map(|name| format!("arn:aws:ecr:{region}:{account}:repository/{name}"))
-        }
+        "ecr" => text("repositoryName")
+            .or_else(|| text("repositoryNames"))
+            .map(|name| format!("arn:aws:ecr:{region}:{account}:repository/{name}"))
+            .or_else(|| text("resourceArn")),
         _ => None,
     };
     found.unwrap_or_else(|| "*".to_owned())

@@ -60,6 +60,10 @@ pub(super) fn need(region: &str, account: &str, parts: &Parts) -> Need {
             };
             format!("arn:aws:elasticfilesystem:{region}:{account}:{kind}/{id}")
         }
+        // The file system of a mount target is not in the request.
+        None if path.first() == Some(&"mount-targets") => {
+            format!("arn:aws:elasticfilesystem:{region}:{account}:file-system/*")
+        }
         None => "*".to_owned(),
     };
     Need::new(&format!("elasticfilesystem:{operation}"), resource)
