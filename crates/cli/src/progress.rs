@@ -18,6 +18,8 @@ pub enum Phase {
     Discover,
     /// Listing and packing objects.
     Capture,
+    /// Describing the AWS resources that the cluster stands on.
+    Describe,
     /// Signing the manifest.
     Seal,
     /// Comparing the digest of every file.
@@ -43,6 +45,7 @@ impl Phase {
         match self {
             Self::Discover => "discovering types",
             Self::Capture => "capturing",
+            Self::Describe => "describing AWS resources",
             Self::Seal => "sealing",
             Self::VerifyDigests => "checking digests",
             Self::VerifyContents => "checking contents",

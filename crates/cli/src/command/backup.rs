@@ -32,6 +32,9 @@ const AFTER: &str = "Example:
   lifeboat backup --store points --context shop-eu \\
       --recovery-public-key keys/recovery.pub.pem --signing-key keys/signing.key.pem
 
+  With --eks-cluster, the point also describes the AWS resources that the cluster stands on:
+  network, roles, repositories, file systems.
+
   Needs only the public recovery key: this machine cannot read what it wrote.
   Needs permission to get and list all types. A type that cannot be read makes the point
   Partial and is listed in it.
@@ -56,6 +59,10 @@ pub struct Arguments {
     /// The cluster's name in the application; defaults to that of the kubeconfig
     #[arg(long, value_name = "NAME", help_heading = "Cluster")]
     pub cluster: Option<ClusterName>,
+    /// The AWS resources that the cluster stands on.
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub infrastructure: crate::aws::DescribeArguments,
     /// What is taken.
     #[command(flatten)]
     pub filter: FilterArguments,
@@ -110,6 +117,9 @@ pub struct BackupDocument {
     pub bytes: u64,
     /// The size of the point's packs in bytes.
     pub stored_bytes: u64,
+    /// How many AWS resources are described.
+    #[serde(default)]
+    pub resources: u64,
     /// What is missing, and how to fix it.
     pub missing: Vec<MissingPart>,
     /// What a user should know beside that.
@@ -124,8 +134,14 @@ impl BackupDocument {
     fn new(made: BackedUp) -> Self {
         let stored_bytes = made.sealed.summary().bytes;
         let predicate = made.sealed.statement.predicate;
+        let described = predicate.infrastructure.as_ref();
+        let unread = described.iter().flat_map(|record| &record.missing);
+        let resources = described.map_or(0, |record| record.resources.len() as u64);
+        let unread: Vec<MissingPart> = unread.map(MissingPart::from).collect();
         let clusters = predicate.clusters.into_iter();
         let cluster = clusters.last().expect("the backup was of one cluster");
+        let mut missing: Vec<MissingPart> = cluster.missing.iter().map(MissingPart::from).collect();
+        missing.extend(unread);
         let listed = |outcome: &TypeOutcome| matches!(outcome, TypeOutcome::Listed { .. });
         Self {
             format: "lifeboat.dev/backup/v1".to_owned(),
@@ -136,8 +152,9 @@ impl BackupDocument {
             objects: cluster.objects,
             types: cluster.types.iter().filter(|t| listed(&t.outcome)).count() as u64,
             bytes: cluster.bytes,
+            resources,
             stored_bytes,
-            missing: cluster.missing.iter().map(MissingPart::from).collect(),
+            missing,
             notes: made.notes,
             removed: Vec::new(),
             measured: Measured::default(),
@@ -163,6 +180,12 @@ impl Document for BackupDocument {
             human::bytes(self.bytes),
             human::seconds(self.measured.seconds.get("total").copied().unwrap_or_default()),
         );
+        if self.resources > 0 {
+            text.push_str(&format!(
+                "  AWS      {} described\n",
+                human::counted(self.resources, "resource", "resources")
+            ));
+        }
         for note in &self.notes {
             text.push_str(&format!("  note     {note}\n"));
         }
@@ -229,6 +252,12 @@ async fn make(
     }
     watch.lap("clean");
 
+    #[cfg(feature = "aws")]
+    let resources = Box::pin(arguments.infrastructure.open()).await?;
+    #[cfg(feature = "aws")]
+    let infrastructure = (resources.as_ref()).map(|(resources, clusters)| (resources as _, clusters.clone()));
+    #[cfg(not(feature = "aws"))]
+    let infrastructure = None;
     let options = CaptureOptions {
         filter: arguments.filter.filter(),
         page_size: arguments.page_size,
@@ -244,6 +273,7 @@ async fn make(
             api: &api,
             options,
         }],
+        infrastructure,
         recipients,
         signer,
         version: env!("CARGO_PKG_VERSION"),

@@ -12,12 +12,15 @@ use crate::failure::Failure;
 
 pub mod build;
 pub mod describe;
+pub mod export;
 
 /// The subcommands of `lifeboat infrastructure`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Describe the AWS resources that clusters stand on, without changing any
     Describe(describe::Arguments),
+    /// Take the descriptions of AWS resources out of a recovery point
+    Export(Box<export::Arguments>),
     /// Show what the recovery stacks would create, change and remove
     Plan(Box<build::PlanArguments>),
     /// Deploy the recovery stacks: network, roles, storage and clusters
@@ -33,6 +36,7 @@ pub enum Command {
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Describe(arguments) => describe::run(arguments, context),
+        Command::Export(arguments) => export::run(arguments, context),
         Command::Plan(arguments) => build::plan(arguments, context),
         Command::Deploy(arguments) => build::deploy(arguments, context),
         Command::Teardown(arguments) => build::teardown(arguments, context),

@@ -1,12 +1,14 @@
 //! `lifeboat show`: shows the contents of a recovery point. Needs no private key.
 
 use lifeboat_model::Exit;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use jiff::Timestamp;
 use lifeboat_format::Fingerprint;
-use lifeboat_format::manifest::{ClusterRecord, Completeness, Predicate, TypeOutcome, TypeRecord};
+use lifeboat_format::manifest::{
+    ClusterRecord, Completeness, InfrastructureRecord, Predicate, TypeOutcome, TypeRecord,
+};
 use lifeboat_store::ports::Clock;
 use lifeboat_system::SystemClock;
 use schemars::JsonSchema;
@@ -85,8 +87,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
 
 /// Returns the size of all packs of a point, in bytes.
 pub(super) fn stored_bytes(manifest: &Predicate) -> u64 {
-    let packs = manifest.clusters.iter().flat_map(|cluster| &cluster.packs);
-    packs.map(|pack| pack.bytes).sum()
+    manifest.packs().map(|pack| pack.bytes).sum()
 }
 
 /// Returns the word for a completeness.
@@ -133,8 +134,46 @@ impl Document for ShowDocument {
             text.push('\n');
             text.push_str(&cluster_text(cluster, self.all_types));
         }
+        if let Some(record) = &manifest.infrastructure {
+            text.push('\n');
+            text.push_str(&infrastructure_text(record));
+        }
         text
     }
+}
+
+fn infrastructure_text(record: &InfrastructureRecord) -> String {
+    let count = record.resources.len() as u64;
+    let mut text = format!(
+        "infrastructure: {} of {} in {}, described at {}\n",
+        human::counted(count, "AWS resource", "AWS resources"),
+        record.account,
+        record.region,
+        record.described_at
+    );
+    let mut sorts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for resource in &record.resources {
+        sorts.entry(&resource.r#type).or_default().push(&resource.id);
+    }
+    for (sort, ids) in sorts {
+        text.push_str(&format!("\n  {sort}: {}\n", human::count(ids.len() as u64)));
+        for id in ids {
+            text.push_str(&format!("    {id}\n"));
+        }
+    }
+    if !record.missing.is_empty() {
+        text.push_str("\n  missing:\n");
+        for missing in &record.missing {
+            text.push_str(&MissingPart::from(missing).text());
+        }
+    }
+    if !record.absent.is_empty() {
+        text.push_str("\n  named by the clusters, and not in AWS:\n");
+        for absent in &record.absent {
+            text.push_str(&format!("    {} ({})\n", absent.resource, absent.call));
+        }
+    }
+    text
 }
 
 fn cluster_text(cluster: &ClusterRecord, all_types: bool) -> String {

@@ -99,7 +99,10 @@ impl CaptureProgress for CaptureLines {
                 }
                 self.progress.begin(Phase::Capture, Unit::Objects, None);
             }
-            CaptureEvent::Pinned { .. } | CaptureEvent::TypeStarted { .. } | CaptureEvent::Sealing => {}
+            CaptureEvent::Pinned { .. }
+            | CaptureEvent::TypeStarted { .. }
+            | CaptureEvent::Describing
+            | CaptureEvent::Sealing => {}
             CaptureEvent::Page { r#type, objects, .. } => {
                 let before = self.types.insert(r#type.clone(), *objects).unwrap_or_default();
                 self.progress
@@ -126,9 +129,11 @@ impl Drop for CaptureLines {
     }
 }
 
-/// The progress of a backup: its capture, then its seal, each measured as a lap.
+/// The progress of a backup: its capture, the description of AWS resources, and its seal, each measured as a lap.
 pub struct BackupLines<'a> {
     capture: Option<CaptureLines>,
+    is_describing: bool,
+    is_sealing: bool,
     progress: Progress,
     watch: &'a mut Stopwatch,
 }
@@ -139,27 +144,52 @@ impl<'a> BackupLines<'a> {
     pub fn new(progress: &Progress, watch: &'a mut Stopwatch) -> Self {
         Self {
             capture: Some(CaptureLines::new(progress)),
+            is_describing: false,
+            is_sealing: false,
             progress: progress.clone(),
             watch,
+        }
+    }
+
+    fn end_capture(&mut self) {
+        if self.capture.take().is_some() {
+            self.watch.lap("capture");
         }
     }
 }
 
 impl CaptureProgress for BackupLines<'_> {
     fn event(&mut self, event: &CaptureEvent) {
-        if let CaptureEvent::Sealing = event {
-            self.capture = None;
-            self.watch.lap("capture");
-            self.progress.begin(Phase::Seal, Unit::Objects, None);
-        } else if let Some(capture) = &mut self.capture {
-            capture.event(event);
+        match event {
+            CaptureEvent::Describing => {
+                self.end_capture();
+                self.progress.begin(Phase::Describe, Unit::Objects, None);
+                self.is_describing = true;
+            }
+            CaptureEvent::Sealing => {
+                self.end_capture();
+                if std::mem::take(&mut self.is_describing) {
+                    self.progress.end(Phase::Describe);
+                    self.watch.lap("describe");
+                }
+                self.progress.begin(Phase::Seal, Unit::Objects, None);
+                self.is_sealing = true;
+            }
+            _ => {
+                if let Some(capture) = &mut self.capture {
+                    capture.event(event);
+                }
+            }
         }
     }
 }
 
 impl Drop for BackupLines<'_> {
     fn drop(&mut self) {
-        if self.capture.is_none() {
+        if self.is_describing {
+            self.progress.end(Phase::Describe);
+        }
+        if self.is_sealing {
             self.progress.end(Phase::Seal);
             self.watch.lap("seal");
         }

@@ -181,6 +181,7 @@ impl Fixture {
         let primary: Arc<dyn ObjectStore> = Arc::new(self.shop().primary.store.clone());
         let captures = PrefixStore::new(primary, CAPTURES);
         let predicate = Predicate {
+            infrastructure: None,
             format_version: FORMAT_VERSION,
             application: shop(),
             point: point.clone(),

@@ -189,6 +189,7 @@ impl Delegate {
             clusters.push(cluster.record);
         }
         let predicate = Predicate {
+            infrastructure: None,
             format_version: FORMAT_VERSION,
             application: self.application.clone(),
             point: point.clone(),

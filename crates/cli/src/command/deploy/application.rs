@@ -284,6 +284,10 @@ impl Deployment<'_> {
                 self.arguments.package.architecture.name().to_owned(),
             ),
         ]);
+        if side == Side::Primary {
+            let describe = self.application.infrastructure.describe;
+            parameters.insert("DescribeInfrastructure", describe.to_string());
+        }
         if let Some(short) = short_name(name) {
             parameters.insert("ShortName", short);
         }

@@ -1,6 +1,6 @@
 //! `lifeboat infrastructure describe`: reads the AWS resources that clusters stand on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lifeboat_describe::{Wanted, describe};
@@ -98,15 +98,23 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
         })
         .await
     })?;
-    let document = DescriptionsDocument(found);
+    write(&DescriptionsDocument(found), arguments.out.as_deref(), context)
+}
+
+/// Prints descriptions, or writes them to a file. What they lack is told, and is the exit code.
+pub(super) fn write(
+    document: &DescriptionsDocument,
+    out: Option<&Path>,
+    context: &Context,
+) -> Result<Exit, Failure> {
     for missing in &document.0.missing {
         let (resource, call) = (&missing.resource, &missing.call);
         context
             .progress
             .note(format!("{resource}: {call} failed: {}", missing.code));
     }
-    match &arguments.out {
-        None => context.print(&document)?,
+    match out {
+        None => context.print(document)?,
         Some(file) => {
             replace(file, document.json()?.as_bytes()).map_err(|error| {
                 let failed = format!("failed to write the descriptions to {}", file.display());
