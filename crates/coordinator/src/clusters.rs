@@ -1,7 +1,7 @@
 //! The clusters of an application on each side.
 
 use lifeboat_jobs::ClusterTarget;
-use lifeboat_model::{Application, Arn, ClusterName};
+use lifeboat_model::{Application, Arn, ArnKind, ClusterName};
 
 /// Returns the clusters of the application in the primary environment.
 pub(crate) fn sources(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
@@ -19,8 +19,20 @@ pub(crate) fn sources(application: &Application, found: &[ClusterTarget]) -> Vec
     }
 }
 
-/// Returns the clusters of the application that restores write into.
+/// Returns the name of a cluster in EKS.
+pub(crate) fn eks_name(cluster: &ClusterTarget) -> Option<ClusterName> {
+    match cluster.arn.kind() {
+        ArnKind::Cluster { name } => ClusterName::parse(name).ok(),
+        _ => None,
+    }
+}
+
+/// Returns the clusters of the application that restores write into and that must exist before. There are none if
+/// restores build them.
 pub(crate) fn targets(application: &Application, found: &[ClusterTarget]) -> Vec<ClusterTarget> {
+    if application.infrastructure.rebuild {
+        return Vec::new();
+    }
     sources(application, found)
         .into_iter()
         .filter_map(|source| {

@@ -28,6 +28,7 @@ mod issues;
 pub mod lambda;
 pub mod observe;
 pub mod ports;
+mod rebuild;
 mod requests;
 mod restore;
 pub mod retention;

@@ -10,9 +10,9 @@ use lifeboat_model::request::{
 use lifeboat_model::{Arn, ClusterName, Code, Problem, RecoveryPointId, RequestToken};
 
 use super::archive;
-use super::clusters::{sources, target_of};
+use super::clusters::{eks_name, sources, target_of};
 use super::decision::DecisionBuilder;
-use super::state::{RequestRecord, RestoreRun};
+use super::state::{BuildRun, BuildStage, RequestRecord, RestoreRun};
 use super::status;
 use lifeboat_jobs::ClusterTarget;
 
@@ -129,6 +129,7 @@ impl DecisionBuilder<'_> {
         if request.cluster.is_none() && request.into.is_some() {
             return Err("`into` requires `cluster`".to_owned());
         }
+        let rebuild = self.inventory.application.infrastructure.rebuild;
         let mut options = self.inventory.application.rules.clone();
         options.extend(request.options.clone());
         let mut runs = Vec::new();
@@ -144,6 +145,7 @@ impl DecisionBuilder<'_> {
                 cluster,
                 target,
                 environment: self.inventory.application.recovery.clone(),
+                rebuild,
                 options: options.clone(),
                 requested_at: self.now,
                 attempt: 1,
@@ -156,14 +158,47 @@ impl DecisionBuilder<'_> {
         if self.state.restores.iter().filter(|run| run.end.is_none()).count() + runs.len() > QUEUE {
             return Err(format!("{QUEUE} restores are already waiting"));
         }
+        if rebuild {
+            let mut cluster_names = self.cluster_names();
+            for run in &runs {
+                if let (Some(source), Some(into)) = (self.source_name(&run.cluster), eks_name(&run.target)) {
+                    cluster_names.insert(source, into);
+                }
+            }
+            self.state.builds.push(BuildRun {
+                token: token.clone(),
+                point: point.clone(),
+                signer: entry.signer.clone(),
+                environment: self.inventory.application.recovery.clone(),
+                cluster_names,
+                stage: BuildStage::Clusters,
+                attempt: 1,
+                next_at: self.now,
+                job: None,
+                built: None,
+                cancelled: false,
+                end: None,
+            });
+        }
         self.state.restores.append(&mut runs);
         Ok(point)
     }
 
     fn target(&self, cluster: &ClusterName, into: Option<&ClusterName>) -> Result<ClusterTarget, String> {
         let application = &self.inventory.application;
-        let name = into.cloned().or_else(|| target_of(application, cluster)).ok_or_else(|| {
-            format!("{cluster} has no target cluster: set `into`, or `restoreInto` in the application document")
+        // A cluster that is built has the name of the primary's, if no other one is given.
+        let rebuilt = || match application.infrastructure.rebuild {
+            true => self.source_name(cluster),
+            false => None,
+        };
+        let name = into
+            .cloned()
+            .or_else(|| target_of(application, cluster))
+            .or_else(rebuilt);
+        let name = name.ok_or_else(|| {
+            format!(
+                "{cluster} has no target cluster: set `into`, or `restoreInto` in the application document"
+            )
         })?;
         let arn = Arn::cluster(&application.recovery, name.as_str()).map_err(|error| error.to_string())?;
         if sources(application, &self.state.found)
@@ -176,6 +211,12 @@ impl DecisionBuilder<'_> {
             name: cluster.clone(),
             arn,
         })
+    }
+
+    /// Returns the name in EKS of a cluster of the application in the primary environment.
+    fn source_name(&self, cluster: &ClusterName) -> Option<ClusterName> {
+        let sources = sources(&self.inventory.application, &self.state.found);
+        eks_name(sources.iter().find(|source| source.name == *cluster)?)
     }
 
     /// Returns the recovery point that the user's text names, and what `latest` passes over.
@@ -257,6 +298,9 @@ impl DecisionBuilder<'_> {
                 for run in runs.filter(|run| run.end.is_none()) {
                     run.cancelled = true;
                     point = Some(run.point.clone());
+                }
+                for build in self.state.builds.iter_mut().filter(|build| build.token == *token) {
+                    build.cancelled = true;
                 }
                 match point {
                     Some(point) => Ok(Some(point)),

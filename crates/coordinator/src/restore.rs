@@ -2,12 +2,12 @@
 
 use jiff::SignedDuration;
 use lifeboat_model::request::RestoreState;
-use lifeboat_model::{Code, Problem, Side};
+use lifeboat_model::{Code, Problem, RequestToken, Side};
 
 use super::TRIES;
 use super::backup::{End, later};
 use super::decision::DecisionBuilder;
-use super::state::{JobEntry, RestoreEnd, RestoreRun};
+use super::state::{BuildRun, JobEntry, RestoreEnd, RestoreRun};
 use lifeboat_jobs::keys::report_key;
 use lifeboat_jobs::{Done, RestoreDone, RestoreWork, Work};
 
@@ -30,6 +30,10 @@ impl DecisionBuilder<'_> {
         let Some(entry) = &mut run.job else {
             if run.cancelled {
                 self.end_restore(run, RestoreState::Cancelled, Vec::new(), None);
+            } else if run.rebuild
+                && let Some(problem) = self.build_of(&run.token).and_then(failure_of)
+            {
+                self.end_restore(run, RestoreState::Failed, vec![problem], None);
             }
             return;
         };
@@ -39,13 +43,18 @@ impl DecisionBuilder<'_> {
         match self.end_of(entry, Side::Recovery) {
             End::Open => {}
             End::Cancelled => self.end_restore(run, RestoreState::Cancelled, Vec::new(), None),
+            // The nodes are part of what was asked for.
+            End::Done(Done::Restore(_)) if run.rebuild && self.is_building(&run.token) => {}
             End::Done(Done::Restore(done)) => {
-                let state = match done.matches_plan {
+                let nodes = self.build_of(&run.token).and_then(failure_of);
+                let state = match done.matches_plan && nodes.is_none() {
                     true => RestoreState::Done,
                     false => RestoreState::Incomplete,
                 };
+                let mut problems = shortfalls(&done);
+                problems.extend(nodes);
                 let report = done.report.map(|epoch| report_key(&entry.job, epoch).to_string());
-                self.end_restore(run, state, shortfalls(&done), report);
+                self.end_restore(run, state, problems, report);
             }
             End::Done(_) => {
                 let problem = Problem::new(
@@ -67,6 +76,11 @@ impl DecisionBuilder<'_> {
                 }
             }
         }
+    }
+
+    /// Returns whether something of the build of a request is still to be built.
+    fn is_building(&self, token: &RequestToken) -> bool {
+        self.build_of(token).is_some_and(|build| build.end.is_none())
     }
 
     fn end_restore(
@@ -98,6 +112,10 @@ impl DecisionBuilder<'_> {
             if !waits || busy {
                 continue;
             }
+            let built = self.build_of(&run.token).and_then(|build| build.built.clone());
+            if run.rebuild && built.is_none() {
+                continue;
+            }
             // The key that signed this recovery point, which need not be the one that is pinned now.
             let Some(signer) = self.state.pins.signer_of(run.signer.as_ref()) else {
                 continue;
@@ -109,6 +127,7 @@ impl DecisionBuilder<'_> {
                 target: run.target.clone(),
                 signer: signer.public_key.clone(),
                 options: run.options.clone(),
+                built,
             });
             let job = self.job_now(&format!("restore-{}", run.cluster));
             let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
@@ -124,6 +143,11 @@ impl DecisionBuilder<'_> {
         });
         self.state.restores = runs;
     }
+}
+
+/// Returns why a build failed.
+fn failure_of(build: &BuildRun) -> Option<Problem> {
+    build.end.as_ref()?.problem.clone()
 }
 
 /// Words what a restore has not done.

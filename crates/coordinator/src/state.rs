@@ -72,6 +72,9 @@ pub struct State {
     /// Why the last search by tag failed.
     #[serde(default, deserialize_with = "crate::access::known_findings")]
     pub search: Vec<AccessFinding>,
+    /// The builds of what clusters stand on, in the order of their requests.
+    #[serde(default)]
+    pub builds: Vec<BuildRun>,
     /// The restores, in the order of their requests. Ended ones are kept for a while.
     pub restores: Vec<RestoreRun>,
     /// The recovery points in the vault: the latest ones, and those that are damaged. See [`crate::archive`].
@@ -314,6 +317,55 @@ pub struct CheckRun {
     pub job: JobEntry,
 }
 
+/// A build of the AWS resources that the clusters of a recovery point stand on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildRun {
+    /// The token of the request for the restore. Its restores wait for the clusters.
+    pub token: RequestToken,
+    /// The recovery point.
+    pub point: RecoveryPointId,
+    /// The fingerprint of the key that signed it.
+    pub signer: Option<Fingerprint>,
+    /// The recovery environment.
+    pub environment: EnvironmentId,
+    /// The names of EKS clusters in the recovery environment, by those in the primary.
+    pub cluster_names: BTreeMap<ClusterName, ClusterName>,
+    /// What is built.
+    pub stage: BuildStage,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When the next attempt begins.
+    #[schemars(with = "String")]
+    pub next_at: Timestamp,
+    /// The job of this attempt.
+    pub job: Option<JobEntry>,
+    /// The job that built the clusters.
+    pub built: Option<JobId>,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+    /// The end of the build.
+    pub end: Option<BuildEnd>,
+}
+
+/// What a build is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BuildStage {
+    /// Everything but nodes.
+    Clusters,
+    /// The nodes, while the objects are restored.
+    Nodes,
+}
+
+/// The end of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildEnd {
+    /// Why it failed; `None` if it was built or cancelled.
+    pub problem: Option<Problem>,
+}
+
 /// A restore of one cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -331,6 +383,9 @@ pub struct RestoreRun {
     pub target: ClusterTarget,
     /// The environment of the target.
     pub environment: EnvironmentId,
+    /// Whether it waits for the build of its request, and restores into the cluster that was built.
+    #[serde(default)]
+    pub rebuild: bool,
     /// Restore options.
     pub options: serde_json::Map<String, serde_json::Value>,
     /// When it was requested.
@@ -465,6 +520,7 @@ impl State {
             found: Vec::new(),
             searched_at: None,
             search: Vec::new(),
+            builds: Vec::new(),
             restores: Vec::new(),
             points: BTreeMap::new(),
             archive: Vec::new(),
@@ -500,7 +556,9 @@ impl State {
             .iter()
             .filter(|run| run.end.is_none())
             .filter_map(|run| run.job.as_ref());
+        let builds = self.builds.iter().filter(|run| run.end.is_none());
         backup
+            .chain(builds.filter_map(|run| run.job.as_ref()))
             .chain(self.checks.iter().map(|check| &check.job))
             .chain(restores)
     }

@@ -11,7 +11,7 @@ use lifeboat_model::{Application, ApplicationName, ClusterName, RecoveryPointId}
 
 use super::clusters::sources;
 use super::issues::overdue_at;
-use super::state::{BackupRun, PointEntry, RestoreRun, State};
+use super::state::{BackupRun, BuildRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
 
 /// Returns the status of an application.
@@ -47,7 +47,9 @@ pub fn status(application: &Application, state: &State, now: Timestamp) -> Appli
         ),
         next_backup: next_backup(application, state, now),
         backup: state.backup.as_ref().map(backup_status),
-        restores: state.restores.iter().rev().map(restore_status).collect(),
+        restores: (state.restores.iter().rev())
+            .map(|run| restore_status(run, &state.builds))
+            .collect(),
         issues,
     }
 }
@@ -113,8 +115,10 @@ fn backup_status(run: &BackupRun) -> BackupStatus {
     }
 }
 
-fn restore_status(run: &RestoreRun) -> RestoreStatus {
-    let state = match (&run.end, &run.job) {
+fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
+    let builds = builds.iter().filter(|build| build.token == run.token);
+    let built = builds.flat_map(|build| &build.job).next();
+    let state = match (&run.end, run.job.as_ref().or(built)) {
         (Some(end), _) => end.state,
         (None, Some(_)) => RestoreState::Running,
         (None, None) => RestoreState::Waiting,

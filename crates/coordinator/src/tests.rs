@@ -28,6 +28,7 @@ use lifeboat_recovery_point::{ClusterSummary, SignedSummary};
 
 mod archive;
 mod loss;
+mod rebuild;
 mod tags;
 
 fn key(name: &str) -> String {

@@ -45,10 +45,10 @@ pub use document::{Assignment, Cancel, Checkpoint, Claim};
 pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
-pub use result::{AccessReport, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
+pub use result::{AccessReport, BuildDone, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
 pub use signed::Trust;
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
-pub use work::{CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work};
+pub use work::{BuildWork, CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work};
 
 use jiff::SignedDuration;
 

@@ -72,6 +72,8 @@ pub enum Done {
     Capture(CaptureDone),
     /// A recovery point was sealed.
     Seal(Sealed),
+    /// The AWS resources that the clusters stand on were built.
+    Build(BuildDone),
     /// A cluster was restored.
     Restore(RestoreDone),
     /// Access was checked; the findings are in the result's access reports.
@@ -115,6 +117,18 @@ pub struct Sealed {
     pub objects: u64,
     /// The total size of its files in bytes.
     pub bytes: u64,
+}
+
+/// The result of a completed build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildDone {
+    /// The number of stacks that were created or changed.
+    pub changed: u64,
+    /// The number of stacks that were up to date.
+    pub unchanged: u64,
+    /// The identity map by which objects are translated (`lifeboat schema identities`), parsed by the planner.
+    pub identities: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The result of a completed restore.

@@ -15,6 +15,8 @@ pub enum Work {
     Capture(CaptureWork),
     /// Sign the recovery point that other jobs have captured in the same bucket.
     Seal(SealWork),
+    /// Build the AWS resources that the clusters of a recovery point stand on.
+    Build(BuildWork),
     /// Restore one cluster of a recovery point.
     Restore(RestoreWork),
     /// Check the delegate's access to clusters.
@@ -58,6 +60,29 @@ pub struct SealWork {
     pub parts: Vec<JobId>,
 }
 
+/// The payload of a build job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildWork {
+    /// The recovery point with the descriptions.
+    pub point: RecoveryPointId,
+    /// Where the recovery point is stored.
+    pub vault: VaultPlace,
+    /// The pinned public key that must have signed the recovery point, PEM.
+    pub signer: String,
+    /// The names of EKS clusters in the recovery environment, by those in the primary.
+    pub cluster_names: BTreeMap<ClusterName, ClusterName>,
+    /// Whether clusters are built without nodes. Nodes become ready once the objects of the network plugin are restored.
+    #[serde(default)]
+    pub hold_nodes: bool,
+    /// Whether add-ons of EKS are created as add-ons.
+    #[serde(default)]
+    pub managed_addons: bool,
+    /// Resources of the recovery environment that are used instead of building one, by those of the primary.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopt: BTreeMap<String, String>,
+}
+
 /// The payload of a restore job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -74,6 +99,9 @@ pub struct RestoreWork {
     pub signer: String,
     /// Restore options, parsed by the planner.
     pub options: serde_json::Map<String, serde_json::Value>,
+    /// The build job whose result has the identity map by which objects are translated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<JobId>,
 }
 
 /// The payload of an access check.
@@ -124,6 +152,7 @@ impl Work {
         match self {
             Self::Capture(_) => "capture",
             Self::Seal(_) => "seal",
+            Self::Build(_) => "build",
             Self::Restore(_) => "restore",
             Self::Check(_) => "check",
         }
@@ -134,7 +163,7 @@ impl Work {
     pub fn clusters(&self) -> &[ClusterTarget] {
         match self {
             Self::Capture(CaptureWork { clusters, .. }) | Self::Check(CheckWork { clusters, .. }) => clusters,
-            Self::Seal(_) => &[],
+            Self::Seal(_) | Self::Build(_) => &[],
             Self::Restore(work) => std::slice::from_ref(&work.target),
         }
     }

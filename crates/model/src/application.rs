@@ -100,17 +100,31 @@ pub struct ClusterDocument {
 }
 
 /// The AWS resources that the clusters of an application stand on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct InfrastructureDocument {
     /// Whether recovery points describe them, so that they can be rebuilt. `lifeboat deploy application` gives the
     /// delegate of the primary environment the permissions to read them.
     pub describe: bool,
+    /// Whether a restore builds them first, with CloudFormation, and restores into the clusters that it built. `lifeboat
+    /// deploy application` gives the delegate of the recovery environment the permissions.
+    pub rebuild: bool,
+    /// Whether add-ons of EKS are created as add-ons, instead of restoring their objects.
+    pub managed_addons: bool,
+    /// Resources of the recovery environment that are used instead of building one: ids of EC2 and EFS, ARNs, and names
+    /// of Availability Zones, by those of the primary environment.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopt: BTreeMap<String, String>,
 }
 
 impl Default for InfrastructureDocument {
     fn default() -> Self {
-        Self { describe: true }
+        Self {
+            describe: true,
+            rebuild: false,
+            managed_addons: false,
+            adopt: BTreeMap::new(),
+        }
     }
 }
 

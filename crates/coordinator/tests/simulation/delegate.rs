@@ -13,8 +13,8 @@ use lifeboat_jobs::claim::Ownership;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, CheckWork, ClusterTarget, Done, Outcome, Progress, RestoreDone, RestoreWork,
-    SealWork,
+    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, Done, Outcome, Progress,
+    RestoreDone, RestoreWork, SealWork,
 };
 use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _, StoreError};
@@ -199,6 +199,27 @@ impl Handler<RestoreWork> for Delegate {
             report: None,
         };
         EpochEnd::Result(Outcome::Done(Done::Restore(done)), Vec::new())
+    }
+}
+
+#[async_trait(?Send)]
+impl Handler<BuildWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, _: &BuildWork) -> EpochEnd {
+        if let Err(end) = self.connect(&[]).await {
+            return end;
+        }
+        if let Err(why) = self.work(epoch, 400).await {
+            return stopped(why);
+        }
+        if self.shared.fault(4) {
+            return EpochEnd::Checkpoint(Progress::Nothing {});
+        }
+        let done = BuildDone {
+            changed: 1,
+            unchanged: 0,
+            identities: serde_json::Map::new(),
+        };
+        EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
                 schedule,
                 retention: document.retention,
                 filter: document.filter.clone(),
-                infrastructure: document.infrastructure,
+                infrastructure: document.infrastructure.clone(),
                 rules: document.rules.clone(),
             })
         }

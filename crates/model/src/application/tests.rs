@@ -144,6 +144,7 @@ fn the_schema_names_every_field() {
             "clusters",
             "filter",
             "format",
+            "infrastructure",
             "name",
             "primary",
             "recovery",

@@ -1,0 +1,135 @@
+//! Builds of the AWS resources that clusters stand on, which the restores of a request wait for.
+//!
+//! The clusters are built without nodes first: nodes become ready once the objects of the network plugin are restored.
+//! The nodes are built while the objects are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use lifeboat_jobs::{BuildWork, Done, Work};
+use lifeboat_model::{ClusterName, Code, Problem, RequestToken, Side};
+
+use super::TRIES;
+use super::backup::{End, later};
+use super::clusters::{eks_name, sources, target_of};
+use super::decision::DecisionBuilder;
+use super::state::{BuildEnd, BuildRun, BuildStage, JobEntry};
+
+/// The delay after a failure until the next attempt. Short, because a user waits for a restore.
+const BACKOFF: SignedDuration = SignedDuration::from_secs(30);
+
+impl DecisionBuilder<'_> {
+    pub(super) fn advance_builds(&mut self) {
+        let mut runs = std::mem::take(&mut self.state.builds);
+        for run in runs.iter_mut().filter(|run| run.end.is_none()) {
+            self.advance_build(run);
+        }
+        let open = self.state.restores.iter().filter(|restore| restore.end.is_none());
+        let waiting: BTreeSet<&RequestToken> = open.map(|restore| &restore.token).collect();
+        runs.retain(|run| run.end.is_none() || waiting.contains(&run.token));
+        self.state.builds = runs;
+    }
+
+    fn advance_build(&mut self, run: &mut BuildRun) {
+        let Some(entry) = &mut run.job else {
+            if run.cancelled {
+                run.end = Some(BuildEnd { problem: None });
+            }
+            return;
+        };
+        if run.cancelled {
+            entry.cancelled.get_or_insert(self.now);
+        }
+        match self.end_of(entry, Side::Recovery) {
+            End::Open => {}
+            End::Cancelled => run.end = Some(BuildEnd { problem: None }),
+            End::Done(Done::Build(_)) => {
+                let job = run.job.take().map(|entry| entry.job);
+                match run.stage {
+                    BuildStage::Clusters => {
+                        run.built = job;
+                        run.stage = BuildStage::Nodes;
+                        run.attempt = 1;
+                        run.next_at = self.now;
+                    }
+                    BuildStage::Nodes => run.end = Some(BuildEnd { problem: None }),
+                }
+            }
+            End::Done(_) => {
+                let problem = Problem::new(
+                    Code::JobDocumentRefused,
+                    format!(
+                        "the result of the build for the restore {} is of the wrong kind",
+                        run.token
+                    ),
+                    "deploy the same version of Lifeboat in all environments of the application",
+                );
+                run.end = Some(BuildEnd {
+                    problem: Some(problem),
+                });
+            }
+            End::Failed(problem, retry) => {
+                run.job = None;
+                if retry && !run.cancelled && run.attempt < TRIES {
+                    run.next_at = later(self.now, BACKOFF * (1 << (run.attempt - 1)));
+                    run.attempt += 1;
+                } else {
+                    run.end = Some(BuildEnd {
+                        problem: Some(problem),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Starts the first build that is due. Two would change the same stacks.
+    pub(super) fn start_builds(&mut self) {
+        let mut runs = std::mem::take(&mut self.state.builds);
+        let is_busy = runs.iter().any(|run| run.end.is_none() && run.job.is_some());
+        let due = runs.iter_mut().find(|run| run.end.is_none());
+        if let Some(run) = due
+            && !is_busy
+            && run.next_at <= self.now
+            // The key that signed this recovery point, which need not be the one that is pinned now.
+            && let Some(signer) = self.state.pins.signer_of(run.signer.as_ref())
+        {
+            let infrastructure = &self.inventory.application.infrastructure;
+            let work = Work::Build(BuildWork {
+                point: run.point.clone(),
+                vault: self.inventory.vault_place.clone(),
+                signer: signer.public_key.clone(),
+                cluster_names: run.cluster_names.clone(),
+                hold_nodes: run.stage == BuildStage::Clusters && !infrastructure.managed_addons,
+                managed_addons: infrastructure.managed_addons,
+                adopt: infrastructure.adopt.clone(),
+            });
+            let kind = match run.stage {
+                BuildStage::Clusters => "build-clusters",
+                BuildStage::Nodes => "build-nodes",
+            };
+            let job = self.job_now(kind);
+            let mut entry = JobEntry::new(job, run.environment.clone(), work, self.now);
+            self.follow(&mut entry);
+            run.job = Some(entry);
+        }
+        self.state.builds = runs;
+    }
+
+    /// Returns the build that the restores of a request wait for.
+    pub(super) fn build_of(&self, token: &RequestToken) -> Option<&BuildRun> {
+        self.state.builds.iter().find(|run| run.token == *token)
+    }
+
+    /// Returns the names of EKS clusters in the recovery environment, by those in the primary.
+    pub(super) fn cluster_names(&self) -> BTreeMap<ClusterName, ClusterName> {
+        let application = &self.inventory.application;
+        let names = sources(application, &self.state.found)
+            .into_iter()
+            .filter_map(|source| {
+                let primary = eks_name(&source)?;
+                let target = target_of(application, &source.name).unwrap_or_else(|| primary.clone());
+                Some((primary, target))
+            });
+        names.collect()
+    }
+}

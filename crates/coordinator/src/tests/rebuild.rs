@@ -1,0 +1,196 @@
+//! Restores that build what clusters stand on first.
+
+use lifeboat_jobs::{BuildDone, BuildWork, RestoreWork};
+
+use crate::state::RestoreRun;
+use crate::tests::*;
+
+/// An application with a recovery point, whose restores build first.
+fn rebuilt() -> Scenario {
+    let mut scenario = Scenario::with_point();
+    let application = &mut scenario.inventory.application;
+    application.infrastructure.rebuild = true;
+    application.clusters[0].restore_into = None;
+    scenario
+}
+
+fn built() -> Outcome {
+    Outcome::Done(Done::Build(BuildDone {
+        changed: 4,
+        unchanged: 0,
+        identities: serde_json::Map::new(),
+    }))
+}
+
+fn restored() -> Outcome {
+    Outcome::Done(Done::Restore(RestoreDone {
+        matches_plan: true,
+        failed: 0,
+        unexplained: 0,
+        restored: 7,
+        not_restored: 0,
+        report: None,
+    }))
+}
+
+impl Scenario {
+    /// Returns the work of the current job of a kind, if there is one.
+    fn work(&self, kind: &str) -> Option<Work> {
+        let mut jobs = self.state.jobs();
+        Some(jobs.find(|entry| entry.work.kind() == kind)?.work.clone())
+    }
+
+    fn build(&self) -> Option<BuildWork> {
+        match self.work("build")? {
+            Work::Build(work) => Some(work),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn run(&self) -> &RestoreRun {
+        self.state.restores.last().unwrap()
+    }
+
+    /// Claims and ends the current job of a kind, and returns it.
+    fn complete(&mut self, kind: &str, outcome: Outcome, now: &str) -> JobId {
+        let job = self.job(kind);
+        self.claim(&job, 1, now);
+        self.end(&job, 1, outcome, Vec::new());
+        job
+    }
+
+    fn state_of_restore(&self) -> Option<RestoreState> {
+        self.run().end.as_ref().map(|end| end.state)
+    }
+}
+
+#[test]
+fn clusters_are_built_before_the_objects_and_nodes_beside_them() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    let build = scenario.build().unwrap();
+    assert!(build.hold_nodes, "nodes need the objects of the network plugin");
+    let names: Vec<(&str, &str)> = (build.cluster_names.iter())
+        .map(|(from, to)| (from.as_str(), to.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [("orders", "orders")],
+        "without another name it is that of the primary"
+    );
+    assert!(scenario.work("restore").is_none(), "there is no cluster yet");
+
+    let job = scenario.complete("build", built(), "10:02:10");
+    scenario.decide("10:12:00");
+    let Some(Work::Restore(RestoreWork {
+        built: from, target, ..
+    })) = scenario.work("restore")
+    else {
+        panic!("no restore is assigned");
+    };
+    assert_eq!(from, Some(job));
+    assert_eq!(
+        target.arn.as_str(),
+        "arn:aws:eks:eu-central-1:222222222222:cluster/orders"
+    );
+    assert!(!scenario.build().unwrap().hold_nodes);
+
+    scenario.complete("restore", restored(), "10:12:10");
+    scenario.decide("10:13:00");
+    assert_eq!(scenario.state_of_restore(), None, "the nodes are not built yet");
+    scenario.complete("build", built(), "10:12:10");
+    scenario.decide("10:14:00");
+    assert_eq!(scenario.state_of_restore(), Some(RestoreState::Done));
+    scenario.decide("10:15:00");
+    assert!(scenario.state.builds.is_empty());
+}
+
+#[test]
+fn a_build_that_fails_is_tried_again_and_then_fails_its_restore() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    for (starts, ends) in [
+        ("10:02:00", "10:03:00"),
+        ("10:05:00", "10:06:00"),
+        ("10:10:00", "10:11:00"),
+    ] {
+        scenario.decide(starts);
+        assert_eq!(scenario.state_of_restore(), None);
+        scenario.complete("build", failed(true), starts);
+        scenario.decide(ends);
+    }
+    assert!(scenario.build().is_none());
+    let end = scenario.run().end.as_ref().unwrap();
+    assert_eq!(end.state, RestoreState::Failed);
+    assert_eq!(end.problems.len(), 1);
+
+    // What no further try heals fails at once.
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    scenario.complete("build", failed(false), "10:02:10");
+    scenario.decide("10:03:00");
+    assert_eq!(scenario.state_of_restore(), Some(RestoreState::Failed));
+}
+
+#[test]
+fn nodes_that_are_not_built_make_a_restore_incomplete() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    scenario.complete("build", built(), "10:02:10");
+    scenario.decide("10:12:00");
+    scenario.complete("build", failed(false), "10:12:10");
+    scenario.complete("restore", restored(), "10:12:20");
+    scenario.decide("10:13:00");
+    assert_eq!(scenario.state_of_restore(), Some(RestoreState::Incomplete));
+    assert_eq!(scenario.run().end.as_ref().unwrap().problems.len(), 1);
+}
+
+#[test]
+fn a_restore_that_is_cancelled_cancels_its_build() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    let job = scenario.job("build");
+    scenario.inventory.requests = vec![Request::Cancel(CancelRequest {
+        application: ApplicationName::parse("shop").unwrap(),
+        restore: Some(RequestToken::parse("t-1").unwrap()),
+        token: None,
+    })];
+    scenario.decide("10:02:10");
+    assert!(scenario.view(&job).cancel.is_some());
+    assert_eq!(scenario.state_of_restore(), Some(RestoreState::Cancelled));
+}
+
+#[test]
+fn a_second_restore_waits_for_the_build_of_the_first() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1"), Scenario::restore("t-2")];
+    scenario.decide("10:02:00");
+    let builds = |scenario: &Scenario| {
+        let jobs = scenario.state.jobs();
+        jobs.filter(|entry| entry.work.kind() == "build").count()
+    };
+    assert_eq!(builds(&scenario), 1);
+    scenario.complete("build", built(), "10:02:10");
+    scenario.decide("10:12:00");
+    assert_eq!(builds(&scenario), 1, "the nodes of the first one");
+}
+
+#[test]
+fn clusters_that_a_restore_builds_are_not_checked_before() {
+    let mut scenario = rebuilt();
+    scenario.inventory.document = Sha256::of(b"2");
+    scenario.decide("10:02:00");
+    let checks = scenario.state.jobs().filter(|entry| entry.work.kind() == "check");
+    let checked: Vec<String> = checks
+        .flat_map(|entry| entry.work.clusters())
+        .map(|cluster| cluster.arn.to_string())
+        .collect();
+    assert!(
+        checked.iter().all(|arn| arn.contains("111111111111")),
+        "{checked:?}"
+    );
+}
