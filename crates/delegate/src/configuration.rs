@@ -27,6 +27,8 @@ pub struct Configuration {
     pub recovery_public_key: Option<String>,
     /// Whether recovery points describe the AWS resources that the clusters stand on; on the primary side only.
     pub describe: bool,
+    /// Whether restores may build what clusters stand on; on the recovery side only.
+    pub rebuild: bool,
     /// The environment that contains the vault; on the recovery side only.
     pub vault: Option<EnvironmentId>,
 }
@@ -74,14 +76,12 @@ impl Configuration {
             false => None,
         };
         let describe = match primary {
-            true => wanted(strings, "LIFEBOAT_DESCRIBE", &mut problems, |text| {
-                match text.as_str() {
-                    "true" => Ok(true),
-                    "false" => Ok(false),
-                    other => Err(format!("{other:?} is neither true nor false")),
-                }
-            }),
+            true => wanted(strings, "LIFEBOAT_DESCRIBE", &mut problems, switch),
             false => None,
+        };
+        let rebuild = match side {
+            Some(Side::Recovery) => wanted(strings, "LIFEBOAT_REBUILD", &mut problems, switch),
+            _ => None,
         };
         let vault = match side {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
@@ -116,10 +116,20 @@ impl Configuration {
                 coordinators,
                 recovery_public_key,
                 describe: describe.unwrap_or_default(),
+                rebuild: rebuild.unwrap_or_default(),
                 vault,
             }),
             _ => Err(ConfigurationError { problems }),
         }
+    }
+}
+
+/// Parses a parameter of the stack that is on or off.
+fn switch(text: String) -> Result<bool, String> {
+    match text.as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(format!("{other:?} is neither true nor false")),
     }
 }
 
@@ -180,8 +190,10 @@ mod tests {
         recovery.extend(strings(&[
             ("LIFEBOAT_SIDE", "recovery"),
             ("LIFEBOAT_VAULT", "222222222222/eu-central-1"),
+            ("LIFEBOAT_REBUILD", "false"),
         ]));
         let read = Configuration::read(&recovery).unwrap();
+        assert!(!read.rebuild && !read.describe);
         assert_eq!(read.vault.unwrap().to_string(), "222222222222-eu-central-1");
     }
 

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use crate::clusters::Eks;
 use crate::configuration::Configuration;
 use crate::event::Event;
-use crate::infrastructure::AwsResources;
+use crate::infrastructure::{AwsResources, AwsStacks};
 use crate::metrics::invocation_ended;
 use crate::registration::{
     Answer, CustomResourceRequest, DecryptionKeyCheck, KeyCheck, Registrar, ScratchBucket, SigningKeyCheck,
@@ -161,6 +161,11 @@ impl Ports {
                     unwrapper,
                     vault,
                     place,
+                    stacks: configuration.rebuild.then(|| {
+                        let (context, environment) = (context.clone(), environment.clone());
+                        let (clock, ids) = (Arc::clone(&clock), Arc::clone(&ids));
+                        Arc::new(AwsStacks::new(context, environment, clock, ids)) as _
+                    }),
                 };
                 (ports, Box::new(check))
             }

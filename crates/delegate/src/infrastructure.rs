@@ -1,14 +1,19 @@
-//! The AWS resources that the clusters of the primary side stand on.
+//! The AWS resources that clusters stand on: described on the primary side, built on the recovery side.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_aws::AwsContext;
+use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
+use lifeboat_deploy::CloudFormation;
+use lifeboat_deploy::recovery::{Built, Recovery};
 use lifeboat_describe::{Wanted, describe};
 use lifeboat_infrastructure::description::Missing;
-use lifeboat_infrastructure::{Descriptions, Mentions};
-use lifeboat_model::{Diagnostic as _, EnvironmentId};
+use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts};
+use lifeboat_model::{Diagnostic as _, EnvironmentId, Problem};
+use lifeboat_store::ports::{Clock, Randomness};
 
 /// Describes the AWS resources of the environment with the role of the function.
 pub struct AwsResources {
@@ -46,5 +51,68 @@ impl DescribeResources for AwsResources {
             tracing::warn!(error = %error.problem(), "the AWS resources are not described");
             error.missing()
         })
+    }
+}
+
+/// Builds the recovery stacks of an application.
+#[async_trait]
+pub trait BuildStacks: Send + Sync {
+    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up.
+    ///
+    /// # Errors
+    /// As [`Recovery::deploy`], or if AWS refuses a request.
+    async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem>;
+}
+
+/// Builds stacks with the role of the function.
+pub struct AwsStacks {
+    context: AwsContext,
+    environment: EnvironmentId,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Randomness>,
+}
+
+impl AwsStacks {
+    /// Creates a builder for the environment of the context.
+    #[must_use]
+    pub fn new(
+        context: AwsContext,
+        environment: EnvironmentId,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Randomness>,
+    ) -> Self {
+        Self {
+            context,
+            environment,
+            clock,
+            ids,
+        }
+    }
+
+    /// Returns a name for a change set that no other has.
+    fn change_set(&self) -> String {
+        let mut random = [0; 3];
+        self.ids.random(&mut random);
+        let [a, b, c] = random;
+        let second = self.clock.now().strftime("%Y%m%d-%H%M%S");
+        format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")
+    }
+}
+
+#[async_trait]
+impl BuildStacks for AwsStacks {
+    async fn build(&self, descriptions: &Descriptions, mut facts: RecoveryFacts) -> Result<Built, Problem> {
+        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
+        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
+        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        let mut recovery = Recovery {
+            stacks: &stacks,
+            descriptions,
+            facts,
+            change_set: &|| self.change_set(),
+            tell: &|line| tracing::info!("{line}"),
+        };
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
+        Box::pin(recovery.deploy(Mode::Active)).await
     }
 }

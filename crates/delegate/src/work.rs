@@ -12,8 +12,10 @@ use lifeboat_store::ports::{Clock, KeyUnwrapper, ObjectStore, Randomness, Signer
 use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 
 use crate::clusters::{Clusters, Unreachable};
+use crate::infrastructure::BuildStacks;
 use crate::metrics::job_ended;
 
+mod build;
 mod capture;
 mod check;
 mod restore;
@@ -79,6 +81,8 @@ pub enum SidePorts {
         vault: Arc<dyn ObjectStore>,
         /// The location of the vault. Deployed with the function; no assignment changes it.
         place: VaultPlace,
+        /// Builds what clusters stand on; none if the function was deployed without the permissions.
+        stacks: Option<Arc<dyn BuildStacks>>,
     },
 }
 

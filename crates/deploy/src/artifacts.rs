@@ -73,6 +73,28 @@ pub enum Upload<'a> {
     },
 }
 
+/// Uploads a template into the bucket that a deployment of Lifeboat has made, unless it is there. Returns the bucket and
+/// the key. Needs `s3:GetObject` and `s3:PutObject` on `templates/*`.
+///
+/// # Errors
+/// If S3 refuses a request.
+pub async fn upload_template(
+    context: &AwsContext,
+    environment: &EnvironmentId,
+    template: &Artifact,
+) -> Result<(String, String), Problem> {
+    let uploading = Uploading {
+        client: Client::new(&context.patient()),
+        context,
+        environment,
+        bucket: bucket(environment),
+    };
+    if !uploading.has(&template.key).await? {
+        uploading.put(template).await?;
+    }
+    Ok((uploading.bucket, template.key.clone()))
+}
+
 /// Uploads the artifacts that are not in the bucket; creates the bucket if it does not exist. Returns the bucket and the
 /// keys.
 ///

@@ -22,6 +22,8 @@ pub struct CloudFormation {
     client: Client,
     context: AwsContext,
     environment: EnvironmentId,
+    /// Whether the bucket of artifacts exists, and is not created or protected again.
+    has_bucket: bool,
 }
 
 impl CloudFormation {
@@ -32,17 +34,30 @@ impl CloudFormation {
             client: Client::new(&context.patient()),
             context: context.clone(),
             environment: environment.clone(),
+            has_bucket: false,
         }
+    }
+
+    /// Uses the bucket of artifacts as it is: a function of Lifeboat came out of it, and may not change its settings.
+    #[must_use]
+    pub fn with_bucket(mut self) -> Self {
+        self.has_bucket = true;
+        self
     }
 
     /// Puts a template into the bucket of artifacts, and returns its address there.
     async fn upload(&self, template: &str) -> Result<String, Problem> {
         let artifact = Artifact::template(template.as_bytes().to_vec());
-        let (bucket, keys) =
-            artifacts::upload(&self.context, &self.environment, &[&artifact], &|_| {}).await?;
+        let (bucket, key) = if self.has_bucket {
+            artifacts::upload_template(&self.context, &self.environment, &artifact).await?
+        } else {
+            let (bucket, keys) =
+                artifacts::upload(&self.context, &self.environment, &[&artifact], &|_| {}).await?;
+            (bucket, keys.concat())
+        };
         let region = &self.environment.region;
         let suffix = region.partition().dns_suffix();
-        Ok(format!("https://{bucket}.s3.{region}.{suffix}/{}", keys.concat()))
+        Ok(format!("https://{bucket}.s3.{region}.{suffix}/{key}"))
     }
 }
 

@@ -474,7 +474,9 @@ impl<'a> Bindings<'a> {
                 (Kind::Issuer, issuer, "Issuer", "OpenIdConnectIssuerUrl"),
             ];
             for (kind, url, output, name) in urls {
-                if let Some(text) = url.map(|url| url.trim_start_matches("https://")) {
+                // The endpoints of EKS have no port; one that has is of another implementation, and is no host name.
+                let text = url.map(|url| url.trim_start_matches("https://"));
+                if let Some(text) = text.filter(|text| !text.contains(':')) {
                     self.add_made(kind, text, made(output, without_scheme(name), "String"));
                 }
             }

@@ -54,5 +54,11 @@ fn the_tour_on_aws_comes_to_its_end_and_nothing_was_trusted_with_too_much() {
     }
     #[expect(clippy::disallowed_methods, reason = "a test has no argument parser")]
     let functions = std::env::var(FUNCTIONS).unwrap_or_else(|_| "built".to_owned());
-    assert_eq!(run_with(&functions, trust::go_on).unwrap(), 0);
+    assert_eq!(
+        run_with(&functions, |scenario, reporter, _| trust::go_on(
+            scenario, reporter
+        ))
+        .unwrap(),
+        0
+    );
 }

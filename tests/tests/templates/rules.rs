@@ -89,6 +89,7 @@ const WITHOUT_TAGS: &[&str] = &[
     // Some Regions accept tags for it, and the others reject them (the schemas of the type for
     // eu-central-1 and for us-east-1).
     "AWS::CloudWatch::Dashboard",
+    "AWS::IAM::ManagedPolicy",
     "AWS::KMS::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",

@@ -1,17 +1,19 @@
 //! Restores: one cluster of a recovery point into one cluster of this environment.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::claim::put_once;
+use lifeboat_jobs::folder::view;
 use lifeboat_jobs::keys::report_key;
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
 use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
-    VaultPlace,
+    ResultValidity, Trust, VaultPlace,
 };
-use lifeboat_model::{Code, Diagnostic as _, Problem, RecoveryPointId};
+use lifeboat_model::{Code, Diagnostic as _, JobId, Problem, RecoveryPointId};
 use lifeboat_plan::RestoreOptions;
 use lifeboat_recovery_point::{PointError, PointRepository, VerifiedPoint};
 use lifeboat_restore::LeaseHolder;
@@ -19,6 +21,9 @@ use lifeboat_restore::execute::RestoreSettings;
 use lifeboat_restore::prove::ProveSettings;
 use lifeboat_restore::recover::{EarlierRun, RecoverError, Recovered, Recovery};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
+use lifeboat_translate::IdentityMap;
+use lifeboat_translate::identity::Kind;
+use serde_json::Value;
 
 use super::watch::ProgressCounter;
 use super::{Delegate, SidePorts, failure};
@@ -30,6 +35,7 @@ impl Handler<RestoreWork> for Delegate {
             unwrapper,
             vault,
             place,
+            ..
         } = &self.side
         else {
             return Self::wrong_side("restore");
@@ -57,10 +63,16 @@ impl Delegate {
             options,
             ..
         } = work;
-        let options = match read_options(options) {
+        let mut options = match read_options(options) {
             Ok(options) => options,
             Err(problem) => return EpochEnd::failed(problem, false),
         };
+        if let Some(built) = &work.built {
+            match self.identities(built).await {
+                Ok(built) => options.identities = Some(with_declared(built, options.identities)),
+                Err((problem, retry)) => return EpochEnd::failed(problem, retry),
+            }
+        }
         let counted = ProgressCounter::after(earlier(epoch));
         // Everything is within the time of the epoch: the verification of a large point may take longer than one.
         let mut run = Box::pin(async {
@@ -126,20 +138,36 @@ impl Delegate {
         vault: &Arc<dyn ObjectStore>,
         counted: &ProgressCounter,
     ) -> Result<VerifiedPoint, (Problem, bool)> {
-        let key = VerifyingKey::from_pem(signer).map_err(|error| {
-            let problem = Problem::new(
-                Code::JobDocumentRefused,
-                "the assignment has no valid signing key",
-                "report this as a bug of the coordinator",
-            );
-            (problem.caused_by(&error), false)
-        })?;
+        let key = signer_of(signer)?;
         let vault = PointRepository::new(Arc::clone(vault), self.application.clone());
         let failed = |error: PointError| failure(&error);
         let signed = vault.open(point, &key).await.map_err(failed)?;
         let readable = signed.decrypt(unwrapper).await.map_err(failed)?;
         let verified = usize::try_from(counted.checkpoint().verified_files).unwrap_or(usize::MAX);
         readable.verify_after(verified, counted).await.map_err(failed)
+    }
+
+    /// Returns the identity map of what a build job of this environment has built.
+    async fn identities(&self, built: &JobId) -> Result<IdentityMap, (Problem, bool)> {
+        let trust = Trust::Keys(&self.coordinators);
+        let view = view(self.scratch.as_ref(), built, trust, None).await;
+        let view = view.map_err(|error| failure(&error))?;
+        let identities = match view.validity() {
+            ResultValidity::Counts(result) => match &result.outcome {
+                Outcome::Done(Done::Build(done)) => Some(done.identities.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let identities = identities.and_then(|map| serde_json::from_value(Value::Object(map)).ok());
+        identities.ok_or_else(|| {
+            let problem = Problem::new(
+                Code::JobDocumentRefused,
+                format!("{built} has no identity map to restore with"),
+                "start the restore again",
+            );
+            (problem, false)
+        })
     }
 
     /// Writes the report; the result contains its summary. Reports have a prefix of their own, because they are kept
@@ -180,9 +208,43 @@ impl Delegate {
     }
 }
 
+/// Returns the identity map of what was built, with what the application declares. Where both name an identifier, what
+/// was built counts.
+fn with_declared(mut built: IdentityMap, declared: Option<IdentityMap>) -> IdentityMap {
+    let Some(declared) = declared else {
+        return built;
+    };
+    let known: BTreeSet<(Kind, String)> = built
+        .identities
+        .iter()
+        .map(|one| (one.kind, one.from.clone()))
+        .collect();
+    let further = declared.identities.into_iter();
+    let further = further.filter(|one| !known.contains(&(one.kind, one.from.clone())));
+    built.identities.extend(further);
+    if declared.same_names.is_some() {
+        built.same_names = declared.same_names;
+    }
+    built.fields.extend(declared.fields);
+    built.leftovers.extend(declared.leftovers);
+    built
+}
+
+/// Reads the key that must have signed the recovery point.
+pub(super) fn signer_of(pem: &str) -> Result<VerifyingKey, (Problem, bool)> {
+    VerifyingKey::from_pem(pem).map_err(|error| {
+        let problem = Problem::new(
+            Code::JobDocumentRefused,
+            "the assignment has no valid signing key",
+            "report this as a bug of the coordinator",
+        );
+        (problem.caused_by(&error), false)
+    })
+}
+
 /// Returns a problem if the assignment refers to another vault than the one that the delegate was deployed
 /// with.
-fn other_vault(asked: &VaultPlace, own: &VaultPlace) -> Option<Problem> {
+pub(super) fn other_vault(asked: &VaultPlace, own: &VaultPlace) -> Option<Problem> {
     (asked != own).then(|| {
         Problem::new(
             Code::JobDocumentRefused,

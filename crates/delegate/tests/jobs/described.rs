@@ -21,7 +21,7 @@ use lifeboat_store::ports::Clock;
 use crate::fixture::{Fixture, PRIMARY, at, later};
 use crate::outcome;
 
-const OBJECTS: &str = r#"
+pub(crate) const OBJECTS: &str = r#"
 apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
@@ -44,21 +44,21 @@ spec:
 
 /// What AWS answers.
 #[derive(Clone, Copy)]
-enum Answer {
+pub(crate) enum Answer {
     Described,
     Refused,
     Never,
 }
 
 /// AWS resources of which only the answers are known.
-struct Scripted {
+pub(crate) struct Scripted {
     environment: EnvironmentId,
     answer: Answer,
     asked: Mutex<Vec<(BTreeSet<String>, Mentions)>>,
 }
 
 impl Scripted {
-    fn new(answer: Answer) -> Arc<Self> {
+    pub(crate) fn new(answer: Answer) -> Arc<Self> {
         Arc::new(Self {
             environment: EnvironmentId::parse(PRIMARY).unwrap(),
             answer,
@@ -106,7 +106,8 @@ impl Clock for Standing {
     }
 }
 
-fn delegate(fixture: &Fixture, answering: &Arc<Scripted>) -> Delegate {
+/// Returns the delegate of the primary side, with these AWS resources.
+pub(crate) fn describing(fixture: &Fixture, answering: &Arc<Scripted>) -> Delegate {
     let mut delegate = fixture.primary();
     if let SidePorts::Primary { resources, .. } = &mut delegate.side {
         *resources = Some(Arc::clone(answering) as _);
@@ -114,11 +115,11 @@ fn delegate(fixture: &Fixture, answering: &Arc<Scripted>) -> Delegate {
     delegate
 }
 
-fn point(number: u32) -> RecoveryPointId {
+pub(crate) fn point(number: u32) -> RecoveryPointId {
     RecoveryPointId::parse(format!("20261121T10000{number}Z-aaaaaa")).unwrap()
 }
 
-fn capture(fixture: &Fixture, number: u32, seal: bool) -> Assignment {
+pub(crate) fn capture(fixture: &Fixture, number: u32, seal: bool) -> Assignment {
     let name = format!("20261121T10000{number}Z-aaaaaa-capture");
     let mut assignment = fixture.capture(&name, fixture.recipient.to_pem());
     let Work::Capture(work) = &mut assignment.work else {
@@ -150,7 +151,7 @@ async fn a_point_describes_what_its_clusters_stand_on() {
     let job = capture(&fixture, 1, true);
     fixture.assign(&fixture.primary_scratch, &job, 1).await;
     let deadline = Deadline::new(later());
-    delegate(&fixture, &answering)
+    describing(&fixture, &answering)
         .run("1", deadline, None)
         .await
         .unwrap();
@@ -170,7 +171,7 @@ async fn a_point_describes_what_its_clusters_stand_on() {
     // The parts of a point are captured by jobs that do not seal it.
     let part = capture(&fixture, 2, false);
     fixture.assign(&fixture.primary_scratch, &part, 1).await;
-    delegate(&fixture, &answering)
+    describing(&fixture, &answering)
         .run("2", deadline, None)
         .await
         .unwrap();
@@ -191,7 +192,7 @@ async fn a_point_describes_what_its_clusters_stand_on() {
     };
     fixture.assign(&fixture.primary_scratch, &seal(3), 1).await;
     let refusing = Scripted::new(Answer::Refused);
-    delegate(&fixture, &refusing)
+    describing(&fixture, &refusing)
         .run("3", deadline, None)
         .await
         .unwrap();
@@ -220,7 +221,7 @@ async fn an_aws_that_does_not_answer_delays_a_point_and_does_not_prevent_it() {
         epochs += 1;
         assert!(epochs < 10, "the job never ends");
         fixture.assign(&fixture.primary_scratch, &job, epochs).await;
-        let mut delegate = delegate(&fixture, &silent);
+        let mut delegate = describing(&fixture, &silent);
         delegate.clock = Arc::new(Standing(at(30)));
         // A few seconds before the delegate stops.
         let deadline = Deadline::new(at(30) + SignedDuration::from_secs(49));

@@ -156,6 +156,7 @@ impl Fixture {
             unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),
             vault: Arc::clone(&self.vault),
             place: place(),
+            stacks: None,
         };
         self.delegate(RECOVERY, "Recovery", side, Arc::clone(&self.recovery_scratch))
     }
@@ -196,7 +197,7 @@ impl Fixture {
 
     pub(crate) fn assignment(&self, name: &str, work: Work) -> Assignment {
         let environment = match work {
-            Work::Restore(_) => RECOVERY,
+            Work::Build(_) | Work::Restore(_) => RECOVERY,
             _ => PRIMARY,
         };
         Assignment {
@@ -232,6 +233,7 @@ impl Fixture {
             target: target("orders", RECOVERY, "orders-dr"),
             signer: keys::load_verifying(&self.keys.signing_public).unwrap().to_pem(),
             options: serde_json::Map::new(),
+            built: None,
         });
         self.assignment(name, work)
     }

@@ -9,6 +9,7 @@ use lifeboat_recovery_point::layout::{manifest_key, point_prefix};
 use lifeboat_store::ports::ObjectStore;
 use serde_json::json;
 
+mod built;
 mod continued;
 mod described;
 mod fixture;

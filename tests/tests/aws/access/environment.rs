@@ -442,6 +442,7 @@ impl Environment {
                 unwrapper: Arc::new(PemUnwrapper::load(&self.keys.recovery_key).unwrap()),
                 vault: Arc::clone(&self.vault),
                 place: self.vault_place(),
+                stacks: None,
             },
         };
         let (role, context) = here.session(application);

@@ -287,6 +287,9 @@ impl Deployment<'_> {
         if side == Side::Primary {
             let describe = self.application.infrastructure.describe;
             parameters.insert("DescribeInfrastructure", describe.to_string());
+        } else {
+            let rebuild = self.application.infrastructure.rebuild;
+            parameters.insert("RebuildInfrastructure", rebuild.to_string());
         }
         if let Some(short) = short_name(name) {
             parameters.insert("ShortName", short);

@@ -1,0 +1,154 @@
+//! Builds: the AWS resources that the clusters of a recovery point stand on, in this environment.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lifeboat_deploy::Outcome as StackOutcome;
+use lifeboat_deploy::recovery::Built;
+use lifeboat_format::VerifyingKey;
+use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
+use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
+use lifeboat_model::{Code, Problem};
+use lifeboat_recovery_point::{PointError, PointRepository, Silent};
+use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
+
+use super::restore::{other_vault, signer_of};
+use super::{Delegate, SidePorts, failure};
+use crate::infrastructure::BuildStacks;
+
+#[async_trait(?Send)]
+impl Handler<BuildWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &BuildWork) -> EpochEnd {
+        let SidePorts::Recovery {
+            unwrapper,
+            vault,
+            place,
+            stacks,
+        } = &self.side
+        else {
+            return Self::wrong_side("build");
+        };
+        if let Some(problem) = other_vault(&work.vault, place) {
+            return EpochEnd::failed(problem, false);
+        }
+        let Some(stacks) = stacks else {
+            return EpochEnd::failed(not_granted(), false);
+        };
+        self.build(epoch, work, unwrapper.as_ref(), vault, stacks.as_ref())
+            .await
+    }
+}
+
+impl Delegate {
+    async fn build(
+        &self,
+        epoch: &Epoch<'_>,
+        work: &BuildWork,
+        unwrapper: &dyn KeyUnwrapper,
+        vault: &Arc<dyn ObjectStore>,
+        stacks: &dyn BuildStacks,
+    ) -> EpochEnd {
+        let mut run = Box::pin(async {
+            let signer = signer_of(&work.signer)?;
+            let descriptions = self.descriptions(work, &signer, unwrapper, vault).await?;
+            let built = stacks.build(&descriptions, self.facts(work)).await;
+            built.map_err(|problem| {
+                let retry = is_transient(problem.code);
+                (problem, retry)
+            })
+        });
+        match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
+            Ok(Ok(built)) => EpochEnd::Result(Outcome::Done(Done::Build(done(&built))), Vec::new()),
+            Ok(Err((problem, retry))) => EpochEnd::failed(problem, retry),
+            // CloudFormation goes on by itself; the next epoch waits for what was started.
+            Err(Stop::Time) => EpochEnd::Checkpoint(Progress::Nothing {}),
+            Err(Stop::Fenced) => EpochEnd::Fenced,
+            Err(Stop::Cancelled) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+        }
+    }
+
+    /// Reads the descriptions of the recovery point. The pinned key has signed its digests, and that of their file is
+    /// compared; the files of its clusters are not read.
+    async fn descriptions(
+        &self,
+        work: &BuildWork,
+        signer: &VerifyingKey,
+        unwrapper: &dyn KeyUnwrapper,
+        vault: &Arc<dyn ObjectStore>,
+    ) -> Result<Descriptions, (Problem, bool)> {
+        let vault = PointRepository::new(Arc::clone(vault), self.application.clone());
+        let failed = |error: PointError| failure(&error);
+        let signed = vault.open(&work.point, signer).await.map_err(failed)?;
+        let readable = signed.decrypt(unwrapper).await.map_err(failed)?;
+        let document = readable.descriptions(&Silent).await.map_err(failed)?;
+        let document = document.ok_or_else(|| {
+            let problem = Problem::of(
+                Code::NoDescriptions,
+                format!(
+                    "the recovery point {} does not describe AWS resources",
+                    work.point
+                ),
+            );
+            (problem, false)
+        })?;
+        Descriptions::parse(&document).map_err(|error| {
+            // The causes quote the text that they fail at, which may be a secret of user data.
+            let problem = Problem::new(
+                Code::InvalidDocument,
+                format!(
+                    "failed to read the descriptions of the recovery point {}: {error}",
+                    work.point
+                ),
+                "deploy the same version of Lifeboat in all environments of the application",
+            );
+            (problem, false)
+        })
+    }
+
+    fn facts(&self, work: &BuildWork) -> RecoveryFacts {
+        let environment = self.environment.clone();
+        let mut facts = RecoveryFacts::new(environment.account, environment.region, self.application.clone());
+        facts.delegate_role = Some(self.role.to_string());
+        facts.managed_addons = work.managed_addons;
+        facts.hold_nodes = work.hold_nodes;
+        let names = work.cluster_names.iter();
+        facts.cluster_names = names
+            .map(|(from, to)| (from.to_string(), to.to_string()))
+            .collect();
+        let adopted = work.adopt.iter();
+        facts.adopted = adopted
+            .map(|(from, to)| Adoption {
+                from: from.clone(),
+                to: to.clone(),
+            })
+            .collect();
+        facts
+    }
+}
+
+fn done(built: &Built) -> BuildDone {
+    let unchanged = |(_, outcome): &&(String, StackOutcome)| *outcome == StackOutcome::Unchanged;
+    let unchanged = built.stacks.iter().filter(unchanged).count();
+    let identities = serde_json::to_value(&built.identities);
+    let identities = identities.expect("an identity map can always be written as JSON");
+    BuildDone {
+        changed: (built.stacks.len() - unchanged) as u64,
+        unchanged: unchanged as u64,
+        identities: identities.as_object().cloned().unwrap_or_default(),
+    }
+}
+
+/// Whether the same build can succeed without a change by the user: a resource that fails keeps what was built, and its
+/// cause may pass (capacity, eventual consistency of IAM).
+fn is_transient(code: Code) -> bool {
+    matches!(code, Code::StackFailed | Code::AwsFailed)
+}
+
+fn not_granted() -> Problem {
+    Problem::new(
+        Code::AwsDenied,
+        "the delegate was deployed without the permissions to build what clusters stand on",
+        "run `lifeboat deploy application` again with a document that has `infrastructure: {rebuild: true}`",
+    )
+}

@@ -1,0 +1,199 @@
+//! Restores into clusters whose AWS resources were built from the recovery point.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use lifeboat_delegate::Delegate;
+use lifeboat_delegate::infrastructure::BuildStacks;
+use lifeboat_delegate::work::SidePorts;
+use lifeboat_deploy::Outcome as StackOutcome;
+use lifeboat_deploy::recovery::Built;
+use lifeboat_infrastructure::{Descriptions, RecoveryFacts};
+use lifeboat_jobs::worker::Deadline;
+use lifeboat_jobs::{Assignment, BuildWork, Done, Outcome, Work};
+use lifeboat_model::{ClusterName, Code, JobId, Problem};
+use lifeboat_translate::IdentityMap;
+use serde_json::json;
+
+use crate::described::{Answer, OBJECTS, Scripted, capture, describing, point};
+use crate::fixture::{Fixture, later};
+use crate::outcome;
+
+/// CloudFormation of which only the answer is known.
+struct ScriptedStacks {
+    answer: Result<IdentityMap, Problem>,
+    asked: Mutex<Vec<(Descriptions, RecoveryFacts)>>,
+}
+
+impl ScriptedStacks {
+    fn new(answer: Result<IdentityMap, Problem>) -> Arc<Self> {
+        Arc::new(Self {
+            answer,
+            asked: Mutex::new(Vec::new()),
+        })
+    }
+}
+
+#[async_trait]
+impl BuildStacks for ScriptedStacks {
+    async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem> {
+        self.asked.lock().unwrap().push((descriptions.clone(), facts));
+        Ok(Built {
+            stacks: vec![
+                ("lifeboat-shop-network".to_owned(), StackOutcome::Created),
+                ("lifeboat-shop-identity".to_owned(), StackOutcome::Unchanged),
+            ],
+            identities: self.answer.clone()?,
+            findings: Vec::new(),
+        })
+    }
+}
+
+fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delegate {
+    let mut delegate = fixture.recovery();
+    if let SidePorts::Recovery { stacks, .. } = &mut delegate.side {
+        *stacks = building.map(|stacks| Arc::clone(stacks) as _);
+    }
+    delegate
+}
+
+fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
+    let Work::Restore(restore) = fixture.restore("20261121T101000Z-bbbbbb-restore").work else {
+        unreachable!("the fixture made a restore");
+    };
+    let work = Work::Build(BuildWork {
+        point: point(of),
+        vault: restore.vault,
+        signer: restore.signer,
+        cluster_names: BTreeMap::from([(
+            ClusterName::parse("orders").unwrap(),
+            ClusterName::parse("orders-dr").unwrap(),
+        )]),
+        hold_nodes: true,
+        managed_addons: false,
+        adopt: BTreeMap::from([("vpc-1".to_owned(), "vpc-2".to_owned())]),
+    });
+    fixture.assignment(&format!("20261121T10100{number}Z-bbbbbb-build"), work)
+}
+
+fn restore(fixture: &Fixture, number: u32, of: u32, built: &JobId) -> Assignment {
+    let mut assignment = fixture.restore(&format!("20261121T10200{number}Z-cccccc-restore"));
+    let Work::Restore(work) = &mut assignment.work else {
+        unreachable!("the fixture made a restore");
+    };
+    (work.point, work.built) = (point(of), Some(built.clone()));
+    // What the application declares is used as well.
+    let declared = json!({
+        "format": IdentityMap::FORMAT,
+        "primary": {"account": "111111111111", "region": "eu-west-1"},
+        "recovery": {"account": "222222222222", "region": "eu-central-1"},
+        "identities": [
+            {"kind": "file-system", "from": "fs-0123456789abcdef0", "to": "fs-00000000000000000"},
+            {"kind": "host", "from": "db.eu-west-1.example", "to": "db.eu-central-1.example"},
+        ],
+    });
+    work.options.insert("identities".to_owned(), declared);
+    assignment
+}
+
+fn identities() -> IdentityMap {
+    let map = json!({
+        "format": IdentityMap::FORMAT,
+        "primary": {"account": "111111111111", "region": "eu-west-1"},
+        "recovery": {"account": "222222222222", "region": "eu-central-1"},
+        "identities": [{"kind": "file-system", "from": "fs-0123456789abcdef0", "to": "fs-0fedcba9876543210"}],
+    });
+    serde_json::from_value(map).unwrap()
+}
+
+async fn captured(fixture: &Fixture, number: u32, describe: bool) {
+    let job = capture(fixture, number, true);
+    fixture.assign(&fixture.primary_scratch, &job, 1).await;
+    let primary = match describe {
+        true => describing(fixture, &Scripted::new(Answer::Described)),
+        false => fixture.primary(),
+    };
+    primary
+        .run("capture", Deadline::new(later()), None)
+        .await
+        .unwrap();
+}
+
+/// Runs a job of the recovery side, and returns its outcome.
+async fn run(fixture: &Fixture, delegate: &Delegate, job: &Assignment) -> Outcome {
+    fixture.assign(&fixture.recovery_scratch, job, 1).await;
+    delegate.run("job", Deadline::new(later()), None).await.unwrap();
+    outcome(fixture.recovery_scratch.as_ref(), &job.job).await
+}
+
+fn code_of(outcome: &Outcome) -> (Code, bool) {
+    match outcome {
+        Outcome::Failed { failures, retry } => (failures[0].code, *retry),
+        other => panic!("it was done: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_translated_by_what_was_built() {
+    let fixture = Fixture::start();
+    fixture.source().apply(OBJECTS).unwrap();
+    captured(&fixture, 1, true).await;
+    captured(&fixture, 2, false).await;
+    fixture.move_to_vault().await;
+
+    let building = ScriptedStacks::new(Ok(identities()));
+    let recovery = delegate(&fixture, Some(&building));
+    let job = build(&fixture, 1, 1);
+    let Outcome::Done(Done::Build(done)) = run(&fixture, &recovery, &job).await else {
+        panic!("nothing was built");
+    };
+    assert_eq!((done.changed, done.unchanged), (1, 1));
+    let (descriptions, facts) = building.asked.lock().unwrap().pop().unwrap();
+    assert_eq!(descriptions.account.as_str(), "111111111111");
+    assert_eq!(facts.account.as_str(), "222222222222");
+    assert!(facts.hold_nodes && !facts.managed_addons);
+    assert_eq!(facts.cluster_names["orders"], "orders-dr");
+    assert_eq!(facts.adopted[0].to, "vpc-2");
+    let role = facts.delegate_role.unwrap();
+    assert!(role.contains("LifeboatRecoveryK8sDel-shop"), "{role}");
+
+    let restored = restore(&fixture, 1, 1, &job.job);
+    let Outcome::Done(Done::Restore(done)) = run(&fixture, &recovery, &restored).await else {
+        panic!("the restore is not done");
+    };
+    assert!(done.matches_plan, "{done:?}");
+    let handle = [
+        "get",
+        "persistentvolume",
+        "carts",
+        "-o",
+        "jsonpath={.spec.csi.volumeHandle}",
+    ];
+    assert_eq!(
+        fixture.target().kubectl_output(&handle).unwrap().trim(),
+        "fs-0fedcba9876543210",
+        "what was built takes precedence over what the application declares"
+    );
+
+    // A restore whose build has no result does not begin.
+    let unknown = JobId::parse("shop/20261121T101009Z-bbbbbb-build").unwrap();
+    let failed = run(&fixture, &recovery, &restore(&fixture, 2, 1, &unknown)).await;
+    assert_eq!(code_of(&failed), (Code::JobDocumentRefused, false));
+
+    // What cannot be built, and why.
+    let failed = run(&fixture, &recovery, &build(&fixture, 2, 2)).await;
+    assert_eq!(code_of(&failed), (Code::NoDescriptions, false));
+    let failed = run(&fixture, &delegate(&fixture, None), &build(&fixture, 3, 1)).await;
+    assert_eq!(code_of(&failed), (Code::AwsDenied, false));
+    for (number, code, retry) in [(4, Code::StackFailed, true), (5, Code::NodesCutOff, false)] {
+        let failing = ScriptedStacks::new(Err(Problem::of(code, "it was refused")));
+        let failed = run(
+            &fixture,
+            &delegate(&fixture, Some(&failing)),
+            &build(&fixture, number, 1),
+        )
+        .await;
+        assert_eq!(code_of(&failed), (code, retry));
+    }
+}
