@@ -9,6 +9,7 @@ pub mod client;
 mod coordinator;
 mod deploy;
 pub mod program;
+mod rebuild;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use serde_json::{Value, json};
 use crate::environment::Reporter;
 use client::Client;
 use coordinator::{CoordinatorCommands, until};
-use deploy::{Package, architecture, deploy, package};
+pub use deploy::Package;
+use deploy::{architecture, deploy, package};
 use program::Program;
 
 /// The account and Region of the primary clusters.
@@ -71,19 +73,26 @@ const CLUSTERS_WITHIN: Duration = Duration::from_secs(240);
 const LOG_LINES: usize = 30;
 
 /// Runs the tour with functions of this build profile: `release`, `dev`, or `built` (see `infra/package`). It ends with
-/// a restore after the function and the bucket of the primary are gone.
+/// an application that is rebuilt in an empty account, and with a restore after the function and the bucket of the
+/// primary are gone.
 ///
 /// # Errors
 /// If a step fails; the ends of the functions' logs are printed before.
 pub fn run(profile: &str) -> Result<i32> {
-    run_with(profile, |scenario, reporter| scenario.lose_primary(reporter))
+    run_with(profile, |scenario, reporter, package| {
+        scenario.rebuild(reporter, package)?;
+        scenario.lose_primary(reporter)
+    })
 }
 
 /// Runs the tour and then `more`, with the accounts and clusters as the tour leaves them.
 ///
 /// # Errors
 /// If a step or `more` fails; the ends of the functions' logs are printed before.
-pub fn run_with(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -> Result<()>) -> Result<i32> {
+pub fn run_with(
+    profile: &str,
+    more: impl FnOnce(&Scenario<'_>, &mut Reporter, &Package) -> Result<()>,
+) -> Result<i32> {
     println!(
         "Lifeboat on a local AWS: two accounts, the real Lambda functions, and real API servers behind EKS.\n\
          S3, KMS, IAM, Lambda, CloudFormation and EventBridge are emulated on this machine."
@@ -100,7 +109,7 @@ pub fn run_with(profile: &str, more: impl FnOnce(&Scenario<'_>, &mut Reporter) -
     let scenario = Scenario::begin(&aws)?;
     let ended = scenario
         .play(&mut reporter, &package)
-        .and_then(|()| more(&scenario, &mut reporter));
+        .and_then(|()| more(&scenario, &mut reporter, &package));
     if ended.is_err() {
         last_words(&aws);
     }

@@ -13,9 +13,6 @@ use crate::environment::{Reporter, pause};
 
 const COORDINATOR: &str = "lifeboat-coordinator";
 
-/// The command for the status of the tour's application.
-const STATUS: &str = "status shop --profile recovery";
-
 /// The pause between two polls.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -47,6 +44,8 @@ pub(super) fn until<T>(within: Duration, mut ask: impl FnMut() -> Result<Option<
 
 /// The program for commands to the coordinator, and the clients of the administrators of both accounts.
 pub(super) struct CoordinatorCommands {
+    /// The application whose status is polled.
+    application: String,
     primary: Client,
     recovery: Client,
     program: Program,
@@ -55,14 +54,22 @@ pub(super) struct CoordinatorCommands {
 }
 
 impl CoordinatorCommands {
-    /// The coordinator is in the recovery account.
+    /// The coordinator is in the recovery account, and the application is that of the tour.
     pub(super) fn new(primary: Client, recovery: Client, program: Program) -> Self {
         Self {
+            application: "shop".to_owned(),
             primary,
             recovery,
             program,
             still_since: Cell::new(Instant::now()),
         }
+    }
+
+    /// Returns the same commands for another application.
+    pub(super) fn of(&self, application: &str) -> Self {
+        let mut other = Self::new(self.primary.clone(), self.recovery.clone(), self.program.clone());
+        application.clone_into(&mut other.application);
+        other
     }
 
     /// Runs `lifeboat …`, and shows the command line and what it printed.
@@ -108,7 +115,8 @@ impl CoordinatorCommands {
         let mut last = Value::Null;
         let found = until(WITHIN, || {
             // Exit code 11: no recovery point yet, or an issue is open.
-            let mut status = self.program.json(STATUS, &[0, 11])?;
+            let line = format!("status {} --profile recovery", self.application);
+            let mut status = self.program.json(&line, &[0, 11])?;
             let status = status["status"]["applications"][0].take();
             if let Some(found) = find(&status)? {
                 return Ok(Some(found));
@@ -133,8 +141,9 @@ impl CoordinatorCommands {
         }
         reporter.say("no progress: invoking the functions directly");
         let tick = json!({"tick": {}});
-        self.primary.invoke("lifeboat-shop-primary", &tick)?;
-        self.recovery.invoke("lifeboat-shop-recovery", &tick)?;
+        let function = |side: &str| format!("lifeboat-{}-{side}", self.application);
+        self.primary.invoke(&function("primary"), &tick)?;
+        self.recovery.invoke(&function("recovery"), &tick)?;
         self.recovery.invoke(COORDINATOR, &tick)?;
         self.still_since.set(Instant::now());
         Ok(())

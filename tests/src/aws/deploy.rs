@@ -24,11 +24,11 @@ pub(super) fn architecture() -> &'static str {
 
 /// Both functions as zip files.
 #[derive(Clone, Debug)]
-pub(super) struct Package {
+pub struct Package {
     /// The folder of the zip files.
-    pub(super) folder: PathBuf,
+    pub folder: PathBuf,
     /// The output of the script: each zip file with its size.
-    pub(super) output: String,
+    pub output: String,
 }
 
 /// Packages both functions for this machine. The profiles `release` and `dev` compile them; `built`

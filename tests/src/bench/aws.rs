@@ -59,7 +59,7 @@ pub struct Sizes {
 /// # Errors
 /// If a step fails.
 pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
-    run_with(&sizes.profile, |scenario, reporter| {
+    run_with(&sizes.profile, |scenario, reporter, _| {
         reporter.step("zips", "Size of the functions");
         zips(report, &sizes.profile)?;
         reporter.step("start", "Cold start of the delegate and of a Python function");
