@@ -40,10 +40,12 @@ pub fn decide(inventory: &Inventory, state: &State, now: Timestamp) -> Decision 
     builder.advance_checks();
     builder.advance_backup();
     builder.advance_builds();
+    builder.advance_standby();
     builder.advance_restores();
     builder.start_backup();
     builder.start_checks();
     builder.start_builds();
+    builder.start_standby();
     builder.start_restores();
     builder.apply_retention();
     builder.clean_up();

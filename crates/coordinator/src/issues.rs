@@ -72,6 +72,7 @@ impl DecisionBuilder<'_> {
             self.raise("", &with_cause(problem, cause));
         }
         self.restore_issues();
+        self.standby_issue();
         self.keep_issues();
     }
 

@@ -33,6 +33,7 @@ mod requests;
 mod restore;
 pub mod retention;
 pub mod sign;
+mod standby;
 pub mod state;
 pub mod status;
 pub mod tick;

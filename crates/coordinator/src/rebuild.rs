@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use lifeboat_jobs::{BuildWork, Done, Work};
+use lifeboat_jobs::{BuildMode, BuildWork, Done, Work};
 use lifeboat_model::{ClusterName, Code, Problem, RequestToken, Side};
 
 use super::TRIES;
@@ -85,7 +85,8 @@ impl DecisionBuilder<'_> {
     /// Starts the first build that is due. Two would change the same stacks.
     pub(super) fn start_builds(&mut self) {
         let mut runs = std::mem::take(&mut self.state.builds);
-        let is_busy = runs.iter().any(|run| run.end.is_none() && run.job.is_some());
+        let is_busy =
+            self.state.standby.job.is_some() || runs.iter().any(|run| run.end.is_none() && run.job.is_some());
         let due = runs.iter_mut().find(|run| run.end.is_none());
         if let Some(run) = due
             && !is_busy
@@ -98,6 +99,7 @@ impl DecisionBuilder<'_> {
                 point: run.point.clone(),
                 vault: self.inventory.vault_place.clone(),
                 signer: signer.public_key.clone(),
+                mode: BuildMode::Active,
                 cluster_names: run.cluster_names.clone(),
                 hold_nodes: run.stage == BuildStage::Clusters && !infrastructure.managed_addons,
                 managed_addons: infrastructure.managed_addons,

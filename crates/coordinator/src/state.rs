@@ -72,6 +72,9 @@ pub struct State {
     /// Why the last search by tag failed.
     #[serde(default, deserialize_with = "crate::access::known_findings")]
     pub search: Vec<AccessFinding>,
+    /// The recovery stacks in standby.
+    #[serde(default)]
+    pub standby: Standby,
     /// The builds of what clusters stand on, in the order of their requests.
     #[serde(default)]
     pub builds: Vec<BuildRun>,
@@ -317,6 +320,23 @@ pub struct CheckRun {
     pub job: JobEntry,
 }
 
+/// The recovery stacks in standby.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Standby {
+    /// The recovery point that they were last brought to, or could not be.
+    pub point: Option<RecoveryPointId>,
+    /// Why they could not be brought to it.
+    pub problem: Option<Problem>,
+    /// The number of failed attempts for the next recovery point.
+    pub failures: u32,
+    /// When the next attempt begins.
+    #[schemars(with = "Option<String>")]
+    pub next_at: Option<Timestamp>,
+    /// The job of this attempt.
+    pub job: Option<JobEntry>,
+}
+
 /// A build of the AWS resources that the clusters of a recovery point stand on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -520,6 +540,7 @@ impl State {
             found: Vec::new(),
             searched_at: None,
             search: Vec::new(),
+            standby: Standby::default(),
             builds: Vec::new(),
             restores: Vec::new(),
             points: BTreeMap::new(),
@@ -559,6 +580,7 @@ impl State {
         let builds = self.builds.iter().filter(|run| run.end.is_none());
         backup
             .chain(builds.filter_map(|run| run.job.as_ref()))
+            .chain(&self.standby.job)
             .chain(self.checks.iter().map(|check| &check.job))
             .chain(restores)
     }

@@ -62,6 +62,16 @@ pub trait BuildStacks: Send + Sync {
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
     async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem>;
+
+    /// Brings the stacks to standby; `None` if they are in use, and were not changed.
+    ///
+    /// # Errors
+    /// As [`BuildStacks::build`].
+    async fn refresh(
+        &self,
+        descriptions: &Descriptions,
+        facts: RecoveryFacts,
+    ) -> Result<Option<Built>, Problem>;
 }
 
 /// Builds stacks with the role of the function.
@@ -89,6 +99,16 @@ impl AwsStacks {
         }
     }
 
+    fn stacks(&self) -> CloudFormation {
+        CloudFormation::new(&self.context, &self.environment).with_bucket()
+    }
+
+    async fn with_zones(&self, mut facts: RecoveryFacts) -> Result<RecoveryFacts, Problem> {
+        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
+        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        Ok(facts)
+    }
+
     /// Returns a name for a change set that no other has.
     fn change_set(&self) -> String {
         let mut random = [0; 3];
@@ -101,18 +121,38 @@ impl AwsStacks {
 
 #[async_trait]
 impl BuildStacks for AwsStacks {
-    async fn build(&self, descriptions: &Descriptions, mut facts: RecoveryFacts) -> Result<Built, Problem> {
-        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
-        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
-        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+    async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem> {
+        let facts = self.with_zones(facts).await?;
+        let stacks = self.stacks();
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,
             facts,
             change_set: &|| self.change_set(),
-            tell: &|line| tracing::info!("{line}"),
+            tell: &tell,
         };
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         Box::pin(recovery.deploy(Mode::Active)).await
     }
+
+    async fn refresh(
+        &self,
+        descriptions: &Descriptions,
+        facts: RecoveryFacts,
+    ) -> Result<Option<Built>, Problem> {
+        let facts = self.with_zones(facts).await?;
+        let stacks = self.stacks();
+        let mut recovery = Recovery {
+            stacks: &stacks,
+            descriptions,
+            facts,
+            change_set: &|| self.change_set(),
+            tell: &tell,
+        };
+        Box::pin(recovery.refresh()).await
+    }
+}
+
+fn tell(line: &str) {
+    tracing::info!("{line}");
 }

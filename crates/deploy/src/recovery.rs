@@ -195,6 +195,21 @@ impl Recovery<'_> {
         })
     }
 
+    /// Brings the stacks to standby. Nothing is changed if a cluster exists, because the stacks are in use then.
+    ///
+    /// # Errors
+    /// As [`Recovery::deploy`].
+    pub async fn refresh(&mut self) -> Result<Option<Built>, Problem> {
+        self.read_outputs().await?;
+        let mut stacks = self.facts.outputs.keys();
+        let is_in_use =
+            stacks.any(|symbol| matches!(RecoveryStack::of_symbol(symbol), Some(RecoveryStack::Cluster(_))));
+        match is_in_use {
+            true => Ok(None),
+            false => self.deploy(Mode::Standby).await.map(Some),
+        }
+    }
+
     /// Deletes the clusters and brings the other stacks to standby. Returns the stacks that were deleted or changed.
     ///
     /// # Errors

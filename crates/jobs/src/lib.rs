@@ -48,7 +48,9 @@ pub use read::{Document, DocumentError};
 pub use result::{AccessReport, BuildDone, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
 pub use signed::Trust;
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
-pub use work::{BuildWork, CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work};
+pub use work::{
+    BuildMode, BuildWork, CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work,
+};
 
 use jiff::SignedDuration;
 

@@ -120,14 +120,15 @@ pub struct Sealed {
 }
 
 /// The result of a completed build.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BuildDone {
     /// The number of stacks that were created or changed.
     pub changed: u64,
     /// The number of stacks that were up to date.
     pub unchanged: u64,
-    /// The identity map by which objects are translated (`lifeboat schema identities`), parsed by the planner.
+    /// The identity map by which objects are translated (`lifeboat schema identities`), parsed by the planner. Empty if
+    /// nothing was built.
     pub identities: serde_json::Map<String, serde_json::Value>,
 }
 

@@ -60,6 +60,17 @@ pub struct SealWork {
     pub parts: Vec<JobId>,
 }
 
+/// What a build job builds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BuildMode {
+    /// Everything.
+    #[default]
+    Active,
+    /// What costs nothing while nobody uses it, unless there are clusters: then the stacks are in use.
+    Standby,
+}
+
 /// The payload of a build job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -70,6 +81,9 @@ pub struct BuildWork {
     pub vault: VaultPlace,
     /// The pinned public key that must have signed the recovery point, PEM.
     pub signer: String,
+    /// What is built.
+    #[serde(default)]
+    pub mode: BuildMode,
     /// The names of EKS clusters in the recovery environment, by those in the primary.
     pub cluster_names: BTreeMap<ClusterName, ClusterName>,
     /// Whether clusters are built without nodes. Nodes become ready once the objects of the network plugin are restored.

@@ -109,6 +109,10 @@ pub struct InfrastructureDocument {
     /// Whether a restore builds them first, with CloudFormation, and restores into the clusters that it built. `lifeboat
     /// deploy application` gives the delegate of the recovery environment the permissions.
     pub rebuild: bool,
+    /// Whether each recovery point brings the recovery stacks up to date with what costs nothing while nobody uses it:
+    /// networks, roles, repositories, file systems. What cannot be built is then known before it is needed. Stacks with
+    /// clusters are in use, and are not changed.
+    pub standby: bool,
     /// Whether add-ons of EKS are created as add-ons, instead of restoring their objects.
     pub managed_addons: bool,
     /// Resources of the recovery environment that are used instead of building one: ids of EC2 and EFS, ARNs, and names
@@ -122,6 +126,7 @@ impl Default for InfrastructureDocument {
         Self {
             describe: true,
             rebuild: false,
+            standby: false,
             managed_addons: false,
             adopt: BTreeMap::new(),
         }

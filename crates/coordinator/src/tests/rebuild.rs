@@ -1,6 +1,6 @@
 //! Restores that build what clusters stand on first.
 
-use lifeboat_jobs::{BuildDone, BuildWork, RestoreWork};
+use lifeboat_jobs::{BuildDone, BuildMode, BuildWork, RestoreWork};
 
 use crate::state::RestoreRun;
 use crate::tests::*;
@@ -193,4 +193,63 @@ fn clusters_that_a_restore_builds_are_not_checked_before() {
         checked.iter().all(|arn| arn.contains("111111111111")),
         "{checked:?}"
     );
+}
+
+#[test]
+fn each_point_refreshes_the_stacks_in_standby() {
+    let mut scenario = rebuilt();
+    scenario.inventory.application.infrastructure.standby = true;
+    scenario.decide("10:02:00");
+    let build = scenario.build().unwrap();
+    assert_eq!(build.mode, BuildMode::Standby);
+    scenario.complete("build", built(), "10:02:10");
+    scenario.decide("10:03:00");
+    assert!(scenario.build().is_none(), "once for each recovery point");
+    assert_eq!(scenario.state.standby.point, Some(build.point));
+    scenario.decide("10:04:00");
+    assert!(scenario.build().is_none());
+}
+
+#[test]
+fn stacks_that_cannot_be_refreshed_are_an_issue_until_a_point_refreshes_them() {
+    let mut scenario = rebuilt();
+    scenario.inventory.application.infrastructure.standby = true;
+    scenario.decide("10:02:00");
+    scenario.complete("build", failed(false), "10:02:10");
+    scenario.decide("10:03:00");
+    let is_open = |scenario: &Scenario| {
+        let mut issues = scenario.state.issues.values();
+        issues.any(|issue| issue.code == Code::StandbyOutdated)
+    };
+    assert!(is_open(&scenario));
+    scenario.decide("10:20:00");
+    assert!(is_open(&scenario) && scenario.build().is_none());
+
+    // As if another recovery point had come.
+    scenario.state.standby.point = None;
+    scenario.decide("10:21:00");
+    scenario.complete("build", built(), "10:21:10");
+    scenario.decide("10:22:00");
+    assert!(!is_open(&scenario));
+
+    // Nothing is left of it once the application does not want it any more.
+    scenario.inventory.application.infrastructure.standby = false;
+    scenario.decide("10:23:00");
+    assert_eq!(scenario.state.standby, Default::default());
+}
+
+#[test]
+fn a_restore_does_not_wait_for_the_refresh_of_the_stacks() {
+    let mut scenario = rebuilt();
+    scenario.inventory.application.infrastructure.standby = true;
+    scenario.decide("10:02:00");
+    let refresh = scenario.job("build");
+    scenario.claim(&refresh, 1, "10:02:05");
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:10");
+    scenario.decide("10:02:20");
+    assert!(scenario.view(&refresh).cancel.is_some());
+    scenario.end(&refresh, 1, Outcome::Cancelled {}, Vec::new());
+    scenario.decide("10:02:30");
+    assert_eq!(scenario.build().unwrap().mode, BuildMode::Active);
 }

@@ -8,7 +8,7 @@ use lifeboat_deploy::recovery::Built;
 use lifeboat_format::VerifyingKey;
 use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts};
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
-use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
+use lifeboat_jobs::{BuildDone, BuildMode, BuildWork, Done, Outcome, Progress};
 use lifeboat_model::{Code, Problem};
 use lifeboat_recovery_point::{PointError, PointRepository, Silent};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
@@ -52,14 +52,21 @@ impl Delegate {
         let mut run = Box::pin(async {
             let signer = signer_of(&work.signer)?;
             let descriptions = self.descriptions(work, &signer, unwrapper, vault).await?;
-            let built = stacks.build(&descriptions, self.facts(work)).await;
+            let facts = self.facts(work);
+            let built = match work.mode {
+                BuildMode::Active => stacks.build(&descriptions, facts).await.map(Some),
+                BuildMode::Standby => stacks.refresh(&descriptions, facts).await,
+            };
             built.map_err(|problem| {
                 let retry = is_transient(problem.code);
                 (problem, retry)
             })
         });
         match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
-            Ok(Ok(built)) => EpochEnd::Result(Outcome::Done(Done::Build(done(&built))), Vec::new()),
+            Ok(Ok(built)) => {
+                let done = built.as_ref().map(done).unwrap_or_default();
+                EpochEnd::Result(Outcome::Done(Done::Build(done)), Vec::new())
+            }
             Ok(Err((problem, retry))) => EpochEnd::failed(problem, retry),
             // CloudFormation goes on by itself; the next epoch waits for what was started.
             Err(Stop::Time) => EpochEnd::Checkpoint(Progress::Nothing {}),
@@ -149,6 +156,6 @@ fn not_granted() -> Problem {
     Problem::new(
         Code::AwsDenied,
         "the delegate was deployed without the permissions to build what clusters stand on",
-        "run `lifeboat deploy application` again with a document that has `infrastructure: {rebuild: true}`",
+        "run `lifeboat deploy application` again with a document that has `rebuild` or `standby` in `infrastructure`",
     )
 }

@@ -20,6 +20,9 @@ use lifeboat_store::ports::{Signer, StoreError};
 
 use super::{Delegate, Sealing, failure};
 
+/// The number of AWS resources that cannot be described of which each is logged. The manifest lists all.
+const LOGGED: usize = 20;
+
 /// What a recovery point is made of.
 #[derive(Clone, Copy)]
 pub(super) struct Captured<'a> {
@@ -217,6 +220,10 @@ impl Delegate {
             missing = described.missing.len(),
             "described"
         );
+        for missing in described.missing.iter().take(LOGGED) {
+            let (resource, call, code) = (&missing.resource, &missing.call, &missing.code);
+            tracing::warn!(resource, call, code, "an AWS resource cannot be described");
+        }
         Ok(described)
     }
 }

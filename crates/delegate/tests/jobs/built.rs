@@ -11,7 +11,7 @@ use lifeboat_deploy::Outcome as StackOutcome;
 use lifeboat_deploy::recovery::Built;
 use lifeboat_infrastructure::{Descriptions, RecoveryFacts};
 use lifeboat_jobs::worker::Deadline;
-use lifeboat_jobs::{Assignment, BuildWork, Done, Outcome, Work};
+use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
 use lifeboat_model::{ClusterName, Code, JobId, Problem};
 use lifeboat_translate::IdentityMap;
 use serde_json::json;
@@ -48,6 +48,15 @@ impl BuildStacks for ScriptedStacks {
             findings: Vec::new(),
         })
     }
+
+    async fn refresh(
+        &self,
+        descriptions: &Descriptions,
+        facts: RecoveryFacts,
+    ) -> Result<Option<Built>, Problem> {
+        self.asked.lock().unwrap().push((descriptions.clone(), facts));
+        Ok(None)
+    }
 }
 
 fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delegate {
@@ -66,6 +75,7 @@ fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
         point: point(of),
         vault: restore.vault,
         signer: restore.signer,
+        mode: BuildMode::Active,
         cluster_names: BTreeMap::from([(
             ClusterName::parse("orders").unwrap(),
             ClusterName::parse("orders-dr").unwrap(),
@@ -175,6 +185,16 @@ async fn objects_are_translated_by_what_was_built() {
         "fs-0fedcba9876543210",
         "what was built takes precedence over what the application declares"
     );
+
+    // In standby, stacks that are in use are not changed.
+    let mut standby = build(&fixture, 6, 1);
+    if let Work::Build(work) = &mut standby.work {
+        work.mode = BuildMode::Standby;
+    }
+    let Outcome::Done(Done::Build(done)) = run(&fixture, &recovery, &standby).await else {
+        panic!("the refresh is not done");
+    };
+    assert_eq!((done.changed, done.unchanged, done.identities.len()), (0, 0, 0));
 
     // A restore whose build has no result does not begin.
     let unknown = JobId::parse("shop/20261121T101009Z-bbbbbb-build").unwrap();

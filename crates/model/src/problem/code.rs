@@ -687,6 +687,13 @@ codes! {
         remedy: "check the key with `aws kms describe-key --key-id alias/lifeboat-assignment` in the control account, and whether the policy of the scratch bucket lets the coordinator write; its log has the response of AWS",
     }
 
+    /// The recovery stacks could not be brought to a recovery point.
+    StandbyOutdated = 919 exits Aws {
+        title: "the recovery stacks are not up to date",
+        meaning: "They could not be brought to the latest recovery point, so that a restore would find the cause only then. Recovery points and restores continue.",
+        remedy: "resolve the cause; the next recovery point tries again",
+    }
+
     /// Credentials of AWS or a Region are missing, or are not valid.
     NoCredentials = 1001 exits Aws {
         title: "AWS credentials or Region are missing or not valid",

@@ -288,7 +288,8 @@ impl Deployment<'_> {
             let describe = self.application.infrastructure.describe;
             parameters.insert("DescribeInfrastructure", describe.to_string());
         } else {
-            let rebuild = self.application.infrastructure.rebuild;
+            let infrastructure = &self.application.infrastructure;
+            let rebuild = infrastructure.rebuild || infrastructure.standby;
             parameters.insert("RebuildInfrastructure", rebuild.to_string());
         }
         if let Some(short) = short_name(name) {

@@ -1,5 +1,5 @@
 //! Correction: a stack waits for the control planes of its EKS clusters, and its outputs have their certificate
-//! authorities.
+//! authorities and issuers.
 //!
 //! fakecloud records the clusters of a stack as ACTIVE at once. CloudFormation waits until the control plane answers (10 to
 //! 15 minutes). The endpoint in the outputs stays the name that fakecloud made up: identifiers of EKS have no port, as
@@ -150,7 +150,9 @@ impl Stacks {
         let clusters = recorded
             .get(&(observed.region.to_owned(), name))
             .map(|stack| &*stack.clusters);
-        let mut corrected = member.to_owned();
+        // fakecloud leaves the Region out of the issuer in the attributes of a stack, and not in `DescribeCluster`.
+        let issuer = format!("oidc.eks.{}.amazonaws.com/id/", observed.region);
+        let mut corrected = member.replace("oidc.eks.amazonaws.com/id/", &issuer);
         for cluster in clusters.unwrap_or_default() {
             let Some(Progress::Active(running)) =
                 (observed.clusters.get(observed.account, &cluster.name)).map(|known| known.progress())

@@ -213,3 +213,17 @@ fn a_change_set_counts_once_it_is_executed_and_fails_if_it_changes_nothing() {
         "{shown}"
     );
 }
+
+#[test]
+fn issuers_in_outputs_have_the_region_of_the_stack() {
+    let xml = "<Stacks><member><StackName>s</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
+        <Outputs><member><OutputValue>oidc.eks.amazonaws.com/id/AB12</OutputValue></member></Outputs></member></Stacks>";
+    let shown = correct(
+        &stacks(),
+        "cloudformation:DescribeStacks",
+        xml,
+        &CustomResources::default(),
+    );
+    let expected = format!("<OutputValue>oidc.eks.{REGION}.amazonaws.com/id/AB12</OutputValue>");
+    assert!(shown.unwrap_or_default().contains(&expected));
+}
