@@ -37,16 +37,28 @@ impl Place {
         (account == self.account.as_str()).then_some(resource)
     }
 
-    /// Returns the name of a role of this account, without its path.
+    /// Returns the name of a role of this account, without its path. Roles of Lifeboat's own functions have none: the
+    /// recovery side has its own.
     pub(crate) fn role_name<'a>(&self, arn: &'a str) -> Option<&'a str> {
         let path = self.iam_resource(arn)?.strip_prefix("role/")?;
-        path.rsplit('/').next().filter(|name| !name.is_empty())
+        let name = path.rsplit('/').next().filter(|name| !name.is_empty())?;
+        (!is_own(name)).then_some(name)
+    }
+
+    /// Returns whether an ARN is that of a role of Lifeboat's own functions, in any account.
+    pub(crate) fn is_own_role(arn: &str) -> bool {
+        arn.contains(":role/") && arn.rsplit('/').next().is_some_and(is_own)
     }
 
     /// Returns whether a key is one of this account and Region. Ids and aliases are.
     pub(crate) fn has_key(&self, key: &str) -> bool {
         !key.starts_with("arn:") || key.starts_with(&self.arn("kms", ""))
     }
+}
+
+/// The names that the stack `application` gives to the roles of its functions.
+fn is_own(role: &str) -> bool {
+    role.starts_with("LifeboatPrimaryK8sDel-") || role.starts_with("LifeboatRecoveryK8sDel-")
 }
 
 #[cfg(test)]
@@ -67,6 +79,10 @@ mod tests {
             ("arn:aws-cn:iam::111111111111:role/cart", None),
             ("arn:aws:iam::111111111111:user/cart", None),
             ("arn:aws:iam::111111111111:role/", None),
+            (
+                "arn:aws:iam::111111111111:role/ops/LifeboatPrimaryK8sDel-shop-eu-west-1",
+                None,
+            ),
             ("cart", None),
         ] {
             assert_eq!(place.role_name(arn), name, "{arn}");

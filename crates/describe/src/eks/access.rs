@@ -13,6 +13,7 @@ use super::Eks;
 use super::convert::{in_order, owned, sorted};
 use crate::actions;
 use crate::parallel::each;
+use crate::place::Place;
 
 impl Eks<'_> {
     pub(super) async fn access_entries(
@@ -24,7 +25,10 @@ impl Eks<'_> {
         let pages = request.into_paginator().items().send().try_collect();
         let action = actions::LIST_ACCESS_ENTRIES;
         let principals = self.reads.call(action, arn, pages).await?;
-        let mut found = each(principals.into_iter().flatten(), |principal| {
+        // The stacks of the recovery side let its own delegate in.
+        let principals = principals.into_iter().flatten();
+        let principals = principals.filter(|principal| !Place::is_own_role(principal));
+        let mut found = each(principals, |principal| {
             self.access_entry(cluster, principal).boxed()
         })
         .await?;
