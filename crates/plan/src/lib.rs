@@ -10,7 +10,7 @@
 //! are `serde_json::Value`s, never typed structs, so that unknown fields and unusual numbers are preserved.
 //!
 //! Invariants:
-//! - the same objects (in any order), options and facts produce the same plan, byte for byte;
+//! - the same objects (in any order, but definitions first), options and facts produce the same plan, byte for byte;
 //! - every decision is a [`RuleId`] with a reason;
 //! - no value of a Secret appears in a plan, a finding or a report, including values that a patch sets;
 //! - an owner is never created after the objects that it owns.
@@ -18,7 +18,7 @@
 //! Usage:
 //! ```text
 //! let mut draft = PlanBuilder::new(options, &types, point, cluster, redactor);
-//! for each object in the index: if draft.needs(..) { draft.add(..)? } else { draft.add_unselected(..) }
+//! for each object in the index, definitions first: if draft.needs(..) { draft.add(..)? } else { draft.add_unselected(..) }
 //! let facts = survey(target, draft.wanted());
 //! let plan = draft.plan(&facts)?;
 //! if plan.lint() has an Error: refuse
@@ -41,6 +41,7 @@ mod render;
 pub mod report;
 mod resolve;
 pub mod rule;
+mod schema;
 mod settings;
 pub mod shape;
 mod skip;

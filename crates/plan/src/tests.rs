@@ -12,6 +12,7 @@ mod proof;
 mod properties;
 mod rbac;
 mod runs;
+mod schemas;
 mod services;
 mod target;
 mod uids;

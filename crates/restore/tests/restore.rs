@@ -29,6 +29,8 @@ mod rbac;
 mod refused;
 #[path = "restore/rewritten.rs"]
 mod rewritten;
+#[path = "restore/schemas.rs"]
+mod schemas;
 #[path = "restore/statuses.rs"]
 mod statuses;
 #[path = "restore/versions.rs"]

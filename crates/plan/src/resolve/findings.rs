@@ -14,6 +14,7 @@ use crate::rule::RuleId;
 
 mod eks;
 mod leftovers;
+mod schemas;
 mod uids;
 
 /// Types whose controllers act outside the cluster: group and plural, with wildcards.
@@ -40,6 +41,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
     }
     unserved(work, sorted, &mut found);
     too_deep(work, &mut found);
+    schemas::add(work, sorted, &mut found);
     outside(work, sorted, &mut found);
     webhooks_in_target(work, sorted, &mut found);
     webhooks_in_plan(work, sorted, &mut found);
