@@ -375,6 +375,6 @@ impl PlanBuilder {
 fn is_context(r#type: &SourceType) -> bool {
     matches!(
         (r#type.resource.group.as_str(), r#type.resource.resource.as_str()),
-        (crds::GROUP, crds::RESOURCE) | ("", "namespaces" | "services")
+        (crds::GROUP, crds::RESOURCE) | ("", "namespaces" | "services") | ("apps", "controllerrevisions")
     )
 }

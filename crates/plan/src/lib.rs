@@ -54,7 +54,7 @@ mod testing;
 mod tests;
 pub mod wave;
 
-pub use body::{Bodies, BodyError, additions, body, merge_into_live};
+pub use body::{Bodies, BodyError, additions, body, in_former_revision, merge_into_live};
 pub use builder::crds::outline as definition_outline;
 pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
 pub use compare::{Difference, FieldDifference, compare, compare_whole};
@@ -64,9 +64,9 @@ pub use options::{
     ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,
 };
 pub use planned::{
-    Action, Deferred, DeferredUntil, Dependency, Edit, EntryVersion, MissingDependency, NotRestored, Note,
-    Operation, Ownership, Plan, PlannedChange, PlannedObject, PlannedOwner, PlannedPods, PlannedWorkload,
-    RuleUse, StatusPlan, Step,
+    Action, Deferred, DeferredUntil, Dependency, Edit, EntryVersion, HeldRevision, MissingDependency,
+    NotRestored, Note, Operation, Ownership, Plan, PlannedChange, PlannedObject, PlannedOrdinal,
+    PlannedOwner, PlannedPods, PlannedWorkload, RuleUse, StatusPlan, Step,
 };
 pub use report::{
     OwnerDifference, PodDifference, Proof, Report, ReportBuilder, Verdict, Workload, WorkloadState,

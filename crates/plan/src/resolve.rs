@@ -6,7 +6,8 @@ use lifeboat_model::ObjectRef;
 
 use crate::builder::summary::{Extra, ObjectSummary};
 use crate::builder::{PlanBuilder, PlanError};
-use crate::planned::{Deferred, Edit, MissingDependency, Note, PlannedChange, PlannedOwner, PlannedWorkload};
+use crate::planned::{Deferred, Edit, HeldRevision, MissingDependency, Note, PlannedChange};
+use crate::planned::{PlannedOwner, PlannedWorkload};
 use crate::rule::RuleId;
 use crate::wave::Wave;
 use crate::{Action, ExistingPolicy, Plan, TargetFacts};
@@ -26,6 +27,7 @@ mod order;
 mod owners;
 mod ownership;
 mod rbac;
+mod revisions;
 mod services;
 mod versions;
 mod volumes;
@@ -63,6 +65,7 @@ struct Decisions {
     /// The workloads that must be available before an item is created.
     awaits: HashMap<usize, Vec<ObjectRef>>,
     deferred: HashMap<usize, Deferred>,
+    held: HashMap<usize, HeldRevision>,
     /// Items after which nothing of their kind is created in the same second.
     alone: BTreeSet<usize>,
     /// Uses of rules that are not recorded as changes.
@@ -179,9 +182,11 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     accounts::secrets(&mut work, &sorted);
     work.decisions.missing = missing::find(&work);
     findings::add(&mut work, &sorted);
-    work.decisions.workloads = workloads::of_plan(&mut work, &sorted);
+    let unknown = revisions::hold(&mut work, &sorted);
+    work.decisions.workloads = workloads::of_plan(&mut work, &sorted, &unknown);
     work.decisions.definitions = ownership::Definitions::of(&work);
-    work.decisions.notes = namespaces::notes(&work);
+    let notes = namespaces::notes(&work);
+    work.decisions.notes.extend(notes);
     Ok(work.decisions)
 }
 
