@@ -38,6 +38,13 @@ const TYPES: &[(&str, &str, &str, &str, bool)] = &[
     (
         "admissionregistration.k8s.io",
         "v1",
+        "validatingadmissionpolicies",
+        "ValidatingAdmissionPolicy",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
         "mutatingadmissionpolicies",
         "MutatingAdmissionPolicy",
         false,

@@ -11,6 +11,7 @@ mod ownership;
 mod proof;
 mod properties;
 mod rbac;
+mod refused;
 mod revisions;
 mod runs;
 mod schemas;

@@ -179,6 +179,8 @@ pub(crate) enum Extra {
     PodLabels(super::Selector),
     /// A MutatingAdmissionPolicy, with whether it applies to Pods.
     MutatingPolicy(bool),
+    /// A ValidatingAdmissionPolicy, with whether it applies to Pods.
+    ValidatingPolicy(bool),
     /// A MutatingAdmissionPolicyBinding, with its policy.
     PolicyBinding(Box<str>),
     /// JSON pointers of the labels by which a Namespace enforces a Pod Security Standard.
@@ -297,6 +299,9 @@ impl Extra {
                 "validatingwebhookconfigurations" | "mutatingwebhookconfigurations",
             ) => Some(Self::Webhooks(webhooks(body))),
             ("admissionregistration.k8s.io", "mutatingadmissionpolicies") => Some(Self::MutatingPolicy(
+                applies_to_pods(body, "/spec/matchConstraints/resourceRules").0,
+            )),
+            ("admissionregistration.k8s.io", "validatingadmissionpolicies") => Some(Self::ValidatingPolicy(
                 applies_to_pods(body, "/spec/matchConstraints/resourceRules").0,
             )),
             ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings") => {

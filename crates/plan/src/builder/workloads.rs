@@ -129,6 +129,8 @@ pub(crate) struct WorkloadFacts {
     pub(crate) templates: HashMap<Uid, Images>,
     /// Workloads that have fewer Pods than they ask for.
     pub(crate) lacking: BTreeSet<Uid>,
+    /// What refused the Pods of workloads that lack some, as far as their status says it.
+    pub(crate) refusals: HashMap<Uid, Refusal>,
     /// Deployments that are paused.
     pub(crate) paused: BTreeSet<Uid>,
     /// Namespaces in which Pods ran.
@@ -175,6 +177,33 @@ fn lacks_pods(resource: &ResourceType, object: &Value) -> bool {
     }
 }
 
+/// What refused a Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A validating webhook or policy, with its name.
+    Validation(Box<str>),
+    /// Anything else.
+    Other,
+}
+
+/// Returns what refused the Pods of a controller, from the condition that a ReplicaSet and its Deployment have for it.
+fn refusal(object: &Value) -> Option<Refusal> {
+    let failure = pointer::list(object, "/status/conditions").find(|condition| {
+        pointer::text(condition, "/type") == Some("ReplicaFailure")
+            && pointer::text(condition, "/status") == Some("True")
+    })?;
+    let message = pointer::text(failure, "/message").unwrap_or_default();
+    // The messages of `pkg/admission/plugin/webhook/errors` and `pkg/admission/plugin/policy/validating` of apiserver.
+    let named = [
+        ("admission webhook \"", '"'),
+        ("failed calling webhook \"", '"'),
+        ("ValidatingAdmissionPolicy '", '\''),
+    ]
+    .into_iter()
+    .find_map(|(before, quote)| Some(message.split_once(before)?.1.split_once(quote)?.0));
+    Some(named.map_or(Refusal::Other, |name| Refusal::Validation(name.into())))
+}
+
 impl WorkloadFacts {
     /// Records what the plans of workloads need from an object.
     pub(crate) fn learn(
@@ -190,6 +219,7 @@ impl WorkloadFacts {
         let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
         if lacks_pods(&r#type.resource, object) {
             self.lacking.insert(uid());
+            self.refusals.extend(refusal(object).map(|by| (uid(), by)));
         }
         match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
             ("", "pods") if shape::is_active(object) => {
