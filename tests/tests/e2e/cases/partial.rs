@@ -297,7 +297,7 @@ fn canary(outcome: &Outcome<'_>, case: &mut Case<'_>) {
             outcome.findings("queue").is_empty(),
             "a finding of the plan names queue",
         );
-        let said = array(outcome.plan, "/notes").any(|note| note["object"]["name"] == "queue");
+        let said = array(outcome.plan, "/plan/notes").any(|note| note["object"]["name"] == "queue");
         case.expect(said, "no note of the plan says which Pods get which revision");
     }
     let mut all_same = true;
