@@ -177,9 +177,6 @@ pub fn body(
 /// template of its former revision. `raw` are its captured bytes, `revision` those of the ControllerRevision, and `create`
 /// is [`Bodies::create`].
 ///
-/// The data of a ControllerRevision is a patch that replaces the template
-/// (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/controller-revision-v1/>).
-///
 /// # Errors
 /// [`BodyError`] if the bytes and the plan do not match.
 pub fn in_former_revision(
@@ -201,10 +198,7 @@ pub fn in_former_revision(
     if !object.held().is_some_and(is_planned) {
         return Err(other_bytes());
     }
-    let mut template = data.pointer(TEMPLATE).cloned().ok_or_else(other_bytes)?;
-    if let Some(template) = template.as_object_mut() {
-        template.remove("$patch");
-    }
+    let template = prepare::revisions::template(&revision).ok_or_else(other_bytes)?;
     pointer::set(&mut captured, TEMPLATE, template);
     let r#type = plan
         .sources

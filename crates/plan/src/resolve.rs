@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lifeboat_model::ObjectRef;
+use lifeboat_translate::identity::Leftover;
 
 use crate::builder::summary::{Extra, ObjectSummary};
 use crate::builder::{PlanBuilder, PlanError};
@@ -66,6 +67,8 @@ struct Decisions {
     awaits: HashMap<usize, Vec<ObjectRef>>,
     deferred: HashMap<usize, Deferred>,
     held: HashMap<usize, HeldRevision>,
+    /// What names the primary in the former revisions of StatefulSets.
+    held_leftovers: HashMap<usize, Vec<Leftover>>,
     /// Items after which nothing of their kind is created in the same second.
     alone: BTreeSet<usize>,
     /// Uses of rules that are not recorded as changes.
@@ -181,8 +184,8 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     order::arrange(&mut work, &sorted);
     accounts::secrets(&mut work, &sorted);
     work.decisions.missing = missing::find(&work);
-    findings::add(&mut work, &sorted);
     let unknown = revisions::hold(&mut work, &sorted);
+    findings::add(&mut work, &sorted);
     work.decisions.workloads = workloads::of_plan(&mut work, &sorted, &unknown);
     work.decisions.definitions = ownership::Definitions::of(&work);
     let notes = namespaces::notes(&work);

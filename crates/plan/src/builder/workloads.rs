@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use lifeboat_model::{ResourceType, Uid};
+use lifeboat_translate::identity::Leftover;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::skip::is_finished_job;
-use crate::{Locator, SourceType, shape};
+use crate::{Locator, SourceType, prepare, shape};
 
 /// Pods of one controller with one shape and one revision.
 #[derive(Debug, Clone)]
@@ -73,6 +74,8 @@ pub(crate) struct Revision {
     pub(crate) locator: Locator,
     /// The digest of its data.
     pub(crate) digest: [u8; 32],
+    /// What names the primary in its template.
+    pub(crate) leftovers: Vec<Leftover>,
 }
 
 /// Returns the ordinal of a Pod, if a StatefulSet is its controller.
@@ -274,8 +277,13 @@ impl WorkloadFacts {
                     && let Some(set) = controller_uid(object)
                 {
                     let digest = settings.redactor.bytes(data);
-                    self.revisions
-                        .insert((set, name.into()), Revision { locator, digest });
+                    let set_name = pointer::text(owner, "/name").unwrap_or_default();
+                    let revision = Revision {
+                        locator,
+                        digest,
+                        leftovers: prepare::revisions::leftovers(settings, set_name, object),
+                    };
+                    self.revisions.insert((set, name.into()), revision);
                 }
                 let number = object.pointer("/revision").and_then(Value::as_i64);
                 let label = pointer::text(object, "/metadata/labels/controller-revision-hash");

@@ -181,6 +181,7 @@ impl Parts {
         let status = status_of(draft, &item);
         let mut changes = item.changes.to_vec();
         let mut leftovers = item.leftovers().to_vec();
+        leftovers.extend(decisions.held_leftovers.remove(&index).unwrap_or_default());
         if let Some(of_status) = item.of_status().filter(|_| status != StatusPlan::Drop) {
             changes.extend_from_slice(&of_status.changes);
             leftovers.extend_from_slice(&of_status.leftovers);

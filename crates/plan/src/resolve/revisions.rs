@@ -47,6 +47,10 @@ pub(super) fn hold(work: &mut Resolver<'_>, sorted: &[usize]) -> BTreeSet<usize>
             digest: hex::encode(revision.digest),
             locator: revision.locator,
         };
+        if !revision.leftovers.is_empty() {
+            let leftovers = revision.leftovers.clone();
+            work.decisions.held_leftovers.insert(index, leftovers);
+        }
         let text = format!(
             "Its Pods below ordinal {} get the revision {}, which they run in the source, and the others the revision {}.",
             rollout.from, rollout.former, rollout.current

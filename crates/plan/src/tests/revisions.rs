@@ -144,6 +144,32 @@ fn the_former_revision_is_patched_and_translated_like_the_current_one() {
 }
 
 #[test]
+fn what_still_names_the_primary_in_the_former_revision_is_a_finding() {
+    let registry = |account: &str, region: &str| format!("{account}.dkr.ecr.{region}.amazonaws.com/q:1");
+    let mut fixture = held().with(json!({"identities": {"format": "lifeboat.dev/identities/v1",
+        "primary": {"account": "111111111111", "region": "eu-west-1"},
+        "recovery": {"account": "222222222222", "region": "eu-central-1"}}}));
+    let mut former = revision("queue-a", 1, &registry("111111111111", "eu-west-1"));
+    former["data"]["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "GROUP", "value": "sg-0123456789abcdef0"}]);
+    fixture.objects[3] = former;
+    let plan = fixture.plan();
+    let first = first(&fixture, &plan).unwrap();
+    assert_eq!(
+        first["spec"]["template"]["spec"]["containers"][0]["image"],
+        registry("222222222222", "eu-central-1")
+    );
+    let leftovers = find(&plan, SET).leftovers();
+    let tokens: Vec<&str> = leftovers.iter().map(|leftover| leftover.token.as_str()).collect();
+    assert_eq!(tokens, ["sg-0123456789abcdef0"]);
+    assert!(
+        plan.lint()
+            .iter()
+            .any(|finding| finding.message.contains("sg-0123456789abcdef0"))
+    );
+}
+
+#[test]
 fn other_bytes_than_those_of_the_plan_are_refused() {
     let mut fixture = held();
     let plan = fixture.plan();
