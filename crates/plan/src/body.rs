@@ -21,7 +21,8 @@ pub struct Bodies {
     /// For [`crate::Step::FinishJob`]: the final value of `spec.suspend`. The proof expects this value instead of the
     /// `true` in [`Bodies::create`].
     pub suspend: Option<bool>,
-    /// The body of the create request, if fields are set later ([`crate::Step::SetDeferredFields`]).
+    /// The body of the create request, if fields are set later ([`crate::Step::SetDeferredFields`],
+    /// [`crate::Step::SetTemplate`] by [`in_former_revision`]).
     pub without_deferred: Option<Value>,
     /// For [`crate::Step::SetDeferredFields`]: a JSON merge patch (RFC 7386) that sets these fields.
     pub deferred: Option<Value>,
@@ -170,6 +171,47 @@ pub fn body(
         without_deferred,
         deferred,
     })
+}
+
+/// Builds the body that creates a StatefulSet whose rollout is held ([`crate::HeldRevision`]): without Pods, and with the
+/// template of its former revision. `raw` are its captured bytes, `revision` those of the ControllerRevision, and `create`
+/// is [`Bodies::create`].
+///
+/// # Errors
+/// [`BodyError`] if the bytes and the plan do not match.
+pub fn in_former_revision(
+    plan: &Plan,
+    object: &PlannedObject,
+    raw: &[u8],
+    revision: &[u8],
+    create: &Value,
+) -> Result<Value, BodyError> {
+    const TEMPLATE: &str = "/spec/template";
+    let other_bytes = || BodyError::OtherBytes {
+        object: object.source().to_string(),
+    };
+    let mut captured: Value = serde_json::from_slice(raw).map_err(|_| other_bytes())?;
+    let revision: Value = serde_json::from_slice(revision).map_err(|_| other_bytes())?;
+    let data = revision.get("data").ok_or_else(other_bytes)?;
+    let is_planned =
+        |held: &crate::HeldRevision| held.digest == hex::encode(plan.settings.redactor.bytes(data));
+    if !object.held().is_some_and(is_planned) {
+        return Err(other_bytes());
+    }
+    let template = prepare::revisions::template(&revision).ok_or_else(other_bytes)?;
+    pointer::set(&mut captured, TEMPLATE, template);
+    let r#type = plan
+        .sources
+        .get(&object.source().r#type)
+        .ok_or_else(other_bytes)?;
+    // Translations and patches apply to every revision.
+    let prepared = prepare::prepare(&plan.settings, r#type, captured).map_err(|_| other_bytes())?;
+    let mut first = create.clone();
+    if let Some(template) = prepared.body.pointer(TEMPLATE) {
+        pointer::set(&mut first, TEMPLATE, template.clone());
+    }
+    pointer::set(&mut first, "/spec/replicas", 0.into());
+    Ok(first)
 }
 
 /// Returns an object with fields as they are at its creation, and the merge patch that gives them their final values.

@@ -14,6 +14,7 @@ pub(crate) mod crds;
 pub(crate) mod needs;
 mod reading;
 pub(crate) mod required;
+pub(crate) mod schemas;
 pub(crate) mod summary;
 pub(crate) mod uids;
 pub(crate) mod workloads;
@@ -21,6 +22,7 @@ pub(crate) mod workloads;
 use crds::CrdFacts;
 use reading::MetadataOnly;
 pub use required::RequiredType;
+use schemas::Schemas;
 use summary::{ObjectSummary, Skipped};
 use uids::UidReference;
 use workloads::WorkloadFacts;
@@ -43,6 +45,8 @@ pub struct PlanBuilder {
     /// The uids in fields of items.
     pub(crate) uid_references: Vec<UidReference>,
     pub(crate) crds: BTreeMap<(String, String), CrdFacts>,
+    /// The schemas that custom resources are checked against.
+    pub(crate) schemas: Schemas,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     /// The names of the field managers of items.
     pub(crate) managers: BTreeSet<Arc<str>>,
@@ -136,6 +140,7 @@ impl PlanBuilder {
             unselected_uids: BTreeSet::new(),
             uid_references: Vec::new(),
             crds: BTreeMap::new(),
+            schemas: Schemas::default(),
             namespaces: BTreeSet::new(),
             managers: BTreeSet::new(),
             terminating: BTreeSet::new(),
@@ -158,9 +163,23 @@ impl PlanBuilder {
         self
     }
 
+    /// Limits the memory for schemas to the types of which objects will be added.
+    #[must_use]
+    pub fn with_types_in_use(mut self, types: BTreeSet<TypeName>) -> Self {
+        self.schemas.limit_to(types);
+        self
+    }
+
+    /// Returns whether objects of this type are to be added before those of other types, which are judged by them:
+    /// CustomResourceDefinitions.
+    #[must_use]
+    pub fn comes_first(r#type: &TypeName) -> bool {
+        r#type.as_str() == crds::TYPE
+    }
+
     /// Returns whether the object must be passed to [`PlanBuilder::add`]. For others [`PlanBuilder::add_unselected`]
     /// is enough, so that a small selection does not read the whole recovery point. CustomResourceDefinitions,
-    /// Namespaces and Services are always needed, because the plan of other objects depends on them.
+    /// Namespaces, Services and ControllerRevisions are always needed, because the plan of other objects depends on them.
     #[must_use]
     pub fn needs(&self, r#type: &SourceType, namespace: Option<&str>, name: &str) -> bool {
         is_context(r#type) || self.takes(r#type, namespace, name, None)
@@ -175,7 +194,8 @@ impl PlanBuilder {
         self.unselected.insert((index, namespace, name.into()));
     }
 
-    /// Adds an object. The order in which objects are added does not matter.
+    /// Adds an object. The order in which objects are added does not matter, except that a custom resource is checked
+    /// against its definition only if that was added before ([`PlanBuilder::comes_first`]).
     ///
     /// # Errors
     /// [`ObserveError`] if the bytes are not an object of the type, or the type was not passed to
@@ -345,7 +365,8 @@ impl PlanBuilder {
     ///
     /// # Errors
     /// [`PlanError`] with every fault of the options and the recovery point.
-    pub fn plan(self, target: &TargetFacts) -> Result<Plan, PlanError> {
+    pub fn plan(mut self, target: &TargetFacts) -> Result<Plan, PlanError> {
+        self.schemas.close();
         crate::resolve::resolve(self, target)
     }
 }
@@ -354,6 +375,6 @@ impl PlanBuilder {
 fn is_context(r#type: &SourceType) -> bool {
     matches!(
         (r#type.resource.group.as_str(), r#type.resource.resource.as_str()),
-        (crds::GROUP, crds::RESOURCE) | ("", "namespaces" | "services")
+        (crds::GROUP, crds::RESOURCE) | ("", "namespaces" | "services") | ("apps", "controllerrevisions")
     )
 }

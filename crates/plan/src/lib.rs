@@ -10,7 +10,7 @@
 //! are `serde_json::Value`s, never typed structs, so that unknown fields and unusual numbers are preserved.
 //!
 //! Invariants:
-//! - the same objects (in any order), options and facts produce the same plan, byte for byte;
+//! - the same objects (in any order, but definitions first), options and facts produce the same plan, byte for byte;
 //! - every decision is a [`RuleId`] with a reason;
 //! - no value of a Secret appears in a plan, a finding or a report, including values that a patch sets;
 //! - an owner is never created after the objects that it owns.
@@ -18,7 +18,7 @@
 //! Usage:
 //! ```text
 //! let mut draft = PlanBuilder::new(options, &types, point, cluster, redactor);
-//! for each object in the index: if draft.needs(..) { draft.add(..)? } else { draft.add_unselected(..) }
+//! for each object in the index, definitions first: if draft.needs(..) { draft.add(..)? } else { draft.add_unselected(..) }
 //! let facts = survey(target, draft.wanted());
 //! let plan = draft.plan(&facts)?;
 //! if plan.lint() has an Error: refuse
@@ -41,6 +41,7 @@ mod render;
 pub mod report;
 mod resolve;
 pub mod rule;
+mod schema;
 mod settings;
 pub mod shape;
 mod skip;
@@ -53,7 +54,7 @@ mod testing;
 mod tests;
 pub mod wave;
 
-pub use body::{Bodies, BodyError, additions, body, merge_into_live};
+pub use body::{Bodies, BodyError, additions, body, in_former_revision, merge_into_live};
 pub use builder::crds::outline as definition_outline;
 pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
 pub use compare::{Difference, FieldDifference, compare, compare_whole};
@@ -63,9 +64,9 @@ pub use options::{
     ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,
 };
 pub use planned::{
-    Action, Deferred, DeferredUntil, Dependency, Edit, EntryVersion, MissingDependency, NotRestored, Note,
-    Operation, Ownership, Plan, PlannedChange, PlannedObject, PlannedOwner, PlannedPods, PlannedWorkload,
-    RuleUse, StatusPlan, Step,
+    Action, Deferred, DeferredUntil, Dependency, Edit, EntryVersion, HeldRevision, MissingDependency,
+    NotRestored, Note, Operation, Ownership, Plan, PlannedChange, PlannedObject, PlannedOrdinal,
+    PlannedOwner, PlannedPods, PlannedWorkload, RuleUse, StatusPlan, Step,
 };
 pub use report::{
     OwnerDifference, PodDifference, Proof, Report, ReportBuilder, Verdict, Workload, WorkloadState,

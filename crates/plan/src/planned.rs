@@ -107,6 +107,7 @@ pub(crate) struct Uncommon {
     pub(crate) entry_versions: Vec<EntryVersion>,
     pub(crate) awaits: Vec<ObjectRef>,
     pub(crate) deferred: Option<Deferred>,
+    pub(crate) held: Option<HeldRevision>,
 }
 
 impl Uncommon {
@@ -116,7 +117,8 @@ impl Uncommon {
             && self.edits.is_empty()
             && self.entry_versions.is_empty()
             && self.awaits.is_empty()
-            && self.deferred.is_none();
+            && self.deferred.is_none()
+            && self.held.is_none();
         (!is_empty).then(|| Box::new(self))
     }
 }
@@ -159,6 +161,25 @@ impl PlannedObject {
     pub fn deferred(&self) -> Option<&Deferred> {
         self.uncommon.as_ref()?.deferred.as_ref()
     }
+
+    /// Returns [`ObjectDocument::held`].
+    #[must_use]
+    pub fn held(&self) -> Option<&HeldRevision> {
+        self.uncommon.as_ref()?.held.as_ref()
+    }
+}
+
+/// The former revision of a StatefulSet that its Pods below the partition run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldRevision {
+    /// The ControllerRevision in the recovery point that holds the template of the revision.
+    pub revision: ObjectRef,
+    /// The keyed digest ([`crate::Redactor`], hexadecimal) of its data.
+    pub digest: String,
+    /// The location of its captured bytes.
+    #[serde(skip)]
+    pub locator: Locator,
 }
 
 /// Fields that are set by [`Step::SetDeferredFields`] and not when the object is created.
@@ -200,6 +221,9 @@ pub struct PlannedWorkload {
     pub revisions: BTreeMap<String, u32>,
     /// The Pods by their shape ([`crate::shape`]).
     pub shapes: Vec<PlannedPods>,
+    /// The Pods by their ordinal, of a StatefulSet whose rollout is held ([`ObjectDocument::held`]).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ordinals: BTreeMap<u32, PlannedOrdinal>,
 }
 
 /// Pods of one shape.
@@ -215,6 +239,16 @@ pub struct PlannedPods {
     /// The location of one of them.
     #[serde(skip)]
     pub example: Locator,
+}
+
+/// A Pod of a StatefulSet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedOrdinal {
+    /// The label of its revision.
+    pub revision: String,
+    /// Its shape, as in [`PlannedPods::shape`].
+    pub shape: String,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -303,6 +337,9 @@ pub enum Step {
     /// Merge-patch `metadata.managedFields` with [`crate::Bodies::managed_fields`]. The list `[{}]` removes all
     /// owners.
     SetManagedFields,
+    /// The StatefulSet is created without Pods and with the template of a former revision ([`PlannedObject::held`]): wait
+    /// until its controller has recorded that revision, then set the planned template and number of Pods.
+    SetTemplate,
     /// Set the fields of [`PlannedObject::deferred`], at its time.
     SetDeferredFields,
     /// As [`Step::SetManagedFields`], but after the last wave, because the patch may need a conversion webhook, or fields

@@ -17,6 +17,7 @@ use crate::source::SourceType;
 mod identities;
 mod jobs;
 mod pods;
+pub(crate) mod revisions;
 mod secrets;
 mod snapshots;
 mod volumes;

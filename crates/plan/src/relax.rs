@@ -41,14 +41,19 @@ pub fn relax(definition: &Value) -> Value {
         .and_then(Value::as_array_mut);
     for version in versions.into_iter().flatten() {
         if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
-            relax_schema(schema, &BTreeSet::new());
+            relax_schema(schema);
         }
     }
     relaxed
 }
 
+/// Removes these rules from a schema.
+pub(crate) fn relax_schema(schema: &mut Value) {
+    relax_element(schema, &BTreeSet::new());
+}
+
 /// `keys` are the properties that must stay required: the keys of the list that the schema is the element of.
-fn relax_schema(schema: &mut Value, keys: &BTreeSet<String>) {
+fn relax_element(schema: &mut Value, keys: &BTreeSet<String>) {
     let own: BTreeSet<String> = pointer::list(schema, "/x-kubernetes-list-map-keys")
         .filter_map(|key| key.as_str().map(str::to_owned))
         .collect();
@@ -72,14 +77,14 @@ fn relax_schema(schema: &mut Value, keys: &BTreeSet<String>) {
     let none = BTreeSet::new();
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
         for property in properties.values_mut() {
-            relax_schema(property, &none);
+            relax_element(property, &none);
         }
     }
     if let Some(items) = map.get_mut("items") {
-        relax_schema(items, &own);
+        relax_element(items, &own);
     }
     if let Some(other) = map.get_mut("additionalProperties") {
-        relax_schema(other, &none);
+        relax_element(other, &none);
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lifeboat_model::ObjectRef;
+use lifeboat_translate::identity::Leftover;
 
 use crate::builder::summary::{Extra, ObjectSummary};
 use crate::builder::{PlanBuilder, PlanError};
-use crate::planned::{Deferred, Edit, MissingDependency, Note, PlannedChange, PlannedOwner, PlannedWorkload};
+use crate::planned::{Deferred, Edit, HeldRevision, MissingDependency, Note, PlannedChange};
+use crate::planned::{PlannedOwner, PlannedWorkload};
 use crate::rule::RuleId;
 use crate::wave::Wave;
 use crate::{Action, ExistingPolicy, Plan, TargetFacts};
@@ -26,6 +28,7 @@ mod order;
 mod owners;
 mod ownership;
 mod rbac;
+mod revisions;
 mod services;
 mod versions;
 mod volumes;
@@ -63,6 +66,9 @@ struct Decisions {
     /// The workloads that must be available before an item is created.
     awaits: HashMap<usize, Vec<ObjectRef>>,
     deferred: HashMap<usize, Deferred>,
+    held: HashMap<usize, HeldRevision>,
+    /// What names the primary in the former revisions of StatefulSets.
+    held_leftovers: HashMap<usize, Vec<Leftover>>,
     /// Items after which nothing of their kind is created in the same second.
     alone: BTreeSet<usize>,
     /// Uses of rules that are not recorded as changes.
@@ -178,10 +184,12 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     order::arrange(&mut work, &sorted);
     accounts::secrets(&mut work, &sorted);
     work.decisions.missing = missing::find(&work);
+    let unknown = revisions::hold(&mut work, &sorted);
     findings::add(&mut work, &sorted);
-    work.decisions.workloads = workloads::of_plan(&mut work, &sorted);
+    work.decisions.workloads = workloads::of_plan(&mut work, &sorted, &unknown);
     work.decisions.definitions = ownership::Definitions::of(&work);
-    work.decisions.notes = namespaces::notes(&work);
+    let notes = namespaces::notes(&work);
+    work.decisions.notes.extend(notes);
     Ok(work.decisions)
 }
 

@@ -121,6 +121,7 @@ rules! {
 
     // Fields that are set later.
     DefaultDeferred = "default-deferred", "The class becomes the default after objects without a class are created, so that it is not given to those that are older.";
+    RevisionHeld = "revision-held", "The rollout of the StatefulSet is held by its partition: it is created without Pods and with the template of the revision that its Pods below the partition run, and gets its template and its number of Pods once its controller has recorded that revision.";
     PodSecurityDeferred = "pod-security-deferred", "The Pod Security Standard of the namespace is enforced after its Pods exist, so that it does not reject those that are older.";
 
     // Objects that exist in the target.

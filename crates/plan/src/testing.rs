@@ -38,6 +38,13 @@ const TYPES: &[(&str, &str, &str, &str, bool)] = &[
     (
         "admissionregistration.k8s.io",
         "v1",
+        "validatingadmissionpolicies",
+        "ValidatingAdmissionPolicy",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
         "mutatingadmissionpolicies",
         "MutatingAdmissionPolicy",
         false,
@@ -276,7 +283,9 @@ impl Fixture {
             "shop",
             redactor(),
         );
-        for (position, object) in (0..).zip(&self.objects) {
+        let mut objects: Vec<(u32, &Value)> = (0..).zip(&self.objects).collect();
+        objects.sort_by_key(|(_, object)| !PlanBuilder::comes_first(&type_of(object).resource.name()));
+        for (position, object) in objects {
             let raw = serde_json::to_vec(object).unwrap();
             draft
                 .add(&type_of(object), Locator { frame: 0, position }, &raw)

@@ -83,6 +83,10 @@ impl Default for RestoreSettings {
     }
 }
 
+/// The time without progress after which objects that a definition without its rules still refuses are not tried again.
+/// An API server uses a changed definition within about a second.
+const RELAXED_WITHIN: Duration = Duration::from_secs(10);
+
 /// The time limit for requests that were sent before an interrupt: longer than a write takes that no webhook delays.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -364,12 +368,21 @@ impl<'a> Run<'a> {
         failed.retain(|&at| self.slots[at].failure.is_some());
         let mut todo =
             definitions::relax_rejecting(&self.shared, &self.slots, &failed, &mut self.relaxed).await?;
-        let until = tokio::time::Instant::now() + self.shared.settings.establish_within;
+        let mut until = tokio::time::Instant::now() + RELAXED_WITHIN;
         // Until the API server uses the definition without the rules.
         while !todo.is_empty() && tokio::time::Instant::now() < until && !self.is_interrupted() {
+            let before = todo.len();
             todo = self.pass(&todo).await?;
             todo.retain(|&at| definitions::is_rejected(&self.slots[at]));
+            if todo.len() < before {
+                until = tokio::time::Instant::now() + RELAXED_WITHIN;
+            }
             sleep(IDLE_PAUSES[0]).await;
+        }
+        for at in todo {
+            if let Some(failure) = &mut self.slots[at].failure {
+                failure.healing = Healing::Never;
+            }
         }
         failed.retain(|&at| {
             let failure = self.slots[at].failure.as_ref();

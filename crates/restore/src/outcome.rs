@@ -109,6 +109,8 @@ pub enum FailedStep {
     Status,
     /// Restoring a finished Job as finished.
     Finish,
+    /// Continuing the rollout of a StatefulSet that is held.
+    Rollout,
     /// Writing the fields that are set later.
     Deferred,
     /// Restoring the rules of a definition.
@@ -127,6 +129,7 @@ impl fmt::Display for FailedStep {
             Self::Establish => "it was created, but its type is not served",
             Self::Status => "it was created, but its status could not be written",
             Self::Finish => "it was created suspended, but its finished status could not be written",
+            Self::Rollout => "it was created without Pods and with its former revision, but its current one could not be set",
             Self::Deferred => "it was created, but the fields that are set last could not be written",
             Self::Rules => "it was created, but its validation rules could not be restored",
             Self::Ownership => "it was created, but its field ownership could not be written",

@@ -79,7 +79,10 @@ fn needs(plan: &Plan) -> Needs<'_> {
         for step in &object.after {
             match step {
                 Step::WaitEstablished | Step::WaitReady | Step::WaitSecond => {}
-                Step::SetDeferredFields | Step::SetManagedFields | Step::SetManagedFieldsLast => {
+                Step::SetTemplate
+                | Step::SetDeferredFields
+                | Step::SetManagedFields
+                | Step::SetManagedFieldsLast => {
                     need("patch", "");
                 }
                 Step::SetStatus => need("patch", "status"),

@@ -29,6 +29,10 @@ mod rbac;
 mod refused;
 #[path = "restore/rewritten.rs"]
 mod rewritten;
+#[path = "restore/rollouts.rs"]
+mod rollouts;
+#[path = "restore/schemas.rs"]
+mod schemas;
 #[path = "restore/statuses.rs"]
 mod statuses;
 #[path = "restore/versions.rs"]

@@ -406,6 +406,13 @@ codes! {
         remedy: "add the identifier to `identities` of the identity map, or declare it in `leftovers` with a reason",
     }
 
+    /// Objects break the schema of their definition.
+    DefinitionBroken = 609 exits PlanRefused {
+        title: "objects break the schema of their definition",
+        meaning: "A CustomResourceDefinition may become stricter while objects live on that break its rules; an API server refuses them when they are made anew. The restore creates them while the definition is without rules that reject values, and then applies the definition as captured. Objects that do not have the structure of the schema (a text instead of a number, a key that occurs twice) are refused even then, and reject the plan. No object was written.",
+        remedy: "correct the objects with a patch (`--patches`), or exclude them",
+    }
+
     /// Another restore holds the target.
     TargetBusy = 701 exits Busy {
         title: "another restore holds the target",

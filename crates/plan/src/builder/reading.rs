@@ -157,7 +157,7 @@ impl PlanBuilder {
             });
             return;
         }
-        let prepared = match prepare::prepare(&self.settings, r#type, object) {
+        let mut prepared = match prepare::prepare(&self.settings, r#type, object) {
             Ok(prepared) => prepared,
             Err(fault) => {
                 self.note_patch_use(&[fault.patch]);
@@ -167,6 +167,13 @@ impl PlanBuilder {
             }
         };
         self.note_patch_use(&prepared.patches);
+        if (&*r#type.resource.group, &*r#type.resource.resource)
+            == (super::crds::GROUP, super::crds::RESOURCE)
+        {
+            // As it will be in the target.
+            self.schemas.learn(&self.types, &prepared.body);
+        }
+        let broken = self.broken_rules(r#type, index, &mut prepared);
         if prepared.ending.is_some_and(|ending| ending.expires) {
             let (rule, detail) = (RuleId::FinishedJobExpires, None);
             self.skipped.push(Skipped {
@@ -241,9 +248,37 @@ impl PlanBuilder {
                 mentions,
                 leftovers: prepared.leftovers,
                 of_status: prepared.of_status,
+                broken,
             }
             .boxed(),
         });
+    }
+
+    /// Returns the rules of its definition that an object breaks when it is created. The status counts if it is a field
+    /// as any other, or is restored.
+    fn broken_rules(
+        &mut self,
+        r#type: &SourceType,
+        index: u32,
+        prepared: &mut prepare::Prepared,
+    ) -> Box<[u32]> {
+        if !self.schemas.knows(index) {
+            return Box::default();
+        }
+        let definition = self.definition_of(&r#type.resource);
+        let has_subresource = definition
+            .and_then(|definition| definition.served.get(&r#type.resource.version))
+            .is_some_and(|has_status| *has_status);
+        let status = (!has_subresource || prepared.wants_status).then(|| prepared.status.take());
+        if let Some(status) = status.flatten() {
+            pointer::set(&mut prepared.body, "/status", status);
+        }
+        let broken = self.schemas.check(index, &prepared.body);
+        let body = prepared.body.as_object_mut();
+        prepared.status = body
+            .and_then(|body| body.remove("status"))
+            .or(prepared.status.take());
+        broken
     }
 
     /// Makes objects of one field manager share its name.
@@ -281,6 +316,7 @@ impl PlanBuilder {
     ) {
         match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
             (super::crds::GROUP, super::crds::RESOURCE) => {
+                self.schemas.learn(&self.types, object);
                 if let Some(facts) = super::crds::CrdFacts::read(name, object) {
                     self.crds
                         .insert((facts.group.clone(), facts.resource.clone()), facts);

@@ -54,6 +54,11 @@ impl ObjectSummary {
         self.rare.as_ref().map_or(&[], |rare| &rare.leftovers)
     }
 
+    /// Returns the rules of its definition that the object breaks, by their index in the schemas of the builder.
+    pub(crate) fn broken(&self) -> &[u32] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.broken)
+    }
+
     /// Returns the translation of the status, which counts only if it is restored.
     pub(crate) fn of_status(&self) -> Option<&Translated> {
         self.rare.as_ref().map(|rare| &rare.of_status)
@@ -67,6 +72,7 @@ pub(crate) struct RareFacts {
     pub(crate) mentions: Vec<String>,
     pub(crate) leftovers: Vec<Leftover>,
     pub(crate) of_status: Translated,
+    pub(crate) broken: Box<[u32]>,
 }
 
 impl RareFacts {
@@ -75,6 +81,7 @@ impl RareFacts {
         let is_empty = self.entries.is_empty()
             && self.mentions.is_empty()
             && self.leftovers.is_empty()
+            && self.broken.is_empty()
             && self.of_status == Translated::default();
         (!is_empty).then(|| Box::new(self))
     }
@@ -172,6 +179,8 @@ pub(crate) enum Extra {
     PodLabels(super::Selector),
     /// A MutatingAdmissionPolicy, with whether it applies to Pods.
     MutatingPolicy(bool),
+    /// A ValidatingAdmissionPolicy, with whether it applies to Pods.
+    ValidatingPolicy(bool),
     /// A MutatingAdmissionPolicyBinding, with its policy.
     PolicyBinding(Box<str>),
     /// JSON pointers of the labels by which a Namespace enforces a Pod Security Standard.
@@ -290,6 +299,9 @@ impl Extra {
                 "validatingwebhookconfigurations" | "mutatingwebhookconfigurations",
             ) => Some(Self::Webhooks(webhooks(body))),
             ("admissionregistration.k8s.io", "mutatingadmissionpolicies") => Some(Self::MutatingPolicy(
+                applies_to_pods(body, "/spec/matchConstraints/resourceRules").0,
+            )),
+            ("admissionregistration.k8s.io", "validatingadmissionpolicies") => Some(Self::ValidatingPolicy(
                 applies_to_pods(body, "/spec/matchConstraints/resourceRules").0,
             )),
             ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings") => {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use lifeboat_model::{ResourceType, Uid};
+use lifeboat_translate::identity::Leftover;
 use lifeboat_translate::pointer;
 use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::skip::is_finished_job;
-use crate::{Locator, SourceType, shape};
+use crate::{Locator, SourceType, prepare, shape};
 
 /// Pods of one controller with one shape and one revision.
 #[derive(Debug, Clone)]
@@ -23,6 +24,70 @@ pub(crate) struct PodGroup {
     pub(crate) images: Images,
     /// The first Pod of the group in the recovery point.
     pub(crate) example: Locator,
+    /// The ordinals of the Pods, if they are of a StatefulSet.
+    pub(crate) ordinals: Vec<u32>,
+}
+
+/// A StatefulSet of which a part of the Pods runs a former revision, because a partition holds the rollout
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#partitions>).
+#[derive(Debug, Clone)]
+pub(crate) struct HeldRollout {
+    /// The name of the ControllerRevision that Pods below the partition run, which is also their label.
+    pub(crate) former: Box<str>,
+    /// The one of the others.
+    pub(crate) current: Box<str>,
+    /// The first ordinal that runs the current revision.
+    pub(crate) from: u32,
+}
+
+impl HeldRollout {
+    fn read(set: &Value) -> Option<Self> {
+        let text = |path| pointer::text(set, path).filter(|text| !text.is_empty());
+        let number = |path, default| {
+            let number = set.pointer(path).map_or(Some(default), Value::as_u64)?;
+            u32::try_from(number).ok()
+        };
+        let partition = number("/spec/updateStrategy/rollingUpdate/partition", 0)?;
+        let (former, current) = (text("/status/currentRevision")?, text("/status/updateRevision")?);
+        let is_rolling = text("/spec/updateStrategy/type").is_none_or(|kind| kind == "RollingUpdate");
+        let has_pods = number("/spec/replicas", 1)? > 0;
+        (is_rolling && partition > 0 && has_pods && former != current).then(|| Self {
+            former: former.into(),
+            current: current.into(),
+            from: partition.saturating_add(number("/spec/ordinals/start", 0).unwrap_or(0)),
+        })
+    }
+
+    /// Returns the label of the revision that the Pod with this ordinal gets.
+    pub(crate) fn revision_of(&self, ordinal: u32) -> &str {
+        if ordinal < self.from {
+            &self.former
+        } else {
+            &self.current
+        }
+    }
+}
+
+/// A ControllerRevision of a StatefulSet.
+#[derive(Debug, Clone)]
+pub(crate) struct Revision {
+    pub(crate) locator: Locator,
+    /// The digest of its data.
+    pub(crate) digest: [u8; 32],
+    /// What names the primary in its template.
+    pub(crate) leftovers: Vec<Leftover>,
+}
+
+/// Returns the ordinal of a Pod, if a StatefulSet is its controller.
+fn ordinal(pod: &Value) -> Option<u32> {
+    if pointer::text(controller(pod)?, "/kind") != Some("StatefulSet") {
+        return None;
+    }
+    pointer::text(pod, "/metadata/name")?
+        .rsplit_once('-')?
+        .1
+        .parse()
+        .ok()
 }
 
 /// Images by the names of containers.
@@ -58,11 +123,17 @@ pub(crate) struct WorkloadFacts {
     pub(crate) current: HashMap<Uid, Box<str>>,
     /// The newest revision of a StatefulSet or DaemonSet, with the label of its Pods.
     pub(crate) newest: HashMap<Uid, (i64, Box<str>)>,
+    /// StatefulSets whose rollout is held.
+    pub(crate) held: HashMap<Uid, HeldRollout>,
+    /// The ControllerRevisions of StatefulSets, by the UID of the StatefulSet and their own name.
+    pub(crate) revisions: HashMap<(Uid, Box<str>), Revision>,
     /// The images in the templates of ReplicaSets without a Deployment and of ReplicationControllers. Their Pods have no
     /// label of a revision, and a change of the template replaces none of them.
     pub(crate) templates: HashMap<Uid, Images>,
     /// Workloads that have fewer Pods than they ask for.
     pub(crate) lacking: BTreeSet<Uid>,
+    /// What refused the Pods of workloads that lack some, as far as their status says it.
+    pub(crate) refusals: HashMap<Uid, Refusal>,
     /// Deployments that are paused.
     pub(crate) paused: BTreeSet<Uid>,
     /// Namespaces in which Pods ran.
@@ -109,6 +180,33 @@ fn lacks_pods(resource: &ResourceType, object: &Value) -> bool {
     }
 }
 
+/// What refused a Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A validating webhook or policy, with its name.
+    Validation(Box<str>),
+    /// Anything else.
+    Other,
+}
+
+/// Returns what refused the Pods of a controller, from the condition that a ReplicaSet and its Deployment have for it.
+fn refusal(object: &Value) -> Option<Refusal> {
+    let failure = pointer::list(object, "/status/conditions").find(|condition| {
+        pointer::text(condition, "/type") == Some("ReplicaFailure")
+            && pointer::text(condition, "/status") == Some("True")
+    })?;
+    let message = pointer::text(failure, "/message").unwrap_or_default();
+    // The messages of `pkg/admission/plugin/webhook/errors` and `pkg/admission/plugin/policy/validating` of apiserver.
+    let named = [
+        ("admission webhook \"", '"'),
+        ("failed calling webhook \"", '"'),
+        ("ValidatingAdmissionPolicy '", '\''),
+    ]
+    .into_iter()
+    .find_map(|(before, quote)| Some(message.split_once(before)?.1.split_once(quote)?.0));
+    Some(named.map_or(Refusal::Other, |name| Refusal::Validation(name.into())))
+}
+
 impl WorkloadFacts {
     /// Records what the plans of workloads need from an object.
     pub(crate) fn learn(
@@ -124,6 +222,7 @@ impl WorkloadFacts {
         let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
         if lacks_pods(&r#type.resource, object) {
             self.lacking.insert(uid());
+            self.refusals.extend(refusal(object).map(|by| (uid(), by)));
         }
         match (r#type.resource.group.as_str(), r#type.resource.resource.as_str()) {
             ("", "pods") if shape::is_active(object) => {
@@ -168,8 +267,24 @@ impl WorkloadFacts {
                 if let Some(revision) = pointer::text(object, "/status/updateRevision") {
                     self.current.insert(uid(), revision.into());
                 }
+                if let Some(held) = HeldRollout::read(object) {
+                    self.held.insert(uid(), held);
+                }
             }
             ("apps", "controllerrevisions") => {
+                if let (Some(owner), Some(data)) = (controller(object), object.get("data"))
+                    && pointer::text(owner, "/kind") == Some("StatefulSet")
+                    && let Some(set) = controller_uid(object)
+                {
+                    let digest = settings.redactor.bytes(data);
+                    let set_name = pointer::text(owner, "/name").unwrap_or_default();
+                    let revision = Revision {
+                        locator,
+                        digest,
+                        leftovers: prepare::revisions::leftovers(settings, set_name, object),
+                    };
+                    self.revisions.insert((set, name.into()), revision);
+                }
                 let number = object.pointer("/revision").and_then(Value::as_i64);
                 let label = pointer::text(object, "/metadata/labels/controller-revision-hash");
                 if let (Some(owner), Some(number), Some(label)) = (controller_uid(object), number, label)
@@ -218,6 +333,7 @@ impl WorkloadFacts {
                     ready: 0,
                     images: images(pod),
                     example: locator,
+                    ordinals: Vec::new(),
                 });
                 groups.last_mut().expect("one was added")
             }
@@ -225,5 +341,6 @@ impl WorkloadFacts {
         group.pods += 1;
         group.ready += u32::from(shape::is_ready(pod));
         group.example = group.example.min(locator);
+        group.ordinals.extend(ordinal(pod));
     }
 }

@@ -7,7 +7,8 @@ use lifeboat_translate::identity::Leftover;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use super::{Action, Deferred, Edit, EntryVersion, Ownership, PlannedChange, PlannedObject, PlannedOwner};
+use super::{Action, Deferred, Edit, EntryVersion, HeldRevision, Ownership, PlannedChange};
+use super::{PlannedObject, PlannedOwner};
 use super::{StatusPlan, Step};
 use crate::wave::Wave;
 
@@ -64,6 +65,10 @@ pub struct ObjectDocument<'a> {
     /// Fields that are set later, because they would reject or change objects that are older than they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deferred: Option<&'a Deferred>,
+    /// The former revision that Pods of a StatefulSet run, because the rollout of the current one is held by its
+    /// partition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<&'a HeldRevision>,
     /// Requests that follow the create request, in order.
     #[serde(skip_serializing_if = "<[Step]>::is_empty")]
     pub after: &'a [Step],
@@ -94,6 +99,7 @@ impl PlannedObject {
             status: self.status,
             awaits: self.awaits(),
             deferred: self.deferred(),
+            held: self.held(),
             after: &self.after,
             digest: hex::encode(self.digest),
         }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::shape;
+use crate::{PlannedOrdinal, PlannedWorkload, shape};
 
 /// A workload and its Pods.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,43 @@ pub struct PodDifference {
     /// The value in the target; absent if the Pods do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+}
+
+/// Compares the Pods of a StatefulSet whose rollout is held by their ordinals. Revisions have other names in the target if
+/// their templates were translated, so that Pods with one revision in the source are to have one in the target. Shapes
+/// that the source did not have are no difference of revisions.
+#[must_use]
+pub fn other_revisions(
+    planned: &PlannedWorkload,
+    live: &BTreeMap<u32, PlannedOrdinal>,
+) -> Option<PodDifference> {
+    let (mut in_target, mut in_source) = (BTreeMap::new(), BTreeMap::new());
+    let is_same = |(ordinal, source): (&u32, &PlannedOrdinal)| {
+        live.get(ordinal).is_none_or(|target| {
+            *in_target
+                .entry(source.revision.clone())
+                .or_insert_with(|| target.revision.clone())
+                == target.revision
+                && *in_source
+                    .entry(target.revision.clone())
+                    .or_insert_with(|| source.revision.clone())
+                    == source.revision
+                && (source.shape == target.shape
+                    || planned.shapes.iter().all(|known| known.shape != target.shape))
+        })
+    };
+    let shown = |pods: &BTreeMap<u32, PlannedOrdinal>| {
+        let texts = pods
+            .iter()
+            .map(|(ordinal, pod)| format!("{ordinal}: {}", pod.revision));
+        Some(texts.collect::<Vec<_>>().join(", "))
+    };
+    let differs = !planned.ordinals.iter().all(is_same);
+    differs.then(|| PodDifference {
+        path: "/revision".to_owned(),
+        source: shown(&planned.ordinals),
+        target: shown(live),
+    })
 }
 
 /// Pods of one shape, with the shape where it is needed.

@@ -23,6 +23,8 @@ pub(super) struct Decided<'a> {
     pub(super) action: Action,
     /// Whether fields of the object are set later.
     pub(super) is_deferred: bool,
+    /// Whether the rollout of a StatefulSet is held.
+    pub(super) is_held: bool,
     /// Whether nothing of its kind is created in the same second.
     pub(super) is_alone: bool,
 }
@@ -50,6 +52,9 @@ impl Decided<'_> {
         }
         if self.is_alone {
             after.push(Step::WaitSecond);
+        }
+        if self.is_held {
+            after.push(Step::SetTemplate);
         }
         if self.is_deferred {
             after.push(Step::SetDeferredFields);
@@ -170,11 +175,13 @@ impl Parts {
             target: &target,
             action,
             is_deferred: decisions.deferred.contains_key(&index),
+            is_held: decisions.held.contains_key(&index),
             is_alone: decisions.alone.contains(&index),
         };
         let status = status_of(draft, &item);
         let mut changes = item.changes.to_vec();
         let mut leftovers = item.leftovers().to_vec();
+        leftovers.extend(decisions.held_leftovers.remove(&index).unwrap_or_default());
         if let Some(of_status) = item.of_status().filter(|_| status != StatusPlan::Drop) {
             changes.extend_from_slice(&of_status.changes);
             leftovers.extend_from_slice(&of_status.leftovers);
@@ -241,6 +248,7 @@ impl Parts {
                 entry_versions,
                 awaits: decisions.awaits.remove(&index).unwrap_or_default(),
                 deferred: decisions.deferred.remove(&index),
+                held: decisions.held.remove(&index),
             }
             .boxed(),
             target,

@@ -14,6 +14,8 @@ use crate::rule::RuleId;
 
 mod eks;
 mod leftovers;
+mod refused;
+mod schemas;
 mod uids;
 
 /// Types whose controllers act outside the cluster: group and plural, with wildcards.
@@ -40,10 +42,12 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
     }
     unserved(work, sorted, &mut found);
     too_deep(work, &mut found);
+    schemas::add(work, sorted, &mut found);
     outside(work, sorted, &mut found);
     webhooks_in_target(work, sorted, &mut found);
     webhooks_in_plan(work, sorted, &mut found);
     quotas_in_target(work, sorted, &mut found);
+    refused::add(work, sorted, &mut found);
     recreated(work, sorted, &mut found);
     eks::add(work, &mut found);
     uids::references(work, &mut found);

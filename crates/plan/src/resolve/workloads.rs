@@ -1,16 +1,21 @@
 //! The Pods that each planned workload ran in the source.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lifeboat_model::{Code, Uid};
 
 use super::Resolver;
-use crate::builder::workloads::{Images, PodGroup};
+use crate::builder::workloads::{HeldRollout, Images, PodGroup};
 use crate::lint::{LintFinding, Severity};
-use crate::planned::{PlannedPods, PlannedWorkload};
+use crate::planned::{PlannedOrdinal, PlannedPods, PlannedWorkload};
 
-/// Adds up the Pods of each planned workload. Pods of a ReplicaSet count for its Deployment.
-pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedWorkload> {
+/// Adds up the Pods of each planned workload. Pods of a ReplicaSet count for its Deployment. `named` are those of which a
+/// finding names their older revision already.
+pub(super) fn of_plan(
+    work: &mut Resolver<'_>,
+    sorted: &[usize],
+    named: &BTreeSet<usize>,
+) -> Vec<PlannedWorkload> {
     let facts = &work.draft.workloads;
     let mut groups: HashMap<&Uid, Vec<&PodGroup>> = HashMap::new();
     // A Pod is of an older revision if its ReplicaSet or its label is not the current one, or if its controller has no
@@ -53,9 +58,15 @@ pub(super) fn of_plan(work: &mut Resolver<'_>, sorted: &[usize]) -> Vec<PlannedW
             continue;
         };
         let older = older.get(&item.uid).copied().unwrap_or(0);
-        let workload = workload(work, index, groups, older);
+        let mut workload = workload(work, index, groups, older);
         let is_restored = facts.paused.contains(&item.uid);
-        if older > 0 && !is_restored {
+        let rollout = facts.held.get(&item.uid);
+        if let Some(rollout) = rollout.filter(|_| work.decisions.held.contains_key(&index)) {
+            workload.ordinals = by_ordinal(rollout, groups);
+            if count(&workload.ordinals) < workload.pods {
+                findings.push(other_revision(&workload));
+            }
+        } else if older > 0 && !is_restored && !named.contains(&index) {
             findings.push(older_revision(&workload));
         }
         workloads.push(workload);
@@ -102,6 +113,43 @@ fn workload(work: &Resolver<'_>, index: usize, groups: &[&PodGroup], older: u32)
         older,
         revisions,
         shapes: shapes.into_values().collect(),
+        ordinals: BTreeMap::new(),
+    }
+}
+
+/// Returns the Pods that run the revision that the partition gives to a new Pod with their ordinal.
+fn by_ordinal(rollout: &HeldRollout, groups: &[&PodGroup]) -> BTreeMap<u32, PlannedOrdinal> {
+    let mut found = BTreeMap::new();
+    for group in groups {
+        let own = group.ordinals.iter();
+        for ordinal in own.filter(|ordinal| rollout.revision_of(**ordinal) == &*group.revision) {
+            let pod = PlannedOrdinal {
+                revision: group.revision.to_string(),
+                shape: hex::encode(group.digest),
+            };
+            found.insert(*ordinal, pod);
+        }
+    }
+    found
+}
+
+fn count(ordinals: &BTreeMap<u32, PlannedOrdinal>) -> u32 {
+    u32::try_from(ordinals.len()).unwrap_or(u32::MAX)
+}
+
+fn other_revision(workload: &PlannedWorkload) -> LintFinding {
+    let others = workload.pods - count(&workload.ordinals);
+    let (verb, get) = if others == 1 {
+        ("runs", "gets")
+    } else {
+        ("run", "get")
+    };
+    LintFinding {
+        message: format!(
+            "{others} of {} Pods of {} {verb} another revision in the source than its partition gives to a new Pod; in the target each {get} that one.",
+            workload.pods, workload.workload
+        ),
+        ..older_revision(workload)
     }
 }
 

@@ -432,27 +432,6 @@ fn pods_count_for_the_workload_and_those_of_an_older_revision_are_a_finding() {
 }
 
 #[test]
-fn a_statefulset_held_by_its_partition_is_a_finding() {
-    let set = named(
-        "apps/v1",
-        "StatefulSet",
-        "queue",
-        json!({"status": {"currentRevision": "queue-a", "updateRevision": "queue-b"}}),
-    );
-    let hash = |hash| ("controller-revision-hash", hash);
-    let of = ("apps/v1", "StatefulSet", "queue");
-    let fixture = Fixture::new([
-        set,
-        pod_of(of, "queue-0", &[("q", "q:1")], hash("queue-a")),
-        pod_of(of, "queue-1", &[("q", "q:1")], hash("queue-a")),
-        pod_of(of, "queue-2", &[("q", "q:2")], hash("queue-b")),
-    ]);
-    let plan = fixture.plan();
-    assert_eq!((plan.workloads[0].older, plan.workloads[0].pods), (2, 3));
-    assert!(plan.lint().iter().any(|one| one.check == "older-revision"));
-}
-
-#[test]
 fn pods_of_an_older_template_of_a_replicaset_are_a_finding() {
     let set = |image: &str| {
         let template = json!({"spec": {"containers": [{"name": "web", "image": image}]}});

@@ -4,8 +4,8 @@ use http::Method;
 use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef, Uid};
 use lifeboat_plan::{
-    Action, Bodies, BodyError, ExistingPolicy, Operation, Ownership, PlannedObject, Step, additions, body,
-    merge_into_live,
+    Action, Bodies, BodyError, ExistingPolicy, Locator, Operation, Ownership, PlannedObject, Step, additions,
+    body, in_former_revision, merge_into_live,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -197,17 +197,25 @@ async fn work(shared: &Shared<'_>, object: &PlannedObject, slot: &mut ObjectStat
 }
 
 pub(super) async fn bodies(shared: &Shared<'_>, object: &PlannedObject) -> Result<Bodies, Stop> {
-    let raw = (shared.source)
-        .object(object.locator.frame, object.locator.position)
-        .await
-        .map_err(|error| Stop::Fatal(error.into()))?;
-    body(shared.plan, object, &raw, &|uid| shared.uid_of(uid)).map_err(|error: BodyError| {
+    let read = |locator: Locator| async move {
+        let raw = shared.source.object(locator.frame, locator.position).await;
+        raw.map_err(|error| Stop::Fatal(error.into()))
+    };
+    let unprepared = |error: BodyError| {
         Stop::Failed(Failure::without_answer(
             FailedStep::Prepare,
             error.kind(),
             error.to_string(),
         ))
-    })
+    };
+    let raw = read(object.locator).await?;
+    let mut bodies = body(shared.plan, object, &raw, &|uid| shared.uid_of(uid)).map_err(unprepared)?;
+    if let Some(held) = object.held() {
+        let revision = read(held.locator).await?;
+        let first = in_former_revision(shared.plan, object, &raw, &revision, &bodies.create);
+        bodies.without_deferred = Some(first.map_err(unprepared)?);
+    }
+    Ok(bodies)
 }
 
 /// Which object the target now contains.
@@ -357,7 +365,12 @@ async fn update(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) ->
                 Err(error) => return Err(stop(error)),
             }
         };
-        let wanted = merge_into_live(first(bodies), &live);
+        // The Pods of a StatefulSet that exists stay.
+        let planned = match object.held() {
+            Some(_) => &bodies.create,
+            None => first(bodies),
+        };
+        let wanted = merge_into_live(planned, &live);
         match wire::send(shared.api, Method::PUT, &put, JSON, &wanted).await {
             Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Gone) => {}

@@ -22,7 +22,11 @@ const RACES: u32 = 5;
 /// Returns whether the API server has rejected the content of an object.
 pub(super) fn is_rejected(slot: &ObjectState) -> bool {
     slot.failure.as_ref().is_some_and(|failure| {
-        failure.status == Some(422) && matches!(failure.step, FailedStep::Create | FailedStep::Update)
+        failure.status == Some(422)
+            && matches!(
+                failure.step,
+                FailedStep::Create | FailedStep::Update | FailedStep::Status
+            )
     })
 }
 

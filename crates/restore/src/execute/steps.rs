@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::attempt::{object_path, stop};
+use super::attempt::{object_path, owner, stop};
 use super::{Shared, Stop};
 use crate::outcome::{FailedStep, Failure};
-use crate::wire::{self, JSON_PATCH, MANAGER, MERGE_PATCH, text};
+use crate::wire::{self, APPLY_PATCH, JSON_PATCH, MANAGER, MERGE_PATCH, text};
+use lifeboat_apiserver::list::escape_query;
 use lifeboat_system::sleep;
 
 /// Pauses between reads of a CustomResourceDefinition: most are served within about 50 ms.
@@ -70,6 +71,10 @@ pub(super) async fn take(
         Step::WaitSecond => {
             sleep(Duration::from_secs(1)).await;
             Ok(())
+        }
+        Step::SetTemplate => {
+            revision_recorded(shared, object).await?;
+            set_template(shared, object, &bodies.create, uid).await
         }
         Step::SetDeferredFields => match &bodies.deferred {
             Some(change) => patch(shared, object, uid, "", change.clone(), FailedStep::Deferred).await,
@@ -138,6 +143,70 @@ async fn patch(
     match wire::send(shared.api, Method::PATCH, &path, MERGE_PATCH, &change).await {
         Ok(_) => Ok(()),
         Err(error) => Err(stop(step, &object.target, error)),
+    }
+}
+
+/// Waits until the controller of a StatefulSet has recorded the revision that it was created with.
+async fn revision_recorded(shared: &Shared<'_>, object: &PlannedObject) -> Result<(), Stop> {
+    let mut wait = Wait::begin(shared, object);
+    let mut pause = LOOKS[0];
+    loop {
+        let live = (wire::read(shared.api, &object_path(object)).await)
+            .map_err(|error| stop(FailedStep::Rollout, &object.target, error))?
+            .unwrap_or_default();
+        if !text(&live, "/status/currentRevision").is_empty() {
+            // A controller sees what it has written itself a moment later, and takes the next template for the first one
+            // until it does.
+            sleep(LOOKS[1]).await;
+            return Ok(());
+        }
+        if !wait.pause(&mut pause).await {
+            return Err(Stop::Failed(Failure::without_answer(
+                FailedStep::Rollout,
+                ErrorKind::Deadline,
+                "its controller has not recorded the former revision".to_owned(),
+            )));
+        }
+    }
+}
+
+/// Sets the planned template and number of Pods of a StatefulSet with this uid only, as its first owner.
+async fn set_template(
+    shared: &Shared<'_>,
+    object: &PlannedObject,
+    create: &Value,
+    uid: &Uid,
+) -> Result<(), Stop> {
+    let (manager, apply) = owner(object);
+    let path = format!(
+        "{}?fieldManager={}&fieldValidation=Ignore",
+        object_path(object),
+        escape_query(manager)
+    );
+    let sent = if apply {
+        let mut wanted = create.clone();
+        wanted["metadata"]["uid"] = uid.to_string().into();
+        wire::send(
+            shared.api,
+            Method::PATCH,
+            &format!("{path}&force=true"),
+            APPLY_PATCH,
+            &wanted,
+        )
+        .await
+    } else {
+        let mut operations = vec![json!({ "op": "test", "path": "/metadata/uid", "value": uid.to_string() })];
+        for path in ["/spec/template", "/spec/replicas"] {
+            operations.push(match create.pointer(path) {
+                Some(value) => json!({ "op": "add", "path": path, "value": value }),
+                None => json!({ "op": "remove", "path": path }),
+            });
+        }
+        wire::send(shared.api, Method::PATCH, &path, JSON_PATCH, &operations.into()).await
+    };
+    match sent {
+        Ok(_) => Ok(()),
+        Err(error) => Err(stop(FailedStep::Rollout, &object.target, error)),
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use lifeboat_model::{ObjectRef, Uid};
-use lifeboat_plan::report::workloads::{ShapedPods, differences};
+use lifeboat_plan::report::workloads::{ShapedPods, differences, other_revisions};
 use lifeboat_plan::report::{PodDifference, Workload, WorkloadState};
-use lifeboat_plan::{Plan, PlannedWorkload, body, shape};
+use lifeboat_plan::{Plan, PlannedOrdinal, PlannedWorkload, body, shape};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -34,6 +34,8 @@ struct LivePods {
 struct LiveWorkload {
     shapes: BTreeMap<String, LivePods>,
     revisions: BTreeMap<String, u32>,
+    /// The Pods by their ordinals, of a StatefulSet whose rollout is held.
+    ordinals: BTreeMap<u32, PlannedOrdinal>,
 }
 
 impl LiveWorkload {
@@ -143,23 +145,34 @@ impl Live {
                 .map_err(ProveError::list(&sets))?;
         }
         let redactor = plan.redactor();
+        let held: HashSet<&ObjectRef> = (plan.workloads.iter())
+            .filter(|one| !one.ordinals.is_empty())
+            .map(|one| &one.workload)
+            .collect();
         let add = |found: &mut HashMap<ObjectRef, LiveWorkload>, pod: Value| {
             let (true, Some(workload)) = (shape::is_active(&pod), deployments.workload_of(&pod)) else {
                 return;
             };
+            let is_held = held.contains(&workload);
             let own = found.entry(workload).or_default();
             let shape = shape::of_pod(&pod);
-            let pods = own
-                .shapes
-                .entry(redactor.digest(&shape))
-                .or_insert_with(|| LivePods {
-                    shape: shape.to_string(),
-                    pods: 0,
-                    ready: 0,
-                });
+            let digest = redactor.digest(&shape);
+            let revision = shape::revision(&pod).unwrap_or_default().to_owned();
+            let ordinal = text(&pod, "/metadata/name").rsplit_once('-');
+            if let Some(Ok(ordinal)) = ordinal.map(|(_, ordinal)| ordinal.parse()).filter(|_| is_held) {
+                let pod = PlannedOrdinal {
+                    revision: revision.clone(),
+                    shape: digest.clone(),
+                };
+                own.ordinals.insert(ordinal, pod);
+            }
+            let pods = own.shapes.entry(digest).or_insert_with(|| LivePods {
+                shape: shape.to_string(),
+                pods: 0,
+                ready: 0,
+            });
             pods.pods += 1;
             pods.ready += u32::from(shape::is_ready(&pod));
-            let revision = shape::revision(&pod).unwrap_or_default().to_owned();
             *own.revisions.entry(revision).or_default() += 1;
         };
         let pods = pods();
@@ -206,7 +219,9 @@ async fn of_workload(
     live: &LiveWorkload,
 ) -> Result<Vec<PodDifference>, ProveError> {
     let mut found = Vec::new();
-    if planned.older > 0 && live.pods() >= planned.pods && lacks_revision(planned, live) {
+    if !planned.ordinals.is_empty() {
+        found.extend(other_revisions(planned, &live.ordinals));
+    } else if planned.older > 0 && live.pods() >= planned.pods && lacks_revision(planned, live) {
         let shown = |revisions: &BTreeMap<String, u32>| {
             let texts = revisions
                 .iter()

@@ -47,7 +47,8 @@ pub async fn draft(
         cluster.name.as_str(),
         redactor(point),
     )
-    .with_completeness(completeness(cluster));
+    .with_completeness(completeness(cluster))
+    .with_types_in_use(index.types().into_keys().cloned().collect());
     watch.begin(Stage::Read, Some(index.objects()));
     let by_name: BTreeMap<TypeName, &SourceType> =
         types.iter().map(|known| (known.resource.name(), known)).collect();
@@ -74,6 +75,8 @@ pub async fn draft(
             watch.advance(Stage::Read, indexed.entries.len() as u64);
         }
     }
+    // Stable: otherwise frames stay in the order in which they are stored.
+    frames.sort_by_key(|(_, indexed)| !PlanBuilder::comes_first(&indexed.frame.type_name));
     let mut batches = std::pin::pin!(point.objects(frames));
     while let Some(batch) = batches.next().await {
         let batch = batch?;

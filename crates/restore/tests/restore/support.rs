@@ -121,7 +121,7 @@ impl Captured {
         captured
     }
 
-    fn push(&mut self, r#type: usize, object: &Value) {
+    pub(crate) fn push(&mut self, r#type: usize, object: &Value) {
         self.objects.push((
             r#type,
             serde_json::to_vec(object).expect("a value can be written"),
@@ -154,7 +154,9 @@ impl Captured {
             "source",
             Redactor::new(&[7; 32]),
         );
-        for (position, (at, raw)) in self.objects.iter().enumerate() {
+        let mut objects: Vec<_> = self.objects.iter().enumerate().collect();
+        objects.sort_by_key(|(_, (at, _))| !PlanBuilder::comes_first(&self.types[*at].resource.name()));
+        for (position, (at, raw)) in objects {
             let locator = Locator {
                 frame: 0,
                 position: u32::try_from(position).expect("tests are small"),

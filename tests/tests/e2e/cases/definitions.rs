@@ -39,6 +39,7 @@ pub(super) const CHECKS: [Check; 6] = [
         target: |outcome, case| {
             buckets(outcome.target, case);
             same_definition(outcome, "buckets.storage.example.com", case);
+            foreseen(outcome, case);
         },
     },
     Check {
@@ -189,6 +190,23 @@ fn buckets(snapshot: &Snapshot, case: &mut Case<'_>) {
     let definition = object(snapshot, DEFINITION, "", "buckets.storage.example.com");
     let required = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/required");
     case.equal("the required fields", required, Some(&json!(["owner"])));
+}
+
+/// The plan names the object that the definition refuses, and the rules, and no other object.
+fn foreseen(outcome: &Outcome<'_>, case: &mut Case<'_>) {
+    let findings = outcome.findings("buckets.storage.example.com");
+    let messages: Vec<&str> = findings.iter().map(|finding| text(finding, "/message")).collect();
+    let message = messages.join(" ");
+    for part in ["buckets/invoices", "/spec/owner: required", "/spec/size: enum"] {
+        case.expect(
+            message.contains(part),
+            format!("no finding has {part:?}: {message}"),
+        );
+    }
+    case.expect(
+        !message.contains("fine"),
+        format!("a finding names a valid object: {message}"),
+    );
 }
 
 fn contract(snapshot: &Snapshot, case: &mut Case<'_>) {

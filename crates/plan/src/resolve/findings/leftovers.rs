@@ -104,8 +104,10 @@ fn leftovers<'a>(work: &'a Resolver<'_>, index: usize) -> impl Iterator<Item = &
     let item = work.item(index);
     let has_status = super::super::assemble::status_of(work.draft, item) != StatusPlan::Drop;
     let of_status = item.of_status().into_iter().filter(move |_| has_status);
+    let of_revision = work.decisions.held_leftovers.get(&index);
     item.leftovers()
         .iter()
+        .chain(of_revision.into_iter().flatten())
         .chain(of_status.flat_map(|of_status| &of_status.leftovers))
 }
 
