@@ -93,6 +93,28 @@ pub fn run_with(
     profile: &str,
     more: impl FnOnce(&Scenario<'_>, &mut Reporter, &Package) -> Result<()>,
 ) -> Result<i32> {
+    with_accounts(profile, |scenario, reporter, package| {
+        scenario.play(reporter, package)?;
+        more(scenario, reporter, package)
+    })
+}
+
+/// Deploys Lifeboat, and restores an application into an account that has nothing of it.
+///
+/// # Errors
+/// If a step fails; the ends of the functions' logs are printed before.
+pub fn run_rebuild(profile: &str) -> Result<i32> {
+    with_accounts(profile, |scenario, reporter, package| {
+        scenario.deploy(reporter, package)?;
+        scenario.rebuild(reporter, package)
+    })
+}
+
+/// Runs `steps` with two accounts that have nothing.
+fn with_accounts(
+    profile: &str,
+    steps: impl FnOnce(&Scenario<'_>, &mut Reporter, &Package) -> Result<()>,
+) -> Result<i32> {
     println!(
         "Lifeboat on a local AWS: two accounts, the real Lambda functions, and real API servers behind EKS.\n\
          S3, KMS, IAM, Lambda, CloudFormation and EventBridge are emulated on this machine."
@@ -107,9 +129,10 @@ pub fn run_with(
         access_cache: ACCESS_CACHE,
     })?;
     let scenario = Scenario::begin(&aws)?;
-    let ended = scenario
-        .play(&mut reporter, &package)
-        .and_then(|()| more(&scenario, &mut reporter, &package));
+    for ((account, region), side) in [(PRIMARY, "primary"), (RECOVERY, "recovery and control")] {
+        reporter.say(&format!("{account} in {region}: {side}"));
+    }
+    let ended = steps(&scenario, &mut reporter, &package);
     if ended.is_err() {
         last_words(&aws);
     }
@@ -178,9 +201,6 @@ impl<'a> Scenario<'a> {
     }
 
     fn play(&self, reporter: &mut Reporter, package: &Package) -> Result<()> {
-        for ((account, region), side) in [(PRIMARY, "primary"), (RECOVERY, "recovery and control")] {
-            reporter.say(&format!("{account} in {region}: {side}"));
-        }
         self.create(&self.primary, PRIMARY.0, SOURCE)?;
         self.create(&self.recovery, RECOVERY.0, TARGET)?;
         reporter.say(&format!(

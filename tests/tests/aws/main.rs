@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lifeboat_local::skip;
-use lifeboat_tests::aws::run_with;
+use lifeboat_tests::aws::{run_rebuild, run_with};
 
 mod access;
 mod accounts;
@@ -46,19 +46,31 @@ fn has_client() -> bool {
     there
 }
 
+fn functions() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a test has no argument parser")]
+    std::env::var(FUNCTIONS).unwrap_or_else(|_| "built".to_owned())
+}
+
+/// Two clusters with a node group, a Fargate profile, roles for service accounts and for Pod Identity, a repository, a
+/// file system and subnets, of which the recovery account has nothing.
+#[test]
+fn an_application_is_rebuilt_in_an_account_that_has_nothing_of_it() {
+    let _alone = alone();
+    if !has_client() {
+        return;
+    }
+    assert_eq!(run_rebuild(&functions()).unwrap(), 0);
+}
+
 #[test]
 fn the_tour_on_aws_comes_to_its_end_and_nothing_was_trusted_with_too_much() {
     let _alone = alone();
     if !has_client() {
         return;
     }
-    #[expect(clippy::disallowed_methods, reason = "a test has no argument parser")]
-    let functions = std::env::var(FUNCTIONS).unwrap_or_else(|_| "built".to_owned());
-    assert_eq!(
-        run_with(&functions, |scenario, reporter, _| trust::go_on(
-            scenario, reporter
-        ))
-        .unwrap(),
-        0
-    );
+    let functions = functions();
+    let ended = run_with(&functions, |scenario, reporter, _| {
+        trust::go_on(scenario, reporter)
+    });
+    assert_eq!(ended.unwrap(), 0);
 }

@@ -15,6 +15,22 @@ const OPTIONAL: &[&str] = &[
     "RecoveryDelegateReadVault",
     "RecoveryDelegateListVault",
     "UseEncryptionKey",
+    // Only an application that is rebuilt has them.
+    "BuildClusters",
+    "BuildFileSystems",
+    "BuildKeys",
+    "BuildNetwork",
+    "BuildRepositories",
+    "BuildRoles",
+    "ChangeBuiltClusters",
+    "ChangeBuiltNetwork",
+    "CreateKeys",
+    "CreateServiceLinkedRoles",
+    "DeployStacks",
+    "KeepOwnRoles",
+    "PassRolesToEks",
+    "ReadNetwork",
+    "UploadTemplates",
 ];
 
 /// Returns every grant of every role, bucket, key, queue and topic that the stacks created.
