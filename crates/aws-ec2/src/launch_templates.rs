@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types;
 use lifeboat_aws::AwsError;
-use lifeboat_aws::reads::{Answer, Reads};
+use lifeboat_aws::reads::{Answer, NOT_FOUND, Reads};
 use lifeboat_infrastructure::description::Tags;
 use lifeboat_infrastructure::description::launch_template::LaunchTemplate;
 
@@ -49,7 +49,7 @@ impl Ec2 {
             let answer = reads.call(action, id, pages).await?;
             let answered = reads.answer(action, id);
             if answer.as_ref().is_some_and(Vec::is_empty) {
-                answered.incomplete();
+                reads.refuse(action, id, NOT_FOUND);
             }
             found.extend(answer.iter().flatten().filter_map(|one| template(one, answered)));
         }

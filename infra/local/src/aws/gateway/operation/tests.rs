@@ -211,7 +211,7 @@ fn efs_is_read_from_method_path_and_parameters() {
             "GET",
             "/2015-02-01/mount-targets/fsmt-1/security-groups",
             "DescribeMountTargetSecurityGroups",
-            "*".to_owned(),
+            arn("file-system/*"),
         ),
         ("PATCH", "/2015-02-01/file-systems", "Unknown", "*".to_owned()),
     ] {
