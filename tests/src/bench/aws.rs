@@ -26,7 +26,7 @@ use crate::environment::pause;
 use crate::workspace::Workspace;
 
 /// The limit for a zip file, in MiB: it starts fast and uploads in seconds.
-const ZIP_MIB: f64 = 8.0;
+const ZIP_MIB: f64 = 10.0;
 
 /// The limit for the start time of a delegate, relative to a Python function that does the same.
 const START: f64 = 0.1;
