@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use lifeboat_translate::pointer;
 use serde_json::{Map, Value, json};
 
-/// Labels that controllers set on each of their Pods.
-const LABELS_OF_CONTROLLERS: [&str; 9] = [
+/// Labels and annotations that controllers set on each of their Pods, and what admission adds to them from the cluster
+/// around them: the zone of their node, the defaults of a LimitRange.
+const OF_OTHERS: [&str; 12] = [
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
@@ -21,6 +22,9 @@ const LABELS_OF_CONTROLLERS: [&str; 9] = [
     "batch.kubernetes.io/controller-uid",
     "job-name",
     "batch.kubernetes.io/job-name",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+    "kubernetes.io/limit-ranger",
 ];
 
 /// Texts of the spec that decide where and as whom a Pod runs.
@@ -34,7 +38,7 @@ const TEXTS: [&str; 4] = [
 /// Returns the shape of a Pod.
 #[must_use]
 pub fn of_pod(pod: &Value) -> Value {
-    shape(pod, written_at_creation(pod).as_ref())
+    shape(pod, Managers::of(pod).as_ref())
 }
 
 /// Returns the shape that the Pods of a workload have if admission changes nothing; `None` for objects without a
@@ -87,26 +91,34 @@ pub fn injected(pod: &Value, template: &Value) -> BTreeMap<String, Option<String
     found
 }
 
-/// The keys of labels and annotations that the creator of a Pod and the admission of that request have written. Later
-/// writers, such as network plugins, set others for each Pod.
-struct Written<'a> {
-    labels: Option<&'a Map<String, Value>>,
-    annotations: Option<&'a Map<String, Value>>,
+/// The managers of the fields of a Pod.
+struct Managers<'a> {
+    /// The entry of the one that created it.
+    creator: &'a Value,
+    all: Vec<&'a Value>,
 }
 
-/// Returns what the first manager that owns containers wrote; `None` if the Pod says nothing about its managers.
-fn written_at_creation(pod: &Value) -> Option<Written<'_>> {
-    let entry = pointer::list(pod, "/metadata/managedFields").find(|entry| {
-        entry.get("subresource").is_none() && entry.pointer("/fieldsV1/f:spec/f:containers").is_some()
-    })?;
-    let keys = |path: &str| entry.pointer(path).and_then(Value::as_object);
-    Some(Written {
-        labels: keys("/fieldsV1/f:metadata/f:labels"),
-        annotations: keys("/fieldsV1/f:metadata/f:annotations"),
-    })
+impl<'a> Managers<'a> {
+    /// Returns the managers; `None` if the Pod does not say who created it.
+    fn of(pod: &'a Value) -> Option<Self> {
+        let all: Vec<&Value> = pointer::list(pod, "/metadata/managedFields").collect();
+        let creator = all.iter().copied().find(|entry| {
+            entry.get("subresource").is_none() && entry.pointer("/fieldsV1/f:spec/f:containers").is_some()
+        })?;
+        Some(Self { creator, all })
+    }
+
+    /// Returns whether a label or an annotation was set after the Pod was created, as network plugins do for each Pod.
+    /// What admission adds to the request of the creator belongs to nobody.
+    fn is_later(&self, field: &str, key: &str) -> bool {
+        let field = format!("/fieldsV1/f:metadata/f:{field}");
+        let key = format!("f:{key}");
+        let owns = |entry: &Value| entry.pointer(&field).is_some_and(|keys| keys.get(&key).is_some());
+        !owns(self.creator) && self.all.iter().any(|entry| owns(entry))
+    }
 }
 
-fn shape(pod: &Value, written: Option<&Written<'_>>) -> Value {
+fn shape(pod: &Value, managers: Option<&Managers<'_>>) -> Value {
     let mut shape = Map::new();
     let mut put = |name: &str, value: Value| {
         let is_empty = match &value {
@@ -140,17 +152,13 @@ fn shape(pod: &Value, written: Option<&Written<'_>>) -> Value {
         let text = pointer::text(pod, &format!("/spec/{name}"));
         put(name, json!(text.filter(|text| !text.is_empty())));
     }
-    for (name, own) in [
-        ("labels", written.map(|written| written.labels)),
-        ("annotations", written.map(|written| written.annotations)),
-    ] {
+    for name in ["labels", "annotations"] {
         let map = pod
             .pointer(&format!("/metadata/{name}"))
             .and_then(Value::as_object);
         let keys = map.into_iter().flat_map(Map::keys).filter(|key| {
-            let is_written =
-                own.is_none_or(|own| own.is_some_and(|own| own.contains_key(&format!("f:{key}"))));
-            is_written && !LABELS_OF_CONTROLLERS.contains(&key.as_str())
+            let is_later = managers.is_some_and(|managers| managers.is_later(name, key));
+            !is_later && !OF_OTHERS.contains(&key.as_str())
         });
         put(
             name,
@@ -199,8 +207,8 @@ mod tests {
     fn pod() -> Value {
         json!({
             "metadata": {
-                "labels": {"app": "web", "pod-template-hash": "abc"},
-                "annotations": {"inject": "done", "network": "10.0.0.1"},
+                "labels": {"app": "web", "pod-template-hash": "abc", "injected": "yes"},
+                "annotations": {"inject": "done", "network": "10.0.0.1", "kubernetes.io/limit-ranger": "cpu"},
                 "managedFields": [
                     {"manager": "kube-controller-manager", "fieldsV1": {
                         "f:metadata": {"f:labels": {".": {}, "f:app": {}}, "f:annotations": {"f:inject": {}}},
@@ -221,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn names_tokens_and_later_annotations_are_not_part_of_it() {
+    fn names_tokens_and_later_annotations_are_not_part_of_it_and_what_admission_added_is() {
         let shape = of_pod(&pod());
         assert_eq!(
             shape,
             json!({
                 "containers": {"web": {"image": "web:1", "mounts": {"/data": true}}},
                 "volumes": {"data": "persistentVolumeClaim"},
-                "labels": {"app": true}, "annotations": {"inject": true},
+                "labels": {"app": true, "injected": true}, "annotations": {"inject": true},
             })
         );
         assert!(is_ready(&pod()) && is_active(&pod()));

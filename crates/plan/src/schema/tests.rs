@@ -378,7 +378,7 @@ fn schemas() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What a definition refuses without its rules, it refuses with them; and a schema that is trimmed or compiled
     /// twice means the same.
@@ -403,7 +403,7 @@ proptest! {
 fn a_generated_schema_is_broken_and_kept_by_some_values() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut outcomes = [0, 0];
-    for _ in 0..200 {
+    for _ in 0..100 {
         let schema = schemas().new_tree(&mut runner).unwrap().current();
         let value = values().new_tree(&mut runner).unwrap().current();
         outcomes[usize::from(broken(schema, value).is_empty())] += 1;

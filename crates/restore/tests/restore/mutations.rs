@@ -393,3 +393,65 @@ spec:
     let found = &report.workloads[0].differences[0];
     assert_eq!((found.path.as_str(), &found.target), ("/containers/proxy", &None));
 }
+
+/// What admission adds to a Pod belongs to no field manager.
+#[tokio::test]
+async fn a_label_that_admission_adds_in_the_target_and_not_in_the_source_fails_the_proof() {
+    let fixture = fixture();
+    apply(
+        &fixture.target,
+        r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: mut-labels}
+spec:
+  reinvocationPolicy: Never
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: mut-labels}}
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  mutations:
+  - patchType: JSONPatch
+    jsonPatch: {expression: '[JSONPatch{op: "add", path: "/metadata/labels/injected", value: "yes"}]'}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: mut-labels}
+spec: {policyName: mut-labels}
+"#,
+    );
+    apply(
+        &fixture.source,
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {name: mut-labels}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: mut-labels}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: example.com/web:1}]}}
+",
+    );
+    let pods = "/api/v1/namespaces/mut-labels/pods";
+    let is_there = |list: &Value| list["items"].as_array().is_some_and(|pods| pods.len() == 1);
+    crate::support::until(&fixture.source, pods, "a list with a Pod", is_there).await;
+    let captured = Captured::from(&fixture.source, |kind, namespace, name| {
+        (namespace == "mut-labels" && kind != "events") || (kind == "namespaces" && name == "mut-labels")
+    })
+    .await;
+    // API servers read policies every second.
+    lifeboat_system::sleep(std::time::Duration::from_secs(3)).await;
+    let done = crate::support::attempted(&captured, &RestoreOptions::default()).await;
+    crate::support::until(&fixture.target, pods, "a list with a Pod", is_there).await;
+    let report = crate::support::proven_again(&captured, &done).await;
+    for kind in ["mutatingadmissionpolicybinding", "mutatingadmissionpolicy"] {
+        let deleted = fixture.target.kubectl_output(&["delete", kind, "mut-labels"]);
+        deleted.expect("the policy can be deleted");
+    }
+    assert_eq!(report.verdict, Verdict::WorkloadsDiffer, "{}", report.text());
+    let found = &report.workloads[0].differences[0];
+    assert_eq!((found.path.as_str(), &found.source), ("/labels/injected", &None));
+}
