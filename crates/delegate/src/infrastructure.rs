@@ -12,6 +12,7 @@ use lifeboat_deploy::recovery::{Built, Recovery};
 use lifeboat_describe::{Wanted, describe};
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts};
+use lifeboat_jobs::BuildMode;
 use lifeboat_model::{Diagnostic as _, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
 
@@ -57,20 +58,16 @@ impl DescribeResources for AwsResources {
 /// Builds the recovery stacks of an application.
 #[async_trait]
 pub trait BuildStacks: Send + Sync {
-    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up.
+    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up. `None` if
+    /// stacks in use were to be brought to standby, and were not changed.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
-    async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem>;
-
-    /// Brings the stacks to standby; `None` if they are in use, and were not changed.
-    ///
-    /// # Errors
-    /// As [`BuildStacks::build`].
-    async fn refresh(
+    async fn build(
         &self,
         descriptions: &Descriptions,
         facts: RecoveryFacts,
+        mode: BuildMode,
     ) -> Result<Option<Built>, Problem>;
 }
 
@@ -99,16 +96,6 @@ impl AwsStacks {
         }
     }
 
-    fn stacks(&self) -> CloudFormation {
-        CloudFormation::new(&self.context, &self.environment).with_bucket()
-    }
-
-    async fn with_zones(&self, mut facts: RecoveryFacts) -> Result<RecoveryFacts, Problem> {
-        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
-        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
-        Ok(facts)
-    }
-
     /// Returns a name for a change set that no other has.
     fn change_set(&self) -> String {
         let mut random = [0; 3];
@@ -121,38 +108,26 @@ impl AwsStacks {
 
 #[async_trait]
 impl BuildStacks for AwsStacks {
-    async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem> {
-        let facts = self.with_zones(facts).await?;
-        let stacks = self.stacks();
-        let mut recovery = Recovery {
-            stacks: &stacks,
-            descriptions,
-            facts,
-            change_set: &|| self.change_set(),
-            tell: &tell,
-        };
-        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
-        Box::pin(recovery.deploy(Mode::Active)).await
-    }
-
-    async fn refresh(
+    async fn build(
         &self,
         descriptions: &Descriptions,
-        facts: RecoveryFacts,
+        mut facts: RecoveryFacts,
+        mode: BuildMode,
     ) -> Result<Option<Built>, Problem> {
-        let facts = self.with_zones(facts).await?;
-        let stacks = self.stacks();
+        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
+        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
+        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,
             facts,
             change_set: &|| self.change_set(),
-            tell: &tell,
+            tell: &|line| tracing::info!("{line}"),
         };
-        Box::pin(recovery.refresh()).await
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
+        match mode {
+            BuildMode::Active => Box::pin(recovery.deploy(Mode::Active)).await.map(Some),
+            BuildMode::Standby => Box::pin(recovery.refresh()).await,
+        }
     }
-}
-
-fn tell(line: &str) {
-    tracing::info!("{line}");
 }

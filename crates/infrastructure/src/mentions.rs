@@ -146,10 +146,8 @@ impl Mentions {
                 self.role_arns.insert(arn.clone());
             }
             // In a status, `imageID` is the image with the digest that runs.
-            ("image" | "imageID", Value::String(image)) => {
-                if EcrImage::parse(image).is_some() {
-                    self.images.insert(image.clone());
-                }
+            ("image" | "imageID", Value::String(image)) if EcrImage::parse(image).is_some() => {
+                self.images.insert(image.clone());
             }
             // The EFS CSI driver: `fs-…`, `fs-…:/path`, `fs-…::fsap-…`
             // (<https://github.com/kubernetes-sigs/aws-efs-csi-driver/tree/master/examples/kubernetes>).

@@ -8,7 +8,7 @@ use lifeboat_deploy::recovery::Built;
 use lifeboat_format::VerifyingKey;
 use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts};
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
-use lifeboat_jobs::{BuildDone, BuildMode, BuildWork, Done, Outcome, Progress};
+use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
 use lifeboat_model::{Code, Problem};
 use lifeboat_recovery_point::{PointError, PointRepository, Silent};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
@@ -53,10 +53,7 @@ impl Delegate {
             let signer = signer_of(&work.signer)?;
             let descriptions = self.descriptions(work, &signer, unwrapper, vault).await?;
             let facts = self.facts(work);
-            let built = match work.mode {
-                BuildMode::Active => stacks.build(&descriptions, facts).await.map(Some),
-                BuildMode::Standby => stacks.refresh(&descriptions, facts).await,
-            };
+            let built = stacks.build(&descriptions, facts, work.mode).await;
             built.map_err(|problem| {
                 let retry = is_transient(problem.code);
                 (problem, retry)

@@ -37,25 +37,24 @@ impl ScriptedStacks {
 
 #[async_trait]
 impl BuildStacks for ScriptedStacks {
-    async fn build(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<Built, Problem> {
+    async fn build(
+        &self,
+        descriptions: &Descriptions,
+        facts: RecoveryFacts,
+        mode: BuildMode,
+    ) -> Result<Option<Built>, Problem> {
         self.asked.lock().unwrap().push((descriptions.clone(), facts));
-        Ok(Built {
+        if mode == BuildMode::Standby {
+            return Ok(None);
+        }
+        Ok(Some(Built {
             stacks: vec![
                 ("lifeboat-shop-network".to_owned(), StackOutcome::Created),
                 ("lifeboat-shop-identity".to_owned(), StackOutcome::Unchanged),
             ],
             identities: self.answer.clone()?,
             findings: Vec::new(),
-        })
-    }
-
-    async fn refresh(
-        &self,
-        descriptions: &Descriptions,
-        facts: RecoveryFacts,
-    ) -> Result<Option<Built>, Problem> {
-        self.asked.lock().unwrap().push((descriptions.clone(), facts));
-        Ok(None)
+        }))
     }
 }
 
