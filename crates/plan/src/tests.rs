@@ -5,6 +5,7 @@ mod golden;
 mod identities;
 mod incomplete;
 mod objects;
+mod older;
 mod options;
 mod owners;
 mod ownership;

@@ -134,6 +134,10 @@ pub(crate) struct WorkloadFacts {
     pub(crate) lacking: BTreeSet<Uid>,
     /// What refused the Pods of workloads that lack some, as far as their status says it.
     pub(crate) refusals: HashMap<Uid, Refusal>,
+    /// When the oldest Pod of each controller was created.
+    pub(crate) oldest_pods: HashMap<Uid, Box<str>>,
+    /// When each mutating webhook configuration and policy was created.
+    pub(crate) mutating: HashMap<Uid, Box<str>>,
     /// Deployments that are paused.
     pub(crate) paused: BTreeSet<Uid>,
     /// Namespaces in which Pods ran.
@@ -220,6 +224,7 @@ impl WorkloadFacts {
     ) {
         let uid = || Uid::from(pointer::text(object, "/metadata/uid").unwrap_or_default());
         let revision = || pointer::text(object, "/metadata/annotations/deployment.kubernetes.io~1revision");
+        let created = || pointer::text(object, "/metadata/creationTimestamp").unwrap_or_default();
         if lacks_pods(&r#type.resource, object) {
             self.lacking.insert(uid());
             self.refusals.extend(refusal(object).map(|by| (uid(), by)));
@@ -228,6 +233,13 @@ impl WorkloadFacts {
             ("", "pods") if shape::is_active(object) => {
                 self.namespaces.extend(namespace);
                 if let Some(owner) = controller_uid(object) {
+                    let oldest = self
+                        .oldest_pods
+                        .entry(owner.clone())
+                        .or_insert_with(|| created().into());
+                    if created() < &**oldest {
+                        *oldest = created().into();
+                    }
                     let class = pointer::text(object, "/spec/priorityClassName").unwrap_or_default();
                     *self.priority_classes.entry(class.into()).or_default() += 1;
                     if !class.is_empty() {
@@ -249,6 +261,12 @@ impl WorkloadFacts {
                 } else if let Some(template) = object.pointer("/spec/template") {
                     self.templates.insert(uid(), images(template));
                 }
+            }
+            (
+                "admissionregistration.k8s.io",
+                "mutatingwebhookconfigurations" | "mutatingadmissionpolicies",
+            ) => {
+                self.mutating.insert(uid(), created().into());
             }
             ("", "replicationcontrollers") => {
                 if let Some(template) = object.pointer("/spec/template") {

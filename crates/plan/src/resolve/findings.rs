@@ -14,6 +14,7 @@ use crate::rule::RuleId;
 
 mod eks;
 mod leftovers;
+mod older;
 mod refused;
 mod schemas;
 mod uids;
@@ -48,6 +49,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
     webhooks_in_plan(work, sorted, &mut found);
     quotas_in_target(work, sorted, &mut found);
     refused::add(work, sorted, &mut found);
+    older::add(work, sorted, &mut found);
     recreated(work, sorted, &mut found);
     eks::add(work, &mut found);
     uids::references(work, &mut found);
