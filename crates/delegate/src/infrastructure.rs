@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use lifeboat_aws::AwsContext;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
-use lifeboat_deploy::CloudFormation;
 use lifeboat_deploy::recovery::{Built, Recovery};
+use lifeboat_deploy::{CloudFormation, change_set_name};
 use lifeboat_describe::{Wanted, describe};
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts};
@@ -100,9 +100,7 @@ impl AwsStacks {
     fn change_set(&self) -> String {
         let mut random = [0; 3];
         self.ids.random(&mut random);
-        let [a, b, c] = random;
-        let second = self.clock.now().strftime("%Y%m%d-%H%M%S");
-        format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")
+        change_set_name(self.clock.now(), random)
     }
 }
 

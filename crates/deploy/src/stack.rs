@@ -199,6 +199,13 @@ pub struct Deployed {
     pub outputs: BTreeMap<String, String>,
 }
 
+/// Returns a name of a change set that no other of the stack has: the second, in UTC, and six hexadecimal digits.
+pub fn change_set_name(now: jiff::Timestamp, random: [u8; 3]) -> String {
+    let [a, b, c] = random;
+    let second = now.strftime("%Y%m%d-%H%M%S");
+    format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")
+}
+
 /// Deploys a stack; calls `tell` with one line for each event.
 ///
 /// # Errors

@@ -19,7 +19,9 @@ use crate::output::{Document, human};
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::artifacts::{self, Upload};
 use lifeboat_deploy::template::Template;
-use lifeboat_deploy::{CloudFormation, Deployed, OnFailure, Outcome, Stack, StackSpec, Stacks};
+use lifeboat_deploy::{
+    CloudFormation, Deployed, OnFailure, Outcome, Stack, StackSpec, Stacks, change_set_name,
+};
 
 pub mod application;
 pub mod package;
@@ -264,9 +266,7 @@ fn line(upload: &Upload<'_>) -> String {
 pub(crate) fn change_set() -> String {
     let mut random = [0; 3];
     SystemRandomness.random(&mut random);
-    let [a, b, c] = random;
-    let second = SystemClock.now().strftime("%Y%m%d-%H%M%S");
-    format!("lifeboat-{second}-{a:02x}{b:02x}{c:02x}")
+    change_set_name(SystemClock.now(), random)
 }
 
 /// Returns an output that a stack must have.
