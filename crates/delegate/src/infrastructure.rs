@@ -9,7 +9,7 @@ use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, Recovery};
 use lifeboat_deploy::{CloudFormation, change_set_name};
-use lifeboat_describe::{Wanted, describe};
+use lifeboat_describe::{Wanted, describe, existing_images};
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts};
 use lifeboat_jobs::BuildMode;
@@ -115,6 +115,13 @@ impl BuildStacks for AwsStacks {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let zones = Box::pin(Ec2::new(&self.context).zones()).await;
         facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        let images = Box::pin(existing_images(
+            &self.context,
+            &facts.account,
+            &descriptions.images,
+        ))
+        .await;
+        facts.images = Some(images.map_err(|error| error.problem())?);
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,

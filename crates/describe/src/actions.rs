@@ -31,6 +31,7 @@ lifeboat_aws::actions! {
         DESCRIBE_REPOSITORIES = "ecr:DescribeRepositories",
         GET_REPOSITORY_POLICY = "ecr:GetRepositoryPolicy",
         GET_LIFECYCLE_POLICY = "ecr:GetLifecyclePolicy",
+        DESCRIBE_REGISTRY = "ecr:DescribeRegistry",
         LIST_REPOSITORY_TAGS = "ecr:ListTagsForResource",
         DESCRIBE_FILE_SYSTEMS = "elasticfilesystem:DescribeFileSystems",
         DESCRIBE_FILE_SYSTEM_POLICY = "elasticfilesystem:DescribeFileSystemPolicy",
@@ -45,6 +46,13 @@ lifeboat_aws::actions! {
         GET_KEY_ROTATION_STATUS = "kms:GetKeyRotationStatus",
         LIST_ALIASES = "kms:ListAliases",
         LIST_RESOURCE_TAGS = "kms:ListResourceTags",
+    }
+}
+
+lifeboat_aws::actions! {
+    /// Every action of IAM that [`crate::existing_images`] needs.
+    pub EXISTING_IMAGES {
+        DESCRIBE_IMAGES = "ecr:DescribeImages",
     }
 }
 

@@ -8,7 +8,8 @@ use futures::FutureExt as _;
 use lifeboat_aws::reads::{Answer, Reads};
 use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_infrastructure::description::storage::{
-    ImageScanning, MutabilityExclusion, Repository, RepositoryEncryption,
+    Image, ImageScanning, MutabilityExclusion, Registry, RegistryDestination, ReplicationRule, Repository,
+    RepositoryEncryption, RepositoryFilter,
 };
 use lifeboat_infrastructure::description::{Hidden, PolicyDocument, Tags};
 
@@ -20,6 +21,10 @@ use crate::place::Place;
 const NO_POLICY: &str = "RepositoryPolicyNotFoundException";
 /// The error code for a repository whose images do not expire.
 const NO_LIFECYCLE: &str = "LifecyclePolicyNotFoundException";
+
+/// The error codes for an image that the registry does not have.
+const NO_IMAGE: &str = "ImageNotFoundException";
+const NO_REPOSITORY: &str = "RepositoryNotFoundException";
 
 /// Reads repositories of the private registry.
 pub(crate) struct Ecr<'a> {
@@ -66,6 +71,47 @@ impl<'a> Ecr<'a> {
         Ok(Some(repository))
     }
 
+    /// Reads the configuration of the registry.
+    pub(crate) async fn registry(&self) -> Result<Option<Registry>, AwsError> {
+        let action = actions::DESCRIBE_REGISTRY;
+        let on = "AWS::ECR::ReplicationConfiguration";
+        let answer = self
+            .reads
+            .call(action, on, self.client.describe_registry().send())
+            .await?;
+        let Some(answer) = answer else { return Ok(None) };
+        let answered = self.reads.answer(action, on);
+        let rules = answer.replication_configuration().map(|from| from.rules());
+        let rules = rules.unwrap_or_default().iter();
+        Ok(Some(Registry {
+            replication_rules: rules.map(|rule| replication_rule(rule, answered)).collect(),
+        }))
+    }
+
+    /// Returns those of some images that the registry has.
+    pub(crate) async fn existing(&self, images: &[Image]) -> Result<BTreeSet<Image>, AwsError> {
+        let found = each(images.iter().cloned(), |image| self.existing_image(image).boxed()).await?;
+        Ok(found.into_iter().collect())
+    }
+
+    async fn existing_image(&self, image: Image) -> Result<Option<Image>, AwsError> {
+        let on = self
+            .place
+            .arn("ecr", &format!("repository/{}", image.repository_name));
+        let id = types::ImageIdentifier::builder()
+            .set_image_digest(image.image_digest.clone())
+            .set_image_tag(image.image_tag.clone())
+            .build();
+        let request = (self.client.describe_images())
+            .repository_name(&image.repository_name)
+            .image_ids(id);
+        let absent = &[NO_IMAGE, NO_REPOSITORY];
+        let answer = (self.reads)
+            .call_unless(actions::DESCRIBE_IMAGES, &on, absent, request.send())
+            .await?;
+        Ok(answer.map(|_| image))
+    }
+
     async fn policy(&self, name: &str, on: &str) -> Result<Option<PolicyDocument>, AwsError> {
         let request = self.client.get_repository_policy().repository_name(name);
         let action = actions::GET_REPOSITORY_POLICY;
@@ -86,6 +132,27 @@ impl<'a> Ecr<'a> {
         let answered = self.reads.answer(action, on);
         let text = answer.as_ref().and_then(|answer| answer.lifecycle_policy_text());
         Ok(text.and_then(|text| answered.policy(text)).map(Hidden))
+    }
+}
+
+fn replication_rule(from: &types::ReplicationRule, answer: Answer<'_>) -> ReplicationRule {
+    let destinations = from.destinations().iter();
+    let filters = from.repository_filters().iter();
+    ReplicationRule {
+        destinations: destinations
+            .map(|to| RegistryDestination {
+                region: to.region().to_owned(),
+                registry_id: to.registry_id().to_owned(),
+            })
+            .collect(),
+        repository_filters: filters
+            .filter_map(|filter| {
+                Some(RepositoryFilter {
+                    filter: filter.filter().to_owned(),
+                    filter_type: answer.spelled(filter.filter_type().as_str())?,
+                })
+            })
+            .collect(),
     }
 }
 

@@ -27,7 +27,7 @@ mod testing;
 mod walk;
 mod wanted;
 
-pub use actions::ACTIONS;
+pub use actions::{ACTIONS, EXISTING_IMAGES};
 pub use error::DescribeError;
-pub use walk::describe;
+pub use walk::{describe, existing_images};
 pub use wanted::Wanted;

@@ -9,6 +9,8 @@ use lifeboat_aws_ec2::{Ec2, LaunchTemplateVersion};
 use lifeboat_infrastructure::Descriptions;
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::description::cluster::Cluster;
+use lifeboat_infrastructure::description::storage::Image;
+use lifeboat_model::AccountId;
 
 use crate::ecr::Ecr;
 use crate::efs::Efs;
@@ -49,6 +51,24 @@ pub async fn describe(context: &AwsContext, wanted: &Wanted) -> Result<Descripti
     });
     out.missing = missing.collect();
     Ok(out)
+}
+
+/// Returns those of some images that the registry of an account has, in the Region of the context. An image that may not
+/// be looked up counts as missing.
+///
+/// # Errors
+/// As [`describe`].
+pub async fn existing_images(
+    context: &AwsContext,
+    account: &AccountId,
+    images: &[Image],
+) -> Result<BTreeSet<Image>, DescribeError> {
+    let reads = Reads::new();
+    let place = Place {
+        account: account.clone(),
+        region: context.region().clone(),
+    };
+    Ok(Ecr::new(context, &reads, &place).existing(images).await?)
 }
 
 struct Walk<'a> {
@@ -134,9 +154,14 @@ impl Walk<'_> {
         let images = mentions
             .ecr_images()
             .filter(|image| image.account == self.place.account && image.region == self.place.region);
+        let images: BTreeSet<Image> = images.map(Image::from).collect();
         let ecr = Ecr::new(self.context, self.reads, self.place);
-        let repositories = images.map(|image| image.repository);
+        let repositories = images.iter().map(|image| image.repository_name.clone());
         out.repositories = ecr.repositories(repositories.collect()).await?;
+        if !images.is_empty() {
+            out.registry = ecr.registry().await?;
+        }
+        out.images = images.into_iter().collect();
         let efs = Efs::new(self.context, self.reads, self.place);
         out.file_systems = efs
             .file_systems(&mentions.file_systems, &mentions.access_points)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::context::LogicalIds;
 use crate::description::security_group::SecurityGroup;
-use crate::description::storage::{Key, KeyManager};
+use crate::description::storage::{FileSystem, Key, KeyManager, ReplicationDestination};
 use crate::description::{Descriptions, Tags};
 use crate::facts::RecoveryFacts;
 use crate::finding::Findings;
@@ -127,7 +127,9 @@ impl<'a> Bindings<'a> {
         let mut bindings = Self {
             descriptions,
             facts,
-            adopted: adopted(descriptions, facts, findings),
+            adopted: replicas(descriptions, facts)
+                .chain(adopted(descriptions, facts, findings))
+                .collect(),
             made: BTreeMap::new(),
             zones,
             list: Vec::new(),
@@ -537,6 +539,30 @@ fn kind_of(text: &str) -> Option<Kind> {
     }
     let known = by_prefix.iter().find(|(prefix, _)| text.starts_with(prefix));
     known.map(|(_, kind)| *kind)
+}
+
+/// Returns the replica of a file system in the recovery environment. EFS has one replica of a file system at most
+/// (<https://docs.aws.amazon.com/efs/latest/ug/efs-replication.html>).
+pub(crate) fn replica<'a>(
+    system: &'a FileSystem,
+    descriptions: &Descriptions,
+    facts: &RecoveryFacts,
+) -> Option<&'a ReplicationDestination> {
+    system.replication_destinations.iter().find(|to| {
+        let owner = to.owner_id.as_deref().unwrap_or(descriptions.account.as_str());
+        owner == facts.account.as_str() && to.region == facts.region.as_str()
+    })
+}
+
+/// Returns the file systems whose replicas take their place.
+fn replicas<'a>(
+    descriptions: &'a Descriptions,
+    facts: &'a RecoveryFacts,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    descriptions.file_systems.iter().filter_map(|system| {
+        let replica = replica(system, descriptions, facts)?;
+        Some((system.file_system_id.as_str(), replica.file_system_id.as_str()))
+    })
 }
 
 /// Returns the adopted resources, and finds what is wrong with them.

@@ -35,7 +35,7 @@ use network::{
     VpcEndpoint,
 };
 use security_group::SecurityGroup;
-use storage::{FileSystem, Key, Repository};
+use storage::{FileSystem, Image, Key, Registry, Repository};
 
 /// Tags by their keys.
 pub type Tags = BTreeMap<String, String>;
@@ -115,6 +115,12 @@ pub struct Descriptions {
     /// The ECR repositories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<Repository>,
+    /// The configuration of the registry, if the application has images in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
+    /// The images in the registry that objects of the clusters name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// The EFS file systems.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub file_systems: Vec<FileSystem>,
@@ -166,6 +172,8 @@ impl Descriptions {
             instance_profiles: Vec::new(),
             oidc_providers: Vec::new(),
             repositories: Vec::new(),
+            registry: None,
+            images: Vec::new(),
             file_systems: Vec::new(),
             keys: Vec::new(),
             missing: Vec::new(),

@@ -6,6 +6,8 @@ use lifeboat_model::{AccountId, ApplicationName, Region};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::description::storage::Image;
+
 /// The outputs of stacks: by the name of the stack within the application ([`crate::Stack::symbol`]), then by the name
 /// of the output.
 pub type StackOutputs = BTreeMap<String, BTreeMap<String, String>>;
@@ -48,6 +50,9 @@ pub struct RecoveryFacts {
     /// `adopted` must be among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<BTreeSet<String>>,
+    /// The images in use in the primary that the registry of the recovery environment has, if they were looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<BTreeSet<Image>>,
     /// The OIDC issuers of clusters that exist, by the name of the cluster in the primary:
     /// `oidc.eks.eu-central-1.amazonaws.com/id/…`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -95,6 +100,7 @@ impl RecoveryFacts {
             cluster_names: BTreeMap::new(),
             adopted: Vec::new(),
             existing: None,
+            images: None,
             issuers: BTreeMap::new(),
             outputs: StackOutputs::new(),
         }

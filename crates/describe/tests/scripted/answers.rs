@@ -408,6 +408,12 @@ fn ecr(call: &Call) -> Value {
         "ecr:GetRepositoryPolicy" => json!({"policyText":
             "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"ecr:BatchGetImage\"}]}"}),
         "ecr:GetLifecyclePolicy" => json!({"lifecyclePolicyText": "{\"rules\":[{\"rulePriority\":1}]}"}),
+        "ecr:DescribeRegistry" => {
+            json!({"registryId": "111111111111", "replicationConfiguration": {"rules": [{
+            "destinations": [{"region": "eu-central-1", "registryId": "222222222222"}],
+            "repositoryFilters": [{"filter": "shop/", "filterType": "PREFIX_MATCH"}]}]}})
+        }
+        "ecr:DescribeImages" => json!({"imageDetails": [{"imageTags": ["1"]}]}),
         "ecr:ListTagsForResource" => json!({"tags": [
             {"Key": "team", "Value": "shop"}, {"Key": "stage", "Value": "production"}]}),
         other => panic!("no answer to {other}"),

@@ -7,7 +7,8 @@ mod aws;
 
 use std::collections::BTreeSet;
 
-use lifeboat_describe::{ACTIONS, DescribeError, Wanted, describe};
+use lifeboat_describe::{ACTIONS, DescribeError, EXISTING_IMAGES, Wanted, describe, existing_images};
+use lifeboat_infrastructure::description::storage::Image;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts, Zone, generate, stacks};
 use lifeboat_model::{AccountId, ApplicationName, Code, Diagnostic as _, ErrorKind, Region};
 use serde_json::json;
@@ -122,6 +123,8 @@ fn with_no_permission_at_all_the_document_says_what_is_missing() {
     insta::assert_snapshot!(missing.join("\n"));
     let mut rest = found.clone();
     rest.missing.clear();
+    // What objects name needs no permission.
+    rest.images.clear();
     assert_eq!(rest, Descriptions::new(found.account, found.region));
 }
 
@@ -167,6 +170,41 @@ fn what_need_not_exist_is_not_missing() {
             ..Behaviour::default()
         }));
         assert_eq!(found.unwrap().missing, [], "{action}");
+    }
+}
+
+#[test]
+fn images_that_the_registry_lacks_or_hides_are_missing() {
+    let image = Image {
+        repository_name: "shop/cart".to_owned(),
+        image_digest: None,
+        image_tag: Some("1".to_owned()),
+    };
+    let look_up = |behaviour: Behaviour| {
+        let aws = Scripted::new(behaviour);
+        let account = AccountId::parse(ACCOUNT).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let context = aws.context();
+        let images = [image.clone()];
+        let found = runtime.block_on(Box::pin(existing_images(&context, &account, &images)));
+        let called: Vec<String> = aws.called().into_iter().collect();
+        assert_eq!(called, EXISTING_IMAGES);
+        found.unwrap()
+    };
+    assert_eq!(look_up(Behaviour::default()), BTreeSet::from([image.clone()]));
+    for code in [
+        "ImageNotFoundException",
+        "RepositoryNotFoundException",
+        "AccessDeniedException",
+    ] {
+        let found = look_up(Behaviour {
+            failing: Some((EXISTING_IMAGES[0].to_owned(), 400, code.to_owned())),
+            ..Behaviour::default()
+        });
+        assert_eq!(found, BTreeSet::new(), "{code}");
     }
 }
 

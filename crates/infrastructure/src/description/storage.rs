@@ -3,10 +3,14 @@
 //! <https://docs.aws.amazon.com/efs/latest/ug/API_FileSystemDescription.html>,
 //! <https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html>).
 
+use std::fmt;
+
+use lifeboat_model::{AccountId, Region};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PolicyDocument, Tags};
+use crate::mentions::EcrImage;
 
 /// An ECR repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +41,106 @@ pub struct Repository {
     /// The tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+}
+
+/// The configuration of the private registry (`DescribeRegistry`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Registry {
+    /// The rules by which images are replicated when they are pushed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replication_rules: Vec<ReplicationRule>,
+}
+
+/// A rule of the replication of a registry (`ReplicationRule`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplicationRule {
+    /// Where images are replicated to.
+    pub destinations: Vec<RegistryDestination>,
+    /// The repositories that are replicated; all of them if there is no filter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repository_filters: Vec<RepositoryFilter>,
+}
+
+/// A registry that images are replicated to (`ReplicationDestination`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistryDestination {
+    /// The Region.
+    pub region: String,
+    /// The account.
+    pub registry_id: String,
+}
+
+/// Repositories that a rule of replication applies to (`RepositoryFilter`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RepositoryFilter {
+    /// What the names of the repositories begin with.
+    pub filter: String,
+    /// The type.
+    pub filter_type: RepositoryFilterType,
+}
+
+/// The type of a filter of repositories (`RepositoryFilterType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum RepositoryFilterType {
+    /// `PREFIX_MATCH`.
+    #[serde(rename = "PREFIX_MATCH")]
+    PrefixMatch,
+}
+
+impl Registry {
+    /// Whether images of a repository are replicated to the registry of an account in a Region.
+    #[must_use]
+    pub fn replicates(&self, repository: &str, account: &AccountId, region: &Region) -> bool {
+        self.replication_rules.iter().any(|rule| {
+            let is_destination =
+                |to: &RegistryDestination| to.region == region.as_str() && to.registry_id == account.as_str();
+            let mut filters = rule.repository_filters.iter();
+            let is_filtered = rule.repository_filters.is_empty()
+                || filters.any(|filter| repository.starts_with(&filter.filter));
+            rule.destinations.iter().any(is_destination) && is_filtered
+        })
+    }
+}
+
+/// An image of the private registry that objects of the clusters name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    /// The name of the repository.
+    pub repository_name: String,
+    /// The digest, with `sha256:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// The tag, if there is no digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repository_name)?;
+        match (&self.image_digest, &self.image_tag) {
+            (Some(digest), _) => write!(f, "@{digest}"),
+            (None, Some(tag)) => write!(f, ":{tag}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl From<EcrImage> for Image {
+    /// What a container runtime resolves: the digest, else the tag, else `latest`.
+    fn from(image: EcrImage) -> Self {
+        let tag = image.tag.or_else(|| Some("latest".to_owned()));
+        Self {
+            repository_name: image.repository,
+            image_tag: tag.filter(|_| image.digest.is_none()),
+            image_digest: image.digest,
+        }
+    }
 }
 
 /// Whether tags can be moved.

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use lifeboat_model::Code;
 use serde_json::{Map, Value, json};
 
-use crate::bindings::is_replica;
+use crate::bindings::{is_replica, replica};
 use crate::builder::Builder;
 use crate::description::storage::{
-    AccessPoint, FileSystem, Key, KeyManager, MountTarget, Repository, RepositoryEncryptionType,
-    ThroughputMode,
+    AccessPoint, FileSystem, Image, Key, KeyManager, MountTarget, ReplicationStatus, Repository,
+    RepositoryEncryptionType, ThroughputMode,
 };
 use crate::names;
 use crate::stack::json;
@@ -28,6 +28,7 @@ pub(super) fn build(builder: &mut Builder<'_, '_>) {
     for one in &all.repositories {
         repository(builder, one);
     }
+    images(builder);
     for one in &all.file_systems {
         file_system(builder, one);
     }
@@ -197,8 +198,64 @@ fn repository(builder: &mut Builder<'_, '_>, repository: &Repository) {
     );
 }
 
+/// Finds repositories whose images are not replicated, and images that have not arrived.
+fn images(builder: &mut Builder<'_, '_>) {
+    let (all, facts) = (builder.context.descriptions, builder.context.facts);
+    let missing = |image: &&Image| facts.images.as_ref().is_none_or(|found| !found.contains(*image));
+    let missing: Vec<&Image> = all.images.iter().filter(missing).collect();
+    if let Some(registry) = &all.registry {
+        for one in &all.repositories {
+            let name = one.repository_name.as_str();
+            let is_used = missing.iter().any(|image| image.repository_name == name);
+            if is_used && !registry.replicates(name, &facts.account, &facts.region) {
+                let what = format!(
+                    "no replication rule of the registry {} in {} copies its images to {} in {}",
+                    all.account, all.region, facts.account, facts.region
+                );
+                builder.findings.warning(Code::ImagesNotReplicated, name, what);
+            }
+        }
+    }
+    if facts.images.is_some() {
+        for image in missing {
+            let what = format!(
+                "objects name it, and the registry {} in {} does not have it",
+                facts.account, facts.region
+            );
+            builder
+                .findings
+                .warning(Code::ImageMissing, &image.to_string(), what);
+        }
+    }
+}
+
+/// Finds what a replica cannot do yet.
+fn replica_of(builder: &mut Builder<'_, '_>, system: &FileSystem) {
+    let context = builder.context;
+    let id = system.file_system_id.as_str();
+    let Some(replica) = replica(system, context.descriptions, context.facts) else {
+        return;
+    };
+    if context.bindings.adopted.get(id) != Some(&replica.file_system_id.as_str()) {
+        return;
+    }
+    let to = &replica.file_system_id;
+    match replica.status {
+        Some(ReplicationStatus::Error | ReplicationStatus::Paused | ReplicationStatus::Pausing) => {
+            let what = format!("EFS did not copy it to its replica {to} when the recovery point was made");
+            builder.findings.warning(Code::ReplicaNotCurrent, id, what);
+        }
+        Some(ReplicationStatus::Deleting) => {}
+        Some(ReplicationStatus::Enabled | ReplicationStatus::Enabling) | None => {
+            let what = format!("its replica {to} is read-only while EFS replicates to it");
+            builder.findings.note(Code::ReplicaReadOnly, id, what);
+        }
+    }
+}
+
 fn file_system(builder: &mut Builder<'_, '_>, system: &FileSystem) {
     let id = system.file_system_id.as_str();
+    replica_of(builder, system);
     if builder.own(id).is_some() {
         let what = "it is built empty; no replica is mapped";
         builder.findings.warning(Code::FileSystemWithoutReplica, id, what);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lifeboat_infrastructure::description::storage::Image;
 use lifeboat_infrastructure::{
     Adoption, Descriptions, Generated, Mode, RecoveryFacts, Severity, Stack, generate, identity_map, symbols,
 };
@@ -449,4 +450,104 @@ fn symbols_become_identifiers_when_the_stacks_exist() {
     }
     let missing = identity_map(&descriptions, &facts, &BTreeMap::new()).unwrap_err();
     assert!(missing.iter().any(|one| one.output == "SubnetPrivateA"));
+}
+
+#[test]
+fn a_file_system_is_replaced_by_its_replica() {
+    let id = "fs-000000000000000a1";
+    let replicated = |status: &str, owner: &str| {
+        let change = |document: &mut Value| {
+            document["fileSystems"][0]["replicationDestinations"] = json!([
+                {"fileSystemId": "fs-0fedcba9876543210", "region": "eu-central-1", "ownerId": owner, "status": status},
+                {"fileSystemId": "fs-0aaaaaaaaaaaaaaaa", "region": "us-east-1", "ownerId": OTHER, "status": "ENABLED"}]);
+        };
+        changed(&Stack::Storage, &sample::facts(OTHER), change)
+    };
+    let is_built = |generated: &Generated| {
+        let template = generated.template.as_ref().unwrap();
+        let mut resources = template.resources.values();
+        resources.any(|resource| resource.r#type == "AWS::EFS::FileSystem")
+    };
+    let about = |generated: &Generated| {
+        let mut findings = generated.findings.iter().filter(|finding| finding.resource == id);
+        let found = findings.next().map(|finding| (finding.severity, finding.code));
+        assert_eq!(findings.next(), None);
+        found
+    };
+    let enabled = replicated("ENABLED", OTHER);
+    assert!(!is_built(&enabled));
+    assert_eq!(about(&enabled), Some((Severity::Note, Code::ReplicaReadOnly)));
+    let template = enabled.template.unwrap().json();
+    let resources = template["Resources"].as_object().unwrap().values();
+    let in_replica = resources.filter(|one| one["Properties"]["FileSystemId"] == "fs-0fedcba9876543210");
+    let mut types: Vec<&str> = in_replica.map(|one| one["Type"].as_str().unwrap()).collect();
+    types.sort_unstable();
+    assert_eq!(
+        types,
+        [
+            "AWS::EFS::AccessPoint",
+            "AWS::EFS::MountTarget",
+            "AWS::EFS::MountTarget"
+        ]
+    );
+    let failed = replicated("ERROR", OTHER);
+    assert!(!is_built(&failed));
+    assert_eq!(about(&failed), Some((Severity::Warning, Code::ReplicaNotCurrent)));
+    let elsewhere = replicated("ENABLED", "333333333333");
+    assert!(is_built(&elsewhere));
+    assert_eq!(
+        about(&elsewhere),
+        Some((Severity::Warning, Code::FileSystemWithoutReplica))
+    );
+    // A mapping of the user takes precedence over the replica.
+    let mut facts = sample::facts(OTHER);
+    facts.adopted.push(Adoption {
+        from: id.to_owned(),
+        to: "fs-0bbbbbbbbbbbbbbbb".to_owned(),
+    });
+    let mapped = changed(&Stack::Storage, &facts, |document| {
+        document["fileSystems"][0]["replicationDestinations"] =
+            json!([{"fileSystemId": "fs-0fedcba9876543210", "region": "eu-central-1", "ownerId": OTHER}]);
+    });
+    assert_eq!(about(&mapped), None);
+    assert!(mapped.template.unwrap().body().contains("fs-0bbbbbbbbbbbbbbbb"));
+}
+
+#[test]
+fn images_that_do_not_arrive_are_found() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let generated = |filter: &str, found: Option<&[&str]>| {
+        let mut facts = sample::facts(OTHER);
+        facts.images = found.map(|tags| {
+            let tags = tags.iter().map(|tag| Image {
+                repository_name: "shop/cart".to_owned(),
+                image_digest: None,
+                image_tag: Some((*tag).to_owned()),
+            });
+            tags.collect()
+        });
+        let change = |document: &mut Value| {
+            document["registry"] = json!({"replicationRules": [{
+                "destinations": [{"region": "eu-central-1", "registryId": OTHER}],
+                "repositoryFilters": [{"filter": filter, "filterType": "PREFIX_MATCH"}]}]});
+            document["images"] = json!([{"repositoryName": "shop/cart", "imageTag": "1"},
+                {"repositoryName": "shop/cart", "imageDigest": digest}]);
+        };
+        let generated = changed(&Stack::Storage, &facts, change);
+        let is_of_images = |code: Code| matches!(code, Code::ImagesNotReplicated | Code::ImageMissing);
+        let findings = generated
+            .findings
+            .into_iter()
+            .filter(|finding| is_of_images(finding.code));
+        let found: Vec<(Code, String)> = findings.map(|finding| (finding.code, finding.resource)).collect();
+        found
+    };
+    let missing = (Code::ImageMissing, format!("shop/cart@{digest}"));
+    let not_replicated = (Code::ImagesNotReplicated, "shop/cart".to_owned());
+    assert_eq!(generated("shop/", None), []);
+    assert_eq!(generated("other/", None), [not_replicated.clone()]);
+    assert_eq!(generated("shop/", Some(&["1"])), [missing.clone()]);
+    let mut both = generated("other/", Some(&["1"]));
+    both.sort();
+    assert_eq!(both, [not_replicated, missing]);
 }

@@ -911,6 +911,34 @@ codes! {
         remedy: "check what the user data does, and map or change the launch template",
     }
 
+    /// Images are not replicated.
+    ImagesNotReplicated = 1246 exits PlanRefused {
+        title: "images of a repository are not replicated to the recovery environment",
+        meaning: "Containers cannot start there: their images are in the registry of the primary environment.",
+        remedy: "add a rule with `aws ecr put-replication-configuration` in the primary environment, allow it with `aws ecr put-registry-policy` in another recovery account, and push the images again: ECR replicates what is pushed after the rule was made",
+    }
+
+    /// An image is missing.
+    ImageMissing = 1247 exits PlanRefused {
+        title: "the registry of the recovery environment lacks an image",
+        meaning: "Containers that use it cannot start there.",
+        remedy: "push the image there, or push it again to the registry that is replicated",
+    }
+
+    /// A replica is read-only.
+    ReplicaReadOnly = 1248 exits PlanRefused {
+        title: "the replica of a file system is read-only",
+        meaning: "EFS lets nobody write to a file system that it replicates to.",
+        remedy: "restore with `failover` to end the replication, or end it with `aws efs delete-replication-configuration --deletion-mode LOCAL_CONFIGURATION_ONLY`",
+    }
+
+    /// A replica is not current.
+    ReplicaNotCurrent = 1249 exits PlanRefused {
+        title: "the replica of a file system is not current",
+        meaning: "The replication had failed, or was paused, when the recovery point was made.",
+        remedy: "see `aws efs describe-replication-configurations`, and repair the replication",
+    }
+
     /// The environments are in different partitions.
     PartitionsDiffer = 1220 exits PlanRefused {
         title: "the environments are in different partitions",

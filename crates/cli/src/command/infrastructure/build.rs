@@ -7,6 +7,7 @@ use lifeboat_aws::session::Session;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, Outcome};
+use lifeboat_describe::existing_images;
 use lifeboat_infrastructure::{Adoption, Descriptions, Finding, Mode, RecoveryFacts, Severity};
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit};
 use lifeboat_translate::IdentityMap;
@@ -332,7 +333,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
             let descriptions = read(&wanted.descriptions)?;
             let session = wanted.aws.open().await?;
             let stacks = CloudFormation::new(session.context(), session.environment());
-            let facts = wanted.facts(&session).await?;
+            let facts = wanted.facts(&session, &descriptions).await?;
             let planned = recovery(&stacks, &descriptions, facts, &tell(context))
                 .plan(mode)
                 .await?;
@@ -368,7 +369,7 @@ pub fn deploy(arguments: &DeployArguments, context: &Context) -> Result<Exit, Fa
             let descriptions = read(&wanted.descriptions)?;
             let session = wanted.aws.open().await?;
             let stacks = CloudFormation::new(session.context(), session.environment());
-            let facts = wanted.facts(&session).await?;
+            let facts = wanted.facts(&session, &descriptions).await?;
             let built = recovery(&stacks, &descriptions, facts, &tell(context))
                 .deploy(mode)
                 .await?;
@@ -463,8 +464,15 @@ async fn facts(session: &Session, application: &ApplicationName) -> Result<Recov
 }
 
 impl Wanted {
-    async fn facts(&self, session: &Session) -> Result<RecoveryFacts, Failure> {
+    async fn facts(&self, session: &Session, descriptions: &Descriptions) -> Result<RecoveryFacts, Failure> {
         let mut facts = facts(session, &self.application).await?;
+        let images = Box::pin(existing_images(
+            session.context(),
+            &facts.account,
+            &descriptions.images,
+        ))
+        .await;
+        facts.images = Some(images.map_err(|error| error.problem())?);
         facts.adopted.clone_from(&self.adopt);
         facts.cluster_names = self.cluster_name.iter().cloned().collect();
         facts.delegate_role = Some(match &self.restorer {
