@@ -9,7 +9,7 @@ use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, Outcome};
 use lifeboat_describe::existing_images;
 use lifeboat_infrastructure::{Adoption, Descriptions, Finding, Mode, RecoveryFacts, Severity};
-use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit};
+use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Exit};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
