@@ -3,7 +3,8 @@
 //!
 //! [`description`] is the document, [`RecoveryFacts`] is what must be known of the recovery environment, [`generate`]
 //! makes the template of a [`Stack`] in a [`Mode`]. What cannot be built as it was is a [`Finding`]. [`symbols()`] is the
-//! identity map before anything is built, [`identity_map`] the same from the outputs of the stacks.
+//! identity map before anything is built, [`identity_map`] the same from the outputs of the stacks. [`cost::cost`] is
+//! what the stacks cost.
 //!
 //! This crate is pure: it must not depend on anything but `model`, `translate`, base64 and JSON libraries, and does no
 //! I/O.
@@ -20,6 +21,7 @@ mod bindings;
 mod builder;
 mod checks;
 mod context;
+pub mod cost;
 pub mod description;
 pub mod facts;
 pub mod finding;
@@ -32,6 +34,7 @@ pub mod template;
 mod zones;
 
 pub use builder::TAG;
+pub use cost::{Cost, Prices, Usd};
 pub use description::Descriptions;
 pub use facts::{Adoption, RecoveryFacts, StackOutputs, Zone};
 pub use finding::{Finding, Severity};
