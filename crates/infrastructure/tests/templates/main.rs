@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cost;
+mod differences;
 mod golden;
 mod properties;
 mod random;
