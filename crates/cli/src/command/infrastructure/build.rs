@@ -616,10 +616,10 @@ mod tests {
             Region::parse("eu-central-1").unwrap(),
             ApplicationName::parse("shop").unwrap(),
         );
-        facts.zones = ["a", "b"]
-            .map(|letter| lifeboat_infrastructure::Zone {
+        facts.zones = [("a", 2), ("b", 3)]
+            .map(|(letter, number)| lifeboat_infrastructure::Zone {
                 name: format!("eu-central-1{letter}"),
-                id: format!("euc1-az{letter}"),
+                id: format!("euc1-az{number}"),
             })
             .to_vec();
         facts.delegate_role = Some("arn:aws:iam::222222222222:role/lifeboat".to_owned());
