@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::{
-    Descriptions, Finding, Generated, Mode, RecoveryFacts, Severity, Stack as RecoveryStack, TAG, Template,
-    generate, identity_map, stacks, symbols,
+    Cost, Descriptions, Finding, Generated, Mode, Prices, RecoveryFacts, ResourceDifference, Severity,
+    Stack as RecoveryStack, TAG, Template, cost, differences, generate, identity_map, stacks, symbols,
 };
 use lifeboat_model::{ApplicationName, Code, Problem};
 use lifeboat_translate::IdentityMap;
@@ -59,6 +59,9 @@ pub struct PlannedStack {
     pub changes: Vec<ResourceChange>,
     /// What cannot be built as it was.
     pub findings: Vec<Finding>,
+    /// Where resources of the stack differ from those of the primary, whether they change or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<ResourceDifference>,
 }
 
 /// What a deployment would do.
@@ -127,12 +130,20 @@ impl Recovery<'_> {
                 exists,
                 changes,
                 findings: generated.findings,
+                differences: differences(self.descriptions, &self.facts, &wanted, mode),
             });
         }
         Ok(RecoveryPlan {
             stacks: planned,
             identities: symbols(self.descriptions, &self.facts),
         })
+    }
+
+    /// Returns what the stacks cost in both modes, from what is known of them: after [`Recovery::plan`], the outputs of
+    /// those that exist.
+    #[must_use]
+    pub fn cost(&self, prices: &Prices) -> Cost {
+        cost::cost(self.descriptions, &self.facts, prices)
     }
 
     /// Builds the stacks, or brings them to the descriptions and the mode. A cluster that exists stays in standby mode

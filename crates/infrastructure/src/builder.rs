@@ -81,6 +81,9 @@ impl<'c, 'a> Builder<'c, 'a> {
     /// Returns the identifier that takes the place of one of the primary: that of an adopted resource, or a reference.
     /// `None` if a later stack builds it, or none.
     pub(crate) fn id(&mut self, id: &str) -> Option<Value> {
+        if self.context.is_primary {
+            return Some(json!(id));
+        }
         if let Some(to) = self.context.bindings.adopted.get(id) {
             return Some(json!(to));
         }
@@ -157,6 +160,9 @@ impl<'c, 'a> Builder<'c, 'a> {
             .find(|known| known.key_id == id);
         if known.is_some_and(|key| key.key_manager == crate::description::storage::KeyManager::Aws) {
             return None;
+        }
+        if self.context.is_primary {
+            return Some(json!(key));
         }
         let found = self.needed(of, id)?;
         let facts = self.context.facts;

@@ -26,6 +26,9 @@ pub(crate) struct Context<'a> {
     pub(crate) identities: Identities,
     /// The ARNs of roles that are not built before the issuer of a cluster is known.
     pub(crate) pending_roles: BTreeSet<&'a str>,
+    /// Whether the template is that of the primary itself: nothing is translated, left out or renamed. It is compared
+    /// with, and never built.
+    pub(crate) is_primary: bool,
 }
 
 impl<'a> Context<'a> {
@@ -71,8 +74,26 @@ impl<'a> Context<'a> {
             bindings,
             identities,
             pending_roles,
+            is_primary: false,
         };
         (Some(context), findings)
+    }
+
+    /// Prepares the generation of what the primary has, with facts of the primary itself.
+    pub(crate) fn of_primary(
+        descriptions: &'a Descriptions,
+        facts: &'a RecoveryFacts,
+        stack: &'a Stack,
+    ) -> Self {
+        Self {
+            descriptions,
+            facts,
+            stack,
+            bindings: Bindings::new(descriptions, facts, &mut Findings::default()),
+            identities: Identities::default(),
+            pending_roles: BTreeSet::new(),
+            is_primary: true,
+        }
     }
 
     /// Whether both environments are in one account, where roles and policies need other names.

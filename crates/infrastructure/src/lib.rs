@@ -3,7 +3,8 @@
 //!
 //! [`description`] is the document, [`RecoveryFacts`] is what must be known of the recovery environment, [`generate`]
 //! makes the template of a [`Stack`] in a [`Mode`]. What cannot be built as it was is a [`Finding`]. [`symbols()`] is the
-//! identity map before anything is built, [`identity_map`] the same from the outputs of the stacks.
+//! identity map before anything is built, [`identity_map`] the same from the outputs of the stacks. [`differences`] are
+//! those of a stack and the primary, [`cost::cost`] is what the stacks cost.
 //!
 //! This crate is pure: it must not depend on anything but `model`, `translate`, base64 and JSON libraries, and does no
 //! I/O.
@@ -20,7 +21,9 @@ mod bindings;
 mod builder;
 mod checks;
 mod context;
+pub mod cost;
 pub mod description;
+pub mod difference;
 pub mod facts;
 pub mod finding;
 pub mod mentions;
@@ -32,7 +35,9 @@ pub mod template;
 mod zones;
 
 pub use builder::TAG;
+pub use cost::{Cost, Prices, Usd};
 pub use description::Descriptions;
+pub use difference::{Difference, Reason, ResourceDifference, differences};
 pub use facts::{Adoption, RecoveryFacts, StackOutputs, Zone};
 pub use finding::{Finding, Severity};
 pub use mentions::{EcrImage, Mentions};

@@ -9,7 +9,7 @@ use crate::builder::Builder;
 use crate::context::Context;
 use crate::description::Descriptions;
 use crate::facts::RecoveryFacts;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Findings, Severity};
 use crate::names;
 use crate::template::{self, Template};
 
@@ -129,21 +129,7 @@ pub fn generate(descriptions: &Descriptions, facts: &RecoveryFacts, stack: &Stac
             findings: findings.into_vec(),
         };
     };
-    let mut builder = Builder::new(&context, mode);
-    match stack {
-        Stack::Network => network::build(&mut builder),
-        Stack::Identity => identity::build(&mut builder),
-        Stack::Storage => storage::build(&mut builder),
-        Stack::Cluster(name) => match descriptions.clusters.iter().find(|cluster| cluster.name == *name) {
-            Some(cluster) => cluster::build(&mut builder, cluster),
-            None => builder.findings.error(
-                Code::DescriptionMissing,
-                name,
-                "the cluster is not described in the recovery point",
-            ),
-        },
-    }
-    let (template, found) = builder.finish();
+    let (template, found) = build(&context, mode);
     findings.extend(found);
     for missing in &descriptions.missing {
         findings.warning(
@@ -161,6 +147,28 @@ pub fn generate(descriptions: &Descriptions, facts: &RecoveryFacts, stack: &Stac
         template: (!template.resources.is_empty()).then_some(template),
         findings: findings.into_vec(),
     }
+}
+
+/// Builds the template of the stack of a context.
+pub(crate) fn build(context: &Context<'_>, mode: Mode) -> (Template, Findings) {
+    let mut builder = Builder::new(context, mode);
+    match context.stack {
+        Stack::Network => network::build(&mut builder),
+        Stack::Identity => identity::build(&mut builder),
+        Stack::Storage => storage::build(&mut builder),
+        Stack::Cluster(name) => {
+            let mut clusters = context.descriptions.clusters.iter();
+            match clusters.find(|cluster| cluster.name == *name) {
+                Some(cluster) => cluster::build(&mut builder, cluster),
+                None => builder.findings.error(
+                    Code::DescriptionMissing,
+                    name,
+                    "the cluster is not described in the recovery point",
+                ),
+            }
+        }
+    }
+    builder.finish()
 }
 
 /// Returns an optional value as JSON, `null` if it is absent.

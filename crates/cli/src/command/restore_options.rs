@@ -203,14 +203,9 @@ fn read_document<T: DeserializeOwned>(file: &Path, named: &str, schema: &str) ->
     document.map_err(|failure| failure.remedy(remedy))
 }
 
-/// Returns the failure for a document that cannot be parsed. Parsers quote the text that they fail at, which in a patch
-/// may be the value of a Secret, so quoted text is removed; names of fields, between backticks, stay.
+/// Returns the failure for a document that cannot be parsed, without the text that the parser fails at.
 pub(super) fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure {
-    let text = error.to_string();
-    let shown = match (text.find('"'), text.rfind('"')) {
-        (Some(from), Some(to)) if from < to => format!("{}[not shown]{}", &text[..from], &text[to + 1..]),
-        _ => text,
-    };
+    let shown = without_quoted(error);
     let mut problem = Problem::new(
         Code::InvalidDocument,
         named,
@@ -218,6 +213,16 @@ pub(super) fn unparsable(named: &str, error: &dyn std::error::Error) -> Failure 
     );
     problem.causes.push(shown);
     problem.into()
+}
+
+/// Returns the message of a parser. Parsers quote the text that they fail at, which in a patch may be the value of a
+/// Secret, so quoted text is removed; names of fields, between backticks, stay.
+pub(super) fn without_quoted(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    match (text.find('"'), text.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}[not shown]{}", &text[..from], &text[to + 1..]),
+        _ => text,
+    }
 }
 
 #[cfg(test)]

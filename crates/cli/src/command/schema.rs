@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use lifeboat_format::Statement;
+#[cfg(feature = "aws")]
+use lifeboat_infrastructure::cost::PriceTable;
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{ApplicationDocument, Code, Exit};
 use lifeboat_plan::RestoreOptions;
@@ -14,6 +16,8 @@ use super::backup::BackupDocument;
 use super::deploy::DeployDocument;
 use super::diff::DiffDocument;
 use super::explain::Explanations;
+#[cfg(feature = "aws")]
+use super::infrastructure::build::InfrastructurePlanDocument;
 #[cfg(feature = "aws")]
 use super::infrastructure::describe::DescriptionsDocument;
 use super::keys::KeysDocument;
@@ -81,6 +85,12 @@ pub enum Name {
     /// The result of `infrastructure describe`
     #[cfg(feature = "aws")]
     Descriptions,
+    /// The result of `infrastructure plan`
+    #[cfg(feature = "aws")]
+    InfrastructurePlan,
+    /// A file of `--prices`
+    #[cfg(feature = "aws")]
+    Prices,
     /// An error on standard error
     Problem,
 }
@@ -111,6 +121,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Name::Deploy => of::<DeployDocument>(),
         #[cfg(feature = "aws")]
         Name::Descriptions => of::<DescriptionsDocument>(),
+        #[cfg(feature = "aws")]
+        Name::InfrastructurePlan => of::<InfrastructurePlanDocument>(),
+        #[cfg(feature = "aws")]
+        Name::Prices => of_input::<PriceTable>(),
         Name::Problem => of::<ProblemDocument>(),
     };
     let mut text = serde_json::to_string_pretty(&schema)

@@ -7,6 +7,7 @@ use super::network;
 use crate::builder::Builder;
 use crate::checks;
 use crate::description::cluster::{AuthenticationMode, Cluster, IpFamily};
+use crate::names;
 use crate::stack::json;
 use crate::template::{Resource, attribute, pascal_keys, reference};
 
@@ -31,9 +32,15 @@ pub(super) fn build(builder: &mut Builder<'_, '_>, cluster: &Cluster) {
     let Some(version) = version(builder, cluster) else {
         return;
     };
-    let Some(resource) = self::cluster(builder, cluster, &version) else {
+    let Some(mut resource) = self::cluster(builder, cluster, &version) else {
         return;
     };
+    if builder.context.is_primary {
+        let without = without_property(cluster).into_iter();
+        resource = without.fold(resource, |resource, (name, value)| {
+            resource.with(&names::pascal(name), value)
+        });
+    }
     builder.add(CLUSTER, resource);
     outputs(builder);
     if let Some(group) = &cluster.resources_vpc_config.cluster_security_group_id {
@@ -144,8 +151,13 @@ fn cluster(builder: &mut Builder<'_, '_>, cluster: &Cluster, version: &str) -> O
     }
     let mode = authentication_mode(cluster);
     // In the other modes the stack holds the entry of its creator, which EKS would make a second time.
-    let access = json!({"AuthenticationMode": mode,
-                        "BootstrapClusterCreatorAdminPermissions": mode == AuthenticationMode::ConfigMap});
+    let by_creator = cluster
+        .access_config
+        .as_ref()
+        .filter(|_| builder.context.is_primary);
+    let by_creator = by_creator.and_then(|config| config.bootstrap_cluster_creator_admin_permissions);
+    let by_creator = by_creator.unwrap_or(mode == AuthenticationMode::ConfigMap);
+    let access = json!({"AuthenticationMode": mode, "BootstrapClusterCreatorAdminPermissions": by_creator});
     let resource = Resource::new("AWS::EKS::Cluster")
         .with(
             "Name",
@@ -262,10 +274,20 @@ fn compute(builder: &mut Builder<'_, '_>, cluster: &Cluster) -> Value {
 
 /// Finds properties that CloudFormation does not have.
 fn not_kept(builder: &mut Builder<'_, '_>, cluster: &Cluster) {
+    for (name, _) in without_property(cluster) {
+        let what = format!("{name} is not kept: CloudFormation has no such property");
+        builder
+            .findings
+            .warning(Code::PropertyNotKept, &cluster.name, what);
+    }
+}
+
+/// Returns what CloudFormation has no property for, as far as it is not what AWS chooses.
+fn without_property(cluster: &Cluster) -> Vec<(&'static str, Value)> {
     let gateway = cluster.kubernetes_network_config.as_ref();
     let gateway = gateway.and_then(|config| config.elastic_load_balancing.as_ref());
     let gateway = gateway.and_then(|balancing| balancing.gateway_api.as_ref());
-    for (name, value) in [
+    let all = [
         ("kubeApiServerConfig", json(&cluster.kube_api_server_config)),
         ("kubeSchedulerConfig", json(&cluster.kube_scheduler_config)),
         (
@@ -277,12 +299,9 @@ fn not_kept(builder: &mut Builder<'_, '_>, cluster: &Cluster) {
             "controlPlaneEgressMode",
             json(&cluster.resources_vpc_config.control_plane_egress_mode),
         ),
-    ] {
-        if !value.is_null() && value != json!("AWS_MANAGED") {
-            let what = format!("{name} is not kept: CloudFormation has no such property");
-            builder
-                .findings
-                .warning(Code::PropertyNotKept, &cluster.name, what);
-        }
-    }
+    ];
+    let present = all
+        .into_iter()
+        .filter(|(_, value)| !value.is_null() && *value != json!("AWS_MANAGED"));
+    present.collect()
 }

@@ -38,6 +38,9 @@ pub(super) fn build(builder: &mut Builder<'_, '_>) {
 
 /// Returns the name in the recovery account.
 fn named(builder: &Builder<'_, '_>, name: &str, longest: usize) -> String {
+    if builder.context.is_primary {
+        return name.to_owned();
+    }
     names::in_recovery(builder.context.descriptions, builder.context.facts, name, longest)
 }
 
@@ -143,6 +146,7 @@ fn trust(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) -> (Option<V
         builder.context.partition(),
         builder.context.descriptions.account
     );
+    let context = builder.context;
     let is_known = |arn: &str| {
         let is_of_primary = arn.contains(&format!(":iam::{}:", builder.context.descriptions.account))
             || arn.contains(&format!(":sts::{}:", builder.context.descriptions.account));
@@ -151,7 +155,7 @@ fn trust(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) -> (Option<V
         let is_built = builder.own(arn).is_some() && chain.is_before(&role.arn, arn);
         // Where the account is the same, what no stack copies stays as it is.
         let stays = builder.context.is_same_account() && builder.own(arn).is_none();
-        !is_of_primary || arn == root || is_provider || is_adopted || is_built || stays
+        !is_of_primary || arn == root || is_provider || is_adopted || is_built || stays || context.is_primary
     };
     if let Some(statements) = policy::statements_mut(&mut trust) {
         for statement in statements.iter_mut() {
@@ -273,7 +277,7 @@ fn provider(builder: &mut Builder<'_, '_>, provider: &OidcProvider) {
     let old = provider.url.trim_start_matches("https://");
     let new = builder.context.text(old);
     let is_of_eks = old.starts_with("oidc.eks.") || old.starts_with("oidc-eks.");
-    if new == old {
+    if new == old && !builder.context.is_primary {
         if is_of_eks {
             let what = "it is the issuer of a cluster that is not described";
             return builder

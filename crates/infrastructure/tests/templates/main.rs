@@ -1,6 +1,8 @@
 //! The templates of the sample application and of random ones.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cost;
+mod differences;
 mod golden;
 mod properties;
 mod random;

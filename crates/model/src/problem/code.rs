@@ -945,6 +945,13 @@ codes! {
         meaning: "No resource of one partition has a counterpart in another.",
         remedy: "use two Regions of one partition",
     }
+
+    /// A table of prices cannot be read.
+    PricesInvalid = 1229 exits Usage {
+        title: "a table of prices cannot be read",
+        meaning: "The file of --prices is not a table of prices. Nothing was looked up or changed.",
+        remedy: "compare the file with `lifeboat schema prices`; amounts are decimal numbers in quotes, unknown fields are errors",
+    }
 }
 
 impl fmt::Display for Code {

@@ -8,7 +8,7 @@ use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, Outcome};
 use lifeboat_describe::existing_images;
-use lifeboat_infrastructure::{Adoption, Descriptions, Finding, Mode, RecoveryFacts, Severity};
+use lifeboat_infrastructure::{Adoption, Cost, Descriptions, Finding, Mode, Prices, RecoveryFacts, Severity};
 use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Exit};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
@@ -22,12 +22,19 @@ use crate::output::Document;
 
 use super::replace;
 
+mod cost;
+mod differences;
+
 const AFTER_PLAN: &str = "Example:
   lifeboat infrastructure plan shop --descriptions shop.aws.json --profile recovery
 
   Shows, stack by stack, what `lifeboat infrastructure deploy` would create, change and remove
   in the account of the credentials, and what cannot be built as it was in the primary. Change
-  sets are created to find the differences, and deleted.
+  sets are created to find the differences, and deleted. Below a resource stands where it
+  differs from the one of the primary; --output json has all of it.
+
+  The cost is that of the list prices of AWS that come with this version, without taxes and
+  discounts. They change: --prices replaces or extends them (`lifeboat schema prices`).
 
 Exit codes: 0 it can be deployed, 10 something cannot be built, 12 AWS refused the request";
 
@@ -111,6 +118,9 @@ pub struct PlanArguments {
     /// What is built.
     #[command(flatten)]
     pub wanted: Wanted,
+    /// A table of prices, instead of the one that comes with this version or in addition to it
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
 }
 
 /// Options of `lifeboat infrastructure deploy`.
@@ -178,6 +188,8 @@ pub struct InfrastructurePlanDocument {
     pub stacks: Vec<PlannedStack>,
     /// The identity map, with symbols such as `${network.SubnetPrivateA}` for what does not exist yet.
     pub identities: IdentityMap,
+    /// What the stacks cost in both modes.
+    pub cost: Cost,
 }
 
 impl Document for InfrastructurePlanDocument {
@@ -205,8 +217,13 @@ impl Document for InfrastructurePlanDocument {
                     "  {sign} {} {}{properties}\n",
                     change.r#type, change.resource
                 ));
+                let mut differences = stack.differences.iter();
+                if let Some(differs) = differences.find(|differs| differs.resource == change.resource) {
+                    text.push_str(&differences::lines(differs));
+                }
             }
         }
+        text.push_str(&cost::table(&self.cost));
         let findings = self.stacks.iter().flat_map(|stack| &stack.findings);
         text.push_str(&findings_table(findings));
         text
@@ -327,17 +344,22 @@ impl Document for TeardownDocument {
 pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failure> {
     let wanted = &arguments.wanted;
     let mode = Mode::from(wanted.mode);
-    let (environment, planned) = context.block_on(async {
+    let prices = match &arguments.prices {
+        Some(file) => cost::read(file)?,
+        None => Prices::built_in(),
+    };
+    let (environment, planned, cost) = context.block_on(async {
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         Box::pin(async {
             let descriptions = read(&wanted.descriptions)?;
             let session = wanted.aws.open().await?;
             let stacks = CloudFormation::new(session.context(), session.environment());
             let facts = wanted.facts(&session, &descriptions).await?;
-            let planned = recovery(&stacks, &descriptions, facts, &tell(context))
-                .plan(mode)
-                .await?;
-            Ok((session.environment().clone(), planned))
+            let tell = tell(context);
+            let mut recovery = recovery(&stacks, &descriptions, facts, &tell);
+            let planned = recovery.plan(mode).await?;
+            let cost = recovery.cost(&prices);
+            Ok((session.environment().clone(), planned, cost))
         })
         .await
     })?;
@@ -349,6 +371,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
         mode,
         stacks: planned.stacks,
         identities: planned.identities,
+        cost,
     })?;
     Ok(if is_refused {
         Exit::PlanRefused
@@ -559,6 +582,7 @@ mod tests {
             name: format!("lifeboat-shop-{name}"),
             exists,
             changes,
+            differences: Vec::new(),
             findings: vec![Finding {
                 severity: Severity::Warning,
                 resource: "arn:aws:iam::111111111111:role/cart".to_owned(),
@@ -586,6 +610,7 @@ mod tests {
                 stack("storage", false, vec![change("Add", None, "FileSystem", &[])]),
             ],
             identities: lifeboat_infrastructure::symbols(&descriptions, &facts),
+            cost: lifeboat_infrastructure::cost::cost(&descriptions, &facts, &Prices::built_in()),
         };
         insta::assert_snapshot!(document.table());
     }

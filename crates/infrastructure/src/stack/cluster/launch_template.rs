@@ -102,7 +102,7 @@ fn name(builder: &Builder<'_, '_>, cluster: &Cluster, template: &LaunchTemplate)
 /// Returns the image: a parameter of Systems Manager is the same in each Region, an image needs a mapping.
 fn image(builder: &Builder<'_, '_>, template: &LaunchTemplate) -> Option<String> {
     let image = template.launch_template_data.image_id.as_deref()?;
-    if image.starts_with("resolve:ssm:") {
+    if image.starts_with("resolve:ssm:") || builder.context.is_primary {
         return Some(builder.context.text(image));
     }
     builder
@@ -174,7 +174,12 @@ fn data(builder: &mut Builder<'_, '_>, cluster: &Cluster, template: &LaunchTempl
         ("licenseSpecifications", json(&data.license_specifications)),
         ("iamInstanceProfile", json(&data.iam_instance_profile)),
     ] {
-        if !value.is_null() && value != json!([]) {
+        if value.is_null() || value == json!([]) {
+            continue;
+        }
+        if builder.context.is_primary {
+            out.insert(names::pascal(name), pascal_keys(value));
+        } else {
             let what = format!(
                 "{name} is left out: it names resources of the primary Region, or node groups do not allow it"
             );
@@ -223,7 +228,8 @@ fn volume(builder: &mut Builder<'_, '_>, of: &str, mapping: &BlockDeviceMapping)
         }
     }
     if let Some(snapshot) = &ebs.snapshot_id {
-        match builder.context.bindings.adopted.get(snapshot.as_str()) {
+        let own = Some(snapshot.as_str()).filter(|_| builder.context.is_primary);
+        match own.or(builder.context.bindings.adopted.get(snapshot.as_str()).copied()) {
             Some(to) => out["Ebs"]["SnapshotId"] = json!(to),
             None => {
                 let what =
@@ -254,6 +260,9 @@ fn network_interface(builder: &mut Builder<'_, '_>, of: &str, interface: &Networ
 
 /// Returns user data for the recovery cluster. What did not change keeps its bytes.
 fn user_data(builder: &mut Builder<'_, '_>, cluster: &Cluster, of: &str, data: &Hidden<String>) -> Value {
+    if builder.context.is_primary {
+        return json!(data.0);
+    }
     let decoded = STANDARD.decode(data.0.trim()).ok();
     let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else {
         let what = "its user data is not text in base64, or compressed; it is kept as it is";

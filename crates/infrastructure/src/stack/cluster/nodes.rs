@@ -86,6 +86,8 @@ fn nodegroup(
     let has_image = template.as_ref().is_some_and(|template| template.has_image);
     // EKS accepts no other version than that of the cluster for a new node group
     // (CreateNodegroup, parameter `version`).
+    let is_primary = builder.context.is_primary;
+    let version = group.version.as_deref().filter(|_| is_primary).unwrap_or(version);
     let is_same = group.version.as_deref().is_none_or(|own| own == version);
     if !is_same {
         let what = format!(

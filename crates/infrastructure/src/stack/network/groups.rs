@@ -85,7 +85,8 @@ fn rule_of(builder: &mut Builder<'_, '_>, of: &str, rule: &SecurityGroupRule) ->
             .map_or(Value::Null, |text| json!(builder.context.text(text))),
     );
     if let Some(list) = &rule.prefix_list_id {
-        let Some(to) = builder.context.bindings.adopted.get(list.as_str()) else {
+        let own = Some(list.as_str()).filter(|_| builder.context.is_primary);
+        let Some(to) = own.or(builder.context.bindings.adopted.get(list.as_str()).copied()) else {
             let what = format!("its rule for the prefix list {list} is left out: the list is not mapped");
             builder.findings.warning(Code::CounterpartUnknown, of, what);
             return None;
