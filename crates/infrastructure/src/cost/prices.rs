@@ -112,8 +112,9 @@ pub enum Extended {
 pub struct Source {
     /// The page, or the name of a contract.
     pub url: String,
-    /// The day on which the prices held, such as `2026-01-19`.
-    pub date: String,
+    /// The day on which the prices were compared with it, such as `2026-01-19`; absent if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
 }
 
 /// One price.

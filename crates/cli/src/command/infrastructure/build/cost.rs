@@ -45,14 +45,19 @@ pub(super) fn table(cost: &Cost) -> String {
         let [hour, month] = [stack.usd_per_hour, stack.usd_per_month].map(|usd| usd.rounded());
         text.push_str(&format!("  {}: {hour} USD/h ({month} USD/month)\n", stack.stack));
     }
-    let dates = cost.sources.iter().map(|source| source.date.as_str());
-    if let Some((first, last)) = dates.clone().min().zip(dates.max()) {
-        let when = match first == last {
-            true => first.to_owned(),
-            false => format!("{first} to {last}"),
+    if !cost.sources.is_empty() {
+        let is_compared = cost.sources.iter().all(|source| source.date.is_some());
+        let oldest = cost
+            .sources
+            .iter()
+            .filter_map(|source| source.date.as_deref())
+            .min();
+        let when = match oldest.filter(|_| is_compared) {
+            Some(oldest) => format!("compared with their sources on {oldest} or later"),
+            None => "not all of them compared with their sources".to_owned(),
         };
         text.push_str(&format!(
-            "  prices of {when} without taxes and discounts; they change, see --prices\n"
+            "  list prices without taxes and discounts, {when}; --prices replaces them\n"
         ));
     }
     let all = cost.active.not_priced.iter().chain(&cost.standby.not_priced);
