@@ -2,16 +2,17 @@
 //! answer, and taken down again.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource, testing};
 use lifeboat_deploy::recovery::{Recovery, take_down};
-use lifeboat_deploy::{CloudFormation, Outcome};
+use lifeboat_deploy::{CloudFormation, OnFailure, Outcome, StackSpec, Stacks as _, delete, deploy};
 use lifeboat_infrastructure::{Descriptions, Mode, RecoveryFacts, Zone};
 use lifeboat_local::{LocalAws, LocalAwsOptions};
-use lifeboat_model::{AccountId, ApplicationName, EnvironmentId};
+use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId};
 use lifeboat_system::SystemClock;
 use serde_json::Value;
 
@@ -151,4 +152,60 @@ async fn the_recovery_side_is_built_and_taken_down() {
             "lifeboat-shop-network"
         ]
     );
+}
+
+/// A role of the name of one of ours, in a stack that is not ours.
+const LANDING_ZONE: &str = r#"{"Resources": {"Nodes": {"Type": "AWS::IAM::Role", "Properties": {
+    "RoleName": "shop-nodes", "Description": "of the landing zone", "AssumeRolePolicyDocument": {"Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}}},
+    "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Nodes", "Arn"]}}}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_changed() {
+    let aws = LocalAws::start(&LocalAwsOptions {
+        controllers: false,
+        ..LocalAwsOptions::default()
+    })
+    .unwrap();
+    let context = context(&aws);
+    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
+    let stacks = CloudFormation::new(&context, &environment);
+    let descriptions = Descriptions::parse(DOCUMENT).unwrap();
+    let number = std::sync::atomic::AtomicU32::new(0);
+    let change_set = || {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        format!("lifeboat-{number}")
+    };
+    let tell = |line: &str| println!("{line}");
+    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
+    let recovery = || Recovery {
+        stacks: &stacks,
+        descriptions: &descriptions,
+        facts: facts(&principal),
+        change_set: &change_set,
+        tell: &tell,
+    };
+    let landing_zone = StackSpec {
+        stack: "landing-zone".to_owned(),
+        template: LANDING_ZONE.into(),
+        parameters: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        change_set: "landing-zone".to_owned(),
+        on_failure: OnFailure::RollBack,
+    };
+    deploy(&stacks, &landing_zone, &tell).await.unwrap();
+    let theirs = stacks.describe("landing-zone").await.unwrap();
+
+    for _ in 0..2 {
+        let problem = recovery().deploy(Mode::Standby).await.unwrap_err();
+        assert_eq!(problem.code, Code::NameTaken, "{problem}");
+        assert!(problem.to_string().contains("shop-nodes"), "{problem}");
+        assert_eq!(stacks.describe("landing-zone").await.unwrap(), theirs);
+    }
+    // Once the name is free, the same deployment goes on.
+    delete(&stacks, "landing-zone", &BTreeMap::new(), &tell)
+        .await
+        .unwrap();
+    let built = recovery().deploy(Mode::Standby).await.unwrap();
+    assert_eq!(built.identities.faults(), []);
 }
