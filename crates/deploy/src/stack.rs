@@ -336,6 +336,11 @@ impl<'a> Deployment<'a> {
         self.stack.stacks.create_change_set(&change).await?;
         let changes = self.changes(&change, change.is_new || has_failed).await?;
         let Some(changes) = changes else {
+            if has_failed {
+                let command = format!("aws cloudformation rollback-stack {}", self.stack.options());
+                let what = "it has failed, and CloudFormation finds nothing to change";
+                return Err(self.stack.not_updatable(what, &command, Vec::new()));
+            }
             self.stack.say("no changes");
             return self.stack.done(Outcome::Unchanged).await;
         };
@@ -493,7 +498,7 @@ impl<'a> Deployment<'a> {
                 .delete_change_set(&change.stack, &change.name)
                 .await,
         );
-        if is_made || says_nothing_to_change(&set.reason) {
+        if is_made || (!change.is_new && says_nothing_to_change(&set.reason)) {
             return Ok(None);
         }
         let diagnosis = diagnose("AWS::CloudFormation::Stack", &set.reason);

@@ -154,11 +154,9 @@ async fn the_recovery_side_is_built_and_taken_down() {
     );
 }
 
-/// A role of the name of one of ours, in a stack that is not ours.
-const LANDING_ZONE: &str = r#"{"Resources": {"Nodes": {"Type": "AWS::IAM::Role", "Properties": {
-    "RoleName": "shop-nodes", "Description": "of the landing zone", "AssumeRolePolicyDocument": {"Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}}},
-    "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Nodes", "Arn"]}}}}"#;
+/// A repository of the name of one of ours, in a stack that is not ours.
+const LANDING_ZONE: &str = r#"{"Resources": {"Cart": {"Type": "AWS::ECR::Repository", "Properties":
+    {"RepositoryName": "shop/cart"}}}, "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Cart", "Arn"]}}}}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_changed() {
@@ -199,7 +197,7 @@ async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_
     for _ in 0..2 {
         let problem = recovery().deploy(Mode::Standby).await.unwrap_err();
         assert_eq!(problem.code, Code::NameTaken, "{problem}");
-        assert!(problem.to_string().contains("shop-nodes"), "{problem}");
+        assert!(problem.to_string().contains("shop/cart"), "{problem}");
         assert_eq!(stacks.describe("landing-zone").await.unwrap(), theirs);
     }
     // Once the name is free, the same deployment goes on.

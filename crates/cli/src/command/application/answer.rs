@@ -285,7 +285,7 @@ pub(super) fn restore_line(restore: &RestoreStatus) -> String {
         _ => String::new(),
     };
     let before = match &restore.failed_before {
-        Some(problem) => format!(" after {}: {}", problem.code, problem.message),
+        Some(problem) => format!(" after {}", problem.code),
         None => String::new(),
     };
     format!(

@@ -167,3 +167,22 @@ async fn a_deletion_that_fails_is_diagnosed() {
         "{failure}"
     );
 }
+
+/// Neither a new stack nor a failed one is as it should be when CloudFormation finds nothing to change.
+#[tokio::test(start_paused = true)]
+async fn nothing_to_change_is_no_success_for_a_stack_that_is_not_there_or_has_failed() {
+    for (before, code) in [
+        (None, Code::StackFailed),
+        (stack("CREATE_FAILED"), Code::StackNotUpdatable),
+    ] {
+        let mut script = Script::new(vec![before], vec![Vec::new()]);
+        script.on_failure = OnFailure::Keep;
+        script.change_sets = Turns::new(vec![ChangeSet {
+            status: "FAILED".to_owned(),
+            reason: "No updates are to be performed.".to_owned(),
+            changes: Vec::new(),
+        }]);
+        assert_eq!(script.deploy().await.unwrap_err().code, code);
+        assert!(!script.has_called("execute"));
+    }
+}
