@@ -206,10 +206,10 @@ impl Recovery<'_> {
     /// # Errors
     /// As [`Recovery::deploy`].
     pub async fn refresh(&mut self) -> Result<Option<Built>, Problem> {
-        self.read_outputs().await?;
-        let mut stacks = self.facts.outputs.keys();
-        let is_in_use =
-            stacks.any(|symbol| matches!(RecoveryStack::of_symbol(symbol), Some(RecoveryStack::Cluster(_))));
+        let existing = self.read_outputs().await?;
+        let is_in_use = existing
+            .iter()
+            .any(|stack| matches!(stack, RecoveryStack::Cluster(_)));
         match is_in_use {
             true => Ok(None),
             false => self.deploy(Mode::Standby).await.map(Some),
@@ -234,20 +234,25 @@ impl Recovery<'_> {
     }
 
     /// Reads the outputs of the stacks that exist. Stacks of somebody else are refused before anything is changed, and one
-    /// that is to be created again does not exist.
-    async fn read_outputs(&mut self) -> Result<(), Problem> {
+    /// that is to be created again has no outputs. Returns the stacks that have resources.
+    async fn read_outputs(&mut self) -> Result<BTreeSet<RecoveryStack>, Problem> {
         self.facts.outputs.clear();
+        let mut existing = BTreeSet::new();
         for stack in stacks(self.descriptions) {
             let name = stack.name(&self.facts.application);
             let Some(found) = self.stacks.describe(&name).await? else {
                 continue;
             };
             stack::must_be_ours(self.stacks, &name, &self.tags(&stack), &found)?;
-            if found.status != "REVIEW_IN_PROGRESS" && !stack::is_remnant(&found.status) {
+            let is_empty = matches!(found.status.as_str(), "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE");
+            if !is_empty && !stack::is_remnant(&found.status) {
                 self.facts.outputs.insert(stack.symbol(), found.outputs);
             }
+            if !is_empty {
+                existing.insert(stack);
+            }
         }
-        Ok(())
+        Ok(existing)
     }
 
     /// Returns the tags of a stack.

@@ -17,7 +17,7 @@ pub struct Settling {
     pub pause: Duration,
 }
 
-/// Five minutes in all: the name of an endpoint takes up to two minutes to be resolved everywhere, an access entry
+/// Five minutes of pauses: the name of an endpoint takes up to two minutes to be resolved everywhere, an access entry
 /// seconds. A delegate has 15 minutes.
 impl Default for Settling {
     fn default() -> Self {
