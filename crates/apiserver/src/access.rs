@@ -73,19 +73,27 @@ pub async fn denied_reads(api: &Api) -> Result<Denied, DiscoveryError> {
     Ok(Denied::of(api, forbidden).await)
 }
 
+/// Reports whether the caller may do everything in the cluster.
+///
+/// # Errors
+/// If the server does not respond.
+pub async fn may_do_everything(api: &Api) -> Result<bool, ApiError> {
+    let everything = Attributes {
+        group: "*",
+        resource: "*",
+        verb: "*",
+    };
+    allowed(api, &everything).await
+}
+
 /// Returns every type that the caller may not create and change in the whole cluster. Roles are included if
 /// the caller may not grant permissions that it does not have itself: RBAC rejects such roles and bindings.
 ///
 /// # Errors
 /// If discovery fails, or the server does not respond.
 pub async fn denied_writes(api: &Api) -> Result<Denied, DiscoveryError> {
-    let everything = Attributes {
-        group: "*",
-        resource: "*",
-        verb: "*",
-    };
     // The usual case, with one request.
-    if allowed(api, &everything).await? {
+    if may_do_everything(api).await? {
         return Ok(Denied::default());
     }
     let discovery = api.discover().await?;

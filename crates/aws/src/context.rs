@@ -149,6 +149,13 @@ impl AwsContext {
             }
             return Problem::of(Code::NoCredentials, format!("failed to {doing}")).caused_by(error);
         }
+        if error.is_region_not_enabled() {
+            let message = format!("failed to {doing}: {} is not enabled", self.region);
+            return Problem::of(Code::RegionNotEnabled, message).caused_by(error);
+        }
+        if error.is_throttling() {
+            return Problem::of(Code::AwsThrottled, format!("failed to {doing}")).caused_by(error);
+        }
         if error.kind() == ErrorKind::Denied {
             let guidance = format!(
                 "allow these credentials {}, or use others with --profile, then run the same command again",

@@ -26,6 +26,22 @@ pub struct AwsError {
     unsigned: bool,
 }
 
+/// Error codes by which services limit the rate of requests. The SDKs treat them as such, too
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>).
+const THROTTLING: &[&str] = &[
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+];
+
+/// Error codes of a Region that is not enabled in the account: of EC2, and of STS.
+const REGION_NOT_ENABLED: &[&str] = &["OptInRequired", "RegionDisabledException"];
+
 /// Error codes by which services report that the credentials themselves are not valid, regardless of the request.
 const BAD_CREDENTIALS: &[&str] = &[
     "ExpiredToken",
@@ -131,6 +147,18 @@ impl AwsError {
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         self.unsigned || self.code().is_some_and(|code| BAD_CREDENTIALS.contains(&code))
+    }
+
+    /// Reports whether the service limits the rate of requests.
+    #[must_use]
+    pub fn is_throttling(&self) -> bool {
+        self.code().is_some_and(|code| THROTTLING.contains(&code))
+    }
+
+    /// Reports whether the Region is not enabled in the account.
+    #[must_use]
+    pub fn is_region_not_enabled(&self) -> bool {
+        self.code().is_some_and(|code| REGION_NOT_ENABLED.contains(&code))
     }
 
     /// Returns the error code of the service, such as `AccessDenied`.

@@ -50,6 +50,7 @@ impl DecisionBuilder<'_> {
                         run.built = job;
                         run.stage = BuildStage::Nodes;
                         run.attempt = 1;
+                        run.failed_before = None;
                         run.next_at = self.now;
                     }
                     BuildStage::Nodes => run.end = Some(BuildEnd { problem: None }),
@@ -73,6 +74,7 @@ impl DecisionBuilder<'_> {
                 if retry && !run.cancelled && run.attempt < TRIES {
                     run.next_at = later(self.now, BACKOFF * (1 << (run.attempt - 1)));
                     run.attempt += 1;
+                    run.failed_before = Some(problem);
                 } else {
                     run.end = Some(BuildEnd {
                         problem: Some(problem),

@@ -71,6 +71,7 @@ impl DecisionBuilder<'_> {
                     run.job = None;
                     run.next_at = later(self.now, BACKOFF * (1 << (run.attempt - 1)));
                     run.attempt += 1;
+                    run.failed_before = Some(problem);
                 } else {
                     self.end_restore(run, RestoreState::Failed, vec![problem], None);
                 }

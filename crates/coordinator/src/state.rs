@@ -358,6 +358,9 @@ pub struct BuildRun {
     /// When the next attempt begins.
     #[schemars(with = "String")]
     pub next_at: Timestamp,
+    /// Why the attempt before failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_before: Option<Problem>,
     /// The job of this attempt.
     pub job: Option<JobEntry>,
     /// The job that built the clusters.
@@ -416,6 +419,9 @@ pub struct RestoreRun {
     /// When the next attempt begins.
     #[schemars(with = "String")]
     pub next_at: Timestamp,
+    /// Why the attempt before failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_before: Option<Problem>,
     /// The job of this attempt.
     pub job: Option<JobEntry>,
     /// Whether it was cancelled.

@@ -7,11 +7,11 @@ use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{
     ApplicationStatus, BackupStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus,
 };
-use lifeboat_model::{Application, ApplicationName, ClusterName, RecoveryPointId};
+use lifeboat_model::{Application, ApplicationName, ClusterName, Problem, RecoveryPointId};
 
 use super::clusters::sources;
 use super::issues::overdue_at;
-use super::state::{BackupRun, BuildRun, PointEntry, RestoreRun, State};
+use super::state::{BackupRun, BuildRun, BuildStage, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
 
 /// Returns the status of an application.
@@ -115,9 +115,29 @@ fn backup_status(run: &BackupRun) -> BackupStatus {
     }
 }
 
+/// What a restore does while it runs, its attempt, and why the attempt before failed.
+fn phase(run: &RestoreRun, build: Option<&BuildRun>) -> (&'static str, u32, Option<Problem>) {
+    let of_build = |build: &BuildRun, phase| (phase, build.attempt, build.failed_before.clone());
+    match build.filter(|build| build.end.is_none()) {
+        Some(build) if build.stage == BuildStage::Clusters => of_build(build, "building clusters"),
+        // A failure of the nodes is the one that takes longer to heal.
+        Some(build) if run.job.is_none() || build.failed_before.is_some() => {
+            of_build(build, "building nodes")
+        }
+        Some(_) => (
+            "restoring objects and building nodes",
+            run.attempt,
+            run.failed_before.clone(),
+        ),
+        None => ("restoring objects", run.attempt, run.failed_before.clone()),
+    }
+}
+
 fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
-    let builds = builds.iter().filter(|build| build.token == run.token);
-    let built = builds.flat_map(|build| &build.job).next();
+    let build = builds.iter().find(|build| build.token == run.token);
+    let built = build.and_then(|build| build.job.as_ref());
+    let (phase, attempt, failed_before) = phase(run, build);
+    let runs = run.end.is_none();
     let state = match (&run.end, run.job.as_ref().or(built)) {
         (Some(end), _) => end.state,
         (None, Some(_)) => RestoreState::Running,
@@ -131,6 +151,9 @@ fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
         into: ClusterName::parse(into).unwrap_or_else(|_| run.cluster.clone()),
         requested_at: run.requested_at,
         state,
+        phase: runs.then(|| phase.to_owned()),
+        attempt: runs.then_some(attempt),
+        failed_before: failed_before.filter(|_| runs),
         ended_at: run.end.as_ref().map(|end| end.at),
         problems: run
             .end

@@ -8,8 +8,10 @@ use lifeboat_jobs::{AccessFinding, ClusterTarget, Failure, Outcome};
 use lifeboat_model::{Code, Problem};
 
 mod eks;
+mod settling;
 
 pub use eks::Eks;
+pub use settling::Settling;
 
 /// Connects to the clusters of an environment.
 #[async_trait]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{self, Capability, ChangeSetType, Parameter, Tag};
+use aws_sdk_cloudformation::types::{self, Capability, ChangeSetType, Parameter, StackDriftStatus, Tag};
 use jiff::Timestamp;
 use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_model::{EnvironmentId, Problem};
@@ -81,6 +81,9 @@ fn described(stack: &types::Stack) -> Stack {
         tags: tags
             .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
             .collect(),
+        is_drifted: stack
+            .drift_information()
+            .is_some_and(|drift| drift.stack_drift_status() == Some(&StackDriftStatus::Drifted)),
     }
 }
 
@@ -282,3 +285,6 @@ impl Stacks for CloudFormation {
             .collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

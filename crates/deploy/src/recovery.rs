@@ -2,7 +2,7 @@
 //! deployed in their order, and taken down again.
 //!
 //! Everything that is built carries the tag [`TAG`]; a stack without it is neither changed nor deleted. A resource that
-//! fails leaves what was built before, and the same deployment goes on from there.
+//! fails, or a process that ends, leaves what was built before, and the same deployment goes on from there.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stack::{self, OnFailure, Outcome, ResourceChange, StackSpec, Stacks};
+
+mod events;
+
+pub use events::SeenEvents;
 
 /// The tag that names a stack within its application, as [`RecoveryStack::symbol`] does.
 pub const STACK_TAG: &str = "lifeboat.dev/stack";
@@ -150,8 +154,9 @@ impl Recovery<'_> {
     /// too; [`Recovery::stand_down`] deletes it.
     ///
     /// # Errors
-    /// The code of the first error of the findings, before anything is built; LB-1005 if a stack fails; LB-1006 or LB-1011 if
-    /// one cannot be changed; or the code of a failed call.
+    /// The code of the first error of the findings, or LB-1011 if a stack is not ours, before anything is built; the code
+    /// of the [diagnosis](crate::diagnosis) or LB-1005 if a stack fails; LB-1006 if one cannot be changed; or the code of a
+    /// failed call.
     pub async fn deploy(&mut self, mode: Mode) -> Result<Built, Problem> {
         self.read_outputs().await?;
         let wanted = stacks(self.descriptions);
@@ -184,7 +189,8 @@ impl Recovery<'_> {
                 }
                 is_stable = false;
                 let spec = self.spec(stack, &template, deployed.1.clone());
-                let done = stack::deploy(self.stacks, &spec, self.tell).await?;
+                let done = stack::deploy(self.stacks, &spec, self.tell).await;
+                let done = done.map_err(|problem| explained(problem, findings.values().flatten()))?;
                 self.facts.outputs.insert(stack.symbol(), done.outputs);
                 last.insert(stack.clone(), deployed);
                 let outcome = outcomes.entry(stack.clone()).or_insert(done.outcome);
@@ -211,10 +217,10 @@ impl Recovery<'_> {
     /// # Errors
     /// As [`Recovery::deploy`].
     pub async fn refresh(&mut self) -> Result<Option<Built>, Problem> {
-        self.read_outputs().await?;
-        let mut stacks = self.facts.outputs.keys();
-        let is_in_use =
-            stacks.any(|symbol| matches!(RecoveryStack::of_symbol(symbol), Some(RecoveryStack::Cluster(_))));
+        let existing = self.read_outputs().await?;
+        let is_in_use = existing
+            .iter()
+            .any(|stack| matches!(stack, RecoveryStack::Cluster(_)));
         match is_in_use {
             true => Ok(None),
             false => self.deploy(Mode::Standby).await.map(Some),
@@ -238,18 +244,34 @@ impl Recovery<'_> {
         Ok(changed)
     }
 
-    /// Reads the outputs of the stacks that exist.
-    async fn read_outputs(&mut self) -> Result<(), Problem> {
+    /// Reads the outputs of the stacks that exist. Stacks of somebody else are refused before anything is changed, and one
+    /// that is to be created again has no outputs. Returns the stacks that have resources.
+    async fn read_outputs(&mut self) -> Result<BTreeSet<RecoveryStack>, Problem> {
         self.facts.outputs.clear();
+        let mut existing = BTreeSet::new();
         for stack in stacks(self.descriptions) {
-            let found = (self.stacks)
-                .describe(&stack.name(&self.facts.application))
-                .await?;
-            if let Some(found) = found.filter(|found| found.status != "REVIEW_IN_PROGRESS") {
+            let name = stack.name(&self.facts.application);
+            let Some(found) = self.stacks.describe(&name).await? else {
+                continue;
+            };
+            stack::must_be_ours(self.stacks, &name, &self.tags(&stack), &found)?;
+            let is_empty = matches!(found.status.as_str(), "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE");
+            if !is_empty && !stack::is_remnant(&found.status) {
                 self.facts.outputs.insert(stack.symbol(), found.outputs);
             }
+            if !is_empty {
+                existing.insert(stack);
+            }
         }
-        Ok(())
+        Ok(existing)
+    }
+
+    /// Returns the tags of a stack.
+    fn tags(&self, stack: &RecoveryStack) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (TAG.to_owned(), self.facts.application.to_string()),
+            (STACK_TAG.to_owned(), stack.symbol()),
+        ])
     }
 
     fn generate(&self, stack: &RecoveryStack, mode: Mode) -> Generated {
@@ -295,10 +317,7 @@ impl Recovery<'_> {
             stack: stack.name(&self.facts.application),
             template: Cow::Owned(template.body()),
             parameters,
-            tags: BTreeMap::from([
-                (TAG.to_owned(), self.facts.application.to_string()),
-                (STACK_TAG.to_owned(), stack.symbol()),
-            ]),
+            tags: self.tags(stack),
             change_set: (self.change_set)(),
             on_failure: OnFailure::Keep,
         }
@@ -335,6 +354,23 @@ pub async fn take_down(
         }
     }
     Ok(deleted)
+}
+
+/// Adds to nodes that did not join what the descriptions say about it: EKS gives no reason.
+fn explained<'a>(mut problem: Problem, findings: impl Iterator<Item = &'a Finding>) -> Problem {
+    if problem.code == Code::NodesNotJoined {
+        let likely = findings.filter(|finding| {
+            let causes = [Code::NodesCutOff, Code::RoleIncomplete, Code::PrincipalUnknown];
+            causes.contains(&finding.code)
+        });
+        let likely: Vec<String> = likely
+            .map(|finding| format!("likely {}: {}: {}", finding.code, finding.resource, finding.what))
+            .collect();
+        // Behind the failure itself; the failures that follow from it matter less.
+        let at = problem.causes.len().min(1);
+        problem.causes.splice(at..at, likely);
+    }
+    problem
 }
 
 /// Returns the resources of a template as additions.

@@ -5,8 +5,13 @@
 //! a stack that cannot be updated. If an earlier run was interrupted, it waits for the operation that the run started.
 //!
 //! A stack of a recovery keeps what was built when a resource fails ([`OnFailure::Keep`]), and the next deployment goes
-//! on from there. A stack without the tags that it should have belongs to somebody else, and is neither changed nor
-//! deleted.
+//! on from there. One whose creation was rolled back by hand, or whose deletion failed, holds nothing that is used: it is
+//! deleted and created again. A stack without the tags that it should have belongs to somebody else, and is neither
+//! changed nor deleted.
+//!
+//! CloudFormation compares a template with the former one and not with the resources: what was changed by hand stays
+//! until the template changes there
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html>).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +24,7 @@ use lifeboat_system::sleep;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnosis::{Diagnosis, diagnose};
 use crate::template;
 
 mod handle;
@@ -28,6 +34,13 @@ use handle::StackHandle;
 /// The pause between two requests. A stack takes about a minute; CloudFormation throttles at about one request per
 /// second.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// The number of times that a deployment is tried whose roles or grants are not effective yet.
+const CONSISTENCY_TRIES: u32 = 3;
+
+/// The pause before such a deployment is tried again. IAM says that changes take seconds
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>).
+const CONSISTENCY_PAUSE: Duration = Duration::from_secs(15);
 
 /// The number of failed resources that are reported. Later failures are consequences of the first ones.
 const NAMED: usize = 5;
@@ -69,6 +82,8 @@ pub struct Stack {
     pub outputs: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether the latest detection of drift, which somebody has asked for, found changes that were made by hand.
+    pub is_drifted: bool,
 }
 
 /// A change set to create.
@@ -209,7 +224,8 @@ pub fn change_set_name(now: jiff::Timestamp, random: [u8; 3]) -> String {
 /// Deploys a stack; calls `tell` with one line for each event.
 ///
 /// # Errors
-/// LB-1005 if the operation fails, LB-1006 if the stack cannot be updated, or the code of a failed call.
+/// If the operation fails: the code of the [diagnosis](crate::diagnosis), or LB-1005; LB-1012 if the stack is deleted
+/// meanwhile. LB-1006 or LB-1011 if the stack cannot be changed, or the code of a failed call.
 pub async fn deploy(
     stacks: &dyn Stacks,
     wanted: &StackSpec,
@@ -250,6 +266,26 @@ pub async fn delete(
     .await
 }
 
+/// Checks that a stack that was read has these tags.
+///
+/// # Errors
+/// LB-1011 if it lacks one.
+pub(crate) fn must_be_ours(
+    stacks: &dyn Stacks,
+    name: &str,
+    tags: &BTreeMap<String, String>,
+    stack: &Stack,
+) -> Result<(), Problem> {
+    let tell = |_: &str| {};
+    let handle = StackHandle {
+        stacks,
+        name,
+        tags,
+        tell: &tell,
+    };
+    handle.must_be_ours(stack)
+}
+
 struct Deployment<'a> {
     stack: StackHandle<'a>,
     wanted: &'a StackSpec,
@@ -267,24 +303,56 @@ impl<'a> Deployment<'a> {
     }
 
     async fn run(&self) -> Result<Deployed, Problem> {
-        let stack = self.updatable().await?;
-        let change = self.change(stack.as_ref());
+        let mut tries = 1;
+        loop {
+            match self.once(tries).await {
+                // The next change set goes on from what was built.
+                Err(problem)
+                    if problem.code == Code::NotYetConsistent
+                        && self.wanted.on_failure == OnFailure::Keep
+                        && tries < CONSISTENCY_TRIES =>
+                {
+                    self.stack
+                        .say("a role or grant is not effective yet; trying again");
+                    sleep(CONSISTENCY_PAUSE).await;
+                    tries += 1;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn once(&self, number: u32) -> Result<Deployed, Problem> {
+        let stack = self.updatable(true).await?;
+        if stack.as_ref().is_some_and(|stack| stack.is_drifted) {
+            self.stack.say("resources were changed by hand, and stay so where the template does not change (`aws cloudformation describe-stack-resource-drifts`)");
+        }
+        let mut change = self.change(stack.as_ref());
+        if number > 1 {
+            change.name = format!("{}-{number}", change.name);
+        }
         // What failed is tried again although the template is the same.
         let has_failed = stack.is_some_and(|stack| is_kept(&stack.status));
         self.stack.stacks.create_change_set(&change).await?;
-        if self
-            .changes(&change, change.is_new || has_failed)
-            .await?
-            .is_none()
-        {
+        let changes = self.changes(&change, change.is_new || has_failed).await?;
+        let Some(changes) = changes else {
+            if has_failed {
+                let command = format!("aws cloudformation rollback-stack {}", self.stack.options());
+                let what = "it has failed, and CloudFormation finds nothing to change";
+                return Err(self.stack.not_updatable(what, &command, Vec::new()));
+            }
             self.stack.say("no changes");
             return self.stack.done(Outcome::Unchanged).await;
-        }
+        };
+        let on_failure = match self.wanted.on_failure {
+            OnFailure::Keep if !has_failed && changes.iter().any(may_replace) => OnFailure::RollBack,
+            wanted => wanted,
+        };
         let mut seen = self.stack.seen().await?;
         self.stack
             .say(if change.is_new { "creating" } else { "updating" });
         let executed = (self.stack.stacks)
-            .execute_change_set(&change.stack, &change.name, self.wanted.on_failure)
+            .execute_change_set(&change.stack, &change.name, on_failure)
             .await;
         let stack = match executed {
             Ok(()) => self.stack.end(&mut seen).await?,
@@ -298,7 +366,7 @@ impl<'a> Deployment<'a> {
                 stack
             }
         };
-        if is_failure(&stack.status) {
+        if is_failure(&stack.status) || stack.status.starts_with("DELETE_") {
             return Err(self.failed(&stack, &seen, change.is_new));
         }
         self.stack
@@ -312,8 +380,10 @@ impl<'a> Deployment<'a> {
 
     /// Returns what the change set of a deployment holds, and deletes it.
     async fn preview(&self) -> Result<Vec<ResourceChange>, Problem> {
-        let stack = self.updatable().await?;
+        let stack = self.updatable(false).await?;
         let change = self.change(stack.as_ref());
+        // Somebody may be about to execute a change set of their own for the same new stack.
+        let is_in_review = change.is_new && self.stack.stacks.describe(&change.stack).await?.is_some();
         self.stack.stacks.create_change_set(&change).await?;
         let changes = self.changes(&change, change.is_new).await?;
         if changes.is_some() {
@@ -321,25 +391,46 @@ impl<'a> Deployment<'a> {
                 .delete_change_set(&change.stack, &change.name)
                 .await?;
         }
-        if change.is_new {
+        if change.is_new && !is_in_review {
             // A change set of a new stack leaves an empty one (REVIEW_IN_PROGRESS).
             self.stack.stacks.delete_stack(&change.stack).await?;
         }
         Ok(changes.unwrap_or_default())
     }
 
-    /// Returns the stack if it can be updated; `None` if it does not exist.
-    async fn updatable(&self) -> Result<Option<Stack>, Problem> {
+    /// Returns the stack if it can be updated; `None` if it does not exist. `may_delete` allows to delete one that can only
+    /// be created again.
+    async fn updatable(&self, may_delete: bool) -> Result<Option<Stack>, Problem> {
         let Some(stack) = self.stack.wait_until_stable().await? else {
             return Ok(None);
         };
-        self.stack.must_be_ours(&stack)?;
         match stack.status.as_str() {
             // The next change set goes on from what was built.
             status if is_kept(status) && self.wanted.on_failure == OnFailure::Keep => Ok(Some(stack)),
-            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                Err(self.stack.creation_failed(&stack.status).await)
+            status if is_remnant(status) && self.wanted.on_failure == OnFailure::Keep && may_delete => {
+                self.stack
+                    .say(&format!("{status}: deleting what is left, to create it again"));
+                match self.stack.delete().await {
+                    Ok(_) => Ok(None),
+                    // Whoever deploys need not be allowed to delete.
+                    Err(problem) if problem.code == Code::AwsDenied => {
+                        let mut only_deletable = self.stack.creation_failed(status).await;
+                        only_deletable
+                            .causes
+                            .extend(std::iter::once(problem.message).chain(problem.causes));
+                        Err(only_deletable)
+                    }
+                    Err(problem) => Err(problem),
+                }
             }
+            status if is_remnant(status) || status == "CREATE_FAILED" => {
+                Err(self.stack.creation_failed(status).await)
+            }
+            "UPDATE_FAILED" => Err(self.stack.not_updatable(
+                "its last update failed, and what it changed was kept",
+                &format!("aws cloudformation rollback-stack {}", self.stack.options()),
+                Vec::new(),
+            )),
             "UPDATE_ROLLBACK_FAILED" => Err(self.stack.not_updatable(
                 "the rollback of its last update failed",
                 &format!(
@@ -347,6 +438,14 @@ impl<'a> Deployment<'a> {
                     self.stack.options()
                 ),
                 Vec::new(),
+            )),
+            "IMPORT_ROLLBACK_FAILED" => Err(self.stack.problem(
+                Code::StackNotUpdatable,
+                "cannot be changed: the rollback of an import failed",
+                &format!(
+                    "resolve the failures that `aws cloudformation describe-stack-events {}` lists, then run the same command again",
+                    self.stack.options()
+                ),
             )),
             _ => Ok(Some(stack)),
         }
@@ -399,14 +498,24 @@ impl<'a> Deployment<'a> {
                 .delete_change_set(&change.stack, &change.name)
                 .await,
         );
-        if is_made || says_nothing_to_change(&set.reason) {
+        if is_made || (!change.is_new && says_nothing_to_change(&set.reason)) {
             return Ok(None);
         }
-        let mut problem = self.stack.problem(
-            Code::StackFailed,
-            "could not be prepared for the change",
-            Code::StackFailed.explanation().remedy,
-        );
+        let diagnosis = diagnose("AWS::CloudFormation::Stack", &set.reason);
+        let code = diagnosis.as_ref().map_or(Code::StackFailed, |known| known.code);
+        let remedy = match diagnosis {
+            // The reason does not say which resource it is.
+            Some(known) if set.reason.contains("EarlyValidation") => continued(&format!(
+                "list the resources with `aws cloudformation describe-events {} --filters FailedEvents=true`, and {}",
+                self.stack.options(),
+                known.remedy
+            )),
+            Some(known) => continued(&known.remedy),
+            None => Code::StackFailed.explanation().remedy.to_owned(),
+        };
+        let mut problem = self
+            .stack
+            .problem(code, "could not be prepared for the change", &remedy);
         problem
             .causes
             .push(format!("the change set is {}: {}", set.status, set.reason));
@@ -415,28 +524,47 @@ impl<'a> Deployment<'a> {
 
     fn failed(&self, stack: &Stack, seen: &Seen, is_new: bool) -> Problem {
         let status = &stack.status;
+        if status.starts_with("DELETE_") {
+            let what = format!("was deleted while it was deployed: it is {status}");
+            let remedy = Code::StackDeleted.explanation().remedy;
+            return self.stack.problem(Code::StackDeleted, &what, remedy);
+        }
         let what = if is_new {
             format!("was not created: it is {status}")
         } else {
             format!("was not updated: it is {status}")
         };
+        let diagnosis =
+            diagnosis(&seen.since).or_else(|| diagnose("AWS::CloudFormation::Stack", &stack.reason));
+        let resolve = diagnosis
+            .as_ref()
+            .map_or("resolve the failure above", |known| known.remedy.as_str());
         let remedy = if is_kept(status) && self.wanted.on_failure == OnFailure::Keep {
-            "resolve the failure above, then run the same command again: it goes on with what was built"
-                .to_owned()
+            format!("{}: it goes on with what was built", continued(resolve))
         } else if is_new {
             format!(
-                "resolve the failure above, run `aws cloudformation delete-stack {}`, then run the same command again",
+                "{resolve}, run `aws cloudformation delete-stack {}`, then run the same command again",
                 self.stack.options()
             )
         } else {
-            "resolve the failure above, then run the same command again; the stack is unchanged".to_owned()
+            format!("{}; the stack is unchanged", continued(resolve))
         };
-        let mut problem = self.stack.problem(Code::StackFailed, &what, &remedy);
+        let code = diagnosis.map_or(Code::StackFailed, |known| known.code);
+        let mut problem = self.stack.problem(code, &what, &remedy);
         problem.causes = reasons(&seen.since);
         if problem.causes.is_empty() && !stack.reason.is_empty() {
             problem.causes.push(stack.reason.clone());
         }
         problem
+    }
+}
+
+/// Says that the same command goes on, unless the remedy says so.
+fn continued(remedy: &str) -> String {
+    const AGAIN: &str = "run the same command again";
+    match remedy.contains(AGAIN) {
+        true => remedy.to_owned(),
+        false => format!("{remedy}, then {AGAIN}"),
     }
 }
 
@@ -447,7 +575,8 @@ struct Seen {
     since: Vec<Event>,
 }
 
-fn line(event: &Event) -> String {
+/// Returns an event as one line.
+pub(crate) fn line(event: &Event) -> String {
     let at = event
         .at
         .map_or_else(String::new, |at| format!("{} ", at.strftime("%H:%M:%S")));
@@ -468,30 +597,51 @@ fn is_kept(status: &str) -> bool {
     matches!(status, "CREATE_FAILED" | "UPDATE_FAILED")
 }
 
+/// Reports whether a stack can only be deleted, because its creation was rolled back or its deletion failed
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>).
+pub(crate) fn is_remnant(status: &str) -> bool {
+    matches!(status, "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED")
+}
+
+/// Reports whether a change may replace a resource. CloudFormation replaces none while it keeps what was built: such an
+/// update fails with "Replacement type updates not supported on stack with disable-rollback".
+fn may_replace(change: &ResourceChange) -> bool {
+    matches!(change.replacement.as_deref(), Some("True" | "Conditional"))
+}
+
 /// Reports whether a change set failed because it has no changes. CloudFormation has no code for this, only these
 /// sentences (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html>).
 fn says_nothing_to_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-/// Returns why resources failed, in order. Resources that were canceled because of them are skipped.
-fn reasons(oldest_first: &[Event]) -> Vec<String> {
-    let failed = oldest_first.iter().filter(|event| {
+/// Returns the events of resources that failed, in order. Resources that were canceled because of them are skipped.
+fn failures(oldest_first: &[Event]) -> impl Iterator<Item = &Event> {
+    oldest_first.iter().filter(|event| {
         let of_stack = event.kind == "AWS::CloudFormation::Stack";
         let ended_badly = event.status.ends_with("_FAILED") || (of_stack && is_failure(&event.status));
         let is_consequence = event.reason.is_empty()
             || event.reason.contains("cancelled")
             || event.reason.starts_with("The following resource(s) failed");
         ended_badly && !is_consequence
-    });
+    })
+}
+
+/// Returns why resources failed, in order.
+fn reasons(oldest_first: &[Event]) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
-    for event in failed {
+    for event in failures(oldest_first) {
         let reason = format!("{} ({}): {}", event.resource, event.kind, event.reason);
         if !reasons.contains(&reason) && reasons.len() < NAMED {
             reasons.push(reason);
         }
     }
     reasons
+}
+
+/// Returns the diagnosis of the first failure that has one.
+fn diagnosis(oldest_first: &[Event]) -> Option<Diagnosis> {
+    failures(oldest_first).find_map(|event| diagnose(&event.kind, &event.reason))
 }
 
 #[cfg(test)]

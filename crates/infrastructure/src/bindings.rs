@@ -587,7 +587,7 @@ fn adopted<'a>(
             findings.error(Code::MappingInvalid, from, what);
         }
         if !text.contains(&format!("\"{from}\"")) {
-            let what = "the mapping names a resource that the recovery point does not describe";
+            let what = "the mapping names a resource that the recovery point does not describe: it is misspelled, or newer than the recovery point";
             findings.error(Code::MappingInvalid, from, what);
         }
         if facts

@@ -48,6 +48,14 @@ impl<'a> Context<'a> {
             );
             return (None, findings);
         }
+        if (&descriptions.account, old) == (&facts.account, new) {
+            findings.error(
+                Code::RecoveryIsPrimary,
+                new.as_str(),
+                format!("the recovery point is of {old} in {} itself", facts.account),
+            );
+            return (None, findings);
+        }
         let bindings = Bindings::new(descriptions, facts, &mut findings);
         let map = map_of(&bindings, facts, stack);
         let identities = match Identities::checked(&map) {

@@ -315,6 +315,16 @@ pub struct RestoreStatus {
     pub requested_at: Timestamp,
     /// The state of the restore.
     pub state: RestoreState,
+    /// What it does while it runs: `building clusters`, `restoring objects and building nodes`, `building nodes` or
+    /// `restoring objects`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// The number of the attempt at this phase, from 1, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Why the attempt before failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_before: Option<Problem>,
     /// When the restore ended; absent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

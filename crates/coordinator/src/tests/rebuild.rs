@@ -134,6 +134,45 @@ fn a_build_that_fails_is_tried_again_and_then_fails_its_restore() {
     assert_eq!(scenario.state_of_restore(), Some(RestoreState::Failed));
 }
 
+/// A build takes half an hour: the status says what it does, and why it does it again.
+#[test]
+fn the_status_of_a_restore_says_what_is_built_and_why_it_is_tried_again() {
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    let shown = |scenario: &Scenario| {
+        let now = scenario.state.restores[0].requested_at;
+        let status = crate::status::status(&scenario.inventory.application, &scenario.state, now);
+        let restore = status.restores[0].clone();
+        let failed = restore.failed_before.map(|problem| problem.code);
+        (restore.phase.unwrap_or_default(), restore.attempt, failed)
+    };
+    scenario.decide("10:02:00");
+    assert_eq!(shown(&scenario), ("building clusters".to_owned(), Some(1), None));
+    let capacity = Problem::of(
+        Code::CapacityInsufficient,
+        "the stack lifeboat-shop-cluster-orders failed",
+    );
+    scenario.complete("build", Outcome::failed(&capacity, true), "10:02:10");
+    scenario.decide("10:03:00");
+    let again = (
+        "building clusters".to_owned(),
+        Some(2),
+        Some(Code::CapacityInsufficient),
+    );
+    assert_eq!(shown(&scenario), again);
+    scenario.decide("10:05:00");
+    scenario.complete("build", built(), "10:05:10");
+    scenario.decide("10:12:00");
+    let both = ("restoring objects and building nodes".to_owned(), Some(1), None);
+    assert_eq!(shown(&scenario), both);
+    scenario.complete("build", built(), "10:12:10");
+    scenario.decide("10:13:00");
+    assert_eq!(shown(&scenario), ("restoring objects".to_owned(), Some(1), None));
+    scenario.complete("restore", restored(), "10:13:10");
+    scenario.decide("10:14:00");
+    assert_eq!(shown(&scenario), (String::new(), None, None));
+}
+
 #[test]
 fn nodes_that_are_not_built_make_a_restore_incomplete() {
     let mut scenario = rebuilt();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat_deploy::Outcome as StackOutcome;
+use lifeboat_deploy::diagnosis::is_retryable;
 use lifeboat_deploy::recovery::Built;
 use lifeboat_format::VerifyingKey;
 use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts};
@@ -55,7 +56,7 @@ impl Delegate {
             let facts = self.facts(work);
             let built = stacks.build(&descriptions, facts, work.mode).await;
             built.map_err(|problem| {
-                let retry = is_transient(problem.code);
+                let retry = is_retryable(problem.code);
                 (problem, retry)
             })
         });
@@ -141,12 +142,6 @@ fn done(built: &Built) -> BuildDone {
         unchanged: unchanged as u64,
         identities: identities.as_object().cloned().unwrap_or_default(),
     }
-}
-
-/// Whether the same build can succeed without a change by the user: a resource that fails keeps what was built, and its
-/// cause may pass (capacity, eventual consistency of IAM).
-fn is_transient(code: Code) -> bool {
-    matches!(code, Code::StackFailed | Code::AwsFailed)
 }
 
 fn not_granted() -> Problem {

@@ -27,6 +27,7 @@ use serde_json::Value;
 
 use super::watch::ProgressCounter;
 use super::{Delegate, SidePorts, failure};
+use crate::clusters::Settling;
 
 #[async_trait(?Send)]
 impl Handler<RestoreWork> for Delegate {
@@ -89,7 +90,14 @@ impl Delegate {
                     false,
                 ));
             };
-            let api = self.clusters.connect(target).await.map_err(|unreachable| {
+            let connected = match work.built {
+                Some(_) => {
+                    let settling = Settling::default();
+                    settling.connect(self.clusters.as_ref(), target).await
+                }
+                None => self.clusters.connect(target).await,
+            };
+            let api = connected.map_err(|unreachable| {
                 let report = self.report(target, Some(&unreachable));
                 EpochEnd::Result(unreachable.outcome(), vec![report])
             })?;

@@ -21,7 +21,15 @@ struct Memory {
     done: Mutex<Vec<String>>,
     /// A stack whose operations fail.
     fails: Mutex<Option<String>>,
+    /// How often a stack is still described as in progress.
+    busy: Mutex<BTreeMap<String, u32>>,
 }
+
+/// The status of a stack of which no change set was executed yet.
+const REVIEW: &str = "REVIEW_IN_PROGRESS";
+
+/// How often a stack is described until an operation ends.
+const STEPS: u32 = 2;
 
 impl Memory {
     fn new() -> Self {
@@ -31,6 +39,7 @@ impl Memory {
             pending: Mutex::default(),
             done: Mutex::default(),
             fails: Mutex::default(),
+            busy: Mutex::default(),
         }
     }
 
@@ -78,12 +87,24 @@ impl Stacks for Memory {
     }
 
     async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem> {
-        Ok(self
+        let known = self
             .stacks
             .lock()
             .unwrap()
             .get(stack)
-            .map(|known| known.0.clone()))
+            .map(|known| known.0.clone());
+        let Some(mut known) = known else {
+            return Ok(None);
+        };
+        if let Some(left) = self.busy.lock().unwrap().get_mut(stack)
+            && *left > 0
+        {
+            *left -= 1;
+            // Outputs exist once the operation has ended.
+            "UPDATE_IN_PROGRESS".clone_into(&mut known.status);
+            known.outputs.clear();
+        }
+        Ok(Some(known))
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
@@ -95,10 +116,22 @@ impl Stacks for Memory {
     }
 
     async fn create_change_set(&self, change: &Change) -> Result<(), Problem> {
-        self.pending
-            .lock()
-            .unwrap()
-            .insert(change.name.clone(), change.clone());
+        let mut stacks = self.stacks.lock().unwrap();
+        let known = stacks.get(&change.stack).map(|(known, _)| known.status.as_str());
+        assert_eq!(
+            change.is_new,
+            matches!(known, None | Some(REVIEW)),
+            "CloudFormation creates what does not exist, and updates what does"
+        );
+        if known.is_none() {
+            let empty = Stack {
+                status: REVIEW.to_owned(),
+                ..Stack::default()
+            };
+            stacks.insert(change.stack.clone(), (empty, Value::Null));
+        }
+        let replaced = (self.pending.lock().unwrap()).insert(change.name.clone(), change.clone());
+        assert_eq!(replaced, None, "the name of a change set is new");
         Ok(())
     }
 
@@ -167,7 +200,9 @@ impl Stacks for Memory {
                 .map(|(name, _)| (name.clone(), made_up(stack, name)))
                 .collect(),
             tags: change.tags,
+            is_drifted: false,
         };
+        self.busy.lock().unwrap().insert(stack.to_owned(), STEPS);
         self.stacks
             .lock()
             .unwrap()
@@ -376,3 +411,7 @@ async fn nothing_is_built_if_something_cannot_be() {
     assert_eq!(problem.code, Code::PrincipalUnknown);
     assert_eq!(stacks.done(), Vec::<String>::new());
 }
+
+// Below the macro that they use.
+mod events;
+mod faults;

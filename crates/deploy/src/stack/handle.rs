@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use lifeboat_model::{Code, Problem};
 use lifeboat_system::sleep;
 
-use super::{Deployed, Event, Outcome, PAUSE, Seen, Stack, Stacks, line, reasons};
+use super::{Deployed, Event, Outcome, PAUSE, Seen, Stack, Stacks, continued, diagnosis, line, reasons};
+
+/// The status of a stack whose first change set was not executed: it has no resources.
+const IN_REVIEW: &str = "REVIEW_IN_PROGRESS";
 
 /// A stack by its name, with the tags that it must have.
 pub(super) struct StackHandle<'a> {
@@ -17,10 +20,9 @@ pub(super) struct StackHandle<'a> {
 
 impl StackHandle<'_> {
     pub(super) async fn delete(&self) -> Result<bool, Problem> {
-        let Some(stack) = self.wait_until_stable().await? else {
-            return Ok(false);
-        };
-        self.must_be_ours(&stack)?;
+        if self.wait_until_stable().await?.is_none() {
+            return self.delete_in_review().await;
+        }
         let mut seen = self.seen().await?;
         self.say("deleting");
         self.stacks.delete_stack(self.name).await?;
@@ -38,8 +40,12 @@ impl StackHandle<'_> {
                 status => {
                     self.report_new_events(&mut seen).await?;
                     let what = format!("was not deleted: it is {status}");
-                    let remedy = "resolve the failure above, then run the same command again";
-                    let mut problem = self.problem(Code::StackFailed, &what, remedy);
+                    let diagnosis = diagnosis(&seen.since);
+                    let remedy = diagnosis
+                        .as_ref()
+                        .map_or("resolve the failure above", |known| known.remedy.as_str());
+                    let code = diagnosis.as_ref().map_or(Code::StackFailed, |known| known.code);
+                    let mut problem = self.problem(code, &what, &continued(remedy));
                     problem.causes = reasons(&seen.since);
                     return Err(problem);
                 }
@@ -47,8 +53,24 @@ impl StackHandle<'_> {
         }
     }
 
-    /// Checks that a stack has the tags that it should have.
+    /// Deletes an empty stack that a change set of ours has left, and that has our tags.
+    async fn delete_in_review(&self) -> Result<bool, Problem> {
+        let is_ours = match self.stacks.describe(self.name).await? {
+            Some(stack) => !stack.tags.is_empty() && stack.status == IN_REVIEW,
+            None => false,
+        };
+        if is_ours {
+            self.stacks.delete_stack(self.name).await?;
+        }
+        Ok(is_ours)
+    }
+
+    /// Checks that a stack has the tags that it should have. An empty one whose first change set was not executed need
+    /// not have any yet, and one that is gone is nobody's.
     pub(super) fn must_be_ours(&self, stack: &Stack) -> Result<(), Problem> {
+        if (stack.status == IN_REVIEW && stack.tags.is_empty()) || stack.status == "DELETE_COMPLETE" {
+            return Ok(());
+        }
         let mut wanted = self.tags.iter();
         match wanted.find(|(key, value)| stack.tags.get(*key) != Some(value)) {
             None => Ok(()),
@@ -60,16 +82,17 @@ impl StackHandle<'_> {
         }
     }
 
-    /// Waits until no operation is in progress and returns the stack; `None` if it does not exist.
+    /// Waits until no operation is in progress and returns the stack, which is ours; `None` if it does not exist.
     pub(super) async fn wait_until_stable(&self) -> Result<Option<Stack>, Problem> {
         let mut announced = false;
         loop {
             let Some(stack) = self.stacks.describe(self.name).await? else {
                 return Ok(None);
             };
+            // Nothing of somebody else is waited for.
+            self.must_be_ours(&stack)?;
             match stack.status.as_str() {
-                // The status that remains after a change set of a new stack was never executed.
-                "REVIEW_IN_PROGRESS" => return Ok(None),
+                IN_REVIEW | "DELETE_COMPLETE" => return Ok(None),
                 status if status.ends_with("_IN_PROGRESS") => {
                     if !announced {
                         self.say(&format!(
@@ -97,7 +120,12 @@ impl StackHandle<'_> {
         loop {
             // The status is read before the events, so that no event that led to it is missed.
             let stack = self.now().await?;
-            self.report_new_events(seen).await?;
+            let told = self.report_new_events(seen).await;
+            if stack.status.starts_with("DELETE_") {
+                // Somebody deletes it. The events of a stack that is gone cannot be read by its name.
+                return Ok(stack);
+            }
+            told?;
             if !stack.status.ends_with("_IN_PROGRESS") {
                 return Ok(stack);
             }

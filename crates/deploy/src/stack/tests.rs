@@ -7,6 +7,9 @@ use std::sync::Mutex;
 use super::*;
 use crate::template::APPLICATION;
 
+mod failures;
+mod states;
+
 /// Returns answers in turn, then repeats the last one.
 struct Turns<T>(Mutex<VecDeque<T>>);
 
@@ -30,9 +33,12 @@ struct Script {
     change_sets: Turns<ChangeSet>,
     events: Turns<Vec<Event>>,
     executes: bool,
+    deletes: bool,
     tags: BTreeMap<String, String>,
     on_failure: OnFailure,
     calls: Mutex<Vec<&'static str>>,
+    /// What was asked for in case of a failure, in order.
+    executed: Mutex<Vec<OnFailure>>,
     changes: Mutex<Vec<Change>>,
     lines: Mutex<Vec<String>>,
 }
@@ -56,9 +62,11 @@ impl Script {
             ]),
             events: Turns::new(events),
             executes: true,
+            deletes: true,
             tags: BTreeMap::new(),
             on_failure: OnFailure::RollBack,
             calls: Mutex::default(),
+            executed: Mutex::default(),
             changes: Mutex::default(),
             lines: Mutex::default(),
         }
@@ -117,8 +125,9 @@ impl Stacks for Script {
         Ok(())
     }
 
-    async fn execute_change_set(&self, _: &str, _: &str, _: OnFailure) -> Result<(), Problem> {
+    async fn execute_change_set(&self, _: &str, _: &str, on_failure: OnFailure) -> Result<(), Problem> {
         self.called("execute");
+        self.executed.lock().unwrap().push(on_failure);
         if self.executes {
             Ok(())
         } else {
@@ -128,7 +137,11 @@ impl Stacks for Script {
 
     async fn delete_stack(&self, _: &str) -> Result<(), Problem> {
         self.called("delete-stack");
-        Ok(())
+        if self.deletes {
+            Ok(())
+        } else {
+            Err(Problem::of(Code::AwsDenied, "failed to delete the stack"))
+        }
     }
 
     async fn events(&self, _: &str) -> Result<Vec<Event>, Problem> {
@@ -157,6 +170,7 @@ fn stack(status: &str) -> Option<Stack> {
         tags: [("lifeboat.dev/application", "shop")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
+        is_drifted: false,
     })
 }
 

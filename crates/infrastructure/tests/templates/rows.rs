@@ -1,6 +1,6 @@
 //! What is kept and what is translated, row by row, and what is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use lifeboat_infrastructure::description::storage::Image;
 use lifeboat_infrastructure::{
     Adoption, Descriptions, Generated, Mode, RecoveryFacts, Severity, Stack, generate, identity_map, symbols,
 };
-use lifeboat_model::Code;
+use lifeboat_model::{AccountId, Code, Region};
 use lifeboat_translate::Identities;
 use serde_json::{Value, json};
 
@@ -349,6 +349,136 @@ fn what_cannot_be_recovered_is_refused_with_a_code() {
             )]),
             nothing,
             Code::MappingInvalid,
+        ),
+        (
+            "two mapped to one",
+            Stack::Network,
+            with(vec![
+                mapped(subnet, "subnet-0bbbbbbbbbbbbbbb1"),
+                mapped("subnet-000000000000000a1", "subnet-0bbbbbbbbbbbbbbb1"),
+            ]),
+            nothing,
+            Code::MappingInvalid,
+        ),
+        (
+            "a mapping to what does not exist",
+            Stack::Network,
+            RecoveryFacts {
+                existing: Some(BTreeSet::from(["subnet-0bbbbbbbbbbbbbbb9".to_owned()])),
+                ..with(vec![mapped(subnet, "subnet-0bbbbbbbbbbbbbbb1")])
+            },
+            nothing,
+            Code::MappingInvalid,
+        ),
+        (
+            "a mapping that is newer than the recovery point",
+            Stack::Network,
+            with(vec![mapped(subnet, "subnet-0bbbbbbbbbbbbbbb1")]),
+            |d| {
+                let subnets = d["subnets"].as_array_mut().unwrap();
+                subnets.retain(|one| one["subnetId"] != "subnet-000000000000000a0");
+                let text = d
+                    .to_string()
+                    .replace("subnet-000000000000000a0", "subnet-000000000000000a1");
+                *d = serde_json::from_str(&text).unwrap();
+            },
+            Code::MappingInvalid,
+        ),
+        (
+            "a trust without an effect",
+            Stack::Identity,
+            facts(),
+            |d| {
+                let statement = &mut d["roles"][0]["assumeRolePolicyDocument"]["Statement"][0];
+                statement.as_object_mut().unwrap().remove("Effect");
+            },
+            Code::TrustUnreadable,
+        ),
+        (
+            "a trust that is text",
+            Stack::Identity,
+            facts(),
+            |d| d["roles"][0]["assumeRolePolicyDocument"] = json!("%7B%22Version%22"),
+            Code::TrustUnreadable,
+        ),
+        (
+            "a trust without anybody",
+            Stack::Identity,
+            facts(),
+            |d| d["roles"][0]["assumeRolePolicyDocument"]["Statement"][0]["Principal"] = json!(["x"]),
+            Code::TrustUnreadable,
+        ),
+        (
+            "a long trust",
+            Stack::Identity,
+            facts(),
+            |d| {
+                let statement = &mut d["roles"][0]["assumeRolePolicyDocument"]["Statement"][0];
+                statement["Sid"] = json!("s".repeat(4_100));
+            },
+            Code::PolicyTooLarge,
+        ),
+        (
+            "long inline policies",
+            Stack::Identity,
+            facts(),
+            |d| {
+                let policy = |n: usize| {
+                    json!({"Version": "2012-10-17", "Statement": [
+                        {"Sid": format!("s{n}").repeat(2_000), "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+                    ]})
+                };
+                d["roles"][0]["inlinePolicies"] = json!({"a": policy(1), "b": policy(2), "c": policy(3)});
+            },
+            Code::PolicyTooLarge,
+        ),
+        (
+            "many policies of a role",
+            Stack::Identity,
+            facts(),
+            |d| {
+                let policies = (0..21).map(|n| json!(format!("arn:aws:iam::aws:policy/Policy{n}")));
+                d["roles"][0]["attachedPolicies"] = policies.collect();
+            },
+            Code::PolicyTooLarge,
+        ),
+        (
+            "a large template",
+            Stack::Storage,
+            facts(),
+            |d| {
+                let one = d["repositories"][0].clone();
+                let many = (0..200).map(|n| {
+                    let mut other = one.clone();
+                    other["repositoryName"] = json!(format!("r{n}"));
+                    other["policy"]["Statement"][0]["Sid"] = json!("s".repeat(6_000));
+                    other
+                });
+                d["repositories"] = many.collect();
+            },
+            Code::TemplateTooLarge,
+        ),
+        (
+            "the primary environment itself",
+            Stack::Network,
+            RecoveryFacts::new(
+                AccountId::parse(SAME).unwrap(),
+                Region::parse("eu-west-1").unwrap(),
+                facts().application,
+            ),
+            nothing,
+            Code::RecoveryIsPrimary,
+        ),
+        (
+            "a Region of another partition",
+            Stack::Network,
+            RecoveryFacts::new(
+                AccountId::parse(OTHER).unwrap(),
+                Region::parse("us-gov-west-1").unwrap(),
+                facts().application,
+            ),
+            nothing,
+            Code::PartitionsDiffer,
         ),
         (
             "an image",

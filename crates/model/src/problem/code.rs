@@ -778,6 +778,41 @@ codes! {
         remedy: "delete or rename the stack if nobody needs it, or give the application another name",
     }
 
+    /// A stack was deleted while it was deployed.
+    StackDeleted = 1012 exits Aws {
+        title: "a stack was deleted while it was deployed",
+        meaning: "Somebody else has deleted it, or deletes it now. Resources that hold data are retained.",
+        remedy: "find out who deletes the stack, wait until the deletion ends, then run the same command again: it builds the stack anew",
+    }
+
+    /// A resource of somebody else has the name of one of ours.
+    NameTaken = 1013 exits Aws {
+        title: "a resource of this name exists and is not part of the stack",
+        meaning: "CloudFormation takes over no resource that it has not created, and Lifeboat neither changes nor deletes it. What was built before is kept.",
+        remedy: "delete or rename the resource if nobody needs it, or use it instead of building one (`adopt` in the application document, or --adopt), then run the same command again",
+    }
+
+    /// AWS limits the rate of requests.
+    AwsThrottled = 1014 exits Aws {
+        title: "AWS limits the rate of requests",
+        meaning: "The call was repeated with growing pauses and still refused. Changes made before are kept; the same command continues.",
+        remedy: "run the same command again in some minutes; if it remains, find out what else calls the same API in this account and Region",
+    }
+
+    /// A Region is not enabled in the account.
+    RegionNotEnabled = 1015 exits Aws {
+        title: "a Region is not enabled in the account",
+        meaning: "Regions that AWS has opened since 2019 must be enabled in each account. Nothing was changed in it.",
+        remedy: "enable the Region with `aws account enable-region --region-name REGION`, which takes minutes to hours, or set another one with --region",
+    }
+
+    /// The recovery environment is the primary one.
+    RecoveryIsPrimary = 1016 exits PlanRefused {
+        title: "the recovery environment is the primary one",
+        meaning: "What the clusters stand on would be built a second time beside them, with the same names. Nothing was changed.",
+        remedy: "set --profile and --region to the recovery account and its Region",
+    }
+
     /// A resource of AWS is needed and not described.
     DescriptionMissing = 1201 exits PlanRefused {
         title: "a resource of AWS is not described in the recovery point",
@@ -830,8 +865,8 @@ codes! {
     /// A mapping of resources is not valid.
     MappingInvalid = 1208 exits PlanRefused {
         title: "a mapping of resources is not valid",
-        meaning: "It names a resource that does not exist, or maps two resources to one.",
-        remedy: "correct the mapping in the application document",
+        meaning: "It names a resource that does not exist, or that a recovery point older than it does not describe, or it maps two resources to one. Nothing was built.",
+        remedy: "correct the mapping in the application document, or leave it out for an older recovery point",
     }
 
     /// A template exceeds a limit of CloudFormation.
@@ -911,6 +946,83 @@ codes! {
         remedy: "check what the user data does, and map or change the launch template",
     }
 
+    /// The environments are in different partitions.
+    PartitionsDiffer = 1220 exits PlanRefused {
+        title: "the environments are in different partitions",
+        meaning: "No resource of one partition has a counterpart in another.",
+        remedy: "use two Regions of one partition",
+    }
+
+    /// A table of prices cannot be read.
+    PricesInvalid = 1229 exits Usage {
+        title: "a table of prices cannot be read",
+        meaning: "The file of --prices is not a table of prices. Nothing was looked up or changed.",
+        remedy: "compare the file with `lifeboat schema prices`; amounts are decimal numbers in quotes, unknown fields are errors",
+    }
+
+    /// EC2 or EKS has no capacity.
+    CapacityInsufficient = 1237 exits Aws {
+        title: "AWS has no capacity for a resource",
+        meaning: "EC2 has no instances of the type in the Availability Zone, or EKS none for a control plane. What was built before is kept.",
+        remedy: "run the same command again later; if it remains, map the Availability Zone to another one, add instance types to the node group, or reserve capacity",
+    }
+
+    /// A quota is exhausted.
+    QuotaExceeded = 1238 exits Aws {
+        title: "a quota of the recovery account is exhausted",
+        meaning: "The account may have no more resources of this kind in the Region. What was built before is kept.",
+        remedy: "raise the quota with `aws service-quotas request-service-quota-increase` in the recovery account and Region, or delete what is not needed, then run the same command again",
+    }
+
+    /// Nodes did not join the cluster.
+    NodesNotJoined = 1239 exits Aws {
+        title: "nodes did not join the cluster",
+        meaning: "EKS has started instances, and waited for them in vain. The cluster and what was built before are kept.",
+        remedy: "resolve findings with LB-1211 and LB-1213 of `lifeboat infrastructure plan`: the policies of the node role, a way to ecr.api, ecr.dkr, s3 and sts, security groups, the entry of the node role in aws-auth; `aws ec2 get-console-output` of an instance shows what it waits for; then run the same command again",
+    }
+
+    /// CloudFormation is not allowed to make a call for a resource.
+    ResourceDenied = 1240 exits Aws {
+        title: "a call for a resource of a stack is denied",
+        meaning: "CloudFormation builds with the permissions of who deploys, on AWS the role of the delegate. What was built before is kept.",
+        remedy: "allow the action in the message, or deploy the stack `application` of the recovery side again (`lifeboat deploy application`), then run the same command again",
+    }
+
+    /// A KMS key cannot be used.
+    KeyDisabled = 1241 exits Aws {
+        title: "a KMS key is disabled or about to be deleted",
+        meaning: "What the key encrypts cannot be created or read. What was built before is kept.",
+        remedy: "enable the key with `aws kms enable-key`, after `aws kms cancel-key-deletion` if it is about to be deleted, or map the key to another one, then run the same command again",
+    }
+
+    /// A service-linked role is missing.
+    ServiceLinkedRoleMissing = 1242 exits Aws {
+        title: "a service-linked role is missing",
+        meaning: "The service makes the role when it is used in an account for the first time, and was not allowed to, or the role is not effective yet. What was built before is kept.",
+        remedy: "create it with `aws iam create-service-linked-role --aws-service-name SERVICE` in the recovery account, then run the same command again",
+    }
+
+    /// A change of IAM is not effective yet.
+    NotYetConsistent = 1243 exits Aws {
+        title: "a role or grant is not effective yet",
+        meaning: "IAM is eventually consistent. The deployment was tried again and failed still. What was built before is kept.",
+        remedy: "run the same command again; if it remains, check that the trust policy of the role names the service, and that the principals of the policy exist",
+    }
+
+    /// A version, a release or an instance type is not offered.
+    NotOffered = 1244 exits Aws {
+        title: "a version or instance type is not offered in the recovery Region",
+        meaning: "EKS offers no new node groups of an old AMI release, and not every Region has every instance type and every version of an add-on. What was built before is kept.",
+        remedy: "update the node group or add-on in the primary account and make another recovery point, or map the Availability Zone to one that has the instance type",
+    }
+
+    /// A resource of a stack was deleted by hand.
+    ResourceGone = 1245 exits Aws {
+        title: "a resource of a stack does not exist any more",
+        meaning: "Somebody has deleted it by hand, and the stack still has it. CloudFormation does not create it again.",
+        remedy: "detect what else has changed with `aws cloudformation detect-stack-drift`, delete the stack that has the resource, then run the same command again: it builds the stack anew",
+    }
+
     /// Images are not replicated.
     ImagesNotReplicated = 1246 exits PlanRefused {
         title: "images of a repository are not replicated to the recovery environment",
@@ -937,20 +1049,6 @@ codes! {
         title: "the replica of a file system is not current",
         meaning: "The replication had failed, or was paused, when the recovery point was made.",
         remedy: "see `aws efs describe-replication-configurations`, and repair the replication",
-    }
-
-    /// The environments are in different partitions.
-    PartitionsDiffer = 1220 exits PlanRefused {
-        title: "the environments are in different partitions",
-        meaning: "No resource of one partition has a counterpart in another.",
-        remedy: "use two Regions of one partition",
-    }
-
-    /// A table of prices cannot be read.
-    PricesInvalid = 1229 exits Usage {
-        title: "a table of prices cannot be read",
-        meaning: "The file of --prices is not a table of prices. Nothing was looked up or changed.",
-        remedy: "compare the file with `lifeboat schema prices`; amounts are decimal numbers in quotes, unknown fields are errors",
     }
 }
 

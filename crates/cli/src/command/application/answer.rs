@@ -176,7 +176,7 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
             continue;
         }
         field("restore", restore_line(restore));
-        for problem in &restore.problems {
+        for problem in restore.failed_before.iter().chain(&restore.problems) {
             text_of_problem(&mut field, problem);
         }
         if let Some(place) = &restore.report {
@@ -276,8 +276,20 @@ pub(super) fn restore_line(restore: &RestoreStatus) -> String {
         RestoreState::Failed => "FAILED",
         RestoreState::Cancelled => "was cancelled",
     };
+    let doing = match &restore.phase {
+        Some(phase) => format!(": {phase}"),
+        None => String::new(),
+    };
+    let attempt = match restore.attempt {
+        Some(attempt) if attempt > 1 => format!(", attempt {attempt}"),
+        _ => String::new(),
+    };
+    let before = match &restore.failed_before {
+        Some(problem) => format!(" after {}", problem.code),
+        None => String::new(),
+    };
     format!(
-        "{}: {} of {} into {} {state}",
+        "{}: {} of {} into {} {state}{doing}{attempt}{before}",
         restore.token, restore.cluster, restore.point, restore.into
     )
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_aws::session::Session;
 use lifeboat_aws::{S3Location, S3Store};
+use lifeboat_deploy::CloudFormation;
+use lifeboat_deploy::recovery::SeenEvents;
 use lifeboat_model::request::{
     Accepted, ApplicationStatus, BackupRequest, PointsAnswer, Request, RestoreState, RestoreStatus,
     StatusAnswer,
@@ -23,6 +26,10 @@ use lifeboat_aws::coordinator::CoordinatorClient;
 /// The pause between two status requests. For each of them the coordinator reads the application's state, which costs a
 /// dozen requests to S3; a backup takes a minute.
 const PAUSE: Duration = Duration::from_secs(3);
+
+/// Every how many status requests the events of stacks are read: CloudFormation throttles at about one request per second,
+/// and the delegate asks too.
+const LOOKS: u32 = 3;
 
 /// Requests a backup and waits for its recovery point.
 pub(super) async fn backup(
@@ -120,7 +127,9 @@ pub(super) async fn restore(
     context: &Context,
 ) -> Result<(StatusAnswer, Exit), Failure> {
     tell_accepted(context, accepted);
-    let mut shown = Vec::new();
+    let mut shown = BTreeSet::new();
+    let mut looks: u32 = 0;
+    let mut builds = BuildEvents::default();
     loop {
         let mut status = coordinator.status(&accepted.application).await?;
         status.restores.retain(|restore| restore.token == accepted.token);
@@ -133,11 +142,20 @@ pub(super) async fn restore(
                 "it may have ended earlier; check the target, or run the command again with another --token",
             ));
         }
-        let lines: Vec<String> = status.restores.iter().map(restore_line).collect();
-        for line in lines.iter().filter(|line| !shown.contains(*line)) {
+        let lines = status.restores.iter().map(restore_line);
+        let failures = status
+            .restores
+            .iter()
+            .filter_map(|restore| restore.failed_before.as_ref());
+        let lines: BTreeSet<String> = lines.chain(failures.map(ToString::to_string)).collect();
+        for line in lines.difference(&shown) {
             context.progress.note(line);
         }
         shown = lines;
+        if looks.is_multiple_of(LOOKS) {
+            builds.show(coordinator.session(), &status, context).await;
+        }
+        looks += 1;
         if status.restores.iter().all(|restore| restore.state.is_over()) {
             let exit = exit_of(&status.restores);
             let applications = vec![status];
@@ -151,6 +169,46 @@ pub(super) async fn restore(
             ));
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// The events of stacks while a restore builds them, read with the credentials of the user.
+#[derive(Default)]
+struct BuildEvents {
+    /// CloudFormation in the recovery environment, once something is built.
+    stacks: Option<CloudFormation>,
+    seen: SeenEvents,
+    /// Whether the events cannot be read. They are shown as well as possible, and a restore does not need them.
+    gave_up: bool,
+}
+
+impl BuildEvents {
+    async fn show(&mut self, session: &Session, status: &ApplicationStatus, context: &Context) {
+        let builds = (status.restores.iter()).filter(|restore| {
+            restore
+                .phase
+                .as_ref()
+                .is_some_and(|phase| phase.contains("building"))
+        });
+        let Some(since) = builds.map(|restore| restore.requested_at).min() else {
+            return;
+        };
+        // The coordinator may be in another account than the recovery environment.
+        if self.gave_up || session.environment().account != status.recovery.account {
+            return;
+        }
+        let stacks = self.stacks.get_or_insert_with(|| {
+            let session = session.in_region(&status.recovery.region);
+            CloudFormation::new(session.context(), &status.recovery)
+        });
+        match self.seen.next(stacks, &status.application, since).await {
+            Ok(lines) => lines.iter().for_each(|line| context.progress.note(line)),
+            Err(problem) => {
+                self.gave_up = true;
+                let text = format!("the events of the stacks are not shown: {}", problem.message);
+                context.progress.note(text);
+            }
+        }
     }
 }
 

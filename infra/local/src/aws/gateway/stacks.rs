@@ -47,6 +47,8 @@ struct StackRecord {
     clusters: Vec<StackCluster>,
     /// Access policies that are not associated yet.
     policies: Vec<EntryPolicy>,
+    /// Whether a change set creates the stack.
+    is_new: bool,
     /// Who created or changed the stack last.
     caller: Option<Identity>,
     /// The template, for an update that keeps it.
@@ -103,6 +105,7 @@ impl Stacks {
                 former.map(|one| &*one.clusters),
             ),
             policies: template.access_policies(&given, region),
+            is_new: parameter(form, "ChangeSetType").as_deref() == Some("CREATE"),
             caller: former.and_then(|former| former.caller.clone()),
             template: text,
             parameters: given,
@@ -171,7 +174,8 @@ impl Stacks {
         let pending = self.pending.lock().expect("no holder of this lock panics");
         let (new, recorded) = (pending.get(&key)?, self.lock());
         let known = recorded.get(&(key.0, key.1))?;
-        if (&new.template, &new.parameters) != (&known.template, &known.parameters) {
+        // A stack that was deleted and is created again is still recorded.
+        if new.is_new || (&new.template, &new.parameters) != (&known.template, &known.parameters) {
             return None;
         }
         let status = format!("<Status>{}</Status>", element(xml, "Status")?);

@@ -34,7 +34,9 @@ fn a_status_tells_at_a_glance() {
         "phase": "capturing", "attempt": 2});
     busy["restores"] = json!([
         {"token": "t-2", "point": "20261121T114800Z-7f3a9c", "cluster": "orders", "into": "orders-dr",
-            "requestedAt": "2026-11-21T11:58:00Z", "state": "running"},
+            "requestedAt": "2026-11-21T11:58:00Z", "state": "running", "phase": "building clusters", "attempt": 2,
+            "failedBefore": {"code": "LB-1237", "message": "AWS has no capacity for a resource", "guidance": "wait",
+                "causes": ["the delegate reported: \"the stack lifeboat-shop-cluster-orders failed\""]}},
         {"token": "t-1", "point": "20261121T114800Z-7f3a9c", "cluster": "orders", "into": "orders-dr",
             "requestedAt": "2026-11-21T10:58:00Z", "state": "failed", "endedAt": "2026-11-21T11:00:00Z",
             "problems": [{"code": "LB-0103", "message": "no API server answers", "guidance": "look at it"}]},
