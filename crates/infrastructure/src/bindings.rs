@@ -554,8 +554,9 @@ pub(crate) fn replica<'a>(
     })
 }
 
-/// Returns the file systems whose replicas take their place.
-fn replicas<'a>(
+/// Returns the file systems of the primary environment that EFS replicates to the recovery environment, with their
+/// replicas.
+pub fn replicas<'a>(
     descriptions: &'a Descriptions,
     facts: &'a RecoveryFacts,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {

@@ -34,6 +34,7 @@ pub mod symbols;
 pub mod template;
 mod zones;
 
+pub use bindings::replicas;
 pub use builder::TAG;
 pub use cost::{Cost, Prices, Usd};
 pub use description::Descriptions;
