@@ -917,6 +917,13 @@ codes! {
         meaning: "No resource of one partition has a counterpart in another.",
         remedy: "use two Regions of one partition",
     }
+
+    /// The permissions boundary of a role may not be set on the recovery side.
+    BoundaryNotAllowed = 1231 exits PlanRefused {
+        title: "the permissions boundary of a role may not be set in the recovery account",
+        meaning: "A role has one boundary. With one of those that are allowed the role would be allowed other actions than in the primary account. Nothing was built.",
+        remedy: "add the counterpart of the boundary to `infrastructure.permissionsBoundaries` of the application document and map it in `adopt`, or map the boundary to one that is allowed; then run `lifeboat deploy application` again",
+    }
 }
 
 impl fmt::Display for Code {
