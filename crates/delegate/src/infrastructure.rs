@@ -75,22 +75,26 @@ pub trait BuildStacks: Send + Sync {
 pub struct AwsStacks {
     context: AwsContext,
     environment: EnvironmentId,
+    boundaries: Vec<String>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Randomness>,
 }
 
 impl AwsStacks {
-    /// Creates a builder for the environment of the context.
+    /// Creates a builder for the environment of the context. Roles get one of `boundaries`, the only ones that the role of
+    /// the function may set.
     #[must_use]
     pub fn new(
         context: AwsContext,
         environment: EnvironmentId,
+        boundaries: Vec<String>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Randomness>,
     ) -> Self {
         Self {
             context,
             environment,
+            boundaries,
             clock,
             ids,
         }
@@ -115,6 +119,7 @@ impl BuildStacks for AwsStacks {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let zones = Box::pin(Ec2::new(&self.context).zones()).await;
         facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        facts.permissions_boundaries.clone_from(&self.boundaries);
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,
