@@ -124,13 +124,15 @@ check: check-tools check-templates
 	done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
-# The templates that the crate infrastructure generates, and their policies, pass the linters without a finding.
+# The templates that the crate infrastructure generates, their policies, and those of the delegate that deploys them, pass
+# the linters without a finding.
 .PHONY: check-templates
 check-templates: $(CFN_LINT) $(PARLIAMENT)
 	rm -rf target/templates
 	cargo run --quiet -p lifeboat-infrastructure --example templates -- target/templates 2
 	$(CFN_LINT) --regions eu-central-1 --template target/templates/*.json
 	$(PARLIAMENT) --directory target/templates/policies
+	$(PARLIAMENT) --directory target/templates/application --config .config/parliament.yaml
 
 $(CFN_LINT):
 	python3 -m venv $(LIFEBOAT_CACHE)/cfn-lint-$(CFN_LINT_VERSION)

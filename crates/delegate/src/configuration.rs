@@ -29,6 +29,9 @@ pub struct Configuration {
     pub describe: bool,
     /// Whether restores may build what clusters stand on; on the recovery side only.
     pub rebuild: bool,
+    /// The ARNs of the policies that the roles that are built may have as permissions boundary, the first as a default; on
+    /// the recovery side only, where restores may build.
+    pub boundaries: Vec<String>,
     /// The environment that contains the vault; on the recovery side only.
     pub vault: Option<EnvironmentId>,
 }
@@ -83,6 +86,15 @@ impl Configuration {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_REBUILD", &mut problems, switch),
             _ => None,
         };
+        let boundaries = match rebuild {
+            Some(true) => wanted(
+                strings,
+                "LIFEBOAT_BUILT_ROLES_BOUNDARIES",
+                &mut problems,
+                |text| Ok::<_, InvalidIdentifier>(text.split(',').map(str::to_owned).collect()),
+            ),
+            _ => None,
+        };
         let vault = match side {
             Some(Side::Recovery) => wanted(strings, "LIFEBOAT_VAULT", &mut problems, place),
             _ => None,
@@ -117,6 +129,7 @@ impl Configuration {
                 recovery_public_key,
                 describe: describe.unwrap_or_default(),
                 rebuild: rebuild.unwrap_or_default(),
+                boundaries: boundaries.unwrap_or_default(),
                 vault,
             }),
             _ => Err(ConfigurationError { problems }),
@@ -194,7 +207,24 @@ mod tests {
         ]));
         let read = Configuration::read(&recovery).unwrap();
         assert!(!read.rebuild && !read.describe);
+        assert!(read.boundaries.is_empty());
         assert_eq!(read.vault.unwrap().to_string(), "222222222222-eu-central-1");
+    }
+
+    #[test]
+    fn a_delegate_that_builds_knows_the_boundaries_of_roles() {
+        let mut recovery = strings(&COMMON);
+        recovery.extend(strings(&[
+            ("LIFEBOAT_SIDE", "recovery"),
+            ("LIFEBOAT_VAULT", "222222222222/eu-central-1"),
+            ("LIFEBOAT_REBUILD", "true"),
+        ]));
+        let problems = Configuration::read(&recovery).unwrap_err().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let policies = "arn:aws:iam::222222222222:policy/a,arn:aws:iam::aws:policy/PowerUserAccess";
+        recovery.extend(strings(&[("LIFEBOAT_BUILT_ROLES_BOUNDARIES", policies)]));
+        let read = Configuration::read(&recovery).unwrap();
+        assert_eq!(read.boundaries.join(","), policies);
     }
 
     #[test]

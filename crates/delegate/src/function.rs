@@ -164,7 +164,8 @@ impl Ports {
                     stacks: configuration.rebuild.then(|| {
                         let (context, environment) = (context.clone(), environment.clone());
                         let (clock, ids) = (Arc::clone(&clock), Arc::clone(&ids));
-                        Arc::new(AwsStacks::new(context, environment, clock, ids)) as _
+                        let boundaries = configuration.boundaries.clone();
+                        Arc::new(AwsStacks::new(context, environment, boundaries, clock, ids)) as _
                     }),
                 };
                 (ports, Box::new(check))

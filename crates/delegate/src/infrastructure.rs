@@ -75,22 +75,26 @@ pub trait BuildStacks: Send + Sync {
 pub struct AwsStacks {
     context: AwsContext,
     environment: EnvironmentId,
+    boundaries: Vec<String>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Randomness>,
 }
 
 impl AwsStacks {
-    /// Creates a builder for the environment of the context.
+    /// Creates a builder for the environment of the context. Roles get one of `boundaries`, the only ones that the role of
+    /// the function may set.
     #[must_use]
     pub fn new(
         context: AwsContext,
         environment: EnvironmentId,
+        boundaries: Vec<String>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Randomness>,
     ) -> Self {
         Self {
             context,
             environment,
+            boundaries,
             clock,
             ids,
         }
@@ -122,6 +126,7 @@ impl BuildStacks for AwsStacks {
         ))
         .await;
         facts.images = Some(images.map_err(|error| error.problem())?);
+        facts.permissions_boundaries.clone_from(&self.boundaries);
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,

@@ -1,7 +1,8 @@
 //! Writes the templates of the sample application and of random ones as files, for cfn-lint and parliament.
 //!
 //! `cargo run -p lifeboat-infrastructure --example templates -- DIR [SEEDS]` writes `DIR/<application>-<stack>-….json`,
-//! and each policy of them as `DIR/policies/….json`.
+//! and each policy of them as `DIR/policies/….json`. The policies with which the stack `application` lets the delegate
+//! build, and the boundary of the roles, are written as `DIR/application/….json`.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -11,6 +12,10 @@ use std::path::Path;
 use lifeboat_infrastructure::{Descriptions, Template};
 use serde_json::Value;
 
+#[expect(dead_code, reason = "the tests use the rest")]
+#[expect(clippy::unwrap_used, reason = "the template is that of this repository")]
+#[path = "../tests/permissions/policies.rs"]
+mod policies;
 #[path = "../tests/templates/random.rs"]
 mod random;
 #[path = "../tests/templates/sample.rs"]
@@ -27,6 +32,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(folder, "sample", &sample::descriptions())?;
     for seed in 0..seeds {
         write(folder, &format!("random{seed}"), &random::descriptions(seed))?;
+    }
+    fs::create_dir_all(folder.join("application"))?;
+    let stack = policies::Stack::new();
+    for name in policies::BUILDING.into_iter().chain(["BuiltRolesBoundary"]) {
+        let document = stack.managed(name).ok_or("the template lacks a policy")?;
+        fs::write(
+            folder.join(format!("application/{name}.json")),
+            format!("{document:#}\n"),
+        )?;
     }
     Ok(())
 }
@@ -46,7 +60,7 @@ fn write(folder: &Path, name: &str, descriptions: &Descriptions) -> Result<(), B
                     folder.join(format!("{name}.json")),
                     format!("{:#}\n", template.json()),
                 )?;
-                policies(&folder.join("policies"), &name, &template)?;
+                write_policies(&folder.join("policies"), &name, &template)?;
             }
         }
     }
@@ -54,7 +68,7 @@ fn write(folder: &Path, name: &str, descriptions: &Descriptions) -> Result<(), B
 }
 
 /// Writes the policies of roles that hold no reference, which no linter of policies reads.
-fn policies(folder: &Path, name: &str, template: &Template) -> Result<(), Box<dyn Error>> {
+fn write_policies(folder: &Path, name: &str, template: &Template) -> Result<(), Box<dyn Error>> {
     for (logical, resource) in &template.resources {
         let inline = resource.properties.get("Policies").and_then(Value::as_array);
         let documents = inline

@@ -286,7 +286,6 @@ impl<'a> Bindings<'a> {
     }
 
     fn identity(&mut self) {
-        let is_same_account = self.descriptions.account == self.facts.account;
         let (all, facts) = (self.descriptions, self.facts);
         let renamed = |name: &str, longest| names::in_recovery(all, facts, name, longest);
         let roles = logical_ids(
@@ -322,15 +321,12 @@ impl<'a> Bindings<'a> {
                 self.known(Kind::Arn, &policy.arn, to);
                 continue;
             }
-            if is_same_account {
-                let name = renamed(&policy.policy_name, LONGEST_POLICY_NAME);
-                let partition = self.facts.region.partition();
-                let to = format!(
-                    "arn:{partition}:iam::{}:policy{}{name}",
-                    self.facts.account, policy.path
-                );
-                self.known(Kind::Arn, &policy.arn, to);
-            }
+            let name = renamed(&policy.policy_name, LONGEST_POLICY_NAME);
+            self.known(
+                Kind::Arn,
+                &policy.arn,
+                self.identity_arn("policy", &policy.path, &name),
+            );
             self.make_identity(&policy.arn, &policies, reference);
         }
         let profiles = all
@@ -346,9 +342,22 @@ impl<'a> Bindings<'a> {
                 self.known(Kind::InstanceProfile, name, to);
                 continue;
             }
-            self.known(Kind::InstanceProfile, name, renamed(name, LONGEST_POLICY_NAME));
+            let to = renamed(name, LONGEST_POLICY_NAME);
+            self.known(
+                Kind::Arn,
+                &profile.arn,
+                self.identity_arn("instance-profile", &profile.path, &to),
+            );
+            self.known(Kind::InstanceProfile, name, to);
             self.make_identity(&profile.arn, &profiles, |logical| attribute(logical, "Arn"));
         }
+    }
+
+    /// Returns the ARN of a policy or an instance profile in the recovery account.
+    fn identity_arn(&self, r#type: &str, path: &str, name: &str) -> String {
+        let (partition, account) = (self.facts.region.partition(), &self.facts.account);
+        let path = names::path_in_recovery(self.facts, path);
+        format!("arn:{partition}:iam::{account}:{type}{path}{name}")
     }
 
     /// Adds a resource of IAM, whose ARN is known by its name.

@@ -27,6 +27,10 @@ pub struct RecoveryFacts {
     /// The ARN of the role of the recovery delegate, which is let into each cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegate_role: Option<String>,
+    /// The ARNs of the policies that roles may have as permissions boundary; the first is that of roles that have none in
+    /// the primary environment. If it is empty, roles keep theirs, and others have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions_boundaries: Vec<String>,
     /// The Kubernetes versions that EKS offers for new clusters. Versions are not checked if it is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kubernetes_versions: Vec<String>,
@@ -93,6 +97,7 @@ impl RecoveryFacts {
             application,
             zones: Vec::new(),
             delegate_role: None,
+            permissions_boundaries: Vec::new(),
             kubernetes_versions: Vec::new(),
             allow_nearest_version: false,
             managed_addons: false,

@@ -66,6 +66,21 @@ pub(crate) fn in_recovery(
     }
 }
 
+/// The longest path (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>).
+const LONGEST_PATH: usize = 512;
+
+/// Returns the path of a managed policy or an instance profile in the recovery account: below one of the application.
+/// CloudFormation does not tag either, so that the path says what the application may change.
+pub(crate) fn path_in_recovery(facts: &RecoveryFacts, path: &str) -> String {
+    let own = format!("/lifeboat/{}", facts.application);
+    let whole = format!("{own}{path}");
+    if whole.len() <= LONGEST_PATH {
+        whole
+    } else {
+        format!("{own}/")
+    }
+}
+
 /// The longest part of a logical id that comes from a name: CloudFormation allows 255 characters.
 const LONGEST_PART: usize = 180;
 

@@ -119,6 +119,12 @@ pub struct InfrastructureDocument {
     /// of Availability Zones, by those of the primary environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,
+    /// The ARNs of the IAM policies of the recovery account that the built roles may have as permissions boundary, for
+    /// example that of a landing zone. The first is that of roles that have none in the primary environment. If there are
+    /// none, `lifeboat deploy application` creates one. It limits the delegate of the recovery environment to roles with
+    /// one of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub permissions_boundaries: Vec<String>,
 }
 
 impl Default for InfrastructureDocument {
@@ -129,6 +135,7 @@ impl Default for InfrastructureDocument {
             standby: false,
             managed_addons: false,
             adopt: BTreeMap::new(),
+            permissions_boundaries: Vec::new(),
         }
     }
 }

@@ -37,9 +37,13 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("every ARN has the partition of its Region", foreign_partitions),
 ];
 
+/// Permissions boundaries, which grant nothing: they say what is left of the policies of a role.
+const BOUNDARIES: &[&str] = &["BuiltRolesBoundary"];
+
 fn wildcard_actions(template: &Template) -> Vec<String> {
     let mut violations = Vec::new();
     let granting = template.statements().into_iter();
+    let granting = granting.filter(|(resource, _)| !BOUNDARIES.contains(resource));
     for (resource, statement) in granting.filter(|(_, statement)| statement["Effect"] != "Deny") {
         for action in many(&statement["Action"]) {
             if action.as_str().is_none_or(|action| action.contains('*')) {

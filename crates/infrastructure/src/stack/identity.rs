@@ -3,6 +3,9 @@
 //! IAM refuses a trust policy that names a role or user that does not exist. So a principal without a counterpart is left
 //! out, and a role is built after the roles that its trust policy names. Where both environments share an account, each
 //! copy has the Region in its name, and nothing of the primary is changed.
+//!
+//! Where the recovery side names permissions boundaries, each role has one of them: its own, translated, if that is among
+//! them, and the first if it has none. A role with another one is refused, because it would be allowed more.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +59,10 @@ fn managed(builder: &mut Builder<'_, '_>, managed: &ManagedPolicy) {
             "ManagedPolicyName",
             named(builder, &managed.policy_name, LONGEST_POLICY_NAME),
         )
-        .with("Path", json!(managed.path))
+        .with(
+            "Path",
+            names::path_in_recovery(builder.context.facts, &managed.path),
+        )
         .with("Description", described(builder, managed.description.as_deref()))
         .with("PolicyDocument", document);
     builder.make(&managed.arn, resource);
@@ -90,16 +96,8 @@ fn role(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) {
     for arn in &role.attached_policies {
         attached.extend(attachable(builder, &role.arn, arn));
     }
-    let boundary = role.permissions_boundary.as_deref();
-    let boundary = match boundary.map(|arn| (arn, attachable(builder, &role.arn, arn))) {
-        Some((arn, None)) => {
-            let what = format!(
-                "its permissions boundary {arn} has no counterpart; without it the role would be allowed more"
-            );
-            return builder.findings.error(Code::CounterpartUnknown, &role.arn, what);
-        }
-        Some((_, boundary)) => boundary,
-        None => None,
+    let Some(boundary) = boundary(builder, role) else {
+        return;
     };
     let mut inline: Vec<Value> = Vec::new();
     for (name, document) in &role.inline_policies {
@@ -121,6 +119,32 @@ fn role(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) {
         resource = resource.after(logical);
     }
     builder.make(&role.arn, resource);
+}
+
+/// Returns the permissions boundary of a role, `null` for none. `None` if the role must not be built.
+fn boundary(builder: &mut Builder<'_, '_>, role: &Role) -> Option<Value> {
+    let allowed = &builder.context.facts.permissions_boundaries;
+    let Some(own) = role.permissions_boundary.as_deref() else {
+        return Some(json!(allowed.first()));
+    };
+    let Some(boundary) = attachable(builder, &role.arn, own) else {
+        let what = format!(
+            "its permissions boundary {own} has no counterpart; without it the role would be allowed more"
+        );
+        builder.findings.error(Code::CounterpartUnknown, &role.arn, what);
+        return None;
+    };
+    // What this stack builds is not among them: who writes its template would choose what the role is allowed.
+    let is_allowed = allowed.is_empty() || allowed.iter().any(|arn| boundary == arn.as_str());
+    if !is_allowed {
+        let what = format!(
+            "its permissions boundary {own} is none of those that may be set: {}",
+            allowed.join(", ")
+        );
+        builder.findings.error(Code::BoundaryNotAllowed, &role.arn, what);
+        return None;
+    }
+    Some(boundary)
 }
 
 /// Returns the counterpart of a managed policy. Those of AWS are the same in every account.
@@ -252,7 +276,10 @@ fn profile(builder: &mut Builder<'_, '_>, profile: &InstanceProfile) {
             "InstanceProfileName",
             named(builder, &profile.instance_profile_name, LONGEST_POLICY_NAME),
         )
-        .with("Path", json!(profile.path))
+        .with(
+            "Path",
+            names::path_in_recovery(builder.context.facts, &profile.path),
+        )
         .with("Roles", vec![value]);
     builder.make(&profile.arn, resource);
 }

@@ -268,6 +268,78 @@ fn in_the_same_account_roles_are_copies_with_the_region_in_their_names() {
     }
 }
 
+/// With another boundary a role would be allowed more, and with one of the stack whoever writes the template would choose.
+#[test]
+fn a_role_has_a_boundary_that_the_recovery_side_allows() {
+    let (first, second) = (
+        "arn:aws:iam::222222222222:policy/boundary",
+        "arn:aws:iam::222222222222:policy/zone/databases",
+    );
+    let own = "arn:aws:iam::111111111111:policy/databases";
+    let of_stack = "arn:aws:iam::111111111111:policy/shop/cart";
+    let allowed = [first, second].map(str::to_owned).to_vec();
+    // The boundaries that are allowed, that of the role in the primary, its counterpart; and that of the role then.
+    for (allowed, primary, mapped, expected) in [
+        (vec![], None, None, Ok(Value::Null)),
+        (vec![], Some(of_stack), None, Ok(json!({"Ref": "PolicyCart"}))),
+        (allowed.clone(), None, None, Ok(json!(first))),
+        (allowed.clone(), Some(own), Some(second), Ok(json!(second))),
+        (
+            allowed.clone(),
+            Some(own),
+            Some("arn:aws:iam::222222222222:policy/other"),
+            Err(Code::BoundaryNotAllowed),
+        ),
+        (
+            allowed.clone(),
+            Some(of_stack),
+            None,
+            Err(Code::BoundaryNotAllowed),
+        ),
+        (allowed, Some(own), None, Err(Code::CounterpartUnknown)),
+    ] {
+        let mut facts = sample::facts_of_second_pass(&sample::descriptions(), OTHER);
+        facts.permissions_boundaries = allowed;
+        facts.adopted = mapped
+            .iter()
+            .map(|to| Adoption {
+                from: own.to_owned(),
+                to: (*to).to_owned(),
+            })
+            .collect();
+        let generated = changed(&Stack::Identity, &facts, |document| {
+            document["roles"][0]["permissionsBoundary"] = json!(primary);
+        });
+        let errors = codes(&generated, Severity::Error);
+        let template = generated.template.unwrap().json();
+        match expected {
+            Ok(boundary) => {
+                assert_eq!(errors, [], "{primary:?} {mapped:?}");
+                let built = property(&template, "RoleShopCluster", "/PermissionsBoundary");
+                assert_eq!(*built, boundary, "{primary:?} {mapped:?}");
+            }
+            Err(code) => {
+                assert_eq!(errors, [code], "{primary:?} {mapped:?}");
+                assert!(template["Resources"].get("RoleShopCluster").is_none());
+            }
+        }
+    }
+}
+
+/// CloudFormation tags neither, so that the path says whose they are.
+#[test]
+fn policies_and_instance_profiles_are_in_the_path_of_the_application() {
+    let facts = sample::facts_of_second_pass(&sample::descriptions(), OTHER);
+    let template = changed(&Stack::Identity, &facts, |_| {}).template.unwrap().json();
+    assert_eq!(property(&template, "PolicyCart", "/Path"), "/lifeboat/shop/shop/");
+    let map = symbols(&sample::descriptions(), &facts);
+    let to = Identities::compile(&map).image("arn:aws:iam::111111111111:policy/shop/cart");
+    assert_eq!(
+        to.as_deref(),
+        Some("arn:aws:iam::222222222222:policy/lifeboat/shop/shop/cart")
+    );
+}
+
 #[test]
 fn what_cannot_be_recovered_is_refused_with_a_code() {
     let facts = || sample::facts(OTHER);

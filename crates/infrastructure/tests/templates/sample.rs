@@ -27,6 +27,7 @@ pub(crate) fn facts(account: &str) -> RecoveryFacts {
         zone("c", "euc1-az1"),
     ];
     facts.kubernetes_versions = ["1.31", "1.32", "1.33", "1.34"].map(str::to_owned).to_vec();
+    facts.permissions_boundaries = vec![format!("arn:aws:iam::{account}:policy/boundary")];
     facts.delegate_role = Some(format!("arn:aws:iam::{account}:role/lifeboat-shop-recovery"));
     facts
 }

@@ -72,6 +72,9 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
             "copy the fingerprint that `lifeboat deploy application` prints, or remove the field",
         );
     }
+    for boundary in &document.infrastructure.permissions_boundaries {
+        check_boundary(&mut problems, boundary, recovery.as_ref());
+    }
     let clusters = clusters(&mut problems, document);
     let restore_into = match document.restore_into.as_deref() {
         Some(_) if document.cluster_tags.is_empty() => {
@@ -114,6 +117,28 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
             })
         }
         _ => Err(problems.0),
+    }
+}
+
+/// A permissions boundary is a policy of the account of the role, or of AWS
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePermissionsBoundary.html>). The stack separates
+/// several by commas.
+fn check_boundary(problems: &mut Problems, boundary: &str, recovery: Option<&EnvironmentId>) {
+    // The policies of AWS have `aws` in the place of the account, so that they are no `Arn`.
+    let parts: Vec<&str> = boundary.splitn(6, ':').collect();
+    let is_policy = match parts.as_slice() {
+        ["arn", _, "iam", "", account, resource] => {
+            let is_of_account = recovery.is_none_or(|recovery| *account == recovery.account.as_str());
+            (*account == "aws" || is_of_account) && resource.starts_with("policy/") && !resource.contains(',')
+        }
+        _ => false,
+    };
+    if !is_policy {
+        problems.add(
+            "infrastructure.permissionsBoundaries",
+            format_args!("{boundary:?} is not the ARN of an IAM policy of the recovery account or of AWS"),
+            "write ARNs such as arn:aws:iam::222222222222:policy/boundary; the names have no commas",
+        );
     }
 }
 

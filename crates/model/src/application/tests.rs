@@ -122,6 +122,22 @@ fn places_must_be_apart_and_in_reach() {
 }
 
 #[test]
+fn permissions_boundaries_are_policies_of_the_recovery_account_or_of_aws() {
+    for (boundary, is_valid) in [
+        ("arn:aws:iam::222222222222:policy/zone/boundary", true),
+        ("arn:aws:iam::aws:policy/PowerUserAccess", true),
+        ("arn:aws:iam::111111111111:policy/boundary", false),
+        ("arn:aws:iam::222222222222:role/boundary", false),
+        ("arn:aws:iam::222222222222:policy/one,two", false),
+        ("boundary", false),
+    ] {
+        let infrastructure = format!("infrastructure: {{ permissionsBoundaries: [\"{boundary}\"] }}");
+        let problems = document(&format!("{WHOLE}{infrastructure}")).check();
+        assert_eq!(problems.is_empty(), is_valid, "{boundary}: {problems:?}");
+    }
+}
+
+#[test]
 fn a_typing_error_is_not_overlooked() {
     let error =
         serde_yaml_ng::from_str::<ApplicationDocument>(&WHOLE.replace("retention", "retain")).unwrap_err();

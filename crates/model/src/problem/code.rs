@@ -960,6 +960,13 @@ codes! {
         remedy: "compare the file with `lifeboat schema prices`; amounts are decimal numbers in quotes, unknown fields are errors",
     }
 
+    /// The permissions boundary of a role may not be set on the recovery side.
+    BoundaryNotAllowed = 1231 exits PlanRefused {
+        title: "the permissions boundary of a role may not be set in the recovery account",
+        meaning: "A role has one boundary. With one of those that are allowed the role would be allowed other actions than in the primary account. Nothing was built.",
+        remedy: "add the counterpart of the boundary to `infrastructure.permissionsBoundaries` of the application document and map it in `adopt`, or map the boundary to one that is allowed; then run `lifeboat deploy application` again",
+    }
+
     /// EC2 or EKS has no capacity.
     CapacityInsufficient = 1237 exits Aws {
         title: "AWS has no capacity for a resource",

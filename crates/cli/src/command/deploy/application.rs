@@ -291,6 +291,9 @@ impl Deployment<'_> {
             let infrastructure = &self.application.infrastructure;
             let rebuild = infrastructure.rebuild || infrastructure.standby;
             parameters.insert("RebuildInfrastructure", rebuild.to_string());
+            // The document says which; without any the stack creates one.
+            let boundaries = infrastructure.permissions_boundaries.join(",");
+            parameters.insert("BuiltRolesBoundaries", boundaries);
         }
         if let Some(short) = short_name(name) {
             parameters.insert("ShortName", short);

@@ -99,6 +99,10 @@ pub struct Wanted {
     /// The role or user that restores, which is let into each cluster; defaults to that of the credentials
     #[arg(long, value_name = "ARN", help_heading = "Stacks")]
     pub restorer: Option<Arn>,
+    /// The ARN of a policy that the roles may have as permissions boundary; may be repeated. The first is that of roles
+    /// that have none in the primary environment
+    #[arg(long, value_name = "ARN", value_parser = policy, help_heading = "Stacks")]
+    pub permissions_boundary: Vec<String>,
     /// Create the add-ons of EKS as add-ons, instead of restoring their objects
     #[arg(long, help_heading = "Stacks")]
     pub managed_addons: bool,
@@ -163,6 +167,14 @@ pub struct TeardownArguments {
 fn adoption(text: &str) -> Result<Adoption, String> {
     let (from, to) = pair(text)?;
     Ok(Adoption { from, to })
+}
+
+/// Accepts the ARN of a managed policy; those of AWS have no account.
+fn policy(text: &str) -> Result<String, String> {
+    match text.starts_with("arn:") && text.contains(":policy/") {
+        true => Ok(text.to_owned()),
+        false => Err("the ARN of a managed policy is needed".to_owned()),
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -502,6 +514,9 @@ impl Wanted {
             Some(arn) => arn.to_string(),
             None => session.principal(),
         });
+        facts
+            .permissions_boundaries
+            .clone_from(&self.permissions_boundary);
         facts.managed_addons = self.managed_addons;
         facts.hold_nodes = self.hold_nodes;
         Ok(facts)
