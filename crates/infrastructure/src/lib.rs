@@ -20,6 +20,7 @@ mod bindings;
 mod builder;
 mod checks;
 mod context;
+pub mod counterpart;
 pub mod description;
 pub mod facts;
 pub mod finding;
@@ -32,6 +33,7 @@ pub mod template;
 mod zones;
 
 pub use builder::TAG;
+pub use counterpart::{Candidate, CandidateKind, MatchRule};
 pub use description::Descriptions;
 pub use facts::{Adoption, RecoveryFacts, StackOutputs, Zone};
 pub use finding::{Finding, Severity};

@@ -14,8 +14,10 @@ use crate::{AccountId, ApplicationName, ClusterName, EnvironmentId, Filter, Prob
 
 mod check;
 mod pattern;
+mod shared_stack;
 
 pub use pattern::TargetPattern;
+pub use shared_stack::SharedStack;
 
 /// The version of the document that this program reads.
 pub const FORMAT: u32 = 1;

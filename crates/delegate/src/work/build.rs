@@ -122,10 +122,7 @@ impl Delegate {
             .collect();
         let adopted = work.adopt.iter();
         facts.adopted = adopted
-            .map(|(from, to)| Adoption {
-                from: from.clone(),
-                to: to.clone(),
-            })
+            .map(|(from, to)| Adoption::mapped(from, to))
             .collect();
         facts
     }

@@ -151,7 +151,7 @@ pub struct TeardownArguments {
 
 fn adoption(text: &str) -> Result<Adoption, String> {
     let (from, to) = pair(text)?;
-    Ok(Adoption { from, to })
+    Ok(Adoption::mapped(from, to))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -516,10 +516,7 @@ mod tests {
     fn two_names_make_a_pair() {
         assert_eq!(
             adoption("vpc-1=vpc-2").unwrap(),
-            Adoption {
-                from: "vpc-1".to_owned(),
-                to: "vpc-2".to_owned()
-            }
+            Adoption::mapped("vpc-1", "vpc-2")
         );
         for text in ["vpc-1", "=vpc-2", "vpc-1="] {
             assert!(adoption(text).is_err(), "{text}");
