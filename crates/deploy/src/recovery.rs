@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::{
-    Descriptions, Finding, Generated, Mode, RecoveryFacts, Severity, Stack as RecoveryStack, TAG, Template,
-    generate, identity_map, stacks, symbols,
+    Adoption, Descriptions, Finding, Generated, Mode, OwnResource, RecoveryFacts, Severity,
+    Stack as RecoveryStack, TAG, Template, adoptions, generate, identity_map, stacks, symbols,
 };
 use lifeboat_model::{ApplicationName, Code, Problem};
 use lifeboat_translate::IdentityMap;
@@ -57,6 +57,9 @@ pub struct PlannedStack {
     pub exists: bool,
     /// The resources that are created, changed or removed.
     pub changes: Vec<ResourceChange>,
+    /// What is used instead of being built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
     /// What cannot be built as it was.
     pub findings: Vec<Finding>,
 }
@@ -66,6 +69,8 @@ pub struct PlannedStack {
 pub struct RecoveryPlan {
     /// The stacks in the order in which they are built.
     pub stacks: Vec<PlannedStack>,
+    /// What takes the place of resources that no stack builds.
+    pub adopted: Vec<Adoption>,
     /// The identity map, with symbols for what does not exist yet.
     pub identities: IdentityMap,
 }
@@ -103,6 +108,7 @@ impl Recovery<'_> {
     pub async fn plan(&mut self, mode: Mode) -> Result<RecoveryPlan, Problem> {
         self.read_outputs().await?;
         let mut planned = Vec::new();
+        let mut adopted = adoptions(self.descriptions, &self.facts);
         for wanted in stacks(self.descriptions) {
             let generated = self.generate(&wanted, mode);
             let name = wanted.name(&self.facts.application);
@@ -126,11 +132,15 @@ impl Recovery<'_> {
                 name,
                 exists,
                 changes,
+                adopted: (wanted.shared())
+                    .and_then(|stack| adopted.remove(&Some(stack)))
+                    .unwrap_or_default(),
                 findings: generated.findings,
             });
         }
         Ok(RecoveryPlan {
             stacks: planned,
+            adopted: adopted.remove(&None).unwrap_or_default(),
             identities: symbols(self.descriptions, &self.facts),
         })
     }
@@ -227,15 +237,24 @@ impl Recovery<'_> {
         Ok(changed)
     }
 
-    /// Reads the outputs of the stacks that exist.
+    /// Reads the outputs of the stacks that exist, and what they hold where they may adopt something.
     async fn read_outputs(&mut self) -> Result<(), Problem> {
         self.facts.outputs.clear();
+        self.facts.own.clear();
         for stack in stacks(self.descriptions) {
-            let found = (self.stacks)
-                .describe(&stack.name(&self.facts.application))
-                .await?;
-            if let Some(found) = found.filter(|found| found.status != "REVIEW_IN_PROGRESS") {
-                self.facts.outputs.insert(stack.symbol(), found.outputs);
+            let name = stack.name(&self.facts.application);
+            let found = self.stacks.describe(&name).await?;
+            let Some(found) = found.filter(|found| found.status != "REVIEW_IN_PROGRESS") else {
+                continue;
+            };
+            self.facts.outputs.insert(stack.symbol(), found.outputs);
+            // Not every type takes tags by which a resource of this stack would be known.
+            if stack.shared().is_some() && !self.facts.candidates.is_empty() {
+                let own = self.stacks.resources(&name).await?.into_iter();
+                self.facts.own.extend(own.map(|one| OwnResource {
+                    r#type: one.r#type,
+                    id: one.id,
+                }));
             }
         }
         Ok(())

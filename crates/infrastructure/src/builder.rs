@@ -158,6 +158,10 @@ impl<'c, 'a> Builder<'c, 'a> {
         if known.is_some_and(|key| key.key_manager == crate::description::storage::KeyManager::Aws) {
             return None;
         }
+        // What was named by its id may be adopted by its ARN.
+        if let Some(to) = known.and_then(|key| self.context.bindings.adopted.get(key.arn.as_str())) {
+            return Some(json!(to));
+        }
         let found = self.needed(of, id)?;
         let facts = self.context.facts;
         let prefix = format!(

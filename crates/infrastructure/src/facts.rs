@@ -57,6 +57,9 @@ pub struct RecoveryFacts {
     /// What exists in the recovery environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<Candidate>,
+    /// What the stacks of the application hold, if there are candidates. It is never adopted, because the stacks would delete it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub own: BTreeSet<OwnResource>,
     /// The counterparts of `adopted` that exist in the recovery environment or cannot be looked up, if they were looked
     /// up: each must be among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,16 @@ impl Adoption {
     }
 }
 
+/// A resource that a stack of the application holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnResource {
+    /// The type as CloudFormation names it, such as `AWS::IAM::ManagedPolicy`.
+    pub r#type: String,
+    /// The identifier that CloudFormation knows it by (`PhysicalResourceId`): of some types the ARN, of others the name.
+    pub id: String,
+}
+
 impl RecoveryFacts {
     /// Creates the facts of an environment of which nothing else is known.
     #[must_use]
@@ -125,6 +138,7 @@ impl RecoveryFacts {
             adopt_existing: BTreeSet::new(),
             adopt_tags: BTreeSet::new(),
             candidates: Vec::new(),
+            own: BTreeSet::new(),
             existing: None,
             issuers: BTreeMap::new(),
             outputs: StackOutputs::new(),

@@ -33,9 +33,9 @@ pub mod template;
 mod zones;
 
 pub use builder::TAG;
-pub use counterpart::{Candidate, CandidateKind, MatchRule};
+pub use counterpart::{Candidate, CandidateKind, MatchRule, adoptions};
 pub use description::Descriptions;
-pub use facts::{Adoption, RecoveryFacts, StackOutputs, Zone};
+pub use facts::{Adoption, OwnResource, RecoveryFacts, StackOutputs, Zone};
 pub use finding::{Finding, Severity};
 pub use mentions::{EcrImage, Mentions};
 pub use stack::{Generated, Mode, Stack, generate, stacks};

@@ -4,7 +4,7 @@
 //! [`ApplicationDocument::parse`] can report all problems at once. [`Application`] is the parsed and checked
 //! result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,14 @@ pub struct InfrastructureDocument {
     /// of Availability Zones, by those of the primary environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,
+    /// The stacks that use what exists in the recovery environment, such as the VPC of a landing zone, and build only what
+    /// is not found there. A resource is found by its tags, else by its name, else by its IPv4 range.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_existing: BTreeSet<SharedStack>,
+    /// The keys of the tags by which resources are found. If it is empty, all tags that you gave to the resource of the
+    /// primary environment, besides `Name`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_tags: BTreeSet<String>,
 }
 
 impl Default for InfrastructureDocument {
@@ -131,6 +139,8 @@ impl Default for InfrastructureDocument {
             standby: false,
             managed_addons: false,
             adopt: BTreeMap::new(),
+            adopt_existing: BTreeSet::new(),
+            adopt_tags: BTreeSet::new(),
         }
     }
 }
