@@ -193,17 +193,17 @@ fn subnets_are_counterparts_by_zone_and_sort() {
     // A third zone is not in the way.
     let all = [
         vpc(),
-        subnet("subnet-1", "10.1.0.0/24", "euc1-az2", false),
-        subnet("subnet-2", "10.1.1.0/24", "euc1-az3", false),
-        subnet("subnet-3", "10.1.2.0/24", "euc1-az1", false),
-        subnet("subnet-4", "10.1.3.0/24", "euc1-az2", true),
-        subnet("subnet-5", "10.1.4.0/24", "euc1-az3", true),
+        subnet("subnet-0bbbbbbbbbbbbbb01", "10.1.0.0/24", "euc1-az2", false),
+        subnet("subnet-0bbbbbbbbbbbbbb02", "10.1.1.0/24", "euc1-az3", false),
+        subnet("subnet-0bbbbbbbbbbbbbb03", "10.1.2.0/24", "euc1-az1", false),
+        subnet("subnet-0bbbbbbbbbbbbbb04", "10.1.3.0/24", "euc1-az2", true),
+        subnet("subnet-0bbbbbbbbbbbbbb05", "10.1.4.0/24", "euc1-az3", true),
     ];
     let pairs = [
-        (PRIVATE_A, "subnet-1"),
-        (PRIVATE_B, "subnet-2"),
-        (PUBLIC_A, "subnet-4"),
-        (PUBLIC_B, "subnet-5"),
+        (PRIVATE_A, "subnet-0bbbbbbbbbbbbbb01"),
+        (PRIVATE_B, "subnet-0bbbbbbbbbbbbbb02"),
+        (PUBLIC_A, "subnet-0bbbbbbbbbbbbbb04"),
+        (PUBLIC_B, "subnet-0bbbbbbbbbbbbbb05"),
     ];
     for (from, to) in pairs {
         assert_eq!(
@@ -224,25 +224,31 @@ fn subnets_are_counterparts_by_zone_and_sort() {
         }),
         ..one
     });
-    let elsewhere = elsewhere.into_iter().filter(|one| one.id != "subnet-3");
+    let elsewhere = elsewhere
+        .into_iter()
+        .filter(|one| one.id != "subnet-0bbbbbbbbbbbbbb03");
     let mut facts_elsewhere = facts(elsewhere);
     facts_elsewhere.adopted = vec![Adoption::mapped("eu-west-1b", "eu-central-1c")];
     assert_eq!(
         found(&descriptions, &facts_elsewhere, PUBLIC_A),
-        by("subnet-4", MatchRule::Cidr)
+        by("subnet-0bbbbbbbbbbbbbb04", MatchRule::Cidr)
     );
     // Two private subnets in a zone that has one in the primary: the user has to say which.
     let mut more = facts(all);
-    more.candidates
-        .push(subnet("subnet-6", "10.1.9.0/24", "euc1-az2", false));
+    more.candidates.push(subnet(
+        "subnet-0bbbbbbbbbbbbbb06",
+        "10.1.9.0/24",
+        "euc1-az2",
+        false,
+    ));
     assert_eq!(found(&descriptions, &more, PRIVATE_A), None);
     let (code, what) = error(&descriptions, &more, PRIVATE_A);
     assert_eq!(code, Code::SubnetNotMapped);
     assert!(
         what.starts_with(&format!("its VPC is adopted; map it to a subnet of {NEW_VPC}"))
-            && what.contains("subnet-1 (10.1.0.0/24, eu-central-1a, private)")
-            && what.contains("subnet-6 (10.1.9.0/24, eu-central-1a, private)")
-            && !what.contains("subnet-2"),
+            && what.contains("subnet-0bbbbbbbbbbbbbb01 (10.1.0.0/24, eu-central-1a, private)")
+            && what.contains("subnet-0bbbbbbbbbbbbbb06 (10.1.9.0/24, eu-central-1a, private)")
+            && !what.contains("subnet-0bbbbbbbbbbbbbb02"),
         "{what}"
     );
 }
@@ -275,19 +281,19 @@ fn groups_of_an_adopted_vpc_are_found_by_name_and_others_are_built() {
     };
     let mut facts = facts([
         named(CandidateKind::Vpc, NEW_VPC, "shop"),
-        group("sg-1", "shop"),
-        group("sg-2", "default"),
+        group("sg-0bbbbbbbbbbbbbbb1", "shop"),
+        group("sg-0bbbbbbbbbbbbbbb2", "default"),
         Candidate {
             parent: Some("vpc-0ccccccccccccccc1".to_owned()),
-            ..group("sg-3", "shop-efs")
+            ..group("sg-0bbbbbbbbbbbbbbb3", "shop-efs")
         },
     ]);
     facts.adopted = [PRIVATE_A, PRIVATE_B, PUBLIC_A, PUBLIC_B]
         .map(|from| Adoption::mapped(from, from.replace("000000000000000a", "0bbbbbbbbbbbbbbb")))
         .to_vec();
     let all = [
-        ("b1", by("sg-1", MatchRule::Name)),
-        ("b3", by("sg-2", MatchRule::Name)),
+        ("b1", by("sg-0bbbbbbbbbbbbbbb1", MatchRule::Name)),
+        ("b3", by("sg-0bbbbbbbbbbbbbbb2", MatchRule::Name)),
         ("b2", None),
     ];
     for (id, expected) in all {
@@ -490,7 +496,7 @@ fn keys_are_found_by_each_alias() {
     let descriptions =
         changed(|document| document["keys"][0]["aliases"] = json!(["alias/cart", "alias/shop"]));
     let key = descriptions.keys[0].arn.clone();
-    let to = "arn:aws:kms:eu-central-1:222222222222:key/2";
+    let to = "arn:aws:kms:eu-central-1:222222222222:key/5678abcd-12ab-34cd-56ef-1234567890ab";
     let both = facts([
         named(CandidateKind::Key, to, "alias/cart"),
         named(CandidateKind::Key, to, "alias/shop"),
@@ -524,7 +530,13 @@ fn candidates(descriptions: &Descriptions, seed: u64) -> Vec<Candidate> {
     let mut add = |rng: &mut fastrand::Rng, one: Candidate| {
         for copy in 0..rng.usize(..3) {
             let mut one = one.clone();
-            one.id = format!("{}{copy}", one.id);
+            // Ids keep the form that AWS gives them.
+            let other = one.id.replacen("-0", &format!("-{}", copy + 1), 1);
+            one.id = if other == one.id {
+                format!("{other}{copy}")
+            } else {
+                other
+            };
             if rng.u8(..3) == 0 {
                 one.tags = BTreeMap::new();
             }
@@ -543,7 +555,7 @@ fn candidates(descriptions: &Descriptions, seed: u64) -> Vec<Candidate> {
             name: name(&one.tags),
             cidr: Some(one.cidr_block.clone()),
             tags: one.tags.clone(),
-            ..Candidate::new(CandidateKind::Vpc, one.vpc_id.replace("vpc-0", "vpc-1"))
+            ..Candidate::new(CandidateKind::Vpc, &one.vpc_id)
         };
         add(rng, vpc);
     }
@@ -554,16 +566,9 @@ fn candidates(descriptions: &Descriptions, seed: u64) -> Vec<Candidate> {
             cidr: one.cidr_block.clone().filter(|_| rng.bool()),
             zone_id: Some(["euc1-az1", "euc1-az2", "euc1-az3"][zone].to_owned()),
             public: Some(rng.bool()),
-            parent: Some(format!(
-                "{}{}",
-                one.vpc_id.replace("vpc-0", "vpc-1"),
-                rng.usize(..2)
-            )),
+            parent: Some(one.vpc_id.replacen("-0", &format!("-{}", 1 + rng.usize(..2)), 1)),
             tags: one.tags.clone(),
-            ..Candidate::new(
-                CandidateKind::Subnet,
-                one.subnet_id.replace("subnet-0", "subnet-1"),
-            )
+            ..Candidate::new(CandidateKind::Subnet, &one.subnet_id)
         };
         add(rng, subnet);
     }
@@ -572,11 +577,10 @@ fn candidates(descriptions: &Descriptions, seed: u64) -> Vec<Candidate> {
         add(rng, named(CandidateKind::Role, &arn, &one.role_name));
     }
     for one in &descriptions.file_systems {
-        let id = one.file_system_id.replace("fs-0", "fs-1");
         let system = Candidate {
             name: name(&one.tags),
             tags: one.tags.clone(),
-            ..Candidate::new(CandidateKind::FileSystem, id)
+            ..Candidate::new(CandidateKind::FileSystem, &one.file_system_id)
         };
         add(rng, system);
     }
@@ -616,7 +620,8 @@ proptest! {
             // What is adopted is not built: no output takes its place.
             let json = template.json().to_string();
             for adoption in all.get(&stack.shared()).into_iter().flatten() {
-                prop_assert!(!json.contains(&format!("\"{}\"", adoption.from)));
+                let is_named = json.contains(&format!("\"{}\"", adoption.from));
+                prop_assert!(!is_named, "{} is named", adoption.from);
             }
             // A subnet of an adopted VPC has a counterpart, or the stack is refused.
             for subnet in descriptions.subnets.iter().filter(|_| stack == Stack::Network) {
