@@ -157,38 +157,20 @@ async fn the_recovery_side_is_built_and_taken_down() {
     );
 }
 
-/// Creates a VPC with a public and a private subnet in each of two zones, as the stack of another team. Returns the ids of
+/// Creates a VPC with subnets that have the names of those of the primary, as the stack of another team. Returns the ids of
 /// the VPC and of the subnets.
 async fn landing_zone(context: &AwsContext, name: &str, range: &str) -> (String, Vec<String>) {
-    let mut resources = json!({
-        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {
-            "CidrBlock": format!("{range}.0.0/16"), "Tags": [{"Key": "app", "Value": "shop"}]}},
-        "Gateway": {"Type": "AWS::EC2::InternetGateway", "Properties": {}},
-        "Attachment": {"Type": "AWS::EC2::VPCGatewayAttachment", "Properties": {
-            "VpcId": {"Ref": "Vpc"}, "InternetGatewayId": {"Ref": "Gateway"}}},
-        "Table": {"Type": "AWS::EC2::RouteTable", "Properties": {"VpcId": {"Ref": "Vpc"}}},
-        "Route": {"Type": "AWS::EC2::Route", "DependsOn": "Attachment", "Properties": {
-            "RouteTableId": {"Ref": "Table"}, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": {"Ref": "Gateway"}}},
-    });
+    let mut resources = json!({"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {
+        "CidrBlock": format!("{range}.0.0/16"), "Tags": [{"Key": "app", "Value": "shop"}]}}});
     let mut outputs = json!({"Vpc": {"Value": {"Ref": "Vpc"}}});
-    for (number, (sort, letter)) in [
-        ("Private", "a"),
-        ("Private", "b"),
-        ("Public", "a"),
-        ("Public", "b"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let subnet = format!("Subnet{number}");
-        resources[&subnet] = json!({"Type": "AWS::EC2::Subnet", "Properties": {
+    let subnets = ["private-a", "private-b", "public-a", "public-b"];
+    for (number, subnet) in subnets.into_iter().enumerate() {
+        let logical = format!("Subnet{number}");
+        let letter = &subnet[subnet.len() - 1..];
+        resources[&logical] = json!({"Type": "AWS::EC2::Subnet", "Properties": {
             "VpcId": {"Ref": "Vpc"}, "CidrBlock": format!("{range}.{number}.0/24"),
-            "AvailabilityZone": format!("{REGION}{letter}")}});
-        outputs[&subnet] = json!({"Value": {"Ref": subnet}});
-        if sort == "Public" {
-            resources[format!("Of{subnet}")] = json!({"Type": "AWS::EC2::SubnetRouteTableAssociation",
-                "Properties": {"RouteTableId": {"Ref": "Table"}, "SubnetId": {"Ref": subnet}}});
-        }
+            "AvailabilityZone": format!("{REGION}{letter}"), "Tags": [{"Key": "Name", "Value": subnet}]}});
+        outputs[&logical] = json!({"Value": {"Ref": logical}});
     }
     let client = Client::new(context.sdk_config());
     let template = json!({"Resources": resources, "Outputs": outputs}).to_string();
@@ -263,7 +245,7 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
         assert_eq!(
             found(&subnet.subnet_id),
             Some(Adoption {
-                rule: MatchRule::Cidr,
+                rule: MatchRule::Name,
                 ..Adoption::mapped(&subnet.subnet_id, to)
             })
         );
