@@ -183,8 +183,7 @@ fn document() -> Value {
         "recovery": {"account": RECOVERY.0, "region": RECOVERY.1},
         "clusters": clusters,
         "schedule": {"every": "1d"},
-        // Nothing is there to adopt; what the first build makes is not adopted by the second.
-        "infrastructure": {"rebuild": true, "adoptExisting": ["network", "identity", "storage"]},
+        "infrastructure": {"rebuild": true},
         "rules": {
             "noLeftovers": true,
             "identities": {

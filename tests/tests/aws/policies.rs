@@ -28,6 +28,7 @@ const OPTIONAL: &[&str] = &[
     "CreateServiceLinkedRoles",
     "DeployStacks",
     "KeepOwnRoles",
+    "ListFileSystems",
     "PassRolesToEks",
     "ReadNetwork",
     "UploadTemplates",
