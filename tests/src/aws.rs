@@ -8,6 +8,7 @@
 pub mod client;
 mod coordinator;
 mod deploy;
+mod landing_zone;
 pub mod program;
 mod rebuild;
 

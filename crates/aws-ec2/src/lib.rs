@@ -1,4 +1,5 @@
-//! The adapter for Amazon EC2: reads networks and launch templates as descriptions, and Availability Zones.
+//! The adapter for Amazon EC2: reads networks and launch templates as descriptions, networks of the recovery environment
+//! as candidates for their counterparts, and Availability Zones.
 //!
 //! `aws-sdk-ec2` takes minutes and gigabytes to compile, so it is a dependency of this crate alone. This crate must not
 //! depend on another adapter but `lifeboat-aws`.
@@ -9,6 +10,7 @@
 //! - results are sorted by their ids, so the same account gives the same descriptions.
 
 mod acls;
+mod candidates;
 mod convert;
 mod endpoints;
 mod gateways;
@@ -55,6 +57,14 @@ pub mod actions {
 
     /// The action that [`crate::Ec2::zones`] needs, on the recovery side.
     pub const AVAILABILITY_ZONES: &str = "ec2:DescribeAvailabilityZones";
+
+    /// The actions that the look-up of candidates needs, on the recovery side.
+    pub const CANDIDATES: &[&str] = &[
+        VPCS.name(),
+        SUBNETS.name(),
+        ROUTE_TABLES.name(),
+        SECURITY_GROUPS.name(),
+    ];
 }
 
 /// A filter of EC2 takes 200 values

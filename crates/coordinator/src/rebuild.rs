@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use lifeboat_jobs::{BuildMode, BuildWork, Done, Work};
-use lifeboat_model::{ClusterName, Code, Problem, RequestToken, Side};
+use lifeboat_model::{ClusterName, Code, Problem, RecoveryPointId, RequestToken, Side};
 
 use super::TRIES;
 use super::backup::{End, later};
@@ -96,17 +96,14 @@ impl DecisionBuilder<'_> {
             // The key that signed this recovery point, which need not be the one that is pinned now.
             && let Some(signer) = self.state.pins.signer_of(run.signer.as_ref())
         {
-            let infrastructure = &self.inventory.application.infrastructure;
-            let work = Work::Build(BuildWork {
-                point: run.point.clone(),
-                vault: self.inventory.vault_place.clone(),
-                signer: signer.public_key.clone(),
-                mode: BuildMode::Active,
-                cluster_names: run.cluster_names.clone(),
-                hold_nodes: run.stage == BuildStage::Clusters && !infrastructure.managed_addons,
-                managed_addons: infrastructure.managed_addons,
-                adopt: infrastructure.adopt.clone(),
-            });
+            let work = self.build_work(
+                &run.point,
+                &signer.public_key,
+                BuildMode::Active,
+                &run.cluster_names,
+            );
+            let hold_nodes = run.stage == BuildStage::Clusters && !work.managed_addons;
+            let work = Work::Build(BuildWork { hold_nodes, ..work });
             let kind = match run.stage {
                 BuildStage::Clusters => "build-clusters",
                 BuildStage::Nodes => "build-nodes",
@@ -117,6 +114,29 @@ impl DecisionBuilder<'_> {
             run.job = Some(entry);
         }
         self.state.builds = runs;
+    }
+
+    /// Returns the work of a build of everything that the recovery point describes, as the application document wants it.
+    pub(super) fn build_work(
+        &self,
+        point: &RecoveryPointId,
+        signer: &str,
+        mode: BuildMode,
+        cluster_names: &BTreeMap<ClusterName, ClusterName>,
+    ) -> BuildWork {
+        let infrastructure = &self.inventory.application.infrastructure;
+        BuildWork {
+            point: point.clone(),
+            vault: self.inventory.vault_place.clone(),
+            signer: signer.to_owned(),
+            mode,
+            cluster_names: cluster_names.clone(),
+            hold_nodes: false,
+            managed_addons: infrastructure.managed_addons,
+            adopt: infrastructure.adopt.clone(),
+            adopt_existing: infrastructure.adopt_existing.clone(),
+            adopt_tags: infrastructure.adopt_tags.clone(),
+        }
     }
 
     /// Returns the build that the restores of a request wait for.

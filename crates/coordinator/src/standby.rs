@@ -91,16 +91,8 @@ impl DecisionBuilder<'_> {
         let Some(signer) = self.state.pins.signer_of(entry.signer.as_ref()) else {
             return;
         };
-        let work = Work::Build(BuildWork {
-            point,
-            vault: self.inventory.vault_place.clone(),
-            signer: signer.public_key.clone(),
-            mode: BuildMode::Standby,
-            cluster_names: self.cluster_names(),
-            hold_nodes: false,
-            managed_addons: application.infrastructure.managed_addons,
-            adopt: application.infrastructure.adopt.clone(),
-        });
+        let names = self.cluster_names();
+        let work = Work::Build(self.build_work(&point, &signer.public_key, BuildMode::Standby, &names));
         let environment = application.recovery.clone();
         let job = self.job_now("build-standby");
         let mut entry = JobEntry::new(job, environment, work, self.now);

@@ -9,7 +9,7 @@ use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, Recovery};
 use lifeboat_deploy::{CloudFormation, change_set_name};
-use lifeboat_describe::{Wanted, describe, existing_images};
+use lifeboat_describe::{Wanted, candidates, describe};
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts};
 use lifeboat_jobs::BuildMode;
@@ -58,8 +58,8 @@ impl DescribeResources for AwsResources {
 /// Builds the recovery stacks of an application.
 #[async_trait]
 pub trait BuildStacks: Send + Sync {
-    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up. `None` if
-    /// stacks in use were to be brought to standby, and were not changed.
+    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up, and what
+    /// exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not changed.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
@@ -119,14 +119,12 @@ impl BuildStacks for AwsStacks {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let zones = Box::pin(Ec2::new(&self.context).zones()).await;
         facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
-        let images = Box::pin(existing_images(
-            &self.context,
-            &facts.account,
-            &descriptions.images,
-        ))
-        .await;
-        facts.images = Some(images.map_err(|error| error.problem())?);
         facts.permissions_boundaries.clone_from(&self.boundaries);
+        let looked_up = Box::pin(candidates(&self.context, descriptions, &mut facts)).await;
+        looked_up.map_err(|error| {
+            let doing = "look up what exists in the recovery environment";
+            self.context.problem(doing, &error)
+        })?;
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,

@@ -10,7 +10,7 @@ use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_model::{EnvironmentId, Problem};
 
 use crate::artifacts::{self, Artifact};
-use crate::stack::{Change, ChangeSet, Event, OnFailure, ResourceChange, Stack, Stacks};
+use crate::stack::{Change, ChangeSet, Event, OnFailure, ResourceChange, Stack, StackResource, Stacks};
 
 /// The size of a template in bytes above which it must be in a bucket
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
@@ -137,6 +137,23 @@ impl Stacks for CloudFormation {
             }
         };
         Ok(answer.stacks().first().map(described))
+    }
+
+    async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Problem> {
+        let request = self.client.list_stack_resources().stack_name(stack);
+        let pages = request.into_paginator().items().send();
+        let found = pages.collect::<Result<Vec<_>, _>>().await.map_err(|e| {
+            let error = AwsError::new("cloudformation:ListStackResources", stack, e);
+            self.context
+                .problem(&format!("list the resources of the stack {stack}"), &error)
+        })?;
+        let resources = found.into_iter().filter_map(|one| {
+            Some(StackResource {
+                r#type: one.resource_type?,
+                id: one.physical_resource_id?,
+            })
+        });
+        Ok(resources.collect())
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {

@@ -16,7 +16,7 @@ pub mod template;
 
 pub use cloudformation::CloudFormation;
 pub use stack::{
-    Deployed, OnFailure, Outcome, ResourceChange, Stack, StackSpec, Stacks, change_set_name, delete, deploy,
-    preview,
+    Deployed, OnFailure, Outcome, ResourceChange, Stack, StackResource, StackSpec, Stacks, change_set_name,
+    delete, deploy, preview,
 };
 pub use template::Template;

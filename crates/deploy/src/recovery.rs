@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::{
-    Cost, Descriptions, Finding, Generated, Mode, Prices, RecoveryFacts, ResourceDifference, Severity,
-    Stack as RecoveryStack, TAG, Template, cost, differences, generate, identity_map, stacks, symbols,
+    Adoption, Cost, Descriptions, Finding, Generated, Mode, OwnResource, Prices, RecoveryFacts, ResourceDifference,
+    Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences, generate, identity_map, stacks,
+    symbols,
 };
 use lifeboat_model::{ApplicationName, Code, Problem};
 use lifeboat_translate::IdentityMap;
@@ -61,6 +62,9 @@ pub struct PlannedStack {
     pub exists: bool,
     /// The resources that are created, changed or removed.
     pub changes: Vec<ResourceChange>,
+    /// What is used instead of being built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
     /// What cannot be built as it was.
     pub findings: Vec<Finding>,
     /// Where resources of the stack differ from those of the primary, whether they change or not.
@@ -73,6 +77,8 @@ pub struct PlannedStack {
 pub struct RecoveryPlan {
     /// The stacks in the order in which they are built.
     pub stacks: Vec<PlannedStack>,
+    /// What takes the place of resources that no stack builds.
+    pub adopted: Vec<Adoption>,
     /// The identity map, with symbols for what does not exist yet.
     pub identities: IdentityMap,
 }
@@ -110,6 +116,7 @@ impl Recovery<'_> {
     pub async fn plan(&mut self, mode: Mode) -> Result<RecoveryPlan, Problem> {
         self.read_outputs().await?;
         let mut planned = Vec::new();
+        let mut adopted = adoptions(self.descriptions, &self.facts);
         for wanted in stacks(self.descriptions) {
             let generated = self.generate(&wanted, mode);
             let name = wanted.name(&self.facts.application);
@@ -133,12 +140,16 @@ impl Recovery<'_> {
                 name,
                 exists,
                 changes,
+                adopted: (wanted.shared())
+                    .and_then(|stack| adopted.remove(&Some(stack)))
+                    .unwrap_or_default(),
                 findings: generated.findings,
                 differences: differences(self.descriptions, &self.facts, &wanted, mode),
             });
         }
         Ok(RecoveryPlan {
             stacks: planned,
+            adopted: adopted.remove(&None).unwrap_or_default(),
             identities: symbols(self.descriptions, &self.facts),
         })
     }
@@ -244,10 +255,11 @@ impl Recovery<'_> {
         Ok(changed)
     }
 
-    /// Reads the outputs of the stacks that exist. Stacks of somebody else are refused before anything is changed, and one
+    /// Reads the outputs of the stacks that exist, and what they hold where they may adopt something. Stacks of somebody else are refused before anything is changed, and one
     /// that is to be created again has no outputs. Returns the stacks that have resources.
     async fn read_outputs(&mut self) -> Result<BTreeSet<RecoveryStack>, Problem> {
         self.facts.outputs.clear();
+        self.facts.own.clear();
         let mut existing = BTreeSet::new();
         for stack in stacks(self.descriptions) {
             let name = stack.name(&self.facts.application);
@@ -259,9 +271,18 @@ impl Recovery<'_> {
             if !is_empty && !stack::is_remnant(&found.status) {
                 self.facts.outputs.insert(stack.symbol(), found.outputs);
             }
-            if !is_empty {
-                existing.insert(stack);
+            if is_empty {
+                continue;
             }
+            // Not every type takes tags by which a resource of this stack would be known.
+            if stack.shared().is_some() && !self.facts.candidates.is_empty() {
+                let own = self.stacks.resources(&name).await?.into_iter();
+                self.facts.own.extend(own.map(|one| OwnResource {
+                    r#type: one.r#type,
+                    id: one.id,
+                }));
+            }
+            existing.insert(stack);
         }
         Ok(existing)
     }

@@ -52,6 +52,8 @@ pub trait Stacks: Send + Sync {
     fn environment(&self) -> &EnvironmentId;
     /// Reads a stack; `None` if there is no stack of this name.
     async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem>;
+    /// Reads the resources that a stack holds.
+    async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Problem>;
     /// Reads all stacks, by name.
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem>;
     /// Starts to create a change set.
@@ -84,6 +86,15 @@ pub struct Stack {
     pub tags: BTreeMap<String, String>,
     /// Whether the latest detection of drift, which somebody has asked for, found changes that were made by hand.
     pub is_drifted: bool,
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StackResource {
+    /// Its type, such as `AWS::EC2::Subnet`.
+    pub r#type: String,
+    /// The identifier that AWS gave to it, of some types the ARN or the name.
+    pub id: String,
 }
 
 /// A change set to create.

@@ -2,17 +2,20 @@
 //! answer, and taken down again.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_sdk_cloudformation::Client;
 use lifeboat_apiserver::Api;
 use lifeboat_apiserver::connect::{Address, AddressOptions};
 use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource, testing};
 use lifeboat_deploy::recovery::{Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, OnFailure, Outcome, StackSpec, Stacks as _, delete, deploy};
-use lifeboat_infrastructure::{Descriptions, Mode, RecoveryFacts, Zone};
+use lifeboat_describe::{Wanted, candidates, describe};
+use lifeboat_infrastructure::{Adoption, Descriptions, MatchRule, Mode, RecoveryFacts, Zone};
 use lifeboat_local::{LocalAws, LocalAwsOptions};
-use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId};
+use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, SharedStack};
 use lifeboat_system::SystemClock;
 use serde_json::{Value, json};
 
@@ -293,4 +296,136 @@ async fn a_permission_that_is_missing_is_named_and_the_build_goes_on_once_it_is_
         .iter()
         .all(|(_, outcome)| *outcome == Outcome::Created);
     assert!(created, "{:?}", built.stacks);
+}
+
+/// Creates a VPC with subnets that have the names of those of the primary, as the stack of another team. Returns the ids of
+/// the VPC and of the subnets.
+async fn landing_zone(context: &AwsContext, name: &str, range: &str) -> (String, Vec<String>) {
+    let mut resources = json!({"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {
+        "CidrBlock": format!("{range}.0.0/16"), "Tags": [{"Key": "app", "Value": "shop"}]}}});
+    let mut outputs = json!({"Vpc": {"Value": {"Ref": "Vpc"}}});
+    let subnets = ["private-a", "private-b", "public-a", "public-b"];
+    for (number, subnet) in subnets.into_iter().enumerate() {
+        let logical = format!("Subnet{number}");
+        let letter = &subnet[subnet.len() - 1..];
+        resources[&logical] = json!({"Type": "AWS::EC2::Subnet", "Properties": {
+            "VpcId": {"Ref": "Vpc"}, "CidrBlock": format!("{range}.{number}.0/24"),
+            "AvailabilityZone": format!("{REGION}{letter}"), "Tags": [{"Key": "Name", "Value": subnet}]}});
+        outputs[&logical] = json!({"Value": {"Ref": logical}});
+    }
+    let client = Client::new(context.sdk_config());
+    let template = json!({"Resources": resources, "Outputs": outputs}).to_string();
+    let created = client.create_stack().stack_name(name).template_body(template);
+    created.send().await.unwrap();
+    loop {
+        let answer = client.describe_stacks().stack_name(name).send().await.unwrap();
+        let stack = &answer.stacks()[0];
+        let status = stack.stack_status().unwrap().as_str();
+        if status == "CREATE_COMPLETE" {
+            let output = |key: &str| {
+                let mut outputs = stack.outputs().iter();
+                let output = outputs.find(|output| output.output_key() == Some(key));
+                output.unwrap().output_value().unwrap().to_owned()
+            };
+            let subnets = (0..4).map(|number| output(&format!("Subnet{number}")));
+            return (output("Vpc"), subnets.collect());
+        }
+        assert_eq!(status, "CREATE_IN_PROGRESS");
+        lifeboat_system::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
+    let aws = LocalAws::start(&LocalAwsOptions {
+        controllers: false,
+        ..LocalAwsOptions::default()
+    })
+    .unwrap();
+    let context = context(&aws);
+    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
+    let stacks = CloudFormation::new(&context, &environment);
+    let mut document: Value = serde_json::from_slice(DOCUMENT).unwrap();
+    document["vpcs"][0]["tags"] = json!({"Name": "shop", "app": "shop"});
+    let mut descriptions: Descriptions = serde_json::from_value(document).unwrap();
+    descriptions.clusters.retain(|cluster| cluster.name == "web");
+    let number = std::sync::atomic::AtomicU32::new(0);
+    let change_set = || {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        format!("lifeboat-{number}")
+    };
+    let tell = |line: &str| println!("{line}");
+    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
+    let recovery = async || {
+        let mut facts = facts(&principal);
+        facts.adopt_existing = SharedStack::ALL.into();
+        candidates(&context, &descriptions, &mut facts).await.unwrap();
+        Recovery {
+            stacks: &stacks,
+            descriptions: &descriptions,
+            facts,
+            change_set: &change_set,
+            tell: &tell,
+        }
+    };
+
+    let (vpc, subnets) = landing_zone(&context, "platform", "10.40").await;
+    let plan = recovery().await.plan(Mode::Active).await.unwrap();
+    assert_eq!(plan.errors(), Vec::<&lifeboat_infrastructure::Finding>::new());
+    let network = &plan.stacks[0];
+    let found = |from: &str| network.adopted.iter().find(|one| one.from == from).cloned();
+    let old = &descriptions.vpcs[0].vpc_id;
+    assert_eq!(
+        found(old),
+        Some(Adoption {
+            rule: MatchRule::Tags,
+            ..Adoption::mapped(old, &vpc)
+        })
+    );
+    for (subnet, to) in descriptions.subnets.iter().zip(&subnets) {
+        assert_eq!(
+            found(&subnet.subnet_id),
+            Some(Adoption {
+                rule: MatchRule::Name,
+                ..Adoption::mapped(&subnet.subnet_id, to)
+            })
+        );
+    }
+
+    recovery().await.deploy(Mode::Active).await.unwrap();
+    let wanted = Wanted::new(AccountId::parse(ACCOUNT).unwrap(), ["web".to_owned()]);
+    let built = describe(&context, &wanted).await.unwrap();
+    let config = &built.clusters[0].resources_vpc_config;
+    assert_eq!(config.vpc_id.as_deref(), Some(vpc.as_str()));
+    assert!(!config.subnet_ids.is_empty());
+    for subnet in &config.subnet_ids {
+        assert!(subnets.contains(subnet), "{subnet} is none of {subnets:?}");
+    }
+    let network = stacks.resources("lifeboat-shop-network").await.unwrap();
+    let types: BTreeSet<&str> = network.iter().map(|one| one.r#type.as_str()).collect();
+    assert!(
+        types
+            .iter()
+            .all(|name| name.starts_with("AWS::EC2::SecurityGroup")),
+        "{types:?}"
+    );
+
+    // What the stacks have built is there now, and is not adopted.
+    let again = recovery().await.deploy(Mode::Active).await.unwrap();
+    let is_unchanged = |(_, outcome): &(String, Outcome)| *outcome == Outcome::Unchanged;
+    assert!(again.stacks.iter().all(is_unchanged), "{:?}", again.stacks);
+
+    let (other, _) = landing_zone(&context, "other", "10.41").await;
+    let plan = recovery().await.plan(Mode::Active).await.unwrap();
+    let ambiguous = plan
+        .errors()
+        .into_iter()
+        .find(|error| error.code == Code::AdoptionAmbiguous);
+    let ambiguous = ambiguous.unwrap();
+    assert_eq!(ambiguous.resource, *old);
+    assert!(
+        ambiguous.what.contains(&vpc) && ambiguous.what.contains(&other),
+        "{}",
+        ambiguous.what
+    );
 }

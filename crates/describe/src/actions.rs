@@ -1,6 +1,6 @@
 //! The actions of IAM that reading descriptions needs.
 
-use lifeboat_aws_ec2::actions::ACTIONS as EC2;
+use lifeboat_aws_ec2::actions::{ACTIONS as EC2, CANDIDATES as EC2_CANDIDATES};
 
 lifeboat_aws::actions! {
     /// Those besides EC2.
@@ -57,17 +57,35 @@ lifeboat_aws::actions! {
 }
 
 /// Every action of IAM that [`crate::describe`] needs, by service.
-pub const ACTIONS: &[&str] = &both::<{ EC2.len() + OTHER.len() }>();
+pub const ACTIONS: &[&str] = &both::<{ EC2.len() + OTHER.len() }>(EC2, OTHER);
+
+/// The actions that [`crate::candidates`] needs on the recovery side, besides those of EC2.
+const OF_CANDIDATES: &[&str] = &[
+    GET_ROLE.name(),
+    GET_POLICY.name(),
+    GET_INSTANCE_PROFILE.name(),
+    DESCRIBE_REPOSITORIES.name(),
+    LIST_REPOSITORY_TAGS.name(),
+    DESCRIBE_FILE_SYSTEMS.name(),
+    DESCRIBE_ACCESS_POINTS.name(),
+    DESCRIBE_MOUNT_TARGETS.name(),
+    DESCRIBE_KEY.name(),
+    LIST_RESOURCE_TAGS.name(),
+];
+
+/// Every action of IAM that [`crate::candidates`] needs.
+pub const CANDIDATES: &[&str] =
+    &both::<{ EC2_CANDIDATES.len() + OF_CANDIDATES.len() }>(EC2_CANDIDATES, OF_CANDIDATES);
 
 /// Returns both lists, one after the other.
-const fn both<const N: usize>() -> [&'static str; N] {
+const fn both<const N: usize>(first: &[&'static str], second: &[&'static str]) -> [&'static str; N] {
     let mut all = [""; N];
     let mut position = 0;
     while position < N {
-        all[position] = if position < EC2.len() {
-            EC2[position]
+        all[position] = if position < first.len() {
+            first[position]
         } else {
-            OTHER[position - EC2.len()]
+            second[position - first.len()]
         };
         position += 1;
     }

@@ -5,15 +5,20 @@
 //! VPCs with all that belongs to them; roles with their policies, instance profiles and OIDC providers; ECR
 //! repositories, EFS file systems, and the KMS keys of all these.
 //!
+//! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
+//! describes.
+//!
 //! This crate must not depend on a Kubernetes client: objects come in as [`lifeboat_infrastructure::Mentions`].
 //!
 //! Invariants:
 //! - nothing here changes anything in AWS; [`ACTIONS`] is every action that it needs;
-//! - what may not be read, or does not exist, is in `missing` of the result and never fails the rest;
+//! - what may not be read, or does not exist, is in `missing` of the descriptions and never fails the rest; a look-up of
+//!   candidates fails instead, because what is not seen would be built;
 //! - the same account gives the same bytes: lists are sorted, and nothing depends on the time;
 //! - nothing is logged; user data, policies and configurations are hidden in the result.
 
 mod actions;
+mod candidates;
 mod ecr;
 mod efs;
 mod eks;
@@ -27,7 +32,8 @@ mod testing;
 mod walk;
 mod wanted;
 
-pub use actions::{ACTIONS, EXISTING_IMAGES};
+pub use actions::{ACTIONS, CANDIDATES, EXISTING_IMAGES};
+pub use candidates::candidates;
 pub use error::DescribeError;
 pub use walk::{describe, existing_images};
 pub use wanted::Wanted;

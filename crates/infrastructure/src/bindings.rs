@@ -9,6 +9,7 @@ use lifeboat_translate::identity::{AccountAndRegion, Kind};
 use serde_json::{Value, json};
 
 use crate::context::LogicalIds;
+use crate::counterpart::matching::Matches;
 use crate::description::security_group::SecurityGroup;
 use crate::description::storage::{FileSystem, Key, KeyManager, ReplicationDestination};
 use crate::description::{Descriptions, Tags};
@@ -75,12 +76,14 @@ pub(crate) struct Made {
 pub(crate) struct Bindings<'a> {
     descriptions: &'a Descriptions,
     facts: &'a RecoveryFacts,
-    /// Adopted resources by their identifier in the primary.
+    /// Adopted resources by their identifier in the primary, mapped or found.
     pub(crate) adopted: BTreeMap<&'a str, &'a str>,
     /// What is built, by its identifier in the primary: ids of EC2 and EFS, ARNs of IAM, ids of keys.
     pub(crate) made: BTreeMap<&'a str, Made>,
     /// The zones of the recovery Region by those of the primary.
     pub(crate) zones: zones::Zones<'a>,
+    /// Adopted resources that the user has not mapped.
+    pub(crate) matches: Matches<'a>,
     list: Vec<Binding>,
 }
 
@@ -123,15 +126,20 @@ impl<'a> Bindings<'a> {
         facts: &'a RecoveryFacts,
         findings: &mut Findings,
     ) -> Self {
-        let zones = zones::Zones::new(descriptions, facts, findings);
+        let mut adopted = adopted(descriptions, facts, findings);
+        for (from, to) in replicas(descriptions, facts) {
+            adopted.entry(from).or_insert(to);
+        }
+        let matches = Matches::new(descriptions, facts, &adopted);
+        adopted.extend(matches.found.iter().map(|found| (found.from, found.to)));
+        let zones = zones::Zones::new(descriptions, facts, &matches.zones, findings);
         let mut bindings = Self {
             descriptions,
             facts,
-            adopted: replicas(descriptions, facts)
-                .chain(adopted(descriptions, facts, findings))
-                .collect(),
+            adopted,
             made: BTreeMap::new(),
             zones,
+            matches,
             list: Vec::new(),
         };
         bindings.network();

@@ -164,6 +164,10 @@ impl<'c, 'a> Builder<'c, 'a> {
         if self.context.is_primary {
             return Some(json!(key));
         }
+        // What was named by its id may be adopted by its ARN.
+        if let Some(to) = known.and_then(|key| self.context.bindings.adopted.get(key.arn.as_str())) {
+            return Some(json!(to));
+        }
         let found = self.needed(of, id)?;
         let facts = self.context.facts;
         let prefix = format!(

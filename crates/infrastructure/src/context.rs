@@ -57,6 +57,7 @@ impl<'a> Context<'a> {
             return (None, findings);
         }
         let bindings = Bindings::new(descriptions, facts, &mut findings);
+        findings.extend(bindings.matches.findings(stack.shared()));
         let map = map_of(&bindings, facts, stack);
         let identities = match Identities::checked(&map) {
             Ok(identities) => identities,

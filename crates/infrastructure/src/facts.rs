@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifeboat_model::{AccountId, ApplicationName, Region};
+use lifeboat_model::{AccountId, ApplicationName, Region, SharedStack};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::counterpart::{Candidate, MatchRule};
 use crate::description::storage::Image;
 
 /// The outputs of stacks: by the name of the stack within the application ([`crate::Stack::symbol`]), then by the name
@@ -47,11 +48,25 @@ pub struct RecoveryFacts {
     /// The names of clusters in the recovery environment, by their names in the primary. Others keep their name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cluster_names: BTreeMap<String, String>,
-    /// Resources of the recovery environment that are used instead of building one.
+    /// Resources of the recovery environment that the user has chosen instead of building one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<Adoption>,
-    /// The identifiers of what exists in the recovery environment, if they were looked up: each counterpart of
-    /// `adopted` must be among them.
+    /// The stacks that use what exists in the recovery environment before they build: for each resource of them a
+    /// counterpart is looked for among `candidates`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_existing: BTreeSet<SharedStack>,
+    /// The keys of the tags by which counterparts are found. If it is empty, all tags that the user gave to a resource of
+    /// the primary.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_tags: BTreeSet<String>,
+    /// What exists in the recovery environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
+    /// What the stacks of the application hold, if there are candidates. It is never adopted, because the stacks would delete it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub own: BTreeSet<OwnResource>,
+    /// The counterparts of `adopted` that exist in the recovery environment or cannot be looked up, if they were looked
+    /// up: each must be among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<BTreeSet<String>>,
     /// The images in use in the primary that the registry of the recovery environment has, if they were looked up.
@@ -85,6 +100,31 @@ pub struct Adoption {
     pub from: String,
     /// The identifier in the recovery environment.
     pub to: String,
+    /// The rule by which it was found.
+    #[serde(default)]
+    pub rule: MatchRule,
+}
+
+impl Adoption {
+    /// Creates one that the user has written.
+    #[must_use]
+    pub fn mapped(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self {
+            from: from.into(),
+            to: to.into(),
+            rule: MatchRule::Mapping,
+        }
+    }
+}
+
+/// A resource that a stack of the application holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnResource {
+    /// The type as CloudFormation names it, such as `AWS::IAM::ManagedPolicy`.
+    pub r#type: String,
+    /// The identifier that CloudFormation knows it by (`PhysicalResourceId`): of some types the ARN, of others the name.
+    pub id: String,
 }
 
 impl RecoveryFacts {
@@ -104,6 +144,10 @@ impl RecoveryFacts {
             hold_nodes: false,
             cluster_names: BTreeMap::new(),
             adopted: Vec::new(),
+            adopt_existing: BTreeSet::new(),
+            adopt_tags: BTreeSet::new(),
+            candidates: Vec::new(),
+            own: BTreeSet::new(),
             existing: None,
             images: None,
             issuers: BTreeMap::new(),

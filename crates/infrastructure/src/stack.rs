@@ -1,6 +1,6 @@
 //! The stacks of an application and the generation of their templates.
 
-use lifeboat_model::{ApplicationName, Code};
+use lifeboat_model::{ApplicationName, Code, SharedStack};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +55,17 @@ impl Stack {
             Self::Identity => "identity".to_owned(),
             Self::Storage => "storage".to_owned(),
             Self::Cluster(name) => format!("{CLUSTER}{name}"),
+        }
+    }
+
+    /// Returns the stack as one that the clusters share; `None` for that of a cluster.
+    #[must_use]
+    pub fn shared(&self) -> Option<SharedStack> {
+        match self {
+            Self::Network => Some(SharedStack::Network),
+            Self::Identity => Some(SharedStack::Identity),
+            Self::Storage => Some(SharedStack::Storage),
+            Self::Cluster(_) => None,
         }
     }
 

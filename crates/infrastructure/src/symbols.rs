@@ -72,7 +72,8 @@ pub fn identity_map(
 #[must_use]
 pub fn check(descriptions: &Descriptions, facts: &RecoveryFacts) -> Vec<Finding> {
     let mut findings = Findings::default();
-    Bindings::new(descriptions, facts, &mut findings);
+    let bindings = Bindings::new(descriptions, facts, &mut findings);
+    findings.extend(bindings.matches.all_findings());
     findings.into_vec()
 }
 

@@ -25,11 +25,12 @@ pub(crate) struct Zones<'a> {
 }
 
 impl<'a> Zones<'a> {
-    /// Finds the counterparts: by an explicit mapping, else the zone with the same letter, else the first that is free.
-    /// So a zone keeps its counterpart when the primary begins to use another.
+    /// Finds the counterparts: by an explicit mapping, else the zone that `adopted` subnets are in, else the zone with the
+    /// same letter, else the first that is free. So a zone keeps its counterpart when the primary begins to use another.
     pub(crate) fn new(
         descriptions: &'a Descriptions,
         facts: &'a RecoveryFacts,
+        adopted: &BTreeMap<&'a str, &'a str>,
         findings: &mut Findings,
     ) -> Self {
         let subnets = descriptions.subnets.iter();
@@ -54,9 +55,13 @@ impl<'a> Zones<'a> {
                 by_name.insert(name, (zone, true));
             }
         };
-        for adoption in &facts.adopted {
-            let zone = facts.zones.iter().find(|zone| zone.name == adoption.to);
-            if let (Some(name), Some(zone)) = (ids.get_key_value(adoption.from.as_str()), zone) {
+        let mapped = facts.adopted.iter();
+        let mapped = mapped.map(|adoption| (adoption.from.as_str(), adoption.to.as_str()));
+        for (from, to) in mapped.chain(adopted.iter().map(|(from, to)| (*from, *to))) {
+            let zone = facts.zones.iter().find(|zone| zone.name == to);
+            if let (Some(name), Some(zone)) = (ids.get_key_value(from), zone)
+                && !by_name.contains_key(name.0)
+            {
                 take(&mut by_name, name.0, zone);
             }
         }

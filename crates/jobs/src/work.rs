@@ -1,8 +1,8 @@
 //! The kinds of work and their payloads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lifeboat_model::{AccountId, Arn, ClusterName, Filter, JobId, RecoveryPointId, Region};
+use lifeboat_model::{AccountId, Arn, ClusterName, Filter, JobId, RecoveryPointId, Region, SharedStack};
 use lifeboat_recovery_point::cursor::Types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,12 @@ pub struct BuildWork {
     /// Resources of the recovery environment that are used instead of building one, by those of the primary.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,
+    /// The stacks that use what exists in the recovery environment.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_existing: BTreeSet<SharedStack>,
+    /// The keys of the tags by which resources are found there; all if it is empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_tags: BTreeSet<String>,
 }
 
 /// The payload of a restore job.

@@ -4,7 +4,7 @@
 //! [`ApplicationDocument::parse`] can report all problems at once. [`Application`] is the parsed and checked
 //! result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,10 @@ use crate::{AccountId, ApplicationName, ClusterName, EnvironmentId, Filter, Prob
 
 mod check;
 mod pattern;
+mod shared_stack;
 
 pub use pattern::TargetPattern;
+pub use shared_stack::SharedStack;
 
 /// The version of the document that this program reads.
 pub const FORMAT: u32 = 1;
@@ -125,6 +127,14 @@ pub struct InfrastructureDocument {
     /// one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub permissions_boundaries: Vec<String>,
+    /// The stacks that use what exists in the recovery environment, such as the VPC of a landing zone, and build only what
+    /// is not found there. A resource is found by its tags, else by its name, else by its IPv4 range.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_existing: BTreeSet<SharedStack>,
+    /// The keys of the tags by which resources are found. If it is empty, all tags that you gave to the resource of the
+    /// primary environment, besides `Name`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopt_tags: BTreeSet<String>,
 }
 
 impl Default for InfrastructureDocument {
@@ -136,6 +146,8 @@ impl Default for InfrastructureDocument {
             managed_addons: false,
             adopt: BTreeMap::new(),
             permissions_boundaries: Vec::new(),
+            adopt_existing: BTreeSet::new(),
+            adopt_tags: BTreeSet::new(),
         }
     }
 }

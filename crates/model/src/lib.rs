@@ -24,7 +24,7 @@ pub mod secret;
 pub mod text;
 pub mod uid;
 
-pub use application::{Application, ApplicationDocument, ClusterSpec, Retention};
+pub use application::{Application, ApplicationDocument, ClusterSpec, Retention, SharedStack};
 pub use environment::{DelegateRegistration, EnvironmentRegistration, Side};
 pub use error::ErrorKind;
 pub use filter::{Filter, LabelSelector, TypeSelector};

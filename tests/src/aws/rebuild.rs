@@ -100,7 +100,7 @@ impl Scenario<'_> {
             let is_there = list(&clusters["clusters"]).iter().any(|there| there == name);
             ensure!(!is_there, "{name} is still there: {clusters}");
         }
-        Ok(())
+        self.landing_zone(reporter, &coordinator)
     }
 
     /// Checks that the clusters stand on resources of the recovery account, and that their objects name these.
@@ -282,21 +282,14 @@ struct Made {
 }
 
 /// What clusters stand on, created with the AWS client.
-struct Stand<'a>(&'a Client);
+pub(super) struct Stand<'a>(pub(super) &'a Client);
 
 impl Stand<'_> {
     /// Creates everything but the OIDC provider, which needs the issuer of a cluster that exists.
     fn create(&self) -> Result<Made> {
-        let vpc = self.id("ec2 create-vpc --cidr-block 10.20.0.0/16", "Vpc.VpcId")?;
-        let gateway = self.id("ec2 create-internet-gateway", "InternetGateway.InternetGatewayId")?;
-        self.run(&format!(
-            "ec2 attach-internet-gateway --vpc-id {vpc} --internet-gateway-id {gateway}"
-        ))?;
-        let public = self.table(&vpc)?;
-        self.run(&format!(
-            "ec2 create-route --route-table-id {public} --destination-cidr-block 0.0.0.0/0 --gateway-id {gateway}"
-        ))?;
-        let subnets = self.subnets(&vpc, &public, 0)?;
+        let vpc = self.vpc("10.20", "app=web")?;
+        let public = self.public_table(&vpc)?;
+        let subnets = self.subnets(&vpc, &public, "10.20", 0)?;
         for subnet in &subnets {
             self.run(&format!(
                 "ec2 modify-subnet-attribute --subnet-id {subnet} --map-public-ip-on-launch"
@@ -315,7 +308,7 @@ impl Stand<'_> {
         self.run(&format!(
             "ec2 create-route --route-table-id {private} --destination-cidr-block 0.0.0.0/0 --nat-gateway-id {nat}"
         ))?;
-        let inner = self.subnets(&vpc, &private, 10)?;
+        let inner = self.subnets(&vpc, &private, "10.20", 10)?;
 
         let cluster = self.role(
             "web-cluster",
@@ -418,7 +411,32 @@ impl Stand<'_> {
         Ok(issuer)
     }
 
-    fn table(&self, vpc: &str) -> Result<String> {
+    /// Creates a VPC with a range of 16 bits and a tag.
+    pub(super) fn vpc(&self, range: &str, tag: &str) -> Result<String> {
+        let (key, value) = tag.split_once('=').unwrap_or((tag, ""));
+        self.id(
+            &format!(
+                "ec2 create-vpc --cidr-block {range}.0.0/16 \
+                 --tag-specifications ResourceType=vpc,Tags=[{{Key={key},Value={value}}}]"
+            ),
+            "Vpc.VpcId",
+        )
+    }
+
+    /// Creates a route table that leads to an internet gateway.
+    pub(super) fn public_table(&self, vpc: &str) -> Result<String> {
+        let gateway = self.id("ec2 create-internet-gateway", "InternetGateway.InternetGatewayId")?;
+        self.run(&format!(
+            "ec2 attach-internet-gateway --vpc-id {vpc} --internet-gateway-id {gateway}"
+        ))?;
+        let table = self.table(vpc)?;
+        self.run(&format!(
+            "ec2 create-route --route-table-id {table} --destination-cidr-block 0.0.0.0/0 --gateway-id {gateway}"
+        ))?;
+        Ok(table)
+    }
+
+    pub(super) fn table(&self, vpc: &str) -> Result<String> {
         self.id(
             &format!("ec2 create-route-table --vpc-id {vpc}"),
             "RouteTable.RouteTableId",
@@ -426,14 +444,14 @@ impl Stand<'_> {
     }
 
     /// Creates a subnet in each of two zones, with a route table.
-    fn subnets(&self, vpc: &str, table: &str, first: usize) -> Result<Vec<String>> {
+    pub(super) fn subnets(&self, vpc: &str, table: &str, range: &str, first: usize) -> Result<Vec<String>> {
         let mut subnets = Vec::new();
         for (number, zone) in ["a", "b"].iter().enumerate() {
             let subnet = self.id(
                 &format!(
-                    "ec2 create-subnet --vpc-id {vpc} --cidr-block 10.20.{}.0/24 --availability-zone {}{zone}",
+                    "ec2 create-subnet --vpc-id {vpc} --cidr-block {range}.{}.0/24 --availability-zone {}{zone}",
                     first + number,
-                    PRIMARY.1
+                    self.0.region()
                 ),
                 "Subnet.SubnetId",
             )?;

@@ -38,6 +38,8 @@ const OPTIONAL: &[&str] = &[
     "DeployStacks",
     "GrantToBoundedRoles",
     "NameKeys",
+    "KeepOwnRoles",
+    "ListFileSystems",
     "PassRolesToEks",
     "ReadClusters",
     "ReadNetwork",

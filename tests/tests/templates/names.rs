@@ -1,5 +1,7 @@
 //! Names that have limits, and roles that are exact.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::template::{Template, many};
@@ -84,6 +86,26 @@ fn the_primary_delegate_may_read_what_recovery_points_describe_and_no_more() {
             .iter()
             .any(|prefix| verb.starts_with(prefix));
         assert!(reads, "{action} changes something");
+    }
+}
+
+/// What exists in the recovery environment is looked up with the permissions to build.
+#[test]
+fn the_recovery_delegate_may_look_up_what_exists() {
+    let template = named("application");
+    let policies = template.of_type("AWS::IAM::ManagedPolicy");
+    let granted: BTreeSet<String> = policies
+        .flat_map(|(_, policy)| many(&policy["Properties"]["PolicyDocument"]["Statement"]))
+        .filter(|statement| statement["Effect"] == "Allow" && statement["Condition"].is_null())
+        .flat_map(|statement| many(&statement["Action"]))
+        .map(|action| action.as_str().unwrap().to_owned())
+        .collect();
+    let more = [
+        "ec2:DescribeAvailabilityZones",
+        "cloudformation:ListStackResources",
+    ];
+    for action in lifeboat_describe::CANDIDATES.iter().chain(&more) {
+        assert!(granted.contains(*action), "{action}");
     }
 }
 

@@ -122,12 +122,9 @@ impl Delegate {
             .map(|(from, to)| (from.to_string(), to.to_string()))
             .collect();
         let adopted = work.adopt.iter();
-        facts.adopted = adopted
-            .map(|(from, to)| Adoption {
-                from: from.clone(),
-                to: to.clone(),
-            })
-            .collect();
+        facts.adopted = adopted.map(|(from, to)| Adoption::mapped(from, to)).collect();
+        facts.adopt_existing.clone_from(&work.adopt_existing);
+        facts.adopt_tags.clone_from(&work.adopt_tags);
         facts
     }
 }

@@ -1,6 +1,6 @@
 //! Restores into clusters whose AWS resources were built from the recovery point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use lifeboat_deploy::recovery::Built;
 use lifeboat_infrastructure::{Descriptions, RecoveryFacts};
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
-use lifeboat_model::{ClusterName, Code, JobId, Problem};
+use lifeboat_model::{ClusterName, Code, JobId, Problem, SharedStack};
 use lifeboat_translate::IdentityMap;
 use serde_json::json;
 
@@ -82,6 +82,8 @@ fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
         hold_nodes: true,
         managed_addons: false,
         adopt: BTreeMap::from([("vpc-1".to_owned(), "vpc-2".to_owned())]),
+        adopt_existing: BTreeSet::from([SharedStack::Network]),
+        adopt_tags: BTreeSet::from(["app".to_owned()]),
     });
     fixture.assignment(&format!("20261121T10100{number}Z-bbbbbb-build"), work)
 }
@@ -164,6 +166,7 @@ async fn objects_are_translated_by_what_was_built() {
     assert!(facts.hold_nodes && !facts.managed_addons);
     assert_eq!(facts.cluster_names["orders"], "orders-dr");
     assert_eq!(facts.adopted[0].to, "vpc-2");
+    assert!(facts.adopt_existing.contains(&SharedStack::Network) && facts.adopt_tags.contains("app"));
     let role = facts.delegate_role.unwrap();
     assert!(role.contains("LifeboatRecoveryK8sDel-shop"), "{role}");
 

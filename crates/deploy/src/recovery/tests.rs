@@ -9,7 +9,7 @@ use lifeboat_model::{AccountId, EnvironmentId, Region};
 use serde_json::Value;
 
 use super::*;
-use crate::stack::{Change, ChangeSet, Event, Stack};
+use crate::stack::{Change, ChangeSet, Event, Stack, StackResource};
 
 const DOCUMENT: &[u8] = include_bytes!("../../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
 
@@ -105,6 +105,18 @@ impl Stacks for Memory {
             known.outputs.clear();
         }
         Ok(Some(known))
+    }
+
+    async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Problem> {
+        let stacks = self.stacks.lock().unwrap();
+        let (_, template) = &stacks[stack];
+        let resources = template["Resources"].as_object().unwrap().iter();
+        Ok(resources
+            .map(|(name, resource)| StackResource {
+                r#type: resource["Type"].as_str().unwrap().to_owned(),
+                id: made_up(stack, name),
+            })
+            .collect())
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {

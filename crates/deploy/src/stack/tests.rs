@@ -104,6 +104,10 @@ impl Stacks for Script {
         Ok(self.stacks.next())
     }
 
+    async fn resources(&self, _: &str) -> Result<Vec<StackResource>, Problem> {
+        Ok(Vec::new())
+    }
+
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
         let stack = self.stacks.next();
         Ok((stack.into_iter())

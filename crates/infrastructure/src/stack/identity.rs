@@ -83,7 +83,7 @@ fn described(builder: &Builder<'_, '_>, text: Option<&str>) -> Value {
 
 fn role(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) {
     if builder.own(&role.arn).is_none() {
-        return;
+        return adopted(builder, role);
     }
     let trust = &role.assume_role_policy_document.0;
     if !policy::is_trust(trust) {
@@ -145,6 +145,31 @@ fn boundary(builder: &mut Builder<'_, '_>, role: &Role) -> Option<Value> {
         return None;
     }
     Some(boundary)
+/// Finds an adopted role that Pods assume by the OIDC provider of a cluster. Its trust policy is its owner's, and no policy
+/// can trust the issuer of a cluster before the cluster exists.
+fn adopted(builder: &mut Builder<'_, '_>, role: &Role) {
+    let context = builder.context;
+    let Some(to) = context.bindings.adopted.get(role.arn.as_str()).copied() else {
+        return;
+    };
+    let trust = role.assume_role_policy_document.0.to_string();
+    let clusters = context.descriptions.clusters.iter().filter(|cluster| {
+        let identity = cluster
+            .identity
+            .as_ref()
+            .and_then(|identity| identity.oidc.as_ref());
+        let issuer = identity.and_then(|oidc| oidc.issuer.as_deref());
+        issuer.is_some_and(|issuer| trust.contains(issuer.trim_start_matches("https://")))
+    });
+    let clusters: Vec<&str> = clusters.map(|cluster| cluster.name.as_str()).collect();
+    if !clusters.is_empty() {
+        let what = format!(
+            "{to} takes its place; its trust policy must let in the OIDC provider of the cluster {} of the recovery \
+             environment",
+            clusters.join(", ")
+        );
+        builder.findings.warning(Code::AdoptedRoleTrust, &role.arn, what);
+    }
 }
 
 /// Returns the counterpart of a managed policy. Those of AWS are the same in every account.

@@ -7,6 +7,7 @@ use lifeboat_model::Code;
 use serde_json::{Value, json};
 
 use crate::builder::Builder;
+use crate::counterpart::CandidateKind;
 use crate::description::network::{AvailabilityMode, ConnectivityType, IpSource, Subnet, Vpc};
 use crate::names::logical_ids;
 use crate::stack::json;
@@ -89,14 +90,16 @@ fn ipv6_block(vpc: &str) -> String {
 
 fn subnet(builder: &mut Builder<'_, '_>, subnet: &Subnet) {
     let id = subnet.subnet_id.as_str();
-    if builder
-        .context
-        .bindings
-        .adopted
-        .contains_key(subnet.vpc_id.as_str())
-    {
-        let what = "its VPC is adopted; map it to a subnet of that VPC";
-        return builder.findings.error(Code::MappingInvalid, id, what);
+    let bindings = &builder.context.bindings;
+    if let Some(vpc) = bindings.adopted.get(subnet.vpc_id.as_str()) {
+        if !bindings.matches.refused.contains(id) {
+            let what = format!(
+                "its VPC is adopted; map it to a subnet of {vpc}{}",
+                free_subnets(builder, vpc)
+            );
+            builder.findings.error(Code::SubnetNotMapped, id, what);
+        }
+        return;
     }
     if subnet.outpost_arn.is_some() {
         let what = "it is on an Outpost; it is built in an Availability Zone";
@@ -129,6 +132,36 @@ fn subnet(builder: &mut Builder<'_, '_>, subnet: &Subnet) {
             .after(ipv6_block(&vpc));
     }
     builder.make(id, resource);
+}
+
+/// Returns the subnets of an adopted VPC that are nothing's counterpart, for a sentence, if they were looked up.
+fn free_subnets(builder: &Builder<'_, '_>, vpc: &str) -> String {
+    let context = builder.context;
+    let taken: BTreeSet<&str> = context.bindings.adopted.values().copied().collect();
+    let free = context.facts.candidates.iter().filter(|one| {
+        let is_there = one.kind == CandidateKind::Subnet && one.parent.as_deref() == Some(vpc);
+        is_there && !taken.contains(one.id.as_str())
+    });
+    let free = free.map(|one| {
+        let zone = context
+            .facts
+            .zones
+            .iter()
+            .find(|zone| Some(&zone.id) == one.zone_id.as_ref());
+        let zone = zone.map(|zone| zone.name.as_str()).or(one.zone_id.as_deref());
+        let sort = one
+            .public
+            .map(|is_public| if is_public { "public" } else { "private" });
+        let known = [one.name.as_deref(), one.cidr.as_deref(), zone, sort]
+            .into_iter()
+            .flatten();
+        format!("{} ({})", one.id, known.collect::<Vec<_>>().join(", "))
+    });
+    let free: Vec<String> = free.collect();
+    if free.is_empty() {
+        return String::new();
+    }
+    format!(", of which these are free: {}", free.join(", "))
 }
 
 /// Returns the position of the IPv6 range of a subnet (/64) in that of its VPC (/56), if both are built.

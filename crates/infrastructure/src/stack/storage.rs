@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::bindings::{is_replica, replica};
 use crate::builder::Builder;
+use crate::counterpart::CandidateKind;
+use crate::counterpart::matching::is_own;
 use crate::description::storage::{
     AccessPoint, FileSystem, Image, Key, KeyManager, MountTarget, ReplicationStatus, Repository,
     RepositoryEncryptionType, ThroughputMode,
@@ -356,6 +358,19 @@ fn access_point(builder: &mut Builder<'_, '_>, point: &AccessPoint, system: &Val
     builder.make(&point.access_point_id, resource);
 }
 
+/// Whether a file system that is adopted has a mount target in the zone of a subnet, besides those that this stack built.
+fn has_mount_target(builder: &Builder<'_, '_>, id: &str, subnet: &str) -> bool {
+    let context = builder.context;
+    let system = context.bindings.adopted.get(id).copied();
+    let zone = context.zone_of(subnet).map(|zone| zone.id.as_str());
+    context.facts.candidates.iter().any(|one| {
+        one.kind == CandidateKind::MountTarget
+            && (system.is_some() && one.parent.as_deref() == system)
+            && (zone.is_some() && one.zone_id.as_deref() == zone)
+            && !is_own(one, context.facts)
+    })
+}
+
 /// Adds a mount target. A file system has one in each zone: where two zones became one, the first.
 fn mount_target(
     builder: &mut Builder<'_, '_>,
@@ -369,7 +384,7 @@ fn mount_target(
     let Some(subnet) = builder.needed(id, &target.subnet_id) else {
         return;
     };
-    if !zones.insert(zone) {
+    if !zones.insert(zone) || has_mount_target(builder, id, &target.subnet_id) {
         return;
     }
     let groups = builder.all(id, &target.security_groups);

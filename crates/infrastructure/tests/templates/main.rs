@@ -1,6 +1,7 @@
 //! The templates of the sample application and of random ones.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adoption;
 mod cost;
 mod differences;
 mod golden;

@@ -343,10 +343,7 @@ fn policies_and_instance_profiles_are_in_the_path_of_the_application() {
 #[test]
 fn what_cannot_be_recovered_is_refused_with_a_code() {
     let facts = || sample::facts(OTHER);
-    let mapped = |from: &str, to: &str| Adoption {
-        from: from.to_owned(),
-        to: to.to_owned(),
-    };
+    let mapped = |from: &str, to: &str| Adoption::mapped(from, to);
     let subnet = "subnet-000000000000000a0";
     let with = |adopted: Vec<Adoption>| RecoveryFacts { adopted, ..facts() };
     type Change = fn(&mut Value);
@@ -604,10 +601,7 @@ fn an_adopted_vpc_is_its_owners() {
     let mut facts = sample::facts(OTHER);
     let vpc = sample::descriptions().vpcs[0].vpc_id.clone();
     let mut adopt = |from: &str, to: String| {
-        facts.adopted.push(Adoption {
-            from: from.to_owned(),
-            to,
-        });
+        facts.adopted.push(Adoption::mapped(from, to));
     };
     adopt(&vpc, "vpc-0bbbbbbbbbbbbbbb1".to_owned());
     for (position, subnet) in sample::descriptions().subnets.iter().enumerate() {

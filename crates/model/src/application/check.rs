@@ -99,6 +99,14 @@ pub(super) fn parse(document: &ApplicationDocument) -> Result<Application, Vec<P
             "set at least one of its fields above zero, or remove `retention`",
         );
     }
+    let infrastructure = &document.infrastructure;
+    if !infrastructure.adopt_tags.is_empty() && infrastructure.adopt_existing.is_empty() {
+        problems.add(
+            "infrastructure.adoptTags",
+            "needs `adoptExisting`; no stack uses what exists",
+            "list stacks in `adoptExisting`, such as `adoptExisting: [network]`, or remove `adoptTags`",
+        );
+    }
     match (name, primary, recovery, schedule) {
         (Some(name), Some(primary), Some(recovery), Some(schedule)) if problems.0.is_empty() => {
             Ok(Application {

@@ -171,3 +171,29 @@ fn the_schema_names_every_field() {
         ]
     );
 }
+
+#[test]
+fn stacks_that_use_what_exists_are_named() {
+    let with = |infrastructure: &str| format!("{WHOLE}infrastructure: {infrastructure}\n");
+    let text = with("{ rebuild: true, adoptExisting: [storage, network], adoptTags: [app] }");
+    let application = document(&text).parse().unwrap();
+    let stacks = application.infrastructure.adopt_existing.into_iter();
+    let stacks: Vec<&str> = stacks.map(SharedStack::as_str).collect();
+    assert_eq!(stacks, ["network", "storage"]);
+
+    let error =
+        serde_yaml_ng::from_str::<ApplicationDocument>(&with("{ adoptExisting: [cluster] }")).unwrap_err();
+    assert!(
+        error.to_string().contains("`network`, `identity`, `storage`"),
+        "{error}"
+    );
+    assert_eq!("identity".parse(), Ok(SharedStack::Identity));
+    assert!("clusters".parse::<SharedStack>().is_err());
+
+    let problems = document(&with("{ adoptTags: [app] }")).check();
+    assert!(
+        problems[0].message.starts_with("infrastructure.adoptTags"),
+        "{}",
+        problems[0]
+    );
+}

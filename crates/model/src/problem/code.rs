@@ -953,6 +953,34 @@ codes! {
         remedy: "use two Regions of one partition",
     }
 
+    /// A resource of a stack that adopts has no counterpart.
+    CounterpartNotFound = 1221 exits PlanRefused {
+        title: "a resource has no counterpart in the recovery environment, and is built",
+        meaning: "The stack uses what exists in the recovery environment. Nothing there has the tags or the name of the resource.",
+        remedy: "nothing needs to be done; or map the resource to one of the recovery environment",
+    }
+
+    /// A subnet of an adopted VPC has no counterpart.
+    SubnetNotMapped = 1222 exits PlanRefused {
+        title: "a subnet of an adopted VPC has no counterpart",
+        meaning: "Nothing is built in the VPC of another owner but security groups. No subnet of it has the tags, the name or the range of the subnet, and its zone has another number of public or private subnets than that of the primary.",
+        remedy: "map the subnet to one of the subnets in the message",
+    }
+
+    /// A resource of the recovery environment is the candidate of several.
+    CandidateTaken = 1223 exits PlanRefused {
+        title: "a resource of the recovery environment is the counterpart of two",
+        meaning: "Nothing is adopted by guessing.",
+        remedy: "map each of the resources in the message, or name the tags that tell them apart with `adoptTags`",
+    }
+
+    /// An adopted role may not trust the cluster.
+    AdoptedRoleTrust = 1224 exits PlanRefused {
+        title: "an adopted role must trust the new cluster",
+        meaning: "An adopted role is its owner's, and is not changed. Pods cannot assume it before its trust policy names the OIDC provider of the new cluster.",
+        remedy: "let the owner of the role add the OIDC provider to its trust policy once the cluster exists, or use Pod Identity",
+    }
+
     /// A table of prices cannot be read.
     PricesInvalid = 1229 exits Usage {
         title: "a table of prices cannot be read",

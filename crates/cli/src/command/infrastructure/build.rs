@@ -7,9 +7,9 @@ use lifeboat_aws::session::Session;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, Outcome};
-use lifeboat_describe::existing_images;
-use lifeboat_infrastructure::{Adoption, Cost, Descriptions, Finding, Mode, Prices, RecoveryFacts, Severity};
-use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Exit};
+use lifeboat_describe::candidates;
+use lifeboat_infrastructure::{Adoption, Descriptions, Finding, Mode, RecoveryFacts, Severity};
+use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit, SharedStack};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,27 @@ impl From<ModeArgument> for Mode {
     }
 }
 
+/// What is used instead of being built.
+#[derive(Debug, Args)]
+pub struct AdoptArguments {
+    /// Use a resource of the recovery account instead of building one: ids of EC2 and EFS, ARNs, names of zones; may be
+    /// repeated
+    #[arg(long, value_name = "PRIMARY=RECOVERY", value_parser = adoption, help_heading = "Stacks")]
+    pub adopt: Vec<Adoption>,
+    /// Use what exists in the recovery account for a stack, and build only what is not found there: network, identity or
+    /// storage; may be repeated. A resource is found by its tags, else by its name, else by its IPv4 range
+    #[arg(long, value_name = "STACK", value_delimiter = ',', help_heading = "Stacks")]
+    pub adopt_existing: Vec<SharedStack>,
+    /// The key of a tag by which resources are found; may be repeated. Without it all tags of the resource of the primary
+    #[arg(
+        long,
+        value_name = "KEY",
+        requires = "adopt_existing",
+        help_heading = "Stacks"
+    )]
+    pub adopt_tag: Vec<String>,
+}
+
 /// What is built, and how.
 #[derive(Debug, Args)]
 pub struct Wanted {
@@ -89,10 +110,9 @@ pub struct Wanted {
     /// What the stacks hold
     #[arg(long, value_enum, default_value_t = ModeArgument::Active)]
     pub mode: ModeArgument,
-    /// Use a resource of the recovery account instead of building one: ids of EC2 and EFS, ARNs, names of zones; may be
-    /// repeated
-    #[arg(long, value_name = "PRIMARY=RECOVERY", value_parser = adoption, help_heading = "Stacks")]
-    pub adopt: Vec<Adoption>,
+    /// What is used instead of being built.
+    #[command(flatten)]
+    pub adopted: AdoptArguments,
     /// Give a cluster another name; may be repeated
     #[arg(long, value_name = "CLUSTER=NAME", value_parser = pair, help_heading = "Stacks")]
     pub cluster_name: Vec<(String, String)>,
@@ -159,6 +179,9 @@ pub struct TeardownArguments {
     /// Delete every stack of the application
     #[arg(long)]
     pub all: bool,
+    /// What the stacks were deployed with.
+    #[command(flatten)]
+    pub adopted: AdoptArguments,
     /// Who deletes, and where.
     #[command(flatten)]
     pub aws: AwsArguments,
@@ -166,7 +189,7 @@ pub struct TeardownArguments {
 
 fn adoption(text: &str) -> Result<Adoption, String> {
     let (from, to) = pair(text)?;
-    Ok(Adoption { from, to })
+    Ok(Adoption::mapped(from, to))
 }
 
 /// Accepts the ARN of a managed policy; those of AWS have no account.
@@ -198,6 +221,9 @@ pub struct InfrastructurePlanDocument {
     pub mode: Mode,
     /// The stacks in the order in which they are built.
     pub stacks: Vec<PlannedStack>,
+    /// What takes the place of resources that no stack builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
     /// The identity map, with symbols such as `${network.SubnetPrivateA}` for what does not exist yet.
     pub identities: IdentityMap,
     /// What the stacks cost in both modes.
@@ -214,6 +240,7 @@ impl Document for InfrastructurePlanDocument {
                 (true, count) => format!("{} change", resources(count)),
             };
             text.push_str(&format!("{}: {state}\n", stack.name));
+            text.push_str(&adopted_table(&stack.adopted));
             for change in &stack.changes {
                 let sign = match (change.action.as_str(), change.replacement.as_deref()) {
                     ("Add", _) => "+",
@@ -236,10 +263,22 @@ impl Document for InfrastructurePlanDocument {
             }
         }
         text.push_str(&cost::table(&self.cost));
+        if !self.adopted.is_empty() {
+            text.push_str("built by no stack:\n");
+            text.push_str(&adopted_table(&self.adopted));
+        }
         let findings = self.stacks.iter().flat_map(|stack| &stack.findings);
         text.push_str(&findings_table(findings));
         text
     }
+}
+
+/// Returns what is adopted, with the rule by which it was found, as lines of text.
+fn adopted_table(adopted: &[Adoption]) -> String {
+    let lines = adopted
+        .iter()
+        .map(|one| format!("  = {} is {} (by {})\n", one.from, one.to, one.rule));
+    lines.collect()
 }
 
 fn resources(count: usize) -> String {
@@ -249,16 +288,18 @@ fn resources(count: usize) -> String {
     }
 }
 
-/// Returns the errors and warnings, each once, as lines of text.
+/// Returns the errors and warnings, each once, as lines of text; of the notes those that say what was not found.
 fn findings_table<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
-    let mut shown: Vec<&Finding> = findings.filter(|one| one.severity != Severity::Note).collect();
+    let is_shown = |one: &&Finding| one.severity != Severity::Note || one.code == Code::CounterpartNotFound;
+    let mut shown: Vec<&Finding> = findings.filter(is_shown).collect();
     shown.sort();
     shown.dedup();
     let mut text = String::new();
     for finding in shown {
         let severity = match finding.severity {
             Severity::Error => "error",
-            Severity::Warning | Severity::Note => "warning",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         text.push_str(&format!(
             "{severity} {}: {}: {}\n  {}\n",
@@ -382,6 +423,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
         environment,
         mode,
         stacks: planned.stacks,
+        adopted: planned.adopted,
         identities: planned.identities,
         cost,
     })?;
@@ -452,7 +494,8 @@ pub fn teardown(arguments: &TeardownArguments, context: &Context) -> Result<Exit
             let tell = tell(context);
             let done = match &descriptions {
                 Some(descriptions) => {
-                    let facts = facts(&session, application).await?;
+                    let mut facts = facts(&session, application).await?;
+                    arguments.adopted.add(&mut facts, &session, descriptions).await?;
                     recovery(&stacks, descriptions, facts, &tell).stand_down().await?
                 }
                 None => take_down(&stacks, application, &tell, |_| true).await?,
@@ -498,17 +541,29 @@ async fn facts(session: &Session, application: &ApplicationName) -> Result<Recov
     Ok(facts)
 }
 
+impl AdoptArguments {
+    /// Adds what is adopted, and looks up what exists.
+    async fn add(
+        &self,
+        facts: &mut RecoveryFacts,
+        session: &Session,
+        descriptions: &Descriptions,
+    ) -> Result<(), Failure> {
+        facts.adopted.clone_from(&self.adopt);
+        facts.adopt_existing = self.adopt_existing.iter().copied().collect();
+        facts.adopt_tags = self.adopt_tag.iter().cloned().collect();
+        let looked_up = candidates(session.context(), descriptions, facts).await;
+        looked_up.map_err(|error| {
+            let doing = "look up what exists in the recovery environment";
+            session.context().problem(doing, &error).into()
+        })
+    }
+}
+
 impl Wanted {
     async fn facts(&self, session: &Session, descriptions: &Descriptions) -> Result<RecoveryFacts, Failure> {
         let mut facts = facts(session, &self.application).await?;
-        let images = Box::pin(existing_images(
-            session.context(),
-            &facts.account,
-            &descriptions.images,
-        ))
-        .await;
-        facts.images = Some(images.map_err(|error| error.problem())?);
-        facts.adopted.clone_from(&self.adopt);
+        self.adopted.add(&mut facts, session, descriptions).await?;
         facts.cluster_names = self.cluster_name.iter().cloned().collect();
         facts.delegate_role = Some(match &self.restorer {
             Some(arn) => arn.to_string(),
@@ -554,6 +609,7 @@ fn read(file: &Path) -> Result<Descriptions, Failure> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use lifeboat_deploy::ResourceChange;
+    use lifeboat_infrastructure::MatchRule;
     use lifeboat_model::{AccountId, Region};
 
     use super::*;
@@ -562,10 +618,7 @@ mod tests {
     fn two_names_make_a_pair() {
         assert_eq!(
             adoption("vpc-1=vpc-2").unwrap(),
-            Adoption {
-                from: "vpc-1".to_owned(),
-                to: "vpc-2".to_owned()
-            }
+            Adoption::mapped("vpc-1", "vpc-2")
         );
         for text in ["vpc-1", "=vpc-2", "vpc-1="] {
             assert!(adoption(text).is_err(), "{text}");
@@ -592,19 +645,43 @@ mod tests {
             AccountId::parse("111111111111").unwrap(),
             Region::parse("eu-west-1").unwrap(),
         );
+        let finding = |severity, code, resource: &str, what: &str| Finding {
+            severity,
+            resource: resource.to_owned(),
+            code,
+            what: what.to_owned(),
+            remedy: "map it".to_owned(),
+        };
         let stack = |name: &str, exists, changes| PlannedStack {
             stack: name.to_owned(),
             name: format!("lifeboat-shop-{name}"),
             exists,
             changes,
-            differences: Vec::new(),
-            findings: vec![Finding {
-                severity: Severity::Warning,
-                resource: "arn:aws:iam::111111111111:role/cart".to_owned(),
-                code: Code::PrimaryNamed,
-                what: "its trust policy names the primary".to_owned(),
-                remedy: "map the principal".to_owned(),
-            }],
+            adopted: match name {
+                "network" => vec![
+                    Adoption {
+                        rule: MatchRule::Tags,
+                        ..Adoption::mapped("vpc-1", "vpc-2")
+                    },
+                    Adoption::mapped("subnet-1", "subnet-2"),
+                ],
+                _ => Vec::new(),
+            },
+            findings: vec![
+                finding(
+                    Severity::Warning,
+                    Code::PrimaryNamed,
+                    "arn:aws:iam::111111111111:role/cart",
+                    "its trust policy names the primary",
+                ),
+                finding(Severity::Note, Code::CounterpartNotFound, "sg-1", "it is built"),
+                finding(
+                    Severity::Note,
+                    Code::BuiltLater,
+                    "sg-2",
+                    "a later stack builds it",
+                ),
+            ],
         };
         let document = InfrastructurePlanDocument {
             format: "lifeboat.dev/infrastructure-plan/v1".to_owned(),
@@ -624,6 +701,10 @@ mod tests {
                 stack("identity", true, Vec::new()),
                 stack("storage", false, vec![change("Add", None, "FileSystem", &[])]),
             ],
+            adopted: vec![Adoption::mapped(
+                "arn:aws:acm:eu-west-1:111111111111:certificate/1",
+                "arn:aws:acm:eu-central-1:222222222222:certificate/2",
+            )],
             identities: lifeboat_infrastructure::symbols(&descriptions, &facts),
             cost: lifeboat_infrastructure::cost::cost(&descriptions, &facts, &Prices::built_in()),
         };
