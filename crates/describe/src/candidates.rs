@@ -12,6 +12,7 @@ use lifeboat_infrastructure::{CandidateKind, Descriptions, RecoveryFacts, adopti
 use lifeboat_model::SharedStack;
 
 use crate::place::Place;
+use crate::unbuilt;
 
 mod identity;
 mod storage;
@@ -19,7 +20,7 @@ mod storage;
 /// Looks up the candidates for the stacks that adopt ([`RecoveryFacts::adopt_existing`]) and what the user has mapped, in
 /// the account and Region of the context. Sets [`RecoveryFacts::candidates`] and [`RecoveryFacts::existing`].
 ///
-/// Nothing is looked up if no stack adopts and nothing is mapped.
+/// Nothing but what no stack builds ([`unbuilt`]) is looked up if no stack adopts and nothing is mapped.
 ///
 /// # Errors
 /// [`AwsError`] if a service refuses a call or does not answer: what is not seen would be built a second time.
@@ -28,6 +29,10 @@ pub async fn candidates(
     descriptions: &Descriptions,
     facts: &mut RecoveryFacts,
 ) -> Result<(), AwsError> {
+    // What no stack builds has no other way to its counterpart.
+    facts
+        .candidates
+        .extend(unbuilt::candidates(context, descriptions).await?);
     if facts.adopt_existing.is_empty() && facts.adopted.is_empty() {
         return Ok(());
     }
