@@ -1,5 +1,5 @@
-//! The adapter for Amazon EC2: reads networks and launch templates as descriptions, networks of the recovery environment
-//! as candidates for their counterparts, and Availability Zones.
+//! The adapter for Amazon EC2: reads networks, launch templates and volumes as descriptions, networks of the recovery
+//! environment as candidates for their counterparts, and Availability Zones.
 //!
 //! `aws-sdk-ec2` takes minutes and gigabytes to compile, so it is a dependency of this crate alone. This crate must not
 //! depend on another adapter but `lifeboat-aws`.
@@ -20,6 +20,7 @@ mod network;
 mod prefix_lists;
 mod routes;
 mod subnets;
+mod volumes;
 mod vpcs;
 mod zones;
 
@@ -52,6 +53,7 @@ pub mod actions {
             MANAGED_PREFIX_LISTS = "ec2:DescribeManagedPrefixLists",
             LAUNCH_TEMPLATES = "ec2:DescribeLaunchTemplates",
             LAUNCH_TEMPLATE_VERSIONS = "ec2:DescribeLaunchTemplateVersions",
+            VOLUMES = "ec2:DescribeVolumes",
         }
     }
 

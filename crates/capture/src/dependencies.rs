@@ -42,13 +42,22 @@ const NODE_CLASSES: &[&str] = &[
 ];
 
 /// What the bytes of an object contain that mentions AWS, other than the images of containers: ids of file systems, their
-/// names in DNS, roles of service accounts in custom resources, and `aws-auth`.
-const MENTIONS: [&str; 5] = [
-    "\"fs-",
-    "fsap-",
-    ".efs.",
-    "eks.amazonaws.com/role-arn",
-    "\"mapRoles\"",
+/// names in DNS, and ARNs.
+const MENTIONS: [&str; 4] = ["\"fs-", "fsap-", ".efs.", "arn:aws"];
+
+/// The same of Pods and Pod templates, besides [`MENTIONS`]: volumes of the driver in the tree of Kubernetes, and names of
+/// buckets in variables and arguments.
+const POD_MENTIONS: [&str; 3] = ["awsElasticBlockStore", "BUCKET", "-bucket="];
+
+/// The same of single types, besides [`MENTIONS`].
+const TYPE_MENTIONS: &[(&str, &[&str])] = &[
+    ("configmaps", &["\"mapRoles\""]),
+    ("services", &["aws-load-balancer-"]),
+    ("ingresses.networking.k8s.io", &["alb.ingress.kubernetes.io/"]),
+    ("persistentvolumes", &["vol-", "bucketName"]),
+    ("volumesnapshotcontents.snapshot.storage.k8s.io", &["snap-"]),
+    ("ingressclassparams.elbv2.k8s.aws", &[".s3.bucket"]),
+    ("loadbalancerconfigurations.gateway.k8s.aws", &[".s3.bucket"]),
 ];
 
 /// The registries of ECR. In types other than [`POD_TYPES`], the images of containers can be anywhere.
@@ -63,6 +72,7 @@ pub(super) struct ExternalReferences {
     found: BTreeSet<String>,
     /// What makes an object worth parsing. An empty one makes every object so.
     needles: Vec<Finder<'static>>,
+    type_name: TypeName,
     mentions: Mentions,
 }
 
@@ -81,20 +91,12 @@ impl ExternalReferences {
         } else {
             None
         };
-        let name = type_name.as_str();
-        let needles: Vec<&str> = match name {
-            _ if SILENT_TYPES.contains(&name) => Vec::new(),
-            _ if NODE_CLASSES.contains(&name) => vec![""],
-            _ if POD_TYPES.contains(&name) => MENTIONS.to_vec(),
-            // The annotation is found above.
-            "serviceaccounts" => Vec::new(),
-            _ => MENTIONS.into_iter().chain(REGISTRIES).collect(),
-        };
         Self {
             kind: kind.to_owned(),
             sort,
             found: BTreeSet::new(),
-            needles: needles.into_iter().map(Finder::new).collect(),
+            needles: needles(type_name.as_str()).into_iter().map(Finder::new).collect(),
+            type_name: type_name.clone(),
             mentions: Mentions::new(),
         }
     }
@@ -104,7 +106,10 @@ impl ExternalReferences {
         let is_mention = self.needles.iter().any(|needle| needle.find(raw).is_some());
         if is_mention && let Ok(Value::Object(mut object)) = serde_json::from_slice(raw) {
             object.entry("kind").or_insert_with(|| self.kind.as_str().into());
-            self.mentions.collect(&Value::Object(object));
+            let mut object = Value::Object(object);
+            self.mentions.collect(&object);
+            let of = (self.type_name.group(), self.type_name.resource());
+            self.mentions.collect_names(of, &mut object);
         }
         let Some((_, finder)) = &self.sort else {
             return;
@@ -137,6 +142,26 @@ impl ExternalReferences {
                 .extend(self.found);
         }
         self.mentions.add_to(dependencies);
+    }
+}
+
+/// Returns what makes an object of a type worth parsing.
+fn needles(name: &str) -> Vec<&'static str> {
+    if SILENT_TYPES.contains(&name) {
+        return Vec::new();
+    }
+    if NODE_CLASSES.contains(&name) {
+        return vec![""];
+    }
+    match name {
+        // The annotation is found as a sort.
+        "serviceaccounts" => Vec::new(),
+        _ if POD_TYPES.contains(&name) => MENTIONS.into_iter().chain(POD_MENTIONS).collect(),
+        _ => {
+            let own = TYPE_MENTIONS.iter().filter(|(of, _)| *of == name);
+            let own = own.flat_map(|(_, needles)| needles.iter().copied());
+            MENTIONS.into_iter().chain(REGISTRIES).chain(own).collect()
+        }
     }
 }
 
@@ -193,6 +218,64 @@ mod tests {
             raw,
         );
         assert_eq!(classes, one("roleNames", "nodes"));
+    }
+
+    #[test]
+    fn what_load_balancers_and_volumes_name_is_found_in_their_types() {
+        let certificate = "arn:aws:acm:eu-west-1:111122223333:certificate/a";
+        for (type_name, kind, raw, sort, value) in [
+            (
+                TypeName::new("networking.k8s.io", "ingresses"),
+                "Ingress",
+                format!(r#"{{"metadata":{{"annotations":{{"alb.ingress.kubernetes.io/certificate-arn":"{certificate}"}}}}}}"#),
+                "certificates",
+                certificate,
+            ),
+            (
+                TypeName::new("networking.k8s.io", "ingresses"),
+                "Ingress",
+                r#"{"metadata":{"annotations":{"alb.ingress.kubernetes.io/load-balancer-attributes":"access_logs.s3.bucket=shop-logs"}}}"#.to_owned(),
+                "buckets",
+                "shop-logs",
+            ),
+            (
+                TypeName::from("services"),
+                "Service",
+                r#"{"metadata":{"annotations":{"service.beta.kubernetes.io/aws-load-balancer-subnets":"subnet-0123456789abcdef0, public"}}}"#.to_owned(),
+                "subnets",
+                "subnet-0123456789abcdef0",
+            ),
+            (
+                TypeName::from("persistentvolumes"),
+                "PersistentVolume",
+                r#"{"spec":{"csi":{"driver":"ebs.csi.aws.com","volumeHandle":"vol-0123456789abcdef0"}}}"#.to_owned(),
+                "volumes",
+                "vol-0123456789abcdef0",
+            ),
+            (
+                TypeName::new("snapshot.storage.k8s.io", "volumesnapshotcontents"),
+                "VolumeSnapshotContent",
+                r#"{"spec":{"source":{"snapshotHandle":"snap-0123456789abcdef0"}}}"#.to_owned(),
+                "snapshots",
+                "snap-0123456789abcdef0",
+            ),
+            (
+                TypeName::new("elbv2.k8s.aws", "ingressclassparams"),
+                "IngressClassParams",
+                r#"{"spec":{"loadBalancerAttributes":[{"key":"access_logs.s3.bucket","value":"shop-logs"}]}}"#.to_owned(),
+                "buckets",
+                "shop-logs",
+            ),
+            (
+                TypeName::new("apps", "deployments"),
+                "Deployment",
+                r#"{"spec":{"template":{"spec":{"containers":[{"env":[{"name":"MEDIA_BUCKET","value":"shop-media"}]}]}}}}"#.to_owned(),
+                "buckets",
+                "shop-media",
+            ),
+        ] {
+            assert_eq!(found(type_name, kind, &raw), one(sort, value), "{raw}");
+        }
     }
 
     #[test]

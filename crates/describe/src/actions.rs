@@ -41,6 +41,10 @@ lifeboat_aws::actions! {
         DESCRIBE_ACCESS_POINTS = "elasticfilesystem:DescribeAccessPoints",
         DESCRIBE_MOUNT_TARGETS = "elasticfilesystem:DescribeMountTargets",
         DESCRIBE_MOUNT_TARGET_SECURITY_GROUPS = "elasticfilesystem:DescribeMountTargetSecurityGroups",
+        DESCRIBE_CERTIFICATE = "acm:DescribeCertificate",
+        LIST_CERTIFICATE_TAGS = "acm:ListTagsForCertificate",
+        DESCRIBE_TARGET_GROUPS = "elasticloadbalancing:DescribeTargetGroups",
+        DESCRIBE_BALANCER_TAGS = "elasticloadbalancing:DescribeTags",
         DESCRIBE_KEY = "kms:DescribeKey",
         GET_KEY_POLICY = "kms:GetKeyPolicy",
         GET_KEY_ROTATION_STATUS = "kms:GetKeyRotationStatus",
@@ -50,7 +54,7 @@ lifeboat_aws::actions! {
 }
 
 lifeboat_aws::actions! {
-    /// Every action of IAM that [`crate::existing_images`] needs.
+    /// Every action of IAM with which [`crate::candidates`] looks images up.
     pub EXISTING_IMAGES {
         DESCRIBE_IMAGES = "ecr:DescribeImages",
     }

@@ -6,12 +6,15 @@
 
 use std::collections::BTreeSet;
 
+use lifeboat_aws::reads::Reads;
 use lifeboat_aws::{AwsContext, AwsError};
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_infrastructure::{CandidateKind, Descriptions, RecoveryFacts, adoptions};
 use lifeboat_model::SharedStack;
 
+use crate::ecr::Ecr;
 use crate::place::Place;
+use crate::unbuilt;
 
 mod identity;
 mod storage;
@@ -19,7 +22,7 @@ mod storage;
 /// Looks up the candidates for the stacks that adopt ([`RecoveryFacts::adopt_existing`]) and what the user has mapped, in
 /// the account and Region of the context. Sets [`RecoveryFacts::candidates`] and [`RecoveryFacts::existing`].
 ///
-/// Nothing is looked up if no stack adopts and nothing is mapped.
+/// Nothing but what no stack builds ([`unbuilt`]) is looked up if no stack adopts and nothing is mapped.
 ///
 /// # Errors
 /// [`AwsError`] if a service refuses a call or does not answer: what is not seen would be built a second time.
@@ -28,13 +31,21 @@ pub async fn candidates(
     descriptions: &Descriptions,
     facts: &mut RecoveryFacts,
 ) -> Result<(), AwsError> {
-    if facts.adopt_existing.is_empty() && facts.adopted.is_empty() {
-        return Ok(());
-    }
+    // What no stack builds has no other way to its counterpart.
+    facts
+        .candidates
+        .extend(unbuilt::candidates(context, descriptions).await?);
     let place = Place {
         account: facts.account.clone(),
         region: facts.region.clone(),
     };
+    // An image that may not be looked up counts as missing.
+    let reads = Reads::new();
+    let ecr = Ecr::new(context, &reads, &place);
+    facts.images = Some(ecr.existing(&descriptions.images).await?);
+    if facts.adopt_existing.is_empty() && facts.adopted.is_empty() {
+        return Ok(());
+    }
     network(context, descriptions, facts).await?;
     identity::look_up(context, descriptions, facts, &place).await?;
     storage::look_up(context, descriptions, facts, &place).await?;

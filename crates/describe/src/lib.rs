@@ -3,7 +3,11 @@
 //! [`describe`] begins with the names of clusters and with what their objects mention ([`Wanted`]), and follows what
 //! each resource names: cluster, node groups and their launch templates, Fargate profiles, add-ons, access; subnets and
 //! VPCs with all that belongs to them; roles with their policies, instance profiles and OIDC providers; ECR
-//! repositories, EFS file systems, and the KMS keys of all these.
+//! repositories, EFS file systems, EBS volumes, certificates, target groups, and the KMS keys of all these. [`unbuilt`]
+//! looks up what takes the place of those that no stack builds, in the recovery environment.
+//!
+//! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
+//! describes.
 //!
 //! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
 //! describes.
@@ -17,23 +21,27 @@
 //! - the same account gives the same bytes: lists are sorted, and nothing depends on the time;
 //! - nothing is logged; user data, policies and configurations are hidden in the result.
 
+mod acm;
 mod actions;
 mod candidates;
 mod ecr;
 mod efs;
 mod eks;
+mod elb;
 mod error;
 mod iam;
 mod kms;
 mod parallel;
 mod place;
+mod s3;
 #[cfg(test)]
 mod testing;
+pub mod unbuilt;
 mod walk;
 mod wanted;
 
 pub use actions::{ACTIONS, CANDIDATES, EXISTING_IMAGES};
 pub use candidates::candidates;
 pub use error::DescribeError;
-pub use walk::{describe, existing_images};
+pub use walk::describe;
 pub use wanted::Wanted;

@@ -24,6 +24,11 @@ impl Place {
         )
     }
 
+    /// Returns whether an ARN is that of a resource of a service in this account and Region.
+    pub(crate) fn has(&self, service: &str, arn: &str) -> bool {
+        arn.starts_with(&self.arn(service, ""))
+    }
+
     /// Returns the ARN of a resource of IAM.
     pub(crate) fn iam(&self, resource: &str) -> String {
         format!("arn:{}:iam::{}:{resource}", self.partition(), self.account)
@@ -52,7 +57,7 @@ impl Place {
 
     /// Returns whether a key is one of this account and Region. Ids and aliases are.
     pub(crate) fn has_key(&self, key: &str) -> bool {
-        !key.starts_with("arn:") || key.starts_with(&self.arn("kms", ""))
+        !key.starts_with("arn:") || self.has("kms", key)
     }
 }
 

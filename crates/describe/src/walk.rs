@@ -9,12 +9,15 @@ use lifeboat_aws_ec2::{Ec2, LaunchTemplateVersion};
 use lifeboat_infrastructure::Descriptions;
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::description::cluster::Cluster;
+use lifeboat_infrastructure::description::data::{Bucket, Secret, Snapshot};
+use lifeboat_infrastructure::description::load_balancing::WebAcl;
 use lifeboat_infrastructure::description::storage::Image;
-use lifeboat_model::AccountId;
 
+use crate::acm::Acm;
 use crate::ecr::Ecr;
 use crate::efs::Efs;
 use crate::eks::Eks;
+use crate::elb::Elb;
 use crate::iam::{Iam, federated};
 use crate::kms::Kms;
 use crate::parallel::each;
@@ -53,24 +56,6 @@ pub async fn describe(context: &AwsContext, wanted: &Wanted) -> Result<Descripti
     Ok(out)
 }
 
-/// Returns those of some images that the registry of an account has, in the Region of the context. An image that may not
-/// be looked up counts as missing.
-///
-/// # Errors
-/// As [`describe`].
-pub async fn existing_images(
-    context: &AwsContext,
-    account: &AccountId,
-    images: &[Image],
-) -> Result<BTreeSet<Image>, DescribeError> {
-    let reads = Reads::new();
-    let place = Place {
-        account: account.clone(),
-        region: context.region().clone(),
-    };
-    Ok(Ecr::new(context, &reads, &place).existing(images).await?)
-}
-
 struct Walk<'a> {
     context: &'a AwsContext,
     wanted: &'a Wanted,
@@ -84,6 +69,7 @@ impl Walk<'_> {
         self.clusters(&mut out).await?;
         self.network(&mut out).await?;
         self.identities(&mut out).await?;
+        self.load_balancing(&mut out).await?;
         self.storage(&mut out).await?;
         Ok(out)
     }
@@ -103,7 +89,7 @@ impl Walk<'_> {
         let vpcs = out.clusters.iter();
         let vpcs = vpcs.filter_map(|cluster| cluster.resources_vpc_config.vpc_id.clone());
         let network = ec2
-            .network(self.reads, &vpcs.collect(), &subnets(&out.clusters))
+            .network(self.reads, &vpcs.collect(), &self.subnets(&out.clusters))
             .await?;
         out.vpcs = network.vpcs;
         out.subnets = network.subnets;
@@ -115,6 +101,26 @@ impl Walk<'_> {
         out.security_groups = network.security_groups;
         out.vpc_endpoints = network.vpc_endpoints;
         out.prefix_lists = network.prefix_lists;
+        Ok(())
+    }
+
+    /// Returns the subnets that clusters, node groups, Fargate profiles and load balancers name.
+    fn subnets(&self, clusters: &[Cluster]) -> BTreeSet<String> {
+        let mut all = subnets(clusters);
+        all.extend(self.wanted.mentions.subnets.iter().cloned());
+        all
+    }
+
+    /// What load balancers use. Web ACLs are known by their ARNs: no stack builds them.
+    async fn load_balancing(&self, out: &mut Descriptions) -> Result<(), AwsError> {
+        let mentions = &self.wanted.mentions;
+        let acm = Acm::new(self.context, self.reads, self.place);
+        out.certificates = acm.certificates(&mentions.certificates).await?;
+        let elb = Elb::new(self.context, self.reads, self.place);
+        out.target_groups = elb.target_groups(&mentions.target_groups).await?;
+        let acls = mentions.web_acls.iter();
+        let acls = acls.filter(|arn| self.place.has("wafv2", arn));
+        out.web_acls = acls.filter_map(|arn| WebAcl::of_arn(arn)).collect();
         Ok(())
     }
 
@@ -166,6 +172,16 @@ impl Walk<'_> {
         out.file_systems = efs
             .file_systems(&mentions.file_systems, &mentions.access_points)
             .await?;
+        let ec2 = Ec2::new(self.context);
+        out.volumes = ec2.volumes(self.reads, &mentions.volumes).await?;
+        let snapshots = mentions.snapshots.iter().cloned();
+        out.snapshots = snapshots.map(|snapshot_id| Snapshot { snapshot_id }).collect();
+        out.buckets = (mentions.buckets.iter().cloned())
+            .map(|name| Bucket { name })
+            .collect();
+        let is_own = |arn: &&String| self.place.has("secretsmanager", arn) || self.place.has("ssm", arn);
+        let secrets = mentions.secrets.iter().filter(is_own).cloned();
+        out.secrets = secrets.map(|arn| Secret { arn }).collect();
         let kms = Kms::new(self.context, self.reads, self.place);
         out.keys = kms.keys(keys(out)).await?;
         Ok(())
@@ -239,10 +255,13 @@ fn keys(all: &Descriptions) -> BTreeSet<String> {
         repositories.filter_map(|repository| repository.encryption_configuration.as_ref()?.kms_key.as_ref());
     let systems = all.file_systems.iter();
     let systems = systems.filter_map(|system| system.kms_key_id.as_ref());
+    let data = all.volumes.iter();
+    let data = data.filter_map(|volume| volume.kms_key_id.as_ref());
     clusters
         .chain(volumes)
         .chain(repositories)
         .chain(systems)
+        .chain(data)
         .cloned()
         .collect()
 }

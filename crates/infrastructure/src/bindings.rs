@@ -518,7 +518,9 @@ impl<'a> Bindings<'a> {
             .filter(|(from, _)| !is_bound(&self.list, from))
             .collect();
         for (from, to) in rest {
-            if let Some(kind) = kind_of(from) {
+            // The name of a bucket has no form of its own.
+            let is_bucket = self.descriptions.buckets.iter().any(|bucket| bucket.name == from);
+            if let Some(kind) = kind_of(from).or(is_bucket.then_some(Kind::Bucket)) {
                 self.known(kind, from, to);
             }
         }

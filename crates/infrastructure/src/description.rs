@@ -17,8 +17,10 @@ use serde_json::Value;
 
 pub mod access;
 pub mod cluster;
+pub mod data;
 pub mod iam;
 pub mod launch_template;
+pub mod load_balancing;
 pub mod network;
 pub mod nodes;
 mod resources;
@@ -26,8 +28,10 @@ pub mod security_group;
 pub mod storage;
 
 use cluster::Cluster;
+use data::{Bucket, Secret, Snapshot, Volume};
 use iam::{InstanceProfile, ManagedPolicy, OidcProvider, Role};
 use launch_template::LaunchTemplate;
+use load_balancing::{Certificate, TargetGroup, WebAcl};
 pub use resources::Resource;
 
 use network::{
@@ -127,6 +131,27 @@ pub struct Descriptions {
     /// The KMS keys that others use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Key>,
+    /// The certificates of ACM that objects name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+    /// The target groups that objects name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_groups: Vec<TargetGroup>,
+    /// The web ACLs that objects name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub web_acls: Vec<WebAcl>,
+    /// The EBS volumes that objects name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+    /// The EBS snapshots that objects name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<Snapshot>,
+    /// The S3 buckets that objects name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buckets: Vec<Bucket>,
+    /// The secrets that objects name by their ARNs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
     /// What could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
@@ -176,6 +201,13 @@ impl Descriptions {
             images: Vec::new(),
             file_systems: Vec::new(),
             keys: Vec::new(),
+            certificates: Vec::new(),
+            target_groups: Vec::new(),
+            web_acls: Vec::new(),
+            volumes: Vec::new(),
+            snapshots: Vec::new(),
+            buckets: Vec::new(),
+            secrets: Vec::new(),
             missing: Vec::new(),
         }
     }

@@ -63,6 +63,23 @@ impl Findings {
         self.add(Severity::Note, code, resource, what.into());
     }
 
+    /// Adds a warning whose remedy is more than that of its code: a command.
+    pub(crate) fn warning_with(
+        &mut self,
+        code: Code,
+        resource: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.0.insert(Finding {
+            severity: Severity::Warning,
+            resource: resource.to_owned(),
+            code,
+            what: what.into(),
+            remedy: remedy.into(),
+        });
+    }
+
     fn add(&mut self, severity: Severity, code: Code, resource: &str, what: String) {
         self.0.insert(Finding {
             severity,

@@ -33,6 +33,7 @@ mod policy;
 pub mod stack;
 pub mod symbols;
 pub mod template;
+mod unbuilt;
 mod zones;
 
 pub use bindings::replicas;

@@ -12,6 +12,7 @@ use crate::facts::RecoveryFacts;
 use crate::finding::{Finding, Findings, Severity};
 use crate::names;
 use crate::template::{self, Template};
+use crate::unbuilt;
 
 mod cluster;
 mod identity;
@@ -140,6 +141,10 @@ pub fn generate(descriptions: &Descriptions, facts: &RecoveryFacts, stack: &Stac
             findings: findings.into_vec(),
         };
     };
+    // The clusters' objects name what no stack builds.
+    if let Stack::Cluster(_) = stack {
+        unbuilt::find(descriptions, facts, &context.bindings, &mut findings);
+    }
     let (template, found) = build(&context, mode);
     findings.extend(found);
     for missing in &descriptions.missing {

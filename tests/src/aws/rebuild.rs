@@ -15,11 +15,8 @@ use crate::environment::Reporter;
 /// The clusters of the application, which have the same names in both accounts.
 const CLUSTERS: [(&str, &str); 2] = [("web", "web-prod"), ("jobs", "jobs-prod")];
 
-/// A certificate of each account. Lifeboat does not describe certificates; the application maps them.
-const CERTIFICATES: [&str; 2] = [
-    "arn:aws:acm:eu-west-1:111111111111:certificate/0a1b2c3d-0000-4000-8000-000000000001",
-    "arn:aws:acm:eu-central-1:222222222222:certificate/0a1b2c3d-0000-4000-8000-000000000002",
-];
+/// The domain names of the certificate that each account has.
+const DOMAINS: [&str; 2] = ["web.example", "www.web.example"];
 
 impl Scenario<'_> {
     /// Restores an application of which the recovery account has nothing: no network, no role, no cluster.
@@ -38,6 +35,7 @@ impl Scenario<'_> {
             sources.push(self.active(&self.primary, PRIMARY.0, cluster)?);
         }
         let provider = stand.provider()?;
+        let there = stand.provided(&Stand(&self.recovery))?;
         sources[0].apply(&web(&made))?;
         sources[1].apply(JOBS)?;
         reporter.say(&format!(
@@ -49,7 +47,7 @@ impl Scenario<'_> {
         let coordinator = self.coordinator.of("web");
         std::fs::write(
             self.folder.join("web.yaml"),
-            serde_json::to_string_pretty(&document())?,
+            serde_json::to_string_pretty(&document(&made, &there))?,
         )?;
         let line = format!(
             "deploy application web.yaml --primary-profile primary --recovery-profile recovery {}",
@@ -78,7 +76,7 @@ impl Scenario<'_> {
         reporter.step("rebuild", "Restore into the account that has nothing of it");
         let line = "application restore web latest --wait --token rebuild --profile recovery";
         coordinator.show(reporter, line, 0)?;
-        self.compare(&made, &provider)?;
+        self.compare(&made, &there, &provider)?;
         for line in [
             "cloudformation list-stacks --query StackSummaries[].StackName",
             "eks list-clusters",
@@ -104,7 +102,7 @@ impl Scenario<'_> {
     }
 
     /// Checks that the clusters stand on resources of the recovery account, and that their objects name these.
-    fn compare(&self, made: &Made, provider: &str) -> Result<()> {
+    fn compare(&self, made: &Made, there: &Provided, provider: &str) -> Result<()> {
         let aws = |line: &str| self.recovery.json(&line.split(' ').collect::<Vec<_>>());
         let own = |role: &str| role.replace(PRIMARY.0, RECOVERY.0);
         for (_, cluster) in CLUSTERS {
@@ -169,12 +167,18 @@ impl Scenario<'_> {
             "ingress/cart",
             r".metadata.annotations.alb\.ingress\.kubernetes\.io/certificate-arn",
         )?;
-        ensure!(certificate == CERTIFICATES[1], "the Ingress names {certificate}");
+        ensure!(
+            certificate == there.certificate,
+            "the Ingress names {certificate}"
+        );
+        let disk = read("persistentvolume/disk", ".spec.csi.volumeHandle")?;
+        ensure!(disk == there.volume, "the volume is {disk}");
         Ok(())
     }
 }
 
-fn document() -> Value {
+/// The certificate is found by its domain names; the copy of a volume is mapped.
+fn document(made: &Made, there: &Provided) -> Value {
     let clusters = CLUSTERS.map(|(name, cluster)| json!({"name": name, "cluster": cluster}));
     json!({
         "format": 1,
@@ -183,16 +187,13 @@ fn document() -> Value {
         "recovery": {"account": RECOVERY.0, "region": RECOVERY.1},
         "clusters": clusters,
         "schedule": {"every": "1d"},
-        "infrastructure": {"rebuild": true},
-        "rules": {
-            "noLeftovers": true,
-            "identities": {
-                "format": "lifeboat.dev/identities/v1",
-                "primary": {"account": PRIMARY.0, "region": PRIMARY.1},
-                "recovery": {"account": RECOVERY.0, "region": RECOVERY.1},
-                "identities": [{"kind": "arn", "from": CERTIFICATES[0], "to": CERTIFICATES[1]}],
-            },
+        // Nothing is there to adopt but what is mapped; what the first build makes is not adopted by the second.
+        "infrastructure": {
+            "rebuild": true,
+            "adopt": {(made.volume.clone()): there.volume},
+            "adoptExisting": ["network", "identity", "storage"],
         },
+        "rules": {"noLeftovers": true},
     })
 }
 
@@ -208,7 +209,7 @@ fn web(made: &Made) -> String {
     let mut ingress = metadata("cart");
     ingress["annotations"] = json!({
         "alb.ingress.kubernetes.io/subnets": made.subnets.join(", "),
-        "alb.ingress.kubernetes.io/certificate-arn": CERTIFICATES[0],
+        "alb.ingress.kubernetes.io/certificate-arn": made.certificate,
     });
     let objects = [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}),
@@ -224,6 +225,16 @@ fn web(made: &Made) -> String {
                     "driver": "efs.csi.aws.com",
                     "volumeHandle": format!("{}::{}", made.file_system, made.access_point),
                 },
+            },
+        }),
+        json!({
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": "disk"},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "capacity": {"storage": "1Gi"},
+                "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": made.volume},
             },
         }),
         json!({
@@ -279,6 +290,14 @@ struct Made {
     role: String,
     file_system: String,
     access_point: String,
+    certificate: String,
+    volume: String,
+}
+
+/// What no stack builds, and the user provides in the recovery account.
+struct Provided {
+    certificate: String,
+    volume: String,
 }
 
 /// What clusters stand on, created with the AWS client.
@@ -380,7 +399,48 @@ impl Stand<'_> {
             role: format!("arn:aws:iam::{}:role/web-cart", PRIMARY.0),
             file_system: system,
             access_point: point,
+            certificate: self.certificate()?,
+            volume: self.volume(PRIMARY.1)?,
         })
+    }
+
+    /// Creates in the recovery account what no stack builds, and waits until both certificates can be used.
+    fn provided(&self, recovery: &Stand<'_>) -> Result<Provided> {
+        let there = Provided {
+            certificate: recovery.certificate()?,
+            volume: recovery.volume(RECOVERY.1)?,
+        };
+        self.issued()?;
+        recovery.issued()?;
+        Ok(there)
+    }
+
+    fn certificate(&self) -> Result<String> {
+        self.id(
+            &format!(
+                "acm request-certificate --domain-name {} --subject-alternative-names {} --validation-method DNS",
+                DOMAINS[0], DOMAINS[1]
+            ),
+            "CertificateArn",
+        )
+    }
+
+    /// Waits until ACM has issued the certificates of the account.
+    fn issued(&self) -> Result<()> {
+        until(Duration::from_secs(60), || {
+            let open = self.id(
+                "acm list-certificates --certificate-statuses PENDING_VALIDATION",
+                "length(CertificateSummaryList)",
+            )?;
+            Ok((open == "0").then_some(()))
+        })
+    }
+
+    fn volume(&self, region: &str) -> Result<String> {
+        self.id(
+            &format!("ec2 create-volume --availability-zone {region}a --size 1 --volume-type gp3"),
+            "VolumeId",
+        )
     }
 
     /// Creates the OIDC provider of the first cluster and the role that trusts it. Returns the issuer.

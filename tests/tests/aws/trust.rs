@@ -83,6 +83,16 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "only objects with volumes of EFS need it; the tests of describe do it",
     ),
     (
+        "DescribeCertificates",
+        "*",
+        "only objects that name certificates need it; the tests of describe do it",
+    ),
+    (
+        "DescribeTargetGroups",
+        "*",
+        "only objects that name target groups need it; the tests of describe do it",
+    ),
+    (
         "DescribeKeys",
         "*",
         "only encrypted clusters, repositories and file systems need it; the tests of describe do it",

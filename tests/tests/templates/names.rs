@@ -104,7 +104,8 @@ fn the_recovery_delegate_may_look_up_what_exists() {
         "ec2:DescribeAvailabilityZones",
         "cloudformation:ListStackResources",
     ];
-    for action in lifeboat_describe::CANDIDATES.iter().chain(&more) {
+    let unbuilt = lifeboat_describe::unbuilt::ACTIONS;
+    for action in lifeboat_describe::CANDIDATES.iter().chain(unbuilt).chain(&more) {
         assert!(granted.contains(*action), "{action}");
     }
 }

@@ -1,4 +1,5 @@
-//! What an application stands on: a network, roles, a cluster, a repository, a file system and a key.
+//! What an application stands on: a network, roles, a cluster, a repository, a file system, a volume, a certificate, a
+//! target group and a key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,9 +20,12 @@ const NETWORK: &str = r#"{"Resources": {
         "AvailabilityZone": "eu-west-1b"}},
     "Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": {"VpcId": {"Ref": "Vpc"}, "GroupDescription": "nodes"}},
     "Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateName": "nodes",
-        "LaunchTemplateData": {"UserData": "c2hvcA=="}}}},
+        "LaunchTemplateData": {"UserData": "c2hvcA=="}}},
+    "Volume": {"Type": "AWS::EC2::Volume", "Properties": {"AvailabilityZone": "eu-west-1a", "Size": 20,
+        "VolumeType": "gp3", "Tags": [{"Key": "Name", "Value": "carts"}]}}},
   "Outputs": {"Vpc": {"Value": {"Ref": "Vpc"}}, "A": {"Value": {"Ref": "A"}}, "B": {"Value": {"Ref": "B"}},
-    "Group": {"Value": {"Fn::GetAtt": ["Group", "GroupId"]}}, "Template": {"Value": {"Ref": "Template"}}}}"#;
+    "Group": {"Value": {"Fn::GetAtt": ["Group", "GroupId"]}}, "Template": {"Value": {"Ref": "Template"}},
+    "Volume": {"Value": {"Ref": "Volume"}}}}"#;
 
 /// What was made.
 pub(crate) struct Made {
@@ -30,6 +34,8 @@ pub(crate) struct Made {
     pub(crate) file_system: String,
     pub(crate) access_point: String,
     pub(crate) issuer: String,
+    pub(crate) certificate: String,
+    pub(crate) target_group: String,
 }
 
 pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
@@ -40,13 +46,61 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
     provider(context, &issuer).await;
     repository(context).await;
     let (file_system, access_point) = file_system(context, &network, &key).await;
+    let certificate = certificate(context).await;
+    let target_group = target_group(context, &network).await;
     Made {
         network,
         key,
         file_system,
         access_point,
         issuer,
+        certificate,
+        target_group,
     }
+}
+
+/// Requests a certificate, and waits until it is issued.
+async fn certificate(context: &AwsContext) -> String {
+    let client = aws_sdk_acm::Client::new(context.sdk_config());
+    let tag = aws_sdk_acm::types::Tag::builder().key("team").value("shop");
+    let answer = (client.request_certificate())
+        .domain_name("shop.example")
+        .subject_alternative_names("www.shop.example")
+        .validation_method(aws_sdk_acm::types::ValidationMethod::Dns)
+        .key_algorithm(aws_sdk_acm::types::KeyAlgorithm::EcPrime256v1)
+        .tags(tag.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let arn = answer.certificate_arn().unwrap().to_owned();
+    for _ in 0..600 {
+        let answer = client.describe_certificate().certificate_arn(&arn).send().await;
+        let answer = answer.unwrap();
+        let status = answer.certificate().and_then(|certificate| certificate.status());
+        if status == Some(&aws_sdk_acm::types::CertificateStatus::Issued) {
+            return arn;
+        }
+        pause().await;
+    }
+    panic!("the certificate was not issued");
+}
+
+async fn target_group(context: &AwsContext, network: &BTreeMap<String, String>) -> String {
+    use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, Tag, TargetTypeEnum};
+    let client = aws_sdk_elasticloadbalancingv2::Client::new(context.sdk_config());
+    let answer = (client.create_target_group())
+        .name("cart")
+        .protocol(ProtocolEnum::Http)
+        .port(8080)
+        .vpc_id(&network["Vpc"])
+        .target_type(TargetTypeEnum::Ip)
+        .health_check_path("/healthz")
+        .tags(Tag::builder().key("app").value("cart").build())
+        .send()
+        .await
+        .unwrap();
+    let group = answer.target_groups().first().unwrap();
+    group.target_group_arn().unwrap().to_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for the outside world")]

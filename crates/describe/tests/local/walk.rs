@@ -1,10 +1,14 @@
 //! The sample is described, in whole and with permissions missing.
 
 use lifeboat_aws::AwsContext;
-use lifeboat_describe::{ACTIONS, Wanted, describe};
+use lifeboat_describe::{ACTIONS, Wanted, describe, unbuilt};
 use lifeboat_infrastructure::description::access::AccessEntryType;
+use lifeboat_infrastructure::description::data::VolumeType;
+use lifeboat_infrastructure::description::load_balancing::{
+    CertificateStatus, CertificateType, KeyAlgorithm, Protocol, TargetType,
+};
 use lifeboat_infrastructure::description::storage::{ImageTagMutability, KeyManager};
-use lifeboat_infrastructure::{Descriptions, Mentions};
+use lifeboat_infrastructure::{CandidateKind, Descriptions, Mentions};
 use lifeboat_model::AccountId;
 use serde_json::json;
 
@@ -21,6 +25,10 @@ fn wanted(made: &Made) -> Wanted {
         json!({"kind": "Pod", "spec": {"containers":
             [{"image": format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop/cart:1")}]}}),
         json!({"kind": "StorageClass", "parameters": {"fileSystemId": made.file_system}}),
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": made.network["Volume"]}}}),
+        json!({"kind": "Ingress", "metadata": {"annotations":
+            {"alb.ingress.kubernetes.io/certificate-arn": made.certificate}}}),
+        json!({"kind": "TargetGroupBinding", "spec": {"targetGroupARN": made.target_group}}),
     ] {
         mentions.collect(&object);
     }
@@ -66,6 +74,8 @@ fn an_application_is_described_and_gaps_are_named() {
         cluster(&found, &made);
         identities(&found, &made);
         storage(&found, &made);
+        load_balancing(&found, &made);
+        counterparts(&context, &found).await;
         assert_eq!(found.vpcs[0].vpc_id, made.network["Vpc"]);
         assert_eq!(found.subnets.len(), 2);
         let text = serde_json::to_vec(&found).unwrap();
@@ -79,6 +89,7 @@ fn an_application_is_described_and_gaps_are_named() {
             "ec2:DescribeNetworkAcls",
             "iam:GetRolePolicy",
             "kms:GetKeyPolicy",
+            "acm:DescribeCertificate",
         ];
         let reader = user_without(&context, &denied).await;
         let found = describe(&reader, &wanted).await.unwrap();
@@ -213,4 +224,57 @@ fn storage(found: &Descriptions, made: &Made) {
         (["alias/shop".to_owned()].as_slice(), Some(true))
     );
     assert!(key.policy.is_some());
+}
+
+fn load_balancing(found: &Descriptions, made: &Made) {
+    let [certificate] = found.certificates.as_slice() else {
+        panic!("{:?}", found.certificates);
+    };
+    assert_eq!(certificate.certificate_arn, made.certificate);
+    let domains: Vec<String> = certificate.domains().into_iter().collect();
+    assert_eq!(domains, ["shop.example", "www.shop.example"]);
+    assert_eq!(certificate.r#type, Some(CertificateType::AmazonIssued));
+    assert_eq!(certificate.status, Some(CertificateStatus::Issued));
+    assert_eq!(certificate.key_algorithm, Some(KeyAlgorithm::EcPrime256v1));
+    assert_eq!(certificate.tags["team"], "shop");
+    let [group] = found.target_groups.as_slice() else {
+        panic!("{:?}", found.target_groups);
+    };
+    assert_eq!(
+        (&group.target_group_arn, group.target_group_name.as_str()),
+        (&made.target_group, "cart")
+    );
+    assert_eq!(
+        (group.protocol, group.port, group.target_type),
+        (Some(Protocol::Http), Some(8080), Some(TargetType::Ip))
+    );
+    assert_eq!(group.vpc_id.as_ref(), Some(&made.network["Vpc"]));
+    let check = group.health_check.as_ref().unwrap();
+    assert_eq!(check.path.as_deref(), Some("/healthz"));
+    assert_eq!(group.tags["app"], "cart");
+    let [volume] = found.volumes.as_slice() else {
+        panic!("{:?}", found.volumes);
+    };
+    assert_eq!(volume.volume_id, made.network["Volume"]);
+    assert_eq!(
+        (volume.size, volume.volume_type),
+        (Some(20), Some(VolumeType::Gp3))
+    );
+    assert_eq!(volume.availability_zone.as_deref(), Some("eu-west-1a"));
+}
+
+/// The account is looked at as a recovery environment would be. A certificate with an elliptic curve is listed only if
+/// it is asked for.
+async fn counterparts(context: &AwsContext, described: &Descriptions) {
+    let found = unbuilt::candidates(context, described).await.unwrap();
+    let of = |kind: CandidateKind| found.iter().find(|one| one.kind == kind).unwrap();
+    let certificate = of(CandidateKind::Certificate);
+    assert_eq!(certificate.id, described.certificates[0].certificate_arn);
+    assert_eq!(certificate.domains, described.certificates[0].domains());
+    assert_eq!(certificate.tags["team"], "shop");
+    let group = of(CandidateKind::TargetGroup);
+    assert_eq!(
+        (group.name.as_deref(), group.tags["app"].as_str()),
+        (Some("cart"), "cart")
+    );
 }

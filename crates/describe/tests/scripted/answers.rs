@@ -13,6 +13,9 @@ pub(crate) fn answer(call: &Call) -> String {
         "ecr" => ecr(call).to_string(),
         "elasticfilesystem" => efs(call).to_string(),
         "kms" => kms(call).to_string(),
+        "acm" => acm(call).to_string(),
+        "elasticloadbalancing" => elb(call),
+        "s3" => BUCKETS.to_owned(),
         other => panic!("no answers of {other}"),
     }
 }
@@ -198,6 +201,13 @@ fn ec2(call: &Call) -> String {
              <subnetIdSet><item>subnet-0000000b</item><item>subnet-0000000a</item></subnetIdSet>\
              <groupSet><item><groupId>sg-00000001</groupId></item></groupSet>\
              <privateDnsEnabled>true</privateDnsEnabled>".to_owned()]),
+        "DescribeVolumes" => all("volumeSet", &[
+            format!("<volumeId>vol-00000001</volumeId><size>20</size><volumeType>gp3</volumeType><iops>3000</iops>\
+             <throughput>125</throughput><availabilityZone>eu-west-1a</availabilityZone><encrypted>true</encrypted>\
+             <kmsKeyId>arn:aws:kms:eu-west-1:111111111111:key/2222bbbb-12ab-34cd-56ef-1234567890ab</kmsKeyId>\
+             <snapshotId/><multiAttachEnabled>false</multiAttachEnabled>{}", tags("carts")),
+            "<volumeId>vol-00000002</volumeId><size>8</size><volumeType>gp2</volumeType>\
+             <availabilityZone>eu-west-1b</availabilityZone><encrypted>false</encrypted>".to_owned()]),
         "DescribeManagedPrefixLists" => all("prefixListSet", &[
             "<prefixListId>pl-00000001</prefixListId><prefixListName>com.amazonaws.eu-west-1.s3</prefixListName>\
              <ownerId>AWS</ownerId>".to_owned()]),
@@ -497,3 +507,71 @@ fn kms(call: &Call) -> Value {
         other => panic!("no answer to {other}"),
     }
 }
+
+/// The certificates of the account, by the end of their ARN: the domain names, and the status.
+const CERTIFICATES: [(&str, &[&str], &str); 3] = [
+    ("aaaa", &["shop.example", "www.shop.example"], "ISSUED"),
+    ("bbbb", &["*.shop.example"], "ISSUED"),
+    ("cccc", &["old.example"], "EXPIRED"),
+];
+
+fn acm(call: &Call) -> Value {
+    let arn = |id: &str| format!("arn:aws:acm:eu-west-1:111111111111:certificate/{id}");
+    let one = CERTIFICATES.iter().find(|(id, ..)| call.names(&arn(id)));
+    match call.action.as_str() {
+        "acm:DescribeCertificate" => {
+            let (id, names, status) = one.unwrap();
+            json!({"Certificate": {
+                "CertificateArn": arn(id), "DomainName": names[0], "SubjectAlternativeNames": names,
+                "Type": "AMAZON_ISSUED", "Status": status, "KeyAlgorithm": "RSA-2048",
+                "InUseBy": ["arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/app/cart/1"]}})
+        }
+        "acm:ListTagsForCertificate" => json!({"Tags": [
+            {"Key": "team", "Value": "shop"}, {"Key": "id", "Value": one.unwrap().0}]}),
+        // The names of the second one are not all in the list.
+        "acm:ListCertificates" => {
+            json!({"CertificateSummaryList": CERTIFICATES.map(|(id, names, status)| json!({
+            "CertificateArn": arn(id), "DomainName": names[0], "SubjectAlternativeNameSummaries": names,
+            "HasAdditionalSubjectAlternativeNames": id == "bbbb", "Status": status}))})
+        }
+        other => panic!("no answer to {other}"),
+    }
+}
+
+fn elb(call: &Call) -> String {
+    let operation = call.action.split(':').nth(1).unwrap();
+    let arn = |name: &str| {
+        format!("arn:aws:elasticloadbalancing:eu-west-1:111111111111:targetgroup/{name}/0123456789abcdef")
+    };
+    let result = |list: &str, members: [String; 2]| {
+        let named = ["cart", "mail"].map(arn);
+        let wanted = named.iter().zip(members);
+        // A call without ARNs is for all.
+        let is_for_all = !call.names("member.1=");
+        let wanted: String = wanted
+            .filter(|(arn, _)| is_for_all || call.names(arn))
+            .map(|(_, member)| format!("<member>{member}</member>\n"))
+            .collect();
+        format!(
+            "<{operation}Response xmlns=\"http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/\">\n<{operation}Result>\n\
+             <{list}>\n{wanted}</{list}>\n</{operation}Result>\n</{operation}Response>"
+        )
+    };
+    match operation {
+        "DescribeTargetGroups" => result("TargetGroups", ["cart", "mail"].map(|name| format!(
+            "<TargetGroupArn>{}</TargetGroupArn><TargetGroupName>{name}</TargetGroupName><Protocol>HTTP</Protocol>\
+             <ProtocolVersion>HTTP1</ProtocolVersion><Port>8080</Port><VpcId>vpc-00000001</VpcId>\
+             <TargetType>ip</TargetType><IpAddressType>ipv4</IpAddressType><HealthCheckEnabled>true</HealthCheckEnabled>\
+             <HealthCheckProtocol>HTTP</HealthCheckProtocol><HealthCheckPort>traffic-port</HealthCheckPort>\
+             <HealthCheckPath>/healthz</HealthCheckPath><HealthCheckIntervalSeconds>15</HealthCheckIntervalSeconds>\
+             <HealthCheckTimeoutSeconds>5</HealthCheckTimeoutSeconds><HealthyThresholdCount>2</HealthyThresholdCount>\
+             <UnhealthyThresholdCount>3</UnhealthyThresholdCount><Matcher><HttpCode>200-299</HttpCode></Matcher>", arn(name)))),
+        "DescribeTags" => result("TagDescriptions", ["cart", "mail"].map(|name| format!(
+            "<ResourceArn>{}</ResourceArn><Tags><member><Key>app</Key><Value>{name}</Value></member></Tags>", arn(name)))),
+        other => panic!("no answer to {other}"),
+    }
+}
+
+/// The buckets of the account in the Region.
+const BUCKETS: &str = "<ListAllMyBucketsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Buckets>\
+    <Bucket><Name>shop-media</Name></Bucket><Bucket><Name>shop-logs</Name></Bucket></Buckets></ListAllMyBucketsResult>";

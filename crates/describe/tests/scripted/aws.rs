@@ -77,6 +77,10 @@ impl Call {
             "iam" => ("iam", form()),
             "ecr" => ("ecr", target.unwrap()),
             "kms" => ("kms", target.unwrap()),
+            "acm" => ("acm", target.unwrap()),
+            "elasticloadbalancing" => ("elasticloadbalancing", form()),
+            // The only operation on no bucket.
+            "s3" => ("s3", "ListAllMyBuckets".to_owned()),
             other => panic!("no service {other}"),
         };
         Self {
@@ -174,7 +178,7 @@ impl Scripted {
         if self.behaviour.refused.iter().any(|refused| refused == action) {
             return match action.split(':').next().unwrap() {
                 "ec2" => (403, error_of(action, "UnauthorizedOperation")),
-                "iam" => (403, error_of(action, "AccessDenied")),
+                "iam" | "elasticloadbalancing" | "s3" => (403, error_of(action, "AccessDenied")),
                 "eks" | "elasticfilesystem" => (403, error_of(action, "AccessDeniedException")),
                 _ => (400, error_of(action, "AccessDeniedException")),
             };
@@ -224,7 +228,8 @@ fn error_of(action: &str, code: &str) -> String {
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>1</RequestID></Response>"
         ),
-        "iam" => format!(
+        "s3" => format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
+        "iam" | "elasticloadbalancing" => format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
              <RequestId>1</RequestId></ErrorResponse>"
         ),

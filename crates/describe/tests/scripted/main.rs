@@ -7,7 +7,7 @@ mod aws;
 
 use std::collections::BTreeSet;
 
-use lifeboat_describe::{ACTIONS, DescribeError, EXISTING_IMAGES, Wanted, describe, existing_images};
+use lifeboat_describe::{ACTIONS, DescribeError, EXISTING_IMAGES, Wanted, candidates, describe, unbuilt};
 use lifeboat_infrastructure::description::storage::Image;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts, Zone, generate, stacks};
 use lifeboat_model::{AccountId, ApplicationName, Code, Diagnostic as _, ErrorKind, Region};
@@ -17,7 +17,8 @@ use aws::{Behaviour, Scripted};
 
 const ACCOUNT: &str = "111111111111";
 
-/// The cluster, and what its objects mention: a role, images of three registries, a file system and an access point.
+/// The cluster, and what its objects mention: a role, images of three registries, a file system and an access point, and
+/// what load balancers and volumes use.
 fn wanted() -> Wanted {
     let mut mentions = Mentions::new();
     for object in [
@@ -31,9 +32,22 @@ fn wanted() -> Wanted {
             {"image": "222222222222.dkr.ecr.eu-west-1.amazonaws.com/of-others:1"}]}}),
         json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": "fs-01234567::fsap-01234567"}}}),
         json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeAttributes": {"accessPointId": "fsap-89abcdef"}}}}),
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": "vol-00000001"}}}),
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": "vol-00000002"}}}),
+        json!({"kind": "VolumeSnapshotContent", "spec": {"source": {"snapshotHandle": "snap-00000001"}}}),
+        json!({"kind": "Ingress", "metadata": {"annotations": {
+            "alb.ingress.kubernetes.io/subnets": "subnet-0000000a",
+            "alb.ingress.kubernetes.io/wafv2-acl-arn": "arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/shop/1",
+            "alb.ingress.kubernetes.io/certificate-arn": "arn:aws:acm:eu-west-1:111111111111:certificate/aaaa, \
+             arn:aws:acm:eu-west-1:111111111111:certificate/bbbb, arn:aws:acm:eu-west-2:111111111111:certificate/aaaa"}}}),
+        json!({"kind": "TargetGroupBinding", "spec": {"targetGroupARN":
+            "arn:aws:elasticloadbalancing:eu-west-1:111111111111:targetgroup/cart/0123456789abcdef"}}),
+        json!({"kind": "ExternalSecret", "spec": {"data": [{"remoteRef": {"key":
+            "arn:aws:secretsmanager:eu-west-1:111111111111:secret:shop/db-AbCdEf"}}]}}),
     ] {
         mentions.collect(&object);
     }
+    mentions.buckets.insert("shop-logs".to_owned());
     Wanted {
         mentions,
         ..Wanted::new(AccountId::parse(ACCOUNT).unwrap(), ["orders".to_owned()])
@@ -123,6 +137,11 @@ fn with_no_permission_at_all_the_document_says_what_is_missing() {
     insta::assert_snapshot!(missing.join("\n"));
     let mut rest = found.clone();
     rest.missing.clear();
+    // What objects mention and nobody reads.
+    rest.web_acls.clear();
+    rest.snapshots.clear();
+    rest.buckets.clear();
+    rest.secrets.clear();
     // What objects name needs no permission.
     rest.images.clear();
     assert_eq!(rest, Descriptions::new(found.account, found.region));
@@ -136,6 +155,8 @@ fn what_does_not_exist_is_missing() {
         ("ecr:DescribeRepositories", "RepositoryNotFoundException"),
         ("elasticfilesystem:DescribeFileSystems", "FileSystemNotFound"),
         ("kms:DescribeKey", "NotFoundException"),
+        ("acm:DescribeCertificate", "ResourceNotFoundException"),
+        ("elasticloadbalancing:DescribeTargetGroups", "TargetGroupNotFound"),
         (
             "ec2:DescribeLaunchTemplateVersions",
             "InvalidLaunchTemplateId.NotFound",
@@ -183,16 +204,20 @@ fn images_that_the_registry_lacks_or_hides_are_missing() {
     let look_up = |behaviour: Behaviour| {
         let aws = Scripted::new(behaviour);
         let account = AccountId::parse(ACCOUNT).unwrap();
+        let region = Region::parse("eu-west-1").unwrap();
+        let mut descriptions = Descriptions::new(account.clone(), region.clone());
+        descriptions.images = vec![image.clone()];
+        let mut facts = RecoveryFacts::new(account, region, ApplicationName::parse("shop").unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         let context = aws.context();
-        let images = [image.clone()];
-        let found = runtime.block_on(Box::pin(existing_images(&context, &account, &images)));
+        let looked_up = runtime.block_on(Box::pin(candidates(&context, &descriptions, &mut facts)));
+        looked_up.unwrap();
         let called: Vec<String> = aws.called().into_iter().collect();
         assert_eq!(called, EXISTING_IMAGES);
-        found.unwrap()
+        facts.images.unwrap()
     };
     assert_eq!(look_up(Behaviour::default()), BTreeSet::from([image.clone()]));
     for code in [
@@ -250,6 +275,46 @@ fn nothing_that_may_hold_a_secret_is_printed() {
     let found = run(&Scripted::new(Behaviour::default())).unwrap();
     assert!(document(&found).contains("hunter2"), "the answers hold secrets");
     assert!(!format!("{found:?}").contains("hunter2"));
+}
+
+#[test]
+fn what_takes_the_place_of_unbuilt_resources_is_looked_up() {
+    let candidates = |aws: &Scripted, descriptions: &Descriptions| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(Box::pin(unbuilt::candidates(&aws.context(), descriptions)))
+    };
+    let described = run(&Scripted::new(Behaviour::default())).unwrap();
+    let aws = Scripted::new(Behaviour::default());
+    let found = candidates(&aws, &described).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap());
+    let listed: BTreeSet<String> = unbuilt::ACTIONS
+        .iter()
+        .map(|action| (*action).to_owned())
+        .collect();
+    assert_eq!(aws.called(), listed);
+
+    // Nothing is looked up for an application that needs none of it.
+    let aws = Scripted::new(Behaviour::default());
+    let none = Descriptions::new(described.account.clone(), described.region.clone());
+    assert_eq!(candidates(&aws, &none).unwrap(), []);
+    assert_eq!(aws.called(), BTreeSet::new());
+
+    for action in unbuilt::ACTIONS {
+        let aws = Scripted::new(Behaviour {
+            refused: vec![(*action).to_owned()],
+            ..Behaviour::default()
+        });
+        let error = candidates(&aws, &described).unwrap_err();
+        assert_eq!(
+            (error.action(), error.kind()),
+            (*action, ErrorKind::Denied),
+            "{error:?}"
+        );
+    }
 }
 
 /// What the generator refers to is described: the only errors are those that a mapping of the user resolves.

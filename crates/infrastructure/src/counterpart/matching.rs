@@ -247,6 +247,15 @@ impl<'a> Search<'a> {
                 undecided.get_or_insert((rule, hits));
                 continue;
             }
+            // Several certificates have the tags of a team; the domain names tell them apart.
+            if rule == MatchRule::Tags && hits.len() > 1 {
+                let is_same = |to: &&&'a str| {
+                    let mut all = among.iter().filter(|candidate| candidate.id == **to);
+                    all.any(|candidate| has(candidate, one, MatchRule::Domain, self.facts))
+                };
+                let of_domain: BTreeSet<&'a str> = hits.iter().filter(is_same).copied().collect();
+                hits = if of_domain.is_empty() { hits } else { of_domain };
+            }
             if let Some((_, before)) = &undecided {
                 let both: BTreeSet<&'a str> = hits.intersection(before).copied().collect();
                 hits = if both.is_empty() { hits } else { both };
@@ -256,11 +265,13 @@ impl<'a> Search<'a> {
                 _ => Verdict::Several(rule, hits),
             };
         }
+        // Names tell the others apart, so that one without a counterpart of its name has none; so do domain names.
+        let is_of_domain = |candidate: &&'a Candidate| has(candidate, one, MatchRule::Domain, self.facts);
+        let is_told = one.kind.has_unique_names()
+            || one.kind == CandidateKind::Subnet
+            || (!one.domains.is_empty() && !among.iter().any(is_of_domain));
         match undecided {
-            // Names tell the others apart, so that one without a counterpart of its name has none.
-            Some((rule, hits)) if !one.kind.has_unique_names() && one.kind != CandidateKind::Subnet => {
-                Verdict::Shared(rule, hits)
-            }
+            Some((rule, hits)) if !is_told => Verdict::Shared(rule, hits),
             _ => Verdict::Nothing,
         }
     }

@@ -63,6 +63,7 @@ pub(crate) fn sought<'a>(descriptions: &'a Descriptions, facts: &RecoveryFacts) 
     network(descriptions, &mut all);
     identity(descriptions, facts, &mut all);
     storage(descriptions, &mut all);
+    unbuilt(descriptions, facts, &mut all);
     all.sort_by_key(|one| one.kind);
     all
 }
@@ -146,4 +147,37 @@ fn storage<'a>(all: &'a Descriptions, out: &mut Vec<Sought<'a>>) {
             one.named(point.tags.get("Name")).within(id)
         }));
     }
+}
+
+/// A bucket has no tags in a description.
+static NO_TAGS: Tags = Tags::new();
+
+/// Adds what no stack builds. Web ACLs, volumes and secrets have a counterpart by a mapping only.
+fn unbuilt<'a>(all: &'a Descriptions, facts: &RecoveryFacts, out: &mut Vec<Sought<'a>>) {
+    out.extend(all.certificates.iter().map(|certificate| {
+        let names = certificate.domain_name.iter();
+        let names = names.chain(&certificate.subject_alternative_names);
+        Sought {
+            domains: names.map(String::as_str).collect(),
+            ..Sought::new(
+                CandidateKind::Certificate,
+                &certificate.certificate_arn,
+                &certificate.tags,
+            )
+        }
+    }));
+    let groups = all
+        .target_groups
+        .iter()
+        .filter(|group| !group.is_made_by_controller());
+    out.extend(groups.map(|group| {
+        let one = Sought::new(CandidateKind::TargetGroup, &group.target_group_arn, &group.tags);
+        one.named([&group.target_group_name])
+    }));
+    out.extend(all.buckets.iter().map(|bucket| {
+        // The names of buckets are unique in a partition, and often made so by the account and the Region.
+        let there = bucket.name.replace(all.account.as_str(), facts.account.as_str());
+        let there = there.replace(all.region.as_str(), facts.region.as_str());
+        Sought::new(CandidateKind::Bucket, &bucket.name, &NO_TAGS).named([there])
+    }));
 }

@@ -126,6 +126,24 @@ impl Descriptions {
             points.map(|one| &one.access_point_id).collect(),
         );
         add("AWS::KMS::Key", self.keys.iter().map(|one| &one.arn).collect());
+        let certificates = self.certificates.iter();
+        add(
+            "AWS::CertificateManager::Certificate",
+            certificates.map(|one| &one.certificate_arn).collect(),
+        );
+        let groups = self.target_groups.iter();
+        add(
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            groups.map(|one| &one.target_group_arn).collect(),
+        );
+        add(
+            "AWS::WAFv2::WebACL",
+            self.web_acls.iter().map(|one| &one.arn).collect(),
+        );
+        add(
+            "AWS::EC2::Volume",
+            self.volumes.iter().map(|one| &one.volume_id).collect(),
+        );
         all.sort();
         all
     }

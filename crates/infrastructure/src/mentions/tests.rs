@@ -123,9 +123,123 @@ fn file_systems_are_found_in_volumes_classes_and_nfs() {
 }
 
 #[test]
+fn what_load_balancers_use_is_found_by_its_arn() {
+    let acm = |id: &str| format!("arn:aws:acm:eu-west-1:111111111111:certificate/{id}");
+    let group = |name: &str| {
+        format!("arn:aws:elasticloadbalancing:eu-west-1:111111111111:targetgroup/{name}/0123456789abcdef")
+    };
+    let acl = "arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/shop/1";
+    let secret = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:shop/db-AbCdEf";
+    let forward =
+        json!({"type": "forward", "forwardConfig": {"targetGroups": [{"targetGroupARN": group("action")}]}});
+    let mentions = collected(&[
+        json!({"kind": "Ingress", "metadata": {"annotations": {
+            "alb.ingress.kubernetes.io/certificate-arn": format!("{}, {}", acm("a"), acm("b")),
+            "alb.ingress.kubernetes.io/wafv2-acl-arn": acl,
+            "alb.ingress.kubernetes.io/actions.forward": forward.to_string(),
+            "kubectl.kubernetes.io/last-applied-configuration": acm("old"),
+        }}}),
+        json!({"kind": "Service", "metadata": {"annotations":
+            {"service.beta.kubernetes.io/aws-load-balancer-ssl-cert": acm("c")}}}),
+        json!({"kind": "IngressClassParams", "spec": {"certificateArn": [acm("d")]},
+               "status": {"certificateArn": [acm("status")]}}),
+        json!({"kind": "LoadBalancerConfiguration", "spec": {"listenerConfigurations": [{"defaultCertificate": acm("e")}]}}),
+        json!({"kind": "TargetGroupBinding", "spec": {"targetGroupARN": group("cart")}}),
+        json!({"kind": "TargetGroupBinding", "metadata": {"labels": {"ingress.k8s.aws/stack-name": "cart"}},
+               "spec": {"targetGroupARN": group("k8s-made")}}),
+        json!({"kind": "ExternalSecret", "spec": {"data": [{"remoteRef": {"key": secret}}]}}),
+        json!({"kind": "ConfigMap", "data": {"certificate": acm("text")}}),
+        json!({"kind": "Secret", "stringData": {"certificate": acm("secret")}}),
+    ]);
+    let certificates: BTreeSet<String> = ["a", "b", "c", "d", "e"].map(acm).into();
+    assert_eq!(mentions.certificates, certificates);
+    assert_eq!(
+        mentions.target_groups,
+        BTreeSet::from([group("action"), group("cart")])
+    );
+    assert_eq!(mentions.web_acls, BTreeSet::from([acl.to_owned()]));
+    assert_eq!(mentions.secrets, BTreeSet::from([secret.to_owned()]));
+}
+
+#[test]
+fn volumes_snapshots_subnets_and_groups_are_found_by_their_fields() {
+    let mentions = collected(&[
+        json!({"kind": "PersistentVolume", "spec": {"csi": {"driver": "ebs.csi.aws.com",
+            "volumeHandle": "vol-0123456789abcdef0"}}}),
+        json!({"kind": "PersistentVolume", "spec": {"awsElasticBlockStore":
+            {"volumeID": "aws://eu-west-1a/vol-0123456789abcdef1"}}}),
+        json!({"kind": "VolumeSnapshotContent", "spec": {"source": {"snapshotHandle": "snap-0123456789abcdef0"}}}),
+        json!({"kind": "Ingress", "metadata": {"annotations": {
+            "alb.ingress.kubernetes.io/subnets": "subnet-0123456789abcdef0, public-b",
+            "alb.ingress.kubernetes.io/security-groups": "sg-0123456789abcdef0,edge"}}}),
+        json!({"kind": "PersistentVolume", "spec": {"cephfs": {"volumeID": "vol-x"}}}),
+    ]);
+    let one = |id: &str| BTreeSet::from([id.to_owned()]);
+    assert_eq!(
+        mentions.volumes,
+        BTreeSet::from([
+            "vol-0123456789abcdef0".to_owned(),
+            "vol-0123456789abcdef1".to_owned()
+        ])
+    );
+    assert_eq!(mentions.snapshots, one("snap-0123456789abcdef0"));
+    assert_eq!(mentions.subnets, one("subnet-0123456789abcdef0"));
+    assert_eq!(mentions.security_groups, one("sg-0123456789abcdef0"));
+}
+
+#[test]
+fn buckets_are_found_at_the_places_of_their_names() {
+    let mut mentions = Mentions::new();
+    let annotations = json!({"metadata": {"annotations": {
+        "alb.ingress.kubernetes.io/load-balancer-attributes": "idle_timeout.timeout_seconds=60,access_logs.s3.bucket=shop-logs"}}});
+    for (group, resource, object) in [
+        ("networking.k8s.io", "ingresses", annotations),
+        (
+            "",
+            "persistentvolumes",
+            json!({"spec": {"csi": {"volumeAttributes": {"bucketName": "shop-media"}}}}),
+        ),
+        ("", "configmaps", json!({"data": {"bucket": "shop-text"}})),
+        (
+            "",
+            "persistentvolumes",
+            json!({"spec": {"csi": {"volumeAttributes": {"bucketName": "${BUCKET}"}}}}),
+        ),
+    ] {
+        mentions.collect_names((group, resource), &mut object.clone());
+    }
+    let expected = ["shop-logs", "shop-media"].map(str::to_owned);
+    assert_eq!(mentions.buckets, expected.into());
+}
+
+/// A manifest of a later version has sorts that this version does not know, and one of an earlier version lacks some.
+#[test]
+fn dependencies_of_other_versions_are_read() {
+    let arn = "arn:aws:acm:eu-west-1:111111111111:certificate/a";
+    let mut all = BTreeMap::new();
+    let mut mentions = Mentions::new();
+    mentions.certificates.insert(arn.to_owned());
+    mentions.volumes.insert("vol-0123456789abcdef0".to_owned());
+    mentions.clone().add_to(&mut all);
+    let mut listed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (sort, found) in all {
+        listed.insert(sort, found.into_iter().collect());
+    }
+    listed.insert("queues".to_owned(), vec!["shop".to_owned()]);
+    listed
+        .entry("volumes".to_owned())
+        .or_default()
+        .push("../vol-1".to_owned());
+    assert_eq!(Mentions::of(&listed), mentions);
+    assert_eq!(Mentions::of(&BTreeMap::new()), Mentions::new());
+}
+
+#[test]
 fn mentions_of_parts_add_up() {
-    let one = json!({"kind": "Pod", "spec": {"containers":
-        [{"image": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/shop/a:1"}]}});
+    let one = json!({"kind": "Ingress", "metadata": {"annotations": {
+        "alb.ingress.kubernetes.io/certificate-arn": "arn:aws:acm:eu-west-1:111111111111:certificate/a",
+        "alb.ingress.kubernetes.io/subnets": "subnet-01234567"}},
+        "spec": {"image": "111111111111.dkr.ecr.eu-west-1.amazonaws.com/shop/a:1"}});
     let other = json!({"kind": "StorageClass", "parameters": {"fileSystemId": "fs-01234567"}});
     let mut merged = collected(std::slice::from_ref(&one));
     merged.merge(collected(std::slice::from_ref(&other)));

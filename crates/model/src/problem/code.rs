@@ -981,6 +981,34 @@ codes! {
         remedy: "let the owner of the role add the OIDC provider to its trust policy once the cluster exists, or use Pod Identity",
     }
 
+    /// A certificate has no counterpart.
+    CertificateWithoutCounterpart = 1225 exits PlanRefused {
+        title: "a certificate has no counterpart in the recovery environment",
+        meaning: "ACM never gives out the private key of a certificate, and one that is requested needs its domain names validated, so nobody but the user can provide it. What names the certificate still names that of the primary.",
+        remedy: "request or import a certificate with the same domain names in the recovery Region, or map the certificate to one that exists there",
+    }
+
+    /// A certificate that was found by its tags is for other domain names.
+    CertificateDiffers = 1226 exits PlanRefused {
+        title: "a certificate takes the place of one with other domain names",
+        meaning: "It has the tags of the certificate of the primary. Clients that use a name which it lacks refuse the connection.",
+        remedy: "map the certificate to the one that is meant, or give the right one its tags",
+    }
+
+    /// A volume or snapshot has no counterpart.
+    VolumeWithoutCounterpart = 1227 exits PlanRefused {
+        title: "an EBS volume or snapshot has no counterpart in the recovery environment",
+        meaning: "Lifeboat does not copy volumes and snapshots. A PersistentVolume that names the volume of the primary cannot be attached.",
+        remedy: "copy a snapshot of the volume to the recovery Region, make a volume of it in the zone of the nodes, and map the volume to it",
+    }
+
+    /// A resource that objects name and no stack builds has no counterpart.
+    NamedWithoutCounterpart = 1228 exits PlanRefused {
+        title: "a resource that objects name has no counterpart in the recovery environment",
+        meaning: "Lifeboat does not build it, and found nothing of its tags or name. What names it still names that of the primary.",
+        remedy: "create the resource in the recovery environment and map it",
+    }
+
     /// A table of prices cannot be read.
     PricesInvalid = 1229 exits Usage {
         title: "a table of prices cannot be read",

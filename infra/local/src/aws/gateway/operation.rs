@@ -127,6 +127,7 @@ fn prefix(service: &str) -> &str {
 fn resource(service: &str, region: &str, account: &str, text: impl Fn(&str) -> Option<String>) -> String {
     let found = match service {
         "kms" => text("KeyId").map(|key| kms_key(region, account, &key)),
+        "acm" => text("CertificateArn"),
         "cloudformation" => text("StackName").map(|name| {
             if name.starts_with("arn:") {
                 name
