@@ -99,6 +99,7 @@ impl DecisionBuilder<'_> {
             cluster_names: self.cluster_names(),
             hold_nodes: false,
             managed_addons: application.infrastructure.managed_addons,
+            irsa_to_pod_identity: application.infrastructure.irsa_to_pod_identity,
             adopt: application.infrastructure.adopt.clone(),
         });
         let environment = application.recovery.clone();
