@@ -94,6 +94,8 @@ prove: control-plane
 bench: control-plane local-aws
 	cargo build --release -p lifeboat-cli -p lifeboat-tests --bin lifeboat --bin lifeboat-bench
 	cargo build --release -p lifeboat-coordinator --example catalogue
+	cargo build --release -p lifeboat-translate --example throughput
+	cargo build --release -p lifeboat-plan --example plan
 	@target/release/lifeboat-bench --report target/bench/report.json \
 		$(if $(SIZE),--size $(SIZE) --aws-size $(SIZE)) $(if $(BENCH),--only $(BENCH))
 

@@ -26,6 +26,7 @@ use coordinator::{CoordinatorCommands, until};
 pub use deploy::Package;
 use deploy::{architecture, deploy, package};
 use program::Program;
+pub use rebuild::Rebuilt;
 
 /// The account and Region of the primary clusters.
 pub(crate) const PRIMARY: (&str, &str) = ("111111111111", "eu-west-1");
@@ -107,7 +108,7 @@ pub fn run_with(
 pub fn run_rebuild(profile: &str) -> Result<i32> {
     with_accounts(profile, |scenario, reporter, package| {
         scenario.deploy(reporter, package)?;
-        scenario.rebuild(reporter, package)
+        scenario.rebuild(reporter, package).map(|_| ())
     })
 }
 

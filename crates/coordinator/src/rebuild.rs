@@ -133,6 +133,7 @@ impl DecisionBuilder<'_> {
             cluster_names: cluster_names.clone(),
             hold_nodes: false,
             managed_addons: infrastructure.managed_addons,
+            irsa_to_pod_identity: infrastructure.irsa_to_pod_identity,
             adopt: infrastructure.adopt.clone(),
             adopt_existing: infrastructure.adopt_existing.clone(),
             adopt_tags: infrastructure.adopt_tags.clone(),

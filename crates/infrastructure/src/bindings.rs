@@ -549,7 +549,7 @@ fn kind_of(text: &str) -> Option<Kind> {
         ("lt-", Kind::LaunchTemplate),
         ("fs-", Kind::FileSystem),
         ("fsap-", Kind::AccessPoint),
-        ("tgw-", Kind::Id),
+        ("tgw-", Kind::TransitGateway),
         ("pcx-", Kind::Id),
         ("vgw-", Kind::Id),
     ];

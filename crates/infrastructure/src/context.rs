@@ -11,6 +11,7 @@ use crate::bindings::{Binding, Bindings, Target};
 use crate::description::Descriptions;
 use crate::facts::{RecoveryFacts, StackOutputs, Zone};
 use crate::finding::Findings;
+use crate::pod_identities::PodIdentities;
 use crate::policy;
 use crate::stack::Stack;
 use crate::template::Template;
@@ -24,6 +25,8 @@ pub(crate) struct Context<'a> {
     /// Translates texts of this stack: what earlier stacks and this one build is a symbol, what later ones build is
     /// known from outputs, or a symbol too.
     pub(crate) identities: Identities,
+    /// The associations that take the place of IRSA.
+    pub(crate) pod_identities: PodIdentities<'a>,
     /// The ARNs of roles that are not built before the issuer of a cluster is known.
     pub(crate) pending_roles: BTreeSet<&'a str>,
     /// Whether the template is that of the primary itself: nothing is translated, left out or renamed. It is compared
@@ -69,19 +72,21 @@ impl<'a> Context<'a> {
             }
         };
         let of_identity = Identities::compile(&map_of(&bindings, facts, &Stack::Identity));
+        let pod_identities = PodIdentities::new(descriptions, facts, &bindings);
         let roles = descriptions.roles.iter().filter(|role| {
-            let mut trust = role.assume_role_policy_document.0.clone();
+            let mut trust = pod_identities.trust(role);
             policy::rewrite(&of_identity, &mut trust);
             let is_earlier = |of: &str| of == Stack::Network.symbol();
             policy::prune(&mut trust, &is_earlier) > 0 && policy::is_empty(&trust)
         });
-        let pending_roles = roles.map(|role| role.arn.as_str()).collect();
+        let pending_roles: BTreeSet<&str> = roles.map(|role| role.arn.as_str()).collect();
         let context = Self {
             descriptions,
             facts,
             stack,
             bindings,
             identities,
+            pod_identities,
             pending_roles,
             is_primary: false,
         };

@@ -41,6 +41,10 @@ pub struct RecoveryFacts {
     /// Whether add-ons of EKS are made as add-ons (`addons: managed`). Else their objects are restored as captured.
     #[serde(default)]
     pub managed_addons: bool,
+    /// Whether roles of service accounts are given by associations of EKS Pod Identity instead of IRSA, where the trust
+    /// policy of the role names the service account.
+    #[serde(default)]
+    pub irsa_to_pod_identity: bool,
     /// Whether the stacks of clusters have no nodes yet. Without the network plugin nodes do not become ready, and EKS
     /// gives up on a node group: the objects of the add-ons come first.
     #[serde(default)]
@@ -141,6 +145,7 @@ impl RecoveryFacts {
             kubernetes_versions: Vec::new(),
             allow_nearest_version: false,
             managed_addons: false,
+            irsa_to_pod_identity: false,
             hold_nodes: false,
             cluster_names: BTreeMap::new(),
             adopted: Vec::new(),

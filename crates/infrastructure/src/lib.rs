@@ -29,6 +29,7 @@ pub mod facts;
 pub mod finding;
 pub mod mentions;
 mod names;
+mod pod_identities;
 mod policy;
 pub mod stack;
 pub mod symbols;

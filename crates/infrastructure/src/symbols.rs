@@ -9,6 +9,7 @@ use crate::context;
 use crate::description::Descriptions;
 use crate::facts::{RecoveryFacts, StackOutputs};
 use crate::finding::{Finding, Findings};
+use crate::pod_identities::PodIdentities;
 
 /// The output of a stack that is missing, so that an identity map cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -26,10 +27,25 @@ pub struct MissingOutput {
 /// depends on the descriptions and the facts, and not on the stacks that exist already.
 #[must_use]
 pub fn symbols(descriptions: &Descriptions, facts: &RecoveryFacts) -> IdentityMap {
-    bindings(descriptions, facts).map(|binding| match &binding.target {
+    let bindings = bindings(descriptions, facts);
+    let map = bindings.map(|binding| match &binding.target {
         Target::Known(to) => to.clone(),
         Target::Output { stack, output } => symbol(&stack.symbol(), output),
-    })
+    });
+    with_pod_identities(map, descriptions, facts, &bindings)
+}
+
+/// Adds the service accounts that get their role by EKS Pod Identity.
+fn with_pod_identities(
+    map: IdentityMap,
+    descriptions: &Descriptions,
+    facts: &RecoveryFacts,
+    bindings: &Bindings<'_>,
+) -> IdentityMap {
+    IdentityMap {
+        pod_identities: PodIdentities::new(descriptions, facts, bindings).all(),
+        ..map
+    }
 }
 
 /// Returns the identity map with the identifiers that the stacks have built.
@@ -61,7 +77,8 @@ pub fn identity_map(
         missing.extend(lookup(binding).err());
     }
     if missing.is_empty() {
-        return Ok(bindings.map(|binding| lookup(binding).unwrap_or_default()));
+        let map = bindings.map(|binding| lookup(binding).unwrap_or_default());
+        return Ok(with_pod_identities(map, descriptions, &facts, &bindings));
     }
     missing.sort();
     missing.dedup();

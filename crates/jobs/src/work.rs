@@ -92,6 +92,9 @@ pub struct BuildWork {
     /// Whether add-ons of EKS are created as add-ons.
     #[serde(default)]
     pub managed_addons: bool,
+    /// Whether service accounts get their roles by EKS Pod Identity instead of IRSA.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irsa_to_pod_identity: bool,
     /// Resources of the recovery environment that are used instead of building one, by those of the primary.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,

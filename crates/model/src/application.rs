@@ -117,6 +117,10 @@ pub struct InfrastructureDocument {
     pub standby: bool,
     /// Whether add-ons of EKS are created as add-ons, instead of restoring their objects.
     pub managed_addons: bool,
+    /// Whether service accounts get their roles by associations of EKS Pod Identity instead of IRSA, where the trust
+    /// policy of the role names the service account. Their annotation is not restored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub irsa_to_pod_identity: bool,
     /// Resources of the recovery environment that are used instead of building one: ids of EC2 and EFS, ARNs, and names
     /// of Availability Zones, by those of the primary environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -144,6 +148,7 @@ impl Default for InfrastructureDocument {
             rebuild: false,
             standby: false,
             managed_addons: false,
+            irsa_to_pod_identity: false,
             adopt: BTreeMap::new(),
             permissions_boundaries: Vec::new(),
             adopt_existing: BTreeSet::new(),

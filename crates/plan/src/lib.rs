@@ -31,6 +31,7 @@ pub mod builder;
 pub mod compare;
 mod digest;
 mod eks;
+pub mod leftovers;
 pub mod lint;
 pub mod options;
 mod ownership;
@@ -59,6 +60,7 @@ pub use builder::crds::outline as definition_outline;
 pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
 pub use compare::{Difference, FieldDifference, compare, compare_whole};
 pub use digest::Redactor;
+pub use leftovers::{TargetLeftover, TargetLeftovers};
 pub use lint::{LintFinding, Severity};
 pub use options::{
     ExistingPolicy, InvalidPortRange, PortRange, RestoreOptions, RuleSet, Selection, StatusRule,

@@ -14,7 +14,8 @@ use crate::rule::RuleId;
 use crate::settings::Settings;
 use crate::source::SourceType;
 
-mod identities;
+mod accounts;
+pub(crate) mod identities;
 mod jobs;
 mod pods;
 pub(crate) mod revisions;
@@ -200,6 +201,7 @@ pub(crate) fn prepare(
     match (group, resource) {
         ("", "persistentvolumeclaims") => volumes::claim(&mut editor),
         ("", "secrets") => secrets::secret(&mut editor),
+        ("", "serviceaccounts") => accounts::account(&mut editor, settings),
         ("", "pods") => pods::pod(&mut editor),
         ("batch", "jobs") => ending = jobs::job(&mut editor, &mut status),
         (snapshots::GROUP, "volumesnapshotcontents") => snapshots::content(&mut editor, status.as_ref()),

@@ -49,6 +49,10 @@ pub struct Report {
     /// The workloads that ran Pods in the source, with their Pods in the target.
     #[serde(default)]
     pub workloads: Vec<Workload>,
+    /// What names the primary in the objects of the target, those that were not restored included: at most 1,000 of
+    /// each sort. The summary counts all that the identity map does not declare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<crate::TargetLeftover>,
     /// What happened that no other list contains.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<crate::Note>,
@@ -70,6 +74,8 @@ pub enum Verdict {
     WorkloadsNotReady,
     /// The objects match the plan, and the Pods of a workload run something else than in the source.
     WorkloadsDiffer,
+    /// The objects match the plan, and restored ones name the primary although the options allow no leftovers.
+    NamesPrimary,
     /// A planned object is missing, a field differs without an explanation, or a field has other owners than planned.
     DiffersFromPlan,
 }
@@ -105,6 +111,13 @@ pub struct Summary {
     /// The number of workloads whose Pods run something else than in the source.
     #[serde(default)]
     pub workloads_differing: u64,
+    /// The number of identifiers of the primary in restored objects, without those that the identity map declares.
+    #[serde(default)]
+    pub leftovers: u64,
+    /// The number of identifiers of the primary in other objects of the target, without those that the identity map
+    /// declares.
+    #[serde(default)]
+    pub leftovers_elsewhere: u64,
 }
 
 /// An object that was restored.

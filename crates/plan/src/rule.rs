@@ -47,6 +47,7 @@ rules! {
     Lease = "lease", "A running process holds the Lease; its holder acquires it in the target.";
     Event = "event", "The Event describes the source cluster.";
     CsiNode = "csi-node", "The kubelet writes the CSINode of its Node.";
+    NodeClaim = "node-claim", "Karpenter creates a NodeClaim for each instance that it launches; this one stands for an instance of the source.";
     VolumeAttachment = "volume-attachment", "Volumes are attached again where Pods are scheduled.";
     CertificateRequest = "certificate-request", "A certificate request is answered once; the requester creates a new one in the target.";
     ObservedState = "observed-state", "A component of the cluster writes this object to report its own state.";
@@ -91,6 +92,7 @@ rules! {
     TranslateId = "translate-id", "The identity map lists the counterpart of the id.";
     TranslateRegion = "translate-region", "The text is the Region of the primary.";
     TranslateAccount = "translate-account", "The text is the account of the primary.";
+    IrsaToPodIdentity = "irsa-to-pod-identity", "An association of EKS Pod Identity gives the role to the Pods of the service account, instead of this annotation.";
     NamespaceNameLabel = "namespace-name-label", "The API server sets this label to the name of the namespace.";
     OwnerRestored = "owner-restored", "The owner has a new uid in the target, and the reference is updated.";
     OwnerNotRestored = "owner-not-restored", "The owner is not restored; garbage collection would delete an object with a dangling reference.";

@@ -17,6 +17,7 @@ pub(crate) fn whole_type(r#type: &SourceType) -> Option<RuleId> {
         ("" | "events.k8s.io", "events") => RuleId::Event,
         ("coordination.k8s.io", "leases" | "leasecandidates") => RuleId::Lease,
         ("storage.k8s.io", "csinodes") => RuleId::CsiNode,
+        ("karpenter.sh", "nodeclaims") => RuleId::NodeClaim,
         ("storage.k8s.io", "volumeattachments") => RuleId::VolumeAttachment,
         ("certificates.k8s.io", "certificatesigningrequests" | "podcertificaterequests") => {
             RuleId::CertificateRequest
@@ -24,6 +25,8 @@ pub(crate) fn whole_type(r#type: &SourceType) -> Option<RuleId> {
         ("", "componentstatuses")
         | ("storage.k8s.io", "csistoragecapacities")
         | ("resource.k8s.io", "resourceslices")
+        // The VPC CNI plugin: one for each Node, with the network interfaces that it may have.
+        | ("vpcresources.k8s.aws" | "eks.amazonaws.com", "cninodes")
         | ("internal.apiserver.k8s.io", "storageversions") => RuleId::ObservedState,
         _ => {
             let verbs = &r#type.verbs;

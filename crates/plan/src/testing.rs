@@ -194,7 +194,45 @@ pub(crate) fn type_of(object: &Value) -> SourceType {
     types()
         .into_iter()
         .find(|t| t.resource.group == group && t.resource.kind == kind)
-        .unwrap()
+        .unwrap_or_else(|| custom_type(api_version, kind, object))
+}
+
+/// Returns the type of a custom resource that [`TYPES`] does not have.
+fn custom_type(api_version: &str, kind: &str, object: &Value) -> SourceType {
+    let (group, version) = api_version.split_once('/').unwrap();
+    let singular = kind.to_ascii_lowercase();
+    let plural = match singular.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if singular.ends_with("ss") => format!("{singular}es"),
+        None if singular.ends_with('s') => singular.clone(),
+        None => format!("{singular}s"),
+    };
+    SourceType {
+        resource: ResourceType {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            resource: plural,
+            kind: kind.to_owned(),
+            namespaced: object.pointer("/metadata/namespace").is_some(),
+        },
+        singular,
+        short_names: Vec::new(),
+        verbs: ["create", "get", "list"].map(str::to_owned).to_vec(),
+        served_versions: vec![version.to_owned()],
+        custom: true,
+    }
+}
+
+/// Returns every type of the source: those of [`TYPES`] and those of the objects.
+fn types_with(objects: &[Value]) -> Vec<SourceType> {
+    let mut types = types();
+    for object in objects {
+        let r#type = type_of(object);
+        if !types.iter().any(|known| known.resource == r#type.resource) {
+            types.push(r#type);
+        }
+    }
+    types
 }
 
 /// Returns the facts of an empty target that serves the built-in types of the source.
@@ -275,10 +313,16 @@ impl Fixture {
         self
     }
 
+    /// Lets the target serve every type of the source.
+    pub(crate) fn serving_all(mut self) -> Self {
+        self.facts.types = types_with(&self.objects).into_iter().map(served).collect();
+        self
+    }
+
     pub(crate) fn draft(&self) -> PlanBuilder {
         let mut draft = PlanBuilder::new(
             self.options.clone(),
-            &types(),
+            &types_with(&self.objects),
             "20261121T112233Z-7f3a9c",
             "shop",
             redactor(),

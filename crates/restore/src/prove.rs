@@ -1,17 +1,20 @@
 //! Reads the target back after a restore and reports whether the cluster matches the plan.
 //!
 //! The proof uses nothing that the restore reported: every type of the plan is listed again, every planned
-//! object is compared with its planned body, and objects that are not in the plan are named.
+//! object is compared with its planned body, and objects that are not in the plan are named. If identifiers were
+//! translated, the same pass looks for those of the primary in every object, and in the objects of the types that the
+//! plan does not have.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use lifeboat_model::{Code, Diagnostic, ErrorKind, Problem, ResourceType, Uid};
 use lifeboat_plan::report::{Proof, Report, ReportBuilder};
 use lifeboat_plan::{
-    Action, Bodies, Difference, Locator, Plan, PlannedObject, Redactor, TargetFacts, body, compare,
+    Action, Bodies, Difference, Locator, Plan, PlannedObject, Redactor, TargetFacts, TargetLeftovers, body,
+    compare,
 };
 use serde_json::Value;
 
@@ -23,6 +26,7 @@ use crate::wire::text;
 use lifeboat_apiserver::api::{Api, ApiError};
 use lifeboat_apiserver::list::PageError;
 
+mod others;
 pub mod owners;
 mod settle;
 mod unplanned;
@@ -138,6 +142,7 @@ pub async fn prove(
         types.entry(&object.resource).or_default().push(at);
     }
     let version = pin(api).await?;
+    let others = others::types(plan, facts, &types);
     let proving = Proving {
         api,
         plan,
@@ -152,11 +157,17 @@ pub async fn prove(
         .buffer_unordered(TYPES_AT_A_TIME)
         .try_collect()
         .await?;
+    let unread: Vec<Option<String>> = futures::stream::iter(&others)
+        .map(|resource| proving.search(resource))
+        .buffer_unordered(TYPES_AT_A_TIME)
+        .collect()
+        .await;
     let mut report = proving
         .report
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     report.workloads(workloads);
+    unread.into_iter().flatten().for_each(|text| report.remark(text));
     for &at in &outcome.held {
         let text = "It was created after the workloads, because its backend was not available in time.";
         report.note(plan.objects[at].target.clone(), text.to_owned());
@@ -205,9 +216,15 @@ struct Read {
     /// Objects of the plan, by their place among those of the type.
     planned: Vec<(usize, Vec<u8>)>,
     unplanned: Vec<Value>,
+    /// Objects that can name the primary, with their place if they are of the plan.
+    naming: Vec<(Option<usize>, Vec<u8>)>,
 }
 
-impl Proving<'_> {
+impl<'a> Proving<'a> {
+    fn report(&self) -> MutexGuard<'_, ReportBuilder<'a>> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Compares the planned objects of a type, page by page, and returns the others.
     async fn read_back(
         &self,
@@ -223,11 +240,16 @@ impl Proving<'_> {
         let path = resource.collection_path();
         let mut pages = Pages::new(self.api, &path, Some(&self.version));
         let (mut compared, mut unplanned) = (vec![false; places.len()], Vec::new());
+        let mut leftovers = TargetLeftovers::default();
         loop {
             let mut page = Read::default();
             let read = pages.next(|item, seen| {
                 let key = (seen.namespace.as_deref().unwrap_or_default(), seen.name.as_ref());
-                if let Ok(place) = places.binary_search_by(|at| name(*at).cmp(&key)) {
+                let place = places.binary_search_by(|at| name(*at).cmp(&key));
+                if self.plan.may_name_primary(resource, item) {
+                    page.naming.push((place.ok(), item.to_vec()));
+                }
+                if let Ok(place) = place {
                     page.planned.push((place, item.to_vec()));
                 } else if let Some(body) = parse(item, resource)
                     && self.run.made(text(&body, "/metadata/creationTimestamp"))
@@ -243,7 +265,14 @@ impl Proving<'_> {
             };
             if end == PageEnd::Restarted {
                 unplanned.clear();
+                leftovers = TargetLeftovers::default();
                 continue;
+            }
+            for (place, raw) in page.naming {
+                if let Some(live) = parse(&raw, resource) {
+                    let planned = place.map(|place| &self.plan.objects[places[place]]);
+                    self.plan.find_leftovers(resource, planned, live, &mut leftovers);
+                }
             }
             for (place, raw) in page.planned {
                 // A list that begins again contains objects that have been compared. An object that is neither proven
@@ -259,13 +288,14 @@ impl Proving<'_> {
             }
             unplanned.extend(page.unplanned);
             if end == PageEnd::Last {
+                self.report().leftovers(leftovers);
                 return Ok(unplanned::of_type(resource, unplanned));
             }
         }
     }
 
     fn compare(&self, at: usize, object: &PlannedObject, raw: &[u8], live: &Value) {
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = self.report();
         if self.outcome.results.get(at) == Some(&ObjectResult::KeptUnplanned) {
             report.fail(
                 at,

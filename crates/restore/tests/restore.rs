@@ -15,6 +15,8 @@ mod faults;
 mod interrupted;
 #[path = "restore/lease.rs"]
 mod lease;
+#[path = "restore/leftovers.rs"]
+mod leftovers;
 #[path = "restore/mutations.rs"]
 mod mutations;
 #[path = "restore/network.rs"]

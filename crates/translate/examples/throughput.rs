@@ -1,5 +1,5 @@
 //! Measures the translation and the scan for leftovers: bytes of objects per second on one core, with a map of 500
-//! entries.
+//! entries. Prints JSON: megabytes per second where one object in 400 names the primary, and where one in four does.
 //!
 //! `cargo run --release -p lifeboat-translate --example throughput`
 
@@ -124,10 +124,6 @@ fn measure(every: usize) -> f64 {
 }
 
 fn main() {
-    for (every, what) in [(400, "0.25 percent"), (4, "25 percent")] {
-        println!(
-            "translate_mb_per_s_core {:>7.0}  {what} of the objects name the primary",
-            measure(every)
-        );
-    }
+    let (few, many) = (measure(400), measure(4));
+    println!("{}", json!({"mb_per_s_few": few, "mb_per_s_many": many}));
 }

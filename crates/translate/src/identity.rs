@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_model::{AccountId, Region, TypeSelector};
+use lifeboat_model::{AccountId, Arn, Region, TypeSelector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,10 @@ pub struct IdentityMap {
     /// `iam:role` or `sqs`. Without it, those of [`SAME_NAMES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_names: Option<Vec<String>>,
+    /// Service accounts whose Pods get their role by an association of EKS Pod Identity, which exists in the recovery
+    /// environment, instead of the annotation `eks.amazonaws.com/role-arn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pod_identities: Vec<PodIdentity>,
     /// Further fields that hold the name of a resource.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<KnownField>,
@@ -83,6 +87,18 @@ pub struct Identity {
     /// The identifier in the recovery environment, or the symbol of one that does not exist yet
     /// (`${network.PrivateA}`). The same text says that it is valid in both.
     pub to: String,
+}
+
+/// A service account that no longer needs the annotation with its role.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodIdentity {
+    /// The namespace.
+    pub namespace: String,
+    /// The service account.
+    pub service_account: String,
+    /// The ARN of the role in the primary environment. An annotation with another role stays.
+    pub role: Arn,
 }
 
 /// A field that holds the name of a resource.
@@ -152,6 +168,7 @@ impl IdentityMap {
             recovery,
             identities: Vec::new(),
             same_names: None,
+            pod_identities: Vec::new(),
             fields: Vec::new(),
             leftovers: Vec::new(),
         }

@@ -57,8 +57,12 @@ pub enum IdentifierKind {
     Aws(Kind),
     /// An environment variable of a container: `name` and `value`. Some hold the name of a cluster or bucket.
     EnvironmentVariable,
-    /// An argument of a container. Some flags hold the name of a cluster.
-    Argument,
+    /// The arguments of a container. Some flags hold the name of a cluster, behind `=` or in the next argument.
+    Arguments,
+    /// Tags of AWS resources. The key of some ends with the name of a cluster.
+    Tags,
+    /// A text that is a JSON object, one field of which holds a name.
+    Json(&'static str, Kind),
     /// The attributes of a load balancer, `key=value,key=value`. One of them names the bucket of the access logs.
     BalancerAttributes,
     /// One attribute of a load balancer: `key` and `value`.

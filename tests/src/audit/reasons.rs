@@ -58,6 +58,7 @@ impl ChangeReason {
                 "lease",
                 "event",
                 "csi-node",
+                "node-claim",
                 "volume-attachment",
                 "certificate-request",
                 "observed-state",

@@ -1,9 +1,9 @@
 //! An application whose two clusters stand on a VPC, roles, a repository and a file system, restored into an account that
 //! has none of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -18,12 +18,23 @@ const CLUSTERS: [(&str, &str); 2] = [("web", "web-prod"), ("jobs", "jobs-prod")]
 /// The domain names of the certificate that each account has.
 const DOMAINS: [&str; 2] = ["web.example", "www.web.example"];
 
+/// A restore into an account that had nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Rebuilt {
+    /// The time from the request to the end of the restore, in seconds.
+    pub seconds: f64,
+    /// The part of it in which AWS worked: operations of stacks, and nodes that became ready, in seconds.
+    pub within_aws: f64,
+    /// The number of identifiers of the primary in restored objects that no identity map declares.
+    pub leftovers: u64,
+}
+
 impl Scenario<'_> {
     /// Restores an application of which the recovery account has nothing: no network, no role, no cluster.
     ///
     /// # Errors
     /// If a step fails, or what was rebuilt differs from what is expected.
-    pub fn rebuild(&self, reporter: &mut Reporter, package: &Package) -> Result<()> {
+    pub fn rebuild(&self, reporter: &mut Reporter, package: &Package) -> Result<Rebuilt> {
         reporter.step(
             "stand",
             "Create two clusters with what they stand on in the primary account",
@@ -75,7 +86,13 @@ impl Scenario<'_> {
 
         reporter.step("rebuild", "Restore into the account that has nothing of it");
         let line = "application restore web latest --wait --token rebuild --profile recovery";
+        let began = Instant::now();
         coordinator.show(reporter, line, 0)?;
+        let rebuilt = Rebuilt {
+            seconds: began.elapsed().as_secs_f64(),
+            within_aws: self.within_aws()?,
+            leftovers: self.leftovers()?,
+        };
         self.compare(&made, &there, &provider)?;
         for line in [
             "cloudformation list-stacks --query StackSummaries[].StackName",
@@ -98,7 +115,54 @@ impl Scenario<'_> {
             let is_there = list(&clusters["clusters"]).iter().any(|there| there == name);
             ensure!(!is_there, "{name} is still there: {clusters}");
         }
-        self.landing_zone(reporter, &coordinator)
+        self.landing_zone(reporter, &coordinator)?;
+        Ok(rebuilt)
+    }
+
+    /// Returns the seconds in which a stack of the application was created or changed, or a node became ready. What
+    /// happens at the same time counts once.
+    fn within_aws(&self) -> Result<f64> {
+        let mut spans = Vec::new();
+        let clusters = CLUSTERS.map(|(_, cluster)| format!("cluster-{cluster}"));
+        let stacks = ["network", "identity", "storage"].into_iter().map(str::to_owned);
+        for stack in stacks.chain(clusters) {
+            let name = format!("lifeboat-web-{stack}");
+            let answer =
+                self.recovery
+                    .json(&["cloudformation", "describe-stack-events", "--stack-name", &name])?;
+            spans.extend(operations(&answer, &name)?);
+        }
+        for (_, name) in CLUSTERS {
+            let cluster = self.active(&self.recovery, RECOVERY.0, name)?;
+            let nodes = cluster.kubectl_output(&["get", "nodes", "--output=json"])?;
+            let nodes: Value = serde_json::from_str(&nodes)?;
+            for node in list(&nodes["items"]) {
+                let mut conditions = list(&node["status"]["conditions"]).iter();
+                let ready = conditions.find(|one| one["type"] == "Ready" && one["status"] == "True");
+                let ready = ready.with_context(|| format!("a node of {name} is not ready: {node}"))?;
+                spans.push((
+                    seconds(&node["metadata"]["creationTimestamp"])?,
+                    seconds(&ready["lastTransitionTime"])?,
+                ));
+            }
+        }
+        Ok(union(spans))
+    }
+
+    /// Returns the number of leftovers in the reports of the restores.
+    fn leftovers(&self) -> Result<u64> {
+        let request = json!({"status": {"application": "web"}});
+        let answer = (self.aws).invoke(RECOVERY.0, RECOVERY.1, "lifeboat-coordinator", &request)?;
+        let restores = list(&answer["status"]["applications"][0]["restores"]);
+        ensure!(restores.len() == CLUSTERS.len(), "{answer}");
+        let mut leftovers = 0;
+        for restore in restores {
+            let report = self.recovery.text(&["s3", "cp", text(&restore["report"]), "-"])?;
+            let report: Value = serde_json::from_str(&report)?;
+            let found = report["summary"]["leftovers"].as_u64();
+            leftovers += found.with_context(|| format!("the report counts no leftovers: {report}"))?;
+        }
+        Ok(leftovers)
     }
 
     /// Checks that the clusters stand on resources of the recovery account, and that their objects name these.
@@ -175,6 +239,43 @@ impl Scenario<'_> {
         ensure!(disk == there.volume, "the volume is {disk}");
         Ok(())
     }
+}
+
+/// Returns the beginning and the end of each operation of a stack, in seconds.
+fn operations(answer: &Value, stack: &str) -> Result<Vec<(f64, f64)>> {
+    let mut events = Vec::new();
+    for event in list(&answer["StackEvents"]) {
+        if event["ResourceType"] == "AWS::CloudFormation::Stack" && event["LogicalResourceId"] == stack {
+            events.push((seconds(&event["Timestamp"])?, text(&event["ResourceStatus"])));
+        }
+    }
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut spans, mut begun) = (Vec::new(), None);
+    for (at, status) in events {
+        match status {
+            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" => begun = Some(at),
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => spans.extend(begun.take().map(|begin| (begin, at))),
+            _ => {}
+        }
+    }
+    ensure!(!spans.is_empty(), "{stack} has no operation that ended: {answer}");
+    Ok(spans)
+}
+
+fn seconds(time: &Value) -> Result<f64> {
+    let parsed: jiff::Timestamp = text(time).parse().with_context(|| format!("no time: {time}"))?;
+    Ok(parsed.as_millisecond() as f64 / 1_000.0)
+}
+
+/// Returns the length of the union of spans.
+fn union(mut spans: Vec<(f64, f64)>) -> f64 {
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut length, mut reached) = (0.0, f64::NEG_INFINITY);
+    for (begin, end) in spans {
+        length += (end - begin.max(reached)).max(0.0);
+        reached = reached.max(end);
+    }
+    length
 }
 
 /// The certificate is found by its domain names; the copy of a volume is mapped.

@@ -37,6 +37,9 @@ const PEAK_MIB: f64 = 128.0;
 /// The limit for the time of a backup through Lambda, S3 and the coordinator, relative to the command line's.
 const BACKUP: f64 = 1.5;
 
+/// The limit for the time of a restore into an empty account in which AWS does not work, in seconds.
+const RTO_OVERHEAD_S: f64 = 30.0;
+
 /// The interval at which the progress of a backup is checked.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -59,11 +62,24 @@ pub struct Sizes {
 /// # Errors
 /// If a step fails.
 pub fn measure(report: &mut Report, sizes: &Sizes) -> Result<()> {
-    run_with(&sizes.profile, |scenario, reporter, _| {
+    run_with(&sizes.profile, |scenario, reporter, package| {
         reporter.step("zips", "Size of the functions");
         zips(report, &sizes.profile)?;
         reporter.step("start", "Cold start of the delegate and of a Python function");
         start::measure(report, scenario, &sizes.profile, sizes.repetitions)?;
+        let rebuilt = scenario.rebuild(reporter, package)?;
+        let overhead = rebuilt.seconds - rebuilt.within_aws;
+        let measured = [
+            ("restore_s", rebuilt.seconds),
+            ("within_aws_s", rebuilt.within_aws),
+        ];
+        report.add("rto_overhead_s", overhead, Some(RTO_OVERHEAD_S), &measured);
+        report.add(
+            "unlisted_leftovers_sample",
+            rebuilt.leftovers as f64,
+            Some(0.0),
+            &[],
+        );
         reporter.step("idle", "Requests of an idle application");
         idle::measure(report, scenario)?;
         reporter.step("large", "Backup of a large cluster");

@@ -29,9 +29,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a figure and prints it.
+    /// Adds a figure whose limit is the largest value that it may have, and prints it.
     pub fn add(&mut self, key: &str, value: f64, bar: Option<f64>, measured: &[(&str, f64)]) {
-        let holds = bar.map(|bar| value <= bar);
+        self.with(key, value, bar, bar.map(|bar| value <= bar), measured);
+    }
+
+    /// Adds a figure whose limit is the smallest value that it may have, and prints it.
+    pub fn add_at_least(&mut self, key: &str, value: f64, bar: f64, measured: &[(&str, f64)]) {
+        self.with(key, value, Some(bar), Some(value >= bar), measured);
+    }
+
+    fn with(
+        &mut self,
+        key: &str,
+        value: f64,
+        bar: Option<f64>,
+        holds: Option<bool>,
+        measured: &[(&str, f64)],
+    ) {
         let verdict = match (bar, holds) {
             (Some(bar), Some(true)) => format!("  (bar {bar}: holds)"),
             (Some(bar), _) => format!("  (bar {bar}: MISSED)"),

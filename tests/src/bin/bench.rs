@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use lifeboat_tests::bench::{aws, catalogue, report::Report, scenario};
+use lifeboat_tests::bench::{aws, catalogue, report::Report, scenario, translation};
 
 /// Measures Lifeboat against a bare client on the same machine in the same run.
 #[derive(Parser)]
@@ -39,12 +39,13 @@ struct Arguments {
 }
 
 /// All parts of the benchmark.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "restore",
     "restore-memory",
     "capture",
     "memory",
     "catalogue",
+    "translation",
     "aws",
 ];
 
@@ -79,6 +80,9 @@ async fn main() -> Result<()> {
     }
     if wanted("catalogue") {
         catalogue::measure(&mut report)?;
+    }
+    if wanted("translation") {
+        translation::measure(&mut report)?;
     }
     if wanted("aws") {
         let sizes = aws::Sizes {

@@ -116,6 +116,7 @@ impl Delegate {
         let mut facts = RecoveryFacts::new(environment.account, environment.region, self.application.clone());
         facts.delegate_role = Some(self.role.to_string());
         facts.managed_addons = work.managed_addons;
+        facts.irsa_to_pod_identity = work.irsa_to_pod_identity;
         facts.hold_nodes = work.hold_nodes;
         let names = work.cluster_names.iter();
         facts.cluster_names = names

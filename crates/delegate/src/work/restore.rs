@@ -233,6 +233,7 @@ fn with_declared(mut built: IdentityMap, declared: Option<IdentityMap>) -> Ident
     if declared.same_names.is_some() {
         built.same_names = declared.same_names;
     }
+    built.pod_identities.extend(declared.pod_identities);
     built.fields.extend(declared.fields);
     built.leftovers.extend(declared.leftovers);
     built

@@ -187,7 +187,7 @@ fn attachable(builder: &mut Builder<'_, '_>, of: &str, arn: &str) -> Option<Valu
 
 /// Returns the trust policy in the recovery environment, and the roles that must exist before.
 fn trust(builder: &mut Builder<'_, '_>, role: &Role, chain: &Chain) -> (Option<Value>, BTreeSet<String>) {
-    let mut trust = role.assume_role_policy_document.0.clone();
+    let mut trust = builder.context.pod_identities.trust(role);
     let mut after = BTreeSet::new();
     let mut left_out: Vec<String> = Vec::new();
     let root = format!(

@@ -697,10 +697,7 @@ fn a_file_system_is_replaced_by_its_replica() {
     );
     // A mapping of the user takes precedence over the replica.
     let mut facts = sample::facts(OTHER);
-    facts.adopted.push(Adoption {
-        from: id.to_owned(),
-        to: "fs-0bbbbbbbbbbbbbbbb".to_owned(),
-    });
+    facts.adopted.push(Adoption::mapped(id, "fs-0bbbbbbbbbbbbbbbb"));
     let mapped = changed(&Stack::Storage, &facts, |document| {
         document["fileSystems"][0]["replicationDestinations"] =
             json!([{"fileSystemId": "fs-0fedcba9876543210", "region": "eu-central-1", "ownerId": OTHER}]);
@@ -746,4 +743,147 @@ fn images_that_do_not_arrive_are_found() {
     let mut both = generated("other/", Some(&["1"]));
     both.sort();
     assert_eq!(both, [not_replicated, missing]);
+}
+
+/// Facts under which roles are given by EKS Pod Identity.
+fn pod_identity_facts() -> RecoveryFacts {
+    RecoveryFacts {
+        irsa_to_pod_identity: true,
+        ..sample::facts(OTHER)
+    }
+}
+
+fn with_agent(document: &mut Value) {
+    let addons = document["clusters"][0]["addons"].as_array_mut().unwrap();
+    addons.push(json!({"addonName": "eks-pod-identity-agent", "addonVersion": "v1.3.9-eksbuild.3"}));
+}
+
+#[test]
+fn irsa_becomes_pod_identity_if_it_is_asked_for() {
+    let facts = pod_identity_facts();
+    let generated = changed(&orders(), &facts, with_agent);
+    assert!(!generated.is_refused(), "{:?}", generated.findings);
+    let template = generated.template.unwrap().json();
+    let resources = template["Resources"].as_object().unwrap();
+    let associations: Vec<&Value> = resources
+        .values()
+        .filter(|resource| resource["Type"] == "AWS::EKS::PodIdentityAssociation")
+        .map(|resource| &resource["Properties"]["ServiceAccount"])
+        .collect();
+    assert_eq!(associations.len(), 2, "{associations:?}");
+    assert!(associations.contains(&&json!("cart")) && associations.contains(&&json!("mail")));
+
+    // The role is built before the issuer of the cluster is known, and trusts EKS Pod Identity.
+    let identity = changed(&Stack::Identity, &facts, with_agent)
+        .template
+        .unwrap()
+        .json();
+    let trust = property(&identity, "RoleCart", "/AssumeRolePolicyDocument/Statement");
+    assert_eq!(
+        trust,
+        &json!([{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+                 "Action": ["sts:AssumeRole", "sts:TagSession"]}])
+    );
+    let second = sample::facts_of_second_pass(&sample::descriptions(), OTHER);
+    let second = RecoveryFacts {
+        irsa_to_pod_identity: true,
+        ..second
+    };
+    let identity = changed(&Stack::Identity, &second, with_agent)
+        .template
+        .unwrap()
+        .json();
+    let trust = property(&identity, "RoleCart", "/AssumeRolePolicyDocument/Statement");
+    assert_eq!(trust.as_array().map(Vec::len), Some(2), "{trust}");
+
+    let map = symbols(&sample::descriptions(), &facts);
+    let accounts: Vec<(&str, &str)> = map
+        .pod_identities
+        .iter()
+        .map(|one| (one.namespace.as_str(), one.service_account.as_str()))
+        .collect();
+    assert_eq!(accounts, [("shop", "cart")]);
+    assert_eq!(
+        symbols(&sample::descriptions(), &sample::facts(OTHER)).pod_identities,
+        []
+    );
+}
+
+#[test]
+fn the_agent_of_pod_identity_must_be_there() {
+    let generated = changed(&orders(), &pod_identity_facts(), |_| {});
+    assert_eq!(
+        codes(&generated, Severity::Error),
+        [Code::PodIdentityAgentMissing]
+    );
+    let auto = changed(&orders(), &pod_identity_facts(), |document| {
+        document["clusters"][0]["computeConfig"] = json!({"enabled": true, "nodePools": []});
+    });
+    assert!(!codes(&auto, Severity::Error).contains(&Code::PodIdentityAgentMissing));
+}
+
+#[test]
+fn service_accounts_that_pod_identity_cannot_serve_keep_irsa() {
+    let subject = |document: &Value| {
+        let trust = document["roles"][3]["assumeRolePolicyDocument"].clone();
+        let keys = trust["Statement"][0]["Condition"]["StringEquals"]
+            .as_object()
+            .unwrap();
+        keys.keys().find(|key| key.ends_with(":sub")).unwrap().clone()
+    };
+    let kept = |change: &dyn Fn(&mut Value)| {
+        let generated = changed(&orders(), &pod_identity_facts(), |document| {
+            with_agent(document);
+            change(document);
+        });
+        let kept = generated
+            .findings
+            .into_iter()
+            .filter(|one| one.code == Code::IrsaKept);
+        kept.map(|one| format!("{}: {}", one.resource, one.what))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&|_| {}), Vec::<String>::new());
+    let condition = "/roles/3/assumeRolePolicyDocument/Statement/0/Condition";
+    let wildcard = kept(&|document| {
+        let key = subject(document);
+        *document.pointer_mut(condition).unwrap() =
+            json!({"StringLike": {key: "system:serviceaccount:shop:*"}});
+    });
+    assert_eq!(
+        wildcard,
+        [
+            "arn:aws:iam::111111111111:role/shop/cart: it keeps IRSA: its trust policy lets in \
+          system:serviceaccount:shop:*, which is no single service account"
+        ]
+    );
+    let nobody = kept(&|document| *document.pointer_mut(condition).unwrap() = json!({}));
+    assert_eq!(
+        nobody,
+        [
+            "arn:aws:iam::111111111111:role/shop/cart: it keeps IRSA: its trust policy lets in every service account"
+        ]
+    );
+    let fargate = kept(&|document| {
+        document["clusters"][0]["fargateProfiles"][0]["selectors"] = json!([{"namespace": "sho?"}]);
+    });
+    assert_eq!(
+        fargate,
+        [
+            "shop/cart: it keeps IRSA: EKS Pod Identity does not support Fargate, on which Pods of its namespace run"
+        ]
+    );
+    let two = kept(&|document| {
+        let mut other = document["roles"][3].clone();
+        other["arn"] = json!("arn:aws:iam::111111111111:role/other");
+        other["roleName"] = json!("other");
+        document["roles"].as_array_mut().unwrap().push(other);
+    });
+    assert_eq!(
+        two,
+        [
+            "shop/cart: it keeps IRSA: several roles trust it: arn:aws:iam::111111111111:role/other, \
+          arn:aws:iam::111111111111:role/shop/cart"
+        ]
+    );
 }

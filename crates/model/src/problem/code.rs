@@ -413,6 +413,27 @@ codes! {
         remedy: "correct the objects with a patch (`--patches`), or exclude them",
     }
 
+    /// A restored object names the primary, although the options allow no leftovers.
+    LeftoverInTarget = 620 exits DiffersFromPlan {
+        title: "a restored object names the primary",
+        meaning: "The plan had no leftovers, but the objects that were read back have. An admission webhook or a controller of the target wrote an identifier of the primary into them. The report lists each with its path, and separately what names the primary in objects that were not restored.",
+        remedy: "find out who writes the identifier (`kubectl get --show-managed-fields`), correct its configuration, or declare the identifier in `leftovers` of the identity map with a reason",
+    }
+
+    /// A service account keeps the annotation with its role.
+    IrsaKept = 621 exits PlanRefused {
+        title: "a service account keeps IRSA",
+        meaning: "`irsaToPodIdentity` gives the roles of service accounts by associations of EKS Pod Identity. For this one it cannot: the trust policy of its role names no single service account, or several roles trust it, or the role is adopted, or its Pods run on Fargate, which EKS Pod Identity does not support, or its namespace is renamed. Its annotation stays, and its Pods get their credentials by IRSA.",
+        remedy: "nothing needs to be done; to use EKS Pod Identity, name the service account in the trust policy of the role, or add the association in the primary",
+    }
+
+    /// The agent of EKS Pod Identity is missing.
+    PodIdentityAgentMissing = 622 exits PlanRefused {
+        title: "the agent of EKS Pod Identity is missing",
+        meaning: "Service accounts get their roles by EKS Pod Identity, for which its agent must run on every node. The cluster of the recovery point has no add-on eks-pod-identity-agent, and is not in Auto Mode, which includes the agent.",
+        remedy: "install the add-on in the primary (`aws eks create-addon --addon-name eks-pod-identity-agent --cluster-name NAME`) and make a recovery point, or build without `irsaToPodIdentity`",
+    }
+
     /// Another restore holds the target.
     TargetBusy = 701 exits Busy {
         title: "another restore holds the target",

@@ -20,7 +20,7 @@ pub(crate) struct Translated {
 }
 
 /// Translates one object.
-pub(super) struct Translator<'a> {
+pub(crate) struct Translator<'a> {
     settings: &'a Settings,
     r#type: &'a SourceType,
     shower: ValueRenderer<'a>,
@@ -30,7 +30,7 @@ pub(super) struct Translator<'a> {
 
 impl<'a> Translator<'a> {
     /// `captured` is the object as captured, which the conditions of known leftovers are evaluated on.
-    pub(super) fn new(settings: &'a Settings, r#type: &'a SourceType, captured: &Value) -> Self {
+    pub(crate) fn new(settings: &'a Settings, r#type: &'a SourceType, captured: &Value) -> Self {
         let all = settings.identities.known_leftovers();
         let labels = if all.is_empty() {
             Default::default()
@@ -85,7 +85,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Returns what names the primary in an object that was translated and patched.
-    pub(super) fn leftovers(&self, body: &Value) -> Vec<Leftover> {
+    pub(crate) fn leftovers(&self, body: &Value) -> Vec<Leftover> {
         let leftovers = self.settings.identities.leftovers(self.names(), body);
         self.shown(leftovers)
     }

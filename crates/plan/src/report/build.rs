@@ -11,7 +11,7 @@ use super::{
     WorkloadState,
 };
 use crate::compare::{Difference, FieldDifference, compare};
-use crate::{Action, Bodies, Note, Plan, PlannedObject, RuleId};
+use crate::{Action, Bodies, Note, Plan, PlannedObject, RuleId, TargetLeftovers};
 
 /// The state of one planned object that was read back.
 #[derive(Clone, Copy)]
@@ -45,6 +45,7 @@ pub struct ReportBuilder<'a> {
     failures: BTreeMap<usize, String>,
     unplanned: BTreeSet<Unplanned>,
     workloads: Vec<Workload>,
+    leftovers: TargetLeftovers,
     notes: Vec<Note>,
 }
 
@@ -57,6 +58,7 @@ impl<'a> ReportBuilder<'a> {
             failures: BTreeMap::new(),
             unplanned: BTreeSet::new(),
             workloads: Vec::new(),
+            leftovers: TargetLeftovers::default(),
             notes: Vec::new(),
         }
     }
@@ -133,6 +135,16 @@ impl<'a> ReportBuilder<'a> {
         self.workloads = workloads;
     }
 
+    /// Records what names the primary in the target.
+    pub fn leftovers(&mut self, leftovers: TargetLeftovers) {
+        self.leftovers.merge(leftovers);
+    }
+
+    /// Records what happened, in a full sentence.
+    pub fn remark(&mut self, text: String) {
+        self.notes.push(Note { object: None, text });
+    }
+
     /// Records what happened to an object, in a full sentence.
     pub fn note(&mut self, object: ObjectRef, text: String) {
         self.notes.push(Note {
@@ -194,9 +206,13 @@ impl<'a> ReportBuilder<'a> {
             unplanned: count(self.unplanned.len()),
             workloads_not_ready: in_state(&self.workloads, WorkloadState::NotReady),
             workloads_differing: in_state(&self.workloads, WorkloadState::Differs),
+            leftovers: self.leftovers.in_restored(),
+            leftovers_elsewhere: self.leftovers.in_others(),
         };
         let verdict = if failed > 0 || summary.unexplained > 0 || summary.owners > 0 {
             Verdict::DiffersFromPlan
+        } else if summary.leftovers > 0 && plan.settings.no_leftovers {
+            Verdict::NamesPrimary
         } else if summary.workloads_differing > 0 {
             Verdict::WorkloadsDiffer
         } else if summary.workloads_not_ready > 0 {
@@ -219,6 +235,7 @@ impl<'a> ReportBuilder<'a> {
             not_restored,
             unplanned: self.unplanned.into_iter().collect(),
             workloads,
+            leftovers: self.leftovers.into_list(),
             notes,
             rules: plan.rules.clone(),
             warnings: Vec::new(),

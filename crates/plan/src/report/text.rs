@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Changed, ChangedBy, NotRestoredGroup, Report, Verdict, Workload, WorkloadState};
+use crate::TargetLeftover;
 use crate::compare::Difference;
 use crate::table::{count, examples, line, shown};
 
@@ -18,6 +19,7 @@ impl Report {
         self.verdict_text(&mut out);
         self.failed_text(&mut out);
         self.workloads_text(&mut out);
+        self.leftovers_text(&mut out);
         self.changed_text(&mut out);
         self.left_out_text(&mut out);
         if !self.unplanned.is_empty() {
@@ -48,6 +50,7 @@ impl Report {
             Verdict::WorkloadsDiffer => {
                 "Cluster matches the plan, but workloads do NOT run what the source ran."
             }
+            Verdict::NamesPrimary => "Cluster matches the plan, but restored objects NAME the primary.",
             Verdict::DiffersFromPlan => "Cluster does NOT match the plan.",
         };
         line!(out, "{verdict}");
@@ -69,6 +72,11 @@ impl Report {
                 "workloads with fewer ready Pods than in the source",
             ),
             (s.owners, "fields with other owners than planned"),
+            (s.leftovers, "identifiers of the primary in restored objects"),
+            (
+                s.leftovers_elsewhere,
+                "identifiers of the primary in other objects of the target",
+            ),
             (s.kept, "existing objects kept"),
             (s.changed_by_plan, "fields changed by rules and patches"),
             (
@@ -185,6 +193,34 @@ impl Report {
                     Some(object) => line!(out, "  {object}: {}", note.text),
                     None => line!(out, "  {}", note.text),
                 }
+            }
+        }
+    }
+
+    fn leftovers_text(&self, out: &mut String) {
+        for (restored, title) in [
+            (true, "identifiers of the primary in restored objects"),
+            (false, "identifiers of the primary in other objects of the target"),
+        ] {
+            let found: Vec<&TargetLeftover> = self
+                .leftovers
+                .iter()
+                .filter(|one| one.restored == restored)
+                .collect();
+            if found.is_empty() {
+                continue;
+            }
+            line!(out);
+            line!(out, "{title} ({})", found.len());
+            for one in found.iter().take(SHOWN) {
+                let declared = one
+                    .reason
+                    .as_ref()
+                    .map_or_else(String::new, |why| format!(" ({why})"));
+                line!(out, "  {} {}: {}{declared}", one.object, one.path, one.token);
+            }
+            if found.len() > SHOWN {
+                line!(out, "  and {} more", found.len() - SHOWN);
             }
         }
     }

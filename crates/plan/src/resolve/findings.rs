@@ -22,10 +22,17 @@ mod uids;
 /// Types whose controllers act outside the cluster: group and plural, with wildcards.
 const OUTSIDE: &[(&str, &str)] = &[
     ("elbv2.k8s.aws", "targetgroupbindings"),
+    ("eks.amazonaws.com", "targetgroupbindings"),
     ("externaldns.k8s.io", "dnsendpoints"),
+    // AWS Controllers for Kubernetes, those of Route 53 among them.
     ("*.services.k8s.aws", "*"),
+    ("services.k8s.aws", "adoptedresources"),
+    // Crossplane: the providers of Upbound, with and without namespaces, and of the community.
     ("*.aws.upbound.io", "*"),
+    ("*.aws.m.upbound.io", "*"),
     ("*.aws.crossplane.io", "*"),
+    ("tf.upbound.io", "workspaces"),
+    ("tf.m.upbound.io", "workspaces"),
     ("karpenter.sh", "nodepools"),
     ("snapshot.storage.k8s.io", "volumesnapshotcontents"),
     ("cluster.x-k8s.io", "*"),
@@ -53,6 +60,7 @@ pub(super) fn add(work: &mut Resolver<'_>, sorted: &[usize]) {
     recreated(work, sorted, &mut found);
     eks::add(work, &mut found);
     uids::references(work, &mut found);
+    renamed_associations(work, &mut found);
     leftovers::add(work, sorted, &mut found);
     work.decisions.findings.extend(found);
 }
@@ -86,6 +94,26 @@ fn unused_patches(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
                 "correct its `when`, or remove it",
             ));
         }
+    }
+}
+
+/// Warns of service accounts that keep IRSA because their namespace is renamed.
+fn renamed_associations(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
+    let settings = &work.draft.settings;
+    for association in settings.identities.pod_identities() {
+        let Some(to) = settings.namespaces.get(&association.namespace) else {
+            continue;
+        };
+        let (namespace, name) = (&association.namespace, &association.service_account);
+        found.push(warning(
+            "irsa-kept",
+            Code::IrsaKept,
+            None,
+            format!(
+                "The service account {name} of {namespace} keeps the annotation with its role: its namespace becomes {to}, and its association of EKS Pod Identity is for {namespace}."
+            ),
+            "add an association for the new namespace after the restore, or do not rename the namespace",
+        ));
     }
 }
 

@@ -64,6 +64,16 @@ fn cases() -> Vec<(RuleId, &'static str, Value)> {
             object("storage.k8s.io/v1", "CSINode", "", "n", json!({})),
         ),
         (
+            R::NodeClaim,
+            "nodeclaims.karpenter.sh n",
+            object("karpenter.sh/v1", "NodeClaim", "", "n", json!({})),
+        ),
+        (
+            R::ObservedState,
+            "cninodes.vpcresources.k8s.aws n",
+            object("vpcresources.k8s.aws/v1alpha1", "CNINode", "", "n", json!({})),
+        ),
+        (
             R::VolumeAttachment,
             "volumeattachments.storage.k8s.io v",
             object("storage.k8s.io/v1", "VolumeAttachment", "", "v", json!({})),

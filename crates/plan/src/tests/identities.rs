@@ -4,8 +4,8 @@
 use lifeboat_model::Code;
 use serde_json::{Value, json};
 
-use crate::testing::{Fixture, facts_with_custom_types, find, merge, named, rules};
-use crate::{LintFinding, Plan, RestoreOptions, RuleId, Severity};
+use crate::testing::{Fixture, find, left_out, merge, named, rules};
+use crate::{LintFinding, Plan, Report, RestoreOptions, RuleId, Severity};
 
 const IMAGE: &str = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/shop/cart:v1";
 const NEW_IMAGE: &str = "222222222222.dkr.ecr.eu-central-1.amazonaws.com/shop/cart:v1";
@@ -25,8 +25,7 @@ fn map() -> Value {
 fn planned(objects: impl Into<Vec<Value>>, options: Value) -> (Fixture, Plan) {
     let mut all = json!({"identities": map()});
     merge(&mut all, options);
-    let mut fixture = Fixture::new(objects).with(all);
-    fixture.facts = facts_with_custom_types();
+    let fixture = Fixture::new(objects).with(all).serving_all();
     let plan = fixture.plan();
     (fixture, plan)
 }
@@ -187,6 +186,104 @@ fn a_leftover_of_a_controller_that_acts_outside_rejects_the_plan() {
 }
 
 #[test]
+fn the_controllers_that_act_outside_are_known() {
+    let left = "arn:aws:iam::111111111111:role/unknown-eu-west-1/x";
+    let custom = |version: &str, kind: &str| named(version, kind, "x", json!({"spec": {"left": left}}));
+    let annotated = |version: &str, kind: &str, annotation: &str| {
+        named(
+            version,
+            kind,
+            "y",
+            json!({"metadata": {"annotations": {annotation: "vpc-0ccccccccccccccc1"}}}),
+        )
+    };
+    for object in [
+        custom("elbv2.k8s.aws/v1beta1", "TargetGroupBinding"),
+        custom("elbv2.k8s.aws/v1beta1", "IngressClassParams"),
+        custom("eks.amazonaws.com/v1", "TargetGroupBinding"),
+        custom("eks.amazonaws.com/v1", "IngressClassParams"),
+        custom("eks.amazonaws.com/v1", "NodeClass"),
+        custom("gateway.k8s.aws/v1beta1", "LoadBalancerConfiguration"),
+        custom("application-networking.k8s.aws/v1alpha1", "VpcAssociationPolicy"),
+        custom("karpenter.sh/v1", "NodePool"),
+        custom("karpenter.k8s.aws/v1", "EC2NodeClass"),
+        custom("externaldns.k8s.io/v1alpha1", "DNSEndpoint"),
+        custom("route53.services.k8s.aws/v1alpha1", "RecordSet"),
+        custom("ec2.services.k8s.aws/v1alpha1", "VPC"),
+        custom("services.k8s.aws/v1alpha1", "AdoptedResource"),
+        custom("services.k8s.aws/v1alpha1", "IAMRoleSelector"),
+        custom("s3.aws.upbound.io/v1beta2", "Bucket"),
+        custom("s3.aws.m.upbound.io/v1beta1", "Bucket"),
+        custom("s3.aws.crossplane.io/v1beta1", "Bucket"),
+        custom("aws.upbound.io/v1beta1", "ProviderConfig"),
+        custom("aws.m.upbound.io/v1beta1", "ClusterProviderConfig"),
+        custom("tf.upbound.io/v1beta1", "Workspace"),
+        custom("apiextensions.crossplane.io/v1", "Composition"),
+        custom("external-secrets.io/v1", "SecretStore"),
+        custom("external-secrets.io/v1", "ClusterSecretStore"),
+        custom("external-secrets.io/v1", "ExternalSecret"),
+        custom("external-secrets.io/v1alpha1", "PushSecret"),
+        custom("generators.external-secrets.io/v1alpha1", "ECRAuthorizationToken"),
+        custom("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass"),
+        annotated(
+            "networking.k8s.io/v1",
+            "Ingress",
+            "alb.ingress.kubernetes.io/subnets",
+        ),
+        annotated(
+            "v1",
+            "Service",
+            "service.beta.kubernetes.io/aws-load-balancer-subnets",
+        ),
+        annotated("v1", "Service", "external-dns.alpha.kubernetes.io/target"),
+        annotated(
+            "networking.k8s.io/v1",
+            "Ingress",
+            "external-dns.alpha.kubernetes.io/hostname",
+        ),
+        annotated("shop.example.com/v1", "Order", "crossplane.io/external-name"),
+        annotated("shop.example.com/v1", "Order", "services.k8s.aws/adoption-fields"),
+    ] {
+        let what = format!("{} {}", object["apiVersion"], object["kind"]);
+        let (_, plan) = planned([object], json!({}));
+        let findings = found(&plan);
+        let [finding] = findings.as_slice() else {
+            panic!("{what}: {findings:?}")
+        };
+        assert_eq!(finding.severity, Severity::Error, "{what}");
+        assert_eq!(finding.check, "leftover-outside", "{what}");
+    }
+}
+
+#[test]
+fn an_installation_with_every_kind_of_place_has_no_leftover_that_is_not_declared() {
+    let text = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../translate/fixtures/installation/objects.yaml"
+    ));
+    let documents = serde_yaml_ng::Deserializer::from_str(text);
+    let mut objects: Vec<Value> = documents
+        .map(|document| serde::Deserialize::deserialize(document).unwrap())
+        .collect();
+    for (index, object) in objects.iter_mut().enumerate() {
+        object["metadata"]["uid"] = json!(format!("uid-{index}"));
+    }
+    let map: Value = serde_yaml_ng::from_str(include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../translate/fixtures/installation/identities.yaml"
+    )))
+    .unwrap();
+    let options = json!({"identities": map, "noLeftovers": true});
+    let plan = Fixture::new(objects).with(options).serving_all().plan();
+    assert_eq!(found(&plan), []);
+    let leftovers = plan.objects.iter().flat_map(|object| object.leftovers());
+    assert!(leftovers.clone().all(|leftover| leftover.reason.is_some()));
+    assert_eq!(leftovers.count(), 4);
+    let claim = left_out(&plan, "nodeclaims.karpenter.sh default-x7k2p");
+    assert_eq!(claim.rule, RuleId::NodeClaim);
+}
+
+#[test]
 fn no_leftovers_makes_each_an_error_unless_it_is_declared_with_a_reason() {
     let objects = || {
         [
@@ -270,4 +367,147 @@ fn options_without_a_map_read_as_before_and_change_nothing() {
     let plan = fixture.plan();
     assert_eq!(*find(&plan, "configmaps shop/a").changes, []);
     assert_eq!(found(&plan), []);
+}
+
+#[test]
+fn the_role_of_a_service_account_with_an_association_is_not_annotated() {
+    let role = "arn:aws:iam::111111111111:role/cart";
+    let account = |name: &str, role: &str| {
+        named(
+            "v1",
+            "ServiceAccount",
+            name,
+            json!({"metadata": {"annotations": {
+            "eks.amazonaws.com/role-arn": role, "eks.amazonaws.com/token-expiration": "3600"}}}),
+        )
+    };
+    let associations = json!({"identities": {"podIdentities": [
+        {"namespace": "shop", "serviceAccount": "cart", "role": role},
+        {"namespace": "shop", "serviceAccount": "mail", "role": role}]}});
+    let objects = [
+        account("cart", role),
+        account("mail", "arn:aws:iam::111111111111:role/mail"),
+    ];
+    let (fixture, plan) = planned(objects.clone(), associations.clone());
+    let cart = find(&plan, "serviceaccounts shop/cart");
+    assert_eq!(rules(cart), [RuleId::IrsaToPodIdentity]);
+    assert_eq!(cart.changes[0].from.as_deref(), Some(role));
+    assert_eq!(
+        fixture.bodies(&plan, "serviceaccounts shop/cart").create["metadata"]["annotations"],
+        json!({"eks.amazonaws.com/token-expiration": "3600"})
+    );
+    // It has another role than the association.
+    let mail = find(&plan, "serviceaccounts shop/mail");
+    assert_eq!(rules(mail), [RuleId::TranslateArnOfResource]);
+
+    let mut renamed = associations;
+    merge(&mut renamed, json!({"namespaceMap": {"shop": "shop-dr"}}));
+    let (_, plan) = planned(objects, renamed);
+    let cart = find(&plan, "serviceaccounts shop-dr/cart");
+    assert!(!rules(cart).contains(&RuleId::IrsaToPodIdentity));
+    let kept: Vec<LintFinding> = plan
+        .lint()
+        .into_iter()
+        .filter(|one| one.code == Code::IrsaKept)
+        .collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+}
+
+/// Searches objects of the target as the proof does: those of the plan by their name, and others.
+fn searched(plan: &Plan, live: &[Value]) -> crate::TargetLeftovers {
+    let mut found = crate::TargetLeftovers::default();
+    for object in live {
+        let r#type = crate::testing::type_of(object).resource;
+        let raw = serde_json::to_vec(object).unwrap();
+        let planned = plan.objects.iter().find(|planned| {
+            planned.target.r#type == r#type.name()
+                && *planned.target.name == *object["metadata"]["name"].as_str().unwrap()
+        });
+        if plan.may_name_primary(&r#type, &raw) {
+            plan.find_leftovers(&r#type, planned, object.clone(), &mut found);
+        }
+    }
+    found
+}
+
+#[test]
+fn what_names_the_primary_in_the_target_is_found_apart_for_restored_objects_and_others() {
+    let restored = config(
+        "a",
+        json!({"region": "eu-west-1", "known": "sg-0ccccccccccccccc1"}),
+    );
+    let secret = named("v1", "Secret", "s", json!({"data": {"a": "YQ=="}}));
+    let options = json!({"noLeftovers": true, "identities": {"leftovers": [
+        {"token": "sg-0ccccccccccccccc1", "reason": "A group of a partner.", "when": {"names": ["a"]}}]}});
+    let (_, plan) = planned([restored, secret], options);
+    assert_eq!(found(&plan), []);
+    let live = [
+        // A webhook wrote the Region of the primary. The group of the controller is one of the target.
+        config(
+            "a",
+            json!({"region": "eu-central-1", "known": "sg-0ccccccccccccccc1", "injected": "x-eu-west-1",
+            "group": "sg-0ddddddddddddddd1"}),
+        ),
+        // canary-111111111111
+        named(
+            "v1",
+            "Secret",
+            "s",
+            json!({"data": {"a": "Y2FuYXJ5LTExMTExMTExMTExMQ=="}}),
+        ),
+        config(
+            "other",
+            json!({"zone": "eu-west-1a", "group": "sg-0ddddddddddddddd1"}),
+        ),
+        config("clean", json!({"zone": "eu-central-1a"})),
+    ];
+    let leftovers = searched(&plan, &live);
+    assert_eq!((leftovers.in_restored(), leftovers.in_others()), (2, 1));
+    let list = leftovers.clone().into_list();
+    let shown: Vec<(String, bool, &str)> = list
+        .iter()
+        .map(|one| (one.object.to_string(), one.restored, one.path.as_str()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("configmaps shop/a".to_owned(), true, "/data/injected"),
+            ("configmaps shop/a".to_owned(), true, "/data/known"),
+            ("configmaps shop/other".to_owned(), false, "/data/zone"),
+            ("secrets shop/s".to_owned(), true, "/data/a"),
+        ]
+    );
+    assert_eq!(list[1].reason.as_deref(), Some("A group of a partner."));
+    let text = serde_json::to_string(&list).unwrap();
+    assert!(
+        !text.contains("canary") && text.contains("hmac-sha256:"),
+        "{text}"
+    );
+
+    let mut builder = Report::begin(&plan);
+    builder.leftovers(leftovers);
+    let report = builder.finish();
+    assert_eq!(
+        (report.summary.leftovers, report.summary.leftovers_elsewhere),
+        (2, 1)
+    );
+    assert!(
+        report
+            .text()
+            .contains("identifiers of the primary in other objects of the target: 1")
+    );
+}
+
+#[test]
+fn leftovers_of_the_target_are_all_counted_and_a_limited_number_is_listed() {
+    let (_, plan) = planned([config("a", json!({}))], json!({}));
+    let many: Vec<Value> = (0..1_200)
+        .map(|index| config(&format!("c{index}"), json!({"a": "x-eu-west-1"})))
+        .collect();
+    let (first, second) = many.split_at(700);
+    let mut leftovers = searched(&plan, second);
+    leftovers.merge(searched(&plan, first));
+    assert_eq!(leftovers.in_others(), 1_200);
+    assert_eq!(leftovers.clone().into_list(), searched(&plan, &many).into_list());
+    assert_eq!(leftovers.into_list().len(), 1_000);
 }

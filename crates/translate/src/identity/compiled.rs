@@ -9,7 +9,9 @@ use crate::translation::{Translated, Translation};
 use super::check;
 use super::kind::{Kind, Reach};
 use super::needles::Needles;
-use super::{AccountAndRegion, IdentityFault, IdentityMap, KnownField, KnownLeftover, SAME_NAMES};
+use super::{
+    AccountAndRegion, IdentityFault, IdentityMap, KnownField, KnownLeftover, PodIdentity, SAME_NAMES,
+};
 
 /// A compiled identity map. [`Identities::default`] translates nothing.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,7 @@ pub(super) struct Compiled {
     /// The identifiers of the recovery environment, and those that are valid in both.
     pub(super) counterparts: HashSet<Box<str>>,
     pub(super) same_names: Vec<String>,
+    pub(super) pod_identities: Vec<PodIdentity>,
     pub(super) fields: Vec<KnownField>,
     pub(super) leftovers: Vec<KnownLeftover>,
 }
@@ -58,6 +61,12 @@ impl Identities {
     #[must_use]
     pub fn known_leftovers(&self) -> &[KnownLeftover] {
         self.0.as_deref().map_or(&[], |compiled| &compiled.leftovers)
+    }
+
+    /// Returns the service accounts whose role is given by EKS Pod Identity.
+    #[must_use]
+    pub fn pod_identities(&self) -> &[PodIdentity] {
+        self.0.as_deref().map_or(&[], |compiled| &compiled.pod_identities)
     }
 
     pub(super) fn compiled(&self) -> Option<&Compiled> {
@@ -96,6 +105,7 @@ impl Compiled {
                 .map(|identity| identity.to.as_str().into())
                 .collect(),
             same_names,
+            pod_identities: map.pod_identities.clone(),
             fields: map.fields.clone(),
             leftovers: map.leftovers.clone(),
         })

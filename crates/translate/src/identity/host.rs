@@ -83,6 +83,10 @@ impl Compiled {
         {
             return (to != bucket).then(|| (format!("{to}.s3.amazonaws.com"), Rule::Host));
         }
+        if let Some(service) = endpoint_service(host, old) {
+            let to = host.replacen(old, new, 1);
+            return (to != host && !service.starts_with("vpce-svc-")).then_some((to, Rule::Host));
+        }
         let parsed = AwsHost::parse(host, old)?;
         let end = &host[parsed.before.len()..];
         let (_, end) = end.split_once(parsed.region)?;
@@ -114,10 +118,34 @@ impl Compiled {
             let to = self.named(Kind::Bucket, bucket)?;
             return Some(format!("{to}{}", &host.before[bucket.len()..]));
         }
+        if let Some(file_system) = self.file_system(host) {
+            return Some(file_system);
+        }
         let (account, service) = host.before.split_once('.')?;
         let is_own = account == self.primary.account.as_str();
         (is_own && !service.contains('.') && host.after.is_empty())
             .then(|| format!("{}.{service}", self.recovery.account))
+    }
+}
+
+impl Compiled {
+    /// Translates what is before the Region in the DNS name of a file system, `fs-….efs.eu-west-1.amazonaws.com` with
+    /// a zone before it or not, `fs-….fsx.…`
+    /// (<https://docs.aws.amazon.com/efs/latest/ug/mounting-fs-mount-cmd-dns-name.html>). The name is one identifier:
+    /// without a counterpart of each part it stays.
+    fn file_system(&self, host: AwsHost<'_>) -> Option<String> {
+        let (ids, service) = host.before.rsplit_once('.')?;
+        if !matches!(service, "efs" | "fsx") || !host.after.is_empty() {
+            return None;
+        }
+        let new: Option<Vec<&str>> = ids
+            .split('.')
+            .map(|id| match self.token(id)? {
+                (Kind::FileSystem | Kind::Zone, to) => Some(to),
+                _ => None,
+            })
+            .collect();
+        Some(format!("{}.{service}", new?.join(".")))
     }
 }
 
@@ -131,6 +159,19 @@ impl<'a> AwsHost<'a> {
         self.after.is_empty().then_some(bucket)
     }
 }
+
+/// Returns the service in the name of an endpoint service of AWS, `com.amazonaws.eu-west-1.sts`. Those of others have a
+/// generated id, `com.amazonaws.vpce.eu-west-1.vpce-svc-…`.
+fn endpoint_service<'a>(host: &'a str, region: &str) -> Option<&'a str> {
+    let rest = host.strip_prefix("cn.").unwrap_or(host);
+    let rest = rest.strip_prefix(ENDPOINT_SERVICES)?;
+    let rest = rest.strip_prefix("vpce.").unwrap_or(rest);
+    rest.strip_prefix(region)?.strip_prefix('.')
+}
+
+/// The beginning of names of endpoint services, in China behind `cn.`
+/// (<https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html>).
+pub(super) const ENDPOINT_SERVICES: &str = "com.amazonaws.";
 
 /// Whether a host name is the search domain of a VPC, `eu-west-1.compute.internal`. That of `us-east-1` has another
 /// form.

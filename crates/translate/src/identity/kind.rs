@@ -43,6 +43,18 @@ pub enum Kind {
     MachineImage,
     /// A launch template, `lt-…`.
     LaunchTemplate,
+    /// A network ACL, `acl-…`.
+    NetworkAcl,
+    /// An internet gateway, `igw-…`.
+    InternetGateway,
+    /// A NAT gateway, `nat-…`.
+    NatGateway,
+    /// A transit gateway, `tgw-…`.
+    TransitGateway,
+    /// A Capacity Reservation, `cr-…`.
+    CapacityReservation,
+    /// A pool of IPAM, `ipam-pool-…`.
+    IpamPool,
     /// An EFS or FSx file system, `fs-…`.
     FileSystem,
     /// An EFS access point, `fsap-…`.
@@ -73,7 +85,7 @@ pub(super) enum Reach {
 
 impl Kind {
     /// The kinds whose ids have a prefix of their own and are else hexadecimal.
-    pub(super) const PREFIXES: [(Self, &str); 14] = [
+    pub(super) const PREFIXES: [(Self, &str); 20] = [
         (Self::Vpc, "vpc-"),
         (Self::Subnet, "subnet-"),
         (Self::SecurityGroup, "sg-"),
@@ -86,6 +98,12 @@ impl Kind {
         (Self::Snapshot, "snap-"),
         (Self::MachineImage, "ami-"),
         (Self::LaunchTemplate, "lt-"),
+        (Self::NetworkAcl, "acl-"),
+        (Self::InternetGateway, "igw-"),
+        (Self::NatGateway, "nat-"),
+        (Self::TransitGateway, "tgw-"),
+        (Self::CapacityReservation, "cr-"),
+        (Self::IpamPool, "ipam-pool-"),
         (Self::FileSystem, "fs-"),
         (Self::AccessPoint, "fsap-"),
     ];
@@ -121,6 +139,12 @@ impl Kind {
             Self::Snapshot => "snap- and 8 or 17 hexadecimal digits",
             Self::MachineImage => "ami- and 8 or 17 hexadecimal digits",
             Self::LaunchTemplate => "lt- and 8 or 17 hexadecimal digits",
+            Self::NetworkAcl => "acl- and 8 or 17 hexadecimal digits",
+            Self::InternetGateway => "igw- and 8 or 17 hexadecimal digits",
+            Self::NatGateway => "nat- and 8 or 17 hexadecimal digits",
+            Self::TransitGateway => "tgw- and 8 or 17 hexadecimal digits",
+            Self::CapacityReservation => "cr- and 8 or 17 hexadecimal digits",
+            Self::IpamPool => "ipam-pool- and 8 or 17 hexadecimal digits",
             Self::FileSystem => "fs- and 8 or 17 hexadecimal digits",
             Self::AccessPoint => "fsap- and 8 or 17 hexadecimal digits",
         }

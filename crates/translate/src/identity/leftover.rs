@@ -54,6 +54,12 @@ impl Compiled {
             if self.is_valid(&text[span.range.clone()], span.form) {
                 continue;
             }
+            // A counterpart may contain the identifier: the bucket `media-dr` that of `media`.
+            let token = span::token_around(text, &hit.range);
+            if token != hit.range && self.is_counterpart(&text[token.clone()]) {
+                from = token.end;
+                continue;
+            }
             let Some(kind) = self.leftover(text, &span, &hit) else {
                 // Another needle may begin inside this one.
                 from = hit.range.start + 1;
@@ -64,6 +70,13 @@ impl Compiled {
                 found(&token, kind);
             }
         }
+    }
+
+    /// Whether a text names the primary.
+    pub(super) fn has_leftovers(&self, text: &str) -> bool {
+        let mut has = false;
+        self.scan(text, &mut |_, _| has = true);
+        has
     }
 
     /// Whether the map says that an identifier is valid in the recovery environment.

@@ -15,11 +15,15 @@ const MOST_FOR_DFA: usize = 4_000;
 const SHORTEST_GENERATED: usize = 8;
 
 /// Texts behind which the name of a cluster stands.
-pub(super) const BEFORE_CLUSTERS: [&str; 4] = [
+pub(super) const BEFORE_CLUSTERS: [&str; 6] = [
     "kubernetes.io/cluster/",
+    // cluster-autoscaler: the tags by which it finds Auto Scaling groups.
+    "k8s.io/cluster-autoscaler/",
     "cluster-name=",
     "cluster-name ",
     "clusterName=",
+    // User data of Bottlerocket.
+    "cluster-name = \"",
 ];
 
 /// What a needle is.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Identities;
 use super::compiled::Compiled;
 use super::leftover::{Leftover, LeftoverKind};
+use super::span::is_endpoint_service;
 use crate::place::{self, Location};
 use crate::pointer;
 use crate::translation::{Rewritten, at_places, replace};
@@ -38,6 +39,9 @@ const REFERENCES: [&str; 20] = [
 
 /// The annotation in which kubectl keeps the object as it was applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The field of a ConfigMap whose values are in base64.
+const BINARY_DATA: &[u8] = b"\"binaryData\"";
 
 /// The deepest nesting of objects in annotations.
 const DEEPEST: u8 = 2;
@@ -82,6 +86,21 @@ impl Identities {
             walker.object(&mut object.clone(), &mut outcome);
         }
         outcome.sorted().leftovers
+    }
+
+    /// Whether an object can name the primary, by the bytes that an API server sends: if not, [`Self::leftovers`] finds
+    /// nothing. Costs one search, no parsing. Values in base64 are not decoded, so that it is true for each Secret and
+    /// for ConfigMaps with binary data.
+    #[must_use]
+    pub fn may_be_named_in(&self, r#type: (&str, &str), raw: &[u8]) -> bool {
+        let Some(map) = self.compiled() else { return false };
+        let is_encoded = match r#type {
+            ("", "secrets") => true,
+            ("", "configmaps") => raw.windows(BINARY_DATA.len()).any(|part| part == BINARY_DATA),
+            _ => false,
+        };
+        // Bytes that are no text are not those of JSON; whoever parses them says so.
+        is_encoded || std::str::from_utf8(raw).map_or(true, |text| map.needles.next(text, 0).is_some())
     }
 
     /// Translates a part of an object that has no known places, such as its status; `at` is its path.
@@ -320,8 +339,9 @@ impl Walker<'_> {
         if self.map.needles.next(text, 0).is_none() || self.is_description(path) {
             return;
         }
-        // No name of an object has a slash or a colon in it; a registry with its repository has.
-        let may_be_name = || !text.contains(['/', ':']);
+        // No name of an object has a slash or a colon in it; a registry with its repository has. A `serviceName` may be
+        // an endpoint service of a VPC.
+        let may_be_name = || !text.contains(['/', ':']) && !is_endpoint_service(text);
         let is_name = mode == Mode::Names || (mode == Mode::Text && is_reference(path) && may_be_name());
         if !is_name {
             self.rewrite(text, path, outcome);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::host::ENDPOINT_SERVICES;
+
 /// Whether a byte is part of a token: the neighbours of a whole token are none of these.
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
@@ -187,12 +189,19 @@ fn url(text: &str, part: &Range<usize>) -> Option<Span> {
     })
 }
 
+/// Whether a text is the name of an endpoint service, whose last label is that of a service, such as `s3`.
+pub(super) fn is_endpoint_service(text: &str) -> bool {
+    text.strip_prefix("cn.")
+        .unwrap_or(text)
+        .starts_with(ENDPOINT_SERVICES)
+}
+
 /// Whether labels with dots between them end as the name of a domain does.
 fn is_host_like(text: &str) -> bool {
     let last = text.rsplit('.').next().unwrap_or_default();
+    let is_domain = (2..=24).contains(&last.len()) && last.bytes().all(|b| b.is_ascii_alphabetic());
     text.contains('.')
-        && (2..=24).contains(&last.len())
-        && last.bytes().all(|b| b.is_ascii_alphabetic())
+        && (is_domain || is_endpoint_service(text))
         && text.split('.').all(|label| !label.is_empty())
 }
 

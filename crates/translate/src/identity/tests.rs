@@ -5,6 +5,7 @@ use super::*;
 use crate::rule::Rule;
 
 mod faults;
+mod installation;
 mod objects;
 mod properties;
 mod symbols;
@@ -184,6 +185,31 @@ fn identifiers_in_a_text_are_translated_by_the_first_rule_that_knows_them() {
             &[Rule::Zone, Rule::Id],
         ),
         (
+            "fs-0aaaaaaaaaaaaaaa1.efs.eu-west-1.amazonaws.com:/",
+            "fs-0bbbbbbbbbbbbbbb1.efs.eu-central-1.amazonaws.com:/",
+            &[Rule::Host],
+        ),
+        (
+            "eu-west-1a.fs-0aaaaaaaaaaaaaaa1.efs.eu-west-1.amazonaws.com",
+            "eu-central-1a.fs-0bbbbbbbbbbbbbbb1.efs.eu-central-1.amazonaws.com",
+            &[Rule::Host],
+        ),
+        (
+            "com.amazonaws.eu-west-1.sts, com.amazonaws.eu-west-1.s3",
+            "com.amazonaws.eu-central-1.sts, com.amazonaws.eu-central-1.s3",
+            &[Rule::Host, Rule::Host],
+        ),
+        (
+            "https://states.eu-west-1.amazonaws.com/eu-west-1",
+            "https://states.eu-central-1.amazonaws.com/eu-central-1",
+            &[Rule::Host, Rule::Region],
+        ),
+        (
+            "k8s.io/cluster-autoscaler/enabled,k8s.io/cluster-autoscaler/orders-prod",
+            "k8s.io/cluster-autoscaler/enabled,k8s.io/cluster-autoscaler/orders-dr",
+            &[Rule::Name],
+        ),
+        (
             "search eu-west-1.compute.internal",
             "search eu-central-1.compute.internal",
             &[Rule::Host],
@@ -252,6 +278,22 @@ fn what_is_not_a_whole_identifier_stays_and_is_left_over() {
         (
             "https://other.s3.eu-west-1.amazonaws.com/a",
             "https://other.s3.eu-west-1.amazonaws.com/a",
+            Region,
+        ),
+        // A user pool of the Region: only the host would change.
+        (
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123",
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123",
+            Region,
+        ),
+        (
+            "fs-0ccccccccccccccc1.efs.eu-west-1.amazonaws.com",
+            "fs-0ccccccccccccccc1.efs.eu-west-1.amazonaws.com",
+            Region,
+        ),
+        (
+            "com.amazonaws.vpce.eu-west-1.vpce-svc-0ccccccccccccccc1",
+            "com.amazonaws.vpce.eu-west-1.vpce-svc-0ccccccccccccccc1",
             Region,
         ),
         // Longer than an identifier that the map lists.
@@ -347,6 +389,30 @@ fn a_name_that_is_a_common_word_counts_only_beside_what_says_that_it_is_one() {
     ] {
         assert_eq!(rewritten(&map, before).0, after);
     }
+}
+
+#[test]
+fn a_counterpart_that_contains_the_identifier_is_not_left_over() {
+    let map = IdentityMap::new(environment('1', "eu-west-1"), environment('2', "eu-central-1")).with(
+        Kind::Bucket,
+        "shop-media",
+        "shop-media-dr",
+    );
+    for (before, after) in [
+        ("--bucket=shop-media", "--bucket=shop-media-dr"),
+        ("arn:aws:s3:::shop-media/*", "arn:aws:s3:::shop-media-dr/*"),
+        ("s3://shop-media/a", "s3://shop-media-dr/a"),
+        (
+            "https://s3.eu-west-1.amazonaws.com/shop-media/a",
+            "https://s3.eu-central-1.amazonaws.com/shop-media-dr/a",
+        ),
+        ("shop-media.s3.amazonaws.com", "shop-media-dr.s3.amazonaws.com"),
+    ] {
+        assert_eq!(rewritten(&map, before).0, after);
+        assert_eq!(rewritten(&map, after).0, after);
+        assert_eq!(leftovers(&map, before), [], "{before}");
+    }
+    assert_eq!(leftovers(&map, "shop-media-old").len(), 1);
 }
 
 #[test]

@@ -103,13 +103,14 @@ impl Compiled {
     /// Translates the name of a cluster behind a text that says that it is one.
     fn cluster_behind(&self, text: &str, range: &Range<usize>) -> Option<(String, Rule)> {
         let old = &text[range.clone()];
-        let (before, name) = BEFORE_CLUSTERS
-            .iter()
-            .find_map(|before| Some((*before, old.strip_prefix(before)?)))?;
+        let (before, name, to) = BEFORE_CLUSTERS.iter().find_map(|before| {
+            let name = old.strip_prefix(before)?;
+            Some((*before, name, self.named(Kind::Cluster, name)?))
+        })?;
         let is_whole = span::is_whole(text, &(range.start + before.len()..range.end));
-        let to = self
-            .named(Kind::Cluster, name)
-            .filter(|to| is_whole && *to != name)?;
+        if !is_whole || to == name {
+            return None;
+        }
         Some((format!("{before}{to}"), Rule::Name))
     }
 }

@@ -82,8 +82,14 @@ impl Compiled {
                 self.replaced(url, format!("{scheme}://{user}{to}{rest}"), Rule::Url, edits)
             }
             Named::Nothing => {
+                let before = edits.len();
                 edits.push(Edit::new(host, to.as_str(), rule));
                 let rest = self.rewrite(rest, edits).unwrap_or_else(|| rest.to_owned());
+                // Behind the endpoint of a service is a resource of that Region: a user pool, an API.
+                if service.is_some() && self.has_leftovers(&rest) {
+                    edits.truncate(before);
+                    return None;
+                }
                 Some(format!("{scheme}://{user}{to}{rest}"))
             }
         }

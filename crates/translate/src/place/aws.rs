@@ -4,13 +4,26 @@
 
 use super::{FieldPath, IdentifierKind, place};
 use crate::identity::Kind::{Bucket, Cluster, InstanceProfile, Role, Zone};
-use IdentifierKind::{Argument, Aws, BalancerAttribute, BalancerAttributes, EnvironmentVariable};
+use IdentifierKind::{
+    Arguments, Aws, BalancerAttribute, BalancerAttributes, EnvironmentVariable, Json, Tags,
+};
 
 const ANY: &[&str] = &["*"];
 const NODE_CLASSES: &[&str] = &["ec2nodeclasses", "nodeclasses"];
 const KARPENTER: &str = "karpenter.k8s.aws";
 const AUTO_MODE: &str = "eks.amazonaws.com";
 const DISCOVERY: &str = "/spec/*SelectorTerms/*/tags/karpenter.sh~1discovery";
+/// The tags `aws:eks:cluster-name` and `alpha.eksctl.io/cluster-name`.
+const CLUSTER_NAME: &str = "/spec/*SelectorTerms/*/tags/*cluster-name";
+const SELECTED_TAGS: &str = "/spec/*SelectorTerms/*/tags";
+/// The role of a Pod for kube2iam and kiam, by its name or ARN (<https://github.com/jtblin/kube2iam#iam-roles>).
+const POD_ROLE: &str = "/spec/template/metadata/annotations/iam.amazonaws.com~1role";
+/// How an ACK controller finds the resource that it adopts
+/// (<https://aws-controllers-k8s.github.io/docs/guides/adoption>).
+const ADOPTION_FIELDS: &str = "/metadata/annotations/services.k8s.aws~1adoption-fields";
+/// The name of the resource that a managed resource of Crossplane stands for
+/// (<https://docs.crossplane.io/latest/managed-resources/managed-resources/#annotations>).
+const EXTERNAL_NAME: &str = "/metadata/annotations/crossplane.io~1external-name";
 
 /// Locations outside of Pod specifications.
 pub const AWS_PLACES: &[FieldPath] = &[
@@ -23,8 +36,40 @@ pub const AWS_PLACES: &[FieldPath] = &[
         Aws(InstanceProfile),
     ),
     place(KARPENTER, NODE_CLASSES, DISCOVERY, Aws(Cluster)),
+    place(KARPENTER, NODE_CLASSES, CLUSTER_NAME, Aws(Cluster)),
+    place(KARPENTER, NODE_CLASSES, SELECTED_TAGS, Tags),
+    place(KARPENTER, NODE_CLASSES, "/spec/tags", Tags),
     place(AUTO_MODE, NODE_CLASSES, "/spec/role", Aws(Role)),
+    place(
+        AUTO_MODE,
+        NODE_CLASSES,
+        "/spec/instanceProfile",
+        Aws(InstanceProfile),
+    ),
     place(AUTO_MODE, NODE_CLASSES, DISCOVERY, Aws(Cluster)),
+    place(AUTO_MODE, NODE_CLASSES, CLUSTER_NAME, Aws(Cluster)),
+    place(AUTO_MODE, NODE_CLASSES, SELECTED_TAGS, Tags),
+    place(AUTO_MODE, NODE_CLASSES, "/spec/tags", Tags),
+    // Pods with a role by kube2iam or kiam.
+    place(
+        "",
+        &["pods"],
+        "/metadata/annotations/iam.amazonaws.com~1role",
+        Aws(Role),
+    ),
+    place(
+        "apps",
+        &["deployments", "replicasets", "statefulsets", "daemonsets"],
+        POD_ROLE,
+        Aws(Role),
+    ),
+    place("batch", &["jobs"], POD_ROLE, Aws(Role)),
+    place(
+        "batch",
+        &["cronjobs"],
+        "/spec/jobTemplate/spec/template/metadata/annotations/iam.amazonaws.com~1role",
+        Aws(Role),
+    ),
     // The VPC CNI plugin finds the ENIConfig of a node by the zone of the node.
     place(
         "crd.k8s.amazonaws.com",
@@ -37,6 +82,12 @@ pub const AWS_PLACES: &[FieldPath] = &[
         "networking.k8s.io",
         &["ingresses"],
         "/metadata/annotations/alb.ingress.kubernetes.io~1load-balancer-attributes",
+        BalancerAttributes,
+    ),
+    place(
+        "networking.k8s.io",
+        &["ingresses"],
+        "/metadata/annotations/alb.ingress.kubernetes.io~1frontend-nlb-attributes",
         BalancerAttributes,
     ),
     place(
@@ -58,11 +109,25 @@ pub const AWS_PLACES: &[FieldPath] = &[
         BalancerAttribute,
     ),
     place(
+        "elbv2.k8s.aws",
+        &["ingressclassparams"],
+        "/spec/subnets/tags",
+        Tags,
+    ),
+    place(
+        AUTO_MODE,
+        &["ingressclassparams"],
+        "/spec/loadBalancerAttributes/*",
+        BalancerAttribute,
+    ),
+    place(AUTO_MODE, &["ingressclassparams"], "/spec/subnets/tags", Tags),
+    place(
         "gateway.k8s.aws",
         ANY,
         "/spec/loadBalancerAttributes/*",
         BalancerAttribute,
     ),
+    place("gateway.k8s.aws", ANY, "/spec/loadBalancerSubnetsSelector", Tags),
     // AWS Controllers for Kubernetes.
     place("s3.services.k8s.aws", &["buckets"], "/spec/name", Aws(Bucket)),
     place("iam.services.k8s.aws", &["roles"], "/spec/name", Aws(Role)),
@@ -74,6 +139,103 @@ pub const AWS_PLACES: &[FieldPath] = &[
     ),
     place("eks.services.k8s.aws", &["clusters"], "/spec/name", Aws(Cluster)),
     place("eks.services.k8s.aws", ANY, "/spec/clusterName", Aws(Cluster)),
+    place(
+        "iam.services.k8s.aws",
+        &["instanceprofiles"],
+        "/spec/role",
+        Aws(Role),
+    ),
+    place(
+        "elbv2.services.k8s.aws",
+        &["loadbalancers"],
+        "/spec/attributes/*",
+        BalancerAttribute,
+    ),
+    place(
+        "s3.services.k8s.aws",
+        &["buckets"],
+        ADOPTION_FIELDS,
+        Json("name", Bucket),
+    ),
+    place(
+        "iam.services.k8s.aws",
+        &["roles"],
+        ADOPTION_FIELDS,
+        Json("name", Role),
+    ),
+    place(
+        "iam.services.k8s.aws",
+        &["instanceprofiles"],
+        ADOPTION_FIELDS,
+        Json("name", InstanceProfile),
+    ),
+    place(
+        "eks.services.k8s.aws",
+        &["clusters"],
+        ADOPTION_FIELDS,
+        Json("name", Cluster),
+    ),
+    place(
+        "eks.services.k8s.aws",
+        ANY,
+        ADOPTION_FIELDS,
+        Json("clusterName", Cluster),
+    ),
+    // Crossplane: the providers of Upbound, with and without namespaces, and of the community.
+    place("s3.aws.upbound.io", &["buckets"], EXTERNAL_NAME, Aws(Bucket)),
+    place("s3.aws.m.upbound.io", &["buckets"], EXTERNAL_NAME, Aws(Bucket)),
+    place("s3.aws.crossplane.io", &["buckets"], EXTERNAL_NAME, Aws(Bucket)),
+    place("s3.aws.upbound.io", ANY, "/spec/forProvider/bucket", Aws(Bucket)),
+    place(
+        "s3.aws.m.upbound.io",
+        ANY,
+        "/spec/forProvider/bucket",
+        Aws(Bucket),
+    ),
+    place("iam.aws.upbound.io", &["roles"], EXTERNAL_NAME, Aws(Role)),
+    place("iam.aws.m.upbound.io", &["roles"], EXTERNAL_NAME, Aws(Role)),
+    place("iam.aws.crossplane.io", &["roles"], EXTERNAL_NAME, Aws(Role)),
+    place("iam.aws.upbound.io", ANY, "/spec/forProvider/role", Aws(Role)),
+    place("iam.aws.m.upbound.io", ANY, "/spec/forProvider/role", Aws(Role)),
+    place(
+        "iam.aws.crossplane.io",
+        ANY,
+        "/spec/forProvider/roleName",
+        Aws(Role),
+    ),
+    place("eks.aws.upbound.io", &["clusters"], EXTERNAL_NAME, Aws(Cluster)),
+    place("eks.aws.m.upbound.io", &["clusters"], EXTERNAL_NAME, Aws(Cluster)),
+    place(
+        "eks.aws.crossplane.io",
+        &["clusters"],
+        EXTERNAL_NAME,
+        Aws(Cluster),
+    ),
+    place(
+        "eks.aws.upbound.io",
+        ANY,
+        "/spec/forProvider/clusterName",
+        Aws(Cluster),
+    ),
+    place(
+        "eks.aws.m.upbound.io",
+        ANY,
+        "/spec/forProvider/clusterName",
+        Aws(Cluster),
+    ),
+    place(
+        "eks.aws.crossplane.io",
+        ANY,
+        "/spec/forProvider/clusterName",
+        Aws(Cluster),
+    ),
+    // Velero: where backups are.
+    place(
+        "velero.io",
+        &["backupstoragelocations"],
+        "/spec/objectStorage/bucket",
+        Aws(Bucket),
+    ),
     // Volumes of the CSI driver for S3.
     place(
         "",
@@ -91,8 +253,8 @@ pub const AWS_PLACES: &[FieldPath] = &[
 pub const AWS_POD_PLACES: &[(&str, IdentifierKind)] = &[
     ("/containers/*/env/*", EnvironmentVariable),
     ("/initContainers/*/env/*", EnvironmentVariable),
-    ("/containers/*/args/*", Argument),
-    ("/containers/*/command/*", Argument),
-    ("/initContainers/*/args/*", Argument),
-    ("/initContainers/*/command/*", Argument),
+    ("/containers/*/args", Arguments),
+    ("/containers/*/command", Arguments),
+    ("/initContainers/*/args", Arguments),
+    ("/initContainers/*/command", Arguments),
 ];

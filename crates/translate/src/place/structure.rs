@@ -24,6 +24,8 @@ const FLAGS: &[(&str, Kind)] = &[
     ("cluster-name", Kind::Cluster),
     ("aws-cluster-name", Kind::Cluster),
     ("eks-cluster-name", Kind::Cluster),
+    // The CSI driver for EBS.
+    ("k8s-tag-cluster-id", Kind::Cluster),
     ("bucket", Kind::Bucket),
 ];
 
@@ -34,6 +36,10 @@ const ATTRIBUTES: &[(&str, Kind)] = &[
     ("connection_logs.s3.bucket", Kind::Bucket),
     ("health_check_logs.s3.bucket", Kind::Bucket),
 ];
+
+/// The beginning of the key of a tag that ends with the name of a cluster
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>).
+const CLUSTER_TAG: &str = "kubernetes.io/cluster/";
 
 type Visit<'a> = &'a mut dyn FnMut(&Location<'_>, IdentifierKind, &mut Value);
 
@@ -47,7 +53,18 @@ pub(super) fn expand(at: &Location<'_>, holds: IdentifierKind, value: &mut Value
         IdentifierKind::EnvironmentVariable => pair(at, value, ("name", "value"), &variable, visit),
         IdentifierKind::BalancerAttribute => pair(at, value, ("key", "value"), &attribute, visit),
         IdentifierKind::BalancerAttributes => parts(at, value, ',', &attribute_of_pair, visit),
-        IdentifierKind::Argument => parts(at, value, '\0', &flag, visit),
+        IdentifierKind::Arguments => arguments(at, value, visit),
+        IdentifierKind::Tags => tags(at, value, visit),
+        IdentifierKind::Json(field, kind) => parts(
+            at,
+            value,
+            '\0',
+            &|text| {
+                let (begin, name) = member(text, field)?;
+                Some((begin, name, IdentifierKind::Aws(kind)))
+            },
+            visit,
+        ),
         IdentifierKind::Aws(_) => match value {
             Value::Array(list) => {
                 for (index, element) in list.iter_mut().enumerate() {
@@ -156,11 +173,72 @@ fn attribute_of_pair(pair: &str) -> Option<(usize, &str, IdentifierKind)> {
     Some((begin, value, IdentifierKind::Aws(attribute(key.trim())?)))
 }
 
-fn flag(argument: &str) -> Option<(usize, &str, IdentifierKind)> {
-    let (name, value) = argument.strip_prefix('-')?.split_once('=')?;
+/// Visits the values of flags in a list of arguments, `--cluster-name=orders` and `--cluster-name`, `orders` alike.
+fn arguments(at: &Location<'_>, value: &mut Value, visit: Visit<'_>) {
+    let mut named = None;
+    for (index, argument) in value.as_array_mut().into_iter().flatten().enumerate() {
+        let at = Location::Index(at, index);
+        if let Some(kind) = named.take() {
+            visit(&at, IdentifierKind::Aws(kind), argument);
+            continue;
+        }
+        named = argument.as_str().and_then(flag);
+        parts(&at, argument, '\0', &flag_with_value, visit);
+    }
+}
+
+fn flag_with_value(argument: &str) -> Option<(usize, &str, IdentifierKind)> {
+    let (name, value) = argument.split_once('=')?;
+    Some((
+        argument.len() - value.len(),
+        value,
+        IdentifierKind::Aws(flag(name)?),
+    ))
+}
+
+/// Returns what the value of a flag names.
+fn flag(argument: &str) -> Option<Kind> {
+    let name = argument.strip_prefix('-')?;
     let name = name.strip_prefix('-').unwrap_or(name);
-    let (_, kind) = FLAGS.iter().find(|(flag, _)| *flag == name)?;
-    Some((argument.len() - value.len(), value, IdentifierKind::Aws(*kind)))
+    let known = FLAGS.iter().find(|(flag, _)| *flag == name);
+    known.map(|(_, kind)| *kind)
+}
+
+/// Visits the names of clusters at the end of the keys of tags.
+fn tags(at: &Location<'_>, value: &mut Value, visit: Visit<'_>) {
+    let Some(map) = value.as_object_mut() else { return };
+    let keys: Vec<String> = map
+        .keys()
+        .filter(|key| key.starts_with(CLUSTER_TAG))
+        .cloned()
+        .collect();
+    for key in keys {
+        let name = &key[CLUSTER_TAG.len()..];
+        let mut identifier = Value::from(name);
+        visit(
+            &Location::Key(at, &key),
+            IdentifierKind::Aws(Kind::Cluster),
+            &mut identifier,
+        );
+        if let Some(to) = identifier.as_str().filter(|to| *to != name)
+            && let Some(value) = map.remove(&key)
+        {
+            map.insert(format!("{CLUSTER_TAG}{to}"), value);
+        }
+    }
+}
+
+/// Returns a text member of the JSON object that a text is: where its value begins, and the value. A value with escape
+/// sequences is no name.
+fn member<'a>(text: &'a str, field: &str) -> Option<(usize, &'a str)> {
+    let key = format!("\"{field}\"");
+    let mut found = text.match_indices(&key).map(|(at, _)| at + key.len());
+    found.find_map(|end| {
+        let rest = text[end..].trim_start().strip_prefix(':')?;
+        let rest = rest.trim_start().strip_prefix('"')?;
+        let value = &rest[..rest.find('"')?];
+        (!value.contains('\\')).then_some((text.len() - rest.len(), value))
+    })
 }
 
 #[cfg(test)]
@@ -209,10 +287,34 @@ mod tests {
                 cluster,
             ),
             (
-                IdentifierKind::Argument,
-                json!("--cluster-name=old"),
-                json!("--cluster-name=new"),
+                IdentifierKind::Arguments,
+                json!([
+                    "--cluster-name=old",
+                    "--cluster-name",
+                    "old",
+                    "old",
+                    "--cluster-name"
+                ]),
+                json!([
+                    "--cluster-name=new",
+                    "--cluster-name",
+                    "new",
+                    "old",
+                    "--cluster-name"
+                ]),
                 cluster,
+            ),
+            (
+                IdentifierKind::Tags,
+                json!({"kubernetes.io/cluster/old": "owned", "kubernetes.io/cluster/x": "old", "old": "old"}),
+                json!({"kubernetes.io/cluster/new": "owned", "kubernetes.io/cluster/x": "old", "old": "old"}),
+                cluster,
+            ),
+            (
+                IdentifierKind::Json("name", Kind::Bucket),
+                json!("{\n  \"rename\": \"old\", \"name\" : \"old\"\n}\n"),
+                json!("{\n  \"rename\": \"old\", \"name\" : \"new\"\n}\n"),
+                bucket,
             ),
             (bucket, json!("a, old ,b"), json!("a, new ,b"), bucket),
             (bucket, json!(["a", "old"]), json!(["a", "new"]), bucket),

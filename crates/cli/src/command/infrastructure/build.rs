@@ -126,6 +126,10 @@ pub struct Wanted {
     /// Create the add-ons of EKS as add-ons, instead of restoring their objects
     #[arg(long, help_heading = "Stacks")]
     pub managed_addons: bool,
+    /// Give service accounts their roles by EKS Pod Identity instead of IRSA, where the trust policy of the role names
+    /// the service account
+    #[arg(long, help_heading = "Stacks")]
+    pub irsa_to_pod_identity: bool,
     /// Create clusters without nodes. Nodes become ready once the objects of the network plugin are restored: restore,
     /// then deploy again without this option
     #[arg(long, help_heading = "Stacks")]
@@ -573,6 +577,7 @@ impl Wanted {
             .permissions_boundaries
             .clone_from(&self.permissions_boundary);
         facts.managed_addons = self.managed_addons;
+        facts.irsa_to_pod_identity = self.irsa_to_pod_identity;
         facts.hold_nodes = self.hold_nodes;
         Ok(facts)
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use lifeboat_model::Code;
 use lifeboat_plan::LintFinding;
 use lifeboat_plan::lint::NOT_CAPTURED;
-use lifeboat_plan::report::{NotRestoredGroup, Report};
+use lifeboat_plan::report::{NotRestoredGroup, Report, Verdict};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
@@ -64,6 +64,17 @@ impl RestoreDocument {
             return Some(Failure::new(
                 Code::RestoreIncomplete,
                 format!("{objects} missing in the target; the report lists each"),
+            ));
+        }
+        if self.proven && self.report.verdict == Verdict::NamesPrimary {
+            let what = human::counted(
+                summary.leftovers,
+                "identifier of the primary is",
+                "identifiers of the primary are",
+            );
+            return Some(Failure::new(
+                Code::LeftoverInTarget,
+                format!("{what} in restored objects; the report lists each"),
             ));
         }
         if self.proven && summary.unexplained == 0 && !self.report.matches_plan() {
@@ -166,6 +177,7 @@ impl Serialize for RestoreDocument {
             not_restored,
             unplanned,
             workloads,
+            leftovers,
             notes,
             rules,
             warnings,
@@ -189,6 +201,9 @@ impl Serialize for RestoreDocument {
         document.serialize_entry("notRestored", not_restored)?;
         document.serialize_entry("unplanned", unplanned)?;
         document.serialize_entry("workloads", workloads)?;
+        if !leftovers.is_empty() {
+            document.serialize_entry("leftovers", leftovers)?;
+        }
         if !notes.is_empty() {
             document.serialize_entry("notes", notes)?;
         }

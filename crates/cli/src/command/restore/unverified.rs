@@ -73,6 +73,7 @@ pub(super) fn report(plan: &Plan, outcome: &RestoreOutcome) -> Report {
         not_restored,
         unplanned: Vec::new(),
         workloads: Vec::new(),
+        leftovers: Vec::new(),
         notes: Vec::new(),
         rules: plan.rules.clone(),
         warnings: Vec::new(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lifeboat_model::Code;
+use lifeboat_translate::identity::PodIdentity;
 use serde_json::{Value, json};
 
 use super::{CLUSTER, authentication_mode};
@@ -33,6 +34,11 @@ pub(super) fn build(builder: &mut Builder<'_, '_>, cluster: &Cluster) {
         if association.owner_arn.is_none() || !builder.context.facts.managed_addons {
             pod_identity(builder, association);
         }
+    }
+    let pod_identities = &builder.context.pod_identities;
+    pod_identities.check(cluster, &mut builder.findings);
+    for one in pod_identities.of(&cluster.name) {
+        pod_identity(builder, &association(one));
     }
     for config in &cluster.identity_provider_configs {
         let resource = identity_provider(builder, config);
@@ -164,6 +170,22 @@ fn pod_identity(builder: &mut Builder<'_, '_>, association: &PodIdentityAssociat
         .with("Policy", policy)
         .with("Tags", builder.tag_list(&association.tags));
     builder.add(format!("PodIdentity{}", names::digest(&of)), resource);
+}
+
+/// Returns the association that takes the place of IRSA.
+fn association(identity: &PodIdentity) -> PodIdentityAssociation {
+    PodIdentityAssociation {
+        association_arn: None,
+        association_id: None,
+        namespace: identity.namespace.clone(),
+        service_account: identity.service_account.clone(),
+        role_arn: identity.role.to_string(),
+        owner_arn: None,
+        disable_session_tags: None,
+        target_role_arn: None,
+        policy: None,
+        tags: Tags::new(),
+    }
 }
 
 fn identity_provider(builder: &mut Builder<'_, '_>, config: &IdentityProviderConfig) -> Resource {

@@ -15,17 +15,29 @@ const USE_OUTSIDE: &[(&str, &str)] = &[
     ("gateway.k8s.aws", "*"),
     ("karpenter.k8s.aws", "*"),
     ("eks.amazonaws.com", "nodeclasses"),
-    ("external-secrets.io", "*secretstores"),
-    ("external-secrets.io", "pushsecrets"),
-    ("external-secrets.io", "clusterpushsecrets"),
+    ("eks.amazonaws.com", "ingressclassparams"),
+    ("application-networking.k8s.aws", "*"),
+    // ACK: the account and the role of each resource.
+    ("services.k8s.aws", "*"),
+    // Crossplane: the account and the role, and templates of resources.
+    ("aws.upbound.io", "*"),
+    ("aws.m.upbound.io", "*"),
+    ("aws.crossplane.io", "*"),
+    ("apiextensions.crossplane.io", "composition*"),
+    // External stores.
+    ("external-secrets.io", "*"),
+    ("generators.external-secrets.io", "*"),
+    ("secrets-store.csi.x-k8s.io", "secretproviderclasses"),
 ];
 
 /// Annotations by which controllers act outside the cluster: the beginning of their JSON pointer.
-const ANNOTATIONS: [&str; 4] = [
+const ANNOTATIONS: [&str; 6] = [
     "/metadata/annotations/alb.ingress.kubernetes.io~1",
     "/metadata/annotations/service.beta.kubernetes.io~1aws-load-balancer-",
     "/metadata/annotations/external-dns.alpha.kubernetes.io~1",
     "/metadata/annotations/services.k8s.aws~1",
+    "/metadata/annotations/crossplane.io~1external-name",
+    "/metadata/annotations/application-networking.k8s.aws~1",
 ];
 
 /// The number of identifiers that get a finding of their own.

@@ -135,7 +135,28 @@ fn the_rules_are_tried_in_the_order_that_is_documented() {
         let place = |rule| Rule::ALL.iter().position(|one| *one == rule);
         assert!(place(rule) < place(later), "{rule:?} {later:?}");
     }
+    let documented: Vec<&str> = include_str!("../../../IDENTITIES.md")
+        .lines()
+        .skip_while(|line| *line != "| rule | what it knows | where |")
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| "))
+        .filter_map(|row| row.split_once(" |"))
+        .flat_map(|(rules, _)| rules.split(", "))
+        .collect();
+    let names = Rule::ALL.iter().skip(1).map(|rule| kebab(&format!("{rule:?}")));
+    assert_eq!(names.collect::<Vec<_>>(), documented);
     let mut sorted = Rule::ALL.to_vec();
     sorted.sort();
     assert_eq!(sorted, Rule::ALL);
+}
+
+fn kebab(name: &str) -> String {
+    let mut kebab = String::new();
+    for (at, letter) in name.char_indices() {
+        if at > 0 && letter.is_ascii_uppercase() {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    kebab
 }
