@@ -103,6 +103,7 @@ impl DecisionBuilder<'_> {
                 cluster_names: run.cluster_names.clone(),
                 hold_nodes: run.stage == BuildStage::Clusters && !infrastructure.managed_addons,
                 managed_addons: infrastructure.managed_addons,
+                allow_nearest_version: infrastructure.allow_nearest_version,
                 adopt: infrastructure.adopt.clone(),
             });
             let kind = match run.stage {

@@ -99,6 +99,7 @@ impl DecisionBuilder<'_> {
             cluster_names: self.cluster_names(),
             hold_nodes: false,
             managed_addons: application.infrastructure.managed_addons,
+            allow_nearest_version: application.infrastructure.allow_nearest_version,
             adopt: application.infrastructure.adopt.clone(),
         });
         let environment = application.recovery.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lifeboat_aws::AwsContext;
+use lifeboat_aws::{AwsContext, EksClusters};
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, Recovery};
@@ -58,7 +58,8 @@ impl DescribeResources for AwsResources {
 /// Builds the recovery stacks of an application.
 #[async_trait]
 pub trait BuildStacks: Send + Sync {
-    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up. `None` if
+    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones
+    /// and Kubernetes versions of `facts` are looked up. `None` if
     /// stacks in use were to be brought to standby, and were not changed.
     ///
     /// # Errors
@@ -115,6 +116,16 @@ impl BuildStacks for AwsStacks {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let zones = Box::pin(Ec2::new(&self.context).zones()).await;
         facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        // Unknown versions are not checked: CloudFormation fails then, later and with the same message.
+        match Box::pin(EksClusters::new(&self.context).versions()).await {
+            Ok(versions) => facts.kubernetes_versions = versions,
+            Err(error) => {
+                let problem = self
+                    .context
+                    .problem("list the Kubernetes versions of EKS", &error);
+                tracing::warn!(error = %problem, "the versions of clusters are not checked");
+            }
+        }
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,

@@ -92,6 +92,9 @@ pub struct BuildWork {
     /// Whether add-ons of EKS are created as add-ons.
     #[serde(default)]
     pub managed_addons: bool,
+    /// Whether a cluster gets the nearest Kubernetes version if EKS does not offer its own.
+    #[serde(default)]
+    pub allow_nearest_version: bool,
     /// Resources of the recovery environment that are used instead of building one, by those of the primary.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,

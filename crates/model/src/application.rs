@@ -115,6 +115,9 @@ pub struct InfrastructureDocument {
     pub standby: bool,
     /// Whether add-ons of EKS are created as add-ons, instead of restoring their objects.
     pub managed_addons: bool,
+    /// Whether a cluster gets the nearest Kubernetes version that EKS offers, if EKS no longer offers its own. Without it,
+    /// such a cluster is not built.
+    pub allow_nearest_version: bool,
     /// Resources of the recovery environment that are used instead of building one: ids of EC2 and EFS, ARNs, and names
     /// of Availability Zones, by those of the primary environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -128,6 +131,7 @@ impl Default for InfrastructureDocument {
             rebuild: false,
             standby: false,
             managed_addons: false,
+            allow_nearest_version: false,
             adopt: BTreeMap::new(),
         }
     }

@@ -115,6 +115,7 @@ impl Delegate {
         let mut facts = RecoveryFacts::new(environment.account, environment.region, self.application.clone());
         facts.delegate_role = Some(self.role.to_string());
         facts.managed_addons = work.managed_addons;
+        facts.allow_nearest_version = work.allow_nearest_version;
         facts.hold_nodes = work.hold_nodes;
         let names = work.cluster_names.iter();
         facts.cluster_names = names

@@ -81,6 +81,7 @@ fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
         )]),
         hold_nodes: true,
         managed_addons: false,
+        allow_nearest_version: true,
         adopt: BTreeMap::from([("vpc-1".to_owned(), "vpc-2".to_owned())]),
     });
     fixture.assignment(&format!("20261121T10100{number}Z-bbbbbb-build"), work)
@@ -161,7 +162,7 @@ async fn objects_are_translated_by_what_was_built() {
     let (descriptions, facts) = building.asked.lock().unwrap().pop().unwrap();
     assert_eq!(descriptions.account.as_str(), "111111111111");
     assert_eq!(facts.account.as_str(), "222222222222");
-    assert!(facts.hold_nodes && !facts.managed_addons);
+    assert!(facts.hold_nodes && !facts.managed_addons && facts.allow_nearest_version);
     assert_eq!(facts.cluster_names["orders"], "orders-dr");
     assert_eq!(facts.adopted[0].to, "vpc-2");
     let role = facts.delegate_role.unwrap();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lifeboat_aws::EksClusters;
 use lifeboat_aws::session::Session;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
@@ -94,6 +95,9 @@ pub struct Wanted {
     /// Create the add-ons of EKS as add-ons, instead of restoring their objects
     #[arg(long, help_heading = "Stacks")]
     pub managed_addons: bool,
+    /// Give a cluster the nearest Kubernetes version that EKS offers, if EKS no longer offers its own
+    #[arg(long, help_heading = "Stacks")]
+    pub allow_nearest_version: bool,
     /// Create clusters without nodes. Nodes become ready once the objects of the network plugin are restored: restore,
     /// then deploy again without this option
     #[arg(long, help_heading = "Stacks")]
@@ -465,6 +469,12 @@ async fn facts(session: &Session, application: &ApplicationName) -> Result<Recov
 impl Wanted {
     async fn facts(&self, session: &Session) -> Result<RecoveryFacts, Failure> {
         let mut facts = facts(session, &self.application).await?;
+        facts.kubernetes_versions =
+            (EksClusters::new(session.context()).versions().await).map_err(|error| {
+                session
+                    .context()
+                    .problem("list the Kubernetes versions of EKS", &error)
+            })?;
         facts.adopted.clone_from(&self.adopt);
         facts.cluster_names = self.cluster_name.iter().cloned().collect();
         facts.delegate_role = Some(match &self.restorer {
@@ -472,6 +482,7 @@ impl Wanted {
             None => session.principal(),
         });
         facts.managed_addons = self.managed_addons;
+        facts.allow_nearest_version = self.allow_nearest_version;
         facts.hold_nodes = self.hold_nodes;
         Ok(facts)
     }
