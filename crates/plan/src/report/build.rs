@@ -262,6 +262,14 @@ fn planned_changes<'a>(plan: &'a Plan, object: &'a PlannedObject) -> impl Iterat
 /// Returns whether something that the plan adds to the object is not in it. Whoever removed it: what was added in the
 /// source is to survive.
 fn lacks_addition(object: &PlannedObject, expected: &Value, live: &Value, path: &str) -> bool {
+    let is_aws_auth = object
+        .changes
+        .iter()
+        .any(|change| change.rule == RuleId::AwsAuthAdded);
+    if is_aws_auth {
+        // EKS adds entries of its own.
+        return !crate::eks::auth::has_entries(expected, live);
+    }
     let added = |at: &str| {
         let mut changes = object.changes.iter();
         changes.any(|change| change.rule == RuleId::DefaultRbacAdded && change.path == at)
