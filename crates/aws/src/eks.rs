@@ -12,6 +12,7 @@ use crate::{AwsContext, AwsError};
 mod access;
 mod address;
 mod error;
+mod versions;
 
 pub use access::{AccessEntry, AccessPolicy, AccessScope};
 pub use address::{AuthenticationMode, ClusterAddress, ClusterKind, ClusterStatus, Endpoint};

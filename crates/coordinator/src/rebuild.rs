@@ -134,6 +134,7 @@ impl DecisionBuilder<'_> {
             hold_nodes: false,
             managed_addons: infrastructure.managed_addons,
             irsa_to_pod_identity: infrastructure.irsa_to_pod_identity,
+            allow_nearest_version: infrastructure.allow_nearest_version,
             adopt: infrastructure.adopt.clone(),
             adopt_existing: infrastructure.adopt_existing.clone(),
             adopt_tags: infrastructure.adopt_tags.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lifeboat_aws::AwsContext;
+use lifeboat_aws::{AwsContext, EksClusters};
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, Recovery};
@@ -58,8 +58,9 @@ impl DescribeResources for AwsResources {
 /// Builds the recovery stacks of an application.
 #[async_trait]
 pub trait BuildStacks: Send + Sync {
-    /// Builds the stacks, or goes on where an earlier build ended. The Availability Zones of `facts` are looked up, and what
-    /// exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not changed.
+    /// Builds the stacks, or goes on where an earlier build ended. Looks up the Availability Zones and Kubernetes versions of
+    /// `facts`, and what exists for the stacks that adopt. `None` if stacks in use were to be brought to standby, and were not
+    /// changed.
     ///
     /// # Errors
     /// As [`Recovery::deploy`], or if AWS refuses a request.
@@ -119,6 +120,16 @@ impl BuildStacks for AwsStacks {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let zones = Box::pin(Ec2::new(&self.context).zones()).await;
         facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        // Unknown versions are not checked: CloudFormation fails then, later and with the same message.
+        match Box::pin(EksClusters::new(&self.context).versions()).await {
+            Ok(versions) => facts.kubernetes_versions = versions,
+            Err(error) => {
+                let problem = self
+                    .context
+                    .problem("list the Kubernetes versions of EKS", &error);
+                tracing::warn!(error = %problem, "the versions of clusters are not checked");
+            }
+        }
         facts.permissions_boundaries.clone_from(&self.boundaries);
         let looked_up = Box::pin(candidates(&self.context, descriptions, &mut facts)).await;
         looked_up.map_err(|error| {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use lifeboat_model::Code;
 
+use crate::bindings;
 use crate::builder::Builder;
 use crate::description::cluster::Cluster;
 use crate::description::iam::Role;
@@ -31,6 +32,29 @@ pub(crate) fn cluster(builder: &mut Builder<'_, '_>, cluster: &Cluster) {
             may_use(builder, &cluster.role_arn, key);
         }
     }
+}
+
+/// Returns the security groups that can be chosen for a cluster. Those that AWS makes for a cluster or its load balancers
+/// do not exist before it.
+pub(crate) fn choosable(builder: &mut Builder<'_, '_>, of: &str, groups: &[String]) -> Vec<String> {
+    let all = builder.context.descriptions;
+    let is_of_aws = |id: &String| {
+        let own = all.clusters.iter();
+        let mut own =
+            own.filter_map(|cluster| cluster.resources_vpc_config.cluster_security_group_id.as_ref());
+        let mut described = all.security_groups.iter();
+        let is_adopted = builder.context.bindings.adopted.contains_key(id.as_str());
+        !is_adopted
+            && (own.any(|group| group == id)
+                || described.any(|group| group.group_id == *id && bindings::is_made_by_others(group)))
+    };
+    let (made, chosen): (Vec<String>, Vec<String>) = groups.iter().cloned().partition(is_of_aws);
+    for group in made {
+        let what =
+            format!("{group} is left out of its security groups: AWS makes it, and nobody can choose it");
+        builder.findings.warning(Code::PropertyNotKept, of, what);
+    }
+    chosen
 }
 
 /// Checks that nodes can join: their role and their way to the services that they need.

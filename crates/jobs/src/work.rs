@@ -95,6 +95,9 @@ pub struct BuildWork {
     /// Whether service accounts get their roles by EKS Pod Identity instead of IRSA.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub irsa_to_pod_identity: bool,
+    /// Whether a cluster gets the nearest Kubernetes version if EKS does not offer its own.
+    #[serde(default)]
+    pub allow_nearest_version: bool,
     /// Resources of the recovery environment that are used instead of building one, by those of the primary.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<String, String>,

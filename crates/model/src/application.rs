@@ -121,6 +121,9 @@ pub struct InfrastructureDocument {
     /// policy of the role names the service account. Their annotation is not restored.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub irsa_to_pod_identity: bool,
+    /// Whether a cluster gets the nearest Kubernetes version that EKS offers, if EKS no longer offers its own. Without it,
+    /// such a cluster is not built.
+    pub allow_nearest_version: bool,
     /// Resources of the recovery environment that are used instead of building one: ids of EC2 and EFS, ARNs, and names
     /// of Availability Zones, by those of the primary environment.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -149,6 +152,7 @@ impl Default for InfrastructureDocument {
             standby: false,
             managed_addons: false,
             irsa_to_pod_identity: false,
+            allow_nearest_version: false,
             adopt: BTreeMap::new(),
             permissions_boundaries: Vec::new(),
             adopt_existing: BTreeSet::new(),

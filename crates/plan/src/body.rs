@@ -236,7 +236,7 @@ fn later(body: &Value, fields: &[crate::Edit]) -> (Value, Value) {
 pub fn additions(object: &PlannedObject, bodies: &Bodies) -> Value {
     let mut patch = Value::Object(serde_json::Map::new());
     for change in &object.changes {
-        if change.rule == RuleId::DefaultRbacAdded
+        if matches!(change.rule, RuleId::DefaultRbacAdded | RuleId::AwsAuthAdded)
             && let Some(value) = bodies.create.pointer(&change.path)
         {
             pointer::set(&mut patch, &change.path, value.clone());

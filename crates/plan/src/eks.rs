@@ -1,9 +1,12 @@
 //! Objects that Amazon EKS puts into every cluster and keeps there. Some contain the endpoint or the certificate
 //! authority of their own cluster, or say which AWS principals may enter it: in another cluster they would send its
-//! nodes to the source, or let the principals of the source in. The target keeps its own.
+//! nodes to the source, or let the principals of the source in. The target keeps its own. What a cluster that was made
+//! without self-managed add-ons lacks is restored: see [`resolve::eks`](crate::resolve).
 
 use lifeboat_translate::{glob, pointer};
 use serde_json::Value;
+
+pub(crate) mod auth;
 
 /// How an object of the name is known to be that of EKS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,8 @@ const API_SERVICE: &[(&str, &str)] = &[("apiregistration.k8s.io", "apiservices")
 /// The sources are pages of the Amazon EKS User Guide (<https://docs.aws.amazon.com/eks/latest/userguide/>) unless
 /// another is given.
 const OWNED: &[Owned] = &[
+    // managing-kube-proxy.html: the bindings of its account, which come with the add-on.
+    Owned(CLUSTER_RBAC, None, "eks:kube-proxy*", Sign::Name),
     // auth-configmap.html: who may enter the cluster, and as whom.
     Owned(CONFIG, KUBE_SYSTEM, "aws-auth", Sign::Name),
     // default-roles-users.html: every role and binding that begins with `eks`, and those of two controllers.
@@ -113,6 +118,24 @@ pub(crate) const AWS_AUTH: &str = "aws-auth";
 /// Field managers of the controllers that write to objects of EKS in every cluster.
 const CONTROLLERS: &[&str] = &[MANAGER, "kube-controller-manager", "kubelet", "kube-apiserver"];
 
+/// Objects of the add-ons that EKS installs in a cluster unless `bootstrapSelfManagedAddons` is false (CreateCluster). A
+/// cluster without them gets those of the source.
+const ADDONS: &[&str] = &[
+    "amazon-vpc-cni",
+    "aws-node",
+    "coredns",
+    "eks:kube-proxy*",
+    "kube-dns",
+    "kube-proxy",
+    "kube-proxy-config",
+    "system:coredns",
+];
+
+/// Returns whether an object that EKS manages is one of a self-managed add-on.
+pub(crate) fn is_of_addon(name: &str) -> bool {
+    ADDONS.iter().any(|pattern| glob::matches(pattern, name))
+}
+
 /// Returns whether EKS manages the object in each cluster, with a detail for the user.
 pub(crate) fn owns(
     (group, resource): (&str, &str),
@@ -173,6 +196,12 @@ fn managers(object: &Value) -> impl Iterator<Item = &str> {
     pointer::list(object, "/metadata/managedFields").filter_map(|entry| pointer::text(entry, "/manager"))
 }
 
+/// Returns a manager that has written the object, if possible not EKS.
+pub(crate) fn writer(object: &Value) -> Option<&str> {
+    let other = managers(object).find(|manager| !CONTROLLERS.contains(manager));
+    other.or_else(|| managers(object).next())
+}
+
 /// Returns who else has changed the object, so that the change can be made in the target too.
 fn changed_by(object: &Value) -> Option<String> {
     let of_status = |entry: &&Value| pointer::text(entry, "/subresource") == Some("status");
@@ -210,24 +239,7 @@ pub(crate) fn principals(object: &Value) -> Vec<Principal> {
             continue;
         };
         for entry in entries {
-            // The keys are compared without regard to case by aws-iam-authenticator.
-            let field = |wanted: &str| {
-                entry
-                    .as_object()?
-                    .iter()
-                    .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                    .map(|(_, value)| value)
-            };
-            let groups = field("groups").and_then(Value::as_array).into_iter().flatten();
-            match field(arn).and_then(Value::as_str) {
-                Some(arn) => found.push(Principal::Mapped {
-                    arn: arn.to_owned(),
-                    groups: groups
-                        .filter_map(|group| group.as_str().map(str::to_owned))
-                        .collect(),
-                }),
-                None => found.push(Principal::Unreadable(key)),
-            }
+            found.push(mapped(&entry, arn).unwrap_or(Principal::Unreadable(key)));
         }
     }
     if let Some(accounts) = entries(object, "mapAccounts", &mut found) {
@@ -239,6 +251,25 @@ pub(crate) fn principals(object: &Value) -> Vec<Principal> {
         found.extend(accounts.iter().map(|account| Principal::Account(text(account))));
     }
     found
+}
+
+/// Returns a field of an entry. The keys are compared without regard to case by aws-iam-authenticator.
+fn field_of<'a>(entry: &'a Value, wanted: &str) -> Option<&'a Value> {
+    let mut fields = entry.as_object()?.iter();
+    let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    found.map(|(_, value)| value)
+}
+
+/// Returns the principal of an entry, whose ARN is in the field `arn`.
+fn mapped(entry: &Value, arn: &str) -> Option<Principal> {
+    let groups = field_of(entry, "groups").and_then(Value::as_array);
+    let groups = groups.into_iter().flatten();
+    Some(Principal::Mapped {
+        arn: field_of(entry, arn).and_then(Value::as_str)?.to_owned(),
+        groups: groups
+            .filter_map(|group| group.as_str().map(str::to_owned))
+            .collect(),
+    })
 }
 
 /// Returns the entries of a list in YAML in the data of the ConfigMap.

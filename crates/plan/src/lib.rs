@@ -60,6 +60,7 @@ pub use builder::crds::outline as definition_outline;
 pub use builder::{ObserveError, PlanBuilder, PlanError, RequiredType};
 pub use compare::{Difference, FieldDifference, compare, compare_whole};
 pub use digest::Redactor;
+pub use eks::auth::add_entries as add_aws_auth_entries;
 pub use leftovers::{TargetLeftover, TargetLeftovers};
 pub use lint::{LintFinding, Severity};
 pub use options::{

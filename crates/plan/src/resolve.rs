@@ -18,6 +18,7 @@ mod admission;
 mod age;
 mod assemble;
 mod deferred;
+mod eks;
 mod existing;
 mod faults;
 mod findings;
@@ -166,6 +167,7 @@ fn decide(draft: &PlanBuilder, facts: &TargetFacts) -> Result<Decisions, PlanErr
     problems.extend(merge_namespaces(&mut work, &sorted));
     decide_actions(&mut work);
     rbac::additions(&mut work);
+    eks::complete(&mut work);
     work.decisions.versions = versions::negotiate(&work);
     versions::skip_unserved(&mut work);
     owners::resolve(&mut work, &sorted);

@@ -131,6 +131,7 @@ rules! {
     ExistingUpdated = "existing-updated", "The object exists in the target and the options say to update it.";
     ExistingRecreated = "existing-recreated", "The object exists in the target and the options say to recreate it.";
     ExistingNotRecreated = "existing-not-recreated", "Deleting the object would delete what it contains or defines, so it is updated although the options say to recreate it.";
+    AwsAuthAdded = "aws-auth-added", "EKS lets nodes into each cluster; entries that users added in the source are added to those of the target, with the ARNs of the recovery environment.";
     DefaultRbacAdded = "default-rbac-added", "The API server of the target makes this default role or binding; what was added to it in the source is added to it.";
     MadeByTarget = "made-by-target", "The controllers of the target create this object too; it is updated to the planned state.";
     AgeOrder = "age-order", "Age decides between objects of this kind, so that they are created in the order of their age.";

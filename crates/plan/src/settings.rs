@@ -7,6 +7,7 @@ use lifeboat_translate::{Identities, NamespaceMap, PatchRule};
 use serde_json::Value;
 
 use crate::digest::Redactor;
+use crate::eks::auth::Accounts;
 use crate::options::{PortRange, RestoreOptions, RuleSet, Selection};
 
 /// Compiled options.
@@ -15,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) namespaces: NamespaceMap,
     pub(crate) identities: Identities,
+    /// The accounts of the identity map.
+    pub(crate) accounts: Option<Accounts>,
     /// Why the identity map translates nothing.
     pub(crate) identity_faults: Vec<IdentityFault>,
     pub(crate) no_leftovers: bool,
@@ -56,6 +59,10 @@ impl Settings {
                 .filter(|(from, to)| from != to)
                 .collect::<BTreeMap<_, _>>(),
         );
+        let accounts = identities.as_ref().map(|map| Accounts {
+            primary: map.primary.account.to_string(),
+            recovery: map.recovery.account.to_string(),
+        });
         let (compiled, identity_faults) = match identities.as_ref().map(Identities::checked) {
             Some(Ok(compiled)) => (compiled, Vec::new()),
             Some(Err(faults)) => (Identities::default(), faults),
@@ -65,6 +72,7 @@ impl Settings {
             selection,
             namespaces,
             identities: compiled,
+            accounts,
             identity_faults,
             no_leftovers,
             validate,

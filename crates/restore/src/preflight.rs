@@ -67,7 +67,7 @@ fn needs(plan: &Plan) -> Needs<'_> {
             Action::Create => &["create", "get"],
             Action::CreateOrUpdate | Action::Update => &["create", "get", "update"],
             Action::Recreate => &["create", "get", "delete"],
-            Action::Merge => &["patch"],
+            Action::Merge => &["get", "patch"],
         };
         for verb in verbs {
             need(verb, "");

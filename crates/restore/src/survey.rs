@@ -243,8 +243,11 @@ fn collect_item(
         return;
     };
     let made = run.is_some_and(|run| run.made(text(&body, "/metadata/creationTimestamp")));
-    // Default roles are never created by a restore, but may have been extended by an interrupted attempt.
-    let made = made || (is_default_rbac(&body, &task.resource) && run.is_some_and(|run| wrote(run, &body)));
+    let is_extended = is_default_rbac(&body, &task.resource) || is_aws_auth(&body, &task.resource);
+    let kept = kept(&body, &task.resource, made);
+    // Default roles are never created by a restore, but may have been extended by an interrupted attempt. So may
+    // `aws-auth`.
+    let made = made || (is_extended && run.is_some_and(|run| wrote(run, &body)));
     match task.used {
         Purpose::Services => found.allocations.push(services::allocation(&body)),
         // Objects that an interrupted attempt of this run created are part of the plan, not of its inputs.
@@ -276,7 +279,7 @@ fn collect_item(
             uid: seen.uid.as_ref().into(),
             created_by_this_run: made,
             managers,
-            body: kept(body, &task.resource).map(Box::new),
+            body: kept.map(Box::new),
         };
         found.existing.push((object, existing));
     }
@@ -300,12 +303,22 @@ fn wrote(run: &RunRecord, body: &Value) -> bool {
     (entries.into_iter().flatten()).any(|entry| run.made(text(entry, "/time")))
 }
 
-/// Returns what the plan needs of the content of an existing object ([`Existing::body`]).
-fn kept(body: Value, resource: &ResourceType) -> Option<Value> {
+/// Returns whether the object says who may enter a cluster of EKS.
+fn is_aws_auth(body: &Value, resource: &ResourceType) -> bool {
+    resource.group.is_empty()
+        && resource.resource == "configmaps"
+        && text(body, "/metadata/namespace") == "kube-system"
+        && text(body, "/metadata/name") == "aws-auth"
+}
+
+/// Returns what the plan needs of the content of an existing object ([`Existing::body`]). `made` says whether this run
+/// created it: then it is planned as it was.
+fn kept(body: &Value, resource: &ResourceType, made: bool) -> Option<Value> {
     match resource.name().as_str() {
-        "statefulsets.apps" => Some(body),
-        "customresourcedefinitions.apiextensions.k8s.io" => Some(lifeboat_plan::definition_outline(&body)),
-        _ if is_default_rbac(&body, resource) => Some(body),
+        "statefulsets.apps" => Some(body.clone()),
+        "customresourcedefinitions.apiextensions.k8s.io" => Some(lifeboat_plan::definition_outline(body)),
+        _ if is_default_rbac(body, resource) => Some(body.clone()),
+        _ if is_aws_auth(body, resource) && !made => Some(body.clone()),
         _ => None,
     }
 }

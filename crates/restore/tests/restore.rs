@@ -7,6 +7,8 @@ mod support;
 mod complete;
 #[path = "restore/controllers.rs"]
 mod controllers;
+#[path = "restore/eks.rs"]
+mod eks;
 #[path = "restore/existing.rs"]
 mod existing;
 #[path = "restore/faults.rs"]

@@ -20,6 +20,7 @@ use crate::patch::Condition;
 mod arn;
 mod check;
 mod compiled;
+mod eks_registry;
 mod host;
 mod kind;
 mod leftover;

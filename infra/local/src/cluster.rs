@@ -18,6 +18,14 @@ use crate::programs::{ProgramsError, ensure_programs};
 use crate::throttle::Throttled;
 use folder::Folder;
 
+pub(crate) use start::is_ready;
+
+/// Returns the first address of a range of Service addresses, or of the default range.
+pub(crate) fn first_service_address(range: Option<&str>) -> std::net::Ipv4Addr {
+    let known = range.and_then(flags::first_service_address);
+    known.unwrap_or(flags::FIRST_SERVICE_ADDRESS)
+}
+
 /// The options of a cluster. The default is the smallest cluster: etcd and an API server without
 /// controllers, so no object changes unless a client changes it.
 #[derive(Clone, Debug)]
@@ -290,6 +298,11 @@ impl Cluster {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Starts kwok for nodes that are created later. It ends with the returned value.
+    pub(crate) fn start_kwok(&self) -> Result<Process, StartError> {
+        start::start_kwok(self)
     }
 
     /// Returns a kubectl command that is configured for this cluster's administrator.

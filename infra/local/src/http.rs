@@ -75,6 +75,30 @@ impl Client {
         }
     }
 
+    /// Replaces an object that exists.
+    pub(crate) fn replace(&self, path: &str, object: &Value) -> Result<(), std::io::Error> {
+        let answer = self.send("PUT", path, "application/json", object.to_string().as_bytes())?;
+        match answer.status {
+            200..=299 => Ok(()),
+            status => Err(std::io::Error::other(format!(
+                "{path} answered {status}: {}",
+                String::from_utf8_lossy(&answer.body)
+            ))),
+        }
+    }
+
+    /// Deletes an object. One that does not exist is not an error.
+    pub(crate) fn delete(&self, path: &str) -> Result<(), std::io::Error> {
+        let answer = self.send("DELETE", path, "application/json", &[])?;
+        match answer.status {
+            200..=299 | 404 => Ok(()),
+            status => Err(std::io::Error::other(format!(
+                "{path} answered {status}: {}",
+                String::from_utf8_lossy(&answer.body)
+            ))),
+        }
+    }
+
     fn send(&self, method: &str, path: &str, accept: &str, body: &[u8]) -> Result<Answer, std::io::Error> {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         socket.set_read_timeout(Some(TIMEOUT))?;

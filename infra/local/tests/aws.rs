@@ -4,6 +4,7 @@
 
 mod aws {
     pub(crate) mod client;
+    mod objects;
 }
 
 use std::io::{Read, Write};

@@ -71,6 +71,9 @@ fn a_cluster_is_found_described_and_entered() {
             (Code::ClusterNotFound, ErrorKind::Gone)
         );
 
+        let versions = clusters.versions().await.unwrap();
+        assert!(versions.contains(&"1.33".to_owned()), "{versions:?}");
+
         create(&context).await;
         let address = active(&clusters).await;
         assert_eq!(address.name, NAME);

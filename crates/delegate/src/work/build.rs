@@ -117,6 +117,7 @@ impl Delegate {
         facts.delegate_role = Some(self.role.to_string());
         facts.managed_addons = work.managed_addons;
         facts.irsa_to_pod_identity = work.irsa_to_pod_identity;
+        facts.allow_nearest_version = work.allow_nearest_version;
         facts.hold_nodes = work.hold_nodes;
         let names = work.cluster_names.iter();
         facts.cluster_names = names

@@ -82,6 +82,7 @@ fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
         hold_nodes: true,
         managed_addons: false,
         irsa_to_pod_identity: true,
+        allow_nearest_version: true,
         adopt: BTreeMap::from([("vpc-1".to_owned(), "vpc-2".to_owned())]),
         adopt_existing: BTreeSet::from([SharedStack::Network]),
         adopt_tags: BTreeSet::from(["app".to_owned()]),
@@ -164,7 +165,8 @@ async fn objects_are_translated_by_what_was_built() {
     let (descriptions, facts) = building.asked.lock().unwrap().pop().unwrap();
     assert_eq!(descriptions.account.as_str(), "111111111111");
     assert_eq!(facts.account.as_str(), "222222222222");
-    assert!(facts.hold_nodes && !facts.managed_addons && facts.irsa_to_pod_identity);
+    assert!(facts.hold_nodes && !facts.managed_addons);
+    assert!(facts.irsa_to_pod_identity && facts.allow_nearest_version);
     assert_eq!(facts.cluster_names["orders"], "orders-dr");
     assert_eq!(facts.adopted[0].to, "vpc-2");
     assert!(facts.adopt_existing.contains(&SharedStack::Network) && facts.adopt_tags.contains("app"));

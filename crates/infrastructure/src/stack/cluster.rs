@@ -134,7 +134,8 @@ fn cluster(builder: &mut Builder<'_, '_>, cluster: &Cluster, version: &str) -> O
         "SubnetIds".to_owned(),
         builder.all(name, &network.subnet_ids).into(),
     );
-    let groups = builder.all(name, &network.security_group_ids);
+    let chosen = checks::choosable(builder, name, &network.security_group_ids);
+    let groups = builder.all(name, &chosen);
     if !groups.is_empty() {
         vpc.insert("SecurityGroupIds".to_owned(), groups.into());
     }

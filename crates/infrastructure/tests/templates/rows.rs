@@ -597,6 +597,103 @@ fn nodes_without_a_way_out_are_found_before_they_fail_to_join() {
 }
 
 #[test]
+fn what_a_cluster_would_lack_is_found_before_it_is_built() {
+    type Change = fn(&mut Value);
+    let cases: Vec<(&str, Change, Severity, Code, &str, &str)> = vec![
+        (
+            "a service-linked role",
+            |d| {
+                let arn = "arn:aws:iam::111111111111:role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS";
+                d["clusters"][0]["roleArn"] = json!(arn);
+            },
+            Severity::Error,
+            Code::RoleIncomplete,
+            "orders",
+            "service-linked role",
+        ),
+        (
+            "a cluster role without its policy",
+            |d| {
+                d["roles"][0]["attachedPolicies"] = json!([]);
+                d["roles"][0]["inlinePolicies"] = json!({});
+                d["clusters"][0]["encryptionConfig"] = json!([]);
+            },
+            Severity::Warning,
+            Code::RoleIncomplete,
+            "arn:aws:iam::111111111111:role/shop-cluster",
+            "AmazonEKSClusterPolicy is not attached",
+        ),
+        (
+            "a role of nodes without its policies",
+            |d| d["roles"][1]["attachedPolicies"] = json!(["arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]),
+            Severity::Warning,
+            Code::RoleIncomplete,
+            "arn:aws:iam::111111111111:role/shop-nodes",
+            "AmazonEC2ContainerRegistryPullOnly",
+        ),
+        (
+            "a role of Pods on Fargate without its policy",
+            |d| d["roles"][2]["attachedPolicies"] = json!([]),
+            Severity::Warning,
+            Code::RoleIncomplete,
+            "arn:aws:iam::111111111111:role/shop-fargate",
+            "AmazonEKSFargatePodExecutionRolePolicy",
+        ),
+        (
+            "a cluster role that may not describe the key",
+            |d| {
+                d["roles"][0]["attachedPolicies"] = json!(["arn:aws:iam::111111111111:policy/shop/cart"]);
+                d["roles"][0]["inlinePolicies"]["key"]["Statement"][0]["Action"] = json!("kms:CreateGrant");
+            },
+            Severity::Error,
+            Code::KeyNotUsable,
+            "arn:aws:iam::111111111111:role/shop-cluster",
+            "it lacks kms:DescribeKey on",
+        ),
+        (
+            "private nodes without a private endpoint",
+            |d| {
+                d["routeTables"][0]["routes"] = json!([]);
+                d["clusters"][0]["resourcesVpcConfig"]["endpointPrivateAccess"] = json!(false);
+            },
+            Severity::Warning,
+            Code::NodesCutOff,
+            "general",
+            "the private endpoint of the API server",
+        ),
+        (
+            "the security group that EKS makes",
+            |d| {
+                let groups = ["sg-000000000000000b1", "sg-000000000000000b4"];
+                d["clusters"][0]["resourcesVpcConfig"]["securityGroupIds"] = json!(groups);
+            },
+            Severity::Warning,
+            Code::PropertyNotKept,
+            "orders",
+            "sg-000000000000000b4 is left out of its security groups",
+        ),
+    ];
+    for (case, change, severity, code, of, what) in cases {
+        let generated = changed(&orders(), &sample::facts(OTHER), change);
+        let found = generated
+            .findings
+            .iter()
+            .find(|finding| (finding.code, finding.resource.as_str()) == (code, of));
+        let found = found.unwrap_or_else(|| panic!("{case}: {:#?}", generated.findings));
+        assert!(found.what.contains(what), "{case}: {}", found.what);
+        assert_eq!(found.severity, severity, "{case}");
+        assert_eq!(generated.is_refused(), severity == Severity::Error, "{case}");
+        if code == Code::PropertyNotKept {
+            let template = generated.template.unwrap().json();
+            assert_eq!(
+                property(&template, "Cluster", "/ResourcesVpcConfig/SecurityGroupIds"),
+                &json!([{"Ref": "SecurityGroupShop"}])
+            );
+        }
+    }
+}
+
+#[test]
 fn an_adopted_vpc_is_its_owners() {
     let mut facts = sample::facts(OTHER);
     let vpc = sample::descriptions().vpcs[0].vpc_id.clone();

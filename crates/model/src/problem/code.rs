@@ -852,7 +852,7 @@ codes! {
     VersionNotOffered = 1203 exits PlanRefused {
         title: "EKS does not offer the Kubernetes version of a cluster",
         meaning: "A cluster of another version may refuse objects or serve other types.",
-        remedy: "upgrade the primary cluster, or allow the nearest version that is offered",
+        remedy: "upgrade the primary cluster, or allow the nearest version that is offered with --allow-nearest-version, or `allowNearestVersion: true` in `infrastructure` of the application document",
     }
 
     /// A zone has no counterpart.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OwnerReference, RareFacts, Skipped};
+use super::summary::{DefaultRbac, Entry, Extra, ObjectSummary, OfEks, OwnerReference, RareFacts, Skipped};
 use super::uids::UidReference;
 use super::{PlanBuilder, needs};
 use crate::planned::{Ownership, StatusPlan};
@@ -140,11 +140,13 @@ impl PlanBuilder {
         }
         let is_default_rbac = matches!(skip, Some((RuleId::BootstrapRbac, _)));
         let taken_over = skip.is_none() && skip::is_default_of_server(r#type, &labels, &object);
-        // What a default role or binding adds to that of the target depends on the target.
-        if let Some((rule, detail)) = skip.filter(|_| !is_default_rbac) {
-            if rule == RuleId::EksManaged && name == eks::AWS_AUTH {
-                self.principals.extend(eks::principals(&object));
-            }
+        let of_eks = match &skip {
+            Some((RuleId::EksManaged, detail)) => self.of_eks(name, &object, detail.as_deref()),
+            _ => None,
+        };
+        // What a default role or binding adds to that of the target depends on the target, and so does what a cluster of
+        // EKS lacks.
+        if let Some((rule, detail)) = skip.filter(|_| !is_default_rbac && of_eks.is_none()) {
             let detail = detail.map(String::into_boxed_str);
             let name = name.into();
             self.skipped.push(Skipped {
@@ -172,6 +174,13 @@ impl PlanBuilder {
         {
             // As it will be in the target.
             self.schemas.learn(&self.types, &prepared.body);
+        }
+        if matches!(of_eks, Some(OfEks::AwsAuth { .. })) {
+            // Its entries are translated one by one, and most are not restored.
+            prepared
+                .changes
+                .retain(|change| !change.path.starts_with("/data"));
+            prepared.leftovers.clear();
         }
         let broken = self.broken_rules(r#type, index, &mut prepared);
         if prepared.ending.is_some_and(|ending| ending.expires) {
@@ -249,9 +258,30 @@ impl PlanBuilder {
                 leftovers: prepared.leftovers,
                 of_status: prepared.of_status,
                 broken,
+                of_eks,
             }
             .boxed(),
         });
+    }
+
+    /// Returns what an object that EKS manages may add to a target that lacks it. Principals that are not let into the
+    /// target are noted.
+    fn of_eks(&mut self, name: &str, object: &Value, detail: Option<&str>) -> Option<OfEks> {
+        if name != eks::AWS_AUTH {
+            let detail = detail.map(Box::from);
+            return eks::is_of_addon(name).then_some(OfEks::Addon { detail });
+        }
+        let (entries, left) = match &self.settings.accounts {
+            Some(accounts) if !self.settings.identities.is_empty() => {
+                eks::auth::split(object, &self.settings.identities, accounts)
+            }
+            _ => (Default::default(), eks::principals(object)),
+        };
+        self.principals.extend(left);
+        (!entries.is_empty()).then(|| OfEks::AwsAuth {
+            entries,
+            manager: eks::writer(object).map(str::to_owned),
+        })
     }
 
     /// Returns the rules of its definition that an object breaks when it is created. The status counts if it is a field

@@ -9,6 +9,7 @@ use lifeboat_translate::pointer;
 use serde_json::Value;
 
 use super::needs::Needed;
+use crate::eks::auth::UserEntries;
 use crate::planned::{Ownership, PlannedChange, StatusPlan};
 use crate::prepare::{Bound, SnapshotContent, Translated};
 use crate::{Locator, RuleId};
@@ -59,6 +60,11 @@ impl ObjectSummary {
         self.rare.as_ref().map_or(&[], |rare| &rare.broken)
     }
 
+    /// Returns what the object is to EKS, if EKS manages it in each cluster.
+    pub(crate) fn of_eks(&self) -> Option<&OfEks> {
+        self.rare.as_ref()?.of_eks.as_ref()
+    }
+
     /// Returns the translation of the status, which counts only if it is restored.
     pub(crate) fn of_status(&self) -> Option<&Translated> {
         self.rare.as_ref().map(|rare| &rare.of_status)
@@ -73,6 +79,24 @@ pub(crate) struct RareFacts {
     pub(crate) leftovers: Vec<Leftover>,
     pub(crate) of_status: Translated,
     pub(crate) broken: Box<[u32]>,
+    pub(crate) of_eks: Option<OfEks>,
+}
+
+/// An object that EKS manages in each cluster, and that a target of EKS may lack.
+#[derive(Debug, PartialEq)]
+pub(crate) enum OfEks {
+    /// An object of a self-managed add-on.
+    Addon {
+        /// Who changed it, for the user.
+        detail: Option<Box<str>>,
+    },
+    /// `aws-auth`.
+    AwsAuth {
+        /// The entries of users, as they are in the recovery environment.
+        entries: UserEntries,
+        /// The manager that wrote them.
+        manager: Option<String>,
+    },
 }
 
 impl RareFacts {
@@ -82,6 +106,7 @@ impl RareFacts {
             && self.mentions.is_empty()
             && self.leftovers.is_empty()
             && self.broken.is_empty()
+            && self.of_eks.is_none()
             && self.of_status == Translated::default();
         (!is_empty).then(|| Box::new(self))
     }

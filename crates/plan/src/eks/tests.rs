@@ -231,3 +231,150 @@ fn an_object_of_eks_that_is_asked_for_by_name_is_refused() {
         );
     }
 }
+
+/// Returns a fixture whose target is a cluster of EKS.
+fn into_eks(objects: Vec<Value>) -> Fixture {
+    let mut fixture = Fixture::new(objects).with(json!({"identities": {
+        "format": "lifeboat.dev/identities/v1",
+        "primary": {"account": "111111111111", "region": "eu-west-1"},
+        "recovery": {"account": "222222222222", "region": "eu-central-1"},
+        "sameNames": [],
+        "identities": [
+            {"kind": "arn", "from": "arn:aws:iam::111111111111:role/admin", "to": "arn:aws:iam::222222222222:role/admin-dr"},
+            {"kind": "arn", "from": "arn:aws:iam::111111111111:role/nodes", "to": "arn:aws:iam::222222222222:role/nodes"},
+            {"kind": "host", "from": "ABC.gr7.eu-west-1.eks.amazonaws.com", "to": "DEF.gr7.eu-central-1.eks.amazonaws.com"},
+        ],
+    }}));
+    let url = json!({"url": "https://127.0.0.1:23443/mutate", "caBundle": "WFg="});
+    let webhook = webhook("MutatingWebhookConfiguration", "pod-identity-webhook", url);
+    fixture.facts.webhooks.push(webhook);
+    fixture
+}
+
+fn live(body: Option<Value>) -> Existing {
+    Existing {
+        uid: "live".into(),
+        managers: Arc::default(),
+        created_by_this_run: false,
+        body: body.map(Box::new),
+    }
+}
+
+#[test]
+fn self_managed_addons_come_back_in_a_cluster_of_eks_that_lacks_them() {
+    let mut fixture = into_eks(shipped());
+    let existing = lifeboat_model::ObjectRef::new("configmaps".into(), Some("kube-system"), "coredns");
+    fixture.facts.existing.insert(existing, live(None));
+    let plan = fixture.plan();
+    let planned: Vec<String> = plan.objects.iter().map(|o| o.target.to_string()).collect();
+    for object in [
+        "deployments.apps kube-system/coredns",
+        "services kube-system/kube-dns",
+        "serviceaccounts kube-system/aws-node",
+        "clusterroles.rbac.authorization.k8s.io aws-node",
+        "configmaps kube-system/amazon-vpc-cni",
+        "configmaps kube-system/kube-proxy-config",
+    ] {
+        assert!(planned.contains(&object.to_owned()), "{object}: {planned:?}");
+    }
+    for object in [
+        "configmaps kube-system/coredns",
+        "clusterroles.rbac.authorization.k8s.io eks:node-manager",
+        "clusterrolebindings.rbac.authorization.k8s.io eks:addon-manager",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io vpc-resource-validating-webhook",
+    ] {
+        assert_eq!(left_out(&plan, object).rule, RuleId::EksManaged, "{object}");
+    }
+    let proxy = fixture.bodies(&plan, "configmaps kube-system/kube-proxy").create;
+    assert!(
+        proxy["data"]["kubeconfig"]
+            .as_str()
+            .unwrap()
+            .contains("https://DEF.gr7.eu-central-1")
+    );
+    let dns = fixture
+        .bodies(&plan, "deployments.apps kube-system/coredns")
+        .create;
+    assert_eq!(
+        dns["spec"]["template"]["spec"]["containers"][0]["image"],
+        "602401143452.dkr.ecr.eu-central-1.amazonaws.com/eks/coredns:v1.11.4-eksbuild.2"
+    );
+}
+
+const AWS_AUTH_REF: &str = "configmaps kube-system/aws-auth";
+const NODES_OF_TARGET: &str = "- rolearn: arn:aws:iam::222222222222:role/nodes\n  username: system:node:{{EC2PrivateDNSName}}\n  groups: [system:bootstrappers, system:nodes]\n";
+
+#[test]
+fn entries_of_users_are_added_to_those_of_nodes_with_their_arns_translated() {
+    let mut source = aws_auth();
+    source["data"]["mapAccounts"] = "- \"333333333333\"\n- \"111111111111\"\n".into();
+    let mut target = in_kube_system("v1", "ConfigMap", "aws-auth");
+    target["data"] = json!({ "mapRoles": NODES_OF_TARGET });
+    target["metadata"]["resourceVersion"] = "7".into();
+    let entries = |body: &Value, list: &str| -> Vec<Value> {
+        serde_yaml_ng::from_str(body["data"][list].as_str().unwrap()).unwrap()
+    };
+    let admin = json!({"rolearn": "arn:aws:iam::222222222222:role/admin-dr", "username": "admin", "groups": ["system:masters"]});
+    for exists in [false, true] {
+        let mut fixture = into_eks(vec![source.clone()]);
+        let name = lifeboat_model::ObjectRef::new("configmaps".into(), Some("kube-system"), "aws-auth");
+        if exists {
+            fixture
+                .facts
+                .existing
+                .insert(name.clone(), live(Some(target.clone())));
+        }
+        let plan = fixture.plan();
+        let planned = find(&plan, AWS_AUTH_REF);
+        let action = if exists {
+            crate::Action::Merge
+        } else {
+            crate::Action::Create
+        };
+        assert_eq!(planned.action, action);
+        let bodies = fixture.bodies(&plan, AWS_AUTH_REF);
+        let roles = entries(&bodies.create, "mapRoles");
+        assert_eq!(roles.last(), Some(&admin));
+        assert_eq!(roles.len(), 1 + usize::from(exists));
+        assert_eq!(
+            entries(&bodies.create, "mapAccounts"),
+            ["333333333333", "222222222222"]
+        );
+        assert!(!bodies.create.to_string().contains("role/nodes") || exists);
+        // Jane has no counterpart, and the nodes are those of the source.
+        let messages: Vec<String> = plan.lint().into_iter().map(|finding| finding.message).collect();
+        assert!(
+            messages.iter().any(|message| message.contains("user/jane")),
+            "{messages:?}"
+        );
+        assert!(
+            messages.iter().any(|message| message.contains(":role/nodes")),
+            "{messages:?}"
+        );
+        assert_eq!(messages.len(), 2, "{messages:?}");
+
+        // EKS adds the entry of nodes while the objects are restored.
+        let patch = crate::add_aws_auth_entries(&bodies.create, &target).unwrap();
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(entries(&patch, "mapRoles").len(), 2);
+        let mut after = target.clone();
+        after["data"] = patch["data"].clone();
+        assert_eq!(crate::add_aws_auth_entries(&bodies.create, &after), None);
+
+        // A continued run makes the same plan.
+        if exists {
+            let known = Existing {
+                created_by_this_run: true,
+                ..live(Some(after))
+            };
+            fixture.facts.existing.insert(name, known);
+            assert_eq!(fixture.plan().hash(), plan.hash());
+        }
+    }
+    let plan = Fixture::new([source]).plan();
+    assert_eq!(
+        left_out(&plan, AWS_AUTH_REF).rule,
+        RuleId::EksManaged,
+        "without an identity map"
+    );
+}

@@ -11,6 +11,7 @@ use super::{
     WorkloadState,
 };
 use crate::compare::{Difference, FieldDifference, compare};
+use crate::eks::auth::has_entries;
 use crate::{Action, Bodies, Note, Plan, PlannedObject, RuleId, TargetLeftovers};
 
 /// The state of one planned object that was read back.
@@ -81,6 +82,11 @@ impl<'a> ReportBuilder<'a> {
         }
         if let Some(status) = &proof.bodies.status {
             pointer::set(&mut expected, "/status", status.clone());
+        }
+        // Others add entries, too, whoever wrote the list before.
+        if is_aws_auth(object) && has_entries(&expected, proof.live) {
+            let data = proof.live.get("data").cloned().unwrap_or_default();
+            pointer::set(&mut expected, "/data", data);
         }
         for difference in compare(&expected, proof.live, self.plan.redactor()) {
             let (by, who) = if lacks_addition(object, &expected, proof.live, &difference.path) {
@@ -276,9 +282,18 @@ fn planned_changes<'a>(plan: &'a Plan, object: &'a PlannedObject) -> impl Iterat
     })
 }
 
+/// Returns whether the plan adds entries of users to `aws-auth`.
+fn is_aws_auth(object: &PlannedObject) -> bool {
+    let mut changes = object.changes.iter();
+    changes.any(|change| change.rule == RuleId::AwsAuthAdded)
+}
+
 /// Returns whether something that the plan adds to the object is not in it. Whoever removed it: what was added in the
 /// source is to survive.
 fn lacks_addition(object: &PlannedObject, expected: &Value, live: &Value, path: &str) -> bool {
+    if is_aws_auth(object) {
+        return !has_entries(expected, live);
+    }
     let added = |at: &str| {
         let mut changes = object.changes.iter();
         changes.any(|change| change.rule == RuleId::DefaultRbacAdded && change.path == at)

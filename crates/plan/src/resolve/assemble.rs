@@ -279,6 +279,7 @@ impl Parts {
         let recreates = decided.draft.settings.existing == ExistingPolicy::Recreate;
         used.extend(match decided.action {
             Action::Create => None,
+            Action::Merge if item.of_eks().is_some() => Some(RuleId::AwsAuthAdded),
             Action::Merge => Some(RuleId::DefaultRbacAdded),
             Action::CreateOrUpdate => Some(RuleId::MadeByTarget),
             Action::Keep => Some(RuleId::ExistingKept),

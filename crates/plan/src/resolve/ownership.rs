@@ -58,10 +58,12 @@ pub(super) fn of(
 ) -> (Ownership, Vec<EntryVersion>) {
     let item = decided.item;
     if decided.action == Action::Merge {
-        let ownership = super::rbac::manager(item).map_or(Ownership::None, |manager| Ownership::Single {
-            manager: manager.into(),
-            operation: Operation::Update,
-        });
+        let ownership = super::rbac::manager(item)
+            .or_else(|| super::eks::manager(item))
+            .map_or(Ownership::None, |manager| Ownership::Single {
+                manager: manager.into(),
+                operation: Operation::Update,
+            });
         return (ownership, Vec::new());
     }
     let written = resource.api_version();

@@ -4,8 +4,8 @@ use http::Method;
 use lifeboat_format::metadata::peek_metadata;
 use lifeboat_model::{Diagnostic as _, ErrorKind, ObjectRef, Uid};
 use lifeboat_plan::{
-    Action, Bodies, BodyError, ExistingPolicy, Locator, Operation, Ownership, PlannedObject, Step, additions,
-    body, in_former_revision, merge_into_live,
+    Action, Bodies, BodyError, ExistingPolicy, Locator, Operation, Ownership, PlannedObject, RuleId, Step,
+    add_aws_auth_entries, additions, body, in_former_revision, merge_into_live,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -227,7 +227,12 @@ enum Made {
 }
 
 async fn make(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
+    let is_aws_auth = object
+        .changes
+        .iter()
+        .any(|change| change.rule == RuleId::AwsAuthAdded);
     match object.action {
+        _ if is_aws_auth => let_in(shared, object, bodies).await,
         Action::Create | Action::Keep => create(shared, object, bodies, shared.settings.existing).await,
         Action::CreateOrUpdate => create(shared, object, bodies, ExistingPolicy::Update).await,
         Action::Update => update(shared, object, bodies).await,
@@ -248,6 +253,35 @@ async fn merge(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> 
         Ok(answer) => Ok(Made::Ours(uid_of(&answer))),
         Err(error) => Err(stop(FailedStep::Update, &object.target, error)),
     }
+}
+
+/// Adds entries to `aws-auth`, or creates it with them. EKS may do either at the same time, for nodes that are built while
+/// the objects are restored.
+async fn let_in(shared: &Shared<'_>, object: &PlannedObject, bodies: &Bodies) -> Result<Made, Stop> {
+    let path = object_path(object);
+    let patch_path = format!(
+        "{path}?fieldManager={}&fieldValidation=Ignore",
+        escape_query(owner(object).0)
+    );
+    for _ in 0..RACES {
+        let live = (wire::read(shared.api, &path).await)
+            .map_err(|error| stop(FailedStep::Update, &object.target, error))?;
+        let Some(live) = live else {
+            match create(shared, object, bodies, ExistingPolicy::Keep).await? {
+                Made::Ours(uid) => return Ok(Made::Ours(uid)),
+                Made::Foreign(_) => continue,
+            }
+        };
+        let Some(patch) = add_aws_auth_entries(&bodies.create, &live) else {
+            return Ok(Made::Ours(text(&live, "/metadata/uid").into()));
+        };
+        match wire::send(shared.api, Method::PATCH, &patch_path, MERGE_PATCH, &patch).await {
+            Ok(answer) => return Ok(Made::Ours(uid_of(&answer))),
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(stop(FailedStep::Update, &object.target, error)),
+        }
+    }
+    Err(contended(FailedStep::Update))
 }
 
 async fn create(

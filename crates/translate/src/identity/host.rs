@@ -1,6 +1,7 @@
 //! Host names of AWS: registries and the Regional endpoints of services.
 
 use super::compiled::Compiled;
+use super::eks_registry;
 use super::kind::Kind;
 use crate::rule::Rule;
 
@@ -91,14 +92,11 @@ impl Compiled {
         let end = &host[parsed.before.len()..];
         let (_, end) = end.split_once(parsed.region)?;
         if let Some(account) = parsed.registry() {
-            if account != self.primary.account.as_str() {
-                return None;
-            }
-            let to = format!(
-                "{}{}.{new}{end}",
-                self.recovery.account,
-                &parsed.before[account.len()..]
-            );
+            let recovery = match account == self.primary.account.as_str() {
+                true => self.recovery.account.as_str(),
+                false => eks_registry::counterpart(account, (old, new))?,
+            };
+            let to = format!("{recovery}{}.{new}{end}", &parsed.before[account.len()..]);
             return (to != host).then_some((to, Rule::Registry));
         }
         let before = match parsed.service() {

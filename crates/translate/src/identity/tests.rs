@@ -265,8 +265,8 @@ fn what_is_not_a_whole_identifier_stays_and_is_left_over() {
         ),
         // Somebody else's, in the Region of the primary.
         (
-            "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/pause:3.10",
-            "602401143452.dkr.ecr.eu-west-1.amazonaws.com",
+            "333333333333.dkr.ecr.eu-west-1.amazonaws.com/pause:3.10",
+            "333333333333.dkr.ecr.eu-west-1.amazonaws.com",
             Region,
         ),
         (

@@ -258,11 +258,12 @@ impl Gateway {
         if let Some(caller) = caller {
             self.stacks.note_caller(region, &form, caller);
         }
-        if action == "cloudformation:DeleteStack" {
+        let deleted = (action == "cloudformation:DeleteStack").then(|| stacks::named(&form, "StackName"));
+        if deleted.is_some() {
             let stack = wire::parameter(&form, "StackName").unwrap_or_default();
             self.custom_resources.end(region, &stack);
         }
-        let mut answer = match stacks::networks::with_zone_names(region, &form) {
+        let mut answer = match stacks::spelling::as_fakecloud_reads(region, &form) {
             // The signature covers the template, so that the request is sent again as the administrator.
             Some(form) => {
                 (self.upstream)
@@ -275,7 +276,10 @@ impl Gateway {
         (self.stacks)
             .lock_buckets(&self.upstream, region, &form, &text)
             .await?;
-        Stacks::start_clusters(self, scope, account, &form).await?;
+        match deleted.filter(|_| answer.is_success()) {
+            Some(name) => self.stacks.forget(account, region, &name, &self.clusters),
+            None => Stacks::start_clusters(self, scope, account, &form, &text).await?,
+        }
         if let Some(corrected) = Stacks::default_groups(&self.upstream, account, region, &text).await? {
             answer.body = corrected.into();
         }

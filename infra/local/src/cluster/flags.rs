@@ -13,6 +13,7 @@ pub(super) const KWOK: &str = "kwok";
 
 /// kubeadm's default range of Service addresses.
 pub(super) const SERVICE_RANGE: &str = "10.96.0.0/16";
+pub(super) const FIRST_SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
 /// The address published as the endpoint of the Service `kubernetes`. The API server rejects a
 /// loopback address there; without an address it looks for a default route, which a machine without

@@ -283,11 +283,8 @@ fn start_controllers(cluster: &mut Cluster) -> Result<(), StartError> {
     )
 }
 
-fn start_nodes(cluster: &mut Cluster) -> Result<(), StartError> {
-    let in_folder = |cluster: &Cluster, source| StartError::Folder {
-        cluster: cluster.options.name.clone(),
-        source,
-    };
+/// Starts kwok, which plays the kubelets of all nodes.
+pub(super) fn start_kwok(cluster: &Cluster) -> Result<Process, StartError> {
     let stages = Command::new(&cluster.programs)
         .arg("kwok-stages")
         .output()
@@ -296,7 +293,25 @@ fn start_nodes(cluster: &mut Cluster) -> Result<(), StartError> {
     // kwok deletes Pods and writes Leases and the status of all objects, in place of the kubelets.
     server_kubeconfig(cluster, flags::KWOK, "kwok", Some("system:masters"))?;
     let arguments = flags::kwok(cluster.folder.path());
-    add(cluster, flags::KWOK, &arguments)?;
+    spawn(
+        &cluster.programs,
+        &cluster.options,
+        flags::KWOK,
+        cluster.folder.path(),
+        &arguments,
+    )
+}
+
+fn in_folder(cluster: &Cluster, source: std::io::Error) -> StartError {
+    StartError::Folder {
+        cluster: cluster.options.name.clone(),
+        source,
+    }
+}
+
+fn start_nodes(cluster: &mut Cluster) -> Result<(), StartError> {
+    let kwok = start_kwok(cluster)?;
+    cluster.servers.push(kwok);
     let wanted = cluster.options.nodes;
     for number in 0..wanted {
         let created = cluster.client.create("/api/v1/nodes", &node(number));
@@ -316,7 +331,8 @@ fn start_nodes(cluster: &mut Cluster) -> Result<(), StartError> {
     })
 }
 
-fn is_ready(node: &Value) -> bool {
+/// Returns whether a node is ready.
+pub(crate) fn is_ready(node: &Value) -> bool {
     node["status"]["conditions"].as_array().is_some_and(|conditions| {
         conditions
             .iter()

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lifeboat_aws::EksClusters;
 use lifeboat_aws::session::Session;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
@@ -130,6 +131,9 @@ pub struct Wanted {
     /// the service account
     #[arg(long, help_heading = "Stacks")]
     pub irsa_to_pod_identity: bool,
+    /// Give a cluster the nearest Kubernetes version that EKS offers, if EKS no longer offers its own
+    #[arg(long, help_heading = "Stacks")]
+    pub allow_nearest_version: bool,
     /// Create clusters without nodes. Nodes become ready once the objects of the network plugin are restored: restore,
     /// then deploy again without this option
     #[arg(long, help_heading = "Stacks")]
@@ -567,6 +571,11 @@ impl AdoptArguments {
 impl Wanted {
     async fn facts(&self, session: &Session, descriptions: &Descriptions) -> Result<RecoveryFacts, Failure> {
         let mut facts = facts(session, &self.application).await?;
+        let versions = EksClusters::new(session.context()).versions().await;
+        facts.kubernetes_versions = versions.map_err(|error| {
+            let context = session.context();
+            context.problem("list the Kubernetes versions of EKS", &error)
+        })?;
         self.adopted.add(&mut facts, session, descriptions).await?;
         facts.cluster_names = self.cluster_name.iter().cloned().collect();
         facts.delegate_role = Some(match &self.restorer {
@@ -578,6 +587,7 @@ impl Wanted {
             .clone_from(&self.permissions_boundary);
         facts.managed_addons = self.managed_addons;
         facts.irsa_to_pod_identity = self.irsa_to_pod_identity;
+        facts.allow_nearest_version = self.allow_nearest_version;
         facts.hold_nodes = self.hold_nodes;
         Ok(facts)
     }

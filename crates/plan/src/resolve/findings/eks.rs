@@ -10,11 +10,18 @@ use crate::rule::RuleId;
 /// into the target.
 pub(super) fn add(work: &Resolver<'_>, found: &mut Vec<LintFinding>) {
     let names = &work.draft.settings.selection.names;
-    for skipped in &work.draft.skipped {
-        if skipped.rule == RuleId::EksManaged && eks::is_asked_for(names, &skipped.name) {
-            let object =
-                work.draft
-                    .source_ref(skipped.r#type, skipped.namespace.clone(), skipped.name.clone());
+    let skipped = work.draft.skipped.iter();
+    let skipped = skipped
+        .filter(|skipped| skipped.rule == RuleId::EksManaged)
+        .map(|skipped| (skipped.r#type, &skipped.namespace, &skipped.name));
+    // Those that a target could lack, and this one has.
+    let excluded = work.draft.items.iter().zip(&work.decisions.exclusions);
+    let excluded = excluded
+        .filter(|(_, why)| matches!(why, Some((RuleId::EksManaged, _))))
+        .map(|(item, _)| (item.r#type, &item.namespace, &item.name));
+    for (r#type, namespace, name) in skipped.chain(excluded) {
+        if eks::is_asked_for(names, name) {
+            let object = work.draft.source_ref(r#type, namespace.clone(), name.clone());
             found.push(LintFinding {
                 severity: Severity::Error,
                 ..warning(

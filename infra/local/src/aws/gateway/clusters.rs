@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use super::eks::nodes::{Applied, Wanted};
+use super::eks::objects;
 use crate::aws::LocalAwsOptions;
 use crate::cluster::{Cluster, ClusterOptions};
 
@@ -35,11 +37,40 @@ pub(crate) struct LocalCluster {
     /// The value of `bootstrapClusterCreatorAdminPermissions`.
     pub(crate) bootstrap: bool,
     progress: Mutex<Progress>,
+    /// What its node groups and Fargate profiles want.
+    wanted: Mutex<Wanted>,
+    /// What of it the control plane has.
+    applied: Mutex<Applied>,
 }
 
 impl LocalCluster {
     pub(crate) fn progress(&self) -> Progress {
         self.lock().clone()
+    }
+
+    /// Gives the cluster the nodes that its node groups and Fargate profiles want, as soon as it is active.
+    pub(crate) fn want(self: &Arc<Self>, wanted: Wanted) {
+        *self.wanted.lock().expect("no holder of this lock panics") = wanted;
+        let cluster = Arc::clone(self);
+        if let Progress::Active(running) = self.progress() {
+            std::thread::spawn(move || cluster.settle(&running));
+        }
+    }
+
+    /// Returns whether the cluster has the nodes that it wants, or why it does not get them.
+    pub(crate) fn is_settled(&self) -> Result<bool, String> {
+        let wanted = self.wanted.lock().expect("no holder of this lock panics");
+        // A thread that applies holds the other lock for a while.
+        match self.applied.try_lock() {
+            Ok(applied) => applied.holds(&wanted),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn settle(&self, running: &Cluster) {
+        let mut applied = self.applied.lock().expect("no holder of this lock panics");
+        let wanted = self.wanted.lock().expect("no holder of this lock panics").clone();
+        applied.apply(running, wanted);
     }
 
     pub(crate) fn creator_is_admin(&self, caller: Option<&str>) -> bool {
@@ -77,6 +108,10 @@ pub(crate) struct NewCluster {
     pub(crate) issuer: String,
     pub(crate) creator: Option<String>,
     pub(crate) bootstrap: bool,
+    /// The value of `bootstrapSelfManagedAddons`.
+    pub(crate) addons: bool,
+    /// The id of its VPC.
+    pub(crate) vpc: String,
     pub(crate) tags: Value,
     pub(crate) service_cidr: Option<String>,
 }
@@ -119,6 +154,8 @@ impl Clusters {
                 creator: new.creator.clone(),
                 bootstrap: new.bootstrap,
                 progress: Mutex::new(Progress::Creating),
+                wanted: Mutex::default(),
+                applied: Mutex::default(),
             });
             all.insert(key, cluster.clone());
             cluster
@@ -126,20 +163,27 @@ impl Clusters {
         let starting = cluster.clone();
         let options = self.options(&new);
         std::thread::spawn(move || {
-            let progress = match options
+            let started = options
                 .map_err(|error| error.to_string())
-                .and_then(|options| Cluster::start(options).map_err(|error| error.to_string()))
-            {
-                Ok(cluster) => Progress::Active(Arc::new(cluster)),
+                .and_then(|options| Cluster::start(options).map_err(|error| error.to_string()));
+            let ready = started.and_then(|running| {
+                objects::install(&running, &new)
+                    .map_err(|error| format!("failed to create the objects of EKS: {error}"))?;
+                Ok(Arc::new(running))
+            });
+            match ready {
+                Ok(running) => {
+                    *starting.lock() = Progress::Active(Arc::clone(&running));
+                    starting.settle(&running);
+                }
                 Err(error) => {
                     eprintln!(
                         "cluster {} of the local EKS did not start: {error}",
                         starting.name
                     );
-                    Progress::Failed(error)
+                    *starting.lock() = Progress::Failed(error);
                 }
-            };
-            *starting.lock() = progress;
+            }
         });
         cluster
     }

@@ -1,9 +1,13 @@
 //! Correction: EKS clusters have real control planes.
 //!
 //! fakecloud only stores the records of EKS clusters: it runs no API servers, does not record
-//! creators, and keeps clusters without their Region. Its responses are completed here.
+//! creators, and keeps clusters without their Region. Its responses are completed here. The objects
+//! that EKS creates in each cluster are in [`objects`], the nodes of node groups and Fargate
+//! profiles in [`nodes`].
 
 mod access;
+pub(crate) mod nodes;
+pub(crate) mod objects;
 
 use std::sync::Arc;
 
@@ -44,6 +48,13 @@ pub(crate) async fn handle(
     }
     let answer = gateway.upstream.ask(parts, body).await?;
     if !answer.is_success() {
+        // The stack of the cluster was deleted: that request did not pass the gateway.
+        if operation.name == "DescribeCluster"
+            && answer.parts.status == StatusCode::NOT_FOUND
+            && let Some(name) = &operation.cluster
+        {
+            gateway.clusters.remove(&account, name);
+        }
         return Ok(answer.into_response());
     }
     let mut document = answer.json();
@@ -84,6 +95,35 @@ pub(crate) async fn handle(
         "UpdateClusterConfig" => {
             if let Some(cluster) = known {
                 access::admit_creator(gateway, &cluster).await?;
+                nodes::follow(gateway, &cluster).await?;
+            }
+        }
+        "CreateNodegroup"
+        | "UpdateNodegroupConfig"
+        | "DeleteNodegroup"
+        | "CreateFargateProfile"
+        | "DeleteFargateProfile" => {
+            if let Some(cluster) = known {
+                nodes::follow(gateway, &cluster).await?;
+            }
+            return Ok(answer.into_response());
+        }
+        "DescribeNodegroup" | "DescribeFargateProfile" => {
+            let settled = known.as_ref().map_or(Ok(true), |cluster| cluster.is_settled());
+            let of = match operation.name {
+                "DescribeNodegroup" => "nodegroup",
+                _ => "fargateProfile",
+            };
+            let described = &mut document[of];
+            match settled {
+                Ok(false) if described["status"] == "ACTIVE" => described["status"] = "CREATING".into(),
+                Err(message) => {
+                    described["status"] = "CREATE_FAILED".into();
+                    described["health"] = json!({ "issues": [
+                        { "code": "InternalFailure", "message": message, "resourceIds": [] },
+                    ] });
+                }
+                Ok(_) => return Ok(answer.into_response()),
             }
         }
         _ => return Ok(answer.into_response()),
@@ -134,6 +174,8 @@ fn create(
         creator: creator.map(Identity::policy_source),
         // As in EKS, a missing value means true.
         bootstrap: request["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] != Value::Bool(false),
+        addons: request["bootstrapSelfManagedAddons"] != Value::Bool(false),
+        vpc: text(&cluster["resourcesVpcConfig"]["vpcId"]),
         tags: cluster["tags"].clone(),
         service_cidr: request["kubernetesNetworkConfig"]["serviceIpv4Cidr"]
             .as_str()

@@ -9,8 +9,9 @@
 //! rollback and keeps its resources until it is deleted.
 
 mod clusters;
-pub(crate) mod networks;
+mod networks;
 mod object_lock;
+pub(crate) mod spelling;
 mod template;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use super::clusters::Clusters;
 use super::custom_resource::{CustomResourceAnswer, CustomResources};
 use super::identity::Identity;
 use super::wire::{element, parameter, parameters};
-use clusters::{EntryPolicy, StackCluster};
+use clusters::{FollowUp, StackCluster};
 use template::{Retention, Template};
 
 /// The deadline of a custom resource. CloudFormation itself waits for an hour.
@@ -45,8 +46,10 @@ struct StackRecord {
     /// The retention of each bucket with Object Lock.
     locks: BTreeMap<String, Retention>,
     clusters: Vec<StackCluster>,
-    /// Access policies that are not associated yet.
-    policies: Vec<EntryPolicy>,
+    /// Whether the clusters know their node groups and Fargate profiles.
+    has_nodes: bool,
+    /// Calls that were not successful yet.
+    follow_ups: Vec<FollowUp>,
     /// Whether a change set creates the stack.
     is_new: bool,
     /// Who created or changed the stack last.
@@ -104,7 +107,8 @@ impl Stacks {
                 template.clusters(&given, region),
                 former.map(|one| &*one.clusters),
             ),
-            policies: template.access_policies(&given, region),
+            has_nodes: false,
+            follow_ups: template.follow_ups(&given, region),
             is_new: parameter(form, "ChangeSetType").as_deref() == Some("CREATE"),
             caller: former.and_then(|former| former.caller.clone()),
             template: text,
@@ -135,6 +139,14 @@ impl Stacks {
         {
             record.at = Instant::now();
             self.lock().insert((key.0, key.1), record);
+        }
+    }
+
+    /// Forgets a stack that is deleted. Its clusters go with it.
+    pub(crate) fn forget(&self, account: &str, region: &str, name: &str, clusters: &Clusters) {
+        let forgotten = self.lock().remove(&(region.to_owned(), name.to_owned()));
+        for cluster in forgotten.iter().flat_map(|stack| &stack.clusters) {
+            clusters.remove(account, &cluster.name);
         }
     }
 
@@ -251,7 +263,7 @@ impl Stacks {
             return StackState::Done;
         };
         let mut failed = BTreeMap::new();
-        match clusters::awaited(observed, &recorded.clusters) {
+        match clusters::awaited(observed, &recorded) {
             Ok(false) => {}
             Ok(true) if recorded.at.elapsed() < WITHIN => return StackState::Waiting,
             Ok(true) => drop(failed.insert("Cluster".to_owned(), "it did not become ACTIVE".to_owned())),
@@ -298,7 +310,7 @@ fn failed_status(status: &str) -> Option<&'static str> {
 
 /// Returns the name of the stack or change set that a request names in a parameter; empty if it names none. A client may
 /// name it by its ARN: `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
-fn named(form: &str, by: &str) -> String {
+pub(crate) fn named(form: &str, by: &str) -> String {
     let name = parameter(form, by).unwrap_or_default();
     name.split('/').nth(1).map_or(name.clone(), str::to_owned)
 }

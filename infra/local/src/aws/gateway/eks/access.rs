@@ -128,7 +128,7 @@ pub(super) async fn admit_creator(gateway: &Gateway, cluster: &LocalCluster) -> 
 }
 
 /// Returns the authentication mode of a cluster; nothing if the cluster does not exist.
-async fn mode(
+pub(super) async fn mode(
     gateway: &Gateway,
     account: &str,
     region: &str,

@@ -8,7 +8,7 @@
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{Observed, Stacks, named};
+use super::{Observed, StackRecord, Stacks, named, spelling};
 use crate::aws::gateway::Gateway;
 use crate::aws::gateway::clusters::Progress;
 use crate::aws::gateway::eks;
@@ -30,14 +30,12 @@ pub(super) struct StackCluster {
     pub(super) authority: Option<String>,
 }
 
-/// An access policy of an access entry. fakecloud ignores them in templates.
+/// A call of the API of EKS that completes a resource of a template: fakecloud ignores some properties.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct EntryPolicy {
-    /// The name of the cluster.
-    pub(super) cluster: String,
-    /// The ARN of the entry's principal.
-    pub(super) principal: String,
-    /// The body of `AssociateAccessPolicy`.
+pub(super) struct FollowUp {
+    /// The path of the call, a POST.
+    pub(super) path: String,
+    /// Its body.
     pub(super) request: Value,
 }
 
@@ -56,20 +54,22 @@ impl Stacks {
         }
     }
 
-    /// Starts the control planes of the clusters of a stack that is asked for, once fakecloud has them.
+    /// Starts the control planes of the clusters of a stack that is asked for, once fakecloud has them, and gives them
+    /// their nodes, once fakecloud has completed the stack. `answer` is its response.
     pub(crate) async fn start_clusters(
         gateway: &Gateway,
         scope: &Scope,
         account: &str,
         form: &str,
+        answer: &str,
     ) -> Result<(), UpstreamError> {
         let key = (scope.region.clone(), named(form, "StackName"));
-        let (caller, clusters) = {
+        let (caller, clusters, has_nodes) = {
             let recorded = gateway.stacks.lock();
             let Some(stack) = recorded.get(&key).filter(|stack| stack.caller.is_some()) else {
                 return Ok(());
             };
-            (stack.caller.clone(), stack.clusters.clone())
+            (stack.caller.clone(), stack.clusters.clone(), stack.has_nodes)
         };
         for (at, cluster) in clusters.iter().enumerate() {
             if cluster.exists {
@@ -101,43 +101,49 @@ impl Stacks {
             )
             .await?;
         }
-        Self::associate_policies(gateway, scope, account, &key).await
+        Self::complete(gateway, scope, account, &key).await?;
+        if !has_nodes && answer.contains("_COMPLETE</StackStatus>") {
+            for cluster in &clusters {
+                if let Some(known) = gateway.clusters.get(account, &cluster.name) {
+                    eks::nodes::follow(gateway, &known).await?;
+                }
+            }
+            if let Some(stack) = gateway.stacks.lock().get_mut(&key) {
+                stack.has_nodes = true;
+            }
+        }
+        Ok(())
     }
 
-    /// Associates the access policies of the access entries of a stack, once the entries exist.
-    async fn associate_policies(
+    /// Completes the resources of a stack that exist with what fakecloud ignores in templates.
+    async fn complete(
         gateway: &Gateway,
         scope: &Scope,
         account: &str,
         key: &(String, String),
     ) -> Result<(), UpstreamError> {
-        let policies = {
+        let follow_ups = {
             let recorded = gateway.stacks.lock();
             recorded
                 .get(key)
-                .map(|stack| stack.policies.clone())
+                .map(|stack| stack.follow_ups.clone())
                 .unwrap_or_default()
         };
-        for policy in policies {
-            let path = format!(
-                "/clusters/{}/access-entries/{}/access-policies",
-                encode(&policy.cluster),
-                encode(&policy.principal)
-            );
+        for follow_up in follow_ups {
             let answer = gateway
                 .upstream
                 .ask_as_administrator(
                     account,
                     "eks",
                     &scope.region,
-                    Request::post(path),
-                    policy.request.to_string(),
+                    Request::post(&follow_up.path),
+                    follow_up.request.to_string(),
                 )
                 .await?;
             if answer.is_success()
                 && let Some(stack) = gateway.stacks.lock().get_mut(key)
             {
-                stack.policies.retain(|known| *known != policy);
+                stack.follow_ups.retain(|known| *known != follow_up);
             }
         }
         Ok(())
@@ -167,15 +173,18 @@ impl Stacks {
     }
 }
 
-/// Returns whether a cluster of a stack has no control plane yet, or why it has none.
-pub(super) fn awaited(observed: &Observed<'_>, clusters: &[StackCluster]) -> Result<bool, String> {
-    let mut waits = false;
-    for cluster in clusters {
-        let known = observed.clusters.get(observed.account, &cluster.name);
-        match known.map(|known| known.progress()) {
-            Some(Progress::Active(_)) => {}
-            Some(Progress::Failed(why)) => return Err(why),
-            Some(Progress::Creating) | None => waits = true,
+/// Returns whether a cluster of a stack has no control plane or no nodes yet, or why it has none.
+pub(super) fn awaited(observed: &Observed<'_>, stack: &StackRecord) -> Result<bool, String> {
+    let mut waits = !stack.clusters.is_empty() && !stack.has_nodes;
+    for cluster in &stack.clusters {
+        let Some(known) = observed.clusters.get(observed.account, &cluster.name) else {
+            waits = true;
+            continue;
+        };
+        match known.progress() {
+            Progress::Active(_) => waits |= !known.is_settled()?,
+            Progress::Failed(why) => return Err(why),
+            Progress::Creating => waits = true,
         }
     }
     Ok(waits)
@@ -201,7 +210,7 @@ pub(super) fn merged(clusters: Vec<StackCluster>, former: Option<&[StackCluster]
 }
 
 /// Returns a cluster of a template as a request of the API would have it.
-pub(super) fn request(properties: &Value, nodes: u64) -> Value {
+pub(super) fn request(properties: &Value) -> Value {
     let network = &properties["KubernetesNetworkConfig"];
     let access = &properties["AccessConfig"];
     let mut tags = json!({});
@@ -210,14 +219,29 @@ pub(super) fn request(properties: &Value, nodes: u64) -> Value {
             tags[key] = value.into();
         }
     }
-    if nodes > 0 {
-        tags[crate::aws::gateway::clusters::NODES_TAG] = nodes.to_string().into();
-    }
     json!({
         "accessConfig": {
             "bootstrapClusterCreatorAdminPermissions": access["BootstrapClusterCreatorAdminPermissions"],
         },
+        "bootstrapSelfManagedAddons": properties["BootstrapSelfManagedAddons"],
         "kubernetesNetworkConfig": { "serviceIpv4Cidr": network["ServiceIpv4Cidr"] },
         "tags": tags,
+    })
+}
+
+/// Returns the call that completes a cluster of a template; nothing if fakecloud ignores none of its properties.
+pub(super) fn completion(name: &str, properties: &Value) -> Option<FollowUp> {
+    let mut request = json!({});
+    if !properties["Logging"].is_null() {
+        request["logging"] = spelling::logging(&properties["Logging"]);
+    }
+    let balancing = &properties["KubernetesNetworkConfig"]["ElasticLoadBalancing"];
+    if !balancing.is_null() {
+        request["kubernetesNetworkConfig"] = json!({ "elasticLoadBalancing": spelling::of_api(balancing) });
+    }
+    let is_empty = request.as_object().is_some_and(serde_json::Map::is_empty);
+    (!is_empty).then(|| FollowUp {
+        path: format!("/clusters/{}/update-config", encode(name)),
+        request,
     })
 }

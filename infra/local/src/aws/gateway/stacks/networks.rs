@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Stacks;
 use crate::aws::gateway::upstream::{Upstream, UpstreamError};
-use crate::aws::gateway::wire::{element, form, parameters};
+use crate::aws::gateway::wire::{element, form};
 
 const ATTRIBUTE: &str = ".DefaultSecurityGroup</OutputValue>";
 
@@ -48,29 +48,15 @@ impl Stacks {
     }
 }
 
-/// Returns a request with the names of Availability Zones in its template, in JSON; nothing if it names none by its id.
-pub(crate) fn with_zone_names(region: &str, request: &str) -> Option<String> {
-    if !request.contains("AvailabilityZoneId") {
-        return None;
+/// Names the Availability Zones that a subnet names by their ids.
+pub(super) fn name_zones(region: &str, resource: &mut Value) {
+    let properties = &mut resource["Properties"];
+    if let Some(name) = properties["AvailabilityZoneId"]
+        .as_str()
+        .and_then(|id| zone_name(region, id))
+    {
+        properties["AvailabilityZone"] = name.into();
     }
-    let mut pairs: Vec<(String, String)> = parameters(request).collect();
-    let (_, body) = pairs.iter_mut().find(|(key, _)| key == "TemplateBody")?;
-    let mut template: Value = serde_json::from_str(body).ok()?;
-    for (_, resource) in template["Resources"].as_object_mut()? {
-        let properties = &mut resource["Properties"];
-        if let Some(name) = properties["AvailabilityZoneId"]
-            .as_str()
-            .and_then(|id| zone_name(region, id))
-        {
-            properties["AvailabilityZone"] = name.into();
-        }
-    }
-    *body = template.to_string();
-    let pairs: Vec<(&str, &str)> = pairs
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    Some(form(&pairs))
 }
 
 /// Returns the name of a zone: fakecloud gives `euc1-az1` the first letter in every account.
@@ -79,25 +65,4 @@ fn zone_name(region: &str, id: &str) -> Option<String> {
     let number: u8 = number.parse().ok()?;
     let letter = char::from(b'a'.checked_add(number.checked_sub(1)?)?);
     Some(format!("{region}{letter}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zones_are_named_in_templates_alone() {
-        let template = r#"{"Resources":{"A":{"Type":"AWS::EC2::Subnet","Properties":{"AvailabilityZoneId":"euc1-az2"}}}}"#;
-        let request = form(&[("Action", "CreateChangeSet"), ("TemplateBody", template)]);
-        let named = with_zone_names("eu-central-1", &request).unwrap_or_default();
-        let body = parameters(&named)
-            .find(|(key, _)| key == "TemplateBody")
-            .map(|(_, body)| body)
-            .unwrap_or_default();
-        assert!(body.contains(r#""AvailabilityZone":"eu-central-1b""#), "{body}");
-        assert_eq!(
-            with_zone_names("eu-central-1", &form(&[("Action", "DescribeStacks")])),
-            None
-        );
-    }
 }

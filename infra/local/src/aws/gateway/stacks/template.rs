@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_yaml_ng::Value;
 
-use super::clusters::{EntryPolicy, StackCluster};
+use super::clusters::{FollowUp, StackCluster, completion};
+use crate::aws::gateway::wire::encode;
 
 /// A default retention of Object Lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,32 +53,40 @@ impl Template {
 
     /// Returns the EKS clusters.
     pub(super) fn clusters(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<StackCluster> {
-        let of_type = |kind: &'static str| {
-            self.resources()
-                .filter(move |(_, resource)| resource["Type"] == kind)
-                .map(|(_, resource)| &resource["Properties"])
-        };
-        let nodes = of_type("AWS::EKS::Nodegroup")
-            .filter_map(|group| group["ScalingConfig"]["DesiredSize"].as_u64())
-            .sum();
-        of_type("AWS::EKS::Cluster")
-            .filter_map(|properties| {
-                let json = serde_json::to_value(properties).unwrap_or_default();
-                Some(StackCluster {
-                    name: self.text(&properties["Name"], given, region)?,
-                    request: super::clusters::request(&json, nodes),
-                    ..StackCluster::default()
-                })
+        self.named_clusters(given, region)
+            .map(|(name, properties)| StackCluster {
+                name,
+                request: super::clusters::request(&properties),
+                ..StackCluster::default()
             })
             .collect()
     }
 
-    /// Returns the access policies of the access entries, with the names of the clusters.
-    pub(super) fn access_policies(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<EntryPolicy> {
+    /// Returns the names and properties of the EKS clusters.
+    fn named_clusters(
+        &self,
+        given: &BTreeMap<String, String>,
+        region: &str,
+    ) -> impl Iterator<Item = (String, serde_json::Value)> {
+        self.resources()
+            .filter(|(_, resource)| resource["Type"] == "AWS::EKS::Cluster")
+            .filter_map(move |(_, resource)| {
+                let properties = &resource["Properties"];
+                let name = self.text(&properties["Name"], given, region)?;
+                Some((name, serde_json::to_value(properties).unwrap_or_default()))
+            })
+    }
+
+    /// Returns the calls that complete the clusters, and those that associate the access policies of the access
+    /// entries.
+    pub(super) fn follow_ups(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<FollowUp> {
+        let mut found: Vec<FollowUp> = self
+            .named_clusters(given, region)
+            .filter_map(|(name, properties)| completion(&name, &properties))
+            .collect();
         let entries = self
             .resources()
             .filter(|(_, resource)| resource["Type"] == "AWS::EKS::AccessEntry");
-        let mut found = Vec::new();
         for (_, entry) in entries {
             let properties = &entry["Properties"];
             let named = properties["ClusterName"]["Ref"].as_str();
@@ -94,9 +103,12 @@ impl Template {
             for policy in properties["AccessPolicies"].as_sequence().into_iter().flatten() {
                 let scope = &policy["AccessScope"];
                 let namespaces = serde_json::to_value(&scope["Namespaces"]).unwrap_or_default();
-                found.push(EntryPolicy {
-                    cluster: cluster.clone(),
-                    principal: principal.clone(),
+                found.push(FollowUp {
+                    path: format!(
+                        "/clusters/{}/access-entries/{}/access-policies",
+                        encode(&cluster),
+                        encode(&principal)
+                    ),
                     request: serde_json::json!({
                         "policyArn": policy["PolicyArn"].as_str(),
                         "accessScope": { "type": scope["Type"].as_str(), "namespaces": namespaces },
