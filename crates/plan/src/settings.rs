@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lifeboat_translate::identity::IdentityFault;
-use lifeboat_translate::{Identities, NamespaceMap, PatchRule};
+use lifeboat_translate::{Identities, IdentityMap, NamespaceMap, PatchRule};
 use serde_json::Value;
 
 use crate::digest::Redactor;
@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) namespaces: NamespaceMap,
     pub(crate) identities: Identities,
+    /// Whether the identity map has symbols, which stand for what does not exist yet.
+    pub(crate) is_symbolic: bool,
     /// Why the identity map translates nothing.
     pub(crate) identity_faults: Vec<IdentityFault>,
     pub(crate) no_leftovers: bool,
@@ -56,6 +58,7 @@ impl Settings {
                 .filter(|(from, to)| from != to)
                 .collect::<BTreeMap<_, _>>(),
         );
+        let is_symbolic = identities.as_ref().is_some_and(IdentityMap::is_symbolic);
         let (compiled, identity_faults) = match identities.as_ref().map(Identities::checked) {
             Some(Ok(compiled)) => (compiled, Vec::new()),
             Some(Err(faults)) => (Identities::default(), faults),
@@ -65,6 +68,7 @@ impl Settings {
             selection,
             namespaces,
             identities: compiled,
+            is_symbolic,
             identity_faults,
             no_leftovers,
             validate,
