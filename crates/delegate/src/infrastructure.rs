@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use lifeboat_aws::AwsContext;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
-use lifeboat_deploy::recovery::{Built, Recovery};
+use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
 use lifeboat_deploy::{CloudFormation, change_set_name};
 use lifeboat_describe::{Wanted, describe};
 use lifeboat_infrastructure::description::Missing;
@@ -69,6 +69,13 @@ pub trait BuildStacks: Send + Sync {
         facts: RecoveryFacts,
         mode: BuildMode,
     ) -> Result<Option<Built>, Problem>;
+
+    /// Returns what [`BuildStacks::build`] would do, without changing anything but change sets, which are deleted. The
+    /// Availability Zones of `facts` are looked up.
+    ///
+    /// # Errors
+    /// As [`Recovery::plan`], or if AWS refuses a request.
+    async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem>;
 }
 
 /// Builds stacks with the role of the function.
@@ -102,6 +109,13 @@ impl AwsStacks {
         self.ids.random(&mut random);
         change_set_name(self.clock.now(), random)
     }
+
+    /// Adds the Availability Zones of the environment.
+    async fn with_zones(&self, mut facts: RecoveryFacts) -> Result<RecoveryFacts, Problem> {
+        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
+        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
+        Ok(facts)
+    }
 }
 
 #[async_trait]
@@ -109,16 +123,14 @@ impl BuildStacks for AwsStacks {
     async fn build(
         &self,
         descriptions: &Descriptions,
-        mut facts: RecoveryFacts,
+        facts: RecoveryFacts,
         mode: BuildMode,
     ) -> Result<Option<Built>, Problem> {
         let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
-        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
-        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,
-            facts,
+            facts: self.with_zones(facts).await?,
             change_set: &|| self.change_set(),
             tell: &|line| tracing::info!("{line}"),
         };
@@ -127,5 +139,17 @@ impl BuildStacks for AwsStacks {
             BuildMode::Active => Box::pin(recovery.deploy(Mode::Active)).await.map(Some),
             BuildMode::Standby => Box::pin(recovery.refresh()).await,
         }
+    }
+
+    async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
+        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
+        let mut recovery = Recovery {
+            stacks: &stacks,
+            descriptions,
+            facts: self.with_zones(facts).await?,
+            change_set: &|| self.change_set(),
+            tell: &|line| tracing::info!("{line}"),
+        };
+        Box::pin(recovery.plan(Mode::Active)).await
     }
 }

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::{
-    Descriptions, Finding, Generated, Mode, RecoveryFacts, Severity, Stack as RecoveryStack, TAG, Template,
-    generate, identity_map, stacks, symbols,
+    Adoption, Descriptions, Finding, Generated, Mode, RecoveryFacts, Severity, Stack as RecoveryStack, TAG,
+    Template, generate, identity_map, stacks, symbols,
 };
 use lifeboat_model::{ApplicationName, Code, Problem};
 use lifeboat_translate::IdentityMap;
@@ -62,11 +62,15 @@ pub struct PlannedStack {
 }
 
 /// What a deployment would do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecoveryPlan {
     /// The stacks in the order in which they are built.
     pub stacks: Vec<PlannedStack>,
-    /// The identity map, with symbols for what does not exist yet.
+    /// The resources of the recovery environment that are used instead of building one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
+    /// The identity map, with symbols for what the stacks build, whether it exists or not.
     pub identities: IdentityMap,
 }
 
@@ -131,6 +135,7 @@ impl Recovery<'_> {
         }
         Ok(RecoveryPlan {
             stacks: planned,
+            adopted: self.facts.adopted.clone(),
             identities: symbols(self.descriptions, &self.facts),
         })
     }
