@@ -35,8 +35,8 @@ const AFTER: &str = "Examples:
   a recovery point after the last restore. Without --confirm, asks for the name of the
   application. `lifeboat infrastructure teardown` asks no coordinator.
 
-Exit codes: 0 done, 2 refused, or the name was not confirmed, 12 AWS or the coordinator failed, or
-a stack failed";
+Exit codes: 0 done, 2 refused, or the name was not confirmed, 12 AWS or the coordinator
+failed, or a stack failed";
 
 /// Options of `lifeboat teardown`.
 #[derive(Debug, Args)]
