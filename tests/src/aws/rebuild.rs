@@ -135,7 +135,7 @@ impl Scenario<'_> {
             "${storage.FileSystem",
             "${network.Subnet",
             CERTIFICATES[1],
-            image_of(RECOVERY).as_str(),
+            "222222222222.dkr.ecr.eu-central-1.amazonaws.com",
         ] {
             ensure!(text.contains(planned), "{planned} is not planned: {text}");
         }
