@@ -39,6 +39,10 @@ On AWS, up to the first recovery point:
       --coordinator-public-key coordinator.pub.pem
   lifeboat deploy application shop.yaml --primary-profile primary --recovery-profile recovery
 
+On AWS, on the bad day, with credentials of the recovery account:
+  lifeboat plan shop@latest --profile recovery --region eu-central-1
+  lifeboat restore shop@latest --profile recovery --region eu-central-1
+
 Environment: LIFEBOAT_STORE, LIFEBOAT_APPLICATION, LIFEBOAT_RECOVERY_KEY,
 LIFEBOAT_RECOVERY_PUBLIC_KEY, LIFEBOAT_SIGNING_KEY, LIFEBOAT_VERIFY_KEY and LIFEBOAT_LOG set
 the options of that name; KUBECONFIG works as in kubectl; AWS_PROFILE, AWS_REGION and others
@@ -332,6 +336,8 @@ pub fn definition() -> clap::Command {
 /// LB-0010 if it cannot be parsed.
 pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
     let mut definition = definition();
+    #[cfg(feature = "aws")]
+    let arguments = short_form::expanded(arguments, &definition);
     if called_by_kubectl(&arguments) {
         definition = definition.bin_name("kubectl lifeboat");
     }
@@ -376,6 +382,8 @@ pub fn output_format(arguments: &[OsString]) -> OutputFormat {
     format
 }
 
+#[cfg(feature = "aws")]
+mod short_form;
 pub mod source;
 mod usage;
 

@@ -31,6 +31,8 @@ pub mod schema;
 pub mod show;
 #[cfg(feature = "aws")]
 pub mod status;
+#[cfg(feature = "aws")]
+pub mod teardown;
 pub mod verify;
 
 /// The commands of `lifeboat`.
@@ -70,6 +72,9 @@ pub enum Command {
     /// Show the status of the applications on AWS
     #[cfg(feature = "aws")]
     Status(status::Arguments),
+    /// Take the recovery side of an application back to standby, or to nothing
+    #[cfg(feature = "aws")]
+    Teardown(teardown::Arguments),
     /// Print the completion script for a shell
     Completions(completions::Arguments),
     /// Write the manual pages
@@ -104,6 +109,8 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
         Command::Application(command) => application::run(&command, context),
         #[cfg(feature = "aws")]
         Command::Status(arguments) => status::run(&arguments, context),
+        #[cfg(feature = "aws")]
+        Command::Teardown(arguments) => teardown::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, context),

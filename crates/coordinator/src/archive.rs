@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_format::Sha256;
-use lifeboat_model::request::Request;
+use lifeboat_model::request::{PlanRequest, Request, RestoreRequest};
 use lifeboat_model::{ApplicationName, ObjectKey, RecoveryPointId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,12 +110,8 @@ pub fn wanted(state: &State, requests: &[Request], now: Timestamp) -> BTreeSet<S
     }
     for request in requests {
         match request {
-            Request::Restore(restore) => {
-                wanted.extend(
-                    covering(state, &restore.point)
-                        .take(COVERING)
-                        .map(|record| record.id),
-                );
+            Request::Restore(RestoreRequest { point, .. }) | Request::Plan(PlanRequest { point, .. }) => {
+                wanted.extend(covering(state, point).take(COVERING).map(|record| record.id));
             }
             Request::Points(points) => {
                 let record = points.from.as_ref().and_then(|from| page(state, from));

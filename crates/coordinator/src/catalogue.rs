@@ -241,7 +241,9 @@ impl DecisionBuilder<'_> {
     pub(super) fn facts(&self) -> Vec<PointFacts> {
         let in_use = |point: &RecoveryPointId| {
             let mut restores = self.state.restores.iter();
+            let mut plans = self.state.plans.iter();
             restores.any(|run| run.end.is_none() && run.point == *point)
+                || plans.any(|run| run.end.is_none() && run.point == *point)
         };
         self.state
             .points

@@ -27,6 +27,7 @@ pub mod inventory;
 mod issues;
 pub mod lambda;
 pub mod observe;
+mod plans;
 pub mod ports;
 mod rebuild;
 mod requests;

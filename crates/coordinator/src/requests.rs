@@ -1,8 +1,8 @@
 //! The users' requests: each is accepted once, even if it is repeated.
 
 use jiff::SignedDuration;
-use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
+use lifeboat_format::{Fingerprint, Sha256};
 use lifeboat_model::request::{
     Accepted, AcknowledgeRequest, Answer, BackupRequest, CancelRequest, PassedOver, Request, RestoreRequest,
     StatusAnswer,
@@ -25,6 +25,15 @@ const REQUESTS: usize = 2000;
 /// The maximum number of restores in progress or queued: more are probably the mistake of a script.
 const QUEUE: usize = 100;
 
+/// What a request for a restore, or for the plan of one, selects.
+pub(super) struct Selected {
+    pub(super) point: RecoveryPointId,
+    /// The fingerprint of the key that signed the recovery point.
+    pub(super) signer: Option<Fingerprint>,
+    /// The clusters of the application with those to restore into.
+    pub(super) targets: Vec<ClusterTarget>,
+}
+
 impl DecisionBuilder<'_> {
     pub(super) fn answer_requests(&mut self) {
         let now = self.now;
@@ -40,6 +49,7 @@ impl DecisionBuilder<'_> {
                     Answer::Points(status::points(&self.state.application, page, next))
                 }
                 Request::Restore(_)
+                | Request::Plan(_)
                 | Request::Backup(_)
                 | Request::Cancel(_)
                 | Request::Trust(_)
@@ -74,7 +84,24 @@ impl DecisionBuilder<'_> {
         }
         let mut passed_over = Vec::new();
         let taken = match request {
-            Request::Restore(request) => self.take_restore(request, &token, &mut passed_over).map(Some),
+            Request::Restore(request) => self
+                .select(
+                    &request.point,
+                    request.cluster.as_ref(),
+                    request.into.as_ref(),
+                    &mut passed_over,
+                )
+                .and_then(|selected| self.take_restore(request, &token, selected))
+                .map(Some),
+            Request::Plan(request) => self
+                .select(
+                    &request.point,
+                    request.cluster.as_ref(),
+                    request.into.as_ref(),
+                    &mut passed_over,
+                )
+                .and_then(|selected| self.take_plan(request, &token, selected))
+                .map(Some),
             Request::Backup(request) => self.take_backup(request, &token),
             Request::Cancel(request) => self.take_cancel(request),
             Request::Trust(request) => self.take_trust(request, &token).map(|()| None),
@@ -114,35 +141,56 @@ impl DecisionBuilder<'_> {
         Ok(None)
     }
 
+    /// Returns what a request for a restore, or for the plan of one, selects.
+    fn select(
+        &self,
+        point: &str,
+        cluster: Option<&ClusterName>,
+        into: Option<&ClusterName>,
+        passed_over: &mut Vec<PassedOver>,
+    ) -> Result<Selected, String> {
+        let point = self.resolve(point, passed_over)?;
+        let entry = &self.state.points[&point];
+        if cluster.is_none() && into.is_some() {
+            return Err("`into` requires `cluster`".to_owned());
+        }
+        let clusters = match cluster {
+            Some(cluster) => std::slice::from_ref(cluster),
+            None => &entry.clusters,
+        };
+        let targets = clusters.iter().map(|cluster| {
+            if !entry.clusters.contains(cluster) {
+                return Err(format!("the recovery point {point} has no cluster {cluster}"));
+            }
+            self.target(cluster, into)
+        });
+        Ok(Selected {
+            targets: targets.collect::<Result<_, _>>()?,
+            signer: entry.signer.clone(),
+            point,
+        })
+    }
+
     fn take_restore(
         &mut self,
         request: &RestoreRequest,
         token: &RequestToken,
-        passed_over: &mut Vec<PassedOver>,
+        Selected {
+            point,
+            signer,
+            targets,
+        }: Selected,
     ) -> Result<RecoveryPointId, String> {
-        let point = self.resolve(&request.point, passed_over)?;
-        let entry = &self.state.points[&point];
-        let clusters: Vec<ClusterName> = match &request.cluster {
-            Some(cluster) => vec![cluster.clone()],
-            None => entry.clusters.clone(),
-        };
-        if request.cluster.is_none() && request.into.is_some() {
-            return Err("`into` requires `cluster`".to_owned());
-        }
         let rebuild = self.inventory.application.infrastructure.rebuild;
         let mut options = self.inventory.application.rules.clone();
         options.extend(request.options.clone());
         let mut runs = Vec::new();
-        for cluster in clusters {
-            if !entry.clusters.contains(&cluster) {
-                return Err(format!("the recovery point {point} has no cluster {cluster}"));
-            }
-            let target = self.target(&cluster, request.into.as_ref())?;
+        for target in targets {
             runs.push(RestoreRun {
                 token: token.clone(),
                 point: point.clone(),
-                signer: entry.signer.clone(),
-                cluster,
+                signer: signer.clone(),
+                cluster: target.name.clone(),
                 target,
                 environment: self.inventory.application.recovery.clone(),
                 rebuild,
@@ -169,7 +217,7 @@ impl DecisionBuilder<'_> {
             self.state.builds.push(BuildRun {
                 token: token.clone(),
                 point: point.clone(),
-                signer: entry.signer.clone(),
+                signer,
                 environment: self.inventory.application.recovery.clone(),
                 cluster_names,
                 stage: BuildStage::Clusters,
@@ -216,7 +264,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Returns the name in EKS of a cluster of the application in the primary environment.
-    fn source_name(&self, cluster: &ClusterName) -> Option<ClusterName> {
+    pub(super) fn source_name(&self, cluster: &ClusterName) -> Option<ClusterName> {
         let sources = sources(&self.inventory.application, &self.state.found);
         eks_name(sources.iter().find(|source| source.name == *cluster)?)
     }
@@ -304,9 +352,14 @@ impl DecisionBuilder<'_> {
                 for build in self.state.builds.iter_mut().filter(|build| build.token == *token) {
                     build.cancelled = true;
                 }
+                let plans = self.state.plans.iter_mut().filter(|run| run.token == *token);
+                for run in plans.filter(|run| run.end.is_none()) {
+                    run.cancelled = true;
+                    point = Some(run.point.clone());
+                }
                 match point {
                     Some(point) => Ok(Some(point)),
-                    None => Err(format!("no restore {token} is running or waiting")),
+                    None => Err(format!("no restore or plan {token} is running or waiting")),
                 }
             }
             None => {

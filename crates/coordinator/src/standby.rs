@@ -74,6 +74,10 @@ impl DecisionBuilder<'_> {
     }
 
     pub(super) fn start_standby(&mut self) {
+        // Its change sets would be deleted. Somebody waits for a plan, and nobody for this.
+        if self.is_planning() {
+            return;
+        }
         let application = &self.inventory.application;
         let standby = &self.state.standby;
         let waits = standby.next_at.is_some_and(|at| self.now < at);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_format::{Fingerprint, Sha256};
-use lifeboat_model::request::{Accepted, RestoreState};
+use lifeboat_model::request::{Accepted, PlanState, RestoreState};
 use lifeboat_model::{
     ApplicationName, ClusterName, EnvironmentId, Epoch, Issue, IssueId, JobId, Problem, RecoveryPointId,
     RequestToken, Side,
@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::SegmentRecord;
 use crate::retention::{PointFacts, Reason};
-use lifeboat_jobs::{AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Failure, Sealed, Work};
+use lifeboat_jobs::{
+    AccessFinding, AccessReport, Assignment, ClusterTarget, FORMAT, Failure, PlanDone, Sealed, Work,
+};
 
 /// The format version of this document.
 pub const STATE_FORMAT: u32 = 1;
@@ -80,6 +82,9 @@ pub struct State {
     pub builds: Vec<BuildRun>,
     /// The restores, in the order of their requests. Ended ones are kept for a while.
     pub restores: Vec<RestoreRun>,
+    /// The plans of restores, in the order of their requests. Ended ones are kept for a while.
+    #[serde(default)]
+    pub plans: Vec<PlanRun>,
     /// The recovery points in the vault: the latest ones, and those that are damaged. See [`crate::archive`].
     pub points: BTreeMap<RecoveryPointId, PointEntry>,
     /// The segments with the entries of older recovery points, in the order of their IDs.
@@ -447,6 +452,58 @@ pub struct RestoreEnd {
     pub report: Option<String>,
 }
 
+/// A plan of a restore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRun {
+    /// The token of the request.
+    pub token: RequestToken,
+    /// The recovery point.
+    pub point: RecoveryPointId,
+    /// The fingerprint of the key that signed it.
+    pub signer: Option<Fingerprint>,
+    /// The recovery environment.
+    pub environment: EnvironmentId,
+    /// The clusters of the application with those to restore into.
+    pub clusters: Vec<ClusterTarget>,
+    /// The names of EKS clusters in the recovery environment, by those in the primary; `None` if the restore builds
+    /// nothing.
+    pub cluster_names: Option<BTreeMap<ClusterName, ClusterName>>,
+    /// Restore options.
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// When it was requested.
+    #[schemars(with = "String")]
+    pub requested_at: Timestamp,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// When the next attempt begins.
+    #[schemars(with = "String")]
+    pub next_at: Timestamp,
+    /// The job of this attempt.
+    pub job: Option<JobEntry>,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+    /// The end of the plan.
+    pub end: Option<PlanEnd>,
+}
+
+/// The end of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanEnd {
+    /// The final state.
+    pub state: PlanState,
+    /// When it ended.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The last job that worked on it; `None` if it never began.
+    pub job: Option<JobId>,
+    /// Why no plan was made.
+    pub problems: Vec<Problem>,
+    /// The parts that the job wrote.
+    pub done: Option<PlanDone>,
+}
+
 /// A recovery point in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -549,6 +606,7 @@ impl State {
             standby: Standby::default(),
             builds: Vec::new(),
             restores: Vec::new(),
+            plans: Vec::new(),
             points: BTreeMap::new(),
             archive: Vec::new(),
             swept_at: None,
@@ -584,10 +642,12 @@ impl State {
             .filter(|run| run.end.is_none())
             .filter_map(|run| run.job.as_ref());
         let builds = self.builds.iter().filter(|run| run.end.is_none());
+        let plans = self.plans.iter().filter(|run| run.end.is_none());
         backup
             .chain(builds.filter_map(|run| run.job.as_ref()))
             .chain(&self.standby.job)
             .chain(self.checks.iter().map(|check| &check.job))
             .chain(restores)
+            .chain(plans.filter_map(|run| run.job.as_ref()))
     }
 }

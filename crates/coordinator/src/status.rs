@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lifeboat_format::manifest::Completeness;
 use lifeboat_model::request::{
-    ApplicationStatus, BackupStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus,
+    ApplicationStatus, BackupStatus, PlanState, PlanStatus, PlannedClusterStatus, PlannedPart, PointStatus,
+    PointsAnswer, RestoreState, RestoreStatus,
 };
 use lifeboat_model::{Application, ApplicationName, ClusterName, Problem, RecoveryPointId};
 
-use super::clusters::sources;
+use lifeboat_jobs::PartDone;
+use lifeboat_jobs::keys::plan_part_key;
+
+use super::clusters::{eks_name, sources};
 use super::issues::overdue_at;
-use super::state::{BackupRun, BuildRun, BuildStage, PointEntry, RestoreRun, State};
+use super::state::{BackupRun, BuildRun, BuildStage, PlanRun, PointEntry, RestoreRun, State};
 use crate::retention::{PointFacts, last_good};
 
 /// Returns the status of an application.
@@ -50,6 +54,7 @@ pub fn status(application: &Application, state: &State, now: Timestamp) -> Appli
         restores: (state.restores.iter().rev())
             .map(|run| restore_status(run, &state.builds))
             .collect(),
+        plans: state.plans.iter().rev().map(plan_status).collect(),
         issues,
     }
 }
@@ -143,12 +148,11 @@ fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
         (None, Some(_)) => RestoreState::Running,
         (None, None) => RestoreState::Waiting,
     };
-    let into = run.target.arn.resource().trim_start_matches("cluster/");
     RestoreStatus {
         token: run.token.clone(),
         point: run.point.clone(),
         cluster: run.cluster.clone(),
-        into: ClusterName::parse(into).unwrap_or_else(|_| run.cluster.clone()),
+        into: eks_name(&run.target).unwrap_or_else(|| run.cluster.clone()),
         requested_at: run.requested_at,
         state,
         phase: runs.then(|| phase.to_owned()),
@@ -163,5 +167,40 @@ fn restore_status(run: &RestoreRun, builds: &[BuildRun]) -> RestoreStatus {
         report: (run.end.as_ref())
             .and_then(|end| end.report.as_ref())
             .map(|key| format!("s3://{}/{key}", run.environment.scratch_bucket())),
+    }
+}
+
+fn plan_status(run: &PlanRun) -> PlanStatus {
+    let end = run.end.as_ref();
+    let parts = end.and_then(|end| Some((end.job.as_ref()?, end.done.as_ref()?)));
+    let part = |part: &PartDone, cluster: Option<&ClusterName>| {
+        let (job, _) = parts?;
+        let key = plan_part_key(job, part.epoch, cluster);
+        Some(PlannedPart {
+            rejected: part.rejected,
+            report: format!("s3://{}/{key}", run.environment.scratch_bucket()),
+        })
+    };
+    let clusters = run.clusters.iter().filter_map(|target| {
+        let (_, done) = parts?;
+        Some(PlannedClusterStatus {
+            cluster: target.name.clone(),
+            into: eks_name(target).unwrap_or_else(|| target.name.clone()),
+            part: part(done.clusters.get(&target.name)?, Some(&target.name))?,
+        })
+    });
+    PlanStatus {
+        token: run.token.clone(),
+        point: run.point.clone(),
+        requested_at: run.requested_at,
+        state: match (end, &run.job) {
+            (Some(end), _) => end.state,
+            (None, Some(_)) => PlanState::Running,
+            (None, None) => PlanState::Waiting,
+        },
+        ended_at: end.map(|end| end.at),
+        problems: end.map(|end| end.problems.clone()).unwrap_or_default(),
+        infrastructure: parts.and_then(|(_, done)| part(done.infrastructure.as_ref()?, None)),
+        clusters: clusters.collect(),
     }
 }

@@ -28,6 +28,7 @@ use lifeboat_recovery_point::{ClusterSummary, SignedSummary};
 
 mod archive;
 mod loss;
+mod plans;
 mod rebuild;
 mod tags;
 
@@ -327,6 +328,17 @@ fn registered(application: &Application, side: Side) -> Registered {
     }
 }
 
+fn restored() -> Outcome {
+    Outcome::Done(Done::Restore(RestoreDone {
+        matches_plan: true,
+        failed: 0,
+        unexplained: 0,
+        restored: 7,
+        not_restored: 0,
+        report: None,
+    }))
+}
+
 fn sealed() -> Outcome {
     Outcome::Done(Done::Capture(CaptureDone {
         sealed: Some(Sealed {
@@ -599,15 +611,7 @@ fn restores_wait_for_each_other_and_a_token_starts_one() {
     scenario.claim(&first, 1, "10:10:05");
     scenario.inventory.requests = vec![Scenario::restore("t-1")];
     scenario.decide("10:10:10");
-    let done = RestoreDone {
-        matches_plan: true,
-        failed: 0,
-        unexplained: 0,
-        restored: 7,
-        not_restored: 0,
-        report: None,
-    };
-    scenario.end(&first, 1, Outcome::Done(Done::Restore(done)), Vec::new());
+    scenario.end(&first, 1, restored(), Vec::new());
     scenario.decide("10:12:00");
     scenario.inventory.requests = vec![Request::Cancel(CancelRequest {
         application: ApplicationName::parse("shop").unwrap(),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use lifeboat_aws::{AwsContext, EksClusters};
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
-use lifeboat_deploy::recovery::{Built, Recovery};
+use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
 use lifeboat_deploy::{CloudFormation, change_set_name};
 use lifeboat_describe::{Wanted, candidates, describe};
 use lifeboat_infrastructure::description::Missing;
@@ -70,6 +70,12 @@ pub trait BuildStacks: Send + Sync {
         facts: RecoveryFacts,
         mode: BuildMode,
     ) -> Result<Option<Built>, Problem>;
+
+    /// Returns what [`BuildStacks::build`] would do, without changing anything but change sets, which are deleted.
+    ///
+    /// # Errors
+    /// As [`Recovery::plan`], or if AWS refuses a request.
+    async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem>;
 }
 
 /// Builds stacks with the role of the function.
@@ -107,17 +113,13 @@ impl AwsStacks {
         self.ids.random(&mut random);
         change_set_name(self.clock.now(), random)
     }
-}
 
-#[async_trait]
-impl BuildStacks for AwsStacks {
-    async fn build(
+    /// Looks up the Availability Zones and Kubernetes versions of the environment, and what exists for the stacks that adopt.
+    async fn looked_up(
         &self,
         descriptions: &Descriptions,
         mut facts: RecoveryFacts,
-        mode: BuildMode,
-    ) -> Result<Option<Built>, Problem> {
-        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
+    ) -> Result<RecoveryFacts, Problem> {
         let zones = Box::pin(Ec2::new(&self.context).zones()).await;
         facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
         // Unknown versions are not checked: CloudFormation fails then, later and with the same message.
@@ -136,10 +138,23 @@ impl BuildStacks for AwsStacks {
             let doing = "look up what exists in the recovery environment";
             self.context.problem(doing, &error)
         })?;
+        Ok(facts)
+    }
+}
+
+#[async_trait]
+impl BuildStacks for AwsStacks {
+    async fn build(
+        &self,
+        descriptions: &Descriptions,
+        facts: RecoveryFacts,
+        mode: BuildMode,
+    ) -> Result<Option<Built>, Problem> {
+        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
         let mut recovery = Recovery {
             stacks: &stacks,
             descriptions,
-            facts,
+            facts: self.looked_up(descriptions, facts).await?,
             change_set: &|| self.change_set(),
             tell: &|line| tracing::info!("{line}"),
         };
@@ -148,5 +163,17 @@ impl BuildStacks for AwsStacks {
             BuildMode::Active => Box::pin(recovery.deploy(Mode::Active)).await.map(Some),
             BuildMode::Standby => Box::pin(recovery.refresh()).await,
         }
+    }
+
+    async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
+        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
+        let mut recovery = Recovery {
+            stacks: &stacks,
+            descriptions,
+            facts: self.looked_up(descriptions, facts).await?,
+            change_set: &|| self.change_set(),
+            tell: &|line| tracing::info!("{line}"),
+        };
+        Box::pin(recovery.plan(Mode::Active)).await
     }
 }

@@ -18,6 +18,7 @@ use crate::metrics::job_ended;
 mod build;
 mod capture;
 mod check;
+mod plan;
 mod restore;
 mod seal;
 mod watch;

@@ -73,13 +73,15 @@ pub struct PlannedStack {
 }
 
 /// What a deployment would do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecoveryPlan {
     /// The stacks in the order in which they are built.
     pub stacks: Vec<PlannedStack>,
     /// What takes the place of resources that no stack builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<Adoption>,
-    /// The identity map, with symbols for what does not exist yet.
+    /// The identity map, with symbols for what the stacks build, whether it exists or not.
     pub identities: IdentityMap,
 }
 

@@ -1,9 +1,14 @@
 //! The progress that an epoch passes to the next one. State common to captures in one and in several epochs
 //! is in [`lifeboat_recovery_point::cursor`].
 
+use std::collections::BTreeMap;
+
+use lifeboat_model::ClusterName;
 use lifeboat_recovery_point::cursor::{CapturedCluster, ClusterCheckpoint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::result::PartDone;
 
 /// The progress at the end of an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +18,8 @@ pub enum Progress {
     Capture(Box<CaptureCheckpoint>),
     /// The progress of a restore.
     Restore(RestoreCheckpoint),
+    /// The progress of a plan.
+    Plan(PlanCheckpoint),
     /// No progress: this work starts from the beginning in each epoch, because one epoch is enough for it.
     Nothing {},
 }
@@ -44,6 +51,16 @@ pub struct RestoreCheckpoint {
     /// The objects that are complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<CompleteRanges>,
+}
+
+/// The progress of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanCheckpoint {
+    /// The number of files of the recovery point, in the order of its manifest, whose digests were verified.
+    pub verified_files: u64,
+    /// The clusters that are planned.
+    pub clusters: BTreeMap<ClusterName, PartDone>,
 }
 
 /// Objects of one plan that need nothing more.

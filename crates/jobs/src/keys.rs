@@ -1,6 +1,6 @@
 //! The keys of a job's documents.
 
-use lifeboat_model::{ApplicationName, Epoch, JobId, ObjectKey};
+use lifeboat_model::{ApplicationName, ClusterName, Epoch, JobId, ObjectKey};
 
 /// A document of a job, identified by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,18 @@ pub fn job_prefix(job: &JobId) -> String {
 #[must_use]
 pub fn report_key(job: &JobId, epoch: Epoch) -> ObjectKey {
     ObjectKey::parse(format!("reports/{job}/{epoch}.json")).expect("a job id is made of clean path segments")
+}
+
+/// Returns the key of a part of a plan that an epoch has written: that of a cluster, or without one that of the AWS
+/// resources.
+#[must_use]
+pub fn plan_part_key(job: &JobId, epoch: Epoch, cluster: Option<&ClusterName>) -> ObjectKey {
+    let part = match cluster {
+        Some(cluster) => format!("cluster-{cluster}"),
+        None => "infrastructure".to_owned(),
+    };
+    ObjectKey::parse(format!("reports/{job}/{epoch}-{part}.json"))
+        .expect("job ids and names of clusters are made of clean path segments")
 }
 
 impl JobFile {

@@ -40,16 +40,19 @@ pub mod view;
 pub mod work;
 pub mod worker;
 
-pub use checkpoint::{CaptureCheckpoint, CompleteRanges, Progress, RestoreCheckpoint};
+pub use checkpoint::{CaptureCheckpoint, CompleteRanges, PlanCheckpoint, Progress, RestoreCheckpoint};
 pub use document::{Assignment, Cancel, Checkpoint, Claim};
 pub use finding::{AccessFinding, Failure};
 pub use keys::JobFile;
 pub use read::{Document, DocumentError};
-pub use result::{AccessReport, BuildDone, CaptureDone, Done, JobResult, Outcome, RestoreDone, Sealed};
+pub use result::{
+    AccessReport, BuildDone, CaptureDone, Done, JobResult, Outcome, PartDone, PlanDone, RestoreDone, Sealed,
+};
 pub use signed::Trust;
 pub use view::{JobStatus, JobView, Refused, ResultValidity};
 pub use work::{
-    BuildMode, BuildWork, CaptureWork, CheckWork, ClusterTarget, RestoreWork, SealWork, VaultPlace, Work,
+    BuildMode, BuildWork, CaptureWork, CheckWork, ClusterTarget, PlanWork, RestoreWork, SealWork, VaultPlace,
+    Work,
 };
 
 use jiff::SignedDuration;

@@ -1,5 +1,7 @@
 //! The result of a job.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use lifeboat_format::Sha256;
 use lifeboat_format::manifest::Completeness;
@@ -76,6 +78,8 @@ pub enum Done {
     Build(BuildDone),
     /// A cluster was restored.
     Restore(RestoreDone),
+    /// A restore was planned.
+    Plan(PlanDone),
     /// Access was checked; the findings are in the result's access reports.
     Check {
         /// The clusters that have the requested tags.
@@ -149,6 +153,36 @@ pub struct RestoreDone {
     /// The epoch that wrote the full report beside the result ([`super::keys::report_key`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Epoch>,
+}
+
+/// The result of a completed plan. Each part is beside the result ([`super::keys::plan_part_key`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanDone {
+    /// The part about AWS resources; absent if the restore builds nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<PartDone>,
+    /// The parts about the objects of each cluster.
+    pub clusters: BTreeMap<ClusterName, PartDone>,
+}
+
+impl PlanDone {
+    /// Returns whether a restore would reject the plan.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        let mut parts = self.infrastructure.iter().chain(self.clusters.values());
+        parts.any(|part| part.rejected)
+    }
+}
+
+/// A part of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartDone {
+    /// Whether a restore would reject it.
+    pub rejected: bool,
+    /// The epoch that wrote it.
+    pub epoch: Epoch,
 }
 
 /// A delegate's access to a cluster.

@@ -19,6 +19,8 @@ pub enum Work {
     Build(BuildWork),
     /// Restore one cluster of a recovery point.
     Restore(RestoreWork),
+    /// Plan a restore, without changing anything.
+    Plan(PlanWork),
     /// Check the delegate's access to clusters.
     Check(CheckWork),
 }
@@ -130,6 +132,25 @@ pub struct RestoreWork {
     pub built: Option<JobId>,
 }
 
+/// The payload of a plan job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanWork {
+    /// The recovery point whose restore is planned.
+    pub point: RecoveryPointId,
+    /// Where the recovery point is stored.
+    pub vault: VaultPlace,
+    /// The pinned public key that must have signed the recovery point, PEM.
+    pub signer: String,
+    /// The clusters of the recovery point with those to restore into.
+    pub clusters: Vec<ClusterTarget>,
+    /// Restore options, parsed by the planner.
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// What the restore would build first; absent if it builds nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Box<BuildWork>>,
+}
+
 /// The payload of an access check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -180,6 +201,7 @@ impl Work {
             Self::Seal(_) => "seal",
             Self::Build(_) => "build",
             Self::Restore(_) => "restore",
+            Self::Plan(_) => "plan",
             Self::Check(_) => "check",
         }
     }
@@ -190,6 +212,7 @@ impl Work {
         match self {
             Self::Capture(CaptureWork { clusters, .. }) | Self::Check(CheckWork { clusters, .. }) => clusters,
             Self::Seal(_) | Self::Build(_) => &[],
+            Self::Plan(work) => &work.clusters,
             Self::Restore(work) => std::slice::from_ref(&work.target),
         }
     }

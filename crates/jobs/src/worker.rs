@@ -20,7 +20,7 @@ use super::document::{Assignment, Checkpoint, Claim};
 use super::pending::{self, PendingJob, Rotation, Search};
 use super::result::{AccessReport, JobResult, Outcome};
 use super::signed::Trust;
-use super::work::{BuildWork, CaptureWork, CheckWork, RestoreWork, SealWork, Work};
+use super::work::{BuildWork, CaptureWork, CheckWork, PlanWork, RestoreWork, SealWork, Work};
 
 /// The time reserved at the end of an invocation for its last writes: a checkpoint takes a few requests to
 /// S3, each of which may be retried.
@@ -62,7 +62,12 @@ pub trait Handler<W> {
 
 /// A handler for each kind of work.
 pub trait Handlers:
-    Handler<CaptureWork> + Handler<SealWork> + Handler<BuildWork> + Handler<RestoreWork> + Handler<CheckWork>
+    Handler<CaptureWork>
+    + Handler<SealWork>
+    + Handler<BuildWork>
+    + Handler<RestoreWork>
+    + Handler<PlanWork>
+    + Handler<CheckWork>
 {
     /// Called before a job ends with this outcome.
     fn job_ended(&self, work: &Work, claim: &Claim, outcome: &Outcome) {
@@ -106,6 +111,17 @@ pub enum Stop {
     Fenced,
     /// The coordinator has cancelled the job.
     Cancelled,
+}
+
+impl Stop {
+    /// Returns how the epoch ends. `progress` is asked for when the next epoch goes on.
+    pub fn end(self, progress: impl FnOnce() -> Progress) -> EpochEnd {
+        match self {
+            Self::Time => EpochEnd::Checkpoint(progress()),
+            Self::Fenced => EpochEnd::Fenced,
+            Self::Cancelled => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+        }
+    }
 }
 
 /// The end of an invocation.
@@ -289,6 +305,7 @@ impl<H: Handlers> Worker<'_, H> {
             Work::Seal(work) => self.handlers.handle(epoch, work).await,
             Work::Build(work) => self.handlers.handle(epoch, work).await,
             Work::Restore(work) => self.handlers.handle(epoch, work).await,
+            Work::Plan(work) => self.handlers.handle(epoch, work).await,
             Work::Check(work) => self.handlers.handle(epoch, work).await,
         }
     }

@@ -16,13 +16,15 @@ use crate::{
 pub enum Request {
     /// Restores a recovery point.
     Restore(RestoreRequest),
+    /// Plans a restore, without changing anything.
+    Plan(PlanRequest),
     /// Starts a backup.
     Backup(BackupRequest),
     /// Returns the status of applications.
     Status(StatusRequest),
     /// Lists recovery points and why each is kept.
     Points(PointsRequest),
-    /// Cancels a backup or a restore.
+    /// Cancels a backup, a restore or a plan.
     Cancel(CancelRequest),
     /// Pins other keys than those that are pinned.
     Trust(TrustRequest),
@@ -59,6 +61,30 @@ fn latest() -> String {
     "latest".to_owned()
 }
 
+/// Plans what a restore with the same fields would do: the AWS resources that it would build, and the objects of each
+/// cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRequest {
+    /// The application whose restore is planned.
+    pub application: ApplicationName,
+    /// The recovery point: `latest`, `latest-complete`, an id, or a prefix of one.
+    #[serde(default = "latest")]
+    pub point: String,
+    /// The cluster of the application; all clusters if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterName>,
+    /// The EKS cluster to plan for, instead of the one that the application names. Requires `cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<ClusterName>,
+    /// Restore options, merged over the application's rules field by field.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// The idempotency token: a repeated request with the same token starts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<RequestToken>,
+}
+
 /// Makes a recovery point now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -90,13 +116,13 @@ pub struct PointsRequest {
     pub from: Option<RecoveryPointId>,
 }
 
-/// Cancels a backup or a restore.
+/// Cancels a backup, a restore or a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelRequest {
     /// The application that the job belongs to.
     pub application: ApplicationName,
-    /// The id of the restore, from the answer to its request; the running backup if absent.
+    /// The id of the restore or plan, from the answer to its request; the running backup if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RequestToken>,
     /// The idempotency token: a repeated request with the same token does not cancel a later job.
@@ -158,6 +184,7 @@ impl Request {
     pub fn application(&self) -> Option<ApplicationName> {
         match self {
             Self::Restore(request) => Some(request.application.clone()),
+            Self::Plan(request) => Some(request.application.clone()),
             Self::Backup(request) => Some(request.application.clone()),
             Self::Status(request) => request.application.clone(),
             Self::Points(request) => Some(request.application.clone()),
@@ -177,6 +204,7 @@ impl Request {
     pub fn token(&self) -> Option<&RequestToken> {
         match self {
             Self::Restore(request) => request.token.as_ref(),
+            Self::Plan(request) => request.token.as_ref(),
             Self::Backup(request) => request.token.as_ref(),
             Self::Cancel(request) => request.token.as_ref(),
             Self::Trust(request) => request.token.as_ref(),
@@ -279,6 +307,9 @@ pub struct ApplicationStatus {
     pub backup: Option<BackupStatus>,
     /// The restores, newest first.
     pub restores: Vec<RestoreStatus>,
+    /// The plans of restores, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<PlanStatus>,
     /// The open issues, most severe first.
     pub issues: Vec<Issue>,
 }
@@ -364,6 +395,83 @@ impl RestoreState {
     }
 }
 
+/// The status of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanStatus {
+    /// The token of the request, which is the id of the plan.
+    pub token: RequestToken,
+    /// The recovery point whose restore is planned.
+    pub point: RecoveryPointId,
+    /// When the plan was requested.
+    #[schemars(with = "String")]
+    pub requested_at: Timestamp,
+    /// The state of the plan.
+    pub state: PlanState,
+    /// When the plan ended; absent until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ended_at: Option<Timestamp>,
+    /// Why no plan was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+    /// The part about AWS resources; absent until the plan has ended, and if restores of the application do not build
+    /// them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<PlannedPart>,
+    /// The parts about the objects of each cluster, after the plan has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<PlannedClusterStatus>,
+}
+
+/// A part of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedPart {
+    /// Whether a restore would reject it before anything is changed.
+    pub rejected: bool,
+    /// The location of the part: `s3://<bucket>/<key>`, in the scratch bucket of the recovery environment.
+    pub report: String,
+}
+
+/// The plan of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedClusterStatus {
+    /// The cluster of the application.
+    pub cluster: ClusterName,
+    /// The EKS cluster that a restore would write into.
+    pub into: ClusterName,
+    /// The part about its objects.
+    pub part: PlannedPart,
+}
+
+/// The state of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PlanState {
+    /// The plan is about to begin, or waits for another plan or a build of the same stacks.
+    Waiting,
+    /// A delegate is making the plan.
+    Running,
+    /// A restore would carry it out.
+    Done,
+    /// A restore would reject it; its parts say why.
+    Rejected,
+    /// No plan could be made.
+    Failed,
+    /// The plan was cancelled.
+    Cancelled,
+}
+
+impl PlanState {
+    /// Whether the plan has ended.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
 /// The recovery points of an application, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -432,6 +540,11 @@ mod tests {
             ),
             (r#"{"restore":{"application":"shop"}}"#, Some("shop"), None),
             (
+                r#"{"plan":{"application":"shop","token":"t-1"}}"#,
+                Some("shop"),
+                Some("t-1"),
+            ),
+            (
                 r#"{"backup":{"application":"shop","token":"t-1"}}"#,
                 Some("shop"),
                 Some("t-1"),
@@ -480,7 +593,7 @@ mod tests {
 
     #[test]
     fn both_documents_have_a_schema() {
-        for (schema, kinds) in [(request_schema(), 8), (answer_schema(), 6)] {
+        for (schema, kinds) in [(request_schema(), 9), (answer_schema(), 6)] {
             assert!(schema["oneOf"].as_array().is_some_and(|all| all.len() == kinds));
         }
     }

@@ -41,6 +41,12 @@ impl LintFinding {
             _ => self.message.clone(),
         }
     }
+
+    /// Returns the finding as a problem.
+    #[must_use]
+    pub fn into_problem(self) -> lifeboat_model::Problem {
+        lifeboat_model::Problem::new(self.code, self.text(), self.guidance)
+    }
 }
 
 /// The effect of a finding on the plan.

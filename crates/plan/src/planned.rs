@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_model::{ObjectRef, ResourceType, TypeName, Uid};
-use lifeboat_translate::identity::Leftover;
+use lifeboat_translate::identity::{Leftover, symbols_in};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -484,6 +484,19 @@ impl Plan {
     #[must_use]
     pub fn validates(&self) -> bool {
         self.settings.validate
+    }
+
+    /// Returns whether objects are translated to symbols, `${network.SubnetPrivateA}`, for what does not exist yet. Such a
+    /// plan can be compared and hashed, and not be carried out.
+    #[must_use]
+    pub fn is_symbolic(&self) -> bool {
+        self.settings.is_symbolic
+    }
+
+    /// Returns whether an object of this plan has symbols in it.
+    #[must_use]
+    pub fn has_symbols(&self, object: &Value) -> bool {
+        self.is_symbolic() && symbols_in(&object.to_string()).next().is_some()
     }
 
     /// Returns the redactor of the values in this plan; the report of its restore uses it too.

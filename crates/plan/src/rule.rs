@@ -138,6 +138,26 @@ rules! {
     WithOwner = "with-owner", "The object is restored in the later wave of its owner.";
 }
 
+impl RuleId {
+    /// Returns whether the rule translates identifiers of the primary.
+    #[must_use]
+    pub fn is_translation(self) -> bool {
+        matches!(
+            self,
+            Self::TranslateName
+                | Self::TranslateArn
+                | Self::TranslateArnOfResource
+                | Self::TranslateRegistry
+                | Self::TranslateHost
+                | Self::TranslateUrl
+                | Self::TranslateZone
+                | Self::TranslateId
+                | Self::TranslateRegion
+                | Self::TranslateAccount
+        )
+    }
+}
+
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

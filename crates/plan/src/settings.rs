@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lifeboat_translate::identity::IdentityFault;
-use lifeboat_translate::{Identities, NamespaceMap, PatchRule};
+use lifeboat_translate::{Identities, IdentityMap, NamespaceMap, PatchRule};
 use serde_json::Value;
 
 use crate::digest::Redactor;
@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) identities: Identities,
     /// The accounts of the identity map.
     pub(crate) accounts: Option<Accounts>,
+    /// Whether the identity map has symbols, which stand for what does not exist yet.
+    pub(crate) is_symbolic: bool,
     /// Why the identity map translates nothing.
     pub(crate) identity_faults: Vec<IdentityFault>,
     pub(crate) no_leftovers: bool,
@@ -63,6 +65,7 @@ impl Settings {
             primary: map.primary.account.to_string(),
             recovery: map.recovery.account.to_string(),
         });
+        let is_symbolic = identities.as_ref().is_some_and(IdentityMap::is_symbolic);
         let (compiled, identity_faults) = match identities.as_ref().map(Identities::checked) {
             Some(Ok(compiled)) => (compiled, Vec::new()),
             Some(Err(faults)) => (Identities::default(), faults),
@@ -73,6 +76,7 @@ impl Settings {
             namespaces,
             identities: compiled,
             accounts,
+            is_symbolic,
             identity_faults,
             no_leftovers,
             validate,

@@ -249,14 +249,16 @@ impl Plan {
     }
 }
 
-fn short_name(object: &ObjectRef) -> String {
+/// Returns the name of an object without its type.
+pub(crate) fn short_name(object: &ObjectRef) -> String {
     match &object.namespace {
         Some(namespace) => format!("{namespace}/{}", object.name),
         None => object.name.to_string(),
     }
 }
 
-fn action_word(action: Action) -> &'static str {
+/// Returns an action as a word.
+pub(crate) fn action_word(action: Action) -> &'static str {
     match action {
         Action::Create => "create",
         Action::CreateOrUpdate => "create or update",

@@ -221,6 +221,10 @@ async fn dry_run(
         Ok(bodies) => bodies.without_deferred.unwrap_or(bodies.create),
         Err(error) => return Ok(Some(refused(object, &error.to_string()))),
     };
+    // The identifier that takes the place of a symbol is not known yet, and no API server accepts the symbol.
+    if plan.has_symbols(&wanted) {
+        return Ok(None);
+    }
     let mut namespace = object.target.namespace.as_deref();
     if let Some(name) = namespace
         && !exists(facts, name)

@@ -236,7 +236,7 @@ impl Recovery<'_> {
             .lint()
             .into_iter()
             .filter(|finding| finding.severity == Severity::Error);
-        refuse(errors.map(as_problem).collect())?;
+        refuse(errors.map(LintFinding::into_problem).collect())?;
         if self.complete_of(&planned.hash).is_some() {
             // The same plan has passed before.
             return Ok(planned);
@@ -382,10 +382,6 @@ fn refuse(problems: Vec<Problem>) -> Result<(), RecoverError> {
     } else {
         Err(RecoverError::Refused { problems })
     }
-}
-
-fn as_problem(finding: LintFinding) -> Problem {
-    Problem::new(finding.code, finding.text(), finding.guidance)
 }
 
 /// Combines the reasons why a plan was rejected into one.

@@ -183,6 +183,12 @@ impl IdentityMap {
         self
     }
 
+    /// Whether a counterpart is a symbol, because it does not exist yet.
+    #[must_use]
+    pub fn is_symbolic(&self) -> bool {
+        self.identities.iter().any(|identity| is_symbol(&identity.to))
+    }
+
     /// Returns the map of the way back: from the recovery environment to the primary.
     #[must_use]
     pub fn reversed(&self) -> Self {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::coordinator::until;
+use super::coordinator::{CoordinatorCommands, until};
 use super::deploy::Package;
 use super::{PRIMARY, RECOVERY, Scenario, list, text, zips};
 use crate::environment::Reporter;
@@ -83,9 +83,10 @@ impl Scenario<'_> {
         coordinator.show(reporter, &line, 0)?;
         let line = "infrastructure plan web --descriptions web.aws.json --profile recovery";
         coordinator.show(reporter, line, 0)?;
+        self.plan(reporter, &coordinator)?;
 
         reporter.step("rebuild", "Restore into the account that has nothing of it");
-        let line = "application restore web latest --wait --token rebuild --profile recovery";
+        let line = "restore web@latest --token rebuild --profile recovery";
         let began = Instant::now();
         coordinator.show(reporter, line, 0)?;
         let rebuilt = Rebuilt {
@@ -105,8 +106,15 @@ impl Scenario<'_> {
             }
         }
 
-        reporter.step("teardown", "Delete the clusters, then the rest");
-        let line = "infrastructure teardown web --descriptions web.aws.json --confirm web --profile recovery";
+        reporter.step(
+            "teardown",
+            "Delete the clusters once the primary has proven that it still runs",
+        );
+        let line = "teardown web --confirm web --profile recovery";
+        let refused = coordinator.show(reporter, line, 2)?;
+        ensure!(refused.err.contains("LB-0920"), "{}", refused.err);
+        reporter.say(&format!("    {}", refused.err.trim()));
+        coordinator.show(reporter, "application backup web --wait --profile recovery", 0)?;
         coordinator.show(reporter, line, 0)?;
         let line = "infrastructure teardown web --all --confirm web --profile recovery";
         coordinator.show(reporter, line, 0)?;
@@ -163,6 +171,45 @@ impl Scenario<'_> {
             leftovers += found.with_context(|| format!("the report counts no leftovers: {report}"))?;
         }
         Ok(leftovers)
+    }
+
+    /// Shows the whole plan before anything is built, and checks that it is complete.
+    fn plan(&self, reporter: &Reporter, coordinator: &CoordinatorCommands) -> Result<()> {
+        let line = "plan web@latest --token plan --profile recovery";
+        coordinator.show(reporter, line, 0)?;
+        // The same token shows the same plan.
+        let plan = coordinator.show(reporter, &format!("{line} --output json"), 0)?;
+        let plan: Value = serde_json::from_str(&plan.out)?;
+        let stacks = list(&plan["infrastructure"]["stacks"]);
+        let is_new = |stack: &Value| stack["exists"] == false && !list(&stack["changes"]).is_empty();
+        ensure!(
+            stacks.len() == 5 && stacks.iter().all(is_new),
+            "the stacks are {stacks:?}"
+        );
+        for cluster in list(&plan["clusters"]) {
+            ensure!(
+                cluster["rejected"] == false && cluster["comparedWith"] == "emptyCluster",
+                "{cluster}"
+            );
+        }
+        let text = plan["clusters"].to_string();
+        for planned in [
+            "${storage.FileSystem",
+            "${network.Subnet",
+            CERTIFICATES[1],
+            "222222222222.dkr.ecr.eu-central-1.amazonaws.com",
+        ] {
+            ensure!(text.contains(planned), "{planned} is not planned: {text}");
+        }
+        let found = self
+            .recovery
+            .json(&["cloudformation", "list-stacks"])?
+            .to_string();
+        ensure!(
+            !found.contains("lifeboat-web-network"),
+            "a plan builds nothing: {found}"
+        );
+        Ok(())
     }
 
     /// Checks that the clusters stand on resources of the recovery account, and that their objects name these.

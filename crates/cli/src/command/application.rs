@@ -23,8 +23,10 @@ use lifeboat_aws::coordinator::{CoordinatorClient, combine};
 
 pub mod answer;
 mod follow;
+pub mod plan;
 
 use answer::AnswerDocument;
+use plan::PlanArguments;
 
 const PUT: &str = "Example:
   lifeboat application put shop.yaml --profile recovery --region eu-central-1
@@ -55,7 +57,9 @@ const RESTORE: &str = "Example:
   lifeboat application restore shop latest --wait --profile recovery --region eu-central-1
 
   Restores into the clusters of the application document, or with --cluster and --into
-  into another one. Options override those of the document.
+  into another one. Options override those of the document. `lifeboat restore shop@latest`
+  is short for the example without its profile, and `lifeboat plan shop@latest` shows the
+  plan.
 
 Exit codes: 0 started, or with --wait: the cluster matches the plan; 2 there is no such
 application, point or cluster, 4 with --wait: the cluster does not match the plan, 12 AWS or
@@ -107,13 +111,16 @@ pub enum Command {
     /// Start a backup
     #[command(after_long_help = BACKUP)]
     Backup(BackupArguments),
+    /// Show the whole plan of a restore, without changing anything
+    #[command(after_long_help = plan::AFTER)]
+    Plan(Box<PlanArguments>),
     /// Restore a recovery point
     #[command(after_long_help = RESTORE)]
     Restore(Box<RestoreArguments>),
     /// List the recovery points in the vault, with the retention rule that keeps each
     #[command(after_long_help = POINTS)]
     Points(NameArguments),
-    /// Cancel a backup or a restore
+    /// Cancel a backup, a restore or a plan
     #[command(after_long_help = CANCEL)]
     Cancel(CancelArguments),
     /// Pin other keys
@@ -206,7 +213,7 @@ pub struct CancelArguments {
     /// The application.
     #[command(flatten)]
     pub of: NameArguments,
-    /// The restore, by the token of its request; defaults to the running backup
+    /// The restore or plan, by the token of its request; defaults to the running backup
     #[arg(long, value_name = "TOKEN", help_heading = "Request")]
     pub restore: Option<RequestToken>,
     /// Idempotency token of the request: repeating it does not cancel a later run
@@ -255,6 +262,9 @@ pub struct AcknowledgeArguments {
 /// # Errors
 /// The problems for which the coordinator refuses the request, or why it cannot be called.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    if let Command::Plan(arguments) = command {
+        return plan::run(arguments, context);
+    }
     let (answer, exit) = context.block_on(async {
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         Box::pin(ask(command, context)).await
@@ -308,6 +318,7 @@ async fn ask(command: &Command, context: &Context) -> Result<(AnswerDocument, Ex
         }
         Command::Backup(arguments) => return backup(arguments, context).await,
         Command::Restore(arguments) => return restore(arguments, context).await,
+        Command::Plan(_) => unreachable!("`run` prints a plan as a document of its own"),
     };
     let coordinator = CoordinatorClient::new(asks.aws.open().await?);
     Ok((now(coordinator.ask(&request).await?), Exit::Success))

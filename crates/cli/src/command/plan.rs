@@ -24,6 +24,9 @@ const AFTER: &str = "Example:
   lifeboat plan latest --context recovery --store points \\
       --verify-key keys/signing.pub.pem --recovery-key keys/recovery.key.pem
 
+  `lifeboat plan APPLICATION@POINT` plans through the coordinator on AWS, without a store and a
+  kubeconfig (`lifeboat help application plan`).
+
   The same point, options and target give the same plan and hash; `lifeboat restore
   --expect-plan` takes the hash and rejects any other plan. The command checks the
   permissions that the restore needs, and writes no objects.

@@ -37,6 +37,9 @@ const AFTER: &str = "Examples:
   The second command reads the vault itself and asks no coordinator; the KMS key
   alias/lifeboat-recovery decrypts.
 
+  `lifeboat restore APPLICATION@POINT` restores through the coordinator on AWS, and waits
+  (`lifeboat help application restore`).
+
   Verifies every file, makes and lints the plan, and checks permissions before anything is
   written. `lifeboat plan` or --dry-run shows the plan first. Run the same command again to
   continue an interrupted restore: Ctrl-C completes what is being written, prints what was done

@@ -11,6 +11,8 @@ use lifeboat_translate::IdentityMap;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 
+#[cfg(feature = "aws")]
+use super::application::plan::RecoveryPlanDocument;
 use super::backup::BackupDocument;
 #[cfg(feature = "aws")]
 use super::deploy::DeployDocument;
@@ -53,6 +55,9 @@ pub enum Name {
     Report,
     /// The plan, as `plan` prints it
     Plan,
+    /// The plan of a recovery, as `application plan` prints it
+    #[cfg(feature = "aws")]
+    RecoveryPlan,
     /// A file of `--patches`
     Patches,
     /// A file of `--identities`
@@ -104,6 +109,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Name::Manifest => of::<Statement>(),
         Name::Report => of::<RestoreDocument>(),
         Name::Plan => of::<PlanDocument>(),
+        #[cfg(feature = "aws")]
+        Name::RecoveryPlan => of::<RecoveryPlanDocument>(),
         Name::Patches => of_input::<PatchDocument>(),
         Name::Identities => of_input::<IdentityMap>(),
         Name::Backup => of::<BackupDocument>(),

@@ -22,17 +22,6 @@ fn built() -> Outcome {
     }))
 }
 
-fn restored() -> Outcome {
-    Outcome::Done(Done::Restore(RestoreDone {
-        matches_plan: true,
-        failed: 0,
-        unexplained: 0,
-        restored: 7,
-        not_restored: 0,
-        report: None,
-    }))
-}
-
 impl Scenario {
     /// Returns the work of the current job of a kind, if there is one.
     fn work(&self, kind: &str) -> Option<Work> {

@@ -60,7 +60,7 @@ impl Delegate {
         };
         let open = match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
             Some(Progress::Capture(progress)) => progress.open.clone(),
-            Some(Progress::Restore(_) | Progress::Nothing {}) | None => None,
+            Some(Progress::Restore(_) | Progress::Plan(_) | Progress::Nothing {}) | None => None,
         };
         let mut open = match open {
             Some(open) => open,

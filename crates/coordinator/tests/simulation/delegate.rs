@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_filesystem::PemSigner;
 use lifeboat_format::{RecipientKey, VerifyingKey};
-use lifeboat_jobs::claim::Ownership;
+use lifeboat_jobs::claim::{Ownership, put_once};
+use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::pending::Rotation;
 use lifeboat_jobs::worker::{Deadline, Epoch, EpochEnd, Handler, Handlers, Stop, Worker};
 use lifeboat_jobs::{
-    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, Done, Outcome, Progress,
-    RestoreDone, RestoreWork, SealWork,
+    AccessFinding, AccessReport, BuildDone, BuildWork, CheckWork, ClusterTarget, Done, Outcome, PartDone,
+    PlanCheckpoint, PlanDone, PlanWork, Progress, RestoreDone, RestoreWork, SealWork,
 };
 use lifeboat_model::{ApplicationName, Arn, Code, Diagnostic as _, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, ObjectStore, Signer as _, StoreError};
@@ -140,11 +141,7 @@ impl Delegate {
 
 /// Returns the end of an epoch without progress to pass on.
 pub(crate) fn stopped(why: Stop) -> EpochEnd {
-    match why {
-        Stop::Time => EpochEnd::Checkpoint(Progress::Nothing {}),
-        Stop::Fenced => EpochEnd::Fenced,
-        Stop::Cancelled => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
-    }
+    why.end(|| Progress::Nothing {})
 }
 
 /// Returns the end of an epoch whose store failed.
@@ -199,6 +196,50 @@ impl Handler<RestoreWork> for Delegate {
             report: None,
         };
         EpochEnd::Result(Outcome::Done(Done::Restore(done)), Vec::new())
+    }
+}
+
+#[async_trait(?Send)]
+impl Handler<PlanWork> for Delegate {
+    async fn handle(&self, epoch: &Epoch<'_>, work: &PlanWork) -> EpochEnd {
+        if let Err(end) = self.connect(&[]).await {
+            return end;
+        }
+        let mut clusters = match epoch.checkpoint.map(|checkpoint| &checkpoint.progress) {
+            Some(Progress::Plan(planned)) => planned.clusters.clone(),
+            _ => BTreeMap::new(),
+        };
+        for target in &work.clusters {
+            let checkpoint = || {
+                Progress::Plan(PlanCheckpoint {
+                    verified_files: 0,
+                    clusters: clusters.clone(),
+                })
+            };
+            if clusters.contains_key(&target.name) {
+                continue;
+            }
+            if let Err(why) = self.work(epoch, 200).await {
+                return why.end(checkpoint);
+            }
+            if self.shared.fault(4) {
+                return EpochEnd::Checkpoint(checkpoint());
+            }
+            let key = plan_part_key(&epoch.claim.job, epoch.claim.epoch, Some(&target.name));
+            if let Err(error) = put_once(self.store.as_ref(), &key, "{}".into()).await {
+                return store_failed(&error);
+            }
+            let part = PartDone {
+                rejected: false,
+                epoch: epoch.claim.epoch,
+            };
+            clusters.insert(target.name.clone(), part);
+        }
+        let done = PlanDone {
+            infrastructure: None,
+            clusters,
+        };
+        EpochEnd::Result(Outcome::Done(Done::Plan(done)), Vec::new())
     }
 }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_coordinator::retention::{PointFacts, last_good};
-use lifeboat_coordinator::state::{RestoreEnd, State};
+use lifeboat_coordinator::state::{PlanEnd, RestoreEnd, State};
+use lifeboat_jobs::keys::plan_part_key;
 use lifeboat_jobs::{CaptureDone, Done, Outcome, Trust, folder};
 use lifeboat_model::request::{Answer, Request};
 use lifeboat_model::{Code, Issue, JobId, RecoveryPointId};
@@ -25,6 +26,7 @@ pub(crate) struct Model {
     revision: u64,
     backups: BTreeSet<RecoveryPointId>,
     ended: BTreeMap<(String, String), RestoreEnd>,
+    plans: BTreeMap<String, PlanEnd>,
     good: Option<RecoveryPointId>,
     /// The jobs that coordinators have assigned.
     pub(crate) jobs: BTreeSet<String>,
@@ -71,6 +73,7 @@ impl Model {
             .extend(state.backup.iter().map(|run| run.point.clone()));
         self.jobs.extend(state.jobs().map(|entry| entry.job.to_string()));
         self.see_restores(&state);
+        self.see_plans(&state);
         self.see_points(&state, now);
         for issue in state.issues.values() {
             let broken = match issue.code {
@@ -111,6 +114,23 @@ impl Model {
         }
     }
 
+    fn see_plans(&mut self, state: &State) {
+        let working = state
+            .plans
+            .iter()
+            .filter(|run| run.job.is_some() && run.end.is_none());
+        assert!(working.count() <= 1, "one plan at a time");
+        for run in &state.plans {
+            if let Some(end) = &run.end {
+                let first = self
+                    .plans
+                    .entry(run.token.to_string())
+                    .or_insert_with(|| end.clone());
+                assert_eq!(first, end, "a plan ends once");
+            }
+        }
+    }
+
     fn see_points(&mut self, state: &State, now: Timestamp) {
         let facts: Vec<PointFacts> = state
             .points
@@ -132,6 +152,9 @@ impl Model {
                 .iter()
                 .any(|run| run.end.is_none() && run.point == *point);
             assert!(!used, "{point} is deleted while a restore needs it");
+            let mut plans = state.plans.iter();
+            let used = plans.any(|run| run.end.is_none() && run.point == *point);
+            assert!(!used, "{point} is deleted while a plan needs it");
         }
     }
 }
@@ -211,8 +234,34 @@ fn check_backups(fixture: &Fixture, state: &State, since: Since) {
     );
 }
 
+/// Every accepted plan has ended, and its parts are in the bucket.
+fn check_plans(fixture: &Fixture, application: usize) {
+    let state = fixture.state_of(application);
+    let of = &fixture.applications[application];
+    for (request, answer) in fixture.answers.lock().unwrap().iter() {
+        if let (Request::Plan(_), Answer::Accepted(accepted)) = (request, answer)
+            && accepted.application == of.name
+        {
+            let runs = state.plans.iter().filter(|run| run.token == accepted.token);
+            assert_eq!(runs.count(), 1, "{} was asked for once", accepted.token);
+        }
+    }
+    let written = fixture.recovery.store.contents();
+    for run in &state.plans {
+        let end = run.end.as_ref();
+        let end = end.unwrap_or_else(|| panic!("the plan {} was lost", run.token));
+        let Some(done) = &end.done else { continue };
+        assert_eq!(done.clusters.len(), of.clusters.len());
+        for (cluster, part) in &done.clusters {
+            let key = plan_part_key(end.job.as_ref().unwrap(), part.epoch, Some(cluster));
+            assert!(written.contains_key(key.as_str()), "{key} is missing");
+        }
+    }
+}
+
 /// Every accepted restore has ended, once.
 pub(crate) fn check_requests(fixture: &Fixture, application: usize) {
+    check_plans(fixture, application);
     let state = fixture.state_of(application);
     let of = &fixture.applications[application];
     for (request, answer) in fixture.answers.lock().unwrap().iter() {

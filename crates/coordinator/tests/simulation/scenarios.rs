@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use lifeboat_model::environment::Side;
-use lifeboat_model::request::{BackupRequest, CancelRequest, Request, RestoreRequest, RestoreState};
+use lifeboat_model::request::{
+    BackupRequest, CancelRequest, PlanRequest, Request, RestoreRequest, RestoreState,
+};
 use lifeboat_model::{Code, RequestToken};
 
 use crate::fixture::{Fixture, SHOP};
@@ -30,7 +32,7 @@ impl Fixture {
     pub(crate) fn ask(&mut self) {
         let token = self.next_token();
         let name = self.shop().name.clone();
-        let request = match self.shared.below(6) {
+        let request = match self.shared.below(7) {
             0 => Request::Backup(BackupRequest {
                 application: name,
                 token: Some(token),
@@ -44,6 +46,14 @@ impl Fixture {
                     token: Some(token),
                 })
             }
+            2 => Request::Plan(PlanRequest {
+                application: name,
+                point: "latest".to_owned(),
+                cluster: None,
+                into: None,
+                options: serde_json::Map::new(),
+                token: Some(token),
+            }),
             _ => self.restore_request(SHOP, "latest", token),
         };
         // A user who gets no response repeats the request.

@@ -8,10 +8,10 @@ use lifeboat_deploy::diagnosis::is_retryable;
 use lifeboat_deploy::recovery::Built;
 use lifeboat_format::VerifyingKey;
 use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts};
-use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
 use lifeboat_model::{Code, Problem};
-use lifeboat_recovery_point::{PointError, PointRepository, Silent};
+use lifeboat_recovery_point::{PointError, PointRepository, ReadablePoint, Silent};
 use lifeboat_store::ports::{KeyUnwrapper, ObjectStore};
 
 use super::restore::{other_vault, signer_of};
@@ -67,9 +67,7 @@ impl Delegate {
             }
             Ok(Err((problem, retry))) => EpochEnd::failed(problem, retry),
             // CloudFormation goes on by itself; the next epoch waits for what was started.
-            Err(Stop::Time) => EpochEnd::Checkpoint(Progress::Nothing {}),
-            Err(Stop::Fenced) => EpochEnd::Fenced,
-            Err(Stop::Cancelled) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+            Err(why) => why.end(|| Progress::Nothing {}),
         }
     }
 
@@ -86,32 +84,10 @@ impl Delegate {
         let failed = |error: PointError| failure(&error);
         let signed = vault.open(&work.point, signer).await.map_err(failed)?;
         let readable = signed.decrypt(unwrapper).await.map_err(failed)?;
-        let document = readable.descriptions(&Silent).await.map_err(failed)?;
-        let document = document.ok_or_else(|| {
-            let problem = Problem::of(
-                Code::NoDescriptions,
-                format!(
-                    "the recovery point {} does not describe AWS resources",
-                    work.point
-                ),
-            );
-            (problem, false)
-        })?;
-        Descriptions::parse(&document).map_err(|error| {
-            // The causes quote the text that they fail at, which may be a secret of user data.
-            let problem = Problem::new(
-                Code::InvalidDocument,
-                format!(
-                    "failed to read the descriptions of the recovery point {}: {error}",
-                    work.point
-                ),
-                "deploy the same version of Lifeboat in all environments of the application",
-            );
-            (problem, false)
-        })
+        descriptions_of(&readable).await
     }
 
-    fn facts(&self, work: &BuildWork) -> RecoveryFacts {
+    pub(super) fn facts(&self, work: &BuildWork) -> RecoveryFacts {
         let environment = self.environment.clone();
         let mut facts = RecoveryFacts::new(environment.account, environment.region, self.application.clone());
         facts.delegate_role = Some(self.role.to_string());
@@ -131,6 +107,31 @@ impl Delegate {
     }
 }
 
+/// Reads the descriptions of a recovery point.
+pub(super) async fn descriptions_of(point: &ReadablePoint) -> Result<Descriptions, (Problem, bool)> {
+    let named = point.point().point();
+    let document = point
+        .descriptions(&Silent)
+        .await
+        .map_err(|error| failure(&error))?;
+    let document = document.ok_or_else(|| {
+        let problem = Problem::of(
+            Code::NoDescriptions,
+            format!("the recovery point {named} does not describe AWS resources"),
+        );
+        (problem, false)
+    })?;
+    Descriptions::parse(&document).map_err(|error| {
+        // The causes quote the text that they fail at, which may be a secret of user data.
+        let problem = Problem::new(
+            Code::InvalidDocument,
+            format!("failed to read the descriptions of the recovery point {named}: {error}"),
+            "deploy the same version of Lifeboat in all environments of the application",
+        );
+        (problem, false)
+    })
+}
+
 fn done(built: &Built) -> BuildDone {
     let unchanged = |(_, outcome): &&(String, StackOutcome)| *outcome == StackOutcome::Unchanged;
     let unchanged = built.stacks.iter().filter(unchanged).count();
@@ -143,7 +144,7 @@ fn done(built: &Built) -> BuildDone {
     }
 }
 
-fn not_granted() -> Problem {
+pub(super) fn not_granted() -> Problem {
     Problem::new(
         Code::AwsDenied,
         "the delegate was deployed without the permissions to build what clusters stand on",

@@ -15,7 +15,7 @@ use lifeboat_capture::{CancellationToken, CaptureError, CaptureOptions, count};
 use lifeboat_format::RecipientKey;
 use lifeboat_format::manifest::{ClusterRecord, TypeOutcome, TypeRecord};
 use lifeboat_jobs::read::LARGE;
-use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{
     AccessReport, CaptureCheckpoint, CaptureDone, CaptureWork, ClusterTarget, Done, Failure, Outcome,
     Progress, Sealed, split,
@@ -146,9 +146,7 @@ impl Delegate {
             Err(NotSealed::Failed(problem, retry)) => {
                 EpochEnd::Result(Outcome::failed(&problem, retry), reports)
             }
-            Err(NotSealed::Stopped(Stop::Time)) => checkpoint(progress),
-            Err(NotSealed::Stopped(Stop::Fenced)) => EpochEnd::Fenced,
-            Err(NotSealed::Stopped(Stop::Cancelled)) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+            Err(NotSealed::Stopped(why)) => why.end(|| Progress::Capture(Box::new(progress))),
         }
     }
 

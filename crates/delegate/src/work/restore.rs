@@ -8,7 +8,7 @@ use lifeboat_format::VerifyingKey;
 use lifeboat_jobs::claim::put_once;
 use lifeboat_jobs::folder::view;
 use lifeboat_jobs::keys::report_key;
-use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler, Stop};
+use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{
     AccessReport, Claim, Done, Outcome, Progress, RestoreCheckpoint as Restored, RestoreDone, RestoreWork,
     ResultValidity, Trust, VaultPlace,
@@ -130,15 +130,13 @@ impl Delegate {
         match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
             Ok(Ok((recovered, access))) => self.report_on(epoch, recovered, access).await,
             Ok(Err(end)) => end,
-            Err(Stop::Time) => EpochEnd::Checkpoint(Progress::Restore(counted.checkpoint())),
-            Err(Stop::Fenced) => EpochEnd::Fenced,
-            Err(Stop::Cancelled) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+            Err(why) => why.end(|| Progress::Restore(counted.checkpoint())),
         }
     }
 
     /// Opens the recovery point. It is only used after the pinned key has verified it and the digest of every
     /// file matches. Files that an earlier epoch of the job has verified are not read again.
-    async fn open(
+    pub(super) async fn open(
         &self,
         point: &RecoveryPointId,
         signer: &str,
@@ -218,7 +216,7 @@ impl Delegate {
 
 /// Returns the identity map of what was built, with what the application declares. Where both name an identifier, what
 /// was built counts.
-fn with_declared(mut built: IdentityMap, declared: Option<IdentityMap>) -> IdentityMap {
+pub(super) fn with_declared(mut built: IdentityMap, declared: Option<IdentityMap>) -> IdentityMap {
     let Some(declared) = declared else {
         return built;
     };
@@ -299,7 +297,9 @@ fn refused(error: &RecoverError, access: Vec<AccessReport>) -> EpochEnd {
     EpochEnd::Result(Outcome::failed(&error.problem(), retry), access)
 }
 
-fn read_options(options: &serde_json::Map<String, serde_json::Value>) -> Result<RestoreOptions, Problem> {
+pub(super) fn read_options(
+    options: &serde_json::Map<String, serde_json::Value>,
+) -> Result<RestoreOptions, Problem> {
     serde_json::from_value(serde_json::Value::Object(options.clone())).map_err(|error| {
         Problem::new(
             Code::InvalidDocument,

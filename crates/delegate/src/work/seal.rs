@@ -93,9 +93,7 @@ impl Delegate {
         match self.seal_captured(epoch, point, sealing, captured, true).await {
             Ok(sealed) => EpochEnd::Result(Outcome::Done(Done::Seal(sealed)), Vec::new()),
             Err(NotSealed::Failed(problem, retry)) => EpochEnd::failed(problem, retry),
-            Err(NotSealed::Stopped(Stop::Time)) => EpochEnd::Checkpoint(Progress::Nothing {}),
-            Err(NotSealed::Stopped(Stop::Fenced)) => EpochEnd::Fenced,
-            Err(NotSealed::Stopped(Stop::Cancelled)) => EpochEnd::Result(Outcome::Cancelled {}, Vec::new()),
+            Err(NotSealed::Stopped(why)) => why.end(|| Progress::Nothing {}),
         }
     }
 

@@ -8,7 +8,7 @@ use lifeboat_delegate::Delegate;
 use lifeboat_delegate::infrastructure::BuildStacks;
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_deploy::Outcome as StackOutcome;
-use lifeboat_deploy::recovery::Built;
+use lifeboat_deploy::recovery::{Built, RecoveryPlan};
 use lifeboat_infrastructure::{Descriptions, RecoveryFacts};
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
@@ -21,13 +21,13 @@ use crate::fixture::{Fixture, later};
 use crate::outcome;
 
 /// CloudFormation of which only the answer is known.
-struct ScriptedStacks {
+pub(crate) struct ScriptedStacks {
     answer: Result<IdentityMap, Problem>,
     asked: Mutex<Vec<(Descriptions, RecoveryFacts)>>,
 }
 
 impl ScriptedStacks {
-    fn new(answer: Result<IdentityMap, Problem>) -> Arc<Self> {
+    pub(crate) fn new(answer: Result<IdentityMap, Problem>) -> Arc<Self> {
         Arc::new(Self {
             answer,
             asked: Mutex::new(Vec::new()),
@@ -56,9 +56,17 @@ impl BuildStacks for ScriptedStacks {
             findings: Vec::new(),
         }))
     }
+
+    async fn plan(&self, _: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
+        Ok(RecoveryPlan {
+            stacks: Vec::new(),
+            adopted: facts.adopted,
+            identities: self.answer.clone()?,
+        })
+    }
 }
 
-fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delegate {
+pub(crate) fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delegate {
     let mut delegate = fixture.recovery();
     if let SidePorts::Recovery { stacks, .. } = &mut delegate.side {
         *stacks = building.map(|stacks| Arc::clone(stacks) as _);
@@ -66,7 +74,7 @@ fn delegate(fixture: &Fixture, building: Option<&Arc<ScriptedStacks>>) -> Delega
     delegate
 }
 
-fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
+pub(crate) fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
     let Work::Restore(restore) = fixture.restore("20261121T101000Z-bbbbbb-restore").work else {
         unreachable!("the fixture made a restore");
     };
@@ -110,7 +118,7 @@ fn restore(fixture: &Fixture, number: u32, of: u32, built: &JobId) -> Assignment
     assignment
 }
 
-fn identities() -> IdentityMap {
+pub(crate) fn identities() -> IdentityMap {
     let map = json!({
         "format": IdentityMap::FORMAT,
         "primary": {"account": "111111111111", "region": "eu-west-1"},
@@ -120,7 +128,7 @@ fn identities() -> IdentityMap {
     serde_json::from_value(map).unwrap()
 }
 
-async fn captured(fixture: &Fixture, number: u32, describe: bool) {
+pub(crate) async fn captured(fixture: &Fixture, number: u32, describe: bool) {
     let job = capture(fixture, number, true);
     fixture.assign(&fixture.primary_scratch, &job, 1).await;
     let primary = match describe {
@@ -134,13 +142,13 @@ async fn captured(fixture: &Fixture, number: u32, describe: bool) {
 }
 
 /// Runs a job of the recovery side, and returns its outcome.
-async fn run(fixture: &Fixture, delegate: &Delegate, job: &Assignment) -> Outcome {
+pub(crate) async fn run(fixture: &Fixture, delegate: &Delegate, job: &Assignment) -> Outcome {
     fixture.assign(&fixture.recovery_scratch, job, 1).await;
     delegate.run("job", Deadline::new(later()), None).await.unwrap();
     outcome(fixture.recovery_scratch.as_ref(), &job.job).await
 }
 
-fn code_of(outcome: &Outcome) -> (Code, bool) {
+pub(crate) fn code_of(outcome: &Outcome) -> (Code, bool) {
     match outcome {
         Outcome::Failed { failures, retry } => (failures[0].code, *retry),
         other => panic!("it was done: {other:?}"),

@@ -33,7 +33,7 @@ use lifeboat_store::prefix::{CAPTURES, PrefixStore};
 use lifeboat_system::{SystemClock, SystemRandomness};
 
 pub(crate) const PRIMARY: &str = "111111111111-eu-west-1";
-const RECOVERY: &str = "222222222222-eu-central-1";
+pub(crate) const RECOVERY: &str = "222222222222-eu-central-1";
 
 pub(crate) fn point() -> RecoveryPointId {
     RecoveryPointId::parse("20261121T100000Z-aaaaaa").unwrap()
@@ -197,7 +197,7 @@ impl Fixture {
 
     pub(crate) fn assignment(&self, name: &str, work: Work) -> Assignment {
         let environment = match work {
-            Work::Build(_) | Work::Restore(_) => RECOVERY,
+            Work::Build(_) | Work::Restore(_) | Work::Plan(_) => RECOVERY,
             _ => PRIMARY,
         };
         Assignment {

@@ -14,6 +14,7 @@ mod continued;
 mod described;
 mod fixture;
 mod forged;
+mod planned;
 
 use fixture::{Fixture, at, later, point};
 

@@ -722,6 +722,27 @@ codes! {
         remedy: "resolve the cause; the next recovery point tries again",
     }
 
+    /// The recovery side may be where the application runs.
+    RecoveryInUse = 920 exits Usage {
+        title: "the recovery side may be where the application runs now",
+        meaning: "The primary does not answer, or has not answered since the last restore. Clusters and networks of the recovery side are not deleted then.",
+        remedy: "if the primary still runs the application, prove it with `lifeboat application backup NAME --wait` and repeat the command; if the recovery side is not needed any more, add --even-if-in-use",
+    }
+
+    /// No plan of a restore could be made.
+    PlanFailed = 921 exits ClusterUnusable {
+        title: "no plan of a restore could be made",
+        meaning: "The delegate of the recovery side could not read the recovery point, or could not compare it with the recovery environment. Nothing was changed.",
+        remedy: "resolve the cause, then request the plan again",
+    }
+
+    /// The part of a plan cannot be read.
+    PlanUnreadable = 922 exits Aws {
+        title: "a part of a plan cannot be read",
+        meaning: "The plan was made. Its parts are in the scratch bucket of the recovery environment, for 400 days.",
+        remedy: "use credentials of the recovery account that may read its scratch bucket, and repeat the command with the same --token; `lifeboat status` shows where the parts are",
+    }
+
     /// Credentials of AWS or a Region are missing, or are not valid.
     NoCredentials = 1001 exits Aws {
         title: "AWS credentials or Region are missing or not valid",

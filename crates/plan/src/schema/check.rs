@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use lifeboat_translate::identity::symbols_in;
 use lifeboat_translate::pointer;
 use serde_json::{Map, Value};
 
@@ -167,6 +168,11 @@ impl<'a> Walk<'a> {
 
     fn rule(&mut self, rule: &'a Rule, structure: Option<&'a Schema>, value: &'a Value) {
         let is_kept = match (rule, value) {
+            // The identifier that takes the place of a symbol is not known yet.
+            (
+                Rule::Enum(_) | Rule::Pattern(_) | Rule::Format(_) | Rule::MinLength(_) | Rule::MaxLength(_),
+                Value::String(text),
+            ) if symbols_in(text).next().is_some() => true,
             (Rule::Enum(values), _) => values.iter().any(|one| is_same(one, value)),
             // A null that is allowed is subject to no other rule.
             (_, Value::Null) => true,

@@ -102,6 +102,26 @@ pub async fn draft(
 }
 
 impl LoadedPoint {
+    /// Makes the plan for a target that does not exist yet ([`PlanBuilder::empty_target`]), of the version of the source.
+    ///
+    /// # Errors
+    /// If no plan can be made.
+    pub fn plan_for_empty_target(
+        self,
+        source_version: &str,
+        service_ranges: Vec<String>,
+    ) -> Result<Planned, RecoverError> {
+        let facts = self.draft.empty_target(source_version, service_ranges);
+        let plan =
+            (self.draft.plan(&facts)).map_err(|PlanError { problems }| RecoverError::NoPlan { problems })?;
+        Ok(Planned {
+            hash: plan.hash(),
+            plan,
+            facts,
+            frames: self.frames,
+        })
+    }
+
     /// Surveys the target and makes the plan. `run` is the restore that holds the target's Lease, if any.
     ///
     /// # Errors

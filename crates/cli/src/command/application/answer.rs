@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use lifeboat_model::request::{
-    Accepted, Answer, ApplicationStatus, PointStatus, PointsAnswer, RestoreState, RestoreStatus, StatusAnswer,
+    Accepted, Answer, ApplicationStatus, PlanState, PlanStatus, PointStatus, PointsAnswer, RestoreState,
+    RestoreStatus, StatusAnswer,
 };
 use lifeboat_model::{Code, Severity};
 use lifeboat_plan::report::Report;
@@ -183,6 +184,17 @@ fn application_text(status: &ApplicationStatus, now: Timestamp) -> String {
             field("", format!("report in {place}"));
         }
     }
+    let mut ended = 0;
+    for plan in &status.plans {
+        ended += usize::from(plan.state.is_over());
+        if plan.state.is_over() && ended > 1 {
+            continue;
+        }
+        field("plan", plan_line(plan));
+        for problem in &plan.problems {
+            text_of_problem(&mut field, problem);
+        }
+    }
     if let Some(key) = &status.signing_key {
         field("signed by", key.clone());
     }
@@ -292,6 +304,19 @@ pub(super) fn restore_line(restore: &RestoreStatus) -> String {
         "{}: {} of {} into {} {state}{doing}{attempt}{before}",
         restore.token, restore.cluster, restore.point, restore.into
     )
+}
+
+/// Returns the progress of a plan as one line.
+pub(super) fn plan_line(plan: &PlanStatus) -> String {
+    let state = match plan.state {
+        PlanState::Waiting => "is waiting",
+        PlanState::Running => "is being made",
+        PlanState::Done => "is made: a restore carries it out",
+        PlanState::Rejected => "is made: a restore REJECTS it",
+        PlanState::Failed => "FAILED",
+        PlanState::Cancelled => "was cancelled",
+    };
+    format!("{}: the plan of {} {state}", plan.token, plan.point)
 }
 
 fn points_text(points: &PointsAnswer, now: Timestamp) -> String {

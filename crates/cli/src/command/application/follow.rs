@@ -9,16 +9,17 @@ use lifeboat_aws::{S3Location, S3Store};
 use lifeboat_deploy::CloudFormation;
 use lifeboat_deploy::recovery::SeenEvents;
 use lifeboat_model::request::{
-    Accepted, ApplicationStatus, BackupRequest, PointsAnswer, Request, RestoreState, RestoreStatus,
-    StatusAnswer,
+    Accepted, ApplicationStatus, BackupRequest, PlanStatus, PointsAnswer, Request, RestoreState,
+    RestoreStatus, StatusAnswer,
 };
 use lifeboat_model::{Code, Diagnostic as _, EnvironmentId, Exit, ObjectKey, RecoveryPointId};
 use lifeboat_plan::report::Report;
 use lifeboat_store::ports::ObjectStore;
 use lifeboat_system::SystemRandomness;
 use lifeboat_system::sleep;
+use serde::de::DeserializeOwned;
 
-use super::answer::restore_line;
+use super::answer::{plan_line, restore_line};
 use crate::context::Context;
 use crate::failure::Failure;
 use lifeboat_aws::coordinator::CoordinatorClient;
@@ -212,6 +213,43 @@ impl BuildEvents {
     }
 }
 
+/// Waits for the plan of a request. Returns the status of the application, and that of the plan.
+///
+/// # Errors
+/// If the coordinator cannot be asked, or no longer has the plan.
+pub(super) async fn plan(
+    coordinator: &CoordinatorClient,
+    accepted: &Accepted,
+    context: &Context,
+) -> Result<(ApplicationStatus, PlanStatus), Failure> {
+    tell_accepted(context, accepted);
+    let mut shown = String::new();
+    loop {
+        let status = coordinator.status(&accepted.application).await?;
+        let Some(plan) = status
+            .plans
+            .iter()
+            .find(|plan| plan.token == accepted.token)
+            .cloned()
+        else {
+            return Err(Failure::new(
+                Code::CoordinatorFailed,
+                format!("the coordinator no longer has the plan {}", accepted.token),
+            )
+            .remedy("run the command again with another --token"));
+        };
+        let line = plan_line(&plan);
+        if line != shown {
+            context.progress.note(&line);
+            shown = line;
+        }
+        if plan.state.is_over() {
+            return Ok((status, plan));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 /// Reads the reports of restores that have ended. A report that cannot be read, for example because the scratch bucket
 /// belongs to another account than the credentials, is only noted: the answer contains its address.
 pub(super) async fn reports(
@@ -226,7 +264,7 @@ pub(super) async fn reports(
             .iter()
             .filter_map(|restore| restore.report.as_ref());
         for place in places {
-            match report(coordinator, &application.recovery, place).await {
+            match read(coordinator, &application.recovery, place, Code::CoordinatorFailed).await {
                 Ok(report) => reports.push(report),
                 Err(failure) => context.progress.note(failure.to_string()),
             }
@@ -235,20 +273,25 @@ pub(super) async fn reports(
     reports
 }
 
-async fn report(
+/// Reads a document of the scratch bucket of an environment. What cannot be parsed has the given code.
+///
+/// # Errors
+/// If the document does not exist or may not be read, or is not of the expected kind.
+pub(super) async fn read<T: DeserializeOwned>(
     coordinator: &CoordinatorClient,
     environment: &EnvironmentId,
     place: &str,
-) -> Result<Report, Failure> {
+    code: Code,
+) -> Result<T, Failure> {
     let doing = || format!("failed to read the report {place}");
     let bucket = environment.scratch_bucket();
     let key = place.strip_prefix(&format!("s3://{bucket}/")).unwrap_or_default();
-    let key = ObjectKey::parse(key).map_err(|error| Failure::of(Code::CoordinatorFailed, doing(), &error))?;
+    let key = ObjectKey::parse(key).map_err(|error| Failure::of(code, doing(), &error))?;
     let location = S3Location::bucket(bucket, environment.account.clone());
     let session = coordinator.session().in_region(&environment.region);
     let store = S3Store::new(session.context(), location, Arc::new(SystemRandomness));
     let (bytes, _) = (store.get(&key).await).map_err(|error| Failure::from(error.problem()))?;
-    serde_json::from_slice(&bytes).map_err(|error| Failure::of(Code::CoordinatorFailed, doing(), &error))
+    serde_json::from_slice(&bytes).map_err(|error| Failure::of(code, doing(), &error))
 }
 
 fn exit_of(restores: &[RestoreStatus]) -> Exit {

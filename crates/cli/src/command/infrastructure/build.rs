@@ -238,6 +238,11 @@ pub struct InfrastructurePlanDocument {
     pub cost: Cost,
 }
 
+impl InfrastructurePlanDocument {
+    /// The name and version of this document.
+    pub const FORMAT: &str = "lifeboat.dev/infrastructure-plan/v1";
+}
+
 impl Document for InfrastructurePlanDocument {
     fn table(&self) -> String {
         let mut text = String::new();
@@ -385,6 +390,11 @@ pub struct TeardownDocument {
     pub stacks: Vec<String>,
 }
 
+impl TeardownDocument {
+    /// The name and version of this document.
+    pub const FORMAT: &str = "lifeboat.dev/teardown/v1";
+}
+
 impl Document for TeardownDocument {
     fn table(&self) -> String {
         if self.stacks.is_empty() {
@@ -426,7 +436,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
     })?;
     let is_refused = !planned.errors().is_empty();
     context.print(&InfrastructurePlanDocument {
-        format: "lifeboat.dev/infrastructure-plan/v1".to_owned(),
+        format: InfrastructurePlanDocument::FORMAT.to_owned(),
         application: wanted.application.clone(),
         environment,
         mode,
@@ -513,7 +523,7 @@ pub fn teardown(arguments: &TeardownArguments, context: &Context) -> Result<Exit
         .await
     })?;
     context.print(&TeardownDocument {
-        format: "lifeboat.dev/teardown/v1".to_owned(),
+        format: TeardownDocument::FORMAT.to_owned(),
         application: application.clone(),
         environment,
         stacks,
@@ -521,11 +531,11 @@ pub fn teardown(arguments: &TeardownArguments, context: &Context) -> Result<Exit
     Ok(Exit::Success)
 }
 
-fn tell(context: &Context) -> impl Fn(&str) + Send + Sync + '_ {
+pub(in crate::command) fn tell(context: &Context) -> impl Fn(&str) + Send + Sync + '_ {
     |line: &str| context.progress.note(line)
 }
 
-fn recovery<'a>(
+pub(in crate::command) fn recovery<'a>(
     stacks: &'a CloudFormation,
     descriptions: &'a Descriptions,
     facts: RecoveryFacts,
@@ -541,7 +551,10 @@ fn recovery<'a>(
 }
 
 /// Returns what is known of the environment of the credentials.
-async fn facts(session: &Session, application: &ApplicationName) -> Result<RecoveryFacts, Failure> {
+pub(in crate::command) async fn facts(
+    session: &Session,
+    application: &ApplicationName,
+) -> Result<RecoveryFacts, Failure> {
     let EnvironmentId { account, region } = session.environment().clone();
     let mut facts = RecoveryFacts::new(account, region, application.clone());
     facts.zones = (Ec2::new(session.context()).zones().await)

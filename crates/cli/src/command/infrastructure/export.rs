@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lifeboat_infrastructure::Descriptions;
 use lifeboat_model::{Code, Exit};
+use lifeboat_recovery_point::{ReadablePoint, Silent};
 
 use crate::arguments::{PointArguments, RecoveryKeyArguments};
 use crate::command::open;
@@ -49,22 +50,30 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let found = context.block_on(async {
         let readable = open::readable(&arguments.point, &arguments.from, &arguments.key, context).await?;
-        let point = readable.point().point();
-        let document = readable.descriptions(&lifeboat_recovery_point::Silent).await?;
-        let document = document.ok_or_else(|| {
-            Failure::new(
-                Code::NoDescriptions,
-                format!("the recovery point {point} does not describe AWS resources"),
-            )
-        })?;
-        Descriptions::parse(&document).map_err(|error| {
-            // The causes quote the text that they fail at, which may be a secret of user data.
-            Failure::new(
-                Code::InvalidDocument,
-                format!("failed to read the descriptions of the recovery point {point}: {error}"),
-            )
-            .remedy("use a newer lifeboat")
-        })
+        descriptions(&readable).await
     })?;
     write(&DescriptionsDocument(found), arguments.out.as_deref(), context)
+}
+
+/// Reads the descriptions of a recovery point.
+///
+/// # Errors
+/// If the point has none, or they cannot be read.
+pub(in crate::command) async fn descriptions(readable: &ReadablePoint) -> Result<Descriptions, Failure> {
+    let point = readable.point().point();
+    let document = readable.descriptions(&Silent).await?;
+    let document = document.ok_or_else(|| {
+        Failure::new(
+            Code::NoDescriptions,
+            format!("the recovery point {point} does not describe AWS resources"),
+        )
+    })?;
+    Descriptions::parse(&document).map_err(|error| {
+        // The causes quote the text that they fail at, which may be a secret of user data.
+        Failure::new(
+            Code::InvalidDocument,
+            format!("failed to read the descriptions of the recovery point {point}: {error}"),
+        )
+        .remedy("use a newer lifeboat")
+    })
 }

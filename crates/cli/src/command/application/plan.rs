@@ -1,0 +1,366 @@
+//! `lifeboat application plan`: the whole plan of a restore, made by the delegate of the recovery side.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use lifeboat_aws::coordinator::CoordinatorClient;
+use lifeboat_deploy::recovery::RecoveryPlan;
+use lifeboat_format::Sha256;
+use lifeboat_infrastructure::{Mode, Severity};
+use lifeboat_model::request::{ApplicationStatus, PlanRequest, PlanState, PlanStatus, Request};
+use lifeboat_model::{
+    ApplicationName, ClusterName, Code, EnvironmentId, Exit, RecoveryPointId, RequestToken,
+};
+use lifeboat_plan::ClusterPlan;
+use lifeboat_plan::cluster_plan::markdown::escaped;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{NameArguments, follow, named, options};
+use crate::command::infrastructure::build::InfrastructurePlanDocument;
+use crate::command::restore_options::RestoreOptionArguments;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Document, OutputFormat, write_out};
+
+pub(super) const AFTER: &str = "Examples:
+  lifeboat application plan shop latest --profile recovery --region eu-central-1
+  lifeboat plan shop@latest --markdown --profile recovery > change-request.md
+
+  Shows what `lifeboat application restore` with the same options would do, before anything is
+  written: the AWS resources that it creates and changes, what becomes of each object, its
+  translations, what is not restored and why, and what must be fixed first. What does not exist
+  yet is a symbol, such as ${network.SubnetPrivateA}. Change sets are created to find the
+  differences of stacks that exist, and deleted.
+
+Exit codes: 0 a restore would carry it out, 2 there is no such application, point or cluster,
+6 no plan could be made, 10 a restore would reject it, 12 AWS or the coordinator failed";
+
+/// Options of `lifeboat application plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArguments {
+    /// The application.
+    #[command(flatten)]
+    pub of: NameArguments,
+    /// The recovery point: latest, latest-complete, an id or the beginning of one
+    #[arg(value_name = "POINT", default_value = "latest")]
+    pub point: String,
+    /// Only this cluster of the application
+    #[arg(long, value_name = "NAME", help_heading = "Target")]
+    pub cluster: Option<ClusterName>,
+    /// The EKS cluster of the recovery environment to plan for; needs --cluster
+    #[arg(long, value_name = "NAME", requires = "cluster", help_heading = "Target")]
+    pub into: Option<ClusterName>,
+    /// What would be restored, and how.
+    #[command(flatten)]
+    pub restore_options: RestoreOptionArguments,
+    /// Idempotency token of the request: the same token plans only once, and shows that plan
+    #[arg(long, value_name = "TOKEN", help_heading = "Request")]
+    pub token: Option<RequestToken>,
+    /// Print Markdown, for a change request
+    #[arg(long, help_heading = "Output")]
+    pub markdown: bool,
+}
+
+/// The plan of a recovery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecoveryPlanDocument {
+    /// Always `lifeboat.dev/recovery-plan/v1`.
+    pub format: String,
+    /// The application.
+    pub application: ApplicationName,
+    /// The recovery environment.
+    pub environment: EnvironmentId,
+    /// The recovery point.
+    pub point: RecoveryPointId,
+    /// The token of the request for the plan.
+    pub token: RequestToken,
+    /// SHA-256, hexadecimal, over the recovery point, the identity map with its symbols, and the hashes of the clusters.
+    pub hash: String,
+    /// Whether a restore would reject the plan.
+    pub rejected: bool,
+    /// The AWS resources that a restore would build; absent if restores of the application build none (`rebuild` in the
+    /// application document).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<RecoveryPlan>,
+    /// The objects of each cluster.
+    pub clusters: Vec<ClusterPlan>,
+}
+
+impl RecoveryPlanDocument {
+    /// The name and version of this document.
+    pub const FORMAT: &str = "lifeboat.dev/recovery-plan/v1";
+
+    fn new(status: &PlanStatus, of: &ApplicationStatus, parts: Parts) -> Self {
+        let identities = parts.infrastructure.as_ref().map(|plan| &plan.identities);
+        let clusters = parts
+            .clusters
+            .iter()
+            .map(|plan| (&plan.cluster, &plan.into, &plan.hash));
+        let hashed = (&status.point, identities, clusters.collect::<Vec<_>>());
+        let hashed = serde_json::to_vec(&hashed).expect("a plan can always be written as JSON");
+        Self {
+            format: Self::FORMAT.to_owned(),
+            application: of.application.clone(),
+            environment: of.recovery.clone(),
+            point: status.point.clone(),
+            token: status.token.clone(),
+            hash: Sha256::of(&hashed).to_string(),
+            rejected: status.state == PlanState::Rejected,
+            infrastructure: parts.infrastructure,
+            clusters: parts.clusters,
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.rejected {
+            true => "a restore REJECTS it: resolve what is to be fixed first",
+            false => "a restore carries it out",
+        }
+    }
+
+    /// Returns the plan as Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut out = format!("# Recovery plan of {}\n\n", self.application);
+        let rows = [
+            ("Recovery point", format!("`{}`", self.point)),
+            ("Environment", format!("`{}`", self.environment)),
+            ("Verdict", self.verdict().to_owned()),
+            ("Hash", format!("`{}`", self.hash)),
+        ];
+        out.push_str("| | |\n|---|---|\n");
+        for (name, value) in rows {
+            line(&mut out, &format!("| {name} | {value} |"));
+        }
+        out.push_str("\n## AWS resources\n\n");
+        match &self.infrastructure {
+            Some(plan) => stacks_markdown(&mut out, plan),
+            None => line(&mut out, NOT_BUILT),
+        }
+        for cluster in &self.clusters {
+            out.push('\n');
+            out.push_str(&cluster.markdown());
+        }
+        out
+    }
+}
+
+/// What is said in place of the AWS resources if a restore builds none.
+const NOT_BUILT: &str = "Not part of this plan: restores of the application build none (`rebuild` in `infrastructure` of the application document).";
+
+impl Document for RecoveryPlanDocument {
+    fn table(&self) -> String {
+        let mut out = format!(
+            "recovery plan of {} at {}: {}\n  hash {}\n\n",
+            self.application,
+            self.point,
+            self.verdict(),
+            self.hash
+        );
+        line(&mut out, &format!("AWS resources in {}", self.environment));
+        match &self.infrastructure {
+            Some(plan) => {
+                let document = InfrastructurePlanDocument {
+                    format: InfrastructurePlanDocument::FORMAT.to_owned(),
+                    application: self.application.clone(),
+                    environment: self.environment.clone(),
+                    mode: Mode::Active,
+                    stacks: plan.stacks.clone(),
+                    identities: plan.identities.clone(),
+                };
+                for text in document.table().lines() {
+                    line(&mut out, &format!("  {text}"));
+                }
+                for adopted in &plan.adopted {
+                    line(
+                        &mut out,
+                        &format!("  adopted: {} for {}", adopted.to, adopted.from),
+                    );
+                }
+            }
+            None => line(&mut out, &format!("  {NOT_BUILT}")),
+        }
+        for cluster in &self.clusters {
+            out.push('\n');
+            out.push_str(&cluster.text());
+        }
+        out
+    }
+}
+
+fn stacks_markdown(out: &mut String, plan: &RecoveryPlan) {
+    line(out, "| Stack | State | Created | Changed | Removed |");
+    line(out, "|---|---|--:|--:|--:|");
+    for stack in &plan.stacks {
+        let count = |action: &str| {
+            stack
+                .changes
+                .iter()
+                .filter(|change| change.action == action)
+                .count()
+        };
+        let (created, removed) = (count("Add"), count("Remove"));
+        let changed = stack.changes.len() - created - removed;
+        let state = if stack.exists { "exists" } else { "new" };
+        line(
+            out,
+            &format!("| {} | {state} | {created} | {changed} | {removed} |", stack.name),
+        );
+    }
+    if plan.stacks.iter().any(|stack| !stack.changes.is_empty()) {
+        line(out, "\n### Resources\n");
+        line(out, "| Stack | Action | Type | Resource | Properties |");
+        line(out, "|---|---|---|---|---|");
+    }
+    for stack in &plan.stacks {
+        for change in &stack.changes {
+            let action = match change.replacement.as_deref() {
+                Some("True" | "Conditional") => "Replace",
+                _ => change.action.as_str(),
+            };
+            let properties: Vec<String> = change.properties.iter().map(|name| escaped(name)).collect();
+            let cells = [
+                escaped(&stack.stack),
+                escaped(action),
+                escaped(&change.r#type),
+                escaped(&change.resource),
+                properties.join(", "),
+            ];
+            line(out, &format!("| {} |", cells.join(" | ")));
+        }
+    }
+    if !plan.adopted.is_empty() {
+        line(out, "\n### Adopted\n");
+        line(out, "| Primary | Recovery |");
+        line(out, "|---|---|");
+    }
+    for adopted in &plan.adopted {
+        line(
+            out,
+            &format!("| {} | {} |", escaped(&adopted.from), escaped(&adopted.to)),
+        );
+    }
+    let findings = plan.stacks.iter().flat_map(|stack| &stack.findings);
+    let mut findings: Vec<_> = findings
+        .filter(|finding| finding.severity != Severity::Note)
+        .collect();
+    findings.sort();
+    findings.dedup();
+    for (title, severity) in [("Fix first", Severity::Error), ("Warnings", Severity::Warning)] {
+        let mut of = findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .peekable();
+        if of.peek().is_some() {
+            line(out, &format!("\n### {title}\n"));
+        }
+        for finding in of {
+            let (resource, what) = (escaped(&finding.resource), escaped(&finding.what));
+            line(out, &format!("- **{}** {resource}: {what}", finding.code));
+            line(out, &format!("  - fix: {}", finding.remedy));
+        }
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    let _ = writeln!(out, "{text}");
+}
+
+/// The parts of a plan.
+struct Parts {
+    infrastructure: Option<RecoveryPlan>,
+    clusters: Vec<ClusterPlan>,
+}
+
+/// Requests a plan, waits for it and prints it.
+///
+/// # Errors
+/// If no plan can be made, or its parts cannot be read.
+pub(super) fn run(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.markdown && context.output != OutputFormat::Table {
+        return Err(
+            Failure::new(Code::Usage, "--markdown and --output name two formats")
+                .remedy("choose one of both"),
+        );
+    }
+    let document = context.block_on(async {
+        // Boxed: the futures of the SDK nest deeper than the compiler's limit.
+        Box::pin(make(arguments, context)).await
+    })?;
+    match arguments.markdown {
+        true => {
+            context.progress.close();
+            write_out(document.markdown().as_bytes())?;
+        }
+        false => context.print(&document)?,
+    }
+    Ok(match document.rejected {
+        true => Exit::PlanRefused,
+        false => Exit::Success,
+    })
+}
+
+async fn make(arguments: &PlanArguments, context: &Context) -> Result<RecoveryPlanDocument, Failure> {
+    let request = PlanRequest {
+        application: arguments.of.name.clone(),
+        point: arguments.point.clone(),
+        cluster: arguments.cluster.clone(),
+        into: arguments.into.clone(),
+        options: options(&arguments.restore_options.options()?)?,
+        token: Some(named(arguments.token.as_ref())),
+    };
+    let coordinator = CoordinatorClient::new(arguments.of.ask.aws.open().await?);
+    let accepted = coordinator.accepted(&Request::Plan(request)).await?;
+    let (of, status) = follow::plan(&coordinator, &accepted, context).await?;
+    match status.state {
+        PlanState::Done | PlanState::Rejected => {}
+        _ => return Err(failed(&status)),
+    }
+    let parts = read(&coordinator, &of.recovery, &status).await?;
+    Ok(RecoveryPlanDocument::new(&status, &of, parts))
+}
+
+async fn read(
+    coordinator: &CoordinatorClient,
+    environment: &EnvironmentId,
+    status: &PlanStatus,
+) -> Result<Parts, Failure> {
+    let mut parts = Parts {
+        infrastructure: None,
+        clusters: Vec::new(),
+    };
+    if let Some(part) = &status.infrastructure {
+        let read = follow::read(coordinator, environment, &part.report, Code::PlanUnreadable);
+        parts.infrastructure = Some(read.await?);
+    }
+    for cluster in &status.clusters {
+        let read = follow::read(
+            coordinator,
+            environment,
+            &cluster.part.report,
+            Code::PlanUnreadable,
+        );
+        parts.clusters.push(read.await?);
+    }
+    Ok(parts)
+}
+
+/// Returns why there is no plan.
+fn failed(status: &PlanStatus) -> Failure {
+    let named = format!("the plan {} of {}", status.token, status.point);
+    if status.state == PlanState::Cancelled {
+        return Failure::new(Code::JobCancelled, format!("{named} was cancelled"));
+    }
+    let mut problem = lifeboat_model::Problem::of(Code::PlanFailed, format!("{named} could not be made"));
+    if let Some(cause) = status.problems.first() {
+        problem.causes.push(format!("{}: {}", cause.code, cause.message));
+        problem.causes.extend(cause.causes.iter().cloned());
+        problem.guidance.clone_from(&cause.guidance);
+    }
+    problem.into()
+}
+
+#[cfg(test)]
+mod tests;

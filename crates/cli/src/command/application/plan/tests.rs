@@ -1,0 +1,107 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+use serde_json::json;
+
+use super::*;
+
+fn cluster() -> ClusterPlan {
+    serde_json::from_value(json!({
+        "format": "lifeboat.dev/cluster-plan/v1", "point": "20261121T114800Z-7f3a9c", "cluster": "orders",
+        "into": "orders-dr", "comparedWith": "emptyCluster", "hash": "0a".repeat(32), "rejected": true,
+        "first": [{"code": "LB-0506", "message": "fs-0aaaaaaaaaaaaaaa1 names the primary", "guidance": "map it"}],
+        "warnings": [], "changes": [], "unselected": 0, "missing": [], "notes": [],
+        "objects": [{"wave": "namespaces", "type": "namespaces", "action": "create", "count": 1,
+            "objects": [{"type": "namespaces", "name": "shop"}]}],
+        "translations": [{"rule": "translate-id", "reason": "The identity map lists the counterpart of the id.",
+            "count": 1, "changes": [{"object": {"type": "configmaps", "namespace": "shop", "name": "a"},
+                "path": "/data/a", "from": "subnet-1", "to": "${network.SubnetPrivateA}"}]}],
+        "notRestored": [{"rule": "node", "reason": "A Node registers itself when its machine joins the cluster.",
+            "count": 1, "objects": [{"object": {"type": "nodes", "name": "ip-10-0-0-1"}}]}],
+    }))
+    .unwrap()
+}
+
+fn infrastructure() -> RecoveryPlan {
+    serde_json::from_value(json!({
+        "stacks": [
+            {"stack": "network", "name": "lifeboat-shop-network", "exists": true,
+                "changes": [{"resource": "SubnetA", "type": "AWS::EC2::Subnet", "action": "Modify",
+                    "replacement": "True", "properties": ["CidrBlock"]}],
+                "findings": [{"severity": "warning", "resource": "eu-west-1c", "code": "LB-1204",
+                    "what": "it has no counterpart", "remedy": "map the zone"}]},
+            {"stack": "cluster-orders", "name": "lifeboat-shop-cluster-orders", "exists": false,
+                "changes": [{"resource": "Cluster", "type": "AWS::EKS::Cluster", "action": "Add", "properties": []}],
+                "findings": []},
+        ],
+        "adopted": [{"from": "vpc-1", "to": "vpc-2"}],
+        "identities": {"format": "lifeboat.dev/identities/v1",
+            "primary": {"account": "111111111111", "region": "eu-west-1"},
+            "recovery": {"account": "222222222222", "region": "eu-central-1"},
+            "identities": [{"kind": "subnet", "from": "subnet-1", "to": "${network.SubnetPrivateA}"}]},
+    }))
+    .unwrap()
+}
+
+fn document(infrastructure: Option<RecoveryPlan>) -> RecoveryPlanDocument {
+    let status = serde_json::from_value(json!({
+        "token": "t-1", "point": "20261121T114800Z-7f3a9c", "requestedAt": "2026-11-21T12:00:00Z", "state": "rejected",
+    }));
+    let of = serde_json::from_value(json!({
+        "application": "shop", "primary": "111111111111-eu-west-1", "recovery": "222222222222-eu-central-1",
+        "clusters": ["orders"], "schedule": "every 1h", "restores": [], "issues": [],
+    }));
+    let parts = Parts {
+        infrastructure,
+        clusters: vec![cluster()],
+    };
+    RecoveryPlanDocument::new(&status.unwrap(), &of.unwrap(), parts)
+}
+
+#[test]
+fn a_plan_shows_resources_and_objects() {
+    let document = document(Some(infrastructure()));
+    insta::assert_snapshot!("table", document.table());
+    insta::assert_snapshot!("markdown", document.markdown());
+    let again: RecoveryPlanDocument =
+        serde_json::from_value(serde_json::to_value(&document).unwrap()).unwrap();
+    assert_eq!(again, document);
+}
+
+#[test]
+fn a_plan_without_resources_says_so() {
+    let document = document(None);
+    for text in [document.table(), document.markdown()] {
+        assert!(text.contains("restores of the application build none"), "{text}");
+    }
+    assert!(
+        serde_json::to_value(&document)
+            .unwrap()
+            .get("infrastructure")
+            .is_none()
+    );
+}
+
+/// What exists of the stacks is not part of the hash; what objects are translated to is.
+#[test]
+fn the_hash_is_that_of_the_symbols() {
+    let planned = document(Some(infrastructure()));
+    let mut exists = infrastructure();
+    exists.stacks[1].exists = true;
+    exists.stacks[1].changes.clear();
+    assert_eq!(document(Some(exists)).hash, planned.hash);
+    let mut other = infrastructure();
+    other.identities.identities[0].to = "${network.SubnetPrivateB}".to_owned();
+    assert_ne!(document(Some(other)).hash, planned.hash);
+}
+
+#[test]
+fn a_plan_that_was_not_made_says_why() {
+    let status: PlanStatus = serde_json::from_value(json!({
+        "token": "t-1", "point": "20261121T114800Z-7f3a9c", "requestedAt": "2026-11-21T12:00:00Z", "state": "failed",
+        "problems": [{"code": "LB-1003", "message": "AWS denies it", "guidance": "allow it", "causes": ["no"]}],
+    }))
+    .unwrap();
+    let failure = failed(&status);
+    assert_eq!(failure.problem().code, Code::PlanFailed);
+    assert_eq!(failure.problem().causes, ["LB-1003: AWS denies it", "no"]);
+    assert_eq!(failure.problem().guidance, "allow it");
+}
