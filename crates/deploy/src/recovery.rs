@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::{
-    Adoption, Cost, Descriptions, Finding, Generated, Mode, OwnResource, Prices, RecoveryFacts, ResourceDifference,
-    Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences, generate, identity_map, stacks,
-    symbols,
+    Adoption, Cost, Descriptions, Finding, Generated, Mode, OwnResource, Prices, RecoveryFacts,
+    ResourceDifference, Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences,
+    generate, identity_map, stacks, symbols,
 };
 use lifeboat_model::{ApplicationName, Code, Problem};
 use lifeboat_translate::IdentityMap;
