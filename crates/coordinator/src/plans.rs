@@ -2,7 +2,7 @@
 //! changes the stacks that it compares, it waits.
 
 use jiff::SignedDuration;
-use lifeboat_jobs::{BuildMode, BuildWork, Done, PlanDone, PlanWork, Work};
+use lifeboat_jobs::{BuildMode, Done, PlanDone, PlanWork, Work};
 use lifeboat_model::request::{PlanRequest, PlanState};
 use lifeboat_model::{Code, Problem, RecoveryPointId, RequestToken, Side};
 
@@ -150,22 +150,13 @@ impl DecisionBuilder<'_> {
             // The key that signed this recovery point, which need not be the one that is pinned now.
             && let Some(signer) = self.state.pins.signer_of(run.signer.as_ref())
         {
-            let infrastructure = &self.inventory.application.infrastructure;
-            let vault = self.inventory.vault_place.clone();
-            let build = run.cluster_names.clone().map(|cluster_names| BuildWork {
-                point: run.point.clone(),
-                vault: vault.clone(),
-                signer: signer.public_key.clone(),
-                mode: BuildMode::Active,
-                cluster_names,
-                // The nodes are part of what is built in the end.
-                hold_nodes: false,
-                managed_addons: infrastructure.managed_addons,
-                adopt: infrastructure.adopt.clone(),
-            });
+            let key = &signer.public_key;
+            // With nodes, which are part of what is built in the end.
+            let build = |names| self.build_work(&run.point, key, BuildMode::Active, names);
+            let build = run.cluster_names.as_ref().map(build);
             let work = Work::Plan(PlanWork {
                 point: run.point.clone(),
-                vault,
+                vault: self.inventory.vault_place.clone(),
                 signer: signer.public_key.clone(),
                 clusters: run.clusters.clone(),
                 options: run.options.clone(),

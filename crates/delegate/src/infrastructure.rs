@@ -11,7 +11,7 @@ use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
 use lifeboat_deploy::{CloudFormation, change_set_name};
 use lifeboat_describe::{Wanted, candidates, describe};
 use lifeboat_infrastructure::description::Missing;
-use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts};
+use lifeboat_infrastructure::{Descriptions, Mentions, Mode, Prices, RecoveryFacts};
 use lifeboat_jobs::BuildMode;
 use lifeboat_model::{Diagnostic as _, EnvironmentId, Problem};
 use lifeboat_store::ports::{Clock, Randomness};
@@ -174,6 +174,6 @@ impl BuildStacks for AwsStacks {
             change_set: &|| self.change_set(),
             tell: &|line| tracing::info!("{line}"),
         };
-        Box::pin(recovery.plan(Mode::Active)).await
+        Box::pin(recovery.plan(Mode::Active, &Prices::built_in())).await
     }
 }

@@ -83,6 +83,8 @@ pub struct RecoveryPlan {
     pub adopted: Vec<Adoption>,
     /// The identity map, with symbols for what the stacks build, whether it exists or not.
     pub identities: IdentityMap,
+    /// What the stacks cost in both modes.
+    pub cost: Cost,
 }
 
 impl RecoveryPlan {
@@ -111,11 +113,11 @@ pub struct Built {
 type LastDeployed = (String, BTreeMap<String, String>);
 
 impl Recovery<'_> {
-    /// Returns what [`Recovery::deploy`] would do, without changing anything.
+    /// Returns what [`Recovery::deploy`] would do, and what the stacks cost, without changing anything.
     ///
     /// # Errors
     /// LB-1006 or LB-1011 if a stack cannot be changed, or the code of a failed call.
-    pub async fn plan(&mut self, mode: Mode) -> Result<RecoveryPlan, Problem> {
+    pub async fn plan(&mut self, mode: Mode, prices: &Prices) -> Result<RecoveryPlan, Problem> {
         self.read_outputs().await?;
         let mut planned = Vec::new();
         let mut adopted = adoptions(self.descriptions, &self.facts);
@@ -153,14 +155,8 @@ impl Recovery<'_> {
             stacks: planned,
             adopted: adopted.remove(&None).unwrap_or_default(),
             identities: symbols(self.descriptions, &self.facts),
+            cost: cost::cost(self.descriptions, &self.facts, prices),
         })
-    }
-
-    /// Returns what the stacks cost in both modes, from what is known of them: after [`Recovery::plan`], the outputs of
-    /// those that exist.
-    #[must_use]
-    pub fn cost(&self, prices: &Prices) -> Cost {
-        cost::cost(self.descriptions, &self.facts, prices)
     }
 
     /// Builds the stacks, or brings them to the descriptions and the mode. A cluster that exists stays in standby mode

@@ -13,7 +13,7 @@ use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource, testing};
 use lifeboat_deploy::recovery::{Recovery, take_down};
 use lifeboat_deploy::{CloudFormation, OnFailure, Outcome, StackSpec, Stacks as _, delete, deploy};
 use lifeboat_describe::{Wanted, candidates, describe};
-use lifeboat_infrastructure::{Adoption, Descriptions, MatchRule, Mode, RecoveryFacts, Zone};
+use lifeboat_infrastructure::{Adoption, Descriptions, MatchRule, Mode, Prices, RecoveryFacts, Zone};
 use lifeboat_local::{LocalAws, LocalAwsOptions};
 use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, SharedStack};
 use lifeboat_system::SystemClock;
@@ -98,7 +98,7 @@ async fn the_recovery_side_is_built_and_taken_down() {
     assert_eq!(standby.stacks.len(), 3, "{:?}", standby.stacks);
     assert_eq!(clusters.names().await.unwrap(), Vec::<String>::new());
 
-    let plan = recovery().plan(Mode::Active).await.unwrap();
+    let plan = recovery().plan(Mode::Active, &Prices::built_in()).await.unwrap();
     let planned: Vec<(&str, bool)> = (plan.stacks.iter())
         .map(|stack| (stack.stack.as_str(), stack.exists))
         .collect();
@@ -370,7 +370,11 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
     };
 
     let (vpc, subnets) = landing_zone(&context, "platform", "10.40").await;
-    let plan = recovery().await.plan(Mode::Active).await.unwrap();
+    let plan = recovery()
+        .await
+        .plan(Mode::Active, &Prices::built_in())
+        .await
+        .unwrap();
     assert_eq!(plan.errors(), Vec::<&lifeboat_infrastructure::Finding>::new());
     let network = &plan.stacks[0];
     let found = |from: &str| network.adopted.iter().find(|one| one.from == from).cloned();
@@ -416,7 +420,11 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
     assert!(again.stacks.iter().all(is_unchanged), "{:?}", again.stacks);
 
     let (other, _) = landing_zone(&context, "other", "10.41").await;
-    let plan = recovery().await.plan(Mode::Active).await.unwrap();
+    let plan = recovery()
+        .await
+        .plan(Mode::Active, &Prices::built_in())
+        .await
+        .unwrap();
     let ambiguous = plan
         .errors()
         .into_iter()

@@ -113,10 +113,7 @@ fn facts(principal: &str) -> RecoveryFacts {
     facts.zones = vec![zone("a", "euc1-az1"), zone("b", "euc1-az2")];
     facts.delegate_role = Some(principal.to_owned());
     facts.managed_addons = true;
-    facts.adopted = vec![Adoption {
-        from: IMAGES[0].to_owned(),
-        to: IMAGES[1].to_owned(),
-    }];
+    facts.adopted = vec![Adoption::mapped(IMAGES[0], IMAGES[1])];
     facts
 }
 

@@ -105,6 +105,7 @@ impl<'a> Context<'a> {
             stack,
             bindings: Bindings::new(descriptions, facts, &mut Findings::default()),
             identities: Identities::default(),
+            pod_identities: PodIdentities::default(),
             pending_roles: BTreeSet::new(),
             is_primary: true,
         }

@@ -11,7 +11,7 @@ use lifeboat_model::{Arn, SharedStack};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::Bindings;
+use crate::bindings::{Bindings, replicas};
 use crate::description::{Descriptions, Tags};
 use crate::facts::{Adoption, RecoveryFacts};
 use crate::finding::Findings;
@@ -167,6 +167,8 @@ pub enum MatchRule {
     /// The user has mapped it.
     #[default]
     Mapping,
+    /// EFS replicates the file system of the primary to it.
+    Replication,
     /// It has the tags that the user gave to the resource of the primary.
     Tags,
     /// It has the same name.
@@ -184,6 +186,7 @@ impl MatchRule {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mapping => "mapping",
+            Self::Replication => "replication",
             Self::Tags => "tags",
             Self::Name => "name",
             Self::Cidr => "cidr",
@@ -229,6 +232,15 @@ pub fn adoptions(
             to: found.to.to_owned(),
             rule: found.rule,
         });
+    }
+    for (from, to) in replicas(descriptions, facts) {
+        if bindings.adopted.get(from) == Some(&to) && !facts.adopted.iter().any(|one| one.from == from) {
+            all.entry(Some(SharedStack::Storage)).or_default().push(Adoption {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                rule: MatchRule::Replication,
+            });
+        }
     }
     for list in all.values_mut() {
         list.sort();

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bindings::Bindings;
 use crate::context::Context;
+use crate::counterpart::adoptions;
 use crate::description::Descriptions;
 use crate::facts::{Adoption, RecoveryFacts, Zone};
 use crate::finding::Finding;
@@ -161,13 +162,13 @@ fn facts_of_primary(descriptions: &Descriptions, facts: &RecoveryFacts) -> Recov
         id: subnet.availability_zone_id.clone(),
     });
     own.zones = zones.collect::<BTreeSet<Zone>>().into_iter().collect();
-    let adopted = facts.adopted.iter().map(|adoption| &adoption.from);
-    let kept: BTreeSet<&String> = adopted.chain(own.zones.iter().map(|zone| &zone.name)).collect();
-    let kept = kept.into_iter().map(|id| Adoption {
-        from: id.clone(),
-        to: id.clone(),
-    });
-    own.adopted = kept.collect();
+    let adopted = adoptions(descriptions, facts).into_values().flatten();
+    let mut kept: BTreeSet<String> = adopted.map(|adoption| adoption.from).collect();
+    kept.extend(own.zones.iter().map(|zone| zone.name.clone()));
+    own.adopted = kept
+        .into_iter()
+        .map(|id| Adoption::mapped(id.clone(), id))
+        .collect();
     own
 }
 
@@ -387,9 +388,8 @@ impl Comparison<'_> {
             Reason::NearestVersion
         } else if is_version || path == "/AccessConfig/BootstrapClusterCreatorAdminPermissions" {
             Reason::NotKept
-        } else if is_shorter {
-            left_out()
-        } else if is_hidden && (is_found(Code::BuiltLater) || is_found(Code::PrincipalUnknown)) {
+        } else if is_shorter || is_hidden && (is_found(Code::BuiltLater) || is_found(Code::PrincipalUnknown))
+        {
             left_out()
         } else {
             Reason::Translated

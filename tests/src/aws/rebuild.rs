@@ -83,7 +83,7 @@ impl Scenario<'_> {
         coordinator.show(reporter, &line, 0)?;
         let line = "infrastructure plan web --descriptions web.aws.json --profile recovery";
         coordinator.show(reporter, line, 0)?;
-        self.plan(reporter, &coordinator)?;
+        self.plan(reporter, &coordinator, &there)?;
 
         reporter.step("rebuild", "Restore into the account that has nothing of it");
         let line = "restore web@latest --token rebuild --profile recovery";
@@ -174,7 +174,7 @@ impl Scenario<'_> {
     }
 
     /// Shows the whole plan before anything is built, and checks that it is complete.
-    fn plan(&self, reporter: &Reporter, coordinator: &CoordinatorCommands) -> Result<()> {
+    fn plan(&self, reporter: &Reporter, coordinator: &CoordinatorCommands, there: &Provided) -> Result<()> {
         let line = "plan web@latest --token plan --profile recovery";
         coordinator.show(reporter, line, 0)?;
         // The same token shows the same plan.
@@ -196,7 +196,7 @@ impl Scenario<'_> {
         for planned in [
             "${storage.FileSystem",
             "${network.Subnet",
-            CERTIFICATES[1],
+            there.certificate.as_str(),
             "222222222222.dkr.ecr.eu-central-1.amazonaws.com",
         ] {
             ensure!(text.contains(planned), "{planned} is not planned: {text}");

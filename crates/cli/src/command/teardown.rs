@@ -278,9 +278,15 @@ async fn facts(
         Some((cluster.name.clone(), into?.to_string()))
     });
     facts.cluster_names = named.collect();
-    let adopted = application.infrastructure.adopt.into_iter();
-    facts.adopted = adopted.map(|(from, to)| Adoption { from, to }).collect();
-    facts.managed_addons = application.infrastructure.managed_addons;
+    let infrastructure = application.infrastructure;
+    let adopted = infrastructure.adopt.into_iter();
+    facts.adopted = adopted.map(|(from, to)| Adoption::mapped(from, to)).collect();
+    facts.adopt_existing = infrastructure.adopt_existing;
+    facts.adopt_tags = infrastructure.adopt_tags;
+    facts.managed_addons = infrastructure.managed_addons;
+    facts.irsa_to_pod_identity = infrastructure.irsa_to_pod_identity;
+    facts.allow_nearest_version = infrastructure.allow_nearest_version;
+    build::look_up(&mut facts, session, descriptions).await?;
     Ok(facts)
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use lifeboat_apiserver::Api;
+use lifeboat_deploy::diagnosis::is_retryable;
 use lifeboat_format::manifest::ClusterRecord;
 use lifeboat_infrastructure::Descriptions;
 use lifeboat_jobs::claim::{Written, put_once};

@@ -9,7 +9,8 @@ use lifeboat_delegate::infrastructure::BuildStacks;
 use lifeboat_delegate::work::SidePorts;
 use lifeboat_deploy::Outcome as StackOutcome;
 use lifeboat_deploy::recovery::{Built, RecoveryPlan};
-use lifeboat_infrastructure::{Descriptions, RecoveryFacts};
+use lifeboat_infrastructure::cost::cost;
+use lifeboat_infrastructure::{Descriptions, Prices, RecoveryFacts};
 use lifeboat_jobs::worker::Deadline;
 use lifeboat_jobs::{Assignment, BuildMode, BuildWork, Done, Outcome, Work};
 use lifeboat_model::{ClusterName, Code, JobId, Problem, SharedStack};
@@ -57,8 +58,9 @@ impl BuildStacks for ScriptedStacks {
         }))
     }
 
-    async fn plan(&self, _: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
+    async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
         Ok(RecoveryPlan {
+            cost: cost(descriptions, &facts, &Prices::built_in()),
             stacks: Vec::new(),
             adopted: facts.adopted,
             identities: self.answer.clone()?,

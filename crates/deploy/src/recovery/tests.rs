@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use lifeboat_infrastructure::Zone;
+use lifeboat_infrastructure::{Prices, Zone};
 use lifeboat_model::{AccountId, EnvironmentId, Region};
 use serde_json::Value;
 
@@ -318,7 +318,10 @@ async fn stacks_are_built_in_order_and_what_needs_a_later_one_in_a_second_pass()
 #[tokio::test(start_paused = true)]
 async fn a_plan_changes_nothing_and_has_symbols_for_what_does_not_exist() {
     let stacks = Memory::new();
-    let plan = recovery!(&stacks, facts()).plan(Mode::Active).await.unwrap();
+    let plan = recovery!(&stacks, facts())
+        .plan(Mode::Active, &Prices::built_in())
+        .await
+        .unwrap();
     assert_eq!((stacks.done(), stacks.names()), (Vec::new(), Vec::new()));
     let network = &plan.stacks[0];
     assert!(!network.exists && network.changes.len() > 10);
@@ -326,7 +329,10 @@ async fn a_plan_changes_nothing_and_has_symbols_for_what_does_not_exist() {
     assert!(identities.contains("${network.SubnetPrivateA}"), "{identities}");
     recovery!(&stacks, facts()).deploy(Mode::Standby).await.unwrap();
     stacks.done();
-    let plan = recovery!(&stacks, facts()).plan(Mode::Active).await.unwrap();
+    let plan = recovery!(&stacks, facts())
+        .plan(Mode::Active, &Prices::built_in())
+        .await
+        .unwrap();
     assert_eq!(stacks.done(), Vec::<String>::new());
     let added: Vec<&str> = plan.stacks[0]
         .changes

@@ -321,7 +321,7 @@ fn telling<'t>(one: &Sought<'t>, facts: &RecoveryFacts) -> BTreeMap<&'t str, &'t
 /// Whether a candidate has what a rule compares.
 fn has(candidate: &Candidate, one: &Sought<'_>, rule: MatchRule, facts: &RecoveryFacts) -> bool {
     match rule {
-        MatchRule::Mapping => false,
+        MatchRule::Mapping | MatchRule::Replication => false,
         MatchRule::Tags => {
             let tags = telling(one, facts);
             let is_equal =
@@ -347,7 +347,7 @@ fn has(candidate: &Candidate, one: &Sought<'_>, rule: MatchRule, facts: &Recover
 /// Whether a rule does not tell two resources of the primary apart.
 fn is_same(a: &Sought<'_>, b: &Sought<'_>, rule: MatchRule, facts: &RecoveryFacts) -> bool {
     match rule {
-        MatchRule::Mapping => false,
+        MatchRule::Mapping | MatchRule::Replication => false,
         MatchRule::Tags => telling(a, facts) == telling(b, facts),
         MatchRule::Name => !a.names.is_disjoint(&b.names),
         MatchRule::Cidr => a.cidr == b.cidr,
@@ -377,6 +377,7 @@ fn list(ids: &BTreeSet<&str>) -> String {
 fn shared(rule: MatchRule) -> &'static str {
     match rule {
         MatchRule::Mapping => "its mapping",
+        MatchRule::Replication => "its replication",
         MatchRule::Tags => "its tags",
         MatchRule::Name => "its name",
         MatchRule::Cidr => "its IPv4 range",

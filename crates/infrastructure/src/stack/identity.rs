@@ -145,6 +145,8 @@ fn boundary(builder: &mut Builder<'_, '_>, role: &Role) -> Option<Value> {
         return None;
     }
     Some(boundary)
+}
+
 /// Finds an adopted role that Pods assume by the OIDC provider of a cluster. Its trust policy is its owner's, and no policy
 /// can trust the issuer of a cluster before the cluster exists.
 fn adopted(builder: &mut Builder<'_, '_>, role: &Role) {

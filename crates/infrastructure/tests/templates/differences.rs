@@ -168,10 +168,9 @@ fn a_rule_for_a_prefix_list_is_translated_once_the_list_is_mapped() {
         (rule.path, rule.reason)
     };
     let mut facts = sample::facts(OTHER);
-    facts.adopted.push(Adoption {
-        from: "pl-0aaaaaaaaaaaaaaa1".to_owned(),
-        to: "pl-0bbbbbbbbbbbbbbb1".to_owned(),
-    });
+    facts
+        .adopted
+        .push(Adoption::mapped("pl-0aaaaaaaaaaaaaaa1", "pl-0bbbbbbbbbbbbbbb1"));
     let path = "/SecurityGroupEgress/0/DestinationPrefixListId".to_owned();
     assert_eq!(of(&facts), (path, Reason::Translated));
 }

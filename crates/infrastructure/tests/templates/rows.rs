@@ -300,13 +300,7 @@ fn a_role_has_a_boundary_that_the_recovery_side_allows() {
     ] {
         let mut facts = sample::facts_of_second_pass(&sample::descriptions(), OTHER);
         facts.permissions_boundaries = allowed;
-        facts.adopted = mapped
-            .iter()
-            .map(|to| Adoption {
-                from: own.to_owned(),
-                to: (*to).to_owned(),
-            })
-            .collect();
+        facts.adopted = mapped.iter().map(|to| Adoption::mapped(own, *to)).collect();
         let generated = changed(&Stack::Identity, &facts, |document| {
             document["roles"][0]["permissionsBoundary"] = json!(primary);
         });
@@ -835,8 +829,8 @@ fn images_that_do_not_arrive_are_found() {
     let missing = (Code::ImageMissing, format!("shop/cart@{digest}"));
     let not_replicated = (Code::ImagesNotReplicated, "shop/cart".to_owned());
     assert_eq!(generated("shop/", None), []);
-    assert_eq!(generated("other/", None), [not_replicated.clone()]);
-    assert_eq!(generated("shop/", Some(&["1"])), [missing.clone()]);
+    assert_eq!(generated("other/", None), std::slice::from_ref(&not_replicated));
+    assert_eq!(generated("shop/", Some(&["1"])), std::slice::from_ref(&missing));
     let mut both = generated("other/", Some(&["1"]));
     both.sort();
     assert_eq!(both, [not_replicated, missing]);

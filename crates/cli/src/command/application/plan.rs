@@ -6,7 +6,7 @@ use clap::Args;
 use lifeboat_aws::coordinator::CoordinatorClient;
 use lifeboat_deploy::recovery::RecoveryPlan;
 use lifeboat_format::Sha256;
-use lifeboat_infrastructure::{Mode, Severity};
+use lifeboat_infrastructure::{Mode, Reason, Severity};
 use lifeboat_model::request::{ApplicationStatus, PlanRequest, PlanState, PlanStatus, Request};
 use lifeboat_model::{
     ApplicationName, ClusterName, Code, EnvironmentId, Exit, RecoveryPointId, RequestToken,
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NameArguments, follow, named, options};
-use crate::command::infrastructure::build::InfrastructurePlanDocument;
+use crate::command::infrastructure::build::{InfrastructurePlanDocument, cost};
 use crate::command::restore_options::RestoreOptionArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -168,16 +168,12 @@ impl Document for RecoveryPlanDocument {
                     environment: self.environment.clone(),
                     mode: Mode::Active,
                     stacks: plan.stacks.clone(),
+                    adopted: plan.adopted.clone(),
                     identities: plan.identities.clone(),
+                    cost: plan.cost.clone(),
                 };
                 for text in document.table().lines() {
                     line(&mut out, &format!("  {text}"));
-                }
-                for adopted in &plan.adopted {
-                    line(
-                        &mut out,
-                        &format!("  adopted: {} for {}", adopted.to, adopted.from),
-                    );
                 }
             }
             None => line(&mut out, &format!("  {NOT_BUILT}")),
@@ -187,6 +183,28 @@ impl Document for RecoveryPlanDocument {
             out.push_str(&cluster.text());
         }
         out
+    }
+}
+
+/// Lists the properties that differ from the primary in another way than by the name of a counterpart.
+fn differences_markdown(out: &mut String, plan: &RecoveryPlan) {
+    let mut rows = Vec::new();
+    for stack in &plan.stacks {
+        for of in &stack.differences {
+            let kept = of.differences.iter();
+            for one in kept.filter(|one| one.reason != Reason::Translated) {
+                let cells = [&stack.stack, &of.resource, &one.path].map(|text| escaped(text));
+                rows.push(format!("| {} | {} |", cells.join(" | "), one.reason));
+            }
+        }
+    }
+    if !rows.is_empty() {
+        line(out, "\n### Differences from the primary\n");
+        line(out, "| Stack | Resource | Property | Reason |");
+        line(out, "|---|---|---|---|");
+    }
+    for row in rows {
+        line(out, &row);
     }
 }
 
@@ -231,17 +249,21 @@ fn stacks_markdown(out: &mut String, plan: &RecoveryPlan) {
             line(out, &format!("| {} |", cells.join(" | ")));
         }
     }
-    if !plan.adopted.is_empty() {
+    differences_markdown(out, plan);
+    let adopted = plan.stacks.iter().flat_map(|stack| &stack.adopted);
+    let mut adopted = adopted.chain(&plan.adopted).peekable();
+    if adopted.peek().is_some() {
         line(out, "\n### Adopted\n");
-        line(out, "| Primary | Recovery |");
-        line(out, "|---|---|");
+        line(out, "| Primary | Recovery | Found by |");
+        line(out, "|---|---|---|");
     }
-    for adopted in &plan.adopted {
-        line(
-            out,
-            &format!("| {} | {} |", escaped(&adopted.from), escaped(&adopted.to)),
-        );
+    for one in adopted {
+        let cells = [escaped(&one.from), escaped(&one.to), one.rule.to_string()];
+        line(out, &format!("| {} |", cells.join(" | ")));
     }
+    line(out, "\n### Cost\n\n```text");
+    out.push_str(&cost::table(&plan.cost));
+    line(out, "```");
     let findings = plan.stacks.iter().flat_map(|stack| &stack.findings);
     let mut findings: Vec<_> = findings
         .filter(|finding| finding.severity != Severity::Note)

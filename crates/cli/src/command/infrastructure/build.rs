@@ -7,9 +7,9 @@ use lifeboat_aws::EksClusters;
 use lifeboat_aws::session::Session;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
-use lifeboat_deploy::{CloudFormation, Outcome};
+use lifeboat_deploy::{CloudFormation, Outcome, Stacks as _};
 use lifeboat_describe::candidates;
-use lifeboat_infrastructure::{Adoption, Descriptions, Finding, Mode, RecoveryFacts, Severity};
+use lifeboat_infrastructure::{Adoption, Cost, Descriptions, Finding, Mode, Prices, RecoveryFacts, Severity};
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit, SharedStack};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
@@ -23,8 +23,11 @@ use crate::output::Document;
 
 use super::replace;
 
-mod cost;
+pub(in crate::command) mod cost;
 mod differences;
+
+/// The output of the application's stack in the recovery environment that holds the permissions boundaries of roles.
+const BOUNDARIES: &str = "BuiltRolesBoundaries";
 
 const AFTER_PLAN: &str = "Example:
   lifeboat infrastructure plan shop --descriptions shop.aws.json --profile recovery
@@ -419,7 +422,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
         Some(file) => cost::read(file)?,
         None => Prices::built_in(),
     };
-    let (environment, planned, cost) = context.block_on(async {
+    let (environment, planned) = context.block_on(async {
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         Box::pin(async {
             let descriptions = read(&wanted.descriptions)?;
@@ -428,9 +431,8 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
             let facts = wanted.facts(&session, &descriptions).await?;
             let tell = tell(context);
             let mut recovery = recovery(&stacks, &descriptions, facts, &tell);
-            let planned = recovery.plan(mode).await?;
-            let cost = recovery.cost(&prices);
-            Ok((session.environment().clone(), planned, cost))
+            let planned = recovery.plan(mode, &prices).await?;
+            Ok((session.environment().clone(), planned))
         })
         .await
     })?;
@@ -443,7 +445,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
         stacks: planned.stacks,
         adopted: planned.adopted,
         identities: planned.identities,
-        cost,
+        cost: planned.cost,
     })?;
     Ok(if is_refused {
         Exit::PlanRefused
@@ -513,7 +515,8 @@ pub fn teardown(arguments: &TeardownArguments, context: &Context) -> Result<Exit
             let done = match &descriptions {
                 Some(descriptions) => {
                     let mut facts = facts(&session, application).await?;
-                    arguments.adopted.add(&mut facts, &session, descriptions).await?;
+                    arguments.adopted.add_to(&mut facts);
+                    look_up(&mut facts, &session, descriptions).await?;
                     recovery(&stacks, descriptions, facts, &tell).stand_down().await?
                 }
                 None => take_down(&stacks, application, &tell, |_| true).await?,
@@ -550,58 +553,69 @@ pub(in crate::command) fn recovery<'a>(
     }
 }
 
-/// Returns what is known of the environment of the credentials.
+/// Returns what is known of the environment of the credentials. Roles get the permissions boundaries that the delegate of
+/// the application may set.
 pub(in crate::command) async fn facts(
     session: &Session,
     application: &ApplicationName,
 ) -> Result<RecoveryFacts, Failure> {
     let EnvironmentId { account, region } = session.environment().clone();
+    let context = session.context();
     let mut facts = RecoveryFacts::new(account, region, application.clone());
-    facts.zones = (Ec2::new(session.context()).zones().await)
-        .map_err(|error| session.context().problem("list the Availability Zones", &error))?;
+    facts.zones = (Ec2::new(context).zones().await)
+        .map_err(|error| context.problem("list the Availability Zones", &error))?;
+    facts.kubernetes_versions = (EksClusters::new(context).versions().await)
+        .map_err(|error| context.problem("list the Kubernetes versions of EKS", &error))?;
+    let stack = CloudFormation::new(context, session.environment())
+        .describe(&format!("lifeboat-application-{application}"))
+        .await?;
+    let boundaries = stack.and_then(|mut stack| stack.outputs.remove(BOUNDARIES));
+    facts.permissions_boundaries = boundaries
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
     Ok(facts)
 }
 
+/// Looks up what exists in the environment and takes the place of resources of the primary.
+pub(in crate::command) async fn look_up(
+    facts: &mut RecoveryFacts,
+    session: &Session,
+    descriptions: &Descriptions,
+) -> Result<(), Failure> {
+    let looked_up = candidates(session.context(), descriptions, facts).await;
+    looked_up.map_err(|error| {
+        let doing = "look up what exists in the recovery environment";
+        session.context().problem(doing, &error).into()
+    })
+}
+
 impl AdoptArguments {
-    /// Adds what is adopted, and looks up what exists.
-    async fn add(
-        &self,
-        facts: &mut RecoveryFacts,
-        session: &Session,
-        descriptions: &Descriptions,
-    ) -> Result<(), Failure> {
+    fn add_to(&self, facts: &mut RecoveryFacts) {
         facts.adopted.clone_from(&self.adopt);
         facts.adopt_existing = self.adopt_existing.iter().copied().collect();
         facts.adopt_tags = self.adopt_tag.iter().cloned().collect();
-        let looked_up = candidates(session.context(), descriptions, facts).await;
-        looked_up.map_err(|error| {
-            let doing = "look up what exists in the recovery environment";
-            session.context().problem(doing, &error).into()
-        })
     }
 }
 
 impl Wanted {
     async fn facts(&self, session: &Session, descriptions: &Descriptions) -> Result<RecoveryFacts, Failure> {
         let mut facts = facts(session, &self.application).await?;
-        let versions = EksClusters::new(session.context()).versions().await;
-        facts.kubernetes_versions = versions.map_err(|error| {
-            let context = session.context();
-            context.problem("list the Kubernetes versions of EKS", &error)
-        })?;
-        self.adopted.add(&mut facts, session, descriptions).await?;
+        self.adopted.add_to(&mut facts);
         facts.cluster_names = self.cluster_name.iter().cloned().collect();
         facts.delegate_role = Some(match &self.restorer {
             Some(arn) => arn.to_string(),
             None => session.principal(),
         });
-        facts
-            .permissions_boundaries
-            .clone_from(&self.permissions_boundary);
+        if !self.permissions_boundary.is_empty() {
+            (facts.permissions_boundaries).clone_from(&self.permissions_boundary);
+        }
         facts.managed_addons = self.managed_addons;
         facts.irsa_to_pod_identity = self.irsa_to_pod_identity;
         facts.allow_nearest_version = self.allow_nearest_version;
         facts.hold_nodes = self.hold_nodes;
+        look_up(&mut facts, session, descriptions).await?;
         Ok(facts)
     }
 }
@@ -637,8 +651,9 @@ fn read(file: &Path) -> Result<Descriptions, Failure> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use lifeboat_deploy::ResourceChange;
-    use lifeboat_infrastructure::MatchRule;
+    use lifeboat_infrastructure::{Difference, MatchRule, Reason, ResourceDifference};
     use lifeboat_model::{AccountId, Region};
+    use serde_json::json;
 
     use super::*;
 
@@ -693,6 +708,21 @@ mod tests {
                     },
                     Adoption::mapped("subnet-1", "subnet-2"),
                 ],
+                _ => Vec::new(),
+            },
+            differences: match name {
+                "network" => vec![ResourceDifference {
+                    resource: "SubnetB".to_owned(),
+                    r#type: "AWS::EC2::Subnet".to_owned(),
+                    primary: Some("subnet-2".to_owned()),
+                    differences: vec![Difference {
+                        path: "/OutpostArn".to_owned(),
+                        primary: Some(json!("arn:aws:outposts:eu-west-1:111111111111:outpost/op-1")),
+                        recovery: None,
+                        is_hidden: false,
+                        reason: Reason::NotKept,
+                    }],
+                }],
                 _ => Vec::new(),
             },
             findings: vec![

@@ -3,6 +3,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// A change of a status.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 /// Returns the status of an application whose primary answers, with these changes.
 fn status(change: impl Fn(&mut Value)) -> ApplicationStatus {
     let mut status = json!({
@@ -53,7 +56,7 @@ fn a_primary_that_backs_up_after_a_restore_runs_the_application() {
 
 #[test]
 fn the_new_home_is_not_taken_down() {
-    let changes: [(&str, &dyn Fn(&mut Value)); 8] = [
+    let changes: [(&str, Change<'_>); 8] = [
         ("has not made a recovery point since the restore t-1", &|status| {
             status["restores"] = json!([restore("2026-11-21T11:50:00Z", "done")]);
         }),

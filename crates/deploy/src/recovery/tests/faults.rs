@@ -73,6 +73,10 @@ impl Stacks for Faulty<'_> {
         self.call("DescribeStacks", self.inner.describe(stack)).await
     }
 
+    async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Problem> {
+        self.call("ListStackResources", self.inner.resources(stack)).await
+    }
+
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
         self.call("DescribeStacks", self.inner.all()).await
     }

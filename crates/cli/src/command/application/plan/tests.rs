@@ -27,7 +27,11 @@ fn infrastructure() -> RecoveryPlan {
                 "changes": [{"resource": "SubnetA", "type": "AWS::EC2::Subnet", "action": "Modify",
                     "replacement": "True", "properties": ["CidrBlock"]}],
                 "findings": [{"severity": "warning", "resource": "eu-west-1c", "code": "LB-1204",
-                    "what": "it has no counterpart", "remedy": "map the zone"}]},
+                    "what": "it has no counterpart", "remedy": "map the zone"}],
+                "adopted": [{"from": "subnet-2", "to": "subnet-3", "rule": "tags"}],
+                "differences": [{"resource": "SubnetA", "type": "AWS::EC2::Subnet", "differences": [
+                    {"path": "/OutpostArn", "primary": "op-1", "reason": "notKept"},
+                    {"path": "/VpcId", "primary": "vpc-1", "recovery": "vpc-2", "reason": "translated"}]}]},
             {"stack": "cluster-orders", "name": "lifeboat-shop-cluster-orders", "exists": false,
                 "changes": [{"resource": "Cluster", "type": "AWS::EKS::Cluster", "action": "Add", "properties": []}],
                 "findings": []},
@@ -37,6 +41,12 @@ fn infrastructure() -> RecoveryPlan {
             "primary": {"account": "111111111111", "region": "eu-west-1"},
             "recovery": {"account": "222222222222", "region": "eu-central-1"},
             "identities": [{"kind": "subnet", "from": "subnet-1", "to": "${network.SubnetPrivateA}"}]},
+        "cost": {
+            "active": {"usdPerHour": "0.1", "usdPerMonth": "73", "stacks": [{"stack": "cluster-orders",
+                "usdPerHour": "0.1", "usdPerMonth": "73", "charges": []}],
+                "notPriced": [{"resource": "traffic", "what": "data transfer"}]},
+            "standby": {"usdPerHour": "0", "usdPerMonth": "0", "stacks": []},
+            "sources": [{"url": "https://aws.amazon.com/eks/pricing/"}]},
     }))
     .unwrap()
 }

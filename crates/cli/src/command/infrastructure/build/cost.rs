@@ -30,7 +30,7 @@ pub(super) fn read(file: &Path) -> Result<Prices, Failure> {
 const MOST_NAMES: usize = 3;
 
 /// Returns what the stacks cost as lines of text.
-pub(super) fn table(cost: &Cost) -> String {
+pub(in crate::command) fn table(cost: &Cost) -> String {
     let amount = |mode: &ModeCost| {
         let most = if mode.is_most { "at most " } else { "" };
         let [hour, month] = [mode.usd_per_hour, mode.usd_per_month].map(|usd| usd.rounded());
