@@ -388,7 +388,14 @@ impl<'a> Scenario<'a> {
         reporter.command(&format!(
             "aws cloudformation deploy --stack-name {stack} --parameter-overrides LogDays=30"
         ));
-        deploy(&self.primary, stack, "application", &["LogDays=30".to_owned()])?;
+        let bucket = format!("lifeboat-artifacts-{}-{}", PRIMARY.0, PRIMARY.1);
+        deploy(
+            &self.primary,
+            stack,
+            "application",
+            &bucket,
+            &["LogDays=30".to_owned()],
+        )?;
         reporter.say("the logs of the delegate are kept for 30 days");
         Ok(())
     }

@@ -103,7 +103,11 @@ impl DecisionBuilder<'_> {
                 &run.cluster_names,
             );
             let hold_nodes = run.stage == BuildStage::Clusters && !work.managed_addons;
-            let work = Work::Build(BuildWork { hold_nodes, ..work });
+            let work = Work::Build(BuildWork {
+                hold_nodes,
+                failover: run.failover && run.stage == BuildStage::Clusters,
+                ..work
+            });
             let kind = match run.stage {
                 BuildStage::Clusters => "build-clusters",
                 BuildStage::Nodes => "build-nodes",
@@ -132,6 +136,7 @@ impl DecisionBuilder<'_> {
             mode,
             cluster_names: cluster_names.clone(),
             hold_nodes: false,
+            failover: false,
             managed_addons: infrastructure.managed_addons,
             irsa_to_pod_identity: infrastructure.irsa_to_pod_identity,
             allow_nearest_version: infrastructure.allow_nearest_version,

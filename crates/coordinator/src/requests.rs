@@ -182,6 +182,11 @@ impl DecisionBuilder<'_> {
         }: Selected,
     ) -> Result<RecoveryPointId, String> {
         let rebuild = self.inventory.application.infrastructure.rebuild;
+        if request.failover && !rebuild {
+            return Err(
+                "`failover` requires `rebuild` in `infrastructure` of the application document".to_owned(),
+            );
+        }
         let mut options = self.inventory.application.rules.clone();
         options.extend(request.options.clone());
         let mut runs = Vec::new();
@@ -220,6 +225,7 @@ impl DecisionBuilder<'_> {
                 signer,
                 environment: self.inventory.application.recovery.clone(),
                 cluster_names,
+                failover: request.failover,
                 stage: BuildStage::Clusters,
                 attempt: 1,
                 next_at: self.now,

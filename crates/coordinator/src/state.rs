@@ -356,6 +356,9 @@ pub struct BuildRun {
     pub environment: EnvironmentId,
     /// The names of EKS clusters in the recovery environment, by those in the primary.
     pub cluster_names: BTreeMap<ClusterName, ClusterName>,
+    /// Whether replicas of file systems become writable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failover: bool,
     /// What is built.
     pub stage: BuildStage,
     /// The number of the attempt, from 1.

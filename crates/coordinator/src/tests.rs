@@ -284,6 +284,7 @@ impl Scenario {
             point: "latest".to_owned(),
             cluster: None,
             into: None,
+            failover: false,
             options: serde_json::Map::new(),
             token: Some(RequestToken::parse(token).unwrap()),
         })

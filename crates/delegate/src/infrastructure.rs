@@ -8,7 +8,7 @@ use lifeboat_aws::{AwsContext, EksClusters};
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_capture::infrastructure::DescribeResources;
 use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
-use lifeboat_deploy::{CloudFormation, change_set_name};
+use lifeboat_deploy::{CloudFormation, change_set_name, replication};
 use lifeboat_describe::{Wanted, candidates, describe};
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, Prices, RecoveryFacts};
@@ -70,6 +70,13 @@ pub trait BuildStacks: Send + Sync {
         facts: RecoveryFacts,
         mode: BuildMode,
     ) -> Result<Option<Built>, Problem>;
+
+    /// Ends the replication from these file systems of the primary, so that their replicas can be written to. What was ended
+    /// before is left alone.
+    ///
+    /// # Errors
+    /// If EFS refuses a request.
+    async fn fail_over(&self, sources: Vec<String>) -> Result<(), Problem>;
 
     /// Returns what [`BuildStacks::build`] would do, without changing anything but change sets, which are deleted.
     ///
@@ -163,6 +170,15 @@ impl BuildStacks for AwsStacks {
             BuildMode::Active => Box::pin(recovery.deploy(Mode::Active)).await.map(Some),
             BuildMode::Standby => Box::pin(recovery.refresh()).await,
         }
+    }
+
+    async fn fail_over(&self, sources: Vec<String>) -> Result<(), Problem> {
+        for source in &sources {
+            if Box::pin(replication::end(&self.context, source)).await? {
+                tracing::info!(file_system = source, "the replication is ended");
+            }
+        }
+        Ok(())
     }
 
     async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {

@@ -44,15 +44,6 @@ impl Template {
         format!("lifeboat-{}", self.name)
     }
 
-    /// Returns the text that is sent to CloudFormation: without the lines of comments, which only readers of the file need,
-    /// and with which a template may exceed the limit of a request.
-    #[must_use]
-    pub fn request_body(&self) -> String {
-        let lines = self.body.lines();
-        let kept = lines.filter(|line| !line.trim_start().starts_with('#'));
-        kept.flat_map(|line| [line, "\n"]).collect()
-    }
-
     /// Returns the names of the template's parameters.
     #[must_use]
     pub fn parameters(&self) -> BTreeSet<String> {
@@ -75,15 +66,19 @@ pub(crate) fn parameters(body: &str) -> BTreeSet<String> {
 mod tests {
     use super::*;
 
+    /// A template of more than 51,200 bytes is read from a bucket, and has 1 MB at most
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). The first stacks of an
+    /// account are deployed before it has a bucket of Lifeboat.
     #[test]
-    fn every_template_is_read_and_fits_into_a_request() {
+    fn every_template_is_read_and_keeps_to_the_limits() {
         for template in [CONTROL, RECOVERY_ACCESS, PRIMARY_ACCESS, APPLICATION] {
-            // CreateChangeSet accepts up to 51,200 bytes of TemplateBody
-            // (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html).
-            let sent = template.request_body();
-            assert!(sent.len() <= 51_200, "{}: {}", template.name, sent.len());
-            let read = |text: &str| serde_yaml_ng::from_str::<Value>(text).ok();
-            assert_eq!(read(&sent), read(template.body), "{}", template.name);
+            let most = if template == APPLICATION {
+                1_000_000
+            } else {
+                51_200
+            };
+            let size = template.body.len();
+            assert!(size <= most, "{}: {size}", template.name);
             assert!(!template.parameters().is_empty(), "{}", template.name);
         }
         assert!(APPLICATION.parameters().contains("DelegateKey"));

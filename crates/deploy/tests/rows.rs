@@ -465,7 +465,7 @@ fn identity(rows: &mut Rows<'_>, source: &Value, found: &Value) {
     );
     rows.is(
         "permissions boundary",
-        format!("arn:aws:iam::{ACCOUNT}:policy/shop/cart"),
+        format!("arn:aws:iam::{ACCOUNT}:policy/lifeboat/shop/shop/cart"),
         &cart["permissionsBoundary"],
     );
     let mail = one(&found["roles"], "roleName", "mail");

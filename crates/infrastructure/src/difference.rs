@@ -95,6 +95,8 @@ pub enum Reason {
     Mode,
     /// It needs what AWS assigns later (LB-1217).
     BuiltLater,
+    /// The delegate may only create it so: roles have a permissions boundary.
+    Required,
     /// It names the counterpart in the recovery environment.
     Translated,
 }
@@ -106,6 +108,7 @@ impl std::fmt::Display for Reason {
             Self::NearestVersion => "nearest version",
             Self::Mode => "mode",
             Self::BuiltLater => "built later",
+            Self::Required => "required",
             Self::Translated => "translated",
         })
     }
@@ -383,6 +386,9 @@ impl Comparison<'_> {
             (Some(Value::Array(before)), Some(Value::Array(after))) => after.len() < before.len(),
             (_, after) => after.is_none(),
         };
+        if path == "/PermissionsBoundary" && before.is_none() {
+            return Reason::Required;
+        }
         let is_version = matches!(path, "/Version" | "/ReleaseVersion");
         if is_version && self.is_other_version() {
             Reason::NearestVersion

@@ -91,6 +91,9 @@ pub struct BuildWork {
     /// Whether clusters are built without nodes. Nodes become ready once the objects of the network plugin are restored.
     #[serde(default)]
     pub hold_nodes: bool,
+    /// Whether the replication to file systems of the recovery environment ends, so that they can be written to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failover: bool,
     /// Whether add-ons of EKS are created as add-ons.
     #[serde(default)]
     pub managed_addons: bool,

@@ -49,6 +49,10 @@ pub struct RestoreRequest {
     /// The EKS cluster to write into, instead of the one that the application names. Requires `cluster`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<ClusterName>,
+    /// Whether the recovery side takes over for good: the replication to file systems of the recovery environment ends, so
+    /// that they can be written to. It requires `rebuild` in the application document.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failover: bool,
     /// Restore options, merged over the application's rules field by field.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,

@@ -199,6 +199,9 @@ pub struct RestoreArguments {
     /// The EKS cluster of the recovery environment to write into; needs --cluster
     #[arg(long, value_name = "NAME", requires = "cluster", help_heading = "Target")]
     pub into: Option<ClusterName>,
+    /// The recovery side takes over for good: the replication to its EFS file systems ends, so that they can be written to
+    #[arg(long, help_heading = "Target")]
+    pub failover: bool,
     /// What is restored, and how.
     #[command(flatten)]
     pub restore_options: RestoreOptionArguments,
@@ -348,6 +351,7 @@ async fn restore(arguments: &RestoreArguments, context: &Context) -> Result<(Ans
         point: arguments.point.clone(),
         cluster: arguments.cluster.clone(),
         into: arguments.into.clone(),
+        failover: arguments.failover,
         options: options(&arguments.restore_options.options()?)?,
         token: Some(named(arguments.request.token.as_ref())),
     };

@@ -230,7 +230,7 @@ impl<'a> Deployer<'a> {
         let parameters = parameters.into_iter();
         let wanted = StackSpec {
             stack: stack.to_owned(),
-            template: template.request_body().into(),
+            template: template.body.into(),
             parameters: parameters.map(|(name, value)| (name.to_owned(), value)).collect(),
             tags: BTreeMap::new(),
             change_set: change_set(),

@@ -278,7 +278,7 @@ fn a_coordinator_that_cannot_answer_is_told_apart() {
         (
             Reply::error(429, "TooManyRequestsException", "Rate Exceeded."),
             12,
-            "LB-1004",
+            "LB-1014",
             "--token",
         ),
         (

@@ -96,6 +96,40 @@ fn clusters_are_built_before_the_objects_and_nodes_beside_them() {
 }
 
 #[test]
+fn a_failover_makes_replicas_writable_before_the_objects_are_restored() {
+    let failover = || match Scenario::restore("t-1") {
+        Request::Restore(request) => Request::Restore(RestoreRequest {
+            failover: true,
+            ..request
+        }),
+        other => panic!("{other:?}"),
+    };
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![failover()];
+    scenario.decide("10:02:00");
+    assert!(scenario.build().unwrap().failover);
+    scenario.complete("build", built(), "10:02:10");
+    scenario.decide("10:12:00");
+    assert!(!scenario.build().unwrap().failover, "it is done once");
+
+    let mut scenario = rebuilt();
+    scenario.inventory.requests = vec![Scenario::restore("t-1")];
+    scenario.decide("10:02:00");
+    assert!(!scenario.build().unwrap().failover);
+
+    // Without a build there is no delegate that may end a replication.
+    let mut scenario = Scenario::with_point();
+    scenario.inventory.requests = vec![failover()];
+    let decision = scenario.decide("10:02:00");
+    let refused = decision.answers.last().unwrap();
+    assert!(
+        format!("{refused:?}").contains("`failover` requires `rebuild`"),
+        "{refused:?}"
+    );
+    assert!(scenario.state.restores.is_empty());
+}
+
+#[test]
 fn a_build_that_fails_is_tried_again_and_then_fails_its_restore() {
     let mut scenario = rebuilt();
     scenario.inventory.requests = vec![Scenario::restore("t-1")];

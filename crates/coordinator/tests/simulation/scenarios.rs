@@ -24,6 +24,7 @@ impl Fixture {
             point: point.to_owned(),
             cluster: None,
             into: None,
+            failover: false,
             options: serde_json::Map::new(),
             token: Some(token),
         })

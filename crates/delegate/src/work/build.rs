@@ -7,7 +7,7 @@ use lifeboat_deploy::Outcome as StackOutcome;
 use lifeboat_deploy::diagnosis::is_retryable;
 use lifeboat_deploy::recovery::Built;
 use lifeboat_format::VerifyingKey;
-use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts};
+use lifeboat_infrastructure::{Adoption, Descriptions, RecoveryFacts, replicas};
 use lifeboat_jobs::worker::{Epoch, EpochEnd, Handler};
 use lifeboat_jobs::{BuildDone, BuildWork, Done, Outcome, Progress};
 use lifeboat_model::{Code, Problem};
@@ -53,12 +53,22 @@ impl Delegate {
         let mut run = Box::pin(async {
             let signer = signer_of(&work.signer)?;
             let descriptions = self.descriptions(work, &signer, unwrapper, vault).await?;
-            let facts = self.facts(work);
-            let built = stacks.build(&descriptions, facts, work.mode).await;
-            built.map_err(|problem| {
+            let failed = |problem: Problem| {
                 let retry = is_retryable(problem.code);
                 (problem, retry)
-            })
+            };
+            let facts = self.facts(work);
+            let replicated = replicas(&descriptions, &facts);
+            let sources: Vec<String> = replicated.map(|(source, _)| source.to_owned()).collect();
+            let built = stacks
+                .build(&descriptions, facts, work.mode)
+                .await
+                .map_err(failed)?;
+            // Last, because EFS does not resume a replication; and before the Pods start that write.
+            if work.failover {
+                stacks.fail_over(sources).await.map_err(failed)?;
+            }
+            Ok(built)
         });
         match epoch.while_owned(run.as_mut(), lifeboat_system::sleep).await {
             Ok(Ok(built)) => {

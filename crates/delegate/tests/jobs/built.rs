@@ -25,13 +25,15 @@ use crate::outcome;
 pub(crate) struct ScriptedStacks {
     answer: Result<IdentityMap, Problem>,
     asked: Mutex<Vec<(Descriptions, RecoveryFacts)>>,
+    failed_over: Mutex<Vec<String>>,
 }
 
 impl ScriptedStacks {
     pub(crate) fn new(answer: Result<IdentityMap, Problem>) -> Arc<Self> {
         Arc::new(Self {
             answer,
-            asked: Mutex::new(Vec::new()),
+            asked: Mutex::default(),
+            failed_over: Mutex::default(),
         })
     }
 }
@@ -56,6 +58,11 @@ impl BuildStacks for ScriptedStacks {
             identities: self.answer.clone()?,
             findings: Vec::new(),
         }))
+    }
+
+    async fn fail_over(&self, sources: Vec<String>) -> Result<(), Problem> {
+        self.failed_over.lock().unwrap().extend(sources);
+        Ok(())
     }
 
     async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
@@ -90,6 +97,7 @@ pub(crate) fn build(fixture: &Fixture, number: u32, of: u32) -> Assignment {
             ClusterName::parse("orders-dr").unwrap(),
         )]),
         hold_nodes: true,
+        failover: false,
         managed_addons: false,
         irsa_to_pod_identity: true,
         allow_nearest_version: true,
@@ -200,6 +208,22 @@ async fn objects_are_translated_by_what_was_built() {
         "fs-0fedcba9876543210",
         "what was built takes precedence over what the application declares"
     );
+
+    // The replication of file systems ends with a failover alone, and only once everything is built.
+    assert_eq!(*building.failed_over.lock().unwrap(), Vec::<String>::new());
+    let mut failover = build(&fixture, 7, 1);
+    if let Work::Build(work) = &mut failover.work {
+        work.failover = true;
+    }
+    let failing = ScriptedStacks::new(Err(Problem::of(Code::NodesCutOff, "it was refused")));
+    run(&fixture, &delegate(&fixture, Some(&failing)), &failover).await;
+    assert_eq!(*failing.failed_over.lock().unwrap(), Vec::<String>::new());
+    let mut failover = build(&fixture, 8, 1);
+    if let Work::Build(work) = &mut failover.work {
+        work.failover = true;
+    }
+    run(&fixture, &recovery, &failover).await;
+    assert_eq!(*building.failed_over.lock().unwrap(), ["fs-0123456789abcdef0"]);
 
     // In standby, stacks that are in use are not changed.
     let mut standby = build(&fixture, 6, 1);

@@ -89,6 +89,9 @@ impl DescribeResources for Scripted {
             Answer::Described => {
                 let mut found = Descriptions::new(account, region);
                 found.missing.push(missing("NoSuchEntity"));
+                let system = serde_json::json!({"fileSystemId": "fs-0123456789abcdef0", "replicationDestinations": [
+                    {"fileSystemId": "fs-0fedcba9876543210", "region": "eu-central-1", "ownerId": "222222222222"}]});
+                found.file_systems = vec![serde_json::from_value(system).unwrap()];
                 Ok(found)
             }
             Answer::Refused => Err(missing("Throttling")),

@@ -462,8 +462,8 @@ fn efs(call: &Call) -> Value {
             "SourceFileSystemId": id, "SourceFileSystemRegion": "eu-west-1", "CreationTime": 1_767_225_600,
             "SourceFileSystemArn": format!("arn:aws:elasticfilesystem:eu-west-1:111111111111:file-system/{id}"),
             "OriginalSourceFileSystemArn": format!("arn:aws:elasticfilesystem:eu-west-1:111111111111:file-system/{id}"),
-            "Destinations": [{"Status": "ENABLED", "FileSystemId": "fs-fedcba98", "Region": "eu-central-1",
-                "OwnerId": "222222222222"}]}]}),
+            "Destinations": [{"Status": "ENABLED", "FileSystemId": id.replace("fs-0", "fs-f").replace("fs-8", "fs-e"),
+                "Region": "eu-central-1", "OwnerId": "222222222222"}]}]}),
         "elasticfilesystem:DescribeAccessPoints" if call.names("fsap-89abcdef") || id == "fs-89abcdef" => {
             json!({"AccessPoints": [point("fsap-89abcdef", "fs-89abcdef")]})
         }

@@ -37,9 +37,10 @@ pub(crate) fn needed() -> Vec<Needed> {
         }
     }
     for name in OWN {
-        // Of stacks and objects, not of change sets and access points.
+        // Not of change sets and access points.
         let resources = known(name).resources.iter();
-        let resources = resources.filter(|(kind, _)| matches!(kind.as_str(), "stack" | "object"));
+        let resources = resources
+            .filter(|(kind, _)| !matches!(kind.as_str(), "changeset" | "accesspoint" | "accesspointobject"));
         let requests: Vec<_> = resources
             .map(|(_, resource)| Request::new(name, &of_stack(&resource.arn)))
             .collect();

@@ -270,6 +270,17 @@ pub(crate) const OWN: &[&str] = &[
     "cloudformation:TagResource",
     "cloudformation:UntagResource",
     "ec2:DescribeAvailabilityZones",
+    // What exists in the recovery environment is looked up, and replicas become writable.
+    "acm:DescribeCertificate",
+    "acm:ListCertificates",
+    "acm:ListTagsForCertificate",
+    "cloudformation:ListStackResources",
+    "ecr:DescribeImages",
+    "eks:DescribeClusterVersions",
+    "elasticfilesystem:DeleteReplicationConfiguration",
+    "elasticloadbalancing:DescribeTags",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "s3:ListAllMyBuckets",
     // CloudFormation reads a template by its address with the permissions of its caller.
     "s3:GetObject",
     "s3:PutObject",

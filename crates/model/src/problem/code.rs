@@ -978,7 +978,7 @@ codes! {
     FileSystemWithoutReplica = 1218 exits PlanRefused {
         title: "a file system has no replica in the recovery environment",
         meaning: "An empty file system is built in its place.",
-        remedy: "set up EFS replication to the recovery Region, and map the file system to its replica",
+        remedy: "set up EFS replication to the recovery Region, or map the file system to one that has its data",
     }
 
     /// User data cannot be searched.
@@ -1146,7 +1146,7 @@ codes! {
     ReplicaReadOnly = 1248 exits PlanRefused {
         title: "the replica of a file system is read-only",
         meaning: "EFS lets nobody write to a file system that it replicates to.",
-        remedy: "restore with `failover` to end the replication, or end it with `aws efs delete-replication-configuration --deletion-mode LOCAL_CONFIGURATION_ONLY`",
+        remedy: "restore with --failover, which ends the replication on the recovery side, or end it with `aws efs delete-replication-configuration`",
     }
 
     /// A replica is not current.

@@ -278,7 +278,7 @@ fn an_installation_with_every_kind_of_place_has_no_leftover_that_is_not_declared
     assert_eq!(found(&plan), []);
     let leftovers = plan.objects.iter().flat_map(|object| object.leftovers());
     assert!(leftovers.clone().all(|leftover| leftover.reason.is_some()));
-    assert_eq!(leftovers.count(), 4);
+    assert_eq!(leftovers.count(), 3);
     let claim = left_out(&plan, "nodeclaims.karpenter.sh default-x7k2p");
     assert_eq!(claim.rule, RuleId::NodeClaim);
 }

@@ -251,19 +251,21 @@ impl Gateway {
         parts: Parts,
         body: &Bytes,
     ) -> Result<upstream::Answer, UpstreamError> {
-        let form = String::from_utf8_lossy(body);
         let (account, region) = (caller.map_or("", Identity::account), &scope.region);
-        self.stacks.note(account, region, &form);
-        self.stacks.execute(region, &form);
+        let given = String::from_utf8_lossy(body);
+        let by_address = stacks::with_template(&self.upstream, account, region, &given).await?;
+        let form = by_address.as_deref().unwrap_or(&given);
+        self.stacks.note(account, region, form);
+        self.stacks.execute(region, form);
         if let Some(caller) = caller {
-            self.stacks.note_caller(region, &form, caller);
+            self.stacks.note_caller(region, form, caller);
         }
-        let deleted = (action == "cloudformation:DeleteStack").then(|| stacks::named(&form, "StackName"));
+        let deleted = (action == "cloudformation:DeleteStack").then(|| stacks::named(form, "StackName"));
         if deleted.is_some() {
-            let stack = wire::parameter(&form, "StackName").unwrap_or_default();
+            let stack = wire::parameter(form, "StackName").unwrap_or_default();
             self.custom_resources.end(region, &stack);
         }
-        let mut answer = match stacks::spelling::as_fakecloud_reads(region, &form) {
+        let mut answer = match stacks::spelling::as_fakecloud_reads(region, form).or(by_address.clone()) {
             // The signature covers the template, so that the request is sent again as the administrator.
             Some(form) => {
                 (self.upstream)
@@ -274,11 +276,11 @@ impl Gateway {
         };
         let text = answer.text();
         (self.stacks)
-            .lock_buckets(&self.upstream, region, &form, &text)
+            .lock_buckets(&self.upstream, region, form, &text)
             .await?;
         match deleted.filter(|_| answer.is_success()) {
             Some(name) => self.stacks.forget(account, region, &name, &self.clusters),
-            None => Stacks::start_clusters(self, scope, account, &form, &text).await?,
+            None => Stacks::start_clusters(self, scope, account, form, &text).await?,
         }
         if let Some(corrected) = Stacks::default_groups(&self.upstream, account, region, &text).await? {
             answer.body = corrected.into();

@@ -8,6 +8,7 @@ mod s3;
 use http::request::Parts;
 use serde_json::Value;
 
+use super::stacks;
 use super::wire::{decode, parameter};
 
 pub(crate) use eks::{Operation as EksOperation, operation as eks_operation};
@@ -109,8 +110,14 @@ pub(crate) fn needs(scope: &Scope, account: &str, parts: &Parts, body: &[u8]) ->
     }
     let text = |name: &str| parameter(form, name).or_else(|| parameter(query, name));
     let operation = text("Action").unwrap_or_else(|| "Unknown".to_owned());
+    let template = text("TemplateURL").filter(|_| scope.service == "cloudformation");
     let resource = resource(&scope.service, &scope.region, account, text);
-    vec![Need::new(&format!("{prefix}:{operation}"), resource)]
+    let mut needs = vec![Need::new(&format!("{prefix}:{operation}"), resource)];
+    // CloudFormation reads a template by its address with the permissions of its caller.
+    if let Some((bucket, key)) = template.as_deref().and_then(stacks::template_object) {
+        needs.push(Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}")));
+    }
+    needs
 }
 
 /// Returns the prefix of a service's actions, where it differs from the name in the signature.

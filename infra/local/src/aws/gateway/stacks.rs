@@ -18,10 +18,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use http::Request;
+
 use super::clusters::Clusters;
 use super::custom_resource::{CustomResourceAnswer, CustomResources};
 use super::identity::Identity;
-use super::wire::{element, parameter, parameters};
+use super::upstream::{Upstream, UpstreamError};
+use super::wire::{decode, element, form, parameter, parameters};
 use clusters::{FollowUp, StackCluster};
 use template::{Retention, Template};
 
@@ -76,6 +79,56 @@ pub(crate) struct Observed<'a> {
     pub(crate) region: &'a str,
     pub(crate) resources: &'a CustomResources,
     pub(crate) clusters: &'a Clusters,
+}
+
+/// Returns the bucket and the key of a template by its address, in both styles
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
+pub(crate) fn template_object(url: &str) -> Option<(String, String)> {
+    let (_, rest) = url.split_once("://")?;
+    let (host, path) = rest.split_once('/')?;
+    let path = path.split('?').next().unwrap_or(path);
+    match host.split_once(".s3.") {
+        Some((bucket, _)) => Some((bucket.to_owned(), decode(path))),
+        None => {
+            let (bucket, key) = path.split_once('/')?;
+            Some((bucket.to_owned(), decode(key)))
+        }
+    }
+}
+
+/// Returns a request with the template that it names by its address.
+///
+/// # Errors
+/// If the template cannot be read.
+pub(crate) async fn with_template(
+    upstream: &Upstream,
+    account: &str,
+    region: &str,
+    request: &str,
+) -> Result<Option<String>, UpstreamError> {
+    let Some((bucket, key)) = parameter(request, "TemplateURL")
+        .as_deref()
+        .and_then(template_object)
+    else {
+        return Ok(None);
+    };
+    let get = Request::get(format!("/{bucket}/{key}"));
+    let answer = upstream
+        .ask_as_administrator(account, "s3", region, get, "")
+        .await?;
+    if !answer.is_success() {
+        // fakecloud refuses the address.
+        return Ok(None);
+    }
+    let template = answer.text();
+    let pairs: Vec<(String, String)> = parameters(request)
+        .map(|(name, value)| match name.as_str() {
+            "TemplateURL" => ("TemplateBody".to_owned(), template.clone()),
+            _ => (name, value),
+        })
+        .collect();
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+    Ok(Some(form(&pairs)))
 }
 
 impl Stacks {

@@ -117,6 +117,33 @@ fn a_copy_needs_to_read_its_source() {
 }
 
 #[test]
+fn a_template_is_read_by_its_address_with_the_permissions_of_the_caller() {
+    let post = parts("POST", "/", &[]);
+    for url in [
+        "https://b.s3.eu-west-1.amazonaws.com/templates/a%20b.json",
+        "https://s3.eu-west-1.amazonaws.com/b/templates/a%20b.json",
+        "http://127.0.0.1:4566/b/templates/a%20b.json?versionId=1",
+    ] {
+        let form = form(&[
+            ("Action", "CreateChangeSet"),
+            ("StackName", "shop"),
+            ("TemplateURL", url),
+        ]);
+        assert_eq!(
+            asked("cloudformation", &post, &form),
+            pairs(&[
+                (
+                    "cloudformation:CreateChangeSet",
+                    "arn:aws:cloudformation:eu-west-1:111111111111:stack/shop/*"
+                ),
+                ("s3:GetObject", "arn:aws:s3:::b/templates/a b.json"),
+            ]),
+            "{url}"
+        );
+    }
+}
+
+#[test]
 fn services_with_json_or_forms_say_what_they_do() {
     let decrypt = parts("POST", "/", &[("x-amz-target", "TrentService.Decrypt")]);
     assert_eq!(
