@@ -12,7 +12,7 @@ use crate::rng::START;
 
 /// The number of steps after a time of the schedule in which its recovery point comes into the vault: the assignment,
 /// the capture, which may last into the next step, the copy, which a request of a user postpones by a step, and one
-/// more.
+/// more. Each further request of a user postpones it by another step.
 const STEPS: i64 = 6;
 
 impl Fixture {
@@ -41,7 +41,15 @@ impl Fixture {
         let state = self.state_of(BANK);
         let bank = &self.applications[BANK];
         let (now, every) = (self.shared.seconds(), bank.every);
-        let due = (now - STEPS * self.step).div_euclid(every) * every;
+        let due = |steps: i64| (now - steps * self.step).div_euclid(every) * every;
+        let mut requests: Vec<i64> = state
+            .restores
+            .iter()
+            .map(|run| run.requested_at.as_second())
+            .collect();
+        requests.retain(|at| *at >= due(STEPS));
+        let further = i64::try_from(requests.len().saturating_sub(1)).unwrap();
+        let due = due(STEPS + further);
         let newest = state
             .points
             .values()

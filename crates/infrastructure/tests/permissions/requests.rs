@@ -37,10 +37,14 @@ pub(crate) fn needed() -> Vec<Needed> {
         }
     }
     for name in OWN {
-        // Not of change sets and access points.
+        // Not of change sets, stack sets and access points.
         let resources = known(name).resources.iter();
-        let resources = resources
-            .filter(|(kind, _)| !matches!(kind.as_str(), "changeset" | "accesspoint" | "accesspointobject"));
+        let resources = resources.filter(|(kind, _)| {
+            !matches!(
+                kind.as_str(),
+                "accesspoint" | "accesspointobject" | "changeset" | "stackset"
+            )
+        });
         let requests: Vec<_> = resources
             .map(|(_, resource)| Request::new(name, &of_stack(&resource.arn)))
             .collect();

@@ -3,6 +3,7 @@
 use http::Request;
 
 use super::*;
+use crate::aws::gateway::wire::form;
 
 fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
     let mut request = Request::builder().method(method).uri(uri);
