@@ -78,6 +78,11 @@ const UNUSED: &[(&str, &str, &str)] = &[
         "only objects with images of ECR need it; the tests of describe do it",
     ),
     (
+        "DescribeRegistry",
+        "*",
+        "only objects with images of ECR need it; the tests of describe do it",
+    ),
+    (
         "DescribeFileSystems",
         "*",
         "only objects with volumes of EFS need it; the tests of describe do it",
