@@ -139,7 +139,8 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn is(&mut self, row: impl Into<String>, expected: impl Into<Value>, found: &Value) {
-        self.rows.push((row.into(), expected.into(), found.clone()));
+        let (expected, found) = (in_order(expected.into()), in_order(found.clone()));
+        self.rows.push((row.into(), expected, found));
     }
 
     /// Compares a property with that of the source under the identity map.
@@ -183,6 +184,20 @@ impl Rows<'_> {
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
+}
+
+/// Sorts ids of EC2, which descriptions list in the order of the ids that the account has.
+fn in_order(mut value: Value) -> Value {
+    if let Value::Array(items) = &mut value {
+        let is_id = |item: &Value| {
+            let text = item.as_str().unwrap_or_default();
+            text.starts_with("subnet-") || text.starts_with("sg-")
+        };
+        if items.iter().all(is_id) {
+            items.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+        }
+    }
+    value
 }
 
 /// Returns the element of a list with this value.
