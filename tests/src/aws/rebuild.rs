@@ -94,6 +94,10 @@ impl Scenario<'_> {
             within_aws: self.within_aws()?,
             leftovers: self.leftovers()?,
         };
+        reporter.say(&format!(
+            "the restore took {:.1} s, of which AWS changed stacks and nodes became ready for {:.1} s",
+            rebuilt.seconds, rebuilt.within_aws
+        ));
         self.compare(&made, &there, &provider)?;
         for line in [
             "cloudformation list-stacks --query StackSummaries[].StackName",
