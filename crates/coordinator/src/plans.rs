@@ -8,9 +8,9 @@ use lifeboat_model::{Code, Problem, RecoveryPointId, RequestToken, Side};
 
 use super::TRIES;
 use super::backup::{End, later};
-use super::clusters::eks_name;
 use super::decision::DecisionBuilder;
 use super::requests::Selected;
+use super::restore::forget_oldest;
 use super::state::{JobEntry, PlanEnd, PlanRun};
 
 /// The delay after a failure until the next attempt. Short, because a user waits for a plan.
@@ -39,15 +39,8 @@ impl DecisionBuilder<'_> {
         let application = &self.inventory.application;
         let mut options = application.rules.clone();
         options.extend(request.options.clone());
-        let cluster_names = application.infrastructure.rebuild.then(|| {
-            let mut names = self.cluster_names();
-            for target in &targets {
-                if let (Some(source), Some(into)) = (self.source_name(&target.name), eks_name(target)) {
-                    names.insert(source, into);
-                }
-            }
-            names
-        });
+        let rebuild = application.infrastructure.rebuild;
+        let cluster_names = rebuild.then(|| self.cluster_names_with(&targets));
         self.state.plans.push(PlanRun {
             token: token.clone(),
             point: point.clone(),
@@ -167,13 +160,7 @@ impl DecisionBuilder<'_> {
             self.follow(&mut entry);
             run.job = Some(entry);
         }
-        let over = runs.iter().filter(|run| run.end.is_some()).count();
-        let mut surplus = over.saturating_sub(REMEMBERED);
-        runs.retain(|run| {
-            let drop = run.end.is_some() && surplus > 0;
-            surplus -= usize::from(drop);
-            !drop
-        });
+        forget_oldest(&mut runs, REMEMBERED, |run| run.end.is_some());
         self.state.plans = runs;
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use lifeboat_jobs::{BuildMode, BuildWork, Done, Work};
+use lifeboat_jobs::{BuildMode, BuildWork, ClusterTarget, Done, Work};
 use lifeboat_model::{ClusterName, Code, Problem, RecoveryPointId, RequestToken, Side};
 
 use super::TRIES;
@@ -149,6 +149,21 @@ impl DecisionBuilder<'_> {
     /// Returns the build that the restores of a request wait for.
     pub(super) fn build_of(&self, token: &RequestToken) -> Option<&BuildRun> {
         self.state.builds.iter().find(|run| run.token == *token)
+    }
+
+    /// Returns the names of EKS clusters in the recovery environment, by those in the primary, where these targets take
+    /// precedence over those of the application document.
+    pub(super) fn cluster_names_with<'t>(
+        &self,
+        targets: impl IntoIterator<Item = &'t ClusterTarget>,
+    ) -> BTreeMap<ClusterName, ClusterName> {
+        let mut names = self.cluster_names();
+        for target in targets {
+            if let (Some(source), Some(into)) = (self.source_name(&target.name), eks_name(target)) {
+                names.insert(source, into);
+            }
+        }
+        names
     }
 
     /// Returns the names of EKS clusters in the recovery environment, by those in the primary.

@@ -213,12 +213,7 @@ impl DecisionBuilder<'_> {
             return Err(format!("{QUEUE} restores are already waiting"));
         }
         if rebuild {
-            let mut cluster_names = self.cluster_names();
-            for run in &runs {
-                if let (Some(source), Some(into)) = (self.source_name(&run.cluster), eks_name(&run.target)) {
-                    cluster_names.insert(source, into);
-                }
-            }
+            let cluster_names = self.cluster_names_with(runs.iter().map(|run| &run.target));
             self.state.builds.push(BuildRun {
                 token: token.clone(),
                 point: point.clone(),

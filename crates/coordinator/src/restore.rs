@@ -135,15 +135,20 @@ impl DecisionBuilder<'_> {
             self.follow(&mut entry);
             runs[at].job = Some(entry);
         }
-        let over = runs.iter().filter(|run| run.end.is_some()).count();
-        let mut surplus = over.saturating_sub(REMEMBERED);
-        runs.retain(|run| {
-            let drop = run.end.is_some() && surplus > 0;
-            surplus -= usize::from(drop);
-            !drop
-        });
+        forget_oldest(&mut runs, REMEMBERED, |run| run.end.is_some());
         self.state.restores = runs;
     }
+}
+
+/// Removes the oldest runs that are over, except the newest `kept` of them.
+pub(super) fn forget_oldest<T>(runs: &mut Vec<T>, kept: usize, is_over: impl Fn(&T) -> bool) {
+    let over = runs.iter().filter(|run| is_over(run)).count();
+    let mut surplus = over.saturating_sub(kept);
+    runs.retain(|run| {
+        let drop = surplus > 0 && is_over(run);
+        surplus -= usize::from(drop);
+        !drop
+    });
 }
 
 /// Returns why a build failed.

@@ -253,8 +253,9 @@ impl Recovery<'_> {
         Ok(changed)
     }
 
-    /// Reads the outputs of the stacks that exist, and what they hold where they may adopt something. Stacks of somebody else are refused before anything is changed, and one
-    /// that is to be created again has no outputs. Returns the stacks that have resources.
+    /// Reads the outputs of the stacks that exist, and what they hold where they may adopt something. Stacks of somebody else
+    /// are refused before anything is changed, and one that is to be created again has no outputs. Returns the stacks that
+    /// have resources.
     async fn read_outputs(&mut self) -> Result<BTreeSet<RecoveryStack>, Problem> {
         self.facts.outputs.clear();
         self.facts.own.clear();

@@ -156,7 +156,7 @@ fn replication_rule(from: &types::ReplicationRule, answer: Answer<'_>) -> Replic
     }
 }
 
-fn tags(from: &[types::Tag]) -> Tags {
+pub(crate) fn tags(from: &[types::Tag]) -> Tags {
     let pairs = from
         .iter()
         .map(|tag| (tag.key().to_owned(), tag.value().to_owned()));

@@ -205,7 +205,7 @@ fn is_there(state: &LifeCycleState) -> bool {
     !matches!(state, LifeCycleState::Deleting | LifeCycleState::Deleted)
 }
 
-fn tags(from: &[types::Tag]) -> Tags {
+pub(crate) fn tags(from: &[types::Tag]) -> Tags {
     let pairs = from
         .iter()
         .map(|tag| (tag.key().to_owned(), tag.value().to_owned()));

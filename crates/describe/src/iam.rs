@@ -193,7 +193,7 @@ fn policy(text: &str, answer: Answer<'_>) -> Option<Value> {
     answer.policy(&percent_decode_str(text).decode_utf8_lossy())
 }
 
-fn tags(from: &[types::Tag]) -> Tags {
+pub(crate) fn tags(from: &[types::Tag]) -> Tags {
     let pairs = from
         .iter()
         .map(|tag| (tag.key().to_owned(), tag.value().to_owned()));

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types;
 use futures::FutureExt as _;
 use lifeboat_aws::{AwsContext, AwsError};
-use lifeboat_infrastructure::description::Tags;
 use lifeboat_infrastructure::{Candidate, CandidateKind, Descriptions, RecoveryFacts, counterpart};
 use lifeboat_model::SharedStack;
 
 use super::{mapped_of, unless};
 use crate::actions;
+use crate::iam::tags;
 use crate::parallel::each;
 use crate::place::Place;
 
@@ -58,13 +57,6 @@ pub(super) async fn look_up(
     let found = each(profiles, |name| instance_profile(client, place, name).boxed()).await?;
     facts.candidates.extend(found);
     Ok(())
-}
-
-fn tags(from: &[types::Tag]) -> Tags {
-    let pairs = from
-        .iter()
-        .map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
-    pairs.collect()
 }
 
 async fn role(client: &Client, place: &Place, name: String) -> Result<Option<Candidate>, AwsError> {

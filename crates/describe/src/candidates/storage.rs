@@ -14,6 +14,8 @@ use lifeboat_model::SharedStack;
 
 use super::{counterparts, mapped, mapped_of, unless};
 use crate::actions;
+use crate::ecr;
+use crate::efs;
 use crate::parallel::each;
 use crate::place::Place;
 
@@ -82,12 +84,9 @@ async fn repository(client: &Ecr, place: &Place, name: String) -> Result<Option<
     };
     let answer = client.list_tags_for_resource().resource_arn(arn).send().await;
     let answer = answer.map_err(|e| AwsError::new(actions::LIST_REPOSITORY_TAGS.name(), on, e))?;
-    let tags = answer.tags().iter();
     Ok(Some(Candidate {
         name: Some(name),
-        tags: tags
-            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-            .collect(),
+        tags: ecr::tags(answer.tags()),
         ..Candidate::new(CandidateKind::Repository, arn)
     }))
 }
@@ -161,26 +160,20 @@ fn is_there(state: &LifeCycleState) -> bool {
 }
 
 fn file_system(from: &FileSystemDescription) -> Option<Candidate> {
-    let tags = from.tags().iter();
     is_there(from.life_cycle_state()).then(|| Candidate {
         name: from.name().map(str::to_owned),
-        tags: tags
-            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-            .collect(),
+        tags: efs::tags(from.tags()),
         ..Candidate::new(CandidateKind::FileSystem, from.file_system_id())
     })
 }
 
 fn access_point(from: &aws_sdk_efs::types::AccessPointDescription) -> Option<Candidate> {
-    let tags = from.tags().iter();
     let is_there = from.life_cycle_state().is_none_or(is_there);
     let id = from.access_point_id().filter(|_| is_there)?;
     Some(Candidate {
         name: from.name().map(str::to_owned),
         parent: from.file_system_id().map(str::to_owned),
-        tags: tags
-            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-            .collect(),
+        tags: efs::tags(from.tags()),
         ..Candidate::new(CandidateKind::AccessPoint, id)
     })
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use lifeboat_aws::coordinator::CoordinatorClient;
 use lifeboat_deploy::recovery::RecoveryPlan;
 use lifeboat_format::Sha256;
-use lifeboat_infrastructure::{Mode, Reason, Severity};
+use lifeboat_infrastructure::{Reason, Severity};
 use lifeboat_model::request::{ApplicationStatus, PlanRequest, PlanState, PlanStatus, Request};
 use lifeboat_model::{
     ApplicationName, ClusterName, Code, EnvironmentId, Exit, RecoveryPointId, RequestToken,
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NameArguments, follow, named, options};
-use crate::command::infrastructure::build::{InfrastructurePlanDocument, cost};
+use crate::command::infrastructure::build::{cost, plan_table};
 use crate::command::restore_options::RestoreOptionArguments;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -162,17 +162,8 @@ impl Document for RecoveryPlanDocument {
         line(&mut out, &format!("AWS resources in {}", self.environment));
         match &self.infrastructure {
             Some(plan) => {
-                let document = InfrastructurePlanDocument {
-                    format: InfrastructurePlanDocument::FORMAT.to_owned(),
-                    application: self.application.clone(),
-                    environment: self.environment.clone(),
-                    mode: Mode::Active,
-                    stacks: plan.stacks.clone(),
-                    adopted: plan.adopted.clone(),
-                    identities: plan.identities.clone(),
-                    cost: plan.cost.clone(),
-                };
-                for text in document.table().lines() {
+                let table = plan_table(&plan.stacks, &plan.adopted, &plan.cost);
+                for text in table.lines() {
                     line(&mut out, &format!("  {text}"));
                 }
             }

@@ -248,45 +248,50 @@ impl InfrastructurePlanDocument {
 
 impl Document for InfrastructurePlanDocument {
     fn table(&self) -> String {
-        let mut text = String::new();
-        for stack in &self.stacks {
-            let state = match (stack.exists, stack.changes.len()) {
-                (_, 0) => "no changes".to_owned(),
-                (false, count) => format!("new, {}", resources(count)),
-                (true, count) => format!("{} change", resources(count)),
+        plan_table(&self.stacks, &self.adopted, &self.cost)
+    }
+}
+
+/// Returns the plan of the recovery stacks as lines of text.
+pub(in crate::command) fn plan_table(stacks: &[PlannedStack], adopted: &[Adoption], cost: &Cost) -> String {
+    let mut text = String::new();
+    for stack in stacks {
+        let state = match (stack.exists, stack.changes.len()) {
+            (_, 0) => "no changes".to_owned(),
+            (false, count) => format!("new, {}", resources(count)),
+            (true, count) => format!("{} change", resources(count)),
+        };
+        text.push_str(&format!("{}: {state}\n", stack.name));
+        text.push_str(&adopted_table(&stack.adopted));
+        for change in &stack.changes {
+            let sign = match (change.action.as_str(), change.replacement.as_deref()) {
+                ("Add", _) => "+",
+                ("Remove", _) => "-",
+                (_, Some("True" | "Conditional")) => "-/+",
+                _ => "~",
             };
-            text.push_str(&format!("{}: {state}\n", stack.name));
-            text.push_str(&adopted_table(&stack.adopted));
-            for change in &stack.changes {
-                let sign = match (change.action.as_str(), change.replacement.as_deref()) {
-                    ("Add", _) => "+",
-                    ("Remove", _) => "-",
-                    (_, Some("True" | "Conditional")) => "-/+",
-                    _ => "~",
-                };
-                let properties = match change.properties.as_slice() {
-                    [] => String::new(),
-                    names => format!(" ({})", names.join(", ")),
-                };
-                text.push_str(&format!(
-                    "  {sign} {} {}{properties}\n",
-                    change.r#type, change.resource
-                ));
-                let mut differences = stack.differences.iter();
-                if let Some(differs) = differences.find(|differs| differs.resource == change.resource) {
-                    text.push_str(&differences::lines(differs));
-                }
+            let properties = match change.properties.as_slice() {
+                [] => String::new(),
+                names => format!(" ({})", names.join(", ")),
+            };
+            text.push_str(&format!(
+                "  {sign} {} {}{properties}\n",
+                change.r#type, change.resource
+            ));
+            let mut differences = stack.differences.iter();
+            if let Some(differs) = differences.find(|differs| differs.resource == change.resource) {
+                text.push_str(&differences::lines(differs));
             }
         }
-        text.push_str(&cost::table(&self.cost));
-        if !self.adopted.is_empty() {
-            text.push_str("built by no stack:\n");
-            text.push_str(&adopted_table(&self.adopted));
-        }
-        let findings = self.stacks.iter().flat_map(|stack| &stack.findings);
-        text.push_str(&findings_table(findings));
-        text
     }
+    text.push_str(&cost::table(cost));
+    if !adopted.is_empty() {
+        text.push_str("built by no stack:\n");
+        text.push_str(&adopted_table(adopted));
+    }
+    let findings = stacks.iter().flat_map(|stack| &stack.findings);
+    text.push_str(&findings_table(findings));
+    text
 }
 
 /// Returns what is adopted, with the rule by which it was found, as lines of text.
