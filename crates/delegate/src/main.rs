@@ -7,14 +7,17 @@ use anyhow::Context as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use lifeboat_delegate::function::Function;
 use serde_json::Value;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
-        .with_env_filter("off,lifeboat=info")
-        .with_ansi(false)
-        .init();
+        .with_ansi(false);
+    let own = Targets::new().with_target("lifeboat", LevelFilter::INFO);
+    tracing_subscriber::registry().with(lines).with(own).init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
