@@ -14,7 +14,7 @@ use crate::stack::{Change, ChangeSet, Event, OnFailure, ResourceChange, Stack, S
 
 /// The size of a template in bytes above which it must be in a bucket
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
-const LARGEST_INLINE: usize = 51_200;
+pub(crate) const LARGEST_INLINE: usize = 51_200;
 
 /// CloudFormation in an account and a Region.
 #[derive(Debug, Clone)]

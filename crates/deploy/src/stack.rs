@@ -204,6 +204,8 @@ pub enum Outcome {
     Updated,
     /// There were no changes.
     Unchanged,
+    /// It was deleted, because it is not needed any more.
+    Deleted,
 }
 
 impl std::fmt::Display for Outcome {
@@ -212,6 +214,7 @@ impl std::fmt::Display for Outcome {
             Self::Created => "created",
             Self::Updated => "updated",
             Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
         })
     }
 }

@@ -1090,7 +1090,7 @@ codes! {
     ResourceDenied = 1240 exits Aws {
         title: "a call for a resource of a stack is denied",
         meaning: "CloudFormation builds with the permissions of who deploys, on AWS the role of the delegate. What was built before is kept.",
-        remedy: "allow the action in the message, or deploy the stack `application` of the recovery side again (`lifeboat deploy application`), then run the same command again",
+        remedy: "allow the action in the message, or deploy the stack `rebuild` of the recovery side again (`lifeboat deploy application`), then run the same command again",
     }
 
     /// A KMS key cannot be used.

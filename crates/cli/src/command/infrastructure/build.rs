@@ -7,6 +7,7 @@ use lifeboat_aws::EksClusters;
 use lifeboat_aws::session::Session;
 use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
+use lifeboat_deploy::template::APPLICATION;
 use lifeboat_deploy::{CloudFormation, Outcome, Stacks as _};
 use lifeboat_describe::candidates;
 use lifeboat_infrastructure::{Adoption, Cost, Descriptions, Finding, Mode, Prices, RecoveryFacts, Severity};
@@ -572,7 +573,7 @@ pub(in crate::command) async fn facts(
     facts.kubernetes_versions = (EksClusters::new(context).versions().await)
         .map_err(|error| context.problem("list the Kubernetes versions of EKS", &error))?;
     let stack = CloudFormation::new(context, session.environment())
-        .describe(&format!("lifeboat-application-{application}"))
+        .describe(&APPLICATION.stack_of(application))
         .await?;
     let boundaries = stack.and_then(|mut stack| stack.outputs.remove(BOUNDARIES));
     facts.permissions_boundaries = boundaries
