@@ -108,7 +108,8 @@ impl Stack {
         assert_eq!(role["ManagedPolicyArns"]["Fn::If"][0], "RebuildsInfrastructure");
         let attached = many(&role["ManagedPolicyArns"]["Fn::If"][1]).into_iter();
         let policies = plain(serde_yaml_ng::from_str(POLICIES).unwrap());
-        let attached = attached.map(|import| exported(&policies, text(&import["Fn::ImportValue"]["Fn::Sub"])));
+        let attached =
+            attached.map(|import| exported(&policies, text(&import["Fn::ImportValue"]["Fn::Sub"])));
         assert!(attached.eq(BUILDING.map(|name| Some(json!(name)))));
         let role = self.resolved(role);
         let inline = many(&role["Policies"]).into_iter();
