@@ -149,11 +149,23 @@ impl Stacks for CloudFormation {
         })?;
         let resources = found.into_iter().filter_map(|one| {
             Some(StackResource {
+                resource: one.logical_resource_id?,
                 r#type: one.resource_type?,
+                status: one.resource_status?.as_str().to_owned(),
                 id: one.physical_resource_id?,
             })
         });
         Ok(resources.collect())
+    }
+
+    async fn template(&self, stack: &str) -> Result<String, Problem> {
+        let answer = self.client.get_template().stack_name(stack).send().await;
+        let answer = answer.map_err(|e| {
+            let error = AwsError::new("cloudformation:GetTemplate", stack, e);
+            self.context
+                .problem(&format!("read the template of the stack {stack}"), &error)
+        })?;
+        Ok(answer.template_body.unwrap_or_default())
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {

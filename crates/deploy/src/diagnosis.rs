@@ -65,6 +65,15 @@ struct Rule {
 /// role and the KMS key before denials and missing roles in general.
 const RULES: &[Rule] = &[
     Rule {
+        code: Code::ClusterProtected,
+        texts: &[
+            "deletion protection",
+            "Deletion protection",
+            "deletionProtection",
+            "DeletionProtection",
+        ],
+    },
+    Rule {
         code: Code::StackNotUpdatable,
         texts: &["Replacement type updates not supported on stack with disable-rollback"],
     },

@@ -70,12 +70,7 @@ pub(super) fn package(profile: &str) -> Result<Package> {
 ///
 /// # Errors
 /// If the deployment of the stack fails; the message contains its failed events.
-pub(super) fn deploy(
-    client: &Client,
-    stack: &str,
-    template: &str,
-    parameters: &[String],
-) -> Result<()> {
+pub(super) fn deploy(client: &Client, stack: &str, template: &str, parameters: &[String]) -> Result<()> {
     let file = checkout().join(format!("cloudformation/{template}.yaml"));
     let mut arguments = vec![
         "cloudformation",

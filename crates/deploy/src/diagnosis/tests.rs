@@ -275,6 +275,7 @@ fn what_passes_by_itself_is_tried_again() {
         (Code::ResourceGone, false),
         (Code::AwsDenied, false),
         (Code::StackForeign, false),
+        (Code::ClusterProtected, false),
     ] {
         assert_eq!(is_retryable(code), retried, "{code}");
     }

@@ -1155,6 +1155,13 @@ codes! {
         meaning: "The replication had failed, or was paused, when the recovery point was made.",
         remedy: "see `aws efs describe-replication-configurations`, and repair the replication",
     }
+
+    /// EKS refuses to delete a cluster with deletion protection.
+    ClusterProtected = 1290 exits Aws {
+        title: "the deletion protection of a cluster is on",
+        meaning: "EKS deletes no active cluster that has it. A teardown takes off what the template of the stack has turned on, but not what somebody has turned on by hand or what a stack has that can only be deleted.",
+        remedy: "turn it off with `aws eks update-cluster-config --name CLUSTER --no-deletion-protection` in the recovery account and Region, then run the same command again",
+    }
 }
 
 impl fmt::Display for Code {
