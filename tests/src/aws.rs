@@ -9,6 +9,7 @@ pub mod client;
 mod coordinator;
 mod deploy;
 mod landing_zone;
+mod permissions;
 pub mod program;
 mod rebuild;
 
@@ -388,14 +389,7 @@ impl<'a> Scenario<'a> {
         reporter.command(&format!(
             "aws cloudformation deploy --stack-name {stack} --parameter-overrides LogDays=30"
         ));
-        let bucket = format!("lifeboat-artifacts-{}-{}", PRIMARY.0, PRIMARY.1);
-        deploy(
-            &self.primary,
-            stack,
-            "application",
-            &bucket,
-            &["LogDays=30".to_owned()],
-        )?;
+        deploy(&self.primary, stack, "application", &["LogDays=30".to_owned()])?;
         reporter.say("the logs of the delegate are kept for 30 days");
         Ok(())
     }

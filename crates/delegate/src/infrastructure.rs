@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lifeboat_aws::{AwsContext, EksClusters};
-use lifeboat_aws_ec2::Ec2;
+use lifeboat_aws::AwsContext;
 use lifeboat_capture::infrastructure::DescribeResources;
-use lifeboat_deploy::recovery::{Built, Recovery, RecoveryPlan};
+use lifeboat_deploy::recovery::{Built, ChangeSetName, Recovery, RecoveryPlan};
 use lifeboat_deploy::{CloudFormation, change_set_name, replication};
-use lifeboat_describe::{Wanted, candidates, describe};
+use lifeboat_describe::{Wanted, describe, look_up};
 use lifeboat_infrastructure::description::Missing;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, Prices, RecoveryFacts};
 use lifeboat_jobs::BuildMode;
@@ -121,32 +120,35 @@ impl AwsStacks {
         change_set_name(self.clock.now(), random)
     }
 
-    /// Looks up the Availability Zones and Kubernetes versions of the environment, and what exists for the stacks that adopt.
-    async fn looked_up(
-        &self,
-        descriptions: &Descriptions,
-        mut facts: RecoveryFacts,
-    ) -> Result<RecoveryFacts, Problem> {
-        let zones = Box::pin(Ec2::new(&self.context).zones()).await;
-        facts.zones = zones.map_err(|error| self.context.problem("list the Availability Zones", &error))?;
-        // Unknown versions are not checked: CloudFormation fails then, later and with the same message.
-        match Box::pin(EksClusters::new(&self.context).versions()).await {
-            Ok(versions) => facts.kubernetes_versions = versions,
-            Err(error) => {
-                let problem = self
-                    .context
-                    .problem("list the Kubernetes versions of EKS", &error);
-                tracing::warn!(error = %problem, "the versions of clusters are not checked");
-            }
-        }
-        facts.permissions_boundaries.clone_from(&self.boundaries);
-        let looked_up = Box::pin(candidates(&self.context, descriptions, &mut facts)).await;
-        looked_up.map_err(|error| {
-            let doing = "look up what exists in the recovery environment";
-            self.context.problem(doing, &error)
-        })?;
-        Ok(facts)
+    fn stacks(&self) -> CloudFormation {
+        CloudFormation::new(&self.context, &self.environment).with_bucket()
     }
+
+    /// Returns the recovery of the environment, with what is looked up there.
+    async fn recovery<'a>(
+        &self,
+        stacks: &'a CloudFormation,
+        change_set: ChangeSetName<'a>,
+        descriptions: &'a Descriptions,
+        mut facts: RecoveryFacts,
+    ) -> Result<Recovery<'a>, Problem> {
+        facts.permissions_boundaries.clone_from(&self.boundaries);
+        let unchecked = Box::pin(look_up(&self.context, descriptions, &mut facts)).await?;
+        if let Some(problem) = unchecked {
+            tracing::warn!(error = %problem, "the versions of clusters are not checked");
+        }
+        Ok(Recovery {
+            stacks,
+            descriptions,
+            facts,
+            change_set,
+            tell: &log,
+        })
+    }
+}
+
+fn log(line: &str) {
+    tracing::info!("{line}");
 }
 
 #[async_trait]
@@ -157,14 +159,8 @@ impl BuildStacks for AwsStacks {
         facts: RecoveryFacts,
         mode: BuildMode,
     ) -> Result<Option<Built>, Problem> {
-        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
-        let mut recovery = Recovery {
-            stacks: &stacks,
-            descriptions,
-            facts: self.looked_up(descriptions, facts).await?,
-            change_set: &|| self.change_set(),
-            tell: &|line| tracing::info!("{line}"),
-        };
+        let (stacks, change_set) = (self.stacks(), || self.change_set());
+        let mut recovery = self.recovery(&stacks, &change_set, descriptions, facts).await?;
         // Boxed: the futures of the SDK nest deeper than the compiler's limit.
         match mode {
             BuildMode::Active => Box::pin(recovery.deploy(Mode::Active)).await.map(Some),
@@ -182,14 +178,8 @@ impl BuildStacks for AwsStacks {
     }
 
     async fn plan(&self, descriptions: &Descriptions, facts: RecoveryFacts) -> Result<RecoveryPlan, Problem> {
-        let stacks = CloudFormation::new(&self.context, &self.environment).with_bucket();
-        let mut recovery = Recovery {
-            stacks: &stacks,
-            descriptions,
-            facts: self.looked_up(descriptions, facts).await?,
-            change_set: &|| self.change_set(),
-            tell: &|line| tracing::info!("{line}"),
-        };
+        let (stacks, change_set) = (self.stacks(), || self.change_set());
+        let mut recovery = self.recovery(&stacks, &change_set, descriptions, facts).await?;
         Box::pin(recovery.plan(Mode::Active, &Prices::built_in())).await
     }
 }

@@ -14,7 +14,7 @@ use crate::stack::{Change, ChangeSet, Event, OnFailure, ResourceChange, Stack, S
 
 /// The size of a template in bytes above which it must be in a bucket
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
-const LARGEST_INLINE: usize = 51_200;
+pub(crate) const LARGEST_INLINE: usize = 51_200;
 
 /// CloudFormation in an account and a Region.
 #[derive(Debug, Clone)]
@@ -149,11 +149,23 @@ impl Stacks for CloudFormation {
         })?;
         let resources = found.into_iter().filter_map(|one| {
             Some(StackResource {
+                resource: one.logical_resource_id?,
                 r#type: one.resource_type?,
+                status: one.resource_status?.as_str().to_owned(),
                 id: one.physical_resource_id?,
             })
         });
         Ok(resources.collect())
+    }
+
+    async fn template(&self, stack: &str) -> Result<String, Problem> {
+        let answer = self.client.get_template().stack_name(stack).send().await;
+        let answer = answer.map_err(|e| {
+            let error = AwsError::new("cloudformation:GetTemplate", stack, e);
+            self.context
+                .problem(&format!("read the template of the stack {stack}"), &error)
+        })?;
+        Ok(answer.template_body.unwrap_or_default())
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {

@@ -65,6 +65,15 @@ struct Rule {
 /// role and the KMS key before denials and missing roles in general.
 const RULES: &[Rule] = &[
     Rule {
+        code: Code::ClusterProtected,
+        texts: &[
+            "deletion protection",
+            "Deletion protection",
+            "deletionProtection",
+            "DeletionProtection",
+        ],
+    },
+    Rule {
         code: Code::StackNotUpdatable,
         texts: &["Replacement type updates not supported on stack with disable-rollback"],
     },
@@ -219,7 +228,7 @@ fn denied(reason: &str) -> Diagnosis {
     } else {
         match policy_of(action) {
             Some(policy) => format!(
-                "allow {action} to {whose}; for the role of a delegate it is missing in {policy} of the stack `application`, which `lifeboat deploy application` updates"
+                "allow {action} to {whose}; for the role of a delegate it is missing in {policy} of the stack `rebuild`, which `lifeboat deploy application` updates"
             ),
             None => format!("allow {action} to {whose}"),
         }
@@ -227,7 +236,7 @@ fn denied(reason: &str) -> Diagnosis {
     Diagnosis::with(Code::ResourceDenied, remedy)
 }
 
-/// The policies of the stack `application` with which a delegate builds, by the services of their actions.
+/// The policies of the stack `rebuild` with which a delegate builds, by the services of their actions.
 const POLICIES: &[(&str, &str)] = &[
     ("ec2", "BuildNetworkPolicy"),
     ("eks", "BuildClustersPolicy"),

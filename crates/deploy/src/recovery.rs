@@ -12,7 +12,7 @@ use lifeboat_infrastructure::{
     ResourceDifference, Severity, Stack as RecoveryStack, TAG, Template, adoptions, cost, differences,
     generate, identity_map, stacks, symbols,
 };
-use lifeboat_model::{ApplicationName, Code, Problem};
+use lifeboat_model::{Code, Problem};
 use lifeboat_translate::IdentityMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::stack::{self, OnFailure, Outcome, ResourceChange, StackSpec, Stacks};
 
 mod events;
+mod teardown;
 
 pub use events::SeenEvents;
+pub use teardown::take_down;
 
 /// The tag that names a stack within its application, as [`RecoveryStack::symbol`] does.
 pub const STACK_TAG: &str = "lifeboat.dev/stack";
@@ -239,11 +241,12 @@ impl Recovery<'_> {
     /// Deletes the clusters and brings the other stacks to standby. Returns the stacks that were deleted or changed.
     ///
     /// # Errors
-    /// As [`Recovery::deploy`].
+    /// As [`take_down`] and [`Recovery::deploy`].
     pub async fn stand_down(&mut self) -> Result<Vec<String>, Problem> {
         let application = self.facts.application.clone();
         let is_cluster = |stack: &RecoveryStack| matches!(stack, RecoveryStack::Cluster(_));
-        let mut changed = take_down(self.stacks, &application, self.tell, is_cluster).await?;
+        let mut changed =
+            take_down(self.stacks, &application, self.change_set, self.tell, is_cluster).await?;
         let built = self.deploy(Mode::Standby).await?;
         let updated = built
             .stacks
@@ -342,38 +345,6 @@ impl Recovery<'_> {
             on_failure: OnFailure::Keep,
         }
     }
-}
-
-/// Deletes the recovery stacks of an application that `is_wanted` selects, those that were built last first. Returns their
-/// names in CloudFormation.
-///
-/// Nothing but the tags of the stacks is needed, so that what older descriptions built is deleted as well. Resources that
-/// hold data (file systems, keys, repositories with images) are retained.
-///
-/// # Errors
-/// LB-1005 if a deletion fails, or the code of a failed call.
-pub async fn take_down(
-    stacks: &dyn Stacks,
-    application: &ApplicationName,
-    tell: Tell<'_>,
-    is_wanted: impl Fn(&RecoveryStack) -> bool,
-) -> Result<Vec<String>, Problem> {
-    let tags = BTreeMap::from([(TAG.to_owned(), application.to_string())]);
-    let found = stacks.all().await?;
-    let ours = found.into_iter().filter_map(|(name, stack)| {
-        let is_ours = stack.tags.get(TAG).map(String::as_str) == Some(application.as_str());
-        let stack = RecoveryStack::of_symbol(stack.tags.get(STACK_TAG)?)?;
-        (is_ours && is_wanted(&stack)).then_some((stack, name))
-    });
-    let mut ours: Vec<(RecoveryStack, String)> = ours.collect();
-    ours.sort();
-    let mut deleted = Vec::new();
-    for (_, name) in ours.into_iter().rev() {
-        if stack::delete(stacks, &name, &tags, tell).await? {
-            deleted.push(name);
-        }
-    }
-    Ok(deleted)
 }
 
 /// Adds to nodes that did not join what the descriptions say about it: EKS gives no reason.

@@ -54,6 +54,8 @@ pub trait Stacks: Send + Sync {
     async fn describe(&self, stack: &str) -> Result<Option<Stack>, Problem>;
     /// Reads the resources that a stack holds.
     async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Problem>;
+    /// Reads the text of the template of a stack, as it was sent.
+    async fn template(&self, stack: &str) -> Result<String, Problem>;
     /// Reads all stacks, by name.
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem>;
     /// Starts to create a change set.
@@ -91,10 +93,22 @@ pub struct Stack {
 /// A resource of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StackResource {
+    /// The name of the resource in the template.
+    pub resource: String,
     /// Its type, such as `AWS::EC2::Subnet`.
     pub r#type: String,
+    /// Its status, such as `CREATE_COMPLETE`.
+    pub status: String,
     /// The identifier that AWS gave to it, of some types the ARN or the name.
     pub id: String,
+}
+
+impl StackResource {
+    /// Reports whether the resource exists, at least as it was before a change of it failed.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        !matches!(self.status.as_str(), "CREATE_FAILED" | "DELETE_COMPLETE")
+    }
 }
 
 /// A change set to create.
@@ -204,6 +218,8 @@ pub enum Outcome {
     Updated,
     /// There were no changes.
     Unchanged,
+    /// It was deleted, because it is not needed any more.
+    Deleted,
 }
 
 impl std::fmt::Display for Outcome {
@@ -212,6 +228,7 @@ impl std::fmt::Display for Outcome {
             Self::Created => "created",
             Self::Updated => "updated",
             Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
         })
     }
 }
@@ -274,6 +291,27 @@ pub async fn delete(
         tell,
     }
     .delete()
+    .await
+}
+
+/// Waits until no operation of a stack that has these tags is in progress, and returns it; `None` if there is none that has
+/// resources.
+///
+/// # Errors
+/// LB-1011 if the stack lacks a tag, or the code of a failed call.
+pub(crate) async fn stable(
+    stacks: &dyn Stacks,
+    name: &str,
+    tags: &BTreeMap<String, String>,
+    tell: &(dyn Fn(&str) + Send + Sync),
+) -> Result<Option<Stack>, Problem> {
+    StackHandle {
+        stacks,
+        name,
+        tags,
+        tell,
+    }
+    .wait_until_stable()
     .await
 }
 

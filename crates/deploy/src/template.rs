@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lifeboat_model::ApplicationName;
 use serde_yaml_ng::Value;
 
 /// A template, from which one or more stacks are created.
@@ -31,6 +32,13 @@ pub const PRIMARY_ACCESS: Template = Template {
     body: include_str!("../../../cloudformation/primary-access.yaml"),
 };
 
+/// What the delegate of an application may do to build AWS resources: one stack per application that is rebuilt, in the
+/// recovery environment. The stack of [`APPLICATION`] imports its policies.
+pub const REBUILD: Template = Template {
+    name: "rebuild",
+    body: include_str!("../../../cloudformation/rebuild.yaml"),
+};
+
 /// The delegate of an application with its role and its signing key: one stack per application and side.
 pub const APPLICATION: Template = Template {
     name: "application",
@@ -42,6 +50,12 @@ impl Template {
     #[must_use]
     pub fn stack(&self) -> String {
         format!("lifeboat-{}", self.name)
+    }
+
+    /// Returns the name of the stack of a template that is deployed for each application.
+    #[must_use]
+    pub fn stack_of(&self, application: &ApplicationName) -> String {
+        format!("lifeboat-{}-{application}", self.name)
     }
 
     /// Returns the names of the template's parameters.
@@ -64,24 +78,21 @@ pub(crate) fn parameters(body: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::cloudformation::LARGEST_INLINE;
 
-    /// A template of more than 51,200 bytes is read from a bucket, and has 1 MB at most
-    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>). The first stacks of an
-    /// account are deployed before it has a bucket of Lifeboat.
+    /// So that `aws cloudformation deploy` needs no bucket.
     #[test]
-    fn every_template_is_read_and_keeps_to_the_limits() {
-        for template in [CONTROL, RECOVERY_ACCESS, PRIMARY_ACCESS, APPLICATION] {
-            let most = if template == APPLICATION {
-                1_000_000
-            } else {
-                51_200
-            };
+    fn every_template_fits_into_a_request() {
+        for template in [CONTROL, RECOVERY_ACCESS, PRIMARY_ACCESS, REBUILD, APPLICATION] {
             let size = template.body.len();
-            assert!(size <= most, "{}: {size}", template.name);
+            assert!(size <= LARGEST_INLINE, "{}: {size}", template.name);
             assert!(!template.parameters().is_empty(), "{}", template.name);
         }
         assert!(APPLICATION.parameters().contains("DelegateKey"));
         assert_eq!(PRIMARY_ACCESS.stack(), "lifeboat-primary-access");
+        let shop = ApplicationName::parse("shop").unwrap();
+        assert_eq!(REBUILD.stack_of(&shop), "lifeboat-rebuild-shop");
     }
 }

@@ -6,11 +6,8 @@
 //! repositories, EFS file systems, EBS volumes, certificates, target groups, and the KMS keys of all these. [`unbuilt`]
 //! looks up what takes the place of those that no stack builds, in the recovery environment.
 //!
-//! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
-//! describes.
-//!
-//! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
-//! describes.
+//! [`look_up`] reads what the stacks of a recovery are generated from in the recovery environment; [`candidates`] is the
+//! part of it that exists there and may take the place of what a recovery point describes.
 //!
 //! This crate must not depend on a Kubernetes client: objects come in as [`lifeboat_infrastructure::Mentions`].
 //!
@@ -28,6 +25,7 @@ mod ecr;
 mod efs;
 mod eks;
 mod elb;
+mod environment;
 mod error;
 mod iam;
 mod kms;
@@ -42,6 +40,7 @@ mod wanted;
 
 pub use actions::{ACTIONS, CANDIDATES, EXISTING_IMAGES};
 pub use candidates::candidates;
+pub use environment::look_up;
 pub use error::DescribeError;
 pub use walk::describe;
 pub use wanted::Wanted;

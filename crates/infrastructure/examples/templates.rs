@@ -1,8 +1,8 @@
 //! Writes the templates of the sample application and of random ones as files, for cfn-lint and parliament.
 //!
 //! `cargo run -p lifeboat-infrastructure --example templates -- DIR [SEEDS]` writes `DIR/<application>-<stack>-….json`,
-//! and each policy of them as `DIR/policies/….json`. The policies with which the stack `application` lets the delegate
-//! build, and the boundary of the roles, are written as `DIR/application/….json`.
+//! and each policy of them as `DIR/policies/….json`. The policies with which the stack `rebuild` lets the delegate build,
+//! and the boundary of the roles, are written as `DIR/application/….json`.
 
 use std::collections::BTreeSet;
 use std::error::Error;

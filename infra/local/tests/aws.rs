@@ -126,6 +126,11 @@ fn clusters_of_eks_know_callers_as_eks_does() {
     assert_eq!(elsewhere.ok("eks list-clusters")["clusters"], json!([]));
     let missing = elsewhere.fails("eks describe-cluster --name api");
     assert!(missing.contains("ResourceNotFoundException"), "{missing}");
+    // Nobody deletes a cluster with deletion protection.
+    admin.ok("eks update-cluster-config --name api --deletion-protection");
+    let refused = admin.fails("eks delete-cluster --name api");
+    assert!(refused.contains("InvalidRequestException"), "{refused}");
+    admin.ok("eks update-cluster-config --name api --no-deletion-protection");
     let server = aws.cluster(PRIMARY, "api").unwrap().server().to_owned();
     let deleted = admin.ok("eks delete-cluster --name api");
     assert_eq!(deleted["cluster"]["status"], "DELETING");

@@ -66,21 +66,11 @@ pub(super) fn package(profile: &str) -> Result<Package> {
     })
 }
 
-/// The size of a template in bytes above which `aws cloudformation deploy` needs a bucket
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
-const LARGEST_INLINE: u64 = 51_200;
-
-/// Deploys a template with these parameters, by a bucket if it is large, and waits for the stack.
+/// Deploys a template with these parameters, and waits for the stack.
 ///
 /// # Errors
 /// If the deployment of the stack fails; the message contains its failed events.
-pub(super) fn deploy(
-    client: &Client,
-    stack: &str,
-    template: &str,
-    bucket: &str,
-    parameters: &[String],
-) -> Result<()> {
+pub(super) fn deploy(client: &Client, stack: &str, template: &str, parameters: &[String]) -> Result<()> {
     let file = checkout().join(format!("cloudformation/{template}.yaml"));
     let mut arguments = vec![
         "cloudformation",
@@ -93,9 +83,6 @@ pub(super) fn deploy(
         "--template-file",
         file.to_str().context("a path in UTF-8")?,
     ];
-    if file.metadata()?.len() > LARGEST_INLINE {
-        arguments.extend(["--s3-bucket", bucket, "--s3-prefix", "templates"]);
-    }
     arguments.push("--parameter-overrides");
     arguments.extend(parameters.iter().map(String::as_str));
     let Err(error) = client.text(&arguments) else {

@@ -128,6 +128,7 @@ impl Scenario<'_> {
             ensure!(!is_there, "{name} is still there: {clusters}");
         }
         self.landing_zone(reporter, &coordinator)?;
+        self.end_rebuild(reporter, &coordinator, package, document(&made, &there))?;
         Ok(rebuilt)
     }
 
@@ -524,9 +525,10 @@ impl Stand<'_> {
             "AccessPointId",
         )?;
         let all = subnets.iter().chain(&inner).cloned().collect::<Vec<_>>();
-        for (_, name) in CLUSTERS {
+        // A cluster that is protected here is protected there, until it is torn down.
+        for ((_, name), protection) in CLUSTERS.iter().zip(["--deletion-protection", ""]) {
             self.run(&format!(
-                "eks create-cluster --name {name} --role-arn {cluster} --resources-vpc-config subnetIds={} \
+                "eks create-cluster --name {name} --role-arn {cluster} --resources-vpc-config subnetIds={} {protection} \
                  --access-config authenticationMode=API_AND_CONFIG_MAP,bootstrapClusterCreatorAdminPermissions=true",
                 all.join(",")
             ))?;

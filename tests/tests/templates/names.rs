@@ -92,7 +92,7 @@ fn the_primary_delegate_may_read_what_recovery_points_describe_and_no_more() {
 /// What exists in the recovery environment is looked up with the permissions to build.
 #[test]
 fn the_recovery_delegate_may_look_up_what_exists() {
-    let template = named("application");
+    let template = named("rebuild");
     let policies = template.of_type("AWS::IAM::ManagedPolicy");
     let granted: BTreeSet<String> = policies
         .flat_map(|(_, policy)| many(&policy["Properties"]["PolicyDocument"]["Statement"]))

@@ -91,7 +91,7 @@ pub struct DeployDocument {
     pub next: String,
 }
 
-/// A stack that was deployed.
+/// A stack that was deployed, or deleted because it is not needed any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeployedStack {
@@ -238,12 +238,25 @@ impl<'a> Deployer<'a> {
         };
         let tell = |line: &str| self.context.progress.note(line);
         let Deployed { outcome, outputs } = lifeboat_deploy::deploy(&self.stacks, &wanted, &tell).await?;
+        self.done(stack, outcome, deployed);
+        Ok(outputs)
+    }
+
+    /// Deletes a stack.
+    async fn delete(&self, stack: &str, deployed: &mut Vec<DeployedStack>) -> Result<(), Failure> {
+        let tell = |line: &str| self.context.progress.note(line);
+        if lifeboat_deploy::delete(&self.stacks, stack, &BTreeMap::new(), &tell).await? {
+            self.done(stack, Outcome::Deleted, deployed);
+        }
+        Ok(())
+    }
+
+    fn done(&self, stack: &str, outcome: Outcome, deployed: &mut Vec<DeployedStack>) {
         deployed.push(DeployedStack {
             environment: self.session.environment().clone(),
             stack: stack.to_owned(),
             outcome,
         });
-        Ok(outputs)
     }
 }
 

@@ -17,6 +17,7 @@ use lifeboat_system::SystemClock;
 use crate::arguments::source::{StoreLocation, TrustedSigner};
 use crate::arguments::{PointArguments, RecoveryKeyArguments, StoreArguments};
 use crate::aws::AwsArguments;
+use crate::command::deploy::change_set;
 use crate::command::infrastructure::build::{self, TeardownDocument};
 use crate::command::infrastructure::export;
 use crate::command::open;
@@ -90,11 +91,11 @@ async fn make(arguments: &Arguments, context: &Context) -> Result<TeardownDocume
     let stacks = CloudFormation::new(recovery.context(), recovery.environment());
     let tell = build::tell(context);
     let changed = if arguments.all {
-        take_down(&stacks, application, &tell, |_| true).await?
+        take_down(&stacks, application, &change_set, &tell, |_| true).await?
     } else {
         let document = document(&coordinator, application).await?;
         let descriptions = descriptions(arguments, &session, &status, context).await?;
-        let facts = facts(&recovery, &document, &descriptions).await?;
+        let facts = facts(&recovery, &document, &descriptions, context).await?;
         build::recovery(&stacks, &descriptions, facts, &tell)
             .stand_down()
             .await?
@@ -263,6 +264,7 @@ async fn facts(
     session: &Session,
     document: &ApplicationDocument,
     descriptions: &Descriptions,
+    context: &Context,
 ) -> Result<RecoveryFacts, Failure> {
     let application = document.parse().map_err(combine)?;
     let mut facts = build::facts(session, &application.name).await?;
@@ -286,7 +288,7 @@ async fn facts(
     facts.managed_addons = infrastructure.managed_addons;
     facts.irsa_to_pod_identity = infrastructure.irsa_to_pod_identity;
     facts.allow_nearest_version = infrastructure.allow_nearest_version;
-    build::look_up(&mut facts, session, descriptions).await?;
+    build::look_up(&mut facts, session, descriptions, context).await?;
     Ok(facts)
 }
 

@@ -126,6 +126,10 @@ async fn every_call_that_is_denied_names_the_action_to_allow() {
                 .unwrap_err(),
         ),
         (
+            "cloudformation:GetTemplate",
+            stacks.template("s").await.unwrap_err(),
+        ),
+        (
             "cloudformation:DeleteStack",
             stacks.delete_stack("s").await.unwrap_err(),
         ),

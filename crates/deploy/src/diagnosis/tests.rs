@@ -3,7 +3,7 @@
 use serde_yaml_ng::Value;
 
 use super::*;
-use crate::template::APPLICATION;
+use crate::template::REBUILD;
 
 /// Reasons as AWS words them, each from a public report that is named beside it, with other names and numbers.
 /// The last column occurs in the remedy.
@@ -275,6 +275,7 @@ fn what_passes_by_itself_is_tried_again() {
         (Code::ResourceGone, false),
         (Code::AwsDenied, false),
         (Code::StackForeign, false),
+        (Code::ClusterProtected, false),
     ] {
         assert_eq!(is_retryable(code), retried, "{code}");
     }
@@ -282,7 +283,7 @@ fn what_passes_by_itself_is_tried_again() {
 
 #[test]
 fn the_policy_that_is_named_has_actions_of_the_service() {
-    let template: Value = serde_yaml_ng::from_str(APPLICATION.body).unwrap();
+    let template: Value = serde_yaml_ng::from_str(REBUILD.body).unwrap();
     for (service, policy) in POLICIES {
         let policy = &template["Resources"][*policy]["Properties"]["PolicyDocument"]["Statement"];
         let statements = policy.as_sequence().unwrap();

@@ -21,6 +21,10 @@ struct Memory {
     done: Mutex<Vec<String>>,
     /// A stack whose operations fail.
     fails: Mutex<Option<String>>,
+    /// What was deleted, as it was before.
+    deleted: Mutex<BTreeMap<String, (Stack, Value)>>,
+    /// The resources whose creation has failed.
+    unbuilt: Mutex<BTreeSet<String>>,
     /// How often a stack is still described as in progress.
     busy: Mutex<BTreeMap<String, u32>>,
 }
@@ -39,12 +43,19 @@ impl Memory {
             pending: Mutex::default(),
             done: Mutex::default(),
             fails: Mutex::default(),
+            deleted: Mutex::default(),
+            unbuilt: Mutex::default(),
             busy: Mutex::default(),
         }
     }
 
     fn done(&self) -> Vec<String> {
         std::mem::take(&mut self.done.lock().unwrap())
+    }
+
+    /// Returns a stack that was deleted, as it was before.
+    fn deleted(&self, stack: &str) -> (Stack, Value) {
+        self.deleted.lock().unwrap()[stack].clone()
     }
 
     fn template(&self, stack: &str) -> Value {
@@ -108,15 +119,25 @@ impl Stacks for Memory {
     }
 
     async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Problem> {
-        let stacks = self.stacks.lock().unwrap();
+        let (stacks, unbuilt) = (self.stacks.lock().unwrap(), self.unbuilt.lock().unwrap());
         let (_, template) = &stacks[stack];
         let resources = template["Resources"].as_object().unwrap().iter();
         Ok(resources
             .map(|(name, resource)| StackResource {
+                resource: name.clone(),
                 r#type: resource["Type"].as_str().unwrap().to_owned(),
+                status: match unbuilt.contains(name) {
+                    true => "CREATE_FAILED",
+                    false => "CREATE_COMPLETE",
+                }
+                .to_owned(),
                 id: made_up(stack, name),
             })
             .collect())
+    }
+
+    async fn template(&self, stack: &str) -> Result<String, Problem> {
+        Ok(self.stacks.lock().unwrap()[stack].1.to_string())
     }
 
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
@@ -151,12 +172,8 @@ impl Stacks for Memory {
         let change = self.pending.lock().unwrap()[name].clone();
         let template: Value = serde_json::from_str(&change.template).unwrap();
         let stacks = self.stacks.lock().unwrap();
-        let parameters = change
-            .parameters
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone().unwrap()));
-        let parameters: BTreeMap<String, String> = parameters.collect();
         let before = stacks.get(stack);
+        let parameters = values(change.parameters, before);
         let is_same = before.is_some_and(|(known, body)| {
             *body == template && known.parameters == parameters && !known.status.ends_with("_FAILED")
         });
@@ -202,11 +219,11 @@ impl Stacks for Memory {
             .push(format!("{verb} {}", change.tags[STACK_TAG]));
         let fails = self.fails.lock().unwrap().as_deref() == Some(stack);
         let outputs = template["Outputs"].as_object().into_iter().flatten();
-        let parameters = change.parameters.into_iter();
+        let parameters = values(change.parameters, self.stacks.lock().unwrap().get(stack));
         let described = Stack {
             status: if fails { "CREATE_FAILED" } else { "CREATE_COMPLETE" }.to_owned(),
             reason: String::new(),
-            parameters: parameters.map(|(name, value)| (name, value.unwrap())).collect(),
+            parameters,
             outputs: outputs
                 .filter(|_| !fails)
                 .map(|(name, _)| (name.clone(), made_up(stack, name)))
@@ -223,18 +240,56 @@ impl Stacks for Memory {
     }
 
     async fn delete_stack(&self, stack: &str) -> Result<(), Problem> {
-        if let Some((known, _)) = self.stacks.lock().unwrap().remove(stack) {
+        let mut stacks = self.stacks.lock().unwrap();
+        if let Some((known, template)) = stacks.get_mut(stack)
+            && template["Resources"]["Cluster"]["Properties"]["DeletionProtection"] == true
+            && !self.unbuilt.lock().unwrap().contains("Cluster")
+        {
+            "DELETE_FAILED".clone_into(&mut known.status);
+            return Ok(());
+        }
+        if let Some(known) = stacks.remove(stack) {
             self.done
                 .lock()
                 .unwrap()
-                .push(format!("delete {}", known.tags[STACK_TAG]));
+                .push(format!("delete {}", known.0.tags[STACK_TAG]));
+            self.deleted.lock().unwrap().insert(stack.to_owned(), known);
         }
         Ok(())
     }
 
-    async fn events(&self, _: &str) -> Result<Vec<Event>, Problem> {
-        Ok(Vec::new())
+    async fn events(&self, stack: &str) -> Result<Vec<Event>, Problem> {
+        let stacks = self.stacks.lock().unwrap();
+        let refused = stacks
+            .get(stack)
+            .filter(|(known, _)| known.status == "DELETE_FAILED");
+        let event = refused.map(|_| Event {
+            id: "refused".to_owned(),
+            at: None,
+            resource: "Cluster".to_owned(),
+            kind: "AWS::EKS::Cluster".to_owned(),
+            status: "DELETE_FAILED".to_owned(),
+            reason: PROTECTED.to_owned(),
+        });
+        Ok(event.into_iter().collect())
     }
+}
+
+/// Why CloudFormation does not delete a cluster. The name of the error is that of the EKS user guide, "Protect EKS clusters
+/// from accidental deletion".
+const PROTECTED: &str = "Resource handler returned message: \"The cluster has deletion protection enabled (Service: Eks, \
+     Status Code: 400, Error Code: InvalidRequestException)\" (HandlerErrorCode: InvalidRequest)";
+
+/// Returns the values of parameters, of which some keep what they have.
+fn values(
+    parameters: BTreeMap<String, Option<String>>,
+    before: Option<&(Stack, Value)>,
+) -> BTreeMap<String, String> {
+    let kept = |name: &String| before.unwrap().0.parameters[name].clone();
+    parameters
+        .into_iter()
+        .map(|(name, value)| (name.clone(), value.unwrap_or_else(|| kept(&name))))
+        .collect()
 }
 
 fn facts() -> RecoveryFacts {
@@ -270,10 +325,14 @@ macro_rules! recovery {
 }
 
 fn numbered() -> impl Fn() -> String + Send + Sync {
+    numbered_from("lifeboat")
+}
+
+fn numbered_from(name: &'static str) -> impl Fn() -> String + Send + Sync {
     let number = std::sync::atomic::AtomicU32::new(0);
     move || {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("lifeboat-{number}")
+        format!("{name}-{number}")
     }
 }
 
@@ -381,7 +440,9 @@ async fn taking_down_deletes_the_stacks_of_the_application_alone() {
     recovery!(&stacks, other).deploy(Mode::Standby).await.unwrap();
     stacks.done();
     let shop = ApplicationName::parse("shop").unwrap();
-    let deleted = take_down(&stacks, &shop, &|_| {}, |_| true).await.unwrap();
+    let deleted = take_down(&stacks, &shop, &numbered_from("down"), &|_| {}, |_| true)
+        .await
+        .unwrap();
     assert_eq!(deleted.len(), 5);
     assert_eq!(
         stacks.done(),

@@ -108,6 +108,10 @@ impl Stacks for Script {
         Ok(Vec::new())
     }
 
+    async fn template(&self, _: &str) -> Result<String, Problem> {
+        Ok(APPLICATION.body.to_owned())
+    }
+
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
         let stack = self.stacks.next();
         Ok((stack.into_iter())

@@ -41,6 +41,10 @@ fn eks(call: &Call) -> Value {
             "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"},
             "upgradePolicy": {"supportType": "STANDARD"}, "deletionProtection": true,
             "tags": {"team": "shop", "stage": "production"}}}),
+        "eks:DescribeClusterVersions" => json!({"clusterVersions": [
+            {"clusterVersion": "1.34", "versionStatus": "STANDARD_SUPPORT"},
+            {"clusterVersion": "1.33", "versionStatus": "STANDARD_SUPPORT"},
+            {"clusterVersion": "1.28", "versionStatus": "UNSUPPORTED"}]}),
         "eks:ListNodegroups" if call.names("nextToken=2") => json!({"nodegroups": ["batch"]}),
         "eks:ListNodegroups" => json!({"nodegroups": ["general"], "nextToken": "2"}),
         "eks:DescribeNodegroup" if call.names("batch") => json!({"nodegroup": {
@@ -125,6 +129,8 @@ fn ec2(call: &Call) -> String {
         )
     };
     match operation {
+        "DescribeAvailabilityZones" => all("availabilityZoneInfo", &["<zoneName>eu-west-1a</zoneName>\
+             <zoneId>euw1-az2</zoneId><zoneState>available</zoneState><zoneType>availability-zone</zoneType>".to_owned()]),
         "DescribeVpcs" => all("vpcSet", &[format!(
             "<vpcId>vpc-00000001</vpcId><cidrBlock>10.0.0.0/16</cidrBlock><instanceTenancy>default</instanceTenancy>\
              <cidrBlockAssociationSet><item><cidrBlock>10.0.0.0/16</cidrBlock></item>\

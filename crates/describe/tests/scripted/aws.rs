@@ -100,6 +100,7 @@ impl Call {
 fn eks(path: &[String]) -> String {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
+        ["cluster-versions"] => "DescribeClusterVersions",
         ["clusters", _] => "DescribeCluster",
         ["clusters", _, "node-groups"] => "ListNodegroups",
         ["clusters", _, "node-groups", _] => "DescribeNodegroup",

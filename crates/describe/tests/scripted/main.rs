@@ -7,7 +7,9 @@ mod aws;
 
 use std::collections::BTreeSet;
 
-use lifeboat_describe::{ACTIONS, DescribeError, EXISTING_IMAGES, Wanted, candidates, describe, unbuilt};
+use lifeboat_describe::{
+    ACTIONS, DescribeError, EXISTING_IMAGES, Wanted, candidates, describe, look_up, unbuilt,
+};
 use lifeboat_infrastructure::description::storage::Image;
 use lifeboat_infrastructure::{Descriptions, Mentions, Mode, RecoveryFacts, Zone, generate, stacks};
 use lifeboat_model::{AccountId, ApplicationName, Code, Diagnostic as _, ErrorKind, Region};
@@ -315,6 +317,46 @@ fn what_takes_the_place_of_unbuilt_resources_is_looked_up() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn stacks_are_generated_without_the_versions_that_eks_offers_and_not_without_zones() {
+    let look_up = |behaviour: Behaviour| {
+        let account = AccountId::parse(ACCOUNT).unwrap();
+        let region = Region::parse("eu-west-1").unwrap();
+        let descriptions = Descriptions::new(account.clone(), region.clone());
+        let mut facts = RecoveryFacts::new(account, region, ApplicationName::parse("shop").unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let context = Scripted::new(behaviour).context();
+        let looked_up = runtime.block_on(Box::pin(look_up(&context, &descriptions, &mut facts)));
+        (looked_up, facts)
+    };
+    let (looked_up, facts) = look_up(Behaviour::default());
+    assert_eq!(looked_up.unwrap(), None);
+    assert_eq!(facts.kubernetes_versions, ["1.33", "1.34"]);
+    assert_eq!(facts.zones[0].id, "euw1-az2");
+
+    let without = |action: &str| {
+        look_up(Behaviour {
+            refused: vec![action.to_owned()],
+            ..Behaviour::default()
+        })
+    };
+    let (looked_up, facts) = without("eks:DescribeClusterVersions");
+    let unchecked = looked_up.unwrap().unwrap();
+    assert_eq!(unchecked.code, Code::AwsDenied);
+    assert!(
+        unchecked.guidance.contains("eks:DescribeClusterVersions"),
+        "{unchecked}"
+    );
+    assert_eq!((facts.kubernetes_versions.len(), facts.zones.len()), (0, 1));
+    assert!(facts.images.is_some(), "the rest is looked up");
+
+    let (looked_up, _) = without("ec2:DescribeAvailabilityZones");
+    assert_eq!(looked_up.unwrap_err().code, Code::AwsDenied);
 }
 
 /// What the generator refers to is described: the only errors are those that a mapping of the user resolves.

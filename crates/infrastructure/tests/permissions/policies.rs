@@ -1,11 +1,14 @@
-//! The policies of the stack `application`, with the values of their parameters put in.
+//! The policies of the stacks `application` and `rebuild`, with the values of their parameters put in.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 
-const TEMPLATE: &str = include_str!("../../../../cloudformation/application.yaml");
+/// The template of the role of the delegate and of the permissions boundary.
+const ROLE: &str = include_str!("../../../../cloudformation/application.yaml");
+/// The template of the policies with which the delegate builds.
+const POLICIES: &str = include_str!("../../../../cloudformation/rebuild.yaml");
 
 /// The account and the Region of the recovery environment.
 pub(crate) const ACCOUNT: &str = "222222222222";
@@ -27,10 +30,32 @@ pub(crate) const BUILDING: [&str; 4] = [
     "BuildStoragePolicy",
 ];
 
-/// The template of the recovery side of an application that is rebuilt.
+/// The templates of the recovery side of an application that is rebuilt, as one.
 pub(crate) struct Stack {
     root: Value,
     parameters: BTreeMap<String, String>,
+}
+
+/// Adds the parameters, conditions and resources of another template. What both have is the same in both.
+fn add(root: &mut Value, other: &Value) {
+    for section in ["Parameters", "Conditions", "Resources"] {
+        for (name, value) in other[section].as_object().unwrap() {
+            let same = ["Type", "Default", "AllowedPattern"];
+            let known = &root[section][name];
+            match section {
+                _ if known.is_null() => root[section][name] = value.clone(),
+                "Parameters" => assert!(same.iter().all(|key| known[key] == value[key]), "{name}"),
+                _ => assert_eq!(known, value, "{name}"),
+            }
+        }
+    }
+}
+
+/// Returns the resource that a template exports under this name.
+fn exported(root: &Value, name: &str) -> Option<Value> {
+    let mut outputs = root["Outputs"].as_object()?.values();
+    let output = outputs.find(|output| output["Export"]["Name"]["Fn::Sub"] == name)?;
+    Some(output["Value"]["Ref"].clone())
 }
 
 impl Stack {
@@ -38,9 +63,10 @@ impl Stack {
         Self::with(&[])
     }
 
-    /// Returns the template with parameters that are not the default.
+    /// Returns the templates with parameters that are not the default.
     pub(crate) fn with(given: &[(&str, &str)]) -> Self {
-        let root = plain(serde_yaml_ng::from_str(TEMPLATE).unwrap());
+        let mut root = plain(serde_yaml_ng::from_str(ROLE).unwrap());
+        add(&mut root, &plain(serde_yaml_ng::from_str(POLICIES).unwrap()));
         let defaults = root["Parameters"].as_object().unwrap().iter();
         let mut parameters: BTreeMap<String, String> = defaults
             .filter_map(|(name, parameter)| Some((name.clone(), parameter.get("Default")?.to_string())))
@@ -78,8 +104,14 @@ impl Stack {
 
     /// Returns every policy of the role of the delegate.
     pub(crate) fn delegate(&self) -> Vec<Value> {
-        let role = self.resolved(&self.root["Resources"]["RecoveryRole"]["Properties"]);
-        assert_eq!(many(&role["ManagedPolicyArns"]).len(), BUILDING.len());
+        let role = &self.root["Resources"]["RecoveryRole"]["Properties"];
+        assert_eq!(role["ManagedPolicyArns"]["Fn::If"][0], "RebuildsInfrastructure");
+        let attached = many(&role["ManagedPolicyArns"]["Fn::If"][1]).into_iter();
+        let policies = plain(serde_yaml_ng::from_str(POLICIES).unwrap());
+        let attached =
+            attached.map(|import| exported(&policies, text(&import["Fn::ImportValue"]["Fn::Sub"])));
+        assert!(attached.eq(BUILDING.map(|name| Some(json!(name)))));
+        let role = self.resolved(role);
         let inline = many(&role["Policies"]).into_iter();
         let inline = inline.map(|policy| policy["PolicyDocument"].clone());
         self.building().into_iter().chain(inline).collect()
@@ -151,12 +183,14 @@ impl Stack {
                 text(&whole).split(text(&arguments[0])).collect()
             }
             "Fn::GetAtt" => json!(format!("arn:aws:attribute:::{}", text(arguments))),
-            "Fn::ImportValue" => json!(match text(arguments) {
-                "lifeboat-recovery-key" => RECOVERY_KEY,
-                "lifeboat-recovery-control-account" => ACCOUNT,
-                "lifeboat-recovery-control-region" => REGION,
+            "Fn::ImportValue" => match text(&self.resolved(arguments)) {
+                "lifeboat-recovery-key" => json!(RECOVERY_KEY),
+                "lifeboat-recovery-control-account" => json!(ACCOUNT),
+                "lifeboat-recovery-control-region" => json!(REGION),
+                // The policies are taken from their template.
+                name if name.starts_with("lifeboat-rebuild-") => json!(name),
                 other => panic!("the value {other} is not exported"),
-            }),
+            },
             _ => return None,
         })
     }

@@ -1090,7 +1090,7 @@ codes! {
     ResourceDenied = 1240 exits Aws {
         title: "a call for a resource of a stack is denied",
         meaning: "CloudFormation builds with the permissions of who deploys, on AWS the role of the delegate. What was built before is kept.",
-        remedy: "allow the action in the message, or deploy the stack `application` of the recovery side again (`lifeboat deploy application`), then run the same command again",
+        remedy: "allow the action in the message, or deploy the stack `rebuild` of the recovery side again (`lifeboat deploy application`), then run the same command again",
     }
 
     /// A KMS key cannot be used.
@@ -1154,6 +1154,13 @@ codes! {
         title: "the replica of a file system is not current",
         meaning: "The replication had failed, or was paused, when the recovery point was made.",
         remedy: "see `aws efs describe-replication-configurations`, and repair the replication",
+    }
+
+    /// EKS refuses to delete a cluster with deletion protection.
+    ClusterProtected = 1290 exits Aws {
+        title: "the deletion protection of a cluster is on",
+        meaning: "EKS deletes no active cluster that has it. A teardown takes off what the template of the stack has turned on, but not what somebody has turned on by hand or what a stack has that can only be deleted.",
+        remedy: "turn it off with `aws eks update-cluster-config --name CLUSTER --no-deletion-protection` in the recovery account and Region, then run the same command again",
     }
 }
 

@@ -255,6 +255,9 @@ impl Gateway {
         let given = String::from_utf8_lossy(body);
         let by_address = stacks::with_template(&self.upstream, account, region, &given).await?;
         let form = by_address.as_deref().unwrap_or(&given);
+        if let Some(answer) = Stacks::protect(self, account, region, action, form).await? {
+            return Ok(answer);
+        }
         self.stacks.note(account, region, form);
         self.stacks.execute(region, form);
         if let Some(caller) = caller {
@@ -281,6 +284,9 @@ impl Gateway {
         match deleted.filter(|_| answer.is_success()) {
             Some(name) => self.stacks.forget(account, region, &name, &self.clusters),
             None => Stacks::start_clusters(self, scope, account, form, &text).await?,
+        }
+        if let Some(corrected) = self.stacks.as_sent(region, form, &text) {
+            answer.body = corrected.into();
         }
         if let Some(corrected) = Stacks::default_groups(&self.upstream, account, region, &text).await? {
             answer.body = corrected.into();

@@ -20,7 +20,7 @@ use lifeboat_aws::names::short_name;
 use lifeboat_aws::session::Session;
 use lifeboat_deploy::Stack;
 use lifeboat_deploy::artifacts::Artifact;
-use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, RECOVERY_ACCESS};
+use lifeboat_deploy::template::{APPLICATION, PRIMARY_ACCESS, REBUILD, RECOVERY_ACCESS};
 use lifeboat_format::VerifyingKey;
 
 const AFTER: &str = "Example:
@@ -31,6 +31,9 @@ const AFTER: &str = "Example:
   document with the fingerprint of the signing key: the access check and the first backup
   start automatically, and `lifeboat status` shows their progress. Without credentials for
   both accounts, deploy each side with --side.
+
+  If the document has `rebuild` or `standby`, the stack lifeboat-rebuild-NAME of the recovery
+  side grants the delegate what it needs for that. It is deleted once the document has neither.
 
   Writes the public signing key to a file. Keep the file outside of AWS: with it recovery
   points are verified when nothing else is left.
@@ -266,16 +269,88 @@ struct Deployment<'a> {
 }
 
 impl Deployment<'_> {
+    /// Deploys the stacks of a side; returns the outputs of the stack `application`.
     async fn deploy(
         &self,
         side: Side,
         zip: &Artifact,
         deployed: &mut Vec<DeployedStack>,
     ) -> Result<BTreeMap<String, String>, Failure> {
+        let (name, deployer) = (&self.application.name, &self.deployer);
+        let (stack, rebuild) = (APPLICATION.stack_of(name), REBUILD.stack_of(name));
+        if side == Side::Primary {
+            let parameters = self.parameters(side, zip).await?;
+            return deployer.deploy(&stack, APPLICATION, parameters, deployed).await;
+        }
+        let has_rebuild = self.has_rebuild(&rebuild).await?;
+        let is_rebuilt = self.application.infrastructure.rebuild || self.application.infrastructure.standby;
+        if is_rebuilt {
+            let mut parameters = self.common();
+            parameters.extend(self.boundaries());
+            // It is part of the ARN of the boundary, and somebody may have set another one.
+            let existing = deployer.existing(&stack).await?;
+            if let Some(path) = existing.and_then(|mut stack| stack.parameters.remove("RolePath")) {
+                parameters.insert("RolePath", path);
+            }
+            deployer.deploy(&rebuild, REBUILD, parameters, deployed).await?;
+        }
+        let mut parameters = self.parameters(side, zip).await?;
+        parameters.extend(self.boundaries());
+        parameters.insert("RebuildInfrastructure", is_rebuilt.to_string());
+        let outputs = deployer.deploy(&stack, APPLICATION, parameters, deployed).await?;
+        // Nothing imports it any more.
+        if has_rebuild && !is_rebuilt {
+            deployer.delete(&rebuild, deployed).await?;
+        }
+        Ok(outputs)
+    }
+
+    /// Reports whether the stack `rebuild` of the application exists.
+    ///
+    /// # Errors
+    /// LB-1011 if a stack of this name was created from another template.
+    async fn has_rebuild(&self, name: &str) -> Result<bool, Failure> {
+        let Some(stack) = self.deployer.existing(name).await? else {
+            return Ok(false);
+        };
+        let of = stack.parameters.get("Application").map(String::as_str);
+        if of == Some(self.application.name.as_str()) {
+            return Ok(true);
+        }
+        let environment = self.deployer.session.environment();
+        Err(Failure::new(
+            Code::StackForeign,
+            format!(
+                "the stack {name} in {environment} is not the one that lets {} be rebuilt",
+                self.application.name
+            ),
+        )
+        .remedy("give the application another name, or delete the stack if nobody needs it; nothing was changed in this environment"))
+    }
+
+    /// Returns the parameters that name the application.
+    fn common(&self) -> BTreeMap<&'static str, String> {
         let name = &self.application.name;
+        let short = short_name(name).map(|short| ("ShortName", short));
+        let named = [("Application", name.to_string())].into_iter();
+        named.chain(short).collect()
+    }
+
+    /// Returns the permissions boundaries of the document; without any it is that of the stack `application`.
+    fn boundaries(&self) -> [(&'static str, String); 1] {
+        let boundaries = &self.application.infrastructure.permissions_boundaries;
+        [("BuiltRolesBoundaries", boundaries.join(","))]
+    }
+
+    /// Uploads the delegate; returns the parameters of its stack.
+    async fn parameters(
+        &self,
+        side: Side,
+        zip: &Artifact,
+    ) -> Result<BTreeMap<&'static str, String>, Failure> {
         let (bucket, keys) = self.deployer.upload(&[zip]).await?;
-        let mut parameters = BTreeMap::from([
-            ("Application", name.to_string()),
+        let mut parameters = self.common();
+        parameters.extend([
             ("Side", side.to_string()),
             ("CodeBucket", bucket),
             ("DelegateKey", keys.concat()),
@@ -287,21 +362,8 @@ impl Deployment<'_> {
         if side == Side::Primary {
             let describe = self.application.infrastructure.describe;
             parameters.insert("DescribeInfrastructure", describe.to_string());
-        } else {
-            let infrastructure = &self.application.infrastructure;
-            let rebuild = infrastructure.rebuild || infrastructure.standby;
-            parameters.insert("RebuildInfrastructure", rebuild.to_string());
-            // The document says which; without any the stack creates one.
-            let boundaries = infrastructure.permissions_boundaries.join(",");
-            parameters.insert("BuiltRolesBoundaries", boundaries);
         }
-        if let Some(short) = short_name(name) {
-            parameters.insert("ShortName", short);
-        }
-        let stack = format!("lifeboat-application-{name}");
-        self.deployer
-            .deploy(&stack, APPLICATION, parameters, deployed)
-            .await
+        Ok(parameters)
     }
 }
 

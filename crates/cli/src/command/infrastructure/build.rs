@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use lifeboat_aws::EksClusters;
 use lifeboat_aws::session::Session;
-use lifeboat_aws_ec2::Ec2;
 use lifeboat_deploy::recovery::{PlannedStack, Recovery, take_down};
+use lifeboat_deploy::template::APPLICATION;
 use lifeboat_deploy::{CloudFormation, Outcome, Stacks as _};
-use lifeboat_describe::candidates;
 use lifeboat_infrastructure::{Adoption, Cost, Descriptions, Finding, Mode, Prices, RecoveryFacts, Severity};
 use lifeboat_model::{ApplicationName, Arn, Code, EnvironmentId, Exit, SharedStack};
 use lifeboat_translate::IdentityMap;
@@ -433,7 +431,7 @@ pub fn plan(arguments: &PlanArguments, context: &Context) -> Result<Exit, Failur
             let descriptions = read(&wanted.descriptions)?;
             let session = wanted.aws.open().await?;
             let stacks = CloudFormation::new(session.context(), session.environment());
-            let facts = wanted.facts(&session, &descriptions).await?;
+            let facts = wanted.facts(&session, &descriptions, context).await?;
             let tell = tell(context);
             let mut recovery = recovery(&stacks, &descriptions, facts, &tell);
             let planned = recovery.plan(mode, &prices).await?;
@@ -471,7 +469,7 @@ pub fn deploy(arguments: &DeployArguments, context: &Context) -> Result<Exit, Fa
             let descriptions = read(&wanted.descriptions)?;
             let session = wanted.aws.open().await?;
             let stacks = CloudFormation::new(session.context(), session.environment());
-            let facts = wanted.facts(&session, &descriptions).await?;
+            let facts = wanted.facts(&session, &descriptions, context).await?;
             let built = recovery(&stacks, &descriptions, facts, &tell(context))
                 .deploy(mode)
                 .await?;
@@ -521,10 +519,10 @@ pub fn teardown(arguments: &TeardownArguments, context: &Context) -> Result<Exit
                 Some(descriptions) => {
                     let mut facts = facts(&session, application).await?;
                     arguments.adopted.add_to(&mut facts);
-                    look_up(&mut facts, &session, descriptions).await?;
+                    look_up(&mut facts, &session, descriptions, context).await?;
                     recovery(&stacks, descriptions, facts, &tell).stand_down().await?
                 }
-                None => take_down(&stacks, application, &tell, |_| true).await?,
+                None => take_down(&stacks, application, &change_set, &tell, |_| true).await?,
             };
             Ok((session.environment().clone(), done))
         })
@@ -558,21 +556,16 @@ pub(in crate::command) fn recovery<'a>(
     }
 }
 
-/// Returns what is known of the environment of the credentials. Roles get the permissions boundaries that the delegate of
-/// the application may set.
+/// Returns the facts of the environment of the credentials. Roles get the permissions boundaries that the delegate of the
+/// application may set.
 pub(in crate::command) async fn facts(
     session: &Session,
     application: &ApplicationName,
 ) -> Result<RecoveryFacts, Failure> {
     let EnvironmentId { account, region } = session.environment().clone();
-    let context = session.context();
     let mut facts = RecoveryFacts::new(account, region, application.clone());
-    facts.zones = (Ec2::new(context).zones().await)
-        .map_err(|error| context.problem("list the Availability Zones", &error))?;
-    facts.kubernetes_versions = (EksClusters::new(context).versions().await)
-        .map_err(|error| context.problem("list the Kubernetes versions of EKS", &error))?;
-    let stack = CloudFormation::new(context, session.environment())
-        .describe(&format!("lifeboat-application-{application}"))
+    let stack = CloudFormation::new(session.context(), session.environment())
+        .describe(&APPLICATION.stack_of(application))
         .await?;
     let boundaries = stack.and_then(|mut stack| stack.outputs.remove(BOUNDARIES));
     facts.permissions_boundaries = boundaries
@@ -583,17 +576,18 @@ pub(in crate::command) async fn facts(
     Ok(facts)
 }
 
-/// Looks up what exists in the environment and takes the place of resources of the primary.
+/// Looks up what the stacks depend on in the environment of the credentials, and warns of what is done without.
 pub(in crate::command) async fn look_up(
     facts: &mut RecoveryFacts,
     session: &Session,
     descriptions: &Descriptions,
+    context: &Context,
 ) -> Result<(), Failure> {
-    let looked_up = candidates(session.context(), descriptions, facts).await;
-    looked_up.map_err(|error| {
-        let doing = "look up what exists in the recovery environment";
-        session.context().problem(doing, &error).into()
-    })
+    let unchecked = lifeboat_describe::look_up(session.context(), descriptions, facts).await?;
+    if let Some(problem) = unchecked {
+        context.progress.warn(format!("warning: {problem}"));
+    }
+    Ok(())
 }
 
 impl AdoptArguments {
@@ -605,7 +599,12 @@ impl AdoptArguments {
 }
 
 impl Wanted {
-    async fn facts(&self, session: &Session, descriptions: &Descriptions) -> Result<RecoveryFacts, Failure> {
+    async fn facts(
+        &self,
+        session: &Session,
+        descriptions: &Descriptions,
+        context: &Context,
+    ) -> Result<RecoveryFacts, Failure> {
         let mut facts = facts(session, &self.application).await?;
         self.adopted.add_to(&mut facts);
         facts.cluster_names = self.cluster_name.iter().cloned().collect();
@@ -620,7 +619,7 @@ impl Wanted {
         facts.irsa_to_pod_identity = self.irsa_to_pod_identity;
         facts.allow_nearest_version = self.allow_nearest_version;
         facts.hold_nodes = self.hold_nodes;
-        look_up(&mut facts, session, descriptions).await?;
+        look_up(&mut facts, session, descriptions, context).await?;
         Ok(facts)
     }
 }

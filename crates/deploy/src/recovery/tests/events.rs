@@ -23,6 +23,10 @@ impl Stacks for Known {
         panic!("who waits reads stacks and events alone")
     }
 
+    async fn template(&self, _: &str) -> Result<String, Problem> {
+        panic!("who waits reads stacks and events alone")
+    }
+
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
         Ok(self.stacks.lock().unwrap().clone())
     }

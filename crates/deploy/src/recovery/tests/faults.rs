@@ -77,6 +77,10 @@ impl Stacks for Faulty<'_> {
         self.call("ListStackResources", self.inner.resources(stack)).await
     }
 
+    async fn template(&self, stack: &str) -> Result<String, Problem> {
+        self.call("GetTemplate", self.inner.template(stack)).await
+    }
+
     async fn all(&self) -> Result<BTreeMap<String, Stack>, Problem> {
         self.call("DescribeStacks", self.inner.all()).await
     }
@@ -361,3 +365,5 @@ async fn standby_changes_nothing_while_a_cluster_exists_in_any_state() {
         assert!(state(&stacks) == before, "{status}");
     }
 }
+
+mod protection;

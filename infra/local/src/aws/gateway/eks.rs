@@ -8,6 +8,7 @@
 mod access;
 pub(crate) mod nodes;
 pub(crate) mod objects;
+pub(crate) mod protection;
 
 use std::sync::Arc;
 
@@ -44,6 +45,9 @@ pub(crate) async fn handle(
     }
     let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     if let Some(refused) = access::refuse(gateway, scope, &account, &operation, &request).await? {
+        return Ok(refused);
+    }
+    if let Some(refused) = protection::refuse(gateway, scope, &account, &operation).await? {
         return Ok(refused);
     }
     let answer = gateway.upstream.ask(parts, body).await?;

@@ -11,6 +11,7 @@
 mod clusters;
 mod networks;
 mod object_lock;
+mod protection;
 pub(crate) mod spelling;
 mod template;
 
@@ -26,6 +27,7 @@ use super::identity::Identity;
 use super::upstream::{Upstream, UpstreamError};
 use super::wire::{decode, element, form, parameter, parameters};
 use clusters::{FollowUp, StackCluster};
+use protection::Undeleted;
 use template::{Retention, Template};
 
 /// The deadline of a custom resource. CloudFormation itself waits for an hour.
@@ -49,6 +51,8 @@ struct StackRecord {
     /// The retention of each bucket with Object Lock.
     locks: BTreeMap<String, Retention>,
     clusters: Vec<StackCluster>,
+    /// Why its deletion has failed.
+    undeleted: Option<Undeleted>,
     /// Whether the clusters know their node groups and Fargate profiles.
     has_nodes: bool,
     /// Calls that were not successful yet.
@@ -160,6 +164,7 @@ impl Stacks {
                 template.clusters(&given, region),
                 former.map(|one| &*one.clusters),
             ),
+            undeleted: None,
             has_nodes: false,
             follow_ups: template.follow_ups(&given, region),
             is_new: parameter(form, "ChangeSetType").as_deref() == Some("CREATE"),
@@ -211,6 +216,18 @@ impl Stacks {
         stacks.find_map(|(_, stack)| stack.memory.get(function).copied())
     }
 
+    /// Returns a response with the template of a stack as it was sent: fakecloud has it as [`spelling`] made it.
+    pub(crate) fn as_sent(&self, region: &str, form: &str, xml: &str) -> Option<String> {
+        if parameter(form, "Action").as_deref() != Some("GetTemplate") {
+            return None;
+        }
+        let recorded = self.lock();
+        let sent = recorded.get(&(region.to_owned(), named(form, "StackName")))?;
+        let body = format!("<TemplateBody>{}</TemplateBody>", element(xml, "TemplateBody")?);
+        let as_sent = format!("<TemplateBody>{}</TemplateBody>", escaped(&sent.template));
+        Some(xml.replacen(&body, &as_sent, 1))
+    }
+
     /// Corrects the stack states in a response.
     pub(crate) fn correct(&self, observed: &Observed<'_>, action: &str, xml: &str) -> Option<String> {
         let answers = observed.resources.answers();
@@ -218,14 +235,17 @@ impl Stacks {
         let corrected = match action {
             "cloudformation:DescribeStacks" | "cloudformation:ListStacks" => {
                 members(xml, "<StackName>", |member| {
-                    let corrected = Self::stack(member, state(member));
+                    let undeleted = self.undeleted_stack(observed.region, member);
+                    let corrected = undeleted.or_else(|| Self::stack(member, state(member)));
                     let shown = corrected.as_deref().unwrap_or(member);
                     Some(self.with_authorities(observed, shown))
                 })
             }
             "cloudformation:DescribeChangeSet" => self.change_set(observed.region, xml)?,
             "cloudformation:DescribeStackEvents" => {
-                members(xml, "<EventId>", |member| Self::event(member, state(member)))
+                let events = members(xml, "<EventId>", |member| Self::event(member, state(member)));
+                let undeleted = self.with_undeleted_event(observed.region, &events);
+                undeleted.unwrap_or(events)
             }
             _ => return None,
         };

@@ -20,6 +20,8 @@ use crate::aws::gateway::wire::{element, encode, parameter};
 /// An EKS cluster in a template.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct StackCluster {
+    /// The logical id of the cluster.
+    pub(super) resource: String,
     /// The name of the cluster.
     pub(super) name: String,
     /// What an API request would say.

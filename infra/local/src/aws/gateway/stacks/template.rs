@@ -54,7 +54,8 @@ impl Template {
     /// Returns the EKS clusters.
     pub(super) fn clusters(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<StackCluster> {
         self.named_clusters(given, region)
-            .map(|(name, properties)| StackCluster {
+            .map(|(resource, name, properties)| StackCluster {
+                resource,
                 name,
                 request: super::clusters::request(&properties),
                 ..StackCluster::default()
@@ -62,18 +63,22 @@ impl Template {
             .collect()
     }
 
-    /// Returns the names and properties of the EKS clusters.
+    /// Returns the logical ids, names and properties of the EKS clusters.
     fn named_clusters(
         &self,
         given: &BTreeMap<String, String>,
         region: &str,
-    ) -> impl Iterator<Item = (String, serde_json::Value)> {
+    ) -> impl Iterator<Item = (String, String, serde_json::Value)> {
         self.resources()
             .filter(|(_, resource)| resource["Type"] == "AWS::EKS::Cluster")
-            .filter_map(move |(_, resource)| {
+            .filter_map(move |(logical, resource)| {
                 let properties = &resource["Properties"];
                 let name = self.text(&properties["Name"], given, region)?;
-                Some((name, serde_json::to_value(properties).unwrap_or_default()))
+                Some((
+                    logical,
+                    name,
+                    serde_json::to_value(properties).unwrap_or_default(),
+                ))
             })
     }
 
@@ -82,7 +87,7 @@ impl Template {
     pub(super) fn follow_ups(&self, given: &BTreeMap<String, String>, region: &str) -> Vec<FollowUp> {
         let mut found: Vec<FollowUp> = self
             .named_clusters(given, region)
-            .filter_map(|(name, properties)| completion(&name, &properties))
+            .filter_map(|(_, name, properties)| completion(&name, &properties))
             .collect();
         let entries = self
             .resources()

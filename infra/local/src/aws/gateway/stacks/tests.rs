@@ -215,6 +215,54 @@ fn a_change_set_counts_once_it_is_executed_and_fails_if_it_changes_nothing() {
 }
 
 #[test]
+fn a_stack_whose_cluster_is_protected_was_not_deleted_and_says_why() {
+    let (stacks, resources) = (stacks(), CustomResources::default());
+    let key = (REGION.to_owned(), "s".to_owned());
+    let undeleted = Undeleted {
+        resource: "Cluster".to_owned(),
+        reason: "it has \"deletion protection\" & more".to_owned(),
+    };
+    if let Some(stack) = stacks.lock().get_mut(&key) {
+        stack.undeleted = Some(undeleted);
+    }
+    let shown = describe(&stacks, &resources).unwrap_or_default();
+    assert!(
+        shown.contains("<StackId>stack/s/1</StackId><StackStatus>DELETE_FAILED</StackStatus>"),
+        "{shown}"
+    );
+    assert_eq!(
+        shown.matches("DELETE_FAILED").count(),
+        1,
+        "others are as they are"
+    );
+    let events = "<StackEvents><member><EventId>1</EventId><StackId>stack/s/1</StackId><StackName>s</StackName>\
+        <LogicalResourceId>s</LogicalResourceId><ResourceType>AWS::CloudFormation::Stack</ResourceType>\
+        <ResourceStatus>CREATE_IN_PROGRESS</ResourceStatus><Timestamp>t</Timestamp></member></StackEvents>";
+    let shown = correct(&stacks, "cloudformation:DescribeStackEvents", events, &resources);
+    let shown = shown.unwrap_or_default();
+    let first = "<ResourceStatus>DELETE_FAILED</ResourceStatus><ResourceStatusReason>it has \"deletion protection\" \
+        &amp; more</ResourceStatusReason>";
+    assert!(
+        shown.find(first) < shown.find("CREATE_IN_PROGRESS") && shown.contains(first),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_template_is_returned_as_it_was_sent() {
+    let stacks = stacks();
+    let xml = "<R><TemplateBody>as fakecloud has it</TemplateBody></R>";
+    let sent = stacks.as_sent(REGION, &recorded("GetTemplate", &[]), xml);
+    assert_eq!(
+        sent,
+        Some(format!(
+            "<R><TemplateBody>{}</TemplateBody></R>",
+            escaped(TEMPLATE)
+        ))
+    );
+}
+
+#[test]
 fn issuers_in_outputs_have_the_region_of_the_stack() {
     let xml = "<Stacks><member><StackName>s</StackName><StackStatus>CREATE_COMPLETE</StackStatus>\
         <Outputs><member><OutputValue>oidc.eks.amazonaws.com/id/AB12</OutputValue></member></Outputs></member></Stacks>";

@@ -1,98 +1,26 @@
-//! The recovery stacks of the sample descriptions on the local AWS: built in an empty account, with control planes that
-//! answer, and taken down again.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The recovery stacks of the sample descriptions: built in an empty account, with control planes that answer, and taken
+//! down again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
-use lifeboat_apiserver::Api;
-use lifeboat_apiserver::connect::{Address, AddressOptions};
-use lifeboat_aws::{AwsContext, EksClusters, EksError, EksTokenSource, testing};
-use lifeboat_deploy::recovery::{Recovery, take_down};
+use lifeboat_aws::{AwsContext, EksError};
+use lifeboat_deploy::recovery::take_down;
 use lifeboat_deploy::{CloudFormation, OnFailure, Outcome, StackSpec, Stacks as _, delete, deploy};
 use lifeboat_describe::{Wanted, candidates, describe};
-use lifeboat_infrastructure::{Adoption, Descriptions, MatchRule, Mode, Prices, RecoveryFacts, Zone};
-use lifeboat_local::{LocalAws, LocalAwsOptions};
-use lifeboat_model::{AccountId, ApplicationName, Code, EnvironmentId, SharedStack};
-use lifeboat_system::SystemClock;
+use lifeboat_infrastructure::{Adoption, Descriptions, MatchRule, Mode, Prices};
+use lifeboat_model::{AccountId, Code, SharedStack};
 use serde_json::{Value, json};
 
-const ACCOUNT: &str = "222222222222";
-const REGION: &str = "eu-central-1";
-const DOCUMENT: &[u8] = include_bytes!("../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
-
-fn context(aws: &LocalAws) -> AwsContext {
-    let keys = aws.create_account(ACCOUNT).unwrap();
-    testing::context(
-        &aws.endpoint(),
-        REGION,
-        &keys.access_key_id,
-        &keys.secret_access_key,
-    )
-}
-
-fn facts(principal: &str) -> RecoveryFacts {
-    let zone = |letter: &str, id: &str| Zone {
-        name: format!("{REGION}{letter}"),
-        id: id.to_owned(),
-    };
-    let mut facts = RecoveryFacts::new(
-        AccountId::parse(ACCOUNT).unwrap(),
-        lifeboat_model::Region::parse(REGION).unwrap(),
-        ApplicationName::parse("shop").unwrap(),
-    );
-    facts.zones = vec![
-        zone("a", "euc1-az1"),
-        zone("b", "euc1-az2"),
-        zone("c", "euc1-az3"),
-    ];
-    facts.delegate_role = Some(principal.to_owned());
-    facts
-}
-
-/// Returns the nodes of a cluster, read with a token of EKS.
-async fn nodes(context: &AwsContext, clusters: &EksClusters, name: &str) -> usize {
-    let endpoint = clusters.describe(name).await.unwrap().endpoint.unwrap();
-    let address = Address {
-        server: endpoint.url,
-        ca_pem: endpoint.ca_pem,
-        token: Arc::new(EksTokenSource::new(context, name, Arc::new(SystemClock))),
-    };
-    let (api, _) = Api::connect_to(&address, &AddressOptions::default())
-        .await
-        .unwrap();
-    let nodes: Value = api.get_json("/api/v1/nodes").await.unwrap();
-    nodes["items"].as_array().unwrap().len()
-}
+use crate::account::{ACCOUNT, Account, DOCUMENT, REGION, change_set, facts, recovery, shop, tell};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recovery_side_is_built_and_taken_down() {
-    let aws = LocalAws::start(&LocalAwsOptions {
-        controllers: false,
-        ..LocalAwsOptions::default()
-    })
-    .unwrap();
-    let context = context(&aws);
-    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
-    let stacks = CloudFormation::new(&context, &environment);
-    let clusters = EksClusters::new(&context);
+    let account = Account::start();
+    let (stacks, clusters) = (&account.stacks, &account.clusters);
     let descriptions = Descriptions::parse(DOCUMENT).unwrap();
-    let number = std::sync::atomic::AtomicU32::new(0);
-    let change_set = || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("lifeboat-{number}")
-    };
-    let tell = |line: &str| println!("{line}");
-    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
-    let recovery = || Recovery {
-        stacks: &stacks,
-        descriptions: &descriptions,
-        facts: facts(&principal),
-        change_set: &change_set,
-        tell: &tell,
-    };
+    let recovery = || recovery(stacks, &descriptions, facts());
 
     let standby = recovery().deploy(Mode::Standby).await.unwrap();
     assert_eq!(standby.stacks.len(), 3, "{:?}", standby.stacks);
@@ -120,8 +48,9 @@ async fn the_recovery_side_is_built_and_taken_down() {
 
     let built = recovery().deploy(Mode::Active).await.unwrap();
     assert_eq!(clusters.names().await.unwrap(), ["orders", "web"]);
+    let nodes = account.read("orders", "/api/v1/nodes").await;
     assert!(
-        nodes(&context, &clusters, "orders").await > 0,
+        !nodes["items"].as_array().unwrap().is_empty(),
         "the cluster answers whoever built it, and has nodes"
     );
     assert_eq!(built.identities.faults(), []);
@@ -145,8 +74,9 @@ async fn the_recovery_side_is_built_and_taken_down() {
         clusters.describe("web").await,
         Err(EksError::NotFound { .. })
     ));
-    let shop = ApplicationName::parse("shop").unwrap();
-    let deleted = take_down(&stacks, &shop, &tell, |_| true).await.unwrap();
+    let deleted = take_down(stacks, &shop(), &change_set, &tell, |_| true)
+        .await
+        .unwrap();
     assert_eq!(
         deleted,
         [
@@ -163,29 +93,10 @@ const LANDING_ZONE: &str = r#"{"Resources": {"Cart": {"Type": "AWS::ECR::Reposit
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_changed() {
-    let aws = LocalAws::start(&LocalAwsOptions {
-        controllers: false,
-        ..LocalAwsOptions::default()
-    })
-    .unwrap();
-    let context = context(&aws);
-    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
-    let stacks = CloudFormation::new(&context, &environment);
+    let account = Account::start();
+    let stacks = &account.stacks;
     let descriptions = Descriptions::parse(DOCUMENT).unwrap();
-    let number = std::sync::atomic::AtomicU32::new(0);
-    let change_set = || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("lifeboat-{number}")
-    };
-    let tell = |line: &str| println!("{line}");
-    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
-    let recovery = || Recovery {
-        stacks: &stacks,
-        descriptions: &descriptions,
-        facts: facts(&principal),
-        change_set: &change_set,
-        tell: &tell,
-    };
+    let recovery = || recovery(stacks, &descriptions, facts());
     let landing_zone = StackSpec {
         stack: "landing-zone".to_owned(),
         template: LANDING_ZONE.into(),
@@ -194,7 +105,7 @@ async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_
         change_set: "landing-zone".to_owned(),
         on_failure: OnFailure::RollBack,
     };
-    deploy(&stacks, &landing_zone, &tell).await.unwrap();
+    deploy(stacks, &landing_zone, &tell).await.unwrap();
     let theirs = stacks.describe("landing-zone").await.unwrap();
 
     for _ in 0..2 {
@@ -204,7 +115,7 @@ async fn a_resource_of_somebody_else_with_a_name_of_ours_is_neither_adopted_nor_
         assert_eq!(stacks.describe("landing-zone").await.unwrap(), theirs);
     }
     // Once the name is free, the same deployment goes on.
-    delete(&stacks, "landing-zone", &BTreeMap::new(), &tell)
+    delete(stacks, "landing-zone", &BTreeMap::new(), &tell)
         .await
         .unwrap();
     let built = recovery().deploy(Mode::Standby).await.unwrap();
@@ -245,21 +156,9 @@ fn users() -> String {
 /// IAM refuses each call of a build in turn. The build names the action, and goes on once it is allowed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permission_that_is_missing_is_named_and_the_build_goes_on_once_it_is_there() {
-    let aws = LocalAws::start(&LocalAwsOptions {
-        controllers: false,
-        ..LocalAwsOptions::default()
-    })
-    .unwrap();
-    let context = context(&aws);
-    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
-    let admin = CloudFormation::new(&context, &environment);
+    let account = Account::start();
+    let admin = &account.stacks;
     let descriptions = Descriptions::parse(DOCUMENT).unwrap();
-    let number = std::sync::atomic::AtomicU32::new(0);
-    let change_set = || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("lifeboat-{number}")
-    };
-    let tell = |line: &str| println!("{line}");
     let users = StackSpec {
         stack: "users".to_owned(),
         template: users().into(),
@@ -268,29 +167,20 @@ async fn a_permission_that_is_missing_is_named_and_the_build_goes_on_once_it_is_
         change_set: "users".to_owned(),
         on_failure: OnFailure::RollBack,
     };
-    let keys = deploy(&admin, &users, &tell).await.unwrap().outputs;
-    let endpoint = aws.endpoint();
+    let keys = deploy(admin, &users, &tell).await.unwrap().outputs;
     let denied: Vec<CloudFormation> = (0..ACTIONS.len())
         .map(|number| {
             let (id, secret) = (&keys[&format!("Id{number}")], &keys[&format!("Secret{number}")]);
-            let context = testing::context(&endpoint, REGION, id, secret);
-            CloudFormation::new(&context, &environment)
+            account.stacks_of(id, secret)
         })
         .collect();
-    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
-    let recovery = |stacks| Recovery {
-        stacks,
-        descriptions: &descriptions,
-        facts: facts(&principal),
-        change_set: &change_set,
-        tell: &tell,
-    };
+    let recovery = |stacks| recovery(stacks, &descriptions, facts());
     for (action, stacks) in ACTIONS.iter().zip(&denied) {
         let problem = recovery(stacks).deploy(Mode::Standby).await.unwrap_err();
         assert_eq!(problem.code, Code::AwsDenied, "{action}: {problem}");
         assert!(problem.guidance.contains(action), "{problem}");
     }
-    let built = recovery(&admin).deploy(Mode::Standby).await.unwrap();
+    let built = recovery(admin).deploy(Mode::Standby).await.unwrap();
     let created = built
         .stacks
         .iter()
@@ -337,39 +227,20 @@ async fn landing_zone(context: &AwsContext, name: &str, range: &str) -> (String,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
-    let aws = LocalAws::start(&LocalAwsOptions {
-        controllers: false,
-        ..LocalAwsOptions::default()
-    })
-    .unwrap();
-    let context = context(&aws);
-    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
-    let stacks = CloudFormation::new(&context, &environment);
+    let account = Account::start();
+    let (context, stacks) = (&account.context, &account.stacks);
     let mut document: Value = serde_json::from_slice(DOCUMENT).unwrap();
     document["vpcs"][0]["tags"] = json!({"Name": "shop", "app": "shop"});
     let mut descriptions: Descriptions = serde_json::from_value(document).unwrap();
     descriptions.clusters.retain(|cluster| cluster.name == "web");
-    let number = std::sync::atomic::AtomicU32::new(0);
-    let change_set = || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("lifeboat-{number}")
-    };
-    let tell = |line: &str| println!("{line}");
-    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
     let recovery = async || {
-        let mut facts = facts(&principal);
+        let mut facts = facts();
         facts.adopt_existing = SharedStack::ALL.into();
-        candidates(&context, &descriptions, &mut facts).await.unwrap();
-        Recovery {
-            stacks: &stacks,
-            descriptions: &descriptions,
-            facts,
-            change_set: &change_set,
-            tell: &tell,
-        }
+        candidates(context, &descriptions, &mut facts).await.unwrap();
+        recovery(stacks, &descriptions, facts)
     };
 
-    let (vpc, subnets) = landing_zone(&context, "platform", "10.40").await;
+    let (vpc, subnets) = landing_zone(context, "platform", "10.40").await;
     let plan = recovery()
         .await
         .plan(Mode::Active, &Prices::built_in())
@@ -398,7 +269,7 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
 
     recovery().await.deploy(Mode::Active).await.unwrap();
     let wanted = Wanted::new(AccountId::parse(ACCOUNT).unwrap(), ["web".to_owned()]);
-    let built = describe(&context, &wanted).await.unwrap();
+    let built = describe(context, &wanted).await.unwrap();
     let config = &built.clusters[0].resources_vpc_config;
     assert_eq!(config.vpc_id.as_deref(), Some(vpc.as_str()));
     assert!(!config.subnet_ids.is_empty());
@@ -419,7 +290,7 @@ async fn clusters_stand_in_the_vpc_of_a_landing_zone() {
     let is_unchanged = |(_, outcome): &(String, Outcome)| *outcome == Outcome::Unchanged;
     assert!(again.stacks.iter().all(is_unchanged), "{:?}", again.stacks);
 
-    let (other, _) = landing_zone(&context, "other", "10.41").await;
+    let (other, _) = landing_zone(context, "other", "10.41").await;
     let plan = recovery()
         .await
         .plan(Mode::Active, &Prices::built_in())

@@ -1,27 +1,18 @@
-//! What is kept and what is translated of a cluster, property by property: a rich application is built on the local AWS,
-//! described there, and compared with its descriptions under the identity map.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::sync::Arc;
+//! What is kept and what is translated of a cluster, property by property: a rich application is built, described there,
+//! and compared with its descriptions under the identity map.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lifeboat_apiserver::Api;
-use lifeboat_apiserver::connect::{Address, AddressOptions};
-use lifeboat_aws::{AwsContext, EksClusters, EksTokenSource, testing};
-use lifeboat_deploy::CloudFormation;
-use lifeboat_deploy::recovery::{Built, Recovery};
+use lifeboat_aws::AwsContext;
+use lifeboat_deploy::recovery::Built;
 use lifeboat_describe::{Wanted, describe};
-use lifeboat_infrastructure::{Adoption, Descriptions, Mentions, Mode, RecoveryFacts, Zone};
-use lifeboat_local::{LocalAws, LocalAwsOptions};
-use lifeboat_model::{AccountId, ApplicationName, EnvironmentId, Region};
-use lifeboat_system::SystemClock;
+use lifeboat_infrastructure::{Adoption, Descriptions, Mentions, Mode, RecoveryFacts};
+use lifeboat_model::AccountId;
 use lifeboat_translate::Identities;
 use serde_json::{Value, json};
 
-const ACCOUNT: &str = "222222222222";
-const REGION: &str = "eu-central-1";
-const DOCUMENT: &[u8] = include_bytes!("../../infrastructure/tests/fixtures/aws-descriptions-v1.json");
+use crate::account::{ACCOUNT, Account, DOCUMENT, REGION, facts, principal, recovery};
+
 const IMAGES: [&str; 2] = ["ami-0aaaaaaaaaaaaaaa1", "ami-0bbbbbbbbbbbbbbb1"];
 
 /// The clusters, one in each authentication mode.
@@ -100,35 +91,12 @@ fn rich() -> Descriptions {
     serde_json::from_value(all).unwrap()
 }
 
-fn facts(principal: &str) -> RecoveryFacts {
-    let zone = |letter: &str, id: &str| Zone {
-        name: format!("{REGION}{letter}"),
-        id: id.to_owned(),
-    };
-    let mut facts = RecoveryFacts::new(
-        AccountId::parse(ACCOUNT).unwrap(),
-        Region::parse(REGION).unwrap(),
-        ApplicationName::parse("shop").unwrap(),
-    );
-    facts.zones = vec![zone("a", "euc1-az1"), zone("b", "euc1-az2")];
-    facts.delegate_role = Some(principal.to_owned());
-    facts.managed_addons = true;
-    facts.adopted = vec![Adoption::mapped(IMAGES[0], IMAGES[1])];
-    facts
-}
-
-/// Reads from a cluster with a token of EKS, as the principal that built it.
-async fn read(context: &AwsContext, clusters: &EksClusters, name: &str, path: &str) -> Value {
-    let endpoint = clusters.describe(name).await.unwrap().endpoint.unwrap();
-    let address = Address {
-        server: endpoint.url,
-        ca_pem: endpoint.ca_pem,
-        token: Arc::new(EksTokenSource::new(context, name, Arc::new(SystemClock))),
-    };
-    let (api, _) = Api::connect_to(&address, &AddressOptions::default())
-        .await
-        .unwrap();
-    api.get_json(path).await.unwrap()
+fn managed() -> RecoveryFacts {
+    RecoveryFacts {
+        managed_addons: true,
+        adopted: vec![Adoption::mapped(IMAGES[0], IMAGES[1])],
+        ..facts()
+    }
 }
 
 /// The rows: what a row is of, what it must be, and what it is.
@@ -210,37 +178,11 @@ fn one<'a>(list: &'a Value, key: &str, value: &str) -> &'a Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_is_kept_or_translated() {
-    let aws = LocalAws::start(&LocalAwsOptions {
-        controllers: false,
-        ..LocalAwsOptions::default()
-    })
-    .unwrap();
-    let keys = aws.create_account(ACCOUNT).unwrap();
-    let context = testing::context(
-        &aws.endpoint(),
-        REGION,
-        &keys.access_key_id,
-        &keys.secret_access_key,
-    );
-    let environment = EnvironmentId::parse("222222222222-eu-central-1").unwrap();
-    let stacks = CloudFormation::new(&context, &environment);
+    let account = Account::start();
     let source = rich();
-    let number = std::sync::atomic::AtomicU32::new(0);
-    let change_set = || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        format!("lifeboat-{number}")
-    };
-    let tell = |line: &str| println!("{line}");
-    let principal = format!("arn:aws:iam::{ACCOUNT}:user/admin");
-    let mut recovery = Recovery {
-        stacks: &stacks,
-        descriptions: &source,
-        facts: facts(&principal),
-        change_set: &change_set,
-        tell: &tell,
-    };
+    let mut recovery = recovery(&account.stacks, &source, managed());
     let built = Box::pin(recovery.deploy(Mode::Active)).await.unwrap();
-    let found = Box::pin(described(&context, &built)).await;
+    let found = Box::pin(described(&account.context, &built)).await;
     let identities = Identities::compile(&built.identities);
     let mut rows = Rows {
         identities: &identities,
@@ -250,18 +192,12 @@ async fn every_row_is_kept_or_translated() {
     cluster(&mut rows, &source, &found);
     node_groups(&mut rows, &source, &found);
     fargate(&mut rows, &source, &found);
-    access(&mut rows, &source, &found, &principal);
+    access(&mut rows, &source, &found, &principal());
     identity(&mut rows, &source, &found);
     addons(&mut rows, &source, &found);
 
-    let clusters = EksClusters::new(&context);
     for (name, mode) in CLUSTERS {
-        let objects = read(
-            &context,
-            &clusters,
-            name,
-            "/apis/apps/v1/namespaces/kube-system/daemonsets",
-        );
+        let objects = account.read(name, "/apis/apps/v1/namespaces/kube-system/daemonsets");
         let objects = Box::pin(objects).await;
         rows.is(
             format!("{mode}: who built it enters, and there are no self-managed add-ons"),
