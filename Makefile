@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Built tools that `cargo clean` keeps: the local control planes, cargo-deny, cargo-machete, cargo-nextest.
+# Tools that `cargo clean` keeps: the local control planes, fakecloud, moto, cargo-deny, cargo-machete, cargo-nextest.
 export LIFEBOAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
 TOOLS := $(LIFEBOAT_CACHE)/tools/bin
 
@@ -51,6 +51,7 @@ test: tools
 
 ## make quick             every test that needs no control plane and no local AWS (3 min)
 # Disables the control plane, without which the local AWS does not start either: a test that needs one of them fails.
+# The tests against moto are in the same programs as those against the local AWS.
 .PHONY: quick
 quick: $(TOOLS)/cargo-nextest
 	LIFEBOAT_CONTROL_PLANE=none $(TOOLS)/cargo-nextest nextest run --workspace --profile quick
@@ -76,9 +77,9 @@ test-package: tools
 	cargo build --workspace --all-targets
 	LIFEBOAT_FUNCTIONS=release $(TOOLS)/cargo-nextest nextest run --workspace -E 'test(the_tour_on_aws)'
 
-# The tools for the tests, each built once.
+# The tools for the tests, each built or installed once.
 .PHONY: tools
-tools: control-plane local-aws $(TOOLS)/cargo-nextest
+tools: control-plane local-aws moto $(TOOLS)/cargo-nextest
 
 ## make prove BUNDLE=...  install manifests (file or folder), back up, restore elsewhere, compare
 ## make prove SEEDS=100   the same with so many clusters of random objects (FIRST=the first seed)
@@ -155,6 +156,11 @@ control-plane:
 .PHONY: local-aws
 local-aws:
 	@infra/local/build-aws
+
+## make moto              install the second AWS that adapters are tested against into the cache (once)
+.PHONY: moto
+moto:
+	@infra/local/moto
 
 # The tools are built once, without optimization: they run for seconds, and an optimized build would take minutes.
 # MAKEFLAGS is removed, because with `make -j2` cargo would use two cores only.

@@ -32,26 +32,25 @@ impl Ec2 {
         reads: &Reads,
         wanted: &BTreeSet<LaunchTemplateVersion>,
     ) -> Result<Vec<LaunchTemplate>, AwsError> {
-        let mut versions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for one in wanted {
-            versions
-                .entry(one.id.as_str())
-                .or_default()
-                .push(one.version.clone());
-        }
         let mut found: Vec<LaunchTemplate> = Vec::new();
-        for (id, versions) in versions {
+        // One at a time: a call for several versions fails if one does not exist.
+        for one in wanted {
             let request = (self.client.describe_launch_template_versions())
-                .launch_template_id(id)
-                .set_versions(Some(versions));
+                .launch_template_id(&one.id)
+                .versions(&one.version);
             let pages = request.into_paginator().items().send().try_collect();
             let action = actions::LAUNCH_TEMPLATE_VERSIONS;
-            let answer = reads.call(action, id, pages).await?;
-            let answered = reads.answer(action, id);
+            let answer = reads.call(action, &one.id, pages).await?;
+            let answered = reads.answer(action, &one.id);
             if answer.as_ref().is_some_and(Vec::is_empty) {
-                reads.refuse(action, id, NOT_FOUND);
+                reads.refuse(action, &one.id, NOT_FOUND);
             }
-            found.extend(answer.iter().flatten().filter_map(|one| template(one, answered)));
+            found.extend(
+                answer
+                    .iter()
+                    .flatten()
+                    .filter_map(|from| template(from, answered)),
+            );
         }
         found.sort_by(|a, b| {
             (&a.launch_template_id, a.version_number).cmp(&(&b.launch_template_id, b.version_number))

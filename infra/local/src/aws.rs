@@ -1,7 +1,7 @@
 //! A local AWS: accounts, Regions, S3, KMS, IAM, Lambda, CloudFormation and EventBridge by
 //! fakecloud. The gateway and the function host of this crate add what fakecloud lacks: EKS
 //! clusters with real control planes, the authenticator of EKS, and functions with the limits of
-//! Lambda.
+//! Lambda. Also moto's server, a second implementation.
 
 mod arn;
 mod authenticator;
@@ -9,6 +9,7 @@ mod credentials;
 mod fakecloud;
 mod functions;
 mod gateway;
+mod moto;
 mod programs;
 mod supervise;
 
@@ -30,6 +31,7 @@ pub use functions::FunctionLog;
 pub use gateway::audit::{AuditEntry, Decision};
 pub use gateway::custom_resource::CustomResourceAnswer;
 pub use gateway::upstream::UpstreamError;
+pub use moto::{MotoError, MotoServer};
 pub use programs::{AwsProgramsError, ensure_aws_client, ensure_fakecloud};
 
 use fakecloud::Fakecloud;

@@ -1,7 +1,8 @@
 //! Real Kubernetes control planes on this machine, for tests, demonstrations and measurements:
 //! etcd, kube-apiserver and, on request, the controllers, the scheduler and kwok's nodes. Each
 //! cluster has its own certificate authority and uses free loopback ports. Also a local AWS, whose
-//! EKS clusters are such control planes.
+//! EKS clusters are such control planes, and a second implementation of AWS with the tool that tests
+//! adapters against both ([`conformance`]).
 //!
 //! This crate must not depend on any other crate of the workspace: code that tests Lifeboat must
 //! not share code with it. It starts processes and reads the environment, so it is never a
@@ -15,6 +16,7 @@ mod aws;
 mod bundle;
 mod certificates;
 mod cluster;
+pub mod conformance;
 mod http;
 mod process;
 mod programs;
@@ -26,7 +28,8 @@ mod webhook;
 
 pub use aws::{
     AuditEntry, AwsProgramsError, Credentials, CustomResourceAnswer, Decision, FakecloudError, FunctionLog,
-    LocalAws, LocalAwsError, LocalAwsOptions, UpstreamError, ensure_aws_client, ensure_fakecloud,
+    LocalAws, LocalAwsError, LocalAwsOptions, MotoError, MotoServer, UpstreamError, ensure_aws_client,
+    ensure_fakecloud,
 };
 pub use bundle::{BundleError, BundleOutcome, install_bundle};
 pub use cluster::pool::with_pool;

@@ -2,229 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{
-    AttributeBooleanValue, IpPermission, IpRange, PortRange, ResourceType, RuleAction, UserIdGroupPair,
-    VpcEndpointType,
-};
 use lifeboat_aws::reads::{NOT_FOUND, Reads};
 use lifeboat_aws_ec2::{Ec2, Network};
 use lifeboat_infrastructure::description::network;
+use lifeboat_local::conformance::Conformance;
 
-use crate::fixture::{client, context, named, run};
+use crate::fixture::{client, context};
+use crate::make::{Made, internet_gateway, make, subnet, vpc};
 
-/// The ids of what was made.
-struct Made {
-    vpc: String,
-    subnets: [String; 2],
-    group: String,
-    table: String,
-    gateway: String,
-    nat: String,
-    acl: String,
+pub(crate) async fn a_network_is_read_back(aws: &Conformance) {
+    let context = context(aws, "111111111111");
+    let client = client(&context);
+    let made = make(&client).await;
+    // Another VPC, of which nothing may be described.
+    let other = vpc(&client, "10.9.0.0/16").await;
+    subnet(&client, &other, "10.9.0.0/20", "eu-west-1a").await;
+    internet_gateway(&client, &other).await;
+
+    let ec2 = Ec2::new(&context);
+    let reads = Reads::new();
+    let subnets = BTreeSet::from([made.subnets[0].clone()]);
+    let network = ec2.network(&reads, &BTreeSet::new(), &subnets).await.unwrap();
+    assert_eq!(reads.refused(), []);
+    check(aws, &network, &made);
+
+    let vpcs = BTreeSet::from([made.vpc.clone()]);
+    let again = ec2.network(&reads, &vpcs, &subnets).await.unwrap();
+    assert_eq!(again, network);
 }
 
-async fn vpc(client: &Client, range: &str) -> String {
-    let answer = (client.create_vpc())
-        .cidr_block(range)
-        .tag_specifications(named(ResourceType::Vpc, "shop"))
-        .send()
-        .await
-        .unwrap();
-    answer.vpc().unwrap().vpc_id().unwrap().to_owned()
-}
-
-async fn subnet(client: &Client, vpc: &str, range: &str, zone: &str) -> String {
-    let answer = (client.create_subnet())
-        .vpc_id(vpc)
-        .cidr_block(range)
-        .availability_zone(zone)
-        .tag_specifications(named(ResourceType::Subnet, zone))
-        .send()
-        .await
-        .unwrap();
-    answer.subnet().unwrap().subnet_id().unwrap().to_owned()
-}
-
-async fn group(client: &Client, vpc: &str) -> String {
-    let answer = (client.create_security_group())
-        .vpc_id(vpc)
-        .group_name("nodes")
-        .description("of nodes")
-        .send()
-        .await
-        .unwrap();
-    let id = answer.group_id().unwrap().to_owned();
-    let web = IpPermission::builder()
-        .ip_protocol("tcp")
-        .from_port(443)
-        .to_port(443)
-        .ip_ranges(
-            IpRange::builder()
-                .cidr_ip("203.0.113.0/24")
-                .description("office")
-                .build(),
-        )
-        .build();
-    let nodes = IpPermission::builder()
-        .ip_protocol("-1")
-        .user_id_group_pairs(UserIdGroupPair::builder().group_id(&id).build())
-        .build();
-    (client.authorize_security_group_ingress())
-        .group_id(&id)
-        .ip_permissions(web)
-        .ip_permissions(nodes)
-        .send()
-        .await
-        .unwrap();
-    id
-}
-
-async fn table(client: &Client, vpc: &str, subnet: &str, nat: &str) -> String {
-    let answer = client.create_route_table().vpc_id(vpc).send().await.unwrap();
-    let id = answer.route_table().unwrap().route_table_id().unwrap().to_owned();
-    (client.create_route())
-        .route_table_id(&id)
-        .destination_cidr_block("0.0.0.0/0")
-        .nat_gateway_id(nat)
-        .send()
-        .await
-        .unwrap();
-    (client.associate_route_table())
-        .route_table_id(&id)
-        .subnet_id(subnet)
-        .send()
-        .await
-        .unwrap();
-    id
-}
-
-async fn internet_gateway(client: &Client, vpc: &str) -> String {
-    let answer = client.create_internet_gateway().send().await.unwrap();
-    let id = answer.internet_gateway().unwrap();
-    let id = id.internet_gateway_id().unwrap().to_owned();
-    (client.attach_internet_gateway())
-        .internet_gateway_id(&id)
-        .vpc_id(vpc)
-        .send()
-        .await
-        .unwrap();
-    id
-}
-
-async fn nat_gateway(client: &Client, subnet: &str) -> String {
-    let address = client.allocate_address().send().await.unwrap();
-    let answer = (client.create_nat_gateway())
-        .subnet_id(subnet)
-        .allocation_id(address.allocation_id().unwrap())
-        .send()
-        .await
-        .unwrap();
-    let nat = answer.nat_gateway().unwrap();
-    nat.nat_gateway_id().unwrap().to_owned()
-}
-
-async fn acl(client: &Client, vpc: &str) -> String {
-    let answer = client.create_network_acl().vpc_id(vpc).send().await.unwrap();
-    let id = answer.network_acl().unwrap();
-    let id = id.network_acl_id().unwrap().to_owned();
-    (client.create_network_acl_entry())
-        .network_acl_id(&id)
-        .rule_number(100)
-        .protocol("6")
-        .rule_action(RuleAction::Allow)
-        .egress(false)
-        .cidr_block("10.0.0.0/16")
-        .port_range(PortRange::builder().from(443).to(443).build())
-        .send()
-        .await
-        .unwrap();
-    id
-}
-
-async fn make(client: &Client) -> Made {
-    let vpc = vpc(client, "10.0.0.0/16").await;
-    (client.associate_vpc_cidr_block())
-        .vpc_id(&vpc)
-        .cidr_block("100.64.0.0/16")
-        .send()
-        .await
-        .unwrap();
-    (client.modify_vpc_attribute())
-        .vpc_id(&vpc)
-        .enable_dns_hostnames(AttributeBooleanValue::builder().value(true).build())
-        .send()
-        .await
-        .unwrap();
-    let subnets = [
-        subnet(client, &vpc, "10.0.0.0/20", "eu-west-1a").await,
-        subnet(client, &vpc, "10.0.16.0/20", "eu-west-1b").await,
-    ];
-    let gateway = internet_gateway(client, &vpc).await;
-    (client.create_egress_only_internet_gateway())
-        .vpc_id(&vpc)
-        .send()
-        .await
-        .unwrap();
-    let nat = nat_gateway(client, &subnets[1]).await;
-    let table = table(client, &vpc, &subnets[0], &nat).await;
-    let group = group(client, &vpc).await;
-    let acl = acl(client, &vpc).await;
-    (client.create_vpc_endpoint())
-        .vpc_id(&vpc)
-        .service_name("com.amazonaws.eu-west-1.s3")
-        .vpc_endpoint_type(VpcEndpointType::Gateway)
-        .route_table_ids(&table)
-        .policy_document(r#"{"Statement": []}"#)
-        .send()
-        .await
-        .unwrap();
-    (client.create_vpc_endpoint())
-        .vpc_id(&vpc)
-        .service_name("com.amazonaws.eu-west-1.sts")
-        .vpc_endpoint_type(VpcEndpointType::Interface)
-        .subnet_ids(&subnets[0])
-        .security_group_ids(&group)
-        .private_dns_enabled(true)
-        .send()
-        .await
-        .unwrap();
-    Made {
-        vpc,
-        subnets,
-        group,
-        table,
-        gateway,
-        nat,
-        acl,
-    }
-}
-
-#[test]
-fn a_network_is_read_back() {
-    run(Box::pin(async {
-        let context = context("111111111111");
-        let client = client(&context);
-        let made = make(&client).await;
-        // Another VPC, of which nothing may be described.
-        let other = vpc(&client, "10.9.0.0/16").await;
-        subnet(&client, &other, "10.9.0.0/20", "eu-west-1a").await;
-        internet_gateway(&client, &other).await;
-
-        let ec2 = Ec2::new(&context);
-        let reads = Reads::new();
-        let subnets = BTreeSet::from([made.subnets[0].clone()]);
-        let network = ec2.network(&reads, &BTreeSet::new(), &subnets).await.unwrap();
-        assert_eq!(reads.refused(), []);
-        check(&network, &made);
-
-        let vpcs = BTreeSet::from([made.vpc.clone()]);
-        let again = ec2.network(&reads, &vpcs, &subnets).await.unwrap();
-        assert_eq!(again, network);
-    }));
-}
-
-fn check(network: &Network, made: &Made) {
+fn check(aws: &Conformance, network: &Network, made: &Made) {
     let [vpc] = network.vpcs.as_slice() else {
         panic!("{:?}", network.vpcs);
     };
@@ -302,7 +109,14 @@ fn check(network: &Network, made: &Made) {
         .iter()
         .find_map(|rule| rule.referenced_group_info.as_ref())
         .unwrap();
-    assert_eq!((&own.group_id, &own.user_id), (&made.group, &None));
+    assert_eq!(own.group_id, made.group);
+    // The account is named only if it is another.
+    aws.same(
+        "ec2:DescribeSecurityGroupRules",
+        "groupOwnerId",
+        own.user_id.as_deref(),
+        None,
+    );
     assert!(
         group
             .rules
@@ -326,7 +140,17 @@ fn check(network: &Network, made: &Made) {
         match endpoint.vpc_endpoint_type {
             network::VpcEndpointType::Gateway => {
                 assert_eq!(endpoint.route_table_ids, std::slice::from_ref(&made.table));
-                // The local AWS keeps no policy of an endpoint; its conversion is a unit test of the crate.
+                let policy = endpoint
+                    .policy_document
+                    .as_ref()
+                    .map(|policy| policy.0.to_string());
+                aws.same(
+                    "ec2:DescribeVpcEndpoints",
+                    "policyDocument",
+                    policy.as_deref(),
+                    Some(r#"{"Statement":[]}"#),
+                );
+                gateway_endpoint(aws, network, table, &endpoint.vpc_endpoint_id);
             }
             _ => {
                 assert_eq!(endpoint.subnet_ids, [made.subnets[0].clone()]);
@@ -336,37 +160,56 @@ fn check(network: &Network, made: &Made) {
     }
 }
 
-#[test]
-fn what_does_not_exist_is_noted() {
-    run(Box::pin(async {
-        let context = context("222222222222");
-        let reads = Reads::new();
-        let vpcs = BTreeSet::from(["vpc-0123456789abcdef0".to_owned()]);
-        let subnets = BTreeSet::from(["subnet-0123456789abcdef0".to_owned()]);
-        let network = Ec2::new(&context).network(&reads, &vpcs, &subnets).await.unwrap();
-        assert_eq!(network, Network::default());
-        let missing: Vec<(String, String)> = reads
-            .refused()
-            .into_iter()
-            .map(|refusal| (refusal.resource, refusal.code))
-            .collect();
-        assert_eq!(
-            missing,
-            [
-                ("subnet-0123456789abcdef0".to_owned(), NOT_FOUND.to_owned()),
-                ("vpc-0123456789abcdef0".to_owned(), NOT_FOUND.to_owned()),
-            ]
-        );
-    }));
+/// A gateway endpoint has a route in its tables, to a prefix list of AWS.
+fn gateway_endpoint(aws: &Conformance, network: &Network, table: &network::RouteTable, endpoint: &str) {
+    let to_endpoint = |route: &&network::Route| route.gateway_id.as_deref() == Some(endpoint);
+    let route = table.routes.iter().find(to_endpoint);
+    let list = route.and_then(|route| route.destination_prefix_list_id.clone());
+    let is_there = list.is_some();
+    aws.same(
+        "ec2:CreateVpcEndpoint",
+        "the route of a gateway endpoint",
+        is_there,
+        true,
+    );
+    let lists: Vec<(&str, Option<&str>)> = network
+        .prefix_lists
+        .iter()
+        .map(|list| (list.prefix_list_name.as_str(), list.owner_id.as_deref()))
+        .collect();
+    let expected: &[_] = if is_there {
+        &[("com.amazonaws.eu-west-1.s3", Some("AWS"))]
+    } else {
+        &[]
+    };
+    assert_eq!(lists, expected);
 }
 
-#[test]
-fn the_zones_of_the_region_are_read() {
-    run(Box::pin(async {
-        let zones = Ec2::new(&context("333333333333")).zones().await.unwrap();
-        assert!(zones.len() >= 2, "{zones:?}");
-        assert!(zones.is_sorted());
-        assert!(zones.iter().all(|zone| zone.name.starts_with("eu-west-1")));
-        assert!(zones.iter().all(|zone| zone.id.starts_with("euw1-az")));
-    }));
+pub(crate) async fn what_does_not_exist_is_noted(aws: &Conformance) {
+    let context = context(aws, "222222222222");
+    let reads = Reads::new();
+    let vpcs = BTreeSet::from(["vpc-0123456789abcdef0".to_owned()]);
+    let subnets = BTreeSet::from(["subnet-0123456789abcdef0".to_owned()]);
+    let network = Ec2::new(&context).network(&reads, &vpcs, &subnets).await.unwrap();
+    assert_eq!(network, Network::default());
+    let missing: Vec<(String, String)> = reads
+        .refused()
+        .into_iter()
+        .map(|refusal| (refusal.resource, refusal.code))
+        .collect();
+    assert_eq!(
+        missing,
+        [
+            ("subnet-0123456789abcdef0".to_owned(), NOT_FOUND.to_owned()),
+            ("vpc-0123456789abcdef0".to_owned(), NOT_FOUND.to_owned()),
+        ]
+    );
+}
+
+pub(crate) async fn the_zones_of_the_region_are_read(aws: &Conformance) {
+    let zones = Ec2::new(&context(aws, "333333333333")).zones().await.unwrap();
+    assert!(zones.len() >= 2, "{zones:?}");
+    assert!(zones.is_sorted());
+    assert!(zones.iter().all(|zone| zone.name.starts_with("eu-west-1")));
+    assert!(zones.iter().all(|zone| zone.id.starts_with("euw1-az")));
 }

@@ -1,15 +1,14 @@
-//! What an application stands on: a network, roles, a cluster, a repository, a file system, a volume, a certificate, a
-//! target group and a key.
+//! What an application stands on: a network, roles, a repository, a file system, a volume, a certificate, a target group
+//! and a key; and its cluster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_eks::types::{
-    AccessScope, AccessScopeType, AuthenticationMode, ClusterStatus, CreateAccessConfigRequest,
-    EncryptionConfig, FargateProfileSelector, NodegroupScalingConfig, OidcIdentityProviderConfigRequest,
-    Provider, VpcConfigRequest,
-};
 use lifeboat_aws::AwsContext;
+
+mod cluster;
+
+pub(crate) use cluster::cluster;
 
 /// The network. CloudFormation makes it, so that this crate needs no client of EC2.
 const NETWORK: &str = r#"{"Resources": {
@@ -27,23 +26,26 @@ const NETWORK: &str = r#"{"Resources": {
     "Group": {"Value": {"Fn::GetAtt": ["Group", "GroupId"]}}, "Template": {"Value": {"Ref": "Template"}},
     "Volume": {"Value": {"Ref": "Volume"}}}}"#;
 
-/// What was made.
+/// An image without layers.
+const MANIFEST: &str = r#"{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+    "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
+        "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}, "layers": []}"#;
+
+/// What was made besides a cluster.
 pub(crate) struct Made {
     pub(crate) network: BTreeMap<String, String>,
     pub(crate) key: String,
     pub(crate) file_system: String,
     pub(crate) access_point: String,
-    pub(crate) issuer: String,
     pub(crate) certificate: String,
     pub(crate) target_group: String,
 }
 
+/// Makes all that an application stands on, but no cluster.
 pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
     let network = network(context).await;
     let key = key(context).await;
     identities(context, account).await;
-    let issuer = cluster(context, account, &network, &key).await;
-    provider(context, &issuer).await;
     repository(context).await;
     let (file_system, access_point) = file_system(context, &network, &key).await;
     let certificate = certificate(context).await;
@@ -53,7 +55,6 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
         key,
         file_system,
         access_point,
-        issuer,
         certificate,
         target_group,
     }
@@ -232,156 +233,17 @@ async fn identities(context: &AwsContext, account: &str) {
         .unwrap();
 }
 
-/// Creates the cluster with what belongs to it; returns its issuer.
-async fn cluster(
-    context: &AwsContext,
-    account: &str,
-    network: &BTreeMap<String, String>,
-    key: &str,
-) -> String {
-    let client = aws_sdk_eks::Client::new(context.sdk_config());
-    let role = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
-    let vpc = VpcConfigRequest::builder()
-        .subnet_ids(&network["A"])
-        .subnet_ids(&network["B"])
-        .security_group_ids(&network["Group"])
-        .endpoint_public_access(true)
-        .endpoint_private_access(false);
-    let access = CreateAccessConfigRequest::builder()
-        .authentication_mode(AuthenticationMode::ApiAndConfigMap)
-        .bootstrap_cluster_creator_admin_permissions(true);
-    #[expect(deprecated, reason = "CreateCluster requires it")]
-    let encryption = EncryptionConfig::builder()
-        .resources("secrets")
-        .provider(Provider::builder().key_arn(key).build());
-    (client.create_cluster())
-        .name("orders")
-        .role_arn(role("cluster"))
-        .resources_vpc_config(vpc.build())
-        .access_config(access.build())
-        .encryption_config(encryption.build())
-        .tags("team", "shop")
-        .send()
-        .await
-        .unwrap();
-    let issuer = active(&client).await;
-    nodes(&client, network, &role).await;
-    access_of(&client, &role).await;
-    issuer
-}
-
-async fn active(client: &aws_sdk_eks::Client) -> String {
-    for _ in 0..1200 {
-        let answer = client.describe_cluster().name("orders").send().await.unwrap();
-        let cluster = answer.cluster().unwrap();
-        if cluster.status() == Some(&ClusterStatus::Active) {
-            let oidc = cluster.identity().unwrap().oidc().unwrap();
-            return oidc.issuer().unwrap().to_owned();
-        }
-        pause().await;
-    }
-    panic!("the cluster did not become active");
-}
-
-async fn nodes(
-    client: &aws_sdk_eks::Client,
-    network: &BTreeMap<String, String>,
-    role: &impl Fn(&str) -> String,
-) {
-    let scaling = NodegroupScalingConfig::builder()
-        .min_size(1)
-        .max_size(3)
-        .desired_size(2);
-    let template = aws_sdk_eks::types::LaunchTemplateSpecification::builder()
-        .id(&network["Template"])
-        .version("1");
-    (client.create_nodegroup())
-        .cluster_name("orders")
-        .nodegroup_name("general")
-        .node_role(role("nodes"))
-        .subnets(&network["A"])
-        .scaling_config(scaling.build())
-        .launch_template(template.build())
-        .labels("pool", "general")
-        .send()
-        .await
-        .unwrap();
-    let selector = FargateProfileSelector::builder().namespace("batch");
-    (client.create_fargate_profile())
-        .cluster_name("orders")
-        .fargate_profile_name("batch")
-        .pod_execution_role_arn(role("fargate"))
-        .subnets(&network["B"])
-        .selectors(selector.build())
-        .send()
-        .await
-        .unwrap();
-    (client.create_addon())
-        .cluster_name("orders")
-        .addon_name("vpc-cni")
-        .configuration_values("{}")
-        .send()
-        .await
-        .unwrap();
-}
-
-async fn access_of(client: &aws_sdk_eks::Client, role: &impl Fn(&str) -> String) {
-    (client.create_access_entry())
-        .cluster_name("orders")
-        .principal_arn(role("operators"))
-        .kubernetes_groups("operators")
-        .send()
-        .await
-        .unwrap();
-    let scope = AccessScope::builder()
-        .r#type(AccessScopeType::Namespace)
-        .namespaces("shop");
-    (client.associate_access_policy())
-        .cluster_name("orders")
-        .principal_arn(role("operators"))
-        .policy_arn("arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy")
-        .access_scope(scope.build())
-        .send()
-        .await
-        .unwrap();
-    (client.create_pod_identity_association())
-        .cluster_name("orders")
-        .namespace("shop")
-        .service_account("mail")
-        .role_arn(role("mail"))
-        .send()
-        .await
-        .unwrap();
-    let login = OidcIdentityProviderConfigRequest::builder()
-        .identity_provider_config_name("login")
-        .issuer_url("https://login.example")
-        .client_id("kubernetes");
-    (client.associate_identity_provider_config())
-        .cluster_name("orders")
-        .oidc(login.build().unwrap())
-        .send()
-        .await
-        .unwrap();
-}
-
-async fn provider(context: &AwsContext, issuer: &str) {
-    let client = aws_sdk_iam::Client::new(context.sdk_config());
-    (client.create_open_id_connect_provider())
-        .url(issuer)
-        .client_id_list("sts.amazonaws.com")
-        .thumbprint_list("9e99a48a9960b14926bb7f3b02e22da2b0ab7280")
-        .send()
-        .await
-        .unwrap();
-}
-
+/// A repository with an image, and the replication of the registry.
 async fn repository(context: &AwsContext) {
+    use aws_sdk_ecr::types;
     let client = aws_sdk_ecr::Client::new(context.sdk_config());
-    let scanning = aws_sdk_ecr::types::ImageScanningConfiguration::builder().scan_on_push(true);
+    let scanning = types::ImageScanningConfiguration::builder().scan_on_push(true);
+    let tag = types::Tag::builder().key("team").value("shop");
     (client.create_repository())
         .repository_name("shop/cart")
-        .image_tag_mutability(aws_sdk_ecr::types::ImageTagMutability::Immutable)
+        .image_tag_mutability(types::ImageTagMutability::Immutable)
         .image_scanning_configuration(scanning.build())
+        .tags(tag.build().unwrap())
         .send()
         .await
         .unwrap();
@@ -393,6 +255,28 @@ async fn repository(context: &AwsContext) {
         .send()
         .await
         .unwrap();
+    (client.put_image())
+        .repository_name("shop/cart")
+        .image_tag("1")
+        .image_manifest(MANIFEST)
+        .send()
+        .await
+        .unwrap();
+    let to = types::ReplicationDestination::builder()
+        .region("eu-central-1")
+        .registry_id("222222222222");
+    let filter = types::RepositoryFilter::builder()
+        .filter("shop/")
+        .filter_type(types::RepositoryFilterType::PrefixMatch);
+    let rule = types::ReplicationRule::builder()
+        .destinations(to.build().unwrap())
+        .repository_filters(filter.build().unwrap());
+    let configuration = types::ReplicationConfiguration::builder().rules(rule.build().unwrap());
+    (client.put_replication_configuration())
+        .replication_configuration(configuration.build().unwrap())
+        .send()
+        .await
+        .unwrap();
 }
 
 async fn file_system(
@@ -400,12 +284,15 @@ async fn file_system(
     network: &BTreeMap<String, String>,
     key: &str,
 ) -> (String, String) {
+    use aws_sdk_efs::types;
     let client = aws_sdk_efs::Client::new(context.sdk_config());
+    let name = |name: &str| types::Tag::builder().key("Name").value(name).build().unwrap();
     let system = (client.create_file_system())
         .creation_token("shop")
         .encrypted(true)
         // Without a key, the local AWS names a key of the service that it does not have.
         .kms_key_id(key)
+        .tags(name("carts"))
         .send()
         .await
         .unwrap();
@@ -418,11 +305,27 @@ async fn file_system(
         .send()
         .await
         .unwrap();
-    let user = aws_sdk_efs::types::PosixUser::builder().uid(1000).gid(1000);
+    let rule = types::LifecyclePolicy::builder().transition_to_ia(types::TransitionToIaRules::After30Days);
+    (client.put_lifecycle_configuration())
+        .file_system_id(&id)
+        .lifecycle_policies(rule.build())
+        .send()
+        .await
+        .unwrap();
+    let owner = types::CreationInfo::builder()
+        .owner_uid(1000)
+        .owner_gid(1000)
+        .permissions("0750");
+    let root = types::RootDirectory::builder()
+        .path("/carts")
+        .creation_info(owner.build().unwrap());
+    let user = types::PosixUser::builder().uid(1000).gid(1000);
     let point = (client.create_access_point())
         .client_token("cart")
         .file_system_id(&id)
         .posix_user(user.build().unwrap())
+        .root_directory(root.build())
+        .tags(name("cart"))
         .send()
         .await
         .unwrap();

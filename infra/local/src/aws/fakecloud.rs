@@ -1,16 +1,15 @@
 //! Runs fakecloud as a child process.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::supervise::Supervised;
 
 /// fakecloud starts in under a second, and takes longer while the machine compiles.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(20);
-/// The prefix of the line that fakecloud prints once it listens.
+/// What the line begins with that fakecloud prints once it listens.
 const PORT_LINE: &str = "FAKECLOUD_PORT=";
 
 /// The error of starting fakecloud.
@@ -65,26 +64,14 @@ impl Fakecloud {
         .map(|(name, value)| (name.to_owned(), value));
         let mut process = Supervised::start(program, &arguments, environment, &folder, &folder, &output)
             .map_err(FakecloudError::Spawn)?;
-        let began = Instant::now();
-        loop {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            if let Some(address) = address_in(&text)
-                && TcpStream::connect(address).is_ok()
-            {
-                return Ok(Self {
-                    process,
-                    address,
-                    log,
-                });
-            }
-            if process.ended().is_some() || began.elapsed() > READY_DEADLINE {
-                let lines: Vec<&str> = text.lines().rev().take(20).collect();
-                return Err(FakecloudError::NotReady {
-                    log: lines.into_iter().rev().collect::<Vec<_>>().join("\n"),
-                });
-            }
-            std::thread::sleep(PAUSE);
-        }
+        let address = process
+            .listening(&log, PORT_LINE, READY_DEADLINE)
+            .map_err(|log| FakecloudError::NotReady { log })?;
+        Ok(Self {
+            process,
+            address,
+            log,
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -100,23 +87,5 @@ impl Fakecloud {
         let mut ids = vec![self.process.shell_id()];
         ids.extend(self.process.program_id());
         ids
-    }
-}
-
-/// Reads the address from fakecloud's first output.
-fn address_in(log: &str) -> Option<SocketAddr> {
-    let port = log.lines().find_map(|line| line.strip_prefix(PORT_LINE))?;
-    Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.trim().parse().ok()?)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_is_read_from_its_own_line() {
-        assert_eq!(address_in("FAKECLOUD_PORT=45"), Some(([127, 0, 0, 1], 45).into()));
-        assert_eq!(address_in("starting\n"), None);
-        assert_eq!(address_in("FAKECLOUD_PORT=\n"), None);
     }
 }

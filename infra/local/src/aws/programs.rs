@@ -1,10 +1,11 @@
-//! Locates fakecloud and the AWS client, and builds or installs them if they are missing.
+//! Locates fakecloud, the AWS client and moto, and builds or installs them if they are missing.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/build-aws");
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/aws-client");
+const MOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/moto");
 
 /// The error of building or installing a program of the local AWS.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,14 @@ pub fn ensure_fakecloud() -> Result<PathBuf, AwsProgramsError> {
 /// If it cannot be installed, for example without a network.
 pub fn ensure_aws_client() -> Result<PathBuf, AwsProgramsError> {
     run(CLIENT)
+}
+
+/// Returns the path of the Python that has moto, and installs moto first if needed.
+///
+/// # Errors
+/// If it cannot be installed, for example without a network.
+pub(crate) fn ensure_moto() -> Result<PathBuf, AwsProgramsError> {
+    run(MOTO)
 }
 
 fn run(script: &'static str) -> Result<PathBuf, AwsProgramsError> {

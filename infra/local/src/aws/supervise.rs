@@ -1,14 +1,17 @@
 //! Third-party programs that must not outlive this process.
 //!
-//! This project's own servers exit when their standard input closes. fakecloud and the functions do
+//! This project's own servers exit when their standard input closes. fakecloud, moto and the functions do
 //! not, so a shell script (`supervise.sh`) between them and this process watches the pipe.
 
 use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const SCRIPT: &str = include_str!("supervise.sh");
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A program and all processes that it starts. Dropping this value kills them. So does the end of
 /// this process, because it closes the pipe.
@@ -76,6 +79,33 @@ impl Supervised {
         Some(status.and_then(|status| status.trim().parse().ok()))
     }
 
+    /// Waits until the program accepts connections at the port that it prints to its log, in a line that begins with
+    /// `line`. Returns its address.
+    ///
+    /// # Errors
+    /// The end of the log, if the program ends or does not accept connections before the deadline.
+    pub(crate) fn listening(
+        &mut self,
+        log: &Path,
+        line: &str,
+        deadline: Duration,
+    ) -> Result<SocketAddr, String> {
+        let began = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            if let Some(address) = address_in(&text, line)
+                && TcpStream::connect(address).is_ok()
+            {
+                return Ok(address);
+            }
+            if self.ended().is_some() || began.elapsed() > deadline {
+                let lines: Vec<&str> = text.lines().rev().take(20).collect();
+                return Err(lines.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Kills the program and everything that it started, and waits for their end.
     pub(crate) fn end(&mut self) {
         // The shell reads the end of its input and kills its whole process group.
@@ -88,6 +118,12 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Reads the address from the line with the port.
+fn address_in(log: &str, line: &str) -> Option<SocketAddr> {
+    let port = log.lines().find_map(|text| text.strip_prefix(line))?;
+    Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.trim().parse().ok()?)))
 }
 
 #[cfg(test)]
@@ -110,6 +146,23 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         panic!("timed out after five seconds");
+    }
+
+    #[test]
+    fn the_port_is_read_from_its_own_line() {
+        let address = Some(([127, 0, 0, 1], 45).into());
+        assert_eq!(address_in("PORT=45", "PORT="), address);
+        assert_eq!(address_in("starting\n", "PORT="), None);
+        assert_eq!(address_in("PORT=\n", "PORT="), None);
+    }
+
+    #[test]
+    fn a_program_that_ends_before_it_listens_leaves_its_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ending = start(folder.path(), "echo no module named moto; exit 1");
+        let log = folder.path().join("log");
+        let error = ending.listening(&log, "PORT=", Duration::from_secs(60));
+        assert_eq!(error, Err("no module named moto".to_owned()));
     }
 
     #[test]

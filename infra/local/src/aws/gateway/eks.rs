@@ -119,6 +119,7 @@ pub(crate) async fn handle(
                 _ => "fargateProfile",
             };
             let described = &mut document[of];
+            without_disk_of_template(described);
             match settled {
                 Ok(false) if described["status"] == "ACTIVE" => described["status"] = "CREATING".into(),
                 Err(message) => {
@@ -127,12 +128,23 @@ pub(crate) async fn handle(
                         { "code": "InternalFailure", "message": message, "resourceIds": [] },
                     ] });
                 }
-                Ok(_) => return Ok(answer.into_response()),
+                Ok(_) => {}
             }
         }
         _ => return Ok(answer.into_response()),
     }
     Ok(Answer::with_json(answer, &document))
+}
+
+/// Removes the size of the disk of a node group with a launch template, which is that of the template
+/// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_Nodegroup.html>).
+fn without_disk_of_template(nodegroup: &mut Value) {
+    let has_template = nodegroup
+        .get("launchTemplate")
+        .is_some_and(|template| !template.is_null());
+    if let Some(fields) = nodegroup.as_object_mut().filter(|_| has_template) {
+        fields.remove("diskSize");
+    }
 }
 
 /// Starts the control plane of a cluster of a stack; `request` is what an API request would say.
