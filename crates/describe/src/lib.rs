@@ -9,9 +9,6 @@
 //! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
 //! describes.
 //!
-//! [`candidates`] looks up what exists in the recovery environment and may take the place of what a recovery point
-//! describes.
-//!
 //! This crate must not depend on a Kubernetes client: objects come in as [`lifeboat_infrastructure::Mentions`].
 //!
 //! Invariants:

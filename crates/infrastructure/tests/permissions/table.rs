@@ -280,6 +280,7 @@ pub(crate) const OWN: &[&str] = &[
     "elasticfilesystem:DeleteReplicationConfiguration",
     "elasticloadbalancing:DescribeTags",
     "elasticloadbalancing:DescribeTargetGroups",
+    "iam:ListRoles",
     "s3:ListAllMyBuckets",
     // CloudFormation reads a template by its address with the permissions of its caller.
     "s3:GetObject",
