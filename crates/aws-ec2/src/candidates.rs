@@ -89,10 +89,12 @@ impl Ec2 {
     pub async fn key_pairs(&self, names: &BTreeSet<String>) -> Result<BTreeSet<String>, AwsError> {
         let mut found = BTreeSet::new();
         for values in chunks(Some(names)).into_iter().flatten() {
-            let request = self.client.describe_key_pairs().filters(filter("key-name", &values));
+            let request = self
+                .client
+                .describe_key_pairs()
+                .filters(filter("key-name", &values));
             let answer = request.send().await;
-            let answer =
-                answer.map_err(|e| AwsError::new(actions::KEY_PAIRS, "AWS::EC2::KeyPair", e))?;
+            let answer = answer.map_err(|e| AwsError::new(actions::KEY_PAIRS, "AWS::EC2::KeyPair", e))?;
             let pairs = answer.key_pairs().iter();
             // A filter has wildcards, and a name may have `*` in it.
             let named = pairs.filter_map(|pair| owned(pair.key_name()));

@@ -15,9 +15,9 @@ use lifeboat_infrastructure::{Candidate, CandidateKind};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::{actions, unbuilt};
 use crate::parallel::each;
 use crate::place::Place;
+use crate::{actions, unbuilt};
 
 /// The error code of IAM for what does not exist.
 const ABSENT: &str = "NoSuchEntity";

@@ -34,6 +34,7 @@ mod s3;
 #[cfg(test)]
 mod testing;
 pub mod unbuilt;
+mod waf;
 mod walk;
 mod wanted;
 

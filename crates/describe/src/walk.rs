@@ -170,7 +170,10 @@ impl Walk<'_> {
         let mut names = BTreeSet::new();
         each_text(&serde_json::json!(out), &mut |text| {
             for word in text.split(|c: char| c.is_whitespace() || "\"',;()[]{}".contains(c)) {
-                let name = self.place.role_name(word).filter(|name| permission_set(name).is_some());
+                let name = self
+                    .place
+                    .role_name(word)
+                    .filter(|name| permission_set(name).is_some());
                 names.extend(name.filter(|name| !known.contains(name)).map(str::to_owned));
             }
         });

@@ -80,7 +80,9 @@ impl Access {
             user.secondary_gids.sort_unstable();
         }
         Self {
-            path: root.and_then(|root| root.path.clone()).unwrap_or_else(|| "/".to_owned()),
+            path: root
+                .and_then(|root| root.path.clone())
+                .unwrap_or_else(|| "/".to_owned()),
             posix_user,
         }
     }
@@ -154,11 +156,9 @@ impl CandidateKind {
             Self::Key | Self::Repository | Self::FileSystem | Self::AccessPoint | Self::MountTarget => {
                 Some(SharedStack::Storage)
             }
-            Self::Certificate
-            | Self::TargetGroup
-            | Self::WebAcl
-            | Self::Bucket
-            | Self::PermissionSetRole => None,
+            Self::Certificate | Self::TargetGroup | Self::WebAcl | Self::Bucket | Self::PermissionSetRole => {
+                None
+            }
         }
     }
 

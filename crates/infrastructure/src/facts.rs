@@ -102,7 +102,7 @@ pub struct Zone {
 }
 
 /// A resource of the primary and the one that takes its place: ids of EC2 and EFS, ARNs of roles, policies, OIDC
-/// providers and keys, names of zones.
+/// providers and keys, names of zones and of SSH key pairs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Adoption {

@@ -186,7 +186,12 @@ impl Mentions {
         match value {
             Value::String(text) if text.contains("arn:aws") => {
                 for arn in arn::arns(text) {
-                    if is_role(arn) && arn.rsplit('/').next().is_some_and(|name| permission_set(name).is_some()) {
+                    if is_role(arn)
+                        && arn
+                            .rsplit('/')
+                            .next()
+                            .is_some_and(|name| permission_set(name).is_some())
+                    {
                         self.role_arns.insert(arn.to_owned());
                     }
                     let set = match Named::of(arn) {

@@ -81,11 +81,25 @@ pub(crate) fn names(
     let mut all = Vec::new();
     for side in sides(descriptions) {
         let mut pairs: BTreeMap<&str, &str> = BTreeMap::new();
-        let used = side.filters.iter().filter_map(|filters| filters.0.get(NAME)).flatten();
+        let used = side
+            .filters
+            .iter()
+            .filter_map(|filters| filters.0.get(NAME))
+            .flatten();
         for name in used.map(String::as_str).collect::<BTreeSet<&str>>() {
-            let of_name = side.all.iter().filter(|one| one.tags.get("Name").is_some_and(|own| own == name));
+            let of_name = side
+                .all
+                .iter()
+                .filter(|one| one.tags.get("Name").is_some_and(|own| own == name));
             let there: Option<BTreeSet<&str>> = of_name
-                .map(|one| Some(counterpart(&side, one.id, facts, adopted)?.tags.get("Name")?.as_str()))
+                .map(|one| {
+                    Some(
+                        counterpart(&side, one.id, facts, adopted)?
+                            .tags
+                            .get("Name")?
+                            .as_str(),
+                    )
+                })
                 .collect();
             if let Some(there) = there.filter(|there| there.len() == 1) {
                 pairs.extend(there.first().filter(|to| **to != name).map(|to| (name, *to)));
@@ -98,7 +112,8 @@ pub(crate) fn names(
         };
         for (from, to) in &pairs {
             let is_one = pairs.values().filter(|other| *other == to).count() == 1;
-            if is_one && !pairs.contains_key(to) && is_name(to) && !from.contains(',') && *from == from.trim() {
+            if is_one && !pairs.contains_key(to) && is_name(to) && !from.contains(',') && *from == from.trim()
+            {
                 all.push((side.kind, (*from).to_owned(), (*to).to_owned()));
             }
         }
@@ -149,25 +164,26 @@ pub(crate) fn find(context: &Context<'_>, findings: &mut Findings) {
 }
 
 /// Returns filters as objects have them once they are translated.
-fn translated(
-    filters: &Filters,
-    context: &Context<'_>,
-    renamed: &dyn Fn(&str) -> Option<String>,
-) -> Filters {
-    let all = filters.0.iter().map(|(filter, values)| match filter.strip_prefix(TAG) {
-        Some("Name") => {
-            let values = values.iter().map(|value| renamed(value).unwrap_or_else(|| context.text(value)));
-            (filter.clone(), values.collect())
-        }
-        Some(key) => {
-            let values = values.iter().map(|value| context.tag(key, value).1);
-            (format!("{TAG}{}", context.tag(key, "").0), values.collect())
-        }
-        None => {
-            let values = values.iter().map(|value| context.text(value));
-            (GROUP_NAME.to_owned(), values.collect())
-        }
-    });
+fn translated(filters: &Filters, context: &Context<'_>, renamed: &dyn Fn(&str) -> Option<String>) -> Filters {
+    let all = filters
+        .0
+        .iter()
+        .map(|(filter, values)| match filter.strip_prefix(TAG) {
+            Some("Name") => {
+                let values = values
+                    .iter()
+                    .map(|value| renamed(value).unwrap_or_else(|| context.text(value)));
+                (filter.clone(), values.collect())
+            }
+            Some(key) => {
+                let values = values.iter().map(|value| context.tag(key, value).1);
+                (format!("{TAG}{}", context.tag(key, "").0), values.collect())
+            }
+            None => {
+                let values = values.iter().map(|value| context.text(value));
+                (GROUP_NAME.to_owned(), values.collect())
+            }
+        });
     Filters(all.collect())
 }
 

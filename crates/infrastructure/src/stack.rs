@@ -10,9 +10,9 @@ use crate::context::Context;
 use crate::description::Descriptions;
 use crate::facts::RecoveryFacts;
 use crate::finding::{Finding, Findings, Severity};
-use crate::{names, selectors};
 use crate::template::{self, Template};
 use crate::unbuilt;
+use crate::{names, selectors};
 
 mod cluster;
 mod identity;

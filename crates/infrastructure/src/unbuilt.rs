@@ -32,7 +32,11 @@ pub(crate) fn find(
         }
     }
     let is_elsewhere = descriptions.account != facts.account;
-    for role in descriptions.roles.iter().filter(|one| is_elsewhere && is_open(&one.arn)) {
+    for role in descriptions
+        .roles
+        .iter()
+        .filter(|one| is_elsewhere && is_open(&one.arn))
+    {
         if let Some(name) = role.permission_set() {
             let account = &facts.account;
             let what = format!("no role of the account {account} is that of the permission set {name}");

@@ -1,5 +1,5 @@
 //! What an application stands on: a network, roles, a cluster, a repository, a file system, a volume, a certificate, a
-//! target group and a key.
+//! target group, a web ACL and a key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use aws_sdk_eks::types::{
     Provider, VpcConfigRequest,
 };
 use lifeboat_aws::AwsContext;
+use lifeboat_aws::json::JsonCall;
+use serde_json::{Value, json};
 
 /// The network. CloudFormation makes it, so that this crate needs no client of EC2.
 const NETWORK: &str = r#"{"Resources": {
@@ -27,6 +29,9 @@ const NETWORK: &str = r#"{"Resources": {
     "Group": {"Value": {"Fn::GetAtt": ["Group", "GroupId"]}}, "Template": {"Value": {"Ref": "Template"}},
     "Volume": {"Value": {"Ref": "Volume"}}}}"#;
 
+/// A role as IAM Identity Center makes it. AWS lets nobody else make one in this path.
+pub(crate) const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_Operators_0123456789abcdef";
+
 /// What was made.
 pub(crate) struct Made {
     pub(crate) network: BTreeMap<String, String>,
@@ -36,6 +41,7 @@ pub(crate) struct Made {
     pub(crate) issuer: String,
     pub(crate) certificate: String,
     pub(crate) target_group: String,
+    pub(crate) web_acl: String,
 }
 
 pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
@@ -48,6 +54,7 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
     let (file_system, access_point) = file_system(context, &network, &key).await;
     let certificate = certificate(context).await;
     let target_group = target_group(context, &network).await;
+    let web_acl = web_acl(context).await;
     Made {
         network,
         key,
@@ -56,6 +63,7 @@ pub(crate) async fn make(context: &AwsContext, account: &str) -> Made {
         issuer,
         certificate,
         target_group,
+        web_acl,
     }
 }
 
@@ -101,6 +109,24 @@ async fn target_group(context: &AwsContext, network: &BTreeMap<String, String>) 
         .unwrap();
     let group = answer.target_groups().first().unwrap();
     group.target_group_arn().unwrap().to_owned()
+}
+
+async fn web_acl(context: &AwsContext) -> String {
+    let call = JsonCall {
+        service: "wafv2",
+        target: "AWSWAF_20190729",
+        operation: "CreateWebACL",
+        action: "wafv2:CreateWebACL",
+        on: "shop",
+    };
+    let visibility =
+        json!({"SampledRequestsEnabled": false, "CloudWatchMetricsEnabled": false, "MetricName": "shop"});
+    let input = json!({"Name": "shop", "Scope": "REGIONAL", "DefaultAction": {"Allow": {}},
+        "VisibilityConfig": visibility});
+    let answer: Value = call.send(context, &input).await.unwrap();
+    let again = call.send::<Value>(context, &input).await.unwrap_err();
+    assert_eq!(again.code(), Some("WAFDuplicateItemException"), "{again}");
+    answer["Summary"]["ARN"].as_str().unwrap().to_owned()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for the outside world")]
@@ -203,6 +229,15 @@ async fn identities(context: &AwsContext, account: &str) {
         .path("/shop/")
         .assume_role_policy_document(trust(&format!(r#"{{"AWS": "arn:aws:iam::{account}:root"}}"#)))
         .permissions_boundary(format!("arn:aws:iam::{account}:policy/boundary"))
+        .send()
+        .await
+        .unwrap();
+    (client.create_role())
+        .role_name(OF_IDENTITY_CENTER)
+        .path("/aws-reserved/sso.amazonaws.com/eu-west-1/")
+        .assume_role_policy_document(trust(&format!(
+            r#"{{"Federated": "arn:aws:iam::{account}:saml-provider/AWSSSO_1_DO_NOT_DELETE"}}"#
+        )))
         .send()
         .await
         .unwrap();

@@ -13,7 +13,7 @@ use lifeboat_model::AccountId;
 use serde_json::json;
 
 use crate::fixture::{administrator, context, run};
-use crate::sample::{Made, make};
+use crate::sample::{Made, OF_IDENTITY_CENTER, make};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -28,6 +28,10 @@ fn wanted(made: &Made) -> Wanted {
         json!({"kind": "PersistentVolume", "spec": {"csi": {"volumeHandle": made.network["Volume"]}}}),
         json!({"kind": "Ingress", "metadata": {"annotations":
             {"alb.ingress.kubernetes.io/certificate-arn": made.certificate}}}),
+        json!({"kind": "Ingress", "metadata": {"annotations":
+            {"alb.ingress.kubernetes.io/wafv2-acl-arn": made.web_acl}}}),
+        json!({"kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "kube-system"}, "data": {"mapRoles":
+            format!("- rolearn: arn:aws:iam::{ACCOUNT}:role/{OF_IDENTITY_CENTER}\n  groups: [operators]\n")}}),
         json!({"kind": "TargetGroupBinding", "spec": {"targetGroupARN": made.target_group}}),
     ] {
         mentions.collect(&object);
@@ -169,6 +173,8 @@ fn identities(found: &Descriptions, made: &Made) {
     for name in ["cart", "cluster", "fargate", "mail", "nodes", "operators"] {
         assert!(names.contains(&name), "{names:?}");
     }
+    let made_by_aws = found.roles.iter().find(|role| role.is_reserved()).unwrap();
+    assert_eq!(made_by_aws.permission_set(), Some("Operators"));
     let cart = found.roles.iter().find(|role| role.role_name == "cart").unwrap();
     assert_eq!(cart.arn, format!("arn:aws:iam::{ACCOUNT}:role/shop/cart"));
     assert_eq!(cart.path, "/shop/");
@@ -272,6 +278,14 @@ async fn counterparts(context: &AwsContext, described: &Descriptions) {
     assert_eq!(certificate.id, described.certificates[0].certificate_arn);
     assert_eq!(certificate.domains, described.certificates[0].domains());
     assert_eq!(certificate.tags["team"], "shop");
+    let acl = of(CandidateKind::WebAcl);
+    assert_eq!(
+        (acl.name.as_deref(), &acl.id),
+        (Some("shop"), &described.web_acls[0].arn)
+    );
+    let role = of(CandidateKind::PermissionSetRole);
+    assert_eq!(role.name.as_deref(), Some("Operators"));
+    assert!(role.id.ends_with(OF_IDENTITY_CENTER), "{}", role.id);
     let group = of(CandidateKind::TargetGroup);
     assert_eq!(
         (group.name.as_deref(), group.tags["app"].as_str()),

@@ -16,6 +16,7 @@ pub(crate) fn answer(call: &Call) -> String {
         "acm" => acm(call).to_string(),
         "elasticloadbalancing" => elb(call),
         "s3" => BUCKETS.to_owned(),
+        "wafv2" => waf(call).to_string(),
         other => panic!("no answers of {other}"),
     }
 }
@@ -278,7 +279,9 @@ fn trust(name: &str) -> Value {
         "nodes" => json!({"Service": "ec2.amazonaws.com"}),
         "operators" => json!({"AWS": format!(
             "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-west-1/{OF_IDENTITY_CENTER}")}),
-        OF_IDENTITY_CENTER => json!({"Federated": "arn:aws:iam::111111111111:saml-provider/AWSSSO_1_DO_NOT_DELETE"}),
+        OF_IDENTITY_CENTER => {
+            json!({"Federated": "arn:aws:iam::111111111111:saml-provider/AWSSSO_1_DO_NOT_DELETE"})
+        }
         _ => json!({"Service": "pods.eks.amazonaws.com"}),
     };
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal,
@@ -344,7 +347,10 @@ fn iam(call: &Call) -> String {
                 format!("<PolicyName>{name}</PolicyName><PolicyArn>{arn}</PolicyArn>")
             };
             let list = match role.unwrap().0 {
-                OF_IDENTITY_CENTER => vec![attached("own", "arn:aws:iam::111111111111:policy/of-identity-center")],
+                OF_IDENTITY_CENTER => vec![attached(
+                    "own",
+                    "arn:aws:iam::111111111111:policy/of-identity-center",
+                )],
                 "nodes" => vec![
                     attached("worker", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"),
                     attached("nodes", "arn:aws:iam::111111111111:policy/nodes"),
@@ -369,7 +375,14 @@ fn iam(call: &Call) -> String {
                      <CreateDate>2026-01-01T00:00:00Z</CreateDate>"
                 )
             };
-            members(operation, "Roles", &[role("AWSReservedSSO_View_Only_fedcba9876543210"), role(OF_IDENTITY_CENTER)])
+            members(
+                operation,
+                "Roles",
+                &[
+                    role("AWSReservedSSO_View_Only_fedcba9876543210"),
+                    role(OF_IDENTITY_CENTER),
+                ],
+            )
         }
         "GetInstanceProfile" => result(
             operation,
@@ -590,6 +603,25 @@ fn elb(call: &Call) -> String {
              <UnhealthyThresholdCount>3</UnhealthyThresholdCount><Matcher><HttpCode>200-299</HttpCode></Matcher>", arn(name)))),
         "DescribeTags" => result("TagDescriptions", ["cart", "mail"].map(|name| format!(
             "<ResourceArn>{}</ResourceArn><Tags><member><Key>app</Key><Value>{name}</Value></member></Tags>", arn(name)))),
+        other => panic!("no answer to {other}"),
+    }
+}
+
+/// Two parts, and a marker behind the last one.
+fn waf(call: &Call) -> Value {
+    let acl = |name: &str| {
+        json!({"Name": name, "Id": "2", "LockToken": "3",
+            "ARN": format!("arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/{name}/2")})
+    };
+    assert!(call.names("\"Scope\":\"REGIONAL\""));
+    match call.action.as_str() {
+        "wafv2:ListWebACLs" if call.names("\"NextMarker\":\"two\"") => {
+            json!({"WebACLs": [], "NextMarker": "two"})
+        }
+        "wafv2:ListWebACLs" if call.names("\"NextMarker\":\"one\"") => {
+            json!({"WebACLs": [acl("shop")], "NextMarker": "two"})
+        }
+        "wafv2:ListWebACLs" => json!({"WebACLs": [acl("mail")], "NextMarker": "one"}),
         other => panic!("no answer to {other}"),
     }
 }

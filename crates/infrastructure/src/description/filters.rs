@@ -49,7 +49,9 @@ impl Filters {
     pub(crate) fn shown(&self) -> String {
         let one = |(filter, values): (&String, &BTreeSet<String>)| {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            format!("{filter}={}", values.join(",")).escape_default().to_string()
+            format!("{filter}={}", values.join(","))
+                .escape_default()
+                .to_string()
         };
         self.0.iter().map(one).collect::<Vec<_>>().join(" and ")
     }
@@ -75,7 +77,10 @@ mod tests {
         for (filters, expected) in [
             (of(&[("tag:Name", &["private-b", "private-a"])]), true),
             (of(&[("tag:Name", &["private-?"]), ("tag:stage", &["*"])]), true),
-            (of(&[("tag:Name", &["private-a"]), ("tag:stage", &["test"])]), false),
+            (
+                of(&[("tag:Name", &["private-a"]), ("tag:stage", &["test"])]),
+                false,
+            ),
             (of(&[("tag:other", &["*"])]), false),
             (of(&[("group-name", &["shop"])]), true),
             (of(&[("group-name", &["private-a"])]), false),

@@ -57,7 +57,8 @@ impl Mentions {
             "IngressClassParams" => self.subnet_filters.extend(tags(&spec["subnets"]["tags"])),
             // <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/gateway/loadbalancerconfig/>.
             "LoadBalancerConfiguration" => {
-                self.subnet_filters.extend(tags(&spec["loadBalancerSubnetsSelector"]));
+                self.subnet_filters
+                    .extend(tags(&spec["loadBalancerSubnetsSelector"]));
                 for subnet in list(&spec["loadBalancerSubnets"]) {
                     let name = subnet["identifier"].as_str().unwrap_or_default();
                     self.subnet_filters.extend(named(name, "subnet-"));
@@ -110,7 +111,9 @@ pub(super) fn written(filters: &Filters) -> String {
 
 /// Reads filters from the manifest of a recovery point; `None` if the text is none.
 pub(super) fn read(text: &str) -> Option<Filters> {
-    let filters: Filters = serde_json::from_str(text).ok().filter(|_| text.len() <= LONGEST)?;
+    let filters: Filters = serde_json::from_str(text)
+        .ok()
+        .filter(|_| text.len() <= LONGEST)?;
     let is_known = |filter: &String| filter == GROUP_NAME || filter.starts_with(TAG);
     filters.0.keys().all(is_known).then_some(filters)
 }

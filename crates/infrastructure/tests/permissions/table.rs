@@ -285,6 +285,7 @@ pub(crate) const OWN: &[&str] = &[
     // CloudFormation reads a template by its address with the permissions of its caller.
     "s3:GetObject",
     "s3:PutObject",
+    "wafv2:ListWebACLs",
 ];
 
 /// Returns whether a resource type needs an action of its handlers.

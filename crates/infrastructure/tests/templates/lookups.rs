@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_infrastructure::description::storage::PosixUser;
 use lifeboat_infrastructure::{
-    Access, Adoption, Candidate, CandidateKind, Descriptions, Finding, MatchRule, Mentions, Mode, OwnResource,
-    RecoveryFacts, Severity, Stack, TAG, adoptions, generate, symbols,
+    Access, Adoption, Candidate, CandidateKind, Descriptions, Finding, MatchRule, Mentions, Mode,
+    OwnResource, RecoveryFacts, Severity, Stack, TAG, adoptions, generate, symbols,
 };
 use lifeboat_model::{Code, SharedStack};
 use lifeboat_translate::Identities;
@@ -48,7 +48,9 @@ fn of_type<'t>(template: &'t Value, r#type: &str) -> Vec<&'t Value> {
 }
 
 fn findings(descriptions: &Descriptions, facts: &RecoveryFacts, stack: &Stack, code: Code) -> Vec<Finding> {
-    let all = generate(descriptions, facts, stack, Mode::Active).findings.into_iter();
+    let all = generate(descriptions, facts, stack, Mode::Active)
+        .findings
+        .into_iter();
     all.filter(|one| one.code == code).collect()
 }
 
@@ -59,7 +61,12 @@ fn found(descriptions: &Descriptions, facts: &RecoveryFacts, from: &str) -> Opti
 }
 
 /// Returns an object as the plan translates it.
-fn translated(descriptions: &Descriptions, facts: &RecoveryFacts, of: (&str, &str), mut object: Value) -> Value {
+fn translated(
+    descriptions: &Descriptions,
+    facts: &RecoveryFacts,
+    of: (&str, &str),
+    mut object: Value,
+) -> Value {
     let identities = Identities::checked(&symbols(descriptions, facts)).unwrap();
     identities.apply(of, &|_| false, &mut object);
     object
@@ -95,7 +102,10 @@ mod identity_center {
                 "attachedPolicies": ["arn:aws:iam::111111111111:policy/operators"]}));
             let entry = json!({"principalArn": old(), "kubernetesGroups": ["operators"], "type": "STANDARD",
                 "username": format!("arn:aws:sts::{SAME}:assumed-role/{NAME}/{{{{SessionName}}}}")});
-            document["clusters"][0]["accessEntries"].as_array_mut().unwrap().push(entry);
+            document["clusters"][0]["accessEntries"]
+                .as_array_mut()
+                .unwrap()
+                .push(entry);
             let operators = &mut document["roles"][5]["assumeRolePolicyDocument"]["Statement"][0];
             operators["Principal"]["AWS"] = json!([old(), "arn:aws:iam::111111111111:root"]);
         })
@@ -114,7 +124,9 @@ mod identity_center {
             name: Some("Auditors".to_owned()),
             ..Candidate::new(
                 CandidateKind::PermissionSetRole,
-                format!("arn:aws:iam::{OTHER}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Auditors_fedcba9876543210"),
+                format!(
+                    "arn:aws:iam::{OTHER}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Auditors_fedcba9876543210"
+                ),
             )
         };
         let facts = facts([other, new.clone()]);
@@ -122,7 +134,10 @@ mod identity_center {
             found(&descriptions, &facts, &old()),
             Some((new.id.clone(), MatchRule::Name))
         );
-        assert_eq!(findings(&descriptions, &facts, &orders(), Code::PermissionSetNotAssigned), []);
+        assert_eq!(
+            findings(&descriptions, &facts, &orders(), Code::PermissionSetNotAssigned),
+            []
+        );
 
         let clusters = template(&descriptions, &facts, &orders());
         assert!(principals(&clusters).contains(&&json!(new.id)));
@@ -133,14 +148,16 @@ mod identity_center {
         assert!(roles.iter().all(|role| role["RoleName"] != NAME));
         let operators = roles.iter().find(|role| role["RoleName"] == "operators").unwrap();
         let trusted = &operators["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"];
-        assert_eq!(
-            *trusted,
-            json!([new.id, format!("arn:aws:iam::{OTHER}:root")])
-        );
+        assert_eq!(*trusted, json!([new.id, format!("arn:aws:iam::{OTHER}:root")]));
 
         // aws-auth names it without its path.
         let data = format!("- rolearn: arn:aws:iam::{SAME}:role/{NAME}\n  groups: [operators]\n");
-        let object = translated(&descriptions, &facts, ("", "configmaps"), json!({"data": {"mapRoles": data}}));
+        let object = translated(
+            &descriptions,
+            &facts,
+            ("", "configmaps"),
+            json!({"data": {"mapRoles": data}}),
+        );
         let expected = "arn:aws:iam::222222222222:role/AWSReservedSSO_Operators_fedcba9876543210";
         assert_eq!(
             object["data"]["mapRoles"],
@@ -156,7 +173,10 @@ mod identity_center {
         let [finding] = about.as_slice() else {
             panic!("{about:?}");
         };
-        assert_eq!((finding.severity, finding.resource.as_str()), (Severity::Warning, old().as_str()));
+        assert_eq!(
+            (finding.severity, finding.resource.as_str()),
+            (Severity::Warning, old().as_str())
+        );
         assert_eq!(
             finding.what,
             "no role of the account 222222222222 is that of the permission set Operators"
@@ -173,7 +193,12 @@ mod identity_center {
         assert!(!identity.to_string().contains("AWSReservedSSO"));
         // What names it stays whole, and is listed.
         let arn = format!("arn:aws:iam::{SAME}:role/{NAME}");
-        let object = translated(&descriptions, &facts, ("", "configmaps"), json!({"data": {"role": arn}}));
+        let object = translated(
+            &descriptions,
+            &facts,
+            ("", "configmaps"),
+            json!({"data": {"role": arn}}),
+        );
         assert_eq!(object["data"]["role"], arn);
     }
 
@@ -181,7 +206,10 @@ mod identity_center {
     fn two_roles_of_a_permission_set_are_an_error_until_one_is_mapped() {
         let descriptions = descriptions();
         let path = "aws-reserved/sso.amazonaws.com/";
-        let both = [role(OTHER, path, "00000000000000aa"), role(OTHER, path, "00000000000000bb")];
+        let both = [
+            role(OTHER, path, "00000000000000aa"),
+            role(OTHER, path, "00000000000000bb"),
+        ];
         let mut facts = facts(both.clone());
         assert_eq!(found(&descriptions, &facts, &old()), None);
         let about = findings(&descriptions, &facts, &orders(), Code::AdoptionAmbiguous);
@@ -189,7 +217,11 @@ mod identity_center {
             panic!("{about:?}");
         };
         assert_eq!(finding.severity, Severity::Error);
-        assert!(finding.what.contains(&both[0].id) && finding.what.contains(&both[1].id), "{}", finding.what);
+        assert!(
+            finding.what.contains(&both[0].id) && finding.what.contains(&both[1].id),
+            "{}",
+            finding.what
+        );
         facts.adopted = vec![Adoption::mapped(old(), both[1].id.clone())];
         assert_eq!(
             found(&descriptions, &facts, &old()),
@@ -205,14 +237,20 @@ mod identity_center {
         let mut facts = sample::facts(SAME);
         facts.candidates = vec![role(SAME, PATH, "0123456789abcdef")];
         assert_eq!(found(&descriptions, &facts, &old()), None);
-        assert_eq!(findings(&descriptions, &facts, &orders(), Code::PermissionSetNotAssigned), []);
+        assert_eq!(
+            findings(&descriptions, &facts, &orders(), Code::PermissionSetNotAssigned),
+            []
+        );
         let clusters = template(&descriptions, &facts, &orders());
         assert!(principals(&clusters).contains(&&json!(old())));
         let identity = template(&descriptions, &facts, &Stack::Identity);
         let roles = of_type(&identity, "AWS::IAM::Role");
-        assert!(roles.iter().all(|role| role["RoleName"] != NAME && role["RoleName"] != format!("{NAME}-eu-central-1")));
+        assert!(
+            roles
+                .iter()
+                .all(|role| role["RoleName"] != NAME && role["RoleName"] != format!("{NAME}-eu-central-1"))
+        );
     }
-
 }
 
 mod access_points {
@@ -240,13 +278,16 @@ mod access_points {
     /// The sample, whose file system EFS replicates.
     fn replicated() -> Descriptions {
         changed(|document| {
-            document["fileSystems"][0]["replicationDestinations"] =
-                json!([{"fileSystemId": REPLICA, "region": "eu-central-1", "ownerId": OTHER, "status": "ENABLED"}]);
+            document["fileSystems"][0]["replicationDestinations"] = json!([{"fileSystemId": REPLICA, "region": "eu-central-1", "ownerId": OTHER, "status": "ENABLED"}]);
         })
     }
 
     fn built(descriptions: &Descriptions, facts: &RecoveryFacts) -> usize {
-        of_type(&template(descriptions, facts, &Stack::Storage), "AWS::EFS::AccessPoint").len()
+        of_type(
+            &template(descriptions, facts, &Stack::Storage),
+            "AWS::EFS::AccessPoint",
+        )
+        .len()
     }
 
     #[test]
@@ -291,7 +332,8 @@ mod access_points {
             id: "fsap-0bbbbbbbbbbbbbbb3".to_owned(),
         }]);
         assert_eq!(built(&descriptions, &own), 1);
-        own.candidates.push(point("fsap-0bbbbbbbbbbbbbbb4", "/media", 1000));
+        own.candidates
+            .push(point("fsap-0bbbbbbbbbbbbbbb4", "/media", 1000));
         assert_eq!(found(&descriptions, &own, POINT), None);
         assert_eq!(built(&descriptions, &own), 1);
         // Nor is that of another file system taken.
@@ -325,7 +367,10 @@ mod access_points {
         };
         assert_eq!(found(&twins, &both(), POINT), None);
         assert_eq!(built(&twins, &both()), 2);
-        assert_eq!(findings(&twins, &both(), &Stack::Storage, Code::AdoptionAmbiguous), []);
+        assert_eq!(
+            findings(&twins, &both(), &Stack::Storage, Code::AdoptionAmbiguous),
+            []
+        );
     }
 
     #[test]
@@ -352,7 +397,10 @@ mod key_pairs {
             group.as_object_mut().unwrap().remove("launchTemplate");
             group["remoteAccess"] =
                 json!({"ec2SshKey": "$(id)", "sourceSecurityGroups": ["sg-000000000000000b1"]});
-            document["clusters"][0]["nodegroups"].as_array_mut().unwrap().push(group);
+            document["clusters"][0]["nodegroups"]
+                .as_array_mut()
+                .unwrap()
+                .push(group);
         })
     }
 
@@ -366,9 +414,13 @@ mod key_pairs {
     /// Returns the key of the launch template and the remote access of the group without one.
     fn keys(facts: &RecoveryFacts) -> (Value, Value) {
         let template = template(&descriptions(), facts, &orders());
-        let launch = of_type(&template, "AWS::EC2::LaunchTemplate")[0]["LaunchTemplateData"]["KeyName"].clone();
+        let launch =
+            of_type(&template, "AWS::EC2::LaunchTemplate")[0]["LaunchTemplateData"]["KeyName"].clone();
         let groups = of_type(&template, "AWS::EKS::Nodegroup");
-        let plain = groups.iter().find(|group| group["NodegroupName"] == "plain").unwrap();
+        let plain = groups
+            .iter()
+            .find(|group| group["NodegroupName"] == "plain")
+            .unwrap();
         (launch, plain["RemoteAccess"].clone())
     }
 
@@ -376,8 +428,14 @@ mod key_pairs {
     fn those_that_exist_are_kept() {
         let facts = with(&["$(id)", "operators"]);
         let (launch, access) = keys(&facts);
-        assert_eq!((launch, &access["Ec2SshKey"]), (json!("operators"), &json!("$(id)")));
-        assert_eq!(findings(&descriptions(), &facts, &orders(), Code::KeyPairMissing), []);
+        assert_eq!(
+            (launch, &access["Ec2SshKey"]),
+            (json!("operators"), &json!("$(id)"))
+        );
+        assert_eq!(
+            findings(&descriptions(), &facts, &orders(), Code::KeyPairMissing),
+            []
+        );
     }
 
     /// CloudFormation would fail at the node groups, after the cluster was built.
@@ -388,7 +446,12 @@ mod key_pairs {
         let about = findings(&descriptions(), &facts, &orders(), Code::KeyPairMissing);
         let shown: Vec<String> = about
             .iter()
-            .map(|one| format!("{:?} {}: {}\n  {}", one.severity, one.resource, one.what, one.remedy))
+            .map(|one| {
+                format!(
+                    "{:?} {}: {}\n  {}",
+                    one.severity, one.resource, one.what, one.remedy
+                )
+            })
             .collect();
         insta::assert_snapshot!(shown.join("\n"));
         // Nothing but the keys is different.
@@ -404,7 +467,9 @@ mod key_pairs {
         facts.existing = Some(BTreeSet::new());
         let about = findings(&descriptions(), &facts, &Stack::Network, Code::MappingInvalid);
         assert!(
-            about[0].what.contains("dr, which does not exist in the recovery environment"),
+            about[0]
+                .what
+                .contains("dr, which does not exist in the recovery environment"),
             "{about:?}"
         );
     }
@@ -488,9 +553,17 @@ mod selectors {
             annotations["alb.ingress.kubernetes.io/subnets"],
             "edge/eu-central-1a, public-b,${network.SubnetPublicA}"
         );
-        let edge = subnets.iter().find(|one| has(one, "Name", "edge/eu-central-1a")).unwrap();
+        let edge = subnets
+            .iter()
+            .find(|one| has(one, "Name", "edge/eu-central-1a"))
+            .unwrap();
         assert!(subnets.iter().any(|one| has(one, "Name", "public-b")));
-        let class = translated(&descriptions, &facts, ("karpenter.k8s.aws", "ec2nodeclasses"), class);
+        let class = translated(
+            &descriptions,
+            &facts,
+            ("karpenter.k8s.aws", "ec2nodeclasses"),
+            class,
+        );
         let term = &class["spec"]["subnetSelectorTerms"][0]["tags"];
         assert_eq!(
             *term,
@@ -519,8 +592,16 @@ mod selectors {
                 ingress("", "fallback"),
             ],
         );
-        let about = findings(&descriptions, &facts([]), &orders(), Code::SelectorWithoutCounterpart);
-        let shown: Vec<(&str, &str)> = about.iter().map(|one| (one.resource.as_str(), one.what.as_str())).collect();
+        let about = findings(
+            &descriptions,
+            &facts([]),
+            &orders(),
+            Code::SelectorWithoutCounterpart,
+        );
+        let shown: Vec<(&str, &str)> = about
+            .iter()
+            .map(|one| (one.resource.as_str(), one.what.as_str()))
+            .collect();
         assert_eq!(
             shown,
             [
@@ -539,7 +620,12 @@ mod selectors {
     /// An adopted network whose owner gave these names to its subnets, and this one to its group.
     fn adopted(names: [&str; 4], group: &str) -> RecoveryFacts {
         let tags = |name: &str| BTreeMap::from([("Name".to_owned(), name.to_owned())]);
-        let places = [("euc1-az2", false), ("euc1-az3", false), ("euc1-az2", true), ("euc1-az3", true)];
+        let places = [
+            ("euc1-az2", false),
+            ("euc1-az3", false),
+            ("euc1-az2", true),
+            ("euc1-az3", true),
+        ];
         let subnets = names.iter().zip(places).enumerate();
         let subnets = subnets.map(|(position, (name, (zone, public)))| Candidate {
             name: Some((*name).to_owned()),
@@ -548,7 +634,10 @@ mod selectors {
             zone_id: Some(zone.to_owned()),
             public: Some(public),
             parent: Some(VPC.to_owned()),
-            ..Candidate::new(CandidateKind::Subnet, format!("subnet-0bbbbbbbbbbbbbb0{position}"))
+            ..Candidate::new(
+                CandidateKind::Subnet,
+                format!("subnet-0bbbbbbbbbbbbbb0{position}"),
+            )
         });
         let network = Candidate {
             name: Some("shop".to_owned()),
@@ -573,16 +662,38 @@ mod selectors {
     #[test]
     fn the_other_names_of_what_is_adopted_are_translated() {
         let objects = [
-            ("networking.k8s.io", "ingresses", ingress("public-a, public-b", "shop-lb")),
-            ("", "services", json!({"kind": "Service", "metadata": {"annotations": {
+            (
+                "networking.k8s.io",
+                "ingresses",
+                ingress("public-a, public-b", "shop-lb"),
+            ),
+            (
+                "",
+                "services",
+                json!({"kind": "Service", "metadata": {"annotations": {
                 "service.beta.kubernetes.io/aws-load-balancer-subnets": "public-a",
-                "service.beta.kubernetes.io/aws-load-balancer-security-groups": "shop-lb,sg-000000000000000b1"}}})),
-            ("elbv2.k8s.aws", "ingressclassparams", json!({"kind": "IngressClassParams",
-                "spec": {"subnets": {"tags": {"Name": ["public-a", "public-b"]}}}})),
-            ("gateway.k8s.aws", "loadbalancerconfigurations", json!({"kind": "LoadBalancerConfiguration", "spec": {
-                "loadBalancerSubnets": [{"identifier": "public-a"}], "securityGroups": ["shop-lb"]}})),
-            ("karpenter.k8s.aws", "ec2nodeclasses", node_class(
-                json!([{"tags": {"Name": "public-b"}}]), json!([{"tags": {"Name": "shop-lb"}}]))),
+                "service.beta.kubernetes.io/aws-load-balancer-security-groups": "shop-lb,sg-000000000000000b1"}}}),
+            ),
+            (
+                "elbv2.k8s.aws",
+                "ingressclassparams",
+                json!({"kind": "IngressClassParams",
+                "spec": {"subnets": {"tags": {"Name": ["public-a", "public-b"]}}}}),
+            ),
+            (
+                "gateway.k8s.aws",
+                "loadbalancerconfigurations",
+                json!({"kind": "LoadBalancerConfiguration", "spec": {
+                "loadBalancerSubnets": [{"identifier": "public-a"}], "securityGroups": ["shop-lb"]}}),
+            ),
+            (
+                "karpenter.k8s.aws",
+                "ec2nodeclasses",
+                node_class(
+                    json!([{"tags": {"Name": "public-b"}}]),
+                    json!([{"tags": {"Name": "shop-lb"}}]),
+                ),
+            ),
         ];
         let all: Vec<Value> = objects.iter().map(|(_, _, object)| object.clone()).collect();
         let descriptions = selecting(with_group_name(), &all);
@@ -604,17 +715,36 @@ mod selectors {
     fn names_and_tags_that_cannot_be_translated_are_named() {
         let objects = [
             ingress("public-a,public-b", "shop-lb"),
-            node_class(json!([{"tags": {"kubernetes.io/role/internal-elb": "1"}}]), json!([])),
+            node_class(
+                json!([{"tags": {"kubernetes.io/role/internal-elb": "1"}}]),
+                json!([]),
+            ),
         ];
         let descriptions = selecting(with_group_name(), &objects);
         // Swapped: whoever translated twice would be back at the beginning.
-        let facts = adopted(["private-a", "private-b", "public-b", "public-a"], "");
+        let mut facts = adopted(["private-a", "private-b", "public-b", "public-a"], "");
+        let pairs = [("a2", "02"), ("a3", "03")];
+        facts.adopted = pairs
+            .map(|(from, to)| {
+                Adoption::mapped(
+                    format!("subnet-000000000000000{from}"),
+                    format!("subnet-0bbbbbbbbbbbbbb{to}"),
+                )
+            })
+            .to_vec();
         let map = symbols(&descriptions, &facts);
         assert_eq!(map.faults(), []);
         let about = findings(&descriptions, &facts, &orders(), Code::SelectorWithoutCounterpart);
-        let shown: Vec<String> = about.iter().map(|one| format!("{}: {}", one.resource, one.what)).collect();
+        let shown: Vec<String> = about
+            .iter()
+            .map(|one| format!("{}: {}", one.resource, one.what))
+            .collect();
         insta::assert_snapshot!(shown.join("\n"));
-        let own: Vec<&Candidate> = facts.candidates.iter().filter(|one| one.tags.contains_key(TAG)).collect();
+        let own: Vec<&Candidate> = facts
+            .candidates
+            .iter()
+            .filter(|one| one.tags.contains_key(TAG))
+            .collect();
         assert_eq!(own, [] as [&Candidate; 0]);
     }
 }

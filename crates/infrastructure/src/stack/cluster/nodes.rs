@@ -169,9 +169,13 @@ pub(super) fn key_pair(builder: &mut Builder<'_, '_>, of: &str, key: &str) -> Op
         Some(there) if there.contains(key) => Some(key.to_owned()),
         Some(_) => {
             let shown = key.escape_default();
-            let what = format!("the SSH key pair {shown} does not exist in {region}: the nodes are built without it");
+            let what = format!(
+                "the SSH key pair {shown} does not exist in {region}: the nodes are built without it"
+            );
             let remedy = import(key, context.facts);
-            builder.findings.warning_with(Code::KeyPairMissing, of, what, remedy);
+            builder
+                .findings
+                .warning_with(Code::KeyPairMissing, of, what, remedy);
             None
         }
         None => {
